@@ -1,0 +1,38 @@
+/** Conditions by the Kubernetes API conventions (metav1.Condition). */
+
+export interface Condition {
+  type: string;
+  status: "True" | "False" | "Unknown";
+  reason: string;
+  message: string;
+  /** `metadata.generation` of the spec that this was said of. */
+  observedGeneration: number;
+  /** When `status` last changed; RFC 3339. */
+  lastTransitionTime: string;
+}
+
+/** What a pass says of itself; when it was first true is not its business. */
+export type Finding = Pick<Condition, "type" | "status" | "reason" | "message">;
+
+/**
+ * Findings as conditions, in the order given. `lastTransitionTime` moves only when `status` does; conditions of types
+ * that the findings do not name are dropped.
+ */
+export function conditionsOf(
+  findings: readonly Finding[],
+  before: readonly Condition[],
+  observedGeneration: number,
+  now: Date,
+): Condition[] {
+  return findings.map((finding) => {
+    const former = before.find((condition) => condition.type === finding.type);
+    const lastTransitionTime =
+      former !== undefined && former.status === finding.status ? former.lastTransitionTime : timestamp(now);
+    return { ...finding, observedGeneration, lastTransitionTime };
+  });
+}
+
+/** RFC 3339 in whole seconds, as metav1.Time serialises. */
+export function timestamp(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}

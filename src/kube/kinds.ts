@@ -1,0 +1,75 @@
+/**
+ * The table of kinds: all that the operator reads or writes, and by which verbs. The watches, the request paths and the
+ * chart's ClusterRole come from it, so the operator can do what the table says and nothing else.
+ */
+
+export type Verb = "get" | "list" | "watch" | "create" | "patch" | "update" | "delete";
+
+/**
+ * Why we know a kind:
+ * - `reconciled`: the resource that users write;
+ * - `owned`: written by us; watched whole, by our label;
+ * - `observed`: comes of what we wrote; watched by our label, read only;
+ * - `referenced`: may be named in a spec; watched as metadata only, its content read by name;
+ * - `runtime`: what a daemon needs for itself.
+ * A kind may have several roles: our Secrets are owned, those of users are referenced.
+ */
+export type Role = "reconciled" | "owned" | "observed" | "referenced" | "runtime";
+
+export interface KindRow {
+  readonly apiVersion: string;
+  readonly plural: string;
+  readonly roles: readonly Role[];
+  readonly verbs: readonly Verb[];
+  /** Subresources with their verbs. */
+  readonly subresources?: Readonly<Record<string, readonly Verb[]>>;
+}
+
+const written: readonly Verb[] = ["get", "list", "watch", "create", "patch", "delete"];
+
+export const kinds = {
+  MlflowServer: {
+    apiVersion: "mlflow-operator.dev/v1alpha1",
+    plural: "mlflowservers",
+    roles: ["reconciled"],
+    verbs: ["get", "list", "watch"],
+    subresources: { status: ["patch"], finalizers: ["update"] },
+  },
+  ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts", roles: ["owned"], verbs: written },
+  Service: { apiVersion: "v1", plural: "services", roles: ["owned"], verbs: written },
+  Secret: { apiVersion: "v1", plural: "secrets", roles: ["owned", "referenced"], verbs: written },
+  ConfigMap: { apiVersion: "v1", plural: "configmaps", roles: ["owned", "referenced"], verbs: written },
+  PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", roles: ["owned"], verbs: written },
+  Job: { apiVersion: "batch/v1", plural: "jobs", roles: ["owned"], verbs: written },
+  Deployment: { apiVersion: "apps/v1", plural: "deployments", roles: ["owned"], verbs: written },
+  Pod: { apiVersion: "v1", plural: "pods", roles: ["observed"], verbs: ["list", "watch"] },
+  Event: { apiVersion: "events.k8s.io/v1", plural: "events", roles: ["runtime"], verbs: ["create", "patch"] },
+  Lease: {
+    apiVersion: "coordination.k8s.io/v1",
+    plural: "leases",
+    roles: ["runtime"],
+    verbs: ["get", "list", "watch", "create", "update"],
+  },
+} as const satisfies Record<string, KindRow>;
+
+export type Kind = keyof typeof kinds;
+
+/** The kinds that have a role, in the table's order. */
+export function kindsWith(role: Role): Kind[] {
+  return Object.entries<KindRow>(kinds).flatMap(([kind, row]) =>
+    row.roles.includes(role) && isKind(kind) ? [kind] : [],
+  );
+}
+
+export function isKind(text: string): text is Kind {
+  return Object.hasOwn(kinds, text);
+}
+
+/** `/api/v1` or `/apis/<group>/<version>`, then the namespace where there is one, the plural and the name. */
+export function resourcePath(kind: Kind, namespace?: string, name?: string, subresource?: string): string {
+  const { apiVersion, plural } = kinds[kind];
+  const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const scope = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+  const object = name === undefined ? "" : `/${encodeURIComponent(name)}`;
+  return `${root}${scope}/${plural}${object}${subresource === undefined ? "" : `/${subresource}`}`;
+}

@@ -1,0 +1,76 @@
+/** The built-in kinds that we write or read, typed by @kubernetes/client-node, with metadata that is always there. */
+import type {
+  V1ConfigMap,
+  V1DeploymentSpec,
+  V1DeploymentStatus,
+  V1JobSpec,
+  V1JobStatus,
+  V1PersistentVolumeClaimSpec,
+  V1PersistentVolumeClaimStatus,
+  V1PodSpec,
+  V1PodStatus,
+  V1Secret,
+  V1ServiceSpec,
+} from "@kubernetes/client-node";
+import type { KubeObject } from "./object.ts";
+
+export interface ServiceAccount extends KubeObject {
+  apiVersion: "v1";
+  kind: "ServiceAccount";
+  automountServiceAccountToken?: boolean;
+}
+
+export interface Service extends KubeObject {
+  apiVersion: "v1";
+  kind: "Service";
+  spec: V1ServiceSpec;
+}
+
+export interface Secret extends KubeObject {
+  apiVersion: "v1";
+  kind: "Secret";
+  type?: NonNullable<V1Secret["type"]>;
+  data?: Record<string, string>;
+}
+
+export interface ConfigMap extends KubeObject {
+  apiVersion: "v1";
+  kind: "ConfigMap";
+  data?: Record<string, string>;
+  binaryData?: NonNullable<V1ConfigMap["binaryData"]>;
+}
+
+export interface PersistentVolumeClaim extends KubeObject {
+  apiVersion: "v1";
+  kind: "PersistentVolumeClaim";
+  spec: V1PersistentVolumeClaimSpec;
+  status?: V1PersistentVolumeClaimStatus;
+}
+
+export interface Job extends KubeObject {
+  apiVersion: "batch/v1";
+  kind: "Job";
+  spec: V1JobSpec;
+  status?: V1JobStatus;
+}
+
+export interface Deployment extends KubeObject {
+  apiVersion: "apps/v1";
+  kind: "Deployment";
+  spec: V1DeploymentSpec;
+  status?: V1DeploymentStatus;
+}
+
+/** Pods are never written by us, only read for the reason why something does not start. */
+export interface Pod extends KubeObject {
+  apiVersion: "v1";
+  kind: "Pod";
+  spec?: V1PodSpec;
+  status?: V1PodStatus;
+}
+
+/** A kind that a builder returns and `commit` writes. */
+export type Manifest = ServiceAccount | Service | Secret | ConfigMap | PersistentVolumeClaim | Job | Deployment;
+
+/** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */
+export type Owned = Manifest | Pod;

@@ -1,0 +1,30 @@
+/** Names, labels and annotations that we write: one place, so that selectors and builders agree. */
+
+export const group = "mlflow-operator.dev";
+
+/** The field manager of server-side apply, and the value of `app.kubernetes.io/managed-by`. */
+export const manager = "mlflow-operator";
+
+export const label = {
+  /** Carried by all that we write; the watches select by it. */
+  managedBy: "app.kubernetes.io/managed-by",
+  /** The name of the MlflowServer, in its namespace. */
+  server: `${group}/server`,
+  /** Which part of a server a pod is: `server` or `migration`. */
+  component: "app.kubernetes.io/component",
+  application: "app.kubernetes.io/name",
+  version: "app.kubernetes.io/version",
+} as const;
+
+export const annotation = {
+  /** On what we write: a hash of the field paths of the manifest (no values), so that a dropped field is noticed. */
+  shape: `${group}/shape`,
+  /** On the pod template: keyed hash (HMAC) of all that pods read at start; a change rolls them. */
+  inputs: `${group}/inputs`,
+} as const;
+
+/** The label selector of our watches. */
+export const managedSelector = `${label.managedBy}=${manager}`;
+
+/** Longest name of an MlflowServer: with our longest suffix a name must still fit a DNS label (63). */
+export const longestServerName = 40;

@@ -1,0 +1,81 @@
+import { type KindRow, kinds, type Verb } from "./kinds.ts";
+import { label, manager } from "./names.ts";
+
+/** A rule of a role: these verbs on these resources of this group. */
+export interface PolicyRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly Verb[];
+}
+
+interface RoleObject {
+  readonly apiVersion: "rbac.authorization.k8s.io/v1";
+  readonly rules: readonly PolicyRule[];
+}
+
+/** What the operator may do in every namespace. */
+export interface ClusterRole extends RoleObject {
+  readonly kind: "ClusterRole";
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+}
+
+/** What the operator may do in one namespace. */
+export interface NamespacedRole extends RoleObject {
+  readonly kind: "Role";
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+}
+
+const apiVersion = "rbac.authorization.k8s.io/v1";
+const labels = { [label.application]: manager };
+
+/** All rights of an operator that watches every namespace, but for its Lease. */
+export function clusterRole(): ClusterRole {
+  return { apiVersion, kind: "ClusterRole", metadata: { name: manager, labels }, rules: rulesOf(isOfServers) };
+}
+
+/** All rights of an operator in one of the namespaces that it watches, where it does not watch all. */
+export function namespacedRole(namespace: string): NamespacedRole {
+  return { apiVersion, kind: "Role", metadata: { name: manager, namespace, labels }, rules: rulesOf(isOfServers) };
+}
+
+/** The right to be the one operator that writes, in the operator's own namespace. */
+export function leaderElectionRole(namespace: string): NamespacedRole {
+  const metadata = { name: `${manager}-leader-election`, namespace, labels };
+  return { apiVersion, kind: "Role", metadata, rules: rulesOf((kind) => !isOfServers(kind)) };
+}
+
+/** The Lease is the one object that belongs to no server: it is in the operator's namespace, so its right is too. */
+function isOfServers(kind: string): boolean {
+  return kind !== "Lease";
+}
+
+/** One rule for all resources of a group on which the verbs are the same, in the table's order. */
+function rulesOf(wanted: (kind: string) => boolean): PolicyRule[] {
+  const rights = Object.entries<KindRow>(kinds).flatMap(([kind, row]) => (wanted(kind) ? rightsOf(row) : []));
+  const rules = Map.groupBy(rights, ({ apiGroup, verbs }) => `${apiGroup} ${verbs.join()}`);
+  return [...rules.values()].map((alike) => ({
+    apiGroups: [...new Set(alike.map(({ apiGroup }) => apiGroup))],
+    resources: alike.map(({ resource }) => resource),
+    verbs: alike[0]?.verbs ?? [],
+  }));
+}
+
+interface Right {
+  readonly apiGroup: string;
+  readonly resource: string;
+  readonly verbs: readonly Verb[];
+}
+
+function rightsOf({ apiVersion, plural, verbs, subresources = {} }: KindRow): Right[] {
+  const apiGroup = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+  const below = Object.entries(subresources).map(([name, allowed]) => ({
+    apiGroup,
+    resource: `${plural}/${name}`,
+    verbs: allowed,
+  }));
+  return [{ apiGroup, resource: plural, verbs }, ...below];
+}
