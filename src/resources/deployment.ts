@@ -1,0 +1,92 @@
+import type { V1Container, V1TopologySpreadConstraint } from "@kubernetes/client-node";
+import type { Deployment } from "../kube/manifests.ts";
+import { annotation, label } from "../kube/names.ts";
+import type { Inputs } from "./inputs.ts";
+import { inputsHash } from "./inputs-hash.ts";
+import { labels, ownedMetadata, podSelector } from "./metadata.ts";
+import { objectNames, port } from "./names.ts";
+import { environment, environmentFrom } from "./pod/environment.ts";
+import { imageOf } from "./pod/image.ts";
+import { podSpec } from "./pod/pod-spec.ts";
+import { livenessProbe, readinessProbe, startupProbe } from "./pod/probes.ts";
+import { containerSecurityContext } from "./pod/security.ts";
+import { authConfig, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
+
+/** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
+export function deployment(inputs: Inputs): Deployment {
+  const { server } = inputs;
+  const { pod, replicas, hibernate, version } = server.spec;
+  const mounted = [
+    temporary(inputs),
+    ...data(inputs),
+    ...authConfig(inputs),
+    ...databaseAuthorities(inputs),
+    ...storeAuthorities(inputs),
+  ];
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: ownedMetadata(server, objectNames.deployment(server.metadata.name)),
+    spec: {
+      replicas: hibernate === true ? 0 : replicas,
+      selector: { matchLabels: podSelector(server) },
+      revisionHistoryLimit: 3,
+      progressDeadlineSeconds: 600,
+      strategy: hasExclusiveVolume(inputs)
+        ? { type: "Recreate" }
+        : { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      template: {
+        metadata: {
+          labels: { ...pod?.labels, ...labels(server), [label.version]: version },
+          annotations: { ...pod?.annotations, [annotation.inputs]: inputsHash(inputs) },
+        },
+        spec: {
+          ...podSpec(inputs, container(inputs), mounted),
+          terminationGracePeriodSeconds: 60,
+          topologySpreadConstraints: spread(inputs),
+        },
+      },
+    },
+  };
+}
+
+/** Whether only one node, and so one generation of pods, can hold the volume. */
+function hasExclusiveVolume({ server }: Inputs): boolean {
+  const { persistentVolume } = server.spec.artifactStore;
+  if (persistentVolume === undefined) return server.spec.backendStore.sqlite !== undefined;
+  return !persistentVolume.accessModes?.includes("ReadWriteMany") || server.spec.backendStore.sqlite !== undefined;
+}
+
+function container(inputs: Inputs): V1Container {
+  const { pod, authentication, server: settings, image } = inputs.server.spec;
+  const { requests = { cpu: "100m", memory: "512Mi" }, limits } = pod?.resources ?? {};
+  const envFrom = environmentFrom(inputs);
+  const application = authentication.basic === undefined ? [] : ["--app-name", "basic-auth"];
+  return {
+    name: "mlflow",
+    image: imageOf(inputs),
+    imagePullPolicy: image?.pullPolicy ?? "IfNotPresent",
+    command: ["mlflow", "server"],
+    ...(application.length + (settings?.extraArgs?.length ?? 0) > 0 && {
+      args: [...application, ...(settings?.extraArgs ?? [])],
+    }),
+    env: environment(inputs),
+    ...(envFrom.length > 0 && { envFrom }),
+    ports: [{ name: "http", containerPort: port, protocol: "TCP" }],
+    resources: { requests, ...(limits && { limits }) },
+    startupProbe,
+    readinessProbe,
+    livenessProbe,
+    // Endpoints and load balancers learn of the end of a pod while it still answers.
+    lifecycle: { preStop: { sleep: { seconds: 5 } } },
+    securityContext: containerSecurityContext,
+  };
+}
+
+function spread({ server }: Inputs): V1TopologySpreadConstraint[] {
+  const selector = { matchLabels: podSelector(server) };
+  const constraints = server.spec.pod?.topologySpreadConstraints ?? [
+    { maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway" as const },
+  ];
+  return constraints.map((constraint) => ({ labelSelector: selector, ...constraint }));
+}

@@ -1,0 +1,40 @@
+import type { Manifest } from "../kube/manifests.ts";
+import { adminSecret } from "./admin-secret.ts";
+import { authSecret } from "./auth-secret.ts";
+import { deployment } from "./deployment.ts";
+import type { Inputs } from "./inputs.ts";
+import { migrationJob } from "./migration-job.ts";
+import { migrationProgram } from "./migration-program.ts";
+import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
+import { service } from "./service.ts";
+import { serviceAccount } from "./service-account.ts";
+import { sessionSecret } from "./session-secret.ts";
+import { withShape } from "./shape.ts";
+import { storeSecret } from "./store-secret.ts";
+
+/** A resource of a server as it shall be, or undefined where this server has none. */
+export type Builder = (inputs: Inputs) => Manifest | undefined;
+
+/**
+ * All builders, by when their object is written. What was invented comes first: everything else is made of it. What the
+ * pods read and the pods themselves come last, after the migration: until then, what runs keeps its former state.
+ */
+export const stages = {
+  invented: [sessionSecret, adminSecret],
+  surroundings: [serviceAccount, service, persistentVolumeClaim, migrationProgram],
+  migration: [migrationJob],
+  workload: [storeSecret, authSecret, deployment],
+} as const satisfies Record<string, readonly Builder[]>;
+
+export type Stage = keyof typeof stages;
+
+/** The objects that a server shall have, by stage. */
+export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
+  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []).map(withShape);
+  return {
+    invented: build("invented"),
+    surroundings: build("surroundings"),
+    migration: build("migration"),
+    workload: build("workload"),
+  };
+}

@@ -1,0 +1,41 @@
+import { createHmac } from "node:crypto";
+import { authSecret } from "./auth-secret.ts";
+import type { Inputs } from "./inputs.ts";
+import { storeSecret } from "./store-secret.ts";
+
+/**
+ * Keyed hash of all that pods read when they start: the Secrets and ConfigMaps that the spec names and those that are
+ * made of them. Keyed by a secret of the server, since a plain hash in an annotation would let everyone who may read
+ * pods try out passwords.
+ */
+export function inputsHash(inputs: Inputs): string {
+  const { references, session, generatedAdmin } = inputs;
+  const content = {
+    secrets: sortedData(references.secrets),
+    configMaps: sortedData(references.configMaps),
+    made: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
+    session,
+    generatedAdmin,
+  };
+  return keyedHash(inputs, JSON.stringify(content));
+}
+
+/** HMAC-SHA-256 by the server's session key, 32 hexadecimal digits of it. */
+export function keyedHash({ session }: Inputs, text: string): string {
+  return createHmac("sha256", session.flaskSecretKey).update(text).digest("hex").slice(0, 32);
+}
+
+interface WithData {
+  readonly data?: Record<string, string>;
+  readonly binaryData?: Record<string, string>;
+}
+
+function sortedData(objects: ReadonlyMap<string, WithData>): unknown {
+  return [...objects]
+    .map(([name, { data = {}, binaryData = {} }]) => [name, entries(data), entries(binaryData)])
+    .sort();
+}
+
+function entries(data: Record<string, string>): [string, string][] {
+  return Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
+}

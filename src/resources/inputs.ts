@@ -1,0 +1,45 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { ConfigMap, Secret } from "../kube/manifests.ts";
+
+/** What holds for all servers of this operator: its settings, not the user's. */
+export interface Installation {
+  /** Repository of the MLflow image, without tag: `ghcr.io/mlflow-operator/mlflow-server`. */
+  readonly imageRepository: string;
+  /** DNS domain of the cluster's Services: `cluster.local`. */
+  readonly clusterDomain: string;
+}
+
+/** Keys that are invented once per server, or are the user's own (`server.sessionSecret`). */
+export interface SessionKeys {
+  /** Signs session cookies and CSRF tokens; the same on all replicas. */
+  readonly flaskSecretKey: string;
+  /** Encrypts provider credentials in the database; MLflow's own default is public. */
+  readonly kekPassphrase: string;
+  /** Fernet key (32 bytes, URL-safe base64): encrypts webhook secrets in the database. */
+  readonly webhookKey: string;
+}
+
+/** User name and password of the first administrator. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Content of the Secrets and ConfigMaps that the spec names; a name that is not in the map does not exist. */
+export interface References {
+  readonly secrets: ReadonlyMap<string, Secret>;
+  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+}
+
+/**
+ * All that desired state depends on. What is invented (a key, a password) is in here, stored or fresh, so that builders
+ * are pure and applying twice never rotates anything.
+ */
+export interface Inputs {
+  readonly server: MlflowServer;
+  readonly installation: Installation;
+  readonly session: SessionKeys;
+  /** Undefined where the spec names a Secret of its own or nobody has to log in. */
+  readonly generatedAdmin?: Credentials;
+  readonly references: References;
+}

@@ -1,0 +1,50 @@
+import { apiVersion, type MlflowServer } from "../api/server.ts";
+import { label, manager } from "../kube/names.ts";
+import type { ObjectMeta } from "../kube/object.ts";
+
+/** Which part of a server an object belongs to. */
+export type Component = "server" | "migration";
+
+/**
+ * Labels of all that we write. `app.kubernetes.io/instance` is left out on purpose: Argo CD takes objects that carry it
+ * for parts of the application of that name, and would prune what outlives the server.
+ */
+export function labels(server: MlflowServer, component: Component = "server"): Record<string, string> {
+  return {
+    [label.application]: "mlflow",
+    [label.managedBy]: manager,
+    [label.component]: component,
+    [label.server]: server.metadata.name,
+  };
+}
+
+/** The labels that select the pods that serve. They never change, since a Deployment's selector cannot. */
+export function podSelector(server: MlflowServer): Record<string, string> {
+  return { [label.server]: server.metadata.name, [label.component]: "server" };
+}
+
+/** Metadata of an object that goes with the server: the garbage collector removes it by the owner reference. */
+export function ownedMetadata(server: MlflowServer, name: string, component: Component = "server"): ObjectMeta {
+  return { ...retainedMetadata(server, name, component), ownerReferences: [ownerReference(server)] };
+}
+
+/** Metadata of an object that outlives the server; a server of the same name finds it again by our labels. */
+export function retainedMetadata(server: MlflowServer, name: string, component: Component = "server"): ObjectMeta {
+  return { name, namespace: server.metadata.namespace ?? "default", labels: labels(server, component) };
+}
+
+/** Metadata of what was generated or stored: `spec.deletionPolicy` decides whether it outlives the server. */
+export function storedMetadata(server: MlflowServer, name: string): ObjectMeta {
+  return server.spec.deletionPolicy === "Delete" ? ownedMetadata(server, name) : retainedMetadata(server, name);
+}
+
+function ownerReference(server: MlflowServer) {
+  return {
+    apiVersion,
+    kind: "MlflowServer",
+    name: server.metadata.name,
+    uid: server.metadata.uid ?? "",
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}

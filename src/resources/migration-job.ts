@@ -1,0 +1,161 @@
+import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
+import type { Postgresql } from "../api/fields/postgresql.ts";
+import type { Job } from "../kube/manifests.ts";
+import { annotation } from "../kube/names.ts";
+import { databaseCaPath, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
+import type { Inputs } from "./inputs.ts";
+import { inputsHash, keyedHash } from "./inputs-hash.ts";
+import { labels, ownedMetadata, podSelector } from "./metadata.ts";
+import { dataKeys, objectNames } from "./names.ts";
+import { adminCredentials, fromSecret, literal } from "./pod/environment.ts";
+import { imageOf } from "./pod/image.ts";
+import { podSpec } from "./pod/pod-spec.ts";
+import { containerSecurityContext } from "./pod/security.ts";
+import { data, databaseAuthorities, type Mounted, temporary, temporaryPath } from "./pod/volumes.ts";
+
+/** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
+export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
+  const { migration, connectionCheck } = server.spec.backendStore;
+  if (migration !== "Manual") return "upgrade";
+  return connectionCheck === false ? undefined : "check";
+}
+
+/**
+ * The Job after which the databases are as this version needs them. Its name tells image and databases (without
+ * credentials), so a completed Job of that name proves that there is nothing to do; it is created once and never
+ * patched. It retries until it succeeds: a database that comes back, or a Secret that is mended, needs no one's help.
+ */
+export function migrationJob(inputs: Inputs): Job | undefined {
+  const mode = migrationMode(inputs);
+  if (mode === undefined) return undefined;
+  const { server } = inputs;
+  const mounted = [program(inputs), temporary(inputs), ...data(inputs), ...databaseAuthorities(inputs)];
+  const spec = {
+    ...podSpec(inputs, container(inputs, mode), mounted),
+    ...nearTheServer(inputs),
+    restartPolicy: "OnFailure",
+    terminationGracePeriodSeconds: 30,
+  };
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: {
+      ...ownedMetadata(server, objectNames.migrationJob(server.metadata.name, migrationHash(inputs)), "migration"),
+      annotations: { [annotation.inputs]: keyedHash(inputs, JSON.stringify([spec, inputsHash(inputs)])) },
+    },
+    spec: {
+      backoffLimit: 100_000,
+      completions: 1,
+      parallelism: 1,
+      template: {
+        metadata: { labels: { ...server.spec.pod?.labels, ...labels(server, "migration") } },
+        spec,
+      },
+    },
+  };
+}
+
+/** Ten hexadecimal digits that change with the image, the databases and what is done to them; never with a password. */
+function migrationHash(inputs: Inputs): string {
+  const { backendStore, authentication } = inputs.server.spec;
+  const { sqlite, postgresql } = backendStore;
+  const uri = trackingUri(inputs) ?? "";
+  const identity = {
+    image: imageOf(inputs),
+    mode: migrationMode(inputs),
+    tracking: sqlite ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//"),
+    auth: authentication.basic && (place(authentication.basic.database?.postgresql) ?? "tracking"),
+  };
+  return keyedHash(inputs, JSON.stringify(identity)).slice(0, 10);
+}
+
+function place(database: Postgresql | undefined): unknown {
+  return database && [database.host, database.port ?? 5432, database.database];
+}
+
+function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
+  const { server } = inputs;
+  return {
+    name: "migrate",
+    image: imageOf(inputs),
+    imagePullPolicy: server.spec.image?.pullPolicy ?? "IfNotPresent",
+    command: ["python", `${programDirectory}/${dataKeys.migrationProgram}`],
+    env: [
+      literal("MIGRATION_MODE", mode),
+      literal("HOME", temporaryPath),
+      literal("TMPDIR", temporaryPath),
+      ...trackingDatabase(inputs),
+      ...authDatabase(inputs),
+      ...adminCredentials(inputs),
+    ],
+    resources: { requests: { cpu: "100m", memory: "256Mi" } },
+    securityContext: containerSecurityContext,
+  };
+}
+
+const programDirectory = "/etc/mlflow/migration";
+
+function program({ server }: Inputs): Mounted {
+  return {
+    volume: {
+      name: "program",
+      configMap: { name: objectNames.migrationProgram(server.metadata.name), defaultMode: 0o444 },
+    },
+    mounts: [{ name: "program", mountPath: programDirectory, readOnly: true }],
+  };
+}
+
+function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
+  const { sqlite, postgresql, uriSecret } = server.spec.backendStore;
+  if (uriSecret !== undefined) return [fromSecret("TRACKING_DATABASE_URI", uriSecret.secretName, uriSecret.key)];
+  if (postgresql !== undefined) return parts("TRACKING", postgresql);
+  return sqlite === undefined ? [] : [literal("TRACKING_DATABASE_URI", sqliteUri)];
+}
+
+function authDatabase({ server }: Inputs): V1EnvVar[] {
+  const { authentication, backendStore } = server.spec;
+  if (authentication.basic === undefined) return [];
+  const own = authentication.basic.database?.postgresql;
+  if (own !== undefined) return parts("AUTH", own);
+  if (backendStore.sqlite !== undefined) return [literal("AUTH_DATABASE_URI", sqliteAuthUri)];
+  return trackingDatabase({ server }).map((variable) => ({
+    ...variable,
+    name: variable.name.replace(/^TRACKING/, "AUTH"),
+  }));
+}
+
+/** A database in parts: what is running keeps its own URI until the new one has proved itself. */
+function parts(prefix: "TRACKING" | "AUTH", database: Postgresql): V1EnvVar[] {
+  const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
+  const role = prefix === "TRACKING" ? "tracking" : "auth";
+  return [
+    literal(`${prefix}_DATABASE_HOST`, database.host),
+    literal(`${prefix}_DATABASE_PORT`, String(database.port ?? 5432)),
+    literal(`${prefix}_DATABASE_NAME`, database.database),
+    literal(`${prefix}_DATABASE_SSLMODE`, sslModeOf(database)),
+    ...(database.ca === undefined ? [] : [literal(`${prefix}_DATABASE_SSLROOTCERT`, databaseCaPath(role))]),
+    fromSecret(`${prefix}_DATABASE_USERNAME`, secretName, usernameKey),
+    fromSecret(`${prefix}_DATABASE_PASSWORD`, secretName, passwordKey),
+  ];
+}
+
+/** Where a volume is held by one node, the Job must run there as long as a pod of the server does. */
+function nearTheServer({ server }: Inputs): Pick<V1PodSpec, "affinity"> {
+  if (server.spec.backendStore.sqlite === undefined && server.spec.artifactStore.persistentVolume === undefined)
+    return {};
+  const { affinity } = server.spec.pod ?? {};
+  const near = {
+    weight: 100,
+    podAffinityTerm: { labelSelector: { matchLabels: podSelector(server) }, topologyKey: "kubernetes.io/hostname" },
+  };
+  const others = affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return {
+    affinity: {
+      ...affinity,
+      podAffinity: {
+        ...affinity?.podAffinity,
+        preferredDuringSchedulingIgnoredDuringExecution: [...others, near],
+      },
+    },
+  };
+}

@@ -1,0 +1,537 @@
+"""Brings the databases of an MLflow server to the schema of the installed MLflow.
+
+Runs in the MLflow image before the server's pods start, so that any number of replicas may start at once afterwards:
+it makes everything that MLflow itself makes at its first start (tables, the Default experiment, the first admin).
+It is idempotent, and of several instances at work on one database all but one wait.
+
+Environment:
+  MLFLOW_BACKEND_STORE_URI      the tracking database; required
+  MLFLOW_SERVE_ARTIFACTS, MLFLOW_DEFAULT_ARTIFACT_ROOT, MLFLOW_ENABLE_WORKSPACES
+                                the same as the server's: the Default experiment keeps the artifact root of its creation
+  MLFLOW_AUTH_CONFIG_PATH       basic_auth.ini; its database_uri is migrated too; absent or empty: no authentication
+  MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD
+                                the admin that is made unless a user of that name exists
+  MIGRATION_TERMINATION_LOG     where the failure is reported; default /dev/termination-log
+  MIGRATION_LOCK_SECONDS        how long to wait for another instance; default 600
+
+Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and
+on stderr. Reasons: ConfigurationInvalid, ImageUnsuitable, DriverMissing, DatabaseUnreachable, DatabaseRejected,
+DatabaseAuthenticationFailed, DatabaseNotFound, DatabasePermissionDenied, DatabaseReadOnly, DatabaseFull,
+DatabaseTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, MigrationBusy, MigrationFailed.
+
+No URL, password or text of an exception is ever written, for drivers quote what they were given; messages are made of
+the parsed host, port, database and user, of SQLSTATEs, and of class names.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+OUT = sys.stdout
+ERR = sys.stderr
+DIALECTS = ("postgresql", "mysql", "mssql", "sqlite")
+CONNECT_SECONDS = 10
+CONNECT_ATTEMPTS = 3
+# Advisory locks live in one database, so the key needs to tell only the two schemas apart.
+LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002}
+
+SQLSTATES = {
+    "28000": "DatabaseAuthenticationFailed",
+    "28P01": "DatabaseAuthenticationFailed",
+    "3D000": "DatabaseNotFound",
+    "42501": "DatabasePermissionDenied",
+    "25006": "DatabaseReadOnly",
+    "53100": "DatabaseFull",
+    "53300": "DatabaseUnreachable",
+    "55P03": "DatabaseTimeout",
+    "57014": "DatabaseTimeout",
+    "57P01": "DatabaseUnreachable",
+    "57P02": "DatabaseUnreachable",
+    "57P03": "DatabaseUnreachable",
+}
+MYSQL_CODES = {
+    1044: "DatabasePermissionDenied",
+    1045: "DatabaseAuthenticationFailed",
+    1049: "DatabaseNotFound",
+    1142: "DatabasePermissionDenied",
+    1227: "DatabasePermissionDenied",
+    1290: "DatabaseReadOnly",
+    1836: "DatabaseReadOnly",
+    2003: "DatabaseUnreachable",
+    2006: "DatabaseUnreachable",
+    2013: "DatabaseUnreachable",
+    2026: "TLSVerificationFailed",
+}
+SQLITE_NAMES = {
+    "SQLITE_CANTOPEN": "DatabaseNotFound",
+    "SQLITE_PERM": "DatabasePermissionDenied",
+    "SQLITE_READONLY": "DatabaseReadOnly",
+    "SQLITE_FULL": "DatabaseFull",
+    "SQLITE_BUSY": "MigrationBusy",
+    "SQLITE_LOCKED": "MigrationBusy",
+    "SQLITE_NOTADB": "DatabaseRejected",
+    "SQLITE_CORRUPT": "DatabaseRejected",
+}
+FILE_ERRORS = {
+    errno.EACCES: "DatabasePermissionDenied",
+    errno.EPERM: "DatabasePermissionDenied",
+    errno.ENOENT: "DatabaseNotFound",
+    errno.ENOTDIR: "DatabaseNotFound",
+    errno.EROFS: "DatabaseReadOnly",
+    errno.ENOSPC: "DatabaseFull",
+    errno.EDQUOT: "DatabaseFull",
+}
+# libpq reports a refused connection as text only, without an SQLSTATE.
+CONNECT_TEXTS = (
+    (r'database "" does not exist', "DatabaseNotFound"),
+    (r"permission denied for database", "DatabasePermissionDenied"),
+    (
+        r'authentication failed|no password supplied|role "" does not exist|pg_hba\.conf|not permitted to log in',
+        "DatabaseAuthenticationFailed",
+    ),
+    (r"certificate|\bssl\b|\btls\b", "TLSVerificationFailed"),
+    (
+        r"starting up|shutting down|recovery mode|too many clients|connection slots|too many connections"
+        r"|refused|timeout|timed out|translate host name|resolve host|closed the connection|unreachable|no route",
+        "DatabaseUnreachable",
+    ),
+)
+REMEDIES = {
+    "DatabaseUnreachable": "did not answer or is not ready. Check host and port, that the database runs and has"
+    " connections to spare, and that network policies let these pods reach it",
+    "DatabaseRejected": "refused the connection for a reason that it did not encode. Check its log for this moment, and"
+    " user, password, database name and TLS mode",
+    "DatabaseAuthenticationFailed": "does not accept this user with this password. Check both in the Secret, and that"
+    " the server's pg_hba.conf admits the user from here with this TLS mode",
+    "DatabaseNotFound": "does not exist. Create the database, or mend its name or path",
+    "DatabasePermissionDenied": "does not give this user the rights that a migration needs. Make the user the owner of the"
+    " database, or grant it CONNECT on the database and USAGE and CREATE on its schema (PostgreSQL 15 no"
+    " longer grants CREATE on schema public to everybody), and make it the owner of existing MLflow tables",
+    "DatabaseReadOnly": "is read-only. Name the primary, not a replica, and mount a volume that can be written",
+    "DatabaseFull": "has no space left. Enlarge its storage",
+    "DatabaseTimeout": "cancelled a statement because of a timeout (statement_timeout or lock_timeout). Raise it for this"
+    " user, and end the sessions that hold locks on MLflow's tables",
+    "TLSVerificationFailed": "could not be reached by verified TLS. Check that it offers TLS, that its certificate is"
+    " signed by the given CA and carries this host name, and that the CA file is there",
+}
+SQLITE_REMEDIES = {
+    "DatabaseNotFound": "cannot be opened. Check that a volume is mounted there and that the pod's user may write to it",
+    "DatabasePermissionDenied": "may not be opened by the pod's user. Check the owner of its files and the pod's fsGroup",
+    "DatabaseReadOnly": "cannot be written. Check the owner of its files, the pod's fsGroup, and how its volume is mounted",
+    "DatabaseFull": "has no space left. Enlarge its volume",
+    "DatabaseRejected": "is not an SQLite database or is damaged. Name another file, or restore a backup",
+    "MigrationBusy": "is locked by another program. End that program; the migration is tried again",
+}
+
+
+@dataclass
+class Failure(Exception):
+    """An end that a person can mend: a reason from the list above and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """One schema in one database; `uri` is a secret."""
+
+    name: str
+    uri: str
+    place: str
+    host: str | None
+    port: int | None
+    sqlite_path: str | None
+    backend: str
+
+
+def say(line: str) -> None:
+    print(line, file=OUT, flush=True)
+
+
+def configuration_error(text: str) -> Failure:
+    return Failure("ConfigurationInvalid", text)
+
+
+def store(name: str, uri: str, source: str) -> Store:
+    """Parses a database URI without ever quoting it. Raises Failure when a part of the password could end up in a name."""
+    from sqlalchemy.engine import make_url
+
+    remedy = f"The database URI in {source} is not valid: write dialect://user:password@host:port/database"
+    try:
+        url = make_url(uri)
+        backend = url.get_backend_name()
+        port = url.port
+    except Exception:
+        raise configuration_error(f"{remedy}, with user and password percent-encoded.") from None
+    if backend not in DIALECTS:
+        raise configuration_error(f"{remedy} with the dialect {', '.join(DIALECTS[:-1])} or {DIALECTS[-1]}.")
+    if backend == "sqlite":
+        path = url.database or ":memory:"
+        on_disk = path != ":memory:" and not path.startswith("file:")
+        return Store(name, uri, f"SQLite database {path}", None, None, path if on_disk else None, backend)
+    if uri.split("?")[0].count("@") > 1 or not re.fullmatch(r"[A-Za-z0-9._:,-]*", url.host or ""):
+        raise configuration_error(f"{remedy}; user and password must be percent-encoded ('@' is %40, '/' is %2F).")
+    default_port = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}.get(backend)
+    server = f"{url.host}:{port or default_port}" if url.host else "the server of its query parameters"
+    place = f'{backend} database "{url.database or ""}" on {server} as user "{url.username or ""}"'
+    single = url.host if url.host and "," not in url.host else None
+    return Store(name, uri, place, single, port or default_port, None, backend)
+
+
+def auth_settings(path: str) -> tuple[str, str]:
+    """The database URI and the admin's name (perhaps empty) of a basic_auth.ini."""
+    parser = configparser.ConfigParser()
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+        uri = parser.get("mlflow", "database_uri")
+        username = parser.get("mlflow", "admin_username", fallback="")
+    except Exception as error:
+        kind = type(error).__name__
+        raise configuration_error(
+            f"{path} cannot be read ({kind}): it needs a section [mlflow] with database_uri, where each % is written %%."
+        ) from None
+    return uri, os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME", username)
+
+
+def stores() -> list[Store]:
+    """The tracking schema first, then the schema of basic authentication, if any."""
+    tracking = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+    if not tracking:
+        raise configuration_error("MLFLOW_BACKEND_STORE_URI is empty: set it to the URI of the tracking database.")
+    found = [store("tracking", tracking, "MLFLOW_BACKEND_STORE_URI")]
+    if path := os.environ.get("MLFLOW_AUTH_CONFIG_PATH", ""):
+        found.append(store("auth", auth_settings(path)[0], path))
+    return found
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made from, outermost first."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        original = getattr(current, "orig", None)
+        current = original if isinstance(original, BaseException) else current.__cause__ or current.__context__
+
+
+def sqlstate(error: BaseException) -> str | None:
+    for cause in causes(error):
+        code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        if isinstance(code, str):
+            return code
+    return None
+
+
+def reason_of(error: BaseException) -> str | None:
+    """The stable reason of a database error by its code; by its text only where libpq gives no code (no connection)."""
+    code = sqlstate(error)
+    if code is not None:
+        return SQLSTATES.get(code, "DatabaseUnreachable" if code.startswith("08") else None)
+    for cause in causes(error):
+        name = getattr(cause, "sqlite_errorname", None)
+        if isinstance(name, str):
+            return next((reason for key, reason in SQLITE_NAMES.items() if name.startswith(key)), None)
+        if type(cause).__module__.split(".")[0] in ("pymysql", "MySQLdb") and cause.args:
+            return MYSQL_CODES.get(cause.args[0]) if isinstance(cause.args[0], int) else None
+        if type(cause).__module__.split(".")[0] in ("psycopg", "psycopg2"):
+            # Names are taken out, or a database called "my-ssl" would pass for a fault of TLS.
+            text = re.sub(r'"[^"]*"', '""', str(cause).lower())
+            return next((reason for pattern, reason in CONNECT_TEXTS if re.search(pattern, text)), None)
+        if isinstance(cause, OSError) and cause.errno in FILE_ERRORS:
+            return FILE_ERRORS[cause.errno]
+    return None
+
+
+def origin(error: BaseException) -> str:
+    """The innermost place in MLflow or here that an exception came from: names of files, no values."""
+    frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
+    files = [(frame.filename.rpartition("site-packages/")[2], frame.lineno) for frame in frames]
+    ours = [(file, line) for file, line in files if file.startswith("mlflow/") or file == __file__]
+    return f"{ours[-1][0]}:{ours[-1][1]}" if ours else "an unknown place"
+
+
+def failure(error: BaseException, target: Store, action: str, connecting: bool = False) -> Failure:
+    """What to tell a person about an exception, made of known parts only."""
+    for cause in causes(error):
+        if isinstance(cause, Failure):
+            return cause
+        if isinstance(cause, ModuleNotFoundError) or type(cause).__name__ == "NoSuchModuleError":
+            return Failure(
+                "DriverMissing" if connecting else "ImageUnsuitable",
+                f"{action} on the {target.place} needs a Python package that the MLflow image does not have"
+                f"{f' ({cause.name})' if isinstance(cause, ModuleNotFoundError) and cause.name else ''}. Use an image that has"
+                " the driver named by the URI's dialect, and MLflow with its 'auth' extra for basic authentication.",
+            )
+    reason = reason_of(error) or ("DatabaseRejected" if connecting else None)
+    code = sqlstate(error)
+    coded = f" (SQLSTATE {code})" if code else ""
+    if reason is not None:
+        remedy = SQLITE_REMEDIES.get(reason) if target.backend == "sqlite" else REMEDIES.get(reason)
+        return Failure(reason, f"{action}: the {target.place} {remedy or REMEDIES['DatabaseRejected']}{coded}.")
+    kinds = " < ".join(dict.fromkeys(type(cause).__name__ for cause in causes(error)))
+    return Failure(
+        "MigrationFailed",
+        f"{action} on the {target.place} failed with {kinds}{coded} at {origin(error)}. PostgreSQL has rolled the failed step"
+        " back; other databases may need the backup restored. Look for this error in MLflow's release notes and issues.",
+    )
+
+
+def reach(target: Store) -> None:
+    """Opens a TCP connection, so that an unknown host and a closed port are told apart for every driver."""
+    if target.host is None:
+        return
+    try:
+        socket.create_connection((target.host, target.port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        kind = "its host name does not resolve" if isinstance(error, socket.gaierror) else type(error).__name__
+        raise Failure(
+            "DatabaseUnreachable", f"Connecting: the {target.place} ({kind}) {REMEDIES['DatabaseUnreachable']}."
+        ) from None
+
+
+def connect(target: Store) -> None:
+    """Proves that the server lets us in. What may pass by itself is tried a few times."""
+    from sqlalchemy import text
+
+    for attempt in range(1, CONNECT_ATTEMPTS + 1):
+        try:
+            reach(target)
+            with engine(target) as database, database.connect() as connection:
+                connection.execute(text("SELECT 1"))
+            say(f"{target.name}: connected to the {target.place}")
+            return
+        except Exception as error:
+            told = failure(error, target, "Connecting", connecting=True)
+            if told.reason != "DatabaseUnreachable" or attempt == CONNECT_ATTEMPTS:
+                raise told from None
+            say(f"{target.name}: attempt {attempt} of {CONNECT_ATTEMPTS} did not reach the {target.place}")
+            time.sleep(2 * attempt)
+
+
+@contextlib.contextmanager
+def engine(target: Store) -> Iterator:
+    """An engine made by MLflow, so that what is checked is what the server will use."""
+    from mlflow.store.db.utils import _make_parent_dirs_if_sqlite, create_sqlalchemy_engine
+
+    if target.sqlite_path is not None:
+        _make_parent_dirs_if_sqlite(target.uri)
+    made = create_sqlalchemy_engine(target.uri)
+    try:
+        yield made
+    finally:
+        with contextlib.suppress(Exception):
+            made.dispose()
+
+
+@contextlib.contextmanager
+def lock(target: Store) -> Iterator[None]:
+    """Holds the schema for this instance alone. The database (or the kernel) frees it however this process ends."""
+    deadline = time.monotonic() + float(os.environ.get("MIGRATION_LOCK_SECONDS") or "600")
+
+    def wait(told: bool) -> bool:
+        if time.monotonic() > deadline:
+            raise Failure(
+                "MigrationBusy",
+                f"Another migration holds the lock on the {target.place}. It is tried again; if no other migration"
+                " runs, end the database session that holds the advisory lock.",
+            )
+        if not told:
+            say(f"{target.name}: waiting for another migration")
+        time.sleep(1)
+        return True
+
+    told = False
+    if target.sqlite_path is not None:
+        with open(f"{target.sqlite_path}.migration-lock", "w", encoding="utf-8") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    told = wait(told)
+            yield
+        return
+    from sqlalchemy import text
+
+    with engine(target) as database:
+        connection = database.connect()
+        try:
+            if target.backend == "postgresql":
+                # A lock of the transaction, not of the session: it also holds behind a pooler in transaction mode.
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+                statement = f"SELECT pg_try_advisory_xact_lock({LOCK_KEYS[target.name]})"
+            elif target.backend == "mysql":
+                statement = f"SELECT GET_LOCK(CONCAT('mlflow-{target.name}-', MD5(DATABASE())), 0)"
+            else:
+                statement = "SELECT 1"
+            while not connection.execute(text(statement)).scalar():
+                told = wait(told)
+            yield
+        finally:
+            # A connection that broke while it waited must not turn a finished migration into a failed one.
+            with contextlib.suppress(Exception):
+                connection.close()
+
+
+def revisions(target: Store) -> tuple[list[str], str]:
+    """The revisions in the database and the newest that this MLflow knows. Raises Failure for one that it does not know."""
+    import mlflow
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    if target.name == "tracking":
+        from mlflow.store.db.utils import _get_alembic_config
+
+        options: dict[str, str] = {}
+    else:
+        from mlflow.server.auth.db.utils import _get_alembic_config
+
+        options = {"version_table": "alembic_version_auth"}
+    scripts = ScriptDirectory.from_config(_get_alembic_config(""))
+    with engine(target) as database, database.connect() as connection:
+        present = sorted(MigrationContext.configure(connection, opts=options).get_current_heads())
+    for revision in present:
+        try:
+            scripts.get_revision(revision)
+        except CommandError:
+            shown = re.sub(r"[^A-Za-z0-9_-]", "?", revision)[:40]
+            raise Failure(
+                "DatabaseTooNew",
+                f"The {target.name} schema in the {target.place} is at revision {shown}, which MLflow {mlflow.__version__} does"
+                " not know: a newer MLflow has used it (a downgrade needs a backup from before), or it belongs to"
+                " another program (use a database of its own).",
+            ) from None
+    return present, scripts.get_current_head() or ""
+
+
+def migrate_tracking(target: Store) -> None:
+    from mlflow.server.handlers import initialize_backend_stores
+    from mlflow.store.db.utils import _initialize_tables, _upgrade_db
+    from mlflow.utils.server_cli_utils import resolve_default_artifact_root
+    from sqlalchemy import inspect
+
+    with engine(target) as database:
+        # Tables of basic authentication may be there already, so "no tables at all" would be the wrong question.
+        if inspect(database).has_table("experiments"):
+            _upgrade_db(database)
+        else:
+            _initialize_tables(database)
+    serves = os.environ.get("MLFLOW_SERVE_ARTIFACTS", "").lower() not in ("false", "0", "no", "off", "f", "n")
+    root = resolve_default_artifact_root(serves, os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or None, target.uri)
+    initialize_backend_stores(target.uri, target.uri, root)
+
+
+def migrate_auth(target: Store) -> None:
+    from mlflow.server import auth
+
+    username = auth_settings(os.environ["MLFLOW_AUTH_CONFIG_PATH"])[1]
+    password = os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD") or None
+    if not username:
+        raise configuration_error("MLFLOW_AUTH_ADMIN_USERNAME is empty: name the first admin.")
+    auth.store.init_db(target.uri)
+    existed = auth.store.has_user(username)
+    # The rule of mlflow.server.auth (_validate_bootstrap_admin_password), checked first for a message that helps.
+    if not existed and (password is None or len(password) < 12 or password == "password1234"):
+        raise Failure(
+            "AdminPasswordRejected",
+            f'MLflow does not accept the password of its first admin "{username}": give MLFLOW_AUTH_ADMIN_PASSWORD at least'
+            " 12 characters, and not the former default.",
+        )
+    auth.create_admin_user(username, password)
+    say(f'auth: admin "{username}" {"exists" if existed else "created"}')
+
+
+def quieten() -> None:
+    """Lets only our own lines and Alembic's steps out: other programs' logs quote connection strings."""
+
+    class Steps(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.name == "alembic.runtime.migration" and record.getMessage().startswith("Running "):
+                say(f"  {record.getMessage()[:200]}")
+
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    warnings.simplefilter("ignore")
+    os.environ.update({"MLFLOW_CONFIGURE_LOGGING": "false", "MLFLOW_DISABLE_TELEMETRY": "true"})
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
+    logging.basicConfig(handlers=[Steps()], level=logging.WARNING, force=True)
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
+
+
+def migrate() -> None:
+    """The whole work: both databases are reached, and known to be of an age that fits, before either is changed."""
+    targets = stores()
+    try:
+        import mlflow
+        import mlflow.store.db.utils
+
+        if len(targets) > 1:
+            import mlflow.server.auth
+    except Exception as error:
+        raise failure(error, targets[-1], "Loading MLflow") from None
+    say(f"MLflow {mlflow.__version__}")
+    for target in targets:
+        connect(target)
+    for target in targets:
+        try:
+            revisions(target)
+        except Exception as error:
+            raise failure(error, target, "Reading the schema's revision") from None
+    for target in targets:
+        try:
+            with lock(target):
+                before, head = revisions(target)
+                say(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
+                (migrate_tracking if target.name == "tracking" else migrate_auth)(target)
+                after, _ = revisions(target)
+                say(f"{target.name}: schema is at {', '.join(after)}")
+        except Exception as error:
+            raise failure(error, target, f"Migrating the {target.name} schema") from None
+
+
+def give_up(told: Failure) -> NoReturn:
+    line = json.dumps({"reason": told.reason, "message": told.message[:2000]})
+    print(line, file=ERR, flush=True)
+    with contextlib.suppress(OSError):
+        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(f"{line}\n", encoding="utf-8")
+    # Threads that MLflow started may not hold up the end or print at it.
+    os._exit(1)
+
+
+def main() -> NoReturn:
+    # As process 1 of a container a signal without a handler is ignored.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    quieten()
+    try:
+        migrate()
+    except Failure as told:
+        give_up(told)
+    except BaseException as error:
+        give_up(Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}."))
+    say("done")
+    OUT.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+import type { Key } from "../kube/object.ts";
+
+/** Names of the objects of a server, and of the keys in their data. Names of servers have at most 40 characters. */
+export const objectNames = {
+  deployment: (server: string) => server,
+  service: (server: string) => server,
+  serviceAccount: (server: string) => server,
+  volumeClaim: (server: string) => server,
+  admin: (server: string) => `${server}-admin`,
+  session: (server: string) => `${server}-session`,
+  store: (server: string) => `${server}-store`,
+  auth: (server: string) => `${server}-auth`,
+  migrationProgram: (server: string) => `${server}-migrate`,
+  migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
+} as const;
+
+/** Keys in the data of the Secrets that we write. Those of `session` are also expected in `server.sessionSecret`. */
+export const dataKeys = {
+  username: "username",
+  password: "password",
+  flaskSecretKey: "flask-secret-key",
+  kekPassphrase: "kek-passphrase",
+  webhookKey: "webhook-key",
+  backendStoreUri: "backend-store-uri",
+  basicAuthIni: "basic_auth.ini",
+  migrationProgram: "migrate.py",
+} as const;
+
+/** The port of MLflow in its container, and of the Service. */
+export const port = 5000;
+
+/** Where clients in the cluster find the server. */
+export function serviceUrl(server: Key): string {
+  return `http://${objectNames.service(server.name)}.${server.namespace}:${port}`;
+}

@@ -1,0 +1,23 @@
+import type { PersistentVolumeClaim } from "../kube/manifests.ts";
+import type { Inputs } from "./inputs.ts";
+import { storedMetadata } from "./metadata.ts";
+import { objectNames } from "./names.ts";
+
+/** The one volume of a server: its SQLite file, its artifacts, or both. */
+export function persistentVolumeClaim({ server }: Inputs): PersistentVolumeClaim | undefined {
+  const { sqlite } = server.spec.backendStore;
+  const { persistentVolume } = server.spec.artifactStore;
+  const settings = persistentVolume ?? sqlite;
+  if (settings === undefined) return undefined;
+  const { storageClassName } = settings;
+  return {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: storedMetadata(server, objectNames.volumeClaim(server.metadata.name)),
+    spec: {
+      accessModes: [...(persistentVolume?.accessModes ?? ["ReadWriteOnce"])],
+      resources: { requests: { storage: settings.size ?? (persistentVolume === undefined ? "1Gi" : "10Gi") } },
+      ...(storageClassName !== undefined && { storageClassName }),
+    },
+  };
+}

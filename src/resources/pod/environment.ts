@@ -1,0 +1,147 @@
+import type { V1EnvFromSource, V1EnvVar } from "@kubernetes/client-node";
+import { neutralLoaders, reservedVariables } from "../../api/environment.ts";
+import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
+import { sqliteUri } from "../database.ts";
+import type { Inputs } from "../inputs.ts";
+import { dataKeys, objectNames, port } from "../names.ts";
+import { artifactsPath, authConfigPath, s3CaPath, temporaryPath } from "./volumes.ts";
+
+/** A variable with a literal value. Kubernetes would expand `$(NAME)` in it, so that is escaped. */
+export function literal(name: string, value: string): V1EnvVar {
+  return { name, value: value.replaceAll("$(", "$$$$(") };
+}
+
+/** A variable whose value stays in a Secret. */
+export function fromSecret(name: string, secretName: string, key: string): V1EnvVar {
+  return { name, valueFrom: { secretKeyRef: { name: secretName, key } } };
+}
+
+/**
+ * The environment of the MLflow container. Everything that decides who gets in, where data goes or what code is loaded
+ * stands here explicitly, if only to be empty: `env` wins over `envFrom`, so `server.envFrom` can change none of it.
+ */
+export function environment(inputs: Inputs): V1EnvVar[] {
+  const ours = [
+    literal("MLFLOW_HOST", "0.0.0.0"),
+    literal("MLFLOW_PORT", String(port)),
+    ...processSettings(inputs),
+    backendStoreUri(inputs),
+    ...artifacts(inputs),
+    ...hosts(inputs),
+    ...sessionKeys(inputs),
+    ...authentication(inputs),
+  ];
+  return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
+}
+
+/** Variables from whole Secrets and ConfigMaps. */
+export function environmentFrom({ server }: Inputs): V1EnvFromSource[] {
+  return server.spec.server?.envFrom ?? [];
+}
+
+/** Where the tracking database is, for the server and for its migration. */
+export function backendStoreUri({ server }: Inputs): V1EnvVar {
+  const { sqlite, uriSecret } = server.spec.backendStore;
+  if (sqlite !== undefined) return literal("MLFLOW_BACKEND_STORE_URI", sqliteUri);
+  if (uriSecret !== undefined) return fromSecret("MLFLOW_BACKEND_STORE_URI", uriSecret.secretName, uriSecret.key);
+  return fromSecret("MLFLOW_BACKEND_STORE_URI", objectNames.store(server.metadata.name), dataKeys.backendStoreUri);
+}
+
+/** The first administrator's name and password, by reference. */
+export function adminCredentials({ server }: Inputs): V1EnvVar[] {
+  const { basic } = server.spec.authentication;
+  if (basic === undefined) return [];
+  const secretName = basic.admin?.secretName ?? objectNames.admin(server.metadata.name);
+  return [
+    fromSecret("MLFLOW_AUTH_ADMIN_USERNAME", secretName, dataKeys.username),
+    fromSecret("MLFLOW_AUTH_ADMIN_PASSWORD", secretName, dataKeys.password),
+  ];
+}
+
+function processSettings({ server }: Inputs): V1EnvVar[] {
+  const settings = server.spec.server;
+  return [
+    literal("MLFLOW_WORKERS", String(settings?.workers ?? 1)),
+    literal("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", String(settings?.jobExecution ?? false)),
+    literal("MLFLOW_LOGGING_LEVEL", settings?.logLevel ?? "INFO"),
+    literal("HOME", temporaryPath),
+    literal("TMPDIR", temporaryPath),
+  ];
+}
+
+function artifacts({ server }: Inputs): V1EnvVar[] {
+  const { s3, access } = server.spec.artifactStore;
+  if (s3 === undefined) {
+    return [literal("MLFLOW_SERVE_ARTIFACTS", "true"), literal("MLFLOW_ARTIFACTS_DESTINATION", artifactsPath)];
+  }
+  const location = `s3://${s3.bucket}${s3.prefix === undefined ? "" : `/${s3.prefix}`}`;
+  const { secretName, accessKeyIdKey, secretAccessKeyKey } = s3.credentials ?? {};
+  return [
+    literal("MLFLOW_SERVE_ARTIFACTS", String(access !== "Direct")),
+    literal(access === "Direct" ? "MLFLOW_DEFAULT_ARTIFACT_ROOT" : "MLFLOW_ARTIFACTS_DESTINATION", location),
+    ...(s3.region === undefined ? [] : [literal("AWS_REGION", s3.region), literal("AWS_DEFAULT_REGION", s3.region)]),
+    ...(s3.endpointUrl === undefined ? [] : [literal("MLFLOW_S3_ENDPOINT_URL", s3.endpointUrl)]),
+    ...(s3.ca === undefined ? [] : [literal("AWS_CA_BUNDLE", s3CaPath)]),
+    ...(secretName === undefined
+      ? []
+      : [
+          fromSecret("AWS_ACCESS_KEY_ID", secretName, accessKeyIdKey ?? "AWS_ACCESS_KEY_ID"),
+          fromSecret("AWS_SECRET_ACCESS_KEY", secretName, secretAccessKeyKey ?? "AWS_SECRET_ACCESS_KEY"),
+        ]),
+  ];
+}
+
+/**
+ * The Host headers that MLflow answers to. Giving any replaces MLflow's defaults, among them all private addresses; it
+ * compares exactly, with the port, hence each name also with `:*`.
+ */
+function hosts({ server, installation }: Inputs): V1EnvVar[] {
+  const service = objectNames.service(server.metadata.name);
+  const namespace = server.metadata.namespace ?? "default";
+  const names = [
+    "localhost",
+    "127.0.0.1",
+    service,
+    `${service}.${namespace}`,
+    `${service}.${namespace}.svc`,
+    `${service}.${namespace}.svc.${installation.clusterDomain}`,
+  ];
+  const { allowedHosts = [], corsAllowedOrigins = [] } = server.spec.server ?? {};
+  return [
+    literal(
+      "MLFLOW_SERVER_ALLOWED_HOSTS",
+      [...names.flatMap((name) => [name, `${name}:*`]), ...allowedHosts].join(","),
+    ),
+    literal("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", corsAllowedOrigins.join(",")),
+  ];
+}
+
+function sessionKeys({ server }: Inputs): V1EnvVar[] {
+  const secretName = server.spec.server?.sessionSecret?.secretName ?? objectNames.session(server.metadata.name);
+  return [
+    fromSecret("MLFLOW_FLASK_SERVER_SECRET_KEY", secretName, dataKeys.flaskSecretKey),
+    fromSecret("MLFLOW_CRYPTO_KEK_PASSPHRASE", secretName, dataKeys.kekPassphrase),
+    fromSecret("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", secretName, dataKeys.webhookKey),
+  ];
+}
+
+function authentication(inputs: Inputs): V1EnvVar[] {
+  if (inputs.server.spec.authentication.basic === undefined) return [];
+  return [literal("MLFLOW_AUTH_CONFIG_PATH", authConfigPath), ...adminCredentials(inputs)];
+}
+
+function neutral(ours: readonly V1EnvVar[]): V1EnvVar[] {
+  const named = new Set(ours.map((variable) => variable.name));
+  const reserved = Object.entries(reservedVariables).flatMap(([name, { neutral: value }]) =>
+    value === undefined || named.has(name) ? [] : [literal(name, value)],
+  );
+  return [...reserved, ...neutralLoaders.map((name) => literal(name, ""))];
+}
+
+function asEnvVar(variable: EnvironmentVariable): V1EnvVar {
+  const { secretKeyRef, configMapKeyRef, fieldRef } = variable.valueFrom ?? {};
+  if (secretKeyRef) return { name: variable.name, valueFrom: { secretKeyRef } };
+  if (configMapKeyRef) return { name: variable.name, valueFrom: { configMapKeyRef } };
+  if (fieldRef) return { name: variable.name, valueFrom: { fieldRef } };
+  return { name: variable.name, value: variable.value ?? "" };
+}

@@ -1,0 +1,18 @@
+import type { ServiceAccount } from "../kube/manifests.ts";
+import type { Inputs } from "./inputs.ts";
+import { ownedMetadata } from "./metadata.ts";
+import { objectNames } from "./names.ts";
+
+/** The identity of the pods: the operator's own, and without a token, since MLflow calls no Kubernetes API. */
+export function serviceAccount({ server }: Inputs): ServiceAccount {
+  const annotations = server.spec.serviceAccount?.annotations;
+  return {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: {
+      ...ownedMetadata(server, objectNames.serviceAccount(server.metadata.name)),
+      ...(annotations && { annotations }),
+    },
+    automountServiceAccountToken: false,
+  };
+}
