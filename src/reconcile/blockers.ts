@@ -1,0 +1,143 @@
+import { isDowngrade } from "../api/versions.ts";
+import { decoded } from "../resources/base64.ts";
+import { dataKeys } from "../resources/names.ts";
+import { type Reference, referencesOf } from "../resources/references.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+
+/** A reason to write nothing until a person, or another controller, has done something; undefined: none. */
+export type Blocker = (facts: Facts) => Cause | undefined;
+
+/** In the order in which a person would want to hear of them. */
+const blockers: readonly Blocker[] = [
+  missingReference,
+  downgrade,
+  invalidUri,
+  invalidCredentials,
+  invalidAdmin,
+  invalidSessionKeys,
+];
+
+/** The first blocker that applies. While there is one, what runs stays as it is. */
+export function firstBlocker(facts: Facts): Cause | undefined {
+  for (const blocker of blockers) {
+    const cause = blocker(facts);
+    if (cause !== undefined) return cause;
+  }
+  return undefined;
+}
+
+function missingReference({ server, references }: Facts): Cause | undefined {
+  for (const reference of referencesOf(server.spec)) {
+    if (reference.optional) continue;
+    const { kind, name, path } = reference;
+    const object = kind === "Secret" ? references.secrets.get(name) : references.configMaps.get(name);
+    const place = `in namespace ${server.metadata.namespace}`;
+    if (object === undefined) {
+      return {
+        reason: kind === "Secret" ? "SecretNotFound" : "ConfigMapNotFound",
+        message: `${path} names ${kind} ${name}, which does not exist ${place}. Create it${withKeys(reference)}, or name another`,
+      };
+    }
+    const missing = reference.keys.find((key) => object.data?.[key] === undefined);
+    if (missing !== undefined) {
+      return {
+        reason: kind === "Secret" ? "SecretKeyMissing" : "ConfigMapKeyMissing",
+        message: `${path} needs the key ${missing} of ${kind} ${name} ${place}, which has ${keyList(object.data)}. Add it, or name another key`,
+      };
+    }
+  }
+  return undefined;
+}
+
+function withKeys({ keys }: Reference): string {
+  return keys.length === 0 ? "" : ` with the ${keys.length === 1 ? "key" : "keys"} ${keys.join(", ")}`;
+}
+
+function keyList(data: Record<string, string> | undefined): string {
+  const keys = Object.keys(data ?? {}).sort();
+  return keys.length === 0 ? "no keys" : `only ${keys.slice(0, 8).join(", ")}`;
+}
+
+function downgrade({ server }: Facts): Cause | undefined {
+  const current = server.status?.version;
+  if (current === undefined || !isDowngrade(current, server.spec.version)) return undefined;
+  return {
+    reason: "DowngradeRefused",
+    message: `the database has the schema of MLflow ${current}, which ${server.spec.version} cannot read. Set spec.version to ${current} or newer`,
+  };
+}
+
+const controlCharacters = /[\p{Cc}]/u;
+
+function invalidUri({ server, references }: Facts): Cause | undefined {
+  const { uriSecret } = server.spec.backendStore;
+  if (uriSecret === undefined) return undefined;
+  const uri = decoded(references.secrets.get(uriSecret.secretName)?.data, uriSecret.key) ?? "";
+  const problem = controlCharacters.test(uri)
+    ? "contains a line break or another control character: write it without one (printf, not echo)"
+    : /^(postgresql|mysql|mssql|sqlite)(\+[a-z0-9_]+)?:\/\//.test(uri)
+      ? undefined
+      : "is not a SQLAlchemy URI such as postgresql+psycopg2://user:password@host:5432/database";
+  if (problem === undefined) return undefined;
+  return { reason: "InvalidSecret", message: `the key ${uriSecret.key} of Secret ${uriSecret.secretName} ${problem}` };
+}
+
+/** Names only: a password may hold any characters, but a line break in a user name is a slip of the hand. */
+function invalidCredentials({ server, references }: Facts): Cause | undefined {
+  const { backendStore, authentication } = server.spec;
+  for (const database of [backendStore.postgresql, authentication.basic?.database?.postgresql]) {
+    if (database === undefined) continue;
+    const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
+    const data = references.secrets.get(secretName)?.data;
+    const username = decoded(data, usernameKey) ?? "";
+    if (username === "" || controlCharacters.test(username)) {
+      return {
+        reason: "InvalidSecret",
+        message: `the key ${usernameKey} of Secret ${secretName} is empty or contains a line break: write the user name without one (printf, not echo)`,
+      };
+    }
+    if (decoded(data, passwordKey) === "") {
+      return {
+        reason: "InvalidSecret",
+        message: `the key ${passwordKey} of Secret ${secretName} is empty: write the password`,
+      };
+    }
+  }
+  return undefined;
+}
+
+/** MLflow's own rule (3.16.1 and newer): it ends at start with such a password. */
+function invalidAdmin({ server, references }: Facts): Cause | undefined {
+  const secretName = server.spec.authentication.basic?.admin?.secretName;
+  if (secretName === undefined) return undefined;
+  const data = references.secrets.get(secretName)?.data;
+  const username = decoded(data, dataKeys.username) ?? "";
+  const password = decoded(data, dataKeys.password) ?? "";
+  const problem =
+    username === "" || controlCharacters.test(username) || username.includes(":")
+      ? "the key username is empty, or contains a colon or a line break, which basic authentication cannot carry"
+      : password === "password1234"
+        ? "the key password is MLflow's former default, which everyone knows: choose another"
+        : password.length < 12
+          ? "the key password has fewer than 12 characters, which MLflow refuses: choose a longer one"
+          : controlCharacters.test(password)
+            ? "the key password contains a line break or another control character: write it without one (printf, not echo)"
+            : undefined;
+  return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
+}
+
+function invalidSessionKeys({ server, inputs }: Facts): Cause | undefined {
+  const secretName = server.spec.server?.sessionSecret?.secretName;
+  if (secretName === undefined) return undefined;
+  const { flaskSecretKey, kekPassphrase, webhookKey } = inputs.session;
+  const problem =
+    flaskSecretKey.length < 16
+      ? `${dataKeys.flaskSecretKey} has fewer than 16 characters: make one with openssl rand -hex 32`
+      : kekPassphrase.length < 16
+        ? `${dataKeys.kekPassphrase} has fewer than 16 characters: make one with openssl rand -hex 32`
+        : /^[A-Za-z0-9_-]{43}=$/.test(webhookKey)
+          ? undefined
+          : `${dataKeys.webhookKey} is no Fernet key (32 bytes in URL-safe base64): make one with openssl rand -base64 32 | tr +/ -_`;
+  return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
+}

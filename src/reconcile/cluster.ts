@@ -1,0 +1,56 @@
+import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import type { ConfigMap, Manifest, Owned, Secret } from "../kube/manifests.ts";
+import type { Key, KubeObject } from "../kube/object.ts";
+
+/** Something a person should know, told once when it happens (events.k8s.io/v1). */
+export interface Notice {
+  readonly type: "Normal" | "Warning";
+  /** One of the reasons of `status.conditions`. */
+  readonly reason: string;
+  /** What the operator was doing, UpperCamelCase: `Migrate`, `Reconcile`. */
+  readonly action: string;
+  readonly message: string;
+}
+
+/** How creating an object ended: `exists` when the API server already has one of that name, whoever it belongs to. */
+export type Creation = "created" | "exists";
+
+/**
+ * All that a pass needs of a cluster. Reads come from caches that watches keep, so they cost no call; only the content
+ * of a referenced Secret or ConfigMap is fetched, once per version of it. Every method that calls the API server throws
+ * {@link ApiError} when it is refused or fails.
+ */
+export interface Cluster {
+  /** The server as last seen, or undefined where there is none. */
+  server(key: Key): MlflowServer | undefined;
+
+  /** What carries our label and names this server, in its namespace: what we wrote, and the pods that came of it. */
+  owned(key: Key): readonly Owned[];
+
+  /** The content of a Secret that a spec names, or undefined where there is none. */
+  secret(namespace: string, name: string): Promise<Secret | undefined>;
+
+  /** The content of a ConfigMap that a spec names, or undefined where there is none. */
+  configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
+
+  /** An object of a kind that we write, straight from the API server: who has the name that we want. */
+  read(object: KubeObject): Promise<Owned | undefined>;
+
+  /** Writes an object that the cache says is absent. */
+  create(manifest: Manifest): Promise<Creation>;
+
+  /**
+   * Writes all fields of the manifest by server-side apply, taking them over from whoever changed them. Fields that we
+   * wrote before and that the manifest no longer has are removed, also when `live` was created by {@link create}.
+   */
+  apply(manifest: Manifest, live: Owned): Promise<void>;
+
+  /** Deletes this very object (by uid), with all that it owns; one that is already gone is fine. */
+  delete(object: Owned): Promise<void>;
+
+  /** Replaces the status of the server. */
+  report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;
+
+  /** Records an event about the server. Losing one must not fail a pass. */
+  notify(server: MlflowServer, notice: Notice): Promise<void>;
+}

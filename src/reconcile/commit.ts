@@ -1,0 +1,53 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { Manifest } from "../kube/manifests.ts";
+import { objectText } from "../kube/object.ts";
+import type { Cluster } from "./cluster.ts";
+import { isStored, type Obstacle, obstacleIn } from "./ownership.ts";
+import type { Plan, Step } from "./plan.ts";
+
+/**
+ * Carries out a plan: the only writes of a pass. Returns the obstacle where a name turns out to be taken, which only
+ * the API server knows of objects without our label; what comes after that group is then left alone.
+ */
+export async function commit(cluster: Cluster, server: MlflowServer, plan: Plan): Promise<Obstacle | undefined> {
+  for (const group of plan.groups) {
+    const results = await Promise.allSettled(group.map((step) => write(cluster, server, step)));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    for (const result of results) {
+      if (result.status === "fulfilled" && result.value !== undefined) return result.value;
+    }
+  }
+  return undefined;
+}
+
+async function write(cluster: Cluster, server: MlflowServer, step: Step): Promise<Obstacle | undefined> {
+  switch (step.do) {
+    case "delete":
+      await cluster.delete(step.live);
+      return undefined;
+    case "apply":
+      await cluster.apply(step.manifest, step.live);
+      return undefined;
+    case "create":
+      return (await cluster.create(step.manifest)) === "created" ? undefined : takeUp(cluster, server, step.manifest);
+  }
+}
+
+/**
+ * The name is taken, though the cache did not show it: by an object of ours that lost its label (repaired), by one of
+ * ours that the watch has not delivered yet, or by somebody else's. What was generated keeps its content: this pass made
+ * up another, so it stops here, and the next one goes on with what is stored.
+ */
+async function takeUp(cluster: Cluster, server: MlflowServer, manifest: Manifest): Promise<Obstacle | undefined> {
+  const live = await cluster.read(manifest);
+  if (live === undefined) return undefined;
+  const obstacle = obstacleIn(live, server);
+  if (obstacle !== undefined) return obstacle;
+  if (manifest.kind === "Secret" && live.kind === "Secret" && isStored(live, server)) {
+    await cluster.apply({ ...manifest, data: live.data ?? {} }, live);
+    return { passing: true, reason: "Progressing", message: `taking up the existing ${objectText(live)}` };
+  }
+  if (live.kind !== "Job") await cluster.apply(manifest, live);
+  return undefined;
+}

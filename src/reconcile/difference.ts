@@ -1,0 +1,61 @@
+import { sameQuantity } from "./quantity.ts";
+
+/**
+ * Where `live` lacks something that `wanted` says: the path of the first such field, or undefined where nothing has to
+ * be written. What the API server or others added is not ours and does not count. Empty text, lists and
+ * objects count as absent, since the API server drops them; false and 0 do not, since it keeps those that we write.
+ */
+export function difference(wanted: unknown, live: unknown, path = ""): string | undefined {
+  if (isEmpty(wanted)) return isEmpty(live) || typeof wanted === "object" ? undefined : path;
+  if (Array.isArray(wanted)) return Array.isArray(live) ? listDifference(wanted, live, path) : path;
+  if (isRecord(wanted)) {
+    if (!isRecord(live)) return path;
+    for (const [key, value] of Object.entries(wanted)) {
+      const found = difference(value, live[key], `${path}.${key}`);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  return wanted === live || (isAmount(path) && sameQuantity(wanted, live)) ? undefined : path;
+}
+
+/** Lists whose items the API server merges by key (x-kubernetes-list-map-keys of the built-in kinds that we write). */
+const mapLists: Readonly<Record<string, readonly string[]>> = {
+  containers: ["name"],
+  env: ["name"],
+  imagePullSecrets: ["name"],
+  ownerReferences: ["uid"],
+  ports: ["port", "containerPort", "protocol"],
+  topologySpreadConstraints: ["topologyKey", "whenUnsatisfiable"],
+  volumeMounts: ["mountPath"],
+  volumes: ["name"],
+};
+
+function listDifference(wanted: readonly unknown[], live: readonly unknown[], path: string): string | undefined {
+  const keys = mapLists[path.slice(path.lastIndexOf(".") + 1)];
+  if (keys === undefined && wanted.length !== live.length) return path;
+  for (const [index, item] of wanted.entries()) {
+    const peer = keys === undefined ? live[index] : live.find((candidate) => sameKeys(item, candidate, keys));
+    const found = difference(item, peer, `${path}[${index}]`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function sameKeys(a: unknown, b: unknown, keys: readonly string[]): boolean {
+  return isRecord(a) && isRecord(b) && keys.every((key) => a[key] === b[key]);
+}
+
+function isAmount(path: string): boolean {
+  return /\.(requests|limits)\.[^.]+$|\.sizeLimit$/.test(path);
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === "") return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return isRecord(value) && Object.keys(value).length === 0;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,14 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { Owned } from "../kube/manifests.ts";
+import type { Inputs, Installation, References } from "../resources/inputs.ts";
+
+/** All that a pass knows. Everything after `observe` is a pure function of this. */
+export interface Facts {
+  readonly server: MlflowServer;
+  /** What carries our label and this server's name: what we wrote, and the pods that came of it. */
+  readonly owned: readonly Owned[];
+  readonly references: References;
+  readonly inputs: Inputs;
+  readonly installation: Installation;
+  readonly now: Date;
+}

@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import type { MlflowServer } from "../api/server.ts";
+import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
+import { decoded } from "../resources/base64.ts";
+import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
+import { dataKeys, objectNames } from "../resources/names.ts";
+import { referencesOf } from "../resources/references.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Facts } from "./facts.ts";
+
+/** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
+export async function observe(
+  cluster: Cluster,
+  server: MlflowServer,
+  installation: Installation,
+  now: Date,
+): Promise<Facts> {
+  const { name, namespace = "default" } = server.metadata;
+  const owned = cluster.owned({ namespace, name });
+  const references = await read(cluster, server, namespace);
+  const inputs: Inputs = {
+    server,
+    installation,
+    references,
+    session: sessionKeys(server, owned, references),
+    ...(server.spec.authentication.basic && !server.spec.authentication.basic.admin
+      ? { generatedAdmin: generatedAdmin(server, owned) }
+      : {}),
+  };
+  return { server, owned, references, inputs, installation, now };
+}
+
+async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {
+  const secrets = new Map<string, Secret>();
+  const configMaps = new Map<string, ConfigMap>();
+  await Promise.all(
+    referencesOf(server.spec).map(async ({ kind, name }) => {
+      if (kind === "Secret") {
+        const secret = await cluster.secret(namespace, name);
+        if (secret !== undefined) secrets.set(name, secret);
+      } else {
+        const configMap = await cluster.configMap(namespace, name);
+        if (configMap !== undefined) configMaps.set(name, configMap);
+      }
+    }),
+  );
+  return { secrets, configMaps };
+}
+
+function sessionKeys(server: MlflowServer, owned: readonly Owned[], references: References): SessionKeys {
+  const own = server.spec.server?.sessionSecret;
+  const stored =
+    own === undefined
+      ? secretNamed(owned, objectNames.session(server.metadata.name))
+      : references.secrets.get(own.secretName);
+  return {
+    flaskSecretKey: decoded(stored?.data, dataKeys.flaskSecretKey) ?? randomBytes(32).toString("base64url"),
+    kekPassphrase: decoded(stored?.data, dataKeys.kekPassphrase) ?? randomBytes(32).toString("base64url"),
+    webhookKey: decoded(stored?.data, dataKeys.webhookKey) ?? fernetKey(),
+  };
+}
+
+/** 32 bytes in URL-safe base64 with padding, as cryptography's Fernet takes it. */
+function fernetKey(): string {
+  return randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
+}
+
+function generatedAdmin(server: MlflowServer, owned: readonly Owned[]): Credentials {
+  const stored = secretNamed(owned, objectNames.admin(server.metadata.name));
+  return {
+    username: decoded(stored?.data, dataKeys.username) ?? "admin",
+    password: decoded(stored?.data, dataKeys.password) ?? randomBytes(18).toString("base64url"),
+  };
+}
+
+function secretNamed(owned: readonly Owned[], name: string): Secret | undefined {
+  return owned.find((object): object is Secret => object.kind === "Secret" && object.metadata.name === name);
+}

@@ -1,0 +1,69 @@
+import type { Deployment } from "../kube/manifests.ts";
+import { objectNames, serviceUrl } from "../resources/names.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+import type { Migration } from "./migration.ts";
+import type { Obstacle } from "./ownership.ts";
+import type { Plan } from "./plan.ts";
+import { rolloutOf } from "./rollout.ts";
+
+/** How a pass ended. */
+export interface Outcome {
+  /**
+   * - `ready`: everything is as the spec says;
+   * - `progressing`: it is on its way, and a watch tells when it goes on;
+   * - `stalled`: it needs a person.
+   */
+  readonly state: "ready" | "progressing" | "stalled";
+  readonly cause: Cause;
+  /** What is known of the database; undefined where the pass did not come to look. */
+  readonly migration?: Migration;
+  /** Objects have just been written: the next pass, which their events bring about, has more to say. */
+  readonly isInterim?: true;
+  /** Seconds after which to look again, where no watch would tell: somebody else's object in our way. */
+  readonly againInSeconds?: number;
+}
+
+/** Somebody else's object has no label of ours, so no watch of ours tells when it goes. */
+const obstacleRetrySeconds = 30;
+
+export function blocked(cause: Cause): Outcome {
+  return { state: "stalled", cause };
+}
+
+export function obstructed({ passing, reason, message }: Obstacle, migration: Migration): Outcome {
+  const cause = { reason, message };
+  return { state: passing ? "progressing" : "stalled", cause, migration, againInSeconds: obstacleRetrySeconds };
+}
+
+/** The outcome of a pass that could write all it wanted. */
+export function outcomeOf(facts: Facts, { groups, migration }: Plan): Outcome {
+  const { owned, server } = facts;
+  if (!migration.complete) {
+    return { state: migration.stalled ? "stalled" : "progressing", cause: migration.cause, migration };
+  }
+  const deployment = owned.find(
+    (object): object is Deployment =>
+      object.kind === "Deployment" && object.metadata.name === objectNames.deployment(server.metadata.name),
+  );
+  if (deployment === undefined || groups.length > 0) {
+    const cause = { reason: "Progressing", message: "pods of this spec are being started" } as const;
+    return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 0.1 };
+  }
+  const rollout = rolloutOf(deployment, owned);
+  if (!rollout.complete) {
+    const cause = rollout.cause ?? { reason: "Progressing", message: "pods of this spec are being started" };
+    return { state: rollout.stalled ? "stalled" : "progressing", cause, migration };
+  }
+  return { state: "ready", cause: readyCause(facts), migration };
+}
+
+function readyCause({ server }: Facts): Cause {
+  const { hibernate, replicas, version } = server.spec;
+  if (hibernate === true || replicas === 0) {
+    return { reason: "Hibernated", message: "no pods run, as the spec says; everything else is kept" };
+  }
+  const { name, namespace = "default" } = server.metadata;
+  const pods = replicas === 1 ? "1 replica" : `${replicas} replicas`;
+  return { reason: "Ready", message: `${pods} of MLflow ${version} at ${serviceUrl({ name, namespace })}` };
+}

@@ -1,0 +1,64 @@
+import { apiVersion, type MlflowServer } from "../api/server.ts";
+import type { Owned } from "../kube/manifests.ts";
+import { label, manager } from "../kube/names.ts";
+import { isControlledBy, objectText } from "../kube/object.ts";
+import { objectNames } from "../resources/names.ts";
+import type { Cause } from "./finding.ts";
+
+/**
+ * Whose an object is that has a name which a server wants:
+ * - `ours`: we may write and delete it;
+ * - `leaving`: it belonged to a deleted server of the same name, and the garbage collector is about to remove it;
+ * - `foreign`: somebody else's: never adopted, never deleted.
+ */
+export type Ownership = "ours" | "leaving" | "foreign";
+
+/** An owner reference with our uid proves it; what outlives servers has none and is known by its labels. */
+export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
+  if (isControlledBy(object, server)) return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
+  const controller = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
+  if (controller === undefined) return isStored(object, server) && isLabelled(object, server) ? "ours" : "foreign";
+  const isFormer = controller.apiVersion === apiVersion && controller.kind === "MlflowServer";
+  return isFormer && controller.name === server.metadata.name ? "leaving" : "foreign";
+}
+
+/** Why an object that has a name which we want cannot be written. */
+export interface Obstacle extends Cause {
+  /** It is about to go by itself. */
+  readonly passing: boolean;
+}
+
+/** The obstacle that an object is to a server that wants its name, or undefined where it is ours. */
+export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | undefined {
+  const place = `${objectText(object)} in namespace ${object.metadata.namespace}`;
+  switch (ownershipOf(object, server)) {
+    case "ours":
+      return undefined;
+    case "leaving":
+      return { passing: true, reason: "Progressing", message: `waiting until the former ${place} is deleted` };
+    case "foreign":
+      return {
+        passing: false,
+        reason: "NameConflict",
+        message: `${place} exists and belongs to ${ownerText(object)}, not to this server: rename one of them, or delete it if nobody needs it`,
+      };
+  }
+}
+
+function ownerText(object: Owned): string {
+  const owner = object.metadata.ownerReferences?.[0];
+  return owner === undefined ? "somebody else" : `${owner.kind}/${owner.name}`;
+}
+
+/** Whether an object is one that `spec.deletionPolicy` may keep: a generated Secret or the volume. Never pruned. */
+export function isStored(object: Owned, server: MlflowServer): boolean {
+  const { name } = server.metadata;
+  if (object.kind === "PersistentVolumeClaim") return object.metadata.name === objectNames.volumeClaim(name);
+  const stored = [objectNames.session(name), objectNames.admin(name)];
+  return object.kind === "Secret" && stored.includes(object.metadata.name);
+}
+
+function isLabelled(object: Owned, server: MlflowServer): boolean {
+  const labels = object.metadata.labels ?? {};
+  return labels[label.managedBy] === manager && labels[label.server] === server.metadata.name;
+}

@@ -1,0 +1,73 @@
+import type { Manifest, Owned } from "../kube/manifests.ts";
+import { desired, type Stage } from "../resources/index.ts";
+import { difference } from "./difference.ts";
+import type { Facts } from "./facts.ts";
+import { type Migration, migrationOf } from "./migration.ts";
+import { isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
+import { amountOf } from "./quantity.ts";
+
+/** One write. */
+export type Step =
+  | { readonly do: "create"; readonly manifest: Manifest }
+  | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
+  | { readonly do: "delete"; readonly live: Owned };
+
+/** What has to be written: groups one after the other, the steps of a group at once. Empty where all is as it shall be. */
+export interface Plan {
+  readonly groups: readonly (readonly Step[])[];
+  readonly migration: Migration;
+  /** A wanted name is taken by an object that is not ours to write; then nothing is written. */
+  readonly obstacle?: Obstacle;
+}
+
+/**
+ * Compares what shall be with what is. What pods read and the pods themselves wait until the migration is complete, and
+ * so does the removal of what is no longer wanted: until then, what runs keeps all that it had.
+ */
+export function planOf(facts: Facts): Plan {
+  const wanted = desired(facts.inputs);
+  const all = Object.values(wanted).flat();
+  const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
+  const migration = migrationOf(migrationJob, facts.owned);
+  const obstacle = facts.owned
+    .filter((live) => all.some((manifest) => isSame(live, manifest)))
+    .map((live) => obstacleIn(live, facts.server))
+    .find((found) => found !== undefined);
+  if (obstacle !== undefined) return { groups: [], migration, obstacle };
+  const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
+  const jobs: Step[] = [
+    ...migration.remove.map((live): Step => ({ do: "delete", live })),
+    ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
+  ];
+  const groups = [stage("invented"), [...stage("surroundings"), ...jobs]];
+  if (migration.complete) groups.push(stage("workload"), obsolete(all, facts));
+  return { groups: groups.filter((group) => group.length > 0), migration };
+}
+
+function stepFor(manifest: Manifest, { owned }: Facts): Step[] {
+  const live = owned.find((object) => isSame(object, manifest));
+  if (live === undefined) return [{ do: "create", manifest }];
+  const target = attainable(manifest, live);
+  return difference(target, live) === undefined ? [] : [{ do: "apply", manifest: target, live }];
+}
+
+/** A volume that somebody has enlarged stays so: the API server refuses to shrink it. */
+function attainable(manifest: Manifest, live: Owned): Manifest {
+  if (manifest.kind !== "PersistentVolumeClaim" || live.kind !== "PersistentVolumeClaim") return manifest;
+  const storage = live.spec.resources?.requests?.["storage"];
+  const wanted = manifest.spec.resources?.requests?.["storage"];
+  if (storage === undefined || !(amountOf(storage) > amountOf(wanted))) return manifest;
+  return { ...manifest, spec: { ...manifest.spec, resources: { requests: { storage } } } };
+}
+
+/** What we own and nobody wants any more. Jobs have their own rules, and what was generated or stored is kept. */
+function obsolete(wanted: readonly Manifest[], { owned, server }: Facts): Step[] {
+  return owned
+    .filter((live) => live.kind !== "Pod" && live.kind !== "Job" && !isStored(live, server))
+    .filter((live) => ownershipOf(live, server) === "ours" && !wanted.some((manifest) => isSame(live, manifest)))
+    .map((live): Step => ({ do: "delete", live }));
+}
+
+function isSame(live: Owned, manifest: Manifest): boolean {
+  return live.kind === manifest.kind && live.metadata.name === manifest.metadata.name;
+}

@@ -1,0 +1,49 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { Key } from "../kube/object.ts";
+import type { Installation } from "../resources/inputs.ts";
+import { firstBlocker } from "./blockers.ts";
+import type { Cluster } from "./cluster.ts";
+import { commit } from "./commit.ts";
+import type { Facts } from "./facts.ts";
+import { observe } from "./observe.ts";
+import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
+import { planOf } from "./plan.ts";
+import { refusal } from "./refusal.ts";
+import { report } from "./report.ts";
+
+/** How a pass over an existing server ended. */
+export interface Pass extends Pick<Outcome, "state" | "cause" | "againInSeconds"> {}
+
+/**
+ * One pass over one server: read everything, decide, write, report once. Returns undefined where there is none (any
+ * more), and throws what shall be tried again.
+ */
+export async function reconcile(
+  cluster: Cluster,
+  key: Key,
+  installation: Installation,
+  now: Date,
+): Promise<Pass | undefined> {
+  const server = cluster.server(key);
+  // Owner references release all that goes with a server; nothing of ours is out of their reach.
+  if (server === undefined || server.metadata.deletionTimestamp !== undefined) return undefined;
+  const facts = await observe(cluster, server, installation, now);
+  const outcome = await settle(cluster, server, facts);
+  if (!outcome.isInterim) await report(cluster, facts, outcome);
+  return outcome;
+}
+
+async function settle(cluster: Cluster, server: MlflowServer, facts: Facts): Promise<Outcome> {
+  const blocker = firstBlocker(facts);
+  if (blocker !== undefined) return blocked(blocker);
+  const plan = planOf(facts);
+  try {
+    const obstacle = plan.obstacle ?? (await commit(cluster, server, plan));
+    return obstacle === undefined ? outcomeOf(facts, plan) : obstructed(obstacle, plan.migration);
+  } catch (error) {
+    const cause = refusal(error);
+    if (cause === undefined) throw error;
+    await report(cluster, facts, { state: "stalled", cause, migration: plan.migration });
+    throw error;
+  }
+}

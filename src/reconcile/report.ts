@@ -1,0 +1,28 @@
+import { isDeepStrictEqual } from "node:util";
+import type { MlflowServerStatus } from "../api/server.ts";
+import type { Cluster, Notice } from "./cluster.ts";
+import type { Facts } from "./facts.ts";
+import type { Outcome } from "./outcome.ts";
+import { statusOf } from "./status.ts";
+
+/** Writes the status, where it says something new, and an event where a person should know. */
+export async function report(cluster: Cluster, facts: Facts, outcome: Outcome): Promise<void> {
+  const { server } = facts;
+  const before = server.status;
+  const status = statusOf(facts, outcome);
+  if (isDeepStrictEqual(status, before)) return;
+  await cluster.report(server, status);
+  const notice = noticeOf(outcome, before);
+  if (notice !== undefined) await cluster.notify(server, notice);
+}
+
+/** Told when it begins: that the server needs a person, with every new cause, and that it is ready. */
+function noticeOf({ state, cause }: Outcome, before: MlflowServerStatus | undefined): Notice | undefined {
+  const ready = before?.conditions?.find((condition) => condition.type === "Ready");
+  const stalled = before?.conditions?.find((condition) => condition.type === "Stalled");
+  if (state === "stalled" && !(stalled?.status === "True" && stalled.reason === cause.reason)) {
+    return { type: "Warning", action: "Reconcile", ...cause };
+  }
+  if (state === "ready" && ready?.status !== "True") return { type: "Normal", action: "Reconcile", ...cause };
+  return undefined;
+}

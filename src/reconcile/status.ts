@@ -1,0 +1,95 @@
+import type { MlflowServerStatus } from "../api/server.ts";
+import { type Condition, conditionsOf, type Finding } from "../kube/conditions.ts";
+import type { Deployment } from "../kube/manifests.ts";
+import { podSelector } from "../resources/metadata.ts";
+import { objectNames, serviceUrl } from "../resources/names.ts";
+import type { Facts } from "./facts.ts";
+import type { Outcome } from "./outcome.ts";
+
+/**
+ * The status after a pass. It follows kstatus: `Ready` is True only when the rollout of this very generation is over,
+ * and exactly one of `Reconciling` and `Stalled` is True until then.
+ */
+export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
+  const { server, owned, now } = facts;
+  const { name, namespace = "default", generation = 0 } = server.metadata;
+  const { basic } = server.spec.authentication;
+  const deployment = owned.find(
+    (object): object is Deployment =>
+      object.kind === "Deployment" && object.metadata.name === objectNames.deployment(name),
+  );
+  const before = server.status ?? {};
+  const version = outcome.state === "ready" ? server.spec.version : before.version;
+  const selector = Object.entries(podSelector(server)).map(([key, value]) => `${key}=${value}`);
+  return {
+    observedGeneration: generation,
+    conditions: conditionsOf(
+      findings(outcome, deployment, before.conditions ?? []),
+      before.conditions ?? [],
+      generation,
+      now,
+    ),
+    url: serviceUrl({ name, namespace }),
+    authentication: basic === undefined ? "Disabled" : "Basic",
+    ...(version !== undefined && { version }),
+    ...(basic && { adminSecret: basic.admin?.secretName ?? objectNames.admin(name) }),
+    replicas: deployment?.status?.replicas ?? 0,
+    readyReplicas: deployment?.status?.readyReplicas ?? 0,
+    selector: selector.join(","),
+  };
+}
+
+const settled: Finding = {
+  type: "Reconciling",
+  status: "False",
+  reason: "NotReconciling",
+  message: "nothing is under way",
+};
+
+const unhindered: Finding = {
+  type: "Stalled",
+  status: "False",
+  reason: "NotStalled",
+  message: "nobody needs to do anything",
+};
+
+function findings(outcome: Outcome, deployment: Deployment | undefined, before: readonly Condition[]): Finding[] {
+  const { state, cause } = outcome;
+  const ready = state === "ready";
+  return [
+    { type: "Ready", status: ready ? "True" : "False", ...cause },
+    state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : settled,
+    state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
+    databaseFinding(outcome, before),
+    availableFinding(deployment),
+  ];
+}
+
+/** What is not known in this pass stays as it was: a missing Secret says nothing of the database. */
+function databaseFinding({ migration }: Outcome, before: readonly Condition[]): Finding {
+  if (migration === undefined) {
+    const former = before.find((condition) => condition.type === "DatabaseReady");
+    if (former !== undefined)
+      return { type: "DatabaseReady", status: former.status, reason: former.reason, message: former.message };
+    return {
+      type: "DatabaseReady",
+      status: "Unknown",
+      reason: "NotChecked",
+      message: "the database has not been looked at yet",
+    };
+  }
+  return { type: "DatabaseReady", status: migration.complete ? "True" : "False", ...migration.cause };
+}
+
+function availableFinding(deployment: Deployment | undefined): Finding {
+  const type = "Available";
+  const wanted = deployment?.spec.replicas ?? 0;
+  if (deployment === undefined)
+    return { type, status: "False", reason: "NotStarted", message: "no pods have been started yet" };
+  const available = deployment.status?.availableReplicas ?? 0;
+  if (available > 0)
+    return { type, status: "True", reason: "PodsReady", message: `${available} of ${wanted} pods answer` };
+  return wanted === 0
+    ? { type, status: "False", reason: "Hibernated", message: "no pods run, as the spec says" }
+    : { type, status: "False", reason: "NoPodReady", message: `none of ${wanted} pods answers` };
+}

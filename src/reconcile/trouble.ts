@@ -1,0 +1,78 @@
+import type { V1ContainerStatus } from "@kubernetes/client-node";
+import type { Pod } from "../kube/manifests.ts";
+import type { Cause } from "./finding.ts";
+import { reportedFailure } from "./reported-failure.ts";
+
+/** Why pods do not come up: the first cause that a person can do something about, or undefined. */
+export function troubleOf(pods: readonly Pod[]): Cause | undefined {
+  for (const pod of pods) {
+    const found = podTrouble(pod);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function podTrouble(pod: Pod): Cause | undefined {
+  if (pod.metadata.deletionTimestamp !== undefined) return undefined;
+  for (const container of pod.status?.containerStatuses ?? []) {
+    const found = containerTrouble(pod, container);
+    if (found !== undefined) return found;
+  }
+  const scheduled = pod.status?.conditions?.find((condition) => condition.type === "PodScheduled");
+  if (scheduled?.status === "False" && scheduled.reason === "Unschedulable") {
+    return {
+      reason: "Unschedulable",
+      message: `no node can run pod ${pod.metadata.name}: ${brief(scheduled.message)}. Add a node or capacity, or change spec.pod`,
+    };
+  }
+  return undefined;
+}
+
+function containerTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined {
+  const waiting = container.state?.waiting;
+  switch (waiting?.reason) {
+    case "ErrImagePull":
+    case "ImagePullBackOff":
+    case "InvalidImageName":
+    case "ErrImageNeverPull":
+      return {
+        reason: "ImagePullFailed",
+        message: `image ${container.image} cannot be pulled: ${brief(waiting.message)}. Check spec.image and its pullSecrets`,
+      };
+    case "CreateContainerConfigError":
+    case "CreateContainerError":
+    case "RunContainerError":
+      return {
+        reason: "ContainerNotCreated",
+        message: `container ${container.name} of pod ${pod.metadata.name} cannot be created: ${brief(waiting.message)}`,
+      };
+  }
+  const ended = container.state?.terminated ?? (isRestarting(container) ? container.lastState?.terminated : undefined);
+  if (ended === undefined || ended.exitCode === 0) return undefined;
+  if (ended.reason === "OOMKilled") {
+    return {
+      reason: "OutOfMemory",
+      message: `container ${container.name} of pod ${pod.metadata.name} needs more memory than it may use. Raise spec.pod.resources.limits.memory, or lower spec.server.workers`,
+    };
+  }
+  return reportedFailure(ended.message) ?? crash(pod, container, ended.exitCode);
+}
+
+/** Between two attempts, or in one that has not become ready after an earlier one failed. */
+function isRestarting(container: V1ContainerStatus): boolean {
+  return container.state?.waiting?.reason === "CrashLoopBackOff" || (container.restartCount > 0 && !container.ready);
+}
+
+function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause {
+  const { name, namespace } = pod.metadata;
+  return {
+    reason: "CrashLooping",
+    message: `container ${container.name} of pod ${name} ends with exit code ${exitCode}. Its last words: kubectl logs -n ${namespace} ${name} -c ${container.name} --previous`,
+  };
+}
+
+/** Messages of the kubelet and the scheduler, on one line and of bounded length. */
+function brief(message = "no details"): string {
+  const line = message.replace(/\s+/g, " ").replace(/[.\s]+$/, "");
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+}
