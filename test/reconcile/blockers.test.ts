@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
+import { firstBlocker } from "../../src/reconcile/blockers.ts";
+import { configMap, inputs, postgresql, secret, server } from "../support/fixtures.ts";
+
+const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
+  const all = inputs(of, references);
+  const { installation } = all;
+  return firstBlocker({
+    server: of,
+    owned: [],
+    references: all.references,
+    inputs: all,
+    installation,
+    now: new Date(0),
+  });
+};
+const reason = (...args: Parameters<typeof cause>) => cause(...args)?.reason;
+
+describe("what is missing", () => {
+  const withDatabase = server({ backendStore: { postgresql } });
+  const db = { username: "mlflow", password: "p" };
+
+  test("nothing: the way is free", () => {
+    assert.equal(cause(server()), undefined);
+    assert.equal(cause(withDatabase, secret("db", db)), undefined);
+  });
+
+  test("a Secret: the message names it, who needs it and the keys to write", () => {
+    const found = cause(withDatabase);
+    assert.equal(found?.reason, "SecretNotFound");
+    assert.match(
+      found?.message ?? "",
+      /spec\.backendStore\.postgresql\.credentials names Secret db.*keys username, password/,
+    );
+  });
+
+  test("a key: the message names those that are there, and no value", () => {
+    const found = cause(withDatabase, secret("db", { username: "mlflow", pass: "hidden" }));
+    assert.equal(found?.reason, "SecretKeyMissing");
+    assert.match(found?.message ?? "", /password of Secret db.*only pass, username/);
+    assert.doesNotMatch(found?.message ?? "", /hidden/);
+  });
+
+  test("a ConfigMap and its key", () => {
+    const of = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapName: "ca" } } } });
+    assert.equal(reason(of, secret("db", db)), "ConfigMapNotFound");
+    assert.equal(reason(of, secret("db", db), configMap("ca", { "other.crt": "" })), "ConfigMapKeyMissing");
+  });
+
+  test("what is optional is not missed", () => {
+    const of = server({ server: { envFrom: [{ secretRef: { name: "extra", optional: true } }] } });
+    assert.equal(cause(of), undefined);
+  });
+});
+
+describe("what cannot work", () => {
+  const admin = server({ authentication: { basic: { admin: { secretName: "admin" } } } });
+  const uri = server({ backendStore: { uriSecret: { secretName: "uri", key: "uri" } } });
+
+  test("an administrator's password that MLflow refuses", () => {
+    const of = (password: string, username = "root") => cause(admin, secret("admin", { username, password }));
+    assert.match(of("short")?.message ?? "", /fewer than 12 characters/);
+    assert.match(of("password1234")?.message ?? "", /former default/);
+    assert.match(of("long-enough-but\n")?.message ?? "", /line break/);
+    assert.match(of("long-enough-password", "ro:ot")?.message ?? "", /username/);
+    assert.equal(of("long-enough-password"), undefined);
+  });
+
+  test("a URI with a line break, which could write further lines into the ini", () => {
+    const of = (text: string) => reason(uri, secret("uri", { uri: text }));
+    assert.equal(of("postgresql://u:p@db/mlflow\nauthorization_function = evil:f"), "InvalidSecret");
+    assert.equal(of("postgresql://u:p@db/mlflow\n"), "InvalidSecret");
+    assert.equal(of("db.example.com"), "InvalidSecret");
+    assert.equal(of("postgresql+psycopg2://u:p@db/mlflow"), undefined);
+  });
+
+  test("session keys that MLflow cannot use", () => {
+    const of = server({ server: { sessionSecret: { secretName: "keys" } } });
+    const keys = (webhook: string) => {
+      const all = inputs(of, [secret("keys", { "flask-secret-key": "", "kek-passphrase": "", "webhook-key": "" })]);
+      const session = { flaskSecretKey: "f".repeat(32), kekPassphrase: "k".repeat(32), webhookKey: webhook };
+      const { installation, references } = all;
+      return firstBlocker({
+        server: of,
+        owned: [],
+        references,
+        inputs: { ...all, session },
+        installation,
+        now: new Date(0),
+      });
+    };
+    assert.match(keys("nonsense")?.message ?? "", /no Fernet key/);
+    assert.equal(keys(`${"A".repeat(43)}=`), undefined);
+  });
+
+  test("a version older than that of the database", () => {
+    const of = server({ version: "3.16.1" }, { status: { version: "3.17.2" } });
+    assert.equal(reason(of), "DowngradeRefused");
+    assert.equal(reason(server({}, { status: { version: "3.16.1" } })), undefined);
+  });
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { difference } from "../../src/reconcile/difference.ts";
+
+describe("what has to be written", () => {
+  const container = {
+    name: "mlflow",
+    image: "a:1",
+    env: [
+      { name: "A", value: "1" },
+      { name: "B", value: "" },
+    ],
+  };
+  const wanted = { spec: { replicas: 0, containers: [container], args: ["x", "y"] } };
+  const live = (change: object = {}) => ({ spec: { ...wanted.spec, ...change }, status: { observed: 1 } });
+
+  test("nothing, where the cluster has all that is wanted and more", () => {
+    const defaulted = {
+      ...container,
+      terminationMessagePath: "/dev/termination-log",
+      env: [{ name: "B" }, { name: "C", value: "3" }, { name: "A", value: "1" }],
+    };
+    assert.equal(difference(wanted, live({ containers: [{ name: "istio-proxy" }, defaulted] })), undefined);
+  });
+
+  test("a changed value, named by its path", () => {
+    assert.equal(
+      difference(wanted, live({ containers: [{ ...container, image: "a:2" }] })),
+      ".spec.containers[0].image",
+    );
+  });
+
+  test("a removed item and a removed field", () => {
+    assert.ok(difference(wanted, live({ containers: [{ ...container, env: [] }] })));
+    assert.ok(
+      difference(wanted, { spec: { containers: [container], args: ["x", "y"] } }),
+      "replicas: 0 is not the same as none",
+    );
+  });
+
+  test("a list without keys in another order, or longer", () => {
+    assert.ok(difference(wanted, live({ args: ["y", "x"] })));
+    assert.ok(difference(wanted, live({ args: ["x", "y", "--allow-all"] })));
+  });
+
+  test("false where somebody wrote true, or removed it", () => {
+    assert.ok(difference({ automountServiceAccountToken: false }, { automountServiceAccountToken: true }));
+    assert.ok(difference({ automountServiceAccountToken: false }, {}));
+  });
+
+  test("amounts count, not how they are written", () => {
+    const resources = (cpu: string) => ({ resources: { requests: { cpu } } });
+    assert.equal(difference(resources("0.5"), resources("500m")), undefined);
+    assert.ok(difference(resources("0.5"), resources("501m")));
+    assert.equal(difference({ sizeLimit: "1024Mi" }, { sizeLimit: "1Gi" }, ".emptyDir"), undefined);
+    assert.ok(difference({ annotations: { x: "0.5" } }, { annotations: { x: "500m" } }));
+  });
+});

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { Deployment, Job, Owned } from "../../src/kube/manifests.ts";
+import { outcomeOf } from "../../src/reconcile/outcome.ts";
+import { planOf } from "../../src/reconcile/plan.ts";
+import { statusOf } from "../../src/reconcile/status.ts";
+import { all, inputs, pod, server } from "../support/fixtures.ts";
+
+/** The world in which everything that a server wants is there, the migration is over and the pods are as given. */
+function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = []) {
+  const wanted = inputs(of);
+  const owned = all(wanted).map((manifest): Owned => {
+    if (manifest.kind === "Job")
+      return { ...manifest, status: { conditions: [{ type: "Complete", status: "True" }] } } satisfies Job;
+    if (manifest.kind !== "Deployment") return manifest;
+    return { ...manifest, metadata: { ...manifest.metadata, generation: 2 }, ...(rollout && { status: rollout }) };
+  });
+  const { installation, references } = wanted;
+  const facts = { server: of, owned: [...owned, ...more], references, inputs: wanted, installation, now: new Date(0) };
+  const outcome = outcomeOf(facts, planOf(facts));
+  const status = statusOf(facts, outcome);
+  const condition = (type: string) => status.conditions?.find((each) => each.type === type);
+  return { outcome, status, condition };
+}
+
+const done = { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1, readyReplicas: 1 };
+
+describe("Ready", () => {
+  test("is True when the rollout of this spec is over", () => {
+    const { condition, status } = world(server(), done);
+    assert.equal(condition("Ready")?.status, "True");
+    assert.equal(condition("Reconciling")?.status, "False");
+    assert.equal(condition("Stalled")?.status, "False");
+    assert.equal(status.version, "3.17.2");
+  });
+
+  test("is False while the Deployment's status is of an earlier spec", () => {
+    assert.equal(world(server(), { ...done, observedGeneration: 1 }).condition("Ready")?.status, "False");
+  });
+
+  test("is False while a pod of an earlier spec is left, though pods answer", () => {
+    const { condition, status } = world(server(), { ...done, replicas: 2 });
+    assert.equal(condition("Ready")?.status, "False");
+    assert.equal(condition("Reconciling")?.status, "True");
+    assert.equal(condition("Available")?.status, "True");
+    assert.equal(status.version, undefined);
+  });
+
+  test("is True while it hibernates, and Available is not", () => {
+    const asleep = world(server({ hibernate: true }), { observedGeneration: 2 });
+    assert.equal(asleep.condition("Ready")?.reason, "Hibernated");
+    assert.equal(asleep.condition("Ready")?.status, "True");
+    assert.equal(asleep.condition("Available")?.status, "False");
+  });
+});
+
+describe("Stalled", () => {
+  const waiting = (reason: string) =>
+    pod("server", {
+      containerStatuses: [
+        {
+          name: "mlflow",
+          image: "i:1",
+          imageID: "",
+          ready: false,
+          restartCount: 0,
+          state: { waiting: { reason, message: "no such image" } },
+        },
+      ],
+    });
+
+  test("says why a pod does not come up, with Ready False and the former pods Available", () => {
+    const { condition } = world(server(), { ...done, updatedReplicas: 0 }, [waiting("ImagePullBackOff")]);
+    assert.equal(condition("Stalled")?.reason, "ImagePullFailed");
+    assert.match(condition("Stalled")?.message ?? "", /image i:1.*no such image.*spec\.image/);
+    assert.equal(condition("Ready")?.status, "False");
+    assert.equal(condition("Available")?.status, "True");
+  });
+
+  test("says that pods are refused, in the API server's words", () => {
+    const conditions = [{ type: "ReplicaFailure", status: "True", message: "exceeded quota: small" }];
+    const { condition } = world(server(), { ...done, availableReplicas: 0, conditions });
+    assert.equal(condition("Stalled")?.reason, "PodsRefused");
+    assert.match(condition("Stalled")?.message ?? "", /exceeded quota/);
+  });
+});
+
+describe("conditions", () => {
+  test("lastTransitionTime moves with the status alone", () => {
+    const before = {
+      type: "Ready",
+      status: "True",
+      reason: "Ready",
+      message: "old",
+      observedGeneration: 0,
+      lastTransitionTime: "2020-01-01T00:00:00Z",
+    } as const;
+    const same = world(server({}, { status: { conditions: [before] } }), done).condition("Ready");
+    assert.equal(same?.lastTransitionTime, "2020-01-01T00:00:00Z");
+    assert.equal(same?.observedGeneration, 1);
+    const changed = world(server({}, { status: { conditions: [before] } }), {}).condition("Ready");
+    assert.equal(changed?.lastTransitionTime, "1970-01-01T00:00:00Z");
+  });
+});
+
+describe("the plan", () => {
+  test("is empty where all is as it shall be", () => {
+    assert.equal(world(server(), done).outcome.state, "ready");
+  });
+});

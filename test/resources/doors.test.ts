@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { reservedVariables } from "../../src/api/environment.ts";
+import {
+  all,
+  deploymentOf,
+  environmentOf,
+  inputs,
+  jobOf,
+  postgresql,
+  secret,
+  secretText,
+  server,
+} from "../support/fixtures.ts";
+
+const credentials = secret("db", { username: "mlflow", password: "p" });
+
+describe("who gets in", () => {
+  test("basic authentication is the application that runs, with a configuration of ours", () => {
+    const deployment = deploymentOf(inputs());
+    const container = deployment.spec.template.spec?.containers[0];
+    assert.deepEqual(container?.command, ["mlflow", "server"]);
+    assert.deepEqual(container?.args, ["--app-name", "basic-auth"]);
+    assert.equal(environmentOf(deployment)["MLFLOW_AUTH_CONFIG_PATH"], "/etc/mlflow/auth/basic_auth.ini");
+  });
+
+  test("a server without authentication has been asked for by name", () => {
+    const deployment = deploymentOf(inputs(server({ authentication: { disabled: {} } })));
+    assert.equal(deployment.spec.template.spec?.containers[0]?.args, undefined);
+    assert.equal(environmentOf(deployment)["MLFLOW_AUTH_CONFIG_PATH"], "");
+  });
+
+  test("the Service leads to pods that serve, never to those of a migration", () => {
+    const objects = all(inputs());
+    const service = objects.find((object) => object.kind === "Service");
+    const selector = service?.kind === "Service" ? (service.spec.selector ?? {}) : {};
+    const matches = (labels: Record<string, string> = {}) =>
+      Object.entries(selector).every(([key, value]) => labels[key] === value);
+    assert.ok(matches(deploymentOf(inputs()).spec.template.metadata?.labels));
+    assert.ok(!matches(jobOf(inputs()).spec.template.metadata?.labels));
+  });
+
+  test("user labels cannot take pods out of the selector", () => {
+    const labelled = inputs(server({ pod: { labels: { "mlflow-operator.dev/server": "other", team: "a" } } }));
+    const labels = deploymentOf(labelled).spec.template.metadata?.labels;
+    assert.equal(labels?.["mlflow-operator.dev/server"], "demo");
+    assert.equal(labels?.["team"], "a");
+  });
+
+  test("MLflow answers under the Service's names and localhost, and under no other that nobody asked for", () => {
+    const hosts = environmentOf(deploymentOf(inputs()))["MLFLOW_SERVER_ALLOWED_HOSTS"]?.split(",");
+    assert.ok(hosts?.includes("demo.team-a.svc.cluster.local:*"));
+    assert.ok(hosts?.includes("demo.team-a"));
+    assert.ok(!hosts?.some((host) => host.startsWith("*") || host.startsWith("10.")));
+    const more = inputs(server({ server: { allowedHosts: ["mlflow.example.com"] } }));
+    assert.match(environmentOf(deploymentOf(more))["MLFLOW_SERVER_ALLOWED_HOSTS"] ?? "", /,mlflow\.example\.com$/);
+  });
+});
+
+describe("what envFrom cannot change", () => {
+  test("every reserved variable stands in env, which wins over envFrom, unless the server has no use for it", () => {
+    const postgres = inputs(server({ backendStore: { postgresql } }), [credentials]);
+    for (const each of [inputs(), postgres, inputs(server({ authentication: { disabled: {} } }))]) {
+      const environment = environmentOf(deploymentOf(each));
+      for (const [name, { neutral }] of Object.entries(reservedVariables)) {
+        if (neutral !== undefined) assert.ok(name in environment, `${name} could be set by envFrom`);
+      }
+      for (const name of ["MLFLOW_HOST", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_SERVER_ALLOWED_HOSTS", "PYTHONPATH"]) {
+        assert.ok(name in environment, `${name} could be set by envFrom`);
+      }
+    }
+  });
+
+  test("Kubernetes expands no variable in a value of ours", () => {
+    const cors = inputs(server({ artifactStore: { s3: { bucket: "models", prefix: "$(HOME)/x" } } }));
+    assert.equal(environmentOf(deploymentOf(cors))["MLFLOW_ARTIFACTS_DESTINATION"], "s3://models/$$(HOME)/x");
+  });
+});
+
+describe("secrets", () => {
+  const password = "p@:/%#?&'\" $\\x(){}*!ü";
+  const of = inputs(server({ backendStore: { postgresql } }), [secret("db", { username: "us:er", password })]);
+
+  test("a password with any characters comes back from the URI as it was", () => {
+    const uri = new URL(secretText(of, "demo-store", "backend-store-uri"));
+    assert.equal(decodeURIComponent(uri.password), password);
+    assert.equal(decodeURIComponent(uri.username), "us:er");
+    assert.equal(uri.protocol, "postgresql+psycopg2:");
+    assert.equal(uri.searchParams.get("sslmode"), "prefer");
+  });
+
+  test("each per cent sign is doubled in the ini, since configparser expands it", () => {
+    const ini = secretText(of, "demo-auth", "basic_auth.ini");
+    const uri = /^database_uri = (.*)$/m.exec(ini)?.[1] ?? "";
+    assert.equal(uri.replaceAll("%%", "%"), secretText(of, "demo-store", "backend-store-uri"));
+    assert.doesNotMatch(uri.replaceAll("%%", ""), /%/);
+    assert.doesNotMatch(ini, /admin_password/);
+  });
+
+  test("no secret value stands in anything but a Secret", () => {
+    const values = [
+      password,
+      encodeURIComponent(password),
+      "flask-secret-key-of-tests",
+      "kek-passphrase-of-tests",
+      "generated-password",
+    ];
+    for (const object of all(of).filter(({ kind }) => kind !== "Secret")) {
+      const text = JSON.stringify(object);
+      for (const value of values) assert.ok(!text.includes(value), `${object.kind} shows ${value}`);
+    }
+  });
+
+  test("a CA without sslMode is checked against", () => {
+    const checked = { ...postgresql, ca: { configMapName: "ca" } };
+    const uri = new URL(
+      secretText(
+        inputs(server({ backendStore: { postgresql: checked } }), [credentials]),
+        "demo-store",
+        "backend-store-uri",
+      ),
+    );
+    assert.equal(uri.searchParams.get("sslmode"), "verify-full");
+    assert.equal(uri.searchParams.get("sslrootcert"), "/etc/mlflow/ca/tracking/ca.crt");
+  });
+});
+
+describe("pods", () => {
+  test("every pod runs under Pod Security restricted, with a read-only root and no token", () => {
+    for (const workload of [deploymentOf(inputs()), jobOf(inputs())]) {
+      const spec = workload.spec.template.spec;
+      assert.equal(spec?.securityContext?.runAsNonRoot, true);
+      assert.equal(spec?.securityContext?.seccompProfile?.type, "RuntimeDefault");
+      assert.equal(spec?.automountServiceAccountToken, false);
+      assert.equal(spec?.enableServiceLinks, false);
+      for (const { securityContext } of spec?.containers ?? []) {
+        assert.equal(securityContext?.allowPrivilegeEscalation, false);
+        assert.equal(securityContext?.readOnlyRootFilesystem, true);
+        assert.deepEqual(securityContext?.capabilities, { drop: ["ALL"] });
+      }
+    }
+  });
+
+  test("jobs of MLflow run only where they are asked for", () => {
+    assert.equal(environmentOf(deploymentOf(inputs()))["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"], "false");
+    const asked = inputs(server({ server: { jobExecution: true } }));
+    assert.equal(environmentOf(deploymentOf(asked))["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"], "true");
+  });
+
+  test("a volume that one node holds is handed over, not shared", () => {
+    assert.equal(deploymentOf(inputs()).spec.strategy?.type, "Recreate");
+    const s3 = inputs(server({ backendStore: { postgresql }, artifactStore: { s3: { bucket: "models" } } }), [
+      credentials,
+    ]);
+    assert.equal(deploymentOf(s3).spec.strategy?.type, "RollingUpdate");
+  });
+
+  test("hibernation keeps everything but the pods", () => {
+    const kinds = (of: ReturnType<typeof inputs>) => all(of).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    const asleep = inputs(server({ hibernate: true, replicas: 1 }));
+    assert.equal(deploymentOf(asleep).spec.replicas, 0);
+    assert.deepEqual(kinds(asleep), kinds(inputs()));
+  });
+});
+
+describe("what outlives the server", () => {
+  const stored = ["Secret/demo-session", "Secret/demo-admin", "PersistentVolumeClaim/demo"];
+  const ownerless = (of: ReturnType<typeof inputs>) =>
+    all(of)
+      .filter(({ metadata }) => metadata.ownerReferences === undefined)
+      .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+
+  test("Retain: what was generated or stored, and nothing else", () => {
+    assert.deepEqual(ownerless(inputs()).sort(), [...stored].sort());
+  });
+
+  test("Delete: nothing", () => {
+    assert.deepEqual(ownerless(inputs(server({ deletionPolicy: "Delete" }))), []);
+  });
+
+  test("nothing carries the label by which Argo CD would prune it", () => {
+    for (const { metadata } of all(inputs())) assert.ok(!("app.kubernetes.io/instance" in (metadata.labels ?? {})));
+  });
+});

@@ -1,0 +1,118 @@
+import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
+import { label, manager } from "../../src/kube/names.ts";
+import { encoded } from "../../src/resources/base64.ts";
+import { desired } from "../../src/resources/index.ts";
+import type { Inputs } from "../../src/resources/inputs.ts";
+
+/** The spec that tests start from: everything on one volume, users with passwords. */
+export const baseSpec: MlflowServerSpec = {
+  version: "3.17.2",
+  replicas: 1,
+  backendStore: { sqlite: {} },
+  artifactStore: { persistentVolume: {} },
+  authentication: { basic: {} },
+};
+
+/** A server `team-a/demo`; a test says only what differs. */
+export function server(spec: Partial<MlflowServerSpec> = {}, more: Partial<MlflowServer> = {}): MlflowServer {
+  return {
+    apiVersion,
+    kind: "MlflowServer",
+    metadata: { name: "demo", namespace: "team-a", uid: "uid-of-demo", generation: 1 },
+    spec: { ...baseSpec, ...spec },
+    ...more,
+  };
+}
+
+/** The database of the examples: PostgreSQL, with credentials in the Secret `db`. */
+export const postgresql = {
+  host: "db.example.com",
+  database: "mlflow",
+  credentials: { secretName: "db" },
+};
+
+export function secret(name: string, values: Readonly<Record<string, string>>): Secret {
+  return { apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "team-a" }, data: encoded(values) };
+}
+
+export function configMap(name: string, data: Record<string, string>): ConfigMap {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "team-a" }, data };
+}
+
+/** Inputs with keys that tests can recognise. */
+export function inputs(of: MlflowServer = server(), references: readonly (Secret | ConfigMap)[] = []): Inputs {
+  const basic = of.spec.authentication.basic;
+  return {
+    server: of,
+    installation: { imageRepository: "example.com/mlflow", clusterDomain: "cluster.local" },
+    session: {
+      flaskSecretKey: "flask-secret-key-of-tests",
+      kekPassphrase: "kek-passphrase-of-tests",
+      webhookKey: `${"w".repeat(43)}=`,
+    },
+    references: {
+      secrets: new Map(references.flatMap((each) => (each.kind === "Secret" ? [[each.metadata.name, each]] : []))),
+      configMaps: new Map(
+        references.flatMap((each) => (each.kind === "ConfigMap" ? [[each.metadata.name, each]] : [])),
+      ),
+    },
+    ...(basic && !basic.admin && { generatedAdmin: { username: "admin", password: "generated-password" } }),
+  };
+}
+
+/** Everything that the server shall have. */
+export function all(of: Inputs): Manifest[] {
+  return Object.values(desired(of)).flat();
+}
+
+export function deploymentOf(of: Inputs): Deployment {
+  const found = all(of).find((manifest): manifest is Deployment => manifest.kind === "Deployment");
+  if (found === undefined) throw new Error("there is no Deployment");
+  return found;
+}
+
+export function jobOf(of: Inputs): Job {
+  const found = all(of).find((manifest): manifest is Job => manifest.kind === "Job");
+  if (found === undefined) throw new Error("there is no Job");
+  return found;
+}
+
+/** The environment of the first container, by name; references to Secrets as `secret/key`. */
+export function environmentOf(workload: Deployment | Job): Record<string, string> {
+  const variables = workload.spec.template.spec?.containers[0]?.env ?? [];
+  return Object.fromEntries(
+    variables.map(({ name, value, valueFrom }) => [
+      name,
+      valueFrom?.secretKeyRef ? `${valueFrom.secretKeyRef.name}/${valueFrom.secretKeyRef.key}` : (value ?? ""),
+    ]),
+  );
+}
+
+/** The text behind a key of a Secret among the wanted objects. */
+export function secretText(of: Inputs, name: string, key: string): string {
+  const found = all(of).find(
+    (manifest): manifest is Secret => manifest.kind === "Secret" && manifest.metadata.name === name,
+  );
+  return Buffer.from(found?.data?.[key] ?? "", "base64").toString("utf8");
+}
+
+/** A pod of the server, in this state. */
+export function pod(
+  component: "server" | "migration",
+  status: Pod["status"],
+  metadata: Partial<Pod["metadata"]> = {},
+): Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: `demo-${component}-pod`,
+      namespace: "team-a",
+      labels: { [label.managedBy]: manager, [label.server]: "demo", [label.component]: component },
+      ...metadata,
+    },
+    ...(status && { status }),
+  };
+}

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { V1ContainerStatus } from "@kubernetes/client-node";
+import type { Pod } from "../../src/kube/manifests.ts";
+import { label, managedSelector } from "../../src/kube/names.ts";
+import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+
+/**
+ * What becomes of a pod on the node that is not there. `exits` is a container that ended: with `restarts` it is being
+ * restarted, as the kubelet does under `restartPolicy: Always` and `OnFailure`.
+ */
+export type Fate =
+  | { readonly does: "nothing" }
+  | { readonly does: "runs" }
+  | { readonly does: "succeeds" }
+  | { readonly does: "waits"; readonly reason: string; readonly message: string }
+  | { readonly does: "exits"; readonly exitCode: number; readonly reason?: string; readonly message?: string }
+  | { readonly does: "cannot be scheduled"; readonly message: string };
+
+/** Migrations succeed and servers run. */
+export const healthy = (pod: Pod): Fate =>
+  pod.metadata.labels?.[label.component] === "migration" ? { does: "succeeds" } : { does: "runs" };
+
+export interface Kubelet {
+  /** What becomes of pods from now on, those that already have a fate included. */
+  decide(fate: (pod: Pod) => Fate): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * Stands in for the node of a control plane without nodes: it writes the status of our pods, and everything that comes
+ * of that (Jobs that complete, Deployments that roll out) is the work of the real controllers.
+ */
+export function startKubelet(cluster: ClusterAccess, namespace: string, first: (pod: Pod) => Fate = healthy): Kubelet {
+  let decide = first;
+  let stopped = false;
+  const told = new Map<string, string>();
+  const path = `/api/v1/namespaces/${namespace}/pods`;
+
+  async function round(): Promise<void> {
+    const answer = await cluster.request("GET", `${path}?labelSelector=${encodeURIComponent(managedSelector)}`);
+    const { items = [] }: { items?: Pod[] } = JSON.parse(answer.body);
+    for (const pod of items) {
+      const fate = decide(pod);
+      const uid = pod.metadata.uid ?? "";
+      if (told.get(uid) === JSON.stringify(fate) || fate.does === "nothing") continue;
+      const patched = await cluster.request("PATCH", `${path}/${pod.metadata.name}/status`, {
+        headers: { "content-type": "application/merge-patch+json" },
+        body: { status: statusOf(pod, fate) },
+      });
+      if (patched.status === 200) told.set(uid, JSON.stringify(fate));
+      else if (patched.status !== 404 && patched.status !== 409) throw new Error(patched.body);
+    }
+  }
+
+  const finished = (async () => {
+    while (!stopped) {
+      await round();
+      await sleep(50);
+    }
+  })();
+  return {
+    decide: (fate) => {
+      decide = fate;
+    },
+    stop: async () => {
+      stopped = true;
+      await finished;
+    },
+  };
+}
+
+function statusOf(pod: Pod, fate: Exclude<Fate, { does: "nothing" }>): Pod["status"] {
+  const condition = (type: string, status: boolean, more = {}) => ({ type, status: status ? "True" : "False", ...more });
+  if (fate.does === "cannot be scheduled") {
+    const more = { reason: "Unschedulable", message: fate.message };
+    return { phase: "Pending", conditions: [condition("PodScheduled", false, more)] };
+  }
+  const ready = fate.does === "runs";
+  const container = pod.spec?.containers[0];
+  const phase = { runs: "Running", succeeds: "Succeeded", waits: "Pending", exits: "Running" }[fate.does];
+  return {
+    phase,
+    conditions: [condition("PodScheduled", true), condition("Ready", ready), condition("ContainersReady", ready)],
+    containerStatuses: [
+      {
+        name: container?.name ?? "",
+        image: container?.image ?? "",
+        imageID: "",
+        ready,
+        restartCount: fate.does === "exits" ? 3 : 0,
+        ...containerState(fate),
+      },
+    ],
+  };
+}
+
+function containerState(fate: Fate): Pick<V1ContainerStatus, "state" | "lastState"> {
+  switch (fate.does) {
+    case "waits":
+      return { state: { waiting: { reason: fate.reason, message: fate.message } } };
+    case "exits": {
+      const { exitCode, reason = "Error", message = "" } = fate;
+      return {
+        state: { waiting: { reason: "CrashLoopBackOff", message: "back-off 10s restarting failed container" } },
+        lastState: { terminated: { exitCode, reason, message } },
+      };
+    }
+    case "succeeds":
+      return { state: { terminated: { exitCode: 0, reason: "Completed" } } };
+    default:
+      return { state: { running: {} } };
+  }
+}
