@@ -1,0 +1,57 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
+import { annotation } from "../kube/names.ts";
+import { encoded } from "../resources/base64.ts";
+import type { Inputs, Installation, References } from "../resources/inputs.ts";
+import { referencesOf } from "../resources/references.ts";
+
+/** Inputs for what is only known in a cluster: texts that say whose place they take. */
+export function placeholderInputs(server: MlflowServer, installation: Installation): Inputs {
+  const { basic } = server.spec.authentication;
+  const generated = (what: string) => `GENERATED-${what}`;
+  return {
+    server,
+    installation,
+    references: placeholderReferences(server),
+    session: {
+      flaskSecretKey: generated("flask-secret-key"),
+      kekPassphrase: generated("kek-passphrase"),
+      webhookKey: generated("webhook-key"),
+    },
+    ...(basic && !basic.admin && { generatedAdmin: { username: "admin", password: generated("password") } }),
+  };
+}
+
+function placeholderReferences({ metadata, spec }: MlflowServer): References {
+  const secrets = new Map<string, Secret>();
+  const configMaps = new Map<string, ConfigMap>();
+  for (const { kind, name, keys } of referencesOf(spec)) {
+    const objectMeta = { name, namespace: metadata.namespace ?? "default" };
+    const data = Object.fromEntries(keys.map((key) => [key, `FROM-Secret-${name}-${key}`]));
+    if (kind === "ConfigMap") configMaps.set(name, { apiVersion: "v1", kind, metadata: objectMeta, data });
+    else {
+      const known = secrets.get(name)?.data;
+      secrets.set(name, { apiVersion: "v1", kind, metadata: objectMeta, data: { ...known, ...encoded(data) } });
+    }
+  }
+  return { secrets, configMaps };
+}
+
+const unknownHash = "0".repeat(10);
+
+/** The manifest as it may be shown and compared: data of Secrets as text, hashes that depend on secrets as zeros. */
+export function presentable(manifest: Manifest): object {
+  const text = JSON.stringify(withReadableData(manifest), (key, value) =>
+    key === annotation.inputs && typeof value === "string" ? "0".repeat(value.length) : value,
+  );
+  return JSON.parse(text.replace(/(-migrate-)[0-9a-f]{10}"/g, `$1${unknownHash}"`));
+}
+
+function withReadableData(manifest: Manifest): object {
+  if (manifest.kind !== "Secret") return manifest;
+  const { data = {}, ...rest } = manifest;
+  const stringData = Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]),
+  );
+  return { ...rest, stringData };
+}

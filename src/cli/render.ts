@@ -1,0 +1,99 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { parseArgs } from "node:util";
+import { dump, loadAll } from "js-yaml";
+import type { MlflowServer } from "../api/server.ts";
+import { validate } from "../api/validation.ts";
+import { desired } from "../resources/index.ts";
+import type { Installation } from "../resources/inputs.ts";
+import { placeholderInputs, presentable } from "./placeholders.ts";
+
+export const renderHelp = `mlflow-operator render -f <file> [-f <file> …] [--image-repository <name>] [--cluster-domain <domain>]
+
+Prints, as YAML documents, what the operator would apply for each MlflowServer of the files (- is standard input), without
+a cluster. The database migration is taken as complete; generated secrets, what comes from Secrets, and hashes of them are
+placeholders. Other kinds in the files are passed over. A server that the API would refuse is reported on stderr, and the
+exit code is then 1.`;
+
+/** The command `render`. Only documents go to stdout. Returns the exit code: 1 for a refused server, 2 for wrong usage. */
+export async function render(args: readonly string[]): Promise<number> {
+  let chosen: { files: string[]; installation: Installation };
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        filename: { type: "string", short: "f", multiple: true },
+        "image-repository": { type: "string", default: "ghcr.io/mlflow-operator/mlflow-server" },
+        "cluster-domain": { type: "string", default: "cluster.local" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    if (values.help) {
+      console.log(renderHelp);
+      return 0;
+    }
+    if (values.filename === undefined) throw new Error("name a file with -f, or - for standard input");
+    chosen = {
+      files: values.filename,
+      installation: { imageRepository: values["image-repository"], clusterDomain: values["cluster-domain"] },
+    };
+  } catch (error) {
+    console.error(`mlflow-operator render: ${messageOf(error)}\n\n${renderHelp}`);
+    return 2;
+  }
+  let exitCode = 0;
+  let found = 0;
+  for (const file of chosen.files) {
+    try {
+      for (const document of await documentsOf(file)) {
+        if (!isServer(document)) continue;
+        found += 1;
+        exitCode = Math.max(exitCode, renderOne(file, document, chosen.installation));
+      }
+    } catch (error) {
+      console.error(`${file}: ${messageOf(error)}`);
+      exitCode = 1;
+    }
+  }
+  if (found === 0 && exitCode === 0) {
+    console.error(`no MlflowServer in ${chosen.files.join(", ")}`);
+    return 1;
+  }
+  return exitCode;
+}
+
+function renderOne(file: string, document: object, installation: Installation): number {
+  const result = validate(document);
+  if ("problems" in result) {
+    for (const problem of result.problems) console.error(`${file}: ${nameOf(document)}: ${problem}`);
+    return 1;
+  }
+  process.stdout.write(rendered(result.server, installation));
+  return 0;
+}
+
+/** The YAML documents of a valid server. */
+export function rendered(server: MlflowServer, installation: Installation): string {
+  const { uid = "00000000-0000-0000-0000-000000000000", namespace = "default" } = server.metadata;
+  const placed = { ...server, metadata: { ...server.metadata, uid, namespace } };
+  const manifests = Object.values(desired(placeholderInputs(placed, installation))).flat();
+  return manifests.map((manifest) => `---\n${dump(presentable(manifest), { lineWidth: 120, noRefs: true })}`).join("");
+}
+
+async function documentsOf(file: string): Promise<unknown[]> {
+  return loadAll(file === "-" ? await text(process.stdin) : await readFile(file, "utf8"));
+}
+
+function isServer(document: unknown): document is object {
+  return typeof document === "object" && document !== null && "kind" in document && document.kind === "MlflowServer";
+}
+
+function nameOf(document: object): string {
+  const metadata = "metadata" in document ? document.metadata : undefined;
+  const name = typeof metadata === "object" && metadata !== null && "name" in metadata ? metadata.name : undefined;
+  return `MlflowServer/${typeof name === "string" ? name : "(without a name)"}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+import { settings, settingsHelp } from "./settings.ts";
+import { version } from "./version.ts";
+
+const help = `mlflow-operator ${version}: runs secured MLflow tracking servers on Kubernetes.
+
+  mlflow-operator run [options]      run the operator
+  mlflow-operator render -f <file>   print what the operator would apply, without a cluster
+  mlflow-operator version
+
+${settingsHelp}`;
+
+const [command, ...args] = process.argv.slice(2);
+switch (command) {
+  case "run":
+    process.exitCode = await run();
+    break;
+  case "render": {
+    const { render } = await import("./cli/render.ts");
+    process.exitCode = await render(args);
+    break;
+  }
+  case "version":
+    console.log(version);
+    break;
+  case "help":
+  case "--help":
+  case undefined:
+    console.log(help);
+    break;
+  default:
+    console.error(`mlflow-operator: there is no command ${command}.\n\n${help}`);
+    process.exitCode = 2;
+}
+
+/** Runs until a signal asks it to end (exit code 0), or until it cannot go on (1). */
+async function run(): Promise<number> {
+  const { operator } = await import("./runtime/operator.ts");
+  const { credentialSource, kubeConfig } = await import("./client/credentials.ts");
+  const { jsonLog } = await import("./runtime/log.ts");
+  let chosen: ReturnType<typeof settings>;
+  try {
+    chosen = settings(args);
+  } catch (error) {
+    console.error(`mlflow-operator run: ${error instanceof Error ? error.message : error}\n\n${settingsHelp}`);
+    return 2;
+  }
+  const log = jsonLog(chosen.logLevel);
+  const running = await operator({
+    ...chosen,
+    version,
+    credentials: credentialSource(() => kubeConfig(chosen.kubeconfig)),
+    log,
+  });
+  log.info(
+    { version, healthPort: running.healthPort, namespaces: chosen.namespaces ?? "all" },
+    "the operator has started",
+  );
+  const signal = new Promise<string>((resolve) => {
+    process.once("SIGTERM", () => resolve("SIGTERM"));
+    process.once("SIGINT", () => resolve("SIGINT"));
+  });
+  const failure = await Promise.race([running.failed, signal.then(() => undefined)]);
+  if (failure !== undefined) log.error({}, failure);
+  else log.info({}, "the operator ends");
+  await running.stop();
+  return failure === undefined ? 0 : 1;
+}

@@ -1,0 +1,121 @@
+import type { ApiClient } from "../client/api-client.ts";
+import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
+import { keyOf, keyText } from "../kube/object.ts";
+import { type Pass, reconcile } from "../reconcile/reconcile.ts";
+import type { Installation } from "../resources/inputs.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { queue } from "./queue.ts";
+
+export interface ControllerOptions {
+  readonly client: ApiClient;
+  readonly installation: Installation;
+  /** The namespaces to work in; all without it. */
+  readonly namespaces?: readonly string[] | undefined;
+  /** How many servers are worked on at once. */
+  readonly workers: number;
+  /** This process, in events. */
+  readonly instance: string;
+  readonly log: Log;
+  readonly metrics: () => Metrics;
+}
+
+export interface Controller {
+  /** True when all watches have delivered their first list. */
+  readonly isSynced: () => boolean;
+  /** Works from now on; until then changes are only noted. */
+  lead(): void;
+  /** How many servers wait for a pass. */
+  readonly waiting: () => number;
+  /** By `namespace/name`, as the last pass left them. */
+  readonly states: () => ReadonlyMap<string, Pass["state"]>;
+  /** Lets passes that are under way end, then cuts the watches. */
+  stop(): Promise<void>;
+}
+
+/** From a change that a watch tells to a pass over the server that it matters to. */
+export function controller(options: ControllerOptions): Controller {
+  const { log, installation } = options;
+  const states = new Map<string, Pass["state"]>();
+  const noted = new Set<string>();
+  let leads = false;
+  let isSynced = false;
+
+  const count = (resource: string, event: string) => options.metrics().watchEvents.inc({ resource, event });
+
+  const connection: ClusterConnection = clusterConnection({
+    client: options.client,
+    namespaces: options.namespaces,
+    instance: options.instance,
+    onServer: (key) => (leads && isSynced ? work.add(keyText(key)) : noted.add(keyText(key))),
+    onEventLost: (error) => log.warn({ error }, "an event could not be recorded"),
+    observer: {
+      listed: (resource, again) => count(resource, again ? "relisted" : "listed"),
+      resumed: (resource) => count(resource, "resumed"),
+      failed: (resource, error, delaySeconds) => {
+        count(resource, "failed");
+        log.warn({ resource, error: textOf(error), delaySeconds }, "a watch failed; it is tried again");
+      },
+    },
+  });
+  const work = queue({
+    workers: options.workers,
+    work: pass,
+    onFailure: (server, error, retrySeconds) => {
+      options.metrics().passes.inc({ result: "error" });
+      log.warn({ server, error: textOf(error), retrySeconds }, "a pass failed");
+    },
+  });
+
+  async function pass(server: string): Promise<number | undefined> {
+    const begun = performance.now();
+    const result = await connection.pass(keyOf(server), (cluster) =>
+      reconcile(cluster, keyOf(server), installation, new Date()),
+    );
+    const seconds = (performance.now() - begun) / 1000;
+    options.metrics().passSeconds.observe(seconds);
+    options.metrics().passes.inc({ result: result?.state ?? "gone" });
+    remember(server, result);
+    return result?.againInSeconds;
+  }
+
+  function remember(server: string, result: Pass | undefined): void {
+    if (result === undefined) states.delete(server);
+    else if (states.get(server) !== result.state) {
+      states.set(server, result.state);
+      const line = { server, state: result.state, reason: result.cause.reason };
+      log[result.state === "stalled" ? "warn" : "info"](line, result.cause.message);
+    }
+  }
+
+  function flush(): void {
+    if (!leads || !isSynced) return;
+    for (const key of noted) work.add(key);
+    noted.clear();
+  }
+
+  void connection.synced.then((synced) => {
+    isSynced = synced;
+    if (synced) log.info({}, "all watches are synced");
+    flush();
+  });
+
+  return {
+    isSynced: () => isSynced,
+    lead: () => {
+      leads = true;
+      flush();
+    },
+    waiting: () => work.waiting,
+    states: () => states,
+    stop: async () => {
+      leads = false;
+      await work.stop();
+      connection.stop();
+    },
+  };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

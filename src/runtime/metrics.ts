@@ -1,0 +1,91 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { keyOf } from "../kube/object.ts";
+
+/** What Prometheus may ask of the operator. Names and units follow its conventions. */
+export interface Metrics {
+  readonly passes: Counter<"result">;
+  readonly passSeconds: Histogram;
+  readonly apiCalls: Counter<"method" | "code">;
+  readonly watchEvents: Counter<"resource" | "event">;
+  /** The text format, and its content type. */
+  readonly text: () => Promise<string>;
+  readonly contentType: string;
+}
+
+export interface MetricSources {
+  readonly waiting: () => number;
+  readonly isLeader: () => boolean;
+  /** By `namespace/name`, as the last pass left them. */
+  readonly states: () => ReadonlyMap<string, string>;
+}
+
+export function metrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const passes = new Counter({
+    name: "mlflow_operator_reconcile_total",
+    help: "Passes over an MlflowServer, by result.",
+    labelNames: ["result"],
+    registers,
+  });
+  const passSeconds = new Histogram({
+    name: "mlflow_operator_reconcile_duration_seconds",
+    help: "Duration of a pass.",
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
+    registers,
+  });
+  const apiCalls = new Counter({
+    name: "mlflow_operator_api_requests_total",
+    help: "Calls of the Kubernetes API, by method and HTTP status (0: no answer).",
+    labelNames: ["method", "code"],
+    registers,
+  });
+  const watchEvents = new Counter({
+    name: "mlflow_operator_watch_events_total",
+    help: "What happened to watches: lists, resumptions and failures, by resource.",
+    labelNames: ["resource", "event"],
+    registers,
+  });
+  new Gauge({
+    name: "mlflow_operator_queue_waiting",
+    help: "MlflowServers that wait for a pass.",
+    registers,
+    collect() {
+      this.set(sources.waiting());
+    },
+  });
+  new Gauge({
+    name: "mlflow_operator_leader",
+    help: "1 where this process is the one that writes.",
+    registers,
+    collect() {
+      this.set(sources.isLeader() ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: "mlflow_operator_server_state",
+    help: "1 for the state that the last pass over an MlflowServer left it in: ready, progressing or stalled.",
+    labelNames: ["namespace", "name", "state"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [server, state] of sources.states()) this.set({ ...keyOf(server), state }, 1);
+    },
+  });
+  new Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory.",
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
+  return {
+    passes,
+    passSeconds,
+    apiCalls,
+    watchEvents,
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}

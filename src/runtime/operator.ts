@@ -1,0 +1,96 @@
+import { randomBytes } from "node:crypto";
+import { apiClient } from "../client/api-client.ts";
+import type { CredentialSource } from "../client/credentials.ts";
+import { controller } from "./controller.ts";
+import { healthServer } from "./health-server.ts";
+import { elect } from "./leader-election.ts";
+import type { Log } from "./log.ts";
+import { type Metrics, metrics } from "./metrics.ts";
+
+export interface OperatorOptions {
+  readonly credentials: CredentialSource;
+  /** Version of the operator, in the user agent. */
+  readonly version: string;
+  readonly imageRepository: string;
+  readonly clusterDomain: string;
+  readonly namespaces: readonly string[] | undefined;
+  readonly leaderElection: boolean;
+  readonly leaseNamespace: string;
+  readonly leaseName: string;
+  readonly healthAddress: string;
+  readonly healthPort: number;
+  readonly workers: number;
+  readonly instance: string;
+  readonly log: Log;
+}
+
+export interface Operator {
+  /** Where /healthz, /readyz and /metrics are served. */
+  readonly healthPort: number;
+  /** Resolves with the reason when the operator cannot go on, and never otherwise. */
+  readonly failed: Promise<string>;
+  /** Ends what is under way, releases the Lease, closes all connections. */
+  stop(): Promise<void>;
+}
+
+/** How long passes under way may take to end when the operator is stopped, in milliseconds. */
+const drainMilliseconds = 8000;
+
+/** A running operator. Rejects when the health port cannot be had; a cluster that cannot be reached is waited for. */
+export async function operator(options: OperatorOptions): Promise<Operator> {
+  const { log } = options;
+  const client = apiClient({
+    credentials: options.credentials,
+    userAgent: `mlflow-operator/${options.version}`,
+    onCall: (method, status) => collected.apiCalls.inc({ method, code: status }),
+  });
+  let isLeader = () => false;
+  const work = controller({
+    client,
+    installation: { imageRepository: options.imageRepository, clusterDomain: options.clusterDomain },
+    namespaces: options.namespaces,
+    workers: options.workers,
+    instance: options.instance,
+    log,
+    metrics: () => collected,
+  });
+  const collected: Metrics = metrics({
+    waiting: work.waiting,
+    isLeader: () => isLeader(),
+    states: work.states,
+  });
+  const health = await healthServer(options.healthAddress, options.healthPort, {
+    healthy: () => true,
+    notReadyBecause: () => (work.isSynced() ? undefined : "the watches have not delivered their first lists yet"),
+    metrics: async () => ({ text: await collected.text(), contentType: collected.contentType }),
+  });
+
+  let fail: (reason: string) => void = () => undefined;
+  const failed = new Promise<string>((resolve) => {
+    fail = resolve;
+  });
+  const election = options.leaderElection
+    ? elect({
+        client,
+        namespace: options.leaseNamespace,
+        name: options.leaseName,
+        identity: `${options.instance}_${randomBytes(4).toString("hex")}`,
+        onElected: work.lead,
+        onLost: () => fail("the Lease is lost: another process may write now"),
+        log,
+      })
+    : undefined;
+  if (election === undefined) work.lead();
+  isLeader = election?.isLeader ?? (() => true);
+
+  return {
+    healthPort: health.port,
+    failed,
+    stop: async () => {
+      await Promise.race([work.stop(), new Promise((resolve) => setTimeout(resolve, drainMilliseconds).unref())]);
+      await election?.stop();
+      health.close();
+      client.close();
+    },
+  };
+}

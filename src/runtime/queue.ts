@@ -1,0 +1,116 @@
+/** A work queue of keys. A key is in work once at a time, and however often it is added meanwhile, once more after. */
+export interface Queue {
+  /** Work on this key soon. */
+  add(key: string): void;
+  /** How many keys wait, not counting those that wait for a time. */
+  readonly waiting: number;
+  /** Starts no more work; resolves when what is in work has ended. */
+  stop(): Promise<void>;
+}
+
+export interface QueueOptions {
+  /** How many keys are worked on at once. */
+  readonly workers: number;
+  /** Works on a key; resolves to the seconds after which to do so again, or to undefined. A rejection is tried again. */
+  readonly work: (key: string) => Promise<number | undefined>;
+  /** Told of a rejection, and in how many seconds the next attempt is. */
+  readonly onFailure: (key: string, error: unknown, retrySeconds: number) => void;
+  /** Least time between the starts of two passes over one key, so that a burst of events is one pass. */
+  readonly spacingMilliseconds?: number;
+  readonly backoff?: { readonly firstSeconds: number; readonly longestSeconds: number };
+}
+
+export function queue({
+  workers,
+  work,
+  onFailure,
+  spacingMilliseconds = 50,
+  backoff = { firstSeconds: 0.25, longestSeconds: 300 },
+}: QueueOptions): Queue {
+  const ready = new Set<string>();
+  const active = new Map<string, Promise<void>>();
+  const again = new Set<string>();
+  const timers = new Map<string, NodeJS.Timeout>();
+  const failures = new Map<string, number>();
+  const lastStart = new Map<string, number>();
+  let stopped = false;
+
+  function add(key: string): void {
+    if (stopped) return;
+    const wait = (lastStart.get(key) ?? 0) + spacingMilliseconds - performance.now();
+    if (active.has(key)) again.add(key);
+    else if (wait > 0) later(key, wait / 1000);
+    else {
+      ready.add(key);
+      pump();
+    }
+  }
+
+  /** Only the earliest of several times counts: a pass covers all reasons to have one. */
+  function later(key: string, seconds: number): void {
+    const due = performance.now() + seconds * 1000;
+    const timer = timers.get(key);
+    if (stopped || (timer !== undefined && (dueTimes.get(timer) ?? 0) <= due)) return;
+    clearTimeout(timer);
+    const next = setTimeout(() => {
+      timers.delete(key);
+      if (active.has(key)) again.add(key);
+      else ready.add(key);
+      pump();
+    }, seconds * 1000);
+    dueTimes.set(next, due);
+    timers.set(key, next);
+  }
+  const dueTimes = new WeakMap<NodeJS.Timeout, number>();
+
+  function pump(): void {
+    for (const key of ready) {
+      if (stopped || active.size >= workers) return;
+      ready.delete(key);
+      clearTimeout(timers.get(key));
+      timers.delete(key);
+      lastStart.set(key, performance.now());
+      active.set(key, run(key));
+    }
+  }
+
+  async function run(key: string): Promise<void> {
+    try {
+      const seconds = await work(key);
+      failures.delete(key);
+      if (seconds !== undefined) later(key, seconds);
+      else if (!again.has(key)) forgetLater(key);
+    } catch (error) {
+      const count = failures.get(key) ?? 0;
+      failures.set(key, count + 1);
+      const seconds = Math.min(backoff.firstSeconds * 2 ** count, backoff.longestSeconds);
+      onFailure(key, error, seconds);
+      later(key, seconds);
+    } finally {
+      active.delete(key);
+      if (again.delete(key)) add(key);
+      pump();
+    }
+  }
+
+  /** The time of the last start matters for a moment only; keys that are gone must not stay in memory. */
+  function forgetLater(key: string): void {
+    setTimeout(() => {
+      if (!active.has(key) && !timers.has(key)) lastStart.delete(key);
+    }, spacingMilliseconds).unref();
+  }
+
+  return {
+    add,
+    get waiting() {
+      return ready.size;
+    },
+    stop: async () => {
+      stopped = true;
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
+      ready.clear();
+      await Promise.allSettled(active.values());
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { hostname } from "node:os";
+import { parseArgs } from "node:util";
+
+/** How one process of the operator runs: from its arguments and its environment, which only this file reads. */
+export interface Settings {
+  /** Path of a kubeconfig; the pod's own service account without it. The ambient KUBECONFIG is never used. */
+  readonly kubeconfig: string | undefined;
+  /** Namespaces to work in; all without it. */
+  readonly namespaces: readonly string[] | undefined;
+  readonly imageRepository: string;
+  readonly clusterDomain: string;
+  readonly leaderElection: boolean;
+  /** Namespace of the Lease: the operator's own. */
+  readonly leaseNamespace: string;
+  readonly leaseName: string;
+  readonly healthAddress: string;
+  readonly healthPort: number;
+  readonly workers: number;
+  readonly logLevel: string;
+  /** Name of this process: the pod's. */
+  readonly instance: string;
+}
+
+const options = {
+  kubeconfig: { type: "string" },
+  "watch-namespaces": { type: "string" },
+  "image-repository": { type: "string" },
+  "cluster-domain": { type: "string" },
+  "leader-elect": { type: "string" },
+  "lease-namespace": { type: "string" },
+  "lease-name": { type: "string" },
+  "health-address": { type: "string" },
+  "health-port": { type: "string" },
+  workers: { type: "string" },
+  "log-level": { type: "string" },
+} as const;
+
+export const settingsHelp = `Options of \`mlflow-operator run\` (default in brackets; each is also read from the environment, such as
+MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
+  --kubeconfig <path>          how to reach the cluster [the pod's service account]
+  --watch-namespaces <a,b>     work in these namespaces only, with Roles instead of a ClusterRole [all]
+  --image-repository <name>    image of MLflow without tag [ghcr.io/mlflow-operator/mlflow-server]
+  --cluster-domain <domain>    DNS domain of Services [cluster.local]
+  --leader-elect <true|false>  wait for the Lease before writing [true]
+  --lease-namespace <name>     namespace of the Lease [the pod's, else default]
+  --lease-name <name>          name of the Lease [mlflow-operator]
+  --health-address <address>   where /healthz, /readyz and /metrics are served [0.0.0.0]
+  --health-port <port>         [8080]
+  --workers <number>           servers worked on at once [8]
+  --log-level <level>          debug, info, warn or error [info]`;
+
+/** Throws an Error with a sentence for the user where an option is unknown or has no sense. */
+export function settings(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Settings {
+  const { values } = parseArgs({ args: [...args], options, strict: true });
+  const read = (name: keyof typeof options): string | undefined =>
+    values[name] ?? nonEmpty(environment[`MLFLOW_OPERATOR_${name.toUpperCase().replaceAll("-", "_")}`]);
+  const namespaces = read("watch-namespaces")
+    ?.split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  const badName = namespaces?.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
+  if (badName !== undefined) throw new Error(`--watch-namespaces: ${badName} is no name of a namespace.`);
+  if (namespaces?.length === 0) throw new Error("--watch-namespaces names no namespace: leave it out to watch all.");
+  const logLevel = read("log-level") ?? "info";
+  if (!["debug", "info", "warn", "error"].includes(logLevel)) {
+    throw new Error(`--log-level ${logLevel}: use debug, info, warn or error.`);
+  }
+  const leaderElect = read("leader-elect") ?? "true";
+  if (leaderElect !== "true" && leaderElect !== "false") throw new Error("--leader-elect is true or false.");
+  return {
+    kubeconfig: read("kubeconfig"),
+    namespaces,
+    imageRepository: read("image-repository") ?? "ghcr.io/mlflow-operator/mlflow-server",
+    clusterDomain: read("cluster-domain") ?? "cluster.local",
+    leaderElection: leaderElect === "true",
+    leaseNamespace: read("lease-namespace") ?? nonEmpty(environment["POD_NAMESPACE"]) ?? "default",
+    leaseName: read("lease-name") ?? "mlflow-operator",
+    healthAddress: read("health-address") ?? "0.0.0.0",
+    healthPort: whole("--health-port", read("health-port") ?? "8080", 0, 65535),
+    workers: whole("--workers", read("workers") ?? "8", 1, 64),
+    logLevel,
+    instance: nonEmpty(environment["POD_NAME"]) ?? hostname(),
+  };
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}
+
+function whole(option: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new Error(`${option} ${text}: use a whole number from ${least} to ${most}.`);
+  }
+  return value;
+}
