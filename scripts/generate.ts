@@ -1,0 +1,28 @@
+/**
+ * Writes what is made from the source: the CRD, the chart's copy of it, the chart's ClusterRole, the reference page.
+ * With --check it writes nothing, names each file that differs and exits 1.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { generatedFiles } from "./generate/files.ts";
+
+const root = join(import.meta.dirname, "..");
+const check = process.argv.includes("--check");
+
+let stale = 0;
+for (const { path, content } of generatedFiles()) {
+  const before = await readFile(join(root, path), "utf8").catch(() => undefined);
+  if (before === content) continue;
+  stale += 1;
+  if (check) {
+    console.error(`${path} ${before === undefined ? "is missing" : "differs from the source"}`);
+    continue;
+  }
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), content);
+  console.log(`${path} written`);
+}
+if (check && stale > 0) {
+  console.error("run: npm run generate");
+  process.exitCode = 1;
+}

@@ -1,0 +1,11 @@
+/** Effective values of fields that a spec may leave out; the CRD's rules and the builders both use them. */
+export const defaults = {
+  /** `artifactStore.persistentVolume.size` */
+  artifactVolumeSize: "10Gi",
+  /** `backendStore.sqlite.size` */
+  sqliteVolumeSize: "1Gi",
+  /** `artifactStore.maxUploadSize` */
+  maxUploadSize: "10Gi",
+  /** `artifactStore.persistentVolume.accessModes` */
+  accessModes: ["ReadWriteOnce"],
+} as const;

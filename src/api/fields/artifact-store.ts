@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { defaults } from "../defaults.ts";
+import { certificateAuthority } from "./reference.ts";
+import { demanded, exactlyOneOf, rules } from "./rule.ts";
+import { dataKey, objectName, size, text } from "./text.ts";
+import { accessModesRule, volumeRules } from "./volume.ts";
+
+const persistentVolume = z
+  .strictObject({
+    size: size(
+      `Size of the volume. Default: ${defaults.artifactVolumeSize}. It may grow later, where the storage class allows it.`,
+    ).optional(),
+    storageClassName: objectName("Storage class of the volume. Default: the cluster's default class.").optional(),
+    accessModes: z
+      .array(z.enum(["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]).meta({ description: "An access mode." }))
+      .min(1)
+      .max(1)
+      .meta({
+        description: "How the volume may be mounted. Default: [ReadWriteOnce]. Several replicas need [ReadWriteMany].",
+      })
+      .optional(),
+  })
+  .meta({
+    description: "Files on a volume of the server's own. Example: persistentVolume: { size: 20Gi }.",
+    ...rules(...volumeRules(defaults.artifactVolumeSize), accessModesRule(defaults.accessModes)),
+  });
+
+const s3 = z
+  .strictObject({
+    bucket: text("Name of the bucket; it must exist.", 63, {
+      rule: "self.matches('^[a-z0-9][a-z0-9.-]+[a-z0-9]$')",
+      message: "bucket is a bucket name only, without s3:// and without a path (use prefix for the path)",
+    }),
+    prefix: text("Path within the bucket. Example: team-a/mlflow.", 512, {
+      rule: String.raw`!self.startsWith('/') && !self.endsWith('/') && !self.matches('[?#\\\\]|//|(^|/)[.][.]?(/|$)')`,
+      message:
+        "prefix is a path such as team-a/mlflow: without a slash at its ends, and without //, ., .., ?, # and backslash",
+    }).optional(),
+    region: text("Region of the bucket. Example: eu-central-1.", 63).optional(),
+    endpointUrl: text("URL of an S3-compatible store. Default: AWS. Example: https://minio.example.com:9000.", 512, {
+      rule: String.raw`self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?(/[^@?#\\s]*)?$')`,
+      message:
+        "endpointUrl is an http or https URL of host and port, such as https://minio.example.com:9000, without user and query",
+    }).optional(),
+    credentials: z
+      .strictObject({
+        secretName: objectName("Name of a Secret with the access key."),
+        accessKeyIdKey: dataKey("Key of the access key id. Default: AWS_ACCESS_KEY_ID.").optional(),
+        secretAccessKeyKey: dataKey("Key of the secret access key. Default: AWS_SECRET_ACCESS_KEY.").optional(),
+      })
+      .meta({
+        description:
+          "Access key. Leave it out where the pods get their rights otherwise, such as by serviceAccount.annotations (IRSA). A change rolls the pods.",
+      })
+      .optional(),
+    ca: certificateAuthority("Certificate authority of the store at endpointUrl.").optional(),
+  })
+  .meta({ description: "A bucket in S3 or in a store that speaks its protocol." });
+
+/** Where MLflow keeps artifacts. */
+export const artifactStore = z
+  .strictObject({
+    persistentVolume: persistentVolume.optional(),
+    s3: s3.optional(),
+    access: z
+      .enum(["Proxied", "Direct"])
+      .meta({
+        description:
+          "Proxied (default): clients send and fetch artifacts through MLflow and need no rights on the store. " +
+          "Direct: clients talk to the store with credentials of their own.",
+      })
+      .optional(),
+    maxUploadSize: size(
+      `Largest artifact that a client may send through MLflow; sizes the pods' temporary space. Default: ${defaults.maxUploadSize}.`,
+    ).optional(),
+  })
+  .meta({
+    description: "The store of artifacts. Exactly one of persistentVolume and s3.",
+    ...demanded("write persistentVolume: {} for a volume of the server's own, or s3 with a bucket"),
+    ...rules(
+      exactlyOneOf(["persistentVolume", "s3"], "artifacts have one store"),
+      {
+        rule: "!(has(self.persistentVolume) && has(self.access) && self.access == 'Direct')",
+        message: "access: Direct needs s3: clients cannot reach a volume; leave out access",
+      },
+      {
+        rule: "has(self.persistentVolume) == has(oldSelf.persistentVolume)",
+        message:
+          "a server cannot move between persistentVolume and s3: nothing would copy its artifacts. Create a second MlflowServer and copy them there",
+      },
+    ),
+  });
+
+export type ArtifactStore = z.infer<typeof artifactStore>;

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { postgresql } from "./postgresql.ts";
+import { demanded, exactlyOneOf, rules } from "./rule.ts";
+import { objectName } from "./text.ts";
+
+const basic = z
+  .strictObject({
+    admin: z
+      .strictObject({
+        secretName: objectName("Name of a Secret with the keys username and password."),
+      })
+      .meta({
+        description:
+          "The first administrator, created when the user database has none of that name. " +
+          "Default: generated once, in the Secret that status.adminSecret names. " +
+          "MLflow takes 12 characters or more; a later change of the Secret does not change the password (use MLflow's users/update-password).",
+      })
+      .optional(),
+    defaultPermission: z
+      .enum(["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"])
+      .meta({
+        description: "What a user may do with experiments and models where nothing else is granted. Default: READ.",
+      })
+      .optional(),
+    database: z
+      .strictObject({ postgresql: postgresql("A PostgreSQL database.") })
+      .meta({ description: "The database of users and permissions. Default: the backend store's." })
+      .optional(),
+  })
+  .meta({ description: "MLflow's own users and permissions, by HTTP basic authentication. Example: basic: {}." });
+
+/** Who may come in. */
+export const authentication = z
+  .strictObject({
+    basic: basic.optional(),
+    disabled: z
+      .strictObject({})
+      .meta({
+        description:
+          "Nobody is asked who they are: whoever reaches the Service may read, change and delete everything. Example: disabled: {}.",
+      })
+      .optional(),
+  })
+  .meta({
+    description: "Who may come in. Exactly one of basic and disabled.",
+    ...demanded("write basic: {} for users with passwords; an open server must be asked for by disabled: {}"),
+    ...rules(
+      exactlyOneOf(
+        ["basic", "disabled"],
+        "write basic: {} for users with passwords; an open server must be asked for by disabled: {}",
+      ),
+    ),
+  });
+
+export type Authentication = z.infer<typeof authentication>;

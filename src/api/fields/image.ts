@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { rules } from "./rule.ts";
+import { objectName, text } from "./text.ts";
+
+/** Overrides of the MLflow image. */
+export const image = z
+  .strictObject({
+    repository: text("Image without tag and digest. Default: the operator's setting.", 255, {
+      rule: "self.matches('^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",
+      message:
+        "repository is an image name such as registry.example.com/team/mlflow, without tag (use tag) and digest (use digest)",
+    }).optional(),
+    tag: z
+      .string()
+      .max(128)
+      .meta({
+        description: "Tag. Default: spec.version.",
+        ...rules({
+          rule: "self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*$')",
+          message: "tag has letters, digits, _, . and - only, such as 3.17.2: a digest belongs in digest",
+        }),
+      })
+      .optional(),
+    digest: z
+      .string()
+      .max(71)
+      .meta({
+        description: "Digest; it decides over the tag. Example: sha256:<64 hexadecimal digits>.",
+        ...rules({
+          rule: "self.matches('^sha256:[0-9a-f]{64}$')",
+          message: "digest is sha256: and 64 hexadecimal digits in lower case",
+        }),
+      })
+      .optional(),
+    pullPolicy: z
+      .enum(["Always", "IfNotPresent", "Never"])
+      .meta({ description: "When the image is pulled. Default: IfNotPresent." })
+      .optional(),
+    pullSecrets: z
+      .array(objectName("Name of a Secret of type kubernetes.io/dockerconfigjson."))
+      .max(8)
+      .meta({
+        description:
+          "Names of Secrets of type kubernetes.io/dockerconfigjson, in the namespace of the MlflowServer, to pull the image with.",
+      })
+      .optional(),
+  })
+  .meta({
+    description:
+      "Overrides of the image. It must hold the MLflow of spec.version with its authentication extra and database drivers.",
+  });
+
+export type Image = z.infer<typeof image>;

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { certificateAuthority } from "./reference.ts";
+import { rules } from "./rule.ts";
+import { dataKey, objectName, text } from "./text.ts";
+
+/** A PostgreSQL database, with its credentials by reference. */
+export function postgresql(description: string) {
+  return z
+    .strictObject({
+      host: text("Host name or address of the PostgreSQL server. Example: db.example.com.", 253, {
+        rule: "self.matches('^([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$')",
+        message: "host is a name or an address only: leave out the scheme, user, brackets and port (use port)",
+      }),
+      port: z.int().min(1).max(65535).meta({ description: "Port. Default: 5432." }).optional(),
+      database: text("Name of the database; it must exist. Example: mlflow.", 63),
+      credentials: z
+        .strictObject({
+          secretName: objectName("Name of a Secret with the user name and the password."),
+          usernameKey: dataKey("Key of the user name. Default: username.").optional(),
+          passwordKey: dataKey("Key of the password; any characters work. Default: password.").optional(),
+        })
+        .meta({ description: "The database user. A change rolls the pods." }),
+      sslMode: z
+        .enum(["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
+        .meta({
+          description:
+            "TLS to the database, as libpq's sslmode. Default: verify-full where ca is given, else prefer (as libpq). " +
+            "Only verify-full proves whom the password is sent to.",
+        })
+        .optional(),
+      ca: certificateAuthority("Certificate authority that signed the database server's certificate.").optional(),
+    })
+    .meta({
+      description,
+      ...rules({
+        rule: "!has(self.ca) || !has(self.sslMode) || self.sslMode in ['verify-ca', 'verify-full']",
+        message: "ca is only used by sslMode verify-ca or verify-full: set one of these, or leave out ca",
+      }),
+    });
+}
+
+export type Postgresql = z.infer<ReturnType<typeof postgresql>>;

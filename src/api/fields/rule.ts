@@ -1,0 +1,38 @@
+/** A CEL rule of `x-kubernetes-validations`; the message says what to write instead. */
+export interface Rule {
+  /** CEL over `self` (and `oldSelf` where the rule compares with what is stored; such a rule is not run on creation). */
+  readonly rule: string;
+  readonly message?: string;
+  /** CEL that yields the message, where it shall quote the value. */
+  readonly messageExpression?: string;
+  /** The field below `self` that the message is about, with a leading dot. */
+  readonly fieldPath?: string;
+  readonly reason?: "FieldValueInvalid" | "FieldValueForbidden" | "FieldValueRequired";
+}
+
+/** Rules as metadata of a zod schema: they travel into the CRD as they stand. A later `meta` with rules replaces them. */
+export function rules(...all: Rule[]): { "x-kubernetes-validations": Rule[] } {
+  return { "x-kubernetes-validations": all };
+}
+
+/** Exactly one of these sibling fields must be set. */
+export function exactlyOneOf(fields: readonly string[], remedy: string): Rule {
+  const present = fields.map((field) => `has(self.${field})`).join(", ");
+  return {
+    rule: `[${present}].filter(x, x).size() == 1`,
+    message: `set exactly one of ${fields.join(", ")}: ${remedy}`,
+  };
+}
+
+/**
+ * Metadata of a field that must be there, with what to write. The API server's own word for a missing field is
+ * "Required value" and no more, so the CRD demands such a field by a rule on its parent that says it.
+ */
+export function demanded(remedy: string): { readonly remedy: string } {
+  return { remedy };
+}
+
+/** The rule on the parent that {@link demanded} stands for. */
+export function presence(field: string, remedy: string): Rule {
+  return { rule: `has(self.${field})`, message: remedy, fieldPath: `.${field}`, reason: "FieldValueRequired" };
+}

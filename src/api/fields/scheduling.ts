@@ -1,0 +1,141 @@
+/** Scheduling fields of a pod (core/v1), with the names, types and meaning that they have there. */
+import { z } from "zod";
+import { labelKey, labelMap, labelValue, objectName } from "./text.ts";
+
+const requirement = (key: z.ZodType<string>, operators: readonly [string, ...string[]], values: z.ZodType<string[]>) =>
+  z
+    .strictObject({
+      key,
+      operator: z.enum(operators).meta({ description: "How key and values relate." }),
+      values: values.optional(),
+    })
+    .meta({ description: "A requirement." });
+
+const labelValues = z
+  .array(labelValue("A value."))
+  .max(64)
+  .meta({ description: "Values; for Exists and DoesNotExist none." });
+
+const onLabels = (whose: string, ...operators: readonly [string, ...string[]]) =>
+  z
+    .array(requirement(labelKey("Label key."), operators, labelValues))
+    .max(16)
+    .meta({ description: `Requirements on labels of ${whose}; all must hold.` });
+
+const onNodeName = z
+  .array(
+    requirement(
+      z.enum(["metadata.name"]).meta({ description: "The only field that Kubernetes knows here: metadata.name." }),
+      ["In", "NotIn"],
+      z.array(objectName("Name of a node.")).min(1).max(1).meta({ description: "The name of one node." }),
+    ),
+  )
+  .max(16)
+  .meta({ description: "Requirements on the node's name; all must hold." });
+
+/** A selector over labels. */
+export function labelSelector(description: string) {
+  return z
+    .strictObject({
+      matchLabels: labelMap("Labels with their values; all must match.").optional(),
+      matchExpressions: onLabels("the pods or namespaces", "In", "NotIn", "Exists", "DoesNotExist").optional(),
+    })
+    .meta({ description });
+}
+
+const nodeTerm = z
+  .strictObject({
+    matchExpressions: onLabels("the node", "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt").optional(),
+    matchFields: onNodeName.optional(),
+  })
+  .meta({ description: "Requirements on a node." });
+
+const weight = z.int().min(1).max(100).meta({ description: "Weight, 1 to 100." });
+
+const podTerm = z
+  .strictObject({
+    labelSelector: labelSelector("Pods.").optional(),
+    namespaceSelector: labelSelector("Namespaces of the pods. Default: the server's.").optional(),
+    namespaces: z
+      .array(objectName("Name of a namespace."))
+      .max(32)
+      .meta({ description: "Names of the pods' namespaces. Default: the server's." })
+      .optional(),
+    topologyKey: labelKey("Node label that says what counts as the same place. Example: kubernetes.io/hostname."),
+  })
+  .meta({ description: "Pods to be near to, or away from." });
+
+const podTerms = (description: string) =>
+  z
+    .strictObject({
+      requiredDuringSchedulingIgnoredDuringExecution: z
+        .array(podTerm)
+        .max(8)
+        .meta({ description: "Must hold." })
+        .optional(),
+      preferredDuringSchedulingIgnoredDuringExecution: z
+        .array(
+          z
+            .strictObject({ weight, podAffinityTerm: podTerm.meta({ description: "What should hold." }) })
+            .meta({ description: "A weighted term." }),
+        )
+        .max(8)
+        .meta({ description: "Should hold." })
+        .optional(),
+    })
+    .meta({ description });
+
+/** `affinity` of a pod. */
+export const affinity = z
+  .strictObject({
+    nodeAffinity: z
+      .strictObject({
+        requiredDuringSchedulingIgnoredDuringExecution: z
+          .strictObject({
+            nodeSelectorTerms: z.array(nodeTerm).min(1).max(8).meta({ description: "Terms; one must hold." }),
+          })
+          .meta({ description: "Must hold." })
+          .optional(),
+        preferredDuringSchedulingIgnoredDuringExecution: z
+          .array(
+            z
+              .strictObject({ weight, preference: nodeTerm.meta({ description: "What should hold." }) })
+              .meta({ description: "A weighted term." }),
+          )
+          .max(8)
+          .meta({ description: "Should hold." })
+          .optional(),
+      })
+      .meta({ description: "Which nodes." })
+      .optional(),
+    podAffinity: podTerms("Near to which pods.").optional(),
+    podAntiAffinity: podTerms("Away from which pods.").optional(),
+  })
+  .meta({ description: "Scheduling constraints (core/v1 Affinity)." });
+
+/** `tolerations` of a pod. */
+export const tolerations = z
+  .array(
+    z
+      .strictObject({
+        key: labelKey("Taint key. Default: all.").optional(),
+        operator: z
+          .enum(["Exists", "Equal"])
+          .meta({ description: "How key and value relate. Default: Equal." })
+          .optional(),
+        value: labelValue("Taint value.").optional(),
+        effect: z
+          .enum(["NoSchedule", "PreferNoSchedule", "NoExecute"])
+          .meta({ description: "Effect of the taint. Default: all." })
+          .optional(),
+        tolerationSeconds: z
+          .int()
+          .min(0)
+          .max(2147483647)
+          .meta({ description: "Seconds that a NoExecute taint is tolerated. Default: for ever." })
+          .optional(),
+      })
+      .meta({ description: "A taint that is tolerated." }),
+  )
+  .max(32)
+  .meta({ description: "Taints that are tolerated (core/v1 Toleration)." });

@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { environmentSource, environmentVariable } from "./environment-variable.ts";
+import { objectName, text } from "./text.ts";
+
+export type { EnvironmentSource, EnvironmentVariable } from "./environment-variable.ts";
+
+const allowedHost = text(
+  "A host, exactly as clients send it, with its port where they name one; :* for any port. Example: mlflow.example.com.",
+  255,
+  {
+    rule: String.raw`self.matches('^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:([0-9]+|\\*))?$')`,
+    message:
+      "an allowed host is a host name or address, with :port or :* where needed: no scheme, no path, and no * for all hosts",
+  },
+);
+
+const origin = text("An origin. Example: https://mlflow.example.com.", 255, {
+  rule: String.raw`self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?$')`,
+  message: "an origin is scheme, host and port only, such as https://mlflow.example.com: no path and no *",
+});
+
+/** The ranges are those of MLflow 3.17; other values would keep the server from starting or be pointless. */
+const extraArgument = text("An argument in the form --name=value.", 128, {
+  rule: "self.matches('^(--secrets-cache-ttl=([1-9][0-9]|[12][0-9][0-9]|300)|--secrets-cache-max-size=[1-9][0-9]{0,5}|--x-frame-options=(SAMEORIGIN|DENY|NONE))$')",
+  message:
+    "allowed are --secrets-cache-ttl=<10 to 300 seconds>, --secrets-cache-max-size=<entries> and --x-frame-options=SAMEORIGIN, DENY or NONE: all else has a field of its own or would open a door",
+});
+
+/** Settings of the MLflow process. */
+export const serverSettings = z
+  .strictObject({
+    workers: z
+      .int()
+      .min(1)
+      .max(64)
+      .meta({ description: "Worker processes in each pod; each takes some 0.3 GiB. Default: 1." })
+      .optional(),
+    jobExecution: z
+      .boolean()
+      .meta({
+        description:
+          "Whether MLflow runs background jobs (such as scheduled scorers) in the pod: about 2.0 GiB instead of 0.4 GiB. Default: false.",
+      })
+      .optional(),
+    allowedHosts: z
+      .array(allowedHost)
+      .max(32)
+      .meta({
+        description:
+          "Further Host headers that MLflow answers to (it refuses others, against DNS rebinding). The Service's names and localhost are always allowed.",
+      })
+      .optional(),
+    corsAllowedOrigins: z
+      .array(origin)
+      .max(32)
+      .meta({
+        description: "Origins of web pages that may call the API, such as the URL under which browsers see the UI.",
+      })
+      .optional(),
+    logLevel: z
+      .enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+      .meta({ description: "Log level of MLflow. Default: INFO." })
+      .optional(),
+    sessionSecret: z
+      .strictObject({
+        secretName: objectName("Name of a Secret with the keys flask-secret-key, kek-passphrase and webhook-key."),
+      })
+      .meta({
+        description:
+          "Keys of your own instead of generated ones: flask-secret-key signs sessions, kek-passphrase encrypts stored provider " +
+          "credentials, webhook-key (a Fernet key) encrypts webhook secrets. Whoever changes the last two loses what they encrypted.",
+      })
+      .optional(),
+    env: z
+      .array(environmentVariable)
+      .max(64)
+      .meta({
+        description:
+          "Further environment variables. Those that the operator sets, and those that load code, are refused.",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+      })
+      .optional(),
+    envFrom: z
+      .array(environmentSource)
+      .max(16)
+      .meta({
+        description:
+          "Further environment variables from Secrets and ConfigMaps. What the operator sets wins over them.",
+      })
+      .optional(),
+    extraArgs: z
+      .array(extraArgument)
+      .max(8)
+      .meta({
+        description: "Further arguments of `mlflow server`, from an allow-list. Example: --secrets-cache-ttl=120.",
+      })
+      .optional(),
+  })
+  .meta({ description: "Settings of the MLflow process." });
+
+export type ServerSettings = z.infer<typeof serverSettings>;

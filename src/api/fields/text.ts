@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { type Rule, rules } from "./rule.ts";
+
+/** Control characters of both sets, and the two that Unicode made to end lines. */
+const oneLine: Rule = {
+  rule: String.raw`!self.matches('[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]')`,
+  message: "must be one line without control characters: remove the line break, tab or other control character",
+};
+
+/** One line of text that becomes an argument, an environment variable or part of a file. */
+export function text(description: string, maxLength = 253, ...further: Rule[]) {
+  return z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .meta({ description, ...rules(...further, oneLine) });
+}
+
+/** Text that must match a regular expression (RE2) as a whole, so that no control character fits in. */
+function shaped(description: string, maxLength: number, pattern: string, message: string) {
+  return z
+    .string()
+    .max(maxLength)
+    .meta({ description, ...rules({ rule: `self.matches('^${pattern}$')`, message }) });
+}
+
+/** The name of a Kubernetes object that is named as a DNS subdomain (Secrets, ConfigMaps, classes). */
+export function objectName(description: string) {
+  return shaped(
+    description,
+    253,
+    "[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+    "must be the name of a Kubernetes object: lower case letters, digits, - and ., with a letter or digit at both ends",
+  );
+}
+
+/** A key in the data of a Secret or ConfigMap. */
+export function dataKey(description: string) {
+  return shaped(
+    description,
+    253,
+    "[-._a-zA-Z0-9]+",
+    "must be a key as Secrets and ConfigMaps have them: letters, digits, -, _ and . only",
+  );
+}
+
+/** A quantity of any resource, such as 500m, 1.5 or 10Gi. */
+export function quantity(description: string) {
+  return shaped(
+    description,
+    32,
+    "[0-9]+([.][0-9]+)?([KMGTPE]i|[mkMGTPE])?",
+    "must be a Kubernetes quantity such as 500m, 2 or 10Gi, without sign, space and exponent",
+  );
+}
+
+/** A size in bytes, above zero. Thousandths are refused: who writes 500m means 500Mi. */
+export function size(description: string) {
+  return shaped(
+    description,
+    32,
+    "(0*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)([KMGTPE]i|[kMGTPE])?",
+    "must be a size above zero such as 500Mi or 10Gi",
+  );
+}
+
+export const labelKeyPattern = "([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";
+
+/** The key of a label, such as topology.kubernetes.io/zone. */
+export function labelKey(description: string) {
+  return shaped(
+    description,
+    317,
+    labelKeyPattern,
+    "must be a label key such as topology.kubernetes.io/zone: letters, digits, -, _ and ., with an optional lower case domain and / before",
+  );
+}
+
+/** The value of a label; may be empty. */
+export function labelValue(description: string) {
+  return shaped(
+    description,
+    63,
+    "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?",
+    "must be a label value: letters, digits, -, _ and ., with a letter or digit at both ends",
+  );
+}
+
+const keysAreKeys: Rule = {
+  rule: `self.all(key, key.matches('^${labelKeyPattern}$'))`,
+  message:
+    "keys must be label keys such as example.com/team: letters, digits, -, _ and ., with an optional lower case domain and / before",
+};
+
+/** Labels with their values. */
+export function labelMap(description: string, ...further: Rule[]) {
+  return z
+    .record(z.string(), labelValue("Value."))
+    .meta({ description, maxProperties: 32, ...rules(keysAreKeys, ...further) });
+}
+
+/** Annotations with their values, which may be of any form. */
+export function annotationMap(description: string, ...further: Rule[]) {
+  return z
+    .record(z.string(), z.string().max(8192).meta({ description: "Value." }))
+    .meta({ description, maxProperties: 32, ...rules(keysAreKeys, ...further) });
+}

@@ -1,0 +1,145 @@
+/** Reasons of conditions and events: stable, so that alerts and scripts may rest on them. */
+
+/** Types of the conditions of an MlflowServer, in the order in which they are reported. */
+export const conditionTypes = {
+  Ready: "The pods of this very spec run and answer. What GitOps tools and `kubectl wait` should wait for.",
+  Reconciling: "The operator is on its way to what the spec says; nobody needs to do anything.",
+  Stalled: "Somebody must do something; the message says what. What ran before still runs.",
+  DatabaseReady: "The database answers and has the schema of this version.",
+  Available: "At least one pod answers, of this spec or of an earlier one.",
+} as const;
+
+export type ConditionType = keyof typeof conditionTypes;
+
+export interface ReasonRow {
+  /** What is the case. */
+  readonly meaning: string;
+  /** What a person can do; empty where there is nothing to do. */
+  readonly remedy: string;
+}
+
+export const reasons = {
+  Ready: { meaning: "All pods of this spec run and answer.", remedy: "" },
+  Hibernated: {
+    meaning: "No pods run, because of `hibernate: true` or `replicas: 0`.",
+    remedy: "Set `hibernate: false` to go on.",
+  },
+  Progressing: { meaning: "Objects have been written, or pods are being started or replaced.", remedy: "" },
+  NotReconciling: { meaning: "Nothing is under way.", remedy: "" },
+  NotStalled: { meaning: "Nobody needs to do anything.", remedy: "" },
+  PodsReady: { meaning: "Pods answer.", remedy: "" },
+  NoPodReady: { meaning: "No pod answers.", remedy: "See the message of `Ready`." },
+  NotStarted: { meaning: "No pods have been started yet.", remedy: "See the message of `Ready`." },
+  NotChecked: { meaning: "The database has not been looked at yet.", remedy: "See the message of `Ready`." },
+  MigrationComplete: { meaning: "The database has the schema of this version.", remedy: "" },
+  MigrationNotWanted: { meaning: "The database is taken as it is, as the spec says.", remedy: "" },
+  MigrationPending: { meaning: "The migration waits for an earlier one to end.", remedy: "" },
+  MigrationRunning: { meaning: "A Job brings the database to the schema of this version.", remedy: "" },
+  MigrationFailed: {
+    meaning: "The migration failed for a reason that the program does not know.",
+    remedy: "Read the Job's log; it is tried again by itself.",
+  },
+  MigrationBusy: {
+    meaning: "Another process holds the lock of the migration.",
+    remedy: "Wait, or end what else migrates this database.",
+  },
+  ManualMigrationNeeded: {
+    meaning: "With `migration: Manual`: the database does not have the schema of this version.",
+    remedy: "Run `mlflow db upgrade` with the image of this version, or set `migration: Automatic`.",
+  },
+  ConfigurationInvalid: {
+    meaning: "The migration was given settings that make no sense.",
+    remedy: "Read the message.",
+  },
+  ImageUnsuitable: {
+    meaning: "The image lacks what MLflow needs: its authentication extra, or the version that the spec names.",
+    remedy: "Use the project's image, or one with `mlflow[auth]` of this version and the database drivers.",
+  },
+  DriverMissing: {
+    meaning: "The image lacks the database driver.",
+    remedy: "Use the project's image, or add the driver to yours.",
+  },
+  DatabaseUnreachable: {
+    meaning: "The database does not answer.",
+    remedy: "Check host and port, DNS, network policies and firewalls.",
+  },
+  DatabaseRejected: {
+    meaning: "The database refuses connections.",
+    remedy: "Check its access rules, connection limit and whether it offers TLS.",
+  },
+  DatabaseAuthenticationFailed: { meaning: "The database refuses user or password.", remedy: "Mend the Secret." },
+  DatabaseNotFound: { meaning: "The server has no database of this name.", remedy: "Create the database." },
+  DatabasePermissionDenied: {
+    meaning: "The user may not create or change tables.",
+    remedy: "Grant the rights on the database and its schema.",
+  },
+  DatabaseReadOnly: { meaning: "The database takes no writes, as a replica does.", remedy: "Name the primary." },
+  DatabaseFull: { meaning: "The database or volume has no space left.", remedy: "Make room." },
+  DatabaseTimeout: {
+    meaning: "The database did not answer in time.",
+    remedy: "Look for locks and load on the database.",
+  },
+  DatabaseTooNew: {
+    meaning: "The database has the schema of a newer MLflow, which this one cannot read.",
+    remedy: "Set `spec.version` to that of the schema or newer.",
+  },
+  TLSVerificationFailed: {
+    meaning: "The database's certificate is not signed by the CA, or is for another host.",
+    remedy: "Mend `ca`, the host or the certificate.",
+  },
+  AdminPasswordRejected: {
+    meaning: "MLflow refuses the administrator's password.",
+    remedy: "Choose one of 12 characters or more.",
+  },
+  DowngradeRefused: {
+    meaning: "The version is older than that of the database.",
+    remedy: "Set `spec.version` to the version in status or newer.",
+  },
+  SecretNotFound: { meaning: "A Secret that the spec names does not exist.", remedy: "Create it, or name another." },
+  SecretKeyMissing: { meaning: "A Secret that the spec names lacks a key.", remedy: "Add the key, or name another." },
+  ConfigMapNotFound: {
+    meaning: "A ConfigMap that the spec names does not exist.",
+    remedy: "Create it, or name another.",
+  },
+  ConfigMapKeyMissing: {
+    meaning: "A ConfigMap that the spec names lacks a key.",
+    remedy: "Add the key, or name another.",
+  },
+  InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  NameConflict: {
+    meaning: "An object of a name that the server needs belongs to somebody else; it is neither adopted nor deleted.",
+    remedy: "Rename the server, or remove the object.",
+  },
+  Refused: {
+    meaning: "The API server refuses what the operator writes: a quota, an admission webhook, a missing right.",
+    remedy: "Read the message; the operator tries again by itself.",
+  },
+  ImagePullFailed: { meaning: "The image cannot be pulled.", remedy: "Check `spec.image` and its `pullSecrets`." },
+  ContainerNotCreated: {
+    meaning: "The container cannot be created.",
+    remedy: "Read the message; often a Secret or its key is missing.",
+  },
+  CrashLooping: {
+    meaning: "A container ends soon after its start, again and again.",
+    remedy: "Read its log with the command in the message.",
+  },
+  OutOfMemory: {
+    meaning: "A container was ended since it used more memory than it may.",
+    remedy: "Raise the memory limit, or lower `server.workers`.",
+  },
+  Unschedulable: { meaning: "No node can run a pod.", remedy: "Add capacity, or change `spec.pod`." },
+  PodsRefused: {
+    meaning: "The API server does not let the pods be created.",
+    remedy: "Read the message: a quota, Pod Security, a webhook.",
+  },
+  RolloutStuck: {
+    meaning: "No pod has become ready for ten minutes.",
+    remedy: "Look at the pods with the command in the message.",
+  },
+} as const satisfies Record<string, ReasonRow>;
+
+export type Reason = keyof typeof reasons;
+
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(reasons, text);
+}

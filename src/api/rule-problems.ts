@@ -1,0 +1,100 @@
+import {
+  type CelFunc,
+  type CelInput,
+  CelScalar,
+  celEnv,
+  celFunc,
+  celMethod,
+  isCelError,
+  parse,
+  plan,
+} from "@bufbuild/cel";
+import { child, type FieldProblem, invalid } from "./field-problem.ts";
+import type { Rule } from "./fields/rule.ts";
+import { quantityOf } from "./quantity.ts";
+import type { StructuralSchema } from "./structural-schema.ts";
+import { fieldOf, isObject } from "./structure.ts";
+
+/** What Kubernetes adds to CEL (k8s.io/apiserver, cel/library) and our rules use. A quantity is a double here. */
+const kubernetesFunctions: CelFunc[] = [
+  celFunc("isQuantity", [CelScalar.STRING], CelScalar.BOOL, (text) => quantityOf(text) !== undefined),
+  celFunc("quantity", [CelScalar.STRING], CelScalar.DOUBLE, (text) => {
+    const number = quantityOf(text);
+    if (number === undefined) throw new Error(`${text} is not a quantity`);
+    return number;
+  }),
+  celMethod("compareTo", CelScalar.DOUBLE, [CelScalar.DOUBLE], CelScalar.INT, function (other) {
+    return BigInt(Math.sign(this - other));
+  }),
+];
+
+const environment = celEnv({ funcs: kubernetesFunctions });
+
+/**
+ * What the API server would say of a value that breaks rules of the schema, on creation: rules that compare with
+ * `oldSelf` are left out. The value must have the schema's shape.
+ */
+export function ruleProblems(schema: StructuralSchema, value: unknown, path: string): FieldProblem[] {
+  const self = celInput(schema, value);
+  const broken = (schema["x-kubernetes-validations"] ?? []).flatMap((rule) => problemOf(rule, self, value, path));
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return [
+      ...broken,
+      ...(items ? value.flatMap((item, index) => ruleProblems(items, item, `${path}[${index}]`)) : []),
+    ];
+  }
+  if (!isObject(value)) return broken;
+  const below = Object.entries(value).flatMap(([name, content]) => {
+    const field = fieldOf(schema, name);
+    return field ? ruleProblems(field, content, schema.properties ? child(path, name) : `${path}[${name}]`) : [];
+  });
+  return [...broken, ...below];
+}
+
+function problemOf(rule: Rule, self: CelInput, value: unknown, path: string): FieldProblem[] {
+  if (/\boldSelf\b/.test(rule.rule)) return [];
+  const holds = evaluated(rule.rule, self);
+  if (holds === true) return [];
+  const detail =
+    (rule.messageExpression && textOf(evaluated(rule.messageExpression, self))) ??
+    rule.message ??
+    `failed rule: ${rule.rule}`;
+  const field =
+    rule.fieldPath === undefined ? path : `${path}${path === "" ? rule.fieldPath.slice(1) : rule.fieldPath}`;
+  const bodies = {
+    FieldValueInvalid: invalid(value, detail),
+    FieldValueForbidden: `Forbidden: ${detail}`,
+    FieldValueRequired: `Required value: ${detail}`,
+  };
+  return [{ field, body: bodies[rule.reason ?? "FieldValueInvalid"], blocking: false }];
+}
+
+/** Parsed once: the same rule stands at many fields. */
+const programs = new Map<string, ReturnType<typeof plan>>();
+
+/** Throws where the expression itself is wrong, which the tests of the schema find. */
+function evaluated(expression: string, self: CelInput): unknown {
+  const program = programs.get(expression) ?? plan(environment, parse(expression));
+  programs.set(expression, program);
+  const result = program({ self });
+  if (isCelError(result)) throw new Error(`CEL: ${result.message} in ${expression}`, { cause: result });
+  return result;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** JSON as CEL sees it through the schema: integers are ints, and fields that the schema does not name are not there. */
+function celInput(schema: StructuralSchema, value: unknown): CelInput {
+  if (typeof value === "number") return BigInt(value);
+  if (typeof value === "string" || typeof value === "boolean") return value;
+  if (Array.isArray(value)) return value.map((item) => (schema.items ? celInput(schema.items, item) : null));
+  if (!isObject(value)) return null;
+  const fields = Object.entries(value).flatMap(([name, content]): [string, CelInput][] => {
+    const field = fieldOf(schema, name);
+    return field ? [[name, celInput(field, content)]] : [];
+  });
+  return new Map(fields);
+}

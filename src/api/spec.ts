@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { artifactStore } from "./fields/artifact-store.ts";
+import { authentication } from "./fields/authentication.ts";
+import { backendStore } from "./fields/backend-store.ts";
+import { image } from "./fields/image.ts";
+import { extraAnnotations, pod } from "./fields/pod.ts";
+import { demanded, rules } from "./fields/rule.ts";
+import { serverSettings } from "./fields/server-settings.ts";
+import { supportedVersions } from "./versions.ts";
+
+const onSqlite = "has(self.backendStore) && has(self.backendStore.sqlite)";
+const onVolume = "has(self.artifactStore) && has(self.artifactStore.persistentVolume)";
+const volume = "self.artifactStore.persistentVolume";
+const onPrivateVolume = `${onVolume} && !(has(${volume}.accessModes) && 'ReadWriteMany' in ${volume}.accessModes)`;
+const severalReplicas = "has(self.replicas) && self.replicas > 1";
+
+/** What a user writes under `spec`. */
+export const mlflowServerSpec = z
+  .strictObject({
+    version: z.enum(supportedVersions).meta({
+      description:
+        'Version of MLflow. It decides the image\'s default tag and the database schema; it can be raised, not lowered. Example: "3.17.2".',
+      ...demanded(`write the version of MLflow that shall run, such as version: "${supportedVersions[0]}"`),
+    }),
+    image: image.optional(),
+    deletionPolicy: z
+      .enum(["Retain", "Delete"])
+      .meta({
+        description:
+          "What becomes of generated Secrets and of volumes when the MlflowServer is deleted. Retain (default): they stay, and a server of the same name takes them up again. Delete: they go with it.",
+      })
+      .optional(),
+    replicas: z.int().min(0).max(100).default(1).meta({
+      description: "Number of pods. More than one needs a database and an artifact store that pods can share.",
+    }),
+    hibernate: z
+      .boolean()
+      .meta({ description: "true: no pods run; everything else is kept. Default: false." })
+      .optional(),
+    server: serverSettings.optional(),
+    pod: pod.optional(),
+    serviceAccount: z
+      .strictObject({
+        annotations: extraAnnotations(
+          "Annotations of the ServiceAccount. Example: eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/mlflow.",
+        ).optional(),
+      })
+      .meta({ description: "The ServiceAccount of the pods. It is always the operator's own." })
+      .optional(),
+    backendStore,
+    artifactStore,
+    authentication,
+  })
+  .meta({
+    description: "What shall run.",
+    ...demanded("write spec with version, backendStore, artifactStore and authentication"),
+    ...rules(
+      {
+        rule: `!(${onSqlite} && ${severalReplicas})`,
+        message: "replicas above 1 need a database that pods can share: use backendStore.postgresql, or replicas: 1",
+        fieldPath: ".replicas",
+      },
+      {
+        rule: `!(${onPrivateVolume} && ${severalReplicas})`,
+        message:
+          "replicas above 1 need an artifact store that pods can share: use artifactStore.s3, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
+        fieldPath: ".replicas",
+      },
+      {
+        rule: `!(${onSqlite} && ${onVolume} && (has(self.backendStore.sqlite.size) || has(self.backendStore.sqlite.storageClassName)))`,
+        message:
+          "the SQLite file shares the artifact volume: set size and storageClassName on artifactStore.persistentVolume, and leave sqlite: {}",
+        fieldPath: ".backendStore.sqlite",
+      },
+    ),
+  });
+
+export type MlflowServerSpec = z.infer<typeof mlflowServerSpec>;

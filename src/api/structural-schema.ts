@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { presence, type Rule } from "./fields/rule.ts";
+
+/** The part of a CRD's OpenAPI v3 schema that we use: what the API server calls structural. */
+export interface StructuralSchema {
+  type: "object" | "array" | "string" | "integer" | "boolean";
+  description?: string;
+  format?: string;
+  default?: string | number | boolean;
+  enum?: string[];
+  minLength?: number;
+  maxLength?: number;
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+  items?: StructuralSchema;
+  properties?: Record<string, StructuralSchema>;
+  required?: string[];
+  additionalProperties?: StructuralSchema;
+  maxProperties?: number;
+  "x-kubernetes-list-type"?: "map" | "set" | "atomic";
+  "x-kubernetes-list-map-keys"?: string[];
+  "x-kubernetes-validations"?: Rule[];
+}
+
+const rule = z.strictObject({
+  rule: z.string(),
+  message: z.string().exactOptional(),
+  messageExpression: z.string().exactOptional(),
+  fieldPath: z.string().exactOptional(),
+  reason: z.enum(["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]).exactOptional(),
+});
+
+/** What `z.toJSONSchema` may yield. Strict, so that a construct which no CRD can hold (oneOf, $ref, null) stops generation. */
+const generated = z.strictObject({
+  type: z.enum(["object", "array", "string", "integer", "boolean"]),
+  description: z.string().exactOptional(),
+  format: z.string().exactOptional(),
+  default: z.union([z.string(), z.number(), z.boolean()]).exactOptional(),
+  enum: z.array(z.string()).exactOptional(),
+  minLength: z.int().exactOptional(),
+  maxLength: z.int().exactOptional(),
+  pattern: z.string().exactOptional(),
+  minimum: z.int().exactOptional(),
+  maximum: z.int().exactOptional(),
+  minItems: z.int().exactOptional(),
+  maxItems: z.int().exactOptional(),
+  get items() {
+    return generated.exactOptional();
+  },
+  get properties() {
+    return z.record(z.string(), generated).exactOptional();
+  },
+  required: z.array(z.string()).exactOptional(),
+  get additionalProperties() {
+    return z.union([z.literal(false), generated]).exactOptional();
+  },
+  maxProperties: z.int().exactOptional(),
+  remedy: z.string().exactOptional(),
+  "x-kubernetes-list-type": z.enum(["map", "set", "atomic"]).exactOptional(),
+  "x-kubernetes-list-map-keys": z.array(z.string()).exactOptional(),
+  "x-kubernetes-validations": z.array(rule).exactOptional(),
+});
+
+/**
+ * A zod schema as a structural schema. Two things differ from what zod writes: `additionalProperties: false` goes (the
+ * API server drops and, with strict field validation, refuses unknown fields by itself, and allows it nowhere beside
+ * properties), and a demanded field is demanded by a rule. Throws where the schema cannot be in a CRD.
+ */
+export function structuralSchema(schema: z.ZodType): StructuralSchema {
+  return structural(generated.parse(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" })));
+}
+
+function structural(json: z.infer<typeof generated>): StructuralSchema {
+  const { items, properties, required, additionalProperties, remedy, ...rest } = json;
+  const fields = Object.entries(properties ?? {});
+  const demands = fields.flatMap(([name, field]) =>
+    field.remedy !== undefined && required?.includes(name) ? [presence(name, field.remedy)] : [],
+  );
+  const stillRequired = required?.filter((name) => properties?.[name]?.remedy === undefined) ?? [];
+  const validations = [...demands, ...(json["x-kubernetes-validations"] ?? [])];
+  return {
+    ...rest,
+    ...(remedy !== undefined && { description: `Required. ${rest.description ?? ""}`.trimEnd() }),
+    ...(items && { items: structural(items) }),
+    ...(properties && { properties: Object.fromEntries(fields.map(([name, field]) => [name, structural(field)])) }),
+    ...(stillRequired.length > 0 && { required: stillRequired }),
+    ...(additionalProperties && { additionalProperties: structural(additionalProperties) }),
+    ...(validations.length > 0 && { "x-kubernetes-validations": validations }),
+  };
+}

@@ -1,0 +1,202 @@
+/** Documents that are right, and a way to change them, for the tests of what is refused. */
+
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+export type Document = { [name: string]: Json };
+
+const head = { apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowServer" };
+
+/** The smallest server: SQLite and artifacts on one volume, users with passwords. */
+export const smallest: Document = {
+  ...head,
+  metadata: { name: "mlflow" },
+  spec: {
+    version: "3.17.2",
+    backendStore: { sqlite: {} },
+    artifactStore: { persistentVolume: {} },
+    authentication: { basic: {} },
+  },
+};
+
+const selector = {
+  matchLabels: { app: "db" },
+  matchExpressions: [{ key: "tier", operator: "In", values: ["a", "b"] }],
+};
+
+const podTerm = {
+  labelSelector: selector,
+  namespaceSelector: selector,
+  namespaces: ["team-a"],
+  topologyKey: "kubernetes.io/hostname",
+};
+
+const nodeTerm = {
+  matchExpressions: [{ key: "cpus", operator: "Gt", values: ["4"] }],
+  matchFields: [{ key: "metadata.name", operator: "NotIn", values: ["node-1.example.com"] }],
+};
+
+const podTerms = {
+  requiredDuringSchedulingIgnoredDuringExecution: [podTerm],
+  preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, podAffinityTerm: podTerm }],
+};
+
+/** Several pods on PostgreSQL and S3, with every field that can go with them. */
+export const fullest: Document = {
+  ...head,
+  metadata: { name: "mlflow" },
+  spec: {
+    version: "3.17.2",
+    image: {
+      repository: "registry.example.com:5000/team/mlflow",
+      tag: "3.17.2-1",
+      digest: `sha256:${"0".repeat(64)}`,
+      pullPolicy: "Always",
+      pullSecrets: ["registry"],
+    },
+    deletionPolicy: "Delete",
+    replicas: 3,
+    hibernate: false,
+    server: {
+      workers: 2,
+      jobExecution: true,
+      allowedHosts: ["mlflow.example.com", "mlflow.example.com:8443", "10.0.0.1:*", "[fd00::1]:*"],
+      corsAllowedOrigins: ["https://mlflow.example.com", "http://localhost:3000"],
+      logLevel: "DEBUG",
+      sessionSecret: { secretName: "session" },
+      env: [
+        { name: "A", value: "two\nlines and a\ttab" },
+        { name: "B", valueFrom: { secretKeyRef: { name: "s", key: "k", optional: true } } },
+        { name: "C", valueFrom: { configMapKeyRef: { name: "c", key: "k", optional: false } } },
+        { name: "D", valueFrom: { fieldRef: { fieldPath: "metadata.labels['app.kubernetes.io/name']" } } },
+      ],
+      envFrom: [{ prefix: "P_", secretRef: { name: "s", optional: true } }, { configMapRef: { name: "c" } }],
+      extraArgs: ["--secrets-cache-ttl=120", "--secrets-cache-max-size=500", "--x-frame-options=DENY"],
+    },
+    pod: {
+      labels: { team: "ml", "example.com/cost-centre": "" },
+      annotations: { note: 'any text\nof any form: {"a": 1}' },
+      resources: { requests: { cpu: "500m", memory: "1Gi" }, limits: { memory: "2Gi", "nvidia.com/gpu": "1" } },
+      nodeSelector: { "kubernetes.io/os": "linux", disk: "fast" },
+      tolerations: [
+        { key: "dedicated", operator: "Equal", value: "ml", effect: "NoExecute", tolerationSeconds: 60 },
+        { operator: "Exists" },
+      ],
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [nodeTerm] },
+          preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, preference: nodeTerm }],
+        },
+        podAffinity: podTerms,
+        podAntiAffinity: podTerms,
+      },
+      topologySpreadConstraints: [
+        {
+          maxSkew: 1,
+          topologyKey: "topology.kubernetes.io/zone",
+          whenUnsatisfiable: "DoNotSchedule",
+          labelSelector: selector,
+          minDomains: 2,
+          nodeAffinityPolicy: "Honor",
+          nodeTaintsPolicy: "Ignore",
+        },
+      ],
+      priorityClassName: "high",
+    },
+    serviceAccount: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", note: "any text" } },
+    backendStore: {
+      postgresql: {
+        host: "db.example.com",
+        port: 5433,
+        database: "mlflow",
+        credentials: { secretName: "db", usernameKey: "user", passwordKey: "pass" },
+        sslMode: "verify-full",
+        ca: { secretName: "db-ca", key: "ca.pem" },
+      },
+      migration: "Manual",
+      connectionCheck: false,
+    },
+    artifactStore: {
+      s3: {
+        bucket: "models",
+        prefix: "team-a/mlflow",
+        region: "eu-central-1",
+        endpointUrl: "https://minio.example.com:9000/s3",
+        credentials: { secretName: "s3", accessKeyIdKey: "id", secretAccessKeyKey: "key" },
+        ca: { configMapName: "s3-ca" },
+      },
+      access: "Direct",
+      maxUploadSize: "1.5Gi",
+    },
+    authentication: {
+      basic: {
+        admin: { secretName: "admin" },
+        defaultPermission: "NO_PERMISSIONS",
+        database: {
+          postgresql: {
+            host: "fd00::1",
+            database: "auth",
+            credentials: { secretName: "auth-db" },
+            ca: { configMapName: "auth-ca" },
+          },
+        },
+      },
+    },
+  },
+};
+
+/** `smallest` with the fields that `fullest` cannot have. */
+export const smallestInFull: Document = changed(smallest, {
+  "spec.backendStore": { uriSecret: { secretName: "uri", key: "uri" } },
+  "spec.artifactStore.persistentVolume": { size: "0.5Ti", storageClassName: "fast", accessModes: ["ReadWriteMany"] },
+  "spec.authentication": { disabled: {} },
+});
+
+/** `fullest` with the other source wherever there are two. */
+export const fullestOtherwise: Document = changed(fullest, {
+  "spec.backendStore.postgresql.ca": { configMapName: "db-ca" },
+  "spec.artifactStore.s3.ca": { secretName: "s3-ca", key: "ca.pem" },
+  "spec.authentication.basic.database.postgresql.ca": { secretName: "auth-ca", key: "ca.pem" },
+  "spec.authentication.basic.database.postgresql.credentials": {
+    secretName: "auth-db",
+    usernameKey: "user",
+    passwordKey: "pass",
+  },
+});
+
+export const sqliteWithS3: Document = changed(smallest, {
+  "spec.backendStore.sqlite": { size: "2Gi", storageClassName: "fast" },
+  "spec.artifactStore": { s3: { bucket: "models" } },
+});
+
+/** All of the above: between them they have every field. */
+export const rightDocuments: Readonly<Record<string, Document>> = {
+  smallest,
+  smallestInFull,
+  sqliteWithS3,
+  fullest,
+  fullestOtherwise,
+};
+
+/** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */
+export function changed(document: Document, changes: Readonly<Record<string, Json | undefined>>): Document {
+  let copy = document;
+  for (const [path, value] of Object.entries(changes)) {
+    copy = asDocument(withValue(copy, path.replaceAll("[", ".[").split("."), value));
+  }
+  return copy;
+}
+
+function withValue(node: Json | undefined, [step = "", ...rest]: readonly string[], value: Json | undefined): Json {
+  const next = (below: Json | undefined) => (rest.length === 0 ? value : withValue(below, rest, value));
+  if (step.startsWith("[")) {
+    const index = Number(step.slice(1, -1));
+    return (Array.isArray(node) ? node : []).map((item, at) => (at === index ? (next(item) ?? null) : item));
+  }
+  const { [step]: below, ...others } = asDocument(node ?? {});
+  const replaced = next(below);
+  return replaced === undefined ? others : { ...others, [step]: replaced };
+}
+
+export function asDocument(value: Json): Document {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
+  return value;
+}

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { generatedFiles } from "../../scripts/generate/files.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+describe("what is generated", () => {
+  for (const { path, content } of generatedFiles()) {
+    test(`${path} is that of the source`, async () => {
+      const stored = await readFile(join(root, path), "utf8").catch(() => "");
+      assert.ok(stored === content, `${path} differs from the source: run npm run generate`);
+    });
+  }
+
+  test("the chart's CRD is byte for byte the other one", async () => {
+    const [one, other] = await Promise.all(
+      ["crds", "charts/mlflow-operator/crds"].map((folder) => readFile(join(root, folder, "mlflowservers.yaml"))),
+    );
+    assert.ok(one && other && one.equals(other));
+  });
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { resourceSchema } from "../../src/api/resource-schema.ts";
+import { validate } from "../../src/api/validation.ts";
+import { changed, type Document, fullest, rightDocuments, smallest } from "./documents.ts";
+import { isSaidOf, smuggled } from "./text-leaves.ts";
+import { wrongUpdates } from "./updates.ts";
+import { wrongDocuments } from "./wrong-documents.ts";
+
+function problems(document: unknown): readonly string[] {
+  const result = validate(document);
+  return "problems" in result ? result.problems : [];
+}
+
+/** Whether the API server says the same of them is tested against a real one, in test/apiserver/admission. */
+describe("validation without a cluster", () => {
+  for (const [title, document] of Object.entries(rightDocuments)) {
+    test(`${title} is taken, as it is but for the default of replicas`, () => {
+      const result = validate(document);
+      assert.ok("server" in result, problems(document).join("\n"));
+      assert.deepEqual(
+        result.server,
+        changed({ replicas: 1, ...document }, { replicas: undefined, ...replicasOf(document) }),
+      );
+    });
+  }
+
+  test("every wrong document is refused, with the remedy", () => {
+    for (const { title, document, field, says } of wrongDocuments) {
+      const about = problems(document).filter((problem) =>
+        problem.startsWith(field === "" ? "unknown field" : `${field}: `),
+      );
+      assert.ok(
+        about.some((problem) => problem.includes(says)),
+        `${title}: ${problems(document).join("\n")}`,
+      );
+    }
+  });
+
+  test("no control character gets into any text that becomes an argument or part of a file", () => {
+    for (const { path, document } of smuggled(Object.values(rightDocuments), resourceSchema())) {
+      const said = problems(document);
+      assert.ok(said.length > 0, `taken at ${path}`);
+      assert.ok(
+        said.every((problem) => isSaidOf(problem, path)),
+        `${path}: ${said.join("\n")}`,
+      );
+    }
+  });
+
+  test("rules on what is stored say nothing, since nothing is stored", () => {
+    for (const { title, to } of wrongUpdates) assert.deepEqual(problems(to), [], title);
+  });
+
+  test("all problems are named at once", () => {
+    const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": {}, "metadata.name": "Mlflow" });
+    assert.equal(problems(document).length, 4);
+  });
+
+  test("a field with nothing behind it is not there, as for the API server", () => {
+    assert.deepEqual(problems(changed(fullest, { "spec.pod": null, "spec.server.env[0].value": null })), []);
+    assert.match(problems(changed(smallest, { "spec.authentication.basic": null })).join(), /exactly one of basic/);
+  });
+
+  test("a status is ignored: it comes with what kubectl writes out", () => {
+    assert.deepEqual(problems({ ...smallest, status: { anything: 1 } }), []);
+  });
+
+  test("what is no MlflowServer is told apart by its head", () => {
+    assert.deepEqual(problems({ ...smallest, kind: "Server" }), ["kind: must be MlflowServer"]);
+    assert.deepEqual(problems({ ...smallest, apiVersion: "v1" }), ["apiVersion: must be mlflow-operator.dev/v1alpha1"]);
+    assert.deepEqual(problems({ ...smallest, metadata: {} }), ["metadata.name: Required value: name the server"]);
+    assert.deepEqual(problems(changed(smallest, { metadata: undefined })), [
+      "metadata: Required value: name the server",
+    ]);
+    for (const document of [undefined, null, "text", 1, []]) assert.equal(problems(document).length, 1);
+  });
+
+  test("labels that YAML reads as other than text are named", () => {
+    const document = changed(smallest, { "metadata.labels": { release: 1 } });
+    assert.deepEqual(problems(document), ["metadata.labels.release: must be text: put the value in quotes"]);
+  });
+});
+
+function replicasOf(document: Document) {
+  const result = validate(document);
+  return "server" in result ? { "spec.replicas": result.server.spec.replicas } : {};
+}

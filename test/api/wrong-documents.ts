@@ -1,0 +1,405 @@
+import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
+import { changed, type Document, fullest, type Json, smallest, smallestInFull } from "./documents.ts";
+
+/** A document that must be refused, with a field that is named and words that the message must have. */
+export interface Wrong {
+  readonly title: string;
+  readonly document: Document;
+  /** Empty for an unknown field, which strict decoding reports without a path of its own. */
+  readonly field: string;
+  readonly says: string;
+}
+
+type Changes = Readonly<Record<string, Json | undefined>>;
+
+const wrong =
+  (base: Document) =>
+  (title: string, changes: Changes, field: string, says: string): Wrong => ({
+    title,
+    document: changed(base, changes),
+    field,
+    says,
+  });
+
+const small = wrong(smallest);
+const full = wrong(fullest);
+const onVolume = wrong(smallestInFull);
+
+const environment = "spec.server.env[0].name";
+const hosts = "spec.server.allowedHosts[0]";
+const postgresql = "spec.backendStore.postgresql";
+
+/** Wrong on creation. */
+export const wrongDocuments: readonly Wrong[] = [
+  small("no spec", { spec: undefined }, "spec", "write spec with version"),
+  small("no store", { "spec.backendStore": undefined }, "spec.backendStore", "write sqlite: {}"),
+  small(
+    "an empty store",
+    { "spec.backendStore": {} },
+    "spec.backendStore",
+    "exactly one of sqlite, postgresql, uriSecret",
+  ),
+  small("a store that is null", { "spec.backendStore.sqlite": null }, "spec.backendStore", "exactly one of"),
+  full("two stores", { "spec.backendStore.sqlite": {} }, "spec.backendStore", "exactly one of"),
+  small("no artifact store", { "spec.artifactStore": undefined }, "spec.artifactStore", "write persistentVolume: {}"),
+  small(
+    "an empty artifact store",
+    { "spec.artifactStore": {} },
+    "spec.artifactStore",
+    "exactly one of persistentVolume, s3",
+  ),
+  full(
+    "two artifact stores",
+    { "spec.artifactStore.persistentVolume": {}, "spec.artifactStore.access": undefined, "spec.replicas": 1 },
+    "spec.artifactStore",
+    "exactly one of",
+  ),
+  small("no authentication", { "spec.authentication": undefined }, "spec.authentication", "write basic: {}"),
+  small(
+    "an empty authentication",
+    { "spec.authentication": {} },
+    "spec.authentication",
+    "exactly one of basic, disabled",
+  ),
+  small(
+    "two authentications",
+    { "spec.authentication.disabled": {} },
+    "spec.authentication",
+    "exactly one of basic, disabled",
+  ),
+  small("replicas on sqlite", { "spec.replicas": 2 }, "spec.replicas", "use backendStore.postgresql, or replicas: 1"),
+  onVolume(
+    "replicas on a ReadWriteOnce volume",
+    { "spec.replicas": 2, "spec.artifactStore.persistentVolume": {} },
+    "spec.replicas",
+    "accessModes: [ReadWriteMany]",
+  ),
+  onVolume(
+    "replicas on a ReadWriteOncePod volume",
+    { "spec.replicas": 2, "spec.artifactStore.persistentVolume.accessModes": ["ReadWriteOncePod"] },
+    "spec.replicas",
+    "accessModes: [ReadWriteMany]",
+  ),
+  small("replicas below zero", { "spec.replicas": -1 }, "spec.replicas", "greater than or equal to 0"),
+  small("too many replicas", { "spec.replicas": 101 }, "spec.replicas", "less than or equal to 100"),
+  small("replicas as text", { "spec.replicas": "2" }, "spec.replicas", "must be of type integer"),
+  small("half a replica", { "spec.replicas": 0.5 }, "spec.replicas", "must be of type integer"),
+  small("no version", { "spec.version": undefined }, "spec.version", 'such as version: "3.17.2"'),
+  small("an unknown version", { "spec.version": "9.9.9" }, "spec.version", 'supported values: "3.17.2"'),
+  small("a version as a number", { "spec.version": 3.17 }, "spec.version", "must be of type string"),
+  small("a long name", { "metadata.name": "m".repeat(41) }, "metadata.name", "at most 40 characters"),
+  small("a name that begins with a digit", { "metadata.name": "1mlflow" }, "metadata.name", "begins with a letter"),
+  small("a name with a dot", { "metadata.name": "mlflow.a" }, "metadata.name", "only a-z, 0-9 and -"),
+  small("an unknown field", { "spec.replica": 1 }, "", 'unknown field "spec.replica"'),
+  small("a field called constructor", { "spec.constructor": {} }, "", 'unknown field "spec.constructor"'),
+  small(
+    "an unknown field below",
+    { "spec.artifactStore.persistentVolume.sise": "1Gi" },
+    "",
+    'unknown field "spec.artifactStore.persistentVolume.sise"',
+  ),
+  small(
+    "an unknown field in a list",
+    { "spec.server": { env: [{ name: "A", valeu: "b" }] } },
+    "",
+    'unknown field "spec.server.env[0].valeu"',
+  ),
+  small(
+    "a size of the SQLite file beside an artifact volume",
+    { "spec.backendStore.sqlite.size": "1Gi" },
+    "spec.backendStore.sqlite",
+    "leave sqlite: {}",
+  ),
+  small(
+    "Direct access to a volume",
+    { "spec.artifactStore.access": "Direct" },
+    "spec.artifactStore",
+    "access: Direct needs s3",
+  ),
+  small(
+    "no connection check with an automatic migration",
+    { "spec.backendStore.connectionCheck": false },
+    "spec.backendStore",
+    "needs migration: Manual",
+  ),
+  small(
+    "access modes that are unknown",
+    { "spec.artifactStore.persistentVolume.accessModes": ["ReadOnlyMany"] },
+    "spec.artifactStore.persistentVolume.accessModes[0]",
+    "supported values",
+  ),
+  small(
+    "two access modes",
+    { "spec.artifactStore.persistentVolume.accessModes": ["ReadWriteOnce", "ReadWriteMany"] },
+    "spec.artifactStore.persistentVolume.accessModes",
+    "at most 1 item",
+  ),
+  ...["", "0", "-1Gi", "10 Gi", "10gb", "500m", "1e3", "Gi", "10Gi\n"].map((size) =>
+    small(
+      `a volume of ${JSON.stringify(size)}`,
+      { "spec.artifactStore.persistentVolume.size": size },
+      "spec.artifactStore.persistentVolume.size",
+      "such as 500Mi or 10Gi",
+    ),
+  ),
+  small(
+    "an upload size of nothing",
+    { "spec.artifactStore.maxUploadSize": "0.0Gi" },
+    "spec.artifactStore.maxUploadSize",
+    "above zero",
+  ),
+  ...["half", "1 Gi", "+1", "1e3"].map((amount) =>
+    small(
+      `memory of ${amount}`,
+      { "spec.pod": { resources: { requests: { memory: amount } } } },
+      "spec.pod.resources.requests[memory]",
+      "such as 500m, 2 or 10Gi",
+    ),
+  ),
+  small(
+    "a request above its limit",
+    { "spec.pod": { resources: { requests: { cpu: "2" }, limits: { cpu: "1500m" } } } },
+    "spec.pod.resources",
+    "lower requests or raise limits",
+  ),
+  small(
+    "cpu as a number",
+    { "spec.pod": { resources: { requests: { cpu: 2 } } } },
+    "spec.pod.resources.requests.cpu",
+    "must be of type string",
+  ),
+  full(
+    "a value with valueFrom",
+    { "spec.server.env[1].value": "x" },
+    "spec.server.env[1]",
+    "set value or valueFrom, not both",
+  ),
+  full(
+    "a variable without a source",
+    { "spec.server.env[1].valueFrom": {} },
+    "spec.server.env[1].valueFrom",
+    "exactly one of secretKeyRef, configMapKeyRef, fieldRef",
+  ),
+  full(
+    "a variable with two sources",
+    { "spec.server.env[1].valueFrom.fieldRef": { fieldPath: "metadata.name" } },
+    "spec.server.env[1].valueFrom",
+    "exactly one of",
+  ),
+  full("a variable twice", { "spec.server.env[1].name": "A" }, "spec.server.env[1]", "Duplicate value"),
+  full("a variable that no shell knows", { "spec.server.env[0].name": "1A" }, environment, "as in a shell"),
+  full("NUL in a variable", { "spec.server.env[0].value": "a\0b" }, "spec.server.env[0].value", "NUL"),
+  full(
+    "a field of the pod that there is not",
+    { "spec.server.env[3].valueFrom.fieldRef.fieldPath": "spec.nodeSelector" },
+    "spec.server.env[3].valueFrom.fieldRef.fieldPath",
+    "fieldPath is metadata.name",
+  ),
+  full(
+    "envFrom of nothing",
+    { "spec.server.envFrom[0].secretRef": undefined },
+    "spec.server.envFrom[0]",
+    "exactly one of secretRef, configMapRef",
+  ),
+  full(
+    "envFrom of two",
+    { "spec.server.envFrom[0].configMapRef": { name: "c" } },
+    "spec.server.envFrom[0]",
+    "exactly one of secretRef, configMapRef",
+  ),
+  ...Object.entries(reservedVariables).map(([name, { instead }]) =>
+    full(`the variable ${name}`, { [environment]: name }, environment, `${name} cannot be set here: ${instead}`),
+  ),
+  ...Object.entries(reservedPrefixes).map(([prefix, why]) =>
+    full(`the variables ${prefix}*`, { [environment]: `${prefix}ANYTHING` }, environment, why),
+  ),
+  ...[
+    "--dev",
+    "--app-name=x",
+    "--secrets-cache-ttl=9",
+    "--secrets-cache-ttl=301",
+    "--secrets-cache-ttl 60",
+    "--x-frame-options=NONE --dev",
+    "--host=0.0.0.0",
+    "-h",
+  ].map((argument) =>
+    full(
+      `the argument ${argument}`,
+      { "spec.server.extraArgs[0]": argument },
+      "spec.server.extraArgs[0]",
+      "allowed are --secrets-cache-ttl",
+    ),
+  ),
+  ...["*", "*:*", "https://mlflow.example.com", "mlflow.example.com/ui", "a,b", "a b", "fd00::1", ""].map((host) =>
+    full(`the host ${JSON.stringify(host)}`, { [hosts]: host }, hosts, "no scheme, no path"),
+  ),
+  ...[
+    "*",
+    "mlflow.example.com",
+    "https://mlflow.example.com/",
+    "https://*.example.com",
+    "ftp://example.com",
+    "https://a,https://b",
+  ].map((origin) =>
+    full(
+      `the origin ${origin}`,
+      { "spec.server.corsAllowedOrigins[0]": origin },
+      "spec.server.corsAllowedOrigins[0]",
+      "scheme, host and port only",
+    ),
+  ),
+  ...["labels", "annotations"].flatMap((place) =>
+    [
+      "istio.io/dataplane-mode",
+      "ambient.istio.io/redirection",
+      "sidecar.istio.io/inject",
+      "service.istio.io/canonical-name",
+      "mlflow-operator.dev/server",
+      "x.mlflow-operator.dev/y",
+      "app.kubernetes.io/name",
+      "app.kubernetes.io/managed-by",
+      "app.kubernetes.io/component",
+      "app.kubernetes.io/version",
+    ].map((key) =>
+      wrong(withKey(smallest, place, key))(
+        `${key} among the pod's ${place}`,
+        {},
+        `spec.pod.${place}`,
+        "use other keys",
+      ),
+    ),
+  ),
+  wrong(withKey(smallest, "labels", "two words"))(
+    "a label key with a space",
+    {},
+    "spec.pod.labels",
+    "keys must be label keys",
+  ),
+  small(
+    "a label value with a space",
+    { "spec.pod": { labels: { team: "two words" } } },
+    "spec.pod.labels[team]",
+    "must be a label value",
+  ),
+  small(
+    "a label value that is too long",
+    { "spec.pod": { labels: { team: "x".repeat(64) } } },
+    "spec.pod.labels.team",
+    "may not be more than 63",
+  ),
+  small(
+    "too many labels",
+    { "spec.pod": { labels: Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`l${index}`, ""])) } },
+    "spec.pod.labels",
+    "at most 32 items",
+  ),
+  ...[
+    "db.example.com:5432",
+    "postgresql://db.example.com",
+    "user@db",
+    "[fd00::1]",
+    "db/mlflow",
+    "a,b",
+    "-db",
+    "/var/run/postgresql",
+    "",
+  ].map((host) =>
+    full(
+      `the database host ${JSON.stringify(host)}`,
+      { [`${postgresql}.host`]: host },
+      `${postgresql}.host`,
+      "name or an address only",
+    ),
+  ),
+  full("a port of 0", { [`${postgresql}.port`]: 0 }, `${postgresql}.port`, "greater than or equal to 1"),
+  full("no database", { [`${postgresql}.database`]: undefined }, `${postgresql}.database`, "Required value"),
+  full("no credentials", { [`${postgresql}.credentials`]: undefined }, `${postgresql}.credentials`, "Required value"),
+  ...["disable", "allow", "prefer", "require"].map((mode) =>
+    full(
+      `ca with sslMode ${mode}`,
+      { [`${postgresql}.sslMode`]: mode },
+      postgresql,
+      "set one of these, or leave out ca",
+    ),
+  ),
+  full(
+    "ca with sslMode require on the database of users",
+    { "spec.authentication.basic.database.postgresql.sslMode": "require" },
+    "spec.authentication.basic.database.postgresql",
+    "set one of these, or leave out ca",
+  ),
+  full(
+    "ca from two places",
+    { [`${postgresql}.ca.configMapName`]: "c" },
+    `${postgresql}.ca`,
+    "exactly one of secretName, configMapName",
+  ),
+  full("ca from nowhere", { [`${postgresql}.ca`]: {} }, `${postgresql}.ca`, "exactly one of secretName, configMapName"),
+  ...["s3://models", "models/a", "Models", "models_a", "-models", "x"].map((bucket) =>
+    full(
+      `the bucket ${bucket}`,
+      { "spec.artifactStore.s3.bucket": bucket },
+      "spec.artifactStore.s3.bucket",
+      "without s3://",
+    ),
+  ),
+  ...["/a", "a/", "a//b", "a/../b", "..", "a?b", "a#b", "a\\b"].map((prefix) =>
+    full(
+      `the prefix ${prefix}`,
+      { "spec.artifactStore.s3.prefix": prefix },
+      "spec.artifactStore.s3.prefix",
+      "prefix is a path",
+    ),
+  ),
+  ...[
+    "minio:9000",
+    "ftp://minio",
+    "https://user:pass@minio",
+    "https://minio?x=1",
+    "https://minio/a#b",
+    "https://",
+    "https://minio/a b",
+  ].map((url) =>
+    full(
+      `the endpoint ${url}`,
+      { "spec.artifactStore.s3.endpointUrl": url },
+      "spec.artifactStore.s3.endpointUrl",
+      "http or https URL",
+    ),
+  ),
+  ...["Admin", "admin_secret", "-admin", "admin.", ""].map((name) =>
+    full(
+      `the Secret name ${JSON.stringify(name)}`,
+      { "spec.authentication.basic.admin.secretName": name },
+      "spec.authentication.basic.admin.secretName",
+      "must be the name of a Kubernetes object",
+    ),
+  ),
+  full(
+    "a Secret key with a slash",
+    { [`${postgresql}.credentials.usernameKey`]: "a/b" },
+    `${postgresql}.credentials.usernameKey`,
+    "must be a key",
+  ),
+  ...[
+    "mlflow:3.17.2",
+    "registry.example.com/mlflow:3.17.2",
+    "mlflow@sha256:0",
+    "https://registry/mlflow",
+    "Mlflow",
+    "a//b",
+  ].map((repository) =>
+    full(
+      `the repository ${repository}`,
+      { "spec.image.repository": repository },
+      "spec.image.repository",
+      "without tag (use tag)",
+    ),
+  ),
+  full("a tag with a digest", { "spec.image.tag": "3.17.2@sha256:0" }, "spec.image.tag", "a digest belongs in digest"),
+  full("half a digest", { "spec.image.digest": "sha256:00" }, "spec.image.digest", "64 hexadecimal digits"),
+];
+
+function withKey(document: Document, place: string, key: string): Document {
+  return changed(document, { "spec.pod": { [place]: { [key]: "x" } } });
+}

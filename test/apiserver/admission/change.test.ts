@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { validate } from "../../../src/api/validation.ts";
+import { changed, type Document, fullest, smallest, sqliteWithS3 } from "../../api/documents.ts";
+import { rightUpdates, wrongUpdates } from "../../api/updates.ts";
+import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
+import { sharedControlPlane } from "../../control-plane/shared.ts";
+import { change, create, installDefinition, replace } from "./verdict.ts";
+
+const namespace = "admission-change";
+
+describe("the change of an MlflowServer that exists, by the API server", () => {
+  let cluster: ClusterAccess;
+  let count = 0;
+  before(async () => {
+    cluster = await sharedControlPlane();
+    await installDefinition(cluster);
+    await cluster.kubectl(["create", "namespace", namespace]);
+  });
+  after(() => cluster.kubectl(["delete", "namespace", namespace, "--wait=false"]));
+
+  async function stored(document: Document): Promise<string> {
+    count += 1;
+    const name = `server-${count}`;
+    assert.deepEqual(
+      (await create(cluster, changed(document, { "metadata.name": name }), namespace, false)).problems,
+      [],
+    );
+    return name;
+  }
+
+  for (const { title, from, to, field, says } of wrongUpdates) {
+    test(`${title}: refused, with the remedy, though by itself it would be taken`, async () => {
+      assert.ok("server" in validate(to));
+      const { problems } = await replace(cluster, namespace, await stored(from), to);
+      assert.ok(
+        problems.some((problem) => problem.startsWith(`${field}: `) && problem.includes(says)),
+        `"${says}" is not said of ${field} in:\n${problems.join("\n")}`,
+      );
+    });
+  }
+
+  for (const { title, from, to } of rightUpdates) {
+    test(`${title}: taken`, async () => {
+      assert.deepEqual((await replace(cluster, namespace, await stored(from), to)).problems, []);
+    });
+  }
+
+  test("a size that is none: its own message, and no broken rule", async () => {
+    const to = changed(smallest, { "spec.artifactStore.persistentVolume.size": "much" });
+    const { problems } = await replace(cluster, namespace, await stored(smallest), to);
+    assert.deepEqual(problems, [
+      'spec.artifactStore.persistentVolume.size: Invalid value: "much": must be a size above zero such as 500Mi or 10Gi',
+    ]);
+  });
+
+  for (const [title, document] of Object.entries({ smallest, sqliteWithS3 })) {
+    test(`scaling above one on SQLite (${title}): refused with the remedy, as an autoscaler would see it`, async () => {
+      const { problems } = await change(
+        cluster,
+        namespace,
+        await stored(document),
+        { spec: { replicas: 2 } },
+        "/scale",
+      );
+      assert.match(problems.join("\n"), /use backendStore\.postgresql, or replicas: 1/);
+    });
+  }
+
+  test("scaling to none, and above one on a shared database and bucket: taken", async () => {
+    assert.deepEqual(
+      (await change(cluster, namespace, await stored(smallest), { spec: { replicas: 0 } }, "/scale")).problems,
+      [],
+    );
+    assert.deepEqual(
+      (await change(cluster, namespace, await stored(fullest), { spec: { replicas: 9 } }, "/scale")).problems,
+      [],
+    );
+  });
+});

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { resourceSchema } from "../../../src/api/resource-schema.ts";
+import { validate } from "../../../src/api/validation.ts";
+import { type Document, rightDocuments } from "../../api/documents.ts";
+import { isSaidOf, smuggled } from "../../api/text-leaves.ts";
+import { wrongDocuments } from "../../api/wrong-documents.ts";
+import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
+import { sharedControlPlane } from "../../control-plane/shared.ts";
+import { create, installDefinition } from "./verdict.ts";
+
+/** The same problems from the API server and offline, and at least one. */
+async function refusedByBoth(cluster: ClusterAccess, document: Document): Promise<readonly string[]> {
+  const { problems } = await create(cluster, document);
+  const offline = validate(document);
+  assert.ok("problems" in offline, `taken offline; the API server says ${problems.join("\n")}`);
+  assert.deepEqual(offline.problems.toSorted(), problems.toSorted());
+  assert.notEqual(problems.length, 0, "taken by the API server");
+  return problems;
+}
+
+describe("the creation of an MlflowServer, by the API server and offline", () => {
+  let cluster: ClusterAccess;
+  before(async () => {
+    cluster = await sharedControlPlane();
+    await installDefinition(cluster);
+  });
+
+  for (const [title, document] of Object.entries(rightDocuments)) {
+    test(`${title}: both take it`, async () => {
+      assert.deepEqual((await create(cluster, document)).problems, []);
+      assert.ok("server" in validate(document));
+    });
+  }
+
+  for (const { title, document, field, says } of wrongDocuments) {
+    test(`${title}: both refuse it, in the same words, with the remedy`, async () => {
+      const problems = await refusedByBoth(cluster, document);
+      const about = problems.filter((problem) => problem.startsWith(field === "" ? "unknown field" : `${field}: `));
+      assert.ok(
+        about.some((problem) => problem.includes(says)),
+        `"${says}" is not said of ${field} in:\n${problems.join("\n")}`,
+      );
+    });
+  }
+
+  test("a line break or another control character in any text of a spec: both refuse it, in the same words", async () => {
+    for (const { path, document } of smuggled(Object.values(rightDocuments), resourceSchema())) {
+      const problems = await refusedByBoth(cluster, document);
+      assert.ok(
+        problems.every((problem) => isSaidOf(problem, path)),
+        `${path}: ${problems.join("\n")}`,
+      );
+    }
+  });
+});

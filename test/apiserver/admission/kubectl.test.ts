@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { MlflowServerStatus } from "../../../src/api/server.ts";
+import { changed, type Document, smallest } from "../../api/documents.ts";
+import { examples } from "../../api/examples.ts";
+import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
+import { sharedControlPlane } from "../../control-plane/shared.ts";
+import { installDefinition } from "./verdict.ts";
+
+const namespace = "admission-kubectl";
+const definitionFile = join(import.meta.dirname, "../../../crds/mlflowservers.yaml");
+
+const status: MlflowServerStatus = {
+  observedGeneration: 1,
+  conditions: [
+    {
+      type: "Ready",
+      status: "False",
+      reason: "SecretNotFound",
+      message: "Secret a does not exist: create it",
+      observedGeneration: 1,
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+    },
+  ],
+  url: "http://mlflow.team-a:5000",
+  version: "3.17.2",
+  authentication: "Basic",
+  adminSecret: "mlflow-admin",
+  replicas: 1,
+  readyReplicas: 0,
+  selector: "mlflow-operator.dev/server=mlflow",
+};
+
+describe("MlflowServers by kubectl", () => {
+  let cluster: ClusterAccess;
+  const kubectl = (args: readonly string[], input?: unknown) =>
+    cluster.kubectl(
+      ["--namespace", namespace, ...args],
+      input === undefined || typeof input === "string" ? input : JSON.stringify(input),
+    );
+  const stored = async (name: string): Promise<Document> => {
+    const document = changed(smallest, { "metadata.name": name });
+    const { code, stderr } = await kubectl(["apply", "-f", "-"], document);
+    assert.equal(code, 0, stderr);
+    return document;
+  };
+  before(async () => {
+    cluster = await sharedControlPlane();
+    await installDefinition(cluster);
+    await cluster.kubectl(["create", "namespace", namespace]);
+  });
+  after(() => cluster.kubectl(["delete", "namespace", namespace, "--wait=false"]));
+
+  test("the generated file is a definition that the API server takes without a warning", async () => {
+    const definition = await readFile(definitionFile, "utf8");
+    const { code, stderr } = await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], definition);
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+  });
+
+  test("the API server has nothing to say against the schema: it is structural, and its names are accepted", async () => {
+    const { stdout } = await kubectl([
+      "get",
+      "crd",
+      "mlflowservers.mlflow-operator.dev",
+      "-o",
+      "jsonpath={range .status.conditions[*]}{.type}={.status} {end}",
+    ]);
+    assert.deepEqual(stdout.trim().split(" ").toSorted(), ["Established=True", "NamesAccepted=True"]);
+  });
+
+  test("a person sees all that is wrong at once, each with its remedy", async () => {
+    const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": undefined });
+    const { code, stderr } = await kubectl(["apply", "-f", "-"], document);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr.trim(),
+      [
+        'The MlflowServer "mlflow" is invalid: ',
+        "* spec.authentication: Required value: write basic: {} for users with passwords; an open server must be asked for by disabled: {}",
+        "* spec.replicas: Invalid value: replicas above 1 need a database that pods can share: use backendStore.postgresql, or replicas: 1",
+        "* spec.replicas: Invalid value: replicas above 1 need an artifact store that pods can share: use artifactStore.s3, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
+      ].join("\n"),
+    );
+  });
+
+  test("a misspelt field is refused by kubectl's default, not dropped", async () => {
+    const { code, stderr } = await kubectl(["apply", "-f", "-"], changed(smallest, { "spec.hibernated": true }));
+    assert.equal(code, 1);
+    assert.match(stderr, /unknown field "spec\.hibernated"/);
+  });
+
+  test("short name, category and columns; more of them with -o wide", async () => {
+    const document = await stored("columns");
+    const answer = await cluster.request(
+      "PATCH",
+      `/apis/mlflow-operator.dev/v1alpha1/namespaces/${namespace}/mlflowservers/columns/status?fieldManager=test&fieldValidation=Strict`,
+      {
+        body: { apiVersion: document["apiVersion"], kind: document["kind"], status },
+        headers: { "content-type": "application/apply-patch+yaml" },
+      },
+    );
+    assert.equal(answer.status, 200, answer.body);
+    const rows = async (...args: string[]) =>
+      (await kubectl(["get", ...args])).stdout.split("\n").map((line) => line.trim().split(/\s+/));
+    const [head, row] = await rows("mlf", "columns");
+    assert.deepEqual(head, ["NAME", "READY", "VERSION", "URL", "REPLICAS", "AGE"]);
+    assert.deepEqual(row?.slice(0, 5), ["columns", "False", "3.17.2", "http://mlflow.team-a:5000", "0"]);
+    const [wideHead, wideRow] = await rows("mlflowserver", "columns", "-o", "wide");
+    assert.deepEqual(wideHead, ["NAME", "READY", "VERSION", "URL", "REPLICAS", "AGE", "AUTH", "REASON"]);
+    assert.deepEqual(wideRow?.slice(6), ["Basic", "SecretNotFound"]);
+    assert.match((await kubectl(["get", "mlops"])).stdout, /columns/);
+  });
+
+  test("a server scales by kubectl where it can, and says why where it cannot", async () => {
+    await stored("scaled");
+    const up = await kubectl(["scale", "mlf/scaled", "--replicas=2"]);
+    assert.equal(up.code, 1);
+    assert.match(up.stderr, /spec\.replicas: Invalid value: .*use backendStore\.postgresql, or replicas: 1/);
+    assert.equal((await kubectl(["scale", "mlf/scaled", "--replicas=0"])).code, 0);
+  });
+
+  test("explain tells what a field is and which are required", async () => {
+    const { stdout } = await kubectl(["explain", "mlflowserver.spec.backendStore"]);
+    assert.match(stdout, /The database of experiments, runs, traces and models/);
+    assert.match(stdout, /connectionCheck\s<boolean>/);
+    assert.match(
+      (await kubectl(["explain", "mlflowserver.spec"])).stdout,
+      /version\s<string>[\s\S]*Required\. Version of MLflow/,
+    );
+  });
+
+  test("every example is taken as it stands", async () => {
+    for (const { file, path } of await examples()) {
+      const { code, stderr } = await kubectl(["apply", "-f", path]);
+      assert.equal(code, 0, `${file}: ${stderr}`);
+      assert.equal(stderr, "", file);
+    }
+  });
+});

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { customResourceDefinition } from "../../../src/api/custom-resource-definition.ts";
+import { isObject } from "../../../src/api/structure.ts";
+import type { Document } from "../../api/documents.ts";
+import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
+
+const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const servers = (namespace: string) => `/apis/mlflow-operator.dev/v1alpha1/namespaces/${namespace}/mlflowservers`;
+
+/** Installs the CRD as it is now in the source, and waits until it is served. */
+export async function installDefinition(cluster: ClusterAccess): Promise<void> {
+  const definition = customResourceDefinition();
+  const path = `${definitions}/${definition.metadata.name}`;
+  const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true&fieldValidation=Strict`, {
+    body: definition,
+    headers: { "content-type": "application/apply-patch+yaml" },
+  });
+  if (answer.status >= 300) throw new Error(`the API server refuses the CRD: ${answer.body}`);
+  for (;;) {
+    const { status } = await cluster.request("GET", servers("default"));
+    if (status === 200) return;
+    await sleep(50);
+  }
+}
+
+/** What the API server says to a request: nothing where it takes it, else its problems as a person reads them. */
+export interface Verdict {
+  readonly status: number;
+  readonly problems: readonly string[];
+}
+
+/** Asks for the creation of a document; with `dryRun` nothing is stored. Field validation is strict, as from kubectl. */
+export function create(
+  cluster: ClusterAccess,
+  document: Document,
+  namespace = "default",
+  dryRun = true,
+): Promise<Verdict> {
+  const query = `fieldValidation=Strict${dryRun ? "&dryRun=All" : ""}`;
+  return verdict(cluster, "POST", `${servers(namespace)}?${query}`, document);
+}
+
+/** Asks for a change of a stored document by a merge patch, without storing it; `subresource` is such as `/scale`. */
+export function change(
+  cluster: ClusterAccess,
+  namespace: string,
+  name: string,
+  patch: unknown,
+  subresource = "",
+): Promise<Verdict> {
+  const path = `${servers(namespace)}/${name}${subresource}?fieldValidation=Strict&dryRun=All`;
+  return verdict(cluster, "PATCH", path, patch, "application/merge-patch+json");
+}
+
+/** Asks for the replacement of a stored document, without storing it. */
+export async function replace(
+  cluster: ClusterAccess,
+  namespace: string,
+  name: string,
+  document: Document,
+): Promise<Verdict> {
+  const stored: unknown = JSON.parse((await cluster.request("GET", `${servers(namespace)}/${name}`)).body);
+  const metadata = isObject(stored) ? stored["metadata"] : undefined;
+  const path = `${servers(namespace)}/${name}?fieldValidation=Strict&dryRun=All`;
+  return verdict(cluster, "PUT", path, { ...document, metadata });
+}
+
+async function verdict(cluster: ClusterAccess, method: string, path: string, body: unknown, type = "application/json") {
+  const answer = await cluster.request(method, path, { body, headers: { "content-type": type } });
+  return { status: answer.status, problems: answer.status < 300 ? [] : problemsOf(JSON.parse(answer.body)) };
+}
+
+/** Said beside structural problems: that rules were not run, and the same of replicas again, by the scale subresource. */
+const echo =
+  /some validation rules were not checked|^\.spec\.replicas: |^<nil>: Invalid value: "": Checked value must be/;
+
+function problemsOf(status: unknown): string[] {
+  const { message, details } = isObject(status) ? status : {};
+  const causes = isObject(details) && Array.isArray(details["causes"]) ? details["causes"].filter(isObject) : [];
+  const named = causes.map((cause) => `${String(cause["field"])}: ${String(cause["message"])}`);
+  if (named.length > 0) return named.filter((problem) => !echo.test(problem));
+  const text = String(message);
+  const unknown = /strict decoding error: (.*)$/s.exec(text)?.[1];
+  return unknown === undefined ? [text] : unknown.split(", ");
+}
