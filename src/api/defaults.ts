@@ -8,4 +8,6 @@ export const defaults = {
   maxUploadSize: "10Gi",
   /** `artifactStore.persistentVolume.accessModes` */
   accessModes: ["ReadWriteOnce"],
+  /** `pod.resources.requests`, each unless there is a limit of the same resource */
+  requests: { cpu: "100m", memory: "512Mi" },
 } as const;

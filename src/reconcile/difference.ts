@@ -1,4 +1,4 @@
-import { sameQuantity } from "./quantity.ts";
+import { quantityOf } from "../api/quantity.ts";
 
 /**
  * Where `live` lacks something that `wanted` says: the path of the first such field, or undefined where nothing has to
@@ -58,4 +58,10 @@ function isEmpty(value: unknown): boolean {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether two quantities are the same amount, however written: the API server makes 500m of 0.5. */
+function sameQuantity(a: unknown, b: unknown): boolean {
+  const [first, second] = [quantityOf(String(a)), quantityOf(String(b))];
+  return first !== undefined && second !== undefined && Math.abs(first - second) <= 1e-9 * Math.abs(first);
 }

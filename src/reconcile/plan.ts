@@ -1,10 +1,10 @@
+import { quantityOf } from "../api/quantity.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { difference } from "./difference.ts";
 import type { Facts } from "./facts.ts";
 import { type Migration, migrationOf } from "./migration.ts";
 import { isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
-import { amountOf } from "./quantity.ts";
 
 /** One write. */
 export type Step =
@@ -56,7 +56,7 @@ function attainable(manifest: Manifest, live: Owned): Manifest {
   if (manifest.kind !== "PersistentVolumeClaim" || live.kind !== "PersistentVolumeClaim") return manifest;
   const storage = live.spec.resources?.requests?.["storage"];
   const wanted = manifest.spec.resources?.requests?.["storage"];
-  if (storage === undefined || !(amountOf(storage) > amountOf(wanted))) return manifest;
+  if (storage === undefined || (quantityOf(storage) ?? 0) <= (quantityOf(wanted ?? "") ?? 0)) return manifest;
   return { ...manifest, spec: { ...manifest.spec, resources: { requests: { storage } } } };
 }
 

@@ -47,8 +47,10 @@ function containerTrouble(pod: Pod, container: V1ContainerStatus): Cause | undef
         message: `container ${container.name} of pod ${pod.metadata.name} cannot be created: ${brief(waiting.message)}`,
       };
   }
-  const ended = container.state?.terminated ?? (isRestarting(container) ? container.lastState?.terminated : undefined);
-  if (ended === undefined || ended.exitCode === 0) return undefined;
+  const restarting = isRestarting(container);
+  const ended = container.state?.terminated ?? (restarting ? container.lastState?.terminated : undefined);
+  // `mlflow server` ends with 0 when its worker processes die: a container that is restarted has failed, whatever its code.
+  if (ended === undefined || (ended.exitCode === 0 && !restarting)) return undefined;
   if (ended.reason === "OOMKilled") {
     return {
       reason: "OutOfMemory",

@@ -10,6 +10,15 @@ export function databaseCaPath(role: DatabaseRole): string {
   return `/etc/mlflow/ca/${role}/ca.crt`;
 }
 
+/** Debian's bundle of public authorities, which our image has. libpq itself would look for a file in HOME. */
+const publicAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+
+/** The file of authorities that a database's certificate is checked against; undefined where it is not checked. */
+export function rootCertificateOf(database: Postgresql, role: DatabaseRole): string | undefined {
+  if (database.ca !== undefined) return databaseCaPath(role);
+  return sslModeOf(database).startsWith("verify-") ? publicAuthorities : undefined;
+}
+
 /** The SQLite file, on the volume. */
 export const sqliteUri = "sqlite:////mlflow/data/mlflow.db";
 
@@ -28,7 +37,8 @@ export function sslModeOf(database: Postgresql): NonNullable<Postgresql["sslMode
 export function postgresqlUri(database: Postgresql, credentials: Credentials, role: DatabaseRole): string {
   const host = database.host.includes(":") ? `[${database.host}]` : database.host;
   const query = new URLSearchParams({ sslmode: sslModeOf(database) });
-  if (database.ca !== undefined) query.set("sslrootcert", databaseCaPath(role));
+  const rootCertificate = rootCertificateOf(database, role);
+  if (rootCertificate !== undefined) query.set("sslrootcert", rootCertificate);
   const user = `${percentEncoded(credentials.username)}:${percentEncoded(credentials.password)}`;
   return `postgresql+psycopg2://${user}@${host}:${database.port ?? 5432}/${percentEncoded(database.database)}?${query}`;
 }

@@ -1,4 +1,6 @@
-import type { V1Container, V1TopologySpreadConstraint } from "@kubernetes/client-node";
+import type { V1Container, V1ResourceRequirements, V1TopologySpreadConstraint } from "@kubernetes/client-node";
+import { defaults } from "../api/defaults.ts";
+import type { PodSettings } from "../api/fields/pod.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import type { Inputs } from "./inputs.ts";
@@ -59,7 +61,6 @@ function hasExclusiveVolume({ server }: Inputs): boolean {
 
 function container(inputs: Inputs): V1Container {
   const { pod, authentication, server: settings, image } = inputs.server.spec;
-  const { requests = { cpu: "100m", memory: "512Mi" }, limits } = pod?.resources ?? {};
   const envFrom = environmentFrom(inputs);
   const application = authentication.basic === undefined ? [] : ["--app-name", "basic-auth"];
   return {
@@ -73,7 +74,7 @@ function container(inputs: Inputs): V1Container {
     env: environment(inputs),
     ...(envFrom.length > 0 && { envFrom }),
     ports: [{ name: "http", containerPort: port, protocol: "TCP" }],
-    resources: { requests, ...(limits && { limits }) },
+    resources: resources(pod?.resources),
     startupProbe,
     readinessProbe,
     livenessProbe,
@@ -81,6 +82,12 @@ function container(inputs: Inputs): V1Container {
     lifecycle: { preStop: { sleep: { seconds: 5 } } },
     securityContext: containerSecurityContext,
   };
+}
+
+/** A default request is left out beside a limit of the same resource, which it might be above; then that is the request. */
+function resources({ requests, limits }: NonNullable<PodSettings["resources"]> = {}): V1ResourceRequirements {
+  const byDefault = Object.entries(defaults.requests).filter(([name]) => limits?.[name] === undefined);
+  return { requests: { ...Object.fromEntries(byDefault), ...requests }, ...(limits && { limits }) };
 }
 
 function spread({ server }: Inputs): V1TopologySpreadConstraint[] {

@@ -2,12 +2,12 @@ import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
-import { databaseCaPath, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
+import { rootCertificateOf, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
-import { adminCredentials, fromSecret, literal } from "./pod/environment.ts";
+import { adminCredentials, artifacts, fromSecret, literal } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { containerSecurityContext } from "./pod/security.ts";
@@ -29,7 +29,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   const mode = migrationMode(inputs);
   if (mode === undefined) return undefined;
   const { server } = inputs;
-  const mounted = [program(inputs), temporary(inputs), ...data(inputs), ...databaseAuthorities(inputs)];
+  const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...databaseAuthorities(inputs)];
   const spec = {
     ...podSpec(inputs, container(inputs, mode), mounted),
     ...nearTheServer(inputs),
@@ -86,12 +86,16 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       literal("TMPDIR", temporaryPath),
       ...trackingDatabase(inputs),
       ...authDatabase(inputs),
+      ...artifacts(inputs).filter(({ name }) => artifactVariables.includes(name)),
       ...adminCredentials(inputs),
     ],
     resources: { requests: { cpu: "100m", memory: "256Mi" } },
     securityContext: containerSecurityContext,
   };
 }
+
+/** The Default experiment, which the migration creates, keeps the artifact root of that moment. */
+const artifactVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
 
 const programDirectory = "/etc/mlflow/migration";
 
@@ -127,22 +131,26 @@ function authDatabase({ server }: Inputs): V1EnvVar[] {
 /** A database in parts: what is running keeps its own URI until the new one has proved itself. */
 function parts(prefix: "TRACKING" | "AUTH", database: Postgresql): V1EnvVar[] {
   const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
-  const role = prefix === "TRACKING" ? "tracking" : "auth";
+  const rootCertificate = rootCertificateOf(database, prefix === "TRACKING" ? "tracking" : "auth");
   return [
     literal(`${prefix}_DATABASE_HOST`, database.host),
     literal(`${prefix}_DATABASE_PORT`, String(database.port ?? 5432)),
     literal(`${prefix}_DATABASE_NAME`, database.database),
     literal(`${prefix}_DATABASE_SSLMODE`, sslModeOf(database)),
-    ...(database.ca === undefined ? [] : [literal(`${prefix}_DATABASE_SSLROOTCERT`, databaseCaPath(role))]),
+    ...(rootCertificate === undefined ? [] : [literal(`${prefix}_DATABASE_SSLROOTCERT`, rootCertificate)]),
     fromSecret(`${prefix}_DATABASE_USERNAME`, secretName, usernameKey),
     fromSecret(`${prefix}_DATABASE_PASSWORD`, secretName, passwordKey),
   ];
 }
 
-/** Where a volume is held by one node, the Job must run there as long as a pod of the server does. */
+/** The volume, where the database is a file on it. */
+function database(inputs: Inputs): Mounted[] {
+  return inputs.server.spec.backendStore.sqlite === undefined ? [] : data(inputs);
+}
+
+/** Where the volume of a SQLite file is held by one node, the Job must run there as long as a pod of the server does. */
 function nearTheServer({ server }: Inputs): Pick<V1PodSpec, "affinity"> {
-  if (server.spec.backendStore.sqlite === undefined && server.spec.artifactStore.persistentVolume === undefined)
-    return {};
+  if (server.spec.backendStore.sqlite === undefined) return {};
   const { affinity } = server.spec.pod ?? {};
   const near = {
     weight: 100,

@@ -1,3 +1,4 @@
+import { defaults } from "../api/defaults.ts";
 import type { PersistentVolumeClaim } from "../kube/manifests.ts";
 import type { Inputs } from "./inputs.ts";
 import { storedMetadata } from "./metadata.ts";
@@ -10,13 +11,14 @@ export function persistentVolumeClaim({ server }: Inputs): PersistentVolumeClaim
   const settings = persistentVolume ?? sqlite;
   if (settings === undefined) return undefined;
   const { storageClassName } = settings;
+  const defaultSize = persistentVolume === undefined ? defaults.sqliteVolumeSize : defaults.artifactVolumeSize;
   return {
     apiVersion: "v1",
     kind: "PersistentVolumeClaim",
     metadata: storedMetadata(server, objectNames.volumeClaim(server.metadata.name)),
     spec: {
-      accessModes: [...(persistentVolume?.accessModes ?? ["ReadWriteOnce"])],
-      resources: { requests: { storage: settings.size ?? (persistentVolume === undefined ? "1Gi" : "10Gi") } },
+      accessModes: [...(persistentVolume?.accessModes ?? defaults.accessModes)],
+      resources: { requests: { storage: settings.size ?? defaultSize } },
       ...(storageClassName !== undefined && { storageClassName }),
     },
   };

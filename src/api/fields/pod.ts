@@ -58,7 +58,9 @@ export const pod = z
     annotations: extraAnnotations("Further annotations of the pods.").optional(),
     resources: z
       .strictObject({
-        requests: amounts("What is reserved. Default: cpu 100m, memory 512Mi.").optional(),
+        requests: amounts(
+          "What is reserved. Default: cpu 100m, memory 512Mi; where there is a limit of the same resource, that.",
+        ).optional(),
         limits: amounts("What must not be exceeded. Default: none.").optional(),
       })
       .meta({ description: "Compute resources of the MLflow container.", ...rules(requestsWithinLimits) })

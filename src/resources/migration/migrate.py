@@ -5,10 +5,14 @@ it makes everything that MLflow itself makes at its first start (tables, the Def
 It is idempotent, and of several instances at work on one database all but one wait.
 
 Environment:
-  MLFLOW_BACKEND_STORE_URI      the tracking database; required
+  MIGRATION_MODE                "upgrade" (default) or "check": only look whether the schemas are those of this MLflow
+  TRACKING_DATABASE_URI         the tracking database; or in parts, so that no one else has to put a password into a URI:
+  TRACKING_DATABASE_HOST, _PORT, _NAME, _USERNAME, _PASSWORD, _SSLMODE, _SSLROOTCERT
+                                a PostgreSQL database
+  AUTH_DATABASE_URI, AUTH_DATABASE_HOST, …
+                                the database of basic authentication, likewise; absent or empty: no authentication
   MLFLOW_SERVE_ARTIFACTS, MLFLOW_DEFAULT_ARTIFACT_ROOT, MLFLOW_ENABLE_WORKSPACES
                                 the same as the server's: the Default experiment keeps the artifact root of its creation
-  MLFLOW_AUTH_CONFIG_PATH       basic_auth.ini; its database_uri is migrated too; absent or empty: no authentication
   MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD
                                 the admin that is made unless a user of that name exists
   MIGRATION_TERMINATION_LOG     where the failure is reported; default /dev/termination-log
@@ -17,7 +21,8 @@ Environment:
 Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and
 on stderr. Reasons: ConfigurationInvalid, ImageUnsuitable, DriverMissing, DatabaseUnreachable, DatabaseRejected,
 DatabaseAuthenticationFailed, DatabaseNotFound, DatabasePermissionDenied, DatabaseReadOnly, DatabaseFull,
-DatabaseTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, MigrationBusy, MigrationFailed.
+DatabaseTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
+MigrationFailed.
 
 No URL, password or text of an exception is ever written, for drivers quote what they were given; messages are made of
 the parsed host, port, database and user, of SQLSTATEs, and of class names.
@@ -196,30 +201,36 @@ def store(name: str, uri: str, source: str) -> Store:
     return Store(name, uri, place, single, port or default_port, None, backend)
 
 
-def auth_settings(path: str) -> tuple[str, str]:
-    """The database URI and the admin's name (perhaps empty) of a basic_auth.ini."""
-    parser = configparser.ConfigParser()
-    try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
-        uri = parser.get("mlflow", "database_uri")
-        username = parser.get("mlflow", "admin_username", fallback="")
-    except Exception as error:
-        kind = type(error).__name__
-        raise configuration_error(
-            f"{path} cannot be read ({kind}): it needs a section [mlflow] with database_uri, where each % is written %%."
-        ) from None
-    return uri, os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME", username)
+def database_uri(role: str) -> str:
+    """The URI of a database, as it is given or made of its parts; empty where there is none. Secret."""
+    from sqlalchemy.engine import URL
+
+    def given(part: str) -> str:
+        return os.environ.get(f"{role}_DATABASE_{part}", "")
+
+    if given("URI") or not given("HOST"):
+        return given("URI")
+    query = {name: given(name.upper()) for name in ("sslmode", "sslrootcert") if given(name.upper())}
+    url = URL.create(
+        "postgresql+psycopg2",
+        given("USERNAME"),
+        given("PASSWORD"),
+        given("HOST"),
+        int(given("PORT") or "5432"),
+        given("NAME"),
+        query,
+    )
+    return url.render_as_string(hide_password=False)
 
 
 def stores() -> list[Store]:
     """The tracking schema first, then the schema of basic authentication, if any."""
-    tracking = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+    tracking = database_uri("TRACKING")
     if not tracking:
-        raise configuration_error("MLFLOW_BACKEND_STORE_URI is empty: set it to the URI of the tracking database.")
-    found = [store("tracking", tracking, "MLFLOW_BACKEND_STORE_URI")]
-    if path := os.environ.get("MLFLOW_AUTH_CONFIG_PATH", ""):
-        found.append(store("auth", auth_settings(path)[0], path))
+        raise configuration_error("TRACKING_DATABASE_URI is empty: set it to the URI of the tracking database.")
+    found = [store("tracking", tracking, "TRACKING_DATABASE_URI")]
+    if auth := database_uri("AUTH"):
+        found.append(store("auth", auth, "AUTH_DATABASE_URI"))
     return found
 
 
@@ -445,7 +456,7 @@ def migrate_tracking(target: Store) -> None:
 def migrate_auth(target: Store) -> None:
     from mlflow.server import auth
 
-    username = auth_settings(os.environ["MLFLOW_AUTH_CONFIG_PATH"])[1]
+    username = os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME", "")
     password = os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD") or None
     if not username:
         raise configuration_error("MLFLOW_AUTH_ADMIN_USERNAME is empty: name the first admin.")
@@ -478,6 +489,19 @@ def quieten() -> None:
     logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
 
 
+def check(targets: list[Store]) -> None:
+    """Raises Failure where somebody still has to migrate."""
+    for target in targets:
+        present, head = revisions(target)
+        if present != [head]:
+            raise Failure(
+                "ManualMigrationNeeded",
+                f"The {target.name} schema in the {target.place} is at revision {', '.join(present) or 'none'}, and this"
+                f" MLflow needs {head}. Migrate it with the image of this version, or set migration: Automatic.",
+            )
+        say(f"{target.name}: schema is at {head}")
+
+
 def migrate() -> None:
     """The whole work: both databases are reached, and known to be of an age that fits, before either is changed."""
     targets = stores()
@@ -497,6 +521,8 @@ def migrate() -> None:
             revisions(target)
         except Exception as error:
             raise failure(error, target, "Reading the schema's revision") from None
+    if os.environ.get("MIGRATION_MODE") == "check":
+        return check(targets)
     for target in targets:
         try:
             with lock(target):

@@ -69,7 +69,8 @@ function processSettings({ server }: Inputs): V1EnvVar[] {
   ];
 }
 
-function artifacts({ server }: Inputs): V1EnvVar[] {
+/** Where artifacts are, and whether clients reach them through MLflow. */
+export function artifacts({ server }: Inputs): V1EnvVar[] {
   const { s3, access } = server.spec.artifactStore;
   if (s3 === undefined) {
     return [literal("MLFLOW_SERVE_ARTIFACTS", "true"), literal("MLFLOW_ARTIFACTS_DESTINATION", artifactsPath)];

@@ -1,4 +1,5 @@
 import type { V1Volume, V1VolumeMount } from "@kubernetes/client-node";
+import { defaults } from "../../api/defaults.ts";
 import type { CertificateAuthority } from "../../api/fields/reference.ts";
 import { databaseCaPath } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
@@ -19,7 +20,7 @@ export interface Mounted {
 
 /** The temporary space: uploads pass through it, so it has room for the largest and as much again for the rest. */
 export function temporary({ server }: Inputs): Mounted {
-  const sizeLimit = server.spec.artifactStore.maxUploadSize ?? "10Gi";
+  const sizeLimit = server.spec.artifactStore.maxUploadSize ?? defaults.maxUploadSize;
   return {
     volume: { name: "tmp", emptyDir: { sizeLimit } },
     mounts: [{ name: "tmp", mountPath: temporaryPath }],
