@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
+import { isAlive } from "../../control-plane/leftovers.ts";
+import { onK3s } from "../../control-plane/shared.ts";
+
+describe("a control plane of one's own", { skip: onK3s() }, () => {
+  let cluster: ControlPlane;
+  before(async () => {
+    cluster = await startControlPlane();
+  });
+  after(() => cluster.close());
+
+  const chosen = process.env["KUBEBUILDER_ASSETS"] ? "KUBEBUILDER_ASSETS chooses the version" : false;
+  test("is the version that its go.mod names", { skip: chosen }, async () => {
+    const { gitVersion } = JSON.parse((await cluster.request("GET", "/version")).body);
+    assert.equal(gitVersion, "v1.36.3");
+  });
+
+  test("knows a user of a client certificate with groups, who may nothing until RBAC says so", async () => {
+    const kubeconfig = await cluster.kubeconfigFor({ name: "jane", groups: ["writers", "readers"] });
+    const { stdout } = await cluster.kubectl(["auth", "whoami", "-o", "json", "--kubeconfig", kubeconfig]);
+    const { username, groups } = JSON.parse(stdout).status.userInfo;
+    assert.deepEqual([username, groups], ["jane", ["writers", "readers", "system:authenticated"]]);
+    const refused = await cluster.kubectl(["get", "secrets", "--kubeconfig", kubeconfig]);
+    assert.match(refused.stderr, /Forbidden.*"jane" cannot list resource "secrets"/);
+  });
+
+  test("knows a ServiceAccount by its token", async () => {
+    const kubeconfig = await cluster.kubeconfigFor({ serviceAccount: "default", namespace: "default" });
+    const { stdout } = await cluster.kubectl([
+      "auth",
+      "whoami",
+      "-o",
+      "jsonpath={.status.userInfo.username}",
+      "--kubeconfig",
+      kubeconfig,
+    ]);
+    assert.equal(stdout, "system:serviceaccount:default:default");
+  });
+
+  test("collects garbage and makes a ReplicaSet of a Deployment", async () => {
+    await cluster.kubectl(["create", "deployment", "web", "--image=example.test/web"]);
+    await eventually(async () =>
+      (await cluster.kubectl(["get", "replicasets", "-o", "name"])).stdout.includes("replicaset.apps/web-"),
+    );
+    await cluster.kubectl(["delete", "deployment", "web"]);
+    await eventually(async () => (await cluster.kubectl(["get", "replicasets", "-o", "name"])).stdout === "");
+  });
+
+  test("hangs while its API server is stopped and answers when it goes on", async () => {
+    cluster.apiserver.stop();
+    await assert.rejects(cluster.request("GET", "/version", { timeoutMilliseconds: 500 }), /had no answer in time/);
+    cluster.apiserver.cont();
+    assert.equal((await cluster.request("GET", "/version")).status, 200);
+  });
+
+  test("keeps port, data and users over a restart of its API server", async () => {
+    await cluster.kubectl(["create", "configmap", "kept", "--from-literal=a=b"]);
+    const pid = cluster.apiserver.pid();
+    await cluster.apiserver.restart();
+    assert.notEqual(cluster.apiserver.pid(), pid);
+    const { stdout } = await cluster.kubectl(["get", "configmap", "kept", "-o", "jsonpath={.data.a}"]);
+    assert.equal(stdout, "b");
+  });
+});
+
+test("close leaves no process and no file, even of an API server that is stopped", { skip: onK3s() }, async () => {
+  const cluster = await startControlPlane({ controllerManager: false });
+  const pids = Object.values(cluster.pids());
+  cluster.apiserver.stop();
+  await cluster.close();
+  assert.equal(pids.length, 2);
+  assert.deepEqual(pids.filter(isAlive), []);
+  assert.equal(existsSync(cluster.address.directory), false);
+});
+
+test("arguments of its own that the API server refuses are quoted in the error", { skip: onK3s() }, async () => {
+  await assert.rejects(
+    startControlPlane({ controllerManager: false, extraArgs: ["--no-such-flag"] }),
+    /kube-apiserver ended with code 1[\s\S]*unknown flag: --no-such-flag/,
+  );
+});
+
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error("It did not come about within 20 s.");
+    await sleep(200);
+  }
+}

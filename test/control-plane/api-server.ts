@@ -1,0 +1,61 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Authorities, Stem } from "./certificates.ts";
+
+export interface ApiServerSettings {
+  readonly directory: string;
+  readonly port: number;
+  readonly etcdUrl: string;
+  readonly authorities: Authorities;
+  readonly serving: Stem;
+  /** Empty for none. */
+  readonly auditLogPath: string;
+  readonly featureGates: Readonly<Record<string, boolean>>;
+  readonly extraArgs: readonly string[];
+}
+
+/** Who may say on whose behalf a request is made: the name in a certificate of the front proxies' authority. K3s's own choice. */
+export const frontProxyName = "system:auth-proxy";
+
+/** Every call is one line, a watch two (when it starts and when it ends); bodies are never logged. */
+const auditPolicy = {
+  apiVersion: "audit.k8s.io/v1",
+  kind: "Policy",
+  omitStages: ["RequestReceived"],
+  rules: [{ level: "Metadata" }],
+};
+
+/** Arguments of a kube-apiserver 1.36 on the loopback interface with RBAC; writes the files that they name. */
+export async function apiServerArgs(settings: ApiServerSettings): Promise<readonly string[]> {
+  const { directory, authorities, auditLogPath } = settings;
+  const policyPath = join(directory, "audit-policy.json");
+  await writeFile(policyPath, JSON.stringify(auditPolicy));
+  const gates = Object.entries(settings.featureGates).map(([name, on]) => `${name}=${on}`);
+  return [
+    "--bind-address=127.0.0.1",
+    "--advertise-address=127.0.0.1",
+    `--secure-port=${settings.port}`,
+    `--etcd-servers=${settings.etcdUrl}`,
+    `--tls-cert-file=${settings.serving}.crt`,
+    `--tls-private-key-file=${settings.serving}.key`,
+    `--client-ca-file=${authorities.clients}.crt`,
+    `--requestheader-client-ca-file=${authorities.frontProxies}.crt`,
+    `--requestheader-allowed-names=${frontProxyName}`,
+    "--requestheader-username-headers=X-Remote-User",
+    "--requestheader-group-headers=X-Remote-Group",
+    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    "--service-cluster-ip-range=10.96.0.0/16",
+    "--service-account-issuer=https://kubernetes.default.svc",
+    `--service-account-signing-key-file=${join(directory, "service-accounts.key")}`,
+    `--service-account-key-file=${join(directory, "service-accounts.pub")}`,
+    "--authorization-mode=RBAC",
+    "--allow-privileged=true",
+    "--profiling=false",
+    // One file to the end: a rotated log would lose calls to whoever counts them.
+    ...(auditLogPath
+      ? [`--audit-policy-file=${policyPath}`, `--audit-log-path=${auditLogPath}`, "--audit-log-maxsize=100000"]
+      : []),
+    ...(gates.length > 0 ? [`--feature-gates=${gates.join(",")}`] : []),
+    ...settings.extraArgs,
+  ];
+}

@@ -1,0 +1,78 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A program of the control plane that runs in the background. */
+export interface Child {
+  readonly name: string;
+  readonly pid: number;
+  /** Where its output goes, appended over restarts. */
+  readonly logPath: string;
+  /** Undefined while it runs, then how it ended. */
+  readonly ending: () => string | undefined;
+  readonly signal: (signal: NodeJS.Signals) => void;
+  /** Signals it and waits until it is gone; SIGKILL after `patienceMilliseconds`. */
+  readonly end: (signal: NodeJS.Signals, patienceMilliseconds?: number) => Promise<void>;
+}
+
+/**
+ * Starts `program` with its output in `<directory>/<name>.log` and its pid recorded in `<directory>/pids/`, where
+ * {@link createWorkspace} finds it. It does not keep this process alive.
+ */
+export async function startChild(
+  directory: string,
+  name: string,
+  program: string,
+  args: readonly string[],
+): Promise<Child> {
+  const logPath = join(directory, `${name}.log`);
+  const pidPath = join(directory, "pids", name);
+  const log = openSync(logPath, "a", 0o600);
+  // Its own process group, so that a Ctrl-C at the terminal lets this process finish first.
+  const child = spawn(program, args, {
+    stdio: ["ignore", log, log],
+    detached: true,
+    env: { PATH: process.env["PATH"] },
+  });
+  closeSync(log);
+  let ending: string | undefined;
+  const ended = new Promise<void>((resolve) => {
+    child.on("exit", (code, signal) => {
+      ending = signal ? `was ended by ${signal}` : `ended with code ${code}`;
+      resolve();
+    });
+    child.on("error", (error) => {
+      ending = `could not be started: ${error.message}`;
+      resolve();
+    });
+  });
+  const { pid } = child;
+  if (pid === undefined) {
+    await ended;
+    throw new Error(`${name} ${ending ?? "could not be started"}.`);
+  }
+  child.unref();
+  await writeFile(pidPath, `${pid}\n`);
+  return {
+    name,
+    pid,
+    logPath,
+    ending: () => ending,
+    signal: (signal) => void (ending === undefined && child.kill(signal)),
+    end: async (signal, patienceMilliseconds = 10_000) => {
+      child.ref();
+      if (ending === undefined) child.kill(signal);
+      const timer = setTimeout(() => child.kill("SIGKILL"), patienceMilliseconds);
+      await ended;
+      clearTimeout(timer);
+      await rm(pidPath, { force: true });
+    },
+  };
+}
+
+/** How `child` ended and the last of what it said, as a sentence. */
+export async function lastWords(child: Child): Promise<string> {
+  const lines = (await readFile(child.logPath, "utf8")).trimEnd().split("\n");
+  return `${child.name} ${child.ending() ?? "still runs"}. It said last:\n${lines.slice(-15).join("\n")}`;
+}

@@ -1,0 +1,154 @@
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { Agent, request as httpsRequest } from "node:https";
+import { join } from "node:path";
+import { type Authorities, issueCertificate, type Stem } from "./certificates.ts";
+import { type Completed, completed, succeeded } from "./completed.ts";
+
+/** All that another process needs to use a running cluster; plain JSON. Its paths hold private keys of a throw-away cluster. */
+export interface ClusterAddress {
+  readonly url: string;
+  /** Where certificates and kubeconfigs of further users are put. */
+  readonly directory: string;
+  readonly kubectlProgram: string;
+  readonly authorities: Authorities;
+  /** Absent when the control plane was started without one. */
+  readonly auditLogPath?: string;
+}
+
+/** Somebody the API server shall believe: a user with groups (client certificate), or a ServiceAccount (token for a day). */
+export type Identity =
+  | { readonly name: string; readonly groups?: readonly string[] }
+  | { readonly serviceAccount: string; readonly namespace: string };
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface RequestOptions {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default 10,000. */
+  readonly timeoutMilliseconds?: number;
+}
+
+export interface ClusterAccess {
+  readonly address: ClusterAddress;
+  readonly url: string;
+  /** The authority that vouches for the API server. */
+  readonly caFile: string;
+  /** Of an administrator (group `system:masters`). */
+  readonly kubeconfigPath: string;
+  /** Empty when the control plane was started without an audit log. */
+  readonly auditLogPath: string;
+  /** Runs kubectl as the administrator; a non-zero exit is a result, not an error. */
+  readonly kubectl: (args: readonly string[], stdin?: string) => Promise<Completed>;
+  /** One HTTP request as the administrator, over a connection that is kept; `path` starts with `/` and may have a query. */
+  readonly request: (method: string, path: string, options?: RequestOptions) => Promise<Answer>;
+  /**
+   * The path of a kubeconfig for `identity`, made now. `server` replaces the API server's own URL, for a proxy in front
+   * of it. A ServiceAccount must exist.
+   */
+  readonly kubeconfigFor: (identity: Identity, server?: string) => Promise<string>;
+  /** A bearer token of a ServiceAccount that exists, valid for a day. */
+  readonly tokenFor: (namespace: string, serviceAccount: string) => Promise<string>;
+}
+
+/** A user of the cluster at `address`: makes the administrator's kubeconfig if there is none yet, and calls nothing. */
+export async function clusterAccess(address: ClusterAddress): Promise<ClusterAccess> {
+  const { url, directory, authorities } = address;
+  const administrator = { name: "admin", groups: ["system:masters"] };
+  const kubeconfigFor = async (identity: Identity, server = url): Promise<string> => {
+    const stem = join(directory, fileNameOf(identity, server));
+    const user =
+      "serviceAccount" in identity
+        ? { token: await tokenFor(identity.namespace, identity.serviceAccount) }
+        : await clientCertificate(authorities.clients, stem, identity);
+    await writeFile(
+      `${stem}.kubeconfig`,
+      kubeconfig(server, await readFile(`${authorities.serving}.crt`, "utf8"), user),
+      {
+        mode: 0o600,
+      },
+    );
+    return `${stem}.kubeconfig`;
+  };
+  const kubeconfigPath = await kubeconfigFor(administrator);
+  const stem = kubeconfigPath.replace(/\.kubeconfig$/, "");
+  const agent = new Agent({
+    keepAlive: true,
+    ca: await readFile(`${authorities.serving}.crt`),
+    cert: await readFile(`${stem}.crt`),
+    key: await readFile(`${stem}.key`),
+  });
+  const kubectlArgs = (args: readonly string[]) => ["--kubeconfig", kubeconfigPath, ...args];
+  // An own empty home: neither an ambient kubeconfig nor somebody's kubectl settings take part.
+  const env = { PATH: process.env["PATH"] ?? "", HOME: directory };
+  async function tokenFor(namespace: string, serviceAccount: string): Promise<string> {
+    const args = ["create", "token", serviceAccount, "--namespace", namespace, "--duration", "24h"];
+    return (await succeeded(address.kubectlProgram, kubectlArgs(args), { env })).trim();
+  }
+  return {
+    address,
+    url,
+    caFile: `${authorities.serving}.crt`,
+    kubeconfigPath,
+    auditLogPath: address.auditLogPath ?? "",
+    kubectl: (args, stdin) =>
+      completed(address.kubectlProgram, kubectlArgs(args), { env, ...(stdin !== undefined && { stdin }) }),
+    request: (method, path, options = {}) => request(agent, new URL(path, url), method, options),
+    kubeconfigFor,
+    tokenFor,
+  };
+}
+
+/** Two identities never share a file, whatever characters their names have; nor do two processes. */
+function fileNameOf(identity: Identity, server: string): string {
+  const name = "serviceAccount" in identity ? `${identity.namespace}-${identity.serviceAccount}` : identity.name;
+  const hash = createHash("sha256")
+    .update(JSON.stringify([identity, server, process.pid]))
+    .digest("hex");
+  return `${name.replaceAll(/[^A-Za-z0-9-]/g, "-")}-${hash.slice(0, 8)}`;
+}
+
+async function clientCertificate(authority: Stem, stem: Stem, identity: { name: string; groups?: readonly string[] }) {
+  await issueCertificate(authority, stem, identity);
+  return {
+    "client-certificate-data": base64(await readFile(`${stem}.crt`, "utf8")),
+    "client-key-data": base64(await readFile(`${stem}.key`, "utf8")),
+  };
+}
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+/** JSON, which every reader of YAML reads. */
+function kubeconfig(server: string, authority: string, user: Readonly<Record<string, string>>): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "test", cluster: { server, "certificate-authority-data": base64(authority) } }],
+    users: [{ name: "test", user }],
+    contexts: [{ name: "test", context: { cluster: "test", user: "test" } }],
+    "current-context": "test",
+  });
+}
+
+function request(agent: Agent, url: URL, method: string, options: RequestOptions): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+    const headers = { ...(body !== undefined && { "content-type": "application/json" }), ...options.headers };
+    const outgoing = httpsRequest(url, { method, agent, headers, timeout: options.timeoutMilliseconds ?? 10_000 });
+    outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url.href} had no answer in time.`)));
+    outgoing.on("error", reject);
+    outgoing.on("response", (incoming) => {
+      let text = "";
+      incoming.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      incoming.on("error", reject);
+      incoming.on("end", () => resolve({ status: incoming.statusCode ?? 0, body: text }));
+    });
+    outgoing.end(body);
+  });
+}

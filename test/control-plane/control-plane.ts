@@ -1,0 +1,176 @@
+import { generateKeyPairSync } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { apiServerArgs } from "./api-server.ts";
+import { type Binaries, controlPlaneBinaries, type Report, reportOnStderr } from "./binaries.ts";
+import { issueAuthorities, issueCertificate } from "./certificates.ts";
+import { type Child, lastWords, startChild } from "./child.ts";
+import { type ClusterAccess, clusterAccess } from "./cluster-access.ts";
+import { controllerManagerArgs } from "./controller-manager.ts";
+import { etcdArgs } from "./etcd.ts";
+import { freePort } from "./free-port.ts";
+import { createWorkspace } from "./leftovers.ts";
+
+export interface ControlPlaneOptions {
+  /** Garbage collection, Jobs, Deployments, ServiceAccounts and the other controllers. Default true. */
+  readonly controllerManager?: boolean;
+  /** Default true. */
+  readonly auditLog?: boolean;
+  readonly featureGates?: Readonly<Record<string, boolean>>;
+  /** Further arguments of kube-apiserver; the last of two alike counts. */
+  readonly extraArgs?: readonly string[];
+  /** Told about what takes long. Default: stderr. */
+  readonly report?: Report;
+}
+
+export interface ControlPlane extends ClusterAccess {
+  readonly apiserver: {
+    readonly pid: () => number;
+    /** Freezes it (SIGSTOP): connections stay open and nothing answers. */
+    readonly stop: () => void;
+    /** Lets it go on (SIGCONT). */
+    readonly cont: () => void;
+    /**
+     * Ends it, starts it again on the same port and data, and waits until it is ready. SIGKILL (the default) is a
+     * crash; SIGTERM lets it finish what it serves first: a minute when watches are open.
+     */
+    readonly restart: (signal?: "SIGKILL" | "SIGTERM") => Promise<void>;
+  };
+  /** Of each program that runs now, by name. */
+  readonly pids: () => Readonly<Record<string, number>>;
+  /** Ends what was started here, and only that, and removes its files. */
+  readonly close: () => Promise<void>;
+}
+
+/** How long a program may take until it is ready, in milliseconds. A loaded machine needs ten times the usual 4 s. */
+const patience = 90_000;
+
+/**
+ * A kube-apiserver with etcd, and kube-controller-manager unless it is turned away, on free loopback ports in a
+ * temporary directory: a Kubernetes API with no node to run pods on. Ready when it answers /readyz, has the namespace
+ * `default` and, with controllers, that namespace's ServiceAccount. Nothing outlives this process, however that ends.
+ */
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const binaries = await controlPlaneBinaries(options.report ?? reportOnStderr);
+  const workspace = await createWorkspace();
+  const children: Child[] = [];
+  const close = async () => {
+    await Promise.all(children.map((child) => child.end("SIGKILL")));
+    await workspace.dispose();
+  };
+  try {
+    return await start(binaries, workspace.directory, children, close, options);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  binaries: Binaries,
+  directory: string,
+  children: Child[],
+  close: () => Promise<void>,
+  options: ControlPlaneOptions,
+): Promise<ControlPlane> {
+  const [port, etcdPort, peerPort] = [await freePort(), await freePort(), await freePort()];
+  const url = `https://127.0.0.1:${port}`;
+  const etcdUrl = `http://127.0.0.1:${etcdPort}`;
+  const authorities = await issueAuthorities(directory);
+  const serving = join(directory, "api-server");
+  const auditLogPath = options.auditLog === false ? "" : join(directory, "audit.log");
+  const [etcd] = await Promise.all([
+    startChild(directory, "etcd", binaries.etcd, etcdArgs(directory, etcdUrl, peerPort)),
+    issueCertificate(authorities.serving, serving, { name: "kube-apiserver", alternativeNames: servingNames }),
+    issueServiceAccountKeys(directory),
+  ]);
+  children.push(etcd);
+  const args = await apiServerArgs({
+    directory,
+    port,
+    etcdUrl,
+    authorities,
+    serving,
+    auditLogPath,
+    featureGates: options.featureGates ?? {},
+    extraArgs: options.extraArgs ?? [],
+  });
+  const startApiServer = async () => {
+    const child = await startChild(directory, "kube-apiserver", binaries.kubeApiserver, args);
+    children.push(child);
+    return child;
+  };
+  let apiServer = await startApiServer();
+  const access = await clusterAccess({
+    url,
+    directory,
+    kubectlProgram: binaries.kubectl,
+    authorities,
+    ...(auditLogPath && { auditLogPath }),
+  });
+  const ready = () => until(access, [etcd, apiServer], ["/readyz", "/api/v1/namespaces/default"]);
+  await ready();
+  if (options.controllerManager !== false) {
+    const controllerManager = await startControllerManager(binaries, directory, access);
+    children.push(controllerManager);
+    await until(access, [controllerManager, apiServer], ["/api/v1/namespaces/default/serviceaccounts/default"]);
+  }
+  return {
+    ...access,
+    apiserver: {
+      pid: () => apiServer.pid,
+      stop: () => apiServer.signal("SIGSTOP"),
+      cont: () => apiServer.signal("SIGCONT"),
+      restart: async (signal = "SIGKILL") => {
+        await apiServer.end(signal, 60_000);
+        children.splice(children.indexOf(apiServer), 1);
+        apiServer = await startApiServer();
+        await ready();
+      },
+    },
+    pids: () => Object.fromEntries(children.map(({ name, pid }) => [name, pid])),
+    close,
+  };
+}
+
+const servingNames = ["IP:127.0.0.1", "IP:10.96.0.1", "DNS:localhost", "DNS:kubernetes.default.svc"];
+
+async function issueServiceAccountKeys(directory: string): Promise<void> {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "sec1", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  await writeFile(join(directory, "service-accounts.key"), privateKey, { mode: 0o600 });
+  await writeFile(join(directory, "service-accounts.pub"), publicKey);
+}
+
+async function startControllerManager(binaries: Binaries, directory: string, access: ClusterAccess): Promise<Child> {
+  if (!binaries.kubeControllerManager)
+    throw new Error(
+      "KUBEBUILDER_ASSETS has no kube-controller-manager, which this test needs: add it, or unset KUBEBUILDER_ASSETS.",
+    );
+  const { authorities } = access.address;
+  const kubeconfig = await access.kubeconfigFor({ name: "system:kube-controller-manager" });
+  const args = controllerManagerArgs({ directory, kubeconfig, authorities });
+  return startChild(directory, "kube-controller-manager", binaries.kubeControllerManager, args);
+}
+
+/** Resolves when each path answers 200; rejects when one of the programs has ended or patience has. */
+async function until(access: ClusterAccess, children: readonly Child[], paths: readonly string[]): Promise<void> {
+  const deadline = Date.now() + patience;
+  for (const path of paths) {
+    for (;;) {
+      const dead = children.find((child) => child.ending() !== undefined);
+      if (dead) throw new Error(`The control plane did not start: ${await lastWords(dead)}`);
+      const answer = await access.request("GET", path, { timeoutMilliseconds: 2000 }).catch(() => undefined);
+      if (answer?.status === 200) break;
+      if (Date.now() > deadline) {
+        const said = await Promise.all(children.map(lastWords));
+        throw new Error(`The control plane did not answer GET ${path} within ${patience / 1000} s. ${said.join("\n")}`);
+      }
+      await sleep(50);
+    }
+  }
+}

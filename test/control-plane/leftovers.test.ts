@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { withLock } from "./build-lock.ts";
+import { createWorkspace, isAlive } from "./leftovers.ts";
+
+const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-leftovers-"));
+after(() => rm(directory, { recursive: true }));
+
+test("a workspace and the processes recorded in it do not outlive a killed owner", async () => {
+  const script = join(directory, "owner.ts");
+  await writeFile(
+    script,
+    `import { startChild } from ${JSON.stringify(join(import.meta.dirname, "child.ts"))};
+import { createWorkspace } from ${JSON.stringify(join(import.meta.dirname, "leftovers.ts"))};
+const { directory } = await createWorkspace();
+const child = await startChild(directory, "tail", "tail", ["-f", directory + "/owner"]);
+console.log(JSON.stringify({ directory, pid: child.pid }));
+setInterval(() => {}, 1000);
+`,
+  );
+  const owner = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(owner.stdout, "data");
+  const { directory: workspace, pid } = JSON.parse(String(line));
+  assert.equal(await runs(pid), true);
+  owner.kill("SIGKILL");
+  const deadline = Date.now() + 10_000;
+  while ((existsSync(workspace) || (await runs(pid))) && Date.now() < deadline) await sleep(50);
+  assert.deepEqual([existsSync(workspace), await runs(pid)], [false, false]);
+});
+
+test("dispose removes the directory", async () => {
+  const workspace = await createWorkspace();
+  assert.equal(existsSync(workspace.directory), true);
+  await workspace.dispose();
+  assert.equal(existsSync(workspace.directory), false);
+});
+
+test("of two that want a lock one waits for the other", async () => {
+  const path = join(directory, "lock");
+  const order: string[] = [];
+  const work = (name: string) =>
+    withLock(
+      path,
+      (owner) => order.push(`${name} waits for ${owner === process.pid}`),
+      async () => {
+        order.push(`${name} begins`);
+        await sleep(100);
+        order.push(`${name} ends`);
+      },
+    );
+  await Promise.all([work("a"), sleep(20).then(() => work("b"))]);
+  assert.deepEqual(order, ["a begins", "b waits for true", "a ends", "b begins", "b ends"]);
+});
+
+test("the lock of a dead process is taken over", async () => {
+  const child = spawn("true");
+  await once(child, "exit");
+  const path = join(directory, "stale");
+  await writeFile(path, `${child.pid}\n`);
+  assert.equal(
+    await withLock(
+      path,
+      () => assert.fail("waited for the dead"),
+      async () => "done",
+    ),
+    "done",
+  );
+  assert.equal(existsSync(path), false);
+});
+
+/** A process that is dead and not yet reaped does not run. */
+async function runs(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  return isAlive(pid) && status?.split(") ")[1]?.[0] !== "Z";
+}

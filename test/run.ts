@@ -1,0 +1,106 @@
+import { join } from "node:path";
+import { run } from "node:test";
+import { controlPlaneBinaries, type Report } from "./control-plane/binaries.ts";
+import type { ClusterAddress } from "./control-plane/cluster-access.ts";
+import { startControlPlane } from "./control-plane/control-plane.ts";
+import { dockerCanPull, k3sImage } from "./control-plane/docker.ts";
+import { sharedControlPlaneVariable } from "./control-plane/shared.ts";
+import { runChecks } from "./support/checks.ts";
+import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
+import { chosenTiers, type Tier } from "./support/tiers.ts";
+
+const usage = `Usage: node test/run.ts [unit | apiserver | live | folder or file ...]
+
+Without arguments: the checks of the whole tree, then every tier that this machine can carry.
+A tier that it cannot carry is skipped with the reason; with CI=true that is a failure unless
+MLFLOW_OPERATOR_SKIP_TIERS names the tier (comma-separated).
+`;
+
+const root = join(import.meta.dirname, "..");
+const write = (text: string) => void process.stdout.write(text);
+
+/** The environment of a tier's test processes, and how to end what was started for them. */
+interface Ground {
+  readonly env: NodeJS.ProcessEnv;
+  readonly close: () => Promise<void>;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    write(usage);
+    return 0;
+  }
+  const tally = emptyTally();
+  const tiers = await chosenTiers(root, args);
+  if (args.length === 0) await runChecks(root, tally, write);
+  for (const tier of tiers) await runTier(tier, tally);
+  for (const skip of tally.skips) write(`- ${skip}\n`);
+  if (tally.passed + tally.failed === 0) write("No test ran.\n");
+  write(`${sumLine(tally)}\n`);
+  return tally.failed > 0 || tally.passed === 0 ? 1 : 0;
+}
+
+async function runTier(tier: Tier, tally: Tally): Promise<void> {
+  const ground = await groundFor(tier);
+  if ("lacking" in ground) {
+    cannotCarry(tier, ground.lacking, tally);
+    return;
+  }
+  try {
+    const events = run({
+      files: [...tier.files],
+      concurrency: 2,
+      timeout: tier.name === "unit" ? 60_000 : 600_000,
+      env: ground.env,
+    });
+    for await (const text of events.compose(reporter(tally, root))) write(String(text));
+  } finally {
+    await ground.close();
+  }
+}
+
+function cannotCarry({ name, files }: Tier, reason: string, tally: Tally): void {
+  const allowed = (process.env["MLFLOW_OPERATOR_SKIP_TIERS"] ?? "").split(",").includes(name);
+  if (process.env["CI"] === "true" && !allowed) {
+    tally.failed += 1;
+    write(`✖ tier ${name} (${files.length} files) cannot run here, and CI=true asks for all: ${reason}\n`);
+    return;
+  }
+  tally.skipped += 1;
+  tally.skips.push(`tier ${name} (${files.length} files): skipped, ${reason}`);
+}
+
+/** What the tier needs, started; or why this machine lacks it. */
+async function groundFor({ name }: Tier): Promise<Ground | { readonly lacking: string }> {
+  if (name !== "apiserver") return { env: process.env, close: async () => {} };
+  const cluster = await apiServer((line) => write(`  ${line}\n`));
+  if ("lacking" in cluster) return cluster;
+  const env = { ...process.env, [sharedControlPlaneVariable]: JSON.stringify(cluster.address) };
+  return { env, close: cluster.close };
+}
+
+/** From programs if there are any or they can be built, else K3s. A control plane that does not start is a failure, not a lack. */
+async function apiServer(
+  report: Report,
+): Promise<{ address: ClusterAddress; close: () => Promise<void> } | { lacking: string }> {
+  const lacking = await controlPlaneBinaries(report).then(
+    ({ kubeControllerManager }) =>
+      !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager: add it.",
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+  if (lacking) {
+    if (!(await dockerCanPull(k3sImage))) return { lacking };
+    // Loaded only where it is used: it brings a container client along.
+    const { startK3s } = await import("./control-plane/k3s.ts");
+    return startK3s(report);
+  }
+  const began = Date.now();
+  const controlPlane = await startControlPlane({ report });
+  report(`control plane: ready in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  return controlPlane;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  return 1;
+});

@@ -1,0 +1,146 @@
+import { randomUUID } from "node:crypto";
+import { open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+
+/** One request that the API server got, as its audit log has it; a watch is one call however long it stays open. */
+export interface Call {
+  readonly verb: string;
+  /** Empty for paths that are no resource, such as `/version`. */
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** HTTP status of the answer, 0 if the request ended without one. */
+  readonly code: number;
+  readonly user: string;
+  readonly userAgent: string;
+  /** Path and query. */
+  readonly uri: string;
+  /** When the API server received it. */
+  readonly time: Date;
+}
+
+/** A place in the log, in bytes from its start. */
+export type Mark = number;
+
+/** Which calls count; what is not named does not matter. */
+export interface CallFilter {
+  /** Calls whose line in the log comes after it. */
+  readonly since?: Mark;
+  /** Only this user, as the API server knows it: `jane`, `system:serviceaccount:ns:name`. */
+  readonly user?: string;
+  /** Only user agents that start so. */
+  readonly userAgent?: string;
+  readonly exclude?: (call: Call) => boolean;
+}
+
+export interface AuditLog {
+  /** The end of the log, with every call answered so far before it. */
+  readonly mark: () => Promise<Mark>;
+  /** Calls in the order of their answers; for a watch, the start of its answer. Exact: every call answered before this one was made is in it. */
+  readonly calls: (filter?: CallFilter) => Promise<readonly Call[]>;
+}
+
+/**
+ * Counts calls from the audit log of `cluster`. Before each reading it makes a request of its own and waits for that to
+ * appear, because the API server writes a line a moment after its answer; its own requests are never counted.
+ */
+export function auditLog(cluster: ClusterAccess): AuditLog {
+  if (!cluster.auditLogPath)
+    throw new Error("This cluster was started without an audit log: start it with auditLog: true.");
+  return {
+    mark: async () => (await readToSentinel(cluster, Number.POSITIVE_INFINITY)).end,
+    calls: async (filter = {}) => {
+      const { events } = await readToSentinel(cluster, filter.since ?? 0);
+      return callsOf(events).filter((call) => counts(call, filter));
+    },
+  };
+}
+
+function counts(call: Call, { user, userAgent, exclude }: CallFilter): boolean {
+  if (call.uri.startsWith(sentinelPath)) return false;
+  if (user !== undefined && call.user !== user) return false;
+  if (userAgent !== undefined && !call.userAgent.startsWith(userAgent)) return false;
+  return !exclude?.(call);
+}
+
+const sentinelPath = "/version?audit-log-sentinel=";
+
+/** The fields of `audit.k8s.io/v1` Event that are read here. */
+interface AuditEvent {
+  readonly auditID: string;
+  readonly stage: string;
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly requestReceivedTimestamp: string;
+  readonly userAgent?: string;
+  readonly user?: { readonly username?: string };
+  readonly impersonatedUser?: { readonly username?: string };
+  readonly objectRef?: {
+    readonly resource?: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  };
+  readonly responseStatus?: { readonly code?: number };
+}
+
+/** Events from `since` (the log's end before this call, if that is nearer) up to the line of a request made now. */
+async function readToSentinel(
+  cluster: ClusterAccess,
+  since: Mark,
+): Promise<{ events: readonly AuditEvent[]; end: Mark }> {
+  const file = await open(cluster.auditLogPath, "r");
+  try {
+    const from = Math.min(since, (await file.stat()).size);
+    const sentinel = `${sentinelPath}${randomUUID()}`;
+    const { status } = await cluster.request("GET", sentinel);
+    if (status !== 200) throw new Error(`The API server answered the audit log's own request with ${status}.`);
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const length = (await file.stat()).size - from;
+      const { buffer } = await file.read(Buffer.alloc(length), 0, length, from);
+      const at = buffer.indexOf(sentinel);
+      const end = at < 0 ? -1 : buffer.indexOf("\n", at);
+      if (end >= 0)
+        return { events: buffer.toString("utf8", 0, end).split("\n").filter(isWhole).map(parsed), end: from + end + 1 };
+      if (Date.now() > deadline)
+        throw new Error(`The request ${sentinel} did not appear in ${cluster.auditLogPath} within 10 s.`);
+      await sleep(20);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** The log's end may lie within a line when it is marked while a line is being written; that line belongs to before the mark. */
+const isWhole = (line: string) => line.startsWith("{") && line.endsWith("}");
+
+function parsed(line: string): AuditEvent {
+  return JSON.parse(line);
+}
+
+function callsOf(events: readonly AuditEvent[]): readonly Call[] {
+  // A watch has a line when its answer starts and another, with the same id, when it ends.
+  const first = new Map<string, AuditEvent>();
+  for (const event of events)
+    if (!first.has(event.auditID) && !endsEarlierWatch(event)) first.set(event.auditID, event);
+  return [...first.values()].map((event) => ({
+    verb: event.verb,
+    resource: event.objectRef?.resource ?? "",
+    subresource: event.objectRef?.subresource ?? "",
+    namespace: event.objectRef?.namespace ?? "",
+    name: event.objectRef?.name ?? "",
+    code: event.responseStatus?.code ?? 0,
+    user: event.impersonatedUser?.username ?? event.user?.username ?? "",
+    userAgent: event.userAgent ?? "",
+    uri: event.requestURI,
+    time: new Date(event.requestReceivedTimestamp),
+  }));
+}
+
+/** Of a watch that was opened before the mark only the end is seen; one that was refused has no other line. */
+function endsEarlierWatch(event: AuditEvent): boolean {
+  return event.verb === "watch" && event.stage === "ResponseComplete" && event.responseStatus?.code === 200;
+}

@@ -1,0 +1,38 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { completed } from "../control-plane/completed.ts";
+import { resultLine, type Tally } from "./reporter.ts";
+
+interface Check {
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  /** The check is left out where this file is not there. */
+  readonly needs?: string;
+}
+
+const checks: readonly Check[] = [
+  { name: "format and lint (biome)", program: "node_modules/.bin/biome", args: ["check", "--error-on-warnings", "."] },
+  { name: "types (tsc)", program: "node_modules/.bin/tsc", args: ["--noEmit"] },
+  {
+    name: "generated files are up to date",
+    program: "node_modules/.bin/node",
+    args: ["scripts/generate.ts", "--check"],
+    needs: "scripts/generate.ts",
+  },
+];
+
+/** Runs what can be said of the whole tree without a test file; each check counts as a test. */
+export async function runChecks(root: string, tally: Tally, write: (text: string) => void): Promise<void> {
+  for (const { name, program, args, needs } of checks) {
+    if (needs && !existsSync(join(root, needs))) continue;
+    const began = Date.now();
+    const { code, stdout, stderr } = await completed(join(root, program), args, { cwd: root });
+    write(resultLine(code === 0, name, "", Date.now() - began));
+    if (code === 0) tally.passed += 1;
+    else {
+      tally.failed += 1;
+      write(`\n${stdout}${stderr}\n`);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { completed } from "../control-plane/completed.ts";
+
+const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-reporter-"));
+after(() => rm(directory, { recursive: true }));
+
+await writeFile(
+  join(directory, "run.ts"),
+  `import { run } from "node:test";
+import { emptyTally, reporter, sumLine } from ${JSON.stringify(join(import.meta.dirname, "reporter.ts"))};
+const tally = emptyTally();
+const events = run({ files: process.argv.slice(2), concurrency: 2 });
+for await (const text of events.compose(reporter(tally, import.meta.dirname))) process.stdout.write(text);
+for (const skip of tally.skips) console.log(skip);
+console.log(sumLine(tally));
+`,
+);
+
+/** What the reporter writes about test files with these bodies, and its last line. */
+async function reportOf(...bodies: readonly string[]): Promise<{ text: string; last: string | undefined }> {
+  const files = bodies.map((_, index) => join(directory, `case-${index}.test.ts`));
+  const head = 'import { after, before, describe, test } from "node:test";\nimport assert from "node:assert/strict";\n';
+  await Promise.all(files.map((file, index) => writeFile(file, `${head}${bodies[index]}`)));
+  // A test runner that is told it runs within another does not run anything.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const { stdout, stderr } = await completed(process.execPath, [join(directory, "run.ts"), ...files], { env });
+  assert.equal(stderr, "");
+  return { text: stdout, last: stdout.trimEnd().split("\n").at(-1) };
+}
+
+test("a file that passes is one line, without what it wrote", async () => {
+  const { text } = await reportOf('test("a", () => console.log("noise")); test("b", () => {});');
+  assert.match(text, /^✔ case-0\.test\.ts {2}2 tests, \d+\.\d s\n2 passed, 0 failed, 0 skipped\n$/);
+});
+
+test("leaf tests are counted, suites and parents are not", async () => {
+  const { last } = await reportOf(`
+    describe("suite", () => { test("1", () => {}); describe("inner", () => { test("2", () => {}); }); });
+    test("parent", async (t) => { await t.test("3", () => {}); await t.test("4", () => {}); });`);
+  assert.equal(last, "4 passed, 0 failed, 0 skipped");
+});
+
+test("a failure is told in full, with the file's output, and counted once", async () => {
+  const { text, last } = await reportOf(
+    'describe("suite", () => { test("bad", () => { console.log("a clue"); assert.equal(1, 2); }); test("good", () => {}); });',
+  );
+  assert.match(text, /✖ case-0\.test\.ts/);
+  assert.match(text, /case-0\.test\.ts > bad\n {2}at .*case-0\.test\.ts:\d+:\d+/);
+  assert.match(text, /1 !== 2/);
+  assert.match(text, /a clue/);
+  assert.equal(last, "1 passed, 1 failed, 0 skipped");
+});
+
+test("skipped and todo tests are listed with their reasons", async () => {
+  const { text, last } = await reportOf(`
+    test("one", { skip: "no engine" }, () => {});
+    test("two", (t) => t.skip("no image"));
+    test("three", { todo: "later" }, () => { throw new Error(); });
+    describe("four", { skip: "no nodes" }, () => { test("inner", () => {}); });`);
+  assert.match(text, /> one: skipped, no engine\n/);
+  assert.match(text, /> two: skipped, no image\n/);
+  assert.match(text, /> three: todo, later\n/);
+  assert.match(text, /> (four|inner): skipped, no nodes\n/);
+  assert.equal(last, "0 passed, 0 failed, 4 skipped");
+});
+
+test("nothing that goes wrong outside a test is missed", async () => {
+  for (const [body, failed] of [
+    ['throw new Error("boom");', 1],
+    ["", 1],
+    ['test("killed", () => { process.kill(process.pid, "SIGKILL"); });', 1],
+    ['test("good", () => {}); process.exitCode = 3;', 1],
+    ['test("late", () => { setTimeout(() => { throw new Error("late"); }, 20); });', 1],
+    ['describe("s", () => { after(() => { throw new Error("after"); }); test("good", () => {}); });', 1],
+    ['describe("s", () => { throw new Error("in the suite"); });', 1],
+  ] as const) {
+    const { text, last } = await reportOf(body);
+    assert.match(last ?? "", new RegExp(`^\\d passed, ${failed} failed, 0 skipped$`), `${body}\n${text}`);
+  }
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { after, test } from "node:test";
+import { chosenTiers } from "./tiers.ts";
+
+const root = await mkdtemp(join(tmpdir(), "mlflow-operator-tiers-"));
+after(() => rm(root, { recursive: true }));
+for (const name of ["kube/names", "chart/values", "apiserver/converge", "apiserver/client/watch", "live/login"]) {
+  const file = join(root, "test", `${name}.test.ts`);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, "");
+}
+
+async function chosen(...args: readonly string[]) {
+  const tiers = await chosenTiers(root, args);
+  return tiers.map(({ name, files }) => [name, ...files.map((file) => relative(join(root, "test"), file))]);
+}
+
+const unit = ["unit", "chart/values.test.ts", "kube/names.test.ts"];
+const apiserver = ["apiserver", "apiserver/client/watch.test.ts", "apiserver/converge.test.ts"];
+const live = ["live", "live/login.test.ts"];
+
+test("everything, light tiers first", async () => assert.deepEqual(await chosen(), [unit, apiserver, live]));
+test("tiers by name", async () => {
+  assert.deepEqual(await chosen("unit"), [unit]);
+  assert.deepEqual(await chosen("live", "apiserver"), [apiserver, live]);
+});
+test("a tier without tests is no mistake", async () => {
+  const empty = await mkdtemp(join(root, "empty-"));
+  assert.deepEqual(await chosenTiers(empty, ["live"]), []);
+});
+test("a folder or a file", async () => {
+  assert.deepEqual(await chosen("chart"), [["unit", "chart/values.test.ts"]]);
+  assert.deepEqual(await chosen("apiserver/client"), [["apiserver", "apiserver/client/watch.test.ts"]]);
+  assert.deepEqual(await chosen(join(root, "test/kube/names.test.ts")), [["unit", "kube/names.test.ts"]]);
+});
+test("a mistake is named", () => assert.rejects(chosen("uint"), /"uint" is neither a tier/));

@@ -1,0 +1,43 @@
+import { existsSync } from "node:fs";
+import { glob } from "node:fs/promises";
+import { join, relative, resolve, sep } from "node:path";
+
+/** Tiers that need something running, by their folder below `test/`; every other test is of the tier `unit`. */
+export const heavyTiers = ["apiserver", "live"] as const;
+
+export interface Tier {
+  readonly name: string;
+  /** Absolute paths, sorted. */
+  readonly files: readonly string[];
+}
+
+/**
+ * What the arguments of the test command ask for: names of tiers, of folders below `test/` (such as `chart`), or paths
+ * of test files or folders; nothing asks for everything. In the order in which they run: `unit` first.
+ * Throws for an argument that is none of these.
+ */
+export async function chosenTiers(root: string, args: readonly string[]): Promise<readonly Tier[]> {
+  const testFolder = join(root, "test");
+  const all: string[] = [];
+  for await (const file of glob("**/*.test.ts", { cwd: testFolder })) all.push(join(testFolder, file));
+  const picks = args.map((arg) => pickedBy(arg, testFolder));
+  const chosen = all.sort().filter((file) => picks.length === 0 || picks.some((pick) => pick(file)));
+  return ["unit", ...heavyTiers]
+    .map((name) => ({ name, files: chosen.filter((file) => tierOf(file, testFolder) === name) }))
+    .filter(({ files }) => files.length > 0);
+}
+
+function tierOf(file: string, testFolder: string): string {
+  const [folder] = relative(testFolder, file).split(sep);
+  return heavyTiers.find((tier) => tier === folder) ?? "unit";
+}
+
+function pickedBy(arg: string, testFolder: string): (file: string) => boolean {
+  if (arg === "unit" || heavyTiers.some((tier) => tier === arg)) return (file) => tierOf(file, testFolder) === arg;
+  const path = [join(testFolder, arg), resolve(arg)].find((candidate) => existsSync(candidate));
+  if (!path)
+    throw new Error(
+      `"${arg}" is neither a tier (unit, ${heavyTiers.join(", ")}) nor a test file or folder: name one of these.`,
+    );
+  return (file) => file === path || file.startsWith(`${path}${sep}`);
+}
