@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { dump, loadAll } from "js-yaml";
 import type { MlflowServer } from "../api/server.ts";
@@ -15,8 +14,16 @@ a cluster. The database migration is taken as complete; generated secrets, what 
 placeholders. Other kinds in the files are passed over. A server that the API would refuse is reported on stderr, and the
 exit code is then 1.`;
 
+/** Where a command reads and writes. */
+export interface Streams {
+  readonly stdin: () => Promise<string>;
+  readonly stdout: (text: string) => void;
+  /** One message. */
+  readonly stderr: (line: string) => void;
+}
+
 /** The command `render`. Only documents go to stdout. Returns the exit code: 1 for a refused server, 2 for wrong usage. */
-export async function render(args: readonly string[]): Promise<number> {
+export async function render(args: readonly string[], streams: Streams): Promise<number> {
   let chosen: { files: string[]; installation: Installation };
   try {
     const { values } = parseArgs({
@@ -29,7 +36,7 @@ export async function render(args: readonly string[]): Promise<number> {
       },
     });
     if (values.help) {
-      console.log(renderHelp);
+      streams.stdout(`${renderHelp}\n`);
       return 0;
     }
     if (values.filename === undefined) throw new Error("name a file with -f, or - for standard input");
@@ -38,37 +45,37 @@ export async function render(args: readonly string[]): Promise<number> {
       installation: { imageRepository: values["image-repository"], clusterDomain: values["cluster-domain"] },
     };
   } catch (error) {
-    console.error(`mlflow-operator render: ${messageOf(error)}\n\n${renderHelp}`);
+    streams.stderr(`mlflow-operator render: ${messageOf(error)}\n\n${renderHelp}`);
     return 2;
   }
   let exitCode = 0;
   let found = 0;
   for (const file of chosen.files) {
     try {
-      for (const document of await documentsOf(file)) {
+      for (const document of loadAll(file === "-" ? await streams.stdin() : await readFile(file, "utf8"))) {
         if (!isServer(document)) continue;
         found += 1;
-        exitCode = Math.max(exitCode, renderOne(file, document, chosen.installation));
+        exitCode = Math.max(exitCode, renderOne(file, document, chosen.installation, streams));
       }
     } catch (error) {
-      console.error(`${file}: ${messageOf(error)}`);
+      streams.stderr(`${file}: ${messageOf(error)}`);
       exitCode = 1;
     }
   }
   if (found === 0 && exitCode === 0) {
-    console.error(`no MlflowServer in ${chosen.files.join(", ")}`);
+    streams.stderr(`no MlflowServer in ${chosen.files.join(", ")}`);
     return 1;
   }
   return exitCode;
 }
 
-function renderOne(file: string, document: object, installation: Installation): number {
+function renderOne(file: string, document: object, installation: Installation, streams: Streams): number {
   const result = validate(document);
   if ("problems" in result) {
-    for (const problem of result.problems) console.error(`${file}: ${nameOf(document)}: ${problem}`);
+    for (const problem of result.problems) streams.stderr(`${file}: ${nameOf(document)}: ${problem}`);
     return 1;
   }
-  process.stdout.write(rendered(result.server, installation));
+  streams.stdout(rendered(result.server, installation));
   return 0;
 }
 
@@ -78,10 +85,6 @@ export function rendered(server: MlflowServer, installation: Installation): stri
   const placed = { ...server, metadata: { ...server.metadata, uid, namespace } };
   const manifests = Object.values(desired(placeholderInputs(placed, installation))).flat();
   return manifests.map((manifest) => `---\n${dump(presentable(manifest), { lineWidth: -1, noRefs: true })}`).join("");
-}
-
-async function documentsOf(file: string): Promise<unknown[]> {
-  return loadAll(file === "-" ? await text(process.stdin) : await readFile(file, "utf8"));
 }
 
 function isServer(document: unknown): document is object {

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { loadAll } from "js-yaml";
+import { render } from "../../src/cli/render.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { completed } from "../control-plane/completed.ts";
+
+async function run(args: readonly string[], stdin = "") {
+  let stdout = "";
+  let stderr = "";
+  const code = await render(args, {
+    stdin: async () => stdin,
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (line) => {
+      stderr += `${line}\n`;
+    },
+  });
+  return { code, stdout, stderr };
+}
+const example = readFileSync("examples/basic-auth-postgresql.yaml", "utf8");
+
+describe("mlflow-operator render", () => {
+  test("prints nothing but the objects, in the namespace default where there is none", async () => {
+    const { code, stdout, stderr } = await run(["-f", "-"], example);
+    assert.equal(code, 0, stderr);
+    const objects = loadAll(stdout) as KubeObject[];
+    assert.ok(objects.some(({ kind, metadata }) => kind === "Deployment" && metadata.name === "mlflow"));
+    for (const { metadata } of objects) assert.equal(metadata.namespace, "default");
+  });
+
+  test("shows no secret of the file, and the same every time", async () => {
+    const passwords = [...example.matchAll(/password: (\S+)/g)]
+      .map(([, value]) => value ?? "")
+      .filter((value) => value.length > 8);
+    const [one, two] = [await run(["-f", "-"], example), await run(["-f", "-"], example)];
+    assert.equal(one.stdout, two.stdout);
+    for (const password of passwords) assert.ok(!one.stdout.includes(password), password);
+  });
+
+  test("says on stderr what the API would refuse, prints nothing and exits 1", async () => {
+    const wrong = example.replace(/^ {2}authentication:[\s\S]*$/m, "");
+    const { code, stdout, stderr } = await run(["-f", "-"], wrong);
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, /MlflowServer\/mlflow: spec\.authentication: .*basic: \{\}/);
+  });
+
+  test("says what is wrong with its usage and its files", async () => {
+    assert.equal((await run([])).code, 2);
+    const missing = await run(["-f", "no-such-file.yaml"]);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /no-such-file\.yaml/);
+    const other = await run(["-f", "-"], "kind: Secret\n");
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /no MlflowServer/);
+  });
+});
+
+describe("mlflow-operator", () => {
+  test("names its commands, and refuses others", async () => {
+    const start = (command: string) => completed(process.execPath, ["src/main.ts", command], { env: {} });
+    const [help, unknown] = await Promise.all([start("help"), start("rendr")]);
+    assert.match(help.stdout, /mlflow-operator render -f/);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /no command rendr/);
+  });
+});
