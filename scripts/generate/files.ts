@@ -4,7 +4,7 @@ import { dump, loadAll } from "js-yaml";
 import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
 import { validate } from "../../src/api/validation.ts";
 import { rendered } from "../../src/cli/render.ts";
-import { clusterRole } from "../../src/kube/rbac.ts";
+import { clusterRole, leaderElectionRole } from "../../src/kube/rbac.ts";
 import { reference } from "./reference.ts";
 
 /** A file that is made from the source. */
@@ -50,8 +50,9 @@ export function generatedFiles(): GeneratedFile[] {
   return [
     { path: "src/resources/migration/program-text.ts", content: textModule("programText", program) },
     { path: "crds/mlflowservers.yaml", content: definition },
-    { path: "charts/mlflow-operator/crds/mlflowservers.yaml", content: definition },
+    { path: "charts/mlflow-operator/files/crds/mlflowservers.yaml", content: definition },
     { path: "charts/mlflow-operator/files/cluster-role.yaml", content: yaml(clusterRole()) },
+    { path: "charts/mlflow-operator/files/leader-election-role.yaml", content: yaml(leaderElectionRole("")) },
     { path: "docs/reference.md", content: reference() },
     ...goldens(),
   ];

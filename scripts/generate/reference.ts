@@ -60,7 +60,7 @@ export function reference(): string {
       ["Variable", "Instead, or why"],
       [
         ...Object.entries(reservedVariables).map(([name, { instead }]) => [code(name), instead]),
-        ...Object.entries(reservedPrefixes).map(([prefix, why]) => [code(`${prefix}*`), why]),
+        ...Object.entries(reservedPrefixes).map(([prefix, { instead }]) => [code(`${prefix}*`), instead]),
       ],
     ),
     "## Versions of MLflow",

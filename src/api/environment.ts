@@ -11,7 +11,15 @@ export interface ReservedVariable {
   readonly neutral?: string;
 }
 
+/** Nothing sets it in the container, unless something of ours does: empty is the same as absent. */
 const closed = (instead: string): ReservedVariable => ({ instead, neutral: "" });
+
+/** Found by running MLflow 3.16.1 to 3.17.2: its booleans and numbers do not take an empty value. */
+const fixed = (neutral: string, instead: string): ReservedVariable => ({ instead, neutral });
+
+const loadsCode = "it loads code or changes where code is found";
+const movesData = "it moves the database elsewhere";
+const ofUvicorn = "it would change how the server listens or what it runs";
 
 /** Variables that `server.env` cannot set: the operator sets them, or they open a door, load code or move data. */
 export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
@@ -19,46 +27,99 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_PORT: { instead: "the port is always 5000" },
   MLFLOW_WORKERS: { instead: "use server.workers" },
   MLFLOW_BACKEND_STORE_URI: { instead: "use backendStore" },
+  MLFLOW_READ_REPLICA_BACKEND_STORE_URI: closed("use backendStore"),
   MLFLOW_REGISTRY_STORE_URI: closed("models are kept in backendStore"),
   MLFLOW_TRACKING_URI: closed("use backendStore"),
   MLFLOW_SERVE_ARTIFACTS: { instead: "use artifactStore.access" },
   MLFLOW_ARTIFACTS_DESTINATION: closed("use artifactStore"),
   MLFLOW_DEFAULT_ARTIFACT_ROOT: closed("use artifactStore"),
-  MLFLOW_ARTIFACTS_ONLY: { instead: "it is not supported", neutral: "false" },
+  MLFLOW_ARTIFACTS_ONLY: fixed("false", "it is not supported"),
+  MLFLOW_ARTIFACTS_PRESIGNED_ONLY: fixed("false", "it is not supported"),
+  MLFLOW_TRACE_ARCHIVAL_CONFIG: closed("it is not supported"),
+  MLFLOW_S3_ENDPOINT_URL: closed("use artifactStore.s3.endpointUrl"),
   MLFLOW_STATIC_PREFIX: closed("it is not supported"),
+  MLFLOW_EXPOSE_PROMETHEUS: closed("it is not supported"),
   MLFLOW_UVICORN_OPTS: closed("it could bind other addresses and load code"),
   MLFLOW_GUNICORN_OPTS: closed("it could bind other addresses and load code"),
   MLFLOW_SERVER_ALLOWED_HOSTS: { instead: "use server.allowedHosts" },
   MLFLOW_SERVER_CORS_ALLOWED_ORIGINS: { instead: "use server.corsAllowedOrigins" },
-  MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE: { instead: "the Host and CORS checks stay on", neutral: "false" },
+  MLFLOW_SERVER_X_FRAME_OPTIONS: closed("use server.extraArgs: [--x-frame-options=…]"),
+  MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE: fixed("false", "the Host and CORS checks stay on"),
+  MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH: fixed("true", "GraphQL asks who is there like everything else"),
+  MLFLOW_ENABLE_REMOTE_ASSISTANT: fixed("false", "the Assistant runs programs on the server"),
+  MLFLOW_SERVER_ENABLE_CUSTOM_SCORERS: fixed("false", "it runs code that users upload"),
   MLFLOW_SERVER_ENABLE_JOB_EXECUTION: { instead: "use server.jobExecution" },
+  MLFLOW_ENABLE_WORKSPACES: fixed("false", "workspaces are not supported yet"),
+  MLFLOW_WORKSPACE: closed("workspaces are not supported yet"),
+  MLFLOW_WORKSPACE_STORE_URI: closed("workspaces are not supported yet"),
+  MLFLOW_BASIC_AUTH_FAIL_CLOSED: fixed("true", "what has no rule of its own stays shut"),
   MLFLOW_AUTH_CONFIG_PATH: closed("use authentication.basic"),
   MLFLOW_AUTH_ADMIN_USERNAME: closed("use authentication.basic.admin"),
   MLFLOW_AUTH_ADMIN_PASSWORD: closed("use authentication.basic.admin"),
   MLFLOW_FLASK_SERVER_SECRET_KEY: { instead: "use server.sessionSecret" },
   MLFLOW_CRYPTO_KEK_PASSPHRASE: { instead: "use server.sessionSecret" },
+  MLFLOW_CRYPTO_KEK_VERSION: fixed("1", "the passphrase of server.sessionSecret is its only version"),
   MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: { instead: "use server.sessionSecret" },
   MLFLOW_LOGGING_LEVEL: { instead: "use server.logLevel" },
+  MLFLOW_DISABLE_TELEMETRY: fixed("true", "a server tells nobody outside what it does"),
+  AWS_CA_BUNDLE: closed("use artifactStore.s3.ca"),
+  AWS_ENDPOINT_URL: closed("use artifactStore.s3.endpointUrl"),
+  FORWARDED_ALLOW_IPS: closed("it decides whose word on the client's address is taken"),
   HOME: { instead: "the operator decides where the process writes" },
   TMPDIR: { instead: "the operator decides where the process writes" },
-  PATH: { instead: "it decides which programs are run" },
+  PATH: { instead: loadsCode },
+  GCONV_PATH: { instead: loadsCode },
+  BASH_ENV: closed(loadsCode),
+  OPENSSL_CONF: closed(loadsCode),
 };
 
-/** Beginnings of names that are refused for the same reasons. */
-export const reservedPrefixes: Readonly<Record<string, string>> = {
-  PYTHON: "it loads code or changes how Python finds it",
-  LD_: "it loads code",
+/**
+ * Beginnings of names that are refused, and which of those names the container gets explicitly. The others of a prefix
+ * can only come by `server.envFrom`, from a Secret or ConfigMap of the same namespace.
+ */
+export const reservedPrefixes: Readonly<
+  Record<string, { readonly instead: string; readonly neutral: Readonly<Record<string, string>> }>
+> = {
+  PYTHON: {
+    instead: loadsCode,
+    neutral: {
+      ...empty("PYTHON", ["PATH", "STARTUP", "HOME", "USERBASE", "WARNINGS", "PYCACHEPREFIX"]),
+      // HOME is writable, and Python would load packages from it.
+      PYTHONNOUSERSITE: "1",
+      PYTHONSAFEPATH: "1",
+    },
+  },
+  LD_: { instead: loadsCode, neutral: empty("LD_", ["PRELOAD", "LIBRARY_PATH", "AUDIT"]) },
+  // libpq takes each of its settings from the environment too: PGHOSTADDR even where the URI names a host.
+  PG: {
+    instead: movesData,
+    neutral: empty("PG", ["HOST", "HOSTADDR", "OPTIONS", "SERVICEFILE", "PASSFILE", "SSLMODE"]),
+  },
+  // uvicorn takes each of its options from the environment too.
+  UVICORN_: {
+    instead: ofUvicorn,
+    neutral: empty("UVICORN_", [
+      ...["APP_DIR", "ENV_FILE", "FD", "UDS", "RELOAD", "RELOAD_DIR", "LOOP", "HTTP", "LIFESPAN", "INTERFACE"],
+      ...["LOG_CONFIG", "LOG_LEVEL", "ROOT_PATH", "PROXY_HEADERS", "FORWARDED_ALLOW_IPS", "HEADER"],
+      ...["SSL_KEYFILE", "SSL_CERTFILE", "SSL_CA_CERTS", "LIMIT_CONCURRENCY", "LIMIT_MAX_REQUESTS"],
+    ]),
+  },
+  _MLFLOW_: { instead: "it is internal to MLflow", neutral: {} },
 };
 
-/** Variables of those prefixes that are known to load code; the container gets them empty. */
-export const neutralLoaders = [
-  "PYTHONPATH",
-  "PYTHONSTARTUP",
-  "PYTHONHOME",
-  "LD_PRELOAD",
-  "LD_LIBRARY_PATH",
-  "LD_AUDIT",
-];
+function empty(prefix: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [`${prefix}${name}`, ""]));
+}
+
+/** What the container gets for each reserved variable that nothing else sets. */
+export const neutralEnvironment: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    Object.entries(reservedVariables).flatMap(([name, { neutral }]) =>
+      neutral === undefined ? [] : [[name, neutral]],
+    ),
+  ),
+  ...Object.assign({}, ...Object.values(reservedPrefixes).map(({ neutral }) => neutral)),
+};
 
 /** The CEL rule that refuses them, on the name itself, and says what to use instead. */
 export function forbiddenEnvironment(): Rule {
@@ -66,7 +127,7 @@ export function forbiddenEnvironment(): Rule {
   const begins = Object.keys(reservedPrefixes).map((prefix) => `self.startsWith('${prefix}')`);
   const instead = Object.entries(reservedVariables).map(([name, row]) => `'${name}': ${JSON.stringify(row.instead)}`);
   const why = Object.entries(reservedPrefixes).map(
-    ([prefix, reason]) => `self.startsWith('${prefix}') ? ${JSON.stringify(reason)} : `,
+    ([prefix, { instead }]) => `self.startsWith('${prefix}') ? ${JSON.stringify(instead)} : `,
   );
   return {
     rule: `!(self in [${listed.join(", ")}]) && !(${begins.join(" || ")})`,

@@ -16,7 +16,7 @@ describe("what is generated", () => {
 
   test("the chart's CRD is byte for byte the other one", async () => {
     const [one, other] = await Promise.all(
-      ["crds", "charts/mlflow-operator/crds"].map((folder) => readFile(join(root, folder, "mlflowservers.yaml"))),
+      ["crds", "charts/mlflow-operator/files/crds"].map((folder) => readFile(join(root, folder, "mlflowservers.yaml"))),
     );
     assert.ok(one && other && one.equals(other));
   });

@@ -210,14 +210,16 @@ export const wrongDocuments: readonly Wrong[] = [
   ...Object.entries(reservedVariables).map(([name, { instead }]) =>
     full(`the variable ${name}`, { [environment]: name }, environment, `${name} cannot be set here: ${instead}`),
   ),
-  ...Object.entries(reservedPrefixes).map(([prefix, why]) =>
-    full(`the variables ${prefix}*`, { [environment]: `${prefix}ANYTHING` }, environment, why),
+  ...Object.entries(reservedPrefixes).map(([prefix, { instead }]) =>
+    full(`the variables ${prefix}*`, { [environment]: `${prefix}ANYTHING` }, environment, instead),
   ),
   ...[
     "--dev",
     "--app-name=x",
     "--secrets-cache-ttl=9",
     "--secrets-cache-ttl=301",
+    "--secrets-cache-max-size=0",
+    "--secrets-cache-max-size=10001",
     "--secrets-cache-ttl 60",
     "--x-frame-options=NONE --dev",
     "--host=0.0.0.0",

@@ -21,9 +21,9 @@ const origin = text("An origin. Example: https://mlflow.example.com.", 255, {
 
 /** The ranges are those of MLflow 3.17; other values would keep the server from starting or be pointless. */
 const extraArgument = text("An argument in the form --name=value.", 128, {
-  rule: "self.matches('^(--secrets-cache-ttl=([1-9][0-9]|[12][0-9][0-9]|300)|--secrets-cache-max-size=[1-9][0-9]{0,5}|--x-frame-options=(SAMEORIGIN|DENY|NONE))$')",
+  rule: "self.matches('^(--secrets-cache-ttl=([1-9][0-9]|[12][0-9][0-9]|300)|--secrets-cache-max-size=([1-9][0-9]{0,3}|10000)|--x-frame-options=(SAMEORIGIN|DENY|NONE))$')",
   message:
-    "allowed are --secrets-cache-ttl=<10 to 300 seconds>, --secrets-cache-max-size=<entries> and --x-frame-options=SAMEORIGIN, DENY or NONE: all else has a field of its own or would open a door",
+    "allowed are --secrets-cache-ttl=<10 to 300 seconds>, --secrets-cache-max-size=<1 to 10000 entries> and --x-frame-options=SAMEORIGIN, DENY or NONE: all else has a field of its own or would open a door",
 });
 
 /** Settings of the MLflow process. */

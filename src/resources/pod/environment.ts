@@ -1,5 +1,5 @@
 import type { V1EnvFromSource, V1EnvVar } from "@kubernetes/client-node";
-import { neutralLoaders, reservedVariables } from "../../api/environment.ts";
+import { neutralEnvironment } from "../../api/environment.ts";
 import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
 import { sqliteUri } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
@@ -131,12 +131,12 @@ function authentication(inputs: Inputs): V1EnvVar[] {
   return [literal("MLFLOW_AUTH_CONFIG_PATH", authConfigPath), ...adminCredentials(inputs)];
 }
 
+/** Reserved variables that nothing of ours has set: as they do nothing. */
 function neutral(ours: readonly V1EnvVar[]): V1EnvVar[] {
   const named = new Set(ours.map((variable) => variable.name));
-  const reserved = Object.entries(reservedVariables).flatMap(([name, { neutral: value }]) =>
-    value === undefined || named.has(name) ? [] : [literal(name, value)],
-  );
-  return [...reserved, ...neutralLoaders.map((name) => literal(name, ""))];
+  return Object.entries(neutralEnvironment)
+    .filter(([name]) => !named.has(name))
+    .map(([name, value]) => literal(name, value));
 }
 
 function asEnvVar(variable: EnvironmentVariable): V1EnvVar {
