@@ -17,7 +17,12 @@ switch (command) {
     break;
   case "render": {
     const { render } = await import("./cli/render.ts");
-    process.exitCode = await render(args);
+    const { text } = await import("node:stream/consumers");
+    process.exitCode = await render(args, {
+      stdin: () => text(process.stdin),
+      stdout: (output) => process.stdout.write(output),
+      stderr: (line) => console.error(line),
+    });
     break;
   }
   case "version":
@@ -36,7 +41,7 @@ switch (command) {
 /** Runs until a signal asks it to end (exit code 0), or until it cannot go on (1). */
 async function run(): Promise<number> {
   const { operator } = await import("./runtime/operator.ts");
-  const { credentialSource, kubeConfig } = await import("./client/credentials.ts");
+  const { credentialsFor } = await import("./client/api-access.ts");
   const { jsonLog } = await import("./runtime/log.ts");
   let chosen: ReturnType<typeof settings>;
   try {
@@ -49,7 +54,7 @@ async function run(): Promise<number> {
   const running = await operator({
     ...chosen,
     version,
-    credentials: credentialSource(() => kubeConfig(chosen.kubeconfig)),
+    credentials: credentialsFor(chosen.access),
     log,
   });
   log.info(

@@ -1,10 +1,11 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
+import type { ApiAccess } from "./client/api-access.ts";
 
 /** How one process of the operator runs: from its arguments and its environment, which only this file reads. */
 export interface Settings {
-  /** Path of a kubeconfig; the pod's own service account without it. The ambient KUBECONFIG is never used. */
-  readonly kubeconfig: string | undefined;
+  /** By the kubeconfig that is named, else as the pod's own service account. The ambient KUBECONFIG is never used. */
+  readonly access: ApiAccess;
   /** Namespaces to work in; all without it. */
   readonly namespaces: readonly string[] | undefined;
   readonly imageRepository: string;
@@ -68,7 +69,7 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
   const leaderElect = read("leader-elect") ?? "true";
   if (leaderElect !== "true" && leaderElect !== "false") throw new Error("--leader-elect is true or false.");
   return {
-    kubeconfig: read("kubeconfig"),
+    access: access(read("kubeconfig"), environment),
     namespaces,
     imageRepository: read("image-repository") ?? "ghcr.io/mlflow-operator/mlflow-server",
     clusterDomain: read("cluster-domain") ?? "cluster.local",
@@ -81,6 +82,17 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     logLevel,
     instance: nonEmpty(environment["POD_NAME"]) ?? hostname(),
   };
+}
+
+function access(kubeconfig: string | undefined, environment: NodeJS.ProcessEnv): ApiAccess {
+  if (kubeconfig !== undefined) return { kubeconfig };
+  const host = nonEmpty(environment["KUBERNETES_SERVICE_HOST"]);
+  const port = nonEmpty(environment["KUBERNETES_SERVICE_PORT"]);
+  if (host === undefined || port === undefined) {
+    throw new Error("This is no pod of a cluster: say which cluster to work on by --kubeconfig <path>.");
+  }
+  const directory = nonEmpty(environment["MLFLOW_OPERATOR_SERVICE_ACCOUNT_DIRECTORY"]);
+  return { host, port, ...(directory === undefined ? {} : { serviceAccountDirectory: directory }) };
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

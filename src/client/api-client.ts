@@ -1,0 +1,175 @@
+import { ApiError, type ApiFailure, isApiError } from "../kube/api-error.ts";
+import { type Connections, connections, destroy, maxCalls, retire } from "./connections.ts";
+import { type CredentialSource, type Credentials, sameTls } from "./credentials.ts";
+import { type Answer, exchange, LineRefused, type Outgoing, stale } from "./exchange.ts";
+import { failureOf, isDistrust, refusalOf } from "./failure.ts";
+
+export interface Call {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Absolute, as `resourcePath` returns it. */
+  readonly path: string;
+  /** Those undefined are left out. */
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Default `application/json`. */
+  readonly accept?: string;
+  readonly body?: unknown;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+  /** From the call to the end of the answer, the wait for a free connection included. Default 30. */
+  readonly timeoutSeconds?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ApiClient {
+  /**
+   * The answer, parsed: T is what the API server's schema promises for this call. Throws {@link ApiError}. Nothing is
+   * tried twice (the queue repeats a pass, the list-watch its list), with one exception: when a kept connection turns
+   * out to have been closed by the server while it was idle, what is not a POST is sent again on another.
+   */
+  request<T>(call: Call): Promise<T>;
+  /**
+   * Delivers the answer line by line until the server ends it. Throws {@link ApiError} when it is refused or cut, or with
+   * reason `Timeout` when nothing comes for `idleSeconds`; and what `onLine` throws.
+   */
+  stream(call: Call, idleSeconds: number, onLine: (line: string) => void): Promise<void>;
+  /** Cuts all connections; calls in flight fail, and later ones. */
+  close(): void;
+}
+
+export interface ApiClientOptions {
+  readonly credentials: CredentialSource;
+  /** `name/version`, as audit logs show it. */
+  readonly userAgent: string;
+  /** Told when a request ends: `status` is 0 where no answer came; `seconds` from the call to the end of the answer. */
+  readonly onCall?: (method: Call["method"], status: number, seconds: number) => void;
+}
+
+const defaultTimeoutSeconds = 30;
+
+/** HTTP/1.1 over few kept connections; credentials by a {@link CredentialSource}. */
+export function apiClient(options: ApiClientOptions): ApiClient {
+  let open: { readonly connections: Connections; readonly credentials: Credentials } | undefined;
+  let closed = false;
+
+  async function connect(): Promise<{ connections: Connections; credentials: Credentials }> {
+    const credentials = await options.credentials.current();
+    if (closed) throw new Error("The client is closed.");
+    const { server, tls } = credentials;
+    if (open !== undefined && open.credentials.server.href === server.href && sameTls(open.credentials.tls, tls)) {
+      return { connections: open.connections, credentials };
+    }
+    if (open !== undefined) retire(open.connections);
+    open = { connections: connections(server.protocol, tls), credentials };
+    return open;
+  }
+
+  async function send(call: Call, limitSeconds: number, onLine?: (line: string) => void): Promise<Answer> {
+    try {
+      const { connections, credentials } = await connect();
+      const agent = onLine === undefined ? connections.calls : connections.watches;
+      const outgoing = outgoingOf(call, credentials, options.userAgent, agent, limitSeconds);
+      // Each attempt uses up one kept connection, so the last one is at the latest with a new one.
+      for (let attempts = call.method === "POST" ? 1 : maxCalls + 1; attempts > 0; attempts--) {
+        const answer = await exchange(outgoing, onLine);
+        if (answer === stale) continue;
+        if (answer.status >= 300) throw refused(call, refusalOf(answer));
+        return answer;
+      }
+      throw new Error("The API server had closed the connection.");
+    } catch (error) {
+      if (error instanceof LineRefused) throw error.cause;
+      throw error instanceof ApiError ? error : refused(call, failureOf(error, limitSeconds));
+    }
+  }
+
+  function refused(call: Call, failure: ApiFailure): ApiError {
+    if (failure.status === 401 || isDistrust(failure)) options.credentials.refused();
+    return new ApiError(call.method, call.path, failure);
+  }
+
+  return {
+    request: async (call) => {
+      const started = performance.now();
+      let status = 0;
+      try {
+        const answer = await send(call, call.timeoutSeconds ?? defaultTimeoutSeconds);
+        status = answer.status;
+        return parsed(call, answer);
+      } catch (error) {
+        if (error instanceof ApiError) status = error.status;
+        throw error;
+      } finally {
+        options.onCall?.(call.method, status, (performance.now() - started) / 1000);
+      }
+    },
+    stream: async (call, idleSeconds, onLine) => {
+      await send(call, idleSeconds, onLine);
+    },
+    close: () => {
+      closed = true;
+      if (open !== undefined) destroy(open.connections);
+    },
+  };
+}
+
+/** The object at `path`, or undefined where there is none. Throws {@link ApiError} for the rest. */
+export async function find<T>(client: ApiClient, path: string): Promise<T | undefined> {
+  try {
+    return await client.request<T>({ method: "GET", path });
+  } catch (error) {
+    if (isApiError(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+/** `any`, so that {@link ApiClient.request} can give it the type that its caller knows. */
+function parsed({ method, path }: Call, { body, status }: Answer): ReturnType<typeof JSON.parse> {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    throw new ApiError(method, path, {
+      status,
+      reason: "NotJson",
+      detail: "The answer is not JSON: is this an API server?",
+    });
+  }
+}
+
+function outgoingOf(
+  call: Call,
+  { server, headers }: Credentials,
+  userAgent: string,
+  agent: Connections["calls"],
+  limitSeconds: number,
+): Outgoing {
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+  return {
+    protocol: server.protocol,
+    body,
+    signal: call.signal,
+    limitMilliseconds: limitSeconds * 1000,
+    options: {
+      agent,
+      method: call.method,
+      host: server.hostname.replace(/^\[|\]$/g, ""),
+      port: server.port || (server.protocol === "http:" ? 80 : 443),
+      path: `${server.pathname.replace(/\/$/, "")}${call.path}${queryText(call.query)}`,
+      headers: {
+        ...headers,
+        "User-Agent": userAgent,
+        Accept: call.accept ?? "application/json",
+        ...(body === undefined
+          ? {}
+          : { "Content-Type": call.contentType ?? "application/json", "Content-Length": Buffer.byteLength(body) }),
+      },
+    },
+  };
+}
+
+function queryText(query: Call["query"]): string {
+  if (query === undefined) return "";
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}

@@ -1,0 +1,20 @@
+/** Bounds of the wait between attempts, in seconds. */
+export interface BackoffBounds {
+  readonly first: number;
+  readonly longest: number;
+}
+
+/**
+ * Milliseconds to wait after `failures` in a row (1 is the first): full jitter, anything between nothing and the bound
+ * that doubles with each failure, so that many clients of an API server that comes back do not come at once. Never
+ * less than what the API server asked for by Retry-After.
+ */
+export function backoffMilliseconds(
+  failures: number,
+  bounds: BackoffBounds,
+  retryAfterSeconds = 0,
+  random: () => number = Math.random,
+): number {
+  const bound = Math.min(bounds.longest, bounds.first * 2 ** Math.max(0, failures - 1));
+  return Math.max(random() * bound, retryAfterSeconds) * 1000;
+}

@@ -1,0 +1,56 @@
+import type { ApiFailure } from "../kube/api-error.ts";
+import { Aborted, type Answer, Overdue } from "./exchange.ts";
+
+/** The part of metav1.Status that says why. */
+export interface Status {
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly details?: { readonly retryAfterSeconds?: number };
+}
+
+/** Longest part of a message of the API server that is quoted: that of a large object's validation can be huge. */
+const longestDetail = 1000;
+
+/** Why the API server refused: what its Status says, or the HTTP status where something else answered in its place. */
+export function refusalOf(answer: Answer): ApiFailure {
+  const failure = failureOfStatus(statusIn(answer.body), answer.status, answer.statusText);
+  const seconds = Number(answer.headers["retry-after"]);
+  return seconds > 0 ? { ...failure, retryAfterSeconds: seconds } : failure;
+}
+
+/** The same of a Status, as an answer or as the ERROR event of a watch has it. */
+export function failureOfStatus(status: Status, code = status.code ?? 500, text = "Unknown"): ApiFailure {
+  return {
+    status: code,
+    reason: status.reason || text,
+    detail: (status.message || "The answer has no message.").slice(0, longestDetail),
+    retryAfterSeconds: status.details?.retryAfterSeconds,
+  };
+}
+
+/** Why there was no answer. */
+export function failureOf(error: unknown, limitSeconds: number): ApiFailure {
+  if (error instanceof Overdue) return { status: 0, reason: "Timeout", detail: `No answer within ${limitSeconds} s.` };
+  if (error instanceof Aborted) return { status: 0, reason: "Aborted", detail: "The call was given up." };
+  const { code, message } = error instanceof Error ? { code: codeOf(error), message: error.message } : {};
+  return { status: 0, reason: code ?? "Failed", detail: message || String(error) };
+}
+
+/** Whether the connection failed because one side does not trust the other, so that other credentials may help. */
+export function isDistrust(failure: ApiFailure): boolean {
+  return /^(ERR_TLS_|ERR_SSL_|UNABLE_TO_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA)/.test(failure.reason);
+}
+
+function codeOf(error: Error): string | undefined {
+  return "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+function statusIn(body: Buffer): Status {
+  try {
+    const parsed: unknown = JSON.parse(body.toString("utf8"));
+    return typeof parsed === "object" && parsed !== null ? parsed : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,22 @@
+export type Change = "added" | "modified" | "deleted";
+
+/** Takes in one list. Dropped without `complete` when the list fails on the way. */
+export interface Listing<T> {
+  item(object: T): void;
+  /** The list was whole: what it did not contain is no more. */
+  complete(resourceVersion: string): void;
+}
+
+/** Where a list-watch delivers. */
+export interface Sink<T> {
+  /**
+   * Begins to take in a list. A sink without it holds nothing of its own: it is sent metadata only, and its list is no
+   * more than the question where to begin.
+   */
+  listing?(): Listing<T>;
+  /** Everything before this moment may have changed without a word. Called after each list. */
+  relisted?(): void;
+  changed(change: Change, object: T): void;
+  /** All up to this resource version has been delivered. */
+  reached?(resourceVersion: string): void;
+}

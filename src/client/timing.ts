@@ -1,0 +1,17 @@
+import type { BackoffBounds } from "./backoff.ts";
+
+export interface ListWatchTiming {
+  readonly backoff: BackoffBounds;
+  /** A watch that is silent for longer is cut and resumed. The API server sends a bookmark about once a minute. */
+  readonly idleSeconds: number;
+  /** How long the API server is asked to keep a watch open: random between the two, so that watches end apart. */
+  readonly watchSeconds: readonly [number, number];
+  readonly pageSize: number;
+}
+
+export const defaultTiming: ListWatchTiming = {
+  backoff: { first: 0.2, longest: 15 },
+  idleSeconds: 90,
+  watchSeconds: [300, 600],
+  pageSize: 500,
+};

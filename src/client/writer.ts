@@ -1,0 +1,151 @@
+import type { MlflowServer } from "../api/server.ts";
+import { ApiError, isApiError } from "../kube/api-error.ts";
+import { isKind, resourcePath } from "../kube/kinds.ts";
+import type { Owned } from "../kube/manifests.ts";
+import { manager } from "../kube/names.ts";
+import { objectText } from "../kube/object.ts";
+import type { Cluster } from "../reconcile/cluster.ts";
+import { type ApiClient, find } from "./api-client.ts";
+import type { Caches } from "./caches.ts";
+import { event } from "./event.ts";
+import { type JsonPatchStep, type ManagedFields, merged, renamed, trace } from "./ownership.ts";
+import { trimmed } from "./trimmed.ts";
+
+/** The methods of the port that call the API server, each with the calls that it makes. */
+export type Writer = Pick<Cluster, "read" | "create" | "apply" | "delete" | "report" | "notify">;
+
+export interface WriterOptions {
+  readonly client: ApiClient;
+  readonly caches: Pick<Caches, "wrote" | "removed" | "reported">;
+  /** Name of this operator among its replicas (the pod's), for events. */
+  readonly instance: string;
+  /** An event could not be recorded; nothing else comes of it. */
+  readonly onEventLost?: (error: unknown) => void;
+}
+
+const fieldManager = manager;
+const applyPatch = "application/apply-patch+yaml";
+const jsonPatch = "application/json-patch+json";
+
+/** Whole objects travel; the answers are given to the caches. */
+export function writer({ client, caches, instance, onEventLost }: WriterOptions): Writer {
+  async function patched(object: Owned, steps: readonly JsonPatchStep[]): Promise<void> {
+    await client.request({
+      method: "PATCH",
+      path: pathOf(object),
+      query: { fieldManager },
+      contentType: jsonPatch,
+      body: steps,
+    });
+  }
+
+  /** One call after a POST of ours, else none. */
+  async function takeOver(live: Owned): Promise<void> {
+    const seen = live.metadata.managedFields ?? [];
+    switch (trace(seen, manager)) {
+      case "none":
+        return;
+      case "one":
+        return patched(live, renamed(seen, manager));
+      case "many": {
+        const whole = await find<{ metadata: { resourceVersion?: string; managedFields?: ManagedFields[] } }>(
+          client,
+          pathOf(live),
+        );
+        if (whole !== undefined) await patched(live, merged(whole.metadata, manager));
+      }
+    }
+  }
+
+  return {
+    read: async (object) => {
+      const { kind, metadata } = object;
+      if (!isKind(kind))
+        throw new Error(`${objectText(object)} cannot be read: its kind is not in the table of kinds.`);
+      const found = await find<Owned>(client, resourcePath(kind, metadata.namespace, metadata.name));
+      return found === undefined ? undefined : trimmed(found);
+    },
+
+    create: async (manifest) => {
+      const { kind, metadata } = manifest;
+      const path = resourcePath(kind, metadata.namespace);
+      try {
+        const created = await client.request<Owned>({ method: "POST", path, query: { fieldManager }, body: manifest });
+        caches.wrote(created, true);
+        return "created";
+      } catch (error) {
+        if (error instanceof ApiError && error.reason === "AlreadyExists") return "exists";
+        throw error;
+      }
+    },
+
+    apply: async (manifest, live) => {
+      await takeOver(live);
+      const applied = await client.request<Owned>({
+        method: "PATCH",
+        path: pathOf(manifest),
+        query: { fieldManager, force: true },
+        contentType: applyPatch,
+        // JSON is YAML. With the uid, what was deleted meanwhile is not created anew, and what somebody else then created
+        // under its name is not taken over.
+        body: { ...manifest, metadata: { ...manifest.metadata, uid: live.metadata.uid } },
+      });
+      caches.wrote(applied, false);
+    },
+
+    delete: async (object) => {
+      // A Job's name is to be free only when its pods are gone: two migrations must never run at once.
+      const propagationPolicy = object.kind === "Job" ? "Foreground" : "Background";
+      const body = {
+        apiVersion: "v1",
+        kind: "DeleteOptions",
+        propagationPolicy,
+        preconditions: { uid: object.metadata.uid },
+      };
+      try {
+        const answer = await client.request<Owned | { kind: "Status" }>({
+          method: "DELETE",
+          path: pathOf(object),
+          body,
+        });
+        // What has finalizers is returned, and stays until they are done; for the rest there is a Status.
+        if ("metadata" in answer && answer.kind === object.kind && answer.metadata.deletionTimestamp)
+          caches.wrote(answer, false);
+        else caches.removed(object);
+      } catch (error) {
+        if (!isApiError(error, 404) && !isApiError(error, 409)) throw error;
+        caches.removed(object);
+      }
+    },
+
+    report: async (server, status) => {
+      const { namespace, name, uid } = server.metadata;
+      // `add` replaces the whole status, whatever it had before; a merge patch would keep what is left out.
+      const steps: JsonPatchStep[] = [
+        { op: "test", path: "/metadata/uid", value: uid },
+        { op: "add", path: "/status", value: status },
+      ];
+      const answer = await client.request<MlflowServer>({
+        method: "PATCH",
+        path: resourcePath("MlflowServer", namespace, name, "status"),
+        query: { fieldManager },
+        contentType: jsonPatch,
+        body: steps,
+      });
+      caches.reported(answer);
+    },
+
+    notify: async (server, notice) => {
+      try {
+        const path = resourcePath("Event", server.metadata.namespace);
+        await client.request({ method: "POST", path, body: event(server, notice, instance, new Date()) });
+      } catch (error) {
+        onEventLost?.(error);
+      }
+    },
+  };
+}
+
+function pathOf(object: Pick<Owned, "kind" | "metadata">): string {
+  return resourcePath(object.kind, object.metadata.namespace, object.metadata.name);
+}

@@ -1,0 +1,551 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { before, describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { credentialsFor } from "../../../src/client/api-access.ts";
+import { apiClient } from "../../../src/client/api-client.ts";
+import { type ClusterConnection, clusterConnection } from "../../../src/client/cluster.ts";
+import { ApiError } from "../../../src/kube/api-error.ts";
+import type { ConfigMap, Job, Manifest, Owned, Secret, Service } from "../../../src/kube/manifests.ts";
+import { label, manager } from "../../../src/kube/names.ts";
+import { type Key, keyText, type ObjectMeta } from "../../../src/kube/object.ts";
+import type { Cluster } from "../../../src/reconcile/cluster.ts";
+import { smallest } from "../../api/documents.ts";
+import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
+import { sharedControlPlane } from "../../control-plane/shared.ts";
+import { type AuditLog, auditLog } from "../../support/audit-log.ts";
+import { installDefinition } from "../admission/verdict.ts";
+
+let access: ClusterAccess;
+let log: AuditLog;
+
+before(async () => {
+  access = await sharedControlPlane();
+  log = auditLog(access);
+  await installDefinition(access);
+});
+
+interface Connected {
+  readonly key: Key;
+  readonly connection: ClusterConnection;
+  /** One pass over the key's server. */
+  readonly pass: <T>(run: (cluster: Cluster) => Promise<T>) => Promise<T>;
+  /** Keys that were told to be changed, since the last time this was asked. */
+  readonly told: () => string[];
+  /** Calls other than lists and watches since then, as the audit log has them: `verb resource`. */
+  readonly calls: () => Promise<string[]>;
+  readonly lost: unknown[];
+}
+
+/** A namespace with one server, and a connection that watches it. */
+async function connected(context: TestContext, watchAll = false): Promise<Connected> {
+  const key = { namespace: `cluster-${randomUUID().slice(0, 8)}`, name: "mlflow" };
+  await call("POST", "/api/v1/namespaces", { metadata: { name: key.namespace } });
+  await call("POST", serversPath(key), smallest);
+  const userAgent = `client-test/${randomUUID()}`;
+  const client = apiClient({ credentials: credentialsFor({ kubeconfig: access.kubeconfigPath }), userAgent });
+  let keys: string[] = [];
+  const lost: unknown[] = [];
+  const connection = clusterConnection({
+    client,
+    ...(watchAll ? {} : { namespaces: [key.namespace] }),
+    onServer: (changed) => {
+      if (changed.namespace === key.namespace) keys.push(keyText(changed));
+    },
+    instance: "pod-0",
+    onEventLost: (error) => void lost.push(error),
+  });
+  context.after(() => {
+    connection.stop();
+    client.close();
+  });
+  assert.ok(await connection.synced);
+  let since = await log.mark();
+  return {
+    key,
+    connection,
+    lost,
+    pass: (run) => connection.pass(key, run),
+    told: () => {
+      const soFar = [...new Set(keys)];
+      keys = [];
+      return soFar;
+    },
+    calls: async () => {
+      const made = await log.calls({ since, userAgent, exclude: ({ verb }) => verb === "list" || verb === "watch" });
+      since = await log.mark();
+      return made.map(({ verb, resource, subresource }) => `${verb} ${resource}${subresource && `/${subresource}`}`);
+    },
+  };
+}
+
+const serversPath = ({ namespace }: Key) => `/apis/mlflow-operator.dev/v1alpha1/namespaces/${namespace}/mlflowservers`;
+
+async function call<T = Owned>(method: string, path: string, body?: unknown, type = "application/json"): Promise<T> {
+  const answer = await access.request(method, path, {
+    headers: { "content-type": type },
+    ...(body !== undefined && { body }),
+  });
+  assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.body}`);
+  return JSON.parse(answer.body);
+}
+
+const mergePatch = (path: string, body: unknown) => call("PATCH", path, body, "application/merge-patch+json");
+
+async function until(condition: () => unknown, what: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadline, `${what} did not happen within 10 s`);
+    await sleep(10);
+  }
+}
+
+/** Long enough for a watch to tell of what has been answered. */
+const moment = () => sleep(200);
+
+function metadata({ namespace, name: server }: Key, name: string): ObjectMeta {
+  return { namespace, name, labels: { [label.managedBy]: manager, [label.server]: server } };
+}
+
+function service(key: Key, ports: Service["spec"]["ports"] = [{ name: "http", port: 80, targetPort: 5000 }]): Service {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: metadata(key, "mlflow"),
+    spec: { selector: { app: "a" }, ports },
+  };
+}
+
+function configMap(key: Key, data: Record<string, string>, name = "settings"): ConfigMap {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: metadata(key, name), data };
+}
+
+/** The only object that the cache has of the server. */
+async function only({ pass, key }: Connected): Promise<Owned> {
+  const [object, ...more] = await pass(async (cluster) => cluster.owned(key));
+  assert.ok(object !== undefined && more.length === 0);
+  return object;
+}
+
+const live = (path: string) =>
+  call<{ metadata: ObjectMeta; data?: Record<string, string>; spec?: Service["spec"] }>("GET", path);
+
+describe("create", () => {
+  test("is one call, and is seen by the next pass at once", async (context) => {
+    const one = await connected(context);
+    assert.equal(await one.pass((cluster) => cluster.create(service(one.key))), "created");
+    assert.equal((await only(one)).kind, "Service");
+    assert.deepEqual(await one.calls(), ["create services"]);
+  });
+
+  test("of a name that is taken says so, whoever has it", async (context) => {
+    const one = await connected(context);
+    await call("POST", `/api/v1/namespaces/${one.key.namespace}/configmaps`, { metadata: { name: "settings" } });
+    const manifest = configMap(one.key, { a: "b" });
+    assert.equal(await one.pass((cluster) => cluster.create(manifest)), "exists");
+    const found = await one.pass((cluster) => cluster.read(manifest));
+    assert.deepEqual([found?.metadata.labels, found?.kind], [undefined, "ConfigMap"]);
+    assert.equal(await one.pass((cluster) => cluster.read(service(one.key))), undefined);
+  });
+
+  test("that the API server refuses is an ApiError with its reason", async (context) => {
+    const one = await connected(context);
+    const wrong = service(one.key, [{ port: 99_999 }]);
+    await assert.rejects(
+      one.pass((cluster) => cluster.create(wrong)),
+      (error) => {
+        assert.ok(error instanceof ApiError);
+        assert.deepEqual([error.status, error.reason], [422, "Invalid"]);
+        assert.match(error.message, /^POST \/api\/v1\/namespaces\/[^ ]*\/services: 422 Invalid: .*99999/);
+        return true;
+      },
+    );
+  });
+});
+
+describe("apply", () => {
+  test("after create removes fields that the manifest dropped: two calls, and one from then on", async (context) => {
+    const one = await connected(context);
+    const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
+    const write = async (data: Record<string, string>) => {
+      const before = await only(one);
+      await one.calls();
+      await one.pass((cluster) => cluster.apply(configMap(one.key, data), before));
+      return (await live(path)).data;
+    };
+    await one.pass((cluster) => cluster.create(configMap(one.key, { a: "1", b: "2", c: "3" })));
+    assert.deepEqual(await write({ a: "1", b: "2" }), { a: "1", b: "2" });
+    assert.deepEqual(await one.calls(), ["patch configmaps", "patch configmaps"]);
+    assert.deepEqual(await write({ a: "1" }), { a: "1" });
+    assert.deepEqual(await one.calls(), ["patch configmaps"]);
+    const { managedFields } = (await live(path)).metadata;
+    assert.deepEqual(
+      managedFields?.map(({ manager: by, operation }) => [by, operation]),
+      [[manager, "Apply"]],
+    );
+  });
+
+  test("removes dropped list items of a Service, whose defaults the API server filled in", async (context) => {
+    const one = await connected(context);
+    const both = service(one.key, [
+      { name: "http", port: 80, targetPort: 5000 },
+      { name: "metrics", port: 81, targetPort: 5001 },
+    ]);
+    await one.pass((cluster) => cluster.create(both));
+    const before = await only(one);
+    await one.pass((cluster) => cluster.apply(service(one.key), before));
+    const { spec } = await live(`/api/v1/namespaces/${one.key.namespace}/services/mlflow`);
+    assert.deepEqual(
+      spec?.ports?.map(({ name }) => name),
+      ["http"],
+    );
+  });
+
+  test("takes back what others changed and leaves what others added", async (context) => {
+    const one = await connected(context);
+    const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
+    const manifest = configMap(one.key, { a: "1" });
+    await one.pass((cluster) => cluster.create(manifest));
+    for (const drifted of ["x", "y"]) {
+      const {
+        metadata: { resourceVersion },
+      } = await mergePatch(path, { data: { a: drifted, theirs: "kept" } });
+      await until(async () => (await only(one)).metadata.resourceVersion === resourceVersion, "the drift in the cache");
+      const before = await only(one);
+      await one.calls();
+      await one.pass((cluster) => cluster.apply(manifest, before));
+      assert.deepEqual((await live(path)).data, { a: "1", theirs: "kept" });
+      assert.ok((await one.calls()).length <= 2);
+    }
+  });
+
+  test("merges an entry of operation Update beside one of operation Apply", async (context) => {
+    const one = await connected(context);
+    const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
+    await call(
+      "PATCH",
+      `${path}?fieldManager=${manager}`,
+      configMap(one.key, { a: "1" }),
+      "application/apply-patch+yaml",
+    );
+    await call("PATCH", `${path}?fieldManager=${manager}`, { data: { b: "2" } }, "application/merge-patch+json");
+    await until(async () => (await only(one)).metadata.managedFields?.length === 2, "both entries in the cache");
+    const before = await only(one);
+    await one.pass((cluster) => cluster.apply(configMap(one.key, { c: "3" }), before));
+    const after = await live(path);
+    assert.deepEqual([after.data, after.metadata.managedFields?.length], [{ c: "3" }, 1]);
+  });
+
+  test("brings back nothing that was deleted, and takes nothing that is another's by then", async (context) => {
+    const one = await connected(context);
+    const maps = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
+    const manifest = configMap(one.key, { a: "1" });
+    await one.pass((cluster) => cluster.create(manifest));
+    const created = await only(one);
+    const before = { ...created, metadata: { ...created.metadata, managedFields: [{ manager, operation: "Apply" }] } };
+    await call("DELETE", `${maps}/settings`);
+    await assert.rejects(
+      one.pass((cluster) => cluster.apply(manifest, before)),
+      ApiError,
+    );
+    assert.equal((await access.request("GET", `${maps}/settings`)).status, 404);
+    await call("POST", maps, { metadata: { name: "settings" }, data: { theirs: "1" } });
+    await assert.rejects(
+      one.pass((cluster) => cluster.apply(manifest, before)),
+      ApiError,
+    );
+    assert.deepEqual((await live(`${maps}/settings`)).data, { theirs: "1" });
+  });
+
+  test("of an object that is not as the cache has it fails rather than to change the wrong entry", async (context) => {
+    const one = await connected(context);
+    await one.pass((cluster) => cluster.create(configMap(one.key, { a: "1" })));
+    const before = await only(one);
+    const stale = {
+      ...before,
+      metadata: { ...before.metadata, managedFields: [{ manager: "x" }, { manager, operation: "Update" }] },
+    };
+    await assert.rejects(
+      one.pass((cluster) => cluster.apply(configMap(one.key, {}), stale)),
+      ApiError,
+    );
+  });
+});
+
+describe("delete", () => {
+  const job = (key: Key): Job => ({
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: metadata(key, "migrate"),
+    spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "a", image: "a" }] } } },
+  });
+
+  test("is seen by the next pass at once; of what is gone it is fine", async (context) => {
+    const one = await connected(context);
+    await one.pass((cluster) => cluster.create(configMap(one.key, {})));
+    const object = await only(one);
+    await one.pass((cluster) => cluster.delete(object));
+    assert.deepEqual(await one.pass(async (cluster) => cluster.owned(one.key)), []);
+    await one.pass((cluster) => cluster.delete(object));
+    await moment();
+    assert.deepEqual(await one.pass(async (cluster) => cluster.owned(one.key)), []);
+  });
+
+  test("never strikes another object of that name", async (context) => {
+    const one = await connected(context);
+    const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
+    await one.pass((cluster) => cluster.create(configMap(one.key, { a: "1" })));
+    const object = await only(one);
+    await call("DELETE", path);
+    await call("POST", `/api/v1/namespaces/${one.key.namespace}/configmaps`, { metadata: { name: "settings" } });
+    await one.pass((cluster) => cluster.delete(object));
+    assert.equal((await live(path)).metadata.name, "settings");
+  });
+
+  test("of a Job waits for its pods", async (context) => {
+    const one = await connected(context);
+    await one.pass((cluster) => cluster.create(job(one.key)));
+    const pods = `/api/v1/namespaces/${one.key.namespace}/pods`;
+    await until(async () => (await call<{ items: Owned[] }>("GET", pods)).items.length === 1, "a pod");
+    const pod = (await call<{ items: Owned[] }>("GET", pods)).items[0];
+    assert.ok(pod);
+    await mergePatch(`${pods}/${pod.metadata.name}`, { metadata: { finalizers: ["test.example/hold"] } });
+    const object = await only(one);
+    await one.pass((cluster) => cluster.delete(object));
+    await moment();
+    const dying = await only(one);
+    assert.ok(dying.metadata.deletionTimestamp, "the Job is there while its pod is");
+    await mergePatch(`${pods}/${pod.metadata.name}`, { metadata: { finalizers: null } });
+    await until(
+      async () => (await one.pass(async (cluster) => cluster.owned(one.key))).length === 0,
+      "the end of the Job",
+    );
+  });
+
+  test("of a Deployment takes its ReplicaSets and pods with it", async (context) => {
+    const one = await connected(context);
+    const labels = { app: "a" };
+    const manifest: Manifest = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: metadata(one.key, "mlflow"),
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: "a", image: "a" }] } },
+      },
+    };
+    await one.pass((cluster) => cluster.create(manifest));
+    const sets = `/apis/apps/v1/namespaces/${one.key.namespace}/replicasets`;
+    await until(async () => (await call<{ items: Owned[] }>("GET", sets)).items.length === 1, "a ReplicaSet");
+    const object = await only(one);
+    await one.pass((cluster) => cluster.delete(object));
+    await until(
+      async () => (await call<{ items: Owned[] }>("GET", sets)).items.length === 0,
+      "the end of the ReplicaSet",
+    );
+  });
+});
+
+describe("report", () => {
+  const serverOf = async ({ pass, key }: Connected) => {
+    const server = await pass(async (cluster) => cluster.server(key));
+    assert.ok(server !== undefined);
+    return server;
+  };
+
+  test("replaces the whole status in one call, and the next pass sees it", async (context) => {
+    const one = await connected(context);
+    const server = await serverOf(one);
+    await one.pass((cluster) => cluster.report(server, { url: "http://a", version: "3.17.2", replicas: 1 }));
+    assert.deepEqual((await serverOf(one)).status, { url: "http://a", version: "3.17.2", replicas: 1 });
+    await one.calls();
+    await one.pass((cluster) => cluster.report(server, { version: "3.17.2" }));
+    assert.deepEqual(await one.calls(), ["patch mlflowservers/status"]);
+    const { status, spec } = await call<{ status: unknown; spec: unknown }>(
+      "GET",
+      `${serversPath(one.key)}/${one.key.name}`,
+    );
+    assert.deepEqual(status, { version: "3.17.2" });
+    assert.deepEqual(spec, server.spec);
+  });
+
+  test("of a server that was deleted and made again fails", async (context) => {
+    const one = await connected(context);
+    const server = await serverOf(one);
+    await call("DELETE", `${serversPath(one.key)}/${one.key.name}`);
+    await call("POST", serversPath(one.key), smallest);
+    await assert.rejects(
+      one.pass((cluster) => cluster.report(server, { version: "3.17.2" })),
+      ApiError,
+    );
+    assert.equal(
+      (await call<{ status?: unknown }>("GET", `${serversPath(one.key)}/${one.key.name}`)).status,
+      undefined,
+    );
+  });
+
+  test("does not hide a change of the spec that comes at the same time", async (context) => {
+    const one = await connected(context);
+    const server = await serverOf(one);
+    await one.pass((cluster) => cluster.report(server, { version: "3.17.2" }));
+    await moment();
+    one.told();
+    await Promise.all([
+      mergePatch(`${serversPath(one.key)}/${one.key.name}`, { spec: { hibernate: true } }),
+      one.pass((cluster) => cluster.report(server, { version: "3.17.2" })),
+    ]);
+    await until(async () => (await serverOf(one)).spec.hibernate === true, "the new spec");
+    await until(() => one.told().includes(keyText(one.key)), "the call");
+  });
+});
+
+describe("notify", () => {
+  const notice = {
+    type: "Warning",
+    reason: "SecretMissing",
+    action: "Reconcile",
+    message: "Create Secret db.",
+  } as const;
+
+  test("is seen in kubectl describe", async (context) => {
+    const one = await connected(context);
+    await one.pass(async (cluster) => {
+      const server = cluster.server(one.key);
+      assert.ok(server);
+      await cluster.notify(server, notice);
+    });
+    assert.deepEqual([one.lost, await one.calls()], [[], ["create events"]]);
+    const { stdout } = await access.kubectl([
+      "describe",
+      "mlflowserver",
+      one.key.name,
+      "--namespace",
+      one.key.namespace,
+    ]);
+    assert.match(stdout, /Warning\s+SecretMissing\s+\S+\s+mlflow-operator\s+Create Secret db\./);
+  });
+
+  test("that is refused fails no pass", async (context) => {
+    const one = await connected(context);
+    await one.pass(async (cluster) => {
+      const server = cluster.server(one.key);
+      assert.ok(server);
+      await cluster.notify({ ...server, metadata: { ...server.metadata, namespace: "absent" } }, notice);
+    });
+    assert.equal(one.lost.length, 1);
+  });
+});
+
+describe("what matters to a server", () => {
+  test("is told: itself, what is labelled as its own, also when that is deleted or goes to another", async (context) => {
+    const one = await connected(context);
+    const path = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
+    await until(() => one.told().includes(keyText(one.key)), "the server");
+    await call("POST", path, configMap(one.key, {}));
+    await until(() => one.told().includes(keyText(one.key)), "the creation");
+    await mergePatch(`${path}/settings`, { metadata: { labels: { [label.server]: "other" } } });
+    const both = [keyText(one.key), `${one.key.namespace}/other`];
+    const told = new Set<string>();
+    await until(() => {
+      for (const key of one.told()) told.add(key);
+      return both.every((key) => told.has(key));
+    }, "the call for both");
+    await call("DELETE", `${path}/settings`);
+    await until(() => one.told().includes(`${one.key.namespace}/other`), "the deletion");
+    await call("DELETE", `${serversPath(one.key)}/${one.key.name}`);
+    await until(() => one.told().includes(keyText(one.key)), "the end of the server");
+    assert.equal(await one.pass(async (cluster) => cluster.server(one.key)), undefined);
+  });
+
+  test("is not what nobody reads: no call, no key", async (context) => {
+    const one = await connected(context, true);
+    await moment();
+    one.told();
+    for (const kind of ["secrets", "configmaps"]) {
+      const path = `/api/v1/namespaces/${one.key.namespace}/${kind}`;
+      for (let index = 0; index < 5; index++) await call("POST", path, { metadata: { name: `foreign-${index}` } });
+      await mergePatch(`${path}/foreign-1`, { metadata: { annotations: { a: "b" } } });
+      await call("DELETE", `${path}/foreign-2`);
+    }
+    await moment();
+    assert.deepEqual([one.told(), await one.calls()], [[], []]);
+  });
+});
+
+describe("a Secret that a spec names", () => {
+  const secret = (data: Record<string, string>) => ({ metadata: { name: "db" }, stringData: data });
+  const passwordIn = (found: Secret | undefined) => found?.data?.["password"] && atob(found.data["password"]);
+
+  async function reading(context: TestContext) {
+    const one = await connected(context);
+    const path = `/api/v1/namespaces/${one.key.namespace}/secrets`;
+    const read = () => one.pass(async (cluster) => passwordIn(await cluster.secret(one.key.namespace, "db")));
+    const called = () => until(() => one.told().includes(keyText(one.key)), "the call for its reader");
+    await moment();
+    one.told();
+    return { one, path, read, called };
+  }
+
+  test("is fetched once per version; its changes are told", async (context) => {
+    const { one, path, read, called } = await reading(context);
+    await call("POST", path, secret({ password: "a" }));
+    assert.deepEqual([await read(), await read(), await one.calls()], ["a", "a", ["get secrets"]]);
+    await mergePatch(`${path}/db`, { stringData: { password: "b" } });
+    await called();
+    assert.deepEqual([await read(), await read(), await one.calls()], ["b", "b", ["get secrets"]]);
+    await call("DELETE", `${path}/db`);
+    await called();
+    assert.deepEqual([await read(), await read(), await one.calls()], [undefined, undefined, ["get secrets"]]);
+    await call("POST", path, secret({ password: "c" }));
+    await called();
+    assert.deepEqual([await read(), await one.calls()], ["c", ["get secrets"]]);
+  });
+
+  test("is told no more when the server's passes no longer read it, but while they fail", async (context) => {
+    const { one, path, read, called } = await reading(context);
+    await call("POST", path, secret({ password: "a" }));
+    await read();
+    await assert.rejects(
+      one.pass(async () => Promise.reject(new Error("this pass fails"))),
+      /this pass fails/,
+    );
+    await mergePatch(`${path}/db`, { stringData: { password: "b" } });
+    await called();
+    await one.pass(async () => {});
+    await mergePatch(`${path}/db`, { stringData: { password: "c" } });
+    await moment();
+    assert.deepEqual(one.told(), []);
+  });
+
+  test("and that is one of ours comes from the cache, and its changes are told to who reads it", async (context) => {
+    const { one, path, read } = await reading(context);
+    const other = { ...one.key, name: "other" };
+    const mine = { ...secret({ password: "a" }), metadata: metadata(other, "db") };
+    await call("POST", path, mine);
+    await until(async () => (await read()) === "a", "the Secret in the cache");
+    await one.calls();
+    one.told();
+    await mergePatch(`${path}/db`, { stringData: { password: "b" } });
+    const told = new Set<string>();
+    await until(() => {
+      for (const key of one.told()) told.add(key);
+      return told.has(keyText(one.key)) && told.has(keyText(other));
+    }, "the call for its server and its reader");
+    assert.deepEqual([await read(), await one.calls()], ["b", []]);
+    await mergePatch(`${path}/db`, {
+      metadata: { labels: { [label.managedBy]: "somebody" } },
+      stringData: { password: "c" },
+    });
+    await until(async () => (await read()) === "c", "the content of what is no longer ours");
+  });
+
+  test("and a ConfigMap likewise", async (context) => {
+    const one = await connected(context);
+    const path = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
+    const read = () => one.pass(async (cluster) => (await cluster.configMap(one.key.namespace, "ca"))?.data);
+    assert.equal(await read(), undefined);
+    await call("POST", path, { metadata: { name: "ca" }, data: { "ca.crt": "a" } });
+    await until(async () => (await read())?.["ca.crt"] === "a", "the content");
+    assert.deepEqual(await one.calls(), ["get configmaps", "get configmaps"]);
+  });
+});

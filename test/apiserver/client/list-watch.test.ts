@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { credentialsFor } from "../../../src/client/api-access.ts";
+import { apiClient } from "../../../src/client/api-client.ts";
+import { type ListWatch, listWatch } from "../../../src/client/list-watch.ts";
+import type { Change, Sink } from "../../../src/client/sink.ts";
+import { type Store, store } from "../../../src/client/store.ts";
+import type { ListWatchTiming } from "../../../src/client/timing.ts";
+import type { KubeObject } from "../../../src/kube/object.ts";
+import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
+import type { Fault, ProxiedRequest } from "../../support/fault.ts";
+import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
+
+let cluster: ControlPlane;
+let proxy: FaultProxy;
+let kubeconfig: string;
+
+before(async () => {
+  cluster = await startControlPlane({ controllerManager: false });
+  proxy = await startFaultProxy(cluster);
+  kubeconfig = await cluster.kubeconfigFor({ name: "watcher", groups: ["system:masters"] }, proxy.url);
+});
+after(async () => {
+  await proxy.close();
+  await cluster.close();
+});
+
+const timing: ListWatchTiming = {
+  backoff: { first: 0.05, longest: 1 },
+  idleSeconds: 90,
+  watchSeconds: [300, 600],
+  pageSize: 500,
+};
+
+interface Watched {
+  readonly path: string;
+  readonly cache: Store<KubeObject>;
+  readonly told: { change: Change; name: string }[];
+  readonly watch: ListWatch;
+  /** Of this resource, so far. */
+  readonly lists: () => number;
+  readonly watches: () => number;
+  readonly failures: unknown[];
+  readonly isWatch: (request: ProxiedRequest) => boolean;
+}
+
+/** ConfigMaps of a namespace of their own, some of them there already, listed and watched through the proxy. */
+async function watched(context: TestContext, options: Partial<ListWatchTiming> = {}, existing = 5): Promise<Watched> {
+  const namespace = `watch-${randomUUID().slice(0, 8)}`;
+  const path = `/api/v1/namespaces/${namespace}/configmaps`;
+  await call("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+  await inParallel(existing, (index) => write(path, `old-${index}`));
+  const client = apiClient({ credentials: credentialsFor({ kubeconfig }), userAgent: "list-watch" });
+  const told: Watched["told"] = [];
+  const failures: unknown[] = [];
+  const cache = store<KubeObject>((change, { metadata }) => void told.push({ change, name: metadata.name }));
+  const resource = { name: "configmaps", path, apiVersion: "v1", kind: "ConfigMap" };
+  const observer = { failed: (_resource: string, error: unknown) => void failures.push(error) };
+  const before = proxy.requests.length;
+  const watch = listWatch(client, resource, cache, observer, { ...timing, ...options });
+  context.after(() => {
+    watch.stop();
+    client.close();
+    proxy.clear();
+  });
+  const requests = () => proxy.requests.slice(before).filter((request) => request.path === path);
+  return {
+    path,
+    cache,
+    told,
+    watch,
+    failures,
+    lists: () => requests().filter((request) => !request.watch && !request.query.has("continue")).length,
+    watches: () => requests().filter((request) => request.watch).length,
+    isWatch: (request) => request.watch && request.path === path,
+  };
+}
+
+async function call(method: string, path: string, body?: unknown): Promise<string> {
+  const headers: Record<string, string> = method === "PATCH" ? { "content-type": "application/merge-patch+json" } : {};
+  const answer = await cluster.request(method, path, { headers, ...(body === undefined ? {} : { body }) });
+  assert.ok(answer.status < 300 || answer.status === 409, `${method} ${path}: ${answer.status} ${answer.body}`);
+  return answer.body;
+}
+
+const write = (path: string, name: string) => call("POST", path, { metadata: { name }, data: { at: randomUUID() } });
+const change = (path: string, name: string) => call("PATCH", `${path}/${name}`, { data: { at: randomUUID() } });
+const remove = (path: string, name: string) => call("DELETE", `${path}/${name}`);
+
+async function inParallel(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(16, count) }, worker));
+}
+
+const untilTrue = async (condition: () => boolean, what: string, seconds = 15) => {
+  const deadline = performance.now() + seconds * 1000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, `${what} did not happen within ${seconds} s`);
+    await sleep(10);
+  }
+};
+
+/** Name and version of all that the cache has, as a fresh list has it. */
+async function assertCurrent({ path, cache }: Watched, seconds = 15): Promise<void> {
+  const { items }: { items: KubeObject[] } = JSON.parse(await call("GET", path));
+  const versions = (objects: Iterable<KubeObject>) =>
+    [...objects].map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`).sort();
+  const wanted = versions(items);
+  const isCurrent = () => JSON.stringify(versions(cache.all())) === JSON.stringify(wanted);
+  await untilTrue(isCurrent, "what the cluster has in the cache", seconds).catch(() => {
+    assert.deepEqual(versions(cache.all()), wanted);
+  });
+}
+
+/** One of each: added, modified, deleted, replaced. */
+async function changeAll(path: string, round: number): Promise<void> {
+  await write(path, `new-${round}`);
+  await change(path, "old-0");
+  await write(path, `brief-${round}`);
+  await remove(path, `brief-${round}`);
+  await remove(path, "old-1");
+  await write(path, "old-1");
+}
+
+describe("a fault while the watch is open, with changes before, during and after it", () => {
+  const strikes: Record<string, { fault: Fault & { kind: "cut" | "hang" | "end" | "error-event" }; lists: number }> = {
+    "the connection is cut": { fault: { kind: "cut" }, lists: 1 },
+    "the server ends it": { fault: { kind: "end", at: { afterBytes: 0 } }, lists: 1 },
+    "it goes silent": { fault: { kind: "hang" }, lists: 1 },
+    "ERROR event 410": { fault: { kind: "error-event", code: 410 }, lists: 2 },
+    "ERROR event 429": { fault: { kind: "error-event", code: 429 }, lists: 1 },
+    "ERROR event 500": { fault: { kind: "error-event", code: 500 }, lists: 1 },
+  };
+  for (const [name, { fault, lists }] of Object.entries(strikes)) {
+    test(`${name}: ${lists === 1 ? "resumed without a list" : "listed again"}, nothing missed`, async (context) => {
+      const one = await watched(context, { idleSeconds: fault.kind === "hang" ? 1 : 90 });
+      assert.ok(await one.watch.synced);
+      await changeAll(one.path, 1);
+      await untilTrue(() => one.told.some(({ name: changed }) => changed === "new-1"), "the first change");
+      assert.equal(proxy.interrupt(fault, one.isWatch), 1);
+      await changeAll(one.path, 2);
+      await assertCurrent(one);
+      assert.equal(one.lists(), lists);
+      await changeAll(one.path, 3);
+      await assertCurrent(one);
+    });
+  }
+});
+
+describe("a watch that cannot be opened, three times", () => {
+  const faults: Record<string, { fault: Fault; lists: number }> = {
+    "403": { fault: { kind: "status", code: 403 }, lists: 1 },
+    "410": { fault: { kind: "status", code: 410 }, lists: 4 },
+    "429": { fault: { kind: "status", code: 429 }, lists: 1 },
+    "500": { fault: { kind: "status", code: 500 }, lists: 1 },
+    "503": { fault: { kind: "status", code: 503 }, lists: 1 },
+    // Too large a resource version: that of a backup would never be reached.
+    "504": { fault: { kind: "status", code: 504 }, lists: 2 },
+    "cut before the answer": { fault: { kind: "cut", at: "request" }, lists: 1 },
+    "cut after the answer": { fault: { kind: "cut", at: "response" }, lists: 1 },
+    "no answer": { fault: { kind: "hang", at: "request" }, lists: 1 },
+    "an answer that ends at once": { fault: { kind: "end", at: { afterBytes: 0 } }, lists: 1 },
+    "an answer that is cut within an event": { fault: { kind: "cut", at: { afterBytes: 50 } }, lists: 1 },
+    "an answer that goes silent after an event": { fault: { kind: "hang", at: { afterEvents: 1 } }, lists: 1 },
+  };
+  for (const [name, { fault, lists }] of Object.entries(faults)) {
+    test(`${name}: nothing missed, ${lists} lists`, async (context) => {
+      const one = await watched(context, { idleSeconds: fault.kind === "hang" ? 0.5 : 90 });
+      assert.ok(await one.watch.synced);
+      const handle = proxy.fault({ when: one.isWatch, fault, times: 3 });
+      proxy.interrupt({ kind: "cut" }, one.isWatch);
+      await handle.first;
+      await changeAll(one.path, 1);
+      await untilTrue(() => handle.hits() === 3, "the third fault");
+      await changeAll(one.path, 2);
+      await assertCurrent(one);
+      assert.equal(one.lists(), lists);
+    });
+  }
+});
+
+describe("a list that fails", () => {
+  for (const code of [401, 403, 410, 429, 500, 503, 504]) {
+    test(`with ${code}, three times, is made again`, async (context) => {
+      const handle = proxy.fault({
+        when: ({ watch, userAgent }) => !watch && userAgent === "list-watch",
+        fault: { kind: "status", code },
+        times: 3,
+      });
+      const one = await watched(context);
+      assert.ok(await one.watch.synced);
+      assert.deepEqual([handle.hits(), one.lists(), one.failures.length], [3, 4, 3]);
+      await changeAll(one.path, 1);
+      await assertCurrent(one);
+    });
+  }
+
+  test("because its continue token has expired is begun again", async (context) => {
+    const handle = proxy.fault({
+      when: ({ query }) => query.has("continue"),
+      fault: { kind: "status", code: 410 },
+      nth: 2,
+    });
+    const one = await watched(context, { pageSize: 50 }, 220);
+    assert.ok(await one.watch.synced);
+    assert.deepEqual([handle.hits(), one.lists()], [1, 2]);
+    assert.equal(one.told.length, 220, "what was told before the list failed is not told again");
+    await assertCurrent(one);
+  });
+});
+
+test("what was deleted while nobody watched is told after the list", async (context) => {
+  const one = await watched(context, { idleSeconds: 1 });
+  assert.ok(await one.watch.synced);
+  await write(one.path, "last");
+  await untilTrue(() => one.told.some(({ name }) => name === "last"), "the first change");
+  one.told.length = 0;
+  proxy.interrupt({ kind: "hang" }, one.isWatch);
+  proxy.fault({ when: one.isWatch, fault: { kind: "status", code: 410 }, times: 1 });
+  await remove(one.path, "old-2");
+  await remove(one.path, "old-3");
+  await assertCurrent(one);
+  const told = one.told.map(({ change: kind, name }) => `${kind} ${name}`).sort();
+  assert.deepEqual([told, one.lists()], [["deleted old-2", "deleted old-3"], 2]);
+});
+
+test("429 with Retry-After is obeyed", async (context) => {
+  const one = await watched(context);
+  assert.ok(await one.watch.synced);
+  const handle = proxy.fault({
+    when: one.isWatch,
+    fault: { kind: "status", code: 429, retryAfterSeconds: 2 },
+    times: 1,
+  });
+  proxy.interrupt({ kind: "cut" }, one.isWatch);
+  await handle.first;
+  const refused = performance.now();
+  const opened = one.watches();
+  await untilTrue(() => one.watches() > opened, "the next watch");
+  assert.ok(performance.now() - refused > 1950);
+});
+
+test("a server that ends every watch at once is not asked in a loop", async (context) => {
+  const one = await watched(context, { backoff: { first: 0.2, longest: 15 } });
+  assert.ok(await one.watch.synced);
+  proxy.fault({ when: one.isWatch, fault: { kind: "end", at: { afterBytes: 0 } } });
+  const opened = one.watches();
+  proxy.interrupt({ kind: "cut" }, one.isWatch);
+  await sleep(3000);
+  assert.ok(one.watches() - opened < 20, `${one.watches() - opened} watches in 3 s`);
+});
+
+test("a thousand objects in a storm of cuts, hangs and lost positions", async (context) => {
+  const one = await watched(context, { idleSeconds: 0.5, pageSize: 100 }, 300);
+  assert.ok(await one.watch.synced);
+  const faults = [{ kind: "cut" }, { kind: "hang" }, { kind: "error-event", code: 410 }, { kind: "cut" }] as const;
+  let round = 0;
+  const storm = setInterval(() => {
+    const fault = faults[round++ % faults.length];
+    if (fault) proxy.interrupt(fault, one.isWatch);
+  }, 150);
+  context.after(() => clearInterval(storm));
+  await inParallel(1000, async (index) => {
+    await write(one.path, `storm-${index}`);
+    if (index % 2 === 0) await change(one.path, `storm-${index}`);
+    if (index % 3 === 0) await remove(one.path, `storm-${index}`);
+  });
+  clearInterval(storm);
+  await assertCurrent(one, 30);
+  context.diagnostic(`${round} faults, ${one.lists()} lists, ${one.watches()} watches`);
+});
+
+test("metadata only: no content travels, nothing is listed, a lost position is told", async (context) => {
+  const namespace = `meta-${randomUUID().slice(0, 8)}`;
+  const path = `/api/v1/namespaces/${namespace}/secrets`;
+  await call("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+  await inParallel(20, (index) => call("POST", path, { metadata: { name: `s-${index}` }, stringData: { a: "b" } }));
+  const client = apiClient({ credentials: credentialsFor({ kubeconfig }), userAgent: "metadata" });
+  const told: string[] = [];
+  const sink: Sink<KubeObject> = {
+    changed: (kind, object) => {
+      told.push(`${kind} ${object.metadata.name}`);
+      assert.deepEqual(Object.keys(object).sort(), ["apiVersion", "kind", "metadata"]);
+      assert.equal(object.kind, "PartialObjectMetadata");
+    },
+    relisted: () => void told.push("relisted"),
+  };
+  const watch = listWatch(client, { name: "secrets", path, apiVersion: "v1", kind: "Secret" }, sink, {}, timing);
+  context.after(() => {
+    watch.stop();
+    client.close();
+    proxy.clear();
+  });
+  assert.ok(await watch.synced);
+  await call("PATCH", `${path}/s-3`, { stringData: { a: "c" } });
+  await remove(path, "s-4");
+  await untilTrue(() => told.length === 3, "three calls");
+  assert.deepEqual(told, ["relisted", "modified s-3", "deleted s-4"]);
+  const isWatch = (request: ProxiedRequest) => request.watch && request.path === path;
+  proxy.interrupt({ kind: "error-event" }, isWatch);
+  await untilTrue(() => told.length === 4, "the list");
+  assert.equal(told[3], "relisted");
+  const lists = proxy.requests.filter((request) => request.path === path && !request.watch);
+  assert.deepEqual(
+    lists.map(({ query }) => query.get("limit")),
+    ["1", "1"],
+  );
+});
+
+test("the API server crashes and comes back", async (context) => {
+  const one = await watched(context);
+  assert.ok(await one.watch.synced);
+  await changeAll(one.path, 1);
+  await cluster.apiserver.restart();
+  await changeAll(one.path, 2);
+  await assertCurrent(one, 30);
+  assert.ok(one.failures.length > 0);
+});
+
+test("the API server hangs for longer than a watch may be silent, and goes on", async (context) => {
+  const one = await watched(context, { idleSeconds: 1 });
+  assert.ok(await one.watch.synced);
+  await changeAll(one.path, 1);
+  cluster.apiserver.stop();
+  const lists = one.lists();
+  await sleep(Number(process.env["MLFLOW_OPERATOR_TEST_HANG_SECONDS"] ?? 5) * 1000);
+  cluster.apiserver.cont();
+  await changeAll(one.path, 2);
+  await assertCurrent(one, 30);
+  assert.equal(one.lists(), lists, "resumed without a list");
+});
+
+test("a watch that is stopped before its first list says so", async (context) => {
+  proxy.fault({ when: ({ userAgent }) => userAgent === "list-watch", fault: { kind: "hang" } });
+  const one = await watched(context);
+  one.watch.stop();
+  assert.equal(await one.watch.synced, false);
+});

@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
+import { describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ApiClient, apiClient, find } from "../../src/client/api-client.ts";
+import { ApiError } from "../../src/kube/api-error.ts";
+
+const get = { method: "GET", path: "/api/v1/secrets/s" } as const;
+
+function clientOf(context: TestContext, origin: string, prefix = ""): ApiClient {
+  const credentials = {
+    server: new URL(`${origin}${prefix}`),
+    headers: { Authorization: "Bearer hunter2" },
+    tls: { rejectUnauthorized: true },
+  };
+  const client = apiClient({
+    credentials: { current: async () => credentials, refused: () => {} },
+    userAgent: "mlflow-operator/test",
+  });
+  context.after(() => client.close());
+  return client;
+}
+
+async function listening(context: TestContext, server: Server | TcpServer): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  context.after(() => void server.close());
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  return `http://127.0.0.1:${address.port}`;
+}
+
+const serving = (context: TestContext, serve: (request: IncomingMessage, response: ServerResponse) => void) =>
+  listening(context, createServer(serve));
+
+async function refusal(promise: Promise<unknown>): Promise<ApiError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ApiError, `an ApiError, not ${String(error)}`);
+  return error;
+}
+
+describe("a call", () => {
+  test("carries who we are, below the path prefix of the server", async (context) => {
+    const origin = await serving(context, ({ url, headers }, response) => {
+      response.end(JSON.stringify({ url, agent: headers["user-agent"], authorization: headers.authorization }));
+    });
+    const answer = await clientOf(context, origin, "/k8s/clusters/c-1/").request({
+      ...get,
+      query: { labelSelector: "a=b,c!=d", limit: 1, continue: undefined },
+    });
+    assert.deepEqual(answer, {
+      url: "/k8s/clusters/c-1/api/v1/secrets/s?labelSelector=a%3Db%2Cc%21%3Dd&limit=1",
+      agent: "mlflow-operator/test",
+      authorization: "Bearer hunter2",
+    });
+  });
+
+  test("is parsed whatever the chunks of its answer", async (context) => {
+    const origin = await serving(context, (_request, response) => {
+      for (const byte of Buffer.from('{"name":"Zürich ☂"}')) response.write(Buffer.of(byte));
+      response.end();
+    });
+    assert.deepEqual(await clientOf(context, origin).request(get), { name: "Zürich ☂" });
+  });
+
+  test("waits while 16 are under way", async (context) => {
+    let underWay = 0;
+    let most = 0;
+    const sockets = new Set<Socket>();
+    const origin = await serving(context, async ({ socket }, response) => {
+      sockets.add(socket);
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await sleep(5);
+      underWay -= 1;
+      response.end("{}");
+    });
+    const client = clientOf(context, origin);
+    await Promise.all(Array.from({ length: 200 }, () => client.request(get)));
+    assert.deepEqual([most, sockets.size], [16, 16]);
+  });
+});
+
+describe("a refusal", () => {
+  test("says what the API server's Status says, and never what we sent", async (context) => {
+    const status = { kind: "Status", reason: "Forbidden", message: "no", code: 403, details: { retryAfterSeconds: 3 } };
+    const origin = await serving(context, (_request, response) => response.writeHead(403).end(JSON.stringify(status)));
+    const error = await refusal(
+      clientOf(context, origin).request({ ...get, method: "PUT", query: { a: "hidden" }, body: { data: "hidden" } }),
+    );
+    assert.equal(error.message, "PUT /api/v1/secrets/s: 403 Forbidden: no");
+    assert.deepEqual([error.status, error.reason, error.retryAfterSeconds], [403, "Forbidden", 3]);
+    assert.doesNotMatch(`${error.stack}${JSON.stringify(error)}`, /hidden|hunter2/);
+  });
+
+  test("of something that is no API server does not quote it", async (context) => {
+    const origin = await serving(context, (_request, response) =>
+      response.writeHead(429, { "retry-after": "7" }).end("<html>busy hunter2</html>"),
+    );
+    const error = await refusal(clientOf(context, origin).request(get));
+    assert.deepEqual([error.status, error.reason, error.retryAfterSeconds], [429, "Too Many Requests", 7]);
+    assert.doesNotMatch(error.message, /html/);
+  });
+
+  test("with 404 is no error to find", async (context) => {
+    const origin = await serving(context, (_request, response) => response.writeHead(404).end("{}"));
+    assert.equal(await find(clientOf(context, origin), get.path), undefined);
+  });
+
+  test("of what is not JSON, not there, too slow or aborted is an ApiError, too", async (context) => {
+    const origin = await serving(context, ({ url }, response) => {
+      if (url === "/html") response.end("<html>");
+      if (url === "/half") response.writeHead(200, { "content-length": "100" }).write("{", () => response.destroy());
+    });
+    const client = clientOf(context, origin);
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 20);
+    const reasons = await Promise.all(
+      [
+        client.request({ method: "GET", path: "/html" }),
+        client.request({ method: "GET", path: "/half" }),
+        client.request({ method: "GET", path: "/never", timeoutSeconds: 0.05 }),
+        client.request({ method: "GET", path: "/never", signal: abort.signal }),
+        client.request({ method: "GET", path: "/never", signal: AbortSignal.abort() }),
+        clientOf(context, "http://127.0.0.1:1").request(get),
+      ].map(async (call) => (await refusal(call)).reason),
+    );
+    assert.deepEqual(reasons, ["NotJson", "ECONNRESET", "Timeout", "Aborted", "Aborted", "ECONNREFUSED"]);
+  });
+
+  test("is all that a closed client knows", async (context) => {
+    const origin = await serving(context, () => {});
+    const client = clientOf(context, origin);
+    const hanging = refusal(client.request(get));
+    await sleep(20);
+    client.close();
+    assert.equal((await hanging).status, 0);
+    assert.equal((await refusal(client.request(get))).status, 0);
+  });
+});
+
+/** Answers each connection's first request, and resets the connection when the second comes. */
+async function forgetful(context: TestContext): Promise<{ origin: string; requests: () => number }> {
+  let requests = 0;
+  const server = createTcpServer((socket) => {
+    let first = true;
+    socket.on("error", () => {});
+    socket.on("data", () => {
+      requests += 1;
+      if (first) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+      else socket.resetAndDestroy();
+      first = false;
+    });
+  });
+  return { origin: await listening(context, server), requests: () => requests };
+}
+
+describe("a kept connection that the server has closed", () => {
+  test("is replaced, however many there are", async (context) => {
+    const { origin } = await forgetful(context);
+    const client = clientOf(context, origin);
+    const sixteen = () => Promise.all(Array.from({ length: 16 }, () => client.request(get)));
+    await sixteen();
+    await sixteen();
+    for (const method of ["GET", "PUT", "PATCH", "DELETE"] as const) await client.request({ ...get, method });
+  });
+
+  test("fails a POST: whether it was done is not known", async (context) => {
+    const { origin, requests } = await forgetful(context);
+    const client = clientOf(context, origin);
+    await client.request({ ...get, method: "POST", body: {} });
+    const error = await refusal(client.request({ ...get, method: "POST", body: {} }));
+    assert.deepEqual([error.status, requests()], [0, 2]);
+  });
+
+  test("is the only reason to send twice: a new one that is reset fails", async (context) => {
+    let requests = 0;
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", () => {
+        requests += 1;
+        socket.resetAndDestroy();
+      });
+    });
+    const error = await refusal(clientOf(context, await listening(context, server)).request(get));
+    assert.deepEqual([error.reason, requests], ["ECONNRESET", 1]);
+  });
+});
+
+describe("a stream", () => {
+  test("is delivered line by line until the server ends it", async (context) => {
+    const origin = await serving(context, async (_request, response) => {
+      response.write('{"a":1}\n{"b"');
+      await sleep(5);
+      response.end(":2}\n");
+    });
+    const lines: string[] = [];
+    await clientOf(context, origin).stream(get, 1, (line) => lines.push(line));
+    assert.deepEqual(lines, ['{"a":1}', '{"b":2}']);
+  });
+
+  test("may go on for longer than it may be silent", async (context) => {
+    const origin = await serving(context, async (_request, response) => {
+      for (let event = 0; event < 10; event++) {
+        await sleep(20);
+        response.write("{}\n");
+      }
+    });
+    const lines: string[] = [];
+    const started = performance.now();
+    const error = await refusal(clientOf(context, origin).stream(get, 0.1, (line) => lines.push(line)));
+    assert.deepEqual([error.reason, lines.length], ["Timeout", 10]);
+    assert.ok(performance.now() - started > 290);
+  });
+
+  test("fails when it is cut, refused or aborted, and with what its receiver throws", async (context) => {
+    const origin = await serving(context, ({ url }, response) => {
+      if (url === "/cut") response.write("{}\n{", () => response.destroy());
+      if (url === "/refused") response.writeHead(410).end('{"reason":"Expired"}');
+      if (url === "/thrown" || url === "/open") response.write("{}\n");
+    });
+    const client = clientOf(context, origin);
+    const stream = (path: string, signal?: AbortSignal) =>
+      client.stream({ method: "GET", path, ...(signal && { signal }) }, 5, () => {
+        if (path === "/thrown") throw new RangeError("mine");
+      });
+    assert.equal((await refusal(stream("/cut"))).reason, "ECONNRESET");
+    assert.equal((await refusal(stream("/refused"))).reason, "Expired");
+    await assert.rejects(stream("/thrown"), RangeError);
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 20);
+    assert.equal((await refusal(stream("/open", abort.signal))).reason, "Aborted");
+  });
+
+  test("takes no connection from calls", async (context) => {
+    const origin = await serving(
+      context,
+      ({ url }, response) => void (url === "/watch" ? response.write("{}\n") : response.end("{}")),
+    );
+    const client = clientOf(context, origin);
+    const opened = Array.from({ length: 20 }, () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      client.stream({ method: "GET", path: "/watch" }, 5, () => resolve()).catch(() => {});
+      return promise;
+    });
+    await Promise.all(opened);
+    assert.deepEqual(await client.request(get), {});
+  });
+});

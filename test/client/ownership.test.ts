@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ManagedFields, merged, renamed, trace } from "../../src/client/ownership.ts";
+
+const other = { manager: "kube-controller-manager", operation: "Update", subresource: "status" };
+const posted = { manager: "us", operation: "Update" };
+const applied = { manager: "us", operation: "Apply" };
+
+test("only what a POST of ours left is taken over", () => {
+  assert.equal(trace([], "us"), "none");
+  assert.equal(trace([other, applied], "us"), "none");
+  assert.equal(trace([other, posted], "us"), "one");
+  assert.equal(trace([applied, posted], "us"), "many");
+  assert.equal(
+    trace(
+      [
+        { ...posted, subresource: "scale" },
+        { ...posted, manager: "them" },
+      ],
+      "us",
+    ),
+    "none",
+  );
+});
+
+test("the patch names the entry by its place and what is there", () => {
+  assert.deepEqual(renamed([other, posted], "us"), [
+    { op: "test", path: "/metadata/managedFields/1/manager", value: "us" },
+    { op: "test", path: "/metadata/managedFields/1/operation", value: "Update" },
+    { op: "replace", path: "/metadata/managedFields/1/operation", value: "Apply" },
+  ]);
+});
+
+test("several entries become one that owns all of their fields", () => {
+  const managedFields: ManagedFields[] = [
+    { ...applied, apiVersion: "v1", fieldsV1: { "f:data": { "f:a": {} } } },
+    { ...posted, apiVersion: "v1", fieldsV1: { "f:data": { ".": {}, "f:b": {} } } },
+    other,
+  ];
+  assert.deepEqual(merged({ resourceVersion: "7", managedFields }, "us"), [
+    { op: "test", path: "/metadata/resourceVersion", value: "7" },
+    {
+      op: "replace",
+      path: "/metadata/managedFields",
+      value: [other, { ...applied, apiVersion: "v1", fieldsV1: { "f:data": { ".": {}, "f:a": {}, "f:b": {} } } }],
+    },
+  ]);
+});

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { trimmed } from "../../src/client/trimmed.ts";
+
+const metadata = {
+  name: "a",
+  annotations: { "kubectl.kubernetes.io/last-applied-configuration": "{}", kept: "yes" },
+  managedFields: [
+    { manager: "us", operation: "Apply", apiVersion: "v1", time: "2026-01-01T00:00:00Z", fieldsV1: { "f:spec": {} } },
+    { manager: "them", operation: "Update", subresource: "status", fieldsType: "FieldsV1" },
+  ],
+};
+
+test("of who wrote what is kept who and how, in order", () => {
+  assert.deepEqual(trimmed({ apiVersion: "v1", kind: "Secret", metadata, data: { key: "dg==" } }), {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: "a",
+      annotations: { kept: "yes" },
+      managedFields: [
+        { manager: "us", operation: "Apply" },
+        { manager: "them", operation: "Update", subresource: "status" },
+      ],
+    },
+    data: { key: "dg==" },
+  });
+});
+
+test("of a pod are kept its status, node and container names", () => {
+  const spec = {
+    nodeName: "n1",
+    volumes: [],
+    containers: [{ name: "mlflow", image: "x" }],
+    initContainers: [{ name: "i", image: "x" }],
+  };
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "a" }, spec, status: { phase: "Running" } };
+  assert.deepEqual(trimmed(pod), {
+    ...pod,
+    spec: { nodeName: "n1", containers: [{ name: "mlflow" }], initContainers: [{ name: "i" }] },
+  });
+});
