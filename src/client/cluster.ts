@@ -3,7 +3,9 @@ import type { Cluster } from "../reconcile/cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
-export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "instance" | "onEventLost"> {}
+export interface ClusterOptions
+  extends CachesOptions,
+    Pick<WriterOptions, "instance" | "onEventLost" | "onOverruled"> {}
 
 /** The cluster as its watches and one API client see it. */
 export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "stop"> {

@@ -8,11 +8,12 @@ import type { Cluster } from "../reconcile/cluster.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import type { Caches } from "./caches.ts";
 import { event } from "./event.ts";
+import { overrulings } from "./overrulings.ts";
 import { type JsonPatchStep, type ManagedFields, merged, renamed, trace } from "./ownership.ts";
 import { trimmed } from "./trimmed.ts";
 
 /** The methods of the port that call the API server, each with the calls that it makes. */
-export type Writer = Pick<Cluster, "read" | "create" | "apply" | "delete" | "report" | "notify">;
+export type Writer = Pick<Cluster, "read" | "create" | "apply" | "isOverruled" | "delete" | "report" | "notify">;
 
 export interface WriterOptions {
   readonly client: ApiClient;
@@ -21,6 +22,8 @@ export interface WriterOptions {
   readonly instance: string;
   /** An event could not be recorded; nothing else comes of it. */
   readonly onEventLost?: (error: unknown) => void;
+  /** What was applied came out otherwise at `path`: admission changed it, and would change it again. */
+  readonly onOverruled?: (object: Owned, path: string) => void;
 }
 
 const fieldManager = manager;
@@ -28,7 +31,9 @@ const applyPatch = "application/apply-patch+yaml";
 const jsonPatch = "application/json-patch+json";
 
 /** Whole objects travel; the answers are given to the caches. */
-export function writer({ client, caches, instance, onEventLost }: WriterOptions): Writer {
+export function writer({ client, caches, instance, onEventLost, onOverruled }: WriterOptions): Writer {
+  const overruled = overrulings();
+
   async function patched(object: Owned, steps: readonly JsonPatchStep[]): Promise<void> {
     await client.request({
       method: "PATCH",
@@ -90,10 +95,15 @@ export function writer({ client, caches, instance, onEventLost }: WriterOptions)
         // under its name is not taken over.
         body: { ...manifest, metadata: { ...manifest.metadata, uid: live.metadata.uid } },
       });
+      const path = overruled.note(manifest, applied);
+      if (path !== undefined) onOverruled?.(applied, path);
       caches.wrote(applied, false);
     },
 
+    isOverruled: overruled.holds,
+
     delete: async (object) => {
+      overruled.forget(object);
       // A Job's name is to be free only when its pods are gone: two migrations must never run at once.
       const propagationPolicy = object.kind === "Job" ? "Foreground" : "Background";
       const body = {

@@ -45,6 +45,12 @@ export interface Cluster {
    */
   apply(manifest: Manifest, live: Owned): Promise<void>;
 
+  /**
+   * Whether this manifest has just been applied to become this very version of the object, and admission (a mutating
+   * webhook) changed it: applying it again would only be changed again.
+   */
+  isOverruled(manifest: Manifest, live: Owned): boolean;
+
   /** Deletes this very object (by uid), with all that it owns; one that is already gone is fine. */
   delete(object: Owned): Promise<void>;
 

@@ -2,19 +2,22 @@ import { quantityOf } from "../api/quantity.ts";
 
 /**
  * Where `live` lacks something that `wanted` says: the path of the first such field, or undefined where nothing has to
- * be written. What the API server or others added is not ours and does not count. Empty text, lists and
- * objects count as absent, since the API server drops them; false and 0 do not, since it keeps those that we write.
+ * be written. What the API server or others added is not ours and does not count, but for what has one owner as a
+ * whole. Empty text, lists and objects count as absent, since the API server drops them; false and 0 do not, since it
+ * keeps those that we write.
  */
-export function difference(wanted: unknown, live: unknown, path = ""): string | undefined {
+export function difference(wanted: unknown, live: unknown, path = "", isWhole = false): string | undefined {
   if (isEmpty(wanted)) return isEmpty(live) || typeof wanted === "object" ? undefined : path;
   if (Array.isArray(wanted)) return Array.isArray(live) ? listDifference(wanted, live, path) : path;
   if (isRecord(wanted)) {
     if (!isRecord(live)) return path;
+    const whole = isWhole || wholes.has(fieldName(path));
     for (const [key, value] of Object.entries(wanted)) {
-      const found = difference(value, live[key], `${path}.${key}`);
+      const found = difference(value, live[key], `${path}.${key}`, whole);
       if (found !== undefined) return found;
     }
-    return undefined;
+    const added = whole && Object.keys(live).find((key) => wanted[key] === undefined && !isEmpty(live[key]));
+    return added ? `${path}.${added}` : undefined;
   }
   return wanted === live || (isAmount(path) && sameQuantity(wanted, live)) ? undefined : path;
 }
@@ -31,12 +34,28 @@ const mapLists: Readonly<Record<string, readonly string[]>> = {
   volumes: ["name"],
 };
 
+/** Objects that have one owner as a whole (x-kubernetes-map-type: atomic), so that a field that somebody adds is drift. */
+const wholes: ReadonlySet<string> = new Set([
+  "configMapKeyRef",
+  "fieldRef",
+  "labelSelector",
+  "nodeSelector",
+  "requiredDuringSchedulingIgnoredDuringExecution",
+  "secretKeyRef",
+  "selector",
+]);
+
+function fieldName(path: string): string {
+  return path.slice(path.lastIndexOf(".") + 1);
+}
+
 function listDifference(wanted: readonly unknown[], live: readonly unknown[], path: string): string | undefined {
-  const keys = mapLists[path.slice(path.lastIndexOf(".") + 1)];
+  const keys = mapLists[fieldName(path)];
   if (keys === undefined && wanted.length !== live.length) return path;
   for (const [index, item] of wanted.entries()) {
     const peer = keys === undefined ? live[index] : live.find((candidate) => sameKeys(item, candidate, keys));
-    const found = difference(item, peer, `${path}[${index}]`);
+    // A list without keys has one owner, with all that is in it.
+    const found = difference(item, peer, `${path}[${index}]`, keys === undefined);
     if (found !== undefined) return found;
   }
   return undefined;

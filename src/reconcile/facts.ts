@@ -1,5 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
-import type { Owned } from "../kube/manifests.ts";
+import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 
 /** All that a pass knows. Everything after `observe` is a pure function of this. */
@@ -10,5 +10,7 @@ export interface Facts {
   readonly references: References;
   readonly inputs: Inputs;
   readonly installation: Installation;
+  /** Whether applying this manifest to this version of the object is known to change nothing. */
+  readonly isOverruled: (manifest: Manifest, live: Owned) => boolean;
   readonly now: Date;
 }

@@ -27,7 +27,7 @@ export async function observe(
       ? { generatedAdmin: generatedAdmin(server, owned) }
       : {}),
   };
-  return { server, owned, references, inputs, installation, now };
+  return { server, owned, references, inputs, installation, isOverruled: cluster.isOverruled, now };
 }
 
 async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {

@@ -44,11 +44,12 @@ export function planOf(facts: Facts): Plan {
   return { groups: groups.filter((group) => group.length > 0), migration };
 }
 
-function stepFor(manifest: Manifest, { owned }: Facts): Step[] {
+function stepFor(manifest: Manifest, { owned, isOverruled }: Facts): Step[] {
   const live = owned.find((object) => isSame(object, manifest));
   if (live === undefined) return [{ do: "create", manifest }];
   const target = attainable(manifest, live);
-  return difference(target, live) === undefined ? [] : [{ do: "apply", manifest: target, live }];
+  if (difference(target, live) === undefined || isOverruled(target, live)) return [];
+  return [{ do: "apply", manifest: target, live }];
 }
 
 /** A volume that somebody has enlarged stays so: the API server refuses to shrink it. */

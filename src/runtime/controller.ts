@@ -1,6 +1,7 @@
 import type { ApiClient } from "../client/api-client.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
-import { keyOf, keyText } from "../kube/object.ts";
+import { label } from "../kube/names.ts";
+import { keyOf, keyText, objectText } from "../kube/object.ts";
 import { type Pass, reconcile } from "../reconcile/reconcile.ts";
 import type { Installation } from "../resources/inputs.ts";
 import type { Log } from "./log.ts";
@@ -49,6 +50,15 @@ export function controller(options: ControllerOptions): Controller {
     instance: options.instance,
     onServer: (key) => (leads && isSynced ? work.add(keyText(key)) : noted.add(keyText(key))),
     onEventLost: (error) => log.warn({ error }, "an event could not be recorded"),
+    onOverruled: (object, path) =>
+      log.warn(
+        {
+          server: `${object.metadata.namespace}/${object.metadata.labels?.[label.server]}`,
+          object: objectText(object),
+          path,
+        },
+        "admission changes what is applied; the operator does not fight it",
+      ),
     observer: {
       listed: (resource, again) => count(resource, again ? "relisted" : "listed"),
       resumed: (resource) => count(resource, "resumed"),

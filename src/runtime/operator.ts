@@ -39,11 +39,15 @@ const drainMilliseconds = 8000;
 /** A running operator. Rejects when the health port cannot be had; a cluster that cannot be reached is waited for. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
   const { log } = options;
-  const client = apiClient({
-    credentials: options.credentials,
-    userAgent: `mlflow-operator/${options.version}`,
-    onCall: (method, status) => collected.apiCalls.inc({ method, code: status }),
-  });
+  const connect = () =>
+    apiClient({
+      credentials: options.credentials,
+      userAgent: `mlflow-operator/${options.version}`,
+      onCall: (method, status) => collected.apiCalls.inc({ method, code: status }),
+    });
+  const client = connect();
+  // Its own connections: passes that wait for a slow API server must not hold up the renewal of the Lease.
+  const electionClient = connect();
   let isLeader = () => false;
   const work = controller({
     client,
@@ -71,7 +75,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
   });
   const election = options.leaderElection
     ? elect({
-        client,
+        client: electionClient,
         namespace: options.leaseNamespace,
         name: options.leaseName,
         identity: `${options.instance}_${randomBytes(4).toString("hex")}`,
@@ -91,6 +95,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       await election?.stop();
       health.close();
       client.close();
+      electionClient.close();
     },
   };
 }

@@ -14,6 +14,7 @@ const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
     references: all.references,
     inputs: all,
     installation,
+    isOverruled: () => false,
     now: new Date(0),
   });
 };
@@ -89,6 +90,7 @@ describe("what cannot work", () => {
         references,
         inputs: { ...all, session },
         installation,
+        isOverruled: () => false,
         now: new Date(0),
       });
     };

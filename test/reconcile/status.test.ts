@@ -17,7 +17,15 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
     return { ...manifest, metadata: { ...manifest.metadata, generation: 2 }, ...(rollout && { status: rollout }) };
   });
   const { installation, references } = wanted;
-  const facts = { server: of, owned: [...owned, ...more], references, inputs: wanted, installation, now: new Date(0) };
+  const facts = {
+    server: of,
+    owned: [...owned, ...more],
+    references,
+    inputs: wanted,
+    installation,
+    isOverruled: () => false,
+    now: new Date(0),
+  };
   const outcome = outcomeOf(facts, planOf(facts));
   const status = statusOf(facts, outcome);
   const condition = (type: string) => status.conditions?.find((each) => each.type === type);
