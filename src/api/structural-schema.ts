@@ -21,6 +21,7 @@ export interface StructuralSchema {
   additionalProperties?: StructuralSchema;
   maxProperties?: number;
   "x-kubernetes-list-type"?: "map" | "set" | "atomic";
+  "x-kubernetes-map-type"?: "atomic" | "granular";
   "x-kubernetes-list-map-keys"?: string[];
   "x-kubernetes-validations"?: Rule[];
 }
@@ -60,6 +61,7 @@ const generated = z.strictObject({
   maxProperties: z.int().exactOptional(),
   remedy: z.string().exactOptional(),
   "x-kubernetes-list-type": z.enum(["map", "set", "atomic"]).exactOptional(),
+  "x-kubernetes-map-type": z.enum(["atomic", "granular"]).exactOptional(),
   "x-kubernetes-list-map-keys": z.array(z.string()).exactOptional(),
   "x-kubernetes-validations": z.array(rule).exactOptional(),
 });

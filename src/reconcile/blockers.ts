@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isDowngrade } from "../api/versions.ts";
 import { decoded } from "../resources/base64.ts";
 import { dataKeys } from "../resources/names.ts";
@@ -16,6 +17,7 @@ const blockers: readonly Blocker[] = [
   invalidCredentials,
   invalidAdmin,
   invalidSessionKeys,
+  invalidCertificate,
 ];
 
 /** The first blocker that applies. While there is one, what runs stays as it is. */
@@ -125,6 +127,25 @@ function invalidAdmin({ server, references }: Facts): Cause | undefined {
             ? "the key password contains a line break or another control character: write it without one (printf, not echo)"
             : undefined;
   return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
+}
+
+function invalidCertificate({ server, references }: Facts): Cause | undefined {
+  const secretName = server.spec.server?.tls?.secretName;
+  if (secretName === undefined) return undefined;
+  const data = references.secrets.get(secretName)?.data;
+  try {
+    const certificate = new X509Certificate(decoded(data, dataKeys.certificate) ?? "");
+    if (certificate.checkPrivateKey(createPrivateKey(decoded(data, dataKeys.privateKey) ?? ""))) return undefined;
+    return {
+      reason: "InvalidSecret",
+      message: `Secret ${secretName}: tls.key is not the key of the certificate in tls.crt`,
+    };
+  } catch {
+    return {
+      reason: "InvalidSecret",
+      message: `Secret ${secretName}: tls.crt and tls.key must be a certificate and its private key, in PEM`,
+    };
+  }
 }
 
 function invalidSessionKeys({ server, inputs }: Facts): Cause | undefined {

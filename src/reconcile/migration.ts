@@ -24,12 +24,12 @@ export function migrationOf(wanted: Job | undefined, owned: readonly Owned[]): M
   const jobs = owned.filter((object): object is Job => object.kind === "Job");
   if (wanted === undefined) {
     const message = "the database is taken as it is: migration is Manual, without a check";
-    return { ...finished("MigrationNotWanted", message), remove: jobs };
+    return { ...finished("MigrationNotWanted", message), remove: staying(jobs) };
   }
   const live = jobs.find((job) => job.metadata.name === wanted.metadata.name);
   const others = jobs.filter((job) => job !== live);
   if (live !== undefined && isComplete(live)) {
-    return { ...finished("MigrationComplete", "the database has the schema of this version"), remove: others };
+    return { ...finished("MigrationComplete", "the database has the schema of this version"), remove: staying(others) };
   }
   const rival = others.find((job) => !isComplete(job));
   if (rival !== undefined) return afterRival(rival, owned);
@@ -60,6 +60,9 @@ function afterRival(rival: Job, owned: readonly Owned[]): Migration {
   if (works) return pending(`waiting for Job/${name}, an earlier migration that is at work`);
   return { ...pending(`removing Job/${name}, an earlier migration that is stuck`), remove: [rival] };
 }
+
+/** Another DELETE of what is already being deleted would be a change, and the next pass would send yet another. */
+const staying = (jobs: readonly Job[]) => jobs.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
 
 const finished = (reason: Cause["reason"], message: string): Migration => ({
   complete: true,

@@ -63,7 +63,6 @@ function readyCause({ server }: Facts): Cause {
   if (hibernate === true || replicas === 0) {
     return { reason: "Hibernated", message: "no pods run, as the spec says; everything else is kept" };
   }
-  const { name, namespace = "default" } = server.metadata;
   const pods = replicas === 1 ? "1 replica" : `${replicas} replicas`;
-  return { reason: "Ready", message: `${pods} of MLflow ${version} at ${serviceUrl({ name, namespace })}` };
+  return { reason: "Ready", message: `${pods} of MLflow ${version} at ${serviceUrl(server)}` };
 }

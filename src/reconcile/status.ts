@@ -12,7 +12,7 @@ import type { Outcome } from "./outcome.ts";
  */
 export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
   const { server, owned, now } = facts;
-  const { name, namespace = "default", generation = 0 } = server.metadata;
+  const { name, generation = 0 } = server.metadata;
   const { basic } = server.spec.authentication;
   const deployment = owned.find(
     (object): object is Deployment =>
@@ -29,7 +29,7 @@ export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
       generation,
       now,
     ),
-    url: serviceUrl({ name, namespace }),
+    url: serviceUrl(server),
     authentication: basic === undefined ? "Disabled" : "Basic",
     ...(version !== undefined && { version }),
     ...(basic && { adminSecret: basic.admin?.secretName ?? objectNames.admin(name) }),

@@ -10,9 +10,9 @@ import { objectNames, port } from "./names.ts";
 import { environment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import { podSpec } from "./pod/pod-spec.ts";
-import { livenessProbe, readinessProbe, startupProbe } from "./pod/probes.ts";
+import { probes } from "./pod/probes.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { authConfig, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
+import { authConfig, certificate, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
 
 /** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(inputs: Inputs): Deployment {
@@ -22,6 +22,7 @@ export function deployment(inputs: Inputs): Deployment {
     temporary(inputs),
     ...data(inputs),
     ...authConfig(inputs),
+    ...certificate(inputs),
     ...databaseAuthorities(inputs),
     ...storeAuthorities(inputs),
   ];
@@ -75,9 +76,7 @@ function container(inputs: Inputs): V1Container {
     ...(envFrom.length > 0 && { envFrom }),
     ports: [{ name: "http", containerPort: port, protocol: "TCP" }],
     resources: resources(pod?.resources),
-    startupProbe,
-    readinessProbe,
-    livenessProbe,
+    ...probes(inputs),
     // Endpoints and load balancers learn of the end of a pod while it still answers.
     lifecycle: { preStop: { sleep: { seconds: 5 } } },
     securityContext: containerSecurityContext,

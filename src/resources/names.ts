@@ -1,4 +1,4 @@
-import type { Key } from "../kube/object.ts";
+import type { MlflowServer } from "../api/server.ts";
 
 /** Names of the objects of a server, and of the keys in their data. Names of servers have at most 40 characters. */
 export const objectNames = {
@@ -24,12 +24,16 @@ export const dataKeys = {
   backendStoreUri: "backend-store-uri",
   basicAuthIni: "basic_auth.ini",
   migrationProgram: "migrate.py",
+  /** Of a Secret of type kubernetes.io/tls. */
+  certificate: "tls.crt",
+  privateKey: "tls.key",
 } as const;
 
 /** The port of MLflow in its container, and of the Service. */
 export const port = 5000;
 
 /** Where clients in the cluster find the server. */
-export function serviceUrl(server: Key): string {
-  return `http://${objectNames.service(server.name)}.${server.namespace}:${port}`;
+export function serviceUrl({ metadata, spec }: MlflowServer): string {
+  const scheme = spec.server?.tls === undefined ? "http" : "https";
+  return `${scheme}://${objectNames.service(metadata.name)}.${metadata.namespace ?? "default"}:${port}`;
 }

@@ -93,5 +93,12 @@ function serverReferences(settings: MlflowServerSpec["server"]): Reference[] {
       ...(configMapRef ? [configMap(configMapRef.name, [], path, configMapRef.optional)] : []),
     ];
   });
-  return [...(own ? [secret(own.secretName, keys, "spec.server.sessionSecret")] : []), ...variables, ...sources];
+  return [
+    ...(settings?.tls
+      ? [secret(settings.tls.secretName, [dataKeys.certificate, dataKeys.privateKey], "spec.server.tls")]
+      : []),
+    ...(own ? [secret(own.secretName, keys, "spec.server.sessionSecret")] : []),
+    ...variables,
+    ...sources,
+  ];
 }

@@ -5,6 +5,7 @@ import { objectNames, port } from "./names.ts";
 
 /** The one address of a server. It leads to the pods that serve, never to those of the migration. */
 export function service({ server }: Inputs): Service {
+  const appProtocol = server.spec.server?.tls === undefined ? "http" : "https";
   return {
     apiVersion: "v1",
     kind: "Service",
@@ -12,7 +13,7 @@ export function service({ server }: Inputs): Service {
     spec: {
       type: "ClusterIP",
       selector: podSelector(server),
-      ports: [{ name: "http", port, targetPort: "http", protocol: "TCP", appProtocol: "http" }],
+      ports: [{ name: "http", port, targetPort: "http", protocol: "TCP", appProtocol }],
     },
   };
 }

@@ -175,7 +175,8 @@ export function elect(options: ElectionOptions): Election {
         else if (event.object !== undefined) note(event.object);
         if (lease === undefined || isFree(lease)) waiting.abort();
       })
-      .catch(() => pause(timing.retry));
+      // Giving the watch up because the Lease is free is no reason to wait.
+      .catch(() => (waiting.signal.aborted ? undefined : pause(timing.retry)));
     await Promise.race([watching, pause(timing.lease + 0.5 - secondsSince(seen.at))]);
     waiting.abort();
   }

@@ -98,6 +98,13 @@ describe("what cannot work", () => {
     assert.equal(keys(`${"A".repeat(43)}=`), undefined);
   });
 
+  test("a certificate that is none", () => {
+    const of = server({ server: { tls: { secretName: "tls" } } });
+    const found = cause(of, secret("tls", { "tls.crt": "no certificate", "tls.key": "no key" }));
+    assert.equal(found?.reason, "InvalidSecret");
+    assert.match(found?.message ?? "", /Secret tls.*in PEM/);
+  });
+
   test("a version older than that of the database", () => {
     const of = server({ version: "3.16.1" }, { status: { version: "3.17.2" } });
     assert.equal(reason(of), "DowngradeRefused");

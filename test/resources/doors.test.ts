@@ -75,6 +75,26 @@ describe("what envFrom cannot change", () => {
   });
 });
 
+describe("TLS", () => {
+  const tls = inputs(server({ server: { tls: { secretName: "tls" } } }), [
+    secret("tls", { "tls.crt": "c", "tls.key": "k" }),
+  ]);
+
+  test("with a certificate the pods speak https, and probes and the Service know it", () => {
+    const deployment = deploymentOf(tls);
+    assert.match(environmentOf(deployment)["MLFLOW_UVICORN_OPTS"] ?? "", /--ssl-certfile \/etc\/mlflow\/tls\/tls\.crt/);
+    assert.equal(deployment.spec.template.spec?.containers[0]?.readinessProbe?.httpGet?.scheme, "HTTPS");
+    const service = all(tls).find((object) => object.kind === "Service");
+    assert.equal(service?.kind === "Service" ? service.spec.ports?.[0]?.appProtocol : undefined, "https");
+  });
+
+  test("a renewed certificate rolls the pods", () => {
+    const renewed = inputs(tls.server, [secret("tls", { "tls.crt": "new", "tls.key": "k" })]);
+    const annotations = (each: typeof tls) => deploymentOf(each).spec.template.metadata?.annotations;
+    assert.notDeepEqual(annotations(tls), annotations(renewed));
+  });
+});
+
 describe("secrets", () => {
   const password = "p@:/%#?&'\" $\\x(){}*!ü";
   const of = inputs(server({ backendStore: { postgresql } }), [secret("db", { username: "us:er", password })]);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { certificateAuthority } from "./reference.ts";
-import { demanded, exactlyOneOf, rules } from "./rule.ts";
+import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
 import { dataKey, objectName, size, text } from "./text.ts";
 import { accessModesRule, volumeRules } from "./volume.ts";
 
@@ -22,6 +22,7 @@ const persistentVolume = z
   })
   .meta({
     description: "Files on a volume of the server's own. Example: persistentVolume: { size: 20Gi }.",
+    ...mayBeEmpty,
     ...rules(...volumeRules(defaults.artifactVolumeSize), accessModesRule(defaults.accessModes)),
   });
 

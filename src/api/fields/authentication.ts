@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { postgresql } from "./postgresql.ts";
-import { demanded, exactlyOneOf, rules } from "./rule.ts";
+import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
 import { objectName } from "./text.ts";
 
 const basic = z
@@ -27,7 +27,10 @@ const basic = z
       .meta({ description: "The database of users and permissions. Default: the backend store's." })
       .optional(),
   })
-  .meta({ description: "MLflow's own users and permissions, by HTTP basic authentication. Example: basic: {}." });
+  .meta({
+    description: "MLflow's own users and permissions, by HTTP basic authentication. Example: basic: {}.",
+    ...mayBeEmpty,
+  });
 
 /** Who may come in. */
 export const authentication = z

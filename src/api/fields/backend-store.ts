@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { postgresql } from "./postgresql.ts";
 import { secretKey } from "./reference.ts";
-import { demanded, exactlyOneOf, rules } from "./rule.ts";
+import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
 import { objectName, size } from "./text.ts";
 import { volumeRules } from "./volume.ts";
 
@@ -18,6 +18,7 @@ export const backendStore = z
       })
       .meta({
         description: "A SQLite file on a volume: for one replica, to try MLflow out. Example: sqlite: {}.",
+        ...mayBeEmpty,
         ...rules(...volumeRules(defaults.sqliteVolumeSize)),
       })
       .optional(),

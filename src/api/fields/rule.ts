@@ -36,3 +36,10 @@ export function demanded(remedy: string): { readonly remedy: string } {
 export function presence(field: string, remedy: string): Rule {
   return { rule: `has(self.${field})`, message: remedy, fieldPath: `.${field}`, reason: "FieldValueRequired" };
 }
+
+/**
+ * Metadata of an object that says something by being there, even empty: it has one owner as a whole. Field by field,
+ * server-side apply would make null of it, and be refused, when its last field is taken away (`basic: {admin: …}` to
+ * `basic: {}`).
+ */
+export const mayBeEmpty = { "x-kubernetes-map-type": "atomic" } as const;

@@ -61,6 +61,15 @@ export const serverSettings = z
       .enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
       .meta({ description: "Log level of MLflow. Default: INFO." })
       .optional(),
+    tls: z
+      .strictObject({
+        secretName: objectName("Name of a Secret of type kubernetes.io/tls: keys tls.crt and tls.key."),
+      })
+      .meta({
+        description:
+          "The certificate that pods present: with it the Service speaks https and nothing else. It must be for the Service's names. A change, such as a renewal, rolls the pods.",
+      })
+      .optional(),
     sessionSecret: z
       .strictObject({
         secretName: objectName("Name of a Secret with the keys flask-secret-key, kek-passphrase and webhook-key."),

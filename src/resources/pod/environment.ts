@@ -4,7 +4,7 @@ import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
 import { sqliteUri } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
-import { artifactsPath, authConfigPath, s3CaPath, temporaryPath } from "./volumes.ts";
+import { artifactsPath, authConfigPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 
 /** A variable with a literal value. Kubernetes would expand `$(NAME)` in it, so that is escaped. */
 export function literal(name: string, value: string): V1EnvVar {
@@ -30,6 +30,7 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     ...hosts(inputs),
     ...sessionKeys(inputs),
     ...authentication(inputs),
+    ...certificate(inputs),
   ];
   return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
 }
@@ -129,6 +130,12 @@ function sessionKeys({ server }: Inputs): V1EnvVar[] {
 function authentication(inputs: Inputs): V1EnvVar[] {
   if (inputs.server.spec.authentication.basic === undefined) return [];
   return [literal("MLFLOW_AUTH_CONFIG_PATH", authConfigPath), ...adminCredentials(inputs)];
+}
+
+function certificate({ server }: Inputs): V1EnvVar[] {
+  if (server.spec.server?.tls === undefined) return [];
+  const files = `--ssl-certfile ${tlsPath}/${dataKeys.certificate} --ssl-keyfile ${tlsPath}/${dataKeys.privateKey}`;
+  return [literal("MLFLOW_UVICORN_OPTS", files)];
 }
 
 /** Reserved variables that nothing of ours has set: as they do nothing. */

@@ -10,6 +10,7 @@ export const temporaryPath = "/tmp";
 export const dataPath = "/mlflow/data";
 export const artifactsPath = `${dataPath}/artifacts`;
 export const authConfigPath = `/etc/mlflow/auth/${dataKeys.basicAuthIni}`;
+export const tlsPath = "/etc/mlflow/tls";
 export const s3CaPath = "/etc/mlflow/ca/s3/ca.crt";
 
 /** A volume with the place where it is mounted. */
@@ -50,6 +51,18 @@ export function authConfig({ server }: Inputs): Mounted[] {
         secret: { secretName: objectNames.auth(server.metadata.name), defaultMode: 0o440 },
       },
       mounts: [{ name: "auth", mountPath: "/etc/mlflow/auth", readOnly: true }],
+    },
+  ];
+}
+
+/** The certificate that the server presents. */
+export function certificate({ server }: Inputs): Mounted[] {
+  const tls = server.spec.server?.tls;
+  if (tls === undefined) return [];
+  return [
+    {
+      volume: { name: "tls", secret: { secretName: tls.secretName, defaultMode: 0o440 } },
+      mounts: [{ name: "tls", mountPath: tlsPath, readOnly: true }],
     },
   ];
 }
