@@ -5,8 +5,10 @@ import type { Inputs, Installation, References } from "../resources/inputs.ts";
 /** All that a pass knows. Everything after `observe` is a pure function of this. */
 export interface Facts {
   readonly server: MlflowServer;
-  /** What carries our label and this server's name: what we wrote, and the pods that came of it. */
+  /** What we wrote for this server or a former one of its name, and the pods that came of it. */
   readonly owned: readonly Owned[];
+  /** What only carries our labels: somebody else's, never touched. */
+  readonly foreign: readonly Owned[];
   readonly references: References;
   readonly inputs: Inputs;
   readonly installation: Installation;

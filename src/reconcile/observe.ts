@@ -7,6 +7,7 @@ import { dataKeys, objectNames } from "../resources/names.ts";
 import { referencesOf } from "../resources/references.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Facts } from "./facts.ts";
+import { ownershipOf } from "./ownership.ts";
 
 /** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
 export async function observe(
@@ -16,7 +17,9 @@ export async function observe(
   now: Date,
 ): Promise<Facts> {
   const { name, namespace = "default" } = server.metadata;
-  const owned = cluster.owned({ namespace, name });
+  const labelled = cluster.owned({ namespace, name });
+  const isForeign = (object: Owned) => object.kind !== "Pod" && ownershipOf(object, server) === "foreign";
+  const owned = labelled.filter((object) => !isForeign(object));
   const references = await read(cluster, server, namespace);
   const inputs: Inputs = {
     server,
@@ -27,7 +30,16 @@ export async function observe(
       ? { generatedAdmin: generatedAdmin(server, owned) }
       : {}),
   };
-  return { server, owned, references, inputs, installation, isOverruled: cluster.isOverruled, now };
+  return {
+    server,
+    owned,
+    foreign: labelled.filter(isForeign),
+    references,
+    inputs,
+    installation,
+    isOverruled: cluster.isOverruled,
+    now,
+  };
 }
 
 async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {

@@ -16,8 +16,10 @@ export type Step =
 export interface Plan {
   readonly groups: readonly (readonly Step[])[];
   readonly migration: Migration;
-  /** A wanted name is taken by an object that is not ours to write; then nothing is written. */
+  /** A wanted name is taken by somebody else's object; then nothing is written. */
   readonly obstacle?: Obstacle;
+  /** A wanted name is still taken by an object that is being deleted; everything else goes on. */
+  readonly waiting?: Obstacle;
 }
 
 /**
@@ -29,24 +31,30 @@ export function planOf(facts: Facts): Plan {
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
   const migration = migrationOf(migrationJob, facts.owned);
-  const obstacle = facts.owned
-    .filter((live) => all.some((manifest) => isSame(live, manifest)))
-    .map((live) => obstacleIn(live, facts.server))
-    .find((found) => found !== undefined);
+  const inTheWay = (objects: readonly Owned[]) =>
+    objects
+      .filter((live) => all.some((manifest) => isSame(live, manifest)))
+      .map((live) => obstacleIn(live, facts.server))
+      .find((found) => found !== undefined);
+  const obstacle = inTheWay(facts.foreign);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
+  const waiting = inTheWay(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
-    ...migration.remove.map((live): Step => ({ do: "delete", live })),
+    ...migration.remove
+      .filter((live) => ownershipOf(live, facts.server) === "ours")
+      .map((live): Step => ({ do: "delete", live })),
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
   const groups = [stage("invented"), [...stage("surroundings"), ...jobs]];
   if (migration.complete) groups.push(stage("workload"), obsolete(all, facts));
-  return { groups: groups.filter((group) => group.length > 0), migration };
+  return { groups: groups.filter((group) => group.length > 0), migration, ...(waiting && { waiting }) };
 }
 
-function stepFor(manifest: Manifest, { owned, isOverruled }: Facts): Step[] {
+function stepFor(manifest: Manifest, { owned, server, isOverruled }: Facts): Step[] {
   const live = owned.find((object) => isSame(object, manifest));
   if (live === undefined) return [{ do: "create", manifest }];
+  if (ownershipOf(live, server) !== "ours") return [];
   const target = attainable(manifest, live);
   if (difference(target, live) === undefined || isOverruled(target, live)) return [];
   return [{ do: "apply", manifest: target, live }];

@@ -38,7 +38,7 @@ async function settle(cluster: Cluster, server: MlflowServer, facts: Facts): Pro
   if (blocker !== undefined) return blocked(blocker);
   const plan = planOf(facts);
   try {
-    const obstacle = plan.obstacle ?? (await commit(cluster, server, plan));
+    const obstacle = plan.obstacle ?? (await commit(cluster, server, plan)) ?? plan.waiting;
     return obstacle === undefined ? outcomeOf(facts, plan) : obstructed(obstacle, plan.migration);
   } catch (error) {
     const cause = refusal(error);

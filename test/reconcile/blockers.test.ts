@@ -14,6 +14,7 @@ const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
     references: all.references,
     inputs: all,
     installation,
+    foreign: [],
     isOverruled: () => false,
     now: new Date(0),
   });
@@ -90,6 +91,7 @@ describe("what cannot work", () => {
         references,
         inputs: { ...all, session },
         installation,
+        foreign: [],
         isOverruled: () => false,
         now: new Date(0),
       });

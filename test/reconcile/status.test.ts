@@ -23,6 +23,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
     references,
     inputs: wanted,
     installation,
+    foreign: [],
     isOverruled: () => false,
     now: new Date(0),
   };

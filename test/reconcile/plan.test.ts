@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Manifest, Owned } from "../../src/kube/manifests.ts";
+import { planOf } from "../../src/reconcile/plan.ts";
+import { all, inputs, server } from "../support/fixtures.ts";
+
+const of = server();
+const wanted = inputs(of);
+const completed = { status: { conditions: [{ type: "Complete", status: "True" }] } };
+const live = (manifest: Manifest): Owned => (manifest.kind === "Job" ? { ...manifest, ...completed } : manifest);
+const everything = all(wanted).map(live);
+const plan = (owned: readonly Owned[], foreign: readonly Owned[] = []) => {
+  const { installation, references } = wanted;
+  return planOf({
+    server: of,
+    owned,
+    foreign,
+    references,
+    inputs: wanted,
+    installation,
+    isOverruled: () => false,
+    now: new Date(0),
+  });
+};
+const steps = (...args: Parameters<typeof plan>) =>
+  plan(...args)
+    .groups.flat()
+    .map((step) => `${step.do} ${"live" in step ? step.live.kind : step.manifest.kind}`);
+const named = (kind: string) => {
+  const found = everything.find((object) => object.kind === kind);
+  if (found === undefined) throw new Error(kind);
+  return found;
+};
+
+describe("the plan", () => {
+  test("is empty where all is as it shall be", () => {
+    assert.deepEqual(steps(everything), []);
+  });
+
+  test("writes what was invented before anything that is made of it, and pods last", () => {
+    const { groups } = plan([]);
+    const kinds = groups.map((group) => group.map((step) => ("manifest" in step ? step.manifest.metadata.name : "")));
+    assert.deepEqual(kinds[0], ["demo-session", "demo-admin"]);
+    assert.ok(!kinds.flat().includes("demo-auth"), "what pods read waits for the migration");
+  });
+
+  test("mends one object with one step", () => {
+    const changed = { ...named("Service"), spec: { ports: [] } } as Owned;
+    assert.deepEqual(steps(everything.map((object) => (object.kind === "Service" ? changed : object))), [
+      "apply Service",
+    ]);
+  });
+
+  test("writes nothing while somebody else's object has a name that it needs", () => {
+    const other = { ...named("Service"), metadata: { ...named("Service").metadata, ownerReferences: [] } } as Owned;
+    const found = plan(
+      everything.filter(({ kind }) => kind !== "Service"),
+      [other],
+    );
+    assert.deepEqual(found.groups, []);
+    assert.equal(found.obstacle?.reason, "NameConflict");
+  });
+
+  test("waits for an object that is being deleted, and goes on with the others", () => {
+    const leaving = {
+      ...named("Service"),
+      metadata: { ...named("Service").metadata, deletionTimestamp: "2026-01-01T00:00:00Z" },
+    } as Owned;
+    const rest = everything.filter(({ kind }) => kind !== "Service" && kind !== "Deployment");
+    const found = plan([...rest, leaving]);
+    assert.deepEqual(
+      found.groups.flat().map((step) => step.do),
+      ["create"],
+    );
+    assert.match(found.waiting?.message ?? "", /Service\/demo/);
+  });
+
+  test("removes what it owns and nobody wants, but never what was generated or stored", () => {
+    const extra = { ...named("ConfigMap"), metadata: { ...named("ConfigMap").metadata, name: "demo-former" } } as Owned;
+    assert.deepEqual(steps([...everything, extra]), ["delete ConfigMap"]);
+    const open = server({ authentication: { disabled: {} } });
+    const withoutUsers = inputs(open);
+    const { installation, references } = withoutUsers;
+    const found = planOf({
+      server: open,
+      owned: everything,
+      foreign: [],
+      references,
+      inputs: withoutUsers,
+      installation,
+      isOverruled: () => false,
+      now: new Date(0),
+    });
+    const deleted = found.groups.flat().flatMap((step) => (step.do === "delete" ? [step.live.metadata.name] : []));
+    assert.ok(!deleted.includes("demo-admin"));
+  });
+
+  test("does not repeat what admission has changed", () => {
+    const changed = { ...named("Service"), spec: { ports: [] } } as Owned;
+    const { installation, references } = wanted;
+    const owned = everything.map((object) => (object.kind === "Service" ? changed : object));
+    const found = planOf({
+      server: of,
+      owned,
+      foreign: [],
+      references,
+      inputs: wanted,
+      installation,
+      isOverruled: () => true,
+      now: new Date(0),
+    });
+    assert.deepEqual(found.groups, []);
+  });
+});
