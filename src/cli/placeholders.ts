@@ -40,10 +40,11 @@ function placeholderReferences({ metadata, spec }: MlflowServer): References {
 const unknownHash = "0".repeat(10);
 
 /** The manifest as it may be shown and compared: data of Secrets as text, hashes that depend on secrets as zeros. */
-export function presentable(manifest: Manifest): object {
+export function presentable(manifest: Manifest, { spec }: MlflowServer): object {
   const text = JSON.stringify(withReadableData(manifest), (key, value) =>
     key === annotation.inputs && typeof value === "string" ? "0".repeat(value.length) : value,
   );
+  if (spec.backendStore.uriSecret === undefined) return JSON.parse(text);
   return JSON.parse(text.replace(/(-migrate-)[0-9a-f]{10}"/g, `$1${unknownHash}"`));
 }
 

@@ -84,7 +84,9 @@ export function rendered(server: MlflowServer, installation: Installation): stri
   const { uid = "00000000-0000-0000-0000-000000000000", namespace = "default" } = server.metadata;
   const placed = { ...server, metadata: { ...server.metadata, uid, namespace } };
   const manifests = Object.values(desired(placeholderInputs(placed, installation))).flat();
-  return manifests.map((manifest) => `---\n${dump(presentable(manifest), { lineWidth: -1, noRefs: true })}`).join("");
+  return manifests
+    .map((manifest) => `---\n${dump(presentable(manifest, server), { lineWidth: -1, noRefs: true })}`)
+    .join("");
 }
 
 function isServer(document: unknown): document is object {

@@ -1,4 +1,5 @@
 import type { FieldManager, KubeObject, ObjectMeta } from "../kube/object.ts";
+import { interned } from "./interned.ts";
 
 /** kubectl's copy of the whole spec in an annotation. */
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -10,8 +11,8 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
  */
 export function trimmed<T extends KubeObject>(object: T): T {
   const metadata = trimmedMeta(object.metadata);
-  if (object.kind !== "Pod") return { ...object, metadata };
-  return { ...object, metadata, spec: trimmedPodSpec("spec" in object ? object.spec : undefined) };
+  if (object.kind !== "Pod") return interned({ ...object, metadata });
+  return interned({ ...object, metadata, spec: trimmedPodSpec("spec" in object ? object.spec : undefined) });
 }
 
 function trimmedMeta(metadata: ObjectMeta): ObjectMeta {

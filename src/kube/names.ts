@@ -21,6 +21,8 @@ export const annotation = {
   shape: `${group}/shape`,
   /** On the pod template: keyed hash (HMAC) of all that pods read at start; a change rolls them. */
   inputs: `${group}/inputs`,
+  /** On the Deployment: the migration Job after whose success it was written. */
+  migration: `${group}/migration`,
 } as const;
 
 /** The label selector of our watches. */

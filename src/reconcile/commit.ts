@@ -2,6 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cluster } from "./cluster.ts";
+import { asItRuns } from "./job.ts";
 import { isStored, type Obstacle, obstacleIn } from "./ownership.ts";
 import type { Plan, Step } from "./plan.ts";
 
@@ -48,6 +49,7 @@ async function takeUp(cluster: Cluster, server: MlflowServer, manifest: Manifest
     await cluster.apply({ ...manifest, data: live.data ?? {} }, live);
     return { passing: true, reason: "Progressing", message: `taking up the existing ${objectText(live)}` };
   }
-  if (live.kind !== "Job") await cluster.apply(manifest, live);
+  const isJob = manifest.kind === "Job" && live.kind === "Job";
+  await cluster.apply(isJob ? asItRuns(manifest, live) : manifest, live);
   return undefined;
 }

@@ -17,7 +17,8 @@ export interface Migration {
 
 /**
  * What the Jobs of a server say of its database. A completed Job of the wanted name is the proof that there is nothing
- * to do. Two migrations never run at once: another unfinished Job is waited for while its pod runs, and otherwise
+ * to do, and so is a Deployment that was written after one: a Job that somebody deleted comes back without holding up
+ * anything. Two migrations never run at once: another unfinished Job is waited for while its pod runs, and otherwise
  * removed first, and a Job is only created when no other is left unfinished.
  */
 export function migrationOf(wanted: Job | undefined, owned: readonly Owned[]): Migration {
@@ -32,9 +33,21 @@ export function migrationOf(wanted: Job | undefined, owned: readonly Owned[]): M
     return { ...finished("MigrationComplete", "the database has the schema of this version"), remove: staying(others) };
   }
   const rival = others.find((job) => !isComplete(job));
+  if (isProven(wanted, owned)) {
+    const create = live === undefined && rival === undefined ? { create: wanted } : {};
+    const remove = rival === undefined ? [] : afterRival(rival, owned).remove;
+    return { ...finished("MigrationComplete", "the database has the schema of this version"), remove, ...create };
+  }
   if (rival !== undefined) return afterRival(rival, owned);
   if (live === undefined) return { ...running(wanted), create: wanted };
   return ofUnfinished(live, wanted, podsOf(live, owned));
+}
+
+function isProven(wanted: Job, owned: readonly Owned[]): boolean {
+  return owned.some(
+    (object) =>
+      object.kind === "Deployment" && object.metadata.annotations?.[annotation.migration] === wanted.metadata.name,
+  );
 }
 
 function ofUnfinished(live: Job, wanted: Job, pods: readonly Pod[]): Migration {

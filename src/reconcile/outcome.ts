@@ -52,10 +52,20 @@ export function outcomeOf(facts: Facts, { groups, migration }: Plan): Outcome {
   }
   const rollout = rolloutOf(deployment, owned);
   if (!rollout.complete) {
+    if (!rollout.stalled && isNew(deployment, facts.now)) {
+      const cause = { reason: "Progressing", message: "pods of this spec are being started" } as const;
+      return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 1 };
+    }
     const cause = rollout.cause ?? { reason: "Progressing", message: "pods of this spec are being started" };
     return { state: rollout.stalled ? "stalled" : "progressing", cause, migration };
   }
   return { state: "ready", cause: readyCause(facts), migration };
+}
+
+/** Younger than two seconds: pods that start at once are reported as ready, and not first as starting. */
+function isNew({ metadata }: Deployment, now: Date): boolean {
+  const age = now.getTime() - Date.parse(metadata.creationTimestamp ?? "");
+  return age >= 0 && age < 2000;
 }
 
 function readyCause({ server }: Facts): Cause {

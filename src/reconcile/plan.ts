@@ -1,8 +1,9 @@
 import { quantityOf } from "../api/quantity.ts";
-import type { Manifest, Owned } from "../kube/manifests.ts";
+import type { Job, Manifest, Owned } from "../kube/manifests.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { difference } from "./difference.ts";
 import type { Facts } from "./facts.ts";
+import { asItRuns } from "./job.ts";
 import { type Migration, migrationOf } from "./migration.ts";
 import { isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 
@@ -41,6 +42,7 @@ export function planOf(facts: Facts): Plan {
   const waiting = inTheWay(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
+    ...(migrationJob === undefined ? [] : jobStep(migrationJob, facts, migration)),
     ...migration.remove
       .filter((live) => ownershipOf(live, facts.server) === "ours")
       .map((live): Step => ({ do: "delete", live })),
@@ -58,6 +60,18 @@ function stepFor(manifest: Manifest, { owned, server, isOverruled }: Facts): Ste
   const target = attainable(manifest, live);
   if (difference(target, live) === undefined || isOverruled(target, live)) return [];
   return [{ do: "apply", manifest: target, live }];
+}
+
+/**
+ * A Job's pods are never changed under way; what may drift of it is its labels and how often it runs. The rest of its spec
+ * is written as it is, since server-side apply would take away what is left out.
+ */
+function jobStep(wanted: Job, { owned, server }: Facts, { remove }: Migration): Step[] {
+  const live = owned.find((object): object is Job => object.kind === "Job" && isSame(object, wanted));
+  if (live === undefined || remove.includes(live) || ownershipOf(live, server) !== "ours") return [];
+  const { backoffLimit, completions, parallelism } = wanted.spec;
+  const checked = { metadata: { labels: wanted.metadata.labels }, spec: { backoffLimit, completions, parallelism } };
+  return difference(checked, live) === undefined ? [] : [{ do: "apply", manifest: asItRuns(wanted, live), live }];
 }
 
 /** A volume that somebody has enlarged stays so: the API server refuses to shrink it. */

@@ -16,13 +16,12 @@ export async function report(cluster: Cluster, facts: Facts, outcome: Outcome): 
   if (notice !== undefined) await cluster.notify(server, notice);
 }
 
-/** Told when it begins: that the server needs a person, with every new cause, and that it is ready. */
+/** That the server needs a person, with every new cause, and that it no longer does. */
 function noticeOf({ state, cause }: Outcome, before: MlflowServerStatus | undefined): Notice | undefined {
-  const ready = before?.conditions?.find((condition) => condition.type === "Ready");
   const stalled = before?.conditions?.find((condition) => condition.type === "Stalled");
   if (state === "stalled" && !(stalled?.status === "True" && stalled.reason === cause.reason)) {
     return { type: "Warning", action: "Reconcile", ...cause };
   }
-  if (state === "ready" && ready?.status !== "True") return { type: "Normal", action: "Reconcile", ...cause };
+  if (state === "ready" && stalled?.status === "True") return { type: "Normal", action: "Reconcile", ...cause };
   return undefined;
 }

@@ -6,6 +6,7 @@ import { annotation, label } from "../kube/names.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
+import { migrationJob } from "./migration-job.ts";
 import { objectNames, port } from "./names.ts";
 import { environment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
@@ -18,6 +19,7 @@ import { authConfig, certificate, data, databaseAuthorities, storeAuthorities, t
 export function deployment(inputs: Inputs): Deployment {
   const { server } = inputs;
   const { pod, replicas, hibernate, version } = server.spec;
+  const migration = migrationJob(inputs);
   const mounted = [
     temporary(inputs),
     ...data(inputs),
@@ -29,7 +31,10 @@ export function deployment(inputs: Inputs): Deployment {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: ownedMetadata(server, objectNames.deployment(server.metadata.name)),
+    metadata: {
+      ...ownedMetadata(server, objectNames.deployment(server.metadata.name)),
+      ...(migration && { annotations: { [annotation.migration]: migration.metadata.name } }),
+    },
     spec: {
       replicas: hibernate === true ? 0 : replicas,
       selector: { matchLabels: podSelector(server) },

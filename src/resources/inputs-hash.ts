@@ -5,17 +5,16 @@ import { storeSecret } from "./store-secret.ts";
 
 /**
  * Keyed hash of all that pods read when they start: the Secrets and ConfigMaps that the spec names and those that are
- * made of them. Keyed by a secret of the server, since a plain hash in an annotation would let everyone who may read
+ * made of them; not the generated administrator, whom MLflow knows only from its database once it is there. Keyed by a secret of the server, since a plain hash in an annotation would let everyone who may read
  * pods try out passwords.
  */
 export function inputsHash(inputs: Inputs): string {
-  const { references, session, generatedAdmin } = inputs;
+  const { references, session } = inputs;
   const content = {
     secrets: sortedData(references.secrets),
     configMaps: sortedData(references.configMaps),
     made: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
     session,
-    generatedAdmin,
   };
   return keyedHash(inputs, JSON.stringify(content));
 }

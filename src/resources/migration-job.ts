@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import type { Job } from "../kube/manifests.ts";
@@ -63,10 +64,11 @@ function migrationHash(inputs: Inputs): string {
   const identity = {
     image: imageOf(inputs),
     mode: migrationMode(inputs),
-    tracking: sqlite ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//"),
+    // Of a whole URI neither user and password nor the query, which may hold them too.
+    tracking: (sqlite && "sqlite") ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//").replace(/\?.*$/, ""),
     auth: authentication.basic && (place(authentication.basic.database?.postgresql) ?? "tracking"),
   };
-  return keyedHash(inputs, JSON.stringify(identity)).slice(0, 10);
+  return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
 }
 
 function place(database: Postgresql | undefined): unknown {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Job, Pod } from "../../src/kube/manifests.ts";
 import { migrationOf } from "../../src/reconcile/migration.ts";
-import { inputs, jobOf, pod, server } from "../support/fixtures.ts";
+import { deploymentOf, inputs, jobOf, pod, server } from "../support/fixtures.ts";
 
 const wanted = jobOf(inputs());
 const live = (change: Partial<Job> = {}): Job => ({
@@ -62,6 +62,13 @@ describe("the migration", () => {
     const before = { ...wanted.metadata, uid: "job", annotations: { "mlflow-operator.dev/inputs": "former" } };
     assert.equal(migrationOf(wanted, [live({ metadata: before })]).remove.length, 1);
     assert.equal(migrationOf(wanted, [live({ metadata: before, ...finished("Complete") })]).complete, true);
+  });
+
+  test("is proved by a Deployment that was written after it: a deleted Job comes back and holds up nothing", () => {
+    const found = migrationOf(wanted, [deploymentOf(inputs())]);
+    assert.equal(found.complete, true);
+    assert.equal(found.create, wanted);
+    assert.equal(migrationOf(wanted, [deploymentOf(inputs(server({ version: "3.16.1" })))]).complete, false);
   });
 
   test("says what its program reported, and shows no other words of a failing container", () => {

@@ -51,6 +51,20 @@ describe("the plan", () => {
     ]);
   });
 
+  test("mends the labels of a Job, and how often it runs, without touching its pods", () => {
+    const job = named("Job");
+    const suspect = {
+      ...job,
+      spec: { parallelism: 5, template: { spec: { containers: [] } } },
+      metadata: { ...job.metadata, labels: {} },
+    } as Owned;
+    const [step] = plan(everything.map((object) => (object.kind === "Job" ? suspect : object))).groups.flat();
+    assert.equal(step?.do, "apply");
+    const spec = step?.do === "apply" && step.manifest.kind === "Job" ? step.manifest.spec : undefined;
+    assert.equal(spec?.parallelism, 1);
+    assert.deepEqual(spec?.template, { spec: { containers: [] } });
+  });
+
   test("writes nothing while somebody else's object has a name that it needs", () => {
     const other = { ...named("Service"), metadata: { ...named("Service").metadata, ownerReferences: [] } } as Owned;
     const found = plan(

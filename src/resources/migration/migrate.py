@@ -30,7 +30,6 @@ the parsed host, port, database and user, of SQLSTATEs, and of class names.
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import errno
 import fcntl
@@ -105,6 +104,7 @@ FILE_ERRORS = {
 }
 # libpq reports a refused connection as text only, without an SQLSTATE.
 CONNECT_TEXTS = (
+    (r"invalid \w+ value|invalid connection option|invalid dsn", "ConfigurationInvalid"),
     (r'database "" does not exist', "DatabaseNotFound"),
     (r"permission denied for database", "DatabasePermissionDenied"),
     (
@@ -119,6 +119,8 @@ CONNECT_TEXTS = (
     ),
 )
 REMEDIES = {
+    "ConfigurationInvalid": "was given a parameter that its client does not know. Check the names and values behind the '?' of"
+    " the URI, such as sslmode and sslrootcert",
     "DatabaseUnreachable": "did not answer or is not ready. Check host and port, that the database runs and has"
     " connections to spare, and that network policies let these pods reach it",
     "DatabaseRejected": "refused the connection for a reason that it did not encode. Check its log for this moment, and"
@@ -211,14 +213,11 @@ def database_uri(role: str) -> str:
     if given("URI") or not given("HOST"):
         return given("URI")
     query = {name: given(name.upper()) for name in ("sslmode", "sslrootcert") if given(name.upper())}
+    port = given("PORT") or "5432"
+    if not re.fullmatch(r"[0-9]{1,5}", port):
+        raise configuration_error(f"{role}_DATABASE_PORT is not a number.")
     url = URL.create(
-        "postgresql+psycopg2",
-        given("USERNAME"),
-        given("PASSWORD"),
-        given("HOST"),
-        int(given("PORT") or "5432"),
-        given("NAME"),
-        query,
+        "postgresql+psycopg2", given("USERNAME"), given("PASSWORD"), given("HOST"), int(port), given("NAME"), query
     )
     return url.render_as_string(hide_password=False)
 
@@ -309,6 +308,8 @@ def failure(error: BaseException, target: Store, action: str, connecting: bool =
 
 def reach(target: Store) -> None:
     """Opens a TCP connection, so that an unknown host and a closed port are told apart for every driver."""
+    if checking() and target.sqlite_path is not None and not os.path.exists(target.sqlite_path):
+        raise manual(f"The {target.place} does not exist yet.")
     if target.host is None:
         return
     try:
@@ -344,7 +345,7 @@ def engine(target: Store) -> Iterator:
     """An engine made by MLflow, so that what is checked is what the server will use."""
     from mlflow.store.db.utils import _make_parent_dirs_if_sqlite, create_sqlalchemy_engine
 
-    if target.sqlite_path is not None:
+    if target.sqlite_path is not None and not checking():
         _make_parent_dirs_if_sqlite(target.uri)
     made = create_sqlalchemy_engine(target.uri)
     try:
@@ -489,15 +490,24 @@ def quieten() -> None:
     logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
 
 
+def checking() -> bool:
+    return os.environ.get("MIGRATION_MODE") == "check"
+
+
+def manual(state: str) -> Failure:
+    return Failure(
+        "ManualMigrationNeeded", f"{state} Migrate it with the image of this version, or set migration: Automatic."
+    )
+
+
 def check(targets: list[Store]) -> None:
     """Raises Failure where somebody still has to migrate."""
     for target in targets:
         present, head = revisions(target)
         if present != [head]:
-            raise Failure(
-                "ManualMigrationNeeded",
+            raise manual(
                 f"The {target.name} schema in the {target.place} is at revision {', '.join(present) or 'none'}, and this"
-                f" MLflow needs {head}. Migrate it with the image of this version, or set migration: Automatic.",
+                f" MLflow needs {head}."
             )
         say(f"{target.name}: schema is at {head}")
 
@@ -521,7 +531,7 @@ def migrate() -> None:
             revisions(target)
         except Exception as error:
             raise failure(error, target, "Reading the schema's revision") from None
-    if os.environ.get("MIGRATION_MODE") == "check":
+    if checking():
         return check(targets)
     for target in targets:
         try:

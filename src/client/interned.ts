@@ -1,0 +1,33 @@
+/** Shorter texts cost less than to look for them. */
+const shortest = 12;
+/** Distinct texts that are remembered: far more than the objects of one version of the operator have in common. */
+const most = 20_000;
+
+const known = new Map<string, string>();
+
+/**
+ * The same value, with each text in it replaced by the first one equal to it. Objects of many servers are alike in almost
+ * all that they say, such as the names of a hundred variables; so it is held once.
+ */
+export function interned<T>(value: T): T {
+  if (typeof value === "string") return canonical(value);
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) value[index] = interned(item);
+  } else if (typeof value === "object" && value !== null) {
+    const fields: Record<string, unknown> = Object.assign(value);
+    for (const [name, item] of Object.entries(fields)) {
+      if (typeof item === "object" || typeof item === "string") fields[name] = interned(item);
+    }
+  }
+  return value;
+}
+
+function canonical<T extends string>(text: T): T;
+function canonical(text: string): string {
+  if (text.length < shortest) return text;
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  if (known.size >= most) known.clear();
+  known.set(text, text);
+  return text;
+}
