@@ -6,7 +6,8 @@ export interface ReservedVariable {
   readonly instead: string;
   /**
    * What the container gets where nothing else sets it: a value that does nothing. It stands in `env`, which wins over
-   * `envFrom`, so no Secret or ConfigMap can open what is closed.
+   * `envFrom`, so no Secret or ConfigMap can open what is closed. Where no value does nothing, a source of `envFrom` that
+   * has the name is refused by a condition.
    */
   readonly neutral?: string;
 }
@@ -36,7 +37,7 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_ARTIFACTS_ONLY: fixed("false", "it is not supported"),
   MLFLOW_ARTIFACTS_PRESIGNED_ONLY: fixed("false", "it is not supported"),
   MLFLOW_TRACE_ARCHIVAL_CONFIG: closed("it is not supported"),
-  MLFLOW_S3_ENDPOINT_URL: closed("use artifactStore.s3.endpointUrl"),
+  MLFLOW_S3_ENDPOINT_URL: { instead: "use artifactStore.s3.endpointUrl" },
   MLFLOW_STATIC_PREFIX: closed("it is not supported"),
   MLFLOW_EXPOSE_PROMETHEUS: closed("it is not supported"),
   MLFLOW_UVICORN_OPTS: closed("it could bind other addresses and load code"),
@@ -62,8 +63,11 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: { instead: "use server.sessionSecret" },
   MLFLOW_LOGGING_LEVEL: { instead: "use server.logLevel" },
   MLFLOW_DISABLE_TELEMETRY: fixed("true", "a server tells nobody outside what it does"),
-  AWS_CA_BUNDLE: closed("use artifactStore.s3.ca"),
+  AWS_CA_BUNDLE: { instead: "use artifactStore.s3.ca" },
   AWS_ENDPOINT_URL: closed("use artifactStore.s3.endpointUrl"),
+  AWS_ENDPOINT_URL_S3: closed("use artifactStore.s3.endpointUrl"),
+  AWS_CONFIG_FILE: closed("a configuration file can name a program to run"),
+  AWS_SHARED_CREDENTIALS_FILE: closed("use artifactStore.s3.credentials"),
   FORWARDED_ALLOW_IPS: closed("it decides whose word on the client's address is taken"),
   HOME: { instead: "the operator decides where the process writes" },
   TMPDIR: { instead: "the operator decides where the process writes" },
@@ -93,7 +97,16 @@ export const reservedPrefixes: Readonly<
   // libpq takes each of its settings from the environment too: PGHOSTADDR even where the URI names a host.
   PG: {
     instead: movesData,
-    neutral: empty("PG", ["HOST", "HOSTADDR", "OPTIONS", "SERVICEFILE", "PASSFILE", "SSLMODE"]),
+    neutral: empty("PG", [
+      "HOST",
+      "HOSTADDR",
+      "OPTIONS",
+      "SERVICEFILE",
+      "PASSFILE",
+      "SSLROOTCERT",
+      "SSLCERT",
+      "SSLKEY",
+    ]),
   },
   // uvicorn takes each of its options from the environment too.
   UVICORN_: {
@@ -120,6 +133,13 @@ export const neutralEnvironment: Readonly<Record<string, string>> = {
   ),
   ...Object.assign({}, ...Object.values(reservedPrefixes).map(({ neutral }) => neutral)),
 };
+
+/** Whether only the operator may set a variable. */
+export function isReserved(name: string): boolean {
+  return (
+    Object.hasOwn(reservedVariables, name) || Object.keys(reservedPrefixes).some((prefix) => name.startsWith(prefix))
+  );
+}
 
 /** The CEL rule that refuses them, on the name itself, and says what to use instead. */
 export function forbiddenEnvironment(): Rule {

@@ -106,6 +106,10 @@ export const reasons = {
     remedy: "Add the key, or name another.",
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  ReservedVariable: {
+    meaning: "A source of `server.envFrom` sets a variable that only the operator may.",
+    remedy: "Remove the key from the Secret or ConfigMap.",
+  },
   NameConflict: {
     meaning: "An object of a name that the server needs belongs to somebody else; it is neither adopted nor deleted.",
     remedy: "Rename the server, or remove the object.",

@@ -1,7 +1,10 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { isReserved, reservedVariables } from "../api/environment.ts";
 import { isDowngrade } from "../api/versions.ts";
+import { objectText } from "../kube/object.ts";
 import { decoded } from "../resources/base64.ts";
 import { dataKeys } from "../resources/names.ts";
+import { environment } from "../resources/pod/environment.ts";
 import { type Reference, referencesOf } from "../resources/references.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
@@ -18,6 +21,7 @@ const blockers: readonly Blocker[] = [
   invalidAdmin,
   invalidSessionKeys,
   invalidCertificate,
+  openVariable,
 ];
 
 /** The first blocker that applies. While there is one, what runs stays as it is. */
@@ -146,6 +150,24 @@ function invalidCertificate({ server, references }: Facts): Cause | undefined {
       message: `Secret ${secretName}: tls.crt and tls.key must be a certificate and its private key, in PEM`,
     };
   }
+}
+
+/** What a source of envFrom would set though only the operator may, and `env` has no value that stands in its way. */
+function openVariable({ server, references, inputs }: Facts): Cause | undefined {
+  const ours = new Set(environment(inputs).map(({ name }) => name));
+  for (const { prefix = "", secretRef, configMapRef } of server.spec.server?.envFrom ?? []) {
+    const source = secretRef
+      ? references.secrets.get(secretRef.name)
+      : references.configMaps.get(configMapRef?.name ?? "");
+    const open = Object.keys(source?.data ?? {}).find((key) => isReserved(prefix + key) && !ours.has(prefix + key));
+    if (source !== undefined && open !== undefined) {
+      return {
+        reason: "ReservedVariable",
+        message: `${objectText(source)}, a source of spec.server.envFrom, sets ${prefix}${open}, which only the operator may: ${reservedVariables[prefix + open]?.instead ?? "see docs/reference.md"}. Remove the key ${open}`,
+      };
+    }
+  }
+  return undefined;
 }
 
 function invalidSessionKeys({ server, inputs }: Facts): Cause | undefined {

@@ -100,6 +100,18 @@ describe("what cannot work", () => {
     assert.equal(keys(`${"A".repeat(43)}=`), undefined);
   });
 
+  test("a source of envFrom that moves artifacts elsewhere", () => {
+    const of = server({ server: { envFrom: [{ configMapRef: { name: "extra" }, prefix: "MLFLOW_" }] } });
+    const found = cause(of, configMap("extra", { S3_ENDPOINT_URL: "http://elsewhere", OTHER: "1" }));
+    assert.equal(found?.reason, "ReservedVariable");
+    assert.match(found?.message ?? "", /ConfigMap\/extra.*MLFLOW_S3_ENDPOINT_URL/);
+    assert.equal(
+      cause(of, configMap("extra", { HOST: "0.0.0.0", OTHER: "1" })),
+      undefined,
+      "what env overrides is harmless",
+    );
+  });
+
   test("a certificate that is none", () => {
     const of = server({ server: { tls: { secretName: "tls" } } });
     const found = cause(of, secret("tls", { "tls.crt": "no certificate", "tls.key": "no key" }));
