@@ -97,16 +97,11 @@ export const reservedPrefixes: Readonly<
   // libpq takes each of its settings from the environment too: PGHOSTADDR even where the URI names a host.
   PG: {
     instead: movesData,
-    neutral: empty("PG", [
-      "HOST",
-      "HOSTADDR",
-      "OPTIONS",
-      "SERVICEFILE",
-      "PASSFILE",
-      "SSLROOTCERT",
-      "SSLCERT",
-      "SSLKEY",
-    ]),
+    neutral: {
+      ...empty("PG", ["HOST", "HOSTADDR", "OPTIONS", "SERVICEFILE", "PASSFILE", "SSLROOTCERT", "SSLCERT", "SSLKEY"]),
+      // libpq's default, since it takes no empty one; what a URI says wins over it.
+      PGSSLMODE: "prefer",
+    },
   },
   // uvicorn takes each of its options from the environment too.
   UVICORN_: {
