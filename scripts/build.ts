@@ -1,11 +1,13 @@
 /** Builds dist/: the operator and its command line as one tree-shaken ES module, with chunks for what is loaded on demand. */
-import { chmod, rm } from "node:fs/promises";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
+import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const clientNode = "@kubernetes/client-node";
 
 await rm("dist", { recursive: true, force: true });
-await build({
+const { metafile } = await build({
+  metafile: true,
   entryPoints: { "mlflow-operator": "src/main.ts" },
   outdir: "dist",
   bundle: true,
@@ -33,3 +35,4 @@ await build({
   ],
 });
 await chmod("dist/mlflow-operator.js", 0o755);
+await writeFile("dist/THIRD-PARTY-LICENSES", await thirdPartyLicenses(metafile));

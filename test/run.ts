@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { run } from "node:test";
+import { helmProgram, helmVariable } from "./chart/helm.ts";
 import { controlPlaneBinaries, type Report } from "./control-plane/binaries.ts";
 import type { ClusterAddress } from "./control-plane/cluster-access.ts";
 import { startControlPlane } from "./control-plane/control-plane.ts";
@@ -9,7 +10,7 @@ import { runChecks } from "./support/checks.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
-const usage = `Usage: node test/run.ts [unit | apiserver | live | folder or file ...]
+const usage = `Usage: node test/run.ts [unit | chart | apiserver | live | folder or file ...]
 
 Without arguments: the checks of the whole tree, then every tier that this machine can carry.
 A tier that it cannot carry is skipped with the reason; with CI=true that is a failure unless
@@ -72,11 +73,23 @@ function cannotCarry({ name, files }: Tier, reason: string, tally: Tally): void 
 
 /** What the tier needs, started; or why this machine lacks it. */
 async function groundFor({ name }: Tier): Promise<Ground | { readonly lacking: string }> {
+  if (name === "chart") return chartGround((line) => write(`  ${line}\n`));
   if (name !== "apiserver") return { env: process.env, close: async () => {} };
   const cluster = await apiServer((line) => write(`  ${line}\n`));
   if ("lacking" in cluster) return cluster;
   const env = { ...process.env, [sharedControlPlaneVariable]: JSON.stringify(cluster.address) };
   return { env, close: cluster.close };
+}
+
+/** Helm; and the control plane's programs where they can be had, so that no test waits for a build of minutes. */
+async function chartGround(report: Report): Promise<Ground | { readonly lacking: string }> {
+  try {
+    const env = { ...process.env, [helmVariable]: await helmProgram(report) };
+    await controlPlaneBinaries(report).catch(() => undefined);
+    return { env, close: async () => {} };
+  } catch (error) {
+    return { lacking: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** From programs if there are any or they can be built, else K3s. A control plane that does not start is a failure, not a lack. */

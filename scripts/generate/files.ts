@@ -53,6 +53,11 @@ export function generatedFiles(): GeneratedFile[] {
     { path: "charts/mlflow-operator/files/crds/mlflowservers.yaml", content: definition },
     { path: "charts/mlflow-operator/files/cluster-role.yaml", content: yaml(clusterRole()) },
     { path: "charts/mlflow-operator/files/leader-election-role.yaml", content: yaml(leaderElectionRole("")) },
+    // What the chart makes of itself needs Helm, and is made apart: npm run generate:chart.
+    {
+      path: "config/install.yaml",
+      content: `${readFileSync(join(root, "config/base/operator.yaml"), "utf8")}---\n${definition}`,
+    },
     { path: "docs/reference.md", content: reference() },
     ...goldens(),
   ];

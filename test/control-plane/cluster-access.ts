@@ -137,7 +137,12 @@ function kubeconfig(server: string, authority: string, user: Readonly<Record<str
 function request(agent: Agent, url: URL, method: string, options: RequestOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-    const headers = { ...(body !== undefined && { "content-type": "application/json" }), ...options.headers };
+    const ofBody = body !== undefined && {
+      "content-type": "application/json",
+      // Node gives a DELETE with a body no length of its own, and the body would be read as the next request.
+      "content-length": String(Buffer.byteLength(body)),
+    };
+    const headers = { ...ofBody, ...options.headers };
     const outgoing = httpsRequest(url, { method, agent, headers, timeout: options.timeoutMilliseconds ?? 10_000 });
     outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url.href} had no answer in time.`)));
     outgoing.on("error", reject);

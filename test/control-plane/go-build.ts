@@ -1,72 +1,57 @@
 import { join } from "node:path";
 import type { Binaries, Report } from "./binaries.ts";
-import { builtPrograms, type GoProgram, type GoPrograms } from "./go-programs.ts";
+import { type GoModule, goPrograms } from "./go-programs.ts";
 
 /** The longest build first: the rest share most of what it compiles. */
-const controlPlane: GoPrograms = {
-  title: "control plane",
-  cache: "control-plane",
-  programs: [
-    ...["kube-apiserver", "kube-controller-manager", "kubectl"].map(
-      (name): GoProgram => ({
-        name,
-        module: join(import.meta.dirname, "go", "kubernetes"),
-        package: `k8s.io/kubernetes/cmd/${name}`,
-        versionOf: "k8s.io/kubernetes",
-        stamp: kubernetesStamp,
-      }),
-    ),
-    {
-      name: "etcd",
-      module: join(import.meta.dirname, "go", "etcd"),
-      package: "go.etcd.io/etcd/server/v3",
-      versionOf: "go.etcd.io/etcd/server/v3",
-    },
-  ],
-  takes: "about 7 minutes on 2 idle cores",
+const kubernetes: GoModule = {
+  directory: join(import.meta.dirname, "go", "kubernetes"),
+  packages: Object.fromEntries(
+    ["kube-apiserver", "kube-controller-manager", "kubectl"].map((name) => [name, `k8s.io/kubernetes/cmd/${name}`]),
+  ),
+  stamp: kubernetesStamp,
   withoutGo:
     "A Kubernetes API server for the tests can be built here with Go >= 1.26: install Go, or set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver and kubectl, or start Docker.",
 };
 
-const helm: GoPrograms = {
-  title: "Helm",
-  cache: "helm",
-  programs: [
-    {
-      name: "helm",
-      module: join(import.meta.dirname, "go", "helm"),
-      package: "helm.sh/helm/v4/cmd/helm",
-      versionOf: "helm.sh/helm/v4",
-      stamp: (version) => [`helm.sh/helm/v4/internal/version.version=${version}`],
-    },
-  ],
-  takes: "about 3 minutes on 2 idle cores",
-  withoutGo: "The tests of the chart build Helm with Go >= 1.26: install Go, or set HELM to the path of a helm 4.",
+const etcd: GoModule = {
+  directory: join(import.meta.dirname, "go", "etcd"),
+  packages: { etcd: "go.etcd.io/etcd/server/v3" },
 };
 
-/** The control plane's programs, built once from the Go module proxy (minutes; each step is reported). */
+const helm: GoModule = {
+  directory: join(import.meta.dirname, "go", "helm"),
+  packages: { helm: "helm.sh/helm/v4/cmd/helm" },
+  stamp: (version) => `-X helm.sh/helm/v4/internal/version.version=${version}`,
+  withoutGo:
+    "Helm for the tests of the chart is built here with Go >= 1.26: install Go, or set MLFLOW_OPERATOR_TEST_HELM to the path of Helm 4.",
+};
+
+/** The control plane's programs, built once from the Go module proxy: about 7 minutes on 2 idle cores, each step reported. */
 export async function builtBinaries(report: Report): Promise<Binaries> {
-  const [kubeApiserver = "", kubeControllerManager = "", kubectl = "", etcd = ""] = await builtPrograms(
-    controlPlane,
-    report,
-  );
-  return { kubeApiserver, kubeControllerManager, kubectl, etcd };
+  const paths = { ...(await goPrograms(kubernetes, report)), ...(await goPrograms(etcd, report)) };
+  return {
+    kubeApiserver: paths["kube-apiserver"] ?? "",
+    kubeControllerManager: paths["kube-controller-manager"] ?? "",
+    kubectl: paths["kubectl"] ?? "",
+    etcd: paths["etcd"] ?? "",
+  };
 }
 
-/** Helm's path, built once from the Go module proxy (minutes; each step is reported). */
+/** Helm's path, built once from the Go module proxy: about 3 minutes on 2 idle cores, each step reported. */
 export async function builtHelm(report: Report): Promise<string> {
-  const [path = ""] = await builtPrograms(helm, report);
-  return path;
+  return (await goPrograms(helm, report))["helm"] ?? "";
 }
 
 /** Without it the programs call themselves v0.0.0, which kubectl and feature gates take at its word. */
-function kubernetesStamp(version: string): readonly string[] {
+export function kubernetesStamp(version: string): string {
   const [major = "", minor = ""] = version.slice(1).split(".");
-  return ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].flatMap((at) => [
-    `${at}.gitVersion=${version}`,
-    `${at}.gitMajor=${major}`,
-    `${at}.gitMinor=${minor}`,
-    `${at}.gitTreeState=clean`,
-    `${at}.gitCommit=goproxy`,
-  ]);
+  return ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
+    .flatMap((at) => [
+      `-X ${at}.gitVersion=${version}`,
+      `-X ${at}.gitMajor=${major}`,
+      `-X ${at}.gitMinor=${minor}`,
+      `-X ${at}.gitTreeState=clean`,
+      `-X ${at}.gitCommit=goproxy`,
+    ])
+    .join(" ");
 }

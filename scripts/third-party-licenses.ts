@@ -1,0 +1,24 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Metafile } from "esbuild";
+
+/**
+ * The licenses of all packages of which a bundle has a part, whole, as most of them demand of who passes it on.
+ * Rejects for a package that says nothing of its license: it must be found before that is shipped.
+ */
+export async function thirdPartyLicenses({ outputs }: Metafile): Promise<string> {
+  const files = Object.values(outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
+  );
+  const folders = new Set(files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
+  const texts = await Promise.all([...folders].sort().map(licenseOf));
+  return `This program contains parts of these packages.\n\n${texts.join("\n")}`;
+}
+
+async function licenseOf(folder: string): Promise<string> {
+  const { name, version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+  const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file)).sort();
+  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
+  if (texts.length === 0 && license === undefined) throw new Error(`${folder} says nothing of its license.`);
+  return `${"-".repeat(78)}\n${name} ${version} (${license ?? "see below"})\n\n${texts.join("\n").trim()}\n`;
+}

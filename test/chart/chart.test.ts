@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { load } from "js-yaml";
+import { validate } from "../../src/api/validation.ts";
+import { settings } from "../../src/settings.ts";
+import { version } from "../../src/version.ts";
+import { chartFiles } from "./files.ts";
+import { chart, helm, helmProgram } from "./helm.ts";
+import { type Rendered, renderedObjects, valueSets, valuesFile } from "./rendering.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+before(async () => void (await helmProgram()));
+
+describe("the chart", () => {
+  for (const set of valueSets) {
+    test(`lints with values/${set}.yaml`, async () => {
+      const { code, stdout, stderr } = await helm(["lint", "--strict", "--values", valuesFile(set), chart]);
+      assert.equal(code, 0, stdout + stderr);
+      // An icon is a matter of taste, and the only thing that Helm would say.
+      assert.doesNotMatch(stdout.replace(/\[INFO\] Chart.yaml: icon is recommended\n/, ""), /\[(INFO|WARNING|ERROR)\]/);
+    });
+  }
+
+  test("what is made from it is up to date", async () => {
+    for (const { path, content } of await chartFiles()) {
+      const stored = readFileSync(join(root, path), "utf8");
+      assert.ok(stored === content, `${path} differs from the chart: run npm run generate:chart`);
+    }
+    const goldens = readdirSync(join(root, "test/chart/golden")).map((file) => file.replace(/\.yaml$/, ""));
+    assert.deepEqual(goldens.sort(), valueSets, "a golden has no values");
+  });
+
+  test("its versions are the package's", () => {
+    const text = readFileSync(join(chart, "Chart.yaml"), "utf8");
+    assert.match(text, new RegExp(`^version: ${version}$`, "m"));
+    assert.match(text, new RegExp(`^appVersion: ${version}$`, "m"));
+  });
+
+  test("each value has a comment, and the schema knows each", () => {
+    const values: unknown = load(readFileSync(join(chart, "values.yaml"), "utf8"));
+    const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));
+    assert.ok(typeof values === "object" && values !== null);
+    assert.deepEqual(
+      Object.keys(values).sort(),
+      Object.keys(schema.properties)
+        .filter((name) => name !== "global")
+        .sort(),
+    );
+  });
+
+  test("the notes show a server that the API would take", async () => {
+    // `helm template` prints no notes, an installation that stays on this machine does.
+    const { stdout, stderr } = await helm([
+      "install",
+      "x",
+      chart,
+      "--dry-run=client",
+      "--values",
+      valuesFile("default"),
+    ]);
+    const manifest = /<<'EOF'\n([\s\S]*?)\n\s*EOF/.exec(stdout)?.[1];
+    assert.ok(manifest, stderr);
+    assert.ok("server" in validate(load(manifest)), manifest);
+  });
+});
+
+describe("what is rendered", () => {
+  for (const set of valueSets) {
+    test(`the operator takes the arguments of ${set}`, async () => {
+      const [container] = podOf(await renderedObjects(set)).containers;
+      const [command, ...args] = container.args;
+      const chosen = settings(args, { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" });
+      assert.equal(command, "run");
+      assert.deepEqual(chosen.namespaces, set === "namespaced" ? ["team-a", "team-b"] : undefined);
+    });
+
+    test(`nothing of ${set} is taken by the operator for its own`, async () => {
+      for (const { kind, metadata } of await renderedObjects(set))
+        assert.notEqual(
+          metadata.labels?.["app.kubernetes.io/managed-by"],
+          "mlflow-operator",
+          `${kind}/${metadata.name}`,
+        );
+    });
+  }
+
+  test("with namespaces nothing is cluster-scoped, and nothing is elsewhere", async () => {
+    const objects = await renderedObjects("namespaced");
+    const namespaces = new Set(objects.map(({ metadata }) => metadata.namespace));
+    assert.deepEqual([...namespaces].sort(), ["mlflow-operator", "team-a", "team-b"]);
+  });
+
+  test("a mirror stands in for the registry of both images", async () => {
+    const [container] = podOf(await renderedObjects("mirror")).containers;
+    assert.match(
+      container.image,
+      /^registry\.example\.com:5000\/mirror\/mlflow-operator\/mlflow-operator@sha256:0{64}$/,
+    );
+    assert.ok(
+      container.args.includes("--image-repository=registry.example.com:5000/mirror/mlflow-operator/mlflow-server"),
+    );
+  });
+
+  test("the definition is kept when the chart goes", async () => {
+    const [definition] = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
+    assert.equal(definition?.metadata.annotations?.["helm.sh/resource-policy"], "keep");
+  });
+
+  test("a release's name goes into the names, and never makes them too long for a label", async () => {
+    const { stdout } = await helm(["template", "a".repeat(53), chart]);
+    const names = [...stdout.matchAll(/^kind: (\S+)\nmetadata:\n {2}name: (a+\S*)$/gm)];
+    assert.ok(names.length > 8);
+    for (const [, kind, name = ""] of names)
+      assert.ok(name.length <= 63 || /^Role/.test(kind ?? ""), `${kind}/${name}`);
+  });
+});
+
+interface Pod {
+  readonly containers: readonly [{ readonly image: string; readonly args: readonly string[] }];
+}
+
+function podOf(objects: readonly Rendered[]): Pod {
+  const deployment = objects.find(({ kind }) => kind === "Deployment");
+  assert.ok(deployment, "there is no Deployment");
+  const { spec }: { spec: { template: { spec: Pod } } } = JSON.parse(JSON.stringify(deployment));
+  return spec.template.spec;
+}

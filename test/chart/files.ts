@@ -1,0 +1,56 @@
+import { dump } from "js-yaml";
+import { type Rendered, release, renderedObjects, renderedText, valueSets } from "./rendering.ts";
+
+/** A file that is made from the chart. */
+export interface ChartFile {
+  /** From the root of the project. */
+  readonly path: string;
+  readonly content: string;
+}
+
+const head = "# Generated from charts/mlflow-operator by npm run generate:chart: do not edit.\n";
+
+/** All that is made from the chart by Helm, none of which depends on the CRD: the goldens and the kustomize base. */
+export async function chartFiles(): Promise<readonly ChartFile[]> {
+  const goldens = await Promise.all(
+    valueSets.map(async (set) => ({
+      path: `test/chart/golden/${set}.yaml`,
+      content: head + withoutDefinition(await renderedText(set)),
+    })),
+  );
+  const objects = (await renderedObjects("default")).map(withoutHelm);
+  const operator = objects.filter(({ kind }) => kind !== "CustomResourceDefinition");
+  return [...goldens, { path: "config/base/operator.yaml", content: head + documents([namespace, ...operator]) }];
+}
+
+/** The definition is long, and shown elsewhere. */
+function withoutDefinition(text: string): string {
+  return text
+    .split(/^---\n/m)
+    .map((part) =>
+      part.includes("\nkind: CustomResourceDefinition\n")
+        ? part.replace(/^spec:\n[\s\S]*/m, "spec: (crds/mlflowservers.yaml)\n")
+        : part,
+    )
+    .join("---\n");
+}
+
+const namespace: Rendered = {
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: {
+    name: release,
+    labels: { "app.kubernetes.io/name": release, "pod-security.kubernetes.io/enforce": "restricted" },
+  },
+};
+
+const ofHelm = ["app.kubernetes.io/managed-by", "helm.sh/chart", "helm.sh/resource-policy"];
+
+/** The same without the marks of a release that it is no part of, in pod templates, too. */
+function withoutHelm(object: Rendered): Rendered {
+  return JSON.parse(JSON.stringify(object, (key, value) => (ofHelm.includes(key) ? undefined : value)));
+}
+
+function documents(objects: readonly unknown[]): string {
+  return objects.map((object) => `---\n${dump(object, { noRefs: true, lineWidth: 120 })}`).join("");
+}

@@ -1,0 +1,303 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { load } from "js-yaml";
+import type { MlflowServer } from "../../src/api/server.ts";
+import { controlPlaneBinaries } from "../control-plane/binaries.ts";
+import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.ts";
+import { auditLog } from "../support/audit-log.ts";
+import { eventually } from "../support/eventually.ts";
+import { startKubelet } from "../support/kubelet.ts";
+import { objects } from "../support/objects.ts";
+import { condition, freshNamespace } from "../support/scene.ts";
+import { server } from "../support/servers.ts";
+import { chart, helmProgram } from "./helm.ts";
+import { call, chartWith, type Installation, installation, may, releaseName } from "./installation.ts";
+import { operatorOf } from "./operator-of.ts";
+import { type Rendered, renderedObjects } from "./rendering.ts";
+
+const root = join(import.meta.dirname, "../..");
+const definitionPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mlflowservers.mlflow-operator.dev";
+const lacking = await controlPlaneBinaries().then(
+  ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
+  (error: unknown) => String(error),
+);
+
+/** The CRD of a cluster is one, and what other test files share has it from them: so this file has a cluster of its own. */
+let cluster: ControlPlane;
+before(async () => {
+  if (lacking) return;
+  await helmProgram();
+  cluster = await startControlPlane();
+});
+after(() => cluster?.close());
+
+/** Applies the smallest server in a namespace, and waits until the operator has made it ready. */
+async function serverIn(namespace: string): Promise<MlflowServer> {
+  const own = objects(cluster, namespace);
+  const kubelet = startKubelet(cluster, namespace);
+  try {
+    await own.create("MlflowServer", server());
+    return await eventually(async () => {
+      const found = await own.the("MlflowServer", "mlflow");
+      assert.equal(condition(found, "Ready").status, "True", JSON.stringify(found.status));
+      return found;
+    }, 60);
+  } finally {
+    await kubelet.stop();
+  }
+}
+
+async function refusedCalls(user: string): Promise<readonly string[]> {
+  const calls = await auditLog(cluster).calls({ user });
+  assert.ok(calls.length > 0, `${user} made no call`);
+  return calls.filter(({ code }) => code === 403).map(({ verb, uri }) => `${verb} ${uri}`);
+}
+
+const definition = () => call<{ metadata: Rendered["metadata"]; spec: unknown }>(cluster, "GET", definitionPath);
+const knowsHibernate = async () => JSON.stringify((await definition()).spec).includes('"hibernate":{');
+
+describe("a release", { skip: lacking }, () => {
+  let own: Installation;
+  let tenant: string;
+  let first: MlflowServer;
+
+  test("may be tried without a trace", async () => {
+    own = await installation(cluster);
+    await own.run("install", chart, "--dry-run=server");
+    assert.equal((await cluster.request("GET", definitionPath)).status, 404);
+  });
+
+  test("of an older chart brings the CRD that it had", async () => {
+    const older = await chartWith(
+      (text) => text.replace(/^ {16}hibernate:\n(?: {18}.*\n)+/m, ""),
+      "files/crds/mlflowservers.yaml",
+    );
+    await own.run("install", older);
+    assert.equal(await knowsHibernate(), false);
+  });
+
+  test("lets the operator make a server ready, and forbids nothing that it asks for", async () => {
+    tenant = await freshNamespace(cluster);
+    const operator = await operatorOf(cluster, own);
+    try {
+      first = await serverIn(tenant);
+      assert.ok(operator.messages.includes("this process leads"));
+    } finally {
+      await operator.stop();
+    }
+    assert.deepEqual(await refusedCalls(own.user), []);
+  });
+
+  test("has pods that the restricted standard takes", async () => {
+    await eventually(async () => {
+      const pods = await objects(cluster, own.namespace).list("Pod");
+      assert.equal(pods.length, 2);
+    }, 30);
+  });
+
+  test("is upgraded with its CRD, and no server is touched", async () => {
+    const before = await objects(cluster, tenant).the("Deployment", "mlflow");
+    await own.run("upgrade", chart);
+    await eventually(async () => assert.equal(await knowsHibernate(), true));
+    const server = await objects(cluster, tenant).patch("MlflowServer", "mlflow", { spec: { hibernate: true } });
+    assert.equal(server.spec.hibernate, true);
+    assert.equal(server.metadata.uid, first.metadata.uid);
+    assert.equal((await objects(cluster, tenant).the("Deployment", "mlflow")).metadata.uid, before.metadata.uid);
+  });
+
+  test("has the CRD that the source has, whole", async () => {
+    const source = JSON.stringify(load(await readFile(join(root, "crds/mlflowservers.yaml"), "utf8")));
+    const [mine] = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
+    assert.deepEqual(mine?.["spec"], JSON.parse(source).spec);
+  });
+
+  test("rolls its own pods only when something changed", async () => {
+    const generation = async () =>
+      (await objects(cluster, own.namespace).the("Deployment", releaseName)).metadata.generation;
+    const before = await generation();
+    await own.run("upgrade", chart);
+    assert.equal(await generation(), before);
+    await own.run("upgrade", chart, "--set", "workers=4");
+    assert.notEqual(await generation(), before);
+  });
+
+  test("is rolled back with its CRD; what a server has that the older one does not know comes back with the upgrade", async () => {
+    await own.run("rollback", "1");
+    await eventually(async () => assert.equal(await knowsHibernate(), false));
+    const server = await objects(cluster, tenant).the("MlflowServer", "mlflow");
+    assert.equal(server.metadata.uid, first.metadata.uid);
+    await own.run("upgrade", chart);
+    await eventually(async () => {
+      assert.equal((await objects(cluster, tenant).the("MlflowServer", "mlflow")).spec.hibernate, true);
+    });
+  });
+
+  test("leaves the CRD and every server when it is uninstalled", async () => {
+    await own.run("uninstall");
+    await eventually(async () => {
+      assert.equal(await objects(cluster, own.namespace).get("Deployment", releaseName), undefined);
+    });
+    assert.equal(
+      (await cluster.request("GET", `/apis/rbac.authorization.k8s.io/v1/clusterroles/${releaseName}`)).status,
+      404,
+    );
+    const server = await objects(cluster, tenant).the("MlflowServer", "mlflow");
+    assert.equal(server.metadata.uid, first.metadata.uid);
+    assert.equal(server.metadata.deletionTimestamp, undefined);
+    await objects(cluster, tenant).the("Deployment", "mlflow");
+  });
+
+  test("comes back under the same name, takes the CRD and the server over", async () => {
+    await own.run("install", chart);
+    const operator = await operatorOf(cluster, own);
+    try {
+      await eventually(async () => {
+        const server = await objects(cluster, tenant).the("MlflowServer", "mlflow");
+        assert.equal(condition(server, "Ready").observedGeneration, server.metadata.generation);
+      });
+    } finally {
+      await operator.stop();
+    }
+    assert.deepEqual(await refusedCalls(own.user), []);
+  });
+
+  test("elsewhere is refused while the CRD is another's, and says what to do", async () => {
+    const other = await installation(cluster);
+    assert.match(await other.refused("install", chart), /invalid ownership metadata/);
+  });
+});
+
+describe("the operator's rights", { skip: lacking }, () => {
+  let own: Installation;
+  before(async () => {
+    const [found] = (
+      await call<{ items: { subjects: { namespace: string }[]; metadata: { name: string } }[] }>(
+        cluster,
+        "GET",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+      )
+    ).items.filter(({ metadata }) => metadata.name === releaseName);
+    const namespace = found?.subjects[0]?.namespace ?? "";
+    own = { ...(await installation(cluster)), namespace, user: `system:serviceaccount:${namespace}:${releaseName}` };
+  });
+
+  /** `verb resource[/subresource][.group]`: what would let it become more than it is. */
+  const dangerous = [
+    "create rolebindings.rbac.authorization.k8s.io",
+    "create clusterrolebindings.rbac.authorization.k8s.io",
+    "patch roles.rbac.authorization.k8s.io",
+    "patch clusterroles.rbac.authorization.k8s.io",
+    "bind clusterroles.rbac.authorization.k8s.io",
+    "escalate clusterroles.rbac.authorization.k8s.io",
+    "impersonate users",
+    "impersonate serviceaccounts",
+    "create serviceaccounts/token",
+    "create pods",
+    "create pods/exec",
+    "get pods/log",
+    "create pods/ephemeralcontainers",
+    "get nodes/proxy",
+    "patch namespaces",
+    "patch customresourcedefinitions.apiextensions.k8s.io",
+    "patch validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "create certificatesigningrequests.certificates.k8s.io",
+    "create mlflowservers.mlflow-operator.dev",
+    "patch mlflowservers.mlflow-operator.dev",
+    "delete leases.coordination.k8s.io",
+    "deletecollection secrets",
+    "create daemonsets.apps",
+  ];
+  for (const right of dangerous) {
+    test(`it may not ${right}`, async () => {
+      const [verb = "", what = ""] = right.split(" ");
+      const [path = "", ...group] = what.split(".");
+      const [resource = "", subresource] = path.split("/");
+      const where = { group: group.join("."), namespace: own.namespace, ...(subresource && { subresource }) };
+      assert.equal(await may(cluster, own.user, verb, resource, where), false);
+    });
+  }
+
+  test("of Leases it may touch its own and no other", async () => {
+    const lease = { group: "coordination.k8s.io", namespace: own.namespace };
+    assert.equal(await may(cluster, own.user, "update", "leases", { ...lease, name: releaseName }), true);
+    assert.equal(await may(cluster, own.user, "update", "leases", { ...lease, name: "other" }), false);
+    assert.equal(
+      await may(cluster, own.user, "get", "leases", { ...lease, namespace: "kube-system", name: releaseName }),
+      false,
+    );
+  });
+
+  test("users who may view or edit a namespace may do so with its servers, and in no other", async () => {
+    const namespace = await freshNamespace(cluster);
+    for (const role of ["view", "edit"])
+      await call(cluster, "POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
+        metadata: { name: role },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
+        subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: `${role}er` }],
+      });
+    const can = (user: string, verb: string, where = namespace) =>
+      may(cluster, user, verb, "mlflowservers", { group: "mlflow-operator.dev", namespace: where });
+    await eventually(async () => {
+      assert.deepEqual(
+        [await can("viewer", "list"), await can("viewer", "patch"), await can("editer", "list")],
+        [true, false, true],
+      );
+      assert.deepEqual([await can("editer", "create"), await can("editer", "create", "default")], [true, false]);
+    });
+    const status = { group: "mlflow-operator.dev", namespace, subresource: "status" };
+    assert.equal(await may(cluster, "editer", "patch", "mlflowservers", status), false);
+  });
+});
+
+describe("a release for some namespaces", { skip: lacking }, () => {
+  test("lets the operator work there, and nowhere else", async () => {
+    const own = await installation(cluster);
+    const [one, other, foreign] = await Promise.all([1, 2, 3].map(() => freshNamespace(cluster)));
+    assert.ok(one && other && foreign);
+    const sets = ["crds.install=false", "rbac.aggregateToUserRoles=false", `watchNamespaces={${one},${other}}`];
+    await own.run("install", chart, ...sets.flatMap((set) => ["--set", set]));
+    const operator = await operatorOf(cluster, own);
+    try {
+      await Promise.all([one, other].map(serverIn));
+      await objects(cluster, foreign).create("MlflowServer", server());
+    } finally {
+      await operator.stop();
+    }
+    assert.deepEqual(await refusedCalls(own.user), []);
+    for (const [namespace, expected] of [
+      [one, true],
+      [other, true],
+      [foreign, false],
+      [own.namespace, false],
+    ] as const)
+      assert.equal(await may(cluster, own.user, "get", "secrets", { namespace }), expected, namespace);
+    assert.equal((await objects(cluster, foreign).the("MlflowServer", "mlflow")).status, undefined);
+    await own.run("uninstall");
+    assert.equal(await may(cluster, own.user, "get", "secrets", { namespace: one }), false);
+  });
+});
+
+describe("without Helm", { skip: lacking }, () => {
+  test("the kustomize base is the single file", async () => {
+    const built = await cluster.kubectl(["kustomize", join(root, "config/base")]);
+    assert.equal(built.code, 0, built.stderr);
+    const names = async (text: string) => {
+      const listed = await cluster.kubectl(["create", "--dry-run=client", "--output=name", "-f", "-"], text);
+      assert.equal(listed.code, 0, listed.stderr);
+      return listed.stdout.trim().split("\n").sort();
+    };
+    const single = await readFile(join(root, "config/install.yaml"), "utf8");
+    assert.deepEqual(await names(built.stdout), await names(single));
+  });
+
+  test("the API server takes the single file, twice", async () => {
+    const args = ["apply", "--server-side", "--force-conflicts", "-f", join(root, "config/install.yaml")];
+    for (let time = 1; time <= 2; time += 1) {
+      const { code, stderr } = await cluster.kubectl(args);
+      assert.equal(code, 0, stderr);
+      assert.doesNotMatch(stderr, /[Ww]arning/);
+    }
+  });
+});

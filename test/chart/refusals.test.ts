@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { chart, helm, helmProgram } from "./helm.ts";
+
+before(async () => void (await helmProgram()));
+
+/** What somebody might write by mistake, as `--set-json` has it, and what Helm says. */
+const refused: readonly (readonly [value: string, message: string])[] = [
+  ["replicaCount=3", "at '': additional properties 'replicaCount' not allowed"],
+  ['image.tags="1"', "at '/image': additional properties 'tags' not allowed"],
+  ["image.tag=1", "at '/image/tag': got number, want string"],
+  ['image.digest="latest"', "at '/image/digest': 'latest' does not match pattern"],
+  ['image.registry=""', "at '/image/registry': minLength: got 0, want 1"],
+  [
+    'imageRegistry="https://registry.example.com"',
+    "at '/imageRegistry': 'https://registry.example.com' does not match",
+  ],
+  ['mlflowImage.repository="mlflow:3.17.2"', "at '/mlflowImage/repository': 'mlflow:3.17.2' does not match pattern"],
+  ['watchNamespaces="team-a"', "at '/watchNamespaces': got string, want array"],
+  ['watchNamespaces=["Team"]', "at '/watchNamespaces/0': 'Team' does not match pattern"],
+  ['watchNamespaces=["a","a"]', "at '/watchNamespaces': items at 0 and 1 are equal"],
+  ['logLevel="trace"', "at '/logLevel': value must be one of 'debug', 'info', 'warn', 'error'"],
+  ["workers=0", "at '/workers': minimum: got 0, want 1"],
+  ["replicas=-1", "at '/replicas': minimum: got -1, want 0"],
+  ['clusterDomain=""', "at '/clusterDomain': minLength: got 0, want 1"],
+  ["podDisruptionBudget.maxUnavailable=0", "at '/podDisruptionBudget/maxUnavailable': minimum: got 0, want 1"],
+  ['resources.limits.memory="much"', "at '/resources/limits/memory': 'much' does not match pattern"],
+  ["crds.keep=false", "at '/crds': additional properties 'keep' not allowed"],
+  ['metrics.serviceMonitor.interval="30"', "at '/metrics/serviceMonitor/interval': '30' does not match pattern"],
+  ["networkPolicy.apiServerPorts=[]", "at '/networkPolicy/apiServerPorts': minItems: got 0, want 1"],
+  [
+    'metrics={"serviceMonitor":{"enabled":true},"service":{"enabled":false}}',
+    "metrics.serviceMonitor needs the Service that it selects: set metrics.service.enabled to true",
+  ],
+  ["serviceAccount.create=false", "serviceAccount.create is false: name the one to use in serviceAccount.name"],
+  [
+    'podLabels={"app.kubernetes.io/name":"mine"}',
+    "commonLabels or podLabels: the label app.kubernetes.io/name is the chart's own; choose another",
+  ],
+  [
+    'commonLabels={"app.kubernetes.io/managed-by":"mlflow-operator"}',
+    "commonLabels or podLabels: the label app.kubernetes.io/managed-by is the chart's own; choose another",
+  ],
+];
+
+describe("values are refused", () => {
+  for (const [value, message] of refused) {
+    test(value, async () => {
+      const { code, stderr } = await helm(["template", "x", chart, "--set-json", value]);
+      assert.notEqual(code, 0, "it was taken");
+      assert.ok(stderr.includes(message), stderr);
+    });
+  }
+
+  test("not: what a chart passes down that has this one as a dependency", async () => {
+    const { code, stderr } = await helm(["template", "x", chart, "--set-json", 'global={"any":"thing"}']);
+    assert.equal(code, 0, stderr);
+  });
+});

@@ -1,0 +1,47 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { loadAll } from "js-yaml";
+import { chart, helm } from "./helm.ts";
+
+/** An object as a manifest has it. */
+export interface Rendered {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [more: string]: unknown;
+}
+
+/** Release and namespace of every rendering. */
+export const release = "mlflow-operator";
+
+const folder = join(import.meta.dirname, "values");
+
+/** Names of the files below `values/`, without their ending: each is a case. */
+export const valueSets: readonly string[] = readdirSync(folder)
+  .filter((file) => file.endsWith(".yaml"))
+  .map((file) => file.replace(/\.yaml$/, ""))
+  .sort();
+
+export const valuesFile = (set: string) => join(folder, `${set}.yaml`);
+
+/** What `helm template` prints for a set of values, with further arguments. Rejects with what Helm says. */
+export async function renderedText(set: string, ...more: readonly string[]): Promise<string> {
+  const args = ["template", release, chart, "--namespace", release, "--values", valuesFile(set), ...more];
+  const { code, stdout, stderr } = await helm(args);
+  if (code !== 0) throw new Error(`helm ${args.join(" ")}: ${stderr.trim()}`);
+  return stdout;
+}
+
+export async function renderedObjects(set: string, ...more: readonly string[]): Promise<readonly Rendered[]> {
+  const documents: unknown[] = loadAll(await renderedText(set, ...more));
+  return documents.filter(isObject);
+}
+
+export function isObject(document: unknown): document is Rendered {
+  return typeof document === "object" && document !== null && "kind" in document && "metadata" in document;
+}
