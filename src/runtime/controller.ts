@@ -1,5 +1,6 @@
 import type { ApiClient } from "../client/api-client.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
+import type { ListWatchTiming } from "../client/timing.ts";
 import { label } from "../kube/names.ts";
 import { keyOf, keyText, objectText } from "../kube/object.ts";
 import { type Pass, reconcile } from "../reconcile/reconcile.ts";
@@ -19,6 +20,7 @@ export interface ControllerOptions {
   readonly instance: string;
   readonly log: Log;
   readonly metrics: () => Metrics;
+  readonly timing?: ListWatchTiming;
 }
 
 export interface Controller {
@@ -48,6 +50,7 @@ export function controller(options: ControllerOptions): Controller {
     client: options.client,
     namespaces: options.namespaces,
     instance: options.instance,
+    ...(options.timing && { timing: options.timing }),
     onServer: (key) => (leads && isSynced ? work.add(keyText(key)) : noted.add(keyText(key))),
     onEventLost: (error) => log.warn({ error }, "an event could not be recorded"),
     onOverruled: (object, path) =>

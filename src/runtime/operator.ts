@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { apiClient } from "../client/api-client.ts";
 import type { CredentialSource } from "../client/credentials.ts";
+import type { ListWatchTiming } from "../client/timing.ts";
 import { controller } from "./controller.ts";
 import { healthServer } from "./health-server.ts";
 import { elect } from "./leader-election.ts";
@@ -22,6 +23,8 @@ export interface OperatorOptions {
   readonly workers: number;
   readonly instance: string;
   readonly log: Log;
+  /** Of lists and watches; default as in `client/timing.ts`. */
+  readonly timing?: ListWatchTiming;
 }
 
 export interface Operator {
@@ -57,6 +60,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     instance: options.instance,
     log,
     metrics: () => collected,
+    ...(options.timing && { timing: options.timing }),
   });
   const collected: Metrics = metrics({
     waiting: work.waiting,

@@ -23,8 +23,11 @@ export const healthy = (pod: Pod): Fate =>
 export interface Kubelet {
   /** What becomes of pods from now on, those that already have a fate included. */
   decide(fate: (pod: Pod) => Fate): void;
+  /** Rejects where the API server has refused a status as invalid. */
   stop(): Promise<void>;
 }
+
+class Refused extends Error {}
 
 /**
  * Stands in for the node of a control plane without nodes: it writes the status of our pods, and everything that comes
@@ -40,6 +43,8 @@ export function startKubelet(cluster: ClusterAccess, namespace: string, first: (
     const answer = await cluster.request("GET", `${path}?labelSelector=${encodeURIComponent(managedSelector)}`);
     const { items = [] }: { items?: Pod[] } = JSON.parse(answer.body);
     for (const pod of items) {
+      // A pod that has ended stays as it is, on a real node as well.
+      if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") continue;
       const fate = decide(pod);
       const uid = pod.metadata.uid ?? "";
       if (told.get(uid) === JSON.stringify(fate) || fate.does === "nothing") continue;
@@ -48,13 +53,18 @@ export function startKubelet(cluster: ClusterAccess, namespace: string, first: (
         body: { status: statusOf(pod, fate) },
       });
       if (patched.status === 200) told.set(uid, JSON.stringify(fate));
-      else if (patched.status !== 404 && patched.status !== 409) throw new Error(patched.body);
+      else if (patched.status !== 404 && patched.status !== 409 && patched.status < 500)
+        throw new Refused(patched.body);
     }
   }
 
+  let failure: unknown;
   const finished = (async () => {
     while (!stopped) {
-      await round();
+      // An API server that is away or overloaded is asked again.
+      await round().catch((error: unknown) => {
+        failure = error instanceof Refused ? error : failure;
+      });
       await sleep(50);
     }
   })();
@@ -65,12 +75,17 @@ export function startKubelet(cluster: ClusterAccess, namespace: string, first: (
     stop: async () => {
       stopped = true;
       await finished;
+      if (failure !== undefined) throw failure;
     },
   };
 }
 
 function statusOf(pod: Pod, fate: Exclude<Fate, { does: "nothing" }>): Pod["status"] {
-  const condition = (type: string, status: boolean, more = {}) => ({ type, status: status ? "True" : "False", ...more });
+  const condition = (type: string, status: boolean, more = {}) => ({
+    type,
+    status: status ? "True" : "False",
+    ...more,
+  });
   if (fate.does === "cannot be scheduled") {
     const more = { reason: "Unschedulable", message: fate.message };
     return { phase: "Pending", conditions: [condition("PodScheduled", false, more)] };

@@ -1,0 +1,309 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { dump } from "../../support/dump.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { Draft } from "../../support/objects.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
+
+interface Case {
+  readonly title: string;
+  readonly spec: Modification;
+  /** What is there, wrong or not, before the server is. */
+  readonly given?: readonly (readonly ["Secret" | "ConfigMap", Draft])[];
+  readonly reason: string;
+  /** What the message says: the object, and what to do. */
+  readonly says: RegExp;
+  readonly mend: (scene: Scene) => Promise<unknown>;
+}
+
+const put = (content: Readonly<Record<string, string>>, name = "it") => {
+  return ({ objects }: Scene) => objects.patch("Secret", name, { stringData: content });
+};
+
+const make = (content: Readonly<Record<string, string>>, name = "it") => {
+  return ({ objects }: Scene) => objects.create("Secret", secret(name, content));
+};
+
+const ofDatabase: Modification = {
+  ...onPostgresql,
+  "spec.backendStore.postgresql.credentials": { secretName: "it" },
+};
+const ofUri: Modification = { ...onPostgresql, "spec.backendStore": { uriSecret: { secretName: "it", key: "uri" } } };
+const ofAdmin: Modification = { "spec.authentication.basic.admin": { secretName: "it" } };
+const ofSession: Modification = { "spec.server.sessionSecret": { secretName: "it" } };
+
+const credentials = { username: "mlflow", password: "any" };
+const admin = { username: "root", password: "a long password" };
+const session = {
+  "flask-secret-key": "f".repeat(32),
+  "kek-passphrase": "k".repeat(32),
+  "webhook-key": `${"w".repeat(43)}=`,
+};
+
+const uri = "postgresql+psycopg2://user:password@db.example.com:5432/mlflow";
+
+const cases: readonly Case[] = [
+  {
+    title: "a Secret that is not there",
+    spec: ofDatabase,
+    reason: "SecretNotFound",
+    says: /spec\.backendStore\.postgresql\.credentials names Secret it, which does not exist in namespace \S+\. Create it with the keys username, password/,
+    mend: make(credentials),
+  },
+  {
+    title: "a key that is not there",
+    spec: ofDatabase,
+    given: [["Secret", secret("it", { user: "mlflow", password: "any" })]],
+    reason: "SecretKeyMissing",
+    says: /needs the key username of Secret it .*which has only password, user\. Add it/,
+    mend: put({ username: "mlflow" }),
+  },
+  {
+    title: "an administrator's Secret that is not there",
+    spec: ofAdmin,
+    reason: "SecretNotFound",
+    says: /spec\.authentication\.basic\.admin names Secret it/,
+    mend: make(admin),
+  },
+  {
+    title: "a session Secret that is not there",
+    spec: ofSession,
+    reason: "SecretNotFound",
+    says: /spec\.server\.sessionSecret names Secret it/,
+    mend: make(session),
+  },
+  {
+    title: "a ConfigMap with the authority that is not there",
+    spec: { ...onPostgresql, "spec.backendStore.postgresql.ca": { configMapName: "it" } },
+    given: [["Secret", databaseSecret]],
+    reason: "ConfigMapNotFound",
+    says: /spec\.backendStore\.postgresql\.ca names ConfigMap it, .* Create it with the key ca\.crt/,
+    mend: ({ objects }) => objects.create("ConfigMap", { metadata: { name: "it" }, data: { "ca.crt": "PEM" } }),
+  },
+  {
+    title: "a ConfigMap without the key",
+    spec: { ...onPostgresql, "spec.artifactStore.s3.ca": { configMapName: "it" } },
+    given: [
+      ["Secret", databaseSecret],
+      ["ConfigMap", { metadata: { name: "it" }, data: { "tls.crt": "PEM" } }],
+    ],
+    reason: "ConfigMapKeyMissing",
+    says: /spec\.artifactStore\.s3\.ca needs the key ca\.crt of ConfigMap it .*only tls\.crt/,
+    mend: ({ objects }) => objects.patch("ConfigMap", "it", { data: { "ca.crt": "PEM" } }),
+  },
+  {
+    title: "an environment variable's Secret that is not there",
+    spec: { "spec.server.env": [{ name: "A", valueFrom: { secretKeyRef: { name: "it", key: "a" } } }] },
+    reason: "SecretNotFound",
+    says: /spec\.server\.env\[A\] names Secret it/,
+    mend: make({ a: "b" }),
+  },
+  {
+    title: "a source of the environment that is not there",
+    spec: { "spec.server.envFrom": [{ configMapRef: { name: "it" } }] },
+    reason: "ConfigMapNotFound",
+    says: /spec\.server\.envFrom\[0\] names ConfigMap it/,
+    mend: ({ objects }) => objects.create("ConfigMap", { metadata: { name: "it" }, data: { A: "b" } }),
+  },
+  {
+    title: "an administrator's password that MLflow finds too short",
+    spec: ofAdmin,
+    given: [["Secret", secret("it", { username: "root", password: "eleven char" })]],
+    reason: "InvalidSecret",
+    says: /^Secret it: the key password has fewer than 12 characters/,
+    mend: put(admin),
+  },
+  {
+    title: "the password that once was the default",
+    spec: ofAdmin,
+    given: [["Secret", secret("it", { username: "root", password: "password1234" })]],
+    reason: "InvalidSecret",
+    says: /^Secret it: the key password is MLflow's former default.* choose another/,
+    mend: put(admin),
+  },
+  {
+    title: "an administrator's name with a colon",
+    spec: ofAdmin,
+    given: [["Secret", secret("it", { username: "ro:ot", password: "a long password" })]],
+    reason: "InvalidSecret",
+    says: /^Secret it: the key username is empty, or contains a colon/,
+    mend: put(admin),
+  },
+  {
+    title: "an administrator's password with a line break",
+    spec: ofAdmin,
+    given: [["Secret", secret("it", { username: "root", password: "a long password\n" })]],
+    reason: "InvalidSecret",
+    says: /^Secret it: the key password contains a line break .*printf, not echo/,
+    mend: put(admin),
+  },
+  {
+    title: "a database user with a line break",
+    spec: ofDatabase,
+    given: [["Secret", secret("it", { username: "mlflow\n", password: "any" })]],
+    reason: "InvalidSecret",
+    says: /the key username of Secret it is empty or contains a line break/,
+    mend: put(credentials),
+  },
+  {
+    title: "an empty database password",
+    spec: ofDatabase,
+    given: [["Secret", secret("it", { username: "mlflow", password: "" })]],
+    reason: "InvalidSecret",
+    says: /the key password of Secret it is empty: write the password/,
+    mend: put(credentials),
+  },
+  {
+    title: "a URI with a line break",
+    spec: ofUri,
+    given: [["Secret", secret("it", { uri: `${uri}\n` })]],
+    reason: "InvalidSecret",
+    says: /the key uri of Secret it contains a line break .*printf, not echo/,
+    mend: put({ uri }),
+  },
+  {
+    title: "what is no URI",
+    spec: ofUri,
+    given: [["Secret", secret("it", { uri: "db.example.com" })]],
+    reason: "InvalidSecret",
+    says: /the key uri of Secret it is not a SQLAlchemy URI such as postgresql/,
+    mend: put({ uri }),
+  },
+  {
+    title: "a webhook key that is no Fernet key",
+    spec: ofSession,
+    given: [["Secret", secret("it", { ...session, "webhook-key": "not base64 of 32 bytes" })]],
+    reason: "InvalidSecret",
+    says: /^Secret it: webhook-key is no Fernet key .*openssl rand/,
+    mend: put(session),
+  },
+  {
+    title: "a session key that is too short",
+    spec: ofSession,
+    given: [["Secret", secret("it", { ...session, "flask-secret-key": "short" })]],
+    reason: "InvalidSecret",
+    says: /^Secret it: flask-secret-key has fewer than 16 characters/,
+    mend: put(session),
+  },
+  {
+    title: "a key-encryption passphrase that is too short",
+    spec: ofSession,
+    given: [["Secret", secret("it", { ...session, "kek-passphrase": "short" })]],
+    reason: "InvalidSecret",
+    says: /^Secret it: kek-passphrase has fewer than 16 characters/,
+    mend: put(session),
+  },
+];
+
+describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  for (const { title, spec, given = [], reason, says, mend } of cases) {
+    test(`${title}: nothing is written, and mending it is enough`, async (context) => {
+      const stage = await scene(context);
+      for (const [kind, draft] of given) await stage.objects.create(kind, draft);
+      const before = await dump(stage.objects);
+      const since = await stage.mark();
+      await stage.apply(server("mlflow", spec));
+      const stalled = await stage.stalled(reason);
+      const { message } = condition(stalled, "Stalled");
+      assert.match(message, says);
+      const ready = condition(stalled, "Ready");
+      assert.deepEqual([ready.status, ready.reason, ready.message], ["False", reason, message]);
+      assert.equal(condition(stalled, "Reconciling").status, "False");
+      assert.deepEqual(await dump(stage.objects), before);
+      const written = (await stage.writes(since)).map(({ resource, subresource }) => `${resource}/${subresource}`);
+      assert.deepEqual(new Set(written), new Set(["mlflowservers/status", "events/"]));
+      await mend(stage);
+      const mended = await stage.ready("mlflow", 60);
+      assert.equal(mended.metadata.generation, stalled.metadata.generation);
+    });
+  }
+
+  const wrongChanges: readonly (readonly [title: string, change: Modification, reason: string])[] = [
+    ["a Secret that is not there", { "spec.authentication.basic.admin": { secretName: "none" } }, "SecretNotFound"],
+    [
+      "a ConfigMap that is not there",
+      { "spec.server.envFrom": [{ configMapRef: { name: "none" } }] },
+      "ConfigMapNotFound",
+    ],
+    ["a password that is too short", { "spec.authentication.basic.admin": { secretName: "short" } }, "InvalidSecret"],
+    ["an older version", { "spec.version": "3.16.1" }, "DowngradeRefused"],
+  ];
+
+  test("a wrong new spec leaves what runs untouched", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.objects.create("Secret", secret("short", { username: "root", password: "short" }));
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
+    await stage.ready("mlflow", 60);
+    const state = async () => ({
+      objects: await dump(stage.objects),
+      generation: (await stage.objects.the("Deployment", "mlflow")).metadata.generation,
+      pods: (await stage.objects.list("Pod")).map(({ metadata }) => metadata.uid),
+    });
+    const before = await state();
+    for (const [title, change, reason] of wrongChanges) {
+      const since = await stage.mark();
+      await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2, "spec.server.workers": 3 }, change));
+      const stalled = await stage.stalled(reason);
+      assert.deepEqual(await state(), before, title);
+      assert.equal(condition(stalled, "Available").status, "True", title);
+      assert.equal(condition(stalled, "DatabaseReady").status, "True", title);
+      const written = (await stage.writes(since)).map(({ resource, subresource }) => `${resource}/${subresource}`);
+      assert.deepEqual(new Set(written), new Set(["mlflowservers/status", "events/"]), title);
+    }
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await state(), before);
+  });
+
+  test("a Secret that is deleted while the server runs stalls it, and leaves it running", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const before = await stage.objects.the("Deployment", "mlflow");
+    await stage.objects.remove("Secret", "database");
+    const stalled = await stage.stalled("SecretNotFound");
+    assert.equal(condition(stalled, "Available").status, "True");
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.ready("mlflow", 60);
+    assert.deepEqual((await stage.objects.the("Deployment", "mlflow")).metadata.generation, before.metadata.generation);
+  });
+
+  test("optional references may be missing, and are taken up when they come", async (context) => {
+    const stage = await scene(context);
+    const optional = { name: "it", optional: true };
+    await stage.apply(
+      server("mlflow", {
+        "spec.server.env": [{ name: "A", valueFrom: { secretKeyRef: { ...optional, key: "a" } } }],
+        "spec.server.envFrom": [{ secretRef: optional }, { configMapRef: optional }],
+      }),
+    );
+    await stage.ready("mlflow", 60);
+    const { generation } = (await stage.objects.the("Deployment", "mlflow")).metadata;
+    await stage.objects.create("Secret", secret("it", { a: "b" }));
+    await eventually(async () => {
+      assert.notEqual((await stage.objects.the("Deployment", "mlflow")).metadata.generation, generation);
+    });
+    await stage.ready("mlflow", 60);
+  });
+
+  test("a quota that refuses what is written is said, and goes by itself", async (context) => {
+    const stage = await scene(context, { isRefused: true });
+    await stage.objects.create("ResourceQuota", {
+      metadata: { name: "no-services" },
+      spec: { hard: { services: "0" } },
+    });
+    await stage.apply(server());
+    const stalled = await stage.stalled("Refused", "mlflow", 60);
+    assert.match(condition(stalled, "Stalled").message, /services is forbidden|exceeded quota/);
+    await stage.objects.remove("ResourceQuota", "no-services");
+    await stage.ready("mlflow", 60);
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

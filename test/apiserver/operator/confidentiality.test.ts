@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { label } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { auditLog } from "../../support/audit-log.ts";
+import { eventually } from "../../support/eventually.ts";
+import { healthy } from "../../support/kubelet.ts";
+import type { ObjectKind } from "../../support/objects.ts";
+import { nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
+
+/** Values that would be found again wherever they went, with characters that are encoded in URIs and in ini files. */
+const passwords = {
+  database: "tracking-%-db @:/?#[]$(X) pä55",
+  auth: "auth-%s-db '\"\\;&=+,p4ss",
+  admin: "the-admin's %% p4ssword",
+  bucketId: "AKIA-known-id",
+  bucketKey: "bucket/secret+key==",
+  variable: "a-variable-from-a-secret",
+  source: "a-source-from-a-secret",
+};
+
+const spec: Modification = {
+  ...onPostgresql,
+  "spec.artifactStore.s3.credentials": { secretName: "bucket" },
+  "spec.authentication.basic": {
+    admin: { secretName: "administrator" },
+    database: {
+      postgresql: { host: "db.example.com", database: "auth", credentials: { secretName: "auth-database" } },
+    },
+  },
+  "spec.server": {
+    env: [{ name: "A", valueFrom: { secretKeyRef: { name: "more", key: "a" } } }],
+    envFrom: [{ secretRef: { name: "more" } }],
+  },
+};
+
+/** Kinds in which a secret value has no business, that is all but Secrets. */
+const openKinds: readonly ObjectKind[] = [
+  "ConfigMap",
+  "Deployment",
+  "Event",
+  "Job",
+  "MlflowServer",
+  "PersistentVolumeClaim",
+  "Pod",
+  "ReplicaSet",
+  "Service",
+  "ServiceAccount",
+];
+
+/** A value as it is, and as it might be written on its way somewhere. */
+function writings(value: string): string[] {
+  const encoded = encodeURIComponent(value);
+  const base64 = Buffer.from(value).toString("base64");
+  const inJson = JSON.stringify(value).slice(1, -1);
+  return [value, inJson, encoded, encoded.replaceAll("%", "%%"), base64, Buffer.from(base64).toString("base64")];
+}
+
+/** Everything that others may read: objects but Secrets, the metadata of Secrets, the log, and what the API server logs. */
+async function readable(stage: Scene, since: number): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const kind of openKinds) {
+    for (const object of await stage.objects.list(kind))
+      found[`${kind}/${object.metadata.name}`] = JSON.stringify(object);
+  }
+  for (const { metadata } of await stage.objects.list("Secret")) {
+    const isUsers = metadata.labels?.[label.managedBy] === undefined;
+    if (!isUsers) found[`metadata of Secret/${metadata.name}`] = JSON.stringify(metadata);
+  }
+  found["the log"] = JSON.stringify(stage.operator().log);
+  found["the audit log"] = JSON.stringify(await auditLog(stage.cluster).calls({ since, user: stage.identity.user }));
+  const { body } = await stage.cluster.request("GET", `/api/v1/namespaces/${stage.namespace}/events`);
+  found["events"] = body;
+  return found;
+}
+
+async function assertConfidential(stage: Scene, since: number, values: readonly string[]): Promise<void> {
+  assert.ok(values.every((value) => value.length >= 8));
+  const places = await readable(stage, since);
+  assert.ok(Object.keys(places).length > 8, Object.keys(places).join());
+  for (const [place, text] of Object.entries(places)) {
+    for (const value of values) {
+      for (const writing of writings(value)) assert.ok(!text.includes(writing), `${place} shows ${value}: ${text}`);
+    }
+  }
+}
+
+describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("are nowhere but in Secrets: not in objects, events, status, logs or paths", async (context) => {
+    const stage = await scene(context);
+    const since = await stage.mark();
+    const { objects } = stage;
+    await objects.create("Secret", secret("database", { username: "mlflow", password: passwords.database }));
+    await objects.create("Secret", secret("auth-database", { username: "auth", password: passwords.auth }));
+    await objects.create("Secret", secret("administrator", { username: "root", password: passwords.admin }));
+    const bucket = { AWS_ACCESS_KEY_ID: passwords.bucketId, AWS_SECRET_ACCESS_KEY: passwords.bucketKey };
+    await objects.create("Secret", secret("bucket", bucket));
+    await objects.create("Secret", secret("more", { a: passwords.variable, B: passwords.source }));
+    await stage.apply(server("mlflow", spec));
+    await stage.ready("mlflow", 60);
+
+    const session = Object.values((await objects.the("Secret", "mlflow-session")).data ?? {});
+    const generated = session.map((text) => Buffer.from(text, "base64").toString());
+    const store = (await objects.the("Secret", "mlflow-store")).data?.["backend-store-uri"] ?? "";
+    const values = [...Object.values(passwords), ...generated, Buffer.from(store, "base64").toString()];
+    await assertConfidential(stage, since, values);
+
+    // In what was made for MLflow they are as its parsers want them.
+    assert.equal(new URL(Buffer.from(store, "base64").toString()).password, percentEncoded(passwords.database));
+    const ini = Buffer.from((await objects.the("Secret", "mlflow-auth")).data?.["basic_auth.ini"] ?? "", "base64");
+    const [, uri = ""] = /^database_uri = (.*)$/m.exec(ini.toString()) ?? [];
+    assert.equal(decodeURIComponent(new URL(uri.replaceAll("%%", "%")).password), passwords.auth);
+
+    // Programs that end badly quote what they were given: that is not passed on.
+    const [quoted] = [`psycopg2.OperationalError: password "${passwords.database}" ${passwords.auth}`];
+    stage.kubelet.decide(() => ({ does: "exits", exitCode: 1, message: quoted }));
+    await objects.patch("Secret", "database", { stringData: { username: "another" } });
+    await stage.stalled("CrashLooping");
+    const places = await readable(stage, since);
+    for (const [place, text] of Object.entries(places)) {
+      if (!place.startsWith("Pod/")) assert.ok(!text.includes("tracking-%-db"), `${place} quotes the last words`);
+    }
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+  });
+
+  test("that were generated are nowhere but in Secrets", async (context) => {
+    const stage = await scene(context);
+    const since = await stage.mark();
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    const data = await eventually(async () => ({
+      ...(await stage.objects.the("Secret", "mlflow-admin")).data,
+      ...(await stage.objects.the("Secret", "mlflow-session")).data,
+    }));
+    const values = Object.values(data).map((text) => Buffer.from(text, "base64").toString());
+    await assertConfidential(
+      stage,
+      since,
+      values.filter((value) => value !== "admin"),
+    );
+    assert.equal(values.length, 5);
+  });
+
+  test("that are wrong are not quoted when that is said", async (context) => {
+    const stage = await scene(context);
+    const since = await stage.mark();
+    const wrong = ["short-pw1", "not-a-uri-but-s3cret", "no-fernet-key-s3cret"];
+    const [password = "", uri = "", webhook = ""] = wrong;
+    await stage.objects.create("Secret", secret("admin", { username: "root", password }));
+    await stage.objects.create("Secret", secret("uri", { uri }));
+    const keys = { "flask-secret-key": "f".repeat(32), "kek-passphrase": "k".repeat(32), "webhook-key": webhook };
+    await stage.objects.create("Secret", secret("session", keys));
+    await stage.apply(server("a", { "spec.authentication.basic.admin": { secretName: "admin" } }));
+    await stage.apply(
+      server("b", { ...onPostgresql, "spec.backendStore": { uriSecret: { secretName: "uri", key: "uri" } } }),
+    );
+    await stage.apply(server("c", { "spec.server.sessionSecret": { secretName: "session" } }));
+    for (const name of ["a", "b", "c"]) await stage.stalled("InvalidSecret", name);
+    await assertConfidential(stage, since, wrong);
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);
+
+/** As the WHATWG parser leaves a password that was percent-encoded in full. */
+function percentEncoded(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, type TestContext, test } from "node:test";
+import { loadAll } from "js-yaml";
+import type { MlflowServer } from "../../../src/api/server.ts";
+import { label, manager } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { history } from "../../support/history.ts";
+import type { ObjectKind } from "../../support/objects.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, onPostgresql, server, withoutAuthentication } from "../../support/servers.ts";
+import { assertTruthful } from "../../support/truth.ts";
+
+const folder = join(import.meta.dirname, "../../../examples");
+const examples = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
+
+const writtenKinds: readonly ObjectKind[] = [
+  "ConfigMap",
+  "Deployment",
+  "Job",
+  "PersistentVolumeClaim",
+  "Secret",
+  "Service",
+  "ServiceAccount",
+];
+
+/** `Kind/name` of all in the namespace that the test did not put there itself; a hash in a name is `#`. */
+async function written({ objects }: Scene, others: readonly string[] = []): Promise<string[]> {
+  const found: string[] = [];
+  for (const kind of writtenKinds) {
+    for (const { metadata } of await objects.list(kind)) found.push(`${kind}/${metadata.name}`);
+  }
+  const given = ["ConfigMap/kube-root-ca.crt", "ServiceAccount/default", "ServiceAccount/operator", ...others];
+  return found
+    .filter((text) => !given.includes(text))
+    .map((text) => text.replace(/-migrate-[0-9a-f]{10}$/, "-migrate-#"));
+}
+
+/** Watches servers and Deployments from before the server is there; gives what asserts that no state told a lie. */
+async function observed(context: TestContext, { cluster, namespace }: Scene): Promise<() => Promise<void>> {
+  const servers = await history(cluster, namespace, "MlflowServer");
+  const deployments = await history(cluster, namespace, "Deployment");
+  context.after(() => {
+    servers.stop();
+    deployments.stop();
+  });
+  return async () => assertTruthful(await servers.versions(), await deployments.versions());
+}
+
+describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  assert.ok(examples.length >= 3, "the examples are not where they were");
+  for (const file of examples) {
+    test(`examples/${file} is Ready, and never said so too early`, async (context) => {
+      const stage = await scene(context);
+      const truth = await observed(context, stage);
+      const applied = await stage.cluster.kubectl(
+        ["apply", "--namespace", stage.namespace, "-f", "-"],
+        readFileSync(join(folder, file), "utf8"),
+      );
+      assert.equal(applied.code, 0, applied.stderr);
+      const names = loadAll(readFileSync(join(folder, file), "utf8"))
+        .filter((document): document is MlflowServer => isServer(document))
+        .map(({ metadata }) => metadata.name);
+      assert.ok(names.length > 0, `${file} has no MlflowServer`);
+      for (const name of names) {
+        const ready = await stage.ready(name);
+        const pods = (await stage.objects.list("Pod")).filter(
+          ({ metadata }) => metadata.labels?.[label.server] === name && metadata.labels[label.component] === "server",
+        );
+        assert.equal(pods.length, ready.spec.replicas);
+        assert.equal(ready.status?.version, ready.spec.version);
+        assert.equal(ready.status?.readyReplicas, ready.spec.replicas);
+      }
+      await truth();
+    });
+  }
+
+  test("SQLite and generated passwords: just these objects, all of them ours", async (context) => {
+    const stage = await scene(context);
+    const truth = await observed(context, stage);
+    await stage.apply(server());
+    const ready = await stage.ready();
+    assert.deepEqual(await written(stage), [
+      "ConfigMap/mlflow-migrate",
+      "Deployment/mlflow",
+      "Job/mlflow-migrate-#",
+      "PersistentVolumeClaim/mlflow",
+      "Secret/mlflow-admin",
+      "Secret/mlflow-auth",
+      "Secret/mlflow-session",
+      "Service/mlflow",
+      "ServiceAccount/mlflow",
+    ]);
+    for (const kind of writtenKinds) {
+      for (const { metadata } of await stage.objects.list(kind)) {
+        if (!metadata.name.startsWith("mlflow")) continue;
+        assert.equal(metadata.labels?.[label.managedBy], manager, `${kind}/${metadata.name}`);
+        assert.equal(metadata.labels[label.server], "mlflow");
+        assert.equal(metadata.labels["app.kubernetes.io/instance"], undefined, "GitOps tools would track it");
+      }
+    }
+    assert.deepEqual(
+      { ...ready.status, conditions: undefined },
+      {
+        observedGeneration: 1,
+        conditions: undefined,
+        url: `http://mlflow.${stage.namespace}:5000`,
+        version: "3.17.2",
+        authentication: "Basic",
+        adminSecret: "mlflow-admin",
+        replicas: 1,
+        readyReplicas: 1,
+        selector: "mlflow-operator.dev/server=mlflow,app.kubernetes.io/component=server",
+      },
+    );
+    await truth();
+  });
+
+  test("PostgreSQL, S3 and no authentication: just these objects", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(server("mlflow", onPostgresql, withoutAuthentication));
+    const ready = await stage.ready();
+    assert.deepEqual(await written(stage, ["Secret/database"]), [
+      "ConfigMap/mlflow-migrate",
+      "Deployment/mlflow",
+      "Job/mlflow-migrate-#",
+      "Secret/mlflow-session",
+      "Secret/mlflow-store",
+      "Service/mlflow",
+      "ServiceAccount/mlflow",
+    ]);
+    assert.equal(ready.status?.authentication, "Disabled");
+    assert.equal(ready.status.adminSecret, undefined);
+  });
+
+  test("every state on the way to Ready, through changes and failures, is true", async (context) => {
+    const stage = await scene(context);
+    const truth = await observed(context, stage);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready();
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 3 }));
+    await stage.ready();
+    stage.kubelet.decide((pod) =>
+      pod.metadata.labels?.[label.component] === "migration"
+        ? { does: "succeeds" }
+        : { does: "exits", exitCode: 1, message: "" },
+    );
+    await stage.stalled("CrashLooping");
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2, "spec.server.workers": 2 }));
+    await stage.stalled("CrashLooping");
+    stage.kubelet.decide((pod) =>
+      pod.metadata.labels?.[label.component] === "migration" ? { does: "succeeds" } : { does: "runs" },
+    );
+    const ready = await stage.ready();
+    assert.equal(condition(ready, "Available").status, "True");
+    await truth();
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);
+
+function isServer(document: unknown): document is MlflowServer {
+  return typeof document === "object" && document !== null && "kind" in document && document.kind === "MlflowServer";
+}

@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { before, describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { label, manager } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { eventually } from "../../support/eventually.ts";
+import { type History, history } from "../../support/history.ts";
+import { type Leaf, leavesOf, otherValues, pointerTo, valueIn } from "../../support/leaves.ts";
+import { jsonPatch, mergePatch, type ObjectKind, type ObjectOf, pathOf } from "../../support/objects.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
+
+async function running(context: TestContext, ...modifications: Modification[]): Promise<Scene> {
+  const stage = await scene(context);
+  await stage.objects.create("Secret", databaseSecret);
+  await stage.apply(server("mlflow", ...modifications));
+  await stage.ready("mlflow", 60);
+  return stage;
+}
+
+/** An object whose fields are tampered with. */
+interface Target<K extends ObjectKind> {
+  readonly scene: Scene;
+  readonly kind: K;
+  readonly name: string;
+  readonly seen: History<ObjectOf[K]>;
+}
+
+async function target<K extends ObjectKind>(context: TestContext, scene: Scene, kind: K, name: string) {
+  const seen = await history(scene.cluster, scene.namespace, kind);
+  context.after(() => seen.stop());
+  return { scene, kind, name, seen };
+}
+
+/**
+ * The fields that the operator's builders write of the object. After its POST the operator owns what the API server has
+ * filled in, too: the first repair makes that an apply of just these. Owner references have a test of their own.
+ */
+async function fieldsOf<K extends ObjectKind>({ scene, kind, name, seen }: Target<K>): Promise<Leaf[]> {
+  const changed = await scene.objects.patch(kind, name, { metadata: { labels: { [label.application]: "changed" } } });
+  const { object } = await seen.first(({ object, at }) => {
+    const { labels, name: found } = object.metadata;
+    return found === name && at > Number(changed.metadata.resourceVersion) && labels?.[label.application] === "mlflow";
+  });
+  const operations = object.metadata.managedFields?.filter((entry) => entry.manager === manager && !entry.subresource);
+  assert.deepEqual(
+    operations?.map(({ operation }) => operation),
+    ["Apply"],
+    "after an apply nothing is left of the POST",
+  );
+  return leavesOf(object, manager).filter(({ steps }) => steps[1] !== "ownerReferences");
+}
+
+/** What became of the attempt to change a field. */
+type Result = "repaired" | "refused" | "no change";
+
+/** Changes a field as somebody else, and waits until it is again what it was. Throws where it stays changed. */
+async function disturbed<K extends ObjectKind>(
+  { scene, kind, name, seen }: Target<K>,
+  leaf: Leaf,
+  change: { op: "add"; value: unknown } | { op: "remove" },
+): Promise<Result> {
+  const path = pointerTo(await scene.objects.the(kind, name), leaf);
+  const url = `${pathOf(kind, scene.namespace, name)}?fieldManager=somebody`;
+  const answer = await scene.objects.attempt("PATCH", url, [{ ...change, path }], jsonPatch);
+  if (answer.status >= 300) return "refused";
+  const changed: ObjectOf[K] = JSON.parse(answer.body);
+  if (isDeepStrictEqual(valueIn(changed, leaf), leaf.value)) return "no change";
+  const after = Number(changed.metadata.resourceVersion);
+  const isRestored = (object: ObjectOf[K]) =>
+    object.metadata.name === name && isDeepStrictEqual(valueIn(object, leaf), leaf.value);
+  await seen
+    .first(({ object, at }) => at > after && isRestored(object))
+    .catch(async () => {
+      const value = valueIn(await scene.objects.the(kind, name), leaf);
+      assert.fail(
+        `${kind}/${name}${leaf.text} stays as it is after ${JSON.stringify(change)}: ${JSON.stringify(value)}`,
+      );
+    });
+  return "repaired";
+}
+
+interface Count {
+  changed: number;
+  removed: number;
+  /** Fields that the API server does not let anybody change or remove. */
+  readonly fixed: string[];
+}
+
+/** Each field that the operator owns of an object is changed, then removed. Gives how many times that was possible. */
+async function disturbAll<K extends ObjectKind>(target: Target<K>, leaves: readonly Leaf[]): Promise<Count> {
+  const count: Count = { changed: 0, removed: 0, fixed: [] };
+  for (const leaf of leaves) {
+    let result: Result = "refused";
+    for (const value of otherValues(leaf)) {
+      result = await disturbed(target, leaf, { op: "add", value });
+      if (result === "repaired") break;
+    }
+    const removal = await disturbed(target, leaf, { op: "remove" });
+    if (result === "repaired") count.changed += 1;
+    if (removal === "repaired") count.removed += 1;
+    if (result !== "repaired" && removal !== "repaired") count.fixed.push(leaf.text);
+  }
+  return count;
+}
+
+describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  for (const part of [0, 1, 2]) {
+    test(`every field of the Deployment that we write is restored (part ${part + 1} of 3)`, async (context) => {
+      const stage = await running(context, onPostgresql);
+      // Somebody else's fields, which are left alone. Without `paused` each change of the template would start pods.
+      const env = [{ name: "FOREIGN", value: "kept" }];
+      await stage.objects.patch("Deployment", "mlflow", {
+        metadata: { annotations: { "example.com/foreign": "kept" } },
+        spec: { paused: true },
+      });
+      const container = { op: "add", path: "/spec/template/spec/containers/0/env/-", value: env[0] };
+      const url = `${pathOf("Deployment", stage.namespace, "mlflow")}?fieldManager=somebody`;
+      assert.equal((await stage.objects.attempt("PATCH", url, [container], jsonPatch)).status, 200);
+      const deployment = await target(context, stage, "Deployment", "mlflow");
+      const leaves = (await fieldsOf(deployment)).filter((_leaf, index) => index % 3 === part);
+      const count = await disturbAll(deployment, leaves);
+      context.diagnostic(JSON.stringify(count));
+      assert.ok(leaves.length >= 40, `${leaves.length} fields are a third of what we write`);
+      assert.ok(count.changed >= 28 && count.removed >= 25, JSON.stringify(count));
+      const { metadata, spec } = await stage.objects.the("Deployment", "mlflow");
+      assert.equal(metadata.annotations?.["example.com/foreign"], "kept");
+      assert.equal(spec.paused, true);
+      const kept = spec.template.spec?.containers[0]?.env?.filter(({ name }) => name === "FOREIGN");
+      assert.deepEqual(kept, env);
+    });
+  }
+
+  test("every field of the other objects that we write is restored", async (context) => {
+    const stage = await running(context, onPostgresql);
+    const counts: Record<string, Count> = {};
+    for (const [kind, name] of [
+      ["ServiceAccount", "mlflow"],
+      ["Service", "mlflow"],
+      ["ConfigMap", "mlflow-migrate"],
+      ["Secret", "mlflow-auth"],
+      ["Secret", "mlflow-store"],
+    ] as const) {
+      const each = await target(context, stage, kind, name);
+      counts[`${kind}/${name}`] = await disturbAll(each, await fieldsOf(each));
+    }
+    context.diagnostic(JSON.stringify(counts));
+    const sums = Object.values(counts).map(({ changed, removed }) => changed + removed);
+    assert.ok(sums.every((sum) => sum >= 12) && sums.reduce((a, b) => a + b) >= 67, JSON.stringify(counts));
+  });
+
+  test("labels of what is stored are restored, its content is the truth", async (context) => {
+    const stage = await running(context);
+    for (const [kind, name] of [
+      ["Secret", "mlflow-session"],
+      ["Secret", "mlflow-admin"],
+      ["PersistentVolumeClaim", "mlflow"],
+    ] as const) {
+      const each = await target(context, stage, kind, name);
+      const leaves = (await fieldsOf(each)).filter(({ steps }) => steps[0] === "metadata");
+      const count = await disturbAll(each, leaves);
+      assert.ok(count.changed >= 5 && count.removed >= 5, `${kind}/${name}: ${JSON.stringify(count)}`);
+    }
+  });
+
+  test("a volume that somebody enlarged stays so", async (context) => {
+    const stage = await running(context);
+    const since = await stage.mark();
+    const larger = { spec: { resources: { requests: { storage: "20Gi" } } } };
+    const answer = await stage.objects.attempt(
+      "PATCH",
+      pathOf("PersistentVolumeClaim", stage.namespace, "mlflow"),
+      larger,
+      mergePatch,
+    );
+    // Without a storage class that allows it the API server refuses; then there is no such drift.
+    if (answer.status === 200) assert.deepEqual(await stage.writes(since), []);
+    else assert.equal(answer.status, 403, answer.body);
+  });
+
+  test("every object that is deleted comes back", async (context) => {
+    const stage = await running(context);
+    for (const [kind, name] of [
+      ["ServiceAccount", "mlflow"],
+      ["Service", "mlflow"],
+      ["ConfigMap", "mlflow-migrate"],
+      ["Secret", "mlflow-auth"],
+      ["Secret", "mlflow-admin"],
+      ["Secret", "mlflow-session"],
+      ["Deployment", "mlflow"],
+    ] as const) {
+      const { uid } = (await stage.objects.the(kind, name)).metadata;
+      await stage.objects.remove(kind, name);
+      await eventually(async () => {
+        const back = await stage.objects.the(kind, name);
+        assert.notEqual(back.metadata.uid, uid, `${kind}/${name} is still the former one`);
+      }, 30);
+    }
+    const [job] = await stage.objects.list("Job");
+    assert.ok(job !== undefined);
+    await stage.objects.remove("Job", job.metadata.name, { propagationPolicy: "Background" });
+    await stage.ready("mlflow", 60);
+    // The session key is another one now, and with it the hash in the name.
+    await eventually(async () => {
+      const [back] = await stage.objects.list("Job");
+      assert.ok(back !== undefined && back.metadata.uid !== job.metadata.uid);
+    });
+  });
+
+  test("nothing is written once all is as it shall be, whatever others write into their own fields", async (context) => {
+    const stage = await running(context);
+    // The last event of the way there may still be on its way.
+    await sleep(1000);
+    const since = await stage.mark();
+    for (const [kind, name] of [
+      ["Service", "mlflow"],
+      ["Secret", "mlflow-auth"],
+      ["Deployment", "mlflow"],
+      ["ServiceAccount", "mlflow"],
+    ] as const) {
+      await stage.objects.patch(kind, name, { metadata: { labels: { "example.com/foreign": "kept" } } });
+    }
+    await sleep(10_000);
+    assert.deepEqual(await stage.calls(since), []);
+  });
+
+  test("an object whose owner reference is taken away is no longer taken for ours", async (context) => {
+    const stage = await running(context);
+    await stage.objects.patch("Service", "mlflow", { metadata: { ownerReferences: null } });
+    const stalled = await stage.stalled("NameConflict");
+    assert.match(condition(stalled, "Stalled").message, /^Service\/mlflow in namespace \S+ exists and belongs to/);
+    await stage.objects.remove("Service", "mlflow");
+    await stage.ready("mlflow", 60);
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

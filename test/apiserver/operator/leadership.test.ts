@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { before, describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { auditLog } from "../../support/audit-log.ts";
+import { eventually } from "../../support/eventually.ts";
+import { operatorIdentity } from "../../support/operator-identity.ts";
+import { type OperatorProcess, operatorProcess } from "../../support/operator-process.ts";
+import { mustNotBeForbidden, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
+
+interface Candidate {
+  readonly running: OperatorProcess;
+  readonly user: string;
+}
+
+/** An operator that wants to lead, with a ServiceAccount of its own, so that the audit log tells who wrote. */
+async function candidate(context: TestContext, { cluster, namespace }: Scene, name: string): Promise<Candidate> {
+  const identity = await operatorIdentity(cluster, namespace, [namespace], name);
+  mustNotBeForbidden(identity);
+  const args = [`--watch-namespaces=${namespace}`, "--leader-elect=true"];
+  const running = operatorProcess(context, await identity.kubeconfig(), identity, args);
+  await running.logged(/^all watches are synced$/);
+  return { running, user: identity.user };
+}
+
+/** Who wrote anything but a Lease since then, by name of the ServiceAccount. */
+async function writers({ cluster }: Scene, candidates: readonly Candidate[], since: number): Promise<Set<string>> {
+  const calls = await auditLog(cluster).calls({ since, exclude: ({ resource }) => resource === "leases" });
+  const written = calls.filter(({ verb }) => !["get", "list", "watch"].includes(verb)).map(({ user }) => user);
+  return new Set(candidates.map(({ user }) => user).filter((user) => written.includes(user)));
+}
+
+describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("write one at a time; on SIGTERM the other takes over at once", async (context) => {
+    const stage = await scene(context, { operator: false });
+    await stage.objects.create("Secret", databaseSecret);
+    const first = await candidate(context, stage, "first");
+    await first.running.logged(/^this process leads$/);
+    const second = await candidate(context, stage, "second");
+    const both = [first, second];
+    const start = await stage.mark();
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await writers(stage, both, start), new Set([first.user]));
+    assert.ok(!second.running.log().some(({ message }) => message === "this process leads"));
+    assert.equal((await second.running.get("/readyz")).status, 200, "a process that waits is ready to take over");
+
+    const since = await stage.mark();
+    const began = performance.now();
+    first.running.signal("SIGTERM");
+    await second.running.logged(/^this process leads$/, 10);
+    const seconds = (performance.now() - began) / 1000;
+    context.diagnostic(`the other led ${seconds.toFixed(2)} s after SIGTERM`);
+    assert.ok(seconds < 5, `it took ${seconds} s`);
+    assert.deepEqual(await first.running.ended, { code: 0, signal: null });
+    // It finds nothing to do but what is asked for now.
+    await sleep(1000);
+    assert.deepEqual(await writers(stage, both, since), new Set());
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await writers(stage, both, since), new Set([second.user]));
+  });
+
+  test("when the leader is killed, the other takes over as soon as the Lease has expired", async (context) => {
+    const stage = await scene(context, { operator: false });
+    await stage.objects.create("Secret", databaseSecret);
+    const first = await candidate(context, stage, "first");
+    await first.running.logged(/^this process leads$/);
+    const second = await candidate(context, stage, "second");
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const since = await stage.mark();
+    const began = performance.now();
+    first.running.signal("SIGKILL");
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
+    await second.running.logged(/^this process leads$/, 40);
+    const seconds = (performance.now() - began) / 1000;
+    context.diagnostic(`the other led ${seconds.toFixed(2)} s after SIGKILL`);
+    assert.ok(seconds > 10 && seconds < 25, `it took ${seconds} s`);
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await writers(stage, [first, second], since), new Set([second.user]));
+  });
+
+  test("an operator that is started again writes nothing where nothing has changed", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(server("one", onPostgresql));
+    await stage.apply(server("two"));
+    await stage.apply(server("three", { "spec.authentication.basic.admin": { secretName: "none" } }));
+    await stage.ready("one", 60);
+    await stage.ready("two", 60);
+    await stage.stalled("SecretNotFound", "three");
+    // What has been repaired by an apply is as good as what was created.
+    await stage.objects.patch("Service", "one", { spec: { ports: [{ port: 5000, targetPort: 1 }] } });
+    await eventually(async () => {
+      const [port] = (await stage.objects.the("Service", "one")).spec.ports ?? [];
+      assert.equal(port?.targetPort, "http");
+    });
+    await stage.stop();
+    const since = await stage.mark();
+    await stage.start();
+    await eventually(() => {
+      assert.ok(stage.operator().log.some(({ message }) => /^1 replica of MLflow/.test(message)));
+      assert.equal(stage.operator().log.filter(({ server }) => server !== undefined).length, 3);
+    });
+    await sleep(3000);
+    assert.deepEqual(await stage.writes(since), []);
+    const got = await stage.calls(since);
+    assert.deepEqual(
+      got.map(({ verb, resource, name }) => `${verb} ${resource}/${name}`).sort(),
+      ["get secrets/database", "get secrets/none"],
+      "it reads what is referred to, and nothing else",
+    );
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

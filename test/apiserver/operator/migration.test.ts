@@ -1,0 +1,295 @@
+import assert from "node:assert/strict";
+import { before, describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Job, Pod } from "../../../src/kube/manifests.ts";
+import { label } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { eventually, steadily } from "../../support/eventually.ts";
+import { history, type Version } from "../../support/history.ts";
+import { type Fate, healthy } from "../../support/kubelet.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, onPostgresql, secret, server } from "../../support/servers.ts";
+
+const isMigration = (pod: Pod) => pod.metadata.labels?.[label.component] === "migration";
+
+/** Migrations have this fate, and servers run. */
+const migrations = (fate: Fate) => (pod: Pod) => (isMigration(pod) ? fate : healthy(pod));
+
+const notPulled: Fate = { does: "waits", reason: "ImagePullBackOff", message: "back-off pulling image" };
+
+const failing = (reason: string, message: string): Fate => ({
+  does: "exits",
+  exitCode: 1,
+  message: `${JSON.stringify({ reason, message })}\n`,
+});
+
+const older = { ...onPostgresql, "spec.version": "3.16.1" };
+
+interface Watched extends Scene {
+  /** Every version of every Job so far. */
+  readonly jobs: () => Promise<readonly Version<Job>[]>;
+}
+
+/** A scene in which at no time two Jobs are unfinished, as is asserted at its end. */
+async function watched(context: TestContext): Promise<Watched> {
+  const stage = await scene(context);
+  const seen = await history(stage.cluster, stage.namespace, "Job");
+  context.after(async () => {
+    try {
+      assertOneAtATime(await seen.versions());
+    } finally {
+      seen.stop();
+    }
+  });
+  await stage.objects.create("Secret", databaseSecret);
+  return { ...stage, jobs: () => seen.versions() };
+}
+
+function assertOneAtATime(versions: readonly Version<Job>[]): void {
+  const unfinished = new Map<string, string>();
+  for (const { type, object } of versions) {
+    const { uid = "", name } = object.metadata;
+    const isOver = object.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True");
+    if (type === "DELETED" || isOver) unfinished.delete(uid);
+    else unfinished.set(uid, name);
+    assert.ok(unfinished.size <= 1, `two migrations at once: ${[...unfinished.values()].join(" and ")}`);
+  }
+}
+
+/** The one Job, which must not be complete. */
+async function onlyJob({ objects }: Scene): Promise<Job> {
+  const jobs = await objects.list("Job");
+  assert.equal(jobs.length, 1, `Jobs: ${jobs.map(({ metadata }) => metadata.name).join(", ")}`);
+  const [job] = jobs;
+  assert.ok(job !== undefined);
+  return job;
+}
+
+async function serverPods({ objects }: Scene): Promise<(string | undefined)[]> {
+  const pods = await objects.list("Pod");
+  return pods.filter((pod) => !isMigration(pod)).map(({ metadata }) => metadata.uid);
+}
+
+const sleepy: Fate = { does: "nothing" };
+
+describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("comes first: no Deployment before the Job is complete", async (context) => {
+    const stage = await watched(context);
+    stage.kubelet.decide(migrations(sleepy));
+    await stage.apply(server("mlflow", onPostgresql));
+    await eventually(() => onlyJob(stage));
+    await steadily(async () => assert.deepEqual(await stage.objects.list("Deployment"), []), 2);
+    const waiting = await stage.objects.the("MlflowServer", "mlflow");
+    const job = await onlyJob(stage);
+    assert.equal(condition(waiting, "Reconciling").reason, "MigrationRunning");
+    assert.match(condition(waiting, "Reconciling").message, new RegExp(`^Job/${job.metadata.name} `));
+    assert.deepEqual(
+      [condition(waiting, "DatabaseReady").status, condition(waiting, "DatabaseReady").reason],
+      ["False", "MigrationRunning"],
+    );
+    stage.kubelet.decide(migrations({ does: "runs" }));
+    await steadily(async () => assert.deepEqual(await stage.objects.list("Deployment"), []), 1);
+    stage.kubelet.decide(healthy);
+    const ready = await stage.ready("mlflow", 60);
+    assert.equal(condition(ready, "DatabaseReady").reason, "MigrationComplete");
+    assert.deepEqual((await onlyJob(stage)).metadata.uid, job.metadata.uid);
+  });
+
+  test("that fails says what its program reported, and heals by itself", async (context) => {
+    const stage = await watched(context);
+    const message = "Connecting: the database at db.example.com:5432 does not answer.";
+    stage.kubelet.decide(migrations(failing("DatabaseUnreachable", message)));
+    await stage.apply(server("mlflow", onPostgresql));
+    const stalled = await stage.stalled("DatabaseUnreachable");
+    assert.equal(condition(stalled, "Stalled").message, message);
+    assert.equal(condition(stalled, "DatabaseReady").message, message);
+    assert.deepEqual(await stage.objects.list("Deployment"), []);
+    stage.kubelet.decide(migrations(failing("DatabaseAuthenticationFailed", "refused")));
+    await stage.stalled("DatabaseAuthenticationFailed");
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+  });
+
+  test("that ends without a report of ours says where to look, and quotes nothing", async (context) => {
+    const stage = await watched(context);
+    const leak = "could not connect with password hunter2hunter2";
+    stage.kubelet.decide(migrations({ does: "exits", exitCode: 137, message: leak }));
+    await stage.apply(server("mlflow", onPostgresql));
+    const stalled = await stage.stalled("CrashLooping");
+    assert.match(condition(stalled, "Stalled").message, /exit code 137.*kubectl logs -n \S+ \S+ -c migrate --previous/);
+    assert.ok(!JSON.stringify(stalled).includes("hunter2"));
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+  });
+
+  test("whose image cannot be pulled says so", async (context) => {
+    const stage = await watched(context);
+    stage.kubelet.decide(migrations(notPulled));
+    await stage.apply(server("mlflow", onPostgresql));
+    const stalled = await stage.stalled("ImagePullFailed");
+    assert.match(condition(stalled, "Stalled").message, /mlflow-server:3\.17\.2 cannot be pulled.*Check spec\.image/);
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+  });
+
+  test("of an upgrade leaves the pods that run untouched until it is complete", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server("mlflow", older, { "spec.replicas": 2 }));
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.16.1");
+    const former = await serverPods(stage);
+    const deployment = await stage.objects.the("Deployment", "mlflow");
+    stage.kubelet.decide(migrations({ does: "runs" }));
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
+    await eventually(async () => assert.equal((await stage.objects.list("Job")).length, 2));
+    await steadily(async () => {
+      assert.deepEqual(await serverPods(stage), former);
+      const now = await stage.objects.the("Deployment", "mlflow");
+      assert.equal(now.metadata.generation, deployment.metadata.generation);
+    }, 2);
+    const migrating = await stage.objects.the("MlflowServer", "mlflow");
+    assert.equal(condition(migrating, "Available").status, "True");
+    assert.equal(migrating.status?.version, "3.16.1");
+    stage.kubelet.decide(healthy);
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
+    assert.equal(new Set([...(await serverPods(stage)), ...former]).size, 4, "all pods are new");
+    await eventually(() => onlyJob(stage));
+  });
+
+  test("that cannot be pulled is given up when the spec is reverted", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server("mlflow", older));
+    await stage.ready("mlflow", 60);
+    const former = await serverPods(stage);
+    stage.kubelet.decide(migrations(notPulled));
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.stalled("ImagePullFailed");
+    await stage.apply(server("mlflow", older));
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await serverPods(stage), former);
+    await eventually(() => onlyJob(stage));
+  });
+
+  test("to a third version, while that to the second is stuck, begins once the stuck one is gone", async (context) => {
+    const stage = await watched(context);
+    stage.kubelet.decide(migrations(notPulled));
+    await stage.apply(server("mlflow", older));
+    await stage.stalled("ImagePullFailed");
+    const stuck = await onlyJob(stage);
+    await stage.apply(server("mlflow", { ...onPostgresql, "spec.version": "3.17.0" }));
+    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, stuck.metadata.name), 30);
+    stage.kubelet.decide(healthy);
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.0");
+  });
+
+  test("that is at work is waited for when the spec changes again", async (context) => {
+    const stage = await watched(context);
+    stage.kubelet.decide(migrations({ does: "runs" }));
+    await stage.apply(server("mlflow", older));
+    const first = await eventually(() => onlyJob(stage));
+    await eventually(async () => {
+      const [pod] = await stage.objects.list("Pod");
+      assert.ok(pod?.status?.containerStatuses?.[0]?.state?.running !== undefined);
+    });
+    await stage.apply(server("mlflow", onPostgresql));
+    await eventually(async () => {
+      const waiting = await stage.objects.the("MlflowServer", "mlflow");
+      assert.equal(condition(waiting, "Reconciling").reason, "MigrationPending");
+    });
+    await steadily(async () => assert.equal((await onlyJob(stage)).metadata.uid, first.metadata.uid), 2);
+    stage.kubelet.decide(healthy);
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
+  });
+
+  test("starts again when the credentials change while it fails", async (context) => {
+    const stage = await watched(context);
+    stage.kubelet.decide(migrations(failing("DatabaseAuthenticationFailed", "refused")));
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.stalled("DatabaseAuthenticationFailed");
+    const first = await onlyJob(stage);
+    stage.kubelet.decide((pod) => {
+      const isFirst = pod.metadata.ownerReferences?.some(({ uid }) => uid === first.metadata.uid);
+      return isFirst ? failing("DatabaseAuthenticationFailed", "refused") : healthy(pod);
+    });
+    await stage.objects.patch("Secret", "database", { stringData: { password: "the right one" } });
+    await stage.ready("mlflow", 60);
+    const second = await onlyJob(stage);
+    assert.equal(second.metadata.name, first.metadata.name);
+    assert.notEqual(second.metadata.uid, first.metadata.uid);
+  });
+
+  test("starts again when somebody deletes its completed Job, and pods go on", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const pods = await serverPods(stage);
+    const first = await onlyJob(stage);
+    await stage.objects.remove("Job", first.metadata.name, { propagationPolicy: "Background" });
+    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.uid, first.metadata.uid));
+    const ready = await stage.ready("mlflow", 60);
+    assert.equal(condition(ready, "DatabaseReady").status, "True");
+    assert.deepEqual(await serverPods(stage), pods);
+  });
+
+  test("goes on when a label of ours is taken from its Job", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const { metadata } = await onlyJob(stage);
+    await stage.objects.patch("Job", metadata.name, { metadata: { labels: { [label.managedBy]: null } } });
+    await sleep(1000);
+    await stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations: { touched: "yes" } } });
+    await stage.ready("mlflow", 40);
+    await eventually(async () => {
+      assert.equal((await onlyJob(stage)).metadata.labels?.[label.managedBy], "mlflow-operator");
+    });
+  });
+
+  test("is the same for another name of the Secret with the same database", async (context) => {
+    const stage = await watched(context);
+    await stage.objects.create("Secret", secret("other", { username: "mlflow", password: "other" }));
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const { metadata } = await onlyJob(stage);
+    await stage.apply(
+      server("mlflow", onPostgresql, { "spec.backendStore.postgresql.credentials": { secretName: "other" } }),
+    );
+    await stage.ready("mlflow", 60);
+    assert.equal((await onlyJob(stage)).metadata.uid, metadata.uid);
+    await stage.apply(server("mlflow", onPostgresql, { "spec.backendStore.postgresql.database": "another" }));
+    await stage.ready("mlflow", 60);
+    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, metadata.name));
+  });
+
+  test("that is Manual only checks, and stalls where the schema is not there", async (context) => {
+    const stage = await watched(context);
+    const manual = { "spec.backendStore.migration": "Manual" };
+    stage.kubelet.decide(migrations(failing("ManualMigrationNeeded", "run mlflow db upgrade")));
+    await stage.apply(server("mlflow", onPostgresql, manual));
+    await stage.stalled("ManualMigrationNeeded");
+    const { spec } = await onlyJob(stage);
+    const mode = spec.template.spec?.containers[0]?.env?.find(({ name }) => name === "MIGRATION_MODE");
+    assert.equal(mode?.value, "check");
+    assert.deepEqual(await stage.objects.list("Deployment"), []);
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+  });
+
+  test("that is Manual without a check takes the database as it is: no Job", async (context) => {
+    const stage = await watched(context);
+    stage.kubelet.decide(migrations(notPulled));
+    await stage.apply(
+      server("mlflow", onPostgresql, {
+        "spec.backendStore.migration": "Manual",
+        "spec.backendStore.connectionCheck": false,
+      }),
+    );
+    const ready = await stage.ready("mlflow", 60);
+    assert.equal(condition(ready, "DatabaseReady").reason, "MigrationNotWanted");
+    assert.deepEqual(await stage.jobs(), []);
+    assert.equal(await stage.objects.get("ConfigMap", "mlflow-migrate"), undefined);
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

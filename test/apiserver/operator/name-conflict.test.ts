@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { label, manager } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { Draft, ObjectKind } from "../../support/objects.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
+
+const podTemplate = {
+  metadata: { labels: { app: "foreign" } },
+  spec: {
+    restartPolicy: "Never",
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+    containers: [
+      {
+        name: "foreign",
+        image: "registry.example.com/foreign:1",
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+      },
+    ],
+  },
+};
+
+/** What each kind needs besides metadata. */
+const contents: Readonly<Partial<Record<ObjectKind, object>>> = {
+  Service: { spec: { ports: [{ port: 80 }] } },
+  PersistentVolumeClaim: { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } },
+  Deployment: {
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: { app: "foreign" } },
+      template: { ...podTemplate, spec: { ...podTemplate.spec, restartPolicy: "Always" } },
+    },
+  },
+  Job: { spec: { suspend: true, template: podTemplate } },
+  Secret: { stringData: { username: "somebody", password: "somebody else's password" } },
+  ConfigMap: { data: { a: "b" } },
+};
+
+/** Every name that a server takes, but for that of its Job, which nobody knows beforehand. */
+const names: readonly (readonly [ObjectKind, suffix: string])[] = [
+  ["ServiceAccount", ""],
+  ["Service", ""],
+  ["PersistentVolumeClaim", ""],
+  ["ConfigMap", "-migrate"],
+  ["Secret", "-admin"],
+  ["Secret", "-session"],
+  ["Secret", "-auth"],
+  ["Deployment", ""],
+];
+
+const statusOnly = new Set(["mlflowservers/status"]);
+
+const foreign = (kind: ObjectKind, name: string, metadata: object = {}): Draft => ({
+  ...contents[kind],
+  metadata: { ...metadata, name },
+});
+
+/** The object as it is, but for what controllers write of it. */
+async function untouched({ objects }: Scene, kind: ObjectKind, name: string): Promise<unknown> {
+  const { status, metadata, ...rest } = { status: undefined, ...(await objects.the(kind, name)) };
+  const { managedFields, resourceVersion, annotations, ...own } = metadata;
+  const managers = (managedFields ?? []).filter((entry) => !entry.subresource).map((entry) => entry.manager);
+  return { ...rest, metadata: own, managers: managers.filter((name) => name !== "kube-controller-manager") };
+}
+
+describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  for (const [title, labelled] of [
+    ["by an object without labels", false],
+    ["by an object with a controller of its own and our labels", true],
+  ] as const) {
+    test(`${title} is said, nothing is done to it, and all goes on once it is gone`, async (context) => {
+      const stage = await scene(context);
+      const owner = await stage.objects.create("ConfigMap", { metadata: { name: "owner" } });
+      const { uid } = owner.metadata;
+      const metadataOf = (name: string) => ({
+        ...(labelled && {
+          labels: { [label.managedBy]: manager, [label.server]: name },
+          ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "owner", uid, controller: true }],
+        }),
+      });
+      const cases = names.map(([kind, suffix], index) => ({ kind, name: `s${index}`, taken: `s${index}${suffix}` }));
+      const before = await Promise.all(
+        cases.map(async ({ kind, name, taken }) => {
+          await stage.objects.create(kind, foreign(kind, taken, metadataOf(name)));
+          return untouched(stage, kind, taken);
+        }),
+      );
+      const since = await stage.mark();
+      for (const { name } of cases) await stage.apply(server(name));
+      for (const { kind, name, taken } of cases) {
+        const stalled = await stage.stalled("NameConflict", name, 60);
+        const { message } = condition(stalled, "Stalled");
+        assert.ok(message.startsWith(`${kind}/${taken} in namespace ${stage.namespace} exists`), message);
+        assert.match(message, labelled ? /belongs to ConfigMap\/owner/ : /belongs to somebody else/);
+        assert.equal(condition(stalled, "Ready").status, "False");
+      }
+      const after = await Promise.all(cases.map(({ kind, taken }) => untouched(stage, kind, taken)));
+      assert.deepEqual(after, before);
+      const written = (await stage.writes(since)).filter(({ verb, code }) => verb !== "create" && code < 300);
+      assert.deepEqual(new Set(written.map(({ resource, subresource }) => `${resource}/${subresource}`)), statusOnly);
+      for (const { kind, taken } of cases) await stage.objects.remove(kind, taken);
+      for (const { name } of cases) await stage.ready(name, 60);
+    });
+  }
+
+  test("by an object that only looks like ours is said, too", async (context) => {
+    const stage = await scene(context);
+    const labels = { [label.managedBy]: manager, [label.server]: "mlflow" };
+    await stage.objects.create("Service", foreign("Service", "mlflow", { labels }));
+    const before = await untouched(stage, "Service", "mlflow");
+    await stage.apply(server());
+    await stage.stalled("NameConflict");
+    assert.deepEqual(await untouched(stage, "Service", "mlflow"), before);
+    await stage.objects.remove("Service", "mlflow");
+    await stage.ready("mlflow", 60);
+  });
+
+  test("for the Secret that is made of the database's is said", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.objects.create("Secret", foreign("Secret", "mlflow-store"));
+    const before = await untouched(stage, "Secret", "mlflow-store");
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.stalled("NameConflict");
+    assert.deepEqual(await untouched(stage, "Secret", "mlflow-store"), before);
+    await stage.objects.remove("Secret", "mlflow-store");
+    await stage.ready("mlflow", 60);
+  });
+
+  test("for the Job is said", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    await stage.stop();
+    const [job] = await stage.objects.list("Job");
+    assert.ok(job !== undefined);
+    const { name } = job.metadata;
+    await stage.objects.remove("Job", name, { propagationPolicy: "Background" });
+    await eventually(async () => assert.equal(await stage.objects.get("Job", name), undefined));
+    await stage.objects.create("Job", foreign("Job", name));
+    const before = await untouched(stage, "Job", name);
+    await stage.start();
+    const stalled = await stage.stalled("NameConflict");
+    assert.ok(condition(stalled, "Stalled").message.startsWith(`Job/${name} in namespace`));
+    assert.equal(condition(stalled, "Available").status, "True");
+    assert.deepEqual(await untouched(stage, "Job", name), before);
+    await stage.objects.remove("Job", name, { propagationPolicy: "Background" });
+    await stage.ready("mlflow", 60);
+  });
+
+  test("by what a former server of that name left to the garbage collector is waited for", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    for (const _round of [1, 2, 3]) {
+      const former = await stage.objects.the("Deployment", "mlflow");
+      await stage.objects.remove("MlflowServer", "mlflow");
+      await stage.apply(server());
+      const ready = await stage.ready("mlflow", 60);
+      const { metadata } = await stage.objects.the("Deployment", "mlflow");
+      assert.notEqual(metadata.uid, former.metadata.uid);
+      assert.deepEqual(
+        metadata.ownerReferences?.map(({ uid }) => uid),
+        [ready.metadata.uid],
+      );
+    }
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

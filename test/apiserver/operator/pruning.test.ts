@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { label, manager } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { dump } from "../../support/dump.ts";
+import { eventually } from "../../support/eventually.ts";
+import { condition, nothingWasForbidden, scene } from "../../support/scene.ts";
+import {
+  databaseSecret,
+  type Modification,
+  onPostgresql,
+  secret,
+  server,
+  withoutAuthentication,
+} from "../../support/servers.ts";
+
+/** Everything that puts a field into what we write and may be taken away again. */
+const optional: Modification = {
+  "spec.serviceAccount": { annotations: { "example.com/role": "reader" } },
+  "spec.image": { pullSecrets: ["registry"], pullPolicy: "Always" },
+  "spec.pod": {
+    labels: { team: "ml" },
+    annotations: { "example.com/note": "text" },
+    resources: { requests: { cpu: "250m", memory: "1Gi" }, limits: { memory: "2Gi" } },
+    nodeSelector: { "kubernetes.io/os": "linux" },
+    tolerations: [{ key: "dedicated", operator: "Exists" }],
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: "cpus", operator: "Exists" }] }],
+        },
+      },
+    },
+    topologySpreadConstraints: [
+      { maxSkew: 2, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule", minDomains: 2 },
+    ],
+    priorityClassName: "system-cluster-critical",
+  },
+  "spec.server": {
+    workers: 3,
+    logLevel: "DEBUG",
+    env: [
+      { name: "PLAIN", value: "text" },
+      { name: "FROM_SECRET", valueFrom: { secretKeyRef: { name: "extra", key: "a" } } },
+    ],
+    envFrom: [{ secretRef: { name: "extra" } }, { prefix: "P_", configMapRef: { name: "kube-root-ca.crt" } }],
+    extraArgs: ["--x-frame-options=DENY"],
+    allowedHosts: ["mlflow.example.com"],
+  },
+  "spec.artifactStore.s3": {
+    bucket: "models",
+    prefix: "team-a",
+    region: "eu-central-1",
+    endpointUrl: "https://minio.example.com",
+    credentials: { secretName: "s3" },
+    ca: { configMapName: "kube-root-ca.crt" },
+  },
+};
+
+const bucket = secret("s3", { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key" });
+
+describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("fields that the spec no longer asks for are gone, as if they had never been there", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.objects.create("Secret", bucket);
+    await stage.objects.create("Secret", secret("extra", { a: "b" }));
+    // The Job is of the spec that made it, and never patched.
+    const workload = async () => {
+      const { "Deployment/mlflow": deployment, "ServiceAccount/mlflow": account } = await dump(stage.objects);
+      return { deployment, account };
+    };
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const plain = await workload();
+    await stage.objects.remove("MlflowServer", "mlflow");
+    await eventually(async () => assert.deepEqual(await stage.objects.list("Deployment"), []));
+
+    await stage.apply(server("mlflow", onPostgresql, optional));
+    await stage.ready("mlflow", 60);
+    const full = await stage.objects.the("Deployment", "mlflow");
+    assert.equal(full.spec.template.spec?.priorityClassName, "system-cluster-critical");
+    assert.equal(full.spec.template.spec?.containers[0]?.envFrom?.length, 2);
+    assert.notDeepEqual(await workload(), plain);
+
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await workload(), plain);
+  });
+
+  test("fields are pruned one by one", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(
+      server("mlflow", {
+        "spec.pod": { priorityClassName: "system-cluster-critical", annotations: { a: "1", b: "2" } },
+        "spec.server.env": [
+          { name: "A", value: "1" },
+          { name: "B", value: "2" },
+        ],
+      }),
+    );
+    await stage.ready("mlflow", 60);
+    const template = async () => {
+      await stage.ready("mlflow", 60);
+      const { metadata, spec } = (await stage.objects.the("Deployment", "mlflow")).spec.template;
+      const names = spec?.containers[0]?.env?.map(({ name }) => name) ?? [];
+      const annotations = Object.keys(metadata?.annotations ?? {}).filter((name) => !name.includes("/"));
+      return {
+        annotations,
+        env: names.filter((name) => name === "A" || name === "B"),
+        priority: spec?.priorityClassName,
+      };
+    };
+    const priority = "system-cluster-critical";
+    assert.deepEqual(await template(), { annotations: ["a", "b"], env: ["A", "B"], priority });
+    await stage.apply(
+      server("mlflow", {
+        "spec.pod": { priorityClassName: priority, annotations: { b: "2" } },
+        "spec.server.env": [
+          { name: "A", value: "1" },
+          { name: "B", value: "2" },
+        ],
+      }),
+    );
+    assert.deepEqual(await template(), { annotations: ["b"], env: ["A", "B"], priority });
+    await stage.apply(
+      server("mlflow", {
+        "spec.pod": { priorityClassName: priority, annotations: { b: "2" } },
+        "spec.server.env": [{ name: "B", value: "2" }],
+      }),
+    );
+    assert.deepEqual(await template(), { annotations: ["b"], env: ["B"], priority });
+    await stage.apply(server("mlflow", { "spec.server.env": [{ name: "B", value: "2" }] }));
+    assert.deepEqual(await template(), { annotations: [], env: ["B"], priority: undefined });
+  });
+
+  test("what nobody wants any more is deleted; what was generated is kept", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    const admin = await stage.objects.the("Secret", "mlflow-admin");
+    await stage.apply(server("mlflow", withoutAuthentication));
+    await stage.ready("mlflow", 60);
+    assert.equal(await stage.objects.get("Secret", "mlflow-auth"), undefined);
+    assert.deepEqual(await stage.objects.the("Secret", "mlflow-admin"), admin);
+    assert.equal((await stage.objects.list("Job")).length, 1, "the Job of the former databases is gone");
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    assert.deepEqual((await stage.objects.the("Secret", "mlflow-admin")).data, admin.data);
+    await stage.objects.the("Secret", "mlflow-auth");
+  });
+
+  test("what carries our labels and is not ours is left alone", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    const { metadata } = await stage.ready("mlflow", 60);
+    const labels = { [label.managedBy]: manager, [label.server]: "mlflow" };
+    const owner = await stage.objects.create("ConfigMap", { metadata: { name: "owner" } });
+    const reference = { apiVersion: "v1", kind: "ConfigMap", name: "owner", uid: owner.metadata.uid, controller: true };
+    const own = { apiVersion: metadata.uid && "mlflow-operator.dev/v1alpha1", kind: "MlflowServer", name: "mlflow" };
+    const theirs = [
+      await stage.objects.create("ConfigMap", { metadata: { name: "labelled", labels } }),
+      await stage.objects.create("ConfigMap", { metadata: { name: "owned", labels, ownerReferences: [reference] } }),
+      await stage.objects.create("ConfigMap", {
+        metadata: { name: "not-controlled", labels, ownerReferences: [{ ...own, uid: metadata.uid }] },
+      }),
+      await stage.objects.create("Secret", {
+        ...secret("mlflow-former", { a: "b" }),
+        metadata: { name: "mlflow-former", labels },
+      }),
+    ];
+    await stage.objects.create("ConfigMap", {
+      metadata: { name: "left-over", labels, ownerReferences: [{ ...own, uid: metadata.uid, controller: true }] },
+    });
+    await stage.objects.patch("MlflowServer", "mlflow", { spec: { server: { workers: 2 } } });
+    await stage.ready("mlflow", 60);
+    await eventually(async () => assert.equal(await stage.objects.get("ConfigMap", "left-over"), undefined));
+    for (const object of theirs) {
+      const kind = object.kind === "Secret" ? "Secret" : "ConfigMap";
+      assert.deepEqual(await stage.objects.the(kind, object.metadata.name), object);
+    }
+    assert.equal(condition(await stage.ready(), "Stalled").status, "False");
+  });
+
+  test("of a server that is deleted nothing is left but what was generated and stored", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    await stage.objects.remove("MlflowServer", "mlflow");
+    await eventually(async () => {
+      const names = Object.keys(await dump(stage.objects)).filter((name) => name.includes("mlflow"));
+      assert.deepEqual(names, ["PersistentVolumeClaim/mlflow", "Secret/mlflow-admin", "Secret/mlflow-session"]);
+      assert.deepEqual(await stage.objects.list("Pod"), []);
+    }, 40);
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

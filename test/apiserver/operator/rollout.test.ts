@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { before, describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pod } from "../../../src/kube/manifests.ts";
+import { annotation, label } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { eventually } from "../../support/eventually.ts";
+import { type Fate, healthy } from "../../support/kubelet.ts";
+import type { ObjectKind } from "../../support/objects.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
+
+/** A server that refers to as many Secrets and ConfigMaps as one can, by each way that there is. */
+const referring: Modification = {
+  "spec.backendStore.postgresql.ca": { configMapName: "database-ca" },
+  "spec.artifactStore.s3.credentials": { secretName: "bucket" },
+  "spec.artifactStore.s3.ca": { secretName: "bucket-ca", key: "tls.crt" },
+  "spec.authentication.basic": {
+    admin: { secretName: "admin" },
+    database: {
+      postgresql: { host: "auth-db.example.com", database: "auth", credentials: { secretName: "auth-database" } },
+    },
+  },
+  "spec.server": {
+    sessionSecret: { secretName: "session" },
+    env: [
+      { name: "A", valueFrom: { secretKeyRef: { name: "env-secret", key: "a" } } },
+      { name: "B", valueFrom: { configMapKeyRef: { name: "env-config", key: "b" } } },
+    ],
+    envFrom: [{ secretRef: { name: "from-secret" } }, { configMapRef: { name: "from-config" } }],
+  },
+};
+
+const references: readonly (readonly [ObjectKind & ("Secret" | "ConfigMap"), string, Record<string, string>])[] = [
+  ["Secret", "database", { username: "mlflow", password: "any" }],
+  ["Secret", "auth-database", { username: "auth", password: "any" }],
+  ["ConfigMap", "database-ca", { "ca.crt": "PEM" }],
+  ["Secret", "bucket", { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key" }],
+  ["Secret", "bucket-ca", { "tls.crt": "PEM" }],
+  ["Secret", "admin", { username: "root", password: "a long password" }],
+  [
+    "Secret",
+    "session",
+    { "flask-secret-key": "f".repeat(32), "kek-passphrase": "k".repeat(32), "webhook-key": `${"w".repeat(43)}=` },
+  ],
+  ["Secret", "env-secret", { a: "1" }],
+  ["ConfigMap", "env-config", { b: "1" }],
+  ["Secret", "from-secret", { C: "1" }],
+  ["ConfigMap", "from-config", { D: "1" }],
+];
+
+const isServer = (pod: Pod) => pod.metadata.labels?.[label.component] === "server";
+
+async function podsOf({ objects }: Scene): Promise<(string | undefined)[]> {
+  return (await objects.list("Pod")).filter(isServer).map(({ metadata }) => metadata.uid);
+}
+
+async function hashOf({ objects }: Scene): Promise<string | undefined> {
+  const { template } = (await objects.the("Deployment", "mlflow")).spec;
+  return template.metadata?.annotations?.[annotation.inputs];
+}
+
+/** Two pods that run, and the scene that they are in. */
+async function running(context: TestContext): Promise<Scene> {
+  const stage = await scene(context);
+  await stage.objects.create("Secret", databaseSecret);
+  await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
+  await stage.ready("mlflow", 60);
+  return stage;
+}
+
+interface Trouble {
+  readonly title: string;
+  /** What becomes of the pods of the new spec. */
+  readonly fate: Fate;
+  readonly reason: string;
+  readonly says: RegExp;
+}
+
+const troubles: readonly Trouble[] = [
+  {
+    title: "crash",
+    fate: { does: "exits", exitCode: 3 },
+    reason: "CrashLooping",
+    says: /container mlflow of pod mlflow-\S+ ends with exit code 3\. Its last words: kubectl logs -n \S+ mlflow-\S+ -c mlflow --previous/,
+  },
+  {
+    title: "need more memory than they may",
+    fate: { does: "exits", exitCode: 137, reason: "OOMKilled" },
+    reason: "OutOfMemory",
+    says: /needs more memory than it may use\. Raise spec\.pod\.resources\.limits\.memory/,
+  },
+  {
+    title: "cannot be pulled",
+    fate: { does: "waits", reason: "ErrImagePull", message: "not found" },
+    reason: "ImagePullFailed",
+    says: /^image registry\.example\.com\/mlflow-server:3\.17\.2 cannot be pulled: not found\. Check spec\.image/,
+  },
+  {
+    title: "cannot be created",
+    fate: { does: "waits", reason: "CreateContainerConfigError", message: 'secret "x" not found' },
+    reason: "ContainerNotCreated",
+    says: /cannot be created: secret "x" not found/,
+  },
+  {
+    title: "cannot be scheduled",
+    fate: { does: "cannot be scheduled", message: "0/3 nodes are available: 3 Insufficient memory." },
+    reason: "Unschedulable",
+    says: /^no node can run pod mlflow-\S+: 0\/3 nodes are available: 3 Insufficient memory\. Add a node/,
+  },
+];
+
+describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("follows each change of what is referenced, and of nothing else", async (context) => {
+    const stage = await scene(context);
+    for (const [kind, name, data] of references) {
+      await stage.objects.create(kind, kind === "Secret" ? secret(name, data) : { metadata: { name }, data });
+    }
+    await stage.apply(server("mlflow", onPostgresql, referring));
+    await stage.ready("mlflow", 60);
+    for (const [kind, name, data] of references) {
+      const [pods, hash] = [await podsOf(stage), await hashOf(stage)];
+      const [key = ""] = Object.keys(data).slice(-1);
+      const text = key === "webhook-key" ? `${"v".repeat(43)}=` : `${data[key]} changed`;
+      const field = kind === "Secret" ? "stringData" : "data";
+      await stage.objects.patch(kind, name, { [field]: { [key]: text } });
+      await eventually(async () => assert.notEqual(await hashOf(stage), hash, `${kind}/${name} rolls nothing`));
+      await eventually(async () => {
+        const after = await podsOf(stage);
+        assert.ok(after.length === 1 && !pods.includes(after[0]), `${kind}/${name}: the pod is the former one`);
+      }, 30);
+      await stage.ready("mlflow", 60);
+    }
+  });
+
+  test("takes place when the database's password changes, by the Secret that is made of it", async (context) => {
+    const stage = await running(context);
+    const [pods, hash] = [await podsOf(stage), await hashOf(stage)];
+    const before = (await stage.objects.the("Secret", "mlflow-store")).data;
+    await stage.objects.patch("Secret", "database", { stringData: { password: "another" } });
+    await eventually(async () => assert.notEqual(await hashOf(stage), hash));
+    const data = (await stage.objects.the("Secret", "mlflow-store")).data;
+    assert.notDeepEqual(data, before);
+    assert.match(Buffer.from(data?.["backend-store-uri"] ?? "", "base64").toString(), /:another@db\.example\.com/);
+    await eventually(async () => {
+      const now = await podsOf(stage);
+      assert.ok(now.length === 2 && now.every((uid) => !pods.includes(uid)));
+    }, 30);
+    await stage.ready("mlflow", 60);
+  });
+
+  test("does not take place for Secrets and ConfigMaps that nobody refers to: not one call", async (context) => {
+    const stage = await running(context);
+    await sleep(1000);
+    const since = await stage.mark();
+    for (const round of ["1", "2", "3"]) {
+      await stage.objects.create("Secret", secret(`other-${round}`, { a: round }));
+      await stage.objects.create("ConfigMap", { metadata: { name: `other-${round}` }, data: { a: round } });
+      await stage.objects.patch("Secret", "other-1", { stringData: { a: `again ${round}` } });
+      await stage.objects.patch("ConfigMap", "other-1", { data: { a: `again ${round}` } });
+    }
+    await stage.objects.remove("Secret", "other-1");
+    await stage.objects.remove("ConfigMap", "other-1");
+    await sleep(2000);
+    assert.deepEqual(await stage.calls(since), []);
+  });
+
+  for (const { title, fate, reason, says } of troubles) {
+    test(`to pods that ${title}: says why, keeps what runs, and ends well once mended`, async (context) => {
+      const stage = await running(context);
+      const former = await podsOf(stage);
+      stage.kubelet.decide((pod) => (isServer(pod) && !former.includes(pod.metadata.uid) ? fate : healthy(pod)));
+      await stage.objects.patch("MlflowServer", "mlflow", { spec: { server: { workers: 2 } } });
+      const stalled = await stage.stalled(reason);
+      assert.match(condition(stalled, "Stalled").message, says);
+      assert.equal(condition(stalled, "Available").status, "True");
+      assert.equal(stalled.status?.readyReplicas, 2);
+      const now = await podsOf(stage);
+      assert.deepEqual(
+        former.filter((uid) => !now.includes(uid)),
+        [],
+        "a pod that ran is gone",
+      );
+      stage.kubelet.decide(healthy);
+      await stage.ready("mlflow", 60);
+      assert.ok((await podsOf(stage)).every((uid) => !former.includes(uid)));
+    });
+  }
+
+  test("to pods that a quota refuses: says so, keeps what runs, and ends well once there is room", async (context) => {
+    const stage = await running(context);
+    const former = await podsOf(stage);
+    await stage.objects.create("ResourceQuota", { metadata: { name: "full" }, spec: { hard: { pods: "0" } } });
+    await eventually(async () => {
+      assert.equal((await stage.objects.the("ResourceQuota", "full")).status?.hard?.["pods"], "0");
+    });
+    await stage.objects.patch("MlflowServer", "mlflow", { spec: { server: { workers: 2 } } });
+    const stalled = await stage.stalled("PodsRefused");
+    assert.match(condition(stalled, "Stalled").message, /^pods cannot be created: .*exceeded quota: full/);
+    assert.deepEqual(await podsOf(stage), former);
+    await stage.objects.remove("ResourceQuota", "full");
+    await stage.ready("mlflow", 60);
+  });
+
+  test("that is wrong is undone by going back to the former spec", async (context) => {
+    const stage = await running(context);
+    const former = await podsOf(stage);
+    stage.kubelet.decide((pod) => {
+      const isNew = isServer(pod) && !former.includes(pod.metadata.uid);
+      return isNew ? { does: "exits", exitCode: 1 } : healthy(pod);
+    });
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2, "spec.server.workers": 64 }));
+    await stage.stalled("CrashLooping");
+    await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
+    await stage.ready("mlflow", 60);
+    assert.deepEqual((await podsOf(stage)).sort(), former.sort());
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { label } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { dump } from "../../support/dump.ts";
+import { eventually } from "../../support/eventually.ts";
+import { mergePatch, pathOf } from "../../support/objects.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
+
+async function serverPods({ objects }: Scene, name = "mlflow") {
+  return (await objects.list("Pod")).filter(
+    ({ metadata }) => metadata.labels?.[label.component] === "server" && metadata.labels[label.server] === name,
+  );
+}
+
+describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("by the scale subresource, as kubectl scale and autoscalers do", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const path = `${pathOf("MlflowServer", stage.namespace, "mlflow")}/scale`;
+    for (const replicas of [3, 1]) {
+      const answer = await stage.objects.attempt("PATCH", path, { spec: { replicas } }, mergePatch);
+      assert.equal(answer.status, 200, answer.body);
+      const ready = await stage.ready("mlflow", 60);
+      assert.equal((await serverPods(stage)).length, replicas);
+      assert.deepEqual([ready.status?.replicas, ready.status?.readyReplicas], [replicas, replicas]);
+      const { status } = JSON.parse((await stage.objects.attempt("GET", path)).body);
+      assert.equal(status.replicas, replicas);
+      const selected = await stage.objects.attempt(
+        "GET",
+        `${pathOf("Pod", stage.namespace)}?labelSelector=${encodeURIComponent(status.selector)}`,
+      );
+      const { items }: { items: unknown[] } = JSON.parse(selected.body);
+      assert.equal(items.length, replicas, "the selector finds the pods that serve, and only these");
+    }
+  });
+
+  test("to nothing by hibernate keeps everything else, is Ready, and comes back", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    const others = async () => ({ ...(await dump(stage.objects)), "Deployment/mlflow": undefined });
+    const before = await others();
+    for (const sleeping of [{ "spec.hibernate": true }, { "spec.replicas": 0 }]) {
+      await stage.apply(server("mlflow", sleeping));
+      const hibernated = await stage.ready("mlflow", 60);
+      assert.equal(condition(hibernated, "Ready").reason, "Hibernated");
+      assert.equal(condition(hibernated, "Available").status, "False");
+      assert.equal(hibernated.status?.replicas, 0);
+      await eventually(async () => assert.deepEqual(await serverPods(stage), []));
+      assert.deepEqual(await others(), before);
+      await stage.apply(server());
+      const back = await stage.ready("mlflow", 60);
+      assert.equal(condition(back, "Ready").reason, "Ready");
+      assert.equal((await serverPods(stage)).length, 1);
+    }
+    assert.deepEqual(await others(), before);
+  });
+
+  test("of a hibernated server that is upgraded: the database is migrated, no pod starts", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server("mlflow", { "spec.version": "3.16.1", "spec.hibernate": true }));
+    await stage.ready("mlflow", 60);
+    await stage.apply(server("mlflow", { "spec.hibernate": true }));
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
+    assert.deepEqual(await serverPods(stage), []);
+  });
+
+  test("of servers in one namespace: names that are each other's with a suffix do not meet", async (context) => {
+    const stage = await scene(context);
+    const names = ["mlflow", "mlflow-admin", "mlflow-auth", "mlflow-migrate", "mlflow-session"];
+    for (const name of names) await stage.apply(server(name));
+    for (const name of names) await stage.ready(name, 60);
+    const owners = new Map<string, string[]>();
+    for (const [text, object] of Object.entries(await dump(stage.objects))) {
+      const labels: Record<string, string> = JSON.parse(JSON.stringify(object)).metadata.labels ?? {};
+      const owner = labels[label.server];
+      if (owner !== undefined) owners.set(owner, [...(owners.get(owner) ?? []), text]);
+    }
+    assert.deepEqual([...owners.keys()].sort(), names);
+    for (const [name, objects] of owners) assert.equal(objects.length, 9, `${name}: ${objects.join(", ")}`);
+    const keys = new Set<string>();
+    for (const name of names) {
+      const [session, admin] = [
+        await stage.objects.the("Secret", `${name}-session`),
+        await stage.objects.the("Secret", `${name}-admin`),
+      ];
+      for (const data of [session.data, admin.data]) {
+        for (const [key, value] of Object.entries(data ?? {})) if (key !== "username") keys.add(value);
+      }
+      const { spec } = await stage.objects.the("Service", name);
+      const selector = Object.entries(spec.selector ?? {}).map(([key, value]) => `${key}=${value}`);
+      const found = await stage.objects.attempt(
+        "GET",
+        `${pathOf("Pod", stage.namespace)}?labelSelector=${encodeURIComponent(selector.join())}`,
+      );
+      const { items }: { items: { metadata: { labels: Record<string, string> } }[] } = JSON.parse(found.body);
+      assert.deepEqual(
+        items.map(({ metadata }) => metadata.labels[label.server]),
+        [name],
+      );
+    }
+    assert.equal(keys.size, names.length * 4, "every generated value is another");
+    await stage.objects.remove("MlflowServer", "mlflow");
+    await eventually(async () => assert.equal(await stage.objects.get("Deployment", "mlflow"), undefined));
+    for (const name of names.slice(1)) await stage.ready(name);
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

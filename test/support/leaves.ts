@@ -1,0 +1,118 @@
+import { isDeepStrictEqual } from "node:util";
+
+interface ManagedObject {
+  readonly metadata: {
+    readonly managedFields?: readonly { readonly manager?: string; readonly subresource?: string }[];
+  };
+}
+
+/** A step into an object: the name of a field, or the keys of an item of a list. */
+type Step = string | Readonly<Record<string, unknown>>;
+
+/** A field that a manager has written, or a whole item of a list. */
+export interface Leaf {
+  readonly steps: readonly Step[];
+  readonly value: unknown;
+  /** As people write it: `/spec/template/spec/containers/name=mlflow/image`. */
+  readonly text: string;
+}
+
+/**
+ * All fields that `manager` owns of an object, by the API server's own account of it, and the items of lists that they
+ * are in. Left out are the keys of items: to change one is to remove the item and to add another.
+ */
+export function leavesOf(object: ManagedObject, manager: string): Leaf[] {
+  const entries = object.metadata.managedFields ?? [];
+  return entries
+    .filter((entry) => entry.manager === manager && !entry.subresource)
+    .flatMap((entry) => walk("fieldsV1" in entry ? entry.fieldsV1 : {}, object, []));
+}
+
+/** `fields` is a trie of field paths, in which a leaf is empty (Kubernetes, "Server-Side Apply: field management"). */
+function walk(fields: unknown, value: unknown, steps: readonly Step[]): Leaf[] {
+  const leaf = { steps, value, text: steps.map(stepText).join("") };
+  const below = typeof fields === "object" && fields !== null ? Object.entries(fields) : [];
+  const nested = below.filter(([step]) => step.startsWith("f:") || step.startsWith("k:"));
+  if (nested.length === 0) return [leaf];
+  const last = steps.at(-1);
+  const inItem = typeof last === "object" ? nested.filter(([step]) => !Object.hasOwn(last, step.slice(2))) : nested;
+  const leaves = inItem.flatMap(([step, more]) => {
+    const next = step.startsWith("f:") ? step.slice(2) : JSON.parse(step.slice(2));
+    return walk(more, valueAt(value, next), [...steps, next]);
+  });
+  return typeof last === "object" ? [leaf, ...leaves] : leaves;
+}
+
+function stepText(step: Step): string {
+  if (typeof step === "string") return `/${step}`;
+  const keys = Object.entries(step).map(([name, value]) => `${name}=${value}`);
+  return `/${keys.join(",")}`;
+}
+
+function valueAt(value: unknown, step: Step): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof step === "string") return Object.entries(value).find(([name]) => name === step)?.[1];
+  return Array.isArray(value) ? value.find((item) => hasKeys(item, step)) : undefined;
+}
+
+function hasKeys(item: unknown, keys: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(keys).every(([name, wanted]) => isDeepStrictEqual(valueAt(item, name), wanted));
+}
+
+/** What the object has where the leaf was. */
+export function valueIn(object: unknown, { steps }: Leaf): unknown {
+  return steps.reduce(valueAt, object);
+}
+
+/** The JSON pointer to the leaf in this version of the object. */
+export function pointerTo(object: unknown, { steps }: Leaf): string {
+  let value = object;
+  return steps
+    .map((step) => {
+      const list = value;
+      value = valueAt(value, step);
+      const key = typeof step === "string" ? step : String(Array.isArray(list) ? list.indexOf(value) : -1);
+      return `/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    })
+    .join("");
+}
+
+/** Other values that a field might be given; the API server knows which of them make sense. None for an item. */
+export function otherValues({ steps, value }: Leaf): unknown[] {
+  if (typeof steps.at(-1) === "object") return [];
+  // Empty text is written and owned, and not stored.
+  if (value === undefined) return ["other"];
+  if (typeof value === "number") return [value + 1, value - 1];
+  if (typeof value === "boolean") return [!value];
+  if (Array.isArray(value)) return [[...value, "other"], []];
+  if (typeof value === "object" && value !== null) return otherObjects(value);
+  if (typeof value !== "string") return [];
+  const amount = /^([0-9]+)([A-Za-z]*)$/.exec(value);
+  return [
+    ...(amount === null ? [] : [`${Number(amount[1]) + 1}${amount[2]}`]),
+    ...(alternatives[value] ?? []),
+    `${value}x`,
+    Buffer.from("other").toString("base64"),
+  ];
+}
+
+/** For an object that is owned as a whole: something more in it, and something else. */
+function otherObjects(value: object): unknown[] {
+  const [first] = Object.entries(value);
+  return [
+    { ...value, optional: true },
+    { ...value, other: "other" },
+    ...(first === undefined ? [] : [{ ...value, [first[0]]: `${first[1]}x` }]),
+  ];
+}
+
+/** Of the enumerations that occur in what we write. */
+const alternatives: Readonly<Record<string, readonly string[]>> = {
+  ClusterIP: ["NodePort"],
+  HTTP: ["HTTPS"],
+  IfNotPresent: ["Always"],
+  OnRootMismatch: ["Always"],
+  RuntimeDefault: ["Localhost"],
+  ScheduleAnyway: ["DoNotSchedule"],
+  TCP: ["UDP"],
+};

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import type {
+  V1ReplicaSetSpec,
+  V1ReplicaSetStatus,
+  V1ResourceQuotaSpec,
+  V1ResourceQuotaStatus,
+} from "@kubernetes/client-node";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type {
+  ConfigMap,
+  Deployment,
+  Job,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  Service,
+  ServiceAccount,
+} from "../../src/kube/manifests.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+
+interface ReplicaSet extends KubeObject {
+  spec: V1ReplicaSetSpec;
+  status?: V1ReplicaSetStatus;
+}
+
+interface ResourceQuota extends KubeObject {
+  spec: V1ResourceQuotaSpec;
+  status?: V1ResourceQuotaStatus;
+}
+
+/** An event as events.k8s.io/v1 has it. */
+export interface RecordedEvent extends KubeObject {
+  type: string;
+  reason: string;
+  action: string;
+  note: string;
+  reportingController: string;
+  regarding: { kind: string; name: string; uid?: string };
+}
+
+export interface Lease extends KubeObject {
+  spec?: { holderIdentity?: string; leaseTransitions?: number };
+}
+
+/** The kinds that the tests look at, by name. */
+export interface ObjectOf {
+  MlflowServer: MlflowServer;
+  ServiceAccount: ServiceAccount;
+  Service: Service;
+  Secret: Secret;
+  ConfigMap: ConfigMap;
+  PersistentVolumeClaim: PersistentVolumeClaim;
+  Job: Job;
+  Deployment: Deployment;
+  ReplicaSet: ReplicaSet;
+  Pod: Pod;
+  ResourceQuota: ResourceQuota;
+  Event: RecordedEvent;
+  Lease: Lease;
+}
+
+export type ObjectKind = keyof ObjectOf;
+
+const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string]>> = {
+  MlflowServer: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowservers"],
+  ServiceAccount: ["/api/v1", "serviceaccounts"],
+  Service: ["/api/v1", "services"],
+  Secret: ["/api/v1", "secrets"],
+  ConfigMap: ["/api/v1", "configmaps"],
+  PersistentVolumeClaim: ["/api/v1", "persistentvolumeclaims"],
+  Job: ["/apis/batch/v1", "jobs"],
+  Deployment: ["/apis/apps/v1", "deployments"],
+  ReplicaSet: ["/apis/apps/v1", "replicasets"],
+  Pod: ["/api/v1", "pods"],
+  ResourceQuota: ["/api/v1", "resourcequotas"],
+  Event: ["/apis/events.k8s.io/v1", "events"],
+  Lease: ["/apis/coordination.k8s.io/v1", "leases"],
+};
+
+/** The path of a kind's objects in a namespace, or of one of them. */
+export function pathOf(kind: ObjectKind, namespace: string, name?: string): string {
+  const [root, plural] = places[kind];
+  return `${root}/namespaces/${namespace}/${plural}${name === undefined ? "" : `/${name}`}`;
+}
+
+/** `v1`, `apps/v1` … */
+export function apiVersionOf(kind: ObjectKind): string {
+  return places[kind][0].replace(/^\/apis?\//, "");
+}
+
+export const mergePatch = "application/merge-patch+json";
+export const jsonPatch = "application/json-patch+json";
+export const applyPatch = "application/apply-patch+yaml";
+
+/** Something to be created or changed, without what the path already says. */
+export interface Draft {
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly [more: string]: unknown;
+  };
+  readonly [more: string]: unknown;
+}
+
+/** What an administrator does in one namespace. Everything but `get` and `attempt` fails the test when it is refused. */
+export interface Objects {
+  readonly namespace: string;
+  /** Undefined where there is none. */
+  get<K extends ObjectKind>(kind: K, name: string): Promise<ObjectOf[K] | undefined>;
+  /** As {@link Objects.get}, of an object that must be there. */
+  the<K extends ObjectKind>(kind: K, name: string): Promise<ObjectOf[K]>;
+  /** Sorted by name. */
+  list<K extends ObjectKind>(kind: K): Promise<readonly ObjectOf[K][]>;
+  create<K extends ObjectKind>(kind: K, draft: Draft): Promise<ObjectOf[K]>;
+  /** A merge patch, as another field manager than the operator. */
+  patch<K extends ObjectKind>(kind: K, name: string, patch: unknown, subresource?: string): Promise<ObjectOf[K]>;
+  remove(kind: ObjectKind, name: string, options?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Any call; its status and the parsed answer. */
+  attempt(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType?: string,
+  ): Promise<{ status: number; body: string }>;
+}
+
+export function objects(cluster: ClusterAccess, namespace: string): Objects {
+  const attempt: Objects["attempt"] = (method, path, body, contentType = "application/json") =>
+    cluster.request(method, path, {
+      headers: { "content-type": contentType },
+      ...(body !== undefined && { body }),
+      timeoutMilliseconds: 30_000,
+    });
+
+  async function call<T>(method: string, path: string, body?: unknown, contentType?: string): Promise<T> {
+    const answer = await attempt(method, path, body, contentType);
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.body}`);
+    return JSON.parse(answer.body);
+  }
+
+  async function get<K extends ObjectKind>(kind: K, name: string): Promise<ObjectOf[K] | undefined> {
+    const path = pathOf(kind, namespace, name);
+    const answer = await attempt("GET", path);
+    if (answer.status === 404) return undefined;
+    assert.equal(answer.status, 200, `GET ${path}: ${answer.body}`);
+    return JSON.parse(answer.body);
+  }
+
+  return {
+    namespace,
+    attempt,
+    get,
+    the: async (kind, name) => {
+      const found = await get(kind, name);
+      assert.ok(found !== undefined, `there is no ${kind}/${name} in namespace ${namespace}`);
+      return found;
+    },
+    list: async <K extends ObjectKind>(kind: K) => {
+      const { items } = await call<{ items: ObjectOf[K][] }>("GET", pathOf(kind, namespace));
+      for (const item of items) item.kind = kind;
+      return items.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    },
+    create: (kind, draft) =>
+      call("POST", `${pathOf(kind, namespace)}?fieldManager=somebody&fieldValidation=Strict`, {
+        apiVersion: apiVersionOf(kind),
+        kind,
+        ...draft,
+        metadata: { ...draft.metadata, namespace },
+      }),
+    patch: (kind, name, patch, subresource = "") =>
+      call("PATCH", `${pathOf(kind, namespace, name)}${subresource}?fieldManager=somebody`, patch, mergePatch),
+    remove: async (kind, name, options = {}) => {
+      await call("DELETE", pathOf(kind, namespace, name), { apiVersion: "v1", kind: "DeleteOptions", ...options });
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import type { CredentialSource } from "../../src/client/credentials.ts";
+import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
+import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+import { applyPatch } from "./objects.ts";
+
+/** A ServiceAccount that an operator may run as, with the rights that come with the project and no others. */
+export interface OperatorIdentity {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** As the audit log names it. */
+  readonly user: string;
+  /** For an operator in this process; `server` is a proxy in front of the API server. */
+  readonly credentials: (server?: string) => CredentialSource;
+  /** Path of a kubeconfig, for an operator in a process of its own. */
+  readonly kubeconfig: (server?: string) => Promise<string>;
+}
+
+/**
+ * Makes the ServiceAccount in `home`, with the right to its Lease there. Its other rights are those of the generated
+ * ClusterRole or, with `namespaces`, of the generated Role in each of these.
+ */
+export async function operatorIdentity(
+  cluster: ClusterAccess,
+  home: string,
+  namespaces?: readonly string[],
+  serviceAccount = "operator",
+): Promise<OperatorIdentity> {
+  const subjects = [{ kind: "ServiceAccount", name: serviceAccount, namespace: home }];
+  const apply = async (path: string, body: object) => {
+    const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
+      body,
+      headers: { "content-type": applyPatch },
+      timeoutMilliseconds: 30_000,
+    });
+    assert.ok(answer.status < 300, `${path}: ${answer.status} ${answer.body}`);
+  };
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const bind = async (kind: "Role" | "ClusterRole", role: string, namespace?: string) => {
+    const name = `${role}-of-${serviceAccount}-in-${home}`;
+    const scope = namespace === undefined ? "clusterrolebindings" : `namespaces/${namespace}/rolebindings`;
+    await apply(`${rbac}/${scope}/${name}`, {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: namespace === undefined ? "ClusterRoleBinding" : "RoleBinding",
+      metadata: { name, ...(namespace !== undefined && { namespace }) },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: role },
+      subjects,
+    });
+  };
+  const allow = async (role: ReturnType<typeof namespacedRole>) => {
+    const { name, namespace } = role.metadata;
+    await apply(`${rbac}/namespaces/${namespace}/roles/${name}`, role);
+    await bind("Role", name, namespace);
+  };
+
+  await apply(`/api/v1/namespaces/${home}/serviceaccounts/${serviceAccount}`, {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name: serviceAccount, namespace: home },
+  });
+  await allow(leaderElectionRole(home));
+  if (namespaces === undefined) {
+    const role = clusterRole();
+    await apply(`${rbac}/clusterroles/${role.metadata.name}`, role);
+    await bind("ClusterRole", role.metadata.name);
+  } else {
+    for (const namespace of namespaces) await allow(namespacedRole(namespace));
+  }
+  return {
+    namespace: home,
+    serviceAccount,
+    user: `system:serviceaccount:${home}:${serviceAccount}`,
+    credentials: await tokenCredentials(cluster, home, serviceAccount),
+    kubeconfig: (server) => cluster.kubeconfigFor({ serviceAccount, namespace: home }, server),
+  };
+}
+
+async function tokenCredentials(
+  cluster: ClusterAccess,
+  namespace: string,
+  serviceAccount: string,
+): Promise<OperatorIdentity["credentials"]> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`;
+  const answer = await cluster.request("POST", path, { body: { spec: {} }, timeoutMilliseconds: 30_000 });
+  assert.equal(answer.status, 201, answer.body);
+  const { status }: { status: { token: string } } = JSON.parse(answer.body);
+  const tls = { ca: await readFile(cluster.caFile, "utf8"), rejectUnauthorized: true };
+  return (server = cluster.url) => {
+    const credentials = { server: new URL(server), headers: { Authorization: `Bearer ${status.token}` }, tls };
+    return { current: () => Promise.resolve(credentials), refused: () => {} };
+  };
+}

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { OperatorOptions } from "../../src/runtime/operator.ts";
+import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+import { sharedControlPlane } from "../control-plane/shared.ts";
+import { auditLog, type Call, type Mark } from "./audit-log.ts";
+import { eventually } from "./eventually.ts";
+import type { FaultProxy } from "./fault-proxy.ts";
+import { type Kubelet, startKubelet } from "./kubelet.ts";
+import { applyPatch, type Draft, type Objects, objects, pathOf } from "./objects.ts";
+import { type OperatorIdentity, operatorIdentity } from "./operator-identity.ts";
+import { type OperatorInProcess, operatorInProcess } from "./operator-in-process.ts";
+
+/** One namespace under Pod Security "restricted", a node's stand-in for it, and an operator that works in it alone. */
+export interface Scene {
+  readonly cluster: ClusterAccess;
+  readonly namespace: string;
+  readonly objects: Objects;
+  readonly kubelet: Kubelet;
+  readonly identity: OperatorIdentity;
+  /** The operator that runs now. */
+  readonly operator: () => OperatorInProcess;
+  /** Ends the operator in an orderly way; a new one, which knows nothing of it, is started with {@link Scene.start}. */
+  readonly stop: () => Promise<void>;
+  readonly start: () => Promise<void>;
+  /** Applies a server as kubectl would. */
+  readonly apply: (document: Draft) => Promise<MlflowServer>;
+  /** Waits until the server is Ready at its generation, and gives it. */
+  readonly ready: (name?: string, seconds?: number) => Promise<MlflowServer>;
+  /** Waits until a condition of the server has this reason at its generation, and gives it. */
+  readonly stalled: (reason: string, name?: string, seconds?: number) => Promise<MlflowServer>;
+  readonly mark: () => Promise<Mark>;
+  /** Calls of the operator since then, as the audit log has them, without lists and watches. */
+  readonly calls: (since: Mark) => Promise<readonly Call[]>;
+  /** Calls that write something. */
+  readonly writes: (since: Mark) => Promise<readonly Call[]>;
+}
+
+export interface SceneOptions {
+  /** Default: the one that test files share. */
+  readonly cluster?: ClusterAccess;
+  /** Settings of its operator, or false to start none yet. */
+  readonly operator?: Partial<OperatorOptions> | false;
+  /** A proxy in front of the API server, for the operator alone. */
+  readonly proxy?: FaultProxy;
+  /** The test is about the API server's refusing something; its calls do not count as forbidden. */
+  readonly isRefused?: true;
+}
+
+const users = new Set<string>();
+let began: Promise<Mark> | undefined;
+
+/** Sets a scene that ends with the test. What was logged is shown where the test fails. */
+export async function scene(context: TestContext, options: SceneOptions = {}): Promise<Scene> {
+  const cluster = options.cluster ?? (await sharedControlPlane());
+  const log = auditLog(cluster);
+  began ??= log.mark();
+  await installed(cluster);
+  const namespace = await freshNamespace(cluster);
+  const identity = await operatorIdentity(cluster, namespace, [namespace]);
+  if (!options.isRefused) mustNotBeForbidden(identity);
+  const own = objects(cluster, namespace);
+  const kubelet = startKubelet(cluster, namespace);
+  let current: OperatorInProcess | undefined;
+  const past: OperatorInProcess[] = [];
+
+  const start = async () => {
+    const credentials = identity.credentials(options.proxy?.url);
+    current = await operatorInProcess({ namespace, credentials }, options.operator || {});
+    past.push(current);
+  };
+  const stop = async () => {
+    await current?.stop();
+    current = undefined;
+  };
+  const operator = () => {
+    assert.ok(current !== undefined, "the operator does not run");
+    return current;
+  };
+  context.after(async () => {
+    try {
+      await stop();
+      await kubelet.stop();
+    } finally {
+      if (!context.passed) {
+        const lines = past.flatMap(({ log }) => log).filter(({ message }) => !message.startsWith("a watch failed"));
+        for (const line of lines.slice(-40)) context.diagnostic(JSON.stringify(line));
+      }
+      await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+    }
+  });
+  if (options.operator !== false) await start();
+
+  const calls = (since: Mark) =>
+    log.calls({ since, user: identity.user, exclude: ({ verb }) => verb === "list" || verb === "watch" });
+  return {
+    cluster,
+    namespace,
+    objects: own,
+    kubelet,
+    identity,
+    operator,
+    start,
+    stop,
+    apply: (document) => apply(own, document),
+    ready: (name = "mlflow", seconds = 30) => eventually(() => ofReadiness(own, name), seconds),
+    stalled: (reason, name = "mlflow", seconds = 30) => eventually(() => ofStall(own, name, reason), seconds),
+    mark: () => log.mark(),
+    calls,
+    writes: async (since) => (await calls(since)).filter(({ verb }) => verb !== "get"),
+  };
+}
+
+/** Has {@link nothingWasForbidden} look at the calls of this operator, too. */
+export function mustNotBeForbidden({ user }: OperatorIdentity): void {
+  users.add(user);
+}
+
+/** Calls of all operators of this file that were refused for want of rights. */
+export async function forbidden(): Promise<readonly string[]> {
+  const calls = await auditLog(await sharedControlPlane()).calls({ since: (await began) ?? 0 });
+  return calls.filter(({ user, code }) => code === 403 && users.has(user)).map(({ verb, uri }) => `${verb} ${uri}`);
+}
+
+/** Asserts that the operators of a file never asked for what their roles do not allow: the last test of each file. */
+export async function nothingWasForbidden(): Promise<void> {
+  assert.ok(users.size > 0, "no operator has run");
+  assert.deepEqual(await forbidden(), []);
+}
+
+/** A namespace of its own, in which only pods that keep to the restricted standard are let in. */
+export async function freshNamespace(
+  cluster: ClusterAccess,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const name = `op-${randomUUID().slice(0, 8)}`;
+  const answer = await cluster.request("POST", "/api/v1/namespaces", {
+    body: { metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted", ...labels } } },
+    timeoutMilliseconds: 30_000,
+  });
+  assert.equal(answer.status, 201, answer.body);
+  return name;
+}
+
+const definitions = new WeakMap<ClusterAccess, Promise<void>>();
+
+/** Installs the CRD as the source has it, once. */
+export function installed(cluster: ClusterAccess): Promise<void> {
+  const known = definitions.get(cluster) ?? install(cluster);
+  definitions.set(cluster, known);
+  return known;
+}
+
+async function install(cluster: ClusterAccess): Promise<void> {
+  const definition = customResourceDefinition();
+  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`;
+  const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
+    body: definition,
+    headers: { "content-type": applyPatch },
+    timeoutMilliseconds: 30_000,
+  });
+  assert.ok(answer.status < 300, answer.body);
+  while ((await cluster.request("GET", pathOf("MlflowServer", "default"))).status !== 200) await sleep(50);
+}
+
+async function apply(own: Objects, document: Draft): Promise<MlflowServer> {
+  const path = pathOf("MlflowServer", own.namespace, document.metadata.name);
+  const query = "fieldManager=kubectl&force=true&fieldValidation=Strict";
+  const body = { apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowServer", ...document };
+  const answer = await own.attempt("PATCH", `${path}?${query}`, body, applyPatch);
+  assert.ok(answer.status < 300, `${path}: ${answer.status} ${answer.body}`);
+  return JSON.parse(answer.body);
+}
+
+/** The condition of this type, which the server must have. */
+export function condition(server: MlflowServer, type: string) {
+  const found = server.status?.conditions?.find((candidate) => candidate.type === type);
+  assert.ok(found !== undefined, `MlflowServer/${server.metadata.name} has no condition ${type}`);
+  return found;
+}
+
+async function ofReadiness(own: Objects, name: string): Promise<MlflowServer> {
+  const server = await own.the("MlflowServer", name);
+  const ready = condition(server, "Ready");
+  assert.equal(ready.status, "True", `Ready is ${ready.status}: ${ready.reason}: ${ready.message}`);
+  assert.equal(ready.observedGeneration, server.metadata.generation);
+  return server;
+}
+
+async function ofStall(own: Objects, name: string, reason: string): Promise<MlflowServer> {
+  const server = await own.the("MlflowServer", name);
+  const { status, message, observedGeneration, ...stalled } = condition(server, "Stalled");
+  assert.deepEqual([status, stalled.reason], ["True", reason], message);
+  assert.equal(observedGeneration, server.metadata.generation);
+  return server;
+}
