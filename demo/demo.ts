@@ -57,7 +57,7 @@ async function demo(): Promise<number> {
   const nodes = JSON.parse(await kubectl(["get", "nodes", "-o", "json"])).items.length;
 
   say("installing the CustomResourceDefinition (crds/)");
-  await kubectl(["apply", "--server-side", "-f", "crds/"]);
+  await kubectl(["apply", "--server-side", "-f", "crds/mlflowservers.yaml"]);
   await kubectl(["wait", "--for=condition=Established", "crd/mlflowservers.mlflow-operator.dev", "--timeout=30s"]);
   const log = join(await mkdtemp(join(tmpdir(), "mlflow-operator-demo-")), "operator.log");
   say(`starting the operator; its log: ${log}`);

@@ -50,6 +50,8 @@ export function generatedFiles(): GeneratedFile[] {
   return [
     { path: "src/resources/migration/program-text.ts", content: textModule("programText", program) },
     { path: "crds/mlflowservers.yaml", content: definition },
+    // kustomize reads nothing above its folder, and kubectl apply -f crds/ takes every YAML file for a manifest.
+    { path: "config/crd/mlflowservers.yaml", content: definition },
     { path: "charts/mlflow-operator/files/crds/mlflowservers.yaml", content: definition },
     { path: "charts/mlflow-operator/files/cluster-role.yaml", content: yaml(clusterRole()) },
     { path: "charts/mlflow-operator/files/leader-election-role.yaml", content: yaml(leaderElectionRole("")) },
