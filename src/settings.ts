@@ -1,25 +1,13 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import type { ApiAccess } from "./client/api-access.ts";
+import type { OperatorOptions } from "./runtime/operator.ts";
 
 /** How one process of the operator runs: from its arguments and its environment, which only this file reads. */
-export interface Settings {
+export interface Settings extends Omit<OperatorOptions, "credentials" | "version" | "log" | "timing"> {
   /** By the kubeconfig that is named, else as the pod's own service account. The ambient KUBECONFIG is never used. */
   readonly access: ApiAccess;
-  /** Namespaces to work in; all without it. */
-  readonly namespaces: readonly string[] | undefined;
-  readonly imageRepository: string;
-  readonly clusterDomain: string;
-  readonly leaderElection: boolean;
-  /** Namespace of the Lease: the operator's own. */
-  readonly leaseNamespace: string;
-  readonly leaseName: string;
-  readonly healthAddress: string;
-  readonly healthPort: number;
-  readonly workers: number;
   readonly logLevel: string;
-  /** Name of this process: the pod's. */
-  readonly instance: string;
 }
 
 const options = {

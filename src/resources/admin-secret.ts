@@ -1,20 +1,18 @@
 import type { Secret } from "../kube/manifests.ts";
-import { encoded } from "./base64.ts";
 import type { Inputs } from "./inputs.ts";
 import { storedMetadata } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
+import { secret } from "./secret.ts";
 
 /** User name and password of the first administrator, where the spec names no Secret for them. */
 export function adminSecret({ server, generatedAdmin }: Inputs): Secret | undefined {
   if (generatedAdmin === undefined) return undefined;
-  return {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: storedMetadata(server, objectNames.admin(server.metadata.name)),
-    type: "kubernetes.io/basic-auth",
-    data: encoded({
+  return secret(
+    storedMetadata(server, objectNames.admin(server.metadata.name)),
+    {
       [dataKeys.username]: generatedAdmin.username,
       [dataKeys.password]: generatedAdmin.password,
-    }),
-  };
+    },
+    "kubernetes.io/basic-auth",
+  );
 }

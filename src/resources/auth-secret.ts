@@ -1,24 +1,18 @@
 import type { Secret } from "../kube/manifests.ts";
-import { encoded } from "./base64.ts";
 import { authUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
+import { secret } from "./secret.ts";
 
 /** basic_auth.ini. A Secret, since the database URI in it carries a password. */
 export function authSecret(inputs: Inputs): Secret | undefined {
   const { server } = inputs;
   const uri = authUri(inputs);
   if (server.spec.authentication.basic === undefined || uri === undefined) return undefined;
-  return {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: ownedMetadata(server, objectNames.auth(server.metadata.name)),
-    type: "Opaque",
-    data: encoded({
-      [dataKeys.basicAuthIni]: basicAuthIni(uri, server.spec.authentication.basic.defaultPermission ?? "READ"),
-    }),
-  };
+  return secret(ownedMetadata(server, objectNames.auth(server.metadata.name)), {
+    [dataKeys.basicAuthIni]: basicAuthIni(uri, server.spec.authentication.basic.defaultPermission ?? "READ"),
+  });
 }
 
 /**

@@ -35,7 +35,9 @@ export function migrationJob(inputs: Inputs): Job | undefined {
     ...podSpec(inputs, container(inputs, mode), mounted),
     ...nearTheServer(inputs),
     restartPolicy: "OnFailure",
-    terminationGracePeriodSeconds: 30,
+    // The program ends at once when told to, but a Python that is just starting, as process 1, does not hear of it; a
+    // migration that a mended Secret replaces must not wait long for that.
+    terminationGracePeriodSeconds: 5,
   };
   return {
     apiVersion: "batch/v1",

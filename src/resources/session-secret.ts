@@ -1,21 +1,15 @@
 import type { Secret } from "../kube/manifests.ts";
-import { encoded } from "./base64.ts";
 import type { Inputs } from "./inputs.ts";
 import { storedMetadata } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
+import { secret } from "./secret.ts";
 
 /** Keys that all replicas and all later pods must share: losing them logs everyone out and loses what they encrypted. */
 export function sessionSecret({ server, session }: Inputs): Secret | undefined {
   if (server.spec.server?.sessionSecret !== undefined) return undefined;
-  return {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: storedMetadata(server, objectNames.session(server.metadata.name)),
-    type: "Opaque",
-    data: encoded({
-      [dataKeys.flaskSecretKey]: session.flaskSecretKey,
-      [dataKeys.kekPassphrase]: session.kekPassphrase,
-      [dataKeys.webhookKey]: session.webhookKey,
-    }),
-  };
+  return secret(storedMetadata(server, objectNames.session(server.metadata.name)), {
+    [dataKeys.flaskSecretKey]: session.flaskSecretKey,
+    [dataKeys.kekPassphrase]: session.kekPassphrase,
+    [dataKeys.webhookKey]: session.webhookKey,
+  });
 }

@@ -14,13 +14,18 @@ export interface OperatorOptions {
   readonly version: string;
   readonly imageRepository: string;
   readonly clusterDomain: string;
+  /** Namespaces to work in; all without it. */
   readonly namespaces: readonly string[] | undefined;
+  /** Whether to wait for the Lease before writing. */
   readonly leaderElection: boolean;
+  /** Namespace of the Lease: the operator's own. */
   readonly leaseNamespace: string;
   readonly leaseName: string;
   readonly healthAddress: string;
   readonly healthPort: number;
+  /** How many servers are worked on at once. */
   readonly workers: number;
+  /** Name of this process: the pod's. */
   readonly instance: string;
   readonly log: Log;
   /** Of lists and watches; default as in `client/timing.ts`. */
