@@ -68,6 +68,7 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   AWS_ENDPOINT_URL_S3: closed("use artifactStore.s3.endpointUrl"),
   AWS_CONFIG_FILE: closed("a configuration file can name a program to run"),
   AWS_SHARED_CREDENTIALS_FILE: closed("use artifactStore.s3.credentials"),
+  prometheus_multiproc_dir: closed("it is not supported"),
   FORWARDED_ALLOW_IPS: closed("it decides whose word on the client's address is taken"),
   HOME: { instead: "the operator decides where the process writes" },
   TMPDIR: { instead: "the operator decides where the process writes" },
@@ -112,7 +113,13 @@ export const reservedPrefixes: Readonly<
       ...["SSL_KEYFILE", "SSL_CERTFILE", "SSL_CA_CERTS", "LIMIT_CONCURRENCY", "LIMIT_MAX_REQUESTS"],
     ]),
   },
-  _MLFLOW_: { instead: "it is internal to MLflow", neutral: {} },
+  _MLFLOW_: {
+    instead: "it is internal to MLflow",
+    neutral: empty("_MLFLOW_", [
+      ...["SERVER_READ_REPLICA_BACKEND_STORE", "SERVER_ARTIFACTS_ONLY", "STATIC_PREFIX"],
+      ...["INTERNAL_GATEWAY_AUTH_TOKEN", "SUPPORTED_JOB_FUNCTION_LIST", "ALLOWED_JOB_NAME_LIST"],
+    ]),
+  },
 };
 
 function empty(prefix: string, names: readonly string[]): Record<string, string> {

@@ -74,6 +74,8 @@ function container(inputs: Inputs): V1Container {
     image: imageOf(inputs),
     imagePullPolicy: image?.pullPolicy ?? "IfNotPresent",
     command: ["mlflow", "server"],
+    // uvicorn looks for code in the directory that it is started in; nothing can be written to this one.
+    workingDir: "/",
     ...(application.length + (settings?.extraArgs?.length ?? 0) > 0 && {
       args: [...application, ...(settings?.extraArgs ?? [])],
     }),

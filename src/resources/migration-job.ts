@@ -83,6 +83,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
     name: "migrate",
     image: imageOf(inputs),
     imagePullPolicy: server.spec.image?.pullPolicy ?? "IfNotPresent",
+    workingDir: "/",
     command: ["python", `${programDirectory}/${dataKeys.migrationProgram}`],
     env: [
       literal("MIGRATION_MODE", mode),
@@ -93,7 +94,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       ...artifacts(inputs).filter(({ name }) => artifactVariables.includes(name)),
       ...adminCredentials(inputs),
     ],
-    resources: { requests: { cpu: "100m", memory: "256Mi" } },
+    resources: { requests: { cpu: "100m", memory: "384Mi" } },
     securityContext: containerSecurityContext,
   };
 }

@@ -61,6 +61,7 @@ export const fullest: Document = {
       allowedHosts: ["mlflow.example.com", "mlflow.example.com:8443", "10.0.0.1:*", "[fd00::1]:*"],
       corsAllowedOrigins: ["https://mlflow.example.com", "http://localhost:3000"],
       logLevel: "DEBUG",
+      tls: { secretName: "tls" },
       sessionSecret: { secretName: "session" },
       env: [
         { name: "A", value: "two\nlines and a\ttab" },

@@ -45,17 +45,25 @@ test("dispose removes the directory", async () => {
 test("of two that want a lock one waits for the other", async () => {
   const path = join(directory, "lock");
   const order: string[] = [];
-  const work = (name: string) =>
+  const begun = Promise.withResolvers<void>();
+  const waited = Promise.withResolvers<void>();
+  const work = (name: string, during: () => Promise<void>) =>
     withLock(
       path,
-      (owner) => order.push(`${name} waits for ${owner === process.pid}`),
+      (owner) => {
+        order.push(`${name} waits for ${owner === process.pid}`);
+        waited.resolve();
+      },
       async () => {
         order.push(`${name} begins`);
-        await sleep(100);
+        begun.resolve();
+        await during();
         order.push(`${name} ends`);
       },
     );
-  await Promise.all([work("a"), sleep(20).then(() => work("b"))]);
+  const first = work("a", () => waited.promise);
+  await begun.promise;
+  await Promise.all([first, work("b", async () => {})]);
   assert.deepEqual(order, ["a begins", "b waits for true", "a ends", "b begins", "b ends"]);
 });
 
