@@ -1,18 +1,23 @@
 import { join } from "node:path";
 import { run } from "node:test";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
+import { installPackages, lacking } from "./cluster/packages.ts";
+import { clusterPrograms } from "./cluster/programs.ts";
+import { startCluster } from "./cluster/start-cluster.ts";
 import { controlPlaneBinaries, type Report } from "./control-plane/binaries.ts";
 import type { ClusterAddress } from "./control-plane/cluster-access.ts";
 import { startControlPlane } from "./control-plane/control-plane.ts";
 import { dockerCanPull, k3sImage } from "./control-plane/docker.ts";
 import { sharedControlPlaneVariable } from "./control-plane/shared.ts";
+import { liveImages } from "./live/live-cluster.ts";
 import { runChecks } from "./support/checks.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
 const usage = `Usage: node test/run.ts [unit | chart | apiserver | live | folder or file ...]
 
-Without arguments: the checks of the whole tree, then every tier that this machine can carry.
+Without arguments: the checks of the whole tree, then the tiers unit, chart and apiserver, as far as this machine can carry them. The
+tier live (MLflow on a real cluster, as root) has to be named.
 A tier that it cannot carry is skipped with the reason; with CI=true that is a failure unless
 MLFLOW_OPERATOR_SKIP_TIERS names the tier (comma-separated).
 `;
@@ -50,14 +55,21 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
   try {
     const events = run({
       files: [...tier.files],
-      concurrency: 2,
-      timeout: tier.name === "unit" ? 60_000 : 600_000,
+      // Each file of the live tier starts several MLflows, which take a core each.
+      concurrency: tier.name === "live" ? 1 : 2,
+      timeout: minutesOf(tier) * 60_000,
       env: ground.env,
     });
     for await (const text of events.compose(reporter(tally, root))) write(String(text));
   } finally {
     await ground.close();
   }
+}
+
+/** How long one file may take on a busy machine; some five times what it takes on one that has nothing else to do. */
+function minutesOf({ name }: Tier): number {
+  if (name === "unit") return 1;
+  return name === "live" ? 16 : 10;
 }
 
 function cannotCarry({ name, files }: Tier, reason: string, tally: Tally): void {
@@ -74,6 +86,7 @@ function cannotCarry({ name, files }: Tier, reason: string, tally: Tally): void 
 /** What the tier needs, started; or why this machine lacks it. */
 async function groundFor({ name }: Tier): Promise<Ground | { readonly lacking: string }> {
   if (name === "chart") return chartGround((line) => write(`  ${line}\n`));
+  if (name === "live") return liveGround((line) => write(`  ${line}\n`));
   if (name !== "apiserver") return { env: process.env, close: async () => {} };
   const cluster = await apiServer((line) => write(`  ${line}\n`));
   if ("lacking" in cluster) return cluster;
@@ -90,6 +103,26 @@ async function chartGround(report: Report): Promise<Ground | { readonly lacking:
   } catch (error) {
     return { lacking: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** The cluster with its images; one that is up is used, and stays. One that does not come up is a failure, not a lack. */
+async function liveGround(report: Report): Promise<Ground | { readonly lacking: string }> {
+  const reason = lacking();
+  if (reason) return { lacking: reason };
+  try {
+    await installPackages(report);
+    await clusterPrograms(report);
+  } catch (error) {
+    return { lacking: error instanceof Error ? error.message : String(error) };
+  }
+  const cluster = await startCluster({ report });
+  try {
+    await cluster.images(liveImages);
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+  return { env: process.env, close: cluster.close };
 }
 
 /** From programs if there are any or they can be built, else K3s. A control plane that does not start is a failure, not a lack. */

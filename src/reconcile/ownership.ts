@@ -40,9 +40,15 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
       return {
         passing: false,
         reason: "NameConflict",
-        message: `${place} exists and belongs to ${ownerText(object)}, not to this server: rename one of them, or delete it if nobody needs it`,
+        message: `${place} exists and belongs to ${ownerText(object)}, not to this server: rename one of them, or delete it if nobody needs it${hintFor(object, server)}`,
       };
   }
+}
+
+/** What was generated or stored is known by its label alone, which its owner may have taken off, or may put on. */
+function hintFor(object: Owned, server: MlflowServer): string {
+  if (!isStored(object, server)) return "";
+  return `; to have this server take it up, label it ${label.server}=${server.metadata.name}`;
 }
 
 function ownerText(object: Owned): string {
@@ -58,7 +64,8 @@ export function isStored(object: Owned, server: MlflowServer): boolean {
   return object.kind === "Secret" && stored.includes(object.metadata.name);
 }
 
+/** One of the two is enough: the other may have been lost, and is then restored. */
 function isLabelled(object: Owned, server: MlflowServer): boolean {
   const labels = object.metadata.labels ?? {};
-  return labels[label.managedBy] === manager && labels[label.server] === server.metadata.name;
+  return labels[label.managedBy] === manager || labels[label.server] === server.metadata.name;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { eventually } from "./eventually.ts";
 import type { OperatorIdentity } from "./operator-identity.ts";
@@ -49,7 +49,8 @@ export function operatorProcess(
   ];
   const child = spawn(process.execPath, [join(root, "src/main.ts"), "run", ...given, ...args], {
     cwd: root,
-    env: { PATH: process.env["PATH"] },
+    // Compiled code is kept beside the kubeconfig: many tests start many of these.
+    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: join(dirname(kubeconfig), "compile-cache") },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

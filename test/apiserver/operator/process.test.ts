@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { completed } from "../../control-plane/completed.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startKubelet } from "../../support/kubelet.ts";
 import { objects } from "../../support/objects.ts";
 import { operatorIdentity } from "../../support/operator-identity.ts";
@@ -37,11 +38,13 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
       assert.match(line.level, /^(debug|info|warn|error)$/);
       assert.equal(typeof line.message, "string");
     }
-    const about = running.log().filter((line) => line["server"] === `${stage.namespace}/broken`);
-    assert.ok(
-      about.some((line) => line.level === "warn" && line["reason"] === "SecretNotFound"),
-      running.output(),
-    );
+    await eventually(async () => {
+      const about = running.log().filter((line) => line["server"] === `${stage.namespace}/broken`);
+      assert.ok(
+        about.some((line) => line.level === "warn" && line["reason"] === "SecretNotFound"),
+        running.output(),
+      );
+    });
 
     const { status, contentType, body } = await running.get("/metrics");
     assert.equal(status, 200);

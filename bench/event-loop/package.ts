@@ -1,0 +1,12 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { succeeded } from "../../test/control-plane/completed.ts";
+
+/** @dot-i/k8s-operator is no dependency of this project: it is installed beside its contestants when it is missing. */
+export async function installPackage(say: (line: string) => void): Promise<void> {
+  const cwd = fileURLToPath(new URL("k8s-operator", import.meta.url));
+  if (existsSync(join(cwd, "node_modules/@dot-i/k8s-operator"))) return;
+  say("installing @dot-i/k8s-operator for the comparison");
+  await succeeded("npm", ["ci"], { cwd, env: process.env });
+}

@@ -1,0 +1,74 @@
+import type { KubeObject, ObjectMeta } from "../../src/kube/object.ts";
+
+/** Without the times, which the versions of @kubernetes/client-node parse and we do not. */
+interface Timeless extends KubeObject {
+  metadata: Omit<ObjectMeta, "creationTimestamp" | "deletionTimestamp" | "managedFields">;
+}
+
+/**
+ * The custom resource of this comparison. An operator of it keeps, for every widget, a ConfigMap of the same name with
+ * the widget's value, and reports the value in the widget's status: both right is a state that has arrived.
+ */
+export interface Widget extends Timeless {
+  spec: { value: string };
+  status?: { value?: string };
+}
+
+export interface WidgetConfigMap extends Timeless {
+  data?: Record<string, string>;
+}
+
+export const group = "bench.mlflow-operator.dev";
+export const apiVersion = `${group}/v1`;
+export const plural = "widgets";
+/** On the ConfigMaps that operators of widgets write. */
+export const widgetLabel = `${group}/widget`;
+
+export const widgetPath = (namespace: string, name?: string) =>
+  `/apis/${apiVersion}/namespaces/${namespace}/${plural}${name === undefined ? "" : `/${name}`}`;
+export const configMapPath = (namespace: string, name?: string) =>
+  `/api/v1/namespaces/${namespace}/configmaps${name === undefined ? "" : `/${name}`}`;
+
+export const widgetDefinition = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: `${plural}.${group}` },
+  spec: {
+    group,
+    scope: "Namespaced",
+    names: { plural, singular: "widget", kind: "Widget" },
+    versions: [
+      {
+        name: "v1",
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: {
+          openAPIV3Schema: {
+            type: "object",
+            properties: {
+              spec: { type: "object", properties: { value: { type: "string" } } },
+              status: { type: "object", properties: { value: { type: "string" } } },
+            },
+          },
+        },
+      },
+    ],
+  },
+};
+
+/** What the ConfigMap of a widget shall be. */
+export function widgetConfigMap(widget: Widget): WidgetConfigMap {
+  const { name, namespace = "", uid = "" } = widget.metadata;
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name,
+      namespace,
+      labels: { [widgetLabel]: name },
+      ownerReferences: [{ apiVersion, kind: "Widget", name, uid, controller: true }],
+    },
+    data: { value: widget.spec.value },
+  };
+}

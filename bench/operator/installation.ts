@@ -1,0 +1,53 @@
+import { cp, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
+import { resourcePath } from "../../src/kube/kinds.ts";
+import { clusterRole, leaderElectionRole } from "../../src/kube/rbac.ts";
+import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
+import { succeeded } from "../../test/control-plane/completed.ts";
+import { asked } from "../asked.ts";
+
+/** The operator's own namespace, with its service accounts and its Lease. */
+export const home = "mlflow-operator";
+
+export const accounts = ["operator-a", "operator-b"] as const;
+
+/** As the audit log names a service account of the operator. */
+export const userOf = (account: string) => `system:serviceaccount:${home}:${account}`;
+
+/** The CRD, and service accounts with the generated roles and no other right. */
+export async function install(cluster: ClusterAccess): Promise<void> {
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const apiGroup = "rbac.authorization.k8s.io";
+  const subjects = accounts.map((name) => ({ kind: "ServiceAccount", name, namespace: home }));
+  const [everywhere, here] = [clusterRole(), leaderElectionRole(home)];
+  await asked(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", customResourceDefinition());
+  await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: home } });
+  for (const name of accounts)
+    await asked(cluster, "POST", `/api/v1/namespaces/${home}/serviceaccounts`, { metadata: { name } });
+  await asked(cluster, "POST", `${rbac}/clusterroles`, everywhere);
+  await asked(cluster, "POST", `${rbac}/namespaces/${home}/roles`, here);
+  await asked(cluster, "POST", `${rbac}/clusterrolebindings`, {
+    metadata: { name: "operator" },
+    roleRef: { apiGroup, kind: "ClusterRole", name: everywhere.metadata.name },
+    subjects,
+  });
+  await asked(cluster, "POST", `${rbac}/namespaces/${home}/rolebindings`, {
+    metadata: { name: "operator" },
+    roleRef: { apiGroup, kind: "Role", name: here.metadata.name },
+    subjects,
+  });
+  while ((await cluster.request("GET", resourcePath("MlflowServer", "default"))).status !== 200) await sleep(100);
+}
+
+/** The path of the shipped bundle, built now and put aside, so that nobody's next build changes what is measured. */
+export async function builtBundle(): Promise<string> {
+  const root = join(import.meta.dirname, "../..");
+  await succeeded(process.execPath, ["scripts/build.ts"], { cwd: root, env: process.env });
+  const aside = await mkdtemp(join(tmpdir(), "mlflow-operator-bench-"));
+  await cp(join(root, "dist"), aside, { recursive: true });
+  await cp(join(root, "package.json"), join(aside, "package.json"));
+  return join(aside, "mlflow-operator.js");
+}

@@ -1,0 +1,39 @@
+import { atMost, type Figure } from "../figure.ts";
+import { bareSeconds, template } from "./bare.ts";
+import { callsOf, type Measuring } from "./measuring.ts";
+import { createNamespace, createServers, deployed, ready, serverNames } from "./servers.ts";
+
+const count = 100;
+
+/**
+ * 100 servers from nothing, against a client without any logic that writes the same objects: before and after, the mean
+ * of both. Jobs and Deployments of both get their status from the same stand-in for nodes.
+ */
+export async function scale(measuring: Measuring): Promise<readonly Figure[]> {
+  const { cluster, log, relay } = measuring;
+  const objects = await template(cluster);
+  const first = await bareSeconds(measuring, "bare-1", objects, count);
+  await createNamespace(cluster, "hundred");
+  const since = await log.mark();
+  const sockets = relay.accepted();
+  const began = performance.now();
+  await createServers(cluster, "hundred", serverNames("mlflow", count));
+  await deployed(cluster, "hundred", count);
+  const written = (performance.now() - began) / 1000;
+  await ready(cluster, "hundred", count);
+  const whole = (performance.now() - began) / 1000;
+  const calls = (await callsOf(measuring, since)).length;
+  const opened = relay.accepted() - sockets;
+  const second = await bareSeconds(measuring, "bare-2", objects, count);
+  const mean = (first + second) / 2;
+  const detail = { bareSeconds: [first, second], writtenSeconds: written, readySeconds: whole, calls, opened };
+  return [
+    atMost(`${count} servers written, against a bare client`, written / mean, 2, {
+      unit: "×",
+      digits: 2,
+      note: `${written.toFixed(1)} s against ${mean.toFixed(1)} s, all Ready after ${whole.toFixed(1)} s`,
+      detail,
+    }),
+    atMost("sockets opened per 1,000 calls", (opened / calls) * 1000, 4, { digits: 1, note: `${opened} in ${calls}` }),
+  ];
+}

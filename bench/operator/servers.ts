@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MlflowServer } from "../../src/api/server.ts";
+import { isKind, kindsWith, resourcePath } from "../../src/kube/kinds.ts";
+import { label } from "../../src/kube/names.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
+import { asked } from "../asked.ts";
+import { inFlight } from "../in-flight.ts";
+
+/** All on one volume; names no Secret. */
+export const quickStart = {
+  version: "3.17.2",
+  backendStore: { sqlite: {} },
+  artifactStore: { persistentVolume: {} },
+  authentication: { basic: {} },
+};
+
+/** Experiments in PostgreSQL, users in another database, artifacts in a bucket: the setup of most teams. Names two Secrets. */
+export const ofTeams = {
+  version: "3.17.2",
+  backendStore: { postgresql: { host: "db.example.com", database: "mlflow", credentials: { secretName: "database" } } },
+  artifactStore: { s3: { bucket: "models" } },
+  authentication: {
+    basic: {
+      database: {
+        postgresql: { host: "db.example.com", database: "auth", credentials: { secretName: "auth-database" } },
+      },
+    },
+  },
+};
+
+/** A namespace with the Secrets that servers name. */
+export async function createNamespace(cluster: ClusterAccess, namespace: string): Promise<void> {
+  await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+  for (const name of ["database", "auth-database"])
+    await asked(cluster, "POST", resourcePath("Secret", namespace), {
+      metadata: { name },
+      stringData: { username: "mlflow", password: "pa%ss @:/?#[]word" },
+    });
+}
+
+export async function createServers(
+  cluster: ClusterAccess,
+  namespace: string,
+  names: readonly string[],
+  spec: object = ofTeams,
+): Promise<void> {
+  await inFlight(16, names, (name) =>
+    asked(cluster, "POST", resourcePath("MlflowServer", namespace), {
+      apiVersion: "mlflow-operator.dev/v1alpha1",
+      kind: "MlflowServer",
+      metadata: { name },
+      spec,
+    }),
+  );
+}
+
+export const serverNames = (prefix: string, count: number) =>
+  Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+
+async function listed<T extends KubeObject>(cluster: ClusterAccess, path: string): Promise<readonly T[]> {
+  return (await asked<{ items: T[] }>(cluster, "GET", path)).items;
+}
+
+/** Waits until so many Deployments are there. */
+export async function deployed(cluster: ClusterAccess, namespace: string, count: number): Promise<void> {
+  await until(
+    async () => (await listed(cluster, resourcePath("Deployment", namespace))).length >= count,
+    "Deployments",
+  );
+}
+
+/** Waits until so many servers are Ready as their spec is now. */
+export async function ready(cluster: ClusterAccess, namespace: string, count: number): Promise<void> {
+  await until(async () => {
+    const servers = await listed<MlflowServer>(cluster, resourcePath("MlflowServer", namespace));
+    return servers.filter(isReady).length >= count;
+  }, "Ready servers");
+}
+
+function isReady({ metadata, status }: MlflowServer): boolean {
+  return (status?.conditions ?? []).some(
+    ({ type, status, observedGeneration }) =>
+      type === "Ready" && status === "True" && observedGeneration === metadata.generation,
+  );
+}
+
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 120_000;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`Too few ${what} after 120 s.`);
+    await sleep(100);
+  }
+}
+
+/** What the operator has written for a server, whole. */
+export async function ownedBy(
+  cluster: ClusterAccess,
+  namespace: string,
+  server: string,
+): Promise<readonly KubeObject[]> {
+  const found: KubeObject[] = [];
+  for (const kind of kindsWith("owned")) {
+    const query = `?labelSelector=${encodeURIComponent(`${label.server}=${server}`)}`;
+    for (const item of await listed(cluster, `${resourcePath(kind, namespace)}${query}`)) found.push({ ...item, kind });
+  }
+  return found;
+}
+
+export function pathOf({ kind, metadata }: KubeObject): string {
+  if (!isKind(kind)) throw new Error(`${kind} is not in the table of kinds.`);
+  return resourcePath(kind, metadata.namespace, metadata.name);
+}

@@ -1,0 +1,12 @@
+import { credentialsFor } from "../src/client/api-access.ts";
+import type { CredentialSource } from "../src/client/credentials.ts";
+
+/** Those of the pod that a contestant takes itself for, as the operator gets them. */
+export function ownCredentials(): CredentialSource {
+  const { env } = process;
+  return credentialsFor({
+    host: env["KUBERNETES_SERVICE_HOST"] ?? "",
+    port: env["KUBERNETES_SERVICE_PORT"] ?? "",
+    serviceAccountDirectory: env["MLFLOW_OPERATOR_SERVICE_ACCOUNT_DIRECTORY"] ?? "",
+  });
+}

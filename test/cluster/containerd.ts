@@ -1,0 +1,98 @@
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { controlGroup } from "./control-groups.ts";
+import { logPathOf, type Machine } from "./machine.ts";
+import { network } from "./network.ts";
+import { places } from "./places.ts";
+import type { Programs } from "./programs.ts";
+
+/** The image that holds the namespaces of each pod. */
+export const pauseImage = "localhost/pause:1";
+
+/** containerd 2.3; sockets and pods' own state are in its default folders below the node's /run. */
+const config = `version = 4
+root = "${places.containerd}"
+oom_score = 0
+imports = []
+disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${places.state}/containerd-opt"
+[plugins."io.containerd.metadata.v1.bolt"]
+  no_sync = true
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "overlayfs"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "${pauseImage}"
+[plugins."io.containerd.cri.v1.runtime"]
+  enable_selinux = false
+  disable_apparmor = true
+  # Without CAP_SYS_RESOURCE a score below one's own cannot be set.
+  restrict_oom_score_adj = true
+  ignore_image_defined_volumes = true
+  [plugins."io.containerd.cri.v1.runtime".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+        BinaryName = "runc"
+        SystemdCgroup = false
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/usr/lib/cni"]
+    conf_dir = "${places.state}/cni"
+`;
+
+/** Pods hang on cables of their own (ptp) and are reached by routes: no address is translated among them. */
+const cni = {
+  cniVersion: "1.0.0",
+  name: controlGroup,
+  plugins: [
+    {
+      type: "ptp",
+      ipMasq: false,
+      ipam: {
+        type: "host-local",
+        dataDir: join(places.state, "cni-addresses"),
+        ranges: [[{ subnet: network.pods }]],
+        routes: [{ dst: "0.0.0.0/0" }],
+      },
+    },
+  ],
+};
+
+/** Writes containerd's settings and starts it; resolves when it answers. */
+export async function startContainerd(machine: Machine, programs: Programs): Promise<void> {
+  const path = join(places.state, "containerd.toml");
+  await writeFile(path, config);
+  await writeFile(join(places.state, "cni", "10-pods.conflist"), JSON.stringify(cni));
+  // It looks for its shim on the PATH.
+  const bin = `${dirname(programs("containerd"))}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const args = [`PATH=${bin}`, programs("containerd"), "--config", path];
+  await machine.start("env", args, logPathOf("containerd"));
+  await ctr(machine, programs, ["version"]);
+}
+
+/** Ends containerd in order, so that its indexes are whole. */
+export async function stopContainerd(machine: Machine, programs: Programs): Promise<void> {
+  const pids = await machine.pidsOf(programs("containerd"));
+  for (const pid of pids) process.kill(pid, "SIGTERM");
+  while ((await machine.pidsOf(programs("containerd"))).length > 0) await sleep(20);
+}
+
+/** Unpacks the archive of an image into containerd, under the references that are written in it. */
+export async function importArchive(machine: Machine, programs: Programs, archive: string): Promise<void> {
+  await ctr(machine, programs, ["images", "import", "--local", "--snapshotter", "overlayfs", archive]);
+}
+
+/** containerd's own client, in the namespace of images and containers that kubelet sees. Waits for containerd to come up. */
+async function ctr(machine: Machine, programs: Programs, args: readonly string[]): Promise<string> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const { code, stdout, stderr } = await machine.run(programs("ctr"), ["--namespace", "k8s.io", ...args]);
+    if (code === 0) return stdout;
+    const connecting = /no such file or directory|connection refused|context deadline exceeded/.test(stderr);
+    if (!connecting || Date.now() > deadline)
+      throw new Error(`"ctr ${args.join(" ")}" ended with code ${code}: ${stderr.trim()}`);
+    await sleep(100);
+  }
+}

@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { apiServerArgs } from "../control-plane/api-server.ts";
+import { controllerManagerArgs } from "../control-plane/controller-manager.ts";
+import { etcdArgs } from "../control-plane/etcd.ts";
+import type { Credentials } from "./credentials.ts";
+import { network } from "./network.ts";
+import { places } from "./places.ts";
+
+/** Ports on the node's own loopback interface; they are in nobody's way. */
+const etcdUrl = "http://127.0.0.1:2379";
+
+/** The control plane of the tests without nodes, with what a node adds to it. */
+export async function controlPlaneArgs(credentials: Credentials): Promise<{
+  readonly etcd: readonly string[];
+  readonly apiServer: readonly string[];
+  readonly controllerManager: (kubeconfig: string) => readonly string[];
+}> {
+  const { authorities, apiServer, kubeletClient, frontProxy } = credentials;
+  return {
+    etcd: etcdArgs(places.state, etcdUrl, 2380),
+    apiServer: (
+      await apiServerArgs({
+        directory: places.state,
+        port: network.apiPort,
+        etcdUrl,
+        authorities,
+        serving: apiServer,
+        auditLogPath: join(places.logs, "audit.log"),
+        featureGates: {},
+        // Of two alike the last one counts.
+        extraArgs: [
+          `--bind-address=${network.nodeAddress}`,
+          `--advertise-address=${network.nodeAddress}`,
+          `--service-cluster-ip-range=${network.services}`,
+          "--enable-admission-plugins=NodeRestriction",
+          `--kubelet-certificate-authority=${authorities.serving}.crt`,
+          `--kubelet-client-certificate=${kubeletClient}.crt`,
+          `--kubelet-client-key=${kubeletClient}.key`,
+          "--kubelet-preferred-address-types=InternalIP",
+          `--proxy-client-cert-file=${frontProxy}.crt`,
+          `--proxy-client-key-file=${frontProxy}.key`,
+        ],
+      })
+    ).map((arg) => (arg === "--authorization-mode=RBAC" ? "--authorization-mode=Node,RBAC" : arg)),
+    controllerManager: (kubeconfig) => [
+      ...controllerManagerArgs({ directory: places.state, kubeconfig, authorities }),
+      `--cluster-cidr=${network.pods}`,
+      `--cluster-signing-cert-file=${authorities.clients}.crt`,
+      `--cluster-signing-key-file=${authorities.clients}.key`,
+      `--flex-volume-plugin-dir=${join(places.state, "volume-plugins")}`,
+      // A busy machine makes kubelet late; pods are not to be evicted for that.
+      "--node-monitor-grace-period=120s",
+    ],
+  };
+}

@@ -1,0 +1,63 @@
+import { generateKeyPairSync } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { frontProxyName } from "../control-plane/api-server.ts";
+import { type Authorities, issueAuthorities, issueCertificate, type Stem } from "../control-plane/certificates.ts";
+import { network } from "./network.ts";
+import { nodeName } from "./node-agents.ts";
+import { places } from "./places.ts";
+
+/** Certificates of what serves, and of what asks without a kubeconfig. */
+export interface Credentials {
+  readonly authorities: Authorities;
+  readonly apiServer: Stem;
+  readonly kubeletServer: Stem;
+  /** With it the API server asks kubelet. */
+  readonly kubeletClient: Stem;
+  /** With it the API server asks others (metrics-server) in somebody's name. */
+  readonly frontProxy: Stem;
+}
+
+const apiServerNames = [
+  ...["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"].map(
+    (name) => `DNS:${name}`,
+  ),
+  ...["127.0.0.1", network.nodeAddress, network.apiService].map((address) => `IP:${address}`),
+];
+
+/** New ones, in the cluster's state. */
+export async function issueCredentials(): Promise<Credentials> {
+  const authorities = await issueAuthorities(places.state);
+  const stem = (name: string) => join(places.state, name);
+  const credentials = {
+    authorities,
+    apiServer: stem("api-server"),
+    kubeletServer: stem("kubelet-server"),
+    kubeletClient: stem("kubelet-client"),
+    frontProxy: stem("front-proxy"),
+  };
+  const { privateKey, publicKey } = generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "sec1", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  await Promise.all([
+    writeFile(stem("service-accounts.key"), privateKey, { mode: 0o600 }),
+    writeFile(stem("service-accounts.pub"), publicKey),
+    issueCertificate(authorities.serving, credentials.apiServer, {
+      name: "kube-apiserver",
+      alternativeNames: apiServerNames,
+    }),
+    issueCertificate(authorities.serving, credentials.kubeletServer, {
+      name: `system:node:${nodeName}`,
+      groups: ["system:nodes"],
+      alternativeNames: [`DNS:${nodeName}`, `IP:${network.nodeAddress}`],
+    }),
+    issueCertificate(authorities.clients, credentials.kubeletClient, {
+      name: "kube-apiserver-kubelet-client",
+      groups: ["system:masters"],
+    }),
+    issueCertificate(authorities.frontProxies, credentials.frontProxy, { name: frontProxyName }),
+  ]);
+  return credentials;
+}

@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { supportedVersions } from "../../src/api/versions.ts";
+import type { Report } from "../control-plane/binaries.ts";
+import { importArchive, startContainerd, stopContainerd } from "./containerd.ts";
+import { keep, restore } from "./containerd-store.ts";
+import { type Archive, archiveOf, archivePath } from "./image-archive.ts";
+import { imageNamed, imageNames, systemImages } from "./image-catalogue.ts";
+import type { Machine } from "./machine.ts";
+import { places } from "./places.ts";
+import type { Programs } from "./programs.ts";
+
+/** Which archives containerd has now: hash by reference. */
+const importedPath = join(places.state, "imported.json");
+
+/** Of the images that the cluster itself needs, built if need be, and of all others that have been built before. */
+export async function knownArchives(programs: Programs, report: Report): Promise<readonly Archive[]> {
+  const archives: Archive[] = [];
+  for (const image of systemImages(programs)) archives.push(await archiveOf(image, report));
+  for (const name of [...imageNames, ...supportedVersions.map((version) => `mlflow-server:${version}`)]) {
+    const image = imageNamed(name);
+    if (existsSync(await archivePath(image))) archives.push(await archiveOf(image, report));
+  }
+  return archives;
+}
+
+/** Starts containerd with the images in `archives` and no container. What is new is kept for the next start. */
+export async function startContainerdWithImages(
+  machine: Machine,
+  programs: Programs,
+  archives: readonly Archive[],
+  report: Report,
+): Promise<void> {
+  const before = await restore();
+  await startContainerd(machine, programs);
+  const missing = archives.filter(({ reference, hash }) => before[reference] !== hash);
+  for (const archive of missing) await imported(machine, programs, archive, report);
+  const now = { ...before, ...Object.fromEntries(archives.map(({ reference, hash }) => [reference, hash])) };
+  await writeFile(importedPath, JSON.stringify(now));
+  if (missing.length === 0) return;
+  await stopContainerd(machine, programs);
+  await keep(now);
+  await startContainerd(machine, programs);
+}
+
+/** Builds what is not built and imports what is not imported; gives the images' references, in the same order. */
+export async function provideImages(
+  machine: Machine,
+  programs: Programs,
+  names: readonly string[],
+  report: Report,
+): Promise<readonly string[]> {
+  const references: string[] = [];
+  for (const name of names) {
+    const archive = await archiveOf(imageNamed(name), report);
+    const known: Record<string, string> = JSON.parse(await readFile(importedPath, "utf8"));
+    if (known[archive.reference] !== archive.hash) {
+      await imported(machine, programs, archive, report);
+      await writeFile(importedPath, JSON.stringify({ ...known, [archive.reference]: archive.hash }));
+    }
+    references.push(archive.reference);
+  }
+  return references;
+}
+
+async function imported(machine: Machine, programs: Programs, archive: Archive, report: Report): Promise<void> {
+  const began = Date.now();
+  await importArchive(machine, programs, archive.path);
+  report(`images: ${archive.reference} imported in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+}

@@ -1,0 +1,113 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { controlGroup } from "./control-groups.ts";
+import { network } from "./network.ts";
+import { places } from "./places.ts";
+
+/** The node's name. */
+export const nodeName = "mlflow";
+
+/** Certificate files of what kubelet needs. */
+export interface KubeletFiles {
+  readonly kubeconfig: string;
+  /** Of the authority that vouches for its clients. */
+  readonly clientAuthority: string;
+  /** Of its own server, without `.crt` and `.key`. */
+  readonly serving: string;
+}
+
+/** Arguments of kubelet 1.36; writes its configuration. */
+export async function kubeletArgs({ kubeconfig, clientAuthority, serving }: KubeletFiles): Promise<readonly string[]> {
+  const resolvConf = join(places.state, "resolv.conf");
+  // Names outside of the cluster do not exist: its DNS asks nobody.
+  await writeFile(resolvConf, "");
+  const config = {
+    apiVersion: "kubelet.config.k8s.io/v1beta1",
+    kind: "KubeletConfiguration",
+    address: network.nodeAddress,
+    healthzPort: 0,
+    readOnlyPort: 0,
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true },
+      x509: { clientCAFile: clientAuthority },
+    },
+    authorization: { mode: "Webhook" },
+    tlsCertFile: `${serving}.crt`,
+    tlsPrivateKeyFile: `${serving}.key`,
+    containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock",
+    podLogsDir: join(places.state, "pod-logs"),
+    volumePluginDir: join(places.state, "volume-plugins"),
+    clusterDomain: "cluster.local",
+    clusterDNS: [network.dnsService],
+    resolvConf,
+    cgroupDriver: "cgroupfs",
+    cgroupRoot: `/${controlGroup}`,
+    failCgroupV1: false,
+    failSwapOn: false,
+    // Without CAP_SYS_RESOURCE neither can be raised above what this machine gives.
+    oomScoreAdj: 0,
+    maxOpenFiles: 16384,
+    podPidsLimit: 4096,
+    makeIPTablesUtilChains: false,
+    // Never: there may be no registry to pull an image from again.
+    imageGCHighThresholdPercent: 100,
+    imageMaximumGCAge: "0s",
+    evictionHard: {
+      "memory.available": "200Mi",
+      "nodefs.available": "1%",
+      "nodefs.inodesFree": "1%",
+      "imagefs.available": "1%",
+    },
+    evictionPressureTransitionPeriod: "10s",
+    nodeStatusUpdateFrequency: "5s",
+    syncFrequency: "10s",
+    serializeImagePulls: false,
+  };
+  const path = join(places.state, "kubelet.json");
+  await writeFile(path, JSON.stringify(config));
+  return [
+    `--config=${path}`,
+    `--kubeconfig=${kubeconfig}`,
+    `--root-dir=${join(places.state, "kubelet")}`,
+    `--cert-dir=${join(places.state, "kubelet", "pki")}`,
+    `--hostname-override=${nodeName}`,
+    `--node-ip=${network.nodeAddress}`,
+  ];
+}
+
+/** Arguments of kube-proxy 1.36 with nftables; writes its configuration. */
+export async function proxyArgs(kubeconfig: string): Promise<readonly string[]> {
+  const config = {
+    apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+    kind: "KubeProxyConfiguration",
+    mode: "nftables",
+    bindAddress: network.nodeAddress,
+    healthzBindAddress: "127.0.0.1:10256",
+    metricsBindAddress: "127.0.0.1:10249",
+    clientConnection: { kubeconfig },
+    clusterCIDR: network.pods,
+    hostnameOverride: nodeName,
+    oomScoreAdj: 0,
+    nodePortAddresses: [`${network.nodeAddress}/32`],
+    nftables: { minSyncPeriod: "200ms", syncPeriod: "30s", masqueradeBit: 14 },
+    // They are the whole machine's.
+    conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
+  };
+  const path = join(places.state, "kube-proxy.json");
+  await writeFile(path, JSON.stringify(config));
+  return [`--config=${path}`];
+}
+
+/** Arguments of kube-scheduler 1.36. */
+export function schedulerArgs(kubeconfig: string): readonly string[] {
+  return [
+    `--kubeconfig=${kubeconfig}`,
+    `--authentication-kubeconfig=${kubeconfig}`,
+    `--authorization-kubeconfig=${kubeconfig}`,
+    "--bind-address=127.0.0.1",
+    `--cert-dir=${join(places.state, "kube-scheduler")}`,
+    "--leader-elect=false",
+    "--profiling=false",
+  ];
+}

@@ -1,0 +1,50 @@
+import { join } from "node:path";
+import { type ClusterAccess, clusterAccess } from "../control-plane/cluster-access.ts";
+import { findMachine } from "./machine.ts";
+import { network } from "./network.ts";
+import { nodeName } from "./node-agents.ts";
+import { places } from "./places.ts";
+import type { ProgramName, Programs } from "./programs.ts";
+
+/** Always the same file, whoever made it. */
+export const adminKubeconfig = join(places.state, "admin.kubeconfig");
+
+/** What the node runs besides pods. */
+const daemons = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "containerd",
+  "kubelet",
+  "kube-proxy",
+] as const satisfies readonly ProgramName[];
+
+/** What the cluster lacks to be up and well, or undefined if nothing. */
+export async function ailment(programs: Programs): Promise<string | undefined> {
+  const machine = await findMachine();
+  if (!machine) return "it is not up";
+  for (const name of daemons) if ((await machine.pidsOf(programs(name))).length === 0) return `${name} does not run`;
+  const { code, stdout, stderr } = await machine.run(programs("kubectl"), [
+    `--kubeconfig=${adminKubeconfig}`,
+    "get",
+    "node",
+    nodeName,
+    "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}",
+    "--request-timeout=5s",
+  ]);
+  if (code !== 0) return `its API server does not answer: ${stderr.trim()}`;
+  return stdout === "True" ? undefined : "its node is not ready";
+}
+
+/** Gives access to the cluster that is up. */
+export async function accessTo(programs: Programs): Promise<ClusterAccess> {
+  const authority = join(places.state, "ca");
+  return clusterAccess({
+    url: `https://${network.nodeAddress}:${network.apiPort}`,
+    directory: places.state,
+    kubectlProgram: programs("kubectl"),
+    authorities: { clients: authority, serving: authority, frontProxies: authority },
+    auditLogPath: join(places.logs, "audit.log"),
+  });
+}

@@ -1,0 +1,42 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Report } from "../control-plane/binaries.ts";
+import { succeeded } from "../control-plane/completed.ts";
+
+/** Debian's packages that the cluster is made of, and a program or file of each by which it is known. */
+const needed: Readonly<Record<string, string>> = {
+  buildah: "buildah",
+  "busybox-static": "busybox",
+  "containernetworking-plugins": "/usr/lib/cni/ptp",
+  iproute2: "ip",
+  iptables: "iptables",
+  mmdebstrap: "mmdebstrap",
+  mount: "mount",
+  nftables: "nft",
+  openssl: "openssl",
+  runc: "runc",
+  "util-linux": "nsenter",
+};
+
+const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** Installs what is missing of Debian's packages. Rejects with a sentence where that cannot be done. */
+export async function installPackages(report: Report): Promise<void> {
+  const missing = Object.entries(needed)
+    .filter(([, file]) => !folders.some((folder) => existsSync(file.startsWith("/") ? file : join(folder, file))))
+    .map(([name]) => name);
+  if (missing.length === 0) return;
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
+    throw new Error(`The cluster needs ${missing.join(", ")}: install them, or run this as root on Debian.`);
+  report(`installing Debian's packages ${missing.join(", ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  await succeeded("apt-get", ["update", "-qq"], { env });
+  await succeeded("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env });
+}
+
+/** Why no cluster can be started here, or undefined. Does not look whether the build of its programs would succeed. */
+export function lacking(): string | undefined {
+  if (process.platform !== "linux") return "the one-node cluster runs on Linux only";
+  if (process.getuid?.() !== 0) return "the one-node cluster takes root";
+  return undefined;
+}

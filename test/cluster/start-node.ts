@@ -1,0 +1,110 @@
+import { Resolver } from "node:dns/promises";
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Report } from "../control-plane/binaries.ts";
+import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+import { makeControlGroups } from "./control-groups.ts";
+import { controlPlaneArgs } from "./control-plane-args.ts";
+import { issueCredentials } from "./credentials.ts";
+import { knownArchives, startContainerdWithImages } from "./images.ts";
+import { lastLines, logPathOf, type Machine, startMachine } from "./machine.ts";
+import { systemManifests } from "./manifests.ts";
+import { connect, network } from "./network.ts";
+import { kubeletArgs, nodeName, proxyArgs, schedulerArgs } from "./node-agents.ts";
+import { accessTo, adminKubeconfig, ailment } from "./node-state.ts";
+import { places } from "./places.ts";
+import type { ProgramName, Programs } from "./programs.ts";
+
+/** How long one step may take, in seconds; a busy machine needs several times the usual. */
+const patience = 120;
+
+/** Starts everything, in an empty state. Nothing of a former node may run. */
+export async function startNode(programs: Programs, report: Report): Promise<void> {
+  const archives = await knownArchives(programs, report);
+  const began = Date.now();
+  const lap = (what: string) => report(`cluster: ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${what}`);
+  for (const path of [places.state, places.logs]) await rm(path, { recursive: true, force: true });
+  for (const folder of ["cni", "volume-plugins", "volumes"])
+    await mkdir(join(places.state, folder), { recursive: true });
+  await mkdir(places.logs, { recursive: true });
+  await makeControlGroups();
+  const machine = await startMachine(programs("pause"), places.state);
+  await connect(machine.pid, machine.succeed);
+  await machine.succeed("sh", ["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
+  lap("the node's namespaces and network are there");
+  await Promise.all([
+    startControlPlane(machine, programs).then(() => lap("the control plane is ready")),
+    startContainerdWithImages(machine, programs, archives, report).then(() => lap("containerd has its images")),
+  ]);
+  const access = await accessTo(programs);
+  await copyFile(access.kubeconfigPath, adminKubeconfig);
+  await startAgents(machine, programs, access);
+  const applied = await access.kubectl(["apply", "--server-side", "--filename=-"], await systemManifests());
+  if (applied.code !== 0) throw new Error(`The cluster's own manifests were refused: ${applied.stderr.trim()}`);
+  await until(machine, programs, {
+    what: "the node is ready",
+    by: ["kubelet", "containerd"],
+    reached: async () => (await ailment(programs)) === undefined,
+  });
+  lap("the node is ready");
+  const resolver = new Resolver({ timeout: 500, tries: 1 });
+  resolver.setServers([network.dnsService]);
+  await until(machine, programs, {
+    what: "names of Services are resolved",
+    by: ["kubelet", "kube-proxy"],
+    reached: async () => (await resolver.resolve4("kubernetes.default.svc.cluster.local")).includes(network.apiService),
+  });
+  lap("names of Services are resolved: the cluster is up");
+}
+
+async function startControlPlane(machine: Machine, programs: Programs): Promise<void> {
+  const credentials = await issueCredentials();
+  const args = await controlPlaneArgs(credentials);
+  const run = (name: ProgramName, list: readonly string[]) => machine.start(programs(name), list, logPathOf(name));
+  await run("etcd", args.etcd);
+  await run("kube-apiserver", args.apiServer);
+  const access = await accessTo(programs);
+  await until(machine, programs, {
+    what: "the API server is ready",
+    by: ["kube-apiserver", "etcd"],
+    reached: async () => (await access.request("GET", "/readyz", { timeoutMilliseconds: 2000 })).status === 200,
+  });
+  const kubeconfigFor = (name: string) => access.kubeconfigFor({ name: `system:${name}` });
+  await run("kube-controller-manager", args.controllerManager(await kubeconfigFor("kube-controller-manager")));
+  await run("kube-scheduler", schedulerArgs(await kubeconfigFor("kube-scheduler")));
+}
+
+async function startAgents(machine: Machine, programs: Programs, access: ClusterAccess): Promise<void> {
+  const node = { name: `system:node:${nodeName}`, groups: ["system:nodes"] };
+  const kubelet = await kubeletArgs({
+    kubeconfig: await access.kubeconfigFor(node),
+    clientAuthority: access.caFile,
+    serving: join(places.state, "kubelet-server"),
+  });
+  await machine.start(programs("kubelet"), kubelet, logPathOf("kubelet"));
+  const proxy = await proxyArgs(await access.kubeconfigFor({ name: "system:kube-proxy" }));
+  await machine.start(programs("kube-proxy"), proxy, logPathOf("kube-proxy"));
+}
+
+/** What a step waits for, and the programs that bring it about. */
+interface Step {
+  readonly what: string;
+  readonly by: readonly ProgramName[];
+  readonly reached: () => Promise<boolean>;
+}
+
+/** Resolves when the step is reached; rejects with the last words of its programs when one ends or patience does. */
+async function until(machine: Machine, programs: Programs, { what, by, reached }: Step): Promise<void> {
+  const deadline = Date.now() + patience * 1000;
+  while (!(await reached().catch(() => false))) {
+    const running = await Promise.all(by.map(async (name) => (await machine.pidsOf(programs(name))).length > 0));
+    const ended = by.filter((_, index) => !running[index]);
+    if (ended.length > 0 || Date.now() > deadline) {
+      const why = ended.length > 0 ? `${ended.join(", ")} ended` : `${patience} s are over`;
+      const said = await Promise.all(by.map(async (name) => `${name} said last:\n${await lastLines(name)}`));
+      throw new Error(`Gave up waiting until ${what}: ${why}. ${said.join("\n")}`);
+    }
+    await sleep(100);
+  }
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { succeeded } from "../control-plane/completed.ts";
+import { testedVersion } from "./live-cluster.ts";
+import { type LiveScene, liveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+import { secretName, startPostgresql, trickyPassword } from "./postgresql-server.ts";
+
+const name = "changing";
+const search = "/api/2.0/mlflow/experiments/search?max_results=1";
+
+test("a server whose Secrets change", { timeout: 900_000 }, async (context) => {
+  const scene = await liveScene(context);
+  const postgresql = await startPostgresql(scene);
+  const credentials = secretName("mlflow");
+  const certificates = await certificatesFor([name, `${name}.${scene.namespace}`]);
+  await scene.objects.create("Secret", {
+    metadata: { name: "certificate" },
+    type: "kubernetes.io/tls",
+    stringData: certificates.first,
+  });
+  await scene.objects.patch("Secret", credentials, { stringData: { password: "not-of-mlflow" } });
+  const spec = {
+    version: testedVersion,
+    backendStore: { postgresql: postgresql.database("mlflow") },
+    artifactStore: { persistentVolume: {} },
+    authentication: { basic: {} },
+    server: { tls: { secretName: "certificate" } },
+  };
+  await scene.apply({ metadata: { name }, spec });
+
+  await context.test("a wrong password is named within a minute, and forgotten when it is mended", async () => {
+    const server = await scene.reason(name, "DatabaseReady", "DatabaseAuthenticationFailed", 90);
+    assert.ok(!JSON.stringify(server.status).includes("not-of-mlflow"), "the password is told");
+    await scene.objects.patch("Secret", credentials, { stringData: { password: trickyPassword } });
+    await scene.ready(name);
+  });
+
+  await context.test("it is served over TLS with the certificate of the Secret, and only so", async () => {
+    const { status } = await scene.objects.the("MlflowServer", name);
+    assert.match(status?.url ?? "", /^https:/);
+    assert.equal((await (await scene.asAdmin(name, certificates)).call("GET", search)).status, 200);
+    assert.equal((await (await scene.asNobody(name, certificates)).call("GET", search)).status, 401);
+    await assert.rejects((await scene.asAdmin(name)).call("GET", search), "it answers without TLS");
+  });
+
+  await context.test("a new certificate rolls the pods and is served", async () => {
+    const before = await uidsOf(scene);
+    await scene.objects.patch("Secret", "certificate", { stringData: certificates.second });
+    // The status follows a little later, so the pods themselves are asked first.
+    await patiently(async () => {
+      const pods = await scene.pods(name);
+      assert.equal(pods.length, 1);
+      assert.ok(pods.every(({ metadata }) => metadata.uid !== undefined && !before.includes(metadata.uid)));
+      assert.ok(pods.every(({ status }) => status?.conditions?.some((c) => c.type === "Ready" && c.status === "True")));
+    }, 300);
+    await scene.ready(name);
+    const admin = await scene.asAdmin(name, { ca: certificates.second["tls.crt"] });
+    await patiently(async () => assert.equal((await admin.call("GET", search)).status, 200), 60);
+  });
+
+  await context.test("hibernation ends the pods and keeps the data", async () => {
+    const secured = { ca: certificates.second["tls.crt"] };
+    const admin = await scene.asAdmin(name, secured);
+    await admin.json("POST", "/api/2.0/mlflow/experiments/create", { name: "before the sleep" });
+    await scene.apply({ metadata: { name }, spec: { ...spec, hibernate: true } });
+    await scene.reason(name, "Ready", "Hibernated");
+    await patiently(async () => assert.deepEqual(await scene.pods(name), []), 60);
+    await scene.apply({ metadata: { name }, spec });
+    await scene.ready(name);
+    const path = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=before%20the%20sleep";
+    assert.equal((await admin.call("GET", path)).status, 200);
+  });
+});
+
+async function uidsOf(scene: LiveScene) {
+  return (await scene.pods(name)).map(({ metadata }) => metadata.uid);
+}
+
+/** Two certificates for the same names, each its own authority. */
+async function certificatesFor(names: readonly string[]) {
+  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-live-"));
+  const make = async (stem: string) => {
+    const [key, certificate] = [join(directory, `${stem}.key`), join(directory, `${stem}.crt`)];
+    const subject = ["-subj", `/CN=${stem}`, "-addext", `subjectAltName=${names.map((dns) => `DNS:${dns}`).join(",")}`];
+    const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    await succeeded("openssl", ["req", ...kind, "-keyout", key, "-out", certificate, ...subject]);
+    return { "tls.crt": await readFile(certificate, "utf8"), "tls.key": await readFile(key, "utf8") };
+  };
+  try {
+    const first = await make("first");
+    return { first, second: await make("second"), ca: first["tls.crt"] };
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}

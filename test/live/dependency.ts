@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import type { V1Container } from "@kubernetes/client-node";
+import type { LiveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+
+/** Something that servers depend on, as one pod with its Service. */
+export interface Dependency {
+  readonly name: string;
+  readonly port: number;
+  readonly container: Pick<V1Container, "image" | "env">;
+  /** Where it writes; it is forgotten with the pod. */
+  readonly dataPath: string;
+  readonly user: number;
+}
+
+/** Starts it under the restricted standard, and gives the Service's address as soon as it takes connections. */
+export async function startDependency(scene: LiveScene, dependency: Dependency): Promise<string> {
+  const { name, port, container, dataPath, user } = dependency;
+  const labels = { app: name };
+  await scene.objects.create("Service", { metadata: { name }, spec: { selector: labels, ports: [{ port }] } });
+  await scene.objects.create("Pod", {
+    metadata: { name, labels },
+    spec: {
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 1,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: user,
+        fsGroup: user,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+      volumes: [{ name: "data", emptyDir: {} }],
+      containers: [
+        {
+          name,
+          ...container,
+          imagePullPolicy: "IfNotPresent",
+          // Without a request it would get no processor at all on a busy machine.
+          resources: { requests: { cpu: "200m", memory: "128Mi" } },
+          volumeMounts: [{ name: "data", mountPath: dataPath }],
+          readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+        },
+      ],
+    },
+  });
+  await patiently(async () => {
+    const { status } = await scene.objects.the("Pod", name);
+    const ready = status?.conditions?.find(({ type }) => type === "Ready");
+    assert.equal(ready?.status, "True", `Pod/${name} is not ready: ${ready?.message}`);
+  }, 300);
+  const { spec } = await scene.objects.the("Service", name);
+  assert.ok(spec.clusterIP !== undefined);
+  return spec.clusterIP;
+}

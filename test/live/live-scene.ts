@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { Pod } from "../../src/kube/manifests.ts";
+import type { Cluster } from "../cluster/start-cluster.ts";
+import { succeeded } from "../control-plane/completed.ts";
+import { applyPatch, type Draft, type Objects, objects, pathOf } from "../support/objects.ts";
+import { operatorIdentity } from "../support/operator-identity.ts";
+import { operatorInProcess } from "../support/operator-in-process.ts";
+import { condition, freshNamespace, installed } from "../support/scene.ts";
+import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
+import { type Mlflow, mlflowAt, type Secured } from "./mlflow.ts";
+import { patiently } from "./patiently.ts";
+
+/** One namespace of the real cluster, under Pod Security "restricted", and an operator that works in it alone. */
+export interface LiveScene {
+  readonly cluster: Cluster;
+  readonly namespace: string;
+  readonly objects: Objects;
+  /** Applies a server as kubectl would. */
+  readonly apply: (document: Draft) => Promise<MlflowServer>;
+  /** Waits until the server is Ready at its generation, and gives it. */
+  readonly ready: (name: string, seconds?: number) => Promise<MlflowServer>;
+  /** Waits until this condition of the server has this reason, and gives the server. */
+  readonly reason: (name: string, type: string, reason: string, seconds?: number) => Promise<MlflowServer>;
+  /** The pods that serve, without those that are on their way out. */
+  readonly pods: (name: string) => Promise<readonly Pod[]>;
+  /** Runs a program in a pod and gives its output. */
+  readonly inPod: (pod: string, command: readonly string[], stdin?: string) => Promise<string>;
+  /** MLflow by the address of its Service, as its first administrator. */
+  readonly asAdmin: (name: string, secured?: Secured) => Promise<Mlflow>;
+  /** MLflow by the address of its Service, as nobody. */
+  readonly asNobody: (name: string, secured?: Secured) => Promise<Mlflow>;
+}
+
+/** Sets a scene that ends with the test. The operator's log is shown where the test fails. */
+export async function liveScene(context: TestContext): Promise<LiveScene> {
+  const cluster = await liveCluster();
+  await installed(cluster);
+  const namespace = await freshNamespace(cluster);
+  const identity = await operatorIdentity(cluster, namespace, [namespace]);
+  const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
+  const operator = await operatorInProcess(
+    { namespace, credentials: identity.credentials() },
+    { imageRepository: image.slice(0, image.lastIndexOf(":")) },
+  );
+  const own = objects(cluster, namespace);
+  context.after(async () => {
+    if (!context.passed) {
+      for (const line of operator.log.slice(-30)) context.diagnostic(JSON.stringify(line));
+      const { stdout } = await cluster.kubectl(["get", "pods", "--namespace", namespace, "--output=wide"]);
+      context.diagnostic(stdout);
+    }
+    await operator.stop();
+    await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+  });
+  const at = async (name: string, secured: Secured | undefined, login?: Login) =>
+    mlflowAt({ address: await addressOf(own, name), host: name, ...(secured && { secured }), ...(login && { login }) });
+  return {
+    cluster,
+    namespace,
+    objects: own,
+    apply: (document) => apply(own, document),
+    ready: (name, seconds = 300) => patiently(() => ofReadiness(own, name), seconds),
+    reason: (name, type, reason, seconds = 60) => patiently(() => ofReason(own, name, type, reason), seconds),
+    pods: (name) => podsOf(own, name),
+    inPod: (pod, command, stdin) => {
+      const exec = ["exec", ...(stdin === undefined ? [] : ["--stdin"]), "--namespace", namespace, pod, "--"];
+      const args = ["--kubeconfig", cluster.kubeconfigPath, ...exec, ...command];
+      return succeeded(cluster.kubectlProgram, args, { ...(stdin !== undefined && { stdin }) });
+    },
+    asAdmin: async (name, secured) => at(name, secured, await adminOf(own, name)),
+    asNobody: (name, secured) => at(name, secured),
+  };
+}
+
+type Login = { readonly username: string; readonly password: string };
+
+async function apply(own: Objects, document: Draft): Promise<MlflowServer> {
+  const path = pathOf("MlflowServer", own.namespace, document.metadata.name);
+  const query = "fieldManager=kubectl&force=true&fieldValidation=Strict";
+  const body = { apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowServer", ...document };
+  const answer = await own.attempt("PATCH", `${path}?${query}`, body, applyPatch);
+  assert.ok(answer.status < 300, `${path}: ${answer.status} ${answer.body}`);
+  return JSON.parse(answer.body);
+}
+
+async function ofReadiness(own: Objects, name: string): Promise<MlflowServer> {
+  const server = await own.the("MlflowServer", name);
+  const ready = condition(server, "Ready");
+  assert.equal(ready.status, "True", `Ready is ${ready.status}: ${ready.reason}: ${ready.message}`);
+  assert.equal(ready.observedGeneration, server.metadata.generation);
+  return server;
+}
+
+async function ofReason(own: Objects, name: string, type: string, reason: string): Promise<MlflowServer> {
+  const server = await own.the("MlflowServer", name);
+  const found = condition(server, type);
+  assert.equal(found.reason, reason, found.message);
+  assert.equal(found.observedGeneration, server.metadata.generation);
+  return server;
+}
+
+async function podsOf(own: Objects, name: string): Promise<readonly Pod[]> {
+  const { status } = await own.the("MlflowServer", name);
+  const wanted = new URLSearchParams(status?.selector?.replaceAll(",", "&") ?? "");
+  const pods = await own.list("Pod");
+  return pods.filter(
+    ({ metadata }) =>
+      metadata.deletionTimestamp === undefined && [...wanted].every(([key, value]) => metadata.labels?.[key] === value),
+  );
+}
+
+async function addressOf(own: Objects, name: string): Promise<string> {
+  const { spec } = await own.the("Service", name);
+  assert.ok(spec.clusterIP !== undefined, `Service/${name} has no address`);
+  return spec.clusterIP;
+}
+
+async function adminOf(own: Objects, name: string): Promise<Login> {
+  const { status } = await own.the("MlflowServer", name);
+  const { data } = await own.the("Secret", status?.adminSecret ?? "");
+  const text = (key: string) => Buffer.from(data?.[key] ?? "", "base64").toString("utf8");
+  return { username: text("username"), password: text("password") };
+}

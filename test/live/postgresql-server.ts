@@ -1,0 +1,63 @@
+import { startDependency } from "./dependency.ts";
+import { imageReference } from "./live-cluster.ts";
+import type { LiveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+
+/** Each of these has a meaning in a URI, in Python's configparser, in a shell or in a Kubernetes variable. */
+export const trickyPassword = `p@:/%#?&'" $\\x$(HOME)`;
+
+/** A PostgreSQL of the namespace, with databases `mlflow` and `mlflow_auth`, each of a role of that name. */
+export interface PostgresqlServer {
+  /** `backendStore.postgresql` or `authentication.basic.database.postgresql` for one of the databases. */
+  readonly database: (name: DatabaseName) => object;
+  readonly setPassword: (role: DatabaseName, password: string) => Promise<void>;
+  /** Runs SQL in a database and gives the rows as psql prints them, unaligned. */
+  readonly sql: (database: string, statement: string) => Promise<string>;
+}
+
+export type DatabaseName = "mlflow" | "mlflow_auth";
+
+/** Starts it with {@link trickyPassword} for both roles; their Secrets are called `mlflow` and `mlflow-auth` + `-db`. */
+export async function startPostgresql(scene: LiveScene): Promise<PostgresqlServer> {
+  const name = "postgresql";
+  await startDependency(scene, {
+    name,
+    port: 5432,
+    container: {
+      image: await imageReference(scene.cluster, "postgres"),
+      env: [{ name: "POSTGRES_PASSWORD", value: "of-the-superuser" }],
+    },
+    dataPath: "/var/lib/postgresql/data",
+    user: 999,
+  });
+  const sql: PostgresqlServer["sql"] = (database, statement) =>
+    scene.inPod(
+      name,
+      ["psql", "-h", "/tmp", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qtA"],
+      statement,
+    );
+  const setPassword: PostgresqlServer["setPassword"] = async (role, password) => {
+    await sql("postgres", `ALTER ROLE ${role} LOGIN PASSWORD '${password.replaceAll("'", "''")}';`);
+  };
+  await patiently(() => sql("postgres", "SELECT 1;"), 30);
+  for (const role of ["mlflow", "mlflow_auth"] as const) {
+    await sql("postgres", `CREATE ROLE ${role};`);
+    await setPassword(role, trickyPassword);
+    await sql("postgres", `CREATE DATABASE ${role} OWNER ${role};`);
+    await scene.objects.create("Secret", {
+      metadata: { name: secretName(role) },
+      stringData: { username: role, password: trickyPassword },
+    });
+  }
+  const database: PostgresqlServer["database"] = (database) => ({
+    host: name,
+    database,
+    credentials: { secretName: secretName(database) },
+  });
+  return { database, setPassword, sql };
+}
+
+/** The name of the Secret with the credentials of a role. */
+export function secretName(role: DatabaseName): string {
+  return `${role.replace("_", "-")}-db`;
+}

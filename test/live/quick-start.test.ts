@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { loadAll } from "js-yaml";
+import type { Draft } from "../support/objects.ts";
+import { liveScene } from "./live-scene.ts";
+import { type Route, routesIn, routesProgram } from "./routes.ts";
+import { assertKept, logRun } from "./tracked-run.ts";
+
+const name = "mlflow-quick-start";
+const search = "/api/2.0/mlflow/experiments/search?max_results=1";
+
+/** What everybody may see: whether it is up, what it is, and the files of the user interface. */
+const isPublic = ({ path }: Route) =>
+  path === "/health" || /^\/(ajax-)?api\/3\.0\/mlflow\/server-info$/.test(path) || path.startsWith("/static-files/");
+
+test("the quick start example, on a real node", { timeout: 900_000 }, async (context) => {
+  const scene = await liveScene(context);
+  await scene.apply(await exampleOf("sqlite-quick-start.yaml"));
+  await scene.ready(name);
+  const admin = await scene.asAdmin(name);
+  const nobody = await scene.asNobody(name);
+
+  await context.test("no credential, or a wrong one, is answered with 401; the administrator is let in", async () => {
+    assert.equal((await nobody.call("GET", search)).status, 401);
+    const wrong = nobody.as({ login: { username: "admin", password: "password1234" } });
+    assert.equal((await wrong.call("GET", search)).status, 401);
+    assert.equal((await admin.call("GET", search)).status, 200);
+    assert.equal((await nobody.call("GET", "/health")).status, 200);
+  });
+
+  await context.test("a Host header of another name is refused, every name of the Service is not", async () => {
+    const own = [name, `${name}.${scene.namespace}`, `${name}.${scene.namespace}.svc`];
+    for (const host of [...own, `${name}.${scene.namespace}.svc.cluster.local`, "localhost"])
+      for (const suffix of ["", ":5000"])
+        assert.equal((await nobody.call("GET", search, { headers: { host: host + suffix } })).status, 401, host);
+    for (const host of ["evil.example.com", `${name}.evil.example.com`, "10.0.0.1"])
+      assert.equal((await nobody.call("GET", search, { headers: { host } })).status, 403, host);
+  });
+
+  await context.test("a write from a page of another origin is refused", async () => {
+    const headers = { origin: "https://evil.example.com" };
+    const body = { name: "of another origin" };
+    const answer = await admin.call("POST", "/api/2.0/mlflow/experiments/create", { body, headers });
+    assert.equal(answer.status, 403, answer.body);
+  });
+
+  await context.test("a run and its artifact are kept", async () => assertKept(admin, await logRun(admin)));
+
+  await context.test("every route of the application is shut to strangers, but for the public ones", async () => {
+    const [pod] = await scene.pods(name);
+    assert.ok(pod !== undefined);
+    const { fastapi, routes } = routesIn(await scene.inPod(pod.metadata.name, ["python", "-c", routesProgram]));
+    assert.ok(fastapi > 20 && routes.length > 300, `only ${fastapi} and ${routes.length} routes have been found`);
+    const open: string[] = [];
+    await inParallel(routes, 4, async (route) => {
+      const { status } = await nobody.call(route.method, route.path);
+      if (status !== 401 && !isPublic(route)) open.push(`${route.method} ${route.path}: ${status}`);
+    });
+    assert.deepEqual(open.sort(), []);
+    context.diagnostic(`${routes.length} methods of routes, ${routes.filter(isPublic).length} of them public`);
+
+    // The Assistant runs programs on the server. These two only tell those who are logged in what there would be.
+    const base = "/ajax-api/3.0/mlflow/assistant";
+    const tells = ({ method, path }: Route) =>
+      method === "GET" && [`${base}/config`, `${base}/providers`].includes(path);
+    const assistant = routes.filter((route) => route.path.startsWith(`${base}/`) && !tells(route));
+    assert.ok(assistant.length > 5, `the Assistant has only ${assistant.length} routes`);
+    const answers = assistant.map(async ({ method, path }) => {
+      const { status } = await admin.call(method, path, { body: {} });
+      return status === 403 ? [] : [`${method} ${path}: ${status}`];
+    });
+    assert.deepEqual((await Promise.all(answers)).flat(), []);
+    assert.equal((await admin.json("GET", `${base}/config`))["remote_access_allowed"], false);
+  });
+});
+
+async function exampleOf(file: string): Promise<Draft> {
+  const documents = loadAll(await readFile(join(import.meta.dirname, "../../examples", file), "utf8"));
+  const found = documents.find(isServer);
+  assert.ok(found !== undefined, `${file} has no MlflowServer`);
+  return found;
+}
+
+function isServer(document: unknown): document is Draft {
+  return typeof document === "object" && document !== null && "kind" in document && document.kind === "MlflowServer";
+}
+
+async function inParallel<T>(items: readonly T[], lanes: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const lane = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}

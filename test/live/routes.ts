@@ -1,0 +1,50 @@
+/** One method of one route, with values in the place of its parameters. */
+export interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+/**
+ * For Python in an MLflow container with basic authentication: prints the routes of the very application that serves
+ * there, those of FastAPI and those of the Flask application that is mounted in it, as JSON. What kind of application it
+ * is, is decided by variables that `mlflow server` sets for uvicorn alone, so they are taken over from that process.
+ * Earlier releases of FastAPI copy the routes of a router that is included; later ones (0.165) keep the router.
+ */
+export const routesProgram = `
+import glob, json, os, sys
+for process in glob.glob("/proc/[0-9]*"):
+    if b"uvicorn" in open(process + "/cmdline", "rb").read():
+        pairs = open(process + "/environ", "rb").read().decode().split("\\0")
+        os.environ.update(pair.split("=", 1) for pair in pairs if "=" in pair)
+from mlflow.server.auth import create_app
+from mlflow.server import app as flask_app
+found = set()
+def walk(routes, prefix=""):
+    for route in routes:
+        path = prefix + getattr(route, "path", "")
+        for method in getattr(route, "methods", None) or []:
+            found.add((method, path))
+        walk(getattr(route, "routes", None) or [], path)
+        included = getattr(route, "original_router", None)
+        if included:
+            walk(included.routes, path + route.include_context.prefix)
+walk(create_app().routes)
+fastapi = len(found)
+for rule in flask_app.url_map.iter_rules():
+    for method in rule.methods:
+        found.add((method, rule.rule))
+json.dump({"fastapi": fastapi, "routes": sorted(found)}, sys.stdout)
+`;
+
+/** Reads what {@link routesProgram} printed; preflights and HEAD, which go with another method, are left out. */
+export function routesIn(output: string): { readonly fastapi: number; readonly routes: readonly Route[] } {
+  const { fastapi, routes }: { fastapi: number; routes: [string, string][] } = JSON.parse(
+    output.slice(output.indexOf('{"fastapi"')),
+  );
+  return {
+    fastapi,
+    routes: routes
+      .filter(([method]) => method !== "HEAD" && method !== "OPTIONS")
+      .map(([method, path]) => ({ method, path: path.replaceAll(/<[^>]*>|\{[^}]*\}/g, "1") })),
+  };
+}
