@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "../control-plane/binaries.ts";
@@ -68,6 +69,7 @@ async function locked<T>(report: Report, work: () => Promise<T>): Promise<T> {
 async function lastingAilment(programs: Programs): Promise<string | undefined> {
   const deadline = Date.now() + 30_000;
   for (;;) {
+    if ((await findMachine()) && !existsSync(places.complete)) return "it was left half started";
     const lack = await ailment(programs);
     if (lack === undefined || Date.now() > deadline || !(await findMachine())) return lack;
     await sleep(500);

@@ -117,9 +117,9 @@ async function builtWith(args: readonly string[]): Promise<void> {
 /** Without proxies, pip settings and the like of whoever calls. */
 const quiet = { PATH: process.env["PATH"], HOME: "/root", DEBIAN_FRONTEND: "noninteractive" };
 
-/** With a store of its own: what a container engine of this machine holds is not touched. */
+/** With a store of its own: what a container engine of this machine holds is not touched. What it mounts goes with it. */
 function buildah(args: readonly string[]): Promise<Completed> {
   const store = join(places.root, "buildah");
   const options = ["--root", store, "--runroot", join(store, "run"), "--storage-driver", "overlay"];
-  return completed("buildah", [...options, ...args], { env: quiet });
+  return completed("unshare", ["--mount", "buildah", ...options, ...args], { env: quiet });
 }

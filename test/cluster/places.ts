@@ -14,6 +14,8 @@ export const places = {
   holder: join(root, "node"),
   /** Certificates, kubeconfigs, etcd, kubelet, volumes: new at every start. */
   state: join(root, "state"),
+  /** There once the cluster has been well; one without it was left half started. */
+  complete: join(root, "state", "complete"),
   /** containerd's own: unpacked images, kept so that they are not imported each time. */
   containerd: join(root, "containerd"),
   /** Copies of containerd's indexes from before any pod ran; see containerd-store.ts. */

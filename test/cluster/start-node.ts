@@ -1,5 +1,5 @@
 import { Resolver } from "node:dns/promises";
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "../control-plane/binaries.ts";
@@ -55,6 +55,7 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
     by: ["kubelet", "kube-proxy"],
     reached: async () => (await resolver.resolve4("kubernetes.default.svc.cluster.local")).includes(network.apiService),
   });
+  await writeFile(places.complete, "");
   lap("names of Services are resolved: the cluster is up");
 }
 
