@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MlflowServer } from "../../src/api/server.ts";
-import { isKind, kindsWith, resourcePath } from "../../src/kube/kinds.ts";
+import { isKind, kinds, kindsWith, resourcePath } from "../../src/kube/kinds.ts";
 import { label } from "../../src/kube/names.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
@@ -102,7 +102,8 @@ export async function ownedBy(
   const found: KubeObject[] = [];
   for (const kind of kindsWith("owned")) {
     const query = `?labelSelector=${encodeURIComponent(`${label.server}=${server}`)}`;
-    for (const item of await listed(cluster, `${resourcePath(kind, namespace)}${query}`)) found.push({ ...item, kind });
+    for (const item of await listed(cluster, `${resourcePath(kind, namespace)}${query}`))
+      found.push({ ...item, apiVersion: kinds[kind].apiVersion, kind });
   }
   return found;
 }
