@@ -11,7 +11,7 @@ export async function eventually<T>(assertion: () => T | Promise<T>, seconds = 2
       return await assertion();
     } catch (error) {
       if (performance.now() > deadline) throw error;
-      await sleep(50);
+      await sleep(100);
     }
   }
 }

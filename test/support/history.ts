@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { Agent, request } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+import { administratorAgent, eventStream, type StreamedEvent } from "./event-stream.ts";
 import { eventually } from "./eventually.ts";
 import { type ObjectKind, type ObjectOf, objects, pathOf } from "./objects.ts";
 
@@ -36,9 +35,9 @@ export async function history<K extends ObjectKind>(
   const { body } = await cluster.request("GET", `${pathOf(kind, namespace)}?limit=1`);
   let position: string = JSON.parse(body).metadata.resourceVersion;
 
-  function take(line: string): void {
-    const { type, object } = JSON.parse(line);
-    if (type === "ERROR") throw new Error(`The history of ${kind} in ${namespace} has a gap: ${line}`);
+  function take({ type, object }: StreamedEvent<ObjectOf[K]>): void {
+    if (type === "ERROR")
+      throw new Error(`The history of ${kind} in ${namespace} has a gap: ${JSON.stringify(object)}`);
     position = object.metadata.resourceVersion;
     if (type === "BOOKMARK") return;
     const version = { type, object, at: Number(position) };
@@ -46,29 +45,9 @@ export async function history<K extends ObjectKind>(
     for (const tell of waiting) tell(version);
   }
 
-  function watch(): Promise<void> {
-    const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=600&resourceVersion=${position}`;
-    const url = new URL(`${pathOf(kind, namespace)}?${query}`, cluster.url);
-    return new Promise((resolve) => {
-      const outgoing = request(url, { agent, signal: stopping.signal });
-      outgoing.on("error", () => resolve());
-      outgoing.on("response", (incoming) => {
-        let rest = "";
-        incoming.setEncoding("utf8").on("data", (text: string) => {
-          const lines = (rest + text).split("\n");
-          rest = lines.pop() ?? "";
-          lines.forEach(take);
-        });
-        incoming.on("error", () => resolve());
-        incoming.on("end", () => resolve());
-      });
-      outgoing.end();
-    });
-  }
-
   void (async () => {
     while (!stopping.signal.aborted) {
-      await watch();
+      await eventStream(cluster, agent, pathOf(kind, namespace), position, stopping.signal, take);
       await sleep(20);
     }
   })();
@@ -113,17 +92,4 @@ export async function history<K extends ObjectKind>(
 
 function isLast<T extends ObjectOf[ObjectKind]>(object: T, told: readonly Version<T>[]): boolean {
   return told.findLast((version) => version.object.metadata.uid === object.metadata.uid)?.object === object;
-}
-
-async function administratorAgent(cluster: ClusterAccess): Promise<Agent> {
-  const config: { users: { user: Record<string, string> }[] } = JSON.parse(
-    await readFile(cluster.kubeconfigPath, "utf8"),
-  );
-  const decoded = (name: string) => Buffer.from(config.users[0]?.user[name] ?? "", "base64");
-  return new Agent({
-    keepAlive: true,
-    ca: await readFile(cluster.caFile),
-    cert: decoded("client-certificate-data"),
-    key: decoded("client-key-data"),
-  });
 }

@@ -1,8 +1,10 @@
+import type { Agent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1ContainerStatus } from "@kubernetes/client-node";
 import type { Pod } from "../../src/kube/manifests.ts";
 import { label, managedSelector } from "../../src/kube/names.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+import { administratorAgent, eventStream } from "./event-stream.ts";
 
 /**
  * What becomes of a pod on the node that is not there. `exits` is a container that ended: with `restarts` it is being
@@ -27,53 +29,78 @@ export interface Kubelet {
   stop(): Promise<void>;
 }
 
-class Refused extends Error {}
-
 /**
  * Stands in for the node of a control plane without nodes: it writes the status of our pods, and everything that comes
  * of that (Jobs that complete, Deployments that roll out) is the work of the real controllers.
  */
 export function startKubelet(cluster: ClusterAccess, namespace: string, first: (pod: Pod) => Fate = healthy): Kubelet {
-  let decide = first;
-  let stopped = false;
+  const stopping = new AbortController();
+  const pods = new Map<string, Pod>();
   const told = new Map<string, string>();
   const path = `/api/v1/namespaces/${namespace}/pods`;
+  const selected = `${path}?labelSelector=${encodeURIComponent(managedSelector)}`;
+  let decide = first;
+  let isNews = true;
+  let failure: unknown;
 
-  async function round(): Promise<void> {
-    const answer = await cluster.request("GET", `${path}?labelSelector=${encodeURIComponent(managedSelector)}`);
-    const { items = [] }: { items?: Pod[] } = JSON.parse(answer.body);
-    for (const pod of items) {
-      // A pod that has ended stays as it is, on a real node as well.
-      if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") continue;
-      const fate = decide(pod);
-      const uid = pod.metadata.uid ?? "";
-      if (told.get(uid) === JSON.stringify(fate) || fate.does === "nothing") continue;
-      const patched = await cluster.request("PATCH", `${path}/${pod.metadata.name}/status`, {
-        headers: { "content-type": "application/merge-patch+json" },
-        body: { status: statusOf(pod, fate) },
-      });
-      if (patched.status === 200) told.set(uid, JSON.stringify(fate));
-      else if (patched.status !== 404 && patched.status !== 409 && patched.status < 500)
-        throw new Refused(patched.body);
+  /** Lists and watches; an API server that goes away is asked again. */
+  async function follow(agent: Agent): Promise<void> {
+    const answer = await cluster.request("GET", selected);
+    const { items = [], metadata }: { items?: Pod[]; metadata: { resourceVersion: string } } = JSON.parse(answer.body);
+    pods.clear();
+    for (const pod of items) pods.set(pod.metadata.uid ?? "", pod);
+    isNews = true;
+    await eventStream<Pod>(cluster, agent, selected, metadata.resourceVersion, stopping.signal, ({ type, object }) => {
+      if (type === "ERROR") throw new Error("The position is too old: list again.");
+      if (type === "DELETED") pods.delete(object.metadata.uid ?? "");
+      else if (type !== "BOOKMARK") pods.set(object.metadata.uid ?? "", object);
+      isNews = true;
+    });
+  }
+
+  /** False where a pod has yet to be told its fate. */
+  async function tell(pod: Pod): Promise<boolean> {
+    // A pod that has ended stays as it is, on a real node as well.
+    if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return true;
+    const fate = decide(pod);
+    const uid = pod.metadata.uid ?? "";
+    if (told.get(uid) === JSON.stringify(fate) || fate.does === "nothing") return true;
+    const { status, body } = await cluster.request("PATCH", `${path}/${pod.metadata.name}/status`, {
+      headers: { "content-type": "application/merge-patch+json" },
+      body: { metadata: { uid }, status: statusOf(pod, fate) },
+    });
+    if (status === 200) told.set(uid, JSON.stringify(fate));
+    else if (status !== 404 && status !== 409 && status < 500) failure = new Error(body);
+    return status === 200 || status === 404;
+  }
+
+  async function work(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      if (isNews) {
+        isNews = false;
+        for (const pod of [...pods.values()]) isNews = !(await tell(pod).catch(() => false)) || isNews;
+      }
+      await sleep(20);
     }
   }
 
-  let failure: unknown;
-  const finished = (async () => {
-    while (!stopped) {
-      // An API server that is away or overloaded is asked again.
-      await round().catch((error: unknown) => {
-        failure = error instanceof Refused ? error : failure;
-      });
+  async function watch(): Promise<void> {
+    const agent = await administratorAgent(cluster);
+    while (!stopping.signal.aborted) {
+      await follow(agent).catch(() => {});
       await sleep(50);
     }
-  })();
+    agent.destroy();
+  }
+
+  const finished = Promise.all([watch(), work()]);
   return {
     decide: (fate) => {
       decide = fate;
+      isNews = true;
     },
     stop: async () => {
-      stopped = true;
+      stopping.abort();
       await finished;
       if (failure !== undefined) throw failure;
     },

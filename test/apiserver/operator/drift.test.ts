@@ -97,7 +97,9 @@ async function disturbAll<K extends ObjectKind>(target: Target<K>, leaves: reado
       result = await disturbed(target, leaf, { op: "add", value });
       if (result === "repaired") break;
     }
-    const removal = await disturbed(target, leaf, { op: "remove" });
+    // Of a variable that is there without a value nothing is learnt that its change and its removal do not tell.
+    const isValue = leaf.text.includes("/env/") && leaf.steps.at(-1) === "value";
+    const removal = isValue ? "no change" : await disturbed(target, leaf, { op: "remove" });
     if (result === "repaired") count.changed += 1;
     if (removal === "repaired") count.removed += 1;
     if (result !== "repaired" && removal !== "repaired") count.fixed.push(leaf.text);
@@ -125,7 +127,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       const count = await disturbAll(deployment, leaves);
       context.diagnostic(JSON.stringify(count));
       assert.ok(leaves.length >= 40, `${leaves.length} fields are a third of what we write`);
-      assert.ok(count.changed >= 28 && count.removed >= 25, JSON.stringify(count));
+      assert.ok(count.changed >= 28 && count.removed >= 18, JSON.stringify(count));
       const { metadata, spec } = await stage.objects.the("Deployment", "mlflow");
       assert.equal(metadata.annotations?.["example.com/foreign"], "kept");
       assert.equal(spec.paused, true);
