@@ -1,6 +1,6 @@
 /** What the operator takes, as it is shipped, on a real API server; calls are counted from its audit log. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startControlPlane } from "../../test/control-plane/control-plane.ts";
 import { auditLog } from "../../test/support/audit-log.ts";
@@ -84,6 +84,7 @@ export async function operatorBench(
     node.stop();
     relay.close();
     await cluster.close();
+    await rm(dirname(bundle), { recursive: true });
   }
   return { text: report(figures), figures };
 }

@@ -42,7 +42,7 @@ export async function install(cluster: ClusterAccess): Promise<void> {
   while ((await cluster.request("GET", resourcePath("MlflowServer", "default"))).status !== 200) await sleep(100);
 }
 
-/** The path of the shipped bundle, built now and put aside, so that nobody's next build changes what is measured. */
+/** The path of the shipped bundle, built now and put aside in a folder of its own (to be removed by the caller), so that nobody's next build changes what is measured. */
 export async function builtBundle(): Promise<string> {
   const root = join(import.meta.dirname, "../..");
   await succeeded(process.execPath, ["scripts/build.ts"], { cwd: root, env: process.env });
