@@ -1,13 +1,13 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
+import { generatesAdministrator } from "../resources/authentication/administrator.ts";
 import { encoded } from "../resources/base64.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { referencesOf } from "../resources/references.ts";
 
 /** Inputs for what is only known in a cluster: texts that say whose place they take. */
 export function placeholderInputs(server: MlflowServer, installation: Installation): Inputs {
-  const { basic } = server.spec.authentication;
   const generated = (what: string) => `GENERATED-${what}`;
   return {
     server,
@@ -18,7 +18,9 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
       kekPassphrase: generated("kek-passphrase"),
       webhookKey: generated("webhook-key"),
     },
-    ...(basic && !basic.admin && { generatedAdmin: { username: "admin", password: generated("password") } }),
+    ...(generatesAdministrator(server.spec) && {
+      generatedAdmin: { username: "admin", password: generated("password") },
+    }),
   };
 }
 

@@ -2,10 +2,13 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isReserved, reservedVariables } from "../api/environment.ts";
 import { isDowngrade } from "../api/versions.ts";
 import { objectText } from "../kube/object.ts";
+import { administratorOf } from "../resources/authentication/administrator.ts";
+import { authenticationOf } from "../resources/authentication/index.ts";
 import { decoded } from "../resources/base64.ts";
 import { dataKeys } from "../resources/names.ts";
 import { environment } from "../resources/pod/environment.ts";
-import { type Reference, referencesOf } from "../resources/references.ts";
+import type { Reference } from "../resources/reference.ts";
+import { referencesOf } from "../resources/references.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
@@ -90,9 +93,8 @@ function invalidUri({ server, references }: Facts): Cause | undefined {
 }
 
 /** Names only: a password may hold any characters, but a line break in a user name is a slip of the hand. */
-function invalidCredentials({ server, references }: Facts): Cause | undefined {
-  const { backendStore, authentication } = server.spec;
-  for (const database of [backendStore.postgresql, authentication.basic?.database?.postgresql]) {
+function invalidCredentials({ server, references, inputs }: Facts): Cause | undefined {
+  for (const database of [server.spec.backendStore.postgresql, authenticationOf(inputs).users?.postgresql]) {
     if (database === undefined) continue;
     const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
     const data = references.secrets.get(secretName)?.data;
@@ -115,7 +117,7 @@ function invalidCredentials({ server, references }: Facts): Cause | undefined {
 
 /** MLflow's own rule (3.16.1 and newer): it ends at start with such a password. */
 function invalidAdmin({ server, references }: Facts): Cause | undefined {
-  const secretName = server.spec.authentication.basic?.admin?.secretName;
+  const secretName = administratorOf(server.spec)?.secretName;
   if (secretName === undefined) return undefined;
   const data = references.secrets.get(secretName)?.data;
   const username = decoded(data, dataKeys.username) ?? "";

@@ -1,6 +1,8 @@
 import type { MlflowServerStatus } from "../api/server.ts";
 import { type Condition, conditionsOf, type Finding } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
+import { administratorSecretName } from "../resources/authentication/administrator.ts";
+import { authenticationName } from "../resources/authentication/index.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
@@ -13,7 +15,7 @@ import type { Outcome } from "./outcome.ts";
 export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
   const { server, owned, now } = facts;
   const { name, generation = 0 } = server.metadata;
-  const { basic } = server.spec.authentication;
+  const adminSecret = administratorSecretName(server);
   const deployment = owned.find(
     (object): object is Deployment =>
       object.kind === "Deployment" && object.metadata.name === objectNames.deployment(name),
@@ -30,9 +32,9 @@ export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
       now,
     ),
     url: serviceUrl(server),
-    authentication: basic === undefined ? "Disabled" : "Basic",
+    authentication: authenticationName(server.spec),
     ...(version !== undefined && { version }),
-    ...(basic && { adminSecret: basic.admin?.secretName ?? objectNames.admin(name) }),
+    ...(adminSecret !== undefined && { adminSecret }),
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
     selector: selector.join(","),

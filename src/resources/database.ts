@@ -66,11 +66,12 @@ export function trackingUri({ server, references }: Pick<Inputs, "server" | "ref
 }
 
 /** The URI of the database of users: its own, else the backend store's. */
-export function authUri(inputs: Pick<Inputs, "server" | "references">): string | undefined {
-  const { authentication, backendStore } = inputs.server.spec;
-  const own = authentication.basic?.database?.postgresql;
+export function userDatabaseUri(
+  inputs: Pick<Inputs, "server" | "references">,
+  own: Postgresql | undefined,
+): string | undefined {
   if (own !== undefined) return uriOf(own, inputs.references, "auth");
-  return backendStore.sqlite === undefined ? trackingUri(inputs) : sqliteAuthUri;
+  return inputs.server.spec.backendStore.sqlite === undefined ? trackingUri(inputs) : sqliteAuthUri;
 }
 
 function uriOf(database: Postgresql | undefined, references: References, role: DatabaseRole): string | undefined {

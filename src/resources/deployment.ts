@@ -3,6 +3,7 @@ import { defaults } from "../api/defaults.ts";
 import type { PodSettings } from "../api/fields/pod.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
+import { authenticationOf } from "./authentication/index.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
@@ -13,19 +14,21 @@ import { imageOf } from "./pod/image.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { authConfig, certificate, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
+import { authFiles, certificate, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
 
 /** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(inputs: Inputs): Deployment {
   const { server } = inputs;
   const { pod, replicas, hibernate, version } = server.spec;
   const migration = migrationJob(inputs);
+  const authentication = authenticationOf(inputs);
   const mounted = [
     temporary(inputs),
     ...data(inputs),
-    ...authConfig(inputs),
+    ...authFiles(inputs, authentication),
+    ...authentication.mounted,
     ...certificate(inputs),
-    ...databaseAuthorities(inputs),
+    ...databaseAuthorities(inputs, authentication),
     ...storeAuthorities(inputs),
   ];
   return {
@@ -66,9 +69,9 @@ function hasExclusiveVolume({ server }: Inputs): boolean {
 }
 
 function container(inputs: Inputs): V1Container {
-  const { pod, authentication, server: settings, image } = inputs.server.spec;
+  const { pod, server: settings, image } = inputs.server.spec;
   const envFrom = environmentFrom(inputs);
-  const application = authentication.basic === undefined ? [] : ["--app-name", "basic-auth"];
+  const args = [...authenticationOf(inputs).args, ...(settings?.extraArgs ?? [])];
   return {
     name: "mlflow",
     image: imageOf(inputs),
@@ -76,9 +79,7 @@ function container(inputs: Inputs): V1Container {
     command: ["mlflow", "server"],
     // uvicorn looks for code in the directory that it is started in; nothing can be written to this one.
     workingDir: "/",
-    ...(application.length + (settings?.extraArgs?.length ?? 0) > 0 && {
-      args: [...application, ...(settings?.extraArgs ?? [])],
-    }),
+    ...(args.length > 0 && { args }),
     env: environment(inputs),
     ...(envFrom.length > 0 && { envFrom }),
     ports: [{ name: "http", containerPort: port, protocol: "TCP" }],

@@ -3,16 +3,20 @@ import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
+import type { UserDatabase } from "./authentication/authentication.ts";
+import { authenticationOf } from "./authentication/index.ts";
 import { rootCertificateOf, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
-import { adminCredentials, artifacts, fromSecret, literal } from "./pod/environment.ts";
+import { artifacts } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
+import type { Mounted } from "./pod/mounted.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { data, databaseAuthorities, type Mounted, temporary, temporaryPath } from "./pod/volumes.ts";
+import { fromSecret, literal } from "./pod/variable.ts";
+import { data, databaseAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
 
 /** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
@@ -30,7 +34,8 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   const mode = migrationMode(inputs);
   if (mode === undefined) return undefined;
   const { server } = inputs;
-  const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...databaseAuthorities(inputs)];
+  const authorities = databaseAuthorities(inputs, authenticationOf(inputs));
+  const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...authorities];
   const spec = {
     ...podSpec(inputs, container(inputs, mode), mounted),
     ...nearTheServer(inputs),
@@ -60,15 +65,15 @@ export function migrationJob(inputs: Inputs): Job | undefined {
 
 /** Ten hexadecimal digits that change with the image, the databases and what is done to them; never with a password. */
 function migrationHash(inputs: Inputs): string {
-  const { backendStore, authentication } = inputs.server.spec;
-  const { sqlite, postgresql } = backendStore;
+  const { sqlite, postgresql } = inputs.server.spec.backendStore;
+  const { users } = authenticationOf(inputs);
   const uri = trackingUri(inputs) ?? "";
   const identity = {
     image: imageOf(inputs),
     mode: migrationMode(inputs),
     // Of a whole URI neither user and password nor the query, which may hold them too.
     tracking: (sqlite && "sqlite") ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//").replace(/\?.*$/, ""),
-    auth: authentication.basic && (place(authentication.basic.database?.postgresql) ?? "tracking"),
+    auth: users && (place(users.postgresql) ?? "tracking"),
   };
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
 }
@@ -79,6 +84,7 @@ function place(database: Postgresql | undefined): unknown {
 
 function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
   const { server } = inputs;
+  const { users } = authenticationOf(inputs);
   return {
     name: "migrate",
     image: imageOf(inputs),
@@ -90,9 +96,9 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       literal("HOME", temporaryPath),
       literal("TMPDIR", temporaryPath),
       ...trackingDatabase(inputs),
-      ...authDatabase(inputs),
+      ...userDatabase(inputs, users),
       ...artifacts(inputs).filter(({ name }) => artifactVariables.includes(name)),
-      ...adminCredentials(inputs),
+      ...(users?.administrator ?? []),
     ],
     resources: { requests: { cpu: "100m", memory: "384Mi" } },
     securityContext: containerSecurityContext,
@@ -121,12 +127,10 @@ function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
   return sqlite === undefined ? [] : [literal("TRACKING_DATABASE_URI", sqliteUri)];
 }
 
-function authDatabase({ server }: Inputs): V1EnvVar[] {
-  const { authentication, backendStore } = server.spec;
-  if (authentication.basic === undefined) return [];
-  const own = authentication.basic.database?.postgresql;
-  if (own !== undefined) return parts("AUTH", own);
-  if (backendStore.sqlite !== undefined) return [literal("AUTH_DATABASE_URI", sqliteAuthUri)];
+function userDatabase({ server }: Inputs, users: UserDatabase | undefined): V1EnvVar[] {
+  if (users === undefined) return [];
+  if (users.postgresql !== undefined) return parts("AUTH", users.postgresql);
+  if (server.spec.backendStore.sqlite !== undefined) return [literal("AUTH_DATABASE_URI", sqliteAuthUri)];
   return trackingDatabase({ server }).map((variable) => ({
     ...variable,
     name: variable.name.replace(/^TRACKING/, "AUTH"),

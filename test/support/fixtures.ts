@@ -2,6 +2,7 @@ import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
 import { label, manager } from "../../src/kube/names.ts";
+import { generatesAdministrator } from "../../src/resources/authentication/administrator.ts";
 import { encoded } from "../../src/resources/base64.ts";
 import { desired } from "../../src/resources/index.ts";
 import type { Inputs } from "../../src/resources/inputs.ts";
@@ -43,7 +44,6 @@ export function configMap(name: string, data: Record<string, string>): ConfigMap
 
 /** Inputs with keys that tests can recognise. */
 export function inputs(of: MlflowServer = server(), references: readonly (Secret | ConfigMap)[] = []): Inputs {
-  const basic = of.spec.authentication.basic;
   return {
     server: of,
     installation: { imageRepository: "example.com/mlflow", clusterDomain: "cluster.local" },
@@ -58,7 +58,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
         references.flatMap((each) => (each.kind === "ConfigMap" ? [[each.metadata.name, each]] : [])),
       ),
     },
-    ...(basic && !basic.admin && { generatedAdmin: { username: "admin", password: "generated-password" } }),
+    ...(generatesAdministrator(of.spec) && { generatedAdmin: { username: "admin", password: "generated-password" } }),
   };
 }
 

@@ -1,20 +1,12 @@
 import type { V1EnvFromSource, V1EnvVar } from "@kubernetes/client-node";
 import { neutralEnvironment } from "../../api/environment.ts";
 import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
+import { authenticationOf } from "../authentication/index.ts";
 import { sqliteUri } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
-import { artifactsPath, authConfigPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
-
-/** A variable with a literal value. Kubernetes would expand `$(NAME)` in it, so that is escaped. */
-export function literal(name: string, value: string): V1EnvVar {
-  return { name, value: value.replaceAll("$(", "$$$$(") };
-}
-
-/** A variable whose value stays in a Secret. */
-export function fromSecret(name: string, secretName: string, key: string): V1EnvVar {
-  return { name, valueFrom: { secretKeyRef: { name: secretName, key } } };
-}
+import { fromSecret, literal } from "./variable.ts";
+import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 
 /**
  * The environment of the MLflow container. Everything that decides who gets in, where data goes or what code is loaded
@@ -29,7 +21,7 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     ...artifacts(inputs),
     ...hosts(inputs),
     ...sessionKeys(inputs),
-    ...authentication(inputs),
+    ...authenticationOf(inputs).env,
     ...certificate(inputs),
   ];
   return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
@@ -46,17 +38,6 @@ export function backendStoreUri({ server }: Inputs): V1EnvVar {
   if (sqlite !== undefined) return literal("MLFLOW_BACKEND_STORE_URI", sqliteUri);
   if (uriSecret !== undefined) return fromSecret("MLFLOW_BACKEND_STORE_URI", uriSecret.secretName, uriSecret.key);
   return fromSecret("MLFLOW_BACKEND_STORE_URI", objectNames.store(server.metadata.name), dataKeys.backendStoreUri);
-}
-
-/** The first administrator's name and password, by reference. */
-export function adminCredentials({ server }: Inputs): V1EnvVar[] {
-  const { basic } = server.spec.authentication;
-  if (basic === undefined) return [];
-  const secretName = basic.admin?.secretName ?? objectNames.admin(server.metadata.name);
-  return [
-    fromSecret("MLFLOW_AUTH_ADMIN_USERNAME", secretName, dataKeys.username),
-    fromSecret("MLFLOW_AUTH_ADMIN_PASSWORD", secretName, dataKeys.password),
-  ];
 }
 
 function processSettings({ server }: Inputs): V1EnvVar[] {
@@ -125,11 +106,6 @@ function sessionKeys({ server }: Inputs): V1EnvVar[] {
     fromSecret("MLFLOW_CRYPTO_KEK_PASSPHRASE", secretName, dataKeys.kekPassphrase),
     fromSecret("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", secretName, dataKeys.webhookKey),
   ];
-}
-
-function authentication(inputs: Inputs): V1EnvVar[] {
-  if (inputs.server.spec.authentication.basic === undefined) return [];
-  return [literal("MLFLOW_AUTH_CONFIG_PATH", authConfigPath), ...adminCredentials(inputs)];
 }
 
 function certificate({ server }: Inputs): V1EnvVar[] {

@@ -1,8 +1,8 @@
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import { objectNames } from "../names.ts";
+import type { Mounted } from "./mounted.ts";
 import { podSecurityContext } from "./security.ts";
-import type { Mounted } from "./volumes.ts";
 
 /**
  * What all our pods have in common: identity, security, scheduling. No Service environment variables: those of a

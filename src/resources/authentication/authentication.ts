@@ -1,0 +1,28 @@
+import type { V1EnvVar } from "@kubernetes/client-node";
+import type { Postgresql } from "../../api/fields/postgresql.ts";
+import type { Mounted } from "../pod/mounted.ts";
+
+/** What one way of authentication brings to a server. Each way is one file of this folder. */
+export interface Authentication {
+  /** Arguments of `mlflow server`. */
+  readonly args: readonly string[];
+  /** Variables of the MLflow container, by reference where they are secret. */
+  readonly env: readonly V1EnvVar[];
+  /** What pods read as files in `authDirectory`, by name: the content of the Secret `<name>-auth`; none: no Secret. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Further volumes of the MLflow container, such as certificate authorities. */
+  readonly mounted: readonly Mounted[];
+  /** Where MLflow keeps users and permissions; undefined where it keeps none. */
+  readonly users?: UserDatabase;
+}
+
+/** The database of users and permissions, which is migrated along with the tracking database. */
+export interface UserDatabase {
+  /** Its own; undefined: it is the backend store's. */
+  readonly postgresql: Postgresql | undefined;
+  /** The first administrator's name and password, which MLflow checks when it makes the schema. */
+  readonly administrator: readonly V1EnvVar[];
+}
+
+/** Where the files of a way are mounted. */
+export const authDirectory = "/etc/mlflow/auth";

@@ -1,0 +1,29 @@
+import type { V1Volume, V1VolumeMount } from "@kubernetes/client-node";
+import type { CertificateAuthority } from "../../api/fields/reference.ts";
+
+/** A volume with the place where it is mounted. */
+export interface Mounted {
+  readonly volume: V1Volume;
+  readonly mounts: readonly V1VolumeMount[];
+}
+
+/** All keys of a Secret as files in `path`, read-only, for the group of the pod and nobody else. */
+export function secretFiles(name: string, secretName: string, path: string): Mounted {
+  return {
+    volume: { name, secret: { secretName, defaultMode: 0o440 } },
+    mounts: [{ name, mountPath: path, readOnly: true }],
+  };
+}
+
+/** The certificates of an authority as the file `path`, which is the only one in its directory. */
+export function authorityFile(name: string, ca: CertificateAuthority, path: string): Mounted {
+  const items = [{ key: ca.key ?? "ca.crt", path: path.slice(path.lastIndexOf("/") + 1) }];
+  const source =
+    ca.secretName === undefined
+      ? { configMap: { name: ca.configMapName ?? "", items, defaultMode: 0o444 } }
+      : { secret: { secretName: ca.secretName, items, defaultMode: 0o444 } };
+  return {
+    volume: { name, ...source },
+    mounts: [{ name, mountPath: path.slice(0, path.lastIndexOf("/")), readOnly: true }],
+  };
+}

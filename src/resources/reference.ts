@@ -1,0 +1,38 @@
+import type { Postgresql } from "../api/fields/postgresql.ts";
+import type { CertificateAuthority } from "../api/fields/reference.ts";
+
+/** A Secret or ConfigMap that a spec names, and the keys of it that are needed. */
+export interface Reference {
+  readonly kind: "Secret" | "ConfigMap";
+  readonly name: string;
+  /** Keys that must be there; none where all keys are taken. */
+  readonly keys: readonly string[];
+  /** Where the spec names it, for messages: `spec.backendStore.postgresql.credentials`. */
+  readonly path: string;
+  /** Whether pods start without it. */
+  readonly optional: boolean;
+}
+
+export function secretReference(name: string, keys: readonly string[], path: string, optional = false): Reference {
+  return { kind: "Secret", name, keys, path, optional };
+}
+
+export function configMapReference(name: string, keys: readonly string[], path: string, optional = false): Reference {
+  return { kind: "ConfigMap", name, keys, path, optional };
+}
+
+/** What a PostgreSQL database needs: its credentials, and its authority where it has one of its own. */
+export function databaseReferences(database: Postgresql | undefined, path: string): Reference[] {
+  if (database === undefined) return [];
+  const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
+  return [
+    secretReference(secretName, [usernameKey, passwordKey], `${path}.credentials`),
+    ...authorityReferences(database.ca, `${path}.ca`),
+  ];
+}
+
+export function authorityReferences(ca: CertificateAuthority | undefined, path: string): Reference[] {
+  const keys = [ca?.key ?? "ca.crt"];
+  if (ca?.secretName !== undefined) return [secretReference(ca.secretName, keys, path)];
+  return ca?.configMapName === undefined ? [] : [configMapReference(ca.configMapName, keys, path)];
+}
