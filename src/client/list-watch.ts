@@ -4,7 +4,7 @@ import type { KubeObject } from "../kube/object.ts";
 import type { ApiClient } from "./api-client.ts";
 import { backoffMilliseconds } from "./backoff.ts";
 import { failureOfStatus, type Status } from "./failure.ts";
-import type { Sink } from "./sink.ts";
+import type { Listing, Sink } from "./sink.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
 import { trimmed } from "./trimmed.ts";
 
@@ -47,6 +47,13 @@ interface Page<T> {
   readonly items?: readonly T[] | null;
 }
 
+/** A list on its way. A page that fails is asked for again by its token, and what came before it need not be. */
+interface Begun<T> {
+  readonly listing: Listing<T> | undefined;
+  next?: string | undefined;
+  resourceVersion?: string | undefined;
+}
+
 type WatchEvent<T> =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK"; readonly object: T }
   | { readonly type: "ERROR"; readonly object: Status };
@@ -72,30 +79,33 @@ export function listWatch<T extends KubeObject>(
   const { path, labelSelector } = resource;
   const { promise: synced, resolve: sync } = Promise.withResolvers<boolean>();
   let position: string | undefined;
+  /** A list that has pages to come. */
+  let begun: Begun<T> | undefined;
   let lists = 0;
   let lastContact = 0;
   let failures = 0;
 
   async function list(): Promise<string> {
-    const listing = sink.listing?.();
-    let next: string | undefined;
-    let resourceVersion: string | undefined;
+    begun ??= { listing: sink.listing?.() };
+    const { listing } = begun;
     do {
       const page: Page<T> = await client.request<Page<T>>({
         method: "GET",
         path,
-        query: { labelSelector, limit: listing === undefined ? 1 : timing.pageSize, continue: next },
+        query: { labelSelector, limit: listing === undefined ? 1 : timing.pageSize, continue: begun.next },
         timeoutSeconds: 60,
         signal,
         ...(listing === undefined ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
       });
       lastContact = Date.now();
       // All pages are of the moment of the first.
-      resourceVersion ??= page.metadata.resourceVersion;
+      begun.resourceVersion ??= page.metadata.resourceVersion;
       if (listing !== undefined) for (const item of page.items ?? []) listing.item(received(item));
-      next = listing === undefined ? undefined : page.metadata.continue;
-    } while (next);
+      begun.next = listing === undefined ? undefined : page.metadata.continue;
+    } while (begun.next);
+    const { resourceVersion } = begun;
     if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
+    begun = undefined;
     listing?.complete(resourceVersion);
     sink.relisted?.();
     observer.listed?.(resource.name, lists > 0);
@@ -162,7 +172,10 @@ export function listWatch<T extends KubeObject>(
     } catch (error) {
       if (signal.aborted) return 0;
       failures += 1;
-      if (invalidates(error, failures)) position = undefined;
+      if (invalidates(error, failures)) {
+        position = undefined;
+        begun = undefined;
+      }
       const retryAfter = error instanceof ApiError ? error.retryAfterSeconds : undefined;
       const delay = backoffMilliseconds(failures, timing.backoff, retryAfter);
       observer.failed?.(resource.name, error, delay / 1000);

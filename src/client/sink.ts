@@ -1,6 +1,6 @@
 export type Change = "added" | "modified" | "deleted";
 
-/** Takes in one list. Dropped without `complete` when the list fails on the way. */
+/** Takes in one list. Dropped without `complete` when the list has to be begun again. */
 export interface Listing<T> {
   item(object: T): void;
   /** The list was whole: what it did not contain is no more. */

@@ -24,7 +24,9 @@ export function extraAnnotations(description: string) {
 }
 
 const amounts = (description: string) =>
-  z.record(z.string(), quantity("An amount. Example: 500m or 1Gi.")).meta({ description, maxProperties: 16 });
+  z
+    .record(z.string(), quantity('An amount, as text: a bare number in quotes. Example: 500m, "2" or 1Gi.'))
+    .meta({ description, maxProperties: 16 });
 
 const requestsWithinLimits: Rule = {
   rule: "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || !isQuantity(self.requests[name]) || !isQuantity(self.limits[name]) || quantity(self.requests[name]).compareTo(quantity(self.limits[name])) <= 0)",

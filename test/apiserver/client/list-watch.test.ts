@@ -200,6 +200,19 @@ describe("a list that fails", () => {
     });
   }
 
+  test("at one of its pages goes on at that page, however often it fails", async (context) => {
+    const handle = proxy.fault({
+      when: ({ query }) => query.has("continue"),
+      fault: { kind: "status", code: 500 },
+      times: 7,
+    });
+    const one = await watched(context, { pageSize: 50, backoff: { first: 0.01, longest: 0.05 } }, 220);
+    assert.ok(await one.watch.synced);
+    assert.deepEqual([handle.hits(), one.lists()], [7, 1]);
+    assert.equal(one.told.length, 220);
+    await assertCurrent(one);
+  });
+
   test("because its continue token has expired is begun again", async (context) => {
     const handle = proxy.fault({
       when: ({ query }) => query.has("continue"),

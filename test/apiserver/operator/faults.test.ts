@@ -15,7 +15,7 @@ const timing: ListWatchTiming = {
   backoff: { first: 0.1, longest: 1 },
   idleSeconds: 2,
   watchSeconds: [20, 30],
-  pageSize: 500,
+  pageSize: 2,
 };
 
 const isWatch = ({ watch }: ProxiedRequest) => watch;
