@@ -3,6 +3,7 @@ import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
+import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import { rootCertificateOf, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
@@ -12,7 +13,7 @@ import { adminCredentials, artifacts, fromSecret, literal } from "./pod/environm
 import { imageOf } from "./pod/image.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { data, databaseAuthorities, type Mounted, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, databaseAuthorities, type Mounted, storeAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
 
 /** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
@@ -22,17 +23,23 @@ export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefin
 }
 
 /**
- * The Job after which the databases are as this version needs them. Its name tells image and databases (without
- * credentials), so a completed Job of that name proves that there is nothing to do; it is created once and never
- * patched. It retries until it succeeds: a database that comes back, or a Secret that is mended, needs no one's help.
+ * The Job after which the databases are as this version needs them. Its name tells image, databases (without
+ * credentials) and bucket, so a completed Job of that name proves that there is nothing to do; it is created once and
+ * never patched. Before it changes a database it shows that the bucket can be written to. It retries until it succeeds: a database that comes back, or a Secret that is mended, needs no one's help.
  */
 export function migrationJob(inputs: Inputs): Job | undefined {
   const mode = migrationMode(inputs);
   if (mode === undefined) return undefined;
   const { server } = inputs;
   const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...databaseAuthorities(inputs)];
+  const check = artifactCheck(inputs, program(inputs));
+  const pod = podSpec(inputs, container(inputs, mode), mounted);
   const spec = {
-    ...podSpec(inputs, container(inputs, mode), mounted),
+    ...pod,
+    ...(check && {
+      initContainers: [check],
+      volumes: [...(pod.volumes ?? []), ...storeAuthorities(inputs).map(({ volume }) => volume)],
+    }),
     ...nearTheServer(inputs),
     restartPolicy: "OnFailure",
     // The program ends at once when told to, but a Python that is just starting, as process 1, does not hear of it; a
@@ -58,7 +65,10 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   };
 }
 
-/** Ten hexadecimal digits that change with the image, the databases and what is done to them; never with a password. */
+/**
+ * Ten hexadecimal digits that change with the image, the databases and what is done to them, never with a password of
+ * theirs; and with the bucket that is written to, and as whom.
+ */
 function migrationHash(inputs: Inputs): string {
   const { backendStore, authentication } = inputs.server.spec;
   const { sqlite, postgresql } = backendStore;
@@ -69,6 +79,7 @@ function migrationHash(inputs: Inputs): string {
     // Of a whole URI neither user and password nor the query, which may hold them too.
     tracking: (sqlite && "sqlite") ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//").replace(/\?.*$/, ""),
     auth: authentication.basic && (place(authentication.basic.database?.postgresql) ?? "tracking"),
+    artifacts: artifactCheckHash(inputs),
   };
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
 }
