@@ -31,6 +31,11 @@ export interface LiveScene {
   readonly asAdmin: (name: string, secured?: Secured) => Promise<Mlflow>;
   /** MLflow by the address of its Service, as nobody. */
   readonly asNobody: (name: string, secured?: Secured) => Promise<Mlflow>;
+  /** As whom the operator is known to the API server. */
+  readonly operatorUser: string;
+  readonly stopOperator: () => Promise<void>;
+  /** Starts another one, which knows nothing of the one before. */
+  readonly startOperator: () => Promise<void>;
 }
 
 /** Sets a scene that ends with the test. The operator's log is shown where the test fails. */
@@ -40,10 +45,12 @@ export async function liveScene(context: TestContext): Promise<LiveScene> {
   const namespace = await freshNamespace(cluster);
   const identity = await operatorIdentity(cluster, namespace, [namespace]);
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
-  const operator = await operatorInProcess(
-    { namespace, credentials: identity.credentials() },
-    { imageRepository: image.slice(0, image.lastIndexOf(":")) },
-  );
+  const startOperator = () =>
+    operatorInProcess(
+      { namespace, credentials: identity.credentials() },
+      { imageRepository: image.slice(0, image.lastIndexOf(":")) },
+    );
+  let operator = await startOperator();
   const own = objects(cluster, namespace);
   context.after(async () => {
     if (!context.passed) {
@@ -71,6 +78,11 @@ export async function liveScene(context: TestContext): Promise<LiveScene> {
     },
     asAdmin: async (name, secured) => at(name, secured, await adminOf(own, name)),
     asNobody: (name, secured) => at(name, secured),
+    operatorUser: identity.user,
+    stopOperator: () => operator.stop(),
+    startOperator: async () => {
+      operator = await startOperator();
+    },
   };
 }
 
