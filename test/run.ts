@@ -16,8 +16,8 @@ import { chosenTiers, type Tier } from "./support/tiers.ts";
 
 const usage = `Usage: node test/run.ts [unit | chart | apiserver | live | folder or file ...]
 
-Without arguments: the checks of the whole tree, then the tiers unit, chart and apiserver, as far as this machine can carry them. The
-tier live (MLflow on a real cluster, as root) has to be named.
+Without arguments: the checks of the whole tree, then all tiers, as far as this machine can carry them: unit, chart, apiserver
+(a real API server) and live (MLflow itself on a cluster of one real node; takes root).
 A tier that it cannot carry is skipped with the reason; with CI=true that is a failure unless
 MLFLOW_OPERATOR_SKIP_TIERS names the tier (comma-separated).
 `;
@@ -47,16 +47,17 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function runTier(tier: Tier, tally: Tally): Promise<void> {
-  const ground = await groundFor(tier);
-  if ("lacking" in ground) {
-    cannotCarry(tier, ground.lacking, tally);
+  const ground = await groundFor(tier).catch((error: unknown) => ({ broken: wordsOf(error) }));
+  if ("lacking" in ground) return cannotCarry(tier, ground.lacking, tally);
+  if ("broken" in ground) {
+    tally.failed += 1;
+    write(`✖ tier ${tier.name} (${tier.files.length} files) did not start: ${ground.broken}\n`);
     return;
   }
   try {
     const events = run({
       files: [...tier.files],
-      // Each file of the live tier starts several MLflows, which take a core each.
-      concurrency: tier.name === "live" ? 1 : 2,
+      concurrency: 2,
       timeout: minutesOf(tier) * 60_000,
       env: ground.env,
     });
@@ -101,7 +102,7 @@ async function chartGround(report: Report): Promise<Ground | { readonly lacking:
     await controlPlaneBinaries(report).catch(() => undefined);
     return { env, close: async () => {} };
   } catch (error) {
-    return { lacking: error instanceof Error ? error.message : String(error) };
+    return { lacking: wordsOf(error) };
   }
 }
 
@@ -113,7 +114,7 @@ async function liveGround(report: Report): Promise<Ground | { readonly lacking: 
     await installPackages(report);
     await clusterPrograms(report);
   } catch (error) {
-    return { lacking: error instanceof Error ? error.message : String(error) };
+    return { lacking: wordsOf(error) };
   }
   const cluster = await startCluster({ report });
   try {
@@ -132,7 +133,7 @@ async function apiServer(
   const lacking = await controlPlaneBinaries(report).then(
     ({ kubeControllerManager }) =>
       !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager: add it.",
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    wordsOf,
   );
   if (lacking) {
     if (!(await dockerCanPull(k3sImage))) return { lacking };
@@ -146,7 +147,11 @@ async function apiServer(
   return controlPlane;
 }
 
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  process.stderr.write(`${wordsOf(error)}\n\n${usage}`);
   return 1;
 });

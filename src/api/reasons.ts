@@ -33,7 +33,10 @@ export const reasons = {
   NotChecked: { meaning: "The database has not been looked at yet.", remedy: "See the message of `Ready`." },
   MigrationComplete: { meaning: "The database has the schema of this version.", remedy: "" },
   MigrationNotWanted: { meaning: "The database is taken as it is, as the spec says.", remedy: "" },
-  MigrationPending: { meaning: "The migration waits for an earlier one to end.", remedy: "" },
+  MigrationPending: {
+    meaning: "The migration waits for an earlier one to end, or for the artifact store.",
+    remedy: "See the message of `Ready`.",
+  },
   MigrationRunning: { meaning: "A Job brings the database to the schema of this version.", remedy: "" },
   MigrationFailed: {
     meaning: "The migration failed for a reason that the program does not know.",
@@ -82,6 +85,27 @@ export const reasons = {
   DatabaseTooNew: {
     meaning: "The database has the schema of a newer MLflow, which this one cannot read.",
     remedy: "Set `spec.version` to that of the schema or newer.",
+  },
+  ArtifactStoreReadOnly: {
+    meaning: "The bucket does not let these credentials write.",
+    remedy: "Grant `s3:PutObject`, or set `artifactStore.connectionCheck: false` for a server that shall only read.",
+  },
+  ArtifactStoreAuthenticationFailed: {
+    meaning: "The bucket does not accept the credentials, or there are none.",
+    remedy: "Mend the Secret, or the role of the service account.",
+  },
+  ArtifactStoreNotFound: { meaning: "The bucket does not exist.", remedy: "Create the bucket, or mend its name." },
+  ArtifactStoreUnreachable: {
+    meaning: "The artifact store does not answer.",
+    remedy: "Check `endpointUrl` and `region`, DNS, network policies and firewalls.",
+  },
+  ArtifactStoreRejected: {
+    meaning: "The artifact store refuses an upload for another reason.",
+    remedy: "Read the message; check region, endpoint and the bucket's policy.",
+  },
+  ArtifactStoreTLSVerificationFailed: {
+    meaning: "The artifact store's certificate is not signed by the CA, or is for another host.",
+    remedy: "Mend `ca`, `endpointUrl` or the certificate.",
   },
   TLSVerificationFailed: {
     meaning: "The database's certificate is not signed by the CA, or is for another host.",

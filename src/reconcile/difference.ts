@@ -27,6 +27,7 @@ const mapLists: Readonly<Record<string, readonly string[]>> = {
   containers: ["name"],
   env: ["name"],
   imagePullSecrets: ["name"],
+  initContainers: ["name"],
   ownerReferences: ["uid"],
   ports: ["port", "containerPort", "protocol"],
   topologySpreadConstraints: ["topologyKey", "whenUnsatisfiable"],

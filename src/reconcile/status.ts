@@ -1,3 +1,4 @@
+import type { Reason } from "../api/reasons.ts";
 import type { MlflowServerStatus } from "../api/server.ts";
 import { type Condition, conditionsOf, type Finding } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
@@ -80,7 +81,16 @@ function databaseFinding({ migration }: Outcome, before: readonly Condition[]): 
       message: "the database has not been looked at yet",
     };
   }
+  if (isOfArtifacts(migration.cause.reason)) {
+    const message = "the migration waits until the artifact store can be written to";
+    return { type: "DatabaseReady", status: "False", reason: "MigrationPending", message };
+  }
   return { type: "DatabaseReady", status: migration.complete ? "True" : "False", ...migration.cause };
+}
+
+/** The migration's Job looks at the artifact store first, and has not come to the database then. */
+function isOfArtifacts(reason: Reason): boolean {
+  return reason.startsWith("ArtifactStore");
 }
 
 function availableFinding(deployment: Deployment | undefined): Finding {

@@ -14,7 +14,8 @@ export function troubleOf(pods: readonly Pod[]): Cause | undefined {
 
 function podTrouble(pod: Pod): Cause | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined;
-  for (const container of pod.status?.containerStatuses ?? []) {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  for (const container of [...initContainerStatuses, ...containerStatuses]) {
     const found = containerTrouble(pod, container);
     if (found !== undefined) return found;
   }

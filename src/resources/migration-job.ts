@@ -3,6 +3,7 @@ import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
+import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import type { UserDatabase } from "./authentication/authentication.ts";
 import { authenticationOf } from "./authentication/index.ts";
 import { rootCertificateOf, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
@@ -16,7 +17,7 @@ import type { Mounted } from "./pod/mounted.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { fromSecret, literal } from "./pod/variable.ts";
-import { data, databaseAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, databaseAuthorities, storeAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
 
 /** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
@@ -26,9 +27,9 @@ export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefin
 }
 
 /**
- * The Job after which the databases are as this version needs them. Its name tells image and databases (without
- * credentials), so a completed Job of that name proves that there is nothing to do; it is created once and never
- * patched. It retries until it succeeds: a database that comes back, or a Secret that is mended, needs no one's help.
+ * The Job after which the databases are as this version needs them. Its name tells image, databases (without
+ * credentials) and bucket, so a completed Job of that name proves that there is nothing to do; it is created once and
+ * never patched. Before it changes a database it shows that the bucket can be written to. It retries until it succeeds: a database that comes back, or a Secret that is mended, needs no one's help.
  */
 export function migrationJob(inputs: Inputs): Job | undefined {
   const mode = migrationMode(inputs);
@@ -36,8 +37,14 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   const { server } = inputs;
   const authorities = databaseAuthorities(inputs, authenticationOf(inputs));
   const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...authorities];
+  const check = artifactCheck(inputs, program(inputs));
+  const pod = podSpec(inputs, container(inputs, mode), mounted);
   const spec = {
-    ...podSpec(inputs, container(inputs, mode), mounted),
+    ...pod,
+    ...(check && {
+      initContainers: [check],
+      volumes: [...(pod.volumes ?? []), ...storeAuthorities(inputs).map(({ volume }) => volume)],
+    }),
     ...nearTheServer(inputs),
     restartPolicy: "OnFailure",
     // The program ends at once when told to, but a Python that is just starting, as process 1, does not hear of it; a
@@ -63,7 +70,10 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   };
 }
 
-/** Ten hexadecimal digits that change with the image, the databases and what is done to them; never with a password. */
+/**
+ * Ten hexadecimal digits that change with the image, the databases and what is done to them, never with a password of
+ * theirs; and with the bucket that is written to, and as whom.
+ */
 function migrationHash(inputs: Inputs): string {
   const { sqlite, postgresql } = inputs.server.spec.backendStore;
   const { users } = authenticationOf(inputs);
@@ -74,6 +84,7 @@ function migrationHash(inputs: Inputs): string {
     // Of a whole URI neither user and password nor the query, which may hold them too.
     tracking: (sqlite && "sqlite") ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//").replace(/\?.*$/, ""),
     auth: users && (place(users.postgresql) ?? "tracking"),
+    artifacts: artifactCheckHash(inputs),
   };
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
 }

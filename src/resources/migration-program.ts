@@ -1,17 +1,17 @@
 import type { ConfigMap } from "../kube/manifests.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { programText } from "./migration/program-text.ts";
+import { artifactCheckText, programText } from "./migration/program-text.ts";
 import { migrationMode } from "./migration-job.ts";
 import { dataKeys, objectNames } from "./names.ts";
 
-/** The program that the migration Job runs: it works with any image that holds MLflow, not only ours. */
+/** The programs that the migration Job runs: they work with any image that holds MLflow, not only ours. */
 export function migrationProgram(inputs: Inputs): ConfigMap | undefined {
   if (migrationMode(inputs) === undefined) return undefined;
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: ownedMetadata(inputs.server, objectNames.migrationProgram(inputs.server.metadata.name), "migration"),
-    data: { [dataKeys.migrationProgram]: programText },
+    data: { [dataKeys.migrationProgram]: programText, [dataKeys.artifactCheckProgram]: artifactCheckText },
   };
 }

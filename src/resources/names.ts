@@ -24,6 +24,7 @@ export const dataKeys = {
   backendStoreUri: "backend-store-uri",
   basicAuthIni: "basic_auth.ini",
   migrationProgram: "migrate.py",
+  artifactCheckProgram: "check_artifacts.py",
   /** Of a Secret of type kubernetes.io/tls. */
   certificate: "tls.crt",
   privateKey: "tls.key",

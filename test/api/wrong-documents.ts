@@ -117,6 +117,12 @@ export const wrongDocuments: readonly Wrong[] = [
     "access: Direct needs s3",
   ),
   small(
+    "no check of a bucket where there is none",
+    { "spec.artifactStore.connectionCheck": false },
+    "spec.artifactStore",
+    "connectionCheck is about a bucket",
+  ),
+  small(
     "no connection check with an automatic migration",
     { "spec.backendStore.connectionCheck": false },
     "spec.backendStore",

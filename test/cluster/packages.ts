@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import type { Report } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
@@ -34,9 +36,21 @@ export async function installPackages(report: Report): Promise<void> {
   await succeeded("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env });
 }
 
+/** Control plane and node take a gigabyte and a half, a pod of MLflow half of one. */
+const memoryGibibytes = 6;
+
 /** Why no cluster can be started here, or undefined. Does not look whether the build of its programs would succeed. */
 export function lacking(): string | undefined {
   if (process.platform !== "linux") return "the one-node cluster runs on Linux only";
   if (process.getuid?.() !== 0) return "the one-node cluster takes root";
+  const memory = totalmem() / 2 ** 30;
+  if (memory < memoryGibibytes)
+    return `the one-node cluster takes ${memoryGibibytes} GiB of memory, and there are ${memory.toFixed(1)}`;
+  // Root in a container may lack the right, whatever its user id.
+  const { status, stderr } = spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"], {
+    encoding: "utf8",
+  });
+  if (status !== 0)
+    return `namespaces for the one-node cluster cannot be made: ${stderr?.trim() || "there is no unshare"}`;
   return undefined;
 }

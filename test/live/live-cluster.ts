@@ -6,8 +6,16 @@ import { type Cluster, startCluster } from "../cluster/start-cluster.ts";
 /** The version of MLflow that the tests run where they are not about versions. */
 export const testedVersion = "3.17.2" satisfies (typeof supportedVersions)[number];
 
+/** The oldest version of MLflow that the operator runs. */
+export const oldestVersion = "3.16.1" satisfies (typeof supportedVersions)[number];
+
 /** The images that every test file may use without waiting for a build. */
-export const liveImages = [`mlflow-server:${testedVersion}`, "postgres", "s3"] as const satisfies readonly ImageName[];
+export const liveImages = [
+  `mlflow-server:${testedVersion}`,
+  `mlflow-server:${oldestVersion}`,
+  "postgres",
+  "s3",
+] as const satisfies readonly ImageName[];
 
 let shared: Promise<Cluster> | undefined;
 

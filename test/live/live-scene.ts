@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import type { TestContext } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Pod } from "../../src/kube/manifests.ts";
+import { port } from "../../src/resources/names.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { succeeded } from "../control-plane/completed.ts";
 import { applyPatch, type Draft, type Objects, objects, pathOf } from "../support/objects.ts";
@@ -19,7 +21,7 @@ export interface LiveScene {
   readonly objects: Objects;
   /** Applies a server as kubectl would. */
   readonly apply: (document: Draft) => Promise<MlflowServer>;
-  /** Waits until the server is Ready at its generation, and gives it. */
+  /** Waits until the server is Ready at its generation and its Service leads to it, and gives it. */
   readonly ready: (name: string, seconds?: number) => Promise<MlflowServer>;
   /** Waits until this condition of the server has this reason, and gives the server. */
   readonly reason: (name: string, type: string, reason: string, seconds?: number) => Promise<MlflowServer>;
@@ -31,6 +33,11 @@ export interface LiveScene {
   readonly asAdmin: (name: string, secured?: Secured) => Promise<Mlflow>;
   /** MLflow by the address of its Service, as nobody. */
   readonly asNobody: (name: string, secured?: Secured) => Promise<Mlflow>;
+  /** As whom the operator is known to the API server. */
+  readonly operatorUser: string;
+  readonly stopOperator: () => Promise<void>;
+  /** Starts another one, which knows nothing of the one before. */
+  readonly startOperator: () => Promise<void>;
 }
 
 /** Sets a scene that ends with the test. The operator's log is shown where the test fails. */
@@ -40,10 +47,12 @@ export async function liveScene(context: TestContext): Promise<LiveScene> {
   const namespace = await freshNamespace(cluster);
   const identity = await operatorIdentity(cluster, namespace, [namespace]);
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
-  const operator = await operatorInProcess(
-    { namespace, credentials: identity.credentials() },
-    { imageRepository: image.slice(0, image.lastIndexOf(":")) },
-  );
+  const startOperator = () =>
+    operatorInProcess(
+      { namespace, credentials: identity.credentials() },
+      { imageRepository: image.slice(0, image.lastIndexOf(":")) },
+    );
+  let operator = await startOperator();
   const own = objects(cluster, namespace);
   context.after(async () => {
     if (!context.passed) {
@@ -61,7 +70,12 @@ export async function liveScene(context: TestContext): Promise<LiveScene> {
     namespace,
     objects: own,
     apply: (document) => apply(own, document),
-    ready: (name, seconds = 300) => patiently(() => ofReadiness(own, name), seconds),
+    ready: async (name, seconds = 300) => {
+      const server = await patiently(() => ofReadiness(own, name), seconds);
+      // The node hears of a ready pod a moment after the operator does.
+      await patiently(async () => connected(await addressOf(own, name)), 60);
+      return server;
+    },
     reason: (name, type, reason, seconds = 60) => patiently(() => ofReason(own, name, type, reason), seconds),
     pods: (name) => podsOf(own, name),
     inPod: (pod, command, stdin) => {
@@ -71,6 +85,11 @@ export async function liveScene(context: TestContext): Promise<LiveScene> {
     },
     asAdmin: async (name, secured) => at(name, secured, await adminOf(own, name)),
     asNobody: (name, secured) => at(name, secured),
+    operatorUser: identity.user,
+    stopOperator: () => operator.stop(),
+    startOperator: async () => {
+      operator = await startOperator();
+    },
   };
 }
 
@@ -115,6 +134,19 @@ async function addressOf(own: Objects, name: string): Promise<string> {
   const { spec } = await own.the("Service", name);
   assert.ok(spec.clusterIP !== undefined, `Service/${name} has no address`);
   return spec.clusterIP;
+}
+
+/** Resolves when something takes a connection there. */
+function connected(address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address, port, timeout: 5000 });
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.on("timeout", () => socket.destroy(new Error(`${address}:${port} takes no connection`)));
+    socket.on("error", reject);
+  });
 }
 
 async function adminOf(own: Objects, name: string): Promise<Login> {

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import type { Pod } from "../../src/kube/manifests.ts";
+import { findMachine } from "../cluster/machine.ts";
+import { clusterPrograms } from "../cluster/programs.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
-import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
+import { type LiveScene, liveScene } from "./live-scene.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
+import { steadyLoad } from "./steady-load.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 
 const name = "shared";
@@ -14,16 +16,20 @@ const name = "shared";
 test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context) => {
   const scene = await liveScene(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
-  await scene.apply({
-    metadata: { name },
-    spec: {
-      version: testedVersion,
-      replicas: 3,
-      backendStore: { postgresql: postgresql.database("mlflow") },
-      artifactStore: { s3: s3.store },
-      authentication: { basic: { database: { postgresql: postgresql.database("mlflow_auth") } } },
+  await scene.objects.create("Secret", { metadata: { name: "setting" }, stringData: { level: "1" } });
+  const setting = { name: "SETTING_OF_TESTS", valueFrom: { secretKeyRef: { name: "setting", key: "level" } } };
+  const spec = {
+    version: testedVersion,
+    backendStore: { postgresql: postgresql.database("mlflow") },
+    artifactStore: { s3: s3.store },
+    authentication: { basic: { database: { postgresql: postgresql.database("mlflow_auth") } } },
+    server: {
+      env: [setting],
+      allowedHosts: ["mlflow.example.com", "mlflow.example.com:8443"],
+      corsAllowedOrigins: ["https://mlflow.example.com"],
     },
-  });
+  };
+  await scene.apply({ metadata: { name }, spec: { ...spec, replicas: 3 } });
   await scene.ready(name, 300);
   const admin = await scene.asAdmin(name);
 
@@ -74,18 +80,75 @@ test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context
     assert.ok(victim !== undefined);
     const load = steadyLoad(admin);
     await scene.objects.remove("Pod", victim.metadata.name);
-    await patiently(async () => {
-      const pods = await scene.pods(name);
-      const ready = pods.filter(({ status }) =>
-        status?.conditions?.some((c) => c.type === "Ready" && c.status === "True"),
-      );
-      assert.equal(ready.length, 3);
-      assert.ok(pods.every(({ metadata }) => metadata.uid !== victim.metadata.uid));
-    }, 300);
+    await patiently(() => allReplaced(scene, [victim.metadata.uid], 3), 300);
     const { answered, failed } = await load.end();
     assert.ok(answered > 10, `only ${answered} requests were answered`);
     assert.deepEqual(failed, []);
     context.diagnostic(`${answered} requests were answered meanwhile, none failed`);
+  });
+
+  await context.test(
+    "a Host or Origin that the spec allows is let in beside the Service's names, and no other",
+    async () => {
+      const status = async (headers: Readonly<Record<string, string>>) =>
+        (await admin.call("POST", "/api/2.0/mlflow/experiments/search", { body: { max_results: 1 }, headers })).status;
+      for (const host of ["mlflow.example.com", "mlflow.example.com:8443", `${name}.${scene.namespace}.svc:5000`])
+        assert.equal(await status({ host }), 200, host);
+      for (const host of ["mlflow.example.com:80", "MLFLOW.example.com", "other.example.com", "x.mlflow.example.com"])
+        assert.equal(await status({ host }), 403, host);
+      assert.equal(await status({ origin: "https://mlflow.example.com" }), 200);
+      for (const origin of ["http://mlflow.example.com", "https://evil.example.com", "null"])
+        assert.equal(await status({ origin }), 403, origin);
+    },
+  );
+
+  await context.test(
+    "two replicas are replaced for a changed Secret under steady load, and no request fails",
+    async () => {
+      await scene.apply({ metadata: { name }, spec: { ...spec, replicas: 2 } });
+      await scene.ready(name);
+      await patiently(async () => assert.equal((await scene.pods(name)).length, 2), 60);
+      const before = (await scene.pods(name)).map(({ metadata }) => metadata.uid);
+      const load = steadyLoad(admin);
+      await scene.objects.patch("Secret", "setting", { stringData: { level: "2" } });
+      await patiently(() => allReplaced(scene, before, 2), 300);
+      await scene.ready(name);
+      const { answered, failed } = await load.end();
+      assert.ok(answered > 10, `only ${answered} requests were answered`);
+      assert.deepEqual(failed, []);
+      context.diagnostic(`${answered} requests were answered during the rollout, none failed`);
+    },
+  );
+
+  await context.test("a pod of one worker takes at most half a GiB", async () => {
+    const used = (await scene.pods(name)).map(async ({ metadata }) =>
+      Number(await scene.inPod(metadata.name, ["python", "-c", workingSetProgram])),
+    );
+    const mebibytes = (await Promise.all(used)).map((bytes) => Math.round(bytes / 2 ** 20));
+    context.diagnostic(`pods use ${mebibytes.join(" and ")} MiB after the requests above`);
+    assert.ok(mebibytes.every((each) => each > 0 && each <= 512));
+  });
+
+  await context.test("a node that kills and evicts pods while the operator is away loses nothing", async () => {
+    const run = await logRun(admin);
+    const [killed, evicted] = await scene.pods(name);
+    assert.ok(killed !== undefined && evicted !== undefined);
+    const restarts = restartsOf(killed);
+    await scene.stopOperator();
+    await killContainer(killed);
+    await scene.objects.evict(evicted.metadata.name);
+    await scene.startOperator();
+    await patiently(async () => {
+      await allReplaced(scene, [evicted.metadata.uid], 2);
+      const again = (await scene.pods(name)).find(({ metadata }) => metadata.uid === killed.metadata.uid);
+      assert.equal(restartsOf(again), restarts + 1, "the container was not restarted");
+    }, 300);
+    const all = await scene.pods(name);
+    for (const { metadata } of all) await scene.objects.remove("Pod", metadata.name, { gracePeriodSeconds: 0 });
+    const former = all.map(({ metadata }) => metadata.uid);
+    await patiently(() => allReplaced(scene, former, 2), 300);
+    await scene.ready(name);
+    await assertKept(admin, run);
   });
 });
 
@@ -95,29 +158,34 @@ function ipOf(pod: { status?: { podIP?: string } } | undefined): string {
   return ip;
 }
 
-/** One request after another, each over a connection of its own, until it is ended. */
-function steadyLoad(mlflow: Mlflow) {
-  const failed: string[] = [];
-  let answered = 0;
-  let isOver = false;
-  const note = ({ status, body }: MlflowAnswer) => {
-    if (status === 200) answered += 1;
-    else failed.push(`${status} ${body}`);
-  };
-  const path = "/api/2.0/mlflow/experiments/search?max_results=1";
-  const running = (async () => {
-    while (!isOver) {
-      await mlflow
-        .call("GET", path, { headers: { connection: "close" } })
-        .then(note, (error: unknown) => void failed.push(String(error)));
-      await sleep(50);
-    }
-  })();
-  return {
-    end: async () => {
-      isOver = true;
-      await running;
-      return { answered, failed };
-    },
-  };
+/** Asserts that so many pods are ready, and none of them is one of the former. */
+async function allReplaced(scene: LiveScene, former: readonly (string | undefined)[], count: number): Promise<void> {
+  const pods = await scene.pods(name);
+  const ready = pods.filter(({ status }) => status?.conditions?.some((c) => c.type === "Ready" && c.status === "True"));
+  assert.equal(ready.length, count);
+  assert.ok(pods.every(({ metadata }) => !former.includes(metadata.uid)));
 }
+
+function restartsOf(pod: Pod | undefined): number {
+  return pod?.status?.containerStatuses?.[0]?.restartCount ?? 0;
+}
+
+/** As the kernel does it when memory is short: nobody is asked. */
+async function killContainer(pod: Pod): Promise<void> {
+  const machine = await findMachine();
+  const id = pod.status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "");
+  assert.ok(machine !== undefined && id !== undefined);
+  const programs = await clusterPrograms(() => {});
+  await machine.succeed(programs("ctr"), ["--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", id]);
+}
+
+/** Memory of the container without what the kernel would give back at once, as kubelet counts it; cgroup v2, else v1. */
+const workingSetProgram = `
+from pathlib import Path
+root = Path("/sys/fs/cgroup")
+v2 = (root / "memory.current").exists()
+folder = root if v2 else root / "memory"
+used = int((folder / ("memory.current" if v2 else "memory.usage_in_bytes")).read_text())
+stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+print(used - int(stat["inactive_file" if v2 else "total_inactive_file"]))
+`;

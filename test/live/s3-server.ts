@@ -9,6 +9,15 @@ export interface S3Server {
   readonly store: object;
   /** The keys of all objects in the bucket. */
   readonly keys: () => Promise<readonly string[]>;
+  /** Makes a user who may do just these actions, such as `s3:Get*`, and gives the content of a Secret with the key. */
+  readonly userWhoMay: (name: string, actions: readonly string[]) => Promise<AccessKey>;
+  /** From now on a request needs the signature of a user who may do what it asks. */
+  readonly askForSignatures: () => Promise<void>;
+}
+
+export interface AccessKey {
+  readonly AWS_ACCESS_KEY_ID: string;
+  readonly AWS_SECRET_ACCESS_KEY: string;
 }
 
 const bucket = "mlflow-artifacts-of-tests";
@@ -42,5 +51,44 @@ export async function startS3(scene: LiveScene): Promise<S3Server> {
       const listing = await (await fetch(`${url}?list-type=2`)).text();
       return [...listing.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key ?? "");
     },
+    userWhoMay: async (name, actions) => {
+      const iam = (action: string, more = {}) => callIam(`http://${address}:${port}/`, { Action: action, ...more });
+      await iam("CreateUser", { UserName: name });
+      const document = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: actions, Resource: "*" }] };
+      const policy = { PolicyName: "only", PolicyDocument: JSON.stringify(document) };
+      await iam("PutUserPolicy", { UserName: name, ...policy });
+      const key = await iam("CreateAccessKey", { UserName: name });
+      return {
+        AWS_ACCESS_KEY_ID: within(key, "AccessKeyId"),
+        AWS_SECRET_ACCESS_KEY: within(key, "SecretAccessKey"),
+      };
+    },
+    askForSignatures: async () => {
+      const headers = { "content-type": "text/plain" };
+      const answer = await fetch(`http://${address}:${port}/moto-api/reset-auth`, {
+        method: "POST",
+        headers,
+        body: "0",
+      });
+      assert.equal(answer.status, 200, await answer.text());
+    },
   };
+}
+
+/** moto tells its services apart by the scope of the signature, and looks at nothing else of it until it is told to. */
+const ofIam =
+  "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=of-nobody";
+
+async function callIam(url: string, parameters: Readonly<Record<string, string>>): Promise<string> {
+  const body = new URLSearchParams({ Version: "2010-05-08", ...parameters });
+  const answer = await fetch(url, { method: "POST", headers: { authorization: ofIam }, body });
+  const text = await answer.text();
+  assert.equal(answer.status, 200, text);
+  return text;
+}
+
+function within(xml: string, element: string): string {
+  const found = new RegExp(`<${element}>([^<]+)</${element}>`).exec(xml)?.[1];
+  assert.ok(found !== undefined, `there is no ${element}`);
+  return found;
 }

@@ -71,6 +71,15 @@ describe("the migration", () => {
     assert.equal(migrationOf(wanted, [deploymentOf(inputs(server({ version: "3.16.1" })))]).complete, false);
   });
 
+  test("says what the check of the artifact store reported, before its own program has run", () => {
+    const report = { reason: "ArtifactStoreReadOnly", message: "the bucket does not let these credentials write" };
+    const job = live();
+    const waiting = { ...base, restartCount: 0, state: { waiting: { reason: "PodInitializing" } } };
+    const initContainerStatuses = [{ ...restarting(JSON.stringify(report)), name: "check-artifacts" }];
+    const found = migrationOf(wanted, [job, podOf(job, { initContainerStatuses, containerStatuses: [waiting] })]);
+    assert.deepEqual(found.cause, report);
+  });
+
   test("says what its program reported, and shows no other words of a failing container", () => {
     const failing = (message: string) => {
       const job = live();

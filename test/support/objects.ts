@@ -116,6 +116,8 @@ export interface Objects {
   /** A merge patch, as another field manager than the operator. */
   patch<K extends ObjectKind>(kind: K, name: string, patch: unknown, subresource?: string): Promise<ObjectOf[K]>;
   remove(kind: ObjectKind, name: string, options?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Has a pod leave its node, as a drain does. */
+  evict(pod: string): Promise<void>;
   /** Any call; its status and the parsed answer. */
   attempt(
     method: string,
@@ -172,6 +174,10 @@ export function objects(cluster: ClusterAccess, namespace: string): Objects {
       call("PATCH", `${pathOf(kind, namespace, name)}${subresource}?fieldManager=somebody`, patch, mergePatch),
     remove: async (kind, name, options = {}) => {
       await call("DELETE", pathOf(kind, namespace, name), { apiVersion: "v1", kind: "DeleteOptions", ...options });
+    },
+    evict: async (name) => {
+      const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace } };
+      await call("POST", `${pathOf("Pod", namespace, name)}/eviction`, body);
     },
   };
 }

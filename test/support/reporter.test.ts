@@ -37,6 +37,11 @@ test("a file that passes is one line, without what it wrote", async () => {
   assert.match(text, /^✔ case-0\.test\.ts {2}2 tests, \d+\.\d s\n2 passed, 0 failed, 0 skipped\n$/);
 });
 
+test("what a test has to tell is shown below its file", async () => {
+  const { text } = await reportOf('test("a", (t) => t.diagnostic("12 ms"));');
+  assert.match(text, /^✔ case-0\.test\.ts {2}1 tests, \d+\.\d s\n {4}12 ms\n1 passed/);
+});
+
 test("leaf tests are counted, suites and parents are not", async () => {
   const { last } = await reportOf(`
     describe("suite", () => { test("1", () => {}); describe("inner", () => { test("2", () => {}); }); });

@@ -32,12 +32,14 @@ interface FileState {
   /** Tests ended at each depth since the last one ended at the depth above it: a test with any below it is no leaf. */
   readonly ended: number[];
   readonly failures: string[];
+  /** What its tests said by `context.diagnostic`. */
+  readonly notes: string[];
   readonly output: string[];
 }
 
 /**
- * A reporter for `run()` of node:test with process isolation: one line for a file that passes, everything about a
- * failure with the file's output, and counts added to `tally`. A test marked todo counts as skipped, whatever it does;
+ * A reporter for `run()` of node:test with process isolation: one line for a file that passes, with its
+ * diagnostics below it, everything about a failure with the file's output, and counts added to `tally`. A test marked todo counts as skipped, whatever it does;
  * a file without tests as failed. Names are given relative to `root`.
  */
 export function reporter(tally: Tally, root: string): (events: AsyncIterable<TestEvent>) => AsyncGenerator<string> {
@@ -60,6 +62,7 @@ export function reporter(tally: Tally, root: string): (events: AsyncIterable<Tes
       const file = event.data && fileOf(event.data);
       if (!file) continue;
       if (event.type === "test:start") stateOf(file);
+      if (event.type === "test:diagnostic") stateOf(file).notes.push(event.data.message);
       if (event.type === "test:stdout" || event.type === "test:stderr") stateOf(file).output.push(event.data.message);
       if (event.type === "test:pass" || event.type === "test:fail") {
         if (event.data.name === file) {
@@ -80,6 +83,7 @@ const freshState = (): FileState => ({
   skipped: 0,
   ended: [],
   failures: [],
+  notes: [],
   output: [],
 });
 
@@ -130,18 +134,20 @@ function described(error: Error): string {
 const outputLines = 400;
 
 function fileReport(file: string, state: FileState, milliseconds: number): string {
-  const { passed, failed, skipped, failures, output } = state;
+  const { passed, failed, skipped, failures, notes, output } = state;
   const count = [
     `${passed + failed} tests`,
     ...(failed ? [`${failed} failed`] : []),
     ...(skipped ? [`${skipped} skipped`] : []),
   ];
   const line = resultLine(failed === 0, file, `${count.join(", ")}, `, milliseconds);
-  if (failed === 0) return line;
+  const told = notes.map((text) => `    ${text}\n`);
+  if (failed === 0) return [line, ...told].join("");
   const said = output.join("").trimEnd().split("\n").slice(-outputLines).join("\n");
   return [
     line,
     ...failures.map((text) => `\n  ✖ ${text}\n`),
+    ...told,
     ...(said ? [`\n  Output of ${file}:\n${said}\n`] : []),
     "\n",
   ].join("");

@@ -5,9 +5,6 @@ import { join, relative, resolve, sep } from "node:path";
 /** Tiers that need something running, by their folder below `test/`; every other test is of the tier `unit`. */
 export const heavyTiers = ["chart", "apiserver", "live"] as const;
 
-/** Not yet part of "everything": a test of it has still to pass, and it takes longer than all the others. */
-const onlyByName = "live";
-
 export interface Tier {
   readonly name: string;
   /** Absolute paths, sorted. */
@@ -16,19 +13,15 @@ export interface Tier {
 
 /**
  * What the arguments of the test command ask for: names of tiers, of folders below `test/` (such as `chart`), or paths
- * of test files or folders; nothing asks for everything but the tier `live`. In the order in which they run: `unit` first.
- * Throws for an argument that is none of these.
+ * of test files or folders; nothing asks for everything. In the order in which they run: `unit` first. Throws for an
+ * argument that is none of these.
  */
 export async function chosenTiers(root: string, args: readonly string[]): Promise<readonly Tier[]> {
   const testFolder = join(root, "test");
   const all: string[] = [];
   for await (const file of glob("**/*.test.ts", { cwd: testFolder })) all.push(join(testFolder, file));
   const picks = args.map((arg) => pickedBy(arg, testFolder));
-  const chosen = all
-    .sort()
-    .filter((file) =>
-      picks.length === 0 ? tierOf(file, testFolder) !== onlyByName : picks.some((pick) => pick(file)),
-    );
+  const chosen = all.sort().filter((file) => picks.length === 0 || picks.some((pick) => pick(file)));
   return ["unit", ...heavyTiers]
     .map((name) => ({ name, files: chosen.filter((file) => tierOf(file, testFolder) === name) }))
     .filter(({ files }) => files.length > 0);

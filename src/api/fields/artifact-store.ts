@@ -71,6 +71,14 @@ export const artifactStore = z
           "Direct: clients talk to the store with credentials of their own.",
       })
       .optional(),
+    connectionCheck: z
+      .boolean()
+      .meta({
+        description:
+          "Whether the migration's Job shows that MLflow may write to the bucket before pods start. Default: true. " +
+          "Set it to false for a server that shall only read.",
+      })
+      .optional(),
     maxUploadSize: size(
       `Largest artifact that a client may send through MLflow; sizes the pods' temporary space. Default: ${defaults.maxUploadSize}.`,
     ).optional(),
@@ -83,6 +91,10 @@ export const artifactStore = z
       {
         rule: "!(has(self.persistentVolume) && has(self.access) && self.access == 'Direct')",
         message: "access: Direct needs s3: clients cannot reach a volume; leave out access",
+      },
+      {
+        rule: "!has(self.connectionCheck) || (has(self.s3) && !(has(self.access) && self.access == 'Direct'))",
+        message: "connectionCheck is about a bucket that MLflow itself writes to: it needs s3, without access: Direct",
       },
       {
         rule: "has(self.persistentVolume) == has(oldSelf.persistentVolume)",

@@ -27,6 +27,12 @@ export function environment(inputs: Inputs): V1EnvVar[] {
   return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
 }
 
+/** What of it decides how MLflow reaches its artifacts, for a check that does the same before MLflow starts. */
+export function artifactEnvironment(inputs: Inputs): V1EnvVar[] {
+  const ours = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath), ...artifacts(inputs)];
+  return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
+}
+
 /** Variables from whole Secrets and ConfigMaps. */
 export function environmentFrom({ server }: Inputs): V1EnvFromSource[] {
   return server.spec.server?.envFrom ?? [];

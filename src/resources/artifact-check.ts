@@ -1,0 +1,45 @@
+import type { V1Container } from "@kubernetes/client-node";
+import type { Inputs } from "./inputs.ts";
+import { keyedHash } from "./inputs-hash.ts";
+import { dataKeys } from "./names.ts";
+import { artifactEnvironment, environmentFrom } from "./pod/environment.ts";
+import { imageOf } from "./pod/image.ts";
+import type { Mounted } from "./pod/mounted.ts";
+import { containerSecurityContext } from "./pod/security.ts";
+import { storeAuthorities, temporary } from "./pod/volumes.ts";
+
+/**
+ * Shows that MLflow may write to its bucket, with the server's own environment, before anything is migrated or started.
+ * Nothing else would tell until a user's artifact is lost. Undefined where the server itself writes to no bucket, or
+ * the spec wants no check.
+ */
+export function artifactCheck(inputs: Inputs, program: Mounted): V1Container | undefined {
+  if (!isChecked(inputs)) return undefined;
+  const envFrom = environmentFrom(inputs);
+  const [{ mountPath } = { mountPath: "" }] = program.mounts;
+  return {
+    name: "check-artifacts",
+    image: imageOf(inputs),
+    imagePullPolicy: inputs.server.spec.image?.pullPolicy ?? "IfNotPresent",
+    workingDir: "/",
+    command: ["python", `${mountPath}/${dataKeys.artifactCheckProgram}`],
+    env: artifactEnvironment(inputs),
+    ...(envFrom.length > 0 && { envFrom }),
+    resources: { requests: { cpu: "100m", memory: "256Mi" } },
+    volumeMounts: [program, temporary(inputs), ...storeAuthorities(inputs)].flatMap(({ mounts }) => mounts),
+    securityContext: containerSecurityContext,
+  };
+}
+
+/** Which bucket, as whom: the check is made again when that changes. Keyed, so that nothing can be guessed from it. */
+export function artifactCheckHash(inputs: Inputs): string | undefined {
+  const { s3 } = inputs.server.spec.artifactStore;
+  if (!isChecked(inputs)) return undefined;
+  const credentials = inputs.references.secrets.get(s3?.credentials?.secretName ?? "")?.data ?? {};
+  return keyedHash(inputs, JSON.stringify([s3, Object.entries(credentials).sort()]));
+}
+
+function isChecked({ server }: Inputs): boolean {
+  const { s3, access, connectionCheck } = server.spec.artifactStore;
+  return s3 !== undefined && access !== "Direct" && connectionCheck !== false;
+}

@@ -1,0 +1,134 @@
+"""Shows that MLflow may write to its bucket, before the databases are migrated and any pod starts.
+
+Runs in the MLflow image with the environment of the server, and uses MLflow's own client for the bucket, so what is
+proved is what the server will do. It begins the upload of an object in parts and aborts it: that takes the right to
+write objects, and nothing is left in the bucket, not even where nobody may delete.
+
+Environment: that of the server, and
+  MIGRATION_TERMINATION_LOG         where the failure is reported; default /dev/termination-log
+
+Exit code 0: MLflow may write. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and on
+stderr. Reasons: ArtifactStoreReadOnly, ArtifactStoreAuthenticationFailed, ArtifactStoreUnreachable, ArtifactStoreNotFound,
+ArtifactStoreTLSVerificationFailed, ArtifactStoreRejected, ImageUnsuitable.
+
+No credential and no text of an exception is ever written; messages are made of bucket, endpoint and error codes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import NoReturn
+
+OUT = sys.stdout
+ERR = sys.stderr
+LOCATION = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
+ENDPOINT = os.environ.get("MLFLOW_S3_ENDPOINT_URL") or "AWS"
+
+# Codes of the S3 protocol: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+CODES = {
+    "AccessDenied": "ArtifactStoreReadOnly",
+    "AllAccessDisabled": "ArtifactStoreReadOnly",
+    "403": "ArtifactStoreReadOnly",
+    "NoSuchBucket": "ArtifactStoreNotFound",
+    "404": "ArtifactStoreNotFound",
+    "InvalidAccessKeyId": "ArtifactStoreAuthenticationFailed",
+    "SignatureDoesNotMatch": "ArtifactStoreAuthenticationFailed",
+    "InvalidClientTokenId": "ArtifactStoreAuthenticationFailed",
+    "AuthFailure": "ArtifactStoreAuthenticationFailed",
+    "ExpiredToken": "ArtifactStoreAuthenticationFailed",
+    "InvalidToken": "ArtifactStoreAuthenticationFailed",
+    "TokenRefreshRequired": "ArtifactStoreAuthenticationFailed",
+}
+# Of botocore, where there was no answer. Of its base classes the first that is named here counts.
+CLASSES = {
+    "NoCredentialsError": "ArtifactStoreAuthenticationFailed",
+    "PartialCredentialsError": "ArtifactStoreAuthenticationFailed",
+    "CredentialRetrievalError": "ArtifactStoreAuthenticationFailed",
+    "SSLError": "ArtifactStoreTLSVerificationFailed",
+    "HTTPClientError": "ArtifactStoreUnreachable",
+    "ConnectionError": "ArtifactStoreUnreachable",
+    "ConnectTimeoutError": "ArtifactStoreUnreachable",
+}
+REMEDIES = {
+    "ArtifactStoreReadOnly": "does not let these credentials write. Grant them s3:PutObject (and s3:AbortMultipartUpload) on it,"
+    " or set artifactStore.connectionCheck: false for a server that shall only read",
+    "ArtifactStoreAuthenticationFailed": "does not accept the credentials, or there are none. Mend the Secret that"
+    " artifactStore.s3.credentials names, or the role of the service account",
+    "ArtifactStoreUnreachable": "does not answer. Check artifactStore.s3.endpointUrl and region, and that network policies"
+    " let these pods reach it",
+    "ArtifactStoreNotFound": "does not exist there. Create the bucket, or mend artifactStore.s3.bucket",
+    "ArtifactStoreRejected": "refuses an upload. Check region, endpointUrl and the bucket's policy",
+    "ArtifactStoreTLSVerificationFailed": "could not be reached by verified TLS. Check that its certificate is signed by"
+    " artifactStore.s3.ca, or by a public authority, and carries this host name",
+}
+
+
+def place() -> str:
+    return f'bucket "{LOCATION.removeprefix("s3://").partition("/")[0]}" at {ENDPOINT}'
+
+
+def give_up(reason: str, message: str) -> NoReturn:
+    line = json.dumps({"reason": reason, "message": message[:2000]})
+    print(line, file=ERR, flush=True)
+    with contextlib.suppress(OSError):
+        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(f"{line}\n", encoding="utf-8")
+    os._exit(1)
+
+
+def judged(error: Exception) -> tuple[str, str]:
+    """The stable reason of an exception, and the code or class that it was known by."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        code = re.sub(r"[^A-Za-z0-9._-]", "?", str(response.get("Error", {}).get("Code", "")))[:60]
+        return CODES.get(code, "ArtifactStoreRejected"), code
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    reason = next((CLASSES[kind] for kind in kinds if kind in CLASSES), "ArtifactStoreRejected")
+    return reason, kinds[0]
+
+
+def check() -> None:
+    from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
+
+    store = S3ArtifactRepository(LOCATION)
+    bucket, prefix = store.parse_s3_compliant_uri(LOCATION)
+    key = "/".join(part for part in (prefix, ".mlflow-operator-check") if part)
+    client = store._get_s3_client()
+    # A bucket may take nothing without these: a key to encrypt with, an access list.
+    extra = {**(store.get_s3_file_upload_extra_args() or {}), **getattr(store, "_bucket_owner_params", {})}
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key, **extra)
+    # What cannot be aborted expires by the bucket's rules; it can be written to all the same.
+    with contextlib.suppress(Exception):
+        client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
+
+
+def main() -> NoReturn:
+    # As process 1 of a container a signal without a handler is ignored.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    warnings.simplefilter("ignore")
+    # What hangs is told within a minute, and what is tried again is the whole container.
+    os.environ.update({"AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"})
+    try:
+        import botocore.config
+
+        default = botocore.config.Config.OPTION_DEFAULTS
+        default.update({"connect_timeout": 10, "read_timeout": 10})
+        check()
+    except ImportError as error:
+        give_up("ImageUnsuitable", f"The image lacks {error.name or 'a package'}, which MLflow needs for S3. Use the project's image.")
+    except Exception as error:
+        reason, code = judged(error)
+        give_up(reason, f"Writing: the {place()} {REMEDIES[reason]} ({code}).")
+    print(f"{place()} can be written to", file=OUT, flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

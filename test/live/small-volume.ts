@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { findMachine } from "../cluster/machine.ts";
+import { places } from "../cluster/places.ts";
+import type { LiveScene } from "./live-scene.ts";
+
+/** A volume of the node with a limit that is kept: memory with a file system on it. */
+export interface SmallVolume {
+  /** A claim that names it gets this very volume. */
+  readonly storageClassName: string;
+  readonly resize: (size: string) => Promise<void>;
+}
+
+/** Makes it, with `size` as mount(8) takes it, and unmakes it with the test. It says of itself that it has 1 GiB. */
+export async function smallVolume(context: TestContext, scene: LiveScene, size: string): Promise<SmallVolume> {
+  const machine = await findMachine();
+  assert.ok(machine !== undefined, "there is no node");
+  const name = `small-${scene.namespace}`;
+  const path = `${places.state}/volumes/${name}`;
+  await machine.succeed("mkdir", ["-p", path]);
+  await machine.succeed("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0777`, "tmpfs", path]);
+  const volumes = "/api/v1/persistentvolumes";
+  const made = await scene.cluster.request("POST", volumes, {
+    body: {
+      metadata: { name },
+      spec: {
+        capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        persistentVolumeReclaimPolicy: "Retain",
+        storageClassName: name,
+        hostPath: { path, type: "Directory" },
+      },
+    },
+  });
+  assert.equal(made.status, 201, made.body);
+  context.after(async () => {
+    await scene.cluster.request("DELETE", `${volumes}/${name}`);
+    // A pod may hold it for a moment yet: what is in use is unmounted when it is no more.
+    await machine.succeed("umount", ["--lazy", path]);
+    await machine.succeed("rmdir", [path]);
+  });
+  return {
+    storageClassName: name,
+    resize: async (larger) => void (await machine.succeed("mount", ["-o", `remount,size=${larger}`, path])),
+  };
+}

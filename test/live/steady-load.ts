@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
+
+export interface Load {
+  /** Ends it and tells how many requests were answered with 200, and what became of the others. */
+  readonly end: () => Promise<{ readonly answered: number; readonly failed: readonly string[] }>;
+}
+
+/** One request after another, each over a connection of its own, until it is ended. */
+export function steadyLoad(mlflow: Mlflow): Load {
+  const failed: string[] = [];
+  let answered = 0;
+  let isOver = false;
+  const note = ({ status, body }: MlflowAnswer) => {
+    if (status === 200) answered += 1;
+    else failed.push(`${status} ${body}`);
+  };
+  const path = "/api/2.0/mlflow/experiments/search?max_results=1";
+  const running = (async () => {
+    while (!isOver) {
+      await mlflow
+        .call("GET", path, { headers: { connection: "close" } })
+        .then(note, (error: unknown) => void failed.push(String(error)));
+      await sleep(50);
+    }
+  })();
+  return {
+    end: async () => {
+      isOver = true;
+      await running;
+      return { answered, failed };
+    },
+  };
+}
