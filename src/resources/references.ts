@@ -2,6 +2,8 @@ import type { CertificateAuthority } from "../api/fields/reference.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { dataKeys } from "./names.ts";
 
+type Basic = NonNullable<MlflowServerSpec["authentication"]["basic"]>;
+
 /** A Secret or ConfigMap that a spec names, and the keys of it that are needed. */
 export interface Reference {
   readonly kind: "Secret" | "ConfigMap";
@@ -24,9 +26,7 @@ export function referencesOf(spec: MlflowServerSpec): Reference[] {
       ? [secret(backendStore.uriSecret.secretName, [backendStore.uriSecret.key], "spec.backendStore.uriSecret")]
       : []),
     ...databaseReferences(basic?.database?.postgresql, "spec.authentication.basic.database.postgresql"),
-    ...(basic?.admin
-      ? [secret(basic.admin.secretName, [dataKeys.username, dataKeys.password], "spec.authentication.basic.admin")]
-      : []),
+    ...administratorReferences(basic?.admin),
     ...storeReferences(artifactStore),
     ...serverReferences(spec.server),
   ];
@@ -55,6 +55,12 @@ function databaseReferences(database: MlflowServerSpec["backendStore"]["postgres
     secret(secretName, [usernameKey, passwordKey], `${path}.credentials`),
     ...authorityReferences(database.ca, `${path}.ca`),
   ];
+}
+
+function administratorReferences(admin: Basic["admin"]): Reference[] {
+  if (admin === undefined) return [];
+  const { secretName, usernameKey = dataKeys.username, passwordKey = dataKeys.password } = admin;
+  return [secret(secretName, [usernameKey, passwordKey], "spec.authentication.basic.admin")];
 }
 
 function storeReferences({ s3 }: MlflowServerSpec["artifactStore"]): Reference[] {

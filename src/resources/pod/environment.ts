@@ -54,8 +54,8 @@ export function adminCredentials({ server }: Inputs): V1EnvVar[] {
   if (basic === undefined) return [];
   const secretName = basic.admin?.secretName ?? objectNames.admin(server.metadata.name);
   return [
-    fromSecret("MLFLOW_AUTH_ADMIN_USERNAME", secretName, dataKeys.username),
-    fromSecret("MLFLOW_AUTH_ADMIN_PASSWORD", secretName, dataKeys.password),
+    fromSecret("MLFLOW_AUTH_ADMIN_USERNAME", secretName, basic.admin?.usernameKey ?? dataKeys.username),
+    fromSecret("MLFLOW_AUTH_ADMIN_PASSWORD", secretName, basic.admin?.passwordKey ?? dataKeys.password),
   ];
 }
 
