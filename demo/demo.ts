@@ -1,30 +1,40 @@
-/** `npm run demo`: from nothing to MlflowServers that the operator works on, watched live. See --help. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+/** `npm run demo`: from nothing to an MLflow that the operator runs, used by MLflow's own client. See --help. */
 import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { MlflowServer } from "../src/api/server.ts";
-import { kinds, kindsWith } from "../src/kube/kinds.ts";
-import type { Owned } from "../src/kube/manifests.ts";
-import { managedSelector } from "../src/kube/names.ts";
-import { completed } from "../test/control-plane/completed.ts";
-import { type Kubernetes, kubernetesApi } from "../test/control-plane/kubernetes.ts";
+import { versions } from "../src/api/versions.ts";
+import { logRun } from "./client.ts";
+import { type Ground, ground } from "./ground.ts";
+import { type Kubectl, kubectlOn } from "./kubectl.ts";
+import { look } from "./look.ts";
+import { freshNamespace, removeNamespace } from "./namespace.ts";
+import { type Operator, startOperator } from "./operator.ts";
+import { conditionOf, isReady, isSettled, picture } from "./picture.ts";
+import { type Forwarding, portForward } from "./port-forward.ts";
 import { screen } from "./screen.ts";
-import { tree } from "./tree.ts";
+import { whatNext } from "./what-next.ts";
 
-const help = `npm run demo [-- --kubeconfig <path>] [--keep]
+const help = `npm run demo [-- --kubeconfig <path> [--image-repository <name>]] [--keep]
 
-Takes a Kubernetes API, installs the CRD, runs the operator against it and applies examples/ in the namespace mlflow-demo.
+Takes a Kubernetes, runs the operator against it, and has it make an MLflow of examples/sqlite-quick-start.yaml in the
+namespace mlflow-demo. Then MLflow's own client logs a run there, and a browser looks at it.
 
-  --kubeconfig <path>   a cluster that you may use for this (your current kubeconfig is never taken by itself). Without it:
-                        K3s in Docker where an engine can pull images, else a control plane built once from Go modules
-  --keep                leave everything running at the end, until Ctrl-C (what a terminal gets anyway)`;
+  --kubeconfig <path>         a cluster that you may use for this (your current kubeconfig is never taken by itself). Without
+                              it: K3s in Docker where an engine can pull it; as root on Debian a Kubernetes of one node on
+                              this machine (docs/test-cluster.md); else a control plane without nodes, which shows objects only
+  --image-repository <name>   where that cluster gets MLflow's image (docs/images.md says how to build it)
+  --keep                      leave everything running at the end, until Ctrl-C (what a terminal gets anyway)`;
 
 const { values } = parseArgs({
-  options: { kubeconfig: { type: "string" }, keep: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+  options: {
+    kubeconfig: { type: "string" },
+    "image-repository": { type: "string" },
+    keep: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  },
 });
 if (values.help) {
   console.log(help);
@@ -32,131 +42,131 @@ if (values.help) {
 }
 
 const namespace = "mlflow-demo";
-const { say, show } = screen(process.stdout);
+const quickStart = "sqlite-quick-start.yaml";
+const stays = values.keep === true || process.stdout.isTTY;
+const { say, show, rest } = screen(process.stdout);
 const ended = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ended.abort());
 
-let api: Kubernetes | undefined;
-let operator: ChildProcess | undefined;
+let place: Ground | undefined;
+let operator: Operator | undefined;
+let forwarding: Forwarding | undefined;
 try {
-  process.exitCode = await demo();
+  await demo();
+} catch (error) {
+  if (!ended.signal.aborted) {
+    say(`the demo ends here: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
 } finally {
-  if (operator !== undefined && operator.exitCode === null) {
-    operator.kill("SIGTERM");
-    await new Promise((resolve) => operator?.once("exit", resolve));
-  }
-  if (api !== undefined && values.kubeconfig !== undefined)
-    await kubectl(["delete", "namespace", namespace, "--wait=false"]);
-  await api?.close();
+  await cleanUp();
 }
 
-async function demo(): Promise<number> {
-  say("looking for a Kubernetes API");
-  api = await kubernetesApi({ ...(values.kubeconfig !== undefined && { kubeconfig: values.kubeconfig }), report: say });
-  say(`using ${api.description}`);
-  const nodes = JSON.parse(await kubectl(["get", "nodes", "-o", "json"])).items.length;
-
+async function demo(): Promise<void> {
+  say("looking for a Kubernetes");
+  place = await ground(values.kubeconfig, `mlflow-server:${versions[0].version}`, say);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ended.abort());
+  say(`using ${place.description}`);
+  const kubectl = kubectlOn(place);
+  const hasNodes = JSON.parse(await kubectl(["get", "nodes", "-o", "json"])).items.length > 0;
   say("installing the CustomResourceDefinition (crds/)");
-  await kubectl(["apply", "--server-side", "-f", "crds/mlflowservers.yaml"]);
+  await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/mlflowservers.yaml"]);
   await kubectl(["wait", "--for=condition=Established", "crd/mlflowservers.mlflow-operator.dev", "--timeout=30s"]);
-  const log = join(await mkdtemp(join(tmpdir(), "mlflow-operator-demo-")), "operator.log");
-  say(`starting the operator; its log: ${log}`);
-  operator = startOperator(api.kubeconfigPath, log);
-
-  const files = (await readdir("examples")).filter((file) => file.endsWith(".yaml")).sort();
-  say(`applying ${files.map((file) => `examples/${file}`).join(", ")} in namespace ${namespace}`);
-  await kubectl(["create", "namespace", namespace]);
-  for (const file of files) await kubectl(["apply", "-n", namespace, "-f", join("examples", file)]);
-
-  const outcome = await follow(nodes);
-  if (ended.signal.aborted) return 0;
-  for (const line of outcome.lines) say(line);
-  whatNext(api, nodes);
-  if (values.keep || process.stdout.isTTY) {
-    say("everything stays up until you press Ctrl-C");
-    while (!ended.signal.aborted) {
-      await sleep(1000, undefined, { signal: ended.signal }).catch(() => undefined);
-      if (!ended.signal.aborted) await picture();
-    }
+  await freshNamespace(kubectl, namespace, say);
+  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-demo-"));
+  const logPath = join(directory, "operator.log");
+  say(`starting the operator; its log: ${logPath}`);
+  const imageRepository = values["image-repository"];
+  operator = startOperator({
+    kubeconfigPath: place.kubeconfigPath,
+    namespace,
+    logPath,
+    ...(imageRepository !== undefined && { imageRepository }),
+  });
+  if (hasNodes) await useMlflow(kubectl, place, join(directory, "mlflow.png"));
+  else await showObjects(kubectl);
+  rest();
+  console.log(whatNext({ ground: place, namespace, port: forwarding?.port, hasNodes, stays }));
+  if (!stays) return;
+  console.log("Everything stays up until you press Ctrl-C.\n");
+  while (!ended.signal.aborted) {
+    await sleep(1000, undefined, { signal: ended.signal }).catch(() => undefined);
+    if (!ended.signal.aborted && process.stdout.isTTY) show((await picture(kubectl, namespace)).lines);
   }
-  return outcome.exitCode;
 }
 
-/** Shows the tree until the servers are ready or, without nodes, until they wait for nothing but a node. */
-async function follow(nodes: number): Promise<{ lines: string[]; exitCode: number }> {
-  const deadline = Date.now() + (nodes === 0 ? 45_000 : 300_000);
-  while (Date.now() < deadline && !ended.signal.aborted) {
-    const servers = await picture();
-    if (operator?.exitCode !== null) return { lines: ["the operator has ended: see its log"], exitCode: 1 };
-    const reasons = servers.map((server) => conditionOf(server, "Ready")?.reason);
-    const ready = servers.filter((server) => conditionOf(server, "Ready")?.status === "True");
-    if (servers.length > 0 && ready.length === servers.length) return { lines: ["every server is Ready"], exitCode: 0 };
-    if (nodes === 0 && servers.length > 0 && reasons.every((reason) => reason === "MigrationRunning")) {
-      return {
-        lines: [
-          "This Kubernetes API has no node to run pods on, so this is as far as it goes: all objects are there, and the",
-          "servers wait for their database migrations, which are pods. With a cluster that has nodes they become Ready.",
-        ],
-        exitCode: 0,
-      };
-    }
-    await sleep(300);
+/** The whole way: up, in, used and looked at; and what is said where it is not possible. */
+async function useMlflow(kubectl: Kubectl, on: Ground, screenshotPath: string): Promise<void> {
+  await apply(kubectl, [quickStart]);
+  const began = Date.now();
+  const server = await readyServer(kubectl);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  say(`MLflow is up ${seconds} s after its manifest was applied: ${server.status?.url}`);
+  say("a pod with MLflow's own Python client starts beside it, and runs demo/log-a-run.py:");
+  const run = await logRun(kubectl, server, (line) => say(`  ${line}`));
+  forwarding = await portForward(on, namespace, server.metadata.name, 5000);
+  await look(kubectl, { server, run, port: forwarding.port, path: screenshotPath }, say);
+  say("the other examples name databases that are not here: the operator has to say so, and what to do");
+  await apply(kubectl, await otherExamples());
+  for (const each of await until(kubectl, 120, isSettled)) {
+    const ready = conditionOf(each, "Ready");
+    say(`  MlflowServer/${each.metadata.name}: ${ready?.reason}: ${ready?.message}`);
   }
-  return {
-    lines: ["not every server became Ready in time; the conditions above say why"],
-    exitCode: 1,
-  };
 }
 
-async function picture(): Promise<MlflowServer[]> {
-  const servers: MlflowServer[] = JSON.parse(
-    await kubectl(["get", "mlflowservers", "-n", namespace, "-o", "json"]),
-  ).items;
-  const plurals = [...kindsWith("owned"), ...kindsWith("observed")].map((kind) => kinds[kind].plural);
-  const list = await kubectl(["get", plurals.join(","), "-n", namespace, "-l", managedSelector, "-o", "json"]);
-  const owned: Owned[] = JSON.parse(list).items;
-  show(tree(servers, owned));
-  return servers;
+/** Without nodes: everything but pods. */
+async function showObjects(kubectl: Kubectl): Promise<void> {
+  await apply(kubectl, [quickStart, ...(await otherExamples())]);
+  await until(kubectl, 45, (server) => conditionOf(server, "Ready")?.reason === "MigrationRunning");
+  say("This Kubernetes has no node to run pods on, so this is as far as it goes: all objects are there, and the");
+  say("servers wait for their database migrations, which are pods. With a cluster that has nodes they become Ready.");
 }
 
-function conditionOf(server: MlflowServer, type: string) {
-  return server.status?.conditions?.find((condition) => condition.type === type);
+async function otherExamples(): Promise<readonly string[]> {
+  return (await readdir("examples")).filter((file) => file.endsWith(".yaml") && file !== quickStart).sort();
 }
 
-function startOperator(kubeconfig: string, log: string): ChildProcess {
-  const args = [
-    "dist/mlflow-operator.js",
-    "run",
-    "--kubeconfig",
-    kubeconfig,
-    "--health-address",
-    "127.0.0.1",
-    "--health-port",
-    "0",
-  ];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const file = createWriteStream(log);
-  child.stdout?.pipe(file);
-  child.stderr?.pipe(file);
-  return child;
+async function apply(kubectl: Kubectl, files: readonly string[]): Promise<void> {
+  const paths = files.map((file) => join("examples", file));
+  say(`applying ${paths.join(", ")} in namespace ${namespace}`);
+  for (const path of paths) await kubectl(["apply", "--namespace", namespace, "-f", path]);
 }
 
-async function kubectl(args: readonly string[]): Promise<string> {
-  if (api === undefined) throw new Error("there is no cluster yet");
-  const { code, stdout, stderr } = await completed(api.kubectlProgram, ["--kubeconfig", api.kubeconfigPath, ...args]);
-  if (code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${stderr.trim()}`);
-  return stdout;
+async function readyServer(kubectl: Kubectl): Promise<MlflowServer> {
+  const [server] = await until(kubectl, 300, isSettled);
+  if (server !== undefined && isReady(server)) return server;
+  throw new Error(
+    server !== undefined && conditionOf(server, "Ready")?.reason === "ImagePullFailed"
+      ? "the cluster has no image of MLflow: build it (docs/images.md), push it, and name it by --image-repository"
+      : "MLflow does not come up; the conditions above say why",
+  );
 }
 
-function whatNext({ kubeconfigPath, kubectlProgram }: Kubernetes, nodes: number): void {
-  const stays = values.keep || process.stdout.isTTY || values.kubeconfig !== undefined;
-  console.log(`
-What to try next${stays ? ":" : ", with npm run demo -- --keep, which leaves all this running until Ctrl-C:"}
-  alias k="${kubectlProgram} --kubeconfig ${kubeconfigPath} -n ${namespace}"
-  k get mlflowservers -o wide
-  k describe mlflowserver mlflow-quick-start
-  k delete service mlflow-quick-start            # it comes back
-  k explain mlflowserver.spec.backendStore
-  npm exec -- mlflow-operator render -f examples/sqlite-quick-start.yaml
-${nodes === 0 ? "  npm run demo -- --kubeconfig <a cluster with nodes>\n" : ""}`);
+/** Shows the tree until all servers are as they shall be. */
+async function until(
+  kubectl: Kubectl,
+  seconds: number,
+  isReached: (server: MlflowServer) => boolean,
+): Promise<readonly MlflowServer[]> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const { servers, lines } = await picture(kubectl, namespace);
+    show(lines);
+    if (servers.length > 0 && servers.every(isReached)) return servers;
+    ended.signal.throwIfAborted();
+    if (operator?.isOver()) throw new Error("the operator has ended: see its log");
+    if (Date.now() > deadline) throw new Error(`${seconds} s were not enough; the conditions above say why`);
+    await sleep(400);
+  }
+}
+
+/** What the demo made goes away again, but for the CRD of a cluster that stays: others may use it. */
+async function cleanUp(): Promise<void> {
+  rest();
+  forwarding?.close();
+  if (place?.stays) {
+    say(`removing the namespace ${namespace}; the CustomResourceDefinition stays`);
+    await removeNamespace(kubectlOn(place), namespace).catch((error: unknown) => say(String(error)));
+  }
+  await operator?.close();
+  await place?.close();
 }

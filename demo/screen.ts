@@ -4,32 +4,46 @@ export interface Screen {
   say(line: string): void;
   /** The current picture, in place of the former one. */
   show(lines: readonly string[]): void;
+  /** From now on silence is no sign of work. */
+  rest(): void;
 }
+
+/** After so many seconds of silence the last line is said again, with "still". */
+const longSilence = 15;
 
 export function screen(output: NodeJS.WriteStream, begun = Date.now()): Screen {
   let shown: readonly string[] = [];
+  let last = "";
+  let spoke = begun;
   const width = () => output.columns ?? 160;
   const cut = (line: string) => (line.length > width() ? `${line.slice(0, width() - 1)}…` : line);
+  const stamped = (line: string) => `${((Date.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}\n`;
   const erase = () => {
     if (output.isTTY && shown.length > 0) output.write(`\x1b[${shown.length}A\x1b[J`);
   };
+  const write = (line: string) => {
+    erase();
+    output.write(stamped(line));
+    if (output.isTTY) for (const each of shown) output.write(`${cut(each)}\n`);
+    spoke = Date.now();
+  };
+  const timer = setInterval(() => {
+    if (Date.now() - spoke >= longSilence * 1000) write(`  still: ${last}`);
+  }, 1000).unref();
   return {
     say: (line) => {
-      erase();
-      const seconds = ((Date.now() - begun) / 1000).toFixed(1).padStart(6);
-      output.write(`${seconds} s  ${line}\n`);
-      if (output.isTTY) for (const each of shown) output.write(`${cut(each)}\n`);
+      last = line.trim();
+      write(line);
     },
     show: (lines) => {
       if (lines.join("\n") === shown.join("\n")) return;
       if (output.isTTY) {
         erase();
         for (const line of lines) output.write(`${cut(line)}\n`);
-      } else {
-        const seconds = ((Date.now() - begun) / 1000).toFixed(1).padStart(6);
-        for (const line of lines) if (!shown.includes(line)) output.write(`${seconds} s  ${line}\n`);
-      }
+      } else for (const line of lines) if (!shown.includes(line)) output.write(stamped(line));
       shown = lines;
+      spoke = Date.now();
     },
+    rest: () => clearInterval(timer),
   };
 }

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
-import { generatesAdministrator } from "../resources/authentication/administrator.ts";
+import { administratorOf } from "../resources/authentication/administrator.ts";
 import { encoded } from "../resources/base64.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { referencesOf } from "../resources/references.ts";
@@ -18,7 +18,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
       kekPassphrase: generated("kek-passphrase"),
       webhookKey: generated("webhook-key"),
     },
-    ...(generatesAdministrator(server.spec) && {
+    ...(administratorOf(server)?.generated && {
       generatedAdmin: { username: "admin", password: generated("password") },
     }),
   };

@@ -117,20 +117,21 @@ function invalidCredentials({ server, references, inputs }: Facts): Cause | unde
 
 /** MLflow's own rule (3.16.1 and newer): it ends at start with such a password. */
 function invalidAdmin({ server, references }: Facts): Cause | undefined {
-  const secretName = administratorOf(server.spec)?.secretName;
-  if (secretName === undefined) return undefined;
+  const administrator = administratorOf(server);
+  if (administrator === undefined || administrator.generated) return undefined;
+  const { secretName, usernameKey, passwordKey } = administrator;
   const data = references.secrets.get(secretName)?.data;
-  const username = decoded(data, dataKeys.username) ?? "";
-  const password = decoded(data, dataKeys.password) ?? "";
+  const username = decoded(data, usernameKey) ?? "";
+  const password = decoded(data, passwordKey) ?? "";
   const problem =
     username === "" || controlCharacters.test(username) || username.includes(":")
-      ? "the key username is empty, or contains a colon or a line break, which basic authentication cannot carry"
+      ? `the key ${usernameKey} is empty, or contains a colon or a line break, which basic authentication cannot carry`
       : password === "password1234"
-        ? "the key password is MLflow's former default, which everyone knows: choose another"
+        ? `the key ${passwordKey} is MLflow's former default, which everyone knows: choose another`
         : password.length < 12
-          ? "the key password has fewer than 12 characters, which MLflow refuses: choose a longer one"
+          ? `the key ${passwordKey} has fewer than 12 characters, which MLflow refuses: choose a longer one`
           : controlCharacters.test(password)
-            ? "the key password contains a line break or another control character: write it without one (printf, not echo)"
+            ? `the key ${passwordKey} contains a line break or another control character: write it without one (printf, not echo)`
             : undefined;
   return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
-import { generatesAdministrator } from "../resources/authentication/administrator.ts";
+import { administratorOf } from "../resources/authentication/administrator.ts";
 import { decoded } from "../resources/base64.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";
@@ -27,7 +27,7 @@ export async function observe(
     installation,
     references,
     session: sessionKeys(server, owned, references),
-    ...(generatesAdministrator(server.spec) && { generatedAdmin: generatedAdmin(server, owned) }),
+    ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),
   };
   return {
     server,

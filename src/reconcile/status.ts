@@ -2,7 +2,7 @@ import type { Reason } from "../api/reasons.ts";
 import type { MlflowServerStatus } from "../api/server.ts";
 import { type Condition, conditionsOf, type Finding } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
-import { administratorSecretName } from "../resources/authentication/administrator.ts";
+import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
@@ -16,7 +16,7 @@ import type { Outcome } from "./outcome.ts";
 export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
   const { server, owned, now } = facts;
   const { name, generation = 0 } = server.metadata;
-  const adminSecret = administratorSecretName(server);
+  const adminSecret = administratorOf(server)?.secretName;
   const deployment = owned.find(
     (object): object is Deployment =>
       object.kind === "Deployment" && object.metadata.name === objectNames.deployment(name),

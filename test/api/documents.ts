@@ -129,7 +129,7 @@ export const fullest: Document = {
     },
     authentication: {
       basic: {
-        admin: { secretName: "admin" },
+        admin: { secretName: "admin", usernameKey: "user", passwordKey: "pass.word" },
         defaultPermission: "NO_PERMISSIONS",
         database: {
           postgresql: {

@@ -69,6 +69,15 @@ describe("what cannot work", () => {
     assert.match(of("long-enough-but\n")?.message ?? "", /line break/);
     assert.match(of("long-enough-password", "ro:ot")?.message ?? "", /username/);
     assert.equal(of("long-enough-password"), undefined);
+    const named = server({
+      authentication: { basic: { admin: { secretName: "admin", passwordKey: "its-password" } } },
+    });
+    const found = cause(named, secret("admin", { username: "root", "its-password": "short" }));
+    assert.match(found?.message ?? "", /the key its-password has fewer than 12/);
+    assert.equal(
+      reason(named, secret("admin", { username: "root", password: "long-enough-password" })),
+      "SecretKeyMissing",
+    );
   });
 
   test("a URI with a line break, which could write further lines into the ini", () => {

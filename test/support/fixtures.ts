@@ -2,7 +2,7 @@ import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
 import { label, manager } from "../../src/kube/names.ts";
-import { generatesAdministrator } from "../../src/resources/authentication/administrator.ts";
+import { administratorOf } from "../../src/resources/authentication/administrator.ts";
 import { encoded } from "../../src/resources/base64.ts";
 import { desired } from "../../src/resources/index.ts";
 import type { Inputs } from "../../src/resources/inputs.ts";
@@ -58,7 +58,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
         references.flatMap((each) => (each.kind === "ConfigMap" ? [[each.metadata.name, each]] : [])),
       ),
     },
-    ...(generatesAdministrator(of.spec) && { generatedAdmin: { username: "admin", password: "generated-password" } }),
+    ...(administratorOf(of)?.generated && { generatedAdmin: { username: "admin", password: "generated-password" } }),
   };
 }
 

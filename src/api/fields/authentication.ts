@@ -1,13 +1,15 @@
 import { z } from "zod";
 import { postgresql } from "./postgresql.ts";
 import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
-import { objectName } from "./text.ts";
+import { dataKey, objectName } from "./text.ts";
 
 const basic = z
   .strictObject({
     admin: z
       .strictObject({
-        secretName: objectName("Name of a Secret with the keys username and password."),
+        secretName: objectName("Name of a Secret with the user name and the password."),
+        usernameKey: dataKey("Key of the user name. Default: username.").optional(),
+        passwordKey: dataKey("Key of the password. Default: password.").optional(),
       })
       .meta({
         description:

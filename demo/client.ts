@@ -1,0 +1,28 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { MlflowServer } from "../src/api/server.ts";
+import { clientPod } from "../test/live/client-pod.ts";
+import type { Kubectl } from "./kubectl.ts";
+
+/** A run that was logged, as the UI names it in its URLs. */
+export interface LoggedRun {
+  readonly experimentId: string;
+  readonly runId: string;
+}
+
+/** Runs log-a-run.py in a pod beside the server, as its administrator; what it says is said as it comes. */
+export async function logRun(kubectl: Kubectl, server: MlflowServer, say: (line: string) => void): Promise<LoggedRun> {
+  const { name, namespace = "default" } = server.metadata;
+  const pods = ["--namespace", namespace];
+  const image = await kubectl(["get", ...pods, `deployment/${name}`, "-o", "jsonpath={..containers[0].image}"]);
+  const { url: trackingUri = "", adminSecret: loginSecret = "" } = server.status ?? {};
+  const pod = { apiVersion: "v1", kind: "Pod", ...clientPod({ name: "client", image, trackingUri, loginSecret }) };
+  await kubectl(["apply", ...pods, "-f", "-"], { stdin: JSON.stringify(pod) });
+  await kubectl(["wait", ...pods, "--for=condition=Ready", "pod/client", "--timeout=120s"]);
+  const program = await readFile(join(import.meta.dirname, "log-a-run.py"), "utf8");
+  const printed = await kubectl(["exec", ...pods, "--stdin", "client", "--", "python", "-W", "ignore", "-"], {
+    stdin: program,
+    onStderrLine: say,
+  });
+  return JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "");
+}

@@ -1,0 +1,40 @@
+"""What a data scientist does. Where MLflow is and who asks is in the environment, so it is not in the code."""
+
+import json
+import os
+import sys
+
+import requests
+
+uri, username, password = (os.environ[f"MLFLOW_TRACKING_{name}"] for name in ("URI", "USERNAME", "PASSWORD"))
+
+
+def say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def knock(login, expected):
+    answer = requests.get(f"{uri}/api/2.0/mlflow/experiments/search?max_results=1", auth=login, timeout=60)
+    if answer.status_code != expected:
+        sys.exit(f"{answer.status_code} {answer.text} instead of {expected}")
+    return answer.status_code
+
+
+say(f"without credentials: {knock(None, 401)}")
+say(f"as {username} with a password once well known: {knock((username, 'password1234'), 401)}")
+say(f"as {username} with the generated password: {knock((username, password), 200)}")
+
+import mlflow  # noqa: E402, it takes seconds, so that the door is tried before
+
+experiment = mlflow.set_experiment("demo")
+with mlflow.start_run(run_name="first-run") as run:
+    mlflow.log_params({"learning_rate": 0.05, "batch_size": 32, "optimizer": "adam"})
+    for step in range(20):
+        mlflow.log_metrics({"loss": round(0.85**step, 4), "accuracy": round(1 - 0.6 * 0.88**step, 4)}, step=step)
+    mlflow.log_text("logged by npm run demo\n", "note.txt")
+say(f"logged run first-run in experiment demo, with MLflow's own client {mlflow.__version__}")
+
+back = mlflow.get_run(run.info.run_id)
+note = mlflow.artifacts.load_text(f"{back.info.artifact_uri}/note.txt")
+say(f"read back: {back.data.params}, {back.data.metrics}, note.txt: {note.strip()!r}")
+print(json.dumps({"experimentId": experiment.experiment_id, "runId": run.info.run_id}))

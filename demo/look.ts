@@ -1,0 +1,34 @@
+import type { MlflowServer } from "../src/api/server.ts";
+import { chromium } from "./chromium.ts";
+import type { LoggedRun } from "./client.ts";
+import type { Kubectl } from "./kubectl.ts";
+import { screenshot } from "./screenshot.ts";
+
+export interface Look {
+  readonly server: MlflowServer;
+  readonly run: LoggedRun;
+  /** The port of this machine that leads to the server. */
+  readonly port: number;
+  /** Where the picture is put. */
+  readonly path: string;
+}
+
+/** Looks at a run in a browser, as the administrator. That there is no browser is said, and is no failure. */
+export async function look(kubectl: Kubectl, { server, run, port, path }: Look, say: (line: string) => void) {
+  let program: string;
+  try {
+    program = await chromium(say);
+  } catch (error) {
+    say(`no screenshot: ${error instanceof Error ? error.message : String(error)}`);
+    return;
+  }
+  say("a browser looks at the run");
+  const { namespace = "default" } = server.metadata;
+  const secret = ["get", "secret", "--namespace", namespace, server.status?.adminSecret ?? ""];
+  const data: Record<string, string> = JSON.parse(await kubectl([...secret, "-o", "jsonpath={.data}"]));
+  const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
+  const login = { username: text("username"), password: text("password") };
+  const url = `http://localhost:${port}/#/experiments/${run.experimentId}/runs/${run.runId}`;
+  await screenshot(program, { url, login, texts: ["first-run", "learning_rate"] }, path);
+  say(`screenshot of MLflow's UI: ${path}`);
+}

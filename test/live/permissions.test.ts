@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { testedVersion } from "./live-cluster.ts";
+import { liveScene } from "./live-scene.ts";
+import type { Mlflow } from "./mlflow.ts";
+import { allowed, grant, newExperiment, newModel, type Operation, operations } from "./permission-matrix.ts";
+
+const name = "guarded";
+
+/** Who may do what: the level that was granted, and the operations. Everything else is refused. */
+const byLevel: Readonly<Record<string, readonly Operation[]>> = {
+  READ: ["read"],
+  USE: ["read"],
+  EDIT: ["read", "write"],
+  MANAGE: operations,
+  DENY: [],
+};
+
+/** The same for those to whom nothing was granted, by `defaultPermission`. */
+const byDefault: Readonly<Record<string, readonly Operation[]>> = {
+  NO_PERMISSIONS: [],
+  READ: ["read"],
+  EDIT: ["read", "write"],
+  MANAGE: operations,
+};
+
+test("users and their permissions", { timeout: 900_000 }, async (context) => {
+  const scene = await liveScene(context);
+  const specOf = (defaultPermission: string) => ({
+    version: testedVersion,
+    backendStore: { sqlite: {} },
+    artifactStore: { persistentVolume: {} },
+    authentication: { basic: { defaultPermission } },
+  });
+  await scene.apply({ metadata: { name }, spec: specOf("NO_PERMISSIONS") });
+  await scene.ready(name);
+  const admin = await scene.asAdmin(name);
+  const grace = await newUser(admin, "grace");
+  await newUser(admin, "other");
+  let made = 0;
+  const kinds = [newExperiment, newModel];
+
+  for (const [level, expected] of Object.entries(byLevel)) {
+    await context.test(`${level} allows ${expected.join(", ") || "nothing"}`, async () => {
+      for (const make of kinds) {
+        const resource = await make(admin, `of-${++made}`, "other");
+        const answer = await grant(admin, "grace", resource, level);
+        assert.equal(answer.status, 200, answer.body);
+        assert.deepEqual(await allowed(grace, resource), expected, resource.type);
+      }
+    });
+  }
+
+  await context.test("an administrator may do everything, and nobody nothing", async () => {
+    const nobody = await scene.asNobody(name);
+    for (const make of kinds) {
+      const resource = await make(admin, `of-${++made}`, "other");
+      for (const operation of operations)
+        for (const { status } of await Promise.all(resource.calls[operation](nobody))) assert.equal(status, 401);
+      assert.deepEqual(await allowed(admin, resource), operations, resource.type);
+    }
+  });
+
+  await context.test("NO_PERMISSIONS cannot be granted: it is what there is without a grant", async () => {
+    const answer = await grant(admin, "grace", await newExperiment(admin, `of-${++made}`, "other"), "NO_PERMISSIONS");
+    assert.equal(answer.status, 400, answer.body);
+  });
+
+  await context.test("a search shows what may be read, and no more", async () => {
+    const mine = await newExperiment(admin, "to-be-read", "other");
+    await newExperiment(admin, "of-others", "other");
+    await grant(admin, "grace", mine, "READ");
+    const { experiments } = await grace.json("POST", "/api/2.0/mlflow/experiments/search", { max_results: 1000 });
+    const names = [...JSON.stringify(experiments).matchAll(/"name":"([^"]+)"/g)].map(([, each]) => each);
+    assert.ok(names.includes("to-be-read"), names.join());
+    assert.ok(!names.includes("of-others"), names.join());
+  });
+
+  await context.test("what was granted can be taken away", async () => {
+    const resource = await newExperiment(admin, `of-${++made}`, "other");
+    await grant(admin, "grace", resource, "EDIT");
+    const body = { username: "grace", resource_type: resource.type, resource_id: resource.id };
+    await admin.json("POST", "/api/3.0/mlflow/users/permissions/revoke", body);
+    assert.deepEqual(await allowed(grace, resource), []);
+  });
+
+  await context.test("only administrators make users, and administrators", async () => {
+    const users = "/api/2.0/mlflow/users";
+    const tries = async (as: Mlflow) => [
+      await as.call("POST", `${users}/create`, { body: { username: `made-${++made}`, password: newPassword() } }),
+      await as.call("PATCH", `${users}/update-password`, { body: { username: "other", password: newPassword() } }),
+      await as.call("PATCH", `${users}/update-admin`, { body: { username: "grace", is_admin: true } }),
+      await as.call("DELETE", `${users}/delete`, { body: { username: `made-${made}` } }),
+    ];
+    const statusesOf = async (as: Mlflow) => (await tries(as)).map(({ status }) => status);
+    assert.deepEqual(await statusesOf(grace), [403, 403, 403, 403]);
+    await admin.json("PATCH", `${users}/update-admin`, { username: "grace", is_admin: true });
+    assert.deepEqual(await statusesOf(grace), [200, 200, 200, 200]);
+    await admin.json("PATCH", `${users}/update-admin`, { username: "grace", is_admin: false });
+    assert.deepEqual(await statusesOf(grace), [403, 403, 403, 403]);
+  });
+
+  for (const [level, expected] of Object.entries(byDefault)) {
+    await context.test(`without a grant, defaultPermission ${level} decides`, async () => {
+      await scene.apply({ metadata: { name }, spec: specOf(level) });
+      await scene.ready(name);
+      for (const make of kinds) {
+        const resource = await make(admin, `of-${++made}`, "grace");
+        assert.deepEqual(await allowed(grace, resource), expected, resource.type);
+      }
+    });
+  }
+});
+
+function newPassword(): string {
+  return randomBytes(18).toString("base64url");
+}
+
+async function newUser(admin: Mlflow, username: string): Promise<Mlflow> {
+  const password = newPassword();
+  await admin.json("POST", "/api/2.0/mlflow/users/create", { username, password });
+  return admin.as({ login: { username, password } });
+}
