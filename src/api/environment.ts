@@ -68,7 +68,9 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   AWS_ENDPOINT_URL_S3: closed("use artifactStore.s3.endpointUrl"),
   AWS_CONFIG_FILE: closed("a configuration file can name a program to run"),
   AWS_SHARED_CREDENTIALS_FILE: closed("use artifactStore.s3.credentials"),
-  prometheus_multiproc_dir: closed("it is not supported"),
+  // The client library looks whether they are there at all: even empty, they would have it write files to the root.
+  prometheus_multiproc_dir: { instead: "it is not supported" },
+  PROMETHEUS_MULTIPROC_DIR: { instead: "it is not supported" },
   FORWARDED_ALLOW_IPS: closed("it decides whose word on the client's address is taken"),
   HOME: { instead: "the operator decides where the process writes" },
   TMPDIR: { instead: "the operator decides where the process writes" },
