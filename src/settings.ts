@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
+import { imageDigests } from "./api/image-digests.ts";
 import type { ApiAccess } from "./client/api-access.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
 
@@ -14,6 +15,7 @@ const options = {
   kubeconfig: { type: "string" },
   "watch-namespaces": { type: "string" },
   "image-repository": { type: "string" },
+  "image-digests": { type: "string" },
   "cluster-domain": { type: "string" },
   "leader-elect": { type: "string" },
   "lease-namespace": { type: "string" },
@@ -29,6 +31,7 @@ MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
   --kubeconfig <path>          how to reach the cluster [the pod's service account]
   --watch-namespaces <a,b>     work in these namespaces only, with Roles instead of a ClusterRole [all]
   --image-repository <name>    image of MLflow without tag [ghcr.io/mlflow-operator/mlflow-server]
+  --image-digests <3.17.2=d,…> digests of it by version, in place of the tag [none]
   --cluster-domain <domain>    DNS domain of Services [cluster.local]
   --leader-elect <true|false>  wait for the Lease before writing [true]
   --lease-namespace <name>     namespace of the Lease [the pod's, else default]
@@ -60,6 +63,7 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     access: access(read("kubeconfig"), environment),
     namespaces,
     imageRepository: read("image-repository") ?? "ghcr.io/mlflow-operator/mlflow-server",
+    imageDigests: imageDigests("--image-digests", read("image-digests")),
     clusterDomain: read("cluster-domain") ?? "cluster.local",
     leaderElection: leaderElect === "true",
     leaseNamespace: read("lease-namespace") ?? nonEmpty(environment["POD_NAMESPACE"]) ?? "default",

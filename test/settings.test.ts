@@ -13,6 +13,8 @@ describe("settings", () => {
       [["--watch-namespaces", ","], /names no namespace/],
       [["--log-level", "loud"], /debug, info, warn or error/],
       [["--leader-elect", "yes"], /true or false/],
+      [["--image-digests", `2.0.0=sha256:${"0".repeat(64)}`], /2\.0\.0 is no version of MLflow that is known/],
+      [["--image-digests", "3.17.2=latest"], /write 3\.17\.2=sha256: and 64/],
       [["--no-such"], /no-such/],
     ] as const) {
       assert.throws(() => settings(args, inPod), message);
@@ -29,6 +31,13 @@ describe("settings", () => {
     assert.equal(settings(["--workers", "4"], { ...inPod, MLFLOW_OPERATOR_WORKERS: "3" }).workers, 4);
     assert.equal(settings([], { ...inPod, MLFLOW_OPERATOR_WATCH_NAMESPACES: "" }).namespaces, undefined);
     assert.deepEqual(settings(["--watch-namespaces", "a, b"], inPod).namespaces, ["a", "b"]);
+  });
+
+  test("a version of MLflow has the digest that is given for it", () => {
+    const [one, other] = [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`];
+    const { imageDigests } = settings(["--image-digests", `3.17.2=${one}, 3.16.1=${other}`], inPod);
+    assert.deepEqual(imageDigests, { "3.17.2": one, "3.16.1": other });
+    assert.equal(settings([], inPod).imageDigests, undefined);
   });
 
   test("the Lease is in the pod's namespace", () => {

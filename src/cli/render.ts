@@ -1,13 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { dump, loadAll } from "js-yaml";
+import { imageDigests } from "../api/image-digests.ts";
 import type { MlflowServer } from "../api/server.ts";
 import { validate } from "../api/validation.ts";
 import { desired } from "../resources/index.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { placeholderInputs, presentable } from "./placeholders.ts";
 
-export const renderHelp = `mlflow-operator render -f <file> [-f <file> …] [--image-repository <name>] [--cluster-domain <domain>]
+export const renderHelp = `mlflow-operator render -f <file> [-f <file> …] [--image-repository <name>] [--image-digests <3.17.2=sha256:…>] [--cluster-domain <domain>]
 
 Prints, as YAML documents, what the operator would apply for each MlflowServer of the files (- is standard input), without
 a cluster. The database migration is taken as complete; generated secrets, what comes from Secrets, and hashes of them are
@@ -31,6 +32,7 @@ export async function render(args: readonly string[], streams: Streams): Promise
       options: {
         filename: { type: "string", short: "f", multiple: true },
         "image-repository": { type: "string", default: "ghcr.io/mlflow-operator/mlflow-server" },
+        "image-digests": { type: "string" },
         "cluster-domain": { type: "string", default: "cluster.local" },
         help: { type: "boolean", short: "h" },
       },
@@ -42,7 +44,11 @@ export async function render(args: readonly string[], streams: Streams): Promise
     if (values.filename === undefined) throw new Error("name a file with -f, or - for standard input");
     chosen = {
       files: values.filename,
-      installation: { imageRepository: values["image-repository"], clusterDomain: values["cluster-domain"] },
+      installation: {
+        imageRepository: values["image-repository"],
+        imageDigests: imageDigests("--image-digests", values["image-digests"]),
+        clusterDomain: values["cluster-domain"],
+      },
     };
   } catch (error) {
     streams.stderr(`mlflow-operator render: ${messageOf(error)}\n\n${renderHelp}`);

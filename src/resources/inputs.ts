@@ -1,3 +1,4 @@
+import type { ImageDigests } from "../api/image-digests.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Secret } from "../kube/manifests.ts";
 
@@ -5,6 +6,8 @@ import type { ConfigMap, Secret } from "../kube/manifests.ts";
 export interface Installation {
   /** Repository of the MLflow image, without tag: `ghcr.io/mlflow-operator/mlflow-server`. */
   readonly imageRepository: string;
+  /** Of the MLflow image, by version: such a digest stands for the tag where a server names no image of its own. */
+  readonly imageDigests?: ImageDigests | undefined;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;
 }

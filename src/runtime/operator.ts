@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { ImageDigests } from "../api/image-digests.ts";
 import { apiClient } from "../client/api-client.ts";
 import type { CredentialSource } from "../client/credentials.ts";
 import type { ListWatchTiming } from "../client/timing.ts";
@@ -13,6 +14,7 @@ export interface OperatorOptions {
   /** Version of the operator, in the user agent. */
   readonly version: string;
   readonly imageRepository: string;
+  readonly imageDigests?: ImageDigests | undefined;
   readonly clusterDomain: string;
   /** Namespaces to work in; all without it. */
   readonly namespaces: readonly string[] | undefined;
@@ -59,7 +61,11 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
   let isLeader = () => false;
   const work = controller({
     client,
-    installation: { imageRepository: options.imageRepository, clusterDomain: options.clusterDomain },
+    installation: {
+      imageRepository: options.imageRepository,
+      imageDigests: options.imageDigests,
+      clusterDomain: options.clusterDomain,
+    },
     namespaces: options.namespaces,
     workers: options.workers,
     instance: options.instance,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { load } from "js-yaml";
 import { validate } from "../../src/api/validation.ts";
+import { supportedVersions } from "../../src/api/versions.ts";
 import { settings } from "../../src/settings.ts";
 import { version } from "../../src/version.ts";
 import { chartFiles } from "./files.ts";
@@ -49,6 +50,12 @@ describe("the chart", () => {
         .filter((name) => name !== "global")
         .sort(),
     );
+  });
+
+  test("it takes digests for the versions of MLflow that there are", () => {
+    const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));
+    const { enum: versions } = schema.properties.mlflowImage.properties.digests.propertyNames;
+    assert.deepEqual(versions.sort(), [...supportedVersions].sort());
   });
 
   test("the notes show a server that the API would take", async () => {

@@ -16,6 +16,8 @@ const refused: readonly (readonly [value: string, message: string])[] = [
     "at '/imageRegistry': 'https://registry.example.com' does not match",
   ],
   ['mlflowImage.repository="mlflow:3.17.2"', "at '/mlflowImage/repository': 'mlflow:3.17.2' does not match pattern"],
+  ['mlflowImage.digests={"3.17.2":"latest"}', "at '/mlflowImage/digests/3.17.2': 'latest' does not match pattern"],
+  [`mlflowImage.digests={"2.0.0":"sha256:${"0".repeat(64)}"}`, "invalid propertyName '2.0.0'"],
   ['watchNamespaces="team-a"', "at '/watchNamespaces': got string, want array"],
   ['watchNamespaces=["Team"]', "at '/watchNamespaces/0': 'Team' does not match pattern"],
   ['watchNamespaces=["a","a"]', "at '/watchNamespaces': items at 0 and 1 are equal"],

@@ -13,7 +13,8 @@ const help = `npm run cluster -- <command>      (or: node test/cluster/cluster.t
 
 A Kubernetes of one real node on this machine: no Docker and no image registry needed, only root, Debian and Go.
 
-  up [image ...]   bring it up, unless it is; build and import images: mlflow-server:<version>, postgres, s3, busybox
+  up [image ...]   bring it up, unless it is; build and import images: mlflow-server:<version>, mlflow-operator,
+                   postgres, s3, busybox
   down             take it down; its objects are forgotten, built programs and images are kept
   status           say whether it is up and well; exit code 1 if not
   purge            take it down and remove its images as well`;

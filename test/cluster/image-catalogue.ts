@@ -1,35 +1,45 @@
 import { join } from "node:path";
 import { supportedVersions } from "../../src/api/versions.ts";
+import { version as operatorVersion } from "../../src/version.ts";
 import { pauseImage } from "./containerd.ts";
 import type { Image } from "./image.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 
+const root = join(import.meta.dirname, "..", "..");
 const folder = (name: string) => join(import.meta.dirname, "images", name);
 
 /** Where the operator looks for MLflow's image if it is told nothing else. */
 const mlflowRepository = "ghcr.io/mlflow-operator/mlflow-server";
 
 /** Images by the short names under which tests ask for them; `mlflow-server:<version>` comes on top. */
-export const imageNames = ["busybox", "postgres", "s3"] as const;
+export const imageNames = ["busybox", "mlflow-operator", "postgres", "s3"] as const;
 
 export type ImageName = (typeof imageNames)[number] | `mlflow-server:${(typeof supportedVersions)[number]}`;
 
 /** The image that a test calls by `name`. Throws for an unknown one. */
 export function imageNamed(name: string): Image {
   if (name === "busybox") return busybox;
+  if (name === "mlflow-operator") return operator;
   if (name === "postgres") return { reference: "localhost/postgres:17", directory: folder(name), onDebian: true };
   if (name === "s3") return { reference: "localhost/s3:1", directory: folder(name), onDebian: true };
   const version = supportedVersions.find((each) => name === `mlflow-server:${each}`);
   if (version !== undefined)
     return {
       reference: `${mlflowRepository}:${version}`,
-      directory: join(import.meta.dirname, "..", "..", "images", "mlflow-server"),
+      directory: join(root, "images", "mlflow-server"),
       buildArgs: { MLFLOW_VERSION: version },
       onDebian: true,
     };
   const known = [...imageNames, ...supportedVersions.map((each) => `mlflow-server:${each}`)];
   throw new Error(`There is no image "${name}": name one of ${known.join(", ")}.`);
 }
+
+/** By the reference that the chart and config/ have. */
+const operator: Image = {
+  reference: `ghcr.io/mlflow-operator/mlflow-operator:${operatorVersion}`,
+  directory: root,
+  onNode: true,
+};
 
 const busybox: Image = {
   reference: "localhost/busybox:1",

@@ -1,19 +1,27 @@
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { supportedVersions } from "../../src/api/versions.ts";
-import { contentHash } from "./image.ts";
+import { contentHash, contextOf } from "./image.ts";
 import { imageNamed } from "./image-catalogue.ts";
 
-const copy = await mkdtemp(join(tmpdir(), "mlflow-operator-image-"));
-after(() => rm(copy, { recursive: true }));
 const mlflow = imageNamed("mlflow-server:3.17.2");
-await cp(mlflow.directory, copy, { recursive: true });
-const image = { ...mlflow, directory: copy };
+
+/** The image as it would be if its files were others: a copy of them, which goes with the test. */
+async function copyOf(name: string) {
+  const image = imageNamed(name);
+  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-image-"));
+  after(() => rm(directory, { recursive: true }));
+  for (const path of await contextOf(image))
+    await cp(join(image.directory, path), join(directory, path), { recursive: true });
+  return { ...image, directory };
+}
 
 test("the hash of an image follows its own lock and its Dockerfile, not the lock of another version", async () => {
+  const image = await copyOf("mlflow-server:3.17.2");
+  const copy = image.directory;
   const before = await contentHash(image);
   await writeFile(join(copy, "requirements-3.16.1.lock"), "# another\n");
   assert.equal(await contentHash(image), before);
@@ -22,6 +30,26 @@ test("the hash of an image follows its own lock and its Dockerfile, not the lock
   assert.notEqual(changed, before);
   await writeFile(join(copy, "Dockerfile"), "FROM scratch\n");
   assert.notEqual(await contentHash(image), changed);
+});
+
+test("the hash of the operator's image follows its sources and what it is built with, and nothing else of the project", async () => {
+  const image = await copyOf("mlflow-operator");
+  const before = await contentHash(image);
+  assert.equal(before, await contentHash(imageNamed("mlflow-operator")));
+  const hashes = [before];
+  for (const path of ["src/kube/names.ts", "src/resources/migration/migrate.py", "package-lock.json", "Dockerfile"]) {
+    await appendFile(join(image.directory, path), "\n");
+    hashes.push(await contentHash(image));
+  }
+  assert.equal(new Set(hashes).size, 5);
+  await writeFile(join(image.directory, "README.md"), "# another\n");
+  assert.equal(await contentHash(image), hashes.at(-1));
+});
+
+test("an image that does not say by a list what goes into it is refused", async () => {
+  const image = await copyOf("mlflow-operator");
+  await writeFile(join(image.directory, ".dockerignore"), "node_modules\n");
+  await assert.rejects(contentHash(image), /shut everything out by "\*"/);
 });
 
 test("an unknown image is refused with the known ones", () => {

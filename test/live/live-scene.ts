@@ -93,7 +93,7 @@ export async function liveScene(context: TestContext): Promise<LiveScene> {
   };
 }
 
-type Login = { readonly username: string; readonly password: string };
+export type Login = { readonly username: string; readonly password: string };
 
 async function apply(own: Objects, document: Draft): Promise<MlflowServer> {
   const path = pathOf("MlflowServer", own.namespace, document.metadata.name);
@@ -120,7 +120,8 @@ async function ofReason(own: Objects, name: string, type: string, reason: string
   return server;
 }
 
-async function podsOf(own: Objects, name: string): Promise<readonly Pod[]> {
+/** The pods that serve, without those that are on their way out. */
+export async function podsOf(own: Objects, name: string): Promise<readonly Pod[]> {
   const { status } = await own.the("MlflowServer", name);
   const wanted = new URLSearchParams(status?.selector?.replaceAll(",", "&") ?? "");
   const pods = await own.list("Pod");
@@ -130,7 +131,8 @@ async function podsOf(own: Objects, name: string): Promise<readonly Pod[]> {
   );
 }
 
-async function addressOf(own: Objects, name: string): Promise<string> {
+/** The address of the server's Service. */
+export async function addressOf(own: Objects, name: string): Promise<string> {
   const { spec } = await own.the("Service", name);
   assert.ok(spec.clusterIP !== undefined, `Service/${name} has no address`);
   return spec.clusterIP;
@@ -149,7 +151,8 @@ function connected(address: string): Promise<void> {
   });
 }
 
-async function adminOf(own: Objects, name: string): Promise<Login> {
+/** The first administrator of a server. */
+export async function adminOf(own: Objects, name: string): Promise<Login> {
   const { status } = await own.the("MlflowServer", name);
   const { data } = await own.the("Secret", status?.adminSecret ?? "");
   const text = (key: string) => Buffer.from(data?.[key] ?? "", "base64").toString("utf8");

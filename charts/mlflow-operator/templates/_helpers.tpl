@@ -61,6 +61,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{- /* `key=value,key=value`, sorted. */}}
+{{- define "mlflow-operator.pairs" -}}
+{{- $pairs := list }}
+{{- range $key, $value := . }}
+{{- $pairs = append $pairs (printf "%s=%s" $key $value) }}
+{{- end }}
+{{- join "," $pairs }}
+{{- end }}
+
 {{- define "mlflow-operator.mlflowRepository" -}}
 {{- with .Values.mlflowImage }}
 {{- printf "%s/%s" (default .registry $.Values.imageRegistry | trimSuffix "/") .repository }}

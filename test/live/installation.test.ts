@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chart, helmProgram } from "../chart/helm.ts";
+import { call, installation } from "../chart/installation.ts";
+import { type Rendered, renderedObjects } from "../chart/rendering.ts";
+import { auditLog } from "../support/audit-log.ts";
+import { objects } from "../support/objects.ts";
+import { condition, freshNamespace, installed } from "../support/scene.ts";
+import { server } from "../support/servers.ts";
+import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
+import { addressOf, adminOf, podsOf } from "./live-scene.ts";
+import { mlflowAt } from "./mlflow.ts";
+import { isLookedAt, operatorName, operatorPods, waiting } from "./operator-pods.ts";
+import { patiently } from "./patiently.ts";
+import { steadyLoad } from "./steady-load.ts";
+
+const name = "served";
+const definitionPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mlflowservers.mlflow-operator.dev";
+
+/** For Node in the operator's container: who it is there, and what it can write. */
+const insideProgram = `
+const { writeFileSync } = require("node:fs");
+const refused = ["/app/x", "/tmp/x", "/x"].map((path) => { try { writeFileSync(path, ""); } catch ({ code }) { return code; } });
+console.log(JSON.stringify([process.getuid(), refused]));
+`;
+
+test("the chart, on a real node", { timeout: 900_000 }, async (context) => {
+  await helmProgram();
+  const cluster = await liveCluster();
+  const image = await imageReference(cluster, "mlflow-operator");
+  await imageReference(cluster, `mlflow-server:${testedVersion}`);
+  await installed(cluster);
+  const release = await installation(cluster);
+  const operator = operatorPods(cluster, release.namespace);
+  const tenant = objects(cluster, await freshNamespace(cluster));
+  const log = auditLog(cluster);
+  const began = await log.mark();
+  context.after(async () => {
+    if (!context.passed) context.diagnostic(await operator.logs());
+    for (const namespace of [tenant.namespace, release.namespace])
+      await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+  });
+  // Others work in this cluster too, so it keeps to a namespace of its own and touches nothing that is everybody's.
+  const ofItsOwn = [`watchNamespaces={${tenant.namespace}}`, "rbac.aggregateToUserRoles=false", "crds.install=false"];
+  const sets = [...ofItsOwn, "image.pullPolicy=Never"];
+  const withSets = (...more: readonly string[]) => [...sets, ...more].flatMap((set) => ["--set", set]);
+  const patience = ["--wait", "--timeout", "5m"];
+  const forbidden = async () =>
+    (await log.calls({ since: began, user: release.user })).filter(({ code }) => code === 403);
+
+  await context.test("is refused where the CRD is somebody else's, unless it leaves it alone", async () => {
+    const refusal = await release.refused("install", chart, ...withSets("crds.install=true"));
+    assert.match(refusal, /CustomResourceDefinition .* exists .* invalid ownership metadata/);
+    await release.run("install", chart, ...withSets(), ...patience);
+  });
+
+  await context.test("runs two replicas of the image, one of which leads", async () => {
+    for (const { metadata, spec, status } of await operator.leaderAndOther()) {
+      assert.deepEqual(
+        spec?.containers.map((container) => container.image),
+        [image],
+      );
+      assert.equal(status?.containerStatuses?.[0]?.restartCount, 0, metadata.name);
+    }
+  });
+
+  await context.test("its container is nobody in particular and can write nowhere", async () => {
+    const [{ metadata }] = await operator.leaderAndOther();
+    const exec = ["exec", "--namespace", release.namespace, metadata.name, "--", "node", "--eval", insideProgram];
+    const { code, stdout, stderr } = await cluster.kubectl(exec);
+    assert.equal(code, 0, stderr);
+    // There is no /tmp in the image at all.
+    assert.deepEqual(JSON.parse(stdout), [65532, ["EROFS", "ENOENT", "EROFS"]]);
+  });
+
+  await context.test("serves metrics where its ServiceMonitor says", async () => {
+    const wanted = await renderedObjects("default", "--set", "metrics.serviceMonitor.enabled=true");
+    const monitor = wanted.find(isServiceMonitor);
+    assert.ok(monitor !== undefined);
+    const [endpoint] = monitor.spec.endpoints;
+    const selector = new URLSearchParams(monitor.spec.selector.matchLabels);
+    const labels = encodeURIComponent([...selector].map(([key, value]) => `${key}=${value}`).join(","));
+    const path = `/api/v1/namespaces/${release.namespace}/services?labelSelector=${labels}`;
+    const services = await call<{ items: Service[] }>(cluster, "GET", path);
+    const [service] = services.items;
+    assert.ok(services.items.length === 1 && service !== undefined && endpoint !== undefined);
+    const port = service.spec.ports.find((each) => each.name === endpoint.port)?.port;
+    const pods = await operator.leaderAndOther();
+    const texts = pods.map(async ({ status }) =>
+      (await fetch(`http://${status?.podIP}:${port}${endpoint.path}`)).text(),
+    );
+    const leading = (await Promise.all(texts)).map((text) => /^mlflow_operator_leader (\d)$/m.exec(text)?.[1]);
+    assert.deepEqual(leading, ["1", "0"]);
+  });
+
+  await context.test("makes a server ready", async () => {
+    await tenant.create("MlflowServer", server(name));
+    await patiently(async () => {
+      const { status, message } = condition(await tenant.the("MlflowServer", name), "Ready");
+      assert.equal(status, "True", message);
+    }, 300);
+  });
+
+  const [address, login] = [await addressOf(tenant, name), await adminOf(tenant, name)];
+  const load = steadyLoad(mlflowAt({ address, host: name, login }));
+  context.after(() => load.end());
+  /** All that must stay the same: the server, as it is reported, its Deployment and its pods. */
+  const whatRuns = async () => {
+    const [server, deployment] = [await tenant.the("MlflowServer", name), await tenant.the("Deployment", name)];
+    const pods = (await podsOf(tenant, name)).map(({ metadata, status }) => ({
+      uid: metadata.uid,
+      restarts: status?.containerStatuses?.map(({ restartCount }) => restartCount),
+    }));
+    const identity = (object: Rendered["metadata"] & { uid?: string; generation?: number }) => [
+      object.uid,
+      object.generation,
+    ];
+    return {
+      status: server.status,
+      server: identity(server.metadata),
+      deployment: identity(deployment.metadata),
+      pods,
+    };
+  };
+  const atFirst = await whatRuns();
+
+  await context.test("loses its leader to an eviction, and lets no second replica be evicted meanwhile", async () => {
+    const [leader, other] = await operator.leaderAndOther();
+    const evict = ({ metadata }: { metadata: { name: string } }) =>
+      cluster.request("POST", `/api/v1/namespaces/${release.namespace}/pods/${metadata.name}/eviction`, {
+        body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: metadata.name } },
+      });
+    const gone = performance.now();
+    assert.equal((await evict(leader)).status, 201);
+    assert.equal((await evict(other)).status, 429);
+    await operator.worksOn(tenant, "after-the-eviction");
+    context.diagnostic(
+      `a server was looked at ${Math.round(performance.now() - gone)} ms after the leader was evicted`,
+    );
+    const [next] = await operator.leaderAndOther();
+    assert.notEqual(next.metadata.uid, leader.metadata.uid);
+    assert.deepEqual(await whatRuns(), atFirst);
+  });
+
+  await context.test("is upgraded with other values, and no server is touched", async () => {
+    const before = (await operator.leaderAndOther()).map(({ metadata }) => metadata.uid);
+    await release.run("upgrade", chart, ...withSets("workers=4", "logLevel=debug"), ...patience);
+    const after = (await operator.leaderAndOther()).map(({ metadata }) => metadata.uid);
+    assert.ok(after.every((uid) => !before.includes(uid)));
+    await operator.worksOn(tenant, "after-the-upgrade");
+    assert.deepEqual(await whatRuns(), atFirst);
+    assert.deepEqual(await forbidden(), []);
+  });
+
+  await context.test("is uninstalled, and the CRD, the servers and what runs stay", async () => {
+    await release.run("uninstall", ...patience);
+    assert.equal(await objects(cluster, release.namespace).get("Deployment", operatorName), undefined);
+    await patiently(async () => assert.deepEqual(await objects(cluster, release.namespace).list("Pod"), []), 60);
+    assert.equal((await cluster.request("GET", definitionPath)).status, 200);
+    await tenant.create("MlflowServer", waiting("made-meanwhile"));
+    assert.deepEqual(await whatRuns(), atFirst);
+  });
+
+  await context.test("is installed again, and takes everything up without a rollout", async () => {
+    const since = await log.mark();
+    await release.run("install", chart, ...withSets(), ...patience);
+    await patiently(() => isLookedAt(tenant, "made-meanwhile"), 60);
+    await operator.worksOn(tenant, "after-the-return");
+    assert.deepEqual(await whatRuns(), atFirst);
+    const calls = await log.calls({ since, user: release.user });
+    assert.deepEqual(
+      calls.filter(({ code }) => code === 403),
+      [],
+    );
+    assert.deepEqual(
+      calls.filter((each) => each.name === name && each.verb !== "get" && each.verb !== "watch"),
+      [],
+    );
+  });
+
+  await context.test("all the while every request to the server was answered", async () => {
+    const { answered, failed } = await load.end();
+    assert.ok(answered > 100, `only ${answered} requests were answered`);
+    assert.deepEqual(failed, []);
+    context.diagnostic(`${answered} requests were answered, none failed`);
+  });
+});
+
+interface Service {
+  readonly spec: { readonly ports: readonly { readonly name: string; readonly port: number }[] };
+}
+
+interface ServiceMonitor extends Rendered {
+  readonly spec: {
+    readonly selector: { readonly matchLabels: Record<string, string> };
+    readonly endpoints: readonly { readonly port: string; readonly path: string }[];
+  };
+}
+
+function isServiceMonitor(object: Rendered): object is ServiceMonitor {
+  return object.kind === "ServiceMonitor";
+}

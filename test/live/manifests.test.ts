@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import { dump } from "js-yaml";
+import { auditLog } from "../support/audit-log.ts";
+import { objects } from "../support/objects.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { imageReference, liveCluster } from "./live-cluster.ts";
+import { operatorName, operatorPods } from "./operator-pods.ts";
+
+const root = join(import.meta.dirname, "../..");
+const namespace = operatorName;
+const user = `system:serviceaccount:${namespace}:${operatorName}`;
+
+test("the manifests without Helm, on a real node", { timeout: 600_000 }, async (context) => {
+  const cluster = await liveCluster();
+  await imageReference(cluster, "mlflow-operator");
+  const own = objects(cluster, namespace);
+  const operator = operatorPods(cluster, namespace);
+  const tenant = objects(cluster, await freshNamespace(cluster));
+  const log = auditLog(cluster);
+  const began = await log.mark();
+  const kubectl = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await cluster.kubectl(args);
+    assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr}`);
+    assert.doesNotMatch(stderr, /[Ww]arning/);
+    return stdout;
+  };
+  const uninstall = () => kubectl("delete", "--ignore-not-found", "-f", join(root, "config/base/operator.yaml"));
+  const overlay = await mkdtemp(join(tmpdir(), "mlflow-operator-overlay-"));
+  await uninstall();
+  context.after(async () => {
+    if (!context.passed) context.diagnostic(await operator.logs());
+    await uninstall();
+    await cluster.request("DELETE", `/api/v1/namespaces/${tenant.namespace}`);
+    await rm(overlay, { recursive: true });
+  });
+
+  await context.test("the single file runs two replicas, which wait for the Lease of another", async () => {
+    // This operator looks after all namespaces, also those in which other tests are at work: it must not lead.
+    await kubectl("create", "namespace", namespace);
+    const spec = { holderIdentity: "this test", leaseDurationSeconds: 86_400 };
+    await own.create("Lease", { metadata: { name: operatorName }, spec });
+    await kubectl("apply", "--server-side", "-f", join(root, "config/install.yaml"));
+    await kubectl("rollout", "status", `deployment/${operatorName}`, "--namespace", namespace, "--timeout=3m");
+    assert.equal((await own.the("Lease", operatorName)).spec?.holderIdentity, "this test");
+    const calls = await log.calls({ since: began, user });
+    assert.ok(calls.some(({ verb, resource }) => verb === "watch" && resource === "mlflowservers"));
+    assert.deepEqual(
+      calls.filter(({ code }) => code === 403),
+      [],
+    );
+  });
+
+  await context.test("an overlay of the kustomize base changes it, and it works", async () => {
+    const patch = [
+      {
+        op: "add",
+        path: "/spec/template/spec/containers/0/args/-",
+        value: `--watch-namespaces=${tenant.namespace}`,
+      },
+    ];
+    const kustomization = {
+      apiVersion: "kustomize.config.k8s.io/v1beta1",
+      kind: "Kustomization",
+      resources: [relative(overlay, join(root, "config/base"))],
+      patches: [{ target: { kind: "Deployment", name: operatorName }, patch: dump(patch) }],
+    };
+    await writeFile(join(overlay, "kustomization.yaml"), dump(kustomization));
+    await kubectl("apply", "--server-side", "-k", overlay);
+    await kubectl("rollout", "status", `deployment/${operatorName}`, "--namespace", namespace, "--timeout=3m");
+    await own.remove("Lease", operatorName);
+    await operator.leaderAndOther();
+    await operator.worksOn(tenant, "looked-at");
+  });
+
+  await context.test("removed again, it leaves the CRD and the servers", async () => {
+    await uninstall();
+    assert.equal((await cluster.request("GET", `/api/v1/namespaces/${namespace}`)).status, 404);
+    const roles = await kubectl("get", "clusterroles,clusterrolebindings", "--output=name");
+    assert.doesNotMatch(roles, new RegExp(`/${operatorName}(-|$)`, "m"));
+    assert.ok((await tenant.the("MlflowServer", "looked-at")).metadata.deletionTimestamp === undefined);
+  });
+});

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import type { Pod } from "../../src/kube/manifests.ts";
+import type { Cluster } from "../cluster/start-cluster.ts";
+import { type Objects, objects } from "../support/objects.ts";
+import { condition } from "../support/scene.ts";
+import { server } from "../support/servers.ts";
+import { patiently } from "./patiently.ts";
+
+/** The operator as pods of its own, in the namespace in which it was installed. */
+export interface OperatorPods {
+  /** Waits for two pods that are Ready, and for the Lease to be held by one of them; gives that one first. */
+  readonly leaderAndOther: (seconds?: number) => Promise<readonly [Pod, Pod]>;
+  /** Waits until the one that leads has looked at a server that is made now in `tenant`. */
+  readonly worksOn: (tenant: Objects, name: string, seconds?: number) => Promise<void>;
+  /** What the pods have logged, for a test that fails. */
+  readonly logs: () => Promise<string>;
+}
+
+export const operatorName = "mlflow-operator";
+
+export function operatorPods(cluster: Cluster, namespace: string): OperatorPods {
+  const own = objects(cluster, namespace);
+  const leaderAndOther = async (): Promise<readonly [Pod, Pod]> => {
+    const pods = (await own.list("Pod")).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    assert.equal(pods.length, 2, pods.map(({ metadata }) => metadata.name).join(", "));
+    for (const { metadata, status } of pods) {
+      const ready = status?.conditions?.find(({ type }) => type === "Ready");
+      assert.equal(ready?.status, "True", `Pod/${metadata.name} is not ready: ${ready?.message}`);
+    }
+    const holder = (await own.the("Lease", operatorName)).spec?.holderIdentity ?? "";
+    const isLeader = ({ metadata }: Pod) => holder.startsWith(`${metadata.name}_`);
+    const [leader, other] = [pods.find(isLeader), pods.find((pod) => !isLeader(pod))];
+    assert.ok(leader !== undefined && other !== undefined, `the Lease is held by "${holder}"`);
+    return [leader, other];
+  };
+  return {
+    leaderAndOther: (seconds = 180) => patiently(leaderAndOther, seconds),
+    worksOn: async (tenant, name, seconds = 60) => {
+      await tenant.create("MlflowServer", waiting(name));
+      await patiently(() => isLookedAt(tenant, name), seconds);
+    },
+    logs: async () => {
+      const args = ["logs", "--namespace", namespace, "--selector", `app.kubernetes.io/name=${operatorName}`];
+      return (await cluster.kubectl([...args, "--prefix", "--tail=25"])).stdout;
+    },
+  };
+}
+
+/** Asserts that the operator has reported on a server made by {@link waiting}. */
+export async function isLookedAt(tenant: Objects, name: string): Promise<void> {
+  assert.equal(condition(await tenant.the("MlflowServer", name), "Ready").reason, "SecretNotFound");
+}
+
+/** A server that costs no pod: it waits for a Secret that nobody makes. */
+export const waiting = (name: string) =>
+  server(name, { "spec.backendStore": { uriSecret: { secretName: "nobody-makes-it", key: "uri" } } });
