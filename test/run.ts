@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { run } from "node:test";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
+import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
 import { installPackages, lacking } from "./cluster/packages.ts";
 import { clusterPrograms } from "./cluster/programs.ts";
 import { startCluster } from "./cluster/start-cluster.ts";
@@ -119,6 +120,7 @@ async function liveGround(report: Report): Promise<Ground | { readonly lacking: 
   const cluster = await startCluster({ report });
   try {
     await cluster.images(liveImages);
+    for (const image of await gatewayImages(report)) await cluster.image(image);
   } catch (error) {
     await cluster.close();
     throw error;

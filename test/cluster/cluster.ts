@@ -20,11 +20,11 @@ A Kubernetes of one real node on this machine: no Docker and no image registry n
   purge            take it down and remove its images as well`;
 
 async function up(names: readonly string[]): Promise<number> {
-  for (const name of names) imageNamed(name);
+  const images = names.map(imageNamed);
   await bringUp("person", reportOnStderr);
   const programs = await clusterPrograms(reportOnStderr);
   const machine = await findMachine();
-  if (machine) await provideImages(machine, programs, names, reportOnStderr);
+  if (machine) await provideImages(machine, programs, images, reportOnStderr);
   console.log(`export KUBECONFIG=${adminKubeconfig}`);
   console.log(`alias kubectl=${programs("kubectl")}`);
   return 0;

@@ -5,6 +5,7 @@ import { supportedVersions } from "../../src/api/versions.ts";
 import type { Report } from "../control-plane/binaries.ts";
 import { importArchive, startContainerd, stopContainerd } from "./containerd.ts";
 import { keep, restore } from "./containerd-store.ts";
+import type { Image } from "./image.ts";
 import { type Archive, archiveOf, archivePath } from "./image-archive.ts";
 import { imageNamed, imageNames, systemImages } from "./image-catalogue.ts";
 import type { Machine } from "./machine.ts";
@@ -48,12 +49,12 @@ export async function startContainerdWithImages(
 export async function provideImages(
   machine: Machine,
   programs: Programs,
-  names: readonly string[],
+  images: readonly Image[],
   report: Report,
 ): Promise<readonly string[]> {
   const references: string[] = [];
-  for (const name of names) {
-    const archive = await archiveOf(imageNamed(name), report);
+  for (const image of images) {
+    const archive = await archiveOf(image, report);
     const known: Record<string, string> = JSON.parse(await readFile(importedPath, "utf8"));
     if (known[archive.reference] !== archive.hash) {
       await imported(machine, programs, archive, report);

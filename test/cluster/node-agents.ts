@@ -99,6 +99,22 @@ export async function proxyArgs(kubeconfig: string): Promise<readonly string[]> 
   return [`--config=${path}`];
 }
 
+/** Arguments of kube-router 2.1: of all that it can do, only that NetworkPolicies are enforced. */
+export function networkPolicyArgs(kubeconfig: string): readonly string[] {
+  return [
+    `--kubeconfig=${kubeconfig}`,
+    `--hostname-override=${nodeName}`,
+    "--run-firewall=true",
+    "--run-router=false",
+    "--run-service-proxy=false",
+    "--run-loadbalancer=false",
+    `--service-cluster-ip-range=${network.services}`,
+    "--enable-ipv6=false",
+    "--health-port=0",
+    "--metrics-port=0",
+  ];
+}
+
 /** Arguments of kube-scheduler 1.36. */
 export function schedulerArgs(kubeconfig: string): readonly string[] {
   return [

@@ -18,6 +18,7 @@ const daemons = [
   "containerd",
   "kubelet",
   "kube-proxy",
+  "kube-router",
 ] as const satisfies readonly ProgramName[];
 
 /** What the cluster lacks to be up and well, or undefined if nothing. */

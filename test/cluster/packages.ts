@@ -11,6 +11,7 @@ const needed: Readonly<Record<string, string>> = {
   "busybox-static": "busybox",
   "containernetworking-plugins": "/usr/lib/cni/ptp",
   iproute2: "ip",
+  ipset: "ipset",
   iptables: "iptables",
   mmdebstrap: "mmdebstrap",
   mount: "mount",

@@ -40,10 +40,15 @@ const metricsServer = {
   packages: { "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server" },
 } as const satisfies GoModule;
 
+const kubeRouter = {
+  directory: folder("kube-router"),
+  packages: { "kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router" },
+} as const satisfies GoModule;
+
 const pause = { directory: folder("pause"), packages: { pause: "." } } as const satisfies GoModule;
 
 /** Every module that the cluster is made of, besides the control plane. */
-export const modules = [kubernetes, containerd, coredns, localPath, metricsServer, pause] as const;
+export const modules = [kubernetes, containerd, coredns, localPath, metricsServer, kubeRouter, pause] as const;
 
 type Packages<T> = T extends { readonly packages: infer P } ? keyof P : never;
 

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { type Report, reportOnStderr } from "../control-plane/binaries.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { bringUp, release } from "./bring-up.ts";
-import type { ImageName } from "./image-catalogue.ts";
+import type { Image } from "./image.ts";
+import { type ImageName, imageNamed } from "./image-catalogue.ts";
 import { provideImages } from "./images.ts";
 import { findMachine } from "./machine.ts";
 import { network } from "./network.ts";
@@ -18,6 +19,8 @@ export interface Cluster extends ClusterAccess {
   readonly hostAddress: string;
   /** Builds images (once; minutes for the large ones) and imports them; gives their references, in the same order. */
   readonly images: (names: readonly ImageName[]) => Promise<readonly string[]>;
+  /** The same for an image that has no name in the catalogue; gives its reference. */
+  readonly image: (image: Image) => Promise<string>;
   /** Takes the cluster down, unless other processes still use it or a person has brought it up. */
   readonly close: () => Promise<void>;
 }
@@ -41,7 +44,11 @@ export async function startCluster(options: { readonly report?: Report } = {}): 
     existing,
     kubectlProgram: programs("kubectl"),
     hostAddress: network.hostAddress,
-    images: (names) => provideImages(machine, programs, names, report),
+    images: (names) => provideImages(machine, programs, names.map(imageNamed), report),
+    image: async (image) => {
+      await provideImages(machine, programs, [image], report);
+      return image.reference;
+    },
     close: async () => {
       await release(report);
       watchman.dismiss();

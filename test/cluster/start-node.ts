@@ -11,7 +11,7 @@ import { knownArchives, startContainerdWithImages } from "./images.ts";
 import { lastLines, logPathOf, type Machine, startMachine } from "./machine.ts";
 import { systemManifests } from "./manifests.ts";
 import { connect, network } from "./network.ts";
-import { kubeletArgs, nodeName, proxyArgs, schedulerArgs } from "./node-agents.ts";
+import { kubeletArgs, networkPolicyArgs, nodeName, proxyArgs, schedulerArgs } from "./node-agents.ts";
 import { accessTo, adminKubeconfig, ailment } from "./node-state.ts";
 import { places } from "./places.ts";
 import type { ProgramName, Programs } from "./programs.ts";
@@ -86,6 +86,8 @@ async function startAgents(machine: Machine, programs: Programs, access: Cluster
   await machine.start(programs("kubelet"), kubelet, logPathOf("kubelet"));
   const proxy = await proxyArgs(await access.kubeconfigFor({ name: "system:kube-proxy" }));
   await machine.start(programs("kube-proxy"), proxy, logPathOf("kube-proxy"));
+  const policies = networkPolicyArgs(await access.kubeconfigFor({ name: "system:kube-router" }));
+  await machine.start(programs("kube-router"), policies, logPathOf("kube-router"));
 }
 
 /** What a step waits for, and the programs that bring it about. */

