@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { testedVersion } from "./live-cluster.ts";
 import { liveScene } from "./live-scene.ts";
@@ -103,10 +107,12 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     await patiently(async () => assert.deepEqual(await uids(), before), 60);
   });
 
-  await context.test("a volume that is full", async () => {
+  await context.test("a volume that is full, and on it what a migration left that was cut off", async () => {
     const volume = await smallVolume(context, scene, "64k");
-    const sqlite = { storageClassName: volume.storageClassName };
-    const full = { ...spec, backendStore: { sqlite }, artifactStore: { persistentVolume: sqlite } };
+    await volume.write("mlflow.db", await halfMadeDatabase());
+    await volume.write("mlflow.db.migration-lock", "being made");
+    const persistentVolume = { size: "1Gi", storageClassName: volume.storageClassName };
+    const full = { ...spec, backendStore: { sqlite: {} }, artifactStore: { persistentVolume } };
     await scene.apply({ metadata: { name: "full" }, spec: full });
     const { message } = await told("DatabaseFull", "full");
     assert.match(message, /Enlarge its volume/);
@@ -114,3 +120,16 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     await forgotten("full");
   });
 });
+
+/** A file with tables of which MLflow's own changes would say that they are there already. */
+async function halfMadeDatabase(): Promise<Buffer> {
+  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-live-"));
+  try {
+    const database = new DatabaseSync(join(directory, "half.db"));
+    database.exec("CREATE TABLE experiments (experiment_id INTEGER); CREATE TABLE metrics (step BIGINT);");
+    database.close();
+    return await readFile(join(directory, "half.db"));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}

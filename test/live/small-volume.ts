@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chmod, writeFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import { findMachine } from "../cluster/machine.ts";
 import { places } from "../cluster/places.ts";
@@ -8,6 +9,8 @@ import type { LiveScene } from "./live-scene.ts";
 export interface SmallVolume {
   /** A claim that names it gets this very volume. */
   readonly storageClassName: string;
+  /** Puts a file into it that every pod may change. */
+  readonly write: (file: string, content: string | Uint8Array) => Promise<void>;
   readonly resize: (size: string) => Promise<void>;
 }
 
@@ -41,6 +44,12 @@ export async function smallVolume(context: TestContext, scene: LiveScene, size: 
   });
   return {
     storageClassName: name,
+    write: async (file, content) => {
+      // The mount is there for the node alone.
+      const seen = `/proc/${machine.pid}/root${path}/${file}`;
+      await writeFile(seen, content);
+      await chmod(seen, 0o666);
+    },
     resize: async (larger) => void (await machine.succeed("mount", ["-o", `remount,size=${larger}`, path])),
   };
 }

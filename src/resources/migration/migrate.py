@@ -37,6 +37,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -46,13 +47,15 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 OUT = sys.stdout
 ERR = sys.stderr
 DIALECTS = ("postgresql", "mysql", "mssql", "sqlite")
 CONNECT_SECONDS = 10
 CONNECT_ATTEMPTS = 3
+# What a new SQLite database takes, several times over.
+SQLITE_SPARE = 16 << 20
 # Advisory locks live in one database, so the key needs to tell only the two schemas apart.
 LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002}
 
@@ -356,8 +359,11 @@ def engine(target: Store) -> Iterator:
 
 
 @contextlib.contextmanager
-def lock(target: Store) -> Iterator[None]:
-    """Holds the schema for this instance alone. The database (or the kernel) frees it however this process ends."""
+def lock(target: Store) -> Iterator[IO[str] | None]:
+    """Holds the schema for this instance alone. The database (or the kernel) frees it however this process ends.
+
+    Gives the file that is the lock of an SQLite database.
+    """
     deadline = time.monotonic() + float(os.environ.get("MIGRATION_LOCK_SECONDS") or "600")
 
     def wait(told: bool) -> bool:
@@ -374,14 +380,14 @@ def lock(target: Store) -> Iterator[None]:
 
     told = False
     if target.sqlite_path is not None:
-        with open(f"{target.sqlite_path}.migration-lock", "w", encoding="utf-8") as file:
+        with open(f"{target.sqlite_path}.migration-lock", "a+", encoding="utf-8") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     told = wait(told)
-            yield
+            yield file
         return
     from sqlalchemy import text
 
@@ -398,11 +404,57 @@ def lock(target: Store) -> Iterator[None]:
                 statement = "SELECT 1"
             while not connection.execute(text(statement)).scalar():
                 told = wait(told)
-            yield
+            yield None
         finally:
             # A connection that broke while it waited must not turn a finished migration into a failed one.
             with contextlib.suppress(Exception):
                 connection.close()
+
+
+# Stands in the lock's file while an SQLite database is made from nothing.
+BEING_MADE = "being made"
+
+
+def mark(file: IO[str] | None, text: str) -> None:
+    """Writes into the lock's file, and to the disk."""
+    if file is not None:
+        file.truncate(0)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def forget_half_made(target: Store, file: IO[str] | None) -> None:
+    """Removes what an earlier attempt left that was cut off: SQLite's schema changes are not rolled back, and cannot be
+    made twice. Only a database that was made from nothing, which no server has seen yet."""
+    if file is None or target.sqlite_path is None:
+        return
+    file.seek(0)
+    if file.read() == BEING_MADE:
+        say(f"{target.name}: beginning anew, an earlier attempt was cut off")
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(f"{target.sqlite_path}{suffix}").unlink(missing_ok=True)
+
+
+def is_empty(target: Store) -> bool:
+    """Whether an SQLite database holds nothing at all, not even a table."""
+    path = target.sqlite_path
+    return path is not None and (not os.path.exists(path) or os.path.getsize(path) == 0)
+
+
+def require_space(target: Store) -> None:
+    """Raises Failure where a volume may become full in the middle: tables are copied while they are changed."""
+    if target.sqlite_path is None:
+        return
+    size = 0 if is_empty(target) else os.path.getsize(target.sqlite_path)
+    needed = size + SQLITE_SPARE
+    free = shutil.disk_usage(os.path.dirname(target.sqlite_path) or ".").free
+    if free < needed:
+        raise Failure(
+            "DatabaseFull",
+            f"Migrating the {target.name} schema: the {target.place} may need {needed >> 20} MiB of free space, and its volume"
+            f" has {free >> 20}. Enlarge its volume.",
+        )
 
 
 def revisions(target: Store) -> tuple[list[str], str]:
@@ -535,11 +587,16 @@ def migrate() -> None:
         return check(targets)
     for target in targets:
         try:
-            with lock(target):
+            with lock(target) as file:
+                forget_half_made(target, file)
                 before, head = revisions(target)
+                if before != [head]:
+                    require_space(target)
+                    mark(file, BEING_MADE if is_empty(target) else "")
                 say(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
                 (migrate_tracking if target.name == "tracking" else migrate_auth)(target)
                 after, _ = revisions(target)
+                mark(file, "")
                 say(f"{target.name}: schema is at {', '.join(after)}")
         except Exception as error:
             raise failure(error, target, f"Migrating the {target.name} schema") from None
