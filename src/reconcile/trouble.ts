@@ -1,7 +1,10 @@
-import type { V1ContainerStatus } from "@kubernetes/client-node";
+import type { V1ContainerStateTerminated, V1ContainerStatus } from "@kubernetes/client-node";
 import type { Pod } from "../kube/manifests.ts";
+import { label } from "../kube/names.ts";
 import type { Cause } from "./finding.ts";
 import { reportedFailure } from "./reported-failure.ts";
+
+type End = V1ContainerStateTerminated;
 
 /** Why pods do not come up: the first cause that a person can do something about, or undefined. */
 export function troubleOf(pods: readonly Pod[]): Cause | undefined {
@@ -15,8 +18,13 @@ export function troubleOf(pods: readonly Pod[]): Cause | undefined {
 function podTrouble(pod: Pod): Cause | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined;
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
-  for (const container of [...initContainerStatuses, ...containerStatuses]) {
-    const found = containerTrouble(pod, container);
+  const endOf = pod.metadata.labels?.[label.component] === "migration" ? endOfTask : endOfServer;
+  const containers = [
+    ...initContainerStatuses.map((container) => ({ container, ended: endOfTask(container) })),
+    ...containerStatuses.map((container) => ({ container, ended: endOf(container) })),
+  ];
+  for (const { container, ended } of containers) {
+    const found = startTrouble(pod, container) ?? endTrouble(pod, container, ended);
     if (found !== undefined) return found;
   }
   const scheduled = pod.status?.conditions?.find((condition) => condition.type === "PodScheduled");
@@ -29,7 +37,7 @@ function podTrouble(pod: Pod): Cause | undefined {
   return undefined;
 }
 
-function containerTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined {
+function startTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined {
   const waiting = container.state?.waiting;
   switch (waiting?.reason) {
     case "ErrImagePull":
@@ -48,10 +56,11 @@ function containerTrouble(pod: Pod, container: V1ContainerStatus): Cause | undef
         message: `container ${container.name} of pod ${pod.metadata.name} cannot be created: ${brief(waiting.message)}`,
       };
   }
-  const restarting = isRestarting(container);
-  const ended = container.state?.terminated ?? (restarting ? container.lastState?.terminated : undefined);
-  // `mlflow server` ends with 0 when its worker processes die: a container that is restarted has failed, whatever its code.
-  if (ended === undefined || (ended.exitCode === 0 && !restarting)) return undefined;
+  return undefined;
+}
+
+function endTrouble(pod: Pod, container: V1ContainerStatus, ended: End | undefined): Cause | undefined {
+  if (ended === undefined) return undefined;
   if (ended.reason === "OOMKilled") {
     return {
       reason: "OutOfMemory",
@@ -61,9 +70,20 @@ function containerTrouble(pod: Pod, container: V1ContainerStatus): Cause | undef
   return reportedFailure(ended.message) ?? crash(pod, container, ended.exitCode);
 }
 
-/** Between two attempts, or in one that has not become ready after an earlier one failed. */
-function isRestarting(container: V1ContainerStatus): boolean {
-  return container.state?.waiting?.reason === "CrashLoopBackOff" || (container.restartCount > 0 && !container.ready);
+/**
+ * The end of a container that shall never end, between two attempts or in one that has not become ready yet. Whatever its
+ * code: `mlflow server` ends with 0 when its worker processes die.
+ */
+function endOfServer({ state, lastState, ready, restartCount }: V1ContainerStatus): End | undefined {
+  const restarting = state?.waiting?.reason === "CrashLoopBackOff" || (restartCount > 0 && !ready);
+  const ended = state?.terminated ?? (restarting ? lastState?.terminated : undefined);
+  return ended?.exitCode === 0 && !restarting ? undefined : ended;
+}
+
+/** The last failure of a container that has something to do once, until it has done it: trying again is no news. */
+function endOfTask({ state, lastState }: V1ContainerStatus): End | undefined {
+  const ended = state?.terminated ?? lastState?.terminated;
+  return ended?.exitCode === 0 ? undefined : ended;
 }
 
 function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { V1ContainerStatus } from "@kubernetes/client-node";
 import type { Job, Pod } from "../../src/kube/manifests.ts";
 import { migrationOf } from "../../src/reconcile/migration.ts";
 import { deploymentOf, inputs, jobOf, pod, server } from "../support/fixtures.ts";
@@ -78,6 +79,18 @@ describe("the migration", () => {
     const initContainerStatuses = [{ ...restarting(JSON.stringify(report)), name: "check-artifacts" }];
     const found = migrationOf(wanted, [job, podOf(job, { initContainerStatuses, containerStatuses: [waiting] })]);
     assert.deepEqual(found.cause, report);
+  });
+
+  test("goes on saying why it failed while it is tried again, until it has succeeded", () => {
+    const report = { reason: "DatabaseUnreachable", message: "db:5432 does not answer" } as const;
+    const job = live();
+    const causeIn = (state: V1ContainerStatus["state"], ready: boolean) => {
+      const { lastState } = restarting(JSON.stringify(report));
+      const containerStatuses = [{ ...base, restartCount: 1, ready, ...(state && { state }), lastState }];
+      return migrationOf(wanted, [job, podOf(job, { containerStatuses })]).cause.reason;
+    };
+    assert.equal(causeIn({ running: {} }, true), "DatabaseUnreachable");
+    assert.equal(causeIn({ terminated: { exitCode: 0 } }, false), "MigrationRunning");
   });
 
   test("says what its program reported, and shows no other words of a failing container", () => {
