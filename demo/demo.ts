@@ -166,7 +166,7 @@ async function cleanUp(): Promise<void> {
   if (place?.stays) {
     say(`removing the namespace ${namespace}; the CustomResourceDefinition stays`);
     await removeNamespace(kubectlOn(place), namespace).catch((error: unknown) => say(String(error)));
-  }
+  } else if (place) say("taking everything down again");
   await operator?.close();
   await place?.close();
 }
