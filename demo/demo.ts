@@ -132,12 +132,13 @@ async function apply(kubectl: Kubectl, files: readonly string[]): Promise<void> 
 }
 
 async function readyServer(kubectl: Kubectl): Promise<MlflowServer> {
-  const [server] = await until(kubectl, 300, isSettled);
+  say("waiting until it is Ready: a Job makes its database, then its pod starts");
+  // Other troubles, such as a node that is full, may pass.
+  const lacksImage = (server: MlflowServer) => conditionOf(server, "Ready")?.reason === "ImagePullFailed";
+  const [server] = await until(kubectl, 300, (each) => isReady(each) || lacksImage(each));
   if (server !== undefined && isReady(server)) return server;
   throw new Error(
-    server !== undefined && conditionOf(server, "Ready")?.reason === "ImagePullFailed"
-      ? "the cluster has no image of MLflow: build it (docs/images.md), push it, and name it by --image-repository"
-      : "MLflow does not come up; the conditions above say why",
+    "the cluster has no image of MLflow: build it (docs/images.md), push it, and name it by --image-repository",
   );
 }
 
