@@ -9,6 +9,7 @@ import { versions } from "../src/api/versions.ts";
 import { logRun } from "./client.ts";
 import { type Ground, ground } from "./ground.ts";
 import { type Kubectl, kubectlOn } from "./kubectl.ts";
+import { keepLastWords } from "./last-words.ts";
 import { look } from "./look.ts";
 import { freshNamespace, removeNamespace } from "./namespace.ts";
 import { type Operator, startOperator } from "./operator.ts";
@@ -46,6 +47,8 @@ const quickStart = "sqlite-quick-start.yaml";
 const stays = values.keep === true || process.stdout.isTTY;
 const { say, show, rest } = screen(process.stdout);
 const ended = new AbortController();
+/** Where the operator's log and the screenshot are put. */
+const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-demo-"));
 
 let place: Ground | undefined;
 let operator: Operator | undefined;
@@ -56,6 +59,11 @@ try {
   if (!ended.signal.aborted) {
     say(`the demo ends here: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
+    if (place !== undefined) {
+      const path = join(directory, "pods.log");
+      await keepLastWords(kubectlOn(place), namespace, path);
+      say(`what the pods said last: ${path}`);
+    }
   }
 } finally {
   await cleanUp();
@@ -72,7 +80,6 @@ async function demo(): Promise<void> {
   await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/mlflowservers.yaml"]);
   await kubectl(["wait", "--for=condition=Established", "crd/mlflowservers.mlflow-operator.dev", "--timeout=30s"]);
   await freshNamespace(kubectl, namespace, say);
-  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-demo-"));
   const logPath = join(directory, "operator.log");
   say(`starting the operator; its log: ${logPath}`);
   const imageRepository = values["image-repository"];
