@@ -9,6 +9,7 @@ import { versions } from "../src/api/versions.ts";
 import { logRun } from "./client.ts";
 import { type Ground, ground } from "./ground.ts";
 import { type Kubectl, kubectlOn } from "./kubectl.ts";
+import { keepLastWords } from "./last-words.ts";
 import { look } from "./look.ts";
 import { freshNamespace, removeNamespace } from "./namespace.ts";
 import { type Operator, startOperator } from "./operator.ts";
@@ -46,6 +47,8 @@ const quickStart = "sqlite-quick-start.yaml";
 const stays = values.keep === true || process.stdout.isTTY;
 const { say, show, rest } = screen(process.stdout);
 const ended = new AbortController();
+/** Where the operator's log and the screenshot are put. */
+const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-demo-"));
 
 let place: Ground | undefined;
 let operator: Operator | undefined;
@@ -56,6 +59,11 @@ try {
   if (!ended.signal.aborted) {
     say(`the demo ends here: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
+    if (place !== undefined) {
+      const path = join(directory, "pods.log");
+      await keepLastWords(kubectlOn(place), namespace, path);
+      say(`what the pods said last: ${path}`);
+    }
   }
 } finally {
   await cleanUp();
@@ -72,7 +80,6 @@ async function demo(): Promise<void> {
   await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/mlflowservers.yaml"]);
   await kubectl(["wait", "--for=condition=Established", "crd/mlflowservers.mlflow-operator.dev", "--timeout=30s"]);
   await freshNamespace(kubectl, namespace, say);
-  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-demo-"));
   const logPath = join(directory, "operator.log");
   say(`starting the operator; its log: ${logPath}`);
   const imageRepository = values["image-repository"];
@@ -132,12 +139,13 @@ async function apply(kubectl: Kubectl, files: readonly string[]): Promise<void> 
 }
 
 async function readyServer(kubectl: Kubectl): Promise<MlflowServer> {
-  const [server] = await until(kubectl, 300, isSettled);
+  say("waiting until it is Ready: a Job makes its database, then its pod starts");
+  // Other troubles, such as a node that is full, may pass.
+  const lacksImage = (server: MlflowServer) => conditionOf(server, "Ready")?.reason === "ImagePullFailed";
+  const [server] = await until(kubectl, 300, (each) => isReady(each) || lacksImage(each));
   if (server !== undefined && isReady(server)) return server;
   throw new Error(
-    server !== undefined && conditionOf(server, "Ready")?.reason === "ImagePullFailed"
-      ? "the cluster has no image of MLflow: build it (docs/images.md), push it, and name it by --image-repository"
-      : "MLflow does not come up; the conditions above say why",
+    "the cluster has no image of MLflow: build it (docs/images.md), push it, and name it by --image-repository",
   );
 }
 
@@ -166,7 +174,7 @@ async function cleanUp(): Promise<void> {
   if (place?.stays) {
     say(`removing the namespace ${namespace}; the CustomResourceDefinition stays`);
     await removeNamespace(kubectlOn(place), namespace).catch((error: unknown) => say(String(error)));
-  }
+  } else if (place) say("taking everything down again");
   await operator?.close();
   await place?.close();
 }

@@ -13,8 +13,8 @@ export function tree(servers: readonly MlflowServer[], owned: readonly Owned[]):
     return [
       `${objectText(server)}  ${states || "not seen by the operator yet"}`,
       ...(ready === undefined ? [] : [`│   ${ready.reason}: ${ready.message}`]),
-      ...own.map(
-        (object, index) => `${index === own.length - 1 ? "└──" : "├──"} ${objectText(object)}  ${stateOf(object)}`,
+      ...own.map((object, index) =>
+        `${index === own.length - 1 ? "└──" : "├──"} ${objectText(object)}  ${stateOf(object)}`.trimEnd(),
       ),
     ];
   });
@@ -25,7 +25,7 @@ function stateOf(object: Owned): string {
     case "Deployment":
       return `${object.status?.readyReplicas ?? 0}/${object.spec.replicas ?? 1} ready`;
     case "Job":
-      return object.status?.conditions?.find(({ status }) => status === "True")?.type ?? "running";
+      return object.status?.conditions?.find(isEnd)?.type ?? "running";
     case "Pod":
       return object.status?.phase ?? "";
     case "PersistentVolumeClaim":
@@ -38,4 +38,8 @@ function stateOf(object: Owned): string {
     default:
       return "";
   }
+}
+
+function isEnd({ type, status }: { readonly type: string; readonly status: string }): boolean {
+  return status === "True" && (type === "Complete" || type === "Failed");
 }

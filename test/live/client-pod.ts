@@ -45,7 +45,7 @@ export function clientPod({ name, image, trackingUri, loginSecret, authoritySecr
               : [{ name: "MLFLOW_TRACKING_SERVER_CERT_PATH", value: "/etc/authority/ca.crt" }]),
           ],
           // Without a request it would get no processor at all on a busy machine.
-          resources: { requests: { cpu: "200m", memory: "256Mi" } },
+          resources: { requests: { cpu: "100m", memory: "256Mi" } },
           volumeMounts: [
             { name: "tmp", mountPath: "/tmp" },
             ...(authoritySecret === undefined

@@ -43,6 +43,20 @@ test("MLflow's own client, in a pod", { timeout: 900_000 }, async (context) => {
     });
   });
 
+  await context.test("users and permissions are made with it", async () => {
+    assert.deepEqual(await client.run("client-users.py"), {
+      "is made an administrator": false,
+      "reads before": "to be edited",
+      "writes before": "PERMISSION_DENIED",
+      grants: "PERMISSION_DENIED",
+      "makes users": "PERMISSION_DENIED",
+      has: "EDIT",
+      "writes after": "RUNNING",
+      "deletes after": "PERMISSION_DENIED",
+      "deletes as administrator": null,
+    });
+  });
+
   await context.test("over TLS it does the same, if it is told whom to believe", async () => {
     await certificateFor(scene, [name, `${name}.${scene.namespace}`]);
     await scene.apply({ metadata: { name }, spec: { ...spec, server: { tls: { secretName: "certificate" } } } });
