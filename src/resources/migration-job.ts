@@ -76,7 +76,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
  */
 function migrationHash(inputs: Inputs): string {
   const { sqlite, postgresql } = inputs.server.spec.backendStore;
-  const { users } = authenticationOf(inputs);
+  const { users, packages } = authenticationOf(inputs);
   const uri = trackingUri(inputs) ?? "";
   const identity = {
     image: imageOf(inputs),
@@ -85,6 +85,7 @@ function migrationHash(inputs: Inputs): string {
     tracking: (sqlite && "sqlite") ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//").replace(/\?.*$/, ""),
     auth: users && (place(users.postgresql) ?? "tracking"),
     artifacts: artifactCheckHash(inputs),
+    packages,
   };
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
 }
@@ -95,7 +96,7 @@ function place(database: Postgresql | undefined): unknown {
 
 function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
   const { server } = inputs;
-  const { users } = authenticationOf(inputs);
+  const { users, packages = [] } = authenticationOf(inputs);
   return {
     name: "migrate",
     image: imageOf(inputs),
@@ -104,6 +105,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
     command: ["python", `${programDirectory}/${dataKeys.migrationProgram}`],
     env: [
       literal("MIGRATION_MODE", mode),
+      ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
       literal("HOME", temporaryPath),
       literal("TMPDIR", temporaryPath),
       ...trackingDatabase(inputs),

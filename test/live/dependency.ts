@@ -6,7 +6,9 @@ import { patiently } from "./patiently.ts";
 /** Something that servers depend on, as one pod with its Service. */
 export interface Dependency {
   readonly name: string;
+  /** The port by which it is told that it takes connections, and others that it has. */
   readonly port: number;
+  readonly otherPorts?: readonly number[];
   readonly container: Pick<V1Container, "image" | "env">;
   /** Where it writes; it is forgotten with the pod. */
   readonly dataPath: string;
@@ -15,9 +17,10 @@ export interface Dependency {
 
 /** Starts it under the restricted standard, and gives the Service's address as soon as it takes connections. */
 export async function startDependency(scene: LiveScene, dependency: Dependency): Promise<string> {
-  const { name, port, container, dataPath, user } = dependency;
+  const { name, port, otherPorts = [], container, dataPath, user } = dependency;
   const labels = { app: name };
-  await scene.objects.create("Service", { metadata: { name }, spec: { selector: labels, ports: [{ port }] } });
+  const ports = [port, ...otherPorts].map((each) => ({ name: `port-${each}`, port: each }));
+  await scene.objects.create("Service", { metadata: { name }, spec: { selector: labels, ports } });
   await scene.objects.create("Pod", {
     metadata: { name, labels },
     spec: {

@@ -12,6 +12,8 @@ export interface Authentication {
   readonly files: Readonly<Record<string, string>>;
   /** Further volumes of the MLflow container, such as certificate authorities. */
   readonly mounted: readonly Mounted[];
+  /** Python packages that the image must have, beyond those of MLflow with its authentication extra. */
+  readonly packages?: readonly string[];
   /** Where MLflow keeps users and permissions; undefined where it keeps none. */
   readonly users?: UserDatabase;
 }

@@ -11,6 +11,7 @@ Environment:
                                 a PostgreSQL database
   AUTH_DATABASE_URI, AUTH_DATABASE_HOST, …
                                 the database of basic authentication, likewise; absent or empty: no authentication
+  MIGRATION_PACKAGES            Python packages that the image must have, besides, with commas between them
   MLFLOW_SERVE_ARTIFACTS, MLFLOW_DEFAULT_ARTIFACT_ROOT, MLFLOW_ENABLE_WORKSPACES
                                 the same as the server's: the Default experiment keeps the artifact root of its creation
   MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD
@@ -45,6 +46,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -512,6 +514,17 @@ def check(targets: list[Store]) -> None:
         say(f"{target.name}: schema is at {head}")
 
 
+def require_packages() -> None:
+    """Without them the server would start, and answer every request with an error."""
+    missing = [name for name in os.environ.get("MIGRATION_PACKAGES", "").split(",") if name and find_spec(name) is None]
+    if missing:
+        raise Failure(
+            "ImageUnsuitable",
+            f"The MLflow image lacks {', '.join(missing)}, which this way of authentication needs. Use the project's image, or add"
+            " the package to yours.",
+        )
+
+
 def migrate() -> None:
     """The whole work: both databases are reached, and known to be of an age that fits, before either is changed."""
     targets = stores()
@@ -523,6 +536,7 @@ def migrate() -> None:
             import mlflow.server.auth
     except Exception as error:
         raise failure(error, targets[-1], "Loading MLflow") from None
+    require_packages()
     say(f"MLflow {mlflow.__version__}")
     for target in targets:
         connect(target)
