@@ -17,12 +17,20 @@ export interface Dependency {
 
 /** Starts it under the restricted standard, and gives the Service's address as soon as it takes connections. */
 export async function startDependency(scene: LiveScene, dependency: Dependency): Promise<string> {
-  const { name, port, otherPorts = [], container, dataPath, user } = dependency;
-  const labels = { app: name };
+  const { name, port, otherPorts = [] } = dependency;
   const ports = [port, ...otherPorts].map((each) => ({ name: `port-${each}`, port: each }));
-  await scene.objects.create("Service", { metadata: { name }, spec: { selector: labels, ports } });
+  await scene.objects.create("Service", { metadata: { name }, spec: { selector: { app: name }, ports } });
+  await startPod(scene, dependency);
+  const { spec } = await scene.objects.the("Service", name);
+  assert.ok(spec.clusterIP !== undefined);
+  return spec.clusterIP;
+}
+
+/** Starts only the pod, for a Service that is there, and waits until it takes connections. */
+export async function startPod(scene: LiveScene, dependency: Dependency): Promise<void> {
+  const { name, port, container, dataPath, user } = dependency;
   await scene.objects.create("Pod", {
-    metadata: { name, labels },
+    metadata: { name, labels: { app: name } },
     spec: {
       automountServiceAccountToken: false,
       terminationGracePeriodSeconds: 1,
@@ -52,7 +60,4 @@ export async function startDependency(scene: LiveScene, dependency: Dependency):
     const ready = status?.conditions?.find(({ type }) => type === "Ready");
     assert.equal(ready?.status, "True", `Pod/${name} is not ready: ${ready?.message}`);
   }, 300);
-  const { spec } = await scene.objects.the("Service", name);
-  assert.ok(spec.clusterIP !== undefined);
-  return spec.clusterIP;
 }
