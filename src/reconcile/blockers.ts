@@ -12,6 +12,7 @@ import { referencesOf } from "../resources/references.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { invalidAuthority } from "./invalid-authority.ts";
+import { invalidClientSecret } from "./invalid-client-secret.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
 
 /** A reason to write nothing until a person, or another controller, has done something; undefined: none. */
@@ -28,6 +29,7 @@ const blockers: readonly Blocker[] = [
   invalidCertificate,
   invalidAuthority,
   invalidSearcher,
+  invalidClientSecret,
   openVariable,
 ];
 

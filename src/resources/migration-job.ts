@@ -6,7 +6,7 @@ import { annotation } from "../kube/names.ts";
 import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import type { UserDatabase } from "./authentication/authentication.ts";
 import { authenticationOf } from "./authentication/index.ts";
-import { rootCertificateOf, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
+import { rootCertificateOf, sqliteUri, sqliteUserFiles, sslModeOf, trackingUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
@@ -110,6 +110,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       literal("TMPDIR", temporaryPath),
       ...trackingDatabase(inputs),
       ...userDatabase(inputs, users),
+      ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
       ...artifacts(inputs).filter(({ name }) => artifactVariables.includes(name)),
       ...(users?.administrator ?? []),
     ],
@@ -143,7 +144,8 @@ function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
 function userDatabase({ server }: Inputs, users: UserDatabase | undefined): V1EnvVar[] {
   if (users === undefined) return [];
   if (users.postgresql !== undefined) return parts("AUTH", users.postgresql);
-  if (server.spec.backendStore.sqlite !== undefined) return [literal("AUTH_DATABASE_URI", sqliteAuthUri)];
+  if (server.spec.backendStore.sqlite !== undefined)
+    return [literal("AUTH_DATABASE_URI", sqliteUserFiles[users.application])];
   return trackingDatabase({ server }).map((variable) => ({
     ...variable,
     name: variable.name.replace(/^TRACKING/, "AUTH"),

@@ -225,6 +225,42 @@ export const ldapOtherwise: Document = changed(ldapSearch, {
   "spec.authentication.ldap.url": "ldaps://10.0.0.1:6360/dc=example,dc=com",
 });
 
+/** People of an OpenID Connect issuer, with every field. */
+export const oidcInFull: Document = changed(smallest, {
+  "spec.authentication": {
+    oidc: {
+      discoveryUrl: "https://keycloak.example.com:8443/realms/ml/.well-known/openid-configuration",
+      issuer: "https://id.example.com/realms/ml",
+      clientId: "mlflow",
+      clientSecret: { secretName: "oidc", key: "OIDC_CLIENT_SECRET" },
+      redirectUrl: "https://mlflow.example.com/callback",
+      scopes: ["openid", "profile", "groups", "api://mlflow/.default"],
+      audience: "mlflow-api",
+      usernameClaim: "upn",
+      groupsClaim: "https://example.com/groups",
+      userGroup: "/ml/users of mlflow",
+      adminGroup: "mlflow-admin",
+      ca: { configMapName: "issuer-ca" },
+      defaultPermission: "READ",
+      database: {
+        postgresql: {
+          host: "db.example.com",
+          database: "auth",
+          credentials: { secretName: "auth-db", usernameKey: "user", passwordKey: "pass" },
+          ca: { secretName: "auth-ca", key: "ca.pem" },
+        },
+      },
+    },
+  },
+});
+
+export const oidcOtherwise: Document = changed(oidcInFull, {
+  "spec.authentication.oidc.ca": { secretName: "issuer-ca", key: "ca.pem" },
+  "spec.authentication.oidc.database.postgresql.ca": { configMapName: "auth-ca" },
+  "spec.authentication.oidc.discoveryUrl":
+    "http://keycloak-service.keycloak:8080/realms/master/.well-known/openid-configuration",
+});
+
 /** All of the above: between them they have every field. */
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
@@ -235,6 +271,8 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   ldapSearch,
   ldapTemplate,
   ldapOtherwise,
+  oidcInFull,
+  oidcOtherwise,
 };
 
 /** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */

@@ -2,6 +2,7 @@ import { reservedPrefixes, reservedVariables } from "../../src/api/environment.t
 import { changed, type Document, fullest, smallest, smallestInFull } from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 import { wrongLdapDocuments } from "./wrong-ldap-documents.ts";
+import { wrongOidcDocuments } from "./wrong-oidc-documents.ts";
 
 const small = wrong(smallest);
 const full = wrong(fullest);
@@ -14,6 +15,7 @@ const postgresql = "spec.backendStore.postgresql";
 /** Wrong on creation. */
 export const wrongDocuments: readonly Wrong[] = [
   ...wrongLdapDocuments,
+  ...wrongOidcDocuments,
   small("no spec", { spec: undefined }, "spec", "write spec with version"),
   small("no store", { "spec.backendStore": undefined }, "spec.backendStore", "write sqlite: {}"),
   small(
@@ -42,13 +44,13 @@ export const wrongDocuments: readonly Wrong[] = [
     "an empty authentication",
     { "spec.authentication": {} },
     "spec.authentication",
-    "exactly one of basic, ldap, disabled",
+    "exactly one of basic, ldap, oidc, disabled",
   ),
   small(
     "two authentications",
     { "spec.authentication.disabled": {} },
     "spec.authentication",
-    "exactly one of basic, ldap, disabled",
+    "exactly one of basic, ldap, oidc, disabled",
   ),
   small("replicas on sqlite", { "spec.replicas": 2 }, "spec.replicas", "use backendStore.postgresql, or replicas: 1"),
   onVolume(

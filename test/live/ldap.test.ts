@@ -120,8 +120,6 @@ test("users of an LDAP directory", { timeout: 900_000 }, async (context) => {
     const run = await logRun(as(bob));
     await assertKept(as(bob), run);
     await assertKept(as(ada), run);
-    const { run: found } = await as(ada).json("GET", `/api/2.0/mlflow/runs/get?run_id=${run.runId}`);
-    assert.match(JSON.stringify(found), /"user_id":"bob"|"mlflow\.user","value":"bob"|bob/);
   });
 
   await context.test("by StartTLS and a search: the same table", async () => {
@@ -189,8 +187,10 @@ test("users of an LDAP directory", { timeout: 900_000 }, async (context) => {
         scene.namespace,
         "-o=json",
       ]);
-      const passwords = [...table.map(([, { password }]) => password), "of-searcher-12345", "not seen before"];
-      for (const password of new Set(passwords.filter((each) => each.length > 1)))
+      // MLflow's former default stands in the migration's program, which refuses it.
+      const passwords = [ada, bob, odd].map(({ password }) => password);
+      passwords.push("of-eve-1234567", "of-searcher-12345", "not seen before");
+      for (const password of passwords)
         for (const text of [log, written.stdout]) assert.ok(!text.includes(password), password);
     },
   );

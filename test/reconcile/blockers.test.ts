@@ -174,6 +174,16 @@ describe("what cannot work", () => {
     assert.doesNotMatch(of("cn=a,dc=b", "hidden\n") ?? "", /hidden/);
   });
 
+  test("a client secret that the issuer would not know", () => {
+    const clientSecret = { secretName: "oidc", key: "secret" };
+    const discoveryUrl = "https://id.example.com/.well-known/openid-configuration";
+    const oidc = { discoveryUrl, clientId: "mlflow", clientSecret, userGroup: "u", adminGroup: "a" };
+    const of = (text: string) => cause(server({ authentication: { oidc } }), secret("oidc", { secret: text }))?.message;
+    assert.equal(of("any thing"), undefined);
+    assert.match(of("hidden\n") ?? "", /^the key secret of Secret oidc contains a line break/);
+    assert.match(of("") ?? "", /is empty/);
+  });
+
   test("a version older than that of the database", () => {
     const of = server({ version: "3.16.1" }, { status: { version: "3.17.2" } });
     assert.equal(reason(of), "DowngradeRefused");

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ldap } from "./ldap.ts";
+import { oidc } from "./oidc.ts";
 import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
 import { dataKey, objectName } from "./text.ts";
 import { userStore } from "./user-store.ts";
@@ -31,6 +32,7 @@ export const authentication = z
   .strictObject({
     basic: basic.optional(),
     ldap: ldap.optional(),
+    oidc: oidc.optional(),
     disabled: z
       .strictObject({})
       .meta({
@@ -40,14 +42,14 @@ export const authentication = z
       .optional(),
   })
   .meta({
-    description: "Who may come in. Exactly one of basic, ldap and disabled.",
+    description: "Who may come in. Exactly one of basic, ldap, oidc and disabled.",
     ...demanded(
-      "write basic: {} for users with passwords, or ldap for those of a directory; an open server must be asked for by disabled: {}",
+      "write basic: {} for users with passwords, ldap for those of a directory, or oidc for those of an issuer; an open server must be asked for by disabled: {}",
     ),
     ...rules(
       exactlyOneOf(
-        ["basic", "ldap", "disabled"],
-        "write basic: {} for users with passwords, or ldap for those of a directory; an open server must be asked for by disabled: {}",
+        ["basic", "ldap", "oidc", "disabled"],
+        "write basic: {} for users with passwords, ldap for those of a directory, or oidc for those of an issuer; an open server must be asked for by disabled: {}",
       ),
     ),
   });

@@ -22,7 +22,7 @@ export function withUserStore(inputs: Inputs, store: UserStore, authorizationFun
     env: [literal("MLFLOW_AUTH_CONFIG_PATH", `${authDirectory}/${dataKeys.basicAuthIni}`), ...administrator],
     files: ini === undefined ? {} : { [dataKeys.basicAuthIni]: ini },
     mounted: [],
-    users: { postgresql: store.database?.postgresql, administrator },
+    users: { application: "basic-auth", postgresql: store.database?.postgresql, administrator },
   };
 }
 

@@ -11,6 +11,7 @@ Environment:
                                 a PostgreSQL database
   AUTH_DATABASE_URI, AUTH_DATABASE_HOST, …
                                 the database of basic authentication, likewise; absent or empty: no authentication
+  AUTH_APPLICATION              what keeps users in that database: "basic-auth" (default) or "oidc-auth", the plugin for OpenID Connect
   MIGRATION_PACKAGES            Python packages that the image must have, besides, with commas between them
   MLFLOW_SERVE_ARTIFACTS, MLFLOW_DEFAULT_ARTIFACT_ROOT, MLFLOW_ENABLE_WORKSPACES
                                 the same as the server's: the Default experiment keeps the artifact root of its creation
@@ -56,7 +57,9 @@ DIALECTS = ("postgresql", "mysql", "mssql", "sqlite")
 CONNECT_SECONDS = 10
 CONNECT_ATTEMPTS = 3
 # Advisory locks live in one database, so the key needs to tell only the two schemas apart.
-LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002}
+LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002, "oidc": 0x6D6C666C6F770003}
+# Not the plugin's default, which is also MLflow's own: the two could not share a database.
+OIDC_VERSION_TABLE = "alembic_version_oidc"
 
 SQLSTATES = {
     "28000": "DatabaseAuthenticationFailed",
@@ -225,13 +228,14 @@ def database_uri(role: str) -> str:
 
 
 def stores() -> list[Store]:
-    """The tracking schema first, then the schema of basic authentication, if any."""
+    """The tracking schema first, then that of users, if any."""
     tracking = database_uri("TRACKING")
     if not tracking:
         raise configuration_error("TRACKING_DATABASE_URI is empty: set it to the URI of the tracking database.")
     found = [store("tracking", tracking, "TRACKING_DATABASE_URI")]
     if auth := database_uri("AUTH"):
-        found.append(store("auth", auth, "AUTH_DATABASE_URI"))
+        name = "oidc" if os.environ.get("AUTH_APPLICATION") == "oidc-auth" else "auth"
+        found.append(store(name, auth, "AUTH_DATABASE_URI"))
     return found
 
 
@@ -418,6 +422,10 @@ def revisions(target: Store) -> tuple[list[str], str]:
         from mlflow.store.db.utils import _get_alembic_config
 
         options: dict[str, str] = {}
+    elif target.name == "oidc":
+        from mlflow_oidc_auth.db.utils import _get_alembic_config
+
+        options = {"version_table": OIDC_VERSION_TABLE}
     else:
         from mlflow.server.auth.db.utils import _get_alembic_config
 
@@ -476,6 +484,20 @@ def migrate_auth(target: Store) -> None:
     say(f'auth: admin "{username}" {"exists" if existed else "created"}')
 
 
+def migrate_oidc(target: Store) -> None:
+    from mlflow_oidc_auth.db.utils import migrate
+    from sqlalchemy import inspect
+
+    with engine(target) as database:
+        if not revisions(target)[0] and inspect(database).has_table("users"):
+            raise Failure(
+                "DatabaseRejected",
+                f"The {target.place} has a table of users already, which is not that of OpenID Connect: basic authentication or LDAP"
+                " has kept its users there. Give authentication.oidc a database of its own.",
+            )
+        migrate(database, "head")
+
+
 def quieten() -> None:
     """Lets only our own lines and Alembic's steps out: other programs' logs quote connection strings."""
 
@@ -487,6 +509,7 @@ def quieten() -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
     warnings.simplefilter("ignore")
     os.environ.update({"MLFLOW_CONFIGURE_LOGGING": "false", "MLFLOW_DISABLE_TELEMETRY": "true"})
+    os.environ.update({"OIDC_ALEMBIC_VERSION_TABLE": OIDC_VERSION_TABLE, "CONFIG_PROVIDERS": "env"})
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
     logging.basicConfig(handlers=[Steps()], level=logging.WARNING, force=True)
     logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
@@ -514,6 +537,9 @@ def check(targets: list[Store]) -> None:
         say(f"{target.name}: schema is at {head}")
 
 
+MIGRATIONS = {"tracking": migrate_tracking, "auth": migrate_auth, "oidc": migrate_oidc}
+
+
 def require_packages() -> None:
     """Without them the server would start, and answer every request with an error."""
     missing = [name for name in os.environ.get("MIGRATION_PACKAGES", "").split(",") if name and find_spec(name) is None]
@@ -532,7 +558,7 @@ def migrate() -> None:
         import mlflow
         import mlflow.store.db.utils
 
-        if len(targets) > 1:
+        if targets[-1].name == "auth":
             import mlflow.server.auth
     except Exception as error:
         raise failure(error, targets[-1], "Loading MLflow") from None
@@ -552,7 +578,7 @@ def migrate() -> None:
             with lock(target):
                 before, head = revisions(target)
                 say(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
-                (migrate_tracking if target.name == "tracking" else migrate_auth)(target)
+                MIGRATIONS[target.name](target)
                 after, _ = revisions(target)
                 say(f"{target.name}: schema is at {', '.join(after)}")
         except Exception as error:
