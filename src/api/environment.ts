@@ -22,6 +22,8 @@ const loadsCode = "it loads code or changes where code is found";
 const movesData = "it moves the database elsewhere";
 const ofUvicorn = "it would change how the server listens or what it runs";
 
+const ofOidc = "it decides who gets in by OpenID Connect: use authentication.oidc";
+
 /** Variables that `server.env` cannot set: the operator sets them, or they open a door, load code or move data. */
 export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_HOST: { instead: "the operator decides the address" },
@@ -63,6 +65,15 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: { instead: "use server.sessionSecret" },
   MLFLOW_LOGGING_LEVEL: { instead: "use server.logLevel" },
   MLFLOW_DISABLE_TELEMETRY: fixed("true", "a server tells nobody outside what it does"),
+  SECRET_KEY: { instead: ofOidc },
+  DEFAULT_MLFLOW_PERMISSION: { instead: ofOidc },
+  TRUSTED_PROXIES: { instead: ofOidc },
+  AUTH_PROVIDERS: { instead: ofOidc },
+  AUTH_PROVIDERS_FILE: { instead: ofOidc },
+  CONFIG_PROVIDERS: { instead: ofOidc },
+  SESSION_COOKIE_SECURE: { instead: ofOidc },
+  SESSION_COOKIE_SAMESITE: { instead: ofOidc },
+  SESSION_TOKEN_ENCRYPTION_KEY: { instead: ofOidc },
   AWS_CA_BUNDLE: { instead: "use artifactStore.s3.ca" },
   AWS_ENDPOINT_URL: closed("use artifactStore.s3.endpointUrl"),
   AWS_ENDPOINT_URL_S3: closed("use artifactStore.s3.endpointUrl"),
@@ -115,6 +126,7 @@ export const reservedPrefixes: Readonly<
       ...["SSL_KEYFILE", "SSL_CERTFILE", "SSL_CA_CERTS", "LIMIT_CONCURRENCY", "LIMIT_MAX_REQUESTS"],
     ]),
   },
+  OIDC_: { instead: ofOidc, neutral: {} },
   _MLFLOW_: {
     instead: "it is internal to MLflow",
     neutral: empty("_MLFLOW_", [

@@ -130,6 +130,10 @@ export const reasons = {
     remedy: "Add the key, or name another.",
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  InvalidCertificateAuthority: {
+    meaning: "A certificate authority that the spec names is not PEM certificates.",
+    remedy: "Write the certificates, from -----BEGIN CERTIFICATE----- on, as the message says.",
+  },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",
     remedy: "Remove the key from the Secret or ConfigMap.",

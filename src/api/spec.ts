@@ -61,6 +61,11 @@ export const mlflowServerSpec = z
         fieldPath: ".replicas",
       },
       {
+        rule: "!(has(self.authentication) && has(self.authentication.oidc) && has(self.authentication.oidc.ca) && has(self.server) && has(self.server.env) && self.server.env.exists(variable, variable.name == 'SSL_CERT_FILE'))",
+        message: "SSL_CERT_FILE names the authority of the issuer: put both authorities into authentication.oidc.ca",
+        fieldPath: ".server.env",
+      },
+      {
         rule: `!(${onPrivateVolume} && ${severalReplicas})`,
         message:
           "replicas above 1 need an artifact store that pods can share: use artifactStore.s3, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",

@@ -54,7 +54,10 @@ export const mlflowServerStatus = z
     authentication: z
       .string()
       .max(64)
-      .meta({ description: "Who is let in: Basic (users with passwords) or Disabled (everybody)." })
+      .meta({
+        description:
+          "Who is let in: Basic (users with passwords), LDAP (users of a directory), OIDC (users of an OpenID Connect issuer) or Disabled (everybody).",
+      })
       .exactOptional(),
     adminSecret: z
       .string()

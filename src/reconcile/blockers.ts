@@ -11,6 +11,9 @@ import type { Reference } from "../resources/reference.ts";
 import { referencesOf } from "../resources/references.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
+import { invalidAuthority } from "./invalid-authority.ts";
+import { invalidClientSecret } from "./invalid-client-secret.ts";
+import { invalidSearcher } from "./invalid-searcher.ts";
 
 /** A reason to write nothing until a person, or another controller, has done something; undefined: none. */
 export type Blocker = (facts: Facts) => Cause | undefined;
@@ -24,6 +27,9 @@ const blockers: readonly Blocker[] = [
   invalidAdmin,
   invalidSessionKeys,
   invalidCertificate,
+  invalidAuthority,
+  invalidSearcher,
+  invalidClientSecret,
   openVariable,
 ];
 

@@ -16,7 +16,8 @@ import type { Outcome } from "./outcome.ts";
 export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
   const { server, owned, now } = facts;
   const { name, generation = 0 } = server.metadata;
-  const adminSecret = administratorOf(server)?.secretName;
+  const administrator = administratorOf(server);
+  const adminSecret = administrator?.canLogIn ? administrator.secretName : undefined;
   const deployment = owned.find(
     (object): object is Deployment =>
       object.kind === "Deployment" && object.metadata.name === objectNames.deployment(name),

@@ -22,9 +22,6 @@ export function rootCertificateOf(database: Postgresql, role: DatabaseRole): str
 /** The SQLite file, on the volume. */
 export const sqliteUri = "sqlite:////mlflow/data/mlflow.db";
 
-/** The SQLite file of users and permissions: MLflow's two schemas share no file, since SQLite locks a whole one. */
-export const sqliteAuthUri = "sqlite:////mlflow/data/basic_auth.db";
-
 /** The SSL mode that is in force: a CA without a mode is there to be checked against. */
 export function sslModeOf(database: Postgresql): NonNullable<Postgresql["sslMode"]> {
   return database.sslMode ?? (database.ca === undefined ? "prefer" : "verify-full");
@@ -65,13 +62,22 @@ export function trackingUri({ server, references }: Pick<Inputs, "server" | "ref
   return uriOf(postgresql, references, "tracking");
 }
 
+/**
+ * The SQLite file of users and permissions: MLflow's two schemas share no file, since SQLite locks a whole one. The plugin for OpenID Connect has a schema of its own, so it has another.
+ */
+export const sqliteUserFiles: Readonly<Record<"basic-auth" | "oidc-auth", string>> = {
+  "basic-auth": "sqlite:////mlflow/data/basic_auth.db",
+  "oidc-auth": "sqlite:////mlflow/data/oidc_auth.db",
+};
+
 /** The URI of the database of users: its own, else the backend store's. */
 export function userDatabaseUri(
   inputs: Pick<Inputs, "server" | "references">,
   own: Postgresql | undefined,
+  application: "basic-auth" | "oidc-auth" = "basic-auth",
 ): string | undefined {
   if (own !== undefined) return uriOf(own, inputs.references, "auth");
-  return inputs.server.spec.backendStore.sqlite === undefined ? trackingUri(inputs) : sqliteAuthUri;
+  return inputs.server.spec.backendStore.sqlite === undefined ? trackingUri(inputs) : sqliteUserFiles[application];
 }
 
 function uriOf(database: Postgresql | undefined, references: References, role: DatabaseRole): string | undefined {

@@ -6,7 +6,7 @@ import { annotation } from "../kube/names.ts";
 import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import type { UserDatabase } from "./authentication/authentication.ts";
 import { authenticationOf } from "./authentication/index.ts";
-import { rootCertificateOf, sqliteAuthUri, sqliteUri, sslModeOf, trackingUri } from "./database.ts";
+import { rootCertificateOf, sqliteUri, sqliteUserFiles, sslModeOf, trackingUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
@@ -76,7 +76,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
  */
 function migrationHash(inputs: Inputs): string {
   const { sqlite, postgresql } = inputs.server.spec.backendStore;
-  const { users } = authenticationOf(inputs);
+  const { users, packages } = authenticationOf(inputs);
   const uri = trackingUri(inputs) ?? "";
   const identity = {
     image: imageOf(inputs),
@@ -85,6 +85,7 @@ function migrationHash(inputs: Inputs): string {
     tracking: (sqlite && "sqlite") ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//").replace(/\?.*$/, ""),
     auth: users && (place(users.postgresql) ?? "tracking"),
     artifacts: artifactCheckHash(inputs),
+    packages,
   };
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
 }
@@ -95,7 +96,7 @@ function place(database: Postgresql | undefined): unknown {
 
 function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
   const { server } = inputs;
-  const { users } = authenticationOf(inputs);
+  const { users, packages = [] } = authenticationOf(inputs);
   return {
     name: "migrate",
     image: imageOf(inputs),
@@ -104,10 +105,12 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
     command: ["python", `${programDirectory}/${dataKeys.migrationProgram}`],
     env: [
       literal("MIGRATION_MODE", mode),
+      ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
       literal("HOME", temporaryPath),
       literal("TMPDIR", temporaryPath),
       ...trackingDatabase(inputs),
       ...userDatabase(inputs, users),
+      ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
       ...artifacts(inputs).filter(({ name }) => artifactVariables.includes(name)),
       ...(users?.administrator ?? []),
     ],
@@ -141,7 +144,8 @@ function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
 function userDatabase({ server }: Inputs, users: UserDatabase | undefined): V1EnvVar[] {
   if (users === undefined) return [];
   if (users.postgresql !== undefined) return parts("AUTH", users.postgresql);
-  if (server.spec.backendStore.sqlite !== undefined) return [literal("AUTH_DATABASE_URI", sqliteAuthUri)];
+  if (server.spec.backendStore.sqlite !== undefined)
+    return [literal("AUTH_DATABASE_URI", sqliteUserFiles[users.application])];
   return trackingDatabase({ server }).map((variable) => ({
     ...variable,
     name: variable.name.replace(/^TRACKING/, "AUTH"),

@@ -1,7 +1,7 @@
 import type { ConfigMap } from "../kube/manifests.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { artifactCheckText, programText } from "./migration/program-text.ts";
+import { programTexts } from "./migration/program-texts.ts";
 import { migrationMode } from "./migration-job.ts";
 import { dataKeys, objectNames } from "./names.ts";
 
@@ -12,6 +12,9 @@ export function migrationProgram(inputs: Inputs): ConfigMap | undefined {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: ownedMetadata(inputs.server, objectNames.migrationProgram(inputs.server.metadata.name), "migration"),
-    data: { [dataKeys.migrationProgram]: programText, [dataKeys.artifactCheckProgram]: artifactCheckText },
+    data: {
+      [dataKeys.migrationProgram]: programTexts["migrate.py"],
+      [dataKeys.artifactCheckProgram]: programTexts["check_artifacts.py"],
+    },
   };
 }

@@ -23,6 +23,7 @@ export const dataKeys = {
   webhookKey: "webhook-key",
   backendStoreUri: "backend-store-uri",
   basicAuthIni: "basic_auth.ini",
+  oidcUsersUri: "oidc-users-db-uri",
   migrationProgram: "migrate.py",
   artifactCheckProgram: "check_artifacts.py",
   /** Of a Secret of type kubernetes.io/tls. */

@@ -11,6 +11,8 @@ export interface Reference {
   readonly path: string;
   /** Whether pods start without it. */
   readonly optional: boolean;
+  /** Whether what the key holds must be PEM certificates. */
+  readonly isAuthority?: true;
 }
 
 export function secretReference(name: string, keys: readonly string[], path: string, optional = false): Reference {
@@ -31,8 +33,10 @@ export function databaseReferences(database: Postgresql | undefined, path: strin
   ];
 }
 
+/** The certificates of an authority. */
 export function authorityReferences(ca: CertificateAuthority | undefined, path: string): Reference[] {
   const keys = [ca?.key ?? "ca.crt"];
-  if (ca?.secretName !== undefined) return [secretReference(ca.secretName, keys, path)];
-  return ca?.configMapName === undefined ? [] : [configMapReference(ca.configMapName, keys, path)];
+  if (ca?.secretName !== undefined) return [{ ...secretReference(ca.secretName, keys, path), isAuthority: true }];
+  if (ca?.configMapName === undefined) return [];
+  return [{ ...configMapReference(ca.configMapName, keys, path), isAuthority: true }];
 }

@@ -168,6 +168,99 @@ export const sqliteWithS3: Document = changed(smallest, {
   "spec.artifactStore": { s3: { bucket: "models" } },
 });
 
+const ldapUsers = {
+  url: "ldaps://ldap.example.com",
+  search: {
+    base: "ou=people,dc=example,dc=com",
+    filter: "(|(uid=%s)(mail=%s))",
+    bindCredentials: { secretName: "ldap", usernameKey: "dn", passwordKey: "pass" },
+  },
+  ca: { secretName: "ldap-ca", key: "ca.pem" },
+  groups: {
+    searchBase: "ou=groups,dc=example,dc=com",
+    filter: "(&(objectClass=groupOfUniqueNames)(uniqueMember=%s))",
+    attribute: "cn",
+    admin: "mlflow-admins",
+    user: "mlflow-users",
+  },
+  defaultPermission: "EDIT",
+  database: {
+    postgresql: {
+      host: "db.example.com",
+      database: "auth",
+      credentials: { secretName: "auth-db", usernameKey: "user", passwordKey: "pass" },
+      ca: { secretName: "auth-ca", key: "ca.pem" },
+    },
+  },
+};
+
+/** Users of a directory, who are searched for. */
+export const ldapSearch: Document = changed(smallest, { "spec.authentication": { ldap: ldapUsers } });
+
+/** Users of a directory, whose DN is told from the name; each source and default that `ldapSearch` does not have. */
+export const ldapTemplate: Document = changed(smallest, {
+  "spec.authentication": {
+    ldap: {
+      url: "ldap://[fd00::1]:3890/dc=mlflow,dc=test",
+      startTLS: true,
+      tlsVerification: "Optional",
+      ca: { certificates: "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n" },
+      userBind: "uid=%s,ou=people,dc=mlflow,dc=test",
+      groups: { filter: "(uniquemember=%s)", admin: "cn=admins,dc=mlflow,dc=test", user: "cn=users,dc=mlflow,dc=test" },
+      database: {
+        postgresql: {
+          host: "db.example.com",
+          database: "auth",
+          credentials: { secretName: "auth-db" },
+          ca: { configMapName: "auth-ca" },
+        },
+      },
+    },
+  },
+});
+
+export const ldapOtherwise: Document = changed(ldapSearch, {
+  "spec.authentication.ldap.ca": { configMapName: "ldap-ca" },
+  "spec.authentication.ldap.search": { filter: "(uid=%s)" },
+  "spec.authentication.ldap.url": "ldaps://10.0.0.1:6360/dc=example,dc=com",
+});
+
+/** People of an OpenID Connect issuer, with every field. */
+export const oidcInFull: Document = changed(smallest, {
+  "spec.authentication": {
+    oidc: {
+      discoveryUrl: "https://keycloak.example.com:8443/realms/ml/.well-known/openid-configuration",
+      issuer: "https://id.example.com/realms/ml",
+      clientId: "mlflow",
+      clientSecret: { secretName: "oidc", key: "OIDC_CLIENT_SECRET" },
+      redirectUrl: "https://mlflow.example.com/callback",
+      scopes: ["openid", "profile", "groups", "api://mlflow/.default"],
+      audience: "mlflow-api",
+      usernameClaim: "upn",
+      groupsClaim: "https://example.com/groups",
+      userGroup: "/ml/users of mlflow",
+      adminGroup: "mlflow-admin",
+      ca: { configMapName: "issuer-ca" },
+      defaultPermission: "READ",
+      database: {
+        postgresql: {
+          host: "db.example.com",
+          database: "auth",
+          credentials: { secretName: "auth-db", usernameKey: "user", passwordKey: "pass" },
+          ca: { secretName: "auth-ca", key: "ca.pem" },
+        },
+      },
+    },
+  },
+});
+
+export const oidcOtherwise: Document = changed(oidcInFull, {
+  "spec.authentication.oidc.ca": { secretName: "issuer-ca", key: "ca.pem" },
+  "spec.authentication.oidc.database.postgresql.ca": { configMapName: "auth-ca" },
+  "spec.authentication.oidc.discoveryUrl":
+    "http://keycloak-service.keycloak:8080/realms/master/.well-known/openid-configuration",
+});
+
 /** All of the above: between them they have every field. */
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
@@ -175,6 +268,11 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   sqliteWithS3,
   fullest,
   fullestOtherwise,
+  ldapSearch,
+  ldapTemplate,
+  ldapOtherwise,
+  oidcInFull,
+  oidcOtherwise,
 };
 
 /** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */

@@ -11,7 +11,13 @@ export interface TextLeaf {
 const controlCharacters = ["\r", "\t", "\0", "\x1b", "\x7f", "\u0085", "\u2028"];
 
 /** The texts that become neither, as schema paths. */
-const mayHaveLines = ["spec.server.env[].value", "spec.pod.annotations.*", "spec.serviceAccount.annotations.*"];
+const mayHaveLines = [
+  "spec.server.env[].value",
+  "spec.pod.annotations.*",
+  "spec.serviceAccount.annotations.*",
+  // A file of its own, of PEM.
+  "spec.authentication.ldap.ca.certificates",
+];
 
 /** A document that must be refused for what is in one of its texts. */
 export interface Smuggled {

@@ -1,25 +1,8 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
-import { changed, type Document, fullest, type Json, smallest, smallestInFull } from "./documents.ts";
-
-/** A document that must be refused, with a field that is named and words that the message must have. */
-export interface Wrong {
-  readonly title: string;
-  readonly document: Document;
-  /** Empty for an unknown field, which strict decoding reports without a path of its own. */
-  readonly field: string;
-  readonly says: string;
-}
-
-type Changes = Readonly<Record<string, Json | undefined>>;
-
-const wrong =
-  (base: Document) =>
-  (title: string, changes: Changes, field: string, says: string): Wrong => ({
-    title,
-    document: changed(base, changes),
-    field,
-    says,
-  });
+import { changed, type Document, fullest, smallest, smallestInFull } from "./documents.ts";
+import { type Wrong, wrong } from "./wrong-document.ts";
+import { wrongLdapDocuments } from "./wrong-ldap-documents.ts";
+import { wrongOidcDocuments } from "./wrong-oidc-documents.ts";
 
 const small = wrong(smallest);
 const full = wrong(fullest);
@@ -31,6 +14,8 @@ const postgresql = "spec.backendStore.postgresql";
 
 /** Wrong on creation. */
 export const wrongDocuments: readonly Wrong[] = [
+  ...wrongLdapDocuments,
+  ...wrongOidcDocuments,
   small("no spec", { spec: undefined }, "spec", "write spec with version"),
   small("no store", { "spec.backendStore": undefined }, "spec.backendStore", "write sqlite: {}"),
   small(
@@ -59,13 +44,13 @@ export const wrongDocuments: readonly Wrong[] = [
     "an empty authentication",
     { "spec.authentication": {} },
     "spec.authentication",
-    "exactly one of basic, disabled",
+    "exactly one of basic, ldap, oidc, disabled",
   ),
   small(
     "two authentications",
     { "spec.authentication.disabled": {} },
     "spec.authentication",
-    "exactly one of basic, disabled",
+    "exactly one of basic, ldap, oidc, disabled",
   ),
   small("replicas on sqlite", { "spec.replicas": 2 }, "spec.replicas", "use backendStore.postgresql, or replicas: 1"),
   onVolume(

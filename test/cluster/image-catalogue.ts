@@ -12,7 +12,7 @@ const folder = (name: string) => join(import.meta.dirname, "images", name);
 const mlflowRepository = "ghcr.io/mlflow-operator/mlflow-server";
 
 /** Images by the short names under which tests ask for them; `mlflow-server:<version>` comes on top. */
-export const imageNames = ["busybox", "mlflow-operator", "postgres", "s3"] as const;
+export const imageNames = ["busybox", "mlflow-operator", "postgres", "s3", "slapd"] as const;
 
 export type ImageName = (typeof imageNames)[number] | `mlflow-server:${(typeof supportedVersions)[number]}`;
 
@@ -22,6 +22,7 @@ export function imageNamed(name: string): Image {
   if (name === "mlflow-operator") return operator;
   if (name === "postgres") return { reference: "localhost/postgres:17", directory: folder(name), onDebian: true };
   if (name === "s3") return { reference: "localhost/s3:1", directory: folder(name), onDebian: true };
+  if (name === "slapd") return { reference: "localhost/slapd:1", directory: folder(name), onDebian: true };
   const version = supportedVersions.find((each) => name === `mlflow-server:${each}`);
   if (version !== undefined)
     return {

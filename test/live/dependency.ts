@@ -6,7 +6,9 @@ import { patiently } from "./patiently.ts";
 /** Something that servers depend on, as one pod with its Service. */
 export interface Dependency {
   readonly name: string;
+  /** The port by which it is told that it takes connections, and others that it has. */
   readonly port: number;
+  readonly otherPorts?: readonly number[];
   readonly container: Pick<V1Container, "image" | "env">;
   /** Where it writes; it is forgotten with the pod. */
   readonly dataPath: string;
@@ -15,11 +17,20 @@ export interface Dependency {
 
 /** Starts it under the restricted standard, and gives the Service's address as soon as it takes connections. */
 export async function startDependency(scene: LiveScene, dependency: Dependency): Promise<string> {
+  const { name, port, otherPorts = [] } = dependency;
+  const ports = [port, ...otherPorts].map((each) => ({ name: `port-${each}`, port: each }));
+  await scene.objects.create("Service", { metadata: { name }, spec: { selector: { app: name }, ports } });
+  await startPod(scene, dependency);
+  const { spec } = await scene.objects.the("Service", name);
+  assert.ok(spec.clusterIP !== undefined);
+  return spec.clusterIP;
+}
+
+/** Starts only the pod, for a Service that is there, and waits until it takes connections. */
+export async function startPod(scene: LiveScene, dependency: Dependency): Promise<void> {
   const { name, port, container, dataPath, user } = dependency;
-  const labels = { app: name };
-  await scene.objects.create("Service", { metadata: { name }, spec: { selector: labels, ports: [{ port }] } });
   await scene.objects.create("Pod", {
-    metadata: { name, labels },
+    metadata: { name, labels: { app: name } },
     spec: {
       automountServiceAccountToken: false,
       terminationGracePeriodSeconds: 1,
@@ -49,7 +60,4 @@ export async function startDependency(scene: LiveScene, dependency: Dependency):
     const ready = status?.conditions?.find(({ type }) => type === "Ready");
     assert.equal(ready?.status, "True", `Pod/${name} is not ready: ${ready?.message}`);
   }, 300);
-  const { spec } = await scene.objects.the("Service", name);
-  assert.ok(spec.clusterIP !== undefined);
-  return spec.clusterIP;
 }

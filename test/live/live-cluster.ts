@@ -16,6 +16,7 @@ export const liveImages = [
   "mlflow-operator",
   "postgres",
   "s3",
+  "slapd",
 ] as const satisfies readonly ImageName[];
 
 let shared: Promise<Cluster> | undefined;

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Ldap } from "../../src/api/fields/ldap.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
 import { firstBlocker } from "../../src/reconcile/blockers.ts";
+import { authorityPem } from "../support/authority-pem.ts";
 import { configMap, inputs, postgresql, secret, server } from "../support/fixtures.ts";
+
+const directory: Ldap = {
+  url: "ldaps://ldap.example.com/dc=test",
+  userBind: "uid=%s,dc=test",
+  groups: { filter: "(member=%s)", admin: "cn=a,dc=test", user: "cn=u,dc=test" },
+};
 
 const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
   const all = inputs(of, references);
@@ -126,6 +134,54 @@ describe("what cannot work", () => {
     const found = cause(of, secret("tls", { "tls.crt": "no certificate", "tls.key": "no key" }));
     assert.equal(found?.reason, "InvalidSecret");
     assert.match(found?.message ?? "", /Secret tls.*in PEM/);
+  });
+
+  test("an authority that is no certificate, in whatever it stands", () => {
+    const database = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapName: "ca" } } } });
+    const of = (pem: string) =>
+      cause(database, secret("db", { username: "u", password: "p" }), configMap("ca", { "ca.crt": pem }));
+    assert.equal(of(authorityPem), undefined);
+    assert.equal(of(`# two of them\n${authorityPem}${authorityPem}`), undefined);
+    for (const wrong of [
+      "",
+      "PEM",
+      "LS0tLS1CRUdJTg==",
+      authorityPem.replace("MII", "MIJ"),
+      `${authorityPem}${authorityPem.replace("MII", "")}`,
+    ])
+      assert.equal(of(wrong)?.reason, "InvalidCertificateAuthority", wrong);
+    assert.match(
+      of("PEM")?.message ?? "",
+      /key ca\.crt of ConfigMap ca, which spec\.backendStore\.postgresql\.ca names/,
+    );
+    const inline = server({
+      authentication: { ldap: { ...directory, ca: { certificates: "-----BEGIN CERTIFICATE-----" } } },
+    });
+    assert.match(cause(inline)?.message ?? "", /spec\.authentication\.ldap\.ca\.certificates must be PEM/);
+  });
+
+  test("credentials with which nobody can search a directory", () => {
+    const search = { filter: "(uid=%s)", bindCredentials: { secretName: "searcher" } };
+    const searching = server({ authentication: { ldap: { ...directory, userBind: undefined, search } } });
+    const of = (username: string, password: string) =>
+      cause(searching, secret("searcher", { username, password }))?.message;
+    assert.equal(of("cn=a,dc=b", "any thing"), undefined);
+    assert.equal(cause(searching)?.reason, "SecretNotFound");
+    assert.match(of("searcher", "x") ?? "", /username must be a DN/);
+    assert.match(of("cn=a,dc=b\n", "x") ?? "", /line break/);
+    assert.match(of("cn=a,dc=b", "") ?? "", /password is empty/);
+    assert.match(of("cn=a,dc=b", "hidden\n") ?? "", /password ends with a line break/);
+    assert.doesNotMatch(of("cn=a,dc=b", "hidden\n") ?? "", /hidden/);
+  });
+
+  test("a client secret that the issuer would not know", () => {
+    const clientSecret = { secretName: "oidc", key: "secret" };
+    const discoveryUrl = "https://id.example.com/.well-known/openid-configuration";
+    const oidc = { discoveryUrl, clientId: "mlflow", clientSecret, userGroup: "u", adminGroup: "a" };
+    const of = (text: string) => cause(server({ authentication: { oidc } }), secret("oidc", { secret: text }))?.message;
+    assert.equal(of("any thing"), undefined);
+    assert.match(of("hidden\n") ?? "", /^the key secret of Secret oidc contains a line break/);
+    assert.match(of("") ?? "", /is empty/);
   });
 
   test("a version older than that of the database", () => {

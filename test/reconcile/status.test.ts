@@ -118,3 +118,12 @@ describe("the plan", () => {
     assert.equal(world(server(), done).outcome.state, "ready");
   });
 });
+
+test("an administrator is named where one can log in, and not where users are those of a directory", () => {
+  const groups = { filter: "(member=%s)", admin: "cn=a,dc=test", user: "cn=u,dc=test" };
+  const ldap = { url: "ldaps://ldap.example.com/dc=test", userBind: "uid=%s,dc=test", groups };
+  const ofBasic = world(server(), done).status;
+  const ofLdap = world(server({ authentication: { ldap } }), done).status;
+  assert.deepEqual([ofBasic.authentication, ofBasic.adminSecret], ["Basic", "demo-admin"]);
+  assert.deepEqual([ofLdap.authentication, ofLdap.adminSecret], ["LDAP", undefined]);
+});

@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { postgresql } from "./postgresql.ts";
+import { ldap } from "./ldap.ts";
+import { oidc } from "./oidc.ts";
 import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
 import { dataKey, objectName } from "./text.ts";
+import { userStore } from "./user-store.ts";
 
 const basic = z
   .strictObject({
@@ -18,16 +20,7 @@ const basic = z
           "MLflow takes 12 characters or more; a later change of the Secret does not change the password (use MLflow's users/update-password).",
       })
       .optional(),
-    defaultPermission: z
-      .enum(["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"])
-      .meta({
-        description: "What a user may do with experiments and models where nothing else is granted. Default: READ.",
-      })
-      .optional(),
-    database: z
-      .strictObject({ postgresql: postgresql("A PostgreSQL database.") })
-      .meta({ description: "The database of users and permissions. Default: the backend store's." })
-      .optional(),
+    ...userStore,
   })
   .meta({
     description: "MLflow's own users and permissions, by HTTP basic authentication. Example: basic: {}.",
@@ -38,6 +31,8 @@ const basic = z
 export const authentication = z
   .strictObject({
     basic: basic.optional(),
+    ldap: ldap.optional(),
+    oidc: oidc.optional(),
     disabled: z
       .strictObject({})
       .meta({
@@ -47,12 +42,14 @@ export const authentication = z
       .optional(),
   })
   .meta({
-    description: "Who may come in. Exactly one of basic and disabled.",
-    ...demanded("write basic: {} for users with passwords; an open server must be asked for by disabled: {}"),
+    description: "Who may come in. Exactly one of basic, ldap, oidc and disabled.",
+    ...demanded(
+      "write basic: {} for users with passwords, ldap for those of a directory, or oidc for those of an issuer; an open server must be asked for by disabled: {}",
+    ),
     ...rules(
       exactlyOneOf(
-        ["basic", "disabled"],
-        "write basic: {} for users with passwords; an open server must be asked for by disabled: {}",
+        ["basic", "ldap", "oidc", "disabled"],
+        "write basic: {} for users with passwords, ldap for those of a directory, or oidc for those of an issuer; an open server must be asked for by disabled: {}",
       ),
     ),
   });

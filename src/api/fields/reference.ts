@@ -26,5 +26,34 @@ export function certificateAuthority(description: string) {
     });
 }
 
+/** The same, or the certificates themselves, which are public. */
+export function certificateAuthorityOrText(description: string) {
+  const { secretName, configMapName, key } = certificateAuthority(description).shape;
+  return z.strictObject({ secretName, configMapName, key, certificates: pem.optional() }).meta({
+    description,
+    ...rules(
+      exactlyOneOf(["secretName", "configMapName", "certificates"], "the certificates are read from one place"),
+      {
+        rule: "!(has(self.certificates) && has(self.key))",
+        message: "key is a key of a Secret or ConfigMap: leave it out beside certificates",
+        fieldPath: ".key",
+      },
+    ),
+  });
+}
+
+const pem = z
+  .string()
+  .max(65_536)
+  .meta({
+    description: "The PEM certificates themselves.",
+    ...rules({
+      rule: "self.startsWith('-----BEGIN CERTIFICATE-----')",
+      message:
+        "must be PEM certificates, from -----BEGIN CERTIFICATE----- on: decode them first where they are in base64",
+    }),
+  });
+
 export type SecretKey = z.infer<ReturnType<typeof secretKey>>;
 export type CertificateAuthority = z.infer<ReturnType<typeof certificateAuthority>>;
+export type CertificateAuthorityOrText = z.infer<ReturnType<typeof certificateAuthorityOrText>>;

@@ -15,18 +15,21 @@ export interface Administrator {
   readonly passwordKey: string;
   /** Whether the operator makes them up, since the spec names no Secret. */
   readonly generated: boolean;
+  /** Whether it is somebody: with a directory, MLflow wants one to start with, and nobody can log in as it. */
+  readonly canLogIn: boolean;
 }
 
 /** Undefined where MLflow keeps no users of its own. */
 export function administratorOf({ metadata, spec }: MlflowServer): Administrator | undefined {
-  const { basic } = spec.authentication;
-  if (basic === undefined) return undefined;
-  const own = basic.admin;
+  const { basic, ldap } = spec.authentication;
+  if (basic === undefined && ldap === undefined) return undefined;
+  const own = basic?.admin;
   return {
     secretName: own?.secretName ?? objectNames.admin(metadata.name),
     usernameKey: own?.usernameKey ?? dataKeys.username,
     passwordKey: own?.passwordKey ?? dataKeys.password,
     generated: own === undefined,
+    canLogIn: basic !== undefined,
   };
 }
 

@@ -12,6 +12,12 @@ export interface Authentication {
   readonly files: Readonly<Record<string, string>>;
   /** Further volumes of the MLflow container, such as certificate authorities. */
   readonly mounted: readonly Mounted[];
+  /** Python packages that the image must have, beyond those of MLflow with its authentication extra. */
+  readonly packages?: readonly string[];
+  /** Where browsers find the server, beside the Service's own names: scheme, host and port. */
+  readonly origin?: string | undefined;
+  /** Where a pod says whether it can let anybody in; default: `/health`. */
+  readonly readinessPath?: string;
   /** Where MLflow keeps users and permissions; undefined where it keeps none. */
   readonly users?: UserDatabase;
 }
@@ -20,6 +26,8 @@ export interface Authentication {
 export interface UserDatabase {
   /** Its own; undefined: it is the backend store's. */
   readonly postgresql: Postgresql | undefined;
+  /** What keeps them there; each has a schema of its own. */
+  readonly application: "basic-auth" | "oidc-auth";
   /** The first administrator's name and password, which MLflow checks when it makes the schema. */
   readonly administrator: readonly V1EnvVar[];
 }

@@ -3,21 +3,29 @@ import type { Inputs } from "../inputs.ts";
 import type { Reference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
 import { basicAuthentication, basicReferences } from "./basic.ts";
+import { ldapAuthentication, ldapReferences } from "./ldap.ts";
+import { oidcAuthentication, oidcReferences } from "./oidc.ts";
 
 /** What the way of authentication that the spec names brings to the server. */
 export function authenticationOf(inputs: Inputs): Authentication {
-  const { basic } = inputs.server.spec.authentication;
+  const { basic, ldap, oidc } = inputs.server.spec.authentication;
   if (basic !== undefined) return basicAuthentication(inputs, basic);
+  if (ldap !== undefined) return ldapAuthentication(inputs, ldap);
+  if (oidc !== undefined) return oidcAuthentication(inputs, oidc);
   return { args: [], env: [], files: {}, mounted: [] };
 }
 
 /** The Secrets and ConfigMaps that it needs. */
 export function authenticationReferences({ authentication }: MlflowServerSpec): Reference[] {
-  const { basic } = authentication;
-  return basic === undefined ? [] : basicReferences(basic);
+  const { basic, ldap, oidc } = authentication;
+  if (basic !== undefined) return basicReferences(basic);
+  if (ldap !== undefined) return ldapReferences(ldap);
+  return oidc === undefined ? [] : oidcReferences(oidc);
 }
 
 /** How status and tables name it. */
 export function authenticationName({ authentication }: MlflowServerSpec): string {
-  return authentication.basic === undefined ? "Disabled" : "Basic";
+  if (authentication.basic !== undefined) return "Basic";
+  if (authentication.ldap !== undefined) return "LDAP";
+  return authentication.oidc === undefined ? "Disabled" : "OIDC";
 }

@@ -11,6 +11,8 @@ Environment:
                                 a PostgreSQL database
   AUTH_DATABASE_URI, AUTH_DATABASE_HOST, …
                                 the database of basic authentication, likewise; absent or empty: no authentication
+  AUTH_APPLICATION              what keeps users in that database: "basic-auth" (default) or "oidc-auth", the plugin for OpenID Connect
+  MIGRATION_PACKAGES            Python packages that the image must have, besides, with commas between them
   MLFLOW_SERVE_ARTIFACTS, MLFLOW_DEFAULT_ARTIFACT_ROOT, MLFLOW_ENABLE_WORKSPACES
                                 the same as the server's: the Default experiment keeps the artifact root of its creation
   MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD
@@ -46,6 +48,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -57,7 +60,9 @@ CONNECT_ATTEMPTS = 3
 # What a new SQLite database takes, several times over.
 SQLITE_SPARE = 16 << 20
 # Advisory locks live in one database, so the key needs to tell only the two schemas apart.
-LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002}
+LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002, "oidc": 0x6D6C666C6F770003}
+# Not the plugin's default, which is also MLflow's own: the two could not share a database.
+OIDC_VERSION_TABLE = "alembic_version_oidc"
 
 SQLSTATES = {
     "28000": "DatabaseAuthenticationFailed",
@@ -226,13 +231,14 @@ def database_uri(role: str) -> str:
 
 
 def stores() -> list[Store]:
-    """The tracking schema first, then the schema of basic authentication, if any."""
+    """The tracking schema first, then that of users, if any."""
     tracking = database_uri("TRACKING")
     if not tracking:
         raise configuration_error("TRACKING_DATABASE_URI is empty: set it to the URI of the tracking database.")
     found = [store("tracking", tracking, "TRACKING_DATABASE_URI")]
     if auth := database_uri("AUTH"):
-        found.append(store("auth", auth, "AUTH_DATABASE_URI"))
+        name = "oidc" if os.environ.get("AUTH_APPLICATION") == "oidc-auth" else "auth"
+        found.append(store(name, auth, "AUTH_DATABASE_URI"))
     return found
 
 
@@ -468,6 +474,10 @@ def revisions(target: Store) -> tuple[list[str], str]:
         from mlflow.store.db.utils import _get_alembic_config
 
         options: dict[str, str] = {}
+    elif target.name == "oidc":
+        from mlflow_oidc_auth.db.utils import _get_alembic_config
+
+        options = {"version_table": OIDC_VERSION_TABLE}
     else:
         from mlflow.server.auth.db.utils import _get_alembic_config
 
@@ -526,6 +536,20 @@ def migrate_auth(target: Store) -> None:
     say(f'auth: admin "{username}" {"exists" if existed else "created"}')
 
 
+def migrate_oidc(target: Store) -> None:
+    from mlflow_oidc_auth.db.utils import migrate
+    from sqlalchemy import inspect
+
+    with engine(target) as database:
+        if not revisions(target)[0] and inspect(database).has_table("users"):
+            raise Failure(
+                "DatabaseRejected",
+                f"The {target.place} has a table of users already, which is not that of OpenID Connect: basic authentication or LDAP"
+                " has kept its users there. Give authentication.oidc a database of its own.",
+            )
+        migrate(database, "head")
+
+
 def quieten() -> None:
     """Lets only our own lines and Alembic's steps out: other programs' logs quote connection strings."""
 
@@ -537,6 +561,7 @@ def quieten() -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
     warnings.simplefilter("ignore")
     os.environ.update({"MLFLOW_CONFIGURE_LOGGING": "false", "MLFLOW_DISABLE_TELEMETRY": "true"})
+    os.environ.update({"OIDC_ALEMBIC_VERSION_TABLE": OIDC_VERSION_TABLE, "CONFIG_PROVIDERS": "env"})
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
     logging.basicConfig(handlers=[Steps()], level=logging.WARNING, force=True)
     logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
@@ -564,6 +589,20 @@ def check(targets: list[Store]) -> None:
         say(f"{target.name}: schema is at {head}")
 
 
+MIGRATIONS = {"tracking": migrate_tracking, "auth": migrate_auth, "oidc": migrate_oidc}
+
+
+def require_packages() -> None:
+    """Without them the server would start, and answer every request with an error."""
+    missing = [name for name in os.environ.get("MIGRATION_PACKAGES", "").split(",") if name and find_spec(name) is None]
+    if missing:
+        raise Failure(
+            "ImageUnsuitable",
+            f"The MLflow image lacks {', '.join(missing)}, which this way of authentication needs. Use the project's image, or add"
+            " the package to yours.",
+        )
+
+
 def migrate() -> None:
     """The whole work: both databases are reached, and known to be of an age that fits, before either is changed."""
     targets = stores()
@@ -571,10 +610,11 @@ def migrate() -> None:
         import mlflow
         import mlflow.store.db.utils
 
-        if len(targets) > 1:
+        if targets[-1].name == "auth":
             import mlflow.server.auth
     except Exception as error:
         raise failure(error, targets[-1], "Loading MLflow") from None
+    require_packages()
     say(f"MLflow {mlflow.__version__}")
     for target in targets:
         connect(target)
@@ -594,7 +634,7 @@ def migrate() -> None:
                     require_space(target)
                     mark(file, BEING_MADE if is_empty(target) else "")
                 say(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
-                (migrate_tracking if target.name == "tracking" else migrate_auth)(target)
+                MIGRATIONS[target.name](target)
                 after, _ = revisions(target)
                 mark(file, "")
                 say(f"{target.name}: schema is at {', '.join(after)}")

@@ -84,7 +84,9 @@ export function artifacts({ server }: Inputs): V1EnvVar[] {
  * The Host headers that MLflow answers to. Giving any replaces MLflow's defaults, among them all private addresses; it
  * compares exactly, with the port, hence each name also with `:*`.
  */
-function hosts({ server, installation }: Inputs): V1EnvVar[] {
+function hosts(inputs: Inputs): V1EnvVar[] {
+  const { server, installation } = inputs;
+  const { origin } = authenticationOf(inputs);
   const service = objectNames.service(server.metadata.name);
   const namespace = server.metadata.namespace ?? "default";
   const names = [
@@ -99,9 +101,16 @@ function hosts({ server, installation }: Inputs): V1EnvVar[] {
   return [
     literal(
       "MLFLOW_SERVER_ALLOWED_HOSTS",
-      [...names.flatMap((name) => [name, `${name}:*`]), ...allowedHosts].join(","),
+      [
+        ...names.flatMap((name) => [name, `${name}:*`]),
+        ...(origin === undefined ? [] : [new URL(origin).host]),
+        ...allowedHosts,
+      ].join(","),
     ),
-    literal("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", corsAllowedOrigins.join(",")),
+    literal(
+      "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
+      [...(origin === undefined ? [] : [origin]), ...corsAllowedOrigins].join(","),
+    ),
   ];
 }
 

@@ -15,6 +15,20 @@ export function secretFiles(name: string, secretName: string, path: string): Mou
   };
 }
 
+/** Some keys of a Secret as files in `path`, read-only, for the group of the pod and nobody else: keys by file name. */
+export function keyFiles(
+  name: string,
+  secretName: string,
+  path: string,
+  files: Readonly<Record<string, string>>,
+): Mounted {
+  const items = Object.entries(files).map(([file, key]) => ({ key, path: file }));
+  return {
+    volume: { name, secret: { secretName, items, defaultMode: 0o440 } },
+    mounts: [{ name, mountPath: path, readOnly: true }],
+  };
+}
+
 /** The certificates of an authority as the file `path`, which is the only one in its directory. */
 export function authorityFile(name: string, ca: CertificateAuthority, path: string): Mounted {
   const items = [{ key: ca.key ?? "ca.crt", path: path.slice(path.lastIndexOf("/") + 1) }];

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pod } from "../../../src/kube/manifests.ts";
 import { annotation, label } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { authorityPem } from "../../support/authority-pem.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type Fate, healthy } from "../../support/kubelet.ts";
 import type { ObjectKind } from "../../support/objects.ts";
@@ -34,9 +35,9 @@ const referring: Modification = {
 const references: readonly (readonly [ObjectKind & ("Secret" | "ConfigMap"), string, Record<string, string>])[] = [
   ["Secret", "database", { username: "mlflow", password: "any" }],
   ["Secret", "auth-database", { username: "auth", password: "any" }],
-  ["ConfigMap", "database-ca", { "ca.crt": "PEM" }],
+  ["ConfigMap", "database-ca", { "ca.crt": authorityPem }],
   ["Secret", "bucket", { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key" }],
-  ["Secret", "bucket-ca", { "tls.crt": "PEM" }],
+  ["Secret", "bucket-ca", { "tls.crt": authorityPem }],
   ["Secret", "admin", { username: "root", password: "a long password" }],
   [
     "Secret",

@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { postgresql } from "./postgresql.ts";
+import { certificateAuthority, secretKey } from "./reference.ts";
+import { rules } from "./rule.ts";
+import { text } from "./text.ts";
+
+const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?`;
+
+function groupName(description: string) {
+  return text(description, 255, {
+    rule: "!self.contains(',') && self.matches('^[^ ]') && self.matches('[^ ]$')",
+    message: "must be the name of one group, without a comma, and without spaces at its ends",
+  });
+}
+
+function claim(description: string) {
+  return text(description, 128, {
+    rule: "self.matches('^[A-Za-z0-9_.:/-]+$')",
+    message: "must be the name of one claim of the tokens, such as preferred_username",
+  });
+}
+
+/** People who log in at an OpenID Connect issuer, and programs with its tokens. */
+export const oidc = z
+  .strictObject({
+    discoveryUrl: text(
+      "Where the issuer describes itself. Example: https://keycloak.example.com/realms/ml/.well-known/openid-configuration.",
+      512,
+      {
+        rule: `self.matches('^https?://${host}(/[^@?#]*)?/[.]well-known/openid-configuration$')`,
+        message:
+          "must be the issuer's URL with /.well-known/openid-configuration behind, such as https://keycloak.example.com/realms/ml/.well-known/openid-configuration",
+      },
+    ),
+    issuer: text(
+      "The issuer as it stands in tokens (iss), to the letter. Default: discoveryUrl without /.well-known/openid-configuration.",
+      512,
+      {
+        rule: `self.matches('^https?://${host}(/[^@?#]*)?$')`,
+        message: "must be the URL that stands in tokens as iss, such as https://keycloak.example.com/realms/ml",
+      },
+    ).optional(),
+    clientId: text("The id under which the issuer knows this server. Example: mlflow.", 255, {
+      rule: "!self.contains(',')",
+      message: "must be one client id, without a comma",
+    }),
+    clientSecret: secretKey("The client's secret. A change rolls the pods."),
+    redirectUrl: text(
+      "Where browsers come back to after the login; the issuer must know it. Default: /callback below the Service's URL. Example: https://mlflow.example.com/callback.",
+      512,
+      {
+        rule: `self.matches('^https?://${host}/callback$')`,
+        message:
+          "must be the URL of the server as browsers see it with /callback behind, such as https://mlflow.example.com/callback",
+      },
+    ).optional(),
+    scopes: z
+      .array(
+        text("A scope.", 128, {
+          rule: "self.matches('^[!#-+\\\\--\\\\[\\\\]-~]+$')",
+          message: "must be one scope, without spaces and commas",
+        }),
+      )
+      .min(1)
+      .max(16)
+      .meta({
+        description:
+          "What is asked of the issuer. Default: [openid, email, profile]; with Dex also groups, which Keycloak would refuse.",
+        ...rules({ rule: "'openid' in self", message: "must hold openid: without it there is no identity token" }),
+      })
+      .optional(),
+    audience: text("For whom tokens must be that programs present (aud). Default: clientId.", 255).optional(),
+    usernameClaim: claim(
+      "The claim that names a user. People must not be able to change it at the issuer, or they could become somebody else; so not email, where that is so. Default: preferred_username.",
+    ).optional(),
+    groupsClaim: claim("The claim with the groups. Default: groups.").optional(),
+    userGroup: groupName("Who is in this group may log in. Who is in neither is shut out."),
+    adminGroup: groupName(
+      "Who is in this group and logs in by the browser is an administrator. A token alone makes none.",
+    ),
+    ca: certificateAuthority("Certificate authority of the issuer, besides the public ones.").optional(),
+    defaultPermission: z
+      .enum(["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"])
+      .meta({
+        description:
+          "What a user may do with experiments and models where nothing else is granted. Default: NO_PERMISSIONS.",
+      })
+      .optional(),
+    database: z
+      .strictObject({ postgresql: postgresql("A PostgreSQL database.") })
+      .meta({
+        description:
+          "The database of users, permissions and sessions. Default: the backend store's, unless other users have been kept there.",
+      })
+      .optional(),
+  })
+  .meta({
+    description:
+      "People who log in at an OpenID Connect issuer, in the browser, and programs with its tokens (Authorization: Bearer), by the plugin mlflow-oidc-auth.",
+  });
+
+export type Oidc = z.infer<typeof oidc>;

@@ -1,0 +1,42 @@
+import { X509Certificate } from "node:crypto";
+import { decoded } from "../resources/base64.ts";
+import { referencesOf } from "../resources/references.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+
+/** An authority that is not PEM certificates: nobody could be checked against it, and pods would end at their start. */
+export function invalidAuthority({ server, references }: Facts): Cause | undefined {
+  const inline = server.spec.authentication.ldap?.ca?.certificates;
+  if (inline !== undefined && !areCertificates(inline)) return causeOf("spec.authentication.ldap.ca.certificates");
+  for (const { kind, name, keys, path, isAuthority } of referencesOf(server.spec)) {
+    if (!isAuthority) continue;
+    for (const key of keys) {
+      const text =
+        kind === "Secret"
+          ? decoded(references.secrets.get(name)?.data, key)
+          : references.configMaps.get(name)?.data?.[key];
+      if (!areCertificates(text ?? "")) return causeOf(`the key ${key} of ${kind} ${name}, which ${path} names,`);
+    }
+  }
+  return undefined;
+}
+
+function causeOf(what: string): Cause {
+  return {
+    reason: "InvalidCertificateAuthority",
+    message: `${what} must be PEM certificates, each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----: write the authority's certificate there`,
+  };
+}
+
+function areCertificates(text: string): boolean {
+  const found = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return found.length > 0 && found.every(isCertificate);
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}

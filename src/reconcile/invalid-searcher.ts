@@ -1,0 +1,22 @@
+import { decoded } from "../resources/base64.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+
+/** A DN or password with which nobody could search the directory. */
+export function invalidSearcher({ server, references }: Facts): Cause | undefined {
+  const credentials = server.spec.authentication.ldap?.search?.bindCredentials;
+  if (credentials === undefined) return undefined;
+  const { secretName, usernameKey = "username", passwordKey = "password" } = credentials;
+  const data = references.secrets.get(secretName)?.data;
+  const dn = decoded(data, usernameKey) ?? "";
+  const password = decoded(data, passwordKey) ?? "";
+  const problem =
+    !dn.includes("=") || /[\p{Cc}]/u.test(dn)
+      ? `the key ${usernameKey} must be a DN such as cn=mlflow,ou=services,dc=example,dc=com, without a line break (printf, not echo)`
+      : password === ""
+        ? `the key ${passwordKey} is empty, by which a directory takes anybody for anonymous: write the password`
+        : /[\r\n]$/.test(password)
+          ? `the key ${passwordKey} ends with a line break: write the password without it (printf, not echo)`
+          : undefined;
+  return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
+}

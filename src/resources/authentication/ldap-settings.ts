@@ -1,0 +1,64 @@
+import type { Ldap } from "../../api/fields/ldap.ts";
+
+/** What src/resources/ldap/mlflow_ldap_settings.py reads. */
+export interface LdapSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly startTLS: boolean;
+  readonly verify: boolean;
+  readonly caFile: string | null;
+  readonly userBind: string;
+  readonly search: {
+    readonly base: string;
+    readonly filter: string;
+    readonly credentials: { readonly dnFile: string; readonly passwordFile: string } | null;
+  } | null;
+  readonly groups: {
+    readonly base: string;
+    readonly filter: string;
+    readonly attribute: string;
+    readonly user: string;
+    readonly admin: string;
+  };
+}
+
+/** Where files are in the container. */
+interface Places {
+  readonly ca: string | undefined;
+  /** The folder of `dn` and `password`. */
+  readonly credentials: string;
+}
+
+/** The directory as the function is told of it, with all defaults filled in. No credential is in it, only files of them. */
+export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
+  const { search, groups } = ldap;
+  const [, scheme, host = "", port, base = ""] =
+    /^(ldaps?):\/\/(\[[^\]]*\]|[^:/]*)(?::(\d+))?(?:\/(.*))?$/.exec(ldap.url) ?? [];
+  const tls = scheme === "ldaps";
+  return {
+    host: host.replace(/^\[|\]$/g, ""),
+    port: port === undefined ? (tls ? 636 : 389) : Number(port),
+    tls,
+    startTLS: ldap.startTLS ?? false,
+    verify: ldap.tlsVerification !== "None",
+    caFile: places.ca ?? null,
+    userBind: ldap.userBind ?? "",
+    search: search
+      ? {
+          base: search.base ?? base,
+          filter: search.filter,
+          credentials: search.bindCredentials
+            ? { dnFile: `${places.credentials}/dn`, passwordFile: `${places.credentials}/password` }
+            : null,
+        }
+      : null,
+    groups: {
+      base: groups.searchBase ?? base,
+      filter: groups.filter,
+      attribute: groups.attribute ?? "dn",
+      user: groups.user,
+      admin: groups.admin,
+    },
+  };
+}

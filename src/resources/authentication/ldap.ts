@@ -1,0 +1,69 @@
+import type { Ldap } from "../../api/fields/ldap.ts";
+import type { CertificateAuthority, CertificateAuthorityOrText } from "../../api/fields/reference.ts";
+import type { Inputs } from "../inputs.ts";
+import { programTexts } from "../ldap/program-texts.ts";
+import { authorityFile, keyFiles, type Mounted } from "../pod/mounted.ts";
+import { literal } from "../pod/variable.ts";
+import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
+import { type Authentication, authDirectory } from "./authentication.ts";
+import { ldapSettings } from "./ldap-settings.ts";
+import { withUserStore } from "./user-store.ts";
+
+const caPath = "/etc/mlflow/ca/ldap/ca.crt";
+const caFile = "ldap-ca.crt";
+const credentialsPath = "/etc/mlflow/ldap";
+
+/**
+ * Users of a directory: MLflow's application for users with passwords, which asks a function of ours. The function is
+ * Python among the files, and Python finds it there only because PYTHONPATH says so: nobody can write to that directory.
+ */
+export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
+  const users = withUserStore(inputs, ldap, "mlflow_ldap:authenticate_request");
+  const settings = ldapSettings(ldap, {
+    ca: ldap.ca && (ldap.ca.certificates === undefined ? caPath : `${authDirectory}/${caFile}`),
+    credentials: credentialsPath,
+  });
+  return {
+    ...users,
+    packages: ["ldap3"],
+    env: [...users.env, literal("PYTHONPATH", authDirectory)],
+    files: {
+      ...users.files,
+      ...programTexts,
+      "ldap.json": `${JSON.stringify(settings, undefined, 2)}\n`,
+      ...(ldap.ca?.certificates !== undefined && { [caFile]: ldap.ca.certificates }),
+    },
+    mounted: [...authority(ldap.ca), ...credentials(ldap)],
+  };
+}
+
+/** The Secrets and ConfigMaps that it needs. */
+export function ldapReferences({ database, ca, search }: Ldap): Reference[] {
+  const path = "spec.authentication.ldap";
+  const { secretName, usernameKey = "username", passwordKey = "password" } = search?.bindCredentials ?? {};
+  return [
+    ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
+    ...authorityReferences(named(ca), `${path}.ca`),
+    ...(secretName === undefined
+      ? []
+      : [secretReference(secretName, [usernameKey, passwordKey], `${path}.search.bindCredentials`)]),
+  ];
+}
+
+function authority(ca: CertificateAuthorityOrText | undefined): Mounted[] {
+  const found = named(ca);
+  return found === undefined ? [] : [authorityFile("ca-ldap", found, caPath)];
+}
+
+/** The authority where it stands in a Secret or ConfigMap. */
+function named(ca: CertificateAuthorityOrText | undefined): CertificateAuthority | undefined {
+  return ca?.certificates === undefined ? ca : undefined;
+}
+
+/** Who searches: the two keys of the user's Secret, and none of its others. */
+function credentials({ search }: Ldap): Mounted[] {
+  const found = search?.bindCredentials;
+  if (found === undefined) return [];
+  const { secretName, usernameKey = "username", passwordKey = "password" } = found;
+  return [keyFiles("ldap", secretName, credentialsPath, { dn: usernameKey, password: passwordKey })];
+}

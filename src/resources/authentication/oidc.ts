@@ -1,0 +1,95 @@
+import type { V1EnvVar } from "@kubernetes/client-node";
+import type { Oidc } from "../../api/fields/oidc.ts";
+import { userDatabaseUri } from "../database.ts";
+import type { Inputs } from "../inputs.ts";
+import { dataKeys, objectNames, serviceUrl } from "../names.ts";
+import { authorityFile } from "../pod/mounted.ts";
+import { fromSecret, literal } from "../pod/variable.ts";
+import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
+import type { Authentication } from "./authentication.ts";
+
+const caPath = "/etc/mlflow/ca/oidc/ca.crt";
+const discovery = "/.well-known/openid-configuration";
+
+/** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
+export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
+  const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
+  const { origin } = new URL(redirectUrl(inputs, oidc));
+  return {
+    args: ["--app-name", "oidc-auth"],
+    env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...authority(oidc)],
+    files: uri === undefined ? {} : { [dataKeys.oidcUsersUri]: uri },
+    mounted: oidc.ca === undefined ? [] : [authorityFile("ca-oidc", oidc.ca, caPath)],
+    packages: ["mlflow_oidc_auth"],
+    origin: oidc.redirectUrl === undefined ? undefined : origin,
+    readinessPath: "/health/ready",
+    users: { application: "oidc-auth", postgresql: oidc.database?.postgresql, administrator: [] },
+  };
+}
+
+/** The Secrets and ConfigMaps that it needs. */
+export function oidcReferences({ clientSecret, database, ca }: Oidc): Reference[] {
+  const path = "spec.authentication.oidc";
+  return [
+    secretReference(clientSecret.secretName, [clientSecret.key], `${path}.clientSecret`),
+    ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
+    ...authorityReferences(ca, `${path}.ca`),
+  ];
+}
+
+/** Where a browser comes back to. Said outright: the plugin would otherwise take the Host of the request for it. */
+function redirectUrl({ server }: Inputs, { redirectUrl }: Oidc): string {
+  return redirectUrl ?? `${serviceUrl(server)}/callback`;
+}
+
+/** Whose tokens count, for whom they must be, and whom they name. */
+function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
+  const { discoveryUrl, issuer, clientId, clientSecret, audience, scopes, usernameClaim, groupsClaim } = oidc;
+  return [
+    literal("OIDC_DISCOVERY_URL", discoveryUrl),
+    literal("OIDC_ISSUER", issuer ?? discoveryUrl.slice(0, -discovery.length)),
+    literal("OIDC_CLIENT_ID", clientId),
+    fromSecret("OIDC_CLIENT_SECRET", clientSecret.secretName, clientSecret.key),
+    literal("OIDC_REDIRECT_URI", redirectUrl(inputs, oidc)),
+    literal("OIDC_SCOPE", (scopes ?? ["openid", "email", "profile"]).join(" ")),
+    literal("OIDC_AUDIENCE", audience ?? clientId),
+    literal("OIDC_USERNAME_FIELD", usernameClaim ?? "preferred_username"),
+    literal("OIDC_GROUPS_ATTRIBUTE", groupsClaim ?? "groups"),
+    literal("OIDC_GROUP_NAME", oidc.userGroup),
+    literal("OIDC_ADMIN_GROUP_NAME", oidc.adminGroup),
+    literal("DEFAULT_MLFLOW_PERMISSION", oidc.defaultPermission ?? "NO_PERMISSIONS"),
+    // Whoever presents a token of a member of a group is a user, as one who logs in by the browser is.
+    literal("OIDC_PROVISION_ON_BEARER_AUTH", "true"),
+  ];
+}
+
+/** Users and sessions are the same in all replicas. */
+function sessions(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
+  const { name } = inputs.server.metadata;
+  const own = inputs.server.spec.server?.sessionSecret?.secretName;
+  return [
+    fromSecret("SECRET_KEY", own ?? objectNames.session(name), dataKeys.flaskSecretKey),
+    fromSecret("OIDC_USERS_DB_URI", objectNames.auth(name), dataKeys.oidcUsersUri),
+    // Not the plugin's default, which is also MLflow's own: the two could not share a database.
+    literal("OIDC_ALEMBIC_VERSION_TABLE", "alembic_version_oidc"),
+    literal("SESSION_COOKIE_SECURE", String(redirectUrl(inputs, oidc).startsWith("https:"))),
+    literal("SESSION_COOKIE_SAMESITE", "lax"),
+  ];
+}
+
+/** What would let others in, as the plugin has it by default: said here, so that nothing else can say otherwise. */
+function closed(): V1EnvVar[] {
+  return [
+    literal("CONFIG_PROVIDERS", "env"),
+    literal("OIDC_VERIFY_SSL", "true"),
+    literal("OIDC_CODE_CHALLENGE", "S256"),
+    literal("OIDC_PUBLIC_CLIENT", "false"),
+    literal("OIDC_USERINFO_GROUPS", "false"),
+    literal("OIDC_TRUST_BEARER_GROUP_CLAIMS", "false"),
+  ];
+}
+
+/** Python's TLS looks here besides the public authorities, which are in a directory. */
+function authority({ ca }: Oidc): V1EnvVar[] {
+  return ca === undefined ? [] : [literal("SSL_CERT_FILE", caPath)];
+}

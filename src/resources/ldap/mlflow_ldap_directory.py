@@ -1,0 +1,183 @@
+"""The directory: who somebody is, by a bind with the password that was given, and what the groups make of that user."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from ldap3 import DEREF_NEVER, NO_ATTRIBUTES, NONE, SIMPLE, SUBTREE, SYNC, Connection, Server, Tls
+from ldap3.core.exceptions import LDAPException
+
+from mlflow_ldap_names import bind_dn, filled_filter, same
+from mlflow_ldap_settings import Search, Settings
+
+CONNECT_SECONDS = 3
+ANSWER_SECONDS = 5
+
+# Result codes of RFC 4511 by which a directory says that this user does not get in: wrong password, no such entry, a name
+# that is none, a locked or expired account, a lack of rights. All others say that it cannot tell, and nobody gets in.
+REFUSALS = frozenset({19, 32, 34, 48, 49, 50, 53})
+SUCCESS = 0
+
+
+class Role(Enum):
+    NOBODY = "nobody"
+    USER = "user"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry that was found, with the values of the one attribute that was asked for."""
+
+    dn: str
+    values: list[str]
+
+
+class Unavailable(Exception):
+    """The directory cannot tell who is who; the message is for the log and holds no credential."""
+
+
+class VerifiedTls(Tls):
+    """TLS by Python's own rules, which look at the host name too; ldap3 itself does so by rules of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE)
+        self.host = settings.host
+        self.context = ssl.create_default_context(cafile=settings.ca_file)
+        # Authorities of one's own often lack the extensions that Python 3.13 began to demand.
+        self.context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if not settings.verify:
+            self.context.check_hostname = False
+            self.context.verify_mode = ssl.CERT_NONE
+
+    def wrap_socket(self, connection: Connection, do_handshake: bool = False) -> None:
+        connection.socket = self.context.wrap_socket(connection.socket, server_hostname=self.host)
+
+
+class Directory:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def role_of(self, name: str, password: str) -> Role:
+        """What somebody with this name and password is. Raises Unavailable where that cannot be told."""
+        # A bind without a password succeeds with many directories, and proves nothing (RFC 4513, 5.1.2).
+        if not name or not password:
+            return Role.NOBODY
+        settings = self._settings
+        try:
+            with self._connected() as connection:
+                if settings.search is not None:
+                    return self._by_search(connection, settings.search, name, password)
+                return self._by_template(connection, settings.user_bind, name, password)
+        except (LDAPException, OSError) as error:
+            # Its text may quote what was sent.
+            raise Unavailable(f"{type(error).__name__} from {self._place()}") from None
+
+    def _by_template(self, connection: Connection, template: str, name: str, password: str) -> Role:
+        dn = bind_dn(template, name)
+        if not self._bound(connection, dn, password.encode()):
+            return Role.NOBODY
+        return self._role(connection, dn)
+
+    def _by_search(self, connection: Connection, search: Search, name: str, password: str) -> Role:
+        if search.credentials is not None:
+            dn, secret = search.credentials.read()
+            if not dn or not secret or not self._bound(connection, dn, secret):
+                raise Unavailable(f"{self._place()} does not take the credentials of search.bindCredentials")
+        found = self._search(connection, search.base, filled_filter(search.filter, name), [NO_ATTRIBUTES])
+        # Of several entries none is the user: the password of one must not open what belongs to another.
+        if len(found) != 1 or not found[0].dn:
+            return Role.NOBODY
+        with self._connected() as own:
+            if not self._bound(own, found[0].dn, password.encode()):
+                return Role.NOBODY
+        return self._role(connection, found[0].dn)
+
+    def _role(self, connection: Connection, dn: str) -> Role:
+        groups = self._settings.groups
+        by_dn = groups.attribute.lower() == "dn"
+        wanted: list[str] = [NO_ATTRIBUTES if by_dn else groups.attribute]
+        found = self._search(connection, groups.base, filled_filter(groups.filter, dn), wanted)
+        names = [entry.dn for entry in found] if by_dn else [value for entry in found for value in entry.values]
+        if any(same(name, groups.admin) for name in names):
+            return Role.ADMIN
+        return Role.USER if any(same(name, groups.user) for name in names) else Role.NOBODY
+
+    def _search(self, connection: Connection, base: str, filter: str, attributes: list[str]) -> list[Entry]:
+        connection.search(base, filter, SUBTREE, DEREF_NEVER, attributes, time_limit=ANSWER_SECONDS)
+        if connection.result["result"] != SUCCESS:
+            raise Unavailable(f"{self._place()} answers a search below {base!r} with {described(connection)}")
+        # References to other servers are not followed: they would be sent the password.
+        return [
+            Entry(found["dn"], [text(value) for values in found["raw_attributes"].values() for value in values])
+            for found in connection.response or []
+            if found["type"] == "searchResEntry"
+        ]
+
+    def _bound(self, connection: Connection, dn: str, password: bytes) -> bool:
+        """Whether the directory takes this password for this DN."""
+        # As bytes, for of a text ldap3 makes another one first (SASLprep), of which nothing may be left.
+        connection.user, connection.password, connection.authentication = dn, password, SIMPLE
+        connection.bind()
+        result = connection.result["result"]
+        if result in REFUSALS:
+            return False
+        if result != SUCCESS:
+            raise Unavailable(f"{self._place()} answers a bind with {described(connection)}")
+        return True
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A connection on which nothing is sent in the clear that shall not be."""
+        settings = self._settings
+        secured = settings.tls or settings.start_tls
+        server = Server(
+            settings.host,
+            port=settings.port,
+            use_ssl=settings.tls,
+            tls=VerifiedTls(settings) if secured else None,
+            get_info=NONE,
+            connect_timeout=CONNECT_SECONDS,
+        )
+        connection = Connection(
+            server,
+            client_strategy=SYNC,
+            auto_referrals=False,
+            check_names=False,
+            read_only=True,
+            receive_timeout=ANSWER_SECONDS,
+        )
+        try:
+            self._open(connection)
+            yield connection
+        finally:
+            # A connection that is broken already must not hide why.
+            with suppress(LDAPException, OSError):
+                connection.unbind()
+
+    def _open(self, connection: Connection) -> None:
+        try:
+            connection.open()
+            started = not self._settings.start_tls or connection.start_tls()
+        except (LDAPException, OSError) as error:
+            # Nothing has been sent yet that its text could quote, and it tells what is wrong with a certificate.
+            raise Unavailable(f"{self._place()} cannot be reached: {error}") from None
+        if not started:
+            raise Unavailable(f"{self._place()} does not start TLS")
+
+    def _place(self) -> str:
+        settings = self._settings
+        return f"{'ldaps' if settings.tls else 'ldap'}://{settings.host}:{settings.port}"
+
+
+def text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+def described(connection: Connection) -> str:
+    """The result of an operation by number and name; a server's own words may quote what it was sent."""
+    return f"{connection.result['result']} ({connection.result['description']})"

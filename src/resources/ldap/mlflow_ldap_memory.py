@@ -1,0 +1,61 @@
+"""What is remembered of the directory's answers, for a short time: a page of the UI is some forty requests at once."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Memory(Generic[Value]):
+    """Answers by key, each for its own time, and no more than `size` of them."""
+
+    def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._size = size
+        self._clock = clock
+        self._entries: OrderedDict[Hashable, tuple[float, Value]] = OrderedDict()
+        self._asking: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Value | None:
+        with self._lock:
+            until, value = self._entries.get(key, (0.0, None))
+            return value if self._clock() < until else None
+
+    def put(self, key: Hashable, value: Value, seconds: float) -> None:
+        with self._lock:
+            self._entries[key] = (self._clock() + seconds, value)
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+    def ask(self, key: Hashable, answer: Callable[[], tuple[Value, float]]) -> Value:
+        """What is remembered, else the answer, with how long to remember it. Of those who ask for one key one at a time asks."""
+        with self._lock:
+            turn = self._asking.setdefault(key, threading.Lock())
+        with turn:
+            try:
+                known = self.get(key)
+                if known is None:
+                    known, seconds = answer()
+                    self.put(key, known, seconds)
+                return known
+            finally:
+                with self._lock:
+                    self._asking.pop(key, None)
+
+
+class CredentialKey:
+    """Keys that tell credentials apart and do not give them away: keyed by a secret of this process, which nobody else has."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(32)
+
+    def __call__(self, name: str, password: str) -> bytes:
+        return hmac.digest(self._secret, b"\0".join(part.encode() for part in (name, password)), "sha256")

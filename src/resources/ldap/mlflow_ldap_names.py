@@ -1,0 +1,71 @@
+"""Names as a directory reads them: what a user may be called, how a name gets into a DN or a filter, and which DNs are equal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from ldap3.core.exceptions import LDAPInvalidDnError
+from ldap3.utils.conv import escape_filter_chars
+from ldap3.utils.dn import escape_rdn, parse_dn
+
+LONGEST_NAME = 255
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def user_name(typed: str) -> str | None:
+    """The name of a user, in MLflow and for the directory: in lower case, since directories do not tell cases apart.
+
+    What a directory reads as another name (with further spaces, or with characters that are not seen) is none: one person
+    must not become several users.
+    """
+    name = unicodedata.normalize("NFKC", typed).lower()
+    if not name or len(name) > LONGEST_NAME or name != " ".join(name.split()):
+        return None
+    return None if any(unicodedata.category(character) in UNSEEN for character in name) else name
+
+
+def bind_dn(template: str, name: str) -> str:
+    """The DN of a user, whose name cannot be more than one value in it."""
+    return template.replace("%s", escape_rdn(name))
+
+
+def filled_filter(template: str, value: str) -> str:
+    """A search filter in which a value, whatever it holds, stays a value."""
+    return template.replace("%s", escape_filter_chars(value))
+
+
+def same(left: str, right: str) -> bool:
+    """Whether two DNs, or two other values, are equal as directories compare them."""
+    return normalised(left) == normalised(right)
+
+
+def normalised(text: str) -> tuple[object, ...]:
+    """A DN in parts, whatever its case, spaces and escapes; a text that is no DN in one part."""
+    try:
+        components = parse_dn(text, escape=False, strip=True)
+    except (LDAPInvalidDnError, IndexError):
+        return (folded(text),)
+    relative: list[tuple[str, str]] = []
+    names: list[object] = []
+    for attribute, value, separator in components:
+        relative.append((folded(attribute), folded(unescaped(value))))
+        if separator != "+":
+            names.append(tuple(sorted(relative)))
+            relative = []
+    return tuple(names) if not relative else (*names, tuple(sorted(relative)))
+
+
+def folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def unescaped(value: str) -> str:
+    """A value without the escapes of RFC 4514: `\\2C` and `\\,` are both a comma."""
+    encoded = re.sub(
+        rb"\\([0-9A-Fa-f]{2}|.)",
+        lambda found: bytes.fromhex(found[1].decode()) if len(found[1]) == 2 else found[1],
+        value.encode(),
+        flags=re.DOTALL,
+    )
+    return encoded.decode(errors="replace")

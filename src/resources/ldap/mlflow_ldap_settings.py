@@ -1,0 +1,74 @@
+"""What the operator says of the directory: ldap.json, beside this module."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Where the DN and the password stand with which users are searched for. Both are files, read each time."""
+
+    dn_file: str
+    password_file: str
+
+    def read(self) -> tuple[str, bytes]:
+        return Path(self.dn_file).read_text(encoding="utf-8"), Path(self.password_file).read_bytes()
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a user's entry is found by the name."""
+
+    base: str
+    filter: str
+    credentials: Credentials | None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """How the groups of a user are found, and which of them make a user and an administrator."""
+
+    base: str
+    filter: str
+    attribute: str
+    user: str
+    admin: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    host: str
+    port: int
+    tls: bool
+    start_tls: bool
+    verify: bool
+    ca_file: str | None
+    user_bind: str
+    search: Search | None
+    groups: Groups
+
+
+def settings_from(path: Path) -> Settings:
+    """Reads the operator's file. It has been validated there; what is missing here is an error, not a default."""
+    given = json.loads(path.read_text(encoding="utf-8"))
+    search = given["search"]
+    credentials = search and search["credentials"]
+    return Settings(
+        host=given["host"],
+        port=given["port"],
+        tls=given["tls"],
+        start_tls=given["startTLS"],
+        verify=given["verify"],
+        ca_file=given["caFile"],
+        user_bind=given["userBind"],
+        search=search
+        and Search(
+            search["base"],
+            search["filter"],
+            credentials and Credentials(credentials["dnFile"], credentials["passwordFile"]),
+        ),
+        groups=Groups(**given["groups"]),
+    )

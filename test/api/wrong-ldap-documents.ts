@@ -1,0 +1,118 @@
+import { ldapSearch, ldapTemplate } from "./documents.ts";
+import { type Wrong, wrong } from "./wrong-document.ts";
+
+const template = wrong(ldapTemplate);
+const search = wrong(ldapSearch);
+const ldap = "spec.authentication.ldap";
+const inTheClear = { [`${ldap}.startTLS`]: undefined, [`${ldap}.ca`]: undefined };
+
+/** Directories that could not work, or not as they are meant. */
+export const wrongLdapDocuments: readonly Wrong[] = [
+  template(
+    "a directory beside MLflow's own users",
+    { "spec.authentication.basic": {} },
+    "spec.authentication",
+    "exactly one of basic, ldap",
+  ),
+  template("neither a DN nor a search", { [`${ldap}.userBind`]: undefined }, ldap, "exactly one of userBind, search"),
+  template(
+    "both a DN and a search",
+    { [`${ldap}.search`]: { filter: "(uid=%s)" } },
+    ldap,
+    "exactly one of userBind, search",
+  ),
+  ...[
+    "https://ldap.example.com",
+    "ldap.example.com",
+    "ldaps://user@ldap.example.com",
+    "ldaps://a.example.com ldaps://b.example.com",
+    "ldaps://a.example.com,ldaps://b.example.com",
+    "ldaps://ldap.example.com:99999",
+    "ldaps://ldap.example.com/dc=example%2Cdc=com",
+    "ldaps://ldap.example.com/dc=example,dc=com?uid?sub",
+    "ldaps:///dc=example",
+  ].map((url) =>
+    search(`the URL ${url}`, { [`${ldap}.url`]: url }, `${ldap}.url`, "must be ldaps:// or ldap:// with a host"),
+  ),
+  ...["uid=ada,dc=test", "uid=%s,ou=%s,dc=test", "%s@example.com", "EXAMPLE\\\\%s", "uid=%s,ou=100%"].map((userBind) =>
+    template(`users of the DN ${userBind}`, { [`${ldap}.userBind`]: userBind }, `${ldap}.userBind`, "use search"),
+  ),
+  template(
+    "groups for everybody",
+    { [`${ldap}.groups.filter`]: "(cn=mlflow)" },
+    `${ldap}.groups.filter`,
+    "must have %s",
+  ),
+  search("a search for everybody", { [`${ldap}.search.filter`]: "(uid=*)" }, `${ldap}.search.filter`, "must have %s"),
+  search(
+    "a filter without parentheses",
+    { [`${ldap}.search.filter`]: "uid=%s" },
+    `${ldap}.search.filter`,
+    "in parentheses",
+  ),
+  template(
+    "a group by name where DNs are compared",
+    { [`${ldap}.groups.admin`]: "admins" },
+    `${ldap}.groups.admin`,
+    "set attribute: cn",
+  ),
+  template("no group of users", { [`${ldap}.groups.user`]: undefined }, `${ldap}.groups.user`, "Required value"),
+  template("two attributes", { [`${ldap}.groups.attribute`]: "cn,dn" }, `${ldap}.groups.attribute`, "one attribute"),
+  template(
+    "groups below nothing",
+    { [`${ldap}.url`]: "ldap://ldap.example.com" },
+    `${ldap}.groups.searchBase`,
+    "has no base",
+  ),
+  search("users below nothing", { [`${ldap}.search.base`]: undefined }, `${ldap}.search.base`, "has no base"),
+  search("a base that is no DN", { [`${ldap}.search.base`]: "people" }, `${ldap}.search.base`, "must be a DN"),
+  template(
+    "passwords in the clear by default",
+    { ...inTheClear, [`${ldap}.tlsVerification`]: undefined },
+    `${ldap}.url`,
+    "in the clear",
+  ),
+  template(
+    "passwords in the clear, though verification is required",
+    { ...inTheClear, [`${ldap}.tlsVerification`]: "Required" },
+    `${ldap}.url`,
+    "startTLS: true",
+  ),
+  search("TLS started in TLS", { [`${ldap}.startTLS`]: true }, `${ldap}.startTLS`, "from the start"),
+  search(
+    "an authority that is not asked",
+    { [`${ldap}.tlsVerification`]: "None" },
+    `${ldap}.ca`,
+    "only used where certificates are checked",
+  ),
+  template(
+    "an authority without TLS",
+    { [`${ldap}.startTLS`]: false },
+    `${ldap}.ca`,
+    "only used where certificates are checked",
+  ),
+  template(
+    "an unknown verification",
+    { [`${ldap}.tlsVerification`]: "required" },
+    `${ldap}.tlsVerification`,
+    "supported values",
+  ),
+  template(
+    "a certificate in base64",
+    { [`${ldap}.ca.certificates`]: "LS0tLS1CRUdJTg==" },
+    `${ldap}.ca.certificates`,
+    "decode them first",
+  ),
+  template(
+    "two authorities",
+    { [`${ldap}.ca.configMapName`]: "ca" },
+    `${ldap}.ca`,
+    "exactly one of secretName, configMapName, certificates",
+  ),
+  template(
+    "a key of certificates",
+    { [`${ldap}.ca.key`]: "ca.crt" },
+    `${ldap}.ca.key`,
+    "leave it out beside certificates",
+  ),
+];

@@ -1,0 +1,66 @@
+import { oidcInFull } from "./documents.ts";
+import { type Wrong, wrong } from "./wrong-document.ts";
+
+const full = wrong(oidcInFull);
+const oidc = "spec.authentication.oidc";
+
+/** Issuers that could not work, or not as they are meant. */
+export const wrongOidcDocuments: readonly Wrong[] = [
+  full(
+    "an issuer beside MLflow's own users",
+    { "spec.authentication.basic": {} },
+    "spec.authentication",
+    "exactly one of basic",
+  ),
+  ...[
+    "https://keycloak.example.com/realms/ml",
+    "https://keycloak.example.com/realms/ml/.well-known/openid-configuration/",
+    "keycloak.example.com/.well-known/openid-configuration",
+    "https://user@keycloak.example.com/.well-known/openid-configuration",
+    "https://keycloak.example.com/.well-known/openid-configuration?a=b",
+  ].map((url) =>
+    full(
+      `the discovery URL ${url}`,
+      { [`${oidc}.discoveryUrl`]: url },
+      `${oidc}.discoveryUrl`,
+      "/.well-known/openid-configuration behind",
+    ),
+  ),
+  full("an issuer that is no URL", { [`${oidc}.issuer`]: "ml" }, `${oidc}.issuer`, "stands in tokens as iss"),
+  ...["https://mlflow.example.com", "https://mlflow.example.com/mlflow/callback", "mlflow.example.com/callback"].map(
+    (url) =>
+      full(`coming back to ${url}`, { [`${oidc}.redirectUrl`]: url }, `${oidc}.redirectUrl`, "with /callback behind"),
+  ),
+  full("scopes without openid", { [`${oidc}.scopes`]: ["profile"] }, `${oidc}.scopes`, "must hold openid"),
+  full("scopes in one text", { [`${oidc}.scopes`]: ["openid", "email profile"] }, `${oidc}.scopes[1]`, "one scope"),
+  full("no scope", { [`${oidc}.scopes`]: [] }, `${oidc}.scopes`, "at least 1"),
+  full("two groups in one", { [`${oidc}.userGroup`]: "a,b" }, `${oidc}.userGroup`, "one group, without a comma"),
+  full(
+    "a group with a space behind",
+    { [`${oidc}.adminGroup`]: "a " },
+    `${oidc}.adminGroup`,
+    "without spaces at its ends",
+  ),
+  full("no group of administrators", { [`${oidc}.adminGroup`]: undefined }, `${oidc}.adminGroup`, "Required value"),
+  full("two claims", { [`${oidc}.usernameClaim`]: "email,upn" }, `${oidc}.usernameClaim`, "one claim"),
+  full(
+    "a secret in the spec",
+    { [`${oidc}.clientSecret`]: "secret" },
+    `${oidc}.clientSecret`,
+    "must be of type object",
+  ),
+  full(
+    "another authority by a variable",
+    { "spec.server": { env: [{ name: "SSL_CERT_FILE", value: "/tmp/ca.crt" }] } },
+    "spec.server.env",
+    "put both authorities into authentication.oidc.ca",
+  ),
+  ...["OIDC_GROUP_DETECTION_PLUGIN", "OIDC_VERIFY_SSL", "AUTH_PROVIDERS", "SECRET_KEY", "TRUSTED_PROXIES"].map((name) =>
+    full(
+      `the variable ${name}`,
+      { "spec.server": { env: [{ name, value: "x" }] } },
+      "spec.server.env[0].name",
+      "use authentication.oidc",
+    ),
+  ),
+];

@@ -1,0 +1,77 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { issueAuthority, issueCertificate } from "../control-plane/certificates.ts";
+import { type Dependency, startDependency, startPod } from "./dependency.ts";
+import { imageReference } from "./live-cluster.ts";
+import type { LiveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+
+/** An LDAP directory of the namespace, with the people and groups of test/cluster/images/slapd/directory.ldif. */
+export interface DirectoryServer {
+  /** PEM of the authority that signed its certificate, which is for the host `slapd`. */
+  readonly ca: string;
+  /** Its two ways in: TLS from the start, and TLS that is started on port 3890. */
+  readonly url: { readonly ldaps: string; readonly ldap: string };
+  /** Changes entries, by LDIF as ldapmodify takes it. */
+  readonly modify: (ldif: string) => Promise<void>;
+  /** Ends it; its Service then leads nowhere. */
+  readonly stop: () => Promise<void>;
+  /** Starts it again, as it was in the beginning. */
+  readonly start: () => Promise<void>;
+}
+
+const name = "slapd";
+const base = "dc=mlflow,dc=test";
+
+export async function startDirectory(scene: LiveScene): Promise<DirectoryServer> {
+  const { ca, certificate, key } = await certificates();
+  const dependency: Dependency = {
+    name,
+    port: 6360,
+    otherPorts: [3890],
+    container: {
+      image: await imageReference(scene.cluster, "slapd"),
+      env: [
+        { name: "TLS_CERTIFICATE", value: certificate },
+        { name: "TLS_KEY", value: key },
+      ],
+    },
+    dataPath: "/var/lib/slapd",
+    user: 999,
+  };
+  await startDependency(scene, dependency);
+  return {
+    ca,
+    url: { ldaps: `ldaps://${name}:6360/${base}`, ldap: `ldap://${name}:3890/${base}` },
+    modify: async (ldif) => {
+      const login = ["-x", "-D", `cn=root,${base}`, "-w", "of-the-root-12345"];
+      await scene.inPod(name, ["ldapmodify", "-H", "ldap://localhost:3890", ...login], ldif);
+    },
+    stop: async () => {
+      await scene.objects.remove("Pod", name);
+      await patiently(async () => {
+        if ((await scene.objects.list("Pod")).some(({ metadata }) => metadata.name === name))
+          throw new Error(`Pod/${name} is still there.`);
+      }, 60);
+    },
+    start: () => startPod(scene, dependency),
+  };
+}
+
+async function certificates(): Promise<{ ca: string; certificate: string; key: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "directory-"));
+  try {
+    const [authority, server] = [join(folder, "ca"), join(folder, "server")];
+    await issueAuthority(authority, "authority of the directory");
+    await issueCertificate(authority, server, { name, alternativeNames: [`DNS:${name}`] });
+    const text = (path: string) => readFile(path, "utf8");
+    return {
+      ca: await text(`${authority}.crt`),
+      certificate: await text(`${server}.crt`),
+      key: await text(`${server}.key`),
+    };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startDirectory } from "./directory-server.ts";
+import { testedVersion } from "./live-cluster.ts";
+import { liveScene } from "./live-scene.ts";
+import type { Mlflow } from "./mlflow.ts";
+import { startPostgresql } from "./postgresql-server.ts";
+import { startS3 } from "./s3-server.ts";
+import { assertKept, logRun } from "./tracked-run.ts";
+
+const name = "directory";
+const search = "/api/2.0/mlflow/experiments/search?max_results=1";
+const people = "ou=people,dc=mlflow,dc=test";
+const groupsBase = "ou=groups,dc=mlflow,dc=test";
+const groups = {
+  searchBase: groupsBase,
+  filter: "(&(objectclass=groupOfUniqueNames)(uniquemember=%s))",
+  admin: `cn=test-admin,${groupsBase}`,
+  user: `CN=Test-User, OU=groups,dc=mlflow,dc=test`,
+};
+
+type Login = { readonly username: string; readonly password: string };
+const ada: Login = { username: "ada", password: "of-ada-1234567" };
+const bob: Login = { username: "bob", password: "of-bob-1234567" };
+const odd: Login = { username: "o,dd *()\\", password: 'pässwörd:with,everything"\\' };
+
+/** Who gets in, and as whom; undefined: nobody. */
+const table: readonly (readonly [string, Login, string | undefined])[] = [
+  ["an administrator", ada, "ada, an administrator"],
+  ["a user", bob, "bob"],
+  ["a user by a name in another case", { ...bob, username: "BOB" }, "bob"],
+  ["a user whose name has every character that DNs and filters know", odd, odd.username],
+  ["somebody without a group", { username: "eve", password: "of-eve-1234567" }, undefined],
+  ["a wrong password", { ...bob, password: "of-ada-1234567" }, undefined],
+  ["no password, by which the directory binds as nobody", { ...bob, password: "" }, undefined],
+  ["a password of which SASLprep leaves nothing", { ...bob, password: "\u00ad" }, undefined],
+  ["no name", { ...bob, username: "" }, undefined],
+  ["a name that is not there", { ...bob, username: "nobody" }, undefined],
+  ["a name that finds everybody", { ...bob, username: "*" }, undefined],
+  ["a name with a wildcard", { ...bob, username: "b*b" }, undefined],
+  ["a name that ends the filter", { ...bob, username: "bob)(uid=*" }, undefined],
+  ["a name that opens a filter", { ...bob, username: "(" }, undefined],
+  ["a name that ends in an escape", { ...bob, username: "bob\\" }, undefined],
+  ["a name in escapes", { ...bob, username: "\\62ob" }, undefined],
+  ["a name that is a DN", { ...bob, username: `bob,${people}` }, undefined],
+  ["a name with a space behind", { ...bob, username: "bob " }, undefined],
+  ["a name with NUL", { ...bob, username: "bob\0" }, undefined],
+  ["the searcher", { username: "searcher", password: "of-searcher-12345" }, undefined],
+  ["MLflow's former default", { username: "admin", password: "password1234" }, undefined],
+];
+
+test("users of an LDAP directory", { timeout: 900_000 }, async (context) => {
+  const scene = await liveScene(context);
+  const [postgresql, s3, directory] = await Promise.all([
+    startPostgresql(scene),
+    startS3(scene),
+    startDirectory(scene),
+  ]);
+  await scene.objects.create("ConfigMap", { metadata: { name: "ldap-ca" }, data: { "ca.crt": directory.ca } });
+  await scene.objects.create("Secret", {
+    metadata: { name: "searcher" },
+    stringData: { username: "cn=searcher,dc=mlflow,dc=test", password: "of-searcher-12345" },
+  });
+  const apply = (ldap: object) =>
+    scene.apply({
+      metadata: { name },
+      spec: {
+        version: testedVersion,
+        replicas: 2,
+        backendStore: { postgresql: postgresql.database("mlflow") },
+        artifactStore: { s3: s3.store },
+        authentication: { ldap: { groups, database: { postgresql: postgresql.database("mlflow_auth") }, ...ldap } },
+      },
+    });
+  await apply({ url: directory.url.ldaps, ca: { configMapName: "ldap-ca" }, userBind: `uid=%s,${people}` });
+  const server = await scene.ready(name, 400);
+  const nobody = await scene.asNobody(name);
+  const as = (login: Login) => nobody.as({ login });
+
+  await context.test("a first login at all pods at once makes one user", async () => {
+    const addresses = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
+    assert.equal(addresses.length, 2);
+    const many = Array.from({ length: 10 }, () => addresses.map((address) => as(bob).as({ address }))).flat();
+    const answers = await Promise.all(many.map((each) => each.call("GET", search)));
+    assert.deepEqual(
+      [...new Set(answers.map(({ status, body }) => `${status} ${status === 200 ? "" : body}`))],
+      ["200 "],
+    );
+    assert.equal(await postgresql.sql("mlflow_auth", "SELECT count(*) FROM users WHERE username = 'bob';"), "1\n");
+  });
+
+  await context.test("by ldaps and a DN: the table of who gets in", () => assertTable(as));
+
+  await context.test("no credential is 401, at MLflow's own routes and at those of FastAPI", async () => {
+    for (const [method, path] of [
+      ["GET", search],
+      ["POST", "/v1/traces"],
+      ["GET", "/"],
+    ] as const) {
+      const { status, headers } = await nobody.call(method, path);
+      assert.equal(status, 401, path);
+      assert.match(headers["www-authenticate"] ?? "", /^Basic/);
+    }
+    assert.equal((await as(ada).call("POST", "/v1/traces", { body: {} })).status, 422, "the experiment is asked for");
+    assert.equal((await nobody.call("GET", "/health")).status, 200);
+  });
+
+  await context.test("the administrator of MLflow's start, whom status does not name, cannot log in", async () => {
+    assert.equal(server.status?.adminSecret, undefined);
+    assert.equal(server.status?.authentication, "LDAP");
+    const { data } = await scene.objects.the("Secret", `${name}-admin`);
+    const text = (key: string) => Buffer.from(data?.[key] ?? "", "base64").toString("utf8");
+    const login = { username: text("username"), password: text("password") };
+    assert.equal(login.username, "admin");
+    assert.equal((await as(login).call("GET", search)).status, 401);
+  });
+
+  await context.test("a user works, and an administrator sees it", async () => {
+    const run = await logRun(as(bob));
+    await assertKept(as(bob), run);
+    await assertKept(as(ada), run);
+  });
+
+  await context.test("by StartTLS and a search: the same table", async () => {
+    const searching = { filter: "(uid=%s)", bindCredentials: { secretName: "searcher" } };
+    await apply({
+      url: directory.url.ldap,
+      startTLS: true,
+      ca: { certificates: directory.ca },
+      search: { base: people, ...searching },
+    });
+    await scene.ready(name, 400);
+    await assertTable(as);
+  });
+
+  await context.test(
+    "who leaves a group loses its rights within a minute, who leaves the directory is shut out",
+    async () => {
+      assert.equal(await whoIs(as(ada)), "ada, an administrator");
+      assert.equal(await whoIs(as(bob)), "bob");
+      await directory.modify(
+        `dn: cn=test-admin,${groupsBase}\nchangetype: modify\nreplace: uniqueMember\nuniqueMember: uid=bob,${people}\n\n` +
+          `dn: uid=${"o\\2Cdd *()\\5C"},${people}\nchangetype: delete\n`,
+      );
+      await sleep(61_000);
+      assert.equal(await whoIs(as(ada)), "ada");
+      assert.equal(await whoIs(as(bob)), "bob, an administrator");
+      assert.equal(await whoIs(as(odd)), undefined);
+    },
+  );
+
+  await context.test(
+    "while the directory is down, who is not known is answered with 503, and nobody with 401",
+    async () => {
+      await directory.stop();
+      for (const [method, path] of [
+        ["GET", search],
+        ["POST", "/v1/traces"],
+      ] as const) {
+        const answer = await as({ ...bob, password: "not seen before" }).call(method, path);
+        assert.equal(answer.status, 503, answer.body);
+        assert.equal(answer.headers["retry-after"], "5");
+        assert.equal((await nobody.call(method, path)).status, 401);
+      }
+      assert.equal((await nobody.call("GET", "/health")).status, 200);
+      await directory.start();
+      await sleep(6_000);
+      assert.equal(await whoIs(as({ ...bob, password: "not seen before" })), undefined);
+      assert.equal(await whoIs(as(odd)), odd.username);
+    },
+  );
+
+  await context.test(
+    "no password is in a log, and none in what was written to the cluster but in Secrets",
+    async () => {
+      const pods = (await scene.pods(name)).map(({ metadata }) => metadata.name);
+      const logs = await Promise.all(
+        pods.map((pod) => scene.cluster.kubectl(["logs", "--namespace", scene.namespace, pod])),
+      );
+      const log = logs.map(({ stdout }) => stdout).join("");
+      assert.match(log, /The directory does not let in "eve"/);
+      const written = await scene.cluster.kubectl([
+        "get",
+        "deployments,configmaps,jobs",
+        "-n",
+        scene.namespace,
+        "-o=json",
+      ]);
+      // MLflow's former default stands in the migration's program, which refuses it.
+      const passwords = [ada, bob, odd].map(({ password }) => password);
+      passwords.push("of-eve-1234567", "of-searcher-12345", "not seen before");
+      for (const password of passwords)
+        for (const text of [log, written.stdout]) assert.ok(!text.includes(password), password);
+    },
+  );
+});
+
+async function assertTable(as: (login: Login) => Mlflow): Promise<void> {
+  const wrong: string[] = [];
+  for (const [title, login, who] of table) {
+    const found = await whoIs(as(login));
+    if (found !== who) wrong.push(`${title}: ${found ?? "nobody"}, not ${who ?? "nobody"}`);
+  }
+  assert.deepEqual(wrong, []);
+}
+
+/** As whom MLflow knows somebody; undefined where it answers with 401. */
+async function whoIs(mlflow: Mlflow): Promise<string | undefined> {
+  const { status, body } = await mlflow.call("GET", "/api/2.0/mlflow/users/current");
+  if (status === 401) return undefined;
+  assert.equal(status, 200, body);
+  const { user }: { user: { username: string; is_admin: boolean } } = JSON.parse(body);
+  return `${user.username}${user.is_admin ? ", an administrator" : ""}`;
+}

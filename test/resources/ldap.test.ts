@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Ldap } from "../../src/api/fields/ldap.ts";
+import { ldapSettings } from "../../src/resources/authentication/ldap-settings.ts";
+import { programTexts } from "../../src/resources/ldap/program-texts.ts";
+import { authorityPem } from "../support/authority-pem.ts";
+import { all, deploymentOf, environmentOf, inputs, jobOf, secret, secretText, server } from "../support/fixtures.ts";
+
+const ldap: Ldap = {
+  url: "ldaps://ldap.example.com/dc=mlflow,dc=test",
+  userBind: "uid=%s,ou=people,dc=mlflow,dc=test",
+  groups: {
+    filter: "(uniquemember=%s)",
+    admin: "cn=admins,dc=mlflow,dc=test",
+    user: "cn=users,dc=mlflow,dc=test",
+  },
+};
+const places = { ca: undefined, credentials: "/x" };
+const searching = {
+  ...ldap,
+  userBind: undefined,
+  search: { filter: "(uid=%s)", bindCredentials: { secretName: "searcher", passwordKey: "pass" } },
+};
+const credentials = secret("searcher", {
+  username: "cn=searcher,dc=test",
+  pass: "of-the-searcher",
+  other: "of-others",
+});
+const of = (spec: Ldap = ldap) => inputs(server({ authentication: { ldap: spec } }), [credentials]);
+const volume = (each: ReturnType<typeof of>, name: string) =>
+  deploymentOf(each).spec.template.spec?.volumes?.find((found) => found.name === name);
+
+describe("users of a directory", () => {
+  test("MLflow asks our function who is there, and finds it in a directory that nobody can write to", () => {
+    const environment = environmentOf(deploymentOf(of()));
+    assert.equal(environment["PYTHONPATH"], "/etc/mlflow/auth");
+    assert.equal(environment["PYTHONSAFEPATH"], "1");
+    const container = deploymentOf(of()).spec.template.spec?.containers[0];
+    assert.deepEqual(container?.args, ["--app-name", "basic-auth"]);
+    assert.equal(container?.volumeMounts?.find(({ name }) => name === "auth")?.readOnly, true);
+    const ini = secretText(of(), "demo-auth", "basic_auth.ini");
+    assert.match(ini, /^authorization_function = mlflow_ldap:authenticate_request$/m);
+    for (const [file, text] of Object.entries(programTexts)) assert.equal(secretText(of(), "demo-auth", file), text);
+  });
+
+  test("the database of users is made as for MLflow's own users, with the administrator that MLflow wants", () => {
+    assert.equal(environmentOf(jobOf(of()))["AUTH_DATABASE_URI"], "sqlite:////mlflow/data/basic_auth.db");
+    assert.equal(environmentOf(jobOf(of()))["MLFLOW_AUTH_ADMIN_PASSWORD"], "demo-admin/password");
+    assert.equal(environmentOf(jobOf(of()))["MIGRATION_PACKAGES"], "ldap3");
+  });
+
+  test("of the searcher's Secret two keys get into the pod, as files, and no value into anything but it", () => {
+    const items = volume(of(searching), "ldap")?.secret?.items;
+    assert.deepEqual(items, [
+      { key: "username", path: "dn" },
+      { key: "pass", path: "password" },
+    ]);
+    const settings = JSON.parse(secretText(of(searching), "demo-auth", "ldap.json"));
+    assert.deepEqual(settings.search.credentials, {
+      dnFile: "/etc/mlflow/ldap/dn",
+      passwordFile: "/etc/mlflow/ldap/password",
+    });
+    for (const object of all(of(searching)))
+      for (const value of ["of-the-searcher", Buffer.from("of-the-searcher").toString("base64")])
+        assert.ok(!JSON.stringify(object).includes(value), object.kind);
+  });
+
+  test("an authority is a file, wherever it comes from", () => {
+    const file = (each: ReturnType<typeof of>) => JSON.parse(secretText(each, "demo-auth", "ldap.json")).caFile;
+    const named = of({ ...ldap, ca: { configMapName: "ca" } });
+    assert.equal(file(named), "/etc/mlflow/ca/ldap/ca.crt");
+    assert.equal(volume(named, "ca-ldap")?.configMap?.name, "ca");
+    const inline = of({ ...ldap, ca: { certificates: authorityPem } });
+    assert.equal(file(inline), "/etc/mlflow/auth/ldap-ca.crt");
+    assert.equal(secretText(inline, "demo-auth", "ldap-ca.crt"), authorityPem);
+    assert.equal(volume(inline, "ca-ldap"), undefined);
+    assert.equal(file(of()), null);
+  });
+
+  test("a change of the directory's settings rolls the pods", () => {
+    const annotations = (each: ReturnType<typeof of>) => deploymentOf(each).spec.template.metadata?.annotations;
+    const other = { ...ldap, groups: { ...ldap.groups, admin: "cn=others,dc=mlflow,dc=test" } };
+    assert.notDeepEqual(annotations(of(other)), annotations(of()));
+  });
+});
+
+describe("what the function is told", () => {
+  test("hosts, ports and bases, with their defaults", () => {
+    const told = (url: string) => {
+      const { host, port, tls, groups } = ldapSettings({ ...ldap, url }, places);
+      return [host, port, tls, groups.base];
+    };
+    assert.deepEqual(told("ldaps://a.example.com"), ["a.example.com", 636, true, ""]);
+    assert.deepEqual(told("ldap://a.example.com/dc=a,dc=b"), ["a.example.com", 389, false, "dc=a,dc=b"]);
+    assert.deepEqual(told("ldap://[fd00::1]:3890/dc=a:b"), ["fd00::1", 3890, false, "dc=a:b"]);
+    assert.deepEqual(told("ldaps://10.0.0.1:6360/"), ["10.0.0.1", 6360, true, ""]);
+  });
+
+  test("certificates are checked unless somebody has written None", () => {
+    const checks = (each: Ldap) => ldapSettings(each, places).verify;
+    assert.equal(checks(ldap), true);
+    assert.equal(checks({ ...ldap, tlsVerification: "Required" }), true);
+    assert.equal(checks({ ...ldap, tlsVerification: "Optional" }), true);
+    assert.equal(checks({ ...ldap, tlsVerification: "None" }), false);
+  });
+
+  test("a search base of its own wins over that of the URL", () => {
+    const own = {
+      ...searching,
+      groups: { ...ldap.groups, searchBase: "ou=groups" },
+      search: { filter: "(uid=%s)", base: "ou=people" },
+    };
+    assert.equal(ldapSettings(own, places).groups.base, "ou=groups");
+    assert.equal(ldapSettings(own, places).search?.base, "ou=people");
+    assert.equal(ldapSettings(own, places).search?.credentials, null);
+    assert.equal(ldapSettings(searching, places).search?.base, "dc=mlflow,dc=test");
+  });
+});

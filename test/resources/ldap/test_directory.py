@@ -1,0 +1,165 @@
+"""Claims about who gets in, against a real slapd."""
+
+import dataclasses
+import shutil
+import socket
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from mlflow_ldap_directory import Directory, Role, Unavailable
+from mlflow_ldap_settings import Credentials, Groups, Search, Settings
+from slapd import PATH, Slapd
+
+BASE = "dc=mlflow,dc=test"
+GROUPS = f"ou=groups,{BASE}"
+PEOPLE = f"ou=people,{BASE}"
+ODD = "o,dd *()\\"
+ODD_PASSWORD = 'pässwörd:with,everything"\\'
+
+
+@unittest.skipUnless(shutil.which("slapd", path=PATH), "no slapd")
+class WithSlapd(unittest.TestCase):
+    slapd: Slapd
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.slapd = Slapd()
+        cls.addClassCleanup(cls.slapd.close)
+        (cls.slapd.folder / "dn").write_text(f"cn=searcher,{BASE}")
+        (cls.slapd.folder / "password").write_text("of-searcher-12345")
+
+    def settings(self, **other: object) -> Settings:
+        member = "(&(objectclass=groupOfUniqueNames)(uniquemember=%s))"
+        groups = Groups(GROUPS, member, "dn", f"CN=Test-User, {GROUPS}", f"cn=test-admin,{GROUPS}")
+        template = Settings(
+            host="localhost",
+            port=self.slapd.tls_port,
+            tls=True,
+            start_tls=False,
+            verify=True,
+            ca_file=self.slapd.ca_file,
+            user_bind=f"uid=%s,{PEOPLE}",
+            search=None,
+            groups=groups,
+        )
+        return dataclasses.replace(template, **other)
+
+    def search(self, filter: str = "(uid=%s)", password_file: str = "password") -> Search:
+        folder: Path = self.slapd.folder
+        return Search(PEOPLE, filter, Credentials(str(folder / "dn"), str(folder / password_file)))
+
+    def role(self, name: str, password: str, **other: object) -> Role:
+        return Directory(self.settings(**other)).role_of(name, password)
+
+
+class Roles(WithSlapd):
+    def test_groups_decide_by_either_way_of_finding_the_user(self) -> None:
+        for search in [None, self.search()]:
+            with self.subTest(search=search):
+                self.assertEqual(self.role("ada", "of-ada-1234567", search=search), Role.ADMIN)
+                self.assertEqual(self.role("bob", "of-bob-1234567", search=search), Role.USER)
+                self.assertEqual(self.role("eve", "of-eve-1234567", search=search), Role.NOBODY)
+                self.assertEqual(self.role(ODD, ODD_PASSWORD, search=search), Role.USER)
+
+    def test_whoever_cannot_prove_it_is_nobody(self) -> None:
+        for search in [None, self.search()]:
+            for name, password in [
+                ("ada", "wrong"),
+                ("ada", "of-bob-1234567"),
+                ("nobody", "of-ada-1234567"),
+                ("", "of-ada-1234567"),
+                ("*", "of-ada-1234567"),
+                ("ad*", "of-ada-1234567"),
+                ("ada)(uid=*", "of-ada-1234567"),
+                (f"ada,{PEOPLE}", "of-ada-1234567"),
+                ("ada\\", "of-ada-1234567"),
+                ("\\61da", "of-ada-1234567"),
+                ("(", "x"),
+                ("ada+cn=Ada", "of-bob-1234567"),
+            ]:
+                with self.subTest(search=search is not None, name=name):
+                    self.assertEqual(self.role(name, password, search=search), Role.NOBODY)
+
+    def test_a_bind_without_a_password_is_no_login_though_the_directory_takes_it(self) -> None:
+        # SASLprep, which ldap3 applies to texts, leaves nothing of the last two.
+        for password in ["", "\u00ad", "\u200b\ufeff"]:
+            for search in [None, self.search()]:
+                with self.subTest(password=password):
+                    self.assertEqual(self.role("ada", password, search=search), Role.NOBODY)
+
+    def test_of_several_entries_none_is_the_user(self) -> None:
+        both = self.search("(mail=%s)")
+        self.assertEqual(self.role("shared@mlflow.test", "of-bob-1234567", search=both), Role.NOBODY)
+        self.assertEqual(self.role("ada@mlflow.test", "of-ada-1234567", search=both), Role.ADMIN)
+
+    def test_groups_by_an_attribute_of_theirs_or_of_the_user(self) -> None:
+        member = "(&(objectclass=groupOfUniqueNames)(uniquemember=%s))"
+        by_name = Groups(GROUPS, member, "CN", "TEST-user", "test-admin")
+        by_user = dataclasses.replace(self.settings().groups, base=PEOPLE, filter="(entryDN=%s)", attribute="memberof")
+        for groups in [by_name, by_user]:
+            with self.subTest(groups):
+                self.assertEqual(self.role("ada", "of-ada-1234567", groups=groups), Role.ADMIN)
+                self.assertEqual(self.role("bob", "of-bob-1234567", groups=groups), Role.USER)
+                self.assertEqual(self.role("eve", "of-eve-1234567", groups=groups), Role.NOBODY)
+
+    def test_the_groups_are_those_of_this_moment(self) -> None:
+        member = f"uniqueMember: uid=ada,{PEOPLE}\n"
+        group = f"dn: cn=test-admin,{GROUPS}\nchangetype: modify\n"
+        self.slapd.modify(f"{group}replace: uniqueMember\nuniqueMember: {ROOT_MEMBER}\n")
+        self.assertEqual(self.role("ada", "of-ada-1234567"), Role.USER)
+        self.slapd.modify(f"{group}replace: uniqueMember\n{member}")
+        self.assertEqual(self.role("ada", "of-ada-1234567"), Role.ADMIN)
+
+
+ROOT_MEMBER = f"cn=root,{BASE}"
+
+
+class Faults(WithSlapd):
+    def unavailable(self, **other: object) -> str:
+        with self.assertRaises(Unavailable) as raised:
+            self.role("ada", "of-ada-1234567", **other)
+        self.assertNotIn("of-ada", str(raised.exception))
+        return str(raised.exception)
+
+    def test_tls_in_all_its_forms(self) -> None:
+        plain = {"tls": False, "port": self.slapd.port}
+        for other in [
+            {},
+            {**plain, "start_tls": True},
+            plain,
+            {"verify": False, "ca_file": None},
+            {**plain, "start_tls": True, "verify": False, "ca_file": None, "host": "127.0.0.1"},
+        ]:
+            with self.subTest(other):
+                self.assertEqual(self.role("ada", "of-ada-1234567", **other), Role.ADMIN)
+
+    def test_a_certificate_that_cannot_be_trusted_ends_it_before_a_password_is_sent(self) -> None:
+        plain = {"tls": False, "port": self.slapd.port, "start_tls": True}
+        for other in [{"ca_file": None}, {"host": "127.0.0.1"}, {**plain, "ca_file": None}, {**plain, "host": "127.0.0.1"}]:
+            with self.subTest(other):
+                self.assertIn("CERTIFICATE_VERIFY_FAILED", self.unavailable(**other))
+
+    def test_a_directory_that_is_not_there_is_not_a_way_in(self) -> None:
+        self.slapd.stop()
+        self.assertIn("cannot be reached", self.unavailable())
+        self.slapd.start()
+        self.assertEqual(self.role("ada", "of-ada-1234567"), Role.ADMIN)
+
+    def test_a_directory_that_hangs_is_given_up_within_ten_seconds(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            threading.Thread(target=lambda: silent.accept(), daemon=True).start()
+            began = time.monotonic()
+            self.unavailable(tls=False, port=silent.getsockname()[1])
+            self.assertLess(time.monotonic() - began, 10)
+
+    def test_settings_that_find_nothing_are_told_and_let_nobody_in(self) -> None:
+        wrong = dataclasses.replace(self.settings().groups, base=f"ou=nothing,{BASE}")
+        self.assertIn("noSuchObject", self.unavailable(groups=wrong))
+        broken = dataclasses.replace(self.settings().groups, filter="(uniquemember=%s")
+        self.assertIn("Filter", self.unavailable(groups=broken))
+        (self.slapd.folder / "wrong").write_text("wrong")
+        self.assertIn("bindCredentials", self.unavailable(search=self.search(password_file="wrong")))
+        (self.slapd.folder / "empty").write_text("")
+        self.assertIn("bindCredentials", self.unavailable(search=self.search(password_file="empty")))

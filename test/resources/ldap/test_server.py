@@ -1,0 +1,179 @@
+"""Claims about the function inside a real MLflow server, on a real slapd."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
+from pathlib import Path
+
+from slapd import PATH, Slapd, answers, free_port
+
+SOURCE = Path(__file__).parents[3] / "src/resources/ldap"
+BASE = "dc=mlflow,dc=test"
+SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
+ME = "/api/2.0/mlflow/users/current"
+TRACES = "/v1/traces"
+SERVER_ENVIRONMENT = {
+    "PYTHONSAFEPATH": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-the-tests-123456",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+    "MLFLOW_AUTH_ADMIN_PASSWORD": "of-the-first-admin",
+}
+
+
+@unittest.skipUnless(shutil.which("slapd", path=PATH), "no slapd")
+class InMlflow(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.slapd = Slapd()
+        cls.addClassCleanup(cls.slapd.close)
+        folder = cls.slapd.folder
+        for file in SOURCE.glob("*.py"):
+            # The same program with a shorter memory, so that the tests need not wait for a minute.
+            (folder / file.name).write_text(file.read_text().replace("ACCEPTED_SECONDS = 60", "ACCEPTED_SECONDS = 8"))
+        groups = {
+            "base": f"ou=groups,{BASE}",
+            "filter": "(&(objectclass=groupOfUniqueNames)(uniquemember=%s))",
+            "attribute": "dn",
+            "user": f"cn=test-user,ou=groups,{BASE}",
+            "admin": f"cn=test-admin,ou=groups,{BASE}",
+        }
+        settings = {
+            "host": "localhost",
+            "port": cls.slapd.tls_port,
+            "tls": True,
+            "startTLS": False,
+            "verify": True,
+            "caFile": cls.slapd.ca_file,
+            "userBind": f"uid=%s,ou=people,{BASE}",
+            "search": None,
+            "groups": groups,
+        }
+        (folder / "ldap.json").write_text(json.dumps(settings))
+        (folder / "basic_auth.ini").write_text(
+            f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\n"
+            "authorization_function = mlflow_ldap:authenticate_request\n"
+        )
+        cls.port = free_port()
+        cls.log = folder / "mlflow.log"
+        program = Path(sys.executable).with_name("mlflow")
+        options = ["--app-name", "basic-auth", "--workers", "1", "--host", "127.0.0.1", "--port", str(cls.port)]
+        stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
+        with cls.log.open("w") as log:
+            server = subprocess.Popen(
+                [str(program), "server", *options, *stores],
+                cwd="/",
+                stdout=log,
+                stderr=log,
+                env={
+                    **SERVER_ENVIRONMENT,
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(folder),
+                    "PYTHONPATH": str(folder),
+                    "MLFLOW_AUTH_CONFIG_PATH": str(folder / "basic_auth.ini"),
+                },
+            )
+        cls.addClassCleanup(server.wait, 30)
+        cls.addClassCleanup(server.terminate)
+        for _ in range(600):
+            if answers(cls.port):
+                return
+            time.sleep(0.2)
+        raise RuntimeError(cls.log.read_text())
+
+    def call(self, path: str, name: str | None = None, password: str = "", method: str = "GET") -> tuple[int, bytes, Message]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+        if name is not None:
+            request.add_header("Authorization", f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), error.headers
+
+    def status(self, *args: str) -> int:
+        return self.call(*args)[0]
+
+    def who(self, name: str, password: str) -> tuple[str, bool]:
+        status, body, _ = self.call(ME, name, password)
+        self.assertEqual(status, 200, body)
+        user = json.loads(body)["user"] if "user" in json.loads(body) else json.loads(body)
+        return user["username"], user["is_admin"]
+
+    def test_a_roles(self) -> None:
+        self.assertEqual(self.who("ada", "of-ada-1234567"), ("ada", True))
+        self.assertEqual(self.who("BOB", "of-bob-1234567"), ("bob", False))
+        for path in [SEARCH, TRACES]:
+            method = "POST" if path == TRACES else "GET"
+            for name, password in [
+                (None, ""),
+                ("eve", "of-eve-1234567"),
+                ("bob", "wrong"),
+                ("bob", ""),
+                ("", ""),
+                ("admin", "of-the-first-admin"),
+                ("admin", "password1234"),
+                ("bob)(uid=*", "of-bob-1234567"),
+                ("b*b", "of-bob-1234567"),
+            ]:
+                with self.subTest(path=path, name=name):
+                    status, _, headers = self.call(path, name, password, method)
+                    self.assertEqual(status, 401)
+                    self.assertIn("Basic", headers["WWW-Authenticate"])
+        self.assertEqual(self.call(TRACES, "ada", "of-ada-1234567", "POST")[0], 422)
+
+    def test_b_forty_requests_are_one_bind(self) -> None:
+        dn = f"uid=o\\2Cdd *()\\5C,ou=people,{BASE}"
+        password = 'pässwörd:with,everything"\\'
+        before = self.slapd.binds(dn)
+        with ThreadPoolExecutor(40) as pool:
+            statuses = list(pool.map(lambda _: self.status(SEARCH, "o,dd *()\\", password), range(40)))
+        self.assertEqual(statuses, [200] * 40)
+        self.assertEqual(self.slapd.binds(dn) - before, 1)
+        wrong = f"uid=bob,ou=people,{BASE}"
+        before = self.slapd.binds(wrong)
+        with ThreadPoolExecutor(10) as pool:
+            self.assertEqual(list(pool.map(lambda _: self.status(SEARCH, "bob", "wrong too"), range(20))), [401] * 20)
+        self.assertEqual(self.slapd.binds(wrong) - before, 1)
+
+    def test_c_who_loses_the_group_loses_the_rights_as_soon_as_it_is_forgotten(self) -> None:
+        self.assertEqual(self.who("ada", "of-ada-1234567"), ("ada", True))
+        self.assertEqual(self.who("bob", "of-bob-1234567"), ("bob", False))
+        member = f"uniqueMember: cn=root,{BASE}\n"
+        self.assertIn("ACCEPTED_SECONDS = 8", (self.slapd.folder / "mlflow_ldap.py").read_text())
+        self.slapd.modify(
+            f"dn: cn=test-admin,ou=groups,{BASE}\nchangetype: modify\nreplace: uniqueMember\n{member}\n"
+            f"dn: uid=bob,ou=people,{BASE}\nchangetype: delete\n"
+        )
+        time.sleep(9)
+        self.assertEqual(self.who("ada", "of-ada-1234567"), ("ada", False))
+        self.assertEqual(self.status(SEARCH, "bob", "of-bob-1234567"), 401)
+
+    def test_d_a_directory_that_is_down_is_no_way_in_and_says_so(self) -> None:
+        self.slapd.stop()
+        for path, method in [(SEARCH, "GET"), (TRACES, "POST")]:
+            status, _, headers = self.call(path, "ada", "never seen before", method)
+            self.assertEqual((status, headers["Retry-After"]), (503, "5"))
+        self.assertEqual(self.call(SEARCH)[0], 401)
+        self.assertEqual(self.call("/health")[0], 200)
+        self.slapd.start()
+        time.sleep(6)
+        self.assertEqual(self.status(SEARCH, "ada", "of-ada-1234567"), 200)
+
+    def test_e_no_password_is_in_the_log(self) -> None:
+        log = self.log.read_text()
+        self.assertIn("does not let in", log)
+        self.assertIn("cannot be asked", log)
+        for word in ["of-ada", "of-bob", "of-eve", "everything", "wrong too", "of-the-first-admin", "never seen"]:
+            self.assertNotIn(word, log)

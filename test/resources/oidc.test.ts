@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Oidc } from "../../src/api/fields/oidc.ts";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import {
+  all,
+  deploymentOf,
+  environmentOf,
+  inputs,
+  jobOf,
+  postgresql,
+  secret,
+  secretText,
+  server,
+} from "../support/fixtures.ts";
+
+const oidc: Oidc = {
+  discoveryUrl: "https://id.example.com/realms/ml/.well-known/openid-configuration",
+  clientId: "mlflow",
+  clientSecret: { secretName: "oidc", key: "secret" },
+  userGroup: "mlflow",
+  adminGroup: "mlflow-admin",
+};
+const references = [secret("oidc", { secret: "of-the-client" }), secret("db", { username: "mlflow", password: "p" })];
+const of = (change: Partial<Oidc> = {}, spec: Partial<MlflowServerSpec> = {}) =>
+  inputs(server({ authentication: { oidc: { ...oidc, ...change } }, ...spec }), references);
+const environment = (...args: Parameters<typeof of>) => environmentOf(deploymentOf(of(...args)));
+
+describe("people of an issuer", () => {
+  test("the plugin is the application that runs, and is ready when it knows the issuer", () => {
+    const container = deploymentOf(of()).spec.template.spec?.containers[0];
+    assert.deepEqual(container?.args, ["--app-name", "oidc-auth"]);
+    assert.equal(container?.readinessProbe?.httpGet?.path, "/health/ready");
+    assert.equal(container?.livenessProbe?.httpGet?.path, "/health");
+  });
+
+  test("tokens count that the issuer has made for this client, unless another audience is named", () => {
+    const usual = environment();
+    assert.equal(usual["OIDC_ISSUER"], "https://id.example.com/realms/ml");
+    assert.equal(usual["OIDC_AUDIENCE"], "mlflow");
+    const other = environment({ issuer: "https://outside.example.com/", audience: "api" });
+    assert.deepEqual([other["OIDC_ISSUER"], other["OIDC_AUDIENCE"]], ["https://outside.example.com/", "api"]);
+  });
+
+  test("a user is named by what people cannot change, and may do nothing that nobody has granted", () => {
+    assert.equal(environment()["OIDC_USERNAME_FIELD"], "preferred_username");
+    assert.equal(environment()["DEFAULT_MLFLOW_PERMISSION"], "NO_PERMISSIONS");
+    assert.equal(environment()["OIDC_TRUST_BEARER_GROUP_CLAIMS"], "false");
+  });
+
+  test("browsers come back to a URL that is said outright, by a cookie that is as safe as the URL", () => {
+    assert.equal(environment()["OIDC_REDIRECT_URI"], "http://demo.team-a:5000/callback");
+    assert.equal(environment()["SESSION_COOKIE_SECURE"], "false");
+    const outside = environment({ redirectUrl: "https://mlflow.example.com:8443/callback" });
+    assert.equal(outside["SESSION_COOKIE_SECURE"], "true");
+    assert.match(outside["MLFLOW_SERVER_ALLOWED_HOSTS"] ?? "", /,mlflow\.example\.com:8443$/);
+    assert.equal(outside["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"], "https://mlflow.example.com:8443");
+  });
+
+  test("all replicas sign sessions by the same key", () => {
+    assert.equal(environment()["SECRET_KEY"], "demo-session/flask-secret-key");
+    const own = environment({}, { server: { sessionSecret: { secretName: "keys" } } });
+    assert.equal(own["SECRET_KEY"], "keys/flask-secret-key");
+  });
+
+  test("users are in the backend store's database, or in a file of their own, or in another database", () => {
+    const uri = (...args: Parameters<typeof of>) => secretText(of(...args), "demo-auth", "oidc-users-db-uri");
+    assert.equal(uri(), "sqlite:////mlflow/data/oidc_auth.db");
+    assert.match(uri({}, { backendStore: { postgresql } }), /^postgresql\+psycopg2:\/\/mlflow:p@db\.example\.com/);
+    const own = { postgresql: { ...postgresql, database: "auth" } };
+    assert.match(uri({ database: own }, { backendStore: { postgresql } }), /\/auth\?/);
+    assert.equal(environment()["OIDC_USERS_DB_URI"], "demo-auth/oidc-users-db-uri");
+    assert.equal(environment()["OIDC_ALEMBIC_VERSION_TABLE"], "alembic_version_oidc");
+  });
+
+  test("the migration makes the plugin's schema, and needs no administrator", () => {
+    const job = environmentOf(jobOf(of()));
+    assert.equal(job["AUTH_APPLICATION"], "oidc-auth");
+    assert.equal(job["MIGRATION_PACKAGES"], "mlflow_oidc_auth");
+    assert.equal(job["AUTH_DATABASE_URI"], "sqlite:////mlflow/data/oidc_auth.db");
+    assert.equal(job["MLFLOW_AUTH_ADMIN_USERNAME"], undefined);
+    assert.ok(!all(of()).some(({ metadata }) => metadata.name === "demo-admin"));
+  });
+
+  test("the client's secret stands in no object, and a change of it rolls the pods", () => {
+    assert.equal(environment()["OIDC_CLIENT_SECRET"], "oidc/secret");
+    for (const object of all(of())) assert.ok(!JSON.stringify(object).includes("of-the-client"), object.kind);
+    const other = inputs(of().server, [secret("oidc", { secret: "another" })]);
+    const annotations = (each: typeof other) => deploymentOf(each).spec.template.metadata?.annotations;
+    assert.notDeepEqual(annotations(other), annotations(of()));
+  });
+
+  test("an authority of its own is trusted besides the public ones", () => {
+    const own = of({ ca: { configMapName: "ca" } });
+    assert.equal(environmentOf(deploymentOf(own))["SSL_CERT_FILE"], "/etc/mlflow/ca/oidc/ca.crt");
+    const volumes = deploymentOf(own).spec.template.spec?.volumes ?? [];
+    assert.equal(volumes.find(({ name }) => name === "ca-oidc")?.configMap?.name, "ca");
+    assert.equal(environment()["SSL_CERT_FILE"], undefined);
+  });
+});

@@ -1,0 +1,136 @@
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer as createHttpServer, type RequestListener } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { JWTPayload } from "jose";
+import { issueAuthority, issueCertificate } from "../../control-plane/certificates.ts";
+import { claimsOf, type Person } from "./person.ts";
+import { type IssuerClient, provider } from "./provider.ts";
+import { signIn } from "./sign-in.ts";
+import { type SigningKey, signingKey, unsigned } from "./signing-key.ts";
+
+export interface OidcIssuerOptions {
+  /** Where it listens: `cluster.hostAddress` for pods; by default loopback. */
+  readonly address?: string;
+  readonly scheme?: "https" | "http";
+  readonly clients: readonly IssuerClient[];
+  readonly people: readonly Person[];
+  /** Default: an hour. */
+  readonly tokenSeconds?: number;
+}
+
+/** How a token that the issuer might have made differs from a good one. */
+export interface TokenForm {
+  /** Claims in place of the usual ones; undefined takes one away. */
+  readonly claims?: JWTPayload;
+  /** By a key that is not the issuer's, or by none. */
+  readonly signedBy?: "issuer" | "stranger" | "nobody";
+}
+
+/** An OpenID Connect issuer (oidc-provider) that pods, browsers and programs reach at one and the same URL. */
+export interface OidcIssuer {
+  /** The issuer as it stands in tokens. Discovery is at `<url>/.well-known/openid-configuration`. */
+  readonly url: string;
+  /** PEM of the authority of its certificate; empty over http. */
+  readonly ca: string;
+  /** A good identity token for this person and client, or one that differs in what `form` says. */
+  readonly token: (login: string, clientId: string, form?: TokenForm) => Promise<string>;
+  /** Signs with a new key from now on; `keepOld` says whether it still publishes the former ones. */
+  readonly rotateKeys: (keepOld: boolean) => Promise<void>;
+  /** Takes no more connections, and drops those that there are, until `resume`. */
+  readonly suspend: () => Promise<void>;
+  readonly resume: () => Promise<void>;
+  /** How often each path has been asked for. */
+  readonly asked: ReadonlyMap<string, number>;
+  readonly close: () => Promise<void>;
+}
+
+export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcIssuer> {
+  const { address = "127.0.0.1", scheme = "https", clients, people, tokenSeconds = 3600 } = options;
+  const certificate = scheme === "https" ? await certificateFor(address) : undefined;
+  const asked = new Map<string, number>();
+  let answer: RequestListener = () => {};
+  const listener: RequestListener = (incoming, outgoing) => {
+    const path = incoming.url?.split("?")[0] ?? "";
+    asked.set(path, (asked.get(path) ?? 0) + 1);
+    answer(incoming, outgoing);
+  };
+  const server = certificate === undefined ? createHttpServer(listener) : createHttpsServer(certificate, listener);
+  const listen = async (port: number) => {
+    server.listen(port, address);
+    await once(server, "listening");
+  };
+  const suspend = async () => {
+    if (!server.listening) return;
+    server.close();
+    server.closeAllConnections();
+    await once(server, "close");
+  };
+  await listen(0);
+  const { port } = bound(server.address());
+  const url = `${scheme}://${address}:${port}`;
+
+  const use = (keys: readonly SigningKey[]) => {
+    const issuer = provider({ url, clients, people, keys, tokenSeconds });
+    const callback = issuer.callback();
+    answer = (incoming, outgoing) => {
+      const own = incoming.url?.startsWith("/interaction/");
+      const done = own ? signIn(issuer, people, incoming, outgoing) : callback(incoming, outgoing);
+      Promise.resolve(done).catch((error: unknown) => outgoing.writeHead(500).end(String(error)));
+    };
+    return keys;
+  };
+  let keys = use([await signingKey()]);
+  const stranger = await signingKey();
+
+  return {
+    url,
+    ca: certificate?.ca ?? "",
+    asked,
+    token: async (login, clientId, { claims = {}, signedBy = "issuer" } = {}) => {
+      const person = people.find((each) => each.login === login);
+      if (person === undefined) throw new Error(`The issuer knows nobody called ${login}.`);
+      const now = Math.floor(Date.now() / 1000);
+      const usual = { iss: url, aud: clientId, iat: now, exp: now + tokenSeconds, ...claimsOf(person) };
+      const all = { ...usual, ...claims };
+      if (signedBy === "nobody") return unsigned(all);
+      const key = signedBy === "issuer" ? keys[0] : stranger;
+      if (key === undefined) throw new Error("The issuer has no key.");
+      return key.signed(all);
+    },
+    rotateKeys: async (keepOld) => {
+      keys = use([await signingKey(), ...(keepOld ? keys : [])]);
+    },
+    suspend,
+    resume: () => listen(port),
+    close: suspend,
+  };
+}
+
+function bound(address: string | AddressInfo | null): AddressInfo {
+  if (address === null || typeof address === "string") throw new Error("The issuer has no port.");
+  return address;
+}
+
+async function certificateFor(address: string) {
+  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-issuer-"));
+  try {
+    const [authority, stem] = [join(directory, "ca"), join(directory, "issuer")];
+    await issueAuthority(authority, "oidc-issuer");
+    const alternativeNames = [`IP:${address}`, "DNS:localhost", "DNS:host.cluster.internal"];
+    await issueCertificate(authority, stem, { name: "oidc-issuer", alternativeNames });
+    const [ca, cert, key] = await Promise.all([`${authority}.crt`, `${stem}.crt`, `${stem}.key`].map(text));
+    if (ca === undefined || cert === undefined || key === undefined)
+      throw new Error("openssl has made no certificate.");
+    return { ca, cert, key };
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+function text(path: string): Promise<string> {
+  return readFile(path, "utf8");
+}

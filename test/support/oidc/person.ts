@@ -1,0 +1,23 @@
+/** Somebody with an account at the issuer. */
+export interface Person {
+  /** What is typed at the login; also `preferred_username`. */
+  readonly login: string;
+  readonly password: string;
+  /** The subject in tokens. Default: the login. */
+  readonly subject?: string;
+  /** Default: `<login>@example.com`. */
+  readonly email?: string;
+  readonly groups?: readonly string[];
+}
+
+/** Claims of a person, as they stand in identity tokens and in the answer of the userinfo endpoint. */
+export function claimsOf(person: Person) {
+  return {
+    sub: person.subject ?? person.login,
+    email: person.email ?? `${person.login}@example.com`,
+    email_verified: true,
+    name: person.login,
+    preferred_username: person.login,
+    groups: [...(person.groups ?? [])],
+  };
+}

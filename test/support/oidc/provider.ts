@@ -1,0 +1,99 @@
+import { createHash } from "node:crypto";
+import { Provider } from "oidc-provider";
+import { claimsOf, type Person } from "./person.ts";
+import type { SigningKey } from "./signing-key.ts";
+
+/** A program that is known to the issuer. */
+export interface IssuerClient {
+  readonly id: string;
+  /** None: a public client, which proves itself by PKCE alone. */
+  readonly secret?: string;
+  /** Where people are sent back to: they are the grants authorization_code and refresh_token. None: client_credentials. */
+  readonly redirectUris?: readonly string[];
+  /** Groups in the tokens that the client gets for itself. */
+  readonly groups?: readonly string[];
+  /** Audience of those tokens. Default: the client's own id. */
+  readonly audience?: string;
+}
+
+export interface ProviderOptions {
+  readonly url: string;
+  readonly clients: readonly IssuerClient[];
+  readonly people: readonly Person[];
+  /** The first one signs. */
+  readonly keys: readonly SigningKey[];
+  /** Lifetime of identity and access tokens. */
+  readonly tokenSeconds: number;
+}
+
+/**
+ * The issuer proper: authorization code with PKCE, refresh tokens (rotated, with or without `offline_access`), client
+ * credentials (JWT access tokens), userinfo. It asks for no consent, and puts the claims of the scopes that are asked
+ * for (email, profile, groups) into identity tokens too, as Dex and Keycloak do.
+ */
+export function provider({ url, clients, people, keys, tokenSeconds }: ProviderOptions): Provider {
+  const issuer = new Provider(url, {
+    jwks: { keys: keys.map(({ jwk }) => jwk) },
+    clients: clients.map(({ id, secret, redirectUris }) => ({
+      client_id: id,
+      ...(secret === undefined ? { token_endpoint_auth_method: "none" as const } : { client_secret: secret }),
+      redirect_uris: [...(redirectUris ?? [])],
+      response_types: redirectUris === undefined ? [] : ["code" as const],
+      grant_types: redirectUris === undefined ? ["client_credentials"] : ["authorization_code", "refresh_token"],
+    })),
+    cookies: { keys: [createHash("sha256").update(url).digest("hex")] },
+    scopes: ["openid", "offline_access", "email", "profile", "groups"],
+    claims: {
+      openid: ["sub"],
+      email: ["email", "email_verified"],
+      profile: ["name", "preferred_username"],
+      groups: ["groups"],
+    },
+    conformIdTokenClaims: false,
+    findAccount: (_, subject) => {
+      const person = people.find((each) => claimsOf(each).sub === subject);
+      return person && { accountId: subject, claims: () => claimsOf(person) };
+    },
+    pkce: { required: (_, { clientId }) => clients.every(({ id, secret }) => id !== clientId || secret === undefined) },
+    issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
+    ttl: {
+      AccessToken: tokenSeconds,
+      ClientCredentials: tokenSeconds,
+      IdToken: tokenSeconds,
+      Interaction: 600,
+      Grant: 86_400,
+      Session: 86_400,
+      RefreshToken: 86_400,
+    },
+    interactions: { url: (_, { uid }) => `/interaction/${uid}` },
+    loadExistingGrant: async ({ oidc }) => {
+      const { client, session, params, provider } = oidc;
+      const grant = new provider.Grant({ clientId: client?.clientId ?? "", accountId: session?.accountId ?? "" });
+      grant.addOIDCScope(String(params?.["scope"] ?? "openid"));
+      await grant.save();
+      return grant;
+    },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: true },
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        // Only a client that asks for itself gets a JWT: other access tokens are for the userinfo endpoint.
+        defaultResource: ({ oidc }) => (oidc.params?.["grant_type"] === "client_credentials" ? `${url}/itself` : []),
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_, __, { clientId }) => ({
+          scope: "",
+          audience: clients.find(({ id }) => id === clientId)?.audience ?? clientId,
+          accessTokenFormat: "jwt",
+          jwt: { sign: { alg: "RS256" } },
+        }),
+      },
+    },
+    extraTokenClaims: (_, token) => {
+      const client = clients.find(({ id }) => id === token.clientId);
+      return client?.groups && { groups: [...client.groups] };
+    },
+  });
+  return issuer;
+}

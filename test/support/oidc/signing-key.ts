@@ -1,0 +1,24 @@
+import { randomUUID } from "node:crypto";
+import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
+
+/** A key that an issuer signs with. */
+export interface SigningKey {
+  /** With its private part. */
+  readonly jwk: JWK;
+  readonly signed: (claims: JWTPayload) => Promise<string>;
+}
+
+export async function signingKey(): Promise<SigningKey> {
+  const { privateKey } = await generateKeyPair("RS256", { extractable: true });
+  const header = { alg: "RS256", kid: randomUUID() };
+  return {
+    jwk: { ...(await exportJWK(privateKey)), ...header, use: "sig" },
+    signed: (claims) => new SignJWT(claims).setProtectedHeader({ ...header, typ: "JWT" }).sign(privateKey),
+  };
+}
+
+/** The same claims in a token that nobody has signed (`alg: none`). */
+export function unsigned(claims: JWTPayload): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ alg: "none", typ: "JWT" })}.${part(claims)}.`;
+}

@@ -1,0 +1,100 @@
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+
+export interface WebAnswer {
+  readonly status: number;
+  /** Where it was in the end. */
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+/** What a person does in a browser, without one: it keeps cookies per host, and follows redirects. */
+export interface WebSession {
+  /** A page, after all redirects. */
+  readonly open: (url: string) => Promise<WebAnswer>;
+  /** One request, whose redirect is not followed. */
+  readonly send: (method: string, url: string, form?: Readonly<Record<string, string>>) => Promise<WebAnswer>;
+  /** Opens a page and signs in at the issuer's form where it leads to that; gives the page that follows. */
+  readonly signIn: (url: string, login: string, password: string) => Promise<WebAnswer>;
+  /** The Cookie header for this URL. */
+  readonly cookies: (url: string) => string;
+}
+
+export interface WebSessionOptions {
+  /** Authorities of the hosts that are reached over https. */
+  readonly ca?: string;
+  /** Addresses of host names that no DNS of this machine knows. */
+  readonly addresses?: Readonly<Record<string, string>>;
+}
+
+export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebSession {
+  /** By host without port, as browsers do it. Paths are not told apart, but for one: two cookies of a name. */
+  const jar = new Map<string, Map<string, string>>();
+  const cookies = (url: string) =>
+    [...(jar.get(new URL(url).hostname) ?? [])].map(([name, value]) => `${name}=${value}`).join("; ");
+
+  const send: WebSession["send"] = (method, url, form) =>
+    new Promise((resolve, reject) => {
+      const target = new URL(url);
+      const body = form && new URLSearchParams(form).toString();
+      const headers = {
+        host: target.host,
+        accept: "text/html,*/*;q=0.8",
+        ...(cookies(url) !== "" && { cookie: cookies(url) }),
+        ...(body !== undefined && {
+          "content-type": "application/x-www-form-urlencoded",
+          "content-length": String(Buffer.byteLength(body)),
+        }),
+      };
+      const host = addresses[target.hostname] ?? target.hostname;
+      const path = `${target.pathname}${target.search}`;
+      const where = { method, host, port: target.port, path, headers, timeout: 30_000, agent: false as const };
+      const outgoing = target.protocol === "https:" ? httpsRequest({ ...where, ca }) : httpRequest(where);
+      outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url} had no answer in time.`)));
+      outgoing.on("error", reject);
+      outgoing.on("response", (incoming) => {
+        let text = "";
+        for (const line of incoming.headers["set-cookie"] ?? []) keep(target.hostname, line);
+        incoming.setEncoding("utf8").on("data", (chunk: string) => {
+          text += chunk;
+        });
+        incoming.on("error", reject);
+        incoming.on("end", () =>
+          resolve({ status: incoming.statusCode ?? 0, url: target, headers: incoming.headers, body: text }),
+        );
+      });
+      outgoing.end(body);
+    });
+
+  const keep = (host: string, line: string) => {
+    const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+    const own = jar.get(host) ?? new Map<string, string>();
+    jar.set(host, own);
+    if (value === "" || /;\s*max-age=0|;\s*expires=Thu, 01 Jan 1970/i.test(line)) own.delete(name);
+    else own.set(name, value);
+  };
+
+  const followed = async (answer: WebAnswer): Promise<WebAnswer> => {
+    let current = answer;
+    for (let hops = 0; current.status >= 300 && current.status < 400; hops++) {
+      if (hops === 20) throw new Error(`${answer.url} redirects for ever.`);
+      const { location } = current.headers;
+      if (typeof location !== "string") throw new Error(`${current.url} redirects nowhere.`);
+      current = await send("GET", new URL(location, current.url).href);
+    }
+    return current;
+  };
+
+  const open: WebSession["open"] = async (url) => followed(await send("GET", url));
+  return {
+    open,
+    send,
+    cookies,
+    signIn: async (url, login, password) => {
+      const page = await open(url);
+      if (!page.url.pathname.startsWith("/interaction/")) return page;
+      return followed(await send("POST", page.url.href, { login, password }));
+    },
+  };
+}
