@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { objects } from "../support/objects.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
+import { patiently } from "./patiently.ts";
+
+const root = join(import.meta.dirname, "../..");
+const path = "/opt/mlflow/bin:/usr/sbin:/usr/bin:/bin";
+const folders = ["src/resources/ldap", "test/resources/ldap", "test/cluster/images/slapd"] as const;
+
+/**
+ * Python's tests of the function for LDAP, in the Python of MLflow's image, beside a real slapd that they start and end as
+ * they need it.
+ */
+test("the function for LDAP by itself, and in a real MLflow", { timeout: 900_000 }, async (context) => {
+  const cluster = await liveCluster();
+  const [slapd, mlflow] = [
+    await imageReference(cluster, "slapd"),
+    await imageReference(cluster, `mlflow-server:${testedVersion}`),
+  ];
+  // Pod Security "restricted" knows no volumes from images.
+  const namespace = await freshNamespace(cluster, { "pod-security.kubernetes.io/enforce": "baseline" });
+  context.after(() => cluster.request("DELETE", `/api/v1/namespaces/${namespace}`));
+  const own = objects(cluster, namespace);
+  const { data, items } = await sources();
+  await own.create("ConfigMap", { metadata: { name: "sources" }, data });
+  await own.create("Pod", {
+    metadata: { name: "tests" },
+    spec: {
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 0,
+      securityContext: { runAsNonRoot: true, runAsUser: 1000 },
+      volumes: [
+        { name: "sources", configMap: { name: "sources", items } },
+        { name: "mlflow", image: { reference: mlflow, pullPolicy: "IfNotPresent" } },
+      ],
+      containers: [
+        {
+          name: "tests",
+          image: slapd,
+          imagePullPolicy: "IfNotPresent",
+          command: ["sleep", "infinity"],
+          // Without a request it would get no processor at all on a busy machine.
+          resources: { requests: { cpu: "500m", memory: "512Mi" } },
+          volumeMounts: [
+            { name: "sources", mountPath: "/sources" },
+            { name: "mlflow", mountPath: "/opt/mlflow", subPath: "opt/mlflow" },
+          ],
+        },
+      ],
+    },
+  });
+  await patiently(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 120);
+
+  for (const module of ["test_names", "test_memory", "test_directory", "test_server"]) {
+    await context.test(module, async () => {
+      const env = ["PYTHONPATH=/sources/src/resources/ldap:/sources/test/resources/ldap", `PATH=${path}`, "HOME=/tmp"];
+      const python = ["env", "--chdir=/tmp", ...env, "python", "-B", "-W", "ignore"];
+      const command = [...python, "-m", "unittest", "--verbose", module];
+      const { code, stdout, stderr } = await cluster.kubectl(["exec", "-n", namespace, "tests", "--", ...command]);
+      const said = stdout + stderr;
+      assert.equal(code, 0, said);
+      assert.match(said, /^Ran [1-9][0-9]* tests? in /m);
+      assert.doesNotMatch(said, /skipped/);
+    });
+  }
+});
+
+/** The programs, their tests and the directory's content, and where each lies. */
+async function sources(): Promise<{ data: Record<string, string>; items: { key: string; path: string }[] }> {
+  const data: Record<string, string> = {};
+  const items: { key: string; path: string }[] = [];
+  for (const folder of folders) {
+    const names = (await readdir(join(root, folder))).filter((name) => /\.(py|conf|ldif)$/.test(name));
+    for (const name of names) {
+      data[name] = await readFile(join(root, folder, name), "utf8");
+      items.push({ key: name, path: `${folder}/${name}` });
+    }
+  }
+  return { data, items };
+}
