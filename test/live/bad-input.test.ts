@@ -16,7 +16,7 @@ const name = "mended";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
 test("what is wrong is said, hurts nothing that runs, and is forgotten when it is mended", {
-  timeout: 900_000,
+  timeout: 1_500_000,
 }, async (context) => {
   const scene = await liveScene(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);

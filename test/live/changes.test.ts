@@ -12,7 +12,7 @@ import { secretName, startPostgresql, trickyPassword } from "./postgresql-server
 const name = "changing";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
-test("a server whose Secrets change", { timeout: 900_000 }, async (context) => {
+test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const postgresql = await startPostgresql(scene);
   const credentials = secretName("mlflow");

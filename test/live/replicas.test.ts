@@ -13,7 +13,7 @@ import { assertKept, logRun } from "./tracked-run.ts";
 
 const name = "shared";
 
-test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context) => {
+test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
   await scene.objects.create("Secret", { metadata: { name: "setting" }, stringData: { level: "1" } });

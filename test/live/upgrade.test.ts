@@ -9,7 +9,7 @@ import { assertKept, logRun } from "./tracked-run.ts";
 
 const name = "older";
 
-test("an upgrade from the oldest version to the newest", { timeout: 900_000 }, async (context) => {
+test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 }, async (context) => {
   assert.deepEqual([supportedVersions[0], supportedVersions.at(-1)], [testedVersion, oldestVersion]);
   const scene = await liveScene(context);
   await imageReference(scene.cluster, `mlflow-server:${oldestVersion}`);
