@@ -59,5 +59,5 @@ export async function startPod(scene: LiveScene, dependency: Dependency): Promis
     const { status } = await scene.objects.the("Pod", name);
     const ready = status?.conditions?.find(({ type }) => type === "Ready");
     assert.equal(ready?.status, "True", `Pod/${name} is not ready: ${ready?.message}`);
-  }, 300);
+  }, 600);
 }
