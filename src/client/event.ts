@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import type { MlflowServer } from "../api/server.ts";
 import { kinds } from "../kube/kinds.ts";
 import { manager } from "../kube/names.ts";
@@ -13,7 +14,7 @@ export function event(server: Pick<MlflowServer, "metadata">, notice: Notice, in
   return {
     apiVersion: kinds.Event.apiVersion,
     kind: "Event",
-    metadata: { generateName: `${name}-`, namespace },
+    metadata: { name: `${name}.${momentText(now)}`, namespace },
     // metav1.MicroTime has six digits after the point, and parses no other number of them.
     eventTime: now.toISOString().replace("Z", "000Z"),
     reportingController: manager,
@@ -31,6 +32,15 @@ export function event(server: Pick<MlflowServer, "metadata">, notice: Notice, in
     },
     note: cut(message, longestNote),
   };
+}
+
+/**
+ * The moment in hexadecimal nanoseconds, as client-go has it in the names of events; what is below a millisecond is
+ * random. `kubectl describe` shows events of this API in the order of their names.
+ */
+function momentText(now: Date): string {
+  const nanoseconds = BigInt(now.getTime()) * 1_000_000n + BigInt(randomInt(1_000_000));
+  return nanoseconds.toString(16).padStart(16, "0");
 }
 
 /** At most so many bytes of UTF-8, never half a character. */

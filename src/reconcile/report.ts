@@ -16,12 +16,13 @@ export async function report(cluster: Cluster, facts: Facts, outcome: Outcome): 
   if (notice !== undefined) await cluster.notify(server, notice);
 }
 
-/** That the server needs a person, with every new cause, and that it no longer does. */
+/** That the server needs a person, with every new cause, and that it is ready, whatever it was before. */
 function noticeOf({ state, cause }: Outcome, before: MlflowServerStatus | undefined): Notice | undefined {
-  const stalled = before?.conditions?.find((condition) => condition.type === "Stalled");
+  const former = (type: string) => before?.conditions?.find((condition) => condition.type === type);
+  const stalled = former("Stalled");
   if (state === "stalled" && !(stalled?.status === "True" && stalled.reason === cause.reason)) {
     return { type: "Warning", action: "Reconcile", ...cause };
   }
-  if (state === "ready" && stalled?.status === "True") return { type: "Normal", action: "Reconcile", ...cause };
+  if (state === "ready" && former("Ready")?.status !== "True") return { type: "Normal", action: "Reconcile", ...cause };
   return undefined;
 }

@@ -15,6 +15,14 @@ function noteOf(message: string): string {
   return event(about, { type: "Normal", reason: "R", action: "A", message }, "pod-0", new Date(0)).note;
 }
 
+test("names of events are in the order of time", () => {
+  const nameAt = (milliseconds: number) =>
+    event(server, { type: "Normal", reason: "R", action: "A", message: "" }, "pod-0", new Date(milliseconds)).metadata
+      .name;
+  const names = [0, 1, 1_000, 1_767_225_600_000, 1_767_225_600_001].map(nameAt);
+  assert.deepEqual(names.toSorted(), names);
+});
+
 test("a note fits its 1,024 bytes and never ends within a character", () => {
   assert.equal(noteOf("x".repeat(1024)).length, 1024);
   for (const letter of ["x", "ß", "☂", "🧪"]) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { liveScene, patience } from "./live-scene.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
@@ -16,7 +16,7 @@ const name = "mended";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
 test("what is wrong is said, hurts nothing that runs, and is forgotten when it is mended", {
-  timeout: 900_000,
+  timeout: 1_500_000,
 }, async (context) => {
   const scene = await liveScene(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
@@ -34,7 +34,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
   /** Waits until it is said; how long that took is told, and is no matter of the test: the machine may be busy. */
   const told = async (reason: string, of = name) => {
     const began = performance.now();
-    const server = await scene.reason(of, "Stalled", reason, 240);
+    const server = await scene.reason(of, "Stalled", reason);
     const find = (type: string) => server.status?.conditions?.find((each) => each.type === type);
     assert.equal(find("Ready")?.reason, reason);
     const { message = "" } = find("Stalled") ?? {};
@@ -104,7 +104,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     await unhurt();
     await apply({});
     await forgotten();
-    await patiently(async () => assert.deepEqual(await uids(), before), 60);
+    await patiently(async () => assert.deepEqual(await uids(), before), patience);
   });
 
   await context.test("a volume that is full, and on it what a migration left that was cut off", async () => {

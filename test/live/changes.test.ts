@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { succeeded } from "../control-plane/completed.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { type LiveScene, liveScene } from "./live-scene.ts";
+import { type LiveScene, liveScene, patience } from "./live-scene.ts";
 import { patiently } from "./patiently.ts";
 import { secretName, startPostgresql, trickyPassword } from "./postgresql-server.ts";
 
 const name = "changing";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
-test("a server whose Secrets change", { timeout: 900_000 }, async (context) => {
+test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const postgresql = await startPostgresql(scene);
   const credentials = secretName("mlflow");
@@ -32,8 +32,8 @@ test("a server whose Secrets change", { timeout: 900_000 }, async (context) => {
   };
   await scene.apply({ metadata: { name }, spec });
 
-  await context.test("a wrong password is named within a minute, and forgotten when it is mended", async () => {
-    const server = await scene.reason(name, "DatabaseReady", "DatabaseAuthenticationFailed", 90);
+  await context.test("a wrong password is named, and forgotten when it is mended", async () => {
+    const server = await scene.reason(name, "DatabaseReady", "DatabaseAuthenticationFailed");
     assert.ok(!JSON.stringify(server.status).includes("not-of-mlflow"), "the password is told");
     await scene.objects.patch("Secret", credentials, { stringData: { password: trickyPassword } });
     await scene.ready(name);
@@ -56,10 +56,10 @@ test("a server whose Secrets change", { timeout: 900_000 }, async (context) => {
       assert.equal(pods.length, 1);
       assert.ok(pods.every(({ metadata }) => metadata.uid !== undefined && !before.includes(metadata.uid)));
       assert.ok(pods.every(({ status }) => status?.conditions?.some((c) => c.type === "Ready" && c.status === "True")));
-    }, 300);
+    }, patience);
     await scene.ready(name);
     const admin = await scene.asAdmin(name, { ca: certificates.second["tls.crt"] });
-    await patiently(async () => assert.equal((await admin.call("GET", search)).status, 200), 60);
+    await patiently(async () => assert.equal((await admin.call("GET", search)).status, 200), patience);
   });
 
   await context.test("hibernation ends the pods and keeps the data", async () => {
@@ -68,7 +68,7 @@ test("a server whose Secrets change", { timeout: 900_000 }, async (context) => {
     await admin.json("POST", "/api/2.0/mlflow/experiments/create", { name: "before the sleep" });
     await scene.apply({ metadata: { name }, spec: { ...spec, hibernate: true } });
     await scene.reason(name, "Ready", "Hibernated");
-    await patiently(async () => assert.deepEqual(await scene.pods(name), []), 60);
+    await patiently(async () => assert.deepEqual(await scene.pods(name), []), patience);
     await scene.apply({ metadata: { name }, spec });
     await scene.ready(name);
     const path = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=before%20the%20sleep";

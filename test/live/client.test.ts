@@ -11,7 +11,7 @@ import { patiently } from "./patiently.ts";
 
 const name = "tracking";
 
-test("MLflow's own client, in a pod", { timeout: 900_000 }, async (context) => {
+test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const spec = {
     version: testedVersion,

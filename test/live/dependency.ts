@@ -47,7 +47,7 @@ export async function startPod(scene: LiveScene, dependency: Dependency): Promis
           ...container,
           imagePullPolicy: "IfNotPresent",
           // Without a request it would get no processor at all on a busy machine.
-          resources: { requests: { cpu: "200m", memory: "128Mi" } },
+          resources: { requests: { cpu: "50m", memory: "128Mi" } },
           volumeMounts: [{ name: "data", mountPath: dataPath }],
           readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
@@ -59,5 +59,5 @@ export async function startPod(scene: LiveScene, dependency: Dependency): Promis
     const { status } = await scene.objects.the("Pod", name);
     const ready = status?.conditions?.find(({ type }) => type === "Ready");
     assert.equal(ready?.status, "True", `Pod/${name} is not ready: ${ready?.message}`);
-  }, 300);
+  }, 600);
 }

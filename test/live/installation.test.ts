@@ -24,7 +24,7 @@ const refused = ["/app/x", "/tmp/x", "/x"].map((path) => { try { writeFileSync(p
 console.log(JSON.stringify([process.getuid(), refused]));
 `;
 
-test("the chart, on a real node", { timeout: 900_000 }, async (context) => {
+test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
   await helmProgram();
   const cluster = await liveCluster();
   const image = await imageReference(cluster, "mlflow-operator");

@@ -50,7 +50,7 @@ const table: readonly (readonly [string, Login, string | undefined])[] = [
   ["MLflow's former default", { username: "admin", password: "password1234" }, undefined],
 ];
 
-test("users of an LDAP directory", { timeout: 900_000 }, async (context) => {
+test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const [postgresql, s3, directory] = await Promise.all([
     startPostgresql(scene),

@@ -40,6 +40,9 @@ export interface LiveScene {
   readonly startOperator: () => Promise<void>;
 }
 
+/** Seconds after which a test gives up: many times what a machine needs that has nothing else to do. */
+export const patience = 600;
+
 /** Sets a scene that ends with the test. The operator's log is shown where the test fails. */
 export async function liveScene(context: TestContext): Promise<LiveScene> {
   const cluster = await liveCluster();
@@ -70,13 +73,13 @@ export async function liveScene(context: TestContext): Promise<LiveScene> {
     namespace,
     objects: own,
     apply: (document) => apply(own, document),
-    ready: async (name, seconds = 300) => {
+    ready: async (name, seconds = patience) => {
       const server = await patiently(() => ofReadiness(own, name), seconds);
       // The node hears of a ready pod a moment after the operator does.
       await patiently(async () => connected(await addressOf(own, name)), 60);
       return server;
     },
-    reason: (name, type, reason, seconds = 60) => patiently(() => ofReason(own, name, type, reason), seconds),
+    reason: (name, type, reason, seconds = patience) => patiently(() => ofReason(own, name, type, reason), seconds),
     pods: (name) => podsOf(own, name),
     inPod: (pod, command, stdin) => {
       const exec = ["exec", ...(stdin === undefined ? [] : ["--stdin"]), "--namespace", namespace, pod, "--"];

@@ -25,7 +25,7 @@ const byDefault: Readonly<Record<string, readonly Operation[]>> = {
   MANAGE: operations,
 };
 
-test("users and their permissions", { timeout: 900_000 }, async (context) => {
+test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const specOf = (defaultPermission: string) => ({
     version: testedVersion,

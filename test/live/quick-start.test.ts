@@ -17,7 +17,7 @@ const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 const isPublic = ({ path }: Route) =>
   path === "/health" || /^\/(ajax-)?api\/3\.0\/mlflow\/server-info$/.test(path) || path.startsWith("/static-files/");
 
-test("the quick start example, on a real node", { timeout: 900_000 }, async (context) => {
+test("the quick start example, on a real node", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const mark = await auditLog(scene.cluster).mark();
   await scene.apply(await exampleOf("sqlite-quick-start.yaml"));

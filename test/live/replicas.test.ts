@@ -4,7 +4,7 @@ import type { Pod } from "../../src/kube/manifests.ts";
 import { findMachine } from "../cluster/machine.ts";
 import { clusterPrograms } from "../cluster/programs.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { type LiveScene, liveScene } from "./live-scene.ts";
+import { type LiveScene, liveScene, patience } from "./live-scene.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
@@ -13,7 +13,7 @@ import { assertKept, logRun } from "./tracked-run.ts";
 
 const name = "shared";
 
-test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context) => {
+test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
   await scene.objects.create("Secret", { metadata: { name: "setting" }, stringData: { level: "1" } });
@@ -30,7 +30,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context
     },
   };
   await scene.apply({ metadata: { name }, spec: { ...spec, replicas: 3 } });
-  await scene.ready(name, 300);
+  await scene.ready(name);
   const admin = await scene.asAdmin(name);
 
   await context.test("all of them start on the empty database, and none dies of the others", async () => {
@@ -80,7 +80,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context
     assert.ok(victim !== undefined);
     const load = steadyLoad(admin);
     await scene.objects.remove("Pod", victim.metadata.name);
-    await patiently(() => allReplaced(scene, [victim.metadata.uid], 3), 300);
+    await patiently(() => allReplaced(scene, [victim.metadata.uid], 3), patience);
     const { answered, failed } = await load.end();
     assert.ok(answered > 0, "no request was answered");
     assert.deepEqual(failed, []);
@@ -107,11 +107,11 @@ test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context
     async () => {
       await scene.apply({ metadata: { name }, spec: { ...spec, replicas: 2 } });
       await scene.ready(name);
-      await patiently(async () => assert.equal((await scene.pods(name)).length, 2), 60);
+      await patiently(async () => assert.equal((await scene.pods(name)).length, 2), patience);
       const before = (await scene.pods(name)).map(({ metadata }) => metadata.uid);
       const load = steadyLoad(admin);
       await scene.objects.patch("Secret", "setting", { stringData: { level: "2" } });
-      await patiently(() => allReplaced(scene, before, 2), 300);
+      await patiently(() => allReplaced(scene, before, 2), patience);
       await scene.ready(name);
       const { answered, failed } = await load.end();
       assert.ok(answered > 0, "no request was answered");
@@ -142,11 +142,11 @@ test("three replicas on PostgreSQL and S3", { timeout: 900_000 }, async (context
       await allReplaced(scene, [evicted.metadata.uid], 2);
       const again = (await scene.pods(name)).find(({ metadata }) => metadata.uid === killed.metadata.uid);
       assert.equal(restartsOf(again), restarts + 1, "the container was not restarted");
-    }, 300);
+    }, patience);
     const all = await scene.pods(name);
     for (const { metadata } of all) await scene.objects.remove("Pod", metadata.name, { gracePeriodSeconds: 0 });
     const former = all.map(({ metadata }) => metadata.uid);
-    await patiently(() => allReplaced(scene, former, 2), 300);
+    await patiently(() => allReplaced(scene, former, 2), patience);
     await scene.ready(name);
     await assertKept(admin, run);
   });

@@ -9,7 +9,7 @@ import { assertKept, logRun } from "./tracked-run.ts";
 
 const name = "older";
 
-test("an upgrade from the oldest version to the newest", { timeout: 900_000 }, async (context) => {
+test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 }, async (context) => {
   assert.deepEqual([supportedVersions[0], supportedVersions.at(-1)], [testedVersion, oldestVersion]);
   const scene = await liveScene(context);
   await imageReference(scene.cluster, `mlflow-server:${oldestVersion}`);
@@ -38,7 +38,7 @@ test("an upgrade from the oldest version to the newest", { timeout: 900_000 }, a
     const revision = () => postgresql.sql("mlflow", "SELECT version_num FROM alembic_version;");
     const revisionBefore = await revision();
     await scene.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
-    const { status } = await scene.reason(name, "DatabaseReady", "DatabasePermissionDenied", 240);
+    const { status } = await scene.reason(name, "DatabaseReady", "DatabasePermissionDenied");
     const condition = (type: string) => status?.conditions?.find((each) => each.type === type);
     assert.match(condition("Stalled")?.message ?? "", /Migrating the tracking schema.*owner/);
     assert.deepEqual([condition("Available")?.status, status?.version], ["True", oldestVersion]);
@@ -52,7 +52,7 @@ test("an upgrade from the oldest version to the newest", { timeout: 900_000 }, a
     "once that is mended it goes on by itself: data kept, one migration, no new pod before it",
     async () => {
       await postgresql.sql("mlflow", "REASSIGN OWNED BY owner TO mlflow;");
-      const { status } = await scene.ready(name, 600);
+      const { status } = await scene.ready(name);
       assert.equal(status?.version, testedVersion);
       await assertKept(admin, run);
 

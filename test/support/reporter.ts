@@ -130,6 +130,11 @@ function described(error: Error): string {
   return inspect("cause" in error && error.cause !== undefined ? error.cause : error, { colors: false, depth: 6 });
 }
 
+/** What is told without a need is to be read at a glance. */
+function shortened(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 299)}…` : text;
+}
+
 /** Output beyond this many lines is cut from its start. */
 const outputLines = 400;
 
@@ -141,7 +146,7 @@ function fileReport(file: string, state: FileState, milliseconds: number): strin
     ...(skipped ? [`${skipped} skipped`] : []),
   ];
   const line = resultLine(failed === 0, file, `${count.join(", ")}, `, milliseconds);
-  const told = notes.map((text) => `    ${text}\n`);
+  const told = notes.map((text) => `    ${failed === 0 ? shortened(text) : text}\n`);
   if (failed === 0) return [line, ...told].join("");
   const said = output.join("").trimEnd().split("\n").slice(-outputLines).join("\n");
   return [
