@@ -16,6 +16,9 @@ export async function screenshot(program: string, { url, login, texts }: View, p
     const credentials = Buffer.from(`${login.username}:${login.password}`).toString("base64");
     await page.call("Network.enable");
     await page.call("Network.setExtraHTTPHeaders", { headers: { Authorization: `Basic ${credentials}` } });
+    // On a first visit by localhost MLflow opens its assistant over half of the page.
+    const source = 'localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true")';
+    await page.call("Page.addScriptToEvaluateOnNewDocument", { source });
     await page.call("Page.navigate", { url });
     const deadline = Date.now() + 60_000;
     for (let shown = ""; !texts.every((text) => shown.includes(text)); ) {
