@@ -44,7 +44,7 @@ if (values.help) {
 
 const namespace = "mlflow-demo";
 const quickStart = "sqlite-quick-start.yaml";
-/** Those that wait for databases which are not here. */
+/** Those with places to be filled in, such as the authority of a database. */
 const waiting = ["basic-auth-postgresql.yaml", "s3-artifacts.yaml"];
 const stays = values.keep === true || process.stdout.isTTY;
 const { say, show, rest } = screen(process.stdout);
@@ -114,9 +114,9 @@ async function useMlflow(kubectl: Kubectl, on: Ground, screenshotPath: string): 
   const run = await logRun(kubectl, server, (line) => say(`  ${line}`));
   forwarding = await portForward(on, namespace, server.metadata.name, 5000);
   await look(kubectl, { server, run, port: forwarding.port, path: screenshotPath }, say);
-  say("two other examples name a database and a bucket that are not here: the operator has to say so, and what to do");
+  say("two other examples have places to be filled in: the operator has to say where, and what to write");
   await apply(kubectl, waiting);
-  say("waiting until it has looked for them");
+  say("waiting until it has looked at them");
   for (const server of await until(kubectl, 180, isSettled)) {
     const ready = conditionOf(server, "Ready");
     // A terminal shows them cut to its width.

@@ -30,6 +30,10 @@ export async function look(kubectl: Kubectl, { server, run, port, path }: Look, 
   const login = { username: text("username"), password: text("password") };
   const charts = `experiments/${run.experimentId}/runs/${run.runId}/model-metrics?workflowType=machine_learning`;
   const url = `http://localhost:${port}/#/${charts}`;
-  await screenshot(program, { url, login, texts: ["first-run", "accuracy", "loss"] }, path);
+  await screenshot(
+    program,
+    { url, login, texts: ["first-run", "accuracy", "loss"], drawn: ".js-plotly-plot .trace" },
+    path,
+  );
   say(`screenshot of MLflow's UI: ${path}`);
 }
