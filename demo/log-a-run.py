@@ -23,18 +23,19 @@ def knock(login, expected):
 say(f"without credentials: {knock(None, 401)}")
 say(f"as {username} with a password once well known: {knock((username, 'password1234'), 401)}")
 say(f"as {username} with the generated password: {knock((username, password), 200)}")
+say("now MLflow's own client, which takes a while to load")
 
 import mlflow  # noqa: E402, it takes seconds, so that the door is tried before
 
-experiment = mlflow.set_experiment("demo")
-with mlflow.start_run(run_name="first-run") as run:
+experiment = mlflow.create_experiment("demo")
+with mlflow.start_run(experiment_id=experiment, run_name="first-run") as run:
     mlflow.log_params({"learning_rate": 0.05, "batch_size": 32, "optimizer": "adam"})
-    for step in range(20):
-        mlflow.log_metrics({"loss": round(0.85**step, 4), "accuracy": round(1 - 0.6 * 0.88**step, 4)}, step=step)
+    for step in range(10):
+        mlflow.log_metrics({"loss": round(0.7**step, 4), "accuracy": round(1 - 0.6 * 0.75**step, 4)}, step=step)
     mlflow.log_text("logged by npm run demo\n", "note.txt")
 say(f"logged run first-run in experiment demo, with MLflow's own client {mlflow.__version__}")
 
 back = mlflow.get_run(run.info.run_id)
 note = mlflow.artifacts.load_text(f"{back.info.artifact_uri}/note.txt")
 say(f"read back: {back.data.params}, {back.data.metrics}, note.txt: {note.strip()!r}")
-print(json.dumps({"experimentId": experiment.experiment_id, "runId": run.info.run_id}))
+print(json.dumps({"experimentId": experiment, "runId": run.info.run_id}))

@@ -28,7 +28,12 @@ export async function look(kubectl: Kubectl, { server, run, port, path }: Look, 
   const data: Record<string, string> = JSON.parse(await kubectl([...secret, "-o", "jsonpath={.data}"]));
   const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
   const login = { username: text("username"), password: text("password") };
-  const url = `http://localhost:${port}/#/experiments/${run.experimentId}/runs/${run.runId}`;
-  await screenshot(program, { url, login, texts: ["first-run", "learning_rate"] }, path);
+  const charts = `experiments/${run.experimentId}/runs/${run.runId}/model-metrics?workflowType=machine_learning`;
+  const url = `http://localhost:${port}/#/${charts}`;
+  await screenshot(
+    program,
+    { url, login, texts: ["first-run", "accuracy", "loss"], drawn: ".js-plotly-plot .trace" },
+    path,
+  );
   say(`screenshot of MLflow's UI: ${path}`);
 }

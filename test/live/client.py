@@ -58,7 +58,7 @@ print(
         "note": mlflow.artifacts.load_text(f"{run.info.artifact_uri}/notes/note.txt"),
         "isWhole": hashlib.sha256(fetched.read_bytes()).digest() == hashlib.sha256(weights).digest(),
         "versions": [each.version for each in client.search_model_versions(f"name = '{name}'")],
-        "predicted": float(model.predict([[2.0]])[0]),
+        "predicted": round(float(model.predict([[2.0]])[0]), 6),
         "answers": [trace.data.spans[0].outputs for trace in traces],
     })
 )
