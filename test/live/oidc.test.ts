@@ -151,7 +151,7 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
     assert.equal((await nobody.call("POST", "/v1/traces", { body: {}, headers })).status, 403);
   });
 
-  await context.test("a person logs in by the browser, at one pod, and is known to the other", async () => {
+  await context.test("a person logs in by the browser, at one pod, and is known to the other", async (login) => {
     const addresses = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
     const [first = "", second = ""] = addresses;
     assert.notEqual(first, second);
@@ -167,25 +167,25 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
     assert.match(known.body, /"username":"ada"/);
     assert.equal(server.status?.url, serviceUrl(server));
 
-    await context.test("an administrator is none by a token that does not say so", async () => {
+    await login.test("an administrator is none by a token that does not say so", async () => {
       assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", true]);
       assertShut(await asked(await issuer.token("ada", "mlflow", { claims: { groups: ["mlflow"] } })));
     });
 
-    await context.test("a session ends with the logout, in all pods", async () => {
+    await login.test("a session ends with the logout, in all pods", async () => {
       await web.send("GET", `${url}/logout`);
       for (const address of addresses)
         assertShut(await nobody.as({ address }).call("GET", me, { headers: { cookie } }));
     });
 
-    await context.test("somebody in neither group logs in at the issuer, and is nobody here", async () => {
+    await login.test("somebody in neither group logs in at the issuer, and is nobody here", async () => {
       const other = browser(first);
       const refused = await other.signIn(`${url}/login`, "eve", "of-eve-1234567");
       assert.match(refused.url.href, /not\+allowed/);
       assertShut(await nobody.call("GET", me, { headers: { cookie: other.cookies(url) } }));
     });
 
-    await context.test("a session that another server has signed is none", async () => {
+    await login.test("a session that another server has signed is none", async () => {
       const [value = "", ...rest] = cookie.split(".");
       assertShut(
         await nobody.call("GET", me, {
