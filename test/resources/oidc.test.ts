@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Oidc } from "../../src/api/fields/oidc.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { programTexts } from "../../src/resources/oidc/program-texts.ts";
 import {
   all,
   deploymentOf,
@@ -29,7 +30,11 @@ const environment = (...args: Parameters<typeof of>) => environmentOf(deployment
 describe("people of an issuer", () => {
   test("the plugin is the application that runs, and is ready when it knows the issuer", () => {
     const container = deploymentOf(of()).spec.template.spec?.containers[0];
-    assert.deepEqual(container?.args, ["--app-name", "oidc-auth"]);
+    assert.deepEqual(container?.args, ["--app-name", "oidc-door"]);
+    assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/oidc");
+    const mount = container?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/oidc");
+    assert.equal(mount?.readOnly, true);
+    assert.equal(secretText(of(), "demo-auth", "mlflow_oidc_door.py"), programTexts["mlflow_oidc_door.py"]);
     assert.equal(container?.readinessProbe?.httpGet?.path, "/health/ready");
     assert.equal(container?.livenessProbe?.httpGet?.path, "/health");
   });

@@ -7,6 +7,7 @@ import { authorityFile } from "../pod/mounted.ts";
 import { fromSecret, literal } from "../pod/variable.ts";
 import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
+import { oidcDoor, oidcDoorFiles, oidcDoorName, oidcDoorPath } from "./oidc-door.ts";
 
 const caPath = "/etc/mlflow/ca/oidc/ca.crt";
 const discovery = "/.well-known/openid-configuration";
@@ -16,10 +17,19 @@ export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
   const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
   const { origin } = new URL(redirectUrl(inputs, oidc));
   return {
-    args: ["--app-name", "oidc-auth"],
-    env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...authority(oidc)],
-    files: uri === undefined ? {} : { [dataKeys.oidcUsersUri]: uri },
-    mounted: oidc.ca === undefined ? [] : [authorityFile("ca-oidc", oidc.ca, caPath)],
+    args: ["--app-name", oidcDoorName],
+    env: [
+      ...identity(inputs, oidc),
+      ...sessions(inputs, oidc),
+      ...closed(),
+      ...authority(oidc),
+      literal("PYTHONPATH", oidcDoorPath),
+    ],
+    files: { ...oidcDoorFiles, ...(uri !== undefined && { [dataKeys.oidcUsersUri]: uri }) },
+    mounted: [
+      oidcDoor(inputs.server.metadata.name),
+      ...(oidc.ca === undefined ? [] : [authorityFile("ca-oidc", oidc.ca, caPath)]),
+    ],
     packages: ["mlflow_oidc_auth"],
     origin: oidc.redirectUrl === undefined ? undefined : origin,
     readinessPath: "/health/ready",

@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { port, serviceUrl } from "../../src/resources/names.ts";
+import { clientToken } from "../support/oidc/client-token.ts";
+import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
+import { webSession } from "../support/oidc/web-session.ts";
+import { testedVersion } from "./live-cluster.ts";
+import { liveScene } from "./live-scene.ts";
+import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
+import { startPostgresql } from "./postgresql-server.ts";
+import { startS3 } from "./s3-server.ts";
+
+const name = "issued";
+const search = "/api/2.0/mlflow/experiments/search?max_results=1";
+const me = "/api/2.0/mlflow/users/current";
+const people = [
+  { login: "ada", password: "of-ada-1234567", groups: ["mlflow-admin"] },
+  { login: "bob", password: "of-bob-1234567", groups: ["mlflow"] },
+  { login: "eve", password: "of-eve-1234567", groups: ["mlflow,mlflow-admin", "others"] },
+];
+
+/** Tokens by how they differ from a good one of bob, who is in the group. */
+const wrongTokens: Readonly<Record<string, TokenForm>> = {
+  "for another audience": { claims: { aud: "another" } },
+  "without an audience": { claims: { aud: undefined } },
+  "of another issuer": { claims: { iss: "https://id.example.com" } },
+  "of the issuer with a slash behind": { claims: { iss: "slash" } },
+  "that has expired": { claims: { exp: Math.floor(Date.now() / 1000) - 3600 } },
+  "that nobody has signed": { signedBy: "nobody" },
+  "that a stranger has signed": { signedBy: "stranger" },
+  "that names nobody": { claims: { sub: undefined } },
+};
+
+/** What a proxy would say of who is there; this server has none. */
+const forged: readonly Record<string, string>[] = [
+  { "x-forwarded-user": "ada", "x-forwarded-groups": "mlflow-admin", "x-forwarded-email": "ada@example.com" },
+  { "x-remote-user": "ada", "x-remote-groups": "mlflow-admin" },
+  { "x-auth-request-user": "ada", "x-forwarded-for": "127.0.0.1", "x-forwarded-prefix": "/health" },
+  { "x-forwarded-prefix": "/static-files", "x-script-name": "/health", "x-original-url": "/health" },
+];
+
+test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context) => {
+  const scene = await liveScene(context);
+  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
+  const url = `http://${name}.${scene.namespace}:${port}`;
+  const issuer = await startOidcIssuer({
+    address: scene.cluster.hostAddress,
+    clients: [
+      { id: "mlflow", secret: "of-the-client-12345", redirectUris: [`${url}/callback`] },
+      { id: "pipeline", secret: "of-the-pipeline-12345", groups: ["mlflow"], audience: "mlflow" },
+      { id: "stranger", secret: "of-the-stranger-12345", groups: ["others"], audience: "mlflow" },
+    ],
+    people,
+  });
+  context.after(() => issuer.close());
+  await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
+  await scene.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
+  await scene.apply({
+    metadata: { name },
+    spec: {
+      version: testedVersion,
+      replicas: 2,
+      backendStore: { postgresql: postgresql.database("mlflow") },
+      artifactStore: { s3: s3.store },
+      authentication: {
+        oidc: {
+          discoveryUrl: `${issuer.url}/.well-known/openid-configuration`,
+          clientId: "mlflow",
+          clientSecret: { secretName: "oidc", key: "secret" },
+          scopes: ["openid", "email", "profile", "groups"],
+          // Programs' tokens of this issuer have no preferred_username.
+          usernameClaim: "sub",
+          userGroup: "mlflow",
+          adminGroup: "mlflow-admin",
+          ca: { configMapName: "issuer-ca" },
+        },
+      },
+    },
+  });
+  const server = await scene.ready(name, 400);
+  const nobody = await scene.asNobody(name);
+  const asked = (token: string, path = search) =>
+    nobody.call("GET", path, { headers: { authorization: `Bearer ${token}` } });
+
+  await context.test(
+    "two replicas share one database with the experiments, and neither has died of the other",
+    async () => {
+      assert.equal(server.status?.authentication, "OIDC");
+      const pods = await scene.pods(name);
+      assert.deepEqual(
+        pods.map(({ status }) => status?.containerStatuses?.[0]?.restartCount),
+        [0, 0],
+      );
+      const tables =
+        "SELECT count(*) FROM information_schema.tables WHERE table_name IN ('alembic_version', 'alembic_version_oidc');";
+      assert.equal(await postgresql.sql("mlflow", tables), "2\n");
+    },
+  );
+
+  await context.test("no credential is 401 in JSON, at every kind of route, whatever headers come along", async () => {
+    for (const [method, path] of [
+      ["GET", search],
+      ["POST", "/v1/traces"],
+      ["GET", "/version"],
+      ["POST", "/graphql"],
+    ] as const)
+      for (const headers of [{}, ...forged]) assertShut(await nobody.call(method, path, { headers }));
+    const basic = [
+      ["admin", "password1234"],
+      ["admin", "password"],
+      ["ada", ""],
+    ].map(([username = "", password = ""]) => ({ username, password }));
+    for (const login of basic) assertShut(await nobody.as({ login }).call("GET", search));
+  });
+
+  await context.test("a token of a member of the group gets in, and makes nobody an administrator", async () => {
+    assert.deepEqual(await who(nobody, await issuer.token("bob", "mlflow")), ["bob", false]);
+    assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", false]);
+    assert.deepEqual(
+      await who(nobody, await clientToken(`${issuer.url}/token`, issuer.ca, "pipeline", "of-the-pipeline-12345")),
+      ["pipeline", false],
+    );
+  });
+
+  await context.test("a token of somebody in neither group does not, though a name of theirs holds both", async () => {
+    assertShut(await asked(await issuer.token("eve", "mlflow")));
+    assertShut(await asked(await clientToken(`${issuer.url}/token`, issuer.ca, "stranger", "of-the-stranger-12345")));
+  });
+
+  await context.test("whoever loses the group is shut out with the next token", async () => {
+    assertShut(await asked(await issuer.token("bob", "mlflow", { claims: { groups: ["others"] } })));
+    assertShut(await asked(await issuer.token("bob", "mlflow", { claims: { groups: undefined } })));
+    assert.equal((await asked(await issuer.token("bob", "mlflow"))).status, 200);
+  });
+
+  await context.test("a token that differs from a good one is worth nothing", async () => {
+    for (const [title, form] of Object.entries(wrongTokens)) {
+      const claims = form.claims?.["iss"] === "slash" ? { iss: `${issuer.url}/` } : form.claims;
+      const token = await issuer.token("bob", "mlflow", { ...form, ...(claims && { claims }) });
+      assertShut(await asked(token), title);
+    }
+    for (const garbage of ["x", "a.b.c", `${await issuer.token("bob", "mlflow")}x`])
+      assertShut(await asked(garbage), garbage);
+  });
+
+  await context.test("traces want a token and the experiment", async () => {
+    const headers = {
+      authorization: `Bearer ${await issuer.token("bob", "mlflow")}`,
+      "content-type": "application/json",
+    };
+    assert.equal((await nobody.call("POST", "/v1/traces", { body: {}, headers })).status, 403);
+  });
+
+  await context.test("a person logs in by the browser, at one pod, and is known to the other", async (login) => {
+    const addresses = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
+    const [first = "", second = ""] = addresses;
+    assert.notEqual(first, second);
+    const browser = (address: string) =>
+      webSession({ ca: issuer.ca, addresses: { [`${name}.${scene.namespace}`]: address } });
+    const web = browser(first);
+    const page = await web.signIn(`${url}/login`, "ada", "of-ada-1234567");
+    assert.equal(page.status, 200, page.body);
+    const cookie = web.cookies(url);
+    const known = await nobody.as({ address: second }).call("GET", me, { headers: { cookie } });
+    assert.equal(known.status, 200, known.body);
+    assert.match(known.body, /"is_admin":true/);
+    assert.match(known.body, /"username":"ada"/);
+    assert.equal(server.status?.url, serviceUrl(server));
+
+    await login.test("an administrator is none by a token that does not say so", async () => {
+      assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", true]);
+      assertShut(await asked(await issuer.token("ada", "mlflow", { claims: { groups: ["mlflow"] } })));
+    });
+
+    await login.test("a session ends with the logout, in all pods", async () => {
+      await web.send("GET", `${url}/logout`);
+      for (const address of addresses)
+        assertShut(await nobody.as({ address }).call("GET", me, { headers: { cookie } }));
+    });
+
+    await login.test("somebody in neither group logs in at the issuer, and is nobody here", async () => {
+      const other = browser(first);
+      const refused = await other.signIn(`${url}/login`, "eve", "of-eve-1234567");
+      assert.match(refused.url.href, /not\+allowed/);
+      assertShut(await nobody.call("GET", me, { headers: { cookie: other.cookies(url) } }));
+    });
+
+    await login.test("a session that another server has signed is none", async () => {
+      const [value = "", ...rest] = cookie.split(".");
+      assertShut(
+        await nobody.call("GET", me, {
+          headers: { cookie: [value, ...rest.slice(0, -1), "AAAAAAAAAAAAAAAAAAAAAAAAAAA"].join(".") },
+        }),
+      );
+    });
+  });
+
+  await context.test(
+    "the login leads to the issuer and back to the server's own URL, whatever the Host says",
+    async () => {
+      const { status, headers } = await nobody.call("GET", "/login", { headers: { host: "evil.example.com" } });
+      assert.equal(status, 302);
+      const target = new URL(headers.location ?? "");
+      assert.equal(target.origin, issuer.url);
+      assert.equal(target.searchParams.get("redirect_uri"), `${url}/callback`);
+      assert.equal(target.searchParams.get("code_challenge_method"), "S256");
+    },
+  );
+
+  await context.test(
+    "while the issuer is away, who has a token is let in by its keys that are known, and strangers are not",
+    async () => {
+      const token = await issuer.token("bob", "mlflow");
+      for (const { status } of await scene.pods(name))
+        assert.equal(
+          (
+            await nobody
+              .as({ address: status?.podIP ?? "" })
+              .call("GET", search, { headers: { authorization: `Bearer ${token}` } })
+          ).status,
+          200,
+        );
+      await issuer.suspend();
+      assert.equal((await asked(token)).status, 200);
+      assertShut(await asked(await issuer.token("bob", "mlflow", { signedBy: "stranger" })));
+      assertShut(await nobody.call("GET", search));
+      await issuer.resume();
+      await issuer.rotateKeys(false);
+      assert.equal((await asked(await issuer.token("bob", "mlflow"))).status, 200, "a new key is fetched");
+    },
+  );
+
+  await context.test("no secret is in a log, and none in what was written but in Secrets", async () => {
+    const pods = (await scene.pods(name)).map(({ metadata }) => metadata.name);
+    const logs = await Promise.all(
+      pods.map((pod) => scene.cluster.kubectl(["logs", "--namespace", scene.namespace, pod])),
+    );
+    const written = await scene.cluster.kubectl([
+      "get",
+      "deployments,configmaps,jobs",
+      "-n",
+      scene.namespace,
+      "-o=json",
+    ]);
+    const { data } = await scene.objects.the("Secret", `${name}-session`);
+    const key = Buffer.from(data?.["flask-secret-key"] ?? "", "base64").toString("utf8");
+    assert.ok(key.length > 20);
+    for (const secret of ["of-the-client-12345", key])
+      for (const { stdout } of [...logs, written]) assert.ok(!stdout.includes(secret));
+  });
+});
+
+/** 401 in JSON: neither a page, nor a way to one. */
+function assertShut({ status, headers, body }: MlflowAnswer, title = body): void {
+  assert.equal(status, 401, `${title}: ${body}`);
+  assert.match(headers["content-type"] ?? "", /^application\/json/, title);
+}
+
+async function who(mlflow: Mlflow, token: string): Promise<[string, boolean]> {
+  const { status, body } = await mlflow.call("GET", me, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(status, 200, body);
+  const { username, is_admin }: { username: string; is_admin: boolean } = JSON.parse(body);
+  return [username, is_admin];
+}
