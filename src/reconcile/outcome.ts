@@ -1,4 +1,4 @@
-import type { Deployment } from "../kube/manifests.ts";
+import type { Deployment, Pod } from "../kube/manifests.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
@@ -37,7 +37,25 @@ export function obstructed({ passing, reason, message }: Obstacle, migration: Mi
 }
 
 /** The outcome of a pass that could write all it wanted. */
-export function outcomeOf(facts: Facts, { groups, migration }: Plan): Outcome {
+export function outcomeOf(facts: Facts, plan: Plan): Outcome {
+  const outcome = judged(facts, plan);
+  if (outcome.cause.reason !== "Unschedulable" || !isBeingPlaced(facts)) return outcome;
+  const cause = { reason: "Progressing", message: "a node for the pods is being looked for" } as const;
+  return { ...outcome, state: "progressing", cause, againInSeconds: placementSeconds };
+}
+
+/** So long the scheduler may have no node for a pod: it says so, too, while a volume is being made. */
+const placementSeconds = 10;
+
+function isBeingPlaced({ owned, now }: Facts): boolean {
+  const born = owned
+    .filter((object): object is Pod => object.kind === "Pod")
+    .filter(({ status }) => status?.conditions?.some((each) => each.reason === "Unschedulable"))
+    .map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
+  return born.every((time) => now.getTime() - time < placementSeconds * 1000);
+}
+
+function judged(facts: Facts, { groups, migration }: Plan): Outcome {
   const { owned, server } = facts;
   if (!migration.complete) {
     return { state: migration.stalled ? "stalled" : "progressing", cause: migration.cause, migration };

@@ -87,6 +87,18 @@ describe("Stalled", () => {
     assert.equal(condition("Available")?.status, "True");
   });
 
+  test("speaks of a lack of nodes only after ten seconds: until then one may be found", () => {
+    const noNode = (creationTimestamp: string) => {
+      const conditions = [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes" }];
+      return world(server(), { ...done, availableReplicas: 0 }, [pod("server", { conditions }, { creationTimestamp })]);
+    };
+    const young = noNode(new Date(-9_000).toISOString());
+    assert.equal(young.condition("Stalled")?.status, "False");
+    assert.equal(young.condition("Reconciling")?.reason, "Progressing");
+    assert.ok(young.outcome.againInSeconds, "nothing tells when the ten seconds are over");
+    assert.equal(noNode(new Date(-11_000).toISOString()).condition("Stalled")?.reason, "Unschedulable");
+  });
+
   test("says that pods are refused, in the API server's words", () => {
     const conditions = [{ type: "ReplicaFailure", status: "True", message: "exceeded quota: small" }];
     const { condition } = world(server(), { ...done, availableReplicas: 0, conditions });
