@@ -48,6 +48,12 @@ async function observed(context: TestContext, { cluster, namespace }: Scene): Pr
   return async () => assertTruthful(await servers.versions(), await deployments.versions());
 }
 
+/** The example with a certificate where it asks for one: what is none is refused. */
+function filledIn(example: string, certificate: string): string {
+  const placeholder = /^( *)-----BEGIN CERTIFICATE-----\n *replace with .*\n *-----END CERTIFICATE-----$/gm;
+  return example.replaceAll(placeholder, (_, indent: string) => certificate.trim().replaceAll(/^/gm, indent));
+}
+
 describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
@@ -58,7 +64,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
       const truth = await observed(context, stage);
       const applied = await stage.cluster.kubectl(
         ["apply", "--namespace", stage.namespace, "-f", "-"],
-        readFileSync(join(folder, file), "utf8"),
+        filledIn(readFileSync(join(folder, file), "utf8"), readFileSync(stage.cluster.caFile, "utf8")),
       );
       assert.equal(applied.code, 0, applied.stderr);
       const names = loadAll(readFileSync(join(folder, file), "utf8"))
