@@ -66,7 +66,12 @@ export function mlflowAt(where: MlflowAddress): Mlflow {
         timeout: 30_000,
       });
       outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${path} had no answer in time.`)));
-      outgoing.on("error", reject);
+      // A kept connection may end just as it is used again: no server got that request, and clients ask again.
+      outgoing.on("error", (error) =>
+        method === "GET" && outgoing.reusedSocket && "code" in error && error.code === "ECONNRESET"
+          ? resolve(call(method, path, { body, ...(headers && { headers }) }))
+          : reject(error),
+      );
       outgoing.on("response", (incoming) => {
         let answer = "";
         incoming.setEncoding("utf8").on("data", (chunk: string) => {

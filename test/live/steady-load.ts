@@ -6,7 +6,7 @@ export interface Load {
   readonly end: () => Promise<{ readonly answered: number; readonly failed: readonly string[] }>;
 }
 
-/** One request after another, each over a connection of its own, until it is ended. */
+/** Two clients, each with one request after another: over a connection of its own, and over one that is kept. */
 export function steadyLoad(mlflow: Mlflow): Load {
   const failed: string[] = [];
   let answered = 0;
@@ -16,14 +16,13 @@ export function steadyLoad(mlflow: Mlflow): Load {
     else failed.push(`${status} ${body}`);
   };
   const path = "/api/2.0/mlflow/experiments/search?max_results=1";
-  const running = (async () => {
+  const client = async (headers: Readonly<Record<string, string>>) => {
     while (!isOver) {
-      await mlflow
-        .call("GET", path, { headers: { connection: "close" } })
-        .then(note, (error: unknown) => void failed.push(String(error)));
+      await mlflow.call("GET", path, { headers }).then(note, (error: unknown) => void failed.push(String(error)));
       await sleep(50);
     }
-  })();
+  };
+  const running = Promise.all([client({ connection: "close" }), client({})]);
   return {
     end: async () => {
       isOver = true;
