@@ -111,6 +111,15 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       }
     });
   }
+
+  await context.test("a grant takes nothing of defaultPermission away, but for DENY", async () => {
+    // The last default is MANAGE.
+    for (const [level, expected] of [["READ", operations] as const, ["DENY", []] as const]) {
+      const resource = await newExperiment(admin, `of-${++made}`, "grace");
+      assert.equal((await grant(admin, "grace", resource, level)).status, 200);
+      assert.deepEqual(await allowed(grace, resource), expected, level);
+    }
+  });
 });
 
 function newPassword(): string {
