@@ -3,8 +3,8 @@
 #
 #   docker build -t mlflow-operator .
 #
-# NODE_IMAGE is any Linux with node (24 or newer), npm and a shell.
-ARG NODE_IMAGE=docker.io/library/node:26-trixie-slim
+# NODE_IMAGE is any Linux with node (24 or newer), npm, strip and a shell.
+ARG NODE_IMAGE=docker.io/library/node:26-trixie
 
 FROM ${NODE_IMAGE} AS build
 # A file of certificate authorities, mounted into the build, for where a proxy answers in the registry's place.
@@ -17,10 +17,11 @@ COPY tsconfig.json LICENSE ./
 COPY scripts/build.ts scripts/third-party-licenses.ts scripts/
 COPY src src
 RUN node scripts/build.ts
-# `ldd` names the libraries and the loader by the paths at which they are looked for.
+# Names of functions that only a debugger reads are a fifth of Node. `ldd` names the libraries and the loader by the paths at
+# which they are looked for.
 RUN mkdir -p /image/app /image/usr/local/bin \
   && cp -r dist/. package.json LICENSE /image/app/ \
-  && cp "$(command -v node)" /image/usr/local/bin/node \
+  && strip -o /image/usr/local/bin/node "$(command -v node)" \
   && ldd /image/usr/local/bin/node | grep -o '/[^ ]*' | grep -v '^/image' | xargs -I{} cp -L --parents {} /image \
   && for file in /usr/local/LICENSE /usr/share/doc/libc6/copyright /usr/share/doc/libgcc-s1/copyright \
     /usr/share/doc/libstdc++6/copyright /usr/share/doc/libatomic1/copyright; do \

@@ -15,7 +15,7 @@ const debian = "localhost/debian:trixie-slim";
 
 /** What stands in for Node's image has the Node that the project itself runs on, and this npm. */
 const [nodeVersion, npmVersion] = [manifest.devDependencies.node, "12.2.0"];
-const node = `localhost/node:${nodeVersion}-npm-${npmVersion}-trixie-slim`;
+const node = `localhost/node:${nodeVersion}-npm-${npmVersion}-trixie`;
 
 /** The build arguments that name an image's base, which is made now where it is missing. */
 export async function baseArguments(image: Image, report: Report): Promise<Readonly<Record<string, string>>> {
