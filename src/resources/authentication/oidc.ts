@@ -68,6 +68,8 @@ function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
     literal("OIDC_GROUP_NAME", oidc.userGroup),
     literal("OIDC_ADMIN_GROUP_NAME", oidc.adminGroup),
     literal("DEFAULT_MLFLOW_PERMISSION", oidc.defaultPermission ?? "NO_PERMISSIONS"),
+    // A key that the plugin does not know yet is looked for when this is over, not before.
+    literal("OIDC_JWKS_CACHE_TTL_SECONDS", "60"),
     // Whoever presents a token of a member of a group is a user, as one who logs in by the browser is.
     literal("OIDC_PROVISION_ON_BEARER_AUTH", "true"),
   ];
