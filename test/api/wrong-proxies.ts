@@ -1,13 +1,4 @@
-import {
-  changed,
-  type Document,
-  type Json,
-  ldapTemplate,
-  oidcInFull,
-  proxied,
-  proxyAlone,
-  smallest,
-} from "./documents.ts";
+import { type Document, type Json, ldapTemplate, oidcInFull, proxied, proxyAlone, smallest } from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 
 const small = wrong(smallest);
