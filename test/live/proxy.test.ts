@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
+import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { type Attempt, assertDocumented, claimed } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
@@ -92,6 +93,16 @@ test("the proxy alone", {
     assert.ok(inside.every(({ owner }) => owner === claimed));
     for (const { who, status, body } of attempts.filter((each) => !inside.includes(each)))
       assert.deepEqual([status, body], who === "a user without the group" ? [403, "page"] : [401, "JSON"], who);
+  });
+
+  await context.test("a real browser is led through the login to MLflow's page", { skip: lacksChromium }, async () => {
+    const { hostname } = new URL(issuer.url);
+    const person = { login: "alice", password: "of-alice" };
+    const screenshot = process.env["SCREENSHOT"];
+    const shown = { text: "Experiments", ...(screenshot !== undefined && { screenshot }) };
+    const { url, cookies } = await signInByChromium({ url: `${browserUrl}/`, issuer: hostname, ...person, ...shown });
+    assert.ok(url.startsWith(`${browserUrl}/`), url);
+    assert.ok(cookies.includes(`_${namespace}_${name}`), cookies.join());
   });
 
   await context.test("no header of the client's and no path is a way in", async () => {
