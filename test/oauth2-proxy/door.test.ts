@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { freePort } from "../control-plane/free-port.ts";
+import { certificateFor } from "../support/oidc/certificate.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { type Door, openDoor } from "./door.ts";
@@ -17,11 +20,16 @@ describe("the arguments of oauth2-proxy, on the real one", {
   let issuer: OidcIssuer;
   let door: Door;
   let port: number;
+  let otherPort: number;
+  let files: Record<string, string>;
+  let settings: ProxySettings;
+  const redirectTo = (port: number) => `http://127.0.0.1:${port}/oauth2/callback`;
   before(async () => {
-    port = await freePort();
+    [port, otherPort] = [await freePort(), await freePort()];
     issuer = await startOidcIssuer({
       clients: [
-        { id: "mlflow", secret: "of-mlflow", redirectUris: [`http://127.0.0.1:${port}/oauth2/callback`] },
+        { id: "mlflow", secret: "of-mlflow", redirectUris: [redirectTo(port), redirectTo(otherPort)] },
+        { id: "public", redirectUris: [redirectTo(otherPort)] },
         { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"] },
         { id: "stray", secret: "of-stray", audience: "mlflow" },
       ],
@@ -30,19 +38,16 @@ describe("the arguments of oauth2-proxy, on the real one", {
         { login: "bob", password: "of-bob", email: "bob@elsewhere.test" },
       ],
     });
-    door = await openDoor({
-      port,
-      authentication: { kubernetes: {} },
-      proxy: {
-        issuerUrl: issuer.url,
-        clientId: "mlflow",
-        clientSecret: { secretName: "client", key: "secret" },
-        ca: { configMapName: "ca" },
-        redirectUrl: `http://127.0.0.1:${port}/oauth2/callback`,
-        emailDomains: ["example.com"],
-      },
-      files: { [proxyFiles.clientSecret]: "of-mlflow", [proxyFiles.issuerAuthority]: issuer.ca },
-    });
+    settings = {
+      issuerUrl: issuer.url,
+      clientId: "mlflow",
+      clientSecret: { secretName: "client", key: "secret" },
+      ca: { configMapName: "ca" },
+      redirectUrl: redirectTo(port),
+      emailDomains: ["example.com"],
+    };
+    files = { [proxyFiles.issuerAuthority]: issuer.ca, [proxyFiles.clientSecret]: "of-mlflow" };
+    door = await openDoor({ port, authentication: { kubernetes: {} }, proxy: settings, files });
   });
   after(async () => {
     await door?.stop();
@@ -171,6 +176,53 @@ describe("the arguments of oauth2-proxy, on the real one", {
       assert.equal(guarded.taken().length, 2);
     } finally {
       await guarded.stop();
+    }
+  });
+
+  test("a session is renewed at the issuer when its time has come", async () => {
+    const renewed = await openDoor({
+      port: otherPort,
+      proxy: { ...settings, redirectUrl: redirectTo(otherPort), session: { refresh: "1s", expire: "1h" } },
+      files,
+    });
+    try {
+      const browser = webSession({ ca: issuer.ca });
+      await browser.signIn(`http://127.0.0.1:${otherPort}/`, "alice", "of-alice");
+      const before = issuer.asked.get("/token") ?? 0;
+      await sleep(1500);
+      assert.equal((await browser.open(`http://127.0.0.1:${otherPort}${search}`)).status, 200);
+      assert.equal(issuer.asked.get("/token"), before + 1);
+    } finally {
+      await renewed.stop();
+    }
+  });
+
+  test("a public client signs people in without a secret, by PKCE", async () => {
+    const { clientSecret: _, ...rest } = settings;
+    const open = await openDoor({
+      port: otherPort,
+      proxy: { ...rest, clientId: "public", redirectUrl: redirectTo(otherPort) },
+      files,
+    });
+    try {
+      const page = await webSession({ ca: issuer.ca }).signIn(`http://127.0.0.1:${otherPort}/`, "alice", "of-alice");
+      assert.equal(page.status, 200, page.body);
+      assert.equal(open.taken().length, 1);
+    } finally {
+      await open.stop();
+    }
+  });
+
+  test("with a certificate it speaks https and nothing else", async () => {
+    const certificate = await certificateFor("127.0.0.1");
+    const secured = await openDoor({ proxy: { ...settings, redirectUrl: undefined }, certificate, files });
+    try {
+      const answer = await webSession({ ca: certificate.ca }).send("GET", `https://127.0.0.1:${secured.port}${search}`);
+      assert.deepEqual([answer.status, answer.body.trim()], [401, "{}"]);
+      assert.equal((await raw(secured.port, "GET", search)).status, 400);
+      assert.deepEqual(secured.taken(), []);
+    } finally {
+      await secured.stop();
     }
   });
 });

@@ -11,6 +11,8 @@ import { proxyArguments } from "../../src/resources/proxy/arguments.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { inputs, server } from "../support/fixtures.ts";
+import type { Certificate } from "../support/oidc/certificate.ts";
+import { webSession } from "../support/oidc/web-session.ts";
 
 /** What came through to the place where MLflow would be. */
 export interface Passed {
@@ -35,11 +37,13 @@ export interface DoorOptions {
   readonly files: Readonly<Record<string, string>>;
   /** How its port is reached in `redirectUrl`. */
   readonly port?: number;
+  /** `spec.server.tls`. */
+  readonly certificate?: Certificate;
 }
 
 /** Starts it, and waits until it answers. Throws with its last words if it ends. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { proxy, authentication = { disabled: {} }, files, port = await freePort() } = options;
+  const { proxy, authentication = { disabled: {} }, files, port = await freePort(), certificate } = options;
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-door-"));
   const passed: Passed[] = [];
   const upstream = createServer((incoming, outgoing) => {
@@ -51,12 +55,20 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   await once(upstream, "listening");
   const address = upstream.address();
   const upstreamPort = typeof address === "object" ? address?.port : undefined;
-  for (const [path, content] of Object.entries({ [proxyFiles.cookieSecret]: "c".repeat(32), ...files })) {
+  for (const [path, content] of Object.entries({
+    [proxyFiles.cookieSecret]: "c".repeat(32),
+    ...(certificate && {
+      [`${proxyFiles.tls}/tls.crt`]: certificate.cert,
+      [`${proxyFiles.tls}/tls.key`]: certificate.key,
+    }),
+    ...files,
+  })) {
     await mkdir(join(directory, dirname(path)), { recursive: true });
     await writeFile(join(directory, path), content);
   }
   // Of what pods get, only addresses and the place of files differ.
-  const args = proxyArguments(inputs(server({ proxy, authentication })), proxy).map((argument) =>
+  const tls = certificate && { server: { tls: { secretName: "tls" } } };
+  const args = proxyArguments(inputs(server({ proxy, authentication, ...tls })), proxy).map((argument) =>
     argument
       .replace("0.0.0.0:4180", `127.0.0.1:${port}`)
       .replace("127.0.0.1:5000", `127.0.0.1:${upstreamPort}`)
@@ -76,7 +88,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    await answering(child, port);
+    await answering(child, port, certificate);
   } catch (error) {
     await stop();
     throw new Error(`oauth2-proxy does not serve:\n${log}`, { cause: error });
@@ -84,11 +96,14 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   return { port, taken: () => passed.splice(0), log: () => log, stop };
 }
 
-async function answering(child: ChildProcess, port: number): Promise<void> {
+async function answering(child: ChildProcess, port: number, certificate: Certificate | undefined): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt++) {
     if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}.`);
-    const answer = await fetch(`http://127.0.0.1:${port}/ping`).catch(() => undefined);
-    if (answer?.ok) return;
+    const url = `${certificate ? "https" : "http"}://127.0.0.1:${port}/ping`;
+    const answer = await webSession({ ca: certificate?.ca })
+      .send("GET", url)
+      .catch(() => undefined);
+    if (answer?.status === 200) return;
     await sleep(50);
   }
   throw new Error("It never answered.");
