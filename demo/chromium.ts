@@ -28,14 +28,24 @@ export async function chromium(report: (line: string) => void): Promise<string> 
   return "/usr/bin/chromium";
 }
 
+/** What the browser reaches besides this machine. */
+export interface Reaches {
+  readonly hosts?: readonly string[];
+  /** Takes any certificate, such as one of an authority of the tests. */
+  readonly unverified?: boolean;
+}
+
 /**
  * Opens an empty page of a browser with a profile of its own, which reaches this machine alone. It is spoken to over a
  * pipe, so that it listens nowhere.
  */
-export async function openPage(program: string, width: number, height: number): Promise<Page> {
+export async function openPage(program: string, width: number, height: number, reaches: Reaches = {}): Promise<Page> {
   const profile = await mkdtemp(join(tmpdir(), "mlflow-operator-chromium-"));
   const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
-  const alone = ["--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost"];
+  const { hosts = [], unverified = false } = reaches;
+  const rules = ["MAP * ~NOTFOUND", ...["localhost", ...hosts].map((host) => `EXCLUDE ${host}`)].join(", ");
+  const trusting = unverified ? ["--ignore-certificate-errors"] : [];
+  const alone = ["--disable-quic", `--host-resolver-rules=${rules}`, ...trusting];
   // Chromium's sandbox does not work for root, and it shows a page of our own only.
   const rooted = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   const looks = ["--headless", "--disable-gpu", "--hide-scrollbars", `--window-size=${width},${height}`];

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { imageDigests } from "./api/image-digests.ts";
+import { checkedProxyImage, defaultProxyImage } from "./api/proxy-version.ts";
 import type { ApiAccess } from "./client/api-access.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
 
@@ -16,6 +17,7 @@ const options = {
   "watch-namespaces": { type: "string" },
   "image-repository": { type: "string" },
   "image-digests": { type: "string" },
+  "proxy-image": { type: "string" },
   "cluster-domain": { type: "string" },
   "leader-elect": { type: "string" },
   "lease-namespace": { type: "string" },
@@ -32,6 +34,7 @@ MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
   --watch-namespaces <a,b>     work in these namespaces only, with Roles instead of a ClusterRole [all]
   --image-repository <name>    image of MLflow without tag [ghcr.io/mlflow-operator/mlflow-server]
   --image-digests <3.17.2=d,…> digests of it by version, in place of the tag [none]
+  --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.2 or newer [${defaultProxyImage}]
   --cluster-domain <domain>    DNS domain of Services [cluster.local]
   --leader-elect <true|false>  wait for the Lease before writing [true]
   --lease-namespace <name>     namespace of the Lease [the pod's, else default]
@@ -64,6 +67,7 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     namespaces,
     imageRepository: read("image-repository") ?? "ghcr.io/mlflow-operator/mlflow-server",
     imageDigests: imageDigests("--image-digests", read("image-digests")),
+    proxyImage: checkedProxyImage("--proxy-image", read("proxy-image") ?? defaultProxyImage),
     clusterDomain: read("cluster-domain") ?? "cluster.local",
     leaderElection: leaderElect === "true",
     leaseNamespace: read("lease-namespace") ?? nonEmpty(environment["POD_NAMESPACE"]) ?? "default",

@@ -10,4 +10,10 @@ export const defaults = {
   accessModes: ["ReadWriteOnce"],
   /** `pod.resources.requests`, each unless there is a limit of the same resource */
   requests: { cpu: "100m", memory: "512Mi" },
+  /** `proxy.resources.requests`, likewise */
+  proxyRequests: { cpu: "20m", memory: "64Mi" },
+  /** `proxy.session.refresh` */
+  sessionRefresh: "30m",
+  /** `proxy.session.expire` */
+  sessionExpire: "8h",
 } as const;

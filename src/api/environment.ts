@@ -74,6 +74,9 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   SESSION_COOKIE_SECURE: { instead: ofOidc },
   SESSION_COOKIE_SAMESITE: { instead: ofOidc },
   SESSION_TOKEN_ENCRYPTION_KEY: { instead: ofOidc },
+  KUBERNETES_SERVICE_HOST: { instead: "it decides which API server is asked about callers" },
+  KUBERNETES_SERVICE_PORT: { instead: "it decides which API server is asked about callers" },
+  KUBECONFIG: { instead: "it decides which API server is asked about callers" },
   AWS_CA_BUNDLE: { instead: "use artifactStore.s3.ca" },
   AWS_ENDPOINT_URL: closed("use artifactStore.s3.endpointUrl"),
   AWS_ENDPOINT_URL_S3: closed("use artifactStore.s3.endpointUrl"),
@@ -127,6 +130,7 @@ export const reservedPrefixes: Readonly<
     ]),
   },
   OIDC_: { instead: ofOidc, neutral: {} },
+  MLFLOW_K8S_: { instead: "use authentication.kubernetes", neutral: {} },
   _MLFLOW_: {
     instead: "it is internal to MLflow",
     neutral: empty("_MLFLOW_", [

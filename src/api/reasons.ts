@@ -130,9 +130,29 @@ export const reasons = {
     remedy: "Add the key, or name another.",
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  AuthenticationUnknown: {
+    meaning: "The spec names no way of authentication that this operator knows.",
+    remedy: "Install the CustomResourceDefinition that goes with the operator, and apply the server again.",
+  },
   InvalidCertificateAuthority: {
     meaning: "A certificate authority that the spec names is not PEM certificates.",
     remedy: "Write the certificates, from -----BEGIN CERTIFICATE----- on, as the message says.",
+  },
+  IssuerUnreachable: {
+    meaning: "An issuer of tokens does not answer as one. New pods wait; those that run go on.",
+    remedy: "Check the URL, DNS, network policies and the issuer; it is tried again by itself.",
+  },
+  IssuerUntrusted: {
+    meaning: "An issuer's certificate is not trusted.",
+    remedy: "Name its certificate authority in `spec.proxy.ca`.",
+  },
+  IssuerMismatch: {
+    meaning: "An issuer calls itself by another name, if only by a slash at the end.",
+    remedy: "Write the name as the message quotes it.",
+  },
+  IssuerForbidden: {
+    meaning: "An issuer does not tell its keys without a credential, as the API server does by default.",
+    remedy: "Bind the ClusterRole `system:service-account-issuer-discovery` to the group `system:unauthenticated`.",
   },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",

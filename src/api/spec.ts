@@ -4,9 +4,10 @@ import { authentication } from "./fields/authentication.ts";
 import { backendStore } from "./fields/backend-store.ts";
 import { image } from "./fields/image.ts";
 import { extraAnnotations, pod } from "./fields/pod.ts";
+import { proxy } from "./fields/proxy.ts";
 import { demanded, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
-import { supportedVersions } from "./versions.ts";
+import { kubernetesVersions, supportedVersions } from "./versions.ts";
 
 const onSqlite = "has(self.backendStore) && has(self.backendStore.sqlite)";
 const onVolume = "has(self.artifactStore) && has(self.artifactStore.persistentVolume)";
@@ -50,6 +51,7 @@ export const mlflowServerSpec = z
     backendStore,
     artifactStore,
     authentication,
+    proxy: proxy.optional(),
   })
   .meta({
     description: "What shall run.",
@@ -76,6 +78,22 @@ export const mlflowServerSpec = z
         message:
           "the SQLite file shares the artifact volume: set size and storageClassName on artifactStore.persistentVolume, and leave sqlite: {}",
         fieldPath: ".backendStore.sqlite",
+      },
+      {
+        rule: `!(has(self.authentication) && has(self.authentication.kubernetes) && has(self.version) && !(self.version in ${JSON.stringify(kubernetesVersions)}))`,
+        message: `authentication.kubernetes needs version ${kubernetesVersions.join(", ")}: the plugin starts with no other`,
+        fieldPath: ".authentication.kubernetes",
+      },
+      {
+        rule: "!has(self.proxy) || !has(self.authentication) || has(self.authentication.kubernetes) || has(self.authentication.disabled)",
+        message:
+          "proxy goes with authentication.kubernetes, or with authentication.disabled where the proxy alone decides: one Authorization header cannot carry the proxy's token and MLflow's own credential. Use one of these, or leave out proxy",
+        fieldPath: ".proxy",
+      },
+      {
+        rule: "!has(self.proxy) || !has(self.server) || !has(self.server.allowedHosts)",
+        message: "behind the proxy MLflow sees no Host header of clients: leave out server.allowedHosts",
+        fieldPath: ".server.allowedHosts",
       },
     ),
   });

@@ -56,7 +56,7 @@ export const mlflowServerStatus = z
       .max(64)
       .meta({
         description:
-          "Who is let in: Basic (users with passwords), LDAP (users of a directory), OIDC (users of an OpenID Connect issuer) or Disabled (everybody).",
+          "Who is let in: Basic (users with passwords), LDAP (users of a directory), OIDC (users of an OpenID Connect issuer), Kubernetes (tokens that the API server accepts), Proxy (whom the proxy lets in; Proxy+Kubernetes: and Kubernetes allows it), or Disabled (everybody).",
       })
       .exactOptional(),
     adminSecret: z

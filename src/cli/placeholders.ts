@@ -17,6 +17,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
       flaskSecretKey: generated("flask-secret-key"),
       kekPassphrase: generated("kek-passphrase"),
       webhookKey: generated("webhook-key"),
+      ...(server.spec.proxy !== undefined && { cookieSecret: generated("cookie-secret") }),
     },
     ...(administratorOf(server)?.generated && {
       generatedAdmin: { username: "admin", password: generated("password") },

@@ -2,13 +2,15 @@ import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { dump, loadAll } from "js-yaml";
 import { imageDigests } from "../api/image-digests.ts";
+import { checkedProxyImage, defaultProxyImage } from "../api/proxy-version.ts";
 import type { MlflowServer } from "../api/server.ts";
 import { validate } from "../api/validation.ts";
 import { desired } from "../resources/index.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { placeholderInputs, presentable } from "./placeholders.ts";
 
-export const renderHelp = `mlflow-operator render -f <file> [-f <file> …] [--image-repository <name>] [--image-digests <3.17.2=sha256:…>] [--cluster-domain <domain>]
+export const renderHelp = `mlflow-operator render -f <file> [-f <file> …] [--image-repository <name>] [--image-digests <3.17.2=sha256:…>] [--proxy-image <image>]
+                       [--cluster-domain <domain>]
 
 Prints, as YAML documents, what the operator would apply for each MlflowServer of the files (- is standard input), without
 a cluster. The database migration is taken as complete; generated secrets, what comes from Secrets, and hashes of them are
@@ -33,6 +35,7 @@ export async function render(args: readonly string[], streams: Streams): Promise
         filename: { type: "string", short: "f", multiple: true },
         "image-repository": { type: "string", default: "ghcr.io/mlflow-operator/mlflow-server" },
         "image-digests": { type: "string" },
+        "proxy-image": { type: "string", default: defaultProxyImage },
         "cluster-domain": { type: "string", default: "cluster.local" },
         help: { type: "boolean", short: "h" },
       },
@@ -47,6 +50,7 @@ export async function render(args: readonly string[], streams: Streams): Promise
       installation: {
         imageRepository: values["image-repository"],
         imageDigests: imageDigests("--image-digests", values["image-digests"]),
+        proxyImage: checkedProxyImage("--proxy-image", values["proxy-image"]),
         clusterDomain: values["cluster-domain"],
       },
     };

@@ -13,6 +13,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { invalidAuthority } from "./invalid-authority.ts";
 import { invalidClientSecret } from "./invalid-client-secret.ts";
+import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
 
 /** A reason to write nothing until a person, or another controller, has done something; undefined: none. */
@@ -20,6 +21,7 @@ export type Blocker = (facts: Facts) => Cause | undefined;
 
 /** In the order in which a person would want to hear of them. */
 const blockers: readonly Blocker[] = [
+  unknownAuthentication,
   missingReference,
   downgrade,
   invalidUri,
@@ -30,6 +32,7 @@ const blockers: readonly Blocker[] = [
   invalidAuthority,
   invalidSearcher,
   invalidClientSecret,
+  invalidCookieSecret,
   openVariable,
 ];
 
@@ -40,6 +43,19 @@ export function firstBlocker(facts: Facts): Cause | undefined {
     if (cause !== undefined) return cause;
   }
   return undefined;
+}
+
+/**
+ * An older CustomResourceDefinition takes away what it does not know, and leaves an `authentication: {}`. The server must
+ * not become an open one by that.
+ */
+function unknownAuthentication({ server }: Facts): Cause | undefined {
+  if (Object.values(server.spec.authentication).some((way) => way !== undefined)) return undefined;
+  return {
+    reason: "AuthenticationUnknown",
+    message:
+      "spec.authentication names no way that this operator knows: install the CustomResourceDefinition that goes with the operator, and apply the server again",
+  };
 }
 
 function missingReference({ server, references }: Facts): Cause | undefined {

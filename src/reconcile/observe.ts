@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
@@ -64,11 +64,20 @@ function sessionKeys(server: MlflowServer, owned: readonly Owned[], references: 
     own === undefined
       ? secretNamed(owned, objectNames.session(server.metadata.name))
       : references.secrets.get(own.secretName);
+  const cookieSecret =
+    decoded(stored?.data, dataKeys.cookieSecret) ?? (server.spec.proxy === undefined ? undefined : letters(32));
   return {
     flaskSecretKey: decoded(stored?.data, dataKeys.flaskSecretKey) ?? randomBytes(32).toString("base64url"),
     kekPassphrase: decoded(stored?.data, dataKeys.kekPassphrase) ?? randomBytes(32).toString("base64url"),
     webhookKey: decoded(stored?.data, dataKeys.webhookKey) ?? fernetKey(),
+    ...(cookieSecret !== undefined && { cookieSecret }),
   };
+}
+
+/** Random letters and digits: oauth2-proxy takes each character as a byte of the key. */
+function letters(count: number): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  return Array.from({ length: count }, () => alphabet[randomInt(alphabet.length)]).join("");
 }
 
 /** 32 bytes in URL-safe base64 with padding, as cryptography's Fernet takes it. */

@@ -46,7 +46,7 @@ function startTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined
     case "ErrImageNeverPull":
       return {
         reason: "ImagePullFailed",
-        message: `image ${container.image} cannot be pulled: ${brief(waiting.message)}. Check spec.image and its pullSecrets`,
+        message: `image ${container.image} cannot be pulled: ${brief(waiting.message)}. Check ${fieldOf(container)}.image and its pullSecrets`,
       };
     case "CreateContainerConfigError":
     case "CreateContainerError":
@@ -64,7 +64,7 @@ function endTrouble(pod: Pod, container: V1ContainerStatus, ended: End | undefin
   if (ended.reason === "OOMKilled") {
     return {
       reason: "OutOfMemory",
-      message: `container ${container.name} of pod ${pod.metadata.name} needs more memory than it may use. Raise spec.pod.resources.limits.memory, or lower spec.server.workers`,
+      message: `container ${container.name} of pod ${pod.metadata.name} needs more memory than it may use. Raise ${container.name === "oauth2-proxy" ? "spec.proxy.resources.limits.memory" : "spec.pod.resources.limits.memory, or lower spec.server.workers"}`,
     };
   }
   return reportedFailure(ended.message) ?? crash(pod, container, ended.exitCode);
@@ -84,6 +84,11 @@ function endOfServer({ state, lastState, ready, restartCount }: V1ContainerStatu
 function endOfTask({ state, lastState }: V1ContainerStatus): End | undefined {
   const ended = state?.terminated ?? lastState?.terminated;
   return ended?.exitCode === 0 ? undefined : ended;
+}
+
+/** Where the spec says what a container is. */
+function fieldOf({ name }: V1ContainerStatus): string {
+  return name === "oauth2-proxy" ? "spec.proxy" : "spec";
 }
 
 function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause {

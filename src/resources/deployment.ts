@@ -1,6 +1,5 @@
-import type { V1Container, V1ResourceRequirements, V1TopologySpreadConstraint } from "@kubernetes/client-node";
+import type { V1Container, V1TopologySpreadConstraint } from "@kubernetes/client-node";
 import { defaults } from "../api/defaults.ts";
-import type { PodSettings } from "../api/fields/pod.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { authenticationOf } from "./authentication/index.ts";
@@ -9,28 +8,22 @@ import { inputsHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { migrationJob } from "./migration-job.ts";
 import { objectNames, port } from "./names.ts";
+import { computeResources } from "./pod/compute-resources.ts";
 import { environment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
-import { podSpec } from "./pod/pod-spec.ts";
+import { type Containers, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { authFiles, certificate, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
+import { proxyContainer } from "./proxy/container.ts";
+import { issuerAuthorities, proxyMounts } from "./proxy/files.ts";
+import { issuerCheck } from "./proxy/issuer-check.ts";
 
 /** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(inputs: Inputs): Deployment {
   const { server } = inputs;
   const { pod, replicas, hibernate, version } = server.spec;
   const migration = migrationJob(inputs);
-  const authentication = authenticationOf(inputs);
-  const mounted = [
-    temporary(inputs),
-    ...data(inputs),
-    ...authFiles(inputs, authentication),
-    ...authentication.mounted,
-    ...certificate(inputs),
-    ...databaseAuthorities(inputs, authentication),
-    ...storeAuthorities(inputs),
-  ];
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -52,7 +45,7 @@ export function deployment(inputs: Inputs): Deployment {
           annotations: { ...pod?.annotations, [annotation.inputs]: inputsHash(inputs) },
         },
         spec: {
-          ...podSpec(inputs, container(inputs), mounted),
+          ...podSpec(inputs, containers(inputs)),
           terminationGracePeriodSeconds: 60,
           topologySpreadConstraints: spread(inputs),
         },
@@ -68,8 +61,31 @@ function hasExclusiveVolume({ server }: Inputs): boolean {
   return !persistentVolume.accessModes?.includes("ReadWriteMany") || server.spec.backendStore.sqlite !== undefined;
 }
 
+/** MLflow, and the proxy where there is one. */
+function containers(inputs: Inputs): Containers {
+  const { proxy } = inputs.server.spec;
+  const authentication = authenticationOf(inputs);
+  const mlflow = {
+    container: container(inputs),
+    mounted: [
+      temporary(inputs),
+      ...data(inputs),
+      ...authFiles(inputs, authentication),
+      ...authentication.mounted,
+      ...certificate(inputs),
+      ...databaseAuthorities(inputs, authentication),
+      ...storeAuthorities(inputs),
+    ],
+  };
+  if (proxy === undefined) return { together: [mlflow] };
+  return {
+    before: [{ container: issuerCheck(inputs), mounted: issuerAuthorities(inputs) }],
+    together: [mlflow, { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) }],
+  };
+}
+
 function container(inputs: Inputs): V1Container {
-  const { pod, server: settings, image } = inputs.server.spec;
+  const { pod, proxy, server: settings, image } = inputs.server.spec;
   const envFrom = environmentFrom(inputs);
   const args = [...authenticationOf(inputs).args, ...(settings?.extraArgs ?? [])];
   return {
@@ -82,19 +98,13 @@ function container(inputs: Inputs): V1Container {
     ...(args.length > 0 && { args }),
     env: environment(inputs),
     ...(envFrom.length > 0 && { envFrom }),
-    ports: [{ name: "http", containerPort: port, protocol: "TCP" }],
-    resources: resources(pod?.resources),
+    ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),
+    resources: computeResources(defaults.requests, pod?.resources),
     ...probes(inputs),
-    // Endpoints and load balancers learn of the end of a pod while it still answers.
-    lifecycle: { preStop: { sleep: { seconds: 5 } } },
+    // Endpoints and load balancers learn of the end of a pod while it still answers; the proxy's last requests end before it.
+    lifecycle: { preStop: { sleep: { seconds: proxy === undefined ? 5 : 10 } } },
     securityContext: containerSecurityContext,
   };
-}
-
-/** A default request is left out beside a limit of the same resource, which it might be above; then that is the request. */
-function resources({ requests, limits }: NonNullable<PodSettings["resources"]> = {}): V1ResourceRequirements {
-  const byDefault = Object.entries(defaults.requests).filter(([name]) => limits?.[name] === undefined);
-  return { requests: { ...Object.fromEntries(byDefault), ...requests }, ...(limits && { limits }) };
 }
 
 function spread({ server }: Inputs): V1TopologySpreadConstraint[] {

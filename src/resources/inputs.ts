@@ -8,6 +8,8 @@ export interface Installation {
   readonly imageRepository: string;
   /** Of the MLflow image, by version: such a digest stands for the tag where a server names no image of its own. */
   readonly imageDigests?: ImageDigests | undefined;
+  /** Image of oauth2-proxy with tag or digest: `quay.io/oauth2-proxy/oauth2-proxy:v7.15.3`. */
+  readonly proxyImage: string;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;
 }
@@ -20,6 +22,8 @@ export interface SessionKeys {
   readonly kekPassphrase: string;
   /** Fernet key (32 bytes, URL-safe base64): encrypts webhook secrets in the database. */
   readonly webhookKey: string;
+  /** Encrypts and signs the proxy's sessions (32 letters and digits); undefined where the server never had a proxy. */
+  readonly cookieSecret?: string;
 }
 
 /** User name and password of the first administrator. */

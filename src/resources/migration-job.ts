@@ -38,7 +38,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   const authorities = databaseAuthorities(inputs, authenticationOf(inputs));
   const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...authorities];
   const check = artifactCheck(inputs, program(inputs));
-  const pod = podSpec(inputs, container(inputs, mode), mounted);
+  const pod = podSpec(inputs, { together: [{ container: container(inputs, mode), mounted }] });
   const spec = {
     ...pod,
     ...(check && {

@@ -21,6 +21,7 @@ export const dataKeys = {
   flaskSecretKey: "flask-secret-key",
   kekPassphrase: "kek-passphrase",
   webhookKey: "webhook-key",
+  cookieSecret: "cookie-secret",
   backendStoreUri: "backend-store-uri",
   basicAuthIni: "basic_auth.ini",
   oidcUsersUri: "oidc-users-db-uri",
@@ -33,6 +34,9 @@ export const dataKeys = {
 
 /** The port of MLflow in its container, and of the Service. */
 export const port = 5000;
+
+/** The port of the proxy in its container. */
+export const proxyPort = 4180;
 
 /** Where clients in the cluster find the server. */
 export function serviceUrl({ metadata, spec }: MlflowServer): string {

@@ -13,6 +13,8 @@ export interface Reference {
   readonly optional: boolean;
   /** Whether what the key holds must be PEM certificates. */
   readonly isAuthority?: true;
+  /** Whether what runs reads it again by itself, so that a change needs no new pods. */
+  readonly isReread?: boolean;
 }
 
 export function secretReference(name: string, keys: readonly string[], path: string, optional = false): Reference {

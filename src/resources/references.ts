@@ -1,6 +1,7 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { authenticationReferences } from "./authentication/index.ts";
 import { dataKeys } from "./names.ts";
+import { proxyReferences } from "./proxy/files.ts";
 import {
   authorityReferences,
   configMapReference,
@@ -9,7 +10,7 @@ import {
   secretReference,
 } from "./reference.ts";
 
-/** All Secrets and ConfigMaps that a spec names. A change of any of them rolls the pods. */
+/** All Secrets and ConfigMaps that a spec names. A change of any of them rolls the pods, but for those that are read again. */
 export function referencesOf(spec: MlflowServerSpec): Reference[] {
   const { backendStore, artifactStore } = spec;
   return [
@@ -24,6 +25,7 @@ export function referencesOf(spec: MlflowServerSpec): Reference[] {
         ]
       : []),
     ...authenticationReferences(spec),
+    ...proxyReferences(spec),
     ...storeReferences(artifactStore),
     ...serverReferences(spec.server),
   ];

@@ -11,5 +11,6 @@ export function sessionSecret({ server, session }: Inputs): Secret | undefined {
     [dataKeys.flaskSecretKey]: session.flaskSecretKey,
     [dataKeys.kekPassphrase]: session.kekPassphrase,
     [dataKeys.webhookKey]: session.webhookKey,
+    ...(session.cookieSecret !== undefined && { [dataKeys.cookieSecret]: session.cookieSecret }),
   });
 }

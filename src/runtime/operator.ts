@@ -15,6 +15,7 @@ export interface OperatorOptions {
   readonly version: string;
   readonly imageRepository: string;
   readonly imageDigests?: ImageDigests | undefined;
+  readonly proxyImage: string;
   readonly clusterDomain: string;
   /** Namespaces to work in; all without it. */
   readonly namespaces: readonly string[] | undefined;
@@ -64,6 +65,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     installation: {
       imageRepository: options.imageRepository,
       imageDigests: options.imageDigests,
+      proxyImage: options.proxyImage,
       clusterDomain: options.clusterDomain,
     },
     namespaces: options.namespaces,

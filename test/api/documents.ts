@@ -261,6 +261,48 @@ export const oidcOtherwise: Document = changed(oidcInFull, {
     "http://keycloak-service.keycloak:8080/realms/master/.well-known/openid-configuration",
 });
 
+/** Kubernetes behind the proxy, with every field of both. */
+export const proxied: Document = changed(smallest, {
+  "spec.authentication": { kubernetes: { authorization: "CallerToken" } },
+  "spec.proxy": {
+    image: {
+      repository: "registry.example.com/oauth2-proxy",
+      tag: "v7.15.2-alpine",
+      digest: `sha256:${"1".repeat(64)}`,
+      pullPolicy: "Never",
+      pullSecrets: ["mirror"],
+    },
+    resources: { requests: { cpu: "50m" }, limits: { memory: "128Mi" } },
+    issuerUrl: "https://dex.example.com:5554/dex/",
+    clientId: "mlflow",
+    clientSecret: { secretName: "client", key: "secret" },
+    ca: { configMapName: "dex-ca", key: "ca.pem" },
+    redirectUrl: "https://mlflow.example.com:8443/oauth2/callback",
+    emailDomains: ["example.com", ".example.org"],
+    allowedGroups: ["mlflow", "cn=data science"],
+    extraJwtIssuers: ["https://ci.example.com/_services/token=mlflow"],
+    acceptServiceAccountTokens: {
+      issuer: "https://kubernetes.default.svc",
+      audience: "https://kubernetes.default.svc",
+    },
+    session: { refresh: "90s", expire: "2h" },
+    extraArgs: ["--scope=openid email groups", "--prompt=login", "--oidc-groups-claim=roles"],
+  },
+});
+
+/** The proxy alone, with as little as it needs, and what `proxied` cannot have. */
+export const proxyAlone: Document = changed(smallest, {
+  "spec.authentication": { disabled: {} },
+  "spec.proxy": {
+    issuerUrl: "https://dex.example.com/dex",
+    clientId: "mlflow",
+    ca: { secretName: "dex-ca" },
+    redirectUrl: "http://localhost:5000/oauth2/callback",
+    skipJwtBearerTokens: false,
+    emailDomains: ["*"],
+  },
+});
+
 /** All of the above: between them they have every field. */
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
@@ -273,6 +315,8 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   ldapOtherwise,
   oidcInFull,
   oidcOtherwise,
+  proxied,
+  proxyAlone,
 };
 
 /** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */

@@ -44,13 +44,13 @@ export const wrongDocuments: readonly Wrong[] = [
     "an empty authentication",
     { "spec.authentication": {} },
     "spec.authentication",
-    "exactly one of basic, ldap, oidc, disabled",
+    "exactly one of basic, ldap, oidc, kubernetes, disabled",
   ),
   small(
     "two authentications",
     { "spec.authentication.disabled": {} },
     "spec.authentication",
-    "exactly one of basic, ldap, oidc, disabled",
+    "exactly one of basic, ldap, oidc, kubernetes, disabled",
   ),
   small("replicas on sqlite", { "spec.replicas": 2 }, "spec.replicas", "use backendStore.postgresql, or replicas: 1"),
   onVolume(

@@ -7,7 +7,11 @@ export interface ClientPod {
   readonly image: string;
   readonly trackingUri: string;
   /** A Secret with the keys username and password. They reach the client by its environment, never by arguments. */
-  readonly loginSecret: string;
+  readonly loginSecret?: string;
+  /** A Secret with the key `token`, likewise. */
+  readonly tokenSecret?: string;
+  /** The ServiceAccount of the pod, whose token the client sends. */
+  readonly serviceAccount?: string;
   /** A Secret whose key `ca.crt` the server's certificate is checked against; absent for http. */
   readonly authoritySecret?: string;
 }
@@ -16,12 +20,15 @@ export interface ClientPod {
  * A pod that waits, so that scripts can be run in it by `kubectl exec`, under the restricted standard. Only /tmp can be
  * written to.
  */
-export function clientPod({ name, image, trackingUri, loginSecret, authoritySecret }: ClientPod): Draft {
-  const login = (key: string) => ({ valueFrom: { secretKeyRef: { name: loginSecret, key } } });
+export function clientPod(client: ClientPod): Draft {
+  const { name, image, trackingUri, loginSecret, tokenSecret, serviceAccount, authoritySecret } = client;
+  const from = (variable: string, secret: string | undefined, key: string) =>
+    secret === undefined ? [] : [{ name: variable, valueFrom: { secretKeyRef: { name: secret, key } } }];
   return {
     metadata: { name },
     spec: {
-      automountServiceAccountToken: false,
+      automountServiceAccountToken: serviceAccount !== undefined,
+      ...(serviceAccount !== undefined && { serviceAccountName: serviceAccount }),
       enableServiceLinks: false,
       terminationGracePeriodSeconds: 1,
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
@@ -37,8 +44,10 @@ export function clientPod({ name, image, trackingUri, loginSecret, authoritySecr
           command: ["sleep", "infinity"],
           env: [
             { name: "MLFLOW_TRACKING_URI", value: trackingUri },
-            { name: "MLFLOW_TRACKING_USERNAME", ...login("username") },
-            { name: "MLFLOW_TRACKING_PASSWORD", ...login("password") },
+            ...from("MLFLOW_TRACKING_USERNAME", loginSecret, "username"),
+            ...from("MLFLOW_TRACKING_PASSWORD", loginSecret, "password"),
+            ...from("MLFLOW_TRACKING_TOKEN", tokenSecret, "token"),
+            ...(serviceAccount === undefined ? [] : [{ name: "MLFLOW_TRACKING_AUTH", value: "kubernetes" }]),
             { name: "HOME", value: "/tmp" },
             ...(authoritySecret === undefined
               ? []

@@ -43,17 +43,18 @@ export interface LiveScene {
 /** Seconds after which a test gives up: many times what a machine needs that has nothing else to do. */
 export const patience = 600;
 
-/** Sets a scene that ends with the test. The operator's log is shown where the test fails. */
-export async function liveScene(context: TestContext): Promise<LiveScene> {
+/** Sets a scene that ends with the test. The operator's log is shown where the test fails. `withProxy`: with oauth2-proxy's image. */
+export async function liveScene(context: TestContext, { withProxy = false } = {}): Promise<LiveScene> {
   const cluster = await liveCluster();
   await installed(cluster);
   const namespace = await freshNamespace(cluster);
   const identity = await operatorIdentity(cluster, namespace, [namespace]);
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
+  const proxyImage = withProxy ? await imageReference(cluster, "oauth2-proxy") : undefined;
   const startOperator = () =>
     operatorInProcess(
       { namespace, credentials: identity.credentials() },
-      { imageRepository: image.slice(0, image.lastIndexOf(":")) },
+      { imageRepository: image.slice(0, image.lastIndexOf(":")), ...(proxyImage !== undefined && { proxyImage }) },
     );
   let operator = await startOperator();
   const own = objects(cluster, namespace);

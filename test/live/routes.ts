@@ -5,18 +5,18 @@ export interface Route {
 }
 
 /**
- * For Python in an MLflow container with basic authentication: prints the routes of the very application that serves
+ * For Python in an MLflow container: prints the routes of the very application that serves
  * there, those of FastAPI and those of the Flask application that is mounted in it, as JSON. What kind of application it
  * is, is decided by variables that `mlflow server` sets for uvicorn alone, so they are taken over from that process.
  * Earlier releases of FastAPI copy the routes of a router that is included; later ones (0.165) keep the router.
  */
-export const routesProgram = `
+const programOf = (application: string) => `
 import glob, json, os, sys
 for process in glob.glob("/proc/[0-9]*"):
     if b"uvicorn" in open(process + "/cmdline", "rb").read():
         pairs = open(process + "/environ", "rb").read().decode().split("\\0")
         os.environ.update(pair.split("=", 1) for pair in pairs if "=" in pair)
-from mlflow.server.auth import create_app
+${application}
 from mlflow.server import app as flask_app
 found = set()
 def walk(routes, prefix=""):
@@ -35,6 +35,12 @@ for rule in flask_app.url_map.iter_rules():
         found.add((method, rule.rule))
 json.dump({"fastapi": fastapi, "routes": sorted(found)}, sys.stdout)
 `;
+
+/** Where MLflow authenticates by passwords. */
+export const routesProgram = programOf("from mlflow.server.auth import create_app");
+
+/** Where it does not. */
+export const plainRoutesProgram = programOf("from mlflow.server.fastapi_app import app\ncreate_app = lambda: app");
 
 /** Reads what {@link routesProgram} printed; preflights and HEAD, which go with another method, are left out. */
 export function routesIn(output: string): { readonly fastapi: number; readonly routes: readonly Route[] } {

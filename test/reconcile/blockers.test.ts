@@ -29,6 +29,10 @@ const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
 };
 const reason = (...args: Parameters<typeof cause>) => cause(...args)?.reason;
 
+test("a spec of which the way of authentication is lost makes no open server", () => {
+  assert.equal(reason(server({ authentication: {} })), "AuthenticationUnknown");
+});
+
 describe("what is missing", () => {
   const withDatabase = server({ backendStore: { postgresql } });
   const db = { username: "mlflow", password: "p" };
@@ -188,5 +192,45 @@ describe("what cannot work", () => {
     const of = server({ version: "3.16.1" }, { status: { version: "3.17.2" } });
     assert.equal(reason(of), "DowngradeRefused");
     assert.equal(reason(server({}, { status: { version: "3.16.1" } })), undefined);
+  });
+});
+
+describe("what the proxy would crash on", () => {
+  const proxy = { issuerUrl: "https://dex.example.com", clientId: "mlflow" };
+  const authentication = { disabled: {} };
+  const client = server({ authentication, proxy: { ...proxy, clientSecret: { secretName: "client", key: "secret" } } });
+
+  test("a client secret with a line break at its end, or none at all", () => {
+    for (const text of ["secret\n", ""]) {
+      const found = cause(client, secret("client", { secret: text }));
+      assert.equal(found?.reason, "InvalidSecret", JSON.stringify(text));
+      assert.match(found?.message ?? "", /key secret of Secret client/);
+    }
+    assert.equal(cause(client, secret("client", { secret: "secret" })), undefined);
+  });
+
+  test("an authority that is no certificate", () => {
+    const of = server({ authentication, proxy: { ...proxy, ca: { configMapName: "ca" } } });
+    const broken = "-----BEGIN CERTIFICATE-----\nreplace\n-----END CERTIFICATE-----\n";
+    for (const text of ["", "certificates", broken]) {
+      const found = cause(of, configMap("ca", { "ca.crt": text }));
+      assert.equal(found?.reason, "InvalidCertificateAuthority", text);
+      assert.match(found?.message ?? "", /ca\.crt of ConfigMap ca/);
+    }
+  });
+
+  test("a cookie secret of one's own that is no key; without a proxy nobody asks for it", () => {
+    const keys = { "flask-secret-key": "f".repeat(16), "kek-passphrase": "k".repeat(16), "webhook-key": "x" };
+    const settings = { sessionSecret: { secretName: "own" } };
+    const own = server({ authentication, proxy, server: settings });
+    assert.equal(reason(own, secret("own", keys)), "SecretKeyMissing");
+    const found = inputs(own, [secret("own", { ...keys, "cookie-secret": "short" })]);
+    const { installation, references } = found;
+    const facts = {
+      ...{ server: own, owned: [], foreign: [], references, installation, isOverruled: () => false, now: new Date(0) },
+      inputs: { ...found, session: { ...found.session, cookieSecret: "short" } },
+    };
+    assert.match(firstBlocker(facts)?.message ?? "", /cookie-secret is not 32 letters and digits/);
+    assert.equal(reason(server({ authentication, server: settings }), secret("own", keys)), undefined);
   });
 });

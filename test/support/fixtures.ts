@@ -46,11 +46,16 @@ export function configMap(name: string, data: Record<string, string>): ConfigMap
 export function inputs(of: MlflowServer = server(), references: readonly (Secret | ConfigMap)[] = []): Inputs {
   return {
     server: of,
-    installation: { imageRepository: "example.com/mlflow", clusterDomain: "cluster.local" },
+    installation: {
+      imageRepository: "example.com/mlflow",
+      proxyImage: "example.com/oauth2-proxy:v7.15.3",
+      clusterDomain: "cluster.local",
+    },
     session: {
       flaskSecretKey: "flask-secret-key-of-tests",
       kekPassphrase: "kek-passphrase-of-tests",
       webhookKey: `${"w".repeat(43)}=`,
+      ...(of.spec.proxy !== undefined && { cookieSecret: "c".repeat(32) }),
     },
     references: {
       secrets: new Map(references.flatMap((each) => (each.kind === "Secret" ? [[each.metadata.name, each]] : []))),

@@ -25,6 +25,7 @@ export async function operatorInProcess(
     credentials,
     version: "test",
     imageRepository: "registry.example.com/mlflow-server",
+    proxyImage: "registry.example.com/oauth2-proxy:v7.15.3",
     clusterDomain: "cluster.local",
     namespaces: [namespace],
     leaderElection: false,

@@ -70,6 +70,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- join "," $pairs }}
 {{- end }}
 
+{{- define "mlflow-operator.proxyImage" -}}
+{{- with .Values.proxyImage }}
+{{- $repository := printf "%s/%s" (default .registry $.Values.imageRegistry | trimSuffix "/") .repository }}
+{{- if .digest }}
+{{- printf "%s@%s" $repository .digest }}
+{{- else }}
+{{- printf "%s:%s" $repository .tag }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "mlflow-operator.mlflowRepository" -}}
 {{- with .Values.mlflowImage }}
 {{- printf "%s/%s" (default .registry $.Values.imageRegistry | trimSuffix "/") .repository }}

@@ -27,31 +27,45 @@ const basic = z
     ...mayBeEmpty,
   });
 
+const kubernetes = z
+  .strictObject({
+    authorization: z
+      .enum(["CallerToken"])
+      .meta({
+        description:
+          "CallerToken (default): the token that the caller presents is shown to the API server, which says what its owner may do in the server's namespace.",
+      })
+      .optional(),
+  })
+  .meta({
+    description:
+      "Kubernetes decides by RBAC: the rights are those on mlflow.kubeflow.org in the server's namespace, the credential is a token that the API server accepts. MLflow sees these tokens. Example: kubernetes: {}.",
+    ...mayBeEmpty,
+  });
+
+const choices = ["basic", "ldap", "oidc", "kubernetes", "disabled"];
+const remedy =
+  "write basic: {} for users with passwords, ldap for those of a directory, oidc for those of an issuer, or kubernetes: {} for tokens of Kubernetes; an open server must be asked for by disabled: {}";
+
 /** Who may come in. */
 export const authentication = z
   .strictObject({
     basic: basic.optional(),
     ldap: ldap.optional(),
     oidc: oidc.optional(),
+    kubernetes: kubernetes.optional(),
     disabled: z
       .strictObject({})
       .meta({
         description:
-          "Nobody is asked who they are: whoever reaches the Service may read, change and delete everything. Example: disabled: {}.",
+          "MLflow asks nobody who they are: whoever gets past the proxy, or without one whoever reaches the Service, may read, change and delete everything. Example: disabled: {}.",
       })
       .optional(),
   })
   .meta({
-    description: "Who may come in. Exactly one of basic, ldap, oidc and disabled.",
-    ...demanded(
-      "write basic: {} for users with passwords, ldap for those of a directory, or oidc for those of an issuer; an open server must be asked for by disabled: {}",
-    ),
-    ...rules(
-      exactlyOneOf(
-        ["basic", "ldap", "oidc", "disabled"],
-        "write basic: {} for users with passwords, ldap for those of a directory, or oidc for those of an issuer; an open server must be asked for by disabled: {}",
-      ),
-    ),
+    description: `Who may come in. Exactly one of ${choices.join(", ")}.`,
+    ...demanded(remedy),
+    ...rules(exactlyOneOf(choices, remedy)),
   });
 
 export type Authentication = z.infer<typeof authentication>;

@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { rules } from "./rule.ts";
+import { tooOldProxy } from "../proxy-version.ts";
+import { type Rule, rules } from "./rule.ts";
 import { objectName, text } from "./text.ts";
 
-/** Overrides of the MLflow image. */
-export const image = z
-  .strictObject({
+/** What makes up an image, whatever it is of. */
+const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
+  z.strictObject({
     repository: text("Image without tag and digest. Default: the operator's setting.", 255, {
       rule: "self.matches('^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",
       message:
@@ -14,8 +15,8 @@ export const image = z
       .string()
       .max(128)
       .meta({
-        description: "Tag. Default: spec.version.",
-        ...rules({
+        description: `Tag. Default: ${defaultTag}.`,
+        ...rules(...furtherOfTag, {
           rule: "self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*$')",
           message: "tag has letters, digits, _, . and - only, such as 3.17.2: a digest belongs in digest",
         }),
@@ -44,10 +45,18 @@ export const image = z
           "Names of Secrets of type kubernetes.io/dockerconfigjson, in the namespace of the MlflowServer, to pull the image with.",
       })
       .optional(),
-  })
-  .meta({
-    description:
-      "Overrides of the image. It must hold the MLflow of spec.version with its authentication extra and database drivers.",
   });
+
+/** Overrides of the MLflow image. */
+export const image = parts("spec.version").meta({
+  description:
+    "Overrides of the image. It must hold the MLflow of spec.version with its authentication extra and database drivers.",
+});
+
+/** Overrides of the image of oauth2-proxy. */
+export const proxyImage = parts("the operator's setting", {
+  rule: `!self.matches('${tooOldProxy}')`,
+  message: "oauth2-proxy before 7.15.2 can be got round (GHSA-7x63-xv5r-3p2x and others): use v7.15.2 or newer",
+}).meta({ description: "Overrides of the image of oauth2-proxy, which must be 7.15.2 or newer." });
 
 export type Image = z.infer<typeof image>;

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { amounts, requestsWithinLimits } from "./amounts.ts";
 import { type Rule, rules } from "./rule.ts";
 import { affinity, labelSelector, tolerations } from "./scheduling.ts";
-import { annotationMap, labelKey, labelMap, objectName, quantity } from "./text.ts";
+import { annotationMap, labelKey, labelMap, objectName } from "./text.ts";
 
 /**
  * Keys that would forge what our selectors or the mesh's proofs rest on: ours, the recommended labels that we set, and
@@ -22,16 +23,6 @@ export function extraLabels(description: string) {
 export function extraAnnotations(description: string) {
   return annotationMap(description, reservedKeys);
 }
-
-const amounts = (description: string) =>
-  z
-    .record(z.string(), quantity('An amount, as text: a bare number in quotes. Example: 500m, "2" or 1Gi.'))
-    .meta({ description, maxProperties: 16 });
-
-const requestsWithinLimits: Rule = {
-  rule: "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || !isQuantity(self.requests[name]) || !isQuantity(self.limits[name]) || quantity(self.requests[name]).compareTo(quantity(self.limits[name])) <= 0)",
-  message: "a request cannot be above the limit of the same resource: lower requests or raise limits",
-};
 
 const topologySpreadConstraint = z
   .strictObject({

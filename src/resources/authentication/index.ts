@@ -3,13 +3,15 @@ import type { Inputs } from "../inputs.ts";
 import type { Reference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
 import { basicAuthentication, basicReferences } from "./basic.ts";
+import { kubernetesAuthentication } from "./kubernetes.ts";
 import { ldapAuthentication, ldapReferences } from "./ldap.ts";
 import { oidcAuthentication, oidcReferences } from "./oidc.ts";
 
 /** What the way of authentication that the spec names brings to the server. */
 export function authenticationOf(inputs: Inputs): Authentication {
-  const { basic, ldap, oidc } = inputs.server.spec.authentication;
+  const { basic, kubernetes, ldap, oidc } = inputs.server.spec.authentication;
   if (basic !== undefined) return basicAuthentication(inputs, basic);
+  if (kubernetes !== undefined) return kubernetesAuthentication(inputs);
   if (ldap !== undefined) return ldapAuthentication(inputs, ldap);
   if (oidc !== undefined) return oidcAuthentication(inputs, oidc);
   return { args: [], env: [], files: {}, mounted: [] };
@@ -23,9 +25,10 @@ export function authenticationReferences({ authentication }: MlflowServerSpec): 
   return oidc === undefined ? [] : oidcReferences(oidc);
 }
 
-/** How status and tables name it. */
-export function authenticationName({ authentication }: MlflowServerSpec): string {
-  if (authentication.basic !== undefined) return "Basic";
-  if (authentication.ldap !== undefined) return "LDAP";
-  return authentication.oidc === undefined ? "Disabled" : "OIDC";
+/** How status and tables name it: who must be convinced, one after the other. */
+export function authenticationName({ authentication, proxy }: MlflowServerSpec): string {
+  const { basic, kubernetes, ldap, oidc } = authentication;
+  const doors = [proxy && "Proxy", basic && "Basic", ldap && "LDAP", oidc && "OIDC", kubernetes && "Kubernetes"];
+  const shut = doors.filter((door) => door !== undefined);
+  return shut.length === 0 ? "Disabled" : shut.join("+");
 }

@@ -5,6 +5,7 @@ import { authenticationOf } from "../authentication/index.ts";
 import { sqliteUri } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
+import { browserOrigin } from "../proxy/arguments.ts";
 import { fromSecret, literal } from "./variable.ts";
 import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 
@@ -14,7 +15,8 @@ import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
  */
 export function environment(inputs: Inputs): V1EnvVar[] {
   const ours = [
-    literal("MLFLOW_HOST", "0.0.0.0"),
+    // Behind a proxy nobody reaches it but the containers of the pod.
+    literal("MLFLOW_HOST", inputs.server.spec.proxy === undefined ? "0.0.0.0" : "127.0.0.1"),
     literal("MLFLOW_PORT", String(port)),
     ...processSettings(inputs),
     backendStoreUri(inputs),
@@ -98,6 +100,7 @@ function hosts(inputs: Inputs): V1EnvVar[] {
     `${service}.${namespace}.svc.${installation.clusterDomain}`,
   ];
   const { allowedHosts = [], corsAllowedOrigins = [] } = server.spec.server ?? {};
+  const origins = [...(origin === undefined ? [] : [origin]), ...browserOrigin(inputs), ...corsAllowedOrigins];
   return [
     literal(
       "MLFLOW_SERVER_ALLOWED_HOSTS",
@@ -107,10 +110,7 @@ function hosts(inputs: Inputs): V1EnvVar[] {
         ...allowedHosts,
       ].join(","),
     ),
-    literal(
-      "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
-      [...(origin === undefined ? [] : [origin]), ...corsAllowedOrigins].join(","),
-    ),
+    literal("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", origins.join(",")),
   ];
 }
 
@@ -124,7 +124,7 @@ function sessionKeys({ server }: Inputs): V1EnvVar[] {
 }
 
 function certificate({ server }: Inputs): V1EnvVar[] {
-  if (server.spec.server?.tls === undefined) return [];
+  if (server.spec.server?.tls === undefined || server.spec.proxy !== undefined) return [];
   const files = `--ssl-certfile ${tlsPath}/${dataKeys.certificate} --ssl-keyfile ${tlsPath}/${dataKeys.privateKey}`;
   return [literal("MLFLOW_UVICORN_OPTS", files)];
 }

@@ -1,8 +1,13 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 
-/** A variable with a literal value. Kubernetes would expand `$(NAME)` in it, so that is escaped. */
+/** Text as it is: Kubernetes would expand `$(NAME)` in values and arguments, so that is escaped. */
+export function escaped(text: string): string {
+  return text.replaceAll("$(", "$$$$(");
+}
+
+/** A variable with a literal value. */
 export function literal(name: string, value: string): V1EnvVar {
-  return { name, value: value.replaceAll("$(", "$$$$(") };
+  return { name, value: escaped(value) };
 }
 
 /** A variable whose value stays in a Secret. */

@@ -40,10 +40,10 @@ export function authFiles({ server }: Inputs, { files }: Authentication): Mounte
   return [secretFiles("auth", objectNames.auth(server.metadata.name), authDirectory)];
 }
 
-/** The certificate that the server presents. */
+/** The certificate that MLflow presents; where there is a proxy, that does. */
 export function certificate({ server }: Inputs): Mounted[] {
   const tls = server.spec.server?.tls;
-  return tls === undefined ? [] : [secretFiles("tls", tls.secretName, tlsPath)];
+  return tls === undefined || server.spec.proxy !== undefined ? [] : [secretFiles("tls", tls.secretName, tlsPath)];
 }
 
 /** Certificate authorities of the databases. */

@@ -79,7 +79,7 @@ describe("MlflowServers by kubectl", () => {
       stderr.trim(),
       [
         'The MlflowServer "mlflow" is invalid: ',
-        "* spec.authentication: Required value: write basic: {} for users with passwords, ldap for those of a directory, or oidc for those of an issuer; an open server must be asked for by disabled: {}",
+        "* spec.authentication: Required value: write basic: {} for users with passwords, ldap for those of a directory, oidc for those of an issuer, or kubernetes: {} for tokens of Kubernetes; an open server must be asked for by disabled: {}",
         "* spec.replicas: Invalid value: replicas above 1 need a database that pods can share: use backendStore.postgresql, or replicas: 1",
         "* spec.replicas: Invalid value: replicas above 1 need an artifact store that pods can share: use artifactStore.s3, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
       ].join("\n"),

@@ -58,8 +58,7 @@ test("a public client is let in only with PKCE", async () => {
 });
 
 test("a program gets a JWT for itself by its client credentials", async () => {
-  const { access_token } = await token("pipeline:of-pipeline", { grant_type: "client_credentials" });
-  const { payload } = await verified(access_token, "mlflow");
+  const { payload } = await verified(await issuer.clientToken("pipeline", "of-pipeline"), "mlflow");
   assert.deepEqual([payload.sub, payload["groups"]], ["pipeline", ["mlflow"]]);
 });
 

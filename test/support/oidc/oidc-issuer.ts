@@ -1,12 +1,10 @@
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { JWTPayload } from "jose";
-import { issueAuthority, issueCertificate } from "../../control-plane/certificates.ts";
+import { certificateFor } from "./certificate.ts";
+import { clientToken } from "./client-token.ts";
 import { claimsOf, type Person } from "./person.ts";
 import { type IssuerClient, provider } from "./provider.ts";
 import { signIn } from "./sign-in.ts";
@@ -38,6 +36,8 @@ export interface OidcIssuer {
   readonly ca: string;
   /** A good identity token for this person and client, or one that differs in what `form` says. */
   readonly token: (login: string, clientId: string, form?: TokenForm) => Promise<string>;
+  /** A token that a program gets for itself, by its client credentials. */
+  readonly clientToken: (clientId: string, secret: string) => Promise<string>;
   /** Signs with a new key from now on; `keepOld` says whether it still publishes the former ones. */
   readonly rotateKeys: (keepOld: boolean) => Promise<void>;
   /** Takes no more connections, and drops those that there are, until `resume`. */
@@ -101,6 +101,7 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
       if (key === undefined) throw new Error("The issuer has no key.");
       return key.signed(all);
     },
+    clientToken: (clientId, secret) => clientToken(`${url}/token`, certificate?.ca, clientId, secret),
     rotateKeys: async (keepOld) => {
       keys = use([await signingKey(), ...(keepOld ? keys : [])]);
     },
@@ -113,24 +114,4 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
 function bound(address: string | AddressInfo | null): AddressInfo {
   if (address === null || typeof address === "string") throw new Error("The issuer has no port.");
   return address;
-}
-
-async function certificateFor(address: string) {
-  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-issuer-"));
-  try {
-    const [authority, stem] = [join(directory, "ca"), join(directory, "issuer")];
-    await issueAuthority(authority, "oidc-issuer");
-    const alternativeNames = [`IP:${address}`, "DNS:localhost", "DNS:host.cluster.internal"];
-    await issueCertificate(authority, stem, { name: "oidc-issuer", alternativeNames });
-    const [ca, cert, key] = await Promise.all([`${authority}.crt`, `${stem}.crt`, `${stem}.key`].map(text));
-    if (ca === undefined || cert === undefined || key === undefined)
-      throw new Error("openssl has made no certificate.");
-    return { ca, cert, key };
-  } finally {
-    await rm(directory, { recursive: true });
-  }
-}
-
-function text(path: string): Promise<string> {
-  return readFile(path, "utf8");
 }

@@ -23,7 +23,7 @@ export interface WebSession {
 
 export interface WebSessionOptions {
   /** Authorities of the hosts that are reached over https. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** Addresses of host names that no DNS of this machine knows. */
   readonly addresses?: Readonly<Record<string, string>>;
 }

@@ -1,0 +1,169 @@
+import { z } from "zod";
+import { defaults } from "../defaults.ts";
+import { amounts, requestsWithinLimits } from "./amounts.ts";
+import { proxyImage } from "./image.ts";
+import { certificateAuthority, secretKey } from "./reference.ts";
+import { demanded, mayBeEmpty, type Rule, rules } from "./rule.ts";
+import { text } from "./text.ts";
+
+const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?`;
+const httpsUrl = String.raw`https://${host}(/[^@?#=,\\s]*)?`;
+
+/** An issuer as it stands in tokens. */
+function issuer(description: string, field: string) {
+  return text(description, 512, {
+    rule: `self.matches('^${httpsUrl}$')`,
+    message: `${field} is the issuer as tokens name it (iss), such as https://dex.example.com/dex: https, without user, query and fragment. Over plain http its keys could be replaced on the way`,
+  });
+}
+
+const emailDomain = text("A domain. Example: example.com, .example.com for all below it, or * for any address.", 253, {
+  rule: "self.matches('^([*]|[.]?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)$')",
+  message:
+    "an e-mail domain is example.com, .example.com for all domains below it, or * for any address: no @ and no user",
+});
+
+const group = text("A group, exactly as the tokens' claim groups names it.", 253, {
+  rule: "!self.contains(',')",
+  message: "a group with a comma cannot be told from two groups: use one whose name has none",
+});
+
+const isDuration = "^[1-9][0-9]{0,6}[smh]$";
+
+const duration = (description: string) =>
+  text(description, 16, {
+    rule: `self.matches('${isDuration}')`,
+    message: "must be a duration such as 90s, 30m or 8h",
+  });
+
+const refresh = `(has(self.refresh) ? self.refresh : '${defaults.sessionRefresh}')`;
+const expire = `(has(self.expire) ? self.expire : '${defaults.sessionExpire}')`;
+
+const refreshedInTime: Rule = {
+  rule: `!${refresh}.matches('${isDuration}') || !${expire}.matches('${isDuration}') || duration(${refresh}) < duration(${expire})`,
+  message: `refresh must be shorter than expire (defaults: ${defaults.sessionRefresh} and ${defaults.sessionExpire})`,
+};
+
+/** Only what neither opens a door nor has a field of its own. */
+const extraArgument = text("An argument in the form --name=value.", 512, {
+  rule: `self.matches('^--((scope|acr-values|provider-display-name)=[A-Za-z0-9][A-Za-z0-9 ._:/-]*|prompt=(none|login|consent|select_account)|(oidc-groups-claim|oidc-email-claim)=[A-Za-z0-9_][A-Za-z0-9_.:/-]*|cookie-samesite=(lax|strict)|(request-logging|auth-logging|standard-logging)=(true|false))$')`,
+  message:
+    "allowed are --scope, --prompt, --acr-values, --oidc-groups-claim, --oidc-email-claim, --provider-display-name, --cookie-samesite=lax or strict, and --request-logging, --auth-logging, --standard-logging=true or false: all else has a field of its own or would open a way round the login (such as --skip-auth-route, --trusted-ip and --reverse-proxy)",
+});
+
+/** The oauth2-proxy that stands before MLflow. */
+export const proxy = z
+  .strictObject({
+    image: proxyImage.optional(),
+    resources: z
+      .strictObject({
+        requests: amounts(
+          "What is reserved. Default: cpu 20m, memory 64Mi; where there is a limit of the same resource, that.",
+        ).optional(),
+        limits: amounts("What must not be exceeded. Default: none.").optional(),
+      })
+      .meta({ description: "Compute resources of the proxy.", ...rules(requestsWithinLimits) })
+      .optional(),
+    issuerUrl: issuer(
+      "The OpenID Connect issuer, to the letter as it names itself, with or without a slash at the end. Example: https://dex.example.com/dex.",
+      "issuerUrl",
+    ).meta(demanded("write the issuer's URL, such as issuerUrl: https://dex.example.com/dex")),
+    clientId: text("Id of the client at the issuer; also the audience that tokens must have. Example: mlflow.", 253, {
+      rule: "!self.contains(',')",
+      message: "a client id has no comma",
+    }).meta(demanded("write the id of the client at the issuer, such as clientId: mlflow")),
+    clientSecret: secretKey(
+      "The client's secret, without a line break at its end. Default: none, a public client that proves itself by PKCE alone. It is read at each login, so a change needs no new pods.",
+    ).optional(),
+    ca: certificateAuthority(
+      "Certificate authority of the issuers, besides the public ones. A change rolls the pods.",
+    ).optional(),
+    redirectUrl: text(
+      "Where the issuer sends browsers back to: the URL under which they see the server, and /oauth2/callback. Default: that of the Service, where browsers can sign in only with server.tls. Example: https://mlflow.example.com/oauth2/callback.",
+      512,
+      {
+        rule: `self.matches('^(https://${host}|http://(localhost|127[.]0[.]0[.]1)(:[0-9]+)?)/oauth2/callback$')`,
+        message:
+          "redirectUrl is https, a host and the path /oauth2/callback, such as https://mlflow.example.com/oauth2/callback (http only for localhost: else the session could be read on the way)",
+      },
+    ).optional(),
+    emailDomains: z
+      .array(emailDomain)
+      .min(1)
+      .max(32)
+      .meta({
+        description:
+          'Whose e-mail addresses are let in. Default: ["*"], everybody whom the issuer gives a token for this client.',
+      })
+      .optional(),
+    allowedGroups: z
+      .array(group)
+      .min(1)
+      .max(64)
+      .meta({ description: "Groups of which a user needs one. Default: none is needed. ServiceAccounts have none." })
+      .optional(),
+    skipJwtBearerTokens: z
+      .boolean()
+      .meta({
+        description:
+          "Whether programs get in with an identity token as Authorization: Bearer. Default: true. false: by the session of a login only.",
+      })
+      .optional(),
+    extraJwtIssuers: z
+      .array(
+        text("An issuer and the audience of its tokens, as issuer=audience.", 512, {
+          rule: String.raw`self.matches('^${httpsUrl}=[^=,\\s]+$')`,
+          message:
+            "an entry is issuer=audience, such as https://ci.example.com=mlflow: an https issuer as tokens name it, and one audience without comma and space",
+        }),
+      )
+      .max(8)
+      .meta({ description: "Further issuers whose tokens are taken as Authorization: Bearer." })
+      .optional(),
+    acceptServiceAccountTokens: z
+      .strictObject({
+        issuer: issuer(
+          "Issuer of the cluster's ServiceAccount tokens. Default: https://kubernetes.default.svc.<cluster domain>.",
+          "issuer",
+        ).optional(),
+        audience: text(
+          "Audience of the tokens. Default: the issuer, which is the API server's own audience, and the only one that works with authentication.kubernetes.",
+          253,
+          {
+            rule: String.raw`self.matches('^[^=,\\s]+$')`,
+            message: "an audience here has no comma, no = and no space",
+          },
+        ).optional(),
+      })
+      .meta({
+        description:
+          "Takes the projected tokens of ServiceAccounts as Authorization: Bearer. The issuer's discovery must answer without a credential (ClusterRole system:service-account-issuer-discovery, bound to the group system:unauthenticated). Example: acceptServiceAccountTokens: {}.",
+        ...mayBeEmpty,
+      })
+      .optional(),
+    session: z
+      .strictObject({
+        refresh: duration(
+          `After which time the session is renewed at the issuer, groups included. Default: ${defaults.sessionRefresh}.`,
+        ).optional(),
+        expire: duration(`After which time one must sign in again. Default: ${defaults.sessionExpire}.`).optional(),
+      })
+      .meta({ description: "Sessions of browsers; they are kept in an encrypted cookie.", ...rules(refreshedInTime) })
+      .optional(),
+    extraArgs: z
+      .array(extraArgument)
+      .max(16)
+      .meta({ description: "Further arguments of oauth2-proxy, from an allow-list. Example: --scope=openid email." })
+      .optional(),
+  })
+  .meta({
+    description:
+      "An oauth2-proxy before MLflow, which is then the only way in. It goes with authentication.kubernetes, or with disabled, where the proxy alone decides.",
+    ...rules({
+      rule: "!(has(self.skipJwtBearerTokens) && !self.skipJwtBearerTokens) || !(has(self.extraJwtIssuers) || has(self.acceptServiceAccountTokens))",
+      message: "extraJwtIssuers and acceptServiceAccountTokens need skipJwtBearerTokens: leave that out, or these",
+      fieldPath: ".skipJwtBearerTokens",
+    }),
+  });
+
+export type ProxySettings = z.infer<typeof proxy>;

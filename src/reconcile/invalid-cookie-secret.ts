@@ -1,0 +1,14 @@
+import { dataKeys } from "../resources/names.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+
+/** Keys of the user's own without one that oauth2-proxy can encrypt with; a generated one is right. */
+export function invalidCookieSecret({ server, inputs }: Facts): Cause | undefined {
+  const secretName = server.spec.server?.sessionSecret?.secretName;
+  if (server.spec.proxy === undefined || secretName === undefined) return undefined;
+  if (/^[A-Za-z0-9]{32}$/.test(inputs.session.cookieSecret ?? "")) return undefined;
+  return {
+    reason: "InvalidSecret",
+    message: `Secret ${secretName}: ${dataKeys.cookieSecret} is not 32 letters and digits: make one with openssl rand -hex 16`,
+  };
+}

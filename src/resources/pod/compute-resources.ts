@@ -1,0 +1,12 @@
+import type { V1ResourceRequirements } from "@kubernetes/client-node";
+
+type Amounts = Readonly<Record<string, string>>;
+
+/** A default request is left out beside a limit of the same resource, which it might be above; then that is the request. */
+export function computeResources(
+  byDefault: Amounts,
+  { requests, limits }: { readonly requests?: Amounts | undefined; readonly limits?: Amounts | undefined } = {},
+): V1ResourceRequirements {
+  const usual = Object.entries(byDefault).filter(([name]) => limits?.[name] === undefined);
+  return { requests: { ...Object.fromEntries(usual), ...requests }, ...(limits && { limits }) };
+}

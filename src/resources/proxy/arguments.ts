@@ -1,0 +1,86 @@
+import { defaults } from "../../api/defaults.ts";
+import type { ProxySettings } from "../../api/fields/proxy.ts";
+import type { Inputs } from "../inputs.ts";
+import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../names.ts";
+import { escaped } from "../pod/variable.ts";
+import { proxyFiles } from "./files.ts";
+import { issuersOf } from "./issuers.ts";
+
+/**
+ * The arguments of oauth2-proxy, tried one by one against 7.15.3. Left out on purpose: `--reverse-proxy` and `--trusted-ip`,
+ * with which a header of the client's gets round the login; `--skip-auth-route`, so nothing of MLflow answers strangers;
+ * `--metrics-address`, which would open a second port.
+ */
+export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
+  const { session = {}, emailDomains = ["*"], allowedGroups = [], extraArgs = [] } = proxy;
+  const [, ...furtherIssuers] = issuersOf(inputs);
+  return [
+    ...listener(inputs),
+    `--upstream=http://127.0.0.1:${port}`,
+    // How long MLflow may think after it has received a request, an artifact included; not how long that takes to send.
+    "--upstream-timeout=600s",
+    // MLflow answers to its own names only, and the proxy to all: what a browser sends elsewhere has no session.
+    "--pass-host-header=false",
+    // With its token, if MLflow shall look at that; never with a header of the client's.
+    `--pass-authorization-header=${inputs.server.spec.authentication.kubernetes !== undefined}`,
+    "--pass-basic-auth=false",
+    "--pass-user-headers=false",
+
+    "--provider=oidc",
+    `--oidc-issuer-url=${proxy.issuerUrl}`,
+    `--client-id=${proxy.clientId}`,
+    `--client-secret-file=${proxy.clientSecret === undefined ? "/dev/null" : proxyFiles.clientSecret}`,
+    ...(proxy.ca === undefined ? [] : [`--provider-ca-file=${proxyFiles.issuerAuthority}`]),
+    ...(proxy.acceptServiceAccountTokens === undefined ? [] : [`--provider-ca-file=${proxyFiles.clusterAuthority}`]),
+    "--use-system-trust-store=true",
+    "--scope=openid email profile groups offline_access",
+    "--code-challenge-method=S256",
+    // Its default does not check that the token is of this very login.
+    "--insecure-oidc-skip-nonce=false",
+    "--approval-prompt=auto",
+    ...emailDomains.map((domain) => `--email-domain=${domain}`),
+    ...allowedGroups.map((group) => `--allowed-group=${group}`),
+
+    `--skip-jwt-bearer-tokens=${proxy.skipJwtBearerTokens ?? true}`,
+    ...furtherIssuers.map(({ issuer, audience }) => `--extra-jwt-issuers=${issuer}=${audience}`),
+    // Only a browser that opens the page itself is led to the login: all else is a program, or a script of the page.
+    "--api-route=^/[^?]",
+    "--skip-provider-button=true",
+
+    `--redirect-url=${redirectUrl(inputs, proxy)}`,
+    `--cookie-name=${cookieName(inputs)}`,
+    `--cookie-secret-file=${proxyFiles.cookieSecret}`,
+    `--cookie-secure=${!proxy.redirectUrl?.startsWith("http:")}`,
+    "--cookie-samesite=lax",
+    "--cookie-csrf-per-request=true",
+    `--cookie-refresh=${session.refresh ?? defaults.sessionRefresh}`,
+    `--cookie-expire=${session.expire ?? defaults.sessionExpire}`,
+    "--silence-ping-logging=true",
+    ...extraArgs,
+  ].map(escaped);
+}
+
+/** http, or with a certificate https and nothing else. */
+function listener({ server }: Inputs): string[] {
+  if (server.spec.server?.tls === undefined) return [`--http-address=0.0.0.0:${proxyPort}`];
+  return [
+    `--https-address=0.0.0.0:${proxyPort}`,
+    `--tls-cert-file=${proxyFiles.tls}/${dataKeys.certificate}`,
+    `--tls-key-file=${proxyFiles.tls}/${dataKeys.privateKey}`,
+  ];
+}
+
+function redirectUrl({ server }: Inputs, proxy: ProxySettings): string {
+  return proxy.redirectUrl ?? `${serviceUrl(server)}/oauth2/callback`;
+}
+
+/** Of this server alone: browsers keep servers apart by host, but not by port and path. */
+function cookieName({ server }: Inputs): string {
+  return `_${server.metadata.namespace ?? "default"}_${objectNames.service(server.metadata.name)}`;
+}
+
+/** The origin of pages that browsers get through the proxy, which may write. */
+export function browserOrigin({ server }: Pick<Inputs, "server">): string[] {
+  const { proxy } = server.spec;
+  return proxy === undefined ? [] : [new URL(proxy.redirectUrl ?? serviceUrl(server)).origin];
+}

@@ -1,0 +1,30 @@
+import type { V1Container, V1Probe } from "@kubernetes/client-node";
+import { defaults } from "../../api/defaults.ts";
+import type { ProxySettings } from "../../api/fields/proxy.ts";
+import type { Inputs } from "../inputs.ts";
+import { proxyPort } from "../names.ts";
+import { computeResources } from "../pod/compute-resources.ts";
+import { containerSecurityContext } from "../pod/security.ts";
+import { proxyArguments } from "./arguments.ts";
+import { proxyImageOf } from "./image.ts";
+
+/** oauth2-proxy, the only container of the pod that takes connections from elsewhere. */
+export function proxyContainer(inputs: Inputs, proxy: ProxySettings): V1Container {
+  const scheme = inputs.server.spec.server?.tls === undefined ? "HTTP" : "HTTPS";
+  // It answers by itself, without a credential and without asking MLflow, which has probes of its own.
+  const probe: V1Probe = { httpGet: { path: "/ping", port: "http", scheme }, timeoutSeconds: 5 };
+  return {
+    name: "oauth2-proxy",
+    image: proxyImageOf(inputs),
+    imagePullPolicy: proxy.image?.pullPolicy ?? "IfNotPresent",
+    args: proxyArguments(inputs, proxy),
+    ports: [{ name: "http", containerPort: proxyPort, protocol: "TCP" }],
+    resources: computeResources(defaults.proxyRequests, proxy.resources),
+    startupProbe: { ...probe, periodSeconds: 2, failureThreshold: 30 },
+    readinessProbe: { ...probe, periodSeconds: 5, failureThreshold: 3 },
+    livenessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
+    // It takes no more connections once it is told to end: until then the Service must have forgotten it.
+    lifecycle: { preStop: { sleep: { seconds: 5 } } },
+    securityContext: containerSecurityContext,
+  };
+}

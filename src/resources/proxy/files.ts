@@ -1,0 +1,74 @@
+import type { V1Volume } from "@kubernetes/client-node";
+import type { Inputs } from "../inputs.ts";
+import { dataKeys, objectNames } from "../names.ts";
+import { authorityFile, type Mounted, secretFiles } from "../pod/mounted.ts";
+import { authorityReferences, configMapReference, type Reference, secretReference } from "../reference.ts";
+
+/** Where oauth2-proxy finds what is secret or verified; no value of it stands in its arguments. */
+export const proxyFiles = {
+  cookieSecret: `/etc/oauth2-proxy/cookie/${dataKeys.cookieSecret}`,
+  clientSecret: "/etc/oauth2-proxy/client/secret",
+  issuerAuthority: "/etc/oauth2-proxy/ca/issuer/ca.crt",
+  clusterAuthority: "/etc/oauth2-proxy/ca/cluster/ca.crt",
+  tls: "/etc/oauth2-proxy/tls",
+} as const;
+
+/** The ConfigMap that Kubernetes keeps in every namespace, with the API server's authority. */
+const clusterAuthority = { configMapName: "kube-root-ca.crt", key: "ca.crt" };
+
+/** Authorities that issuers are checked against, besides the public ones. */
+export function issuerAuthorities({ server }: Pick<Inputs, "server">): Mounted[] {
+  const { ca, acceptServiceAccountTokens } = server.spec.proxy ?? {};
+  return [
+    ...(ca === undefined ? [] : [authorityFile("ca-issuer", ca, proxyFiles.issuerAuthority)]),
+    ...(acceptServiceAccountTokens === undefined
+      ? []
+      : [authorityFile("ca-cluster", clusterAuthority, proxyFiles.clusterAuthority)]),
+  ];
+}
+
+/** Everything that oauth2-proxy has as files. */
+export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
+  const { proxy, server: settings } = server.spec;
+  const sessionSecret = settings?.sessionSecret?.secretName ?? objectNames.session(server.metadata.name);
+  const { clientSecret } = proxy ?? {};
+  return [
+    file("proxy-cookie", sessionSecret, dataKeys.cookieSecret, proxyFiles.cookieSecret),
+    ...(clientSecret === undefined
+      ? []
+      : [file("proxy-client", clientSecret.secretName, clientSecret.key, proxyFiles.clientSecret)]),
+    ...issuerAuthorities({ server }),
+    ...(settings?.tls === undefined ? [] : [secretFiles("tls", settings.tls.secretName, proxyFiles.tls)]),
+  ];
+}
+
+/** The Secrets and ConfigMaps that the proxy needs. */
+export function proxyReferences({ proxy, server }: Inputs["server"]["spec"]): Reference[] {
+  if (proxy === undefined) return [];
+  const { clientSecret, ca, acceptServiceAccountTokens } = proxy;
+  const path = "spec.proxy";
+  const own = server?.sessionSecret;
+  return [
+    ...(clientSecret === undefined
+      ? []
+      : [{ ...secretReference(clientSecret.secretName, [clientSecret.key], `${path}.clientSecret`), isReread: true }]),
+    ...authorityReferences(ca, `${path}.ca`),
+    ...(acceptServiceAccountTokens === undefined
+      ? []
+      : [
+          configMapReference(
+            clusterAuthority.configMapName,
+            [clusterAuthority.key],
+            `${path}.acceptServiceAccountTokens`,
+          ),
+        ]),
+    ...(own ? [secretReference(own.secretName, [dataKeys.cookieSecret], "spec.server.sessionSecret")] : []),
+  ];
+}
+
+/** One key of a Secret as a file that follows its changes: a directory of its own, since a single file would not. */
+function file(name: string, secretName: string, key: string, path: string): Mounted {
+  const [directory, base] = [path.slice(0, path.lastIndexOf("/")), path.slice(path.lastIndexOf("/") + 1)];
+  const volume: V1Volume = { name, secret: { secretName, items: [{ key, path: base }], defaultMode: 0o440 } };
+  return { volume, mounts: [{ name, mountPath: directory, readOnly: true }] };
+}

@@ -1,0 +1,146 @@
+import { type Document, type Json, ldapTemplate, oidcInFull, proxied, proxyAlone, smallest } from "./documents.ts";
+import { type Wrong, wrong } from "./wrong-document.ts";
+
+const small = wrong(smallest);
+const full = wrong(proxied);
+const alone = wrong(proxyAlone);
+
+/** A field of the proxy with each of these values, which must all be refused by the same words. */
+function each(field: string, values: readonly Json[], says: string, at = ""): Wrong[] {
+  const path = `spec.proxy.${field}`;
+  return values.map((value) => full(`${field} ${JSON.stringify(value)}`, { [path]: value }, `${path}${at}`, says));
+}
+
+const issuers = [
+  "dex.example.com",
+  "http://dex.example.com/dex",
+  "https://",
+  "https://user@dex.example.com",
+  "https://dex.example.com/dex?a=b",
+  "https://dex.example.com/#x",
+  "https://dex.example.com/a,b",
+];
+
+const args = [
+  ...["--reverse-proxy", "--reverse-proxy=true", "--trusted-ip=10.0.0.0/8", "--skip-auth-route=GET=^/health$"],
+  ...["--skip-auth-regex=.*", "--skip-auth-strip-headers=false", "--upstream=http://elsewhere", "--email-domain=*"],
+  ...["--client-secret=x", "--cookie-secret=x", "--pass-access-token=true", "--config=/etc/x", "--alpha-config=/etc/x"],
+  ...["--ssl-insecure-skip-verify=true", "--insecure-oidc-skip-issuer-verification=true", "--htpasswd-file=/etc/x"],
+  ...["--insecure-oidc-allow-unverified-email=true", "--authenticated-emails-file=/x", "--metrics-address=:1"],
+  ...["--cookie-samesite=none", "--prompt=anything", "--scope=", "scope=openid", "--scope openid", "-scope=openid"],
+  ...["--force-json-errors=false", "--api-route=^$", "--oidc-extra-audience=x", "--request-logging-format=x"],
+];
+
+export const wrongProxies: readonly Wrong[] = [
+  small("a proxy before basic", { "spec.proxy": proxyOf(proxyAlone) }, "spec.proxy", "one Authorization header cannot"),
+  ...Object.entries({ ldapTemplate, oidcInFull }).map(([way, document]) =>
+    wrong(document)(`a proxy before ${way}`, { "spec.proxy": proxyOf(proxyAlone) }, "spec.proxy", "cannot carry"),
+  ),
+  alone("no issuer", { "spec.proxy.issuerUrl": undefined }, "spec.proxy.issuerUrl", "write the issuer's URL"),
+  alone("no client", { "spec.proxy.clientId": undefined }, "spec.proxy.clientId", "write the id of the client"),
+  alone("a proxy of nothing", { "spec.proxy": {} }, "spec.proxy.issuerUrl", "write the issuer's URL"),
+  ...each("issuerUrl", issuers, "to the letter as tokens name it".replace("to the letter ", "")),
+  ...each("clientId", ["a,b"], "no comma"),
+  ...each("clientSecret", [{ secretName: "s" }], "Required value", ".key"),
+  ...each("ca", [{}], "exactly one of secretName, configMapName"),
+  ...each(
+    "redirectUrl",
+    [
+      "https://mlflow.example.com",
+      "https://mlflow.example.com/",
+      "http://mlflow.example.com/oauth2/callback",
+      "http://localhost.example.com/oauth2/callback",
+      "https://mlflow.example.com/mlflow/oauth2/callback",
+      "https://a@mlflow.example.com/oauth2/callback",
+      "https://mlflow.example.com/oauth2/callback?x",
+    ],
+    "the path /oauth2/callback",
+  ),
+  ...each("emailDomains", [[]], "at least 1"),
+  ...["me@example.com", "@example.com", "*.example.com", "example.com,other.com", "exa mple.com"].map((domain) =>
+    full(`emailDomains ${domain}`, { "spec.proxy.emailDomains": [domain] }, "spec.proxy.emailDomains[0]", "no @"),
+  ),
+  ...each("allowedGroups", [[]], "at least 1"),
+  full(
+    "a group with a comma",
+    { "spec.proxy.allowedGroups[0]": "a,system:masters" },
+    "spec.proxy.allowedGroups[0]",
+    "comma",
+  ),
+  ...[
+    ...issuers,
+    "https://a.example.com",
+    "https://a.example.com=",
+    "=mlflow",
+    "https://a.example.com=x=y",
+    "https://a.example.com=x,https://b.example.com=y",
+  ].map((entry) =>
+    full(
+      `extraJwtIssuers ${entry}`,
+      { "spec.proxy.extraJwtIssuers[0]": entry },
+      "spec.proxy.extraJwtIssuers[0]",
+      "issuer=audience",
+    ),
+  ),
+  ...issuers.map((issuer) =>
+    full(
+      `ServiceAccounts of ${issuer}`,
+      { "spec.proxy.acceptServiceAccountTokens.issuer": issuer },
+      "spec.proxy.acceptServiceAccountTokens.issuer",
+      "as tokens name it",
+    ),
+  ),
+  full(
+    "two audiences",
+    { "spec.proxy.acceptServiceAccountTokens.audience": "a,b" },
+    "spec.proxy.acceptServiceAccountTokens.audience",
+    "no comma",
+  ),
+  alone(
+    "ServiceAccounts without tokens",
+    { "spec.proxy.acceptServiceAccountTokens": {} },
+    "spec.proxy.skipJwtBearerTokens",
+    "leave that out",
+  ),
+  ...each("session", [{ refresh: "2h", expire: "1h" }, { expire: "30m" }, { refresh: "8h" }], "shorter than expire"),
+  ...["1", "1d", "0s", "1h30m", "-1h", "1.5h"].map((time) =>
+    full(
+      `refresh ${time}`,
+      { "spec.proxy.session": { refresh: time } },
+      "spec.proxy.session.refresh",
+      "a duration such as",
+    ),
+  ),
+  ...args.map((argument) =>
+    full(
+      `the argument ${argument}`,
+      { "spec.proxy.extraArgs": [argument] },
+      "spec.proxy.extraArgs[0]",
+      "allowed are --scope",
+    ),
+  ),
+  ...["v7.15.1", "7.15.1", "v7.15.0-alpine", "v7.14.3", "v7.9.0", "v6.1.1", "7.4", "v5", "v7.14"].map((tag) =>
+    full(`oauth2-proxy ${tag}`, { "spec.proxy.image.tag": tag }, "spec.proxy.image.tag", "use v7.15.2 or newer"),
+  ),
+  full(
+    "a request above the limit",
+    { "spec.proxy.resources": { requests: { memory: "1Gi" }, limits: { memory: "64Mi" } } },
+    "spec.proxy.resources",
+    "cannot be above the limit",
+  ),
+  alone("hosts behind the proxy", { "spec.server": { allowedHosts: ["a"] } }, "spec.server.allowedHosts", "leave out"),
+  full("Kubernetes on 3.16.1", { "spec.version": "3.16.1" }, "spec.authentication.kubernetes", "needs version 3.17.2"),
+  full(
+    "Kubernetes by headers",
+    { "spec.authentication.kubernetes.authorization": "ProxyIdentity" },
+    "spec.authentication.kubernetes.authorization",
+    "CallerToken",
+  ),
+];
+
+function proxyOf(document: Document): Json {
+  const { spec } = document;
+  const proxy = typeof spec === "object" && spec !== null && !Array.isArray(spec) ? spec["proxy"] : undefined;
+  if (proxy === undefined) throw new Error("there is no proxy");
+  return proxy;
+}

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { type Scene, scene } from "../../support/scene.ts";
+import { type Modification, secret, server, withoutAuthentication } from "../../support/servers.ts";
+
+const name = "mlflow";
+const proxy = {
+  issuerUrl: "https://dex.example.com/dex",
+  clientId: "mlflow",
+  clientSecret: { secretName: "client", key: "secret" },
+};
+const behindProxy: Modification = { "spec.authentication": { disabled: {} }, "spec.proxy": proxy };
+
+async function keysOf({ objects }: Scene) {
+  return (await objects.the("Secret", `${name}-session`)).data ?? {};
+}
+
+async function templateOf({ objects }: Scene) {
+  const { spec } = await objects.the("Deployment", name);
+  return spec.template;
+}
+
+describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("its cookie secret is added to the server's keys, of which none changes, and outlives it", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
+    await stage.apply(server(name, withoutAuthentication));
+    await stage.ready(name);
+    const bare = await keysOf(stage);
+    assert.equal(bare["cookie-secret"], undefined);
+    const { metadata: first } = await templateOf(stage);
+
+    await stage.apply(server(name, behindProxy));
+    await stage.ready(name);
+    const { "cookie-secret": cookieSecret = "", ...others } = await keysOf(stage);
+    assert.deepEqual(others, bare);
+    assert.match(Buffer.from(cookieSecret, "base64").toString(), /^[A-Za-z0-9]{32}$/);
+    const { spec } = await templateOf(stage);
+    assert.deepEqual(spec?.containers.map((each) => each.name).sort(), ["mlflow", "oauth2-proxy"]);
+    assert.deepEqual(
+      spec?.initContainers?.map((each) => each.name),
+      ["issuers"],
+    );
+
+    await stage.apply(server(name, withoutAuthentication));
+    await stage.ready(name);
+    assert.equal((await keysOf(stage))["cookie-secret"], cookieSecret);
+    const { metadata: last, spec: after } = await templateOf(stage);
+    assert.deepEqual(last?.annotations, first?.annotations);
+    assert.deepEqual(
+      after?.containers.map((each) => each.name),
+      ["mlflow"],
+    );
+    assert.equal(after?.initContainers, undefined);
+  });
+
+  test("a new cookie secret rolls the pods, a new client secret does not", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
+    await stage.apply(server(name, behindProxy));
+    await stage.ready(name);
+    const before = (await templateOf(stage)).metadata?.annotations;
+
+    await stage.objects.patch("Secret", "client", { stringData: { secret: "with a line break\n" } });
+    await stage.stalled("InvalidSecret", name);
+    await stage.objects.patch("Secret", "client", { stringData: { secret: "another" } });
+    await stage.ready(name);
+    assert.deepEqual((await templateOf(stage)).metadata?.annotations, before);
+
+    await stage.objects.patch("Secret", `${name}-session`, { stringData: { "cookie-secret": "z".repeat(32) } });
+    await stage.apply(server(name, behindProxy, { "spec.proxy.clientId": "other" }));
+    await stage.ready(name);
+    assert.notDeepEqual((await templateOf(stage)).metadata?.annotations, before);
+  });
+
+  test("once it has converged, nothing is written any more", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
+    const kubernetes = {
+      "spec.authentication": { kubernetes: {} },
+      "spec.proxy": proxy,
+      "spec.proxy.acceptServiceAccountTokens": {},
+    };
+    await stage.apply(server(name, kubernetes));
+    const { metadata } = await stage.ready(name);
+    const deployment = await stage.objects.the("Deployment", name);
+    assert.equal(deployment.metadata.generation, 1, "it was written again after it was created");
+    const mark = await stage.mark();
+    await stage.objects.patch("MlflowServer", name, { metadata: { annotations: { touched: "once" } } });
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    assert.deepEqual(await stage.writes(mark), []);
+    assert.equal(metadata.name, name);
+  });
+});

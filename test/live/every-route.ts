@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { raw } from "../oauth2-proxy/raw.ts";
+import type { LiveScene } from "./live-scene.ts";
+import { plainRoutesProgram, type Route, routesIn } from "./routes.ts";
+
+/** All routes of the MLflow in a server's pod. */
+export async function everyRoute(scene: LiveScene, server: string): Promise<readonly Route[]> {
+  const [pod] = await scene.pods(server);
+  assert.ok(pod !== undefined);
+  const { fastapi, routes } = routesIn(await scene.inPod(pod.metadata.name, ["python", "-c", plainRoutesProgram]));
+  assert.ok(fastapi > 20 && routes.length > 300, `only ${fastapi} and ${routes.length} routes have been found`);
+  return routes;
+}
+
+/** The routes that give a stranger something other than 401. */
+export async function openRoutes(address: string, routes: readonly Route[]): Promise<readonly string[]> {
+  const queue = [...routes];
+  const open: string[] = [];
+  const lane = async () => {
+    for (let route = queue.shift(); route !== undefined; route = queue.shift()) {
+      const { method, path } = route;
+      const { status } = await raw(5000, method, path, [], { host: address });
+      if (status !== 401) open.push(`${method} ${path}: ${status}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, lane));
+  return open.sort();
+}

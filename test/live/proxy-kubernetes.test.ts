@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
+import { unsigned } from "../support/oidc/signing-key.ts";
+import { clientPod } from "./client-pod.ts";
+import { type Attempt, assertDocumented } from "./door-table.ts";
+import { everyRoute, openRoutes } from "./every-route.ts";
+import { imageReference, testedVersion } from "./live-cluster.ts";
+import { patiently } from "./patiently.ts";
+import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
+import { apiAudience, openDiscovery, serviceAccount, serviceAccountToken } from "./service-accounts.ts";
+
+const name = "guarded";
+
+test("Kubernetes behind the proxy", {
+  timeout: 1_800_000,
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, async (context) => {
+  const scene = await proxyScene(context);
+  const { issuer, attempt, namespace, browserUrl } = scene;
+  await serviceAccount(scene, "trainer", { mayUse: true });
+  await serviceAccount(scene, "stranger", { mayUse: false });
+  const spec = {
+    version: testedVersion,
+    backendStore: { sqlite: {} },
+    artifactStore: { persistentVolume: {} },
+    authentication: { kubernetes: {} },
+    proxy: { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience } },
+  };
+  await scene.apply({ metadata: { name }, spec });
+
+  await context.test("an API server that tells nobody its keys is named, with the remedy", async () => {
+    const { status } = await scene.reason(name, "Stalled", "IssuerForbidden", 400);
+    const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
+    assert.match(message, /acceptServiceAccountTokens.*system:service-account-issuer-discovery/);
+  });
+
+  context.after(await openDiscovery(scene));
+  await scene.ready(name, 600);
+  await scene.forward(name);
+  const trainer = await serviceAccountToken(scene, "trainer");
+  const owner = `system:serviceaccount:${namespace}:trainer`;
+  const { spec: service } = await scene.objects.the("Service", name);
+  const address = service.clusterIP ?? "";
+
+  await context.test("who gets in, as whom, and who does not", async () => {
+    const browser = scene.browser();
+    await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
+    const session = browser.cookies(browserUrl);
+    assert.match(session, new RegExp(`_${namespace}_${name}=`));
+    const [, claims = ""] = trainer.split(".");
+    const parsed = JSON.parse(Buffer.from(claims, "base64url").toString());
+    const [head, , signature] = trainer.split(".");
+    const altered = Buffer.from(JSON.stringify({ ...parsed, sub: "system:admin" })).toString("base64url");
+    const rows: [string, readonly string[]][] = [
+      ["nobody", []],
+      ["a token that is none", bearer("x")],
+      ["a ServiceAccount's token that nobody signed (`alg: none`)", bearer(unsigned(parsed))],
+      ["a ServiceAccount's token with another subject", bearer(`${head}.${altered}.${signature}`)],
+      ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer", "mlflow"))],
+      ["a user of the issuer, whom the API server does not know", bearer(await issuer.token("alice", "mlflow"))],
+      ["the same in a browser, after the login", [`Cookie: ${session}`]],
+      ["a ServiceAccount without rights on MLflow", bearer(await serviceAccountToken(scene, "stranger"))],
+      ["a password", ["Authorization: Basic YWRtaW46cGFzc3dvcmQxMjM0"]],
+      ["a ServiceAccount with rights on MLflow", bearer(trainer)],
+    ];
+    const attempts: Attempt[] = [];
+    for (const [who, lines] of rows) {
+      const { owner: recorded, ...rest } = await attempt(name, who, lines);
+      attempts.push({ ...rest, owner: recorded.replace(namespace, "&lt;namespace&gt;") });
+    }
+    await assertDocumented("Kubernetes behind the proxy", attempts);
+    assert.deepEqual(
+      attempts.map(({ status }) => status),
+      [401, 401, 401, 401, 401, 401, 401, 403, 401, 200],
+    );
+    assert.ok(
+      attempts.every(({ body }) => body === "JSON"),
+      JSON.stringify(attempts),
+    );
+    assert.equal(attempts.at(-1)?.owner, "system:serviceaccount:&lt;namespace&gt;:trainer");
+  });
+
+  await context.test("no header of the client's is a way in, or makes another of who is in", async () => {
+    for (const lines of forgedHeaders) {
+      const stranger = await attempt(name, "", lines);
+      assert.equal(stranger.status, 401, `${lines}: ${stranger.status}`);
+      if (lines.some((line) => /^cookie:/i.test(line))) continue;
+      const insider = await attempt(name, "", [...lines, ...bearer(trainer)]);
+      // Where the client takes the credential away itself, nobody is left.
+      const expected = lines.some((line) => /^connection:.*authorization/i.test(line)) ? [401, ""] : [200, owner];
+      assert.deepEqual([insider.status, insider.owner], expected, lines.join());
+    }
+  });
+
+  await context.test("MLflow's own port answers nobody", () => assertUnreachable(scene, name));
+
+  await context.test("a pod gets in with the token of its ServiceAccount, by MLflow's own client", async () => {
+    const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
+    const { status } = await scene.objects.the("MlflowServer", name);
+    const client = { name: "client", image, trackingUri: status?.url ?? "", serviceAccount: "trainer" };
+    await scene.objects.create("Pod", clientPod(client));
+    await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
+    const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
+    const said = await scene.inPod("client", ["python", "-", "by-trainer"], program);
+    const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    assert.deepEqual(
+      [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
+      [true, 5, [{ answer: "it is" }]],
+    );
+    const mlflow = await scene.asNobody(name);
+    const run = await mlflow.call("GET", `/api/2.0/mlflow/runs/get?run_id=${back["runId"]}`, {
+      headers: { authorization: `Bearer ${trainer}` },
+    });
+    assert.match(run.body, new RegExp(`"user_id": *"${owner}"`));
+  });
+
+  await context.test("every route is shut to strangers, and the page leads to the login", async () => {
+    const routes = await everyRoute(scene, name);
+    assert.deepEqual(await openRoutes(address, routes), ["GET /: 302"]);
+    context.diagnostic(`${routes.length} methods of routes`);
+  });
+
+  await context.test(
+    "without the proxy the same tokens count, and MLflow's public routes answer strangers",
+    async () => {
+      await scene.apply({ metadata: { name }, spec: { ...spec, proxy: undefined } });
+      await scene.ready(name, 600);
+      const routes = await everyRoute(scene, name);
+      const open = (await openRoutes(address, routes)).map((line) => line.replace(/: \d+$/, ""));
+      const isPublic = (line: string) =>
+        /^GET \/(health|version|(static-files|build)\/.*)?$/.test(line) ||
+        /^GET \/(ajax-)?api\/3\.0\/mlflow\/server-info$/.test(line) ||
+        /^(GET|POST) \/ajax-api\/3\.0\/mlflow\/ui-telemetry$/.test(line);
+      assert.deepEqual(
+        open.filter((line) => !isPublic(line)),
+        [],
+      );
+      for (const lines of forgedHeaders) assert.equal((await attempt(name, "", lines)).status, 401, lines.join());
+      const insider = await attempt(name, "", bearer(trainer));
+      assert.deepEqual([insider.status, insider.owner], [200, owner]);
+      const [head, , signature] = trainer.split(".");
+      const altered = Buffer.from(JSON.stringify({ sub: "system:admin" })).toString("base64url");
+      assert.equal((await attempt(name, "", bearer(`${head}.${altered}.${signature}`))).status, 401);
+      const stranger = await attempt(name, "", bearer(await serviceAccountToken(scene, "stranger")));
+      assert.equal(stranger.status, 403);
+    },
+  );
+});

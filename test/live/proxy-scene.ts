@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import type { TestContext } from "node:test";
+import { freePort } from "../control-plane/free-port.ts";
+import { raw } from "../oauth2-proxy/raw.ts";
+import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
+import { type WebSession, webSession } from "../support/oidc/web-session.ts";
+import { type Attempt, attemptBody, attemptOf, attemptPath } from "./door-table.ts";
+import { type LiveScene, liveScene } from "./live-scene.ts";
+
+/** A scene with an issuer, its authority and its client's secret. */
+export interface ProxyScene extends LiveScene {
+  readonly issuer: OidcIssuer;
+  /** `spec.proxy` for them. */
+  readonly proxy: Readonly<Record<string, unknown>> & { readonly issuerUrl: string };
+  /** Tries to write a run with these header lines. */
+  readonly attempt: (server: string, who: string, lines: readonly string[]) => Promise<Attempt>;
+  /** Where browsers on this machine see the server, once the way is laid. */
+  readonly browserUrl: string;
+  /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does. */
+  readonly forward: (server: string) => Promise<void>;
+  readonly browser: () => WebSession;
+}
+
+export const clientSecret = "of-the-client-mlflow";
+export const bearer = (token: string) => [`Authorization: Bearer ${token}`];
+
+export async function proxyScene(context: TestContext): Promise<ProxyScene> {
+  const scene = await liveScene(context, { withProxy: true });
+  const browserPort = await freePort();
+  const browserUrl = `http://localhost:${browserPort}`;
+  const issuer = await startOidcIssuer({
+    address: scene.cluster.hostAddress,
+    clients: [
+      { id: "mlflow", secret: clientSecret, redirectUris: [`${browserUrl}/oauth2/callback`] },
+      { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"] },
+    ],
+    people: [
+      { login: "alice", password: "of-alice", groups: ["mlflow"] },
+      { login: "bob", password: "of-bob", groups: ["others"] },
+    ],
+  });
+  context.after(() => issuer.close());
+  await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
+  await scene.objects.create("Secret", { metadata: { name: "client" }, stringData: { secret: clientSecret } });
+  const address = async (server: string) => {
+    const { spec } = await scene.objects.the("Service", server);
+    assert.ok(spec.clusterIP !== undefined);
+    return spec.clusterIP;
+  };
+  return {
+    ...scene,
+    issuer,
+    proxy: {
+      issuerUrl: issuer.url,
+      clientId: "mlflow",
+      clientSecret: { secretName: "client", key: "secret" },
+      ca: { configMapName: "issuer-ca" },
+      redirectUrl: `${browserUrl}/oauth2/callback`,
+    },
+    attempt: async (server, who, lines) =>
+      attemptOf(who, await raw(5000, "POST", attemptPath, lines, { host: await address(server), body: attemptBody })),
+    browserUrl,
+    forward: async (server) => {
+      const target = await address(server);
+      const way = createServer((near) => {
+        const far = connect(5000, target);
+        near.pipe(far).pipe(near);
+        for (const [one, other] of [
+          [near, far],
+          [far, near],
+        ] as const)
+          one.on("error", () => other.destroy());
+      });
+      way.listen(browserPort, "127.0.0.1");
+      await once(way, "listening");
+      context.after(() => way.close());
+    },
+    browser: () => webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } }),
+  };
+}
+
+/** Asserts that MLflow's own port answers nobody: it listens to its pod only. */
+export async function assertUnreachable(scene: LiveScene, server: string): Promise<void> {
+  const pods = await scene.pods(server);
+  assert.ok(pods.length > 0);
+  for (const { status } of pods) {
+    const host = status?.podIP;
+    assert.ok(host !== undefined);
+    await assert.rejects(connected(host, 5000), /ECONNREFUSED/);
+    await connected(host, 4180);
+  }
+}
+
+function connected(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, host, () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.on("error", reject);
+  });
+}

@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
+import { raw } from "../oauth2-proxy/raw.ts";
+import { lacksChromium, signInByChromium } from "./chromium-login.ts";
+import { clientPod } from "./client-pod.ts";
+import { type Attempt, assertDocumented, claimed } from "./door-table.ts";
+import { everyRoute, openRoutes } from "./every-route.ts";
+import { imageReference, testedVersion } from "./live-cluster.ts";
+import { patiently } from "./patiently.ts";
+import { startPostgresql } from "./postgresql-server.ts";
+import { assertUnreachable, bearer, clientSecret, proxyScene } from "./proxy-scene.ts";
+import { startS3 } from "./s3-server.ts";
+
+const name = "shared";
+const search = "/api/2.0/mlflow/experiments/search?max_results=1";
+
+test("the proxy alone", {
+  timeout: 1_800_000,
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, async (context) => {
+  const scene = await proxyScene(context);
+  const { issuer, attempt, namespace, browserUrl } = scene;
+  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
+  const proxy = { ...scene.proxy, allowedGroups: ["mlflow"] };
+  const spec = {
+    version: testedVersion,
+    backendStore: { postgresql: postgresql.database("mlflow") },
+    artifactStore: { s3: s3.store },
+    authentication: { disabled: {} },
+    proxy,
+  };
+  await scene.apply({ metadata: { name }, spec });
+  await scene.ready(name, 600);
+  await scene.forward(name);
+  const { spec: service } = await scene.objects.the("Service", name);
+  const address = service.clusterIP ?? "";
+  const alice = await issuer.token("alice", "mlflow");
+  const mlflow = await scene.asNobody(name);
+  const isIn = async (token = alice) =>
+    (await mlflow.call("GET", search, { headers: { authorization: `Bearer ${token}` } })).status;
+
+  await context.test("who gets in, as whom, and who does not", async () => {
+    const browser = scene.browser();
+    const page = await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
+    assert.match(page.body, /<title>MLflow<\/title>/);
+    const session = `Cookie: ${browser.cookies(browserUrl)}`;
+    const others = session.replace(`_${namespace}_${name}=`, `_${namespace}_another=`);
+    const cut = session.replace(/\|[^|;]*(;|$)/, "|forged$1");
+    const rows: [string, readonly string[]][] = [
+      ["nobody", []],
+      ["nobody, who says that a page will do", ["Accept: text/html"]],
+      ["a token that is none", bearer("x")],
+      ["an expired token", bearer(await issuer.token("alice", "mlflow", { claims: { exp: 1 } }))],
+      ["a token of another audience", bearer(await issuer.token("alice", "another"))],
+      [
+        "a token of another issuer",
+        bearer(await issuer.token("alice", "mlflow", { claims: { iss: "https://elsewhere.test" } })),
+      ],
+      [
+        "a token of the issuer with a slash",
+        bearer(await issuer.token("alice", "mlflow", { claims: { iss: `${issuer.url}/` } })),
+      ],
+      ["a token that a stranger signed", bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" }))],
+      [
+        "a token that nobody signed (`alg: none`)",
+        bearer(await issuer.token("alice", "mlflow", { signedBy: "nobody" })),
+      ],
+      ["a password", ["Authorization: Basic YWRtaW46cGFzc3dvcmQxMjM0"]],
+      ["the session of another server", [others]],
+      ["a session with a forged signature", [cut]],
+      ["a user without the group", bearer(await issuer.token("bob", "mlflow"))],
+      ["a user by a token", bearer(alice)],
+      ["a program, by its client credentials", bearer(await issuer.clientToken("pipeline", "of-pipeline"))],
+      ["a user in a browser, after the login", [session]],
+    ];
+    const attempts: Attempt[] = [];
+    for (const [who, lines] of rows) attempts.push(await attempt(name, who, lines));
+    await browser.send("GET", `${browserUrl}/oauth2/sign_out`);
+    attempts.push(
+      await attempt(name, "the same browser, after signing out", [`Cookie: ${browser.cookies(browserUrl)}`]),
+    );
+    attempts.push(await attempt(name, "a copy of its cookie, after signing out", [session]));
+    await assertDocumented("The proxy alone", attempts);
+    const inside = attempts.filter(({ status }) => status === 200);
+    assert.deepEqual(
+      inside.map(({ who }) => who),
+      [...rows.slice(-3).map(([who]) => who), "a copy of its cookie, after signing out"],
+    );
+    assert.ok(inside.every(({ owner }) => owner === claimed));
+    for (const { who, status, body } of attempts.filter((each) => !inside.includes(each)))
+      assert.deepEqual([status, body], who === "a user without the group" ? [403, "page"] : [401, "JSON"], who);
+  });
+
+  await context.test("a real browser is led through the login to MLflow's page", { skip: lacksChromium }, async () => {
+    const { hostname } = new URL(issuer.url);
+    const person = { login: "alice", password: "of-alice" };
+    const screenshot = process.env["SCREENSHOT"];
+    const shown = { text: "Experiments", ...(screenshot !== undefined && { screenshot }) };
+    const { url, cookies } = await signInByChromium({ url: `${browserUrl}/`, issuer: hostname, ...person, ...shown });
+    assert.ok(url.startsWith(`${browserUrl}/`), url);
+    assert.ok(cookies.includes(`_${namespace}_${name}`), cookies.join());
+  });
+
+  await context.test("no header of the client's and no path is a way in", async () => {
+    for (const lines of forgedHeaders) assert.equal((await attempt(name, "", lines)).status, 401, lines.join());
+    const target = "/api/2.0/mlflow/experiments/search";
+    const tricks = [
+      "/",
+      "/oauth2/",
+      "/oauth2/auth/",
+      "/ping/",
+      "/ready/",
+      "/health/",
+      "/static-files/",
+      "/oauth2/static/",
+    ];
+    const steps = ["..", "%2e%2e", "..;", ".%2e", "%2e%2e%2f..", "..%2f.."];
+    for (const path of tricks.flatMap((start) => steps.map((step) => `${start}${step}${target}`))) {
+      const answer = await raw(5000, "GET", path, [], { host: address });
+      assert.doesNotMatch(answer.body, /experiment/, path);
+      assert.ok(answer.status === 301 || answer.status >= 400, `${path}: ${answer.status}`);
+      if (answer.status !== 301) continue;
+      assert.equal((await raw(5000, "GET", answer.location, [], { host: address })).status, 401, answer.location);
+    }
+  });
+
+  await context.test("MLflow's own port answers nobody", () => assertUnreachable(scene, name));
+
+  await context.test(
+    "every route is shut to strangers; nobody is local to the Assistant, who is in least of all",
+    async () => {
+      const routes = await everyRoute(scene, name);
+      assert.deepEqual(await openRoutes(address, routes), ["GET /: 302"]);
+      const base = "/ajax-api/3.0/mlflow/assistant";
+      const tells = ({ method, path }: { method: string; path: string }) =>
+        method === "GET" && [`${base}/config`, `${base}/providers`].includes(path);
+      // Of a provider that does not exist it says so to everybody.
+      const assistant = routes
+        .filter((route) => route.path.startsWith(`${base}/`) && !tells(route))
+        .map(({ method, path }) => ({ method, path: path.replace("/providers/1/", "/providers/claude_code/") }));
+      assert.ok(assistant.length > 5, `the Assistant has only ${assistant.length} routes`);
+      const local = [
+        [],
+        ["Connection: close, X-Forwarded-For"],
+        ["X-Forwarded-For: 127.0.0.1"],
+        ["X-Real-Ip: 127.0.0.1"],
+      ];
+      for (const { method, path } of assistant)
+        for (const lines of local) {
+          const answer = await raw(5000, method, path, [...lines, ...bearer(alice)], { host: address, body: "{}" });
+          assert.equal(answer.status, 403, `${method} ${path} with ${lines}: ${answer.body}`);
+        }
+      context.diagnostic(`${routes.length} methods of routes, ${assistant.length} of them the Assistant's`);
+    },
+  );
+
+  await context.test("MLflow's own client gets in with a token", async () => {
+    const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
+    const { status } = await scene.objects.the("MlflowServer", name);
+    await scene.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
+    const client = { name: "client", image, trackingUri: status?.url ?? "", tokenSecret: "token" };
+    await scene.objects.create("Pod", clientPod(client));
+    await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
+    const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
+    const said = await scene.inPod("client", ["python", "-", "by-alice"], program);
+    const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    assert.deepEqual(
+      [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
+      [true, 5, [{ answer: "it is" }]],
+    );
+    await scene.objects.remove("Pod", "client");
+  });
+
+  await context.test("a page of the server's own origin may write, one of another origin may not", async () => {
+    const body = { name: "by a page" };
+    const write = (origin: string) =>
+      mlflow.call("POST", "/api/2.0/mlflow/experiments/create", {
+        body,
+        headers: { origin, authorization: `Bearer ${alice}` },
+      });
+    assert.equal((await write("https://evil.example.com")).status, 403);
+    assert.equal((await write(browserUrl)).status, 200);
+  });
+
+  await context.test("an artifact of 200 MB goes up and down through the door", async () => {
+    const body = "0123456789abcdef".repeat(200 * 65536);
+    const path = "/api/2.0/mlflow-artifacts/artifacts/0/large.bin";
+    const headers = { authorization: `Bearer ${alice}` };
+    const sent = await mlflow.call("PUT", path, { body, headers });
+    assert.equal(sent.status, 200, sent.body.slice(0, 500));
+    const fetched = await mlflow.call("GET", path, { headers });
+    assert.ok(fetched.status === 200 && fetched.body === body, `${fetched.status}: ${fetched.body.length} characters`);
+  });
+
+  await context.test(
+    "keys of the issuer that are replaced count from then on, and the former ones no more",
+    async () => {
+      await issuer.rotateKeys(false);
+      assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
+      assert.equal(await isIn(alice), 401);
+    },
+  );
+
+  const stays = async () => {
+    assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
+    return (await scene.pods(name)).filter(isReady).map(({ metadata }) => metadata.uid);
+  };
+
+  await context.test("an issuer that calls itself otherwise is named, and what runs goes on running", async () => {
+    const before = await stays();
+    await scene.apply({ metadata: { name }, spec: { ...spec, proxy: { ...proxy, issuerUrl: `${issuer.url}/` } } });
+    const { status } = await scene.reason(name, "Stalled", "IssuerMismatch", 300);
+    const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
+    assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
+    assert.deepEqual(await stays(), before);
+    await scene.apply({ metadata: { name }, spec });
+    await scene.ready(name, 600);
+  });
+
+  await context.test("a client secret with a line break is named; a new one needs no new pods", async () => {
+    const before = await stays();
+    await scene.objects.patch("Secret", "client", { stringData: { secret: `${clientSecret}\n` } });
+    await scene.reason(name, "Stalled", "InvalidSecret", 60);
+    await scene.objects.patch("Secret", "client", { stringData: { secret: "another-one" } });
+    await scene.ready(name, 120);
+    assert.deepEqual(await stays(), before);
+    await scene.objects.patch("Secret", "client", { stringData: { secret: clientSecret } });
+  });
+
+  await context.test("while the issuer is away, who has a token that is known stays in", async () => {
+    await stays();
+    const token = await issuer.token("alice", "mlflow");
+    await issuer.suspend();
+    try {
+      assert.equal(await isIn(token), 200);
+      await scene.apply({ metadata: { name }, spec: { ...spec, proxy: { ...proxy, session: { refresh: "10m" } } } });
+      await scene.reason(name, "Stalled", "IssuerUnreachable", 300);
+      assert.equal(await isIn(token), 200);
+    } finally {
+      await issuer.resume();
+    }
+    await scene.ready(name, 600);
+  });
+});
+
+function isReady({ status }: { status?: { conditions?: { type: string; status: string }[] } }): boolean {
+  return status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import type { LiveScene } from "./live-scene.ts";
+
+const rbac = "/apis/rbac.authorization.k8s.io/v1";
+
+/** The audience of the API server of the tests, which is also its issuer's name. */
+export const apiAudience = "https://kubernetes.default.svc";
+
+/** What people who work with MLflow may do in a namespace: the pseudo-resources of the kubernetes-auth plugin. */
+const userRules = [
+  {
+    apiGroups: ["mlflow.kubeflow.org"],
+    resources: ["experiments", "registeredmodels", "datasets"],
+    verbs: ["get", "list", "create", "update", "delete"],
+  },
+];
+
+/** Makes a ServiceAccount, with or without rights on MLflow in the namespace. */
+export async function serviceAccount(scene: LiveScene, name: string, { mayUse }: { mayUse: boolean }): Promise<void> {
+  const { namespace, objects } = scene;
+  await objects.create("ServiceAccount", { metadata: { name } });
+  if (!mayUse) return;
+  const place = `${rbac}/namespaces/${namespace}`;
+  await created(scene, `${place}/roles`, { kind: "Role", metadata: { name: `use-${name}` }, rules: userRules });
+  await created(scene, `${place}/rolebindings`, {
+    kind: "RoleBinding",
+    metadata: { name: `use-${name}` },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: `use-${name}` },
+    subjects: [{ kind: "ServiceAccount", name, namespace }],
+  });
+}
+
+/** A token of a ServiceAccount, as a projected volume would have it. */
+export async function serviceAccountToken(scene: LiveScene, name: string, audience = apiAudience): Promise<string> {
+  const path = `/api/v1/namespaces/${scene.namespace}/serviceaccounts/${name}/token`;
+  const spec = { audiences: [audience], expirationSeconds: 3600 };
+  const answer = await created(scene, path, { kind: "TokenRequest", spec }, "authentication.k8s.io/v1");
+  const { status }: { status?: { token?: string } } = JSON.parse(answer);
+  assert.ok(status?.token !== undefined, answer);
+  return status.token;
+}
+
+/** Lets everybody ask the API server for its public keys; gives what takes that back. */
+export async function openDiscovery(scene: LiveScene): Promise<() => Promise<void>> {
+  const name = `discovery-for-${scene.namespace}`;
+  await created(scene, `${rbac}/clusterrolebindings`, {
+    kind: "ClusterRoleBinding",
+    metadata: { name },
+    roleRef: {
+      apiGroup: "rbac.authorization.k8s.io",
+      kind: "ClusterRole",
+      name: "system:service-account-issuer-discovery",
+    },
+    subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:unauthenticated" }],
+  });
+  return async () => void (await scene.objects.attempt("DELETE", `${rbac}/clusterrolebindings/${name}`));
+}
+
+async function created(
+  { objects }: LiveScene,
+  path: string,
+  body: object,
+  apiVersion = "rbac.authorization.k8s.io/v1",
+): Promise<string> {
+  const answer = await objects.attempt("POST", path, { apiVersion, ...body });
+  assert.ok(answer.status < 300, `${path}: ${answer.status} ${answer.body}`);
+  return answer.body;
+}

@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import { proxyFiles } from "../../src/resources/proxy/files.ts";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { freePort } from "../control-plane/free-port.ts";
+import { certificateFor } from "../support/oidc/certificate.ts";
+import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
+import { webSession } from "../support/oidc/web-session.ts";
+import { type Door, openDoor } from "./door.ts";
+import { forgedHeaders } from "./forged-headers.ts";
+import { raw } from "./raw.ts";
+
+const search = "/api/2.0/mlflow/experiments/search";
+
+describe("the arguments of oauth2-proxy, on the real one", {
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, () => {
+  let issuer: OidcIssuer;
+  let door: Door;
+  let port: number;
+  let otherPort: number;
+  let files: Record<string, string>;
+  let settings: ProxySettings;
+  const redirectTo = (port: number) => `http://127.0.0.1:${port}/oauth2/callback`;
+  before(async () => {
+    [port, otherPort] = [await freePort(), await freePort()];
+    issuer = await startOidcIssuer({
+      clients: [
+        { id: "mlflow", secret: "of-mlflow", redirectUris: [redirectTo(port), redirectTo(otherPort)] },
+        { id: "public", redirectUris: [redirectTo(otherPort)] },
+        { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"] },
+        { id: "stray", secret: "of-stray", audience: "mlflow" },
+      ],
+      people: [
+        { login: "alice", password: "of-alice", groups: ["mlflow"] },
+        { login: "bob", password: "of-bob", email: "bob@elsewhere.test" },
+      ],
+    });
+    settings = {
+      issuerUrl: issuer.url,
+      clientId: "mlflow",
+      clientSecret: { secretName: "client", key: "secret" },
+      ca: { configMapName: "ca" },
+      redirectUrl: redirectTo(port),
+      emailDomains: ["example.com"],
+    };
+    files = { [proxyFiles.issuerAuthority]: issuer.ca, [proxyFiles.clientSecret]: "of-mlflow" };
+    door = await openDoor({ port, authentication: { kubernetes: {} }, proxy: settings, files });
+  });
+  after(async () => {
+    await door?.stop();
+    await issuer?.close();
+  });
+
+  const bearer = (token: string) => [`Authorization: Bearer ${token}`];
+  const refused = async (path: string, lines: readonly string[]) => {
+    const answer = await raw(port, "GET", path, lines);
+    assert.deepEqual([answer.status, answer.contentType, answer.body.trim()], [401, "application/json", "{}"]);
+    assert.deepEqual(door.taken(), [], "it came through");
+  };
+
+  test("a program without a credential gets 401 in JSON and never a redirect or a page", async () => {
+    const accept = ["Accept: text/html,application/xhtml+xml,*/*;q=0.8"];
+    for (const path of [search, "/version", "/health", "/metrics", "/graphql", "/static-files/x.js", "/v1/traces"])
+      await refused(path, accept);
+    const page = await raw(port, "GET", "/", accept);
+    assert.equal(page.status, 302);
+    assert.ok(page.location.startsWith(`${issuer.url}/auth?`), page.location);
+    assert.match(page.location, /code_challenge_method=S256/);
+  });
+
+  test("a good token comes in; every other one is as good as none", async () => {
+    const good = await raw(port, "GET", search, bearer(await issuer.token("alice", "mlflow")));
+    assert.equal(good.status, 200, good.body);
+    assert.equal(door.taken().length, 1);
+    const now = Math.floor(Date.now() / 1000);
+    const forms = {
+      expired: { claims: { exp: now - 1 } },
+      "of another audience": { claims: { aud: "another" } },
+      "of another issuer": { claims: { iss: "https://elsewhere.test" } },
+      "of the issuer with a slash": { claims: { iss: `${issuer.url}/` } },
+      "of a stranger": { signedBy: "stranger" },
+      "that nobody signed": { signedBy: "nobody" },
+    } as const;
+    for (const form of Object.values(forms)) await refused(search, bearer(await issuer.token("alice", "mlflow", form)));
+    for (const token of ["", "x", "a.b.c", `${await issuer.token("alice", "mlflow")}x`])
+      await refused(search, bearer(token));
+    await refused(search, ["Authorization: Basic YWRtaW46cGFzc3dvcmQxMjM0"]);
+  });
+
+  test("who has a good token but another e-mail domain is not let in", async () => {
+    const answer = await raw(port, "GET", search, bearer(await issuer.token("bob", "mlflow")));
+    assert.equal(answer.status, 403);
+    assert.deepEqual(door.taken(), []);
+  });
+
+  test("no header of the client's is a way in", async () => {
+    assert.ok(forgedHeaders.length >= 30);
+    for (const lines of forgedHeaders) await refused(search, lines);
+  });
+
+  test("what MLflow is told about the caller is the caller's own token, whatever else is sent", async () => {
+    const token = await issuer.token("alice", "mlflow");
+    for (const lines of forgedHeaders) {
+      if (lines.some((line) => /^(authorization|cookie)\b/i.test(line))) continue;
+      const answer = await raw(port, "GET", search, [...lines, ...bearer(token)]);
+      const [passed] = door.taken();
+      if (passed === undefined) assert.equal(answer.status, 400, `${lines}: ${answer.status}`);
+      else if (passed.headers.authorization !== undefined)
+        assert.equal(passed.headers.authorization, `Bearer ${token}`);
+      else assert.match(lines.join(), /^connection:.*authorization/i);
+    }
+  });
+
+  test("a path that leads elsewhere is as shut as any other", async () => {
+    for (const path of [
+      "/oauth2/../api",
+      "/ping/../api",
+      "/%2e%2e/api",
+      "/health/..;/api",
+      "/oauth2%2fauth",
+      "/.//api",
+      "/api?/",
+    ]) {
+      const answer = await raw(port, "GET", path);
+      assert.ok([301, 400, 401, 404].includes(answer.status), `${path}: ${answer.status}`);
+      if (answer.status === 301) assert.match(answer.location, /^\//, path);
+      assert.deepEqual(door.taken(), [], path);
+    }
+  });
+
+  test("a browser is led through the login and back, and then has a session of its own", async () => {
+    const browser = webSession({ ca: issuer.ca });
+    const page = await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
+    assert.equal(page.status, 200, page.body);
+    const [passed] = door.taken();
+    assert.match(passed?.headers.authorization ?? "", /^Bearer ey/);
+    const claims = JSON.parse(Buffer.from(passed?.headers.authorization?.split(".")[1] ?? "", "base64url").toString());
+    assert.deepEqual([claims.sub, claims.groups], ["alice", ["mlflow"]]);
+    assert.equal((await browser.open(`http://127.0.0.1:${port}${search}`)).status, 200);
+  });
+
+  test("a session of another server is worth nothing here", async () => {
+    const browser = webSession({ ca: issuer.ca });
+    await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
+    const cookie = browser.cookies(`http://127.0.0.1:${port}/`);
+    assert.match(cookie, /(^|; )_team-a_demo=/);
+    door.taken();
+    const other = await openDoor({
+      proxy: { issuerUrl: issuer.url, clientId: "mlflow", ca: { configMapName: "ca" } },
+      files: { [proxyFiles.issuerAuthority]: issuer.ca, [proxyFiles.cookieSecret]: "d".repeat(32) },
+    });
+    try {
+      assert.equal((await raw(other.port, "GET", search, [`Cookie: ${cookie}`])).status, 401);
+      assert.deepEqual(other.taken(), []);
+      assert.equal((await raw(port, "GET", search, [`Cookie: ${cookie}`])).status, 200);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test("where a group is needed, who lacks it is not let in; a program has its groups from the issuer too", async () => {
+    const guarded = await openDoor({
+      proxy: { issuerUrl: issuer.url, clientId: "mlflow", ca: { configMapName: "ca" }, allowedGroups: ["mlflow"] },
+      files: { [proxyFiles.issuerAuthority]: issuer.ca },
+    });
+    try {
+      const status = async (token: string) => (await raw(guarded.port, "GET", search, bearer(token))).status;
+      assert.equal(await status(await issuer.token("alice", "mlflow")), 200);
+      assert.equal(await status(await issuer.token("bob", "mlflow")), 403);
+      assert.equal(await status(await issuer.token("bob", "mlflow", { claims: { groups: ["x,mlflow"] } })), 403);
+      assert.equal(await status(await issuer.clientToken("pipeline", "of-pipeline")), 200);
+      assert.equal(await status(await issuer.clientToken("stray", "of-stray")), 403);
+      assert.equal(guarded.taken().length, 2);
+    } finally {
+      await guarded.stop();
+    }
+  });
+
+  test("a session is renewed at the issuer when its time has come", async () => {
+    const renewed = await openDoor({
+      port: otherPort,
+      proxy: { ...settings, redirectUrl: redirectTo(otherPort), session: { refresh: "1s", expire: "1h" } },
+      files,
+    });
+    try {
+      const browser = webSession({ ca: issuer.ca });
+      await browser.signIn(`http://127.0.0.1:${otherPort}/`, "alice", "of-alice");
+      const before = issuer.asked.get("/token") ?? 0;
+      await sleep(1500);
+      assert.equal((await browser.open(`http://127.0.0.1:${otherPort}${search}`)).status, 200);
+      assert.equal(issuer.asked.get("/token"), before + 1);
+    } finally {
+      await renewed.stop();
+    }
+  });
+
+  test("a public client signs people in without a secret, by PKCE", async () => {
+    const { clientSecret: _, ...rest } = settings;
+    const open = await openDoor({
+      port: otherPort,
+      proxy: { ...rest, clientId: "public", redirectUrl: redirectTo(otherPort) },
+      files,
+    });
+    try {
+      const page = await webSession({ ca: issuer.ca }).signIn(`http://127.0.0.1:${otherPort}/`, "alice", "of-alice");
+      assert.equal(page.status, 200, page.body);
+      assert.equal(open.taken().length, 1);
+    } finally {
+      await open.stop();
+    }
+  });
+
+  test("with a certificate it speaks https and nothing else", async () => {
+    const certificate = await certificateFor("127.0.0.1");
+    const secured = await openDoor({ proxy: { ...settings, redirectUrl: undefined }, certificate, files });
+    try {
+      const answer = await webSession({ ca: certificate.ca }).send("GET", `https://127.0.0.1:${secured.port}${search}`);
+      assert.deepEqual([answer.status, answer.body.trim()], [401, "{}"]);
+      assert.equal((await raw(secured.port, "GET", search)).status, 400);
+      assert.deepEqual(secured.taken(), []);
+    } finally {
+      await secured.stop();
+    }
+  });
+});

@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { proxyArguments } from "../../src/resources/proxy/arguments.ts";
+import { proxyFiles } from "../../src/resources/proxy/files.ts";
+import { freePort } from "../control-plane/free-port.ts";
+import { inputs, server } from "../support/fixtures.ts";
+import type { Certificate } from "../support/oidc/certificate.ts";
+import { webSession } from "../support/oidc/web-session.ts";
+
+/** What came through to the place where MLflow would be. */
+export interface Passed {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** A real oauth2-proxy with the arguments that pods get, before a server that says what came through. */
+export interface Door {
+  readonly port: number;
+  /** The last requests that came through; empty once they have been taken. */
+  readonly taken: () => Passed[];
+  readonly log: () => string;
+  readonly stop: () => Promise<void>;
+}
+
+export interface DoorOptions {
+  readonly proxy: ProxySettings;
+  readonly authentication?: MlflowServerSpec["authentication"];
+  /** Content of its files, by path in the pod. */
+  readonly files: Readonly<Record<string, string>>;
+  /** How its port is reached in `redirectUrl`. */
+  readonly port?: number;
+  /** `spec.server.tls`. */
+  readonly certificate?: Certificate;
+}
+
+/** Starts it, and waits until it answers. Throws with its last words if it ends. */
+export async function openDoor(options: DoorOptions): Promise<Door> {
+  const { proxy, authentication = { disabled: {} }, files, port = await freePort(), certificate } = options;
+  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-door-"));
+  const passed: Passed[] = [];
+  const upstream = createServer((incoming, outgoing) => {
+    const { method = "", url = "", headers } = incoming;
+    passed.push({ method, url, headers });
+    incoming.resume().on("end", () => outgoing.end(JSON.stringify({ passed: url })));
+  });
+  upstream.listen(0, "127.0.0.1");
+  await once(upstream, "listening");
+  const address = upstream.address();
+  const upstreamPort = typeof address === "object" ? address?.port : undefined;
+  for (const [path, content] of Object.entries({
+    [proxyFiles.cookieSecret]: "c".repeat(32),
+    ...(certificate && {
+      [`${proxyFiles.tls}/tls.crt`]: certificate.cert,
+      [`${proxyFiles.tls}/tls.key`]: certificate.key,
+    }),
+    ...files,
+  })) {
+    await mkdir(join(directory, dirname(path)), { recursive: true });
+    await writeFile(join(directory, path), content);
+  }
+  // Of what pods get, only addresses and the place of files differ.
+  const tls = certificate && { server: { tls: { secretName: "tls" } } };
+  const args = proxyArguments(inputs(server({ proxy, authentication, ...tls })), proxy).map((argument) =>
+    argument
+      .replace("0.0.0.0:4180", `127.0.0.1:${port}`)
+      .replace("127.0.0.1:5000", `127.0.0.1:${upstreamPort}`)
+      .replace("/etc/oauth2-proxy", `${directory}/etc/oauth2-proxy`)
+      .replaceAll("$$(", "$("),
+  );
+  const child = spawn("oauth2-proxy", args, { stdio: ["ignore", "pipe", "pipe"] });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      log += text;
+    });
+  const stop = async () => {
+    await ended(child);
+    upstream.close();
+    upstream.closeAllConnections();
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    await answering(child, port, certificate);
+  } catch (error) {
+    await stop();
+    throw new Error(`oauth2-proxy does not serve:\n${log}`, { cause: error });
+  }
+  return { port, taken: () => passed.splice(0), log: () => log, stop };
+}
+
+async function answering(child: ChildProcess, port: number, certificate: Certificate | undefined): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}.`);
+    const url = `${certificate ? "https" : "http"}://127.0.0.1:${port}/ping`;
+    const answer = await webSession({ ca: certificate?.ca })
+      .send("GET", url)
+      .catch(() => undefined);
+    if (answer?.status === 200) return;
+    await sleep(50);
+  }
+  throw new Error("It never answered.");
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGKILL");
+  await once(child, "exit");
+}

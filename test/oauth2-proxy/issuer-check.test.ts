@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { programTexts } from "../../src/resources/proxy/program-texts.ts";
+import { completed } from "../control-plane/completed.ts";
+import { certificateFor } from "../support/oidc/certificate.ts";
+import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
+
+const hasPython = (await completed("python3", ["--version"]).catch(() => ({ code: 1 }))).code === 0;
+
+describe("the look at the issuers before the proxy starts", { skip: !hasPython && "no python3 on PATH" }, () => {
+  let directory: string;
+  let issuer: OidcIssuer;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "mlflow-operator-check-"));
+    issuer = await startOidcIssuer({ clients: [], people: [] });
+    await writeFile(join(directory, "ca.crt"), issuer.ca);
+  });
+  after(async () => {
+    await issuer.close();
+    await rm(directory, { recursive: true });
+  });
+
+  const check = async (url: string, authorities = ["ca.crt"], path = "spec.proxy.issuerUrl") => {
+    const log = join(directory, "termination-log");
+    await rm(log, { force: true });
+    const env = {
+      ...process.env,
+      ISSUERS: JSON.stringify([{ issuer: url, path }]),
+      AUTHORITIES: JSON.stringify(authorities.map((file) => join(directory, file))),
+      TERMINATION_LOG: log,
+      PATIENCE: "0",
+    };
+    const { code } = await completed("python3", ["-I", "-c", programTexts["check_issuers.py"]], { env });
+    const said = await readFile(log, "utf8").catch(() => undefined);
+    assert.equal(code, said === undefined ? 0 : 1);
+    const { reason = "", message = "" }: { reason?: string; message?: string } = JSON.parse(said ?? "{}");
+    return { reason, message };
+  };
+
+  test("a good one is passed over in silence", async () => {
+    assert.equal((await check(issuer.url)).reason, "");
+  });
+
+  test("one that calls itself otherwise, if only by a slash, is named as it calls itself", async () => {
+    const { reason, message } = await check(`${issuer.url}/`);
+    assert.equal(reason, "IssuerMismatch");
+    assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
+  });
+
+  test("one whose authority nobody named is not trusted, and the field for it is named", async () => {
+    const { reason, message } = await check(issuer.url, []);
+    assert.equal(reason, "IssuerUntrusted");
+    assert.match(message, /spec\.proxy\.ca/);
+  });
+
+  test("an authority that is none", async () => {
+    await writeFile(join(directory, "empty.crt"), "");
+    await writeFile(join(directory, "broken.crt"), "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n");
+    for (const file of ["empty.crt", "broken.crt", "missing.crt"])
+      assert.equal((await check(issuer.url, [file])).reason, "InvalidCertificateAuthority", file);
+  });
+
+  test("one that does not answer, or with something else", async () => {
+    assert.equal((await check("https://127.0.0.1:1")).reason, "IssuerUnreachable");
+    assert.equal((await check("https://no-such-host.invalid")).reason, "IssuerUnreachable");
+    assert.equal((await check(`${issuer.url}/elsewhere`)).reason, "IssuerUnreachable");
+  });
+
+  test("an API server that wants a credential for its keys: the remedy is a binding", async () => {
+    const { key, cert, ca } = await certificateFor("127.0.0.1");
+    await writeFile(join(directory, "other.crt"), ca);
+    const server = createServer({ key, cert }, (_, outgoing) => outgoing.writeHead(403).end("{}"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const url = `https://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+    const found = await check(url, ["other.crt"], "spec.proxy.acceptServiceAccountTokens");
+    server.close();
+    assert.equal(found.reason, "IssuerForbidden");
+    assert.match(found.message, /system:service-account-issuer-discovery.*system:unauthenticated/);
+  });
+});

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { inputsHash } from "../../src/resources/inputs-hash.ts";
+import {
+  all,
+  configMap,
+  deploymentOf,
+  environmentOf,
+  inputs,
+  secret,
+  secretText,
+  server,
+} from "../support/fixtures.ts";
+
+const settings: ProxySettings = {
+  issuerUrl: "https://dex.example.com/dex",
+  clientId: "mlflow",
+  clientSecret: { secretName: "client", key: "secret" },
+  ca: { configMapName: "dex-ca" },
+  redirectUrl: "https://mlflow.example.com/oauth2/callback",
+};
+const client = secret("client", { secret: "secret-of-the-client" });
+const authority = configMap("dex-ca", { "ca.crt": "certificates" });
+
+const proxied = (
+  proxy: Partial<ProxySettings> = {},
+  spec: Partial<MlflowServerSpec> = {},
+  references = [client, authority],
+) => inputs(server({ authentication: { disabled: {} }, proxy: { ...settings, ...proxy }, ...spec }), references);
+
+function containerOf(of: ReturnType<typeof inputs>, name: string) {
+  const pod = deploymentOf(of).spec.template.spec;
+  const found = [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])].find((each) => each.name === name);
+  assert.ok(found !== undefined, `there is no container ${name}`);
+  return found;
+}
+
+const argsOf = (of: ReturnType<typeof inputs>) => containerOf(of, "oauth2-proxy").args ?? [];
+
+describe("the only door", () => {
+  test("MLflow listens to its own pod only, and no port of it is published", () => {
+    assert.equal(environmentOf(deploymentOf(proxied()))["MLFLOW_HOST"], "127.0.0.1");
+    assert.equal(containerOf(proxied(), "mlflow").ports, undefined);
+    assert.doesNotMatch(JSON.stringify(containerOf(proxied(), "mlflow")), /"httpGet"/);
+  });
+
+  test("the Service's port leads to the proxy", () => {
+    assert.deepEqual(containerOf(proxied(), "oauth2-proxy").ports, [
+      { name: "http", containerPort: 4180, protocol: "TCP" },
+    ]);
+    const service = all(proxied()).find((object) => object.kind === "Service");
+    assert.ok(service?.kind === "Service");
+    assert.deepEqual(
+      service.spec.ports?.map(({ port, targetPort }) => [port, targetPort]),
+      [[5000, "http"]],
+    );
+  });
+
+  test("nothing that gets round the login is among its arguments", () => {
+    const names = argsOf(proxied({ acceptServiceAccountTokens: {}, extraArgs: ["--scope=openid"] })).map(
+      (argument) => argument.split("=")[0] ?? "",
+    );
+    for (const name of names)
+      assert.doesNotMatch(
+        name,
+        /reverse-proxy|trusted|skip-auth|skip-jwt-bearer-tokens-|insecure-(?!oidc-skip-nonce)|htpasswd|metrics/,
+      );
+    assert.ok(argsOf(proxied()).includes("--insecure-oidc-skip-nonce=false"));
+  });
+
+  test("with a certificate the proxy presents it, and MLflow does not", () => {
+    const tls = proxied({}, { server: { tls: { secretName: "tls" } } });
+    assert.ok(argsOf(tls).includes("--https-address=0.0.0.0:4180"));
+    assert.ok(!argsOf(tls).some((argument) => argument.startsWith("--http-address")));
+    assert.equal(environmentOf(deploymentOf(tls))["MLFLOW_UVICORN_OPTS"], "");
+    assert.doesNotMatch(JSON.stringify(containerOf(tls, "mlflow").volumeMounts), /tls/);
+    assert.match(JSON.stringify(containerOf(tls, "oauth2-proxy").readinessProbe), /HTTPS/);
+  });
+
+  test("pages from the redirect URL's origin may write, and from no other that nobody asked for", () => {
+    const origins = (of: ReturnType<typeof inputs>) =>
+      environmentOf(deploymentOf(of))["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"];
+    assert.equal(origins(proxied()), "https://mlflow.example.com");
+    assert.equal(origins(proxied({ redirectUrl: undefined })), "http://demo.team-a:5000");
+  });
+
+  test("a session cookie goes over https only, but to this very machine", () => {
+    assert.ok(argsOf(proxied()).includes("--cookie-secure=true"));
+    assert.ok(argsOf(proxied({ redirectUrl: undefined })).includes("--cookie-secure=true"));
+    assert.ok(
+      argsOf(proxied({ redirectUrl: "http://localhost:5000/oauth2/callback" })).includes("--cookie-secure=false"),
+    );
+  });
+
+  test("Kubernetes expands no variable in an argument", () => {
+    assert.ok(argsOf(proxied({ clientId: "$(HOME)" })).includes("--client-id=$$(HOME)"));
+  });
+});
+
+describe("what is secret", () => {
+  test("comes as files, from the Secrets that hold it, and stands nowhere else", () => {
+    const text = JSON.stringify(deploymentOf(proxied()));
+    assert.doesNotMatch(text, /secret-of-the-client|cccccccc/);
+    const volumes = deploymentOf(proxied()).spec.template.spec?.volumes?.map(({ secret }) => secret);
+    assert.ok(volumes?.some((each) => each?.secretName === "client" && each.items?.[0]?.key === "secret"));
+    assert.ok(volumes?.some((each) => each?.secretName === "demo-session" && each.items?.length === 1));
+  });
+
+  test("a public client has no secret", () => {
+    assert.ok(argsOf(proxied({ clientSecret: undefined })).includes("--client-secret-file=/dev/null"));
+  });
+
+  test("the cookie secret is kept with the other keys, once there has been a proxy", () => {
+    assert.equal(secretText(proxied(), "demo-session", "cookie-secret"), "c".repeat(32));
+    const former = inputs();
+    assert.equal(secretText(former, "demo-session", "cookie-secret"), "");
+    const kept = { ...former, session: { ...former.session, cookieSecret: "k".repeat(32) } };
+    assert.equal(secretText(kept, "demo-session", "cookie-secret"), "k".repeat(32));
+  });
+
+  test("a new cookie secret or authority rolls the pods; a new client secret, which is read at each login, does not", () => {
+    const hash = inputsHash(proxied());
+    const otherCookie = { ...proxied(), session: { ...proxied().session, cookieSecret: "x".repeat(32) } };
+    assert.notEqual(inputsHash(otherCookie), hash);
+    assert.notEqual(inputsHash(proxied({}, {}, [client, configMap("dex-ca", { "ca.crt": "others" })])), hash);
+    assert.equal(inputsHash(proxied({}, {}, [secret("client", { secret: "another" }), authority])), hash);
+  });
+
+  test("but where something else of the same Secret is read only once, that rolls them", () => {
+    const shared: Partial<MlflowServerSpec> = { server: { envFrom: [{ secretRef: { name: "client" } }] } };
+    assert.notEqual(
+      inputsHash(proxied({}, shared, [secret("client", { secret: "another" }), authority])),
+      inputsHash(proxied({}, shared)),
+    );
+  });
+
+  test("a cookie secret that is left over changes nothing for a server without a proxy", () => {
+    const former = inputs();
+    const leftOver = { ...former, session: { ...former.session, cookieSecret: "k".repeat(32) } };
+    assert.equal(inputsHash(leftOver), inputsHash(former));
+  });
+});
+
+describe("whose tokens are taken", () => {
+  test("those of the issuer only, unless more are named", () => {
+    assert.ok(!argsOf(proxied()).some((argument) => argument.startsWith("--extra-jwt-issuers")));
+    const more = argsOf(
+      proxied({ extraJwtIssuers: ["https://ci.example.com=mlflow"], acceptServiceAccountTokens: {} }),
+    ).filter((argument) => argument.startsWith("--extra-jwt-issuers"));
+    const ofCluster = "https://kubernetes.default.svc.cluster.local";
+    assert.deepEqual(more, [
+      "--extra-jwt-issuers=https://ci.example.com=mlflow",
+      `--extra-jwt-issuers=${ofCluster}=${ofCluster}`,
+    ]);
+  });
+
+  test("each of them is asked for its keys before the pod starts", () => {
+    const check = containerOf(
+      proxied({ acceptServiceAccountTokens: { issuer: "https://api.example.com" } }),
+      "issuers",
+    );
+    const issuers = check.env?.find(({ name }) => name === "ISSUERS")?.value ?? "";
+    assert.deepEqual(JSON.parse(issuers), [
+      { issuer: "https://dex.example.com/dex", path: "spec.proxy.issuerUrl" },
+      { issuer: "https://api.example.com", path: "spec.proxy.acceptServiceAccountTokens" },
+    ]);
+  });
+});
+
+describe("Kubernetes as the authorization", () => {
+  const kubernetes = inputs(server({ authentication: { kubernetes: {} } }));
+
+  test("shows the caller's token to the API server, and asks about the server's own namespace", () => {
+    const environment = environmentOf(deploymentOf(kubernetes));
+    assert.deepEqual(containerOf(kubernetes, "mlflow").args, ["--app-name", "kubernetes-auth"]);
+    assert.equal(environment["MLFLOW_K8S_AUTH_AUTHORIZATION_MODE"], "self_subject_access_review");
+    assert.equal(environment["MLFLOW_K8S_AUTH_NAMESPACE"], "team-a");
+    assert.equal(environment["MLFLOW_K8S_AUTH_WORKSPACES_ENABLED"], "false");
+  });
+
+  test("without a credential of the server's that the API server would take", () => {
+    const spec = deploymentOf(kubernetes).spec.template.spec;
+    assert.equal(spec?.automountServiceAccountToken, false);
+    const tokens = spec?.volumes
+      ?.flatMap(({ projected }) => projected?.sources ?? [])
+      .map((s) => s.serviceAccountToken);
+    assert.deepEqual(
+      tokens?.filter((token) => token !== undefined).map(({ audience }) => audience),
+      ["nobody"],
+    );
+    assert.ok(!all(kubernetes).some((object) => /Role/.test(object.kind)));
+  });
+
+  test("behind the proxy gets the caller's token from it; where MLflow asks nobody it gets none", () => {
+    assert.ok(argsOf(proxied({}, { authentication: { kubernetes: {} } })).includes("--pass-authorization-header=true"));
+    assert.ok(argsOf(proxied()).includes("--pass-authorization-header=false"));
+    const mounts = containerOf(proxied({}, { authentication: { kubernetes: {} } }), "oauth2-proxy").volumeMounts;
+    assert.doesNotMatch(JSON.stringify(mounts), /serviceaccount/);
+  });
+});
+
+describe("its image", () => {
+  const imageOf = (image: ProxySettings["image"]) => containerOf(proxied({ image }), "oauth2-proxy").image;
+  const digest = `sha256:${"0".repeat(64)}`;
+
+  test("is the operator's, but for what the spec says of it", () => {
+    assert.equal(imageOf(undefined), "example.com/oauth2-proxy:v7.15.3");
+    assert.equal(imageOf({ tag: "v7.16.0" }), "example.com/oauth2-proxy:v7.16.0");
+    assert.equal(imageOf({ repository: "mirror:5000/o2p" }), "mirror:5000/o2p:v7.15.3");
+    assert.equal(imageOf({ tag: "v7.16.0", digest }), `example.com/oauth2-proxy@${digest}`);
+  });
+
+  test("needs the pull secrets of both images", () => {
+    const of = proxied({ image: { pullSecrets: ["a", "b"] } }, { image: { pullSecrets: ["b", "c"] } });
+    const names = deploymentOf(of).spec.template.spec?.imagePullSecrets?.map(({ name }) => name);
+    assert.deepEqual(names, ["b", "c", "a"]);
+  });
+});
