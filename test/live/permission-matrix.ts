@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import type { Mlflow } from "./mlflow.ts";
 
 /** What somebody may try with a resource. */
@@ -81,4 +82,15 @@ export async function allowed(as: Mlflow, resource: Resource): Promise<readonly 
     if (statuses[0] === 200) found.push(operation);
   }
   return operations.filter((operation) => found.includes(operation));
+}
+
+/** A new user, as MLflow knows her. */
+export async function newUser(admin: Mlflow, username: string): Promise<Mlflow> {
+  const password = newPassword();
+  await admin.json("POST", `${api}/users/create`, { username, password });
+  return admin.as({ login: { username, password } });
+}
+
+export function newPassword(): string {
+  return randomBytes(18).toString("base64url");
 }

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { testedVersion } from "./live-cluster.ts";
 import { liveScene } from "./live-scene.ts";
 import type { Mlflow } from "./mlflow.ts";
-import { allowed, grant, newExperiment, newModel, type Operation, operations } from "./permission-matrix.ts";
+import {
+  allowed,
+  grant,
+  newExperiment,
+  newModel,
+  newPassword,
+  newUser,
+  type Operation,
+  operations,
+} from "./permission-matrix.ts";
 
 const name = "guarded";
 
@@ -17,23 +25,17 @@ const byLevel: Readonly<Record<string, readonly Operation[]>> = {
   DENY: [],
 };
 
-/** The same for those to whom nothing was granted, by `defaultPermission`. */
-const byDefault: Readonly<Record<string, readonly Operation[]>> = {
-  NO_PERMISSIONS: [],
-  READ: ["read"],
-  EDIT: ["read", "write"],
-  MANAGE: operations,
-};
-
 test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   const scene = await liveScene(context);
-  const specOf = (defaultPermission: string) => ({
-    version: testedVersion,
-    backendStore: { sqlite: {} },
-    artifactStore: { persistentVolume: {} },
-    authentication: { basic: { defaultPermission } },
+  await scene.apply({
+    metadata: { name },
+    spec: {
+      version: testedVersion,
+      backendStore: { sqlite: {} },
+      artifactStore: { persistentVolume: {} },
+      authentication: { basic: { defaultPermission: "NO_PERMISSIONS" } },
+    },
   });
-  await scene.apply({ metadata: { name }, spec: specOf("NO_PERMISSIONS") });
   await scene.ready(name);
   const admin = await scene.asAdmin(name);
   const grace = await newUser(admin, "grace");
@@ -77,6 +79,10 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     assert.ok(!names.includes("of-others"), names.join());
   });
 
+  await context.test("without a grant nothing is allowed, as defaultPermission NO_PERMISSIONS says", async () => {
+    for (const make of kinds) assert.deepEqual(await allowed(grace, await make(admin, `of-${++made}`, "other")), []);
+  });
+
   await context.test("what was granted can be taken away", async () => {
     const resource = await newExperiment(admin, `of-${++made}`, "other");
     await grant(admin, "grace", resource, "EDIT");
@@ -100,34 +106,4 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     await admin.json("PATCH", `${users}/update-admin`, { username: "grace", is_admin: false });
     assert.deepEqual(await statusesOf(grace), [403, 403, 403, 403]);
   });
-
-  for (const [level, expected] of Object.entries(byDefault)) {
-    await context.test(`without a grant, defaultPermission ${level} decides`, async () => {
-      await scene.apply({ metadata: { name }, spec: specOf(level) });
-      await scene.ready(name);
-      for (const make of kinds) {
-        const resource = await make(admin, `of-${++made}`, "grace");
-        assert.deepEqual(await allowed(grace, resource), expected, resource.type);
-      }
-    });
-  }
-
-  await context.test("a grant takes nothing of defaultPermission away, but for DENY", async () => {
-    // The last default is MANAGE.
-    for (const [level, expected] of [["READ", operations] as const, ["DENY", []] as const]) {
-      const resource = await newExperiment(admin, `of-${++made}`, "grace");
-      assert.equal((await grant(admin, "grace", resource, level)).status, 200);
-      assert.deepEqual(await allowed(grace, resource), expected, level);
-    }
-  });
 });
-
-function newPassword(): string {
-  return randomBytes(18).toString("base64url");
-}
-
-async function newUser(admin: Mlflow, username: string): Promise<Mlflow> {
-  const password = newPassword();
-  await admin.json("POST", "/api/2.0/mlflow/users/create", { username, password });
-  return admin.as({ login: { username, password } });
-}
