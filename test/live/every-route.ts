@@ -13,13 +13,13 @@ export async function everyRoute(scene: LiveScene, server: string): Promise<read
 }
 
 /** The routes that give a stranger something other than 401. */
-export async function openRoutes(address: string, routes: readonly Route[]): Promise<readonly string[]> {
+export async function openRoutes(address: string, name: string, routes: readonly Route[]): Promise<readonly string[]> {
   const queue = [...routes];
   const open: string[] = [];
   const lane = async () => {
     for (let route = queue.shift(); route !== undefined; route = queue.shift()) {
       const { method, path } = route;
-      const { status } = await raw(5000, method, path, [], { host: address });
+      const { status } = await raw(5000, method, path, [], { host: address, name });
       if (status !== 401) open.push(`${method} ${path}: ${status}`);
     }
   };

@@ -120,7 +120,7 @@ test("Kubernetes behind the proxy", {
 
   await context.test("every route is shut to strangers, and the page leads to the login", async () => {
     const routes = await everyRoute(scene, name);
-    assert.deepEqual(await openRoutes(address, routes), ["GET /: 302"]);
+    assert.deepEqual(await openRoutes(address, name, routes), ["GET /: 302"]);
     context.diagnostic(`${routes.length} methods of routes`);
   });
 
@@ -130,7 +130,7 @@ test("Kubernetes behind the proxy", {
       await scene.apply({ metadata: { name }, spec: { ...spec, proxy: undefined } });
       await scene.ready(name, 600);
       const routes = await everyRoute(scene, name);
-      const open = (await openRoutes(address, routes)).map((line) => line.replace(/: \d+$/, ""));
+      const open = (await openRoutes(address, name, routes)).map((line) => line.replace(/: \d+$/, ""));
       const isPublic = (line: string) =>
         /^GET \/(health|version|(static-files|build)\/.*)?$/.test(line) ||
         /^GET \/(ajax-)?api\/3\.0\/mlflow\/server-info$/.test(line) ||

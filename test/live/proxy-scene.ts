@@ -60,7 +60,10 @@ export async function proxyScene(context: TestContext): Promise<ProxyScene> {
       redirectUrl: `${browserUrl}/oauth2/callback`,
     },
     attempt: async (server, who, lines) =>
-      attemptOf(who, await raw(5000, "POST", attemptPath, lines, { host: await address(server), body: attemptBody })),
+      attemptOf(
+        who,
+        await raw(5000, "POST", attemptPath, lines, { host: await address(server), name: server, body: attemptBody }),
+      ),
     browserUrl,
     forward: async (server) => {
       const target = await address(server);

@@ -134,7 +134,7 @@ test("the proxy alone", {
     "every route is shut to strangers; nobody is local to the Assistant, who is in least of all",
     async () => {
       const routes = await everyRoute(scene, name);
-      assert.deepEqual(await openRoutes(address, routes), ["GET /: 302"]);
+      assert.deepEqual(await openRoutes(address, name, routes), ["GET /: 302"]);
       const base = "/ajax-api/3.0/mlflow/assistant";
       const tells = ({ method, path }: { method: string; path: string }) =>
         method === "GET" && [`${base}/config`, `${base}/providers`].includes(path);

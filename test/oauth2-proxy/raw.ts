@@ -11,13 +11,15 @@ export interface RawAnswer {
 export interface RawTarget {
   /** Default: loopback. */
   readonly host?: string;
+  /** The header Host. Default: mlflow. */
+  readonly name?: string;
   /** JSON. */
   readonly body?: string;
 }
 
 /** A request to the byte, since a client would mend what is wrong with it: header lines and path are sent as they are. */
 export function raw(port: number, method: string, path: string, lines: readonly string[] = [], to: RawTarget = {}) {
-  const { host = "127.0.0.1", body = "" } = to;
+  const { host = "127.0.0.1", name = "mlflow", body = "" } = to;
   const length = body === "" ? [] : ["Content-Type: application/json", `Content-Length: ${Buffer.byteLength(body)}`];
   return new Promise<RawAnswer>((resolve, reject) => {
     const socket = connect(port, host);
@@ -30,7 +32,7 @@ export function raw(port: number, method: string, path: string, lines: readonly 
     socket.on("close", () => resolve(parsed(text)));
     const own = lines.some((line) => /^connection:/i.test(line)) ? [] : ["Connection: close"];
     socket.write(
-      [`${method} ${path} HTTP/1.1`, "Host: mlflow", ...own, ...length, ...lines, "", body].join("\r\n"),
+      [`${method} ${path} HTTP/1.1`, `Host: ${name}`, ...own, ...length, ...lines, "", body].join("\r\n"),
       "latin1",
     );
   });

@@ -46,6 +46,11 @@ describe("the only door", () => {
     assert.doesNotMatch(JSON.stringify(containerOf(proxied(), "mlflow")), /"httpGet"/);
   });
 
+  test("who comes through the proxy is not local for MLflow, and nobody else's word on that counts", () => {
+    assert.equal(environmentOf(deploymentOf(proxied()))["FORWARDED_ALLOW_IPS"], "127.0.0.1");
+    assert.equal(environmentOf(deploymentOf(inputs()))["FORWARDED_ALLOW_IPS"], "");
+  });
+
   test("the Service's port leads to the proxy", () => {
     assert.deepEqual(containerOf(proxied(), "oauth2-proxy").ports, [
       { name: "http", containerPort: 4180, protocol: "TCP" },

@@ -18,6 +18,7 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     // Behind a proxy nobody reaches it but the containers of the pod.
     literal("MLFLOW_HOST", inputs.server.spec.proxy === undefined ? "0.0.0.0" : "127.0.0.1"),
     literal("MLFLOW_PORT", String(port)),
+    ...callerAddress(inputs),
     ...processSettings(inputs),
     backendStoreUri(inputs),
     ...artifacts(inputs),
@@ -46,6 +47,14 @@ export function backendStoreUri({ server }: Inputs): V1EnvVar {
   if (sqlite !== undefined) return literal("MLFLOW_BACKEND_STORE_URI", sqliteUri);
   if (uriSecret !== undefined) return fromSecret("MLFLOW_BACKEND_STORE_URI", uriSecret.secretName, uriSecret.key);
   return fromSecret("MLFLOW_BACKEND_STORE_URI", objectNames.store(server.metadata.name), dataKeys.backendStoreUri);
+}
+
+/**
+ * Whose word on the client's address is taken: the proxy's, which calls from within the pod and always adds the address that
+ * it sees. Without it everybody would be local for MLflow, and may let the Assistant run programs on the server.
+ */
+function callerAddress({ server }: Inputs): V1EnvVar[] {
+  return server.spec.proxy === undefined ? [] : [literal("FORWARDED_ALLOW_IPS", "127.0.0.1")];
 }
 
 function processSettings({ server }: Inputs): V1EnvVar[] {
