@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { V1Container } from "@kubernetes/client-node";
+import { connectionTo } from "./connection.ts";
 import type { LiveScene } from "./live-scene.ts";
 import { patiently } from "./patiently.ts";
 
@@ -23,7 +24,9 @@ export async function startDependency(scene: LiveScene, dependency: Dependency):
   await startPod(scene, dependency);
   const { spec } = await scene.objects.the("Service", name);
   assert.ok(spec.clusterIP !== undefined);
-  return spec.clusterIP;
+  const address = spec.clusterIP;
+  await patiently(() => connectionTo(address, port), 600);
+  return address;
 }
 
 /** Starts only the pod, for a Service that is there, and waits until it takes connections. */

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import type { TestContext } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Pod } from "../../src/kube/manifests.ts";
@@ -10,6 +9,7 @@ import { applyPatch, type Draft, type Objects, objects, pathOf } from "../suppor
 import { operatorIdentity } from "../support/operator-identity.ts";
 import { operatorInProcess } from "../support/operator-in-process.ts";
 import { condition, freshNamespace, installed } from "../support/scene.ts";
+import { connectionTo } from "./connection.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
 import { type Mlflow, mlflowAt, type Secured } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
@@ -76,8 +76,7 @@ export async function liveScene(context: TestContext, { withProxy = false } = {}
     apply: (document) => apply(own, document),
     ready: async (name, seconds = patience) => {
       const server = await patiently(() => ofReadiness(own, name), seconds);
-      // The node hears of a ready pod a moment after the operator does.
-      await patiently(async () => connected(await addressOf(own, name)), 60);
+      await patiently(async () => connectionTo(await addressOf(own, name), port), patience);
       return server;
     },
     reason: (name, type, reason, seconds = patience) => patiently(() => ofReason(own, name, type, reason), seconds),
@@ -140,19 +139,6 @@ export async function addressOf(own: Objects, name: string): Promise<string> {
   const { spec } = await own.the("Service", name);
   assert.ok(spec.clusterIP !== undefined, `Service/${name} has no address`);
   return spec.clusterIP;
-}
-
-/** Resolves when something takes a connection there. */
-function connected(address: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port, timeout: 5000 });
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.on("timeout", () => socket.destroy(new Error(`${address}:${port} takes no connection`)));
-    socket.on("error", reject);
-  });
 }
 
 /** The first administrator of a server. */
