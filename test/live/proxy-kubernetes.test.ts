@@ -8,6 +8,7 @@ import { unsigned } from "../support/oidc/signing-key.ts";
 import { clientPod } from "./client-pod.ts";
 import { type Attempt, assertDocumented } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
+import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
@@ -116,6 +117,14 @@ test("Kubernetes behind the proxy", {
       headers: { authorization: `Bearer ${trainer}` },
     });
     assert.match(run.body, new RegExp(`"user_id": *"${owner}"`));
+  });
+
+  await context.test("an artifact of 2 GiB goes up and down through the door", async () => {
+    const path = "/api/2.0/mlflow-artifacts/artifacts/0/large.bin";
+    const place = { address, path, headers: { authorization: `Bearer ${trainer}` } };
+    const sent = await sentArtifact(place, 2048);
+    assert.equal(sent.status, 200);
+    assert.deepEqual(await fetchedArtifact(place), sent);
   });
 
   await context.test("every route is shut to strangers, and the page leads to the login", async () => {
