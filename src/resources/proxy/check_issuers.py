@@ -38,13 +38,13 @@ class Failure(Exception):
         self.message = message
 
 
-def trust(authorities: list[str]) -> ssl.SSLContext:
+def trust(authorities: list[str], ca: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     for path in authorities:
         try:
             context.load_verify_locations(path)
         except (OSError, ssl.SSLError):
-            raise Failure("InvalidCertificateAuthority", f"{path} holds no certificate in PEM. Mend spec.proxy.ca") from None
+            raise Failure("InvalidCertificateAuthority", f"{path} holds no certificate in PEM. Mend {ca}") from None
     return context
 
 
@@ -102,11 +102,12 @@ def ended(failure: Failure) -> NoReturn:
 
 def main() -> None:
     patience = time.monotonic() + float(os.environ.get("PATIENCE", "20"))
+    issuers = json.loads(os.environ["ISSUERS"])
     try:
-        context = trust(json.loads(os.environ["AUTHORITIES"]))
+        context = trust(json.loads(os.environ["AUTHORITIES"]), issuers[0]["ca"])
     except Failure as failure:
         ended(failure)
-    for entry in json.loads(os.environ["ISSUERS"]):
+    for entry in issuers:
         while True:
             try:
                 check(entry, context)
