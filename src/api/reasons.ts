@@ -144,7 +144,7 @@ export const reasons = {
   },
   IssuerUntrusted: {
     meaning: "An issuer's certificate is not trusted.",
-    remedy: "Name its certificate authority in `spec.proxy.ca`.",
+    remedy: "Name its certificate authority in `spec.proxy.ca` or `spec.authentication.oidc.ca`.",
   },
   IssuerMismatch: {
     meaning: "An issuer calls itself by another name, if only by a slash at the end.",

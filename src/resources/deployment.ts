@@ -18,6 +18,7 @@ import { authFiles, certificate, data, databaseAuthorities, storeAuthorities, te
 import { proxyContainer } from "./proxy/container.ts";
 import { issuerAuthorities, proxyMounts } from "./proxy/files.ts";
 import { issuerCheck } from "./proxy/issuer-check.ts";
+import { issuersOf } from "./proxy/issuers.ts";
 
 /** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(inputs: Inputs): Deployment {
@@ -77,11 +78,10 @@ function containers(inputs: Inputs): Containers {
       ...storeAuthorities(inputs),
     ],
   };
-  if (proxy === undefined) return { together: [mlflow] };
-  return {
-    before: [{ container: issuerCheck(inputs), mounted: issuerAuthorities(inputs) }],
-    together: [mlflow, { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) }],
-  };
+  const door = proxy && { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) };
+  const together = door === undefined ? [mlflow] : [mlflow, door];
+  if (issuersOf(inputs).length === 0) return { together };
+  return { before: [{ container: issuerCheck(inputs), mounted: issuerAuthorities(inputs) }], together };
 }
 
 function container(inputs: Inputs): V1Container {

@@ -24,12 +24,12 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     await rm(directory, { recursive: true });
   });
 
-  const check = async (url: string, authorities = ["ca.crt"], path = "spec.proxy.issuerUrl") => {
+  const check = async (url: string, authorities = ["ca.crt"], entry: object = {}) => {
     const log = join(directory, "termination-log");
     await rm(log, { force: true });
     const env = {
       ...process.env,
-      ISSUERS: JSON.stringify([{ issuer: url, path }]),
+      ISSUERS: JSON.stringify([{ issuer: url, path: "spec.proxy.issuerUrl", ca: "spec.proxy.ca", ...entry }]),
       AUTHORITIES: JSON.stringify(authorities.map((file) => join(directory, file))),
       TERMINATION_LOG: log,
       PATIENCE: "0",
@@ -57,6 +57,23 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     assert.match(message, /spec\.proxy\.ca/);
   });
 
+  test("one of MLflow's plugin may describe itself elsewhere than where it says to be", async () => {
+    const discovery = `${issuer.url.replace("127.0.0.1", "localhost")}/.well-known/openid-configuration`;
+    assert.equal((await check(issuer.url, ["ca.crt"], { discovery })).reason, "");
+    const ca = "spec.authentication.oidc.ca";
+    const { reason, message } = await check("https://id.example.com", ["ca.crt"], { discovery, ca });
+    assert.equal(reason, "IssuerMismatch");
+    assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
+    assert.ok((await check(issuer.url, [], { discovery, ca })).message.includes(ca));
+  });
+
+  test("keys come over TLS, but from an issuer that is asked in the clear itself", async () => {
+    const clear = await startOidcIssuer({ scheme: "http", clients: [], people: [] });
+    const discovery = `${clear.url}/.well-known/openid-configuration`;
+    const { reason } = await check(clear.url, [], { discovery }).finally(() => clear.close());
+    assert.equal(reason, "");
+  });
+
   test("an authority that is none", async () => {
     await writeFile(join(directory, "empty.crt"), "");
     await writeFile(join(directory, "broken.crt"), "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n");
@@ -77,8 +94,9 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     const url = `https://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
-    const found = await check(url, ["other.crt"], "spec.proxy.acceptServiceAccountTokens");
-    server.close();
+    const found = await check(url, ["other.crt"], { path: "spec.proxy.acceptServiceAccountTokens" }).finally(() =>
+      server.close(),
+    );
     assert.equal(found.reason, "IssuerForbidden");
     assert.match(found.message, /system:service-account-issuer-discovery.*system:unauthenticated/);
   });

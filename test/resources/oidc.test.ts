@@ -102,4 +102,21 @@ describe("people of an issuer", () => {
     assert.equal(volumes.find(({ name }) => name === "ca-oidc")?.configMap?.name, "ca");
     assert.equal(environment()["SSL_CERT_FILE"], undefined);
   });
+
+  test("a pod waits until the issuer answers, at the URL that is given, by the name that tokens have", () => {
+    const own = of({ ca: { configMapName: "ca" }, issuer: "https://outside.example.com" });
+    const [check, ...others] = deploymentOf(own).spec.template.spec?.initContainers ?? [];
+    assert.deepEqual(others, []);
+    const variables = Object.fromEntries((check?.env ?? []).map(({ name, value }) => [name, JSON.parse(value ?? "")]));
+    assert.deepEqual(variables["ISSUERS"], [
+      {
+        issuer: "https://outside.example.com",
+        path: "spec.authentication.oidc.issuer",
+        ca: "spec.authentication.oidc.ca",
+        discovery: oidc.discoveryUrl,
+      },
+    ]);
+    assert.deepEqual(variables["AUTHORITIES"], ["/etc/mlflow/ca/oidc/ca.crt"]);
+    assert.ok(check?.volumeMounts?.some(({ mountPath }) => mountPath === "/etc/mlflow/ca/oidc"));
+  });
 });

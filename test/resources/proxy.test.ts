@@ -168,8 +168,8 @@ describe("whose tokens are taken", () => {
     );
     const issuers = check.env?.find(({ name }) => name === "ISSUERS")?.value ?? "";
     assert.deepEqual(JSON.parse(issuers), [
-      { issuer: "https://dex.example.com/dex", path: "spec.proxy.issuerUrl" },
-      { issuer: "https://api.example.com", path: "spec.proxy.acceptServiceAccountTokens" },
+      { issuer: "https://dex.example.com/dex", path: "spec.proxy.issuerUrl", ca: "spec.proxy.ca" },
+      { issuer: "https://api.example.com", path: "spec.proxy.acceptServiceAccountTokens", ca: "spec.proxy.ca" },
     ]);
   });
 });

@@ -3,14 +3,12 @@ import type { Oidc } from "../../api/fields/oidc.ts";
 import { userDatabaseUri } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, serviceUrl } from "../names.ts";
-import { authorityFile } from "../pod/mounted.ts";
 import { fromSecret, literal } from "../pod/variable.ts";
+import { issuerOf } from "../proxy/issuers.ts";
 import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
+import { oidcAuthority, oidcAuthorityPath } from "./oidc-authority.ts";
 import { oidcDoor, oidcDoorFiles, oidcDoorName, oidcDoorPath } from "./oidc-door.ts";
-
-const caPath = "/etc/mlflow/ca/oidc/ca.crt";
-const discovery = "/.well-known/openid-configuration";
 
 /** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
@@ -26,10 +24,7 @@ export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
       literal("PYTHONPATH", oidcDoorPath),
     ],
     files: { ...oidcDoorFiles, ...(uri !== undefined && { [dataKeys.oidcUsersUri]: uri }) },
-    mounted: [
-      oidcDoor(inputs.server.metadata.name),
-      ...(oidc.ca === undefined ? [] : [authorityFile("ca-oidc", oidc.ca, caPath)]),
-    ],
+    mounted: [oidcDoor(inputs.server.metadata.name), ...oidcAuthority(oidc)],
     packages: ["mlflow_oidc_auth"],
     origin: oidc.redirectUrl === undefined ? undefined : origin,
     readinessPath: "/health/ready",
@@ -54,15 +49,16 @@ function redirectUrl({ server }: Inputs, { redirectUrl }: Oidc): string {
 
 /** Whose tokens count, for whom they must be, and whom they name. */
 function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
-  const { discoveryUrl, issuer, clientId, clientSecret, audience, scopes, usernameClaim, groupsClaim } = oidc;
+  const { discoveryUrl, clientId, clientSecret, scopes, usernameClaim, groupsClaim } = oidc;
+  const { issuer, audience } = issuerOf(oidc);
   return [
     literal("OIDC_DISCOVERY_URL", discoveryUrl),
-    literal("OIDC_ISSUER", issuer ?? discoveryUrl.slice(0, -discovery.length)),
+    literal("OIDC_ISSUER", issuer),
     literal("OIDC_CLIENT_ID", clientId),
     fromSecret("OIDC_CLIENT_SECRET", clientSecret.secretName, clientSecret.key),
     literal("OIDC_REDIRECT_URI", redirectUrl(inputs, oidc)),
     literal("OIDC_SCOPE", (scopes ?? ["openid", "email", "profile"]).join(" ")),
-    literal("OIDC_AUDIENCE", audience ?? clientId),
+    literal("OIDC_AUDIENCE", audience),
     literal("OIDC_USERNAME_FIELD", usernameClaim ?? "preferred_username"),
     literal("OIDC_GROUPS_ATTRIBUTE", groupsClaim ?? "groups"),
     literal("OIDC_GROUP_NAME", oidc.userGroup),
@@ -103,5 +99,5 @@ function closed(): V1EnvVar[] {
 
 /** Python's TLS looks here besides the public authorities, which are in a directory. */
 function authority({ ca }: Oidc): V1EnvVar[] {
-  return ca === undefined ? [] : [literal("SSL_CERT_FILE", caPath)];
+  return ca === undefined ? [] : [literal("SSL_CERT_FILE", oidcAuthorityPath)];
 }

@@ -1,11 +1,12 @@
-"""Looks whether the issuers of tokens can be asked for their keys, before oauth2-proxy is started.
+"""Looks whether the issuers of tokens can be asked for their keys, before oauth2-proxy or MLflow is started.
 
 oauth2-proxy ends at once when its main issuer cannot be reached or calls itself otherwise, and says so in its log only; where
-a further issuer cannot be reached it starts, and refuses the tokens of that issuer for ever. So the pod waits here, and
-says why in one line of JSON, {"reason", "message"}, in the termination log.
+a further issuer cannot be reached it starts, and refuses the tokens of that issuer for ever. MLflow's plugin for OpenID Connect
+starts, and refuses everybody. So the pod waits here, and says why in one line of JSON, {"reason", "message"}, in the termination log.
 
 Environment:
-  ISSUERS          JSON, a list of {"issuer", "path"}: the issuer as tokens name it, and the field of the spec that names it
+  ISSUERS          JSON, a list of {"issuer", "path", "ca", "discovery"}: the issuer as tokens name it, the field of the spec that
+                   names it and that for its authority, and where it describes itself, unless that follows from its name
   AUTHORITIES      JSON, a list of files with certificate authorities, besides the public ones
   TERMINATION_LOG  default /dev/termination-log
   PATIENCE         how many seconds an issuer may take to come up; default 20
@@ -37,17 +38,17 @@ class Failure(Exception):
         self.message = message
 
 
-def trust(authorities: list[str]) -> ssl.SSLContext:
+def trust(authorities: list[str], ca: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     for path in authorities:
         try:
             context.load_verify_locations(path)
         except (OSError, ssl.SSLError):
-            raise Failure("InvalidCertificateAuthority", f"{path} holds no certificate in PEM. Mend spec.proxy.ca") from None
+            raise Failure("InvalidCertificateAuthority", f"{path} holds no certificate in PEM. Mend {ca}") from None
     return context
 
 
-def fetched(url: str, issuer: str, path: str, context: ssl.SSLContext) -> dict[str, object]:
+def fetched(url: str, issuer: str, path: str, ca: str, context: ssl.SSLContext) -> dict[str, object]:
     """The JSON object at a URL. Asked for directly and without a credential, as oauth2-proxy does it."""
     opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
     place = f"issuer {issuer} ({path})"
@@ -66,7 +67,7 @@ def fetched(url: str, issuer: str, path: str, context: ssl.SSLContext) -> dict[s
     except URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             why = error.reason.verify_message
-            raise Failure("IssuerUntrusted", f"the certificate of {place} is not trusted ({why}). Name its authority in spec.proxy.ca") from None
+            raise Failure("IssuerUntrusted", f"the certificate of {place} is not trusted ({why}). Name its authority in {ca}") from None
         raise Failure("IssuerUnreachable", f"{place} does not answer at {url}: {error.reason}. Check the URL, DNS and network policies") from None
     except (OSError, HTTPException) as error:
         raise Failure("IssuerUnreachable", f"{place} does not answer at {url}: {type(error).__name__}. Check the URL and the issuer") from None
@@ -77,16 +78,18 @@ def fetched(url: str, issuer: str, path: str, context: ssl.SSLContext) -> dict[s
     return found
 
 
-def check(issuer: str, path: str, context: ssl.SSLContext) -> None:
-    url = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
-    found = fetched(url, issuer, path, context)
+def check(entry: dict[str, str], context: ssl.SSLContext) -> None:
+    issuer, path, ca = entry["issuer"], entry["path"], entry["ca"]
+    url = entry.get("discovery") or f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
+    found = fetched(url, issuer, path, ca, context)
     name = found.get("issuer")
     if name != issuer:
         raise Failure("IssuerMismatch", f"{path} is {issuer}, but the issuer there calls itself {name}. Write it so, to the letter")
     keys = found.get("jwks_uri")
-    if not isinstance(keys, str) or urlsplit(keys).scheme != "https":
+    # As safe as the way to the issuer itself.
+    if not isinstance(keys, str) or urlsplit(keys).scheme not in ("https", urlsplit(url).scheme):
         raise Failure("IssuerUnreachable", f"issuer {issuer} ({path}) names no https address of its keys (jwks_uri)")
-    fetched(keys, issuer, path, context)
+    fetched(keys, issuer, path, ca, context)
 
 
 def ended(failure: Failure) -> NoReturn:
@@ -99,14 +102,15 @@ def ended(failure: Failure) -> NoReturn:
 
 def main() -> None:
     patience = time.monotonic() + float(os.environ.get("PATIENCE", "20"))
+    issuers = json.loads(os.environ["ISSUERS"])
     try:
-        context = trust(json.loads(os.environ["AUTHORITIES"]))
+        context = trust(json.loads(os.environ["AUTHORITIES"]), issuers[0]["ca"])
     except Failure as failure:
         ended(failure)
-    for entry in json.loads(os.environ["ISSUERS"]):
+    for entry in issuers:
         while True:
             try:
-                check(entry["issuer"], entry["path"], context)
+                check(entry, context)
                 break
             except Failure as failure:
                 if failure.reason != "IssuerUnreachable" or time.monotonic() > patience:

@@ -1,4 +1,5 @@
 import type { V1Volume } from "@kubernetes/client-node";
+import { oidcAuthority } from "../authentication/oidc-authority.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames } from "../names.ts";
 import { authorityFile, type Mounted, secretFiles } from "../pod/mounted.ts";
@@ -18,8 +19,10 @@ const clusterAuthority = { configMapName: "kube-root-ca.crt", key: "ca.crt" };
 
 /** Authorities that issuers are checked against, besides the public ones. */
 export function issuerAuthorities({ server }: Pick<Inputs, "server">): Mounted[] {
-  const { ca, acceptServiceAccountTokens } = server.spec.proxy ?? {};
+  const { authentication, proxy } = server.spec;
+  const { ca, acceptServiceAccountTokens } = proxy ?? {};
   return [
+    ...oidcAuthority(authentication.oidc),
     ...(ca === undefined ? [] : [authorityFile("ca-issuer", ca, proxyFiles.issuerAuthority)]),
     ...(acceptServiceAccountTokens === undefined
       ? []

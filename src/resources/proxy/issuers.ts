@@ -1,3 +1,4 @@
+import type { Oidc } from "../../api/fields/oidc.ts";
 import type { Inputs } from "../inputs.ts";
 
 /** An issuer of tokens that are taken, and the field of the spec that names it. */
@@ -5,21 +6,27 @@ export interface TokenIssuer {
   readonly issuer: string;
   readonly audience: string;
   readonly path: string;
+  /** The field of the spec for its authority. */
+  readonly ca: string;
+  /** Where it describes itself, unless that follows from its name. */
+  readonly discovery?: string;
 }
 
 /** The issuers whose tokens are taken: first the one where people sign in. */
 export function issuersOf({ server, installation }: Pick<Inputs, "server" | "installation">): TokenIssuer[] {
-  const { proxy } = server.spec;
+  const { proxy, authentication } = server.spec;
+  if (authentication.oidc !== undefined) return [issuerOf(authentication.oidc)];
   if (proxy === undefined) return [];
   const { issuerUrl, clientId, extraJwtIssuers = [], acceptServiceAccountTokens } = proxy;
   const path = "spec.proxy";
+  const ca = `${path}.ca`;
   const ofCluster =
     acceptServiceAccountTokens?.issuer ?? `https://kubernetes.default.svc.${installation.clusterDomain}`;
   return [
-    { issuer: issuerUrl, audience: clientId, path: `${path}.issuerUrl` },
+    { issuer: issuerUrl, audience: clientId, path: `${path}.issuerUrl`, ca },
     ...extraJwtIssuers.map((entry, index) => {
       const [issuer = "", audience = ""] = entry.split("=");
-      return { issuer, audience, path: `${path}.extraJwtIssuers[${index}]` };
+      return { issuer, audience, path: `${path}.extraJwtIssuers[${index}]`, ca };
     }),
     ...(acceptServiceAccountTokens === undefined
       ? []
@@ -28,7 +35,22 @@ export function issuersOf({ server, installation }: Pick<Inputs, "server" | "ins
             issuer: ofCluster,
             audience: acceptServiceAccountTokens.audience ?? ofCluster,
             path: `${path}.acceptServiceAccountTokens`,
+            ca,
           },
         ]),
   ];
+}
+
+const discoveryPath = "/.well-known/openid-configuration";
+
+/** The issuer of MLflow's plugin, which may be reached by another address than the one that it calls itself. */
+export function issuerOf({ discoveryUrl, issuer, audience, clientId }: Oidc): TokenIssuer {
+  const path = "spec.authentication.oidc";
+  return {
+    issuer: issuer ?? discoveryUrl.slice(0, -discoveryPath.length),
+    audience: audience ?? clientId,
+    path: issuer === undefined ? `${path}.discoveryUrl` : `${path}.issuer`,
+    ca: `${path}.ca`,
+    discovery: discoveryUrl,
+  };
 }
