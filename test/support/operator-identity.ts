@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { CredentialSource } from "../../src/client/credentials.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+import { eventually } from "./eventually.ts";
 import { applyPatch } from "./objects.ts";
 
 /** A ServiceAccount that an operator may run as, with the rights that come with the project and no others. */
@@ -67,13 +68,32 @@ export async function operatorIdentity(
   } else {
     for (const namespace of namespaces) await allow(namespacedRole(namespace));
   }
+  const user = `system:serviceaccount:${home}:${serviceAccount}`;
+  // The API server's authorizer hears of roles by watches of its own, which on a busy machine takes a moment.
+  await effective(cluster, user, { group: "coordination.k8s.io", resource: "leases", verb: "get", namespace: home });
+  for (const namespace of namespaces ?? [undefined])
+    await effective(cluster, user, { group: "apps", resource: "deployments", verb: "create", namespace });
   return {
     namespace: home,
     serviceAccount,
-    user: `system:serviceaccount:${home}:${serviceAccount}`,
+    user,
     credentials: await tokenCredentials(cluster, home, serviceAccount),
     kubeconfig: (server) => cluster.kubeconfigFor({ serviceAccount, namespace: home }, server),
   };
+}
+
+/** Resolves when the API server allows it. */
+async function effective(cluster: ClusterAccess, user: string, resourceAttributes: object): Promise<void> {
+  const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+  const body = {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SubjectAccessReview",
+    spec: { user, resourceAttributes },
+  };
+  await eventually(async () => {
+    const answer = await cluster.request("POST", path, { body, timeoutMilliseconds: 30_000 });
+    assert.equal(JSON.parse(answer.body).status?.allowed, true, answer.body);
+  }, 60);
 }
 
 async function tokenCredentials(
