@@ -9,7 +9,7 @@ import { startKubelet } from "../../support/kubelet.ts";
 import { objects } from "../../support/objects.ts";
 import { operatorIdentity } from "../../support/operator-identity.ts";
 import { operatorProcess } from "../../support/operator-process.ts";
-import { freshNamespace, mustNotBeForbidden, nothingWasForbidden, scene } from "../../support/scene.ts";
+import { freshNamespace, installed, mustNotBeForbidden, nothingWasForbidden, scene } from "../../support/scene.ts";
 import { server } from "../../support/servers.ts";
 
 describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
@@ -69,6 +69,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
 
   test("in narrow mode needs no ClusterRole, and leaves other namespaces alone", async (context) => {
     const cluster = await sharedControlPlane();
+    await installed(cluster);
     const [home, other, foreign] = [
       await freshNamespace(cluster),
       await freshNamespace(cluster),
