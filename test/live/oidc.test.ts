@@ -56,28 +56,31 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
   context.after(() => issuer.close());
   await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
   await scene.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
-  await scene.apply({
-    metadata: { name },
-    spec: {
-      version: testedVersion,
-      replicas: 2,
-      backendStore: { postgresql: postgresql.database("mlflow") },
-      artifactStore: { s3: s3.store },
-      authentication: {
-        oidc: {
-          discoveryUrl: `${issuer.url}/.well-known/openid-configuration`,
-          clientId: "mlflow",
-          clientSecret: { secretName: "oidc", key: "secret" },
-          scopes: ["openid", "email", "profile", "groups"],
-          // Programs' tokens of this issuer have no preferred_username.
-          usernameClaim: "sub",
-          userGroup: "mlflow",
-          adminGroup: "mlflow-admin",
-          ca: { configMapName: "issuer-ca" },
+  const apply = (change: object = {}) =>
+    scene.apply({
+      metadata: { name },
+      spec: {
+        version: testedVersion,
+        replicas: 2,
+        backendStore: { postgresql: postgresql.database("mlflow") },
+        artifactStore: { s3: s3.store },
+        authentication: {
+          oidc: {
+            discoveryUrl: `${issuer.url}/.well-known/openid-configuration`,
+            clientId: "mlflow",
+            clientSecret: { secretName: "oidc", key: "secret" },
+            scopes: ["openid", "email", "profile", "groups"],
+            // Programs' tokens of this issuer have no preferred_username.
+            usernameClaim: "sub",
+            userGroup: "mlflow",
+            adminGroup: "mlflow-admin",
+            ca: { configMapName: "issuer-ca" },
+            ...change,
+          },
         },
       },
-    },
-  });
+    });
+  await apply();
   const server = await scene.ready(name, 400);
   const nobody = await scene.asNobody(name);
   const asked = (token: string, path = search) =>
@@ -231,6 +234,23 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
       await patiently(async () => assert.equal((await asked(renewed)).status, 200, "a new key is not known"), 90);
     },
   );
+
+  await context.test("an issuer that is none is said, and what runs goes on letting people in", async () => {
+    const elsewhere = "https://127.0.0.1:1/.well-known/openid-configuration";
+    for (const [change, reason, words] of [
+      [{ discoveryUrl: elsewhere }, "IssuerUnreachable", /spec\.authentication\.oidc\.discoveryUrl/],
+      [{ ca: undefined }, "IssuerUntrusted", /spec\.authentication\.oidc\.ca/],
+      [{ issuer: `${issuer.url}/` }, "IssuerMismatch", /calls itself/],
+    ] as const) {
+      await apply(change);
+      const { status } = await scene.reason(name, "Stalled", reason, 240);
+      assert.match(status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "", words);
+      const token = await issuer.token("bob", "mlflow");
+      assert.equal((await asked(token)).status, 200, reason);
+    }
+    await apply();
+    await scene.ready(name, 400);
+  });
 
   await context.test("no secret is in a log, and none in what was written but in Secrets", async () => {
     const pods = (await scene.pods(name)).map(({ metadata }) => metadata.name);
