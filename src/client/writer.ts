@@ -35,13 +35,14 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
   const overruled = overrulings();
 
   async function patched(object: Owned, steps: readonly JsonPatchStep[]): Promise<void> {
-    await client.request({
-      method: "PATCH",
-      path: pathOf(object),
-      query: { fieldManager },
-      contentType: jsonPatch,
-      body: steps,
-    });
+    const [method, path] = ["PATCH", pathOf(object)] as const;
+    try {
+      await client.request({ method, path, query: { fieldManager }, contentType: jsonPatch, body: steps });
+    } catch (error) {
+      if (!isOutdated(error)) throw error;
+      const detail = "The object has changed since it was looked at.";
+      throw new ApiError(method, path, { status: 409, reason: "Conflict", detail });
+    }
   }
 
   /** One call after a POST of ours, else none. */
@@ -158,4 +159,9 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
 
 function pathOf(object: Pick<Owned, "kind" | "metadata">): string {
   return resourcePath(object.kind, object.metadata.namespace, object.metadata.name);
+}
+
+/** A step `test` of a JSON patch did not hold. The API server answers with 422 then too, and without details. */
+function isOutdated(error: unknown): boolean {
+  return isApiError(error, 422) && error.detail.startsWith("the server rejected our request");
 }

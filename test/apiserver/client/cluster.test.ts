@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { credentialsFor } from "../../../src/client/api-access.ts";
 import { apiClient } from "../../../src/client/api-client.ts";
 import { type ClusterConnection, clusterConnection } from "../../../src/client/cluster.ts";
-import { ApiError } from "../../../src/kube/api-error.ts";
+import { ApiError, isApiError } from "../../../src/kube/api-error.ts";
 import type { ConfigMap, Job, Manifest, Owned, Secret, Service } from "../../../src/kube/manifests.ts";
 import { label, manager } from "../../../src/kube/names.ts";
 import { type Key, keyText, type ObjectMeta } from "../../../src/kube/object.ts";
@@ -265,10 +265,14 @@ describe("apply", () => {
       ...before,
       metadata: { ...before.metadata, managedFields: [{ manager: "x" }, { manager, operation: "Update" }] },
     };
-    await assert.rejects(
-      one.pass((cluster) => cluster.apply(configMap(one.key, {}), stale)),
-      ApiError,
-    );
+    const late = { ...before, metadata: { ...before.metadata, managedFields: [{ manager, operation: "Update" }] } };
+    await one.pass((cluster) => cluster.apply(configMap(one.key, {}), before));
+    // A conflict is tried again without a word; nothing has been refused.
+    for (const outdated of [stale, late])
+      await assert.rejects(
+        one.pass((cluster) => cluster.apply(configMap(one.key, {}), outdated)),
+        (error) => isApiError(error, 409),
+      );
   });
 });
 
