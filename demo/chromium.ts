@@ -21,7 +21,7 @@ export async function chromium(report: (line: string) => void): Promise<string> 
   if (found !== undefined) return found;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
     throw new Error("there is no Chromium here: install it, or run this as root on Debian");
-  report("installing Debian's package chromium, for a look at the UI");
+  report("installing Debian's package chromium, for looks at the UI");
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await succeeded("apt-get", ["update", "-qq"], { env });
   await succeeded("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], { env });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { run } from "node:test";
+import { chromium } from "../demo/chromium.ts";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
 import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
 import { installPackages, lacking } from "./cluster/packages.ts";
@@ -115,6 +116,7 @@ async function liveGround(report: Report): Promise<Ground | { readonly lacking: 
   if (reason) return { lacking: reason };
   try {
     await installPackages(report);
+    await chromium(report);
     await clusterPrograms(report);
   } catch (error) {
     return { lacking: wordsOf(error) };
