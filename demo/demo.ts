@@ -169,7 +169,6 @@ async function until(
 
 /** What the demo made goes away again, but for the CRD of a cluster that stays: others may use it. */
 async function cleanUp(): Promise<void> {
-  rest();
   forwarding?.close();
   if (place?.stays) {
     say(`removing the namespace ${namespace}; the CustomResourceDefinition stays`);

@@ -4,7 +4,7 @@ export interface Screen {
   say(line: string): void;
   /** The current picture, in place of the former one. */
   show(lines: readonly string[]): void;
-  /** From now on silence is no sign of work. */
+  /** Silence is meant, until something is said again. */
   rest(): void;
 }
 
@@ -27,11 +27,13 @@ export function screen(output: NodeJS.WriteStream, begun = Date.now()): Screen {
     if (output.isTTY) for (const each of shown) output.write(`${cut(each)}\n`);
     spoke = Date.now();
   };
-  const timer = setInterval(() => {
-    if (Date.now() - spoke >= longSilence * 1000) write(`  still: ${last}`);
+  let rests = false;
+  setInterval(() => {
+    if (!rests && Date.now() - spoke >= longSilence * 1000) write(`  still: ${last}`);
   }, 1000).unref();
   return {
     say: (line) => {
+      rests = false;
       last = line.trim();
       write(line);
     },
@@ -44,6 +46,8 @@ export function screen(output: NodeJS.WriteStream, begun = Date.now()): Screen {
       shown = lines;
       spoke = Date.now();
     },
-    rest: () => clearInterval(timer),
+    rest: () => {
+      rests = true;
+    },
   };
 }
