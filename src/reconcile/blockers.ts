@@ -9,6 +9,7 @@ import { dataKeys } from "../resources/names.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Reference } from "../resources/reference.ts";
 import { referencesOf } from "../resources/references.ts";
+import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { invalidAuthority } from "./invalid-authority.ts";
@@ -98,8 +99,6 @@ function downgrade({ server }: Facts): Cause | undefined {
     message: `the database has the schema of MLflow ${current}, which ${server.spec.version} cannot read. Set spec.version to ${current} or newer`,
   };
 }
-
-const controlCharacters = /[\p{Cc}]/u;
 
 function invalidUri({ server, references }: Facts): Cause | undefined {
   const { uriSecret } = server.spec.backendStore;

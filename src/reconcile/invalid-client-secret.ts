@@ -1,4 +1,5 @@
 import { decoded } from "../resources/base64.ts";
+import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
@@ -12,7 +13,7 @@ export function invalidClientSecret({ server, references }: Facts): Cause | unde
   const problem =
     secret === ""
       ? `is empty: write the client's secret${proxy === undefined ? "" : ", or leave out spec.proxy.clientSecret for a public client"}`
-      : /[\p{Cc}]/u.test(secret)
+      : controlCharacters.test(secret)
         ? "contains a line break or another control character: write it without one (printf, not echo)"
         : undefined;
   if (problem === undefined) return undefined;

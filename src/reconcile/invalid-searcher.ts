@@ -1,4 +1,5 @@
 import { decoded } from "../resources/base64.ts";
+import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
@@ -11,7 +12,7 @@ export function invalidSearcher({ server, references }: Facts): Cause | undefine
   const dn = decoded(data, usernameKey) ?? "";
   const password = decoded(data, passwordKey) ?? "";
   const problem =
-    !dn.includes("=") || /[\p{Cc}]/u.test(dn)
+    !dn.includes("=") || controlCharacters.test(dn)
       ? `the key ${usernameKey} must be a DN such as cn=mlflow,ou=services,dc=example,dc=com, without a line break (printf, not echo)`
       : password === ""
         ? `the key ${passwordKey} is empty, by which a directory takes anybody for anonymous: write the password`

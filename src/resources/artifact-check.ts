@@ -5,6 +5,7 @@ import { dataKeys } from "./names.ts";
 import { artifactEnvironment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import type { Mounted } from "./pod/mounted.ts";
+import type { Furnished } from "./pod/pod-spec.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { storeAuthorities, temporary } from "./pod/volumes.ts";
 
@@ -13,8 +14,15 @@ import { storeAuthorities, temporary } from "./pod/volumes.ts";
  * Nothing else would tell until a user's artifact is lost. Undefined where the server itself writes to no bucket, or
  * the spec wants no check.
  */
-export function artifactCheck(inputs: Inputs, program: Mounted): V1Container | undefined {
+export function artifactCheck(inputs: Inputs, program: Mounted): Furnished | undefined {
   if (!isChecked(inputs)) return undefined;
+  return {
+    container: container(inputs, program),
+    mounted: [program, temporary(inputs), ...storeAuthorities(inputs)],
+  };
+}
+
+function container(inputs: Inputs, program: Mounted): V1Container {
   const envFrom = environmentFrom(inputs);
   const [{ mountPath } = { mountPath: "" }] = program.mounts;
   return {
@@ -26,7 +34,6 @@ export function artifactCheck(inputs: Inputs, program: Mounted): V1Container | u
     env: artifactEnvironment(inputs),
     ...(envFrom.length > 0 && { envFrom }),
     resources: { requests: { cpu: "100m", memory: "256Mi" } },
-    volumeMounts: [program, temporary(inputs), ...storeAuthorities(inputs)].flatMap(({ mounts }) => mounts),
     securityContext: containerSecurityContext,
   };
 }

@@ -17,7 +17,7 @@ import type { Mounted } from "./pod/mounted.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { fromSecret, literal } from "./pod/variable.ts";
-import { data, databaseAuthorities, storeAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, databaseAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
 
 /** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
@@ -38,12 +38,10 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   const authorities = databaseAuthorities(inputs, authenticationOf(inputs));
   const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...authorities];
   const check = artifactCheck(inputs, program(inputs));
-  const pod = podSpec(inputs, { together: [{ container: container(inputs, mode), mounted }] });
   const spec = {
-    ...pod,
-    ...(check && {
-      initContainers: [check],
-      volumes: [...(pod.volumes ?? []), ...storeAuthorities(inputs).map(({ volume }) => volume)],
+    ...podSpec(inputs, {
+      before: check === undefined ? [] : [check],
+      together: [{ container: container(inputs, mode), mounted }],
     }),
     ...nearTheServer(inputs),
     restartPolicy: "OnFailure",
