@@ -154,6 +154,15 @@ export const reasons = {
     meaning: "An issuer does not tell its keys without a credential, as the API server does by default.",
     remedy: "Bind the ClusterRole `system:service-account-issuer-discovery` to the group `system:unauthenticated`.",
   },
+  SessionStoreUnreachable: {
+    meaning:
+      "Redis, where sessions of browsers shall be kept, does not answer as one. New pods wait; those that run go on.",
+    remedy: "Check the URL, DNS, network policies and Redis; it is tried again by itself.",
+  },
+  SessionStoreRefused: {
+    meaning: "Redis does not take the user of the sessions, or is not trusted. New pods wait; those that run go on.",
+    remedy: "Mend user, password, authority or URL in `spec.proxy.session.redis`, as the message says.",
+  },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",
     remedy: "Remove the key from the Secret or ConfigMap.",

@@ -13,8 +13,8 @@ import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { invalidAuthority } from "./invalid-authority.ts";
-import { invalidClientSecret } from "./invalid-client-secret.ts";
 import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
+import { invalidLine } from "./invalid-line.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
 
 /** A reason to write nothing until a person, or another controller, has done something; undefined: none. */
@@ -32,7 +32,7 @@ const blockers: readonly Blocker[] = [
   invalidCertificate,
   invalidAuthority,
   invalidSearcher,
-  invalidClientSecret,
+  invalidLine,
   invalidCookieSecret,
   openVariable,
 ];

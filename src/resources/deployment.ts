@@ -19,6 +19,7 @@ import { proxyContainer } from "./proxy/container.ts";
 import { issuerAuthorities, proxyMounts } from "./proxy/files.ts";
 import { issuerCheck } from "./proxy/issuer-check.ts";
 import { issuersOf } from "./proxy/issuers.ts";
+import { redisCheck, sessionMounts } from "./proxy/redis.ts";
 
 /** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(inputs: Inputs): Deployment {
@@ -81,7 +82,10 @@ function containers(inputs: Inputs): Containers {
   const door = proxy && { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) };
   const together = door === undefined ? [mlflow] : [mlflow, door];
   if (issuersOf(inputs).length === 0) return { together };
-  return { before: [{ container: issuerCheck(inputs), mounted: issuerAuthorities(inputs) }], together };
+  const issuers = { container: issuerCheck(inputs), mounted: issuerAuthorities(inputs) };
+  const redis = proxy?.session?.redis;
+  if (redis === undefined) return { before: [issuers], together };
+  return { before: [issuers, { container: redisCheck(inputs, redis), mounted: sessionMounts(redis) }], together };
 }
 
 function container(inputs: Inputs): V1Container {

@@ -285,7 +285,16 @@ export const proxied: Document = changed(smallest, {
       issuer: "https://kubernetes.default.svc",
       audience: "https://kubernetes.default.svc",
     },
-    session: { refresh: "90s", expire: "2h" },
+    session: {
+      refresh: "90s",
+      expire: "2h",
+      redis: {
+        url: "rediss://redis.example.com:6379/3",
+        username: "mlflow",
+        password: { secretName: "redis", key: "password" },
+        ca: { secretName: "redis-ca", key: "ca.pem" },
+      },
+    },
     extraArgs: ["--scope=openid email groups", "--prompt=login", "--oidc-groups-claim=roles"],
   },
 });
@@ -298,6 +307,7 @@ export const proxyAlone: Document = changed(smallest, {
     clientId: "mlflow",
     ca: { secretName: "dex-ca" },
     redirectUrl: "http://localhost:5000/oauth2/callback",
+    session: { redis: { url: "rediss://[fd00::1]:6379", ca: { configMapName: "redis-ca" } } },
     skipJwtBearerTokens: false,
     emailDomains: ["*"],
   },

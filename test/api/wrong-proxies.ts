@@ -56,11 +56,11 @@ export const wrongProxies: readonly Wrong[] = [
     ],
     "the path /oauth2/callback",
   ),
-  ...each("emailDomains", [[]], "at least 1"),
+  ...each("emailDomains", [[]], 'leave out emailDomains, or write ["*"]'),
   ...["me@example.com", "@example.com", "*.example.com", "example.com,other.com", "exa mple.com"].map((domain) =>
     full(`emailDomains ${domain}`, { "spec.proxy.emailDomains": [domain] }, "spec.proxy.emailDomains[0]", "no @"),
   ),
-  ...each("allowedGroups", [[]], "at least 1"),
+  ...each("allowedGroups", [[]], "leave out allowedGroups"),
   full(
     "a group with a comma",
     { "spec.proxy.allowedGroups[0]": "a,system:masters" },
@@ -102,6 +102,21 @@ export const wrongProxies: readonly Wrong[] = [
     "spec.proxy.skipJwtBearerTokens",
     "leave that out",
   ),
+  ...each(
+    "session.redis.url",
+    [
+      "redis.example.com:6379",
+      "rediss://",
+      "rediss://mlflow:secret@redis.example.com",
+      "rediss://redis.example.com/0?db=1",
+      "redis://redis.example.com/sessions",
+      "unix:///run/redis.sock",
+    ],
+    "have fields of their own",
+  ),
+  ...each("session.redis", [{}, { username: "mlflow" }], "write the address of Redis", ".url"),
+  ...each("session.redis", [{ url: "redis://redis", ca: { secretName: "ca" } }], "ca is for TLS", ".ca"),
+  ...each("session.redis", [{ url: "redis://redis", username: "mlflow" }], "add password", ".username"),
   ...each("session", [{ refresh: "2h", expire: "1h" }, { expire: "30m" }, { refresh: "8h" }], "shorter than expire"),
   ...["1", "1d", "0s", "1h30m", "-1h", "1.5h"].map((time) =>
     full(

@@ -17,6 +17,8 @@ const needed: Readonly<Record<string, string>> = {
   mount: "mount",
   nftables: "nft",
   openssl: "openssl",
+  // Redis' server has several names; this one comes without a service that starts by itself.
+  "redis-tools": "redis-check-rdb",
   runc: "runc",
   "util-linux": "nsenter",
 };

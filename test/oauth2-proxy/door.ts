@@ -39,11 +39,13 @@ export interface DoorOptions {
   readonly port?: number;
   /** `spec.server.tls`. */
   readonly certificate?: Certificate;
+  /** What pods have from Secrets in variables. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts it, and waits until it answers. Throws with its last words if it ends. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { proxy, authentication = { disabled: {} }, files, port = await freePort(), certificate } = options;
+  const { proxy, authentication = { disabled: {} }, files, port = await freePort(), certificate, env = {} } = options;
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-door-"));
   const passed: Passed[] = [];
   const upstream = createServer((incoming, outgoing) => {
@@ -75,7 +77,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
       .replace("/etc/oauth2-proxy", `${directory}/etc/oauth2-proxy`)
       .replaceAll("$$(", "$("),
   );
-  const child = spawn("oauth2-proxy", args, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("oauth2-proxy", args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   let log = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {

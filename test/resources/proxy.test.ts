@@ -104,6 +104,41 @@ describe("the only door", () => {
   });
 });
 
+describe("sessions in Redis", () => {
+  const redis = {
+    url: "rediss://redis.example.com:6379",
+    username: "mlflow",
+    password: { secretName: "redis", key: "password" },
+    ca: { configMapName: "redis-ca" },
+  };
+  const references = [
+    client,
+    authority,
+    secret("redis", { password: "secret-of-redis" }),
+    configMap("redis-ca", { "ca.crt": "certificates" }),
+  ];
+  const kept = proxied({ session: { redis } }, {}, references);
+
+  test("the password comes from its Secret and stands nowhere else", () => {
+    assert.deepEqual(containerOf(kept, "oauth2-proxy").env, [
+      { name: "OAUTH2_PROXY_REDIS_PASSWORD", valueFrom: { secretKeyRef: { name: "redis", key: "password" } } },
+    ]);
+    assert.doesNotMatch(JSON.stringify(all(kept)), /secret-of-redis/);
+  });
+
+  test("the pod looks at it first, with the authority that the proxy has", () => {
+    const mounts = (name: string) =>
+      containerOf(kept, name).volumeMounts?.filter((mount) => mount.name === "ca-redis").length;
+    assert.deepEqual([mounts("sessions"), mounts("oauth2-proxy"), mounts("mlflow")], [1, 1, 0]);
+    assert.throws(() => containerOf(proxied(), "sessions"));
+  });
+
+  test("a new password rolls the pods", () => {
+    const other = [client, authority, secret("redis", { password: "another" }), ...references.slice(3)];
+    assert.notEqual(inputsHash(proxied({ session: { redis } }, {}, other)), inputsHash(kept));
+  });
+});
+
 describe("what is secret", () => {
   test("comes as files, from the Secrets that hold it, and stands nowhere else", () => {
     const text = JSON.stringify(deploymentOf(proxied()));

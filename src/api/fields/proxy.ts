@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { defaults } from "../defaults.ts";
 import { amounts, requestsWithinLimits } from "./amounts.ts";
 import { proxyImage } from "./image.ts";
+import { proxySession } from "./proxy-session.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
-import { demanded, mayBeEmpty, type Rule, rules } from "./rule.ts";
+import { demanded, mayBeEmpty, rules } from "./rule.ts";
 import { text } from "./text.ts";
 
 const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?`;
@@ -27,22 +27,6 @@ const group = text("A group, exactly as the tokens' claim groups names it.", 253
   rule: "!self.contains(',')",
   message: "a group with a comma cannot be told from two groups: use one whose name has none",
 });
-
-const isDuration = "^[1-9][0-9]{0,6}[smh]$";
-
-const duration = (description: string) =>
-  text(description, 16, {
-    rule: `self.matches('${isDuration}')`,
-    message: "must be a duration such as 90s, 30m or 8h",
-  });
-
-const refresh = `(has(self.refresh) ? self.refresh : '${defaults.sessionRefresh}')`;
-const expire = `(has(self.expire) ? self.expire : '${defaults.sessionExpire}')`;
-
-const refreshedInTime: Rule = {
-  rule: `!${refresh}.matches('${isDuration}') || !${expire}.matches('${isDuration}') || duration(${refresh}) < duration(${expire})`,
-  message: `refresh must be shorter than expire (defaults: ${defaults.sessionRefresh} and ${defaults.sessionExpire})`,
-};
 
 /** Only what neither opens a door nor has a field of its own. */
 const extraArgument = text("An argument in the form --name=value.", 512, {
@@ -89,18 +73,26 @@ export const proxy = z
     ).optional(),
     emailDomains: z
       .array(emailDomain)
-      .min(1)
       .max(32)
       .meta({
         description:
           'Whose e-mail addresses are let in. Default: ["*"], everybody whom the issuer gives a token for this client.',
+        ...rules({
+          rule: "self.size() > 0",
+          message: 'no domain would let in nobody: name one, or leave out emailDomains, or write ["*"] for any address',
+        }),
       })
       .optional(),
     allowedGroups: z
       .array(group)
-      .min(1)
       .max(64)
-      .meta({ description: "Groups of which a user needs one. Default: none is needed. ServiceAccounts have none." })
+      .meta({
+        description: "Groups of which a user needs one. Default: none is needed. ServiceAccounts have none.",
+        ...rules({
+          rule: "self.size() > 0",
+          message: "no group is not nobody: name one, or leave out allowedGroups where none is needed",
+        }),
+      })
       .optional(),
     skipJwtBearerTokens: z
       .boolean()
@@ -141,15 +133,7 @@ export const proxy = z
         ...mayBeEmpty,
       })
       .optional(),
-    session: z
-      .strictObject({
-        refresh: duration(
-          `After which time the session is renewed at the issuer, groups included. Default: ${defaults.sessionRefresh}.`,
-        ).optional(),
-        expire: duration(`After which time one must sign in again. Default: ${defaults.sessionExpire}.`).optional(),
-      })
-      .meta({ description: "Sessions of browsers; they are kept in an encrypted cookie.", ...rules(refreshedInTime) })
-      .optional(),
+    session: proxySession.optional(),
     extraArgs: z
       .array(extraArgument)
       .max(16)

@@ -5,6 +5,7 @@ import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../names.ts"
 import { escaped } from "../pod/variable.ts";
 import { proxyFiles } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
+import { sessionArguments } from "./redis.ts";
 
 /**
  * The arguments of oauth2-proxy, tried one by one against 7.15.3. Left out on purpose: `--reverse-proxy` and `--trusted-ip`,
@@ -55,6 +56,7 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
     "--cookie-csrf-per-request=true",
     `--cookie-refresh=${session.refresh ?? defaults.sessionRefresh}`,
     `--cookie-expire=${session.expire ?? defaults.sessionExpire}`,
+    ...sessionArguments(session.redis),
     "--silence-ping-logging=true",
     ...extraArgs,
   ].map(escaped);

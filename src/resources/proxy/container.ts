@@ -7,17 +7,20 @@ import { computeResources } from "../pod/compute-resources.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { proxyArguments } from "./arguments.ts";
 import { proxyImageOf } from "./image.ts";
+import { sessionVariables } from "./redis.ts";
 
 /** oauth2-proxy, the only container of the pod that takes connections from elsewhere. */
 export function proxyContainer(inputs: Inputs, proxy: ProxySettings): V1Container {
   const scheme = inputs.server.spec.server?.tls === undefined ? "HTTP" : "HTTPS";
   // It answers by itself, without a credential and without asking MLflow, which has probes of its own.
   const probe: V1Probe = { httpGet: { path: "/ping", port: "http", scheme }, timeoutSeconds: 5 };
+  const env = sessionVariables(proxy.session?.redis);
   return {
     name: "oauth2-proxy",
     image: proxyImageOf(inputs),
     imagePullPolicy: proxy.image?.pullPolicy ?? "IfNotPresent",
     args: proxyArguments(inputs, proxy),
+    ...(env.length > 0 && { env }),
     ports: [{ name: "http", containerPort: proxyPort, protocol: "TCP" }],
     resources: computeResources(defaults.proxyRequests, proxy.resources),
     startupProbe: { ...probe, periodSeconds: 2, failureThreshold: 30 },

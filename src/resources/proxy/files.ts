@@ -4,6 +4,7 @@ import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames } from "../names.ts";
 import { authorityFile, type Mounted, secretFiles } from "../pod/mounted.ts";
 import { authorityReferences, configMapReference, type Reference, secretReference } from "../reference.ts";
+import { sessionMounts, sessionReferences } from "./redis.ts";
 
 /** Where oauth2-proxy finds what is secret or verified; no value of it stands in its arguments. */
 export const proxyFiles = {
@@ -41,6 +42,7 @@ export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
       ? []
       : [file("proxy-client", clientSecret.secretName, clientSecret.key, proxyFiles.clientSecret)]),
     ...issuerAuthorities({ server }),
+    ...sessionMounts(proxy?.session?.redis),
     ...(settings?.tls === undefined ? [] : [secretFiles("tls", settings.tls.secretName, proxyFiles.tls)]),
   ];
 }
@@ -48,7 +50,7 @@ export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
 /** The Secrets and ConfigMaps that the proxy needs. */
 export function proxyReferences({ proxy, server }: Inputs["server"]["spec"]): Reference[] {
   if (proxy === undefined) return [];
-  const { clientSecret, ca, acceptServiceAccountTokens } = proxy;
+  const { clientSecret, ca, acceptServiceAccountTokens, session } = proxy;
   const path = "spec.proxy";
   const own = server?.sessionSecret;
   return [
@@ -56,6 +58,7 @@ export function proxyReferences({ proxy, server }: Inputs["server"]["spec"]): Re
       ? []
       : [{ ...secretReference(clientSecret.secretName, [clientSecret.key], `${path}.clientSecret`), isReread: true }]),
     ...authorityReferences(ca, `${path}.ca`),
+    ...sessionReferences(session?.redis),
     ...(acceptServiceAccountTokens === undefined
       ? []
       : [

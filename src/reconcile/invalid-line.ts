@@ -1,0 +1,37 @@
+import type { SecretKey } from "../api/fields/reference.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
+import { decoded } from "../resources/base64.ts";
+import { controlCharacters } from "./control-characters.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+
+/** A secret that is one line, and is none: whoever compares it would refuse it, with words that do not say so. */
+export function invalidLine({ server, references }: Facts): Cause | undefined {
+  for (const { secretName, key, remedy } of lines(server.spec)) {
+    const secret = decoded(references.secrets.get(secretName)?.data, key) ?? "";
+    const problem =
+      secret === ""
+        ? `is empty: ${remedy}`
+        : controlCharacters.test(secret)
+          ? "contains a line break or another control character: write it without one (printf, not echo)"
+          : undefined;
+    if (problem !== undefined)
+      return { reason: "InvalidSecret", message: `the key ${key} of Secret ${secretName} ${problem}` };
+  }
+  return undefined;
+}
+
+function lines({ authentication, proxy }: MlflowServerSpec): (SecretKey & { remedy: string })[] {
+  const client = "write the client's secret";
+  const { oidc } = authentication;
+  const password = proxy?.session?.redis?.password;
+  return [
+    ...(oidc === undefined ? [] : [{ ...oidc.clientSecret, remedy: client }]),
+    ...(proxy?.clientSecret === undefined
+      ? []
+      : [{ ...proxy.clientSecret, remedy: `${client}, or leave out spec.proxy.clientSecret for a public client` }]),
+    ...(password === undefined
+      ? []
+      : [{ ...password, remedy: "write the password, or leave out spec.proxy.session.redis.password" }]),
+  ];
+}

@@ -1,0 +1,65 @@
+import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
+import type { RedisSettings } from "../../api/fields/proxy-session.ts";
+import type { Inputs } from "../inputs.ts";
+import { imageOf } from "../pod/image.ts";
+import { authorityFile, type Mounted } from "../pod/mounted.ts";
+import { containerSecurityContext } from "../pod/security.ts";
+import { fromSecret, literal } from "../pod/variable.ts";
+import { authorityReferences, type Reference, secretReference } from "../reference.ts";
+import { programTexts } from "./program-texts.ts";
+
+const authorityPath = "/etc/oauth2-proxy/ca/redis/ca.crt";
+
+/** Sessions in Redis, or as oauth2-proxy has it by default: in cookies. */
+export function sessionArguments(redis: RedisSettings | undefined): string[] {
+  if (redis === undefined) return [];
+  return [
+    "--session-store-type=redis",
+    `--redis-connection-url=${redis.url}`,
+    ...(redis.username === undefined ? [] : [`--redis-username=${redis.username}`]),
+    // Only with TLS: oauth2-proxy would speak TLS to any address where an authority is named.
+    ...(redis.ca === undefined ? [] : [`--redis-ca-path=${authorityPath}`]),
+  ];
+}
+
+/** The password, which oauth2-proxy takes from no file. */
+export function sessionVariables(redis: RedisSettings | undefined): V1EnvVar[] {
+  const password = redis?.password;
+  return password === undefined ? [] : [fromSecret("OAUTH2_PROXY_REDIS_PASSWORD", password.secretName, password.key)];
+}
+
+/** Certificates that Redis is checked against, besides the public ones. */
+export function sessionMounts(redis: RedisSettings | undefined): Mounted[] {
+  return redis?.ca === undefined ? [] : [authorityFile("ca-redis", redis.ca, authorityPath)];
+}
+
+/** The Secrets and ConfigMaps that it needs. */
+export function sessionReferences(redis: RedisSettings | undefined): Reference[] {
+  if (redis === undefined) return [];
+  const path = "spec.proxy.session.redis";
+  const { password, ca } = redis;
+  return [
+    ...(password === undefined ? [] : [secretReference(password.secretName, [password.key], `${path}.password`)]),
+    ...authorityReferences(ca, `${path}.ca`),
+  ];
+}
+
+/** Runs before the pod's other containers, in MLflow's image: the pod waits until Redis takes the proxy's user. */
+export function redisCheck(inputs: Inputs, redis: RedisSettings): V1Container {
+  const { url, username, password, ca } = redis;
+  return {
+    name: "sessions",
+    image: imageOf(inputs),
+    imagePullPolicy: inputs.server.spec.image?.pullPolicy ?? "IfNotPresent",
+    workingDir: "/",
+    command: ["python", "-I", "-c", programTexts["check_redis.py"]],
+    env: [
+      literal("REDIS_URL", url),
+      ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
+      ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.secretName, password.key)]),
+      ...(ca === undefined ? [] : [literal("AUTHORITY", authorityPath)]),
+    ],
+    resources: { requests: { cpu: "10m", memory: "32Mi" } },
+    securityContext: containerSecurityContext,
+  };
+}
