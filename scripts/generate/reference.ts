@@ -3,7 +3,7 @@ import { conditionTypes, reasons } from "../../src/api/reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { apiVersion } from "../../src/api/server.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
-import { versions } from "../../src/api/versions.ts";
+import { unfitVersions, type VersionRow, versions } from "../../src/api/versions.ts";
 import { defaultOf, type Field, fieldsBelow, rulesOf, typeOf } from "./fields.ts";
 
 /** docs/reference.md: all fields, rules, conditions, reasons, reserved environment variables and versions. */
@@ -66,8 +66,14 @@ export function reference(): string {
     "## Versions of MLflow",
     "",
     ...table(
-      ["Version", "Note"],
-      versions.map(({ version, note }) => [code(version), note]),
+      ["Version", "mlflow-oidc-auth", "mlflow-kubernetes-plugins", "Note"],
+      versions.map((row: VersionRow) => [code(row.version), row.oidcPlugin, row.kubernetesPlugin ?? "", row.note]),
+    ),
+    "Where there is no version of mlflow-kubernetes-plugins, `authentication.kubernetes` is refused. Others are not run:",
+    "",
+    ...table(
+      ["Version", "What it does", "Nearest"],
+      unfitVersions.map(({ versions, why, nearest }) => [versions, why, code(nearest)]),
     ),
   ]
     .join("\n")

@@ -7,7 +7,8 @@ import { extraAnnotations, pod } from "./fields/pod.ts";
 import { proxy } from "./fields/proxy.ts";
 import { demanded, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
-import { kubernetesVersions, supportedVersions } from "./versions.ts";
+import { version } from "./fields/version.ts";
+import { kubernetesVersions } from "./versions.ts";
 
 const onSqlite = "has(self.backendStore) && has(self.backendStore.sqlite)";
 const onVolume = "has(self.artifactStore) && has(self.artifactStore.persistentVolume)";
@@ -18,11 +19,7 @@ const severalReplicas = "has(self.replicas) && self.replicas > 1";
 /** What a user writes under `spec`. */
 export const mlflowServerSpec = z
   .strictObject({
-    version: z.enum(supportedVersions).meta({
-      description:
-        'Version of MLflow. It decides the image\'s default tag and the database schema; it can be raised, not lowered. Example: "3.17.2".',
-      ...demanded(`write the version of MLflow that shall run, such as version: "${supportedVersions[0]}"`),
-    }),
+    version,
     image: image.optional(),
     deletionPolicy: z
       .enum(["Retain", "Delete"])

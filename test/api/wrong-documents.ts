@@ -70,7 +70,16 @@ export const wrongDocuments: readonly Wrong[] = [
   small("replicas as text", { "spec.replicas": "2" }, "spec.replicas", "must be of type integer"),
   small("half a replica", { "spec.replicas": 0.5 }, "spec.replicas", "must be of type integer"),
   small("no version", { "spec.version": undefined }, "spec.version", 'such as version: "3.17.2"'),
-  small("an unknown version", { "spec.version": "9.9.9" }, "spec.version", 'supported values: "3.17.2"'),
+  ...Object.entries({
+    "9.9.9": "write one of 3.17.2, 3.17.1",
+    "3.17.3": "write one of 3.17.2, 3.17.1",
+    "3.18.0":
+      "does not start with mlflow-kubernetes-plugins 2.1.0, the newest, which knows no rule for some of its routes: write 3.17.2",
+    "3.16.0": "out of the UI under basic authentication: write 3.16.1",
+    "3.5.1": "MLflow 3.5.1 comes with a default password that everybody knows (CVE-2026-2635): write 3.16.1",
+    "2.22.0": "write 3.16.1",
+    v3: "write one of",
+  }).map(([version, says]) => small(`version ${version}`, { "spec.version": version }, "spec.version", says)),
   small("a version as a number", { "spec.version": 3.17 }, "spec.version", "must be of type string"),
   small("a long name", { "metadata.name": "m".repeat(41) }, "metadata.name", "at most 40 characters"),
   small("a name that begins with a digit", { "metadata.name": "1mlflow" }, "metadata.name", "begins with a letter"),
