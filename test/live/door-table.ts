@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RawAnswer } from "../oauth2-proxy/raw.ts";
+import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
+import { pathTricks } from "../oauth2-proxy/path-tricks.ts";
+import { type RawAnswer, raw } from "../oauth2-proxy/raw.ts";
+import { unsigned } from "../support/oidc/signing-key.ts";
 
 /** What came of one attempt to write a run. */
 export interface Attempt {
@@ -12,40 +15,95 @@ export interface Attempt {
   readonly owner: string;
 }
 
+/** A row of the table: one attempt, or several that came to the same. */
+export type Row = Omit<Attempt, "status"> & { readonly status: number | string };
+
+/** Tries to write a run with these header lines. */
+export type Try = (who: string, lines: readonly string[], path?: string) => Promise<Attempt>;
+
 /** What everybody tries: to write a run, and to have it in another's name. */
 export const claimed = "mallory";
 export const attemptPath = "/api/2.0/mlflow/runs/create";
-export const attemptBody = JSON.stringify({ experiment_id: "0", start_time: 1, user_id: claimed });
+const attemptBody = JSON.stringify({ experiment_id: "0", start_time: 1, user_id: claimed });
 
-export function attemptOf(who: string, answer: RawAnswer): Attempt {
-  return { who, status: answer.status, body: kindOf(answer), owner: ownerOf(answer) };
+export const basicLine = (username: string, password: string) =>
+  `Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+
+/** Attempts at a server by the address of its Service. */
+export function attemptsAt(host: string, name: string): Try {
+  return async (who, lines, path = attemptPath) => {
+    const answer = await raw(5000, "POST", path, lines, { host, name, body: attemptBody });
+    return { who, status: answer.status, body: kindOf(answer), owner: ownerOf(answer) };
+  };
 }
 
-/** Asserts that a page of the docs has this very table; with UPDATE_TABLES=1 it is written there. */
-export async function assertDocumented(section: string, attempts: readonly Attempt[]): Promise<void> {
-  const path = join(import.meta.dirname, "../../docs/authentication.md");
+/** What strangers try, whatever the way of authentication: nothing of it is a credential. */
+export async function strangers(attempt: Try): Promise<readonly Row[]> {
+  const all = async (who: string, tries: readonly Promise<Attempt>[]) => together(who, await Promise.all(tries));
+  const tricks = pathTricks(attemptPath);
+  const defaults = [basicLine("admin", "password"), basicLine("admin", "password1234"), basicLine("admin", "")];
+  return [
+    await attempt("nobody", []),
+    await attempt("nobody, who says that a page will do", ["Accept: text/html"]),
+    await all(
+      `nobody, with each of ${forgedHeaders.length} sets of forged headers`,
+      forgedHeaders.map((lines) => attempt("", lines)),
+    ),
+    await all(
+      `nobody, by each of ${tricks.length} paths that may lead elsewhere`,
+      tricks.map((path) => attempt("", [], path)),
+    ),
+    await all(
+      "MLflow's former default passwords, and none",
+      defaults.map((line) => attempt("", [line])),
+    ),
+    await attempt("a token that is none", ["Authorization: Bearer x"]),
+    await attempt("a token that nobody signed (`alg: none`)", [
+      `Authorization: Bearer ${unsigned({ sub: "admin", groups: ["system:masters"] })}`,
+    ]),
+  ];
+}
+
+/** Asserts that docs/security.md has this very table; with UPDATE_TABLES=1 it is written there. */
+export async function assertDocumented(section: string, rows: readonly Row[]): Promise<void> {
+  const path = join(import.meta.dirname, "../../docs/security.md");
   const page = await readFile(path, "utf8");
   const [begin, end] = [`<!-- ${section}: from test/live -->\n`, `<!-- ${section}: end -->`];
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
-  assert.ok(from >= begin.length && to >= from, `docs/authentication.md has no place for ${section}`);
-  const rows = attempts.map(({ who, status, body, owner }) => `| ${who} | ${status} | ${body} | ${owner} |`);
-  const table = ["| who writes a run | status | answer | owner of the run |", "|---|---|---|---|", ...rows, ""].join(
+  assert.ok(from >= begin.length && to >= from, `docs/security.md has no place for ${section}`);
+  const lines = rows.map(({ who, status, body, owner }) => `| ${who} | ${status} | ${body} | ${owner} |`);
+  const table = ["| who writes a run | status | answer | owner of the run |", "|---|---|---|---|", ...lines, ""].join(
     "\n",
   );
   if (process.env["UPDATE_TABLES"] === "1") await writeFile(path, page.slice(0, from) + table + page.slice(to));
-  else
-    assert.equal(
-      page.slice(from, to),
-      table,
-      "the table in docs/authentication.md is another: UPDATE_TABLES=1 writes it",
-    );
+  else assert.equal(page.slice(from, to), table, "the table in docs/security.md is another: UPDATE_TABLES=1 writes it");
+}
+
+/** Asserts that exactly these have written a run, and that all others were refused. */
+export function assertInside(rows: readonly Row[], inside: readonly string[]): void {
+  assert.deepEqual(
+    rows.filter(({ owner }) => owner !== "").map(({ who }) => who),
+    inside,
+  );
+  for (const { who, status, owner } of rows)
+    for (const each of String(status).split(", ")) assert.equal(each === "200", owner !== "", `${who}: ${status}`);
+}
+
+function together(who: string, attempts: readonly Attempt[]): Row {
+  const different = (of: (attempt: Attempt) => string) => [...new Set(attempts.map(of))].sort().join(", ");
+  return {
+    who,
+    status: different(({ status }) => String(status)),
+    body: different(({ body }) => body),
+    owner: different(({ owner }) => owner),
+  };
 }
 
 function kindOf({ contentType, location, body }: RawAnswer): string {
   if (location !== "") return "redirect";
   if (contentType.startsWith("application/json")) return "JSON";
   if (contentType.startsWith("text/html")) return "page";
-  return body === "" ? "nothing" : contentType;
+  return body === "" ? "nothing" : contentType.replace(/;.*/, "");
 }
 
 function ownerOf({ status, body }: RawAnswer): string {

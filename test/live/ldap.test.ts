@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDirectory } from "./directory-server.ts";
+import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { addressOf, type Login, liveScene } from "./live-scene.ts";
 import type { Mlflow } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
+import { grant } from "./permission-matrix.ts";
 import { startPostgresql } from "./postgresql-server.ts";
+import { bearer } from "./proxy-scene.ts";
 import { startS3 } from "./s3-server.ts";
+import { serviceAccountToken } from "./service-accounts.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 
 const name = "directory";
@@ -21,7 +25,6 @@ const groups = {
   user: `CN=Test-User, OU=groups,dc=mlflow,dc=test`,
 };
 
-type Login = { readonly username: string; readonly password: string };
 const ada: Login = { username: "ada", password: "of-ada-1234567" };
 const bob: Login = { username: "bob", password: "of-bob-1234567" };
 const odd: Login = { username: "o,dd *()\\", password: 'pässwörd:with,everything"\\' };
@@ -92,6 +95,28 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   });
 
   await context.test("by ldaps and a DN: the table of who gets in", () => assertTable(as));
+
+  await context.test("who writes a run, as whom, and who does not", async () => {
+    const attempt = attemptsAt(await addressOf(scene.objects, name), name);
+    const of = async (who: string, { username, password }: Login) => attempt(who, [basicLine(username, password)]);
+    const before = await of("a user without a grant", bob);
+    assert.equal((await grant(as(ada), "bob", { type: "experiment", id: "0" }, "EDIT")).status, 200);
+    const rows: Row[] = [
+      ...(await strangers(attempt)),
+      await of("a wrong password", { ...bob, password: ada.password }),
+      await of("the right password with a line break", { ...bob, password: `${bob.password}\n` }),
+      await of("no password, by which the directory binds as nobody", { ...bob, password: "" }),
+      await of("a name that finds everybody", { ...bob, username: "*" }),
+      await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
+      await of("somebody without a group", { username: "eve", password: "of-eve-1234567" }),
+      before,
+      await of("a user who may edit the experiment", bob),
+      await of("a member of the group of administrators", ada),
+    ];
+    await assertDocumented("ldap", rows);
+    assertInside(rows, ["a user who may edit the experiment", "a member of the group of administrators"]);
+    assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+  });
 
   await context.test("no credential is 401, at MLflow's own routes and at those of FastAPI", async () => {
     for (const [method, path] of [

@@ -4,12 +4,15 @@ import { port, serviceUrl } from "../../src/resources/names.ts";
 import { clientToken } from "../support/oidc/client-token.ts";
 import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
+import { assertDocumented, assertInside, attemptsAt, claimed, type Row, strangers } from "./door-table.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { addressOf, liveScene } from "./live-scene.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
+import { bearer } from "./proxy-scene.ts";
 import { startS3 } from "./s3-server.ts";
+import { serviceAccountToken } from "./service-accounts.ts";
 
 const name = "issued";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -17,6 +20,7 @@ const me = "/api/2.0/mlflow/users/current";
 const people = [
   { login: "ada", password: "of-ada-1234567", groups: ["mlflow-admin"] },
   { login: "bob", password: "of-bob-1234567", groups: ["mlflow"] },
+  { login: "tom", password: "of-tom-1234567", groups: ["mlflow"] },
   { login: "eve", password: "of-eve-1234567", groups: ["mlflow,mlflow-admin", "others"] },
 ];
 
@@ -137,12 +141,13 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
     assert.equal((await asked(await issuer.token("bob", "mlflow"))).status, 200);
   });
 
+  const wrongToken = (form: TokenForm) => {
+    const claims = form.claims?.["iss"] === "slash" ? { iss: `${issuer.url}/` } : form.claims;
+    return issuer.token("bob", "mlflow", { ...form, ...(claims && { claims }) });
+  };
+
   await context.test("a token that differs from a good one is worth nothing", async () => {
-    for (const [title, form] of Object.entries(wrongTokens)) {
-      const claims = form.claims?.["iss"] === "slash" ? { iss: `${issuer.url}/` } : form.claims;
-      const token = await issuer.token("bob", "mlflow", { ...form, ...(claims && { claims }) });
-      assertShut(await asked(token), title);
-    }
+    for (const [title, form] of Object.entries(wrongTokens)) assertShut(await asked(await wrongToken(form)), title);
     for (const garbage of ["x", "a.b.c", `${await issuer.token("bob", "mlflow")}x`])
       assertShut(await asked(garbage), garbage);
   });
@@ -170,6 +175,43 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
     assert.match(known.body, /"is_admin":true/);
     assert.match(known.body, /"username":"ada"/);
     assert.equal(server.status?.url, serviceUrl(server));
+
+    await login.test("who writes a run, as whom, and who does not", async () => {
+      const attempt = attemptsAt(await addressOf(scene.objects, name), name);
+      const own = browser(first);
+      await own.signIn(`${url}/login`, "ada", "of-ada-1234567");
+      const session = own.cookies(url);
+      const forgedSession = `${session.slice(0, session.lastIndexOf(".") + 1)}AAAAAAAAAAAAAAAAAAAAAAAAAAA`;
+      const [bob, pipeline] = [
+        await issuer.token("bob", "mlflow"),
+        await clientToken(`${issuer.url}/token`, issuer.ca, "pipeline", "of-the-pipeline-12345"),
+      ];
+      for (const user of ["bob", "pipeline"]) {
+        const path = `/api/2.0/mlflow/permissions/users/${user}/experiments/0`;
+        const granted = await nobody.call("POST", path, { body: { permission: "EDIT" }, headers: { cookie: session } });
+        assert.ok(granted.status < 300, `${path}: ${granted.status} ${granted.body}`);
+      }
+      const rows: Row[] = [...(await strangers(attempt))];
+      for (const [title, form] of Object.entries(wrongTokens))
+        rows.push(await attempt(`a user's token ${title}`, bearer(await wrongToken(form))));
+      rows.push(
+        await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
+        await attempt("a session with a forged signature", [`Cookie: ${forgedSession}`]),
+        await attempt("somebody in neither group", bearer(await issuer.token("eve", "mlflow"))),
+        await attempt("a user without a grant", bearer(await issuer.token("tom", "mlflow"))),
+        await attempt("a user who may edit the experiment", bearer(bob)),
+        await attempt("a program that may, by its client credentials", bearer(pipeline)),
+        await attempt("an administrator in a browser, after the login", [`Cookie: ${session}`]),
+      );
+      await own.send("GET", `${url}/logout`);
+      rows.push(await attempt("a copy of its cookie, after signing out", [`Cookie: ${session}`]));
+      await assertDocumented("oidc", rows);
+      assertInside(
+        rows,
+        rows.slice(-4, -1).map(({ who }) => who),
+      );
+      assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+    });
 
     await login.test("an administrator is none by a token that does not say so", async () => {
       assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", true]);

@@ -18,7 +18,7 @@ export interface Resource {
 const api = "/api/2.0/mlflow";
 
 /** Lets a user do something with a resource, as `by`. */
-export function grant(by: Mlflow, username: string, { type, id }: Resource, permission: string) {
+export function grant(by: Mlflow, username: string, { type, id }: Pick<Resource, "type" | "id">, permission: string) {
   const body = { username, resource_type: type, resource_id: id, permission };
   return by.call("POST", "/api/3.0/mlflow/users/permissions/grant", { body });
 }

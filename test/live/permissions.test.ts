@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { addressOf, adminOf, type Login, liveScene } from "./live-scene.ts";
 import type { Mlflow } from "./mlflow.ts";
 import {
   allowed,
@@ -13,6 +14,8 @@ import {
   type Operation,
   operations,
 } from "./permission-matrix.ts";
+import { bearer } from "./proxy-scene.ts";
+import { serviceAccountToken } from "./service-accounts.ts";
 
 const name = "guarded";
 
@@ -62,6 +65,29 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
         for (const { status } of await Promise.all(resource.calls[operation](nobody))) assert.equal(status, 401);
       assert.deepEqual(await allowed(admin, resource), operations, resource.type);
     }
+  });
+
+  await context.test("who gets in, as whom, and who does not", async () => {
+    const attempt = attemptsAt(await addressOf(scene.objects, name), name);
+    const firstAdmin = await adminOf(scene.objects, name);
+    const writer = { username: "writer", password: newPassword() };
+    await admin.json("POST", "/api/2.0/mlflow/users/create", writer);
+    const of = async (who: string, { username, password }: Login) => attempt(who, [basicLine(username, password)]);
+    const before = await of("a user without a grant", writer);
+    await grant(admin, writer.username, { type: "experiment", id: "0" }, "EDIT");
+    const rows: Row[] = [
+      ...(await strangers(attempt)),
+      await of("a wrong password", { ...writer, password: firstAdmin.password }),
+      await of("the right password with a line break", { ...writer, password: `${writer.password}\n` }),
+      await of("a name that is not there", { ...writer, username: "nobody" }),
+      await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
+      before,
+      await of("a user who may edit the experiment", writer),
+      await of("an administrator", firstAdmin),
+    ];
+    await assertDocumented("basic", rows);
+    assertInside(rows, ["a user who may edit the experiment", "an administrator"]);
+    assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
   });
 
   await context.test("NO_PERMISSIONS cannot be granted: it is what there is without a grant", async () => {

@@ -6,7 +6,7 @@ import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { clientPod } from "./client-pod.ts";
-import { type Attempt, assertDocumented } from "./door-table.ts";
+import { assertDocumented, assertInside, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
@@ -21,7 +21,7 @@ test("Kubernetes behind the proxy", {
   skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   const scene = await proxyScene(context);
-  const { issuer, attempt, namespace, browserUrl } = scene;
+  const { issuer, namespace, browserUrl } = scene;
   await serviceAccount(scene, "trainer", { mayUse: true });
   await serviceAccount(scene, "stranger", { mayUse: false });
   const spec = {
@@ -42,6 +42,7 @@ test("Kubernetes behind the proxy", {
   context.after(await openDiscovery(scene));
   await scene.ready(name, 600);
   await scene.forward(name);
+  const attempt = await scene.attempts(name);
   const trainer = await serviceAccountToken(scene, "trainer");
   const owner = `system:serviceaccount:${namespace}:trainer`;
   const { spec: service } = await scene.objects.the("Service", name);
@@ -57,40 +58,30 @@ test("Kubernetes behind the proxy", {
     const [head, , signature] = trainer.split(".");
     const altered = Buffer.from(JSON.stringify({ ...parsed, sub: "system:admin" })).toString("base64url");
     const rows: [string, readonly string[]][] = [
-      ["nobody", []],
-      ["a token that is none", bearer("x")],
       ["a ServiceAccount's token that nobody signed (`alg: none`)", bearer(unsigned(parsed))],
       ["a ServiceAccount's token with another subject", bearer(`${head}.${altered}.${signature}`)],
       ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer", "mlflow"))],
       ["a user of the issuer, whom the API server does not know", bearer(await issuer.token("alice", "mlflow"))],
       ["the same in a browser, after the login", [`Cookie: ${session}`]],
       ["a ServiceAccount without rights on MLflow", bearer(await serviceAccountToken(scene, "stranger"))],
-      ["a password", ["Authorization: Basic YWRtaW46cGFzc3dvcmQxMjM0"]],
       ["a ServiceAccount with rights on MLflow", bearer(trainer)],
     ];
-    const attempts: Attempt[] = [];
+    const attempts: Row[] = [...(await strangers(attempt))];
     for (const [who, lines] of rows) {
-      const { owner: recorded, ...rest } = await attempt(name, who, lines);
+      const { owner: recorded, ...rest } = await attempt(who, lines);
       attempts.push({ ...rest, owner: recorded.replace(namespace, "&lt;namespace&gt;") });
     }
     await assertDocumented("Kubernetes behind the proxy", attempts);
-    assert.deepEqual(
-      attempts.map(({ status }) => status),
-      [401, 401, 401, 401, 401, 401, 401, 403, 401, 200],
-    );
-    assert.ok(
-      attempts.every(({ body }) => body === "JSON"),
-      JSON.stringify(attempts),
-    );
+    assertInside(attempts, ["a ServiceAccount with rights on MLflow"]);
     assert.equal(attempts.at(-1)?.owner, "system:serviceaccount:&lt;namespace&gt;:trainer");
   });
 
   await context.test("no header of the client's is a way in, or makes another of who is in", async () => {
     for (const lines of forgedHeaders) {
-      const stranger = await attempt(name, "", lines);
+      const stranger = await attempt("", lines);
       assert.equal(stranger.status, 401, `${lines}: ${stranger.status}`);
       if (lines.some((line) => /^cookie:/i.test(line))) continue;
-      const insider = await attempt(name, "", [...lines, ...bearer(trainer)]);
+      const insider = await attempt("", [...lines, ...bearer(trainer)]);
       // Where the client takes the credential away itself, nobody is left.
       const expected = lines.some((line) => /^connection:.*authorization/i.test(line)) ? [401, ""] : [200, owner];
       assert.deepEqual([insider.status, insider.owner], expected, lines.join());
@@ -148,13 +139,13 @@ test("Kubernetes behind the proxy", {
         open.filter((line) => !isPublic(line)),
         [],
       );
-      for (const lines of forgedHeaders) assert.equal((await attempt(name, "", lines)).status, 401, lines.join());
-      const insider = await attempt(name, "", bearer(trainer));
+      for (const lines of forgedHeaders) assert.equal((await attempt("", lines)).status, 401, lines.join());
+      const insider = await attempt("", bearer(trainer));
       assert.deepEqual([insider.status, insider.owner], [200, owner]);
       const [head, , signature] = trainer.split(".");
       const altered = Buffer.from(JSON.stringify({ sub: "system:admin" })).toString("base64url");
-      assert.equal((await attempt(name, "", bearer(`${head}.${altered}.${signature}`))).status, 401);
-      const stranger = await attempt(name, "", bearer(await serviceAccountToken(scene, "stranger")));
+      assert.equal((await attempt("", bearer(`${head}.${altered}.${signature}`))).status, 401);
+      const stranger = await attempt("", bearer(await serviceAccountToken(scene, "stranger")));
       assert.equal(stranger.status, 403);
     },
   );

@@ -3,10 +3,9 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { TestContext } from "node:test";
 import { freePort } from "../control-plane/free-port.ts";
-import { raw } from "../oauth2-proxy/raw.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { type WebSession, webSession } from "../support/oidc/web-session.ts";
-import { type Attempt, attemptBody, attemptOf, attemptPath } from "./door-table.ts";
+import { attemptsAt, type Try } from "./door-table.ts";
 import { type LiveScene, liveScene } from "./live-scene.ts";
 
 /** A scene with an issuer, its authority and its client's secret. */
@@ -14,8 +13,8 @@ export interface ProxyScene extends LiveScene {
   readonly issuer: OidcIssuer;
   /** `spec.proxy` for them. */
   readonly proxy: Readonly<Record<string, unknown>> & { readonly issuerUrl: string };
-  /** Tries to write a run with these header lines. */
-  readonly attempt: (server: string, who: string, lines: readonly string[]) => Promise<Attempt>;
+  /** Attempts to write a run at a server. */
+  readonly attempts: (server: string) => Promise<Try>;
   /** Where browsers on this machine see the server, once the way is laid. */
   readonly browserUrl: string;
   /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does. */
@@ -59,11 +58,7 @@ export async function proxyScene(context: TestContext): Promise<ProxyScene> {
       ca: { configMapName: "issuer-ca" },
       redirectUrl: `${browserUrl}/oauth2/callback`,
     },
-    attempt: async (server, who, lines) =>
-      attemptOf(
-        who,
-        await raw(5000, "POST", attemptPath, lines, { host: await address(server), name: server, body: attemptBody }),
-      ),
+    attempts: async (server) => attemptsAt(await address(server), server),
     browserUrl,
     forward: async (server) => {
       const target = await address(server);

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
+import { pathTricks } from "../oauth2-proxy/path-tricks.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
-import { type Attempt, assertDocumented, claimed } from "./door-table.ts";
+import { assertDocumented, assertInside, claimed, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
@@ -24,7 +25,7 @@ test("the proxy alone", {
   skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   const scene = await proxyScene(context);
-  const { issuer, attempt, namespace, browserUrl } = scene;
+  const { issuer, namespace, browserUrl } = scene;
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
   const proxy = { ...scene.proxy, allowedGroups: ["mlflow"] };
   const spec = {
@@ -37,6 +38,7 @@ test("the proxy alone", {
   await scene.apply({ metadata: { name }, spec });
   await scene.ready(name, 600);
   await scene.forward(name);
+  const attempt = await scene.attempts(name);
   const { spec: service } = await scene.objects.the("Service", name);
   const address = service.clusterIP ?? "";
   const alice = await issuer.token("alice", "mlflow");
@@ -52,9 +54,6 @@ test("the proxy alone", {
     const others = session.replace(`_${namespace}_${name}=`, `_${namespace}_another=`);
     const cut = session.replace(/\|[^|;]*(;|$)/, "|forged$1");
     const rows: [string, readonly string[]][] = [
-      ["nobody", []],
-      ["nobody, who says that a page will do", ["Accept: text/html"]],
-      ["a token that is none", bearer("x")],
       ["an expired token", bearer(await issuer.token("alice", "mlflow", { claims: { exp: 1 } }))],
       ["a token of another audience", bearer(await issuer.token("alice", "another"))],
       [
@@ -66,11 +65,7 @@ test("the proxy alone", {
         bearer(await issuer.token("alice", "mlflow", { claims: { iss: `${issuer.url}/` } })),
       ],
       ["a token that a stranger signed", bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" }))],
-      [
-        "a token that nobody signed (`alg: none`)",
-        bearer(await issuer.token("alice", "mlflow", { signedBy: "nobody" })),
-      ],
-      ["a password", ["Authorization: Basic YWRtaW46cGFzc3dvcmQxMjM0"]],
+      ["a user's token that nobody signed", bearer(await issuer.token("alice", "mlflow", { signedBy: "nobody" }))],
       ["the session of another server", [others]],
       ["a session with a forged signature", [cut]],
       ["a user without the group", bearer(await issuer.token("bob", "mlflow"))],
@@ -78,22 +73,19 @@ test("the proxy alone", {
       ["a program, by its client credentials", bearer(await issuer.clientToken("pipeline", "of-pipeline"))],
       ["a user in a browser, after the login", [session]],
     ];
-    const attempts: Attempt[] = [];
-    for (const [who, lines] of rows) attempts.push(await attempt(name, who, lines));
+    const attempts: Row[] = [...(await strangers(attempt))];
+    for (const [who, lines] of rows) attempts.push(await attempt(who, lines));
     await browser.send("GET", `${browserUrl}/oauth2/sign_out`);
-    attempts.push(
-      await attempt(name, "the same browser, after signing out", [`Cookie: ${browser.cookies(browserUrl)}`]),
-    );
-    attempts.push(await attempt(name, "a copy of its cookie, after signing out", [session]));
+    attempts.push(await attempt("the same browser, after signing out", [`Cookie: ${browser.cookies(browserUrl)}`]));
+    attempts.push(await attempt("a copy of its cookie, after signing out", [session]));
     await assertDocumented("The proxy alone", attempts);
-    const inside = attempts.filter(({ status }) => status === 200);
+    assertInside(attempts, [...rows.slice(-3).map(([who]) => who), "a copy of its cookie, after signing out"]);
+    assert.ok(attempts.every(({ owner }) => ["", claimed].includes(owner)));
+    const pages = attempts.filter(({ body }) => body.includes("page"));
     assert.deepEqual(
-      inside.map(({ who }) => who),
-      [...rows.slice(-3).map(([who]) => who), "a copy of its cookie, after signing out"],
+      pages.map(({ who }) => who),
+      ["a user without the group"],
     );
-    assert.ok(inside.every(({ owner }) => owner === claimed));
-    for (const { who, status, body } of attempts.filter((each) => !inside.includes(each)))
-      assert.deepEqual([status, body], who === "a user without the group" ? [403, "page"] : [401, "JSON"], who);
   });
 
   await context.test("a real browser is led through the login to MLflow's page", { skip: lacksChromium }, async () => {
@@ -107,20 +99,9 @@ test("the proxy alone", {
   });
 
   await context.test("no header of the client's and no path is a way in", async () => {
-    for (const lines of forgedHeaders) assert.equal((await attempt(name, "", lines)).status, 401, lines.join());
+    for (const lines of forgedHeaders) assert.equal((await attempt("", lines)).status, 401, lines.join());
     const target = "/api/2.0/mlflow/experiments/search";
-    const tricks = [
-      "/",
-      "/oauth2/",
-      "/oauth2/auth/",
-      "/ping/",
-      "/ready/",
-      "/health/",
-      "/static-files/",
-      "/oauth2/static/",
-    ];
-    const steps = ["..", "%2e%2e", "..;", ".%2e", "%2e%2e%2f..", "..%2f.."];
-    for (const path of tricks.flatMap((start) => steps.map((step) => `${start}${step}${target}`))) {
+    for (const path of pathTricks(target)) {
       const answer = await raw(5000, "GET", path, [], { host: address });
       assert.doesNotMatch(answer.body, /experiment/, path);
       assert.ok(answer.status === 301 || answer.status >= 400, `${path}: ${answer.status}`);

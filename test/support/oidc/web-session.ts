@@ -93,7 +93,7 @@ export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebS
     cookies,
     signIn: async (url, login, password) => {
       const page = await open(url);
-      if (!page.url.pathname.startsWith("/interaction/")) return page;
+      if (!/^\/interaction\/|^\/dex\/auth\/local\/login/.test(page.url.pathname)) return page;
       return followed(await send("POST", page.url.href, { login, password }));
     },
   };

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { proxyFiles } from "../../src/resources/proxy/files.ts";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { freePort } from "../control-plane/free-port.ts";
+import { webSession } from "../support/oidc/web-session.ts";
+import { lacksDex, startDex } from "./dex.ts";
+import { openDoor } from "./door.ts";
+import { raw } from "./raw.ts";
+
+const search = "/api/2.0/mlflow/experiments/search";
+const lacking = lacksDex || (oauth2Proxy() === undefined && lacksOauth2Proxy);
+
+describe("Dex as the issuer", { skip: lacking }, () => {
+  test("a person signs in by the browser, and works as a program with the same identity token", async () => {
+    const port = await freePort();
+    const redirectUrl = `http://127.0.0.1:${port}/oauth2/callback`;
+    const dex = await startDex("of-mlflow", redirectUrl);
+    const door = await openDoor({
+      port,
+      authentication: { kubernetes: {} },
+      proxy: {
+        issuerUrl: dex.url,
+        clientId: "mlflow",
+        clientSecret: { secretName: "client", key: "secret" },
+        ca: { configMapName: "ca" },
+        redirectUrl,
+        allowedGroups: ["mlflow"],
+      },
+      files: { [proxyFiles.issuerAuthority]: dex.ca, [proxyFiles.clientSecret]: "of-mlflow" },
+    }).catch(async (error: unknown) => {
+      await dex.stop();
+      throw error;
+    });
+    try {
+      const browser = webSession({ ca: dex.ca });
+      const page = await browser.signIn(`http://127.0.0.1:${port}/`, "alice@example.com", dex.password);
+      assert.equal(page.status, 200, page.body);
+      // What MLflow is told is Dex's identity token, which a program may send itself.
+      const token = door.taken()[0]?.headers.authorization ?? "";
+      assert.match(token, /^Bearer ey/);
+      assert.equal((await raw(port, "GET", search, [`Authorization: ${token}`])).status, 200);
+      assert.equal(door.taken()[0]?.headers.authorization, token);
+      assert.equal((await raw(port, "GET", search, [`Authorization: ${token}x`])).status, 401);
+    } finally {
+      await door.stop();
+      await dex.stop();
+    }
+  });
+});
