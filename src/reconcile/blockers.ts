@@ -9,6 +9,7 @@ import { dataKeys } from "../resources/names.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Reference } from "../resources/reference.ts";
 import { referencesOf } from "../resources/references.ts";
+import { needsConsent } from "../resources/workspaces.ts";
 import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
@@ -23,6 +24,7 @@ export type Blocker = (facts: Facts) => Cause | undefined;
 /** In the order in which a person would want to hear of them. */
 const blockers: readonly Blocker[] = [
   unknownAuthentication,
+  narrowOperator,
   missingReference,
   downgrade,
   invalidUri,
@@ -56,6 +58,20 @@ function unknownAuthentication({ server }: Facts): Cause | undefined {
     reason: "AuthenticationUnknown",
     message:
       "spec.authentication names no way that this operator knows: install the CustomResourceDefinition that goes with the operator, and apply the server again",
+  };
+}
+
+/** An operator with Roles instead of a ClusterRole cannot give a server what reaches beyond its namespace. */
+function narrowOperator({ server, installation }: Facts): Cause | undefined {
+  const { namespaces } = installation;
+  if (namespaces === undefined || !needsConsent(server.spec)) return undefined;
+  const [what, instead] =
+    server.spec.workspaces === undefined
+      ? ["authorization: ProxyIdentity", "use CallerToken"]
+      : ["spec.workspaces", "leave out spec.workspaces"];
+  return {
+    reason: "WorkspacesUnavailable",
+    message: `${what} needs an operator of all namespaces, and this one works in ${namespaces.join(", ")} only: install it without watchNamespaces, or ${instead}`,
   };
 }
 

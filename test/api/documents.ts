@@ -297,6 +297,17 @@ export const proxied: Document = changed(smallest, {
     },
     extraArgs: ["--scope=openid email groups", "--prompt=login", "--oidc-groups-claim=roles"],
   },
+  "spec.workspaces": { selector: { matchLabels: { "example.com/tier": "research", team: "" } }, default: "team-a" },
+});
+
+/** Kubernetes on the proxy's word. */
+export const vouched: Document = changed(proxied, {
+  "spec.authentication.kubernetes": {
+    authorization: "ProxyIdentity",
+    usernameClaim: "email",
+    groupsClaim: "https://example.com/groups",
+  },
+  "spec.workspaces": undefined,
 });
 
 /** The proxy alone, with as little as it needs, and what `proxied` cannot have. */
@@ -326,6 +337,7 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   oidcInFull,
   oidcOtherwise,
   proxied,
+  vouched,
   proxyAlone,
 };
 

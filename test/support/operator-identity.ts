@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import type { CredentialSource } from "../../src/client/credentials.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
+import { serverRoles } from "../../src/kube/server-roles.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { eventually } from "./eventually.ts";
 import { applyPatch } from "./objects.ts";
@@ -62,9 +63,10 @@ export async function operatorIdentity(
   });
   await allow(leaderElectionRole(home));
   if (namespaces === undefined) {
-    const role = clusterRole();
+    const role = { ...clusterRole(), metadata: { name: `all-for-operator-in-${home}` } };
     await apply(`${rbac}/clusterroles/${role.metadata.name}`, role);
     await bind("ClusterRole", role.metadata.name);
+    for (const each of serverRoles()) await apply(`${rbac}/clusterroles/${each.metadata.name}`, each);
   } else {
     for (const namespace of namespaces) await allow(namespacedRole(namespace));
   }

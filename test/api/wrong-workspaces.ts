@@ -1,0 +1,68 @@
+import { proxied, smallest, vouched } from "./documents.ts";
+import { type Wrong, wrong } from "./wrong-document.ts";
+
+const small = wrong(smallest);
+const full = wrong(proxied);
+const named = wrong(vouched);
+const kubernetes = "spec.authentication.kubernetes";
+const selector = "spec.workspaces.selector";
+
+/** Kubernetes and its workspaces, as they could not be, or not as they are meant. */
+export const wrongWorkspaces: readonly Wrong[] = [
+  named(
+    "the word of a proxy that is not there",
+    { "spec.proxy": undefined },
+    `${kubernetes}.authorization`,
+    "add proxy, or use authorization: CallerToken",
+  ),
+  named(
+    "the authorization proxyIdentity",
+    { [`${kubernetes}.authorization`]: "proxyIdentity" },
+    `${kubernetes}.authorization`,
+    "ProxyIdentity",
+  ),
+  named("a claim for who reads none", { [`${kubernetes}.authorization`]: "CallerToken" }, kubernetes, "leave them out"),
+  named(
+    "a claim without saying who reads it",
+    { [`${kubernetes}.authorization`]: undefined },
+    kubernetes,
+    "leave them out",
+  ),
+  named("two claims", { [`${kubernetes}.groupsClaim`]: "groups,roles" }, `${kubernetes}.groupsClaim`, "one claim"),
+  named("an empty claim", { [`${kubernetes}.usernameClaim`]: "" }, `${kubernetes}.usernameClaim`, "at least 1"),
+  small(
+    "workspaces with MLflow's own users",
+    { "spec.workspaces": {} },
+    "spec.workspaces",
+    "use authentication.kubernetes",
+  ),
+  ...["Team-A", "team_a", "team-a.example", "-a", ""].map((name) =>
+    full(
+      `the default workspace ${name}`,
+      { "spec.workspaces.default": name },
+      "spec.workspaces.default",
+      name === "" ? "at least 1" : "name of a namespace",
+    ),
+  ),
+  ...["kube-system", "openshift", "openshift-monitoring", "redhat-ods-applications"].map((name) =>
+    full(
+      `the default workspace ${name}`,
+      { "spec.workspaces.default": name },
+      "spec.workspaces.default",
+      "never serves",
+    ),
+  ),
+  full(
+    "another consent",
+    { [selector]: { matchLabels: { "mlflow-operator.dev/workspace-of": "team-b" } } },
+    `${selector}.matchLabels`,
+    "no other value counts: leave it out",
+  ),
+  full("a selector that is a label", { [selector]: { team: "a" } }, "", "unknown field"),
+  full(
+    "a key with a space",
+    { [selector]: { matchLabels: { "a b": "c" } } },
+    `${selector}.matchLabels`,
+    "keys must be label keys",
+  ),
+];
