@@ -5,7 +5,8 @@ import { customResourceDefinition } from "../../src/api/custom-resource-definiti
 import { defaultProxyImage } from "../../src/api/proxy-version.ts";
 import { validate } from "../../src/api/validation.ts";
 import { rendered } from "../../src/cli/render.ts";
-import { clusterRole, leaderElectionRole } from "../../src/kube/rbac.ts";
+import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
+import { serverRoles } from "../../src/kube/server-roles.ts";
 import { reference } from "./reference.ts";
 
 /** A file that is made from the source. */
@@ -85,6 +86,8 @@ export function generatedFiles(): GeneratedFile[] {
     { path: "config/crd/mlflowservers.yaml", content: definition },
     { path: "charts/mlflow-operator/files/crds/mlflowservers.yaml", content: definition },
     { path: "charts/mlflow-operator/files/cluster-role.yaml", content: yaml(clusterRole()) },
+    { path: "charts/mlflow-operator/files/role.yaml", content: yaml(namespacedRole("")) },
+    { path: "charts/mlflow-operator/files/server-roles.yaml", content: yaml({ roles: serverRoles() }) },
     { path: "charts/mlflow-operator/files/leader-election-role.yaml", content: yaml(leaderElectionRole("")) },
     // What the chart makes of itself needs Helm, and is made apart: npm run generate:chart.
     {

@@ -163,6 +163,16 @@ export const reasons = {
     meaning: "Redis does not take the user of the sessions, or is not trusted. New pods wait; those that run go on.",
     remedy: "Mend user, password, authority or URL in `spec.proxy.session.redis`, as the message says.",
   },
+  WorkspaceConsentMissing: {
+    meaning:
+      "What the server needs beyond its own namespace waits until a namespace says that it may have it as a workspace.",
+    remedy: "Label the namespace as the message says; that takes rights on Namespace objects.",
+  },
+  WorkspacesUnavailable: {
+    meaning:
+      "The operator works in some namespaces only, and has no right to give a server what reaches beyond its own.",
+    remedy: "Install the operator for all namespaces, or leave out `spec.workspaces`.",
+  },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",
     remedy: "Remove the key from the Secret or ConfigMap.",

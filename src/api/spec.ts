@@ -8,6 +8,7 @@ import { proxy } from "./fields/proxy.ts";
 import { demanded, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
 import { version } from "./fields/version.ts";
+import { workspaces } from "./fields/workspaces.ts";
 import { kubernetesVersions } from "./versions.ts";
 
 const onSqlite = "has(self.backendStore) && has(self.backendStore.sqlite)";
@@ -49,6 +50,7 @@ export const mlflowServerSpec = z
     artifactStore,
     authentication,
     proxy: proxy.optional(),
+    workspaces: workspaces.optional(),
   })
   .meta({
     description: "What shall run.",
@@ -86,6 +88,12 @@ export const mlflowServerSpec = z
         message:
           "proxy goes with authentication.kubernetes, or with authentication.disabled where the proxy alone decides: one Authorization header cannot carry the proxy's token and MLflow's own credential. Use one of these, or leave out proxy",
         fieldPath: ".proxy",
+      },
+      {
+        rule: "!has(self.workspaces) || !has(self.authentication) || has(self.authentication.kubernetes)",
+        message:
+          "workspaces are namespaces, and Kubernetes says who may do what in them: use authentication.kubernetes, or leave out workspaces",
+        fieldPath: ".workspaces",
       },
       {
         rule: "!has(self.proxy) || !has(self.server) || !has(self.server.allowedHosts)",

@@ -13,6 +13,8 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
     server,
     installation,
     references: placeholderReferences(server),
+    // The consent of namespaces is taken as given, and which they are is only known in a cluster.
+    workspaces: server.spec.workspaces === undefined ? [] : [server.spec.workspaces.default ?? generated("workspace")],
     session: {
       flaskSecretKey: generated("flask-secret-key"),
       kekPassphrase: generated("kek-passphrase"),

@@ -14,7 +14,7 @@ export const renderHelp = `mlflow-operator render -f <file> [-f <file> …] [--i
 
 Prints, as YAML documents, what the operator would apply for each MlflowServer of the files (- is standard input), without
 a cluster. The database migration is taken as complete; generated secrets, what comes from Secrets, and hashes of them are
-placeholders. Other kinds in the files are passed over. A server that the API would refuse is reported on stderr, and the
+placeholders. Namespaces are taken to consent to be workspaces. Other kinds in the files are passed over. A server that the API would refuse is reported on stderr, and the
 exit code is then 1.`;
 
 /** Where a command reads and writes. */

@@ -1,9 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
-import { type Kind, kinds, kindsWith, resourcePath } from "../kube/kinds.ts";
-import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
+import { type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
+import type { ConfigMap, Namespace, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { type ApiClient, find } from "./api-client.ts";
+import { consents } from "./consents.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
 import { type References, references } from "./references.ts";
 import type { Sink } from "./sink.ts";
@@ -26,6 +27,8 @@ export interface Caches {
   server(key: Key): MlflowServer | undefined;
   /** What is labelled as ours and as this server's. */
   owned(key: Key): Owned[];
+  /** Namespaces that consent to be workspaces of servers in this one; none where not all namespaces are watched. */
+  consenting(namespace: string): Namespace[];
   readonly secrets: References<Secret>;
   readonly configMaps: References<ConfigMap>;
   /** Takes the API server's answer to a report, so that the next pass sees it before the watch tells. */
@@ -48,6 +51,12 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
   const watches = new Map<string, ListWatch>();
   const servers = new Map<string, Store<MlflowServer>>();
   const kept = new Map<string, Store<Owned>>();
+  const consenting = consents((namespace) => {
+    for (const { metadata, spec } of serversOf(namespace)?.all() ?? []) {
+      if (metadata.namespace === namespace && spec.workspaces !== undefined)
+        onServer({ namespace, name: metadata.name });
+    }
+  });
 
   /** The watch that tells of objects of a namespace: its own, or that of all. */
   const scopeOf = (namespace: string | undefined) => (namespaces === undefined ? undefined : namespace);
@@ -67,7 +76,8 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
     const server = serverKeyOf(object);
     if (server !== undefined) onServer(server);
     const former = before === undefined ? undefined : serverKeyOf(before);
-    if (former !== undefined && former.name !== server?.name) onServer(former);
+    if (former !== undefined && (former.name !== server?.name || former.namespace !== server.namespace))
+      onServer(former);
     const { namespace = "", name } = object.metadata;
     if (object.kind === "Secret") secrets.touched(namespace, name);
     if (object.kind === "ConfigMap") configMaps.touched(namespace, name);
@@ -104,6 +114,7 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
     servers.set(scope ?? "", ofServers);
     start("MlflowServer", scope, ofServers);
     for (const kind of keptKinds) {
+      if (scope !== undefined && rowOf(kind).scope === "Cluster") continue;
       const ofKind = store<Owned>((_change, object, before) => changed(object, before));
       kept.set(placeOf(kind, scope), ofKind);
       start(kind, scope, ofKind, managedSelector);
@@ -114,7 +125,10 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
     start("ConfigMap", scope, configMaps, foreign);
   }
 
+  if (namespaces === undefined) start("Namespace", undefined, consenting, label.workspaceOf);
+
   return {
+    consenting: consenting.of,
     server: (key) => serversOf(key.namespace)?.get(key),
     owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
     secrets,

@@ -32,6 +32,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         ...writes,
         server: cache.server,
         owned: cache.owned,
+        consenting: cache.consenting,
         secret: (namespace, name) => {
           secrets.add(keyText({ namespace, name }));
           return cache.secrets.read(namespace, name, key);

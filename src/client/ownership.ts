@@ -1,11 +1,9 @@
 import type { FieldManager } from "../kube/object.ts";
 
 /** An operation of RFC 6902. */
-export interface JsonPatchStep {
-  readonly op: "add" | "replace" | "test";
-  readonly path: string;
-  readonly value: unknown;
-}
+export type JsonPatchStep =
+  | { readonly op: "add" | "replace" | "test"; readonly path: string; readonly value: unknown }
+  | { readonly op: "remove"; readonly path: string };
 
 /** An entry of `metadata.managedFields` as the API server has it. */
 export interface ManagedFields extends FieldManager {

@@ -1,3 +1,4 @@
+import { isKind, rowOf } from "../kube/kinds.ts";
 import { label } from "../kube/names.ts";
 import { type Key, type KubeObject, keyText } from "../kube/object.ts";
 import type { Change, Sink } from "./sink.ts";
@@ -8,7 +9,7 @@ export type OnChange<T> = (change: Change, object: T, before: T | undefined) => 
 /** The objects of one kind that one list-watch delivers, by name and by the server that they belong to. */
 export interface Store<T extends KubeObject> extends Required<Omit<Sink<T>, "relisted">> {
   get(key: Key): T | undefined;
-  /** Those labelled with the server of this key, in its namespace. */
+  /** Those labelled with the server of this key. */
   ofServer(key: Key): T[];
   all(): Iterable<T>;
   /**
@@ -145,10 +146,12 @@ function idOf({ metadata }: KubeObject): string {
   return keyText({ namespace: metadata.namespace ?? "", name: metadata.name });
 }
 
-/** The server that an object is labelled with. */
-export function serverKeyOf({ metadata }: KubeObject): Key | undefined {
+/** The server that an object is labelled with: one of its own namespace, unless its kind may reach farther. */
+export function serverKeyOf({ kind, metadata }: KubeObject): Key | undefined {
   const name = metadata.labels?.[label.server];
-  return name === undefined ? undefined : { namespace: metadata.namespace ?? "", name };
+  if (name === undefined) return undefined;
+  const far = isKind(kind) && rowOf(kind).isFarReaching === true ? metadata.labels?.[label.serverNamespace] : undefined;
+  return { namespace: far ?? metadata.namespace ?? "", name };
 }
 
 function serverOf(object: KubeObject): string | undefined {

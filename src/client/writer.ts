@@ -2,8 +2,8 @@ import type { MlflowServer } from "../api/server.ts";
 import { ApiError, isApiError } from "../kube/api-error.ts";
 import { isKind, resourcePath } from "../kube/kinds.ts";
 import type { Owned } from "../kube/manifests.ts";
-import { manager } from "../kube/names.ts";
-import { objectText } from "../kube/object.ts";
+import { finalizer, manager } from "../kube/names.ts";
+import { type KubeObject, objectText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import type { Caches } from "./caches.ts";
@@ -13,7 +13,10 @@ import { type JsonPatchStep, type ManagedFields, merged, renamed, trace } from "
 import { trimmed } from "./trimmed.ts";
 
 /** The methods of the port that call the API server, each with the calls that it makes. */
-export type Writer = Pick<Cluster, "read" | "create" | "apply" | "isOverruled" | "delete" | "report" | "notify">;
+export type Writer = Pick<
+  Cluster,
+  "read" | "create" | "apply" | "isOverruled" | "delete" | "hold" | "letGo" | "report" | "notify"
+>;
 
 export interface WriterOptions {
   readonly client: ApiClient;
@@ -34,10 +37,10 @@ const jsonPatch = "application/json-patch+json";
 export function writer({ client, caches, instance, onEventLost, onOverruled }: WriterOptions): Writer {
   const overruled = overrulings();
 
-  async function patched(object: Owned, steps: readonly JsonPatchStep[]): Promise<void> {
+  async function patched<T extends Owned | MlflowServer>(object: T, steps: readonly JsonPatchStep[]): Promise<T> {
     const [method, path] = ["PATCH", pathOf(object)] as const;
     try {
-      await client.request({ method, path, query: { fieldManager }, contentType: jsonPatch, body: steps });
+      return await client.request<T>({ method, path, query: { fieldManager }, contentType: jsonPatch, body: steps });
     } catch (error) {
       if (!isOutdated(error)) throw error;
       const detail = "The object has changed since it was looked at.";
@@ -52,7 +55,8 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       case "none":
         return;
       case "one":
-        return patched(live, renamed(seen, manager));
+        await patched(live, renamed(seen, manager));
+        return;
       case "many": {
         const whole = await find<{ metadata: { resourceVersion?: string; managedFields?: ManagedFields[] } }>(
           client,
@@ -129,6 +133,34 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       }
     },
 
+    hold: async (server) => {
+      const { resourceVersion, finalizers } = server.metadata;
+      caches.reported(
+        await patched(server, [
+          // Somebody else's finalizer of the same moment must not be lost.
+          { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
+          finalizers === undefined
+            ? { op: "add", path: "/metadata/finalizers", value: [finalizer] }
+            : { op: "add", path: "/metadata/finalizers/-", value: finalizer },
+        ]),
+      );
+    },
+
+    letGo: async (server) => {
+      const path = `/metadata/finalizers/${server.metadata.finalizers?.indexOf(finalizer)}`;
+      try {
+        const answer = await patched(server, [
+          { op: "test", path: "/metadata/uid", value: server.metadata.uid },
+          { op: "test", path, value: finalizer },
+          { op: "remove", path },
+        ]);
+        // With its last finalizer a deleted one is gone, and only the watch tells so.
+        if (answer.metadata.deletionTimestamp === undefined) caches.reported(answer);
+      } catch (error) {
+        if (!isApiError(error, 404)) throw error;
+      }
+    },
+
     report: async (server, status) => {
       const { namespace, name, uid } = server.metadata;
       // `add` replaces the whole status, whatever it had before; a merge patch would keep what is left out.
@@ -157,8 +189,9 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
   };
 }
 
-function pathOf(object: Pick<Owned, "kind" | "metadata">): string {
-  return resourcePath(object.kind, object.metadata.namespace, object.metadata.name);
+function pathOf({ kind, metadata }: KubeObject): string {
+  if (!isKind(kind)) throw new Error(`${kind} is not in the table of kinds.`);
+  return resourcePath(kind, metadata.namespace, metadata.name);
 }
 
 /** A step `test` of a JSON patch did not hold. The API server answers with 422 then too, and without details. */

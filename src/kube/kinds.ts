@@ -5,22 +5,32 @@
 
 export type Verb = "get" | "list" | "watch" | "create" | "patch" | "update" | "delete";
 
+/** Verbs of a role: those of the table, and the right to hand out a role that one does not hold oneself. */
+export type RoleVerb = Verb | "bind";
+
 /**
  * Why we know a kind:
  * - `reconciled`: the resource that users write;
  * - `owned`: written by us; watched whole, by our label;
  * - `observed`: comes of what we wrote; watched by our label, read only;
  * - `referenced`: may be named in a spec; watched as metadata only, its content read by name;
+ * - `consenting`: says of itself whose workspace it is; watched by the label that says it, read only;
  * - `runtime`: what a daemon needs for itself.
  * A kind may have several roles: our Secrets are owned, those of users are referenced.
  */
-export type Role = "reconciled" | "owned" | "observed" | "referenced" | "runtime";
+export type Role = "reconciled" | "owned" | "observed" | "referenced" | "consenting" | "runtime";
 
 export interface KindRow {
   readonly apiVersion: string;
   readonly plural: string;
   readonly roles: readonly Role[];
   readonly verbs: readonly Verb[];
+  /** Not in a namespace: only an operator that watches all of them deals with it. */
+  readonly scope?: "Cluster";
+  /** Objects of it may belong to a server of another namespace, which their labels name. No kind that holds what servers trust. */
+  readonly isFarReaching?: true;
+  /** Verbs that only an operator of all namespaces needs. */
+  readonly verbsEverywhere?: readonly Verb[];
   /** Subresources with their verbs. */
   readonly subresources?: Readonly<Record<string, readonly Verb[]>>;
 }
@@ -33,6 +43,8 @@ export const kinds = {
     plural: "mlflowservers",
     roles: ["reconciled"],
     verbs: ["get", "list", "watch"],
+    // The finalizer is part of the object itself: there is no smaller right with which to set it.
+    verbsEverywhere: ["patch"],
     subresources: { status: ["patch"], finalizers: ["update"] },
   },
   ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts", roles: ["owned"], verbs: written },
@@ -42,6 +54,21 @@ export const kinds = {
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", roles: ["owned"], verbs: written },
   Job: { apiVersion: "batch/v1", plural: "jobs", roles: ["owned"], verbs: written },
   Deployment: { apiVersion: "apps/v1", plural: "deployments", roles: ["owned"], verbs: written },
+  ClusterRoleBinding: {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    plural: "clusterrolebindings",
+    roles: ["owned"],
+    verbs: written,
+    scope: "Cluster",
+    isFarReaching: true,
+  },
+  Namespace: {
+    apiVersion: "v1",
+    plural: "namespaces",
+    roles: ["consenting"],
+    verbs: ["list", "watch"],
+    scope: "Cluster",
+  },
   Pod: { apiVersion: "v1", plural: "pods", roles: ["observed"], verbs: ["list", "watch"] },
   Event: { apiVersion: "events.k8s.io/v1", plural: "events", roles: ["runtime"], verbs: ["create", "patch"] },
   Lease: {
@@ -59,6 +86,11 @@ export function kindsWith(role: Role): Kind[] {
   return Object.entries<KindRow>(kinds).flatMap(([kind, row]) =>
     row.roles.includes(role) && isKind(kind) ? [kind] : [],
   );
+}
+
+/** What the table says of a kind, with all that a row may have. */
+export function rowOf(kind: Kind): KindRow {
+  return kinds[kind];
 }
 
 export function isKind(text: string): text is Kind {

@@ -61,6 +61,32 @@ export interface Deployment extends KubeObject {
   status?: V1DeploymentStatus;
 }
 
+export interface RoleRef {
+  apiGroup: "rbac.authorization.k8s.io";
+  kind: "ClusterRole";
+  name: string;
+}
+
+export interface Subject {
+  kind: "ServiceAccount" | "User" | "Group";
+  apiGroup?: "rbac.authorization.k8s.io";
+  name: string;
+  namespace?: string;
+}
+
+export interface ClusterRoleBinding extends KubeObject {
+  apiVersion: "rbac.authorization.k8s.io/v1";
+  kind: "ClusterRoleBinding";
+  roleRef: RoleRef;
+  subjects?: Subject[];
+}
+
+/** Namespaces are never written by us, only read for their consent to be a workspace. */
+export interface Namespace extends KubeObject {
+  apiVersion: "v1";
+  kind: "Namespace";
+}
+
 /** Pods are never written by us, only read for the reason why something does not start. */
 export interface Pod extends KubeObject {
   apiVersion: "v1";
@@ -70,7 +96,15 @@ export interface Pod extends KubeObject {
 }
 
 /** A kind that a builder returns and `commit` writes. */
-export type Manifest = ServiceAccount | Service | Secret | ConfigMap | PersistentVolumeClaim | Job | Deployment;
+export type Manifest =
+  | ServiceAccount
+  | Service
+  | Secret
+  | ConfigMap
+  | PersistentVolumeClaim
+  | Job
+  | Deployment
+  | ClusterRoleBinding;
 
 /** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */
 export type Owned = Manifest | Pod;

@@ -10,6 +10,10 @@ export const label = {
   managedBy: "app.kubernetes.io/managed-by",
   /** The name of the MlflowServer, in its namespace. */
   server: `${group}/server`,
+  /** The namespace of that MlflowServer, on what we write outside of it. */
+  serverNamespace: `${group}/server-namespace`,
+  /** On a Namespace, by its administrators: the namespace whose servers may have it as a workspace. */
+  workspaceOf: `${group}/workspace-of`,
   /** Which part of a server a pod is: `server` or `migration`. */
   component: "app.kubernetes.io/component",
   application: "app.kubernetes.io/name",
@@ -24,6 +28,9 @@ export const annotation = {
   /** On the Deployment: the migration Job after whose success it was written. */
   migration: `${group}/migration`,
 } as const;
+
+/** On an MlflowServer that has left something where no owner reference reaches: it goes when that is gone. */
+export const finalizer = `${group}/release`;
 
 /** The label selector of our watches. */
 export const managedSelector = `${label.managedBy}=${manager}`;

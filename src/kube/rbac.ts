@@ -1,11 +1,14 @@
-import { type KindRow, kinds, type Verb } from "./kinds.ts";
+import { type KindRow, kinds, type RoleVerb } from "./kinds.ts";
 import { label, manager } from "./names.ts";
+import { serverRoles } from "./server-roles.ts";
 
 /** A rule of a role: these verbs on these resources of this group. */
 export interface PolicyRule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
-  readonly verbs: readonly Verb[];
+  readonly verbs: readonly RoleVerb[];
+  /** Only of these objects. */
+  readonly resourceNames?: readonly string[];
 }
 
 interface RoleObject {
@@ -34,18 +37,32 @@ const labels = { [label.application]: manager };
 
 /** All rights of an operator that watches every namespace, but for its Lease. */
 export function clusterRole(): ClusterRole {
-  return { apiVersion, kind: "ClusterRole", metadata: { name: manager, labels }, rules: rulesOf(isOfServers) };
+  const rules = [...rulesOf(isOfServers, true), mayBind];
+  return { apiVersion, kind: "ClusterRole", metadata: { name: manager, labels }, rules };
 }
 
-/** All rights of an operator in one of the namespaces that it watches, where it does not watch all. */
+/** The only roles that it may hand out, though it does not hold what is in them. */
+const mayBind: PolicyRule = {
+  apiGroups: ["rbac.authorization.k8s.io"],
+  resources: ["clusterroles"],
+  verbs: ["bind"],
+  resourceNames: serverRoles().map(({ metadata }) => metadata.name),
+};
+
+/** All rights of an operator in one of the namespaces that it watches, where it does not watch all: what is in namespaces. */
 export function namespacedRole(namespace: string): NamespacedRole {
-  return { apiVersion, kind: "Role", metadata: { name: manager, namespace, labels }, rules: rulesOf(isOfServers) };
+  return {
+    apiVersion,
+    kind: "Role",
+    metadata: { name: manager, namespace, labels },
+    rules: rulesOf(isOfServers, false),
+  };
 }
 
 /** The right to be the one operator that writes, in the operator's own namespace. */
 export function leaderElectionRole(namespace: string): NamespacedRole {
   const metadata = { name: `${manager}-leader-election`, namespace, labels };
-  return { apiVersion, kind: "Role", metadata, rules: rulesOf((kind) => !isOfServers(kind)) };
+  return { apiVersion, kind: "Role", metadata, rules: rulesOf((kind) => !isOfServers(kind), false) };
 }
 
 /** The Lease is the one object that belongs to no server: it is in the operator's namespace, so its right is too. */
@@ -54,8 +71,10 @@ function isOfServers(kind: string): boolean {
 }
 
 /** One rule for all resources of a group on which the verbs are the same, in the table's order. */
-function rulesOf(wanted: (kind: string) => boolean): PolicyRule[] {
-  const rights = Object.entries<KindRow>(kinds).flatMap(([kind, row]) => (wanted(kind) ? rightsOf(row) : []));
+function rulesOf(wanted: (kind: string) => boolean, everywhere: boolean): PolicyRule[] {
+  const rights = Object.entries<KindRow>(kinds).flatMap(([kind, row]) =>
+    wanted(kind) && (everywhere || row.scope === undefined) ? rightsOf(row, everywhere) : [],
+  );
   const rules = Map.groupBy(rights, ({ apiGroup, verbs }) => `${apiGroup} ${verbs.join()}`);
   return [...rules.values()].map((alike) => ({
     apiGroups: [...new Set(alike.map(({ apiGroup }) => apiGroup))],
@@ -67,15 +86,16 @@ function rulesOf(wanted: (kind: string) => boolean): PolicyRule[] {
 interface Right {
   readonly apiGroup: string;
   readonly resource: string;
-  readonly verbs: readonly Verb[];
+  readonly verbs: readonly RoleVerb[];
 }
 
-function rightsOf({ apiVersion, plural, verbs, subresources = {} }: KindRow): Right[] {
+function rightsOf(row: KindRow, everywhere: boolean): Right[] {
+  const { apiVersion, plural, verbs, verbsEverywhere = [], subresources = {} } = row;
   const apiGroup = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
   const below = Object.entries(subresources).map(([name, allowed]) => ({
     apiGroup,
     resource: `${plural}/${name}`,
     verbs: allowed,
   }));
-  return [{ apiGroup, resource: plural, verbs }, ...below];
+  return [{ apiGroup, resource: plural, verbs: everywhere ? [...verbs, ...verbsEverywhere] : verbs }, ...below];
 }

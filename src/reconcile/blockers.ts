@@ -23,6 +23,7 @@ export type Blocker = (facts: Facts) => Cause | undefined;
 /** In the order in which a person would want to hear of them. */
 const blockers: readonly Blocker[] = [
   unknownAuthentication,
+  narrowOperator,
   missingReference,
   downgrade,
   invalidUri,
@@ -56,6 +57,16 @@ function unknownAuthentication({ server }: Facts): Cause | undefined {
     reason: "AuthenticationUnknown",
     message:
       "spec.authentication names no way that this operator knows: install the CustomResourceDefinition that goes with the operator, and apply the server again",
+  };
+}
+
+/** An operator with Roles instead of a ClusterRole cannot give a server what reaches beyond its namespace. */
+function narrowOperator({ server, installation }: Facts): Cause | undefined {
+  const { namespaces } = installation;
+  if (namespaces === undefined || server.spec.workspaces === undefined) return undefined;
+  return {
+    reason: "WorkspacesUnavailable",
+    message: `spec.workspaces needs an operator of all namespaces, and this one works in ${namespaces.join(", ")} only: install it without watchNamespaces, or leave out spec.workspaces`,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
-import type { ConfigMap, Manifest, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Manifest, Namespace, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 
 /** Something a person should know, told once when it happens (events.k8s.io/v1). */
@@ -24,8 +24,11 @@ export interface Cluster {
   /** The server as last seen, or undefined where there is none. */
   server(key: Key): MlflowServer | undefined;
 
-  /** What carries our label and names this server, in its namespace: what we wrote, and the pods that came of it. */
+  /** What carries our label and names this server, wherever it is: what we wrote, and the pods that came of it. */
   owned(key: Key): readonly Owned[];
+
+  /** The namespaces that consent to be workspaces of servers in this one. */
+  consenting(namespace: string): readonly Namespace[];
 
   /** The content of a Secret that a spec names, or undefined where there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined>;
@@ -53,6 +56,12 @@ export interface Cluster {
 
   /** Deletes this very object (by uid), with all that it owns; one that is already gone is fine. */
   delete(object: Owned): Promise<void>;
+
+  /** Has the server stay, when it is deleted, until {@link letGo}. */
+  hold(server: MlflowServer): Promise<void>;
+
+  /** Lets the server go, now or when it is deleted; one that is already gone is fine. */
+  letGo(server: MlflowServer): Promise<void>;
 
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;

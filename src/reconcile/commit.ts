@@ -24,6 +24,12 @@ export async function commit(cluster: Cluster, server: MlflowServer, plan: Plan)
 
 async function write(cluster: Cluster, server: MlflowServer, step: Step): Promise<Obstacle | undefined> {
   switch (step.do) {
+    case "hold":
+      await cluster.hold(server);
+      return undefined;
+    case "let go":
+      await cluster.letGo(server);
+      return undefined;
     case "delete":
       await cluster.delete(step.live);
       return undefined;

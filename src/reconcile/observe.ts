@@ -6,6 +6,7 @@ import { decoded } from "../resources/base64.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";
 import { referencesOf } from "../resources/references.ts";
+import { workspacesOf } from "../resources/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Facts } from "./facts.ts";
 import { ownershipOf } from "./ownership.ts";
@@ -26,6 +27,7 @@ export async function observe(
     server,
     installation,
     references,
+    workspaces: workspacesOf(server, cluster.consenting(namespace)),
     session: sessionKeys(server, owned, references),
     ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),
   };

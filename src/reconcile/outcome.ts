@@ -55,11 +55,12 @@ function isBeingPlaced({ owned, now }: Facts): boolean {
   return born.every((time) => now.getTime() - time < placementSeconds * 1000);
 }
 
-function judged(facts: Facts, { groups, migration }: Plan): Outcome {
+function judged(facts: Facts, { groups, migration, missing }: Plan): Outcome {
   const { owned, server } = facts;
   if (!migration.complete) {
     return { state: migration.stalled ? "stalled" : "progressing", cause: migration.cause, migration };
   }
+  if (missing !== undefined) return { state: "stalled", cause: missing, migration };
   const deployment = owned.find(
     (object): object is Deployment =>
       object.kind === "Deployment" && object.metadata.name === objectNames.deployment(server.metadata.name),

@@ -13,8 +13,17 @@ import type { Cause } from "./finding.ts";
  */
 export type Ownership = "ours" | "leaving" | "foreign";
 
-/** An owner reference with our uid proves it; what outlives servers has none and is known by its labels. */
+/** Whether an object is where no owner reference to the server can reach: in another namespace, or in none. */
+export function isFar(object: Pick<Owned, "metadata">, server: Pick<MlflowServer, "metadata">): boolean {
+  return object.metadata.namespace !== (server.metadata.namespace ?? "default");
+}
+
+/** An owner reference with our uid proves it; what outlives servers has none and is known by its labels, as is what is far. */
 export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
+  if (isFar(object, server)) {
+    if (!namesServer(object, server)) return "foreign";
+    return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
+  }
   if (isControlledBy(object, server)) return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
   const controller = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
   if (controller === undefined) return isStored(object, server) && isLabelled(object, server) ? "ours" : "foreign";
@@ -30,7 +39,8 @@ export interface Obstacle extends Cause {
 
 /** The obstacle that an object is to a server that wants its name, or undefined where it is ours. */
 export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | undefined {
-  const place = `${objectText(object)} in namespace ${object.metadata.namespace}`;
+  const { namespace } = object.metadata;
+  const place = namespace === undefined ? objectText(object) : `${objectText(object)} in namespace ${namespace}`;
   switch (ownershipOf(object, server)) {
     case "ours":
       return undefined;
@@ -62,6 +72,12 @@ export function isStored(object: Owned, server: MlflowServer): boolean {
   if (object.kind === "PersistentVolumeClaim") return object.metadata.name === objectNames.volumeClaim(name);
   const stored = [objectNames.session(name), objectNames.admin(name)];
   return object.kind === "Secret" && stored.includes(object.metadata.name);
+}
+
+/** Both labels together name one server of the cluster. */
+function namesServer({ metadata }: Owned, server: MlflowServer): boolean {
+  const { [label.server]: name, [label.serverNamespace]: namespace } = metadata.labels ?? {};
+  return name === server.metadata.name && namespace === (server.metadata.namespace ?? "default");
 }
 
 /** One of the two is enough: the other may have been lost, and is then restored. */

@@ -1,17 +1,22 @@
 import { quantityOf } from "../api/quantity.ts";
 import type { Job, Manifest, Owned } from "../kube/manifests.ts";
+import { finalizer, label } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { difference } from "./difference.ts";
 import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
 import { asItRuns } from "./job.ts";
 import { type Migration, migrationOf } from "./migration.ts";
-import { isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
+import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 
 /** One write. */
 export type Step =
   | { readonly do: "create"; readonly manifest: Manifest }
   | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
-  | { readonly do: "delete"; readonly live: Owned };
+  | { readonly do: "delete"; readonly live: Owned }
+  /** Has the server stay until {@link retire} has released what is far. */
+  | { readonly do: "hold" }
+  | { readonly do: "let go" };
 
 /** What has to be written: groups one after the other, the steps of a group at once. Empty where all is as it shall be. */
 export interface Plan {
@@ -21,6 +26,8 @@ export interface Plan {
   readonly obstacle?: Obstacle;
   /** A wanted name is still taken by an object that is being deleted; everything else goes on. */
   readonly waiting?: Obstacle;
+  /** The pods have to wait for somebody's consent; what runs goes on. */
+  readonly missing?: Cause;
 }
 
 /**
@@ -48,15 +55,41 @@ export function planOf(facts: Facts): Plan {
       .map((live): Step => ({ do: "delete", live })),
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
-  const groups = [stage("invented"), [...stage("surroundings"), ...jobs]];
-  if (migration.complete) groups.push(stage("workload"), obsolete(all, facts));
-  return { groups: groups.filter((group) => group.length > 0), migration, ...(waiting && { waiting }) };
+  const missing = missingConsent(facts);
+  const groups = [holdStep(all, facts), stage("invented"), [...stage("surroundings"), ...jobs]];
+  if (migration.complete) groups.push(missing === undefined ? stage("workload") : [], obsolete(all, facts));
+  return {
+    groups: groups.filter((group) => group.length > 0),
+    migration,
+    ...(waiting && { waiting }),
+    ...(missing && { missing }),
+  };
+}
+
+/** Before anything far is written the server is held, so that it cannot go without it; when nothing is left, it is let go. */
+function holdStep(wanted: readonly Manifest[], { owned, server }: Facts): Step[] {
+  const isHeld = server.metadata.finalizers?.includes(finalizer) === true;
+  const isNeeded = [...wanted, ...owned].some((object) => isFar(object, server));
+  if (isHeld === isNeeded) return [];
+  return [{ do: isNeeded ? "hold" : "let go" }];
+}
+
+/** MLflow's pods would end at once, since they could not ask for their workspaces. */
+function missingConsent({ server, inputs }: Facts): Cause | undefined {
+  if (server.spec.workspaces === undefined || inputs.workspaces.length > 0) return undefined;
+  const { matchLabels } = server.spec.workspaces.selector ?? {};
+  const chosen = matchLabels === undefined ? "" : ", and has the labels of spec.workspaces.selector";
+  return {
+    reason: "WorkspaceConsentMissing",
+    message: `no namespace says that it is a workspace of servers in namespace ${server.metadata.namespace}${chosen}. Whoever administers one says so by kubectl label namespace ${server.spec.workspaces.default ?? "<name>"} ${label.workspaceOf}=${server.metadata.namespace}`,
+  };
 }
 
 function stepFor(manifest: Manifest, { owned, server, isOverruled }: Facts): Step[] {
   const live = owned.find((object) => isSame(object, manifest));
   if (live === undefined) return [{ do: "create", manifest }];
   if (ownershipOf(live, server) !== "ours") return [];
+  if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
   const target = attainable(manifest, live);
   if (difference(target, live) === undefined || isOverruled(target, live)) return [];
   return [{ do: "apply", manifest: target, live }];
@@ -91,6 +124,13 @@ function obsolete(wanted: readonly Manifest[], { owned, server }: Facts): Step[]
     .map((live): Step => ({ do: "delete", live }));
 }
 
+/** A binding's role is never changed: it goes, and is written anew when its end has been told. */
+function isOtherRole(live: Owned, manifest: Manifest): boolean {
+  if (live.kind !== "ClusterRoleBinding" || manifest.kind !== "ClusterRoleBinding") return false;
+  return difference(manifest.roleRef, live.roleRef) !== undefined;
+}
+
 function isSame(live: Owned, manifest: Manifest): boolean {
-  return live.kind === manifest.kind && live.metadata.name === manifest.metadata.name;
+  const [a, b] = [live.metadata, manifest.metadata];
+  return live.kind === manifest.kind && a.name === b.name && a.namespace === b.namespace;
 }

@@ -10,13 +10,14 @@ import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
 import { planOf } from "./plan.ts";
 import { refusal } from "./refusal.ts";
 import { report } from "./report.ts";
+import { retire } from "./retire.ts";
 
 /** How a pass over an existing server ended. */
 export interface Pass extends Pick<Outcome, "state" | "cause" | "againInSeconds"> {}
 
 /**
  * One pass over one server: read everything, decide, write, report once. Returns undefined where there is none (any
- * more), and throws what shall be tried again.
+ * more) or it is being deleted, and throws what shall be tried again.
  */
 export async function reconcile(
   cluster: Cluster,
@@ -25,8 +26,11 @@ export async function reconcile(
   now: Date,
 ): Promise<Pass | undefined> {
   const server = cluster.server(key);
-  // Owner references release all that goes with a server; nothing of ours is out of their reach.
-  if (server === undefined || server.metadata.deletionTimestamp !== undefined) return undefined;
+  if (server === undefined || server.metadata.deletionTimestamp !== undefined) {
+    // Owner references release all else that goes with a server.
+    await retire(cluster, key, server, installation, now);
+    return undefined;
+  }
   const facts = await observe(cluster, server, installation, now);
   const outcome = await settle(cluster, server, facts);
   if (!outcome.isInterim) await report(cluster, facts, outcome);

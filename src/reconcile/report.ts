@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { MlflowServerStatus } from "../api/server.ts";
 import type { Cluster, Notice } from "./cluster.ts";
-import type { Facts } from "./facts.ts";
 import type { Outcome } from "./outcome.ts";
-import { statusOf } from "./status.ts";
+import { type Reported, statusOf } from "./status.ts";
 
 /** Writes the status, where it says something new, and an event where a person should know. */
-export async function report(cluster: Cluster, facts: Facts, outcome: Outcome): Promise<void> {
+export async function report(cluster: Cluster, facts: Reported, outcome: Outcome): Promise<void> {
   const { server } = facts;
   const before = server.status;
   const status = statusOf(facts, outcome);

@@ -9,11 +9,14 @@ import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
 import type { Outcome } from "./outcome.ts";
 
+/** What the status speaks of, besides the outcome. */
+export type Reported = Pick<Facts, "server" | "owned" | "now">;
+
 /**
  * The status after a pass. It follows kstatus: `Ready` is True only when the rollout of this very generation is over,
  * and exactly one of `Reconciling` and `Stalled` is True until then.
  */
-export function statusOf(facts: Facts, outcome: Outcome): MlflowServerStatus {
+export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
   const { server, owned, now } = facts;
   const { name, generation = 0 } = server.metadata;
   const administrator = administratorOf(server);

@@ -12,6 +12,8 @@ export interface Installation {
   readonly proxyImage: string;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;
+  /** The only namespaces that the operator works in; all without it. */
+  readonly namespaces?: readonly string[] | undefined;
 }
 
 /** Keys that are invented once per server, or are the user's own (`server.sessionSecret`). */
@@ -49,4 +51,6 @@ export interface Inputs {
   /** Undefined where the spec names a Secret of its own or nobody has to log in. */
   readonly generatedAdmin?: Credentials;
   readonly references: References;
+  /** Namespaces that are workspaces of this server: they consent, and the spec chooses them. */
+  readonly workspaces: readonly string[];
 }

@@ -33,6 +33,15 @@ export function retainedMetadata(server: MlflowServer, name: string, component: 
   return { name, namespace: server.metadata.namespace ?? "default", labels: labels(server, component) };
 }
 
+/**
+ * Metadata of an object outside of the server's namespace, by default of one in none. The garbage collector knows no owner
+ * there: the labels say whose it is, and the server's finalizer stays until it is gone.
+ */
+export function releasedMetadata(server: MlflowServer, name: string, namespace?: string): ObjectMeta {
+  const own = { ...labels(server), [label.serverNamespace]: server.metadata.namespace ?? "default" };
+  return { name, ...(namespace !== undefined && { namespace }), labels: own };
+}
+
 /** Metadata of what was generated or stored: `spec.deletionPolicy` decides whether it outlives the server. */
 export function storedMetadata(server: MlflowServer, name: string): ObjectMeta {
   return server.spec.deletionPolicy === "Delete" ? ownedMetadata(server, name) : retainedMetadata(server, name);

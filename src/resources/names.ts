@@ -11,6 +11,8 @@ export const objectNames = {
   store: (server: string) => `${server}-store`,
   auth: (server: string) => `${server}-auth`,
   migrationProgram: (server: string) => `${server}-migrate`,
+  /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
+  clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
 } as const;
 

@@ -67,6 +67,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       imageDigests: options.imageDigests,
       proxyImage: options.proxyImage,
       clusterDomain: options.clusterDomain,
+      namespaces: options.namespaces,
     },
     namespaces: options.namespaces,
     workers: options.workers,

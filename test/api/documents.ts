@@ -297,6 +297,7 @@ export const proxied: Document = changed(smallest, {
     },
     extraArgs: ["--scope=openid email groups", "--prompt=login", "--oidc-groups-claim=roles"],
   },
+  "spec.workspaces": { selector: { matchLabels: { "example.com/tier": "research", team: "" } }, default: "team-a" },
 });
 
 /** The proxy alone, with as little as it needs, and what `proxied` cannot have. */

@@ -3,6 +3,7 @@ import { changed, type Document, fullest, smallest, smallestInFull } from "./doc
 import { type Wrong, wrong } from "./wrong-document.ts";
 import { wrongLdapDocuments } from "./wrong-ldap-documents.ts";
 import { wrongOidcDocuments } from "./wrong-oidc-documents.ts";
+import { wrongWorkspaces } from "./wrong-workspaces.ts";
 
 const small = wrong(smallest);
 const full = wrong(fullest);
@@ -16,6 +17,7 @@ const postgresql = "spec.backendStore.postgresql";
 export const wrongDocuments: readonly Wrong[] = [
   ...wrongLdapDocuments,
   ...wrongOidcDocuments,
+  ...wrongWorkspaces,
   small("no spec", { spec: undefined }, "spec", "write spec with version"),
   small("no store", { "spec.backendStore": undefined }, "spec.backendStore", "write sqlite: {}"),
   small(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type KindRow, kinds } from "../../src/kube/kinds.ts";
 import { clusterRole, leaderElectionRole, namespacedRole, type PolicyRule } from "../../src/kube/rbac.ts";
+import { serverRoles } from "../../src/kube/server-roles.ts";
 
 /** Every single right: `verb resource.group`. */
 function rights(rules: readonly PolicyRule[]): string[] {
@@ -14,20 +15,32 @@ function rights(rules: readonly PolicyRule[]): string[] {
     .sort();
 }
 
-test("the operator may do what the table of kinds says and nothing else", () => {
-  const table = Object.entries<KindRow>(kinds).flatMap(([kind, { apiVersion, plural, verbs, subresources = {} }]) => {
+test("the operator may do what the table of kinds says, hand out the roles of servers, and nothing else", () => {
+  const table = Object.entries<KindRow>(kinds).flatMap(([kind, row]) => {
+    const { apiVersion, plural, subresources = {} } = row;
+    const verbs = [...row.verbs, ...(row.verbsEverywhere ?? [])];
     const group = apiVersion.includes("/") ? apiVersion.split("/")[0] : "";
     const below = Object.entries(subresources).flatMap(([name, all]) =>
       all.map((verb) => `${verb} ${plural}/${name}.${group}`),
     );
     return kind === "Lease" ? [] : [...verbs.map((verb) => `${verb} ${plural}.${group}`), ...below];
   });
-  assert.deepEqual(rights(clusterRole().rules), table.sort());
+  const bind = "bind clusterroles.rbac.authorization.k8s.io";
+  assert.deepEqual(rights(clusterRole().rules), [...table, bind].sort());
+  const binding = clusterRole().rules.filter(({ verbs }) => verbs.includes("bind"));
+  assert.deepEqual(
+    binding.map(({ resourceNames }) => resourceNames),
+    [["mlflow-server", "mlflow-server-reviewer"]],
+  );
 });
 
-test("in a watched namespace it may do the same, and only there", () => {
+test("in a watched namespace it may do the same with what is in namespaces, and only there", () => {
   const role = namespacedRole("team-a");
-  assert.deepEqual(role.rules, clusterRole().rules);
+  const beyond = /clusterrole|namespaces\.|^patch mlflowservers\./;
+  assert.deepEqual(
+    rights(role.rules),
+    rights(clusterRole().rules).filter((right) => !beyond.test(right)),
+  );
   assert.equal(role.kind, "Role");
   assert.equal(role.metadata.namespace, "team-a");
 });
@@ -41,10 +54,17 @@ test("the Lease is the operator's own namespace's business", () => {
 });
 
 test("no right is a wildcard, and none reaches roles, nodes or the API server's own settings", () => {
-  for (const right of rights(clusterRole().rules)) {
+  const handsOut = /^(bind clusterroles|(get|list|watch|create|patch|delete) clusterrolebindings)\.rbac/;
+  for (const right of rights(clusterRole().rules).filter((each) => !handsOut.test(each))) {
     assert.doesNotMatch(
       right,
       /\*|rbac|roles|bindings|nodes|webhook|escalate|impersonate|customresourcedefinitions|pods\/exec/,
     );
+  }
+});
+
+test("a server never reads Secrets of others, nor writes anything but questions", () => {
+  for (const right of serverRoles().flatMap(({ rules }) => rights(rules))) {
+    assert.match(right, /^((get|list|watch) (namespaces\.|mlflowconfigs\.)|create subjectaccessreviews\.)/);
   }
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Manifest, Owned } from "../../src/kube/manifests.ts";
-import { planOf } from "../../src/reconcile/plan.ts";
+import { planOf, type Step } from "../../src/reconcile/plan.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
 
 const of = server();
@@ -22,10 +22,12 @@ const plan = (owned: readonly Owned[], foreign: readonly Owned[] = []) => {
     now: new Date(0),
   });
 };
+const stepText = (step: Step) =>
+  "live" in step ? `${step.do} ${step.live.kind}` : "manifest" in step ? `${step.do} ${step.manifest.kind}` : step.do;
 const steps = (...args: Parameters<typeof plan>) =>
   plan(...args)
     .groups.flat()
-    .map((step) => `${step.do} ${"live" in step ? step.live.kind : step.manifest.kind}`);
+    .map(stepText);
 const named = (kind: string) => {
   const found = everything.find((object) => object.kind === kind);
   if (found === undefined) throw new Error(kind);

@@ -57,6 +57,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
       webhookKey: `${"w".repeat(43)}=`,
       ...(of.spec.proxy !== undefined && { cookieSecret: "c".repeat(32) }),
     },
+    workspaces: of.spec.workspaces === undefined ? [] : ["team-b"],
     references: {
       secrets: new Map(references.flatMap((each) => (each.kind === "Secret" ? [[each.metadata.name, each]] : []))),
       configMaps: new Map(

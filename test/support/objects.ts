@@ -7,9 +7,11 @@ import type {
 } from "@kubernetes/client-node";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type {
+  ClusterRoleBinding,
   ConfigMap,
   Deployment,
   Job,
+  Namespace,
   PersistentVolumeClaim,
   Pod,
   Secret,
@@ -58,6 +60,8 @@ export interface ObjectOf {
   ResourceQuota: ResourceQuota;
   Event: RecordedEvent;
   Lease: Lease;
+  ClusterRoleBinding: ClusterRoleBinding;
+  Namespace: Namespace;
 }
 
 export type ObjectKind = keyof ObjectOf;
@@ -76,12 +80,18 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   ResourceQuota: ["/api/v1", "resourcequotas"],
   Event: ["/apis/events.k8s.io/v1", "events"],
   Lease: ["/apis/coordination.k8s.io/v1", "leases"],
+  ClusterRoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"],
+  Namespace: ["/api/v1", "namespaces"],
 };
+
+/** Kinds whose objects are in no namespace. */
+const isOfCluster = (kind: ObjectKind) => kind === "ClusterRoleBinding" || kind === "Namespace";
 
 /** The path of a kind's objects in a namespace, or of one of them. */
 export function pathOf(kind: ObjectKind, namespace: string, name?: string): string {
   const [root, plural] = places[kind];
-  return `${root}/namespaces/${namespace}/${plural}${name === undefined ? "" : `/${name}`}`;
+  const scope = isOfCluster(kind) ? "" : `/namespaces/${namespace}`;
+  return `${root}${scope}/${plural}${name === undefined ? "" : `/${name}`}`;
 }
 
 /** `v1`, `apps/v1` … */
@@ -103,7 +113,7 @@ export interface Draft {
   readonly [more: string]: unknown;
 }
 
-/** What an administrator does in one namespace. Everything but `get` and `attempt` fails the test when it is refused. */
+/** What an administrator does in one namespace, and with what is in none. Everything but `get` and `attempt` fails the test when it is refused. */
 export interface Objects {
   readonly namespace: string;
   /** Undefined where there is none. */
@@ -168,7 +178,7 @@ export function objects(cluster: ClusterAccess, namespace: string): Objects {
         apiVersion: apiVersionOf(kind),
         kind,
         ...draft,
-        metadata: { ...draft.metadata, namespace },
+        metadata: isOfCluster(kind) ? draft.metadata : { ...draft.metadata, namespace },
       }),
     patch: (kind, name, patch, subresource = "") =>
       call("PATCH", `${pathOf(kind, namespace, name)}${subresource}?fieldManager=somebody`, patch, mergePatch),

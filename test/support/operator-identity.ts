@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import type { CredentialSource } from "../../src/client/credentials.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
+import { serverRoles } from "../../src/kube/server-roles.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { eventually } from "./eventually.ts";
 import { applyPatch } from "./objects.ts";
@@ -65,6 +66,7 @@ export async function operatorIdentity(
     const role = clusterRole();
     await apply(`${rbac}/clusterroles/${role.metadata.name}`, role);
     await bind("ClusterRole", role.metadata.name);
+    for (const each of serverRoles()) await apply(`${rbac}/clusterroles/${each.metadata.name}`, each);
   } else {
     for (const namespace of namespaces) await allow(namespacedRole(namespace));
   }

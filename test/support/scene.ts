@@ -45,6 +45,8 @@ export interface SceneOptions {
   readonly cluster?: ClusterAccess;
   /** Settings of its operator, or false to start none yet. */
   readonly operator?: Partial<OperatorOptions> | false;
+  /** The operator works in all namespaces, with a ClusterRole; only for a cluster that no other operator works in. */
+  readonly isWide?: true;
   /** A proxy in front of the API server, for the operator alone. */
   readonly proxy?: FaultProxy;
   /** The test is about the API server's refusing something; its calls do not count as forbidden. */
@@ -61,7 +63,7 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
   began ??= log.mark();
   await installed(cluster);
   const namespace = await freshNamespace(cluster);
-  const identity = await operatorIdentity(cluster, namespace, [namespace]);
+  const identity = await operatorIdentity(cluster, namespace, options.isWide ? undefined : [namespace]);
   if (!options.isRefused) mustNotBeForbidden(identity);
   const own = objects(cluster, namespace);
   const kubelet = startKubelet(cluster, namespace);
@@ -70,7 +72,8 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
 
   const start = async () => {
     const credentials = identity.credentials(options.proxy?.url);
-    current = await operatorInProcess({ namespace, credentials }, options.operator || {});
+    const reach = options.isWide ? { namespaces: undefined } : {};
+    current = await operatorInProcess({ namespace, credentials }, { ...reach, ...(options.operator || {}) });
     past.push(current);
   };
   const stop = async () => {

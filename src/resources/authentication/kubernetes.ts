@@ -1,19 +1,24 @@
+import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import type { Mounted } from "../pod/mounted.ts";
 import { literal } from "../pod/variable.ts";
+import { excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
 import type { Authentication } from "./authentication.ts";
 
 /**
- * Kubernetes decides what a caller may do, by RBAC on mlflow.kubeflow.org in the server's own namespace: the caller's token
- * is shown to the API server in a SelfSubjectAccessReview. The server itself needs no right for that.
+ * Kubernetes decides what a caller may do, by RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in
+ * the server's own: the caller's token is shown to the API server in a SelfSubjectAccessReview. The server itself needs no
+ * right for that, but to see which namespaces are workspaces.
  */
 export function kubernetesAuthentication({ server }: Inputs): Authentication {
+  const hasWorkspaces = server.spec.workspaces !== undefined;
   return {
     args: ["--app-name", "kubernetes-auth"],
     env: [
       literal("MLFLOW_K8S_AUTH_AUTHORIZATION_MODE", "self_subject_access_review"),
-      literal("MLFLOW_K8S_AUTH_WORKSPACES_ENABLED", "false"),
-      literal("MLFLOW_K8S_AUTH_NAMESPACE", server.metadata.namespace ?? "default"),
+      literal("MLFLOW_K8S_AUTH_WORKSPACES_ENABLED", String(hasWorkspaces)),
+      literal("MLFLOW_K8S_AUTH_NAMESPACE", hasWorkspaces ? "" : (server.metadata.namespace ?? "default")),
+      ...workspaceSettings(server),
       // The plugin's default is five minutes, for which rights that were taken away, and expired tokens, would live on.
       literal("MLFLOW_K8S_AUTH_CACHE_TTL_SECONDS", "60"),
       literal("MLFLOW_K8S_AUTH_USERNAME_CLAIM", "sub"),
@@ -23,24 +28,43 @@ export function kubernetesAuthentication({ server }: Inputs): Authentication {
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_SEPARATOR", "|"),
     ],
     files: {},
-    mounted: [apiServer],
+    mounted: [apiServer(hasWorkspaces)],
   };
+}
+
+/** Which namespaces are workspaces, said twice, since the plugin looks into its own variables where the URI is silent. */
+function workspaceSettings(server: Inputs["server"]): V1EnvVar[] {
+  const { workspaces } = server.spec;
+  return [
+    ...(workspaces === undefined
+      ? []
+      : [
+          literal("MLFLOW_ENABLE_WORKSPACES", "true"),
+          literal("MLFLOW_WORKSPACE_STORE_URI", workspaceStoreUri(server)),
+        ]),
+    literal("MLFLOW_K8S_WORKSPACE_LABEL_SELECTOR", workspaces === undefined ? "" : selectorText(server)),
+    literal("MLFLOW_K8S_DEFAULT_WORKSPACE", workspaces?.default ?? ""),
+    literal("MLFLOW_K8S_NAMESPACE_EXCLUDE_GLOBS", excludedNamespaces.join(",")),
+  ];
 }
 
 /**
  * What Kubernetes' Python client looks for in a pod: the API server's authority, and a token. It would not start without
- * one, but never uses it here, so this one is for an audience that the API server does not take.
+ * one; where it has nothing to ask for itself, the token is for an audience that the API server does not take.
  */
-const apiServer: Mounted = {
-  volume: {
-    name: "api-server",
-    projected: {
-      defaultMode: 0o440,
-      sources: [
-        { serviceAccountToken: { path: "token", audience: "nobody", expirationSeconds: 3600 } },
-        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-      ],
+function apiServer(asksItself: boolean): Mounted {
+  const serviceAccountToken = { path: "token", expirationSeconds: 3600, ...(!asksItself && { audience: "nobody" }) };
+  return {
+    volume: {
+      name: "api-server",
+      projected: {
+        defaultMode: 0o440,
+        sources: [
+          { serviceAccountToken },
+          { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+        ],
+      },
     },
-  },
-  mounts: [{ name: "api-server", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount", readOnly: true }],
-};
+    mounts: [{ name: "api-server", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount", readOnly: true }],
+  };
+}

@@ -1,0 +1,50 @@
+import type { MlflowServer } from "../api/server.ts";
+import { finalizer, label } from "../kube/names.ts";
+import type { Key } from "../kube/object.ts";
+import type { Installation } from "../resources/inputs.ts";
+import type { Cluster } from "./cluster.ts";
+import { isFar } from "./ownership.ts";
+import { refusal } from "./refusal.ts";
+import { report } from "./report.ts";
+
+/**
+ * Releases what a server that goes, or is gone, has left where no owner reference reaches, and then the server itself. What
+ * has gone already holds up nothing.
+ */
+export async function retire(
+  cluster: Cluster,
+  key: Key,
+  server: MlflowServer | undefined,
+  installation: Installation,
+  now: Date,
+): Promise<void> {
+  const left = () => cluster.owned(key).filter((object) => isFar(object, { metadata: key }));
+  const isHeld = server?.metadata.finalizers?.includes(finalizer) === true;
+  try {
+    await Promise.all(left().map((object) => cluster.delete(object)));
+    if (!isHeld) return;
+    if (installation.namespaces !== undefined) {
+      await report(cluster, { server, owned: cluster.owned(key), now }, beyondReach(server, installation.namespaces));
+      return;
+    }
+    // Where something has a finalizer of its own, its end is told by the watch.
+    if (left().length === 0) await cluster.letGo(server);
+  } catch (error) {
+    const cause = refusal(error);
+    if (cause !== undefined && server !== undefined) {
+      await report(cluster, { server, owned: cluster.owned(key), now }, { state: "stalled", cause });
+    }
+    throw error;
+  }
+}
+
+function beyondReach({ metadata }: MlflowServer, namespaces: readonly string[]) {
+  const labels = `${label.serverNamespace}=${metadata.namespace},${label.server}=${metadata.name}`;
+  return {
+    state: "stalled",
+    cause: {
+      reason: "WorkspacesUnavailable",
+      message: `an operator of all namespaces has given this server what this one, which works in ${namespaces.join(", ")} only, may not take away: delete the ClusterRoleBindings labelled ${labels}, then take ${finalizer} off metadata.finalizers`,
+    },
+  } as const;
+}

@@ -1,0 +1,45 @@
+import { proxied, smallest } from "./documents.ts";
+import { type Wrong, wrong } from "./wrong-document.ts";
+
+const small = wrong(smallest);
+const full = wrong(proxied);
+const selector = "spec.workspaces.selector";
+
+/** Workspaces that could not be, or not as they are meant. */
+export const wrongWorkspaces: readonly Wrong[] = [
+  small(
+    "workspaces with MLflow's own users",
+    { "spec.workspaces": {} },
+    "spec.workspaces",
+    "use authentication.kubernetes",
+  ),
+  ...["Team-A", "team_a", "team-a.example", "-a", ""].map((name) =>
+    full(
+      `the default workspace ${name}`,
+      { "spec.workspaces.default": name },
+      "spec.workspaces.default",
+      name === "" ? "at least 1" : "name of a namespace",
+    ),
+  ),
+  ...["kube-system", "openshift", "openshift-monitoring", "redhat-ods-applications"].map((name) =>
+    full(
+      `the default workspace ${name}`,
+      { "spec.workspaces.default": name },
+      "spec.workspaces.default",
+      "never serves",
+    ),
+  ),
+  full(
+    "another consent",
+    { [selector]: { matchLabels: { "mlflow-operator.dev/workspace-of": "team-b" } } },
+    `${selector}.matchLabels`,
+    "no other value counts: leave it out",
+  ),
+  full("a selector that is a label", { [selector]: { team: "a" } }, "", "unknown field"),
+  full(
+    "a key with a space",
+    { [selector]: { matchLabels: { "a b": "c" } } },
+    `${selector}.matchLabels`,
+    "keys must be label keys",
+  ),
+];

@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { finalizer, label } from "../../../src/kube/names.ts";
+import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
+import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
+import { onK3s } from "../../control-plane/shared.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { ProxiedRequest } from "../../support/fault.ts";
+import { startFaultProxy } from "../../support/fault-proxy.ts";
+import { operatorProcess } from "../../support/operator-process.ts";
+import { condition, freshNamespace, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import { type Modification, server } from "../../support/servers.ts";
+
+const byKubernetes: Modification = { "spec.authentication": { kubernetes: {} } };
+const workspaces: Modification = { ...byKubernetes, "spec.workspaces": {} };
+const withWorkspaces = server("mlflow", workspaces);
+const withoutWorkspaces = server("mlflow", byKubernetes);
+
+/** An operator of all namespaces, and one namespace that consents to be a workspace of those beside it. */
+async function stage(context: TestContext, cluster: ClusterAccess, options: SceneOptions = {}) {
+  const set = await scene(context, { cluster, isWide: true, ...options });
+  const team = await freshNamespace(cluster);
+  const consent = (value: string | null) =>
+    set.objects.patch("Namespace", team, { metadata: { labels: { [label.workspaceOf]: value } } });
+  return { ...set, team, consent, binding: `${set.namespace}.mlflow` };
+}
+
+type Stage = Awaited<ReturnType<typeof stage>>;
+
+/** The server is ready, held, and its ServiceAccount sees which namespaces are workspaces. */
+async function bound({ ready, objects, namespace, binding }: Stage): Promise<void> {
+  const { metadata } = await ready("mlflow", 60);
+  assert.deepEqual(metadata.finalizers, [finalizer]);
+  const { roleRef, subjects } = await objects.the("ClusterRoleBinding", binding);
+  assert.equal(roleRef.name, "mlflow-server");
+  assert.deepEqual(subjects, [{ kind: "ServiceAccount", name: "mlflow", namespace }]);
+}
+
+async function gone({ objects, binding }: Pick<Scene, "objects"> & { binding: string }): Promise<void> {
+  await eventually(async () => {
+    assert.equal(await objects.get("MlflowServer", "mlflow"), undefined, "the server is still there");
+    assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "the binding is still there");
+  }, 30);
+}
+
+describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => {
+  let cluster: ControlPlane;
+  before(async () => {
+    cluster = await startControlPlane();
+  });
+  after(() => cluster?.close());
+
+  test("waits for consent, comes with it, goes with it, and goes with the server", async (context) => {
+    const set = await stage(context, cluster);
+    const { objects, consent, binding, namespace } = set;
+    await set.apply(withWorkspaces);
+    const waiting = await set.stalled("WorkspaceConsentMissing");
+    assert.match(condition(waiting, "Ready").message, new RegExp(`workspace-of=${namespace}$`));
+    assert.equal(waiting.metadata.finalizers, undefined);
+    assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "nobody has consented");
+    assert.equal(await objects.get("Deployment", "mlflow"), undefined);
+
+    await consent("somebody-else");
+    await consent(namespace);
+    await bound(set);
+    await consent(null);
+    const { metadata } = await set.stalled("WorkspaceConsentMissing");
+    await eventually(async () => {
+      assert.equal(await objects.get("ClusterRoleBinding", binding), undefined);
+      assert.equal((await objects.the("MlflowServer", "mlflow")).metadata.finalizers, undefined);
+    }, 10);
+    assert.ok(await objects.get("Deployment", "mlflow"), `what runs goes on, of ${metadata.name}`);
+
+    await consent(namespace);
+    await bound(set);
+    await objects.remove("MlflowServer", "mlflow");
+    await gone(set);
+  });
+
+  test("goes when the spec no longer asks for it, and the server can then go without a word", async (context) => {
+    const set = await stage(context, cluster);
+    await set.consent(set.namespace);
+    await set.apply(withWorkspaces);
+    await bound(set);
+    await set.apply(withoutWorkspaces);
+    await set.ready();
+    await eventually(async () => {
+      assert.equal(await set.objects.get("ClusterRoleBinding", set.binding), undefined);
+      assert.equal((await set.objects.the("MlflowServer", "mlflow")).metadata.finalizers, undefined);
+    }, 10);
+  });
+
+  test("is repaired: its subjects, its role, its labels, itself", async (context) => {
+    const set = await stage(context, cluster);
+    const { objects, binding } = set;
+    await set.consent(set.namespace);
+    await set.apply(withWorkspaces);
+    await bound(set);
+    const stranger = { kind: "ServiceAccount", name: "stranger", namespace: "default" };
+    await objects.patch("ClusterRoleBinding", binding, { subjects: [stranger] });
+    await eventually(() => bound(set), 10);
+    await objects.patch("ClusterRoleBinding", binding, { metadata: { labels: { [label.managedBy]: null } } });
+    await eventually(async () => {
+      const { metadata } = await objects.the("ClusterRoleBinding", binding);
+      assert.equal(metadata.labels?.[label.managedBy], "mlflow-operator");
+    }, 10);
+    const { metadata } = await objects.the("ClusterRoleBinding", binding);
+    await objects.remove("ClusterRoleBinding", binding);
+    await eventually(() => bound(set), 10);
+    await set.stop();
+    await objects.remove("ClusterRoleBinding", binding);
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
+    await objects.create("ClusterRoleBinding", {
+      metadata: { name: binding, labels: metadata.labels ?? {} },
+      roleRef,
+      subjects: [stranger],
+    });
+    await set.start();
+    await eventually(() => bound(set), 10);
+  });
+
+  test("is never taken over from somebody else, nor deleted", async (context) => {
+    const set = await stage(context, cluster);
+    const { objects, binding } = set;
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
+    const { metadata } = await objects.create("ClusterRoleBinding", { metadata: { name: binding }, roleRef });
+    await set.consent(set.namespace);
+    await set.apply(withWorkspaces);
+    const stalled = await set.stalled("NameConflict");
+    assert.match(condition(stalled, "Ready").message, new RegExp(`ClusterRoleBinding/${binding} exists and belongs`));
+    await objects.remove("MlflowServer", "mlflow");
+    await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined), 10);
+    const after = await objects.the("ClusterRoleBinding", binding);
+    assert.equal(after.metadata.resourceVersion, metadata.resourceVersion);
+    await objects.remove("ClusterRoleBinding", binding);
+  });
+
+  test("holds up no deletion by being gone already, and is no orphan when the server was torn away", async (context) => {
+    const set = await stage(context, cluster);
+    const { objects, binding } = set;
+    await set.consent(set.namespace);
+    await set.apply(withWorkspaces);
+    await bound(set);
+    await set.stop();
+    await objects.remove("ClusterRoleBinding", binding);
+    await objects.remove("MlflowServer", "mlflow");
+    await set.start();
+    await gone(set);
+
+    await set.apply(withWorkspaces);
+    await bound(set);
+    await set.stop();
+    await objects.patch("MlflowServer", "mlflow", { metadata: { finalizers: null } });
+    await objects.remove("MlflowServer", "mlflow");
+    await set.start();
+    await gone(set);
+  });
+
+  test("goes with the server's namespace, which ends at once", async (context) => {
+    const set = await stage(context, cluster);
+    await set.consent(set.namespace);
+    await set.apply(withWorkspaces);
+    await bound(set);
+    await set.objects.remove("Namespace", set.namespace);
+    await gone(set);
+  });
+
+  test("labels on an object that is in a namespace name no server of another one", async (context) => {
+    const set = await stage(context, cluster);
+    await set.consent(set.namespace);
+    await set.apply(withWorkspaces);
+    await bound(set);
+    const labels = {
+      [label.managedBy]: "mlflow-operator",
+      [label.server]: "mlflow",
+      [label.serverNamespace]: set.namespace,
+    };
+    const { request } = cluster;
+    const body = {
+      metadata: { name: "mlflow-session", labels },
+      stringData: { "flask-secret-key": "known to a stranger" },
+    };
+    const answer = await request("POST", `/api/v1/namespaces/${set.team}/secrets`, {
+      body,
+      timeoutMilliseconds: 30_000,
+    });
+    assert.equal(answer.status, 201, answer.body);
+    await set.apply(server("mlflow", workspaces, { "spec.server.workers": 2 }));
+    await set.ready();
+    await set.objects.remove("MlflowServer", "mlflow");
+    await gone(set);
+    const left = await request("GET", `/api/v1/namespaces/${set.team}/secrets/mlflow-session`);
+    assert.equal(left.status, 200, "it is nobody's but its owner's");
+  });
+
+  test("comes and goes whole, whichever write an operator is killed after", async (context) => {
+    const proxy = await startFaultProxy(cluster);
+    context.after(() => proxy.close());
+    const set = await stage(context, cluster, { operator: false });
+    const kubeconfig = await set.identity.kubeconfig(proxy.url);
+    const isWrite = ({ method }: ProxiedRequest) => method !== "GET";
+
+    /** Starts operator after operator, each killed right after its first write, until `done` holds. */
+    async function play(done: () => Promise<void>): Promise<string[]> {
+      const writes: string[] = [];
+      for (;;) {
+        assert.ok(writes.length < 60, `there is no end to it: ${writes.join(", ")}`);
+        const mortal = operatorProcess(context, kubeconfig, set.identity, []);
+        const kill = { kind: "run", at: "response", run: () => mortal.signal("SIGKILL") } as const;
+        const rule = proxy.fault({ when: isWrite, times: 1, fault: kill });
+        const others = proxy.fault({ when: isWrite, fault: { kind: "hang" } });
+        const finished = mortal.logged(/^all watches are synced$/).then(() => eventually(done, 20));
+        finished.catch(() => {});
+        const ending = await Promise.race([mortal.ended, finished.then(() => undefined)]);
+        rule.remove();
+        others.remove();
+        if (ending === undefined) {
+          mortal.signal("SIGKILL");
+          return writes;
+        }
+        const { method, path } = await rule.first;
+        writes.push(`${method} ${path}`);
+      }
+    }
+
+    await set.consent(set.namespace);
+    await set.apply(withWorkspaces);
+    const coming = await play(() => bound(set));
+    await set.objects.remove("MlflowServer", "mlflow");
+    const going = await play(() => gone(set));
+    const far = (path: string) => /clusterrolebindings|mlflowservers\/mlflow$/.test(path);
+    assert.equal(coming.filter(far).length, 2, coming.join(", "));
+    assert.ok(
+      coming.findIndex((each) => each.endsWith("mlflowservers/mlflow")) <
+        coming.findIndex((each) => each.endsWith("clusterrolebindings")),
+    );
+    assert.ok(going.some(far), going.join(", "));
+  });
+});
+
+test("an operator with Roles says that it cannot give a server workspaces", { skip: onK3s() }, async (context) => {
+  const { apply, stalled } = await scene(context);
+  await apply(withWorkspaces);
+  assert.match(
+    condition(await stalled("WorkspacesUnavailable"), "Ready").message,
+    /needs an operator of all namespaces/,
+  );
+});
