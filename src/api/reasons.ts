@@ -171,7 +171,7 @@ export const reasons = {
   WorkspacesUnavailable: {
     meaning:
       "The operator works in some namespaces only, and has no right to give a server what reaches beyond its own.",
-    remedy: "Install the operator for all namespaces, or leave out `spec.workspaces`.",
+    remedy: "Install the operator for all namespaces, or leave out `spec.workspaces`, and use `CallerToken`.",
   },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",

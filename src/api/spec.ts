@@ -90,6 +90,12 @@ export const mlflowServerSpec = z
         fieldPath: ".proxy",
       },
       {
+        rule: "has(self.proxy) || !has(self.authentication) || !has(self.authentication.kubernetes) || !has(self.authentication.kubernetes.authorization) || self.authentication.kubernetes.authorization != 'ProxyIdentity'",
+        message:
+          "authorization: ProxyIdentity takes the word of the proxy for who calls: add proxy, or use authorization: CallerToken",
+        fieldPath: ".authentication.kubernetes.authorization",
+      },
+      {
         rule: "!has(self.workspaces) || !has(self.authentication) || has(self.authentication.kubernetes)",
         message:
           "workspaces are namespaces, and Kubernetes says who may do what in them: use authentication.kubernetes, or leave out workspaces",

@@ -5,6 +5,7 @@ import { administratorOf } from "../resources/authentication/administrator.ts";
 import { encoded } from "../resources/base64.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { referencesOf } from "../resources/references.ts";
+import { needsConsent } from "../resources/workspaces.ts";
 
 /** Inputs for what is only known in a cluster: texts that say whose place they take. */
 export function placeholderInputs(server: MlflowServer, installation: Installation): Inputs {
@@ -14,7 +15,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
     installation,
     references: placeholderReferences(server),
     // The consent of namespaces is taken as given, and which they are is only known in a cluster.
-    workspaces: server.spec.workspaces === undefined ? [] : [server.spec.workspaces.default ?? generated("workspace")],
+    workspaces: needsConsent(server.spec) ? [server.spec.workspaces?.default ?? generated("workspace")] : [],
     session: {
       flaskSecretKey: generated("flask-secret-key"),
       kekPassphrase: generated("kek-passphrase"),

@@ -3,6 +3,7 @@ import { type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.
 import type { ConfigMap, Namespace, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import { needsConsent } from "../resources/workspaces.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { consents } from "./consents.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
@@ -53,8 +54,7 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
   const kept = new Map<string, Store<Owned>>();
   const consenting = consents((namespace) => {
     for (const { metadata, spec } of serversOf(namespace)?.all() ?? []) {
-      if (metadata.namespace === namespace && spec.workspaces !== undefined)
-        onServer({ namespace, name: metadata.name });
+      if (metadata.namespace === namespace && needsConsent(spec)) onServer({ namespace, name: metadata.name });
     }
   });
 

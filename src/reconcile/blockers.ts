@@ -9,6 +9,7 @@ import { dataKeys } from "../resources/names.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Reference } from "../resources/reference.ts";
 import { referencesOf } from "../resources/references.ts";
+import { needsConsent } from "../resources/workspaces.ts";
 import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
@@ -63,10 +64,14 @@ function unknownAuthentication({ server }: Facts): Cause | undefined {
 /** An operator with Roles instead of a ClusterRole cannot give a server what reaches beyond its namespace. */
 function narrowOperator({ server, installation }: Facts): Cause | undefined {
   const { namespaces } = installation;
-  if (namespaces === undefined || server.spec.workspaces === undefined) return undefined;
+  if (namespaces === undefined || !needsConsent(server.spec)) return undefined;
+  const [what, instead] =
+    server.spec.workspaces === undefined
+      ? ["authorization: ProxyIdentity", "use CallerToken"]
+      : ["spec.workspaces", "leave out spec.workspaces"];
   return {
     reason: "WorkspacesUnavailable",
-    message: `spec.workspaces needs an operator of all namespaces, and this one works in ${namespaces.join(", ")} only: install it without watchNamespaces, or leave out spec.workspaces`,
+    message: `${what} needs an operator of all namespaces, and this one works in ${namespaces.join(", ")} only: install it without watchNamespaces, or ${instead}`,
   };
 }
 

@@ -2,6 +2,7 @@ import { quantityOf } from "../api/quantity.ts";
 import type { Job, Manifest, Owned } from "../kube/manifests.ts";
 import { finalizer, label } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
+import { needsConsent } from "../resources/workspaces.ts";
 import { difference } from "./difference.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
@@ -76,12 +77,20 @@ function holdStep(wanted: readonly Manifest[], { owned, server }: Facts): Step[]
 
 /** MLflow's pods would end at once, since they could not ask for their workspaces. */
 function missingConsent({ server, inputs }: Facts): Cause | undefined {
-  if (server.spec.workspaces === undefined || inputs.workspaces.length > 0) return undefined;
-  const { matchLabels } = server.spec.workspaces.selector ?? {};
+  if (!needsConsent(server.spec) || inputs.workspaces.length > 0) return undefined;
+  const { workspaces } = server.spec;
+  const place = server.metadata.namespace;
+  if (workspaces === undefined) {
+    return {
+      reason: "WorkspaceConsentMissing",
+      message: `with authorization: ProxyIdentity the server can ask what anybody may do, for which namespace ${place} must say that it is its own workspace. Whoever administers it says so by kubectl label namespace ${place} ${label.workspaceOf}=${place}`,
+    };
+  }
+  const { matchLabels } = workspaces.selector ?? {};
   const chosen = matchLabels === undefined ? "" : ", and has the labels of spec.workspaces.selector";
   return {
     reason: "WorkspaceConsentMissing",
-    message: `no namespace says that it is a workspace of servers in namespace ${server.metadata.namespace}${chosen}. Whoever administers one says so by kubectl label namespace ${server.spec.workspaces.default ?? "<name>"} ${label.workspaceOf}=${server.metadata.namespace}`,
+    message: `no namespace says that it is a workspace of servers in namespace ${place}${chosen}. Whoever administers one says so by kubectl label namespace ${workspaces.default ?? "<name>"} ${label.workspaceOf}=${place}`,
   };
 }
 

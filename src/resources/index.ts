@@ -1,7 +1,7 @@
 import type { Manifest } from "../kube/manifests.ts";
 import { adminSecret } from "./admin-secret.ts";
 import { authSecret } from "./auth-secret.ts";
-import { clusterRoleBinding } from "./cluster-role-binding.ts";
+import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
 import type { Inputs } from "./inputs.ts";
 import { migrationJob } from "./migration-job.ts";
@@ -22,7 +22,7 @@ export type Builder = (inputs: Inputs) => Manifest | undefined;
  */
 export const stages = {
   invented: [sessionSecret, adminSecret],
-  surroundings: [serviceAccount, clusterRoleBinding, service, persistentVolumeClaim, migrationProgram],
+  surroundings: [serviceAccount, clusterRoleBinding, reviewerBinding, service, persistentVolumeClaim, migrationProgram],
   migration: [migrationJob],
   workload: [storeSecret, authSecret, deployment],
 } as const satisfies Record<string, readonly Builder[]>;

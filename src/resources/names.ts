@@ -13,6 +13,7 @@ export const objectNames = {
   migrationProgram: (server: string) => `${server}-migrate`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
+  reviewerBinding: (namespace: string, server: string) => `${namespace}.${server}.reviewer`,
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
 } as const;
 

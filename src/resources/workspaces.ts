@@ -1,4 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 
@@ -14,19 +15,33 @@ export const excludedNamespaces = [
   "redhat-ods-*",
 ] as const;
 
+/** Whether MLflow asks Kubernetes about people by their names, and not by showing their tokens. */
+export function asksByName({ authentication }: MlflowServerSpec): boolean {
+  return authentication.kubernetes?.authorization === "ProxyIdentity";
+}
+
+/** Whether the server needs a right in the whole cluster: for that a namespace must have said that it is its workspace. */
+export function needsConsent(spec: MlflowServerSpec): boolean {
+  return spec.workspaces !== undefined || asksByName(spec);
+}
+
 /** The labels by which a namespace is a workspace of the server: its consent, and what the spec narrows that to. */
 export function workspaceLabels({ metadata, spec }: MlflowServer): Readonly<Record<string, string>> {
   return { ...spec.workspaces?.selector?.matchLabels, [label.workspaceOf]: metadata.namespace ?? "default" };
 }
 
-/** Names of the namespaces that the server has as workspaces, sorted: those that MLflow serves, and no others. */
+/**
+ * Names of the namespaces that consent and that the server has as workspaces, sorted: those that MLflow serves, and no others.
+ * Without `spec.workspaces` MLflow serves its own.
+ */
 export function workspacesOf(server: MlflowServer, namespaces: readonly Namespace[]): string[] {
-  if (server.spec.workspaces === undefined) return [];
+  if (!needsConsent(server.spec)) return [];
   const wanted = Object.entries(workspaceLabels(server));
+  const isServed = (name: string) => server.spec.workspaces !== undefined || name === server.metadata.namespace;
   return namespaces
     .filter(({ metadata }) => wanted.every(([key, value]) => metadata.labels?.[key] === value))
     .map(({ metadata }) => metadata.name)
-    .filter((name) => !excludedNamespaces.some((pattern) => isLike(name, pattern)))
+    .filter((name) => isServed(name) && !excludedNamespaces.some((pattern) => isLike(name, pattern)))
     .sort();
 }
 

@@ -300,6 +300,16 @@ export const proxied: Document = changed(smallest, {
   "spec.workspaces": { selector: { matchLabels: { "example.com/tier": "research", team: "" } }, default: "team-a" },
 });
 
+/** Kubernetes on the proxy's word. */
+export const vouched: Document = changed(proxied, {
+  "spec.authentication.kubernetes": {
+    authorization: "ProxyIdentity",
+    usernameClaim: "email",
+    groupsClaim: "https://example.com/groups",
+  },
+  "spec.workspaces": undefined,
+});
+
 /** The proxy alone, with as little as it needs, and what `proxied` cannot have. */
 export const proxyAlone: Document = changed(smallest, {
   "spec.authentication": { disabled: {} },
@@ -327,6 +337,7 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   oidcInFull,
   oidcOtherwise,
   proxied,
+  vouched,
   proxyAlone,
 };
 

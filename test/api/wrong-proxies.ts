@@ -145,12 +145,6 @@ export const wrongProxies: readonly Wrong[] = [
   ),
   alone("hosts behind the proxy", { "spec.server": { allowedHosts: ["a"] } }, "spec.server.allowedHosts", "leave out"),
   full("Kubernetes on 3.16.1", { "spec.version": "3.16.1" }, "spec.authentication.kubernetes", "needs version 3.17.2"),
-  full(
-    "Kubernetes by headers",
-    { "spec.authentication.kubernetes.authorization": "ProxyIdentity" },
-    "spec.authentication.kubernetes.authorization",
-    "CallerToken",
-  ),
 ];
 
 function proxyOf(document: Document): Json {

@@ -1,12 +1,35 @@
-import { proxied, smallest } from "./documents.ts";
+import { proxied, smallest, vouched } from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 
 const small = wrong(smallest);
 const full = wrong(proxied);
+const named = wrong(vouched);
+const kubernetes = "spec.authentication.kubernetes";
 const selector = "spec.workspaces.selector";
 
-/** Workspaces that could not be, or not as they are meant. */
+/** Kubernetes and its workspaces, as they could not be, or not as they are meant. */
 export const wrongWorkspaces: readonly Wrong[] = [
+  named(
+    "the word of a proxy that is not there",
+    { "spec.proxy": undefined },
+    `${kubernetes}.authorization`,
+    "add proxy, or use authorization: CallerToken",
+  ),
+  named(
+    "the authorization proxyIdentity",
+    { [`${kubernetes}.authorization`]: "proxyIdentity" },
+    `${kubernetes}.authorization`,
+    "ProxyIdentity",
+  ),
+  named("a claim for who reads none", { [`${kubernetes}.authorization`]: "CallerToken" }, kubernetes, "leave them out"),
+  named(
+    "a claim without saying who reads it",
+    { [`${kubernetes}.authorization`]: undefined },
+    kubernetes,
+    "leave them out",
+  ),
+  named("two claims", { [`${kubernetes}.groupsClaim`]: "groups,roles" }, `${kubernetes}.groupsClaim`, "one claim"),
+  named("an empty claim", { [`${kubernetes}.usernameClaim`]: "" }, `${kubernetes}.usernameClaim`, "at least 1"),
   small(
     "workspaces with MLflow's own users",
     { "spec.workspaces": {} },

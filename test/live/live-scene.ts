@@ -12,6 +12,7 @@ import { condition, freshNamespace, installed } from "../support/scene.ts";
 import { connectionTo } from "./connection.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
 import { type Mlflow, mlflowAt, type Secured } from "./mlflow.ts";
+import { narrowedApi } from "./narrowed-api.ts";
 import { patiently } from "./patiently.ts";
 
 /** One namespace of the real cluster, under Pod Security "restricted", and an operator that works in it alone. */
@@ -43,18 +44,23 @@ export interface LiveScene {
 /** Seconds after which a test gives up: many times what a machine needs that has nothing else to do. */
 export const patience = 600;
 
-/** Sets a scene that ends with the test. The operator's log is shown where the test fails. `withProxy`: with oauth2-proxy's image. */
-export async function liveScene(context: TestContext, { withProxy = false } = {}): Promise<LiveScene> {
+/** Sets a scene that ends with the test. The operator's log is shown where the test fails. `withProxy`: with oauth2-proxy's image. `isWide`: with the rights of an operator of all namespaces, of which it sees only this one's servers. */
+export async function liveScene(context: TestContext, { withProxy = false, isWide = false } = {}): Promise<LiveScene> {
   const cluster = await liveCluster();
   await installed(cluster);
   const namespace = await freshNamespace(cluster);
-  const identity = await operatorIdentity(cluster, namespace, [namespace]);
+  const identity = await operatorIdentity(cluster, namespace, isWide ? undefined : [namespace]);
+  const api = isWide ? await narrowedApi(cluster, namespace) : undefined;
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
   const proxyImage = withProxy ? await imageReference(cluster, "oauth2-proxy") : undefined;
   const startOperator = () =>
     operatorInProcess(
-      { namespace, credentials: identity.credentials() },
-      { imageRepository: image.slice(0, image.lastIndexOf(":")), ...(proxyImage !== undefined && { proxyImage }) },
+      { namespace, credentials: identity.credentials(api?.url) },
+      {
+        imageRepository: image.slice(0, image.lastIndexOf(":")),
+        ...(proxyImage !== undefined && { proxyImage }),
+        ...(isWide && { namespaces: undefined }),
+      },
     );
   let operator = await startOperator();
   const own = objects(cluster, namespace);
@@ -64,8 +70,12 @@ export async function liveScene(context: TestContext, { withProxy = false } = {}
       const { stdout } = await cluster.kubectl(["get", "pods", "--namespace", namespace, "--output=wide"]);
       context.diagnostic(stdout);
     }
+    // What is in no namespace is released by an operator that still runs.
+    if (isWide) await leaveNothing(own);
     await operator.stop();
+    api?.close();
     await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+    if (isWide) await removeRights(cluster, namespace);
   });
   const at = async (name: string, secured: Secured | undefined, login?: Login) =>
     mlflowAt({ address: await addressOf(own, name), host: name, ...(secured && { secured }), ...(login && { login }) });
@@ -94,6 +104,19 @@ export async function liveScene(context: TestContext, { withProxy = false } = {}
       operator = await startOperator();
     },
   };
+}
+
+/** Deletes the servers and waits until they are gone. */
+async function leaveNothing(own: Objects): Promise<void> {
+  for (const { metadata } of await own.list("MlflowServer")) await own.remove("MlflowServer", metadata.name);
+  await patiently(async () => assert.deepEqual(await own.list("MlflowServer"), []), 60);
+}
+
+async function removeRights({ request }: Cluster, namespace: string): Promise<void> {
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const role = `all-for-operator-in-${namespace}`;
+  await request("DELETE", `${rbac}/clusterrolebindings/${role}-of-operator-in-${namespace}`);
+  await request("DELETE", `${rbac}/clusterroles/${role}`);
 }
 
 export type Login = { readonly username: string; readonly password: string };

@@ -25,8 +25,8 @@ export interface ProxyScene extends LiveScene {
 export const clientSecret = "of-the-client-mlflow";
 export const bearer = (token: string) => [`Authorization: Bearer ${token}`];
 
-export async function proxyScene(context: TestContext): Promise<ProxyScene> {
-  const scene = await liveScene(context, { withProxy: true });
+export async function proxyScene(context: TestContext, { isWide = false } = {}): Promise<ProxyScene> {
+  const scene = await liveScene(context, { withProxy: true, isWide });
   const browserPort = await freePort();
   const browserUrl = `http://localhost:${browserPort}`;
   const issuer = await startOidcIssuer({

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Subject } from "../../src/kube/manifests.ts";
 import type { LiveScene } from "./live-scene.ts";
 
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
@@ -17,16 +18,24 @@ const userRules = [
 
 /** Makes a ServiceAccount, with or without rights on MLflow in the namespace. */
 export async function serviceAccount(scene: LiveScene, name: string, { mayUse }: { mayUse: boolean }): Promise<void> {
-  const { namespace, objects } = scene;
-  await objects.create("ServiceAccount", { metadata: { name } });
-  if (!mayUse) return;
+  await scene.objects.create("ServiceAccount", { metadata: { name } });
+  if (mayUse) await grant(scene, name, [{ kind: "ServiceAccount", name, namespace: scene.namespace }]);
+}
+
+/** Lets these work with MLflow in a namespace, by default the scene's: everything but to administer it. */
+export async function grant(
+  scene: LiveScene,
+  name: string,
+  subjects: readonly Subject[],
+  namespace = scene.namespace,
+): Promise<void> {
   const place = `${rbac}/namespaces/${namespace}`;
   await created(scene, `${place}/roles`, { kind: "Role", metadata: { name: `use-${name}` }, rules: userRules });
   await created(scene, `${place}/rolebindings`, {
     kind: "RoleBinding",
     metadata: { name: `use-${name}` },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: `use-${name}` },
-    subjects: [{ kind: "ServiceAccount", name, namespace }],
+    subjects,
   });
 }
 

@@ -63,7 +63,7 @@ export async function operatorIdentity(
   });
   await allow(leaderElectionRole(home));
   if (namespaces === undefined) {
-    const role = clusterRole();
+    const role = { ...clusterRole(), metadata: { name: `all-for-operator-in-${home}` } };
     await apply(`${rbac}/clusterroles/${role.metadata.name}`, role);
     await bind("ClusterRole", role.metadata.name);
     for (const each of serverRoles()) await apply(`${rbac}/clusterroles/${each.metadata.name}`, each);

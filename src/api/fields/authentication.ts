@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { claim } from "./claim.ts";
 import { ldap } from "./ldap.ts";
 import { oidc } from "./oidc.ts";
 import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
@@ -30,17 +31,26 @@ const basic = z
 const kubernetes = z
   .strictObject({
     authorization: z
-      .enum(["CallerToken"])
+      .enum(["CallerToken", "ProxyIdentity"])
       .meta({
         description:
-          "CallerToken (default): the token that the caller presents is shown to the API server, which says what its owner may do in the server's namespace.",
+          "CallerToken (default): the token that the caller presents is shown to the API server, which says what its owner may do. ProxyIdentity: the API server is asked what the user and the groups may do that a token names which the proxy has let in, for clusters whose API server does not know the issuer; it needs proxy, and the consent of a namespace (label mlflow-operator.dev/workspace-of), since the server can then ask what anybody may do.",
       })
       .optional(),
+    usernameClaim: claim(
+      "With ProxyIdentity: the claim of the token that names the user, as RoleBindings name them. People must not be able to change it. Default: sub. Example: email.",
+    ).optional(),
+    groupsClaim: claim("With ProxyIdentity: the claim with the groups. Default: groups.").optional(),
   })
   .meta({
     description:
-      "Kubernetes decides by RBAC: the rights are those on mlflow.kubeflow.org in the server's namespace, the credential is a token that the API server accepts. MLflow sees these tokens. Example: kubernetes: {}.",
+      "Kubernetes decides by RBAC: the rights are those on mlflow.kubeflow.org in the server's namespace, or in that of the workspace. With CallerToken the credential is a token that the API server accepts, and MLflow sees it. Example: kubernetes: {}.",
     ...mayBeEmpty,
+    ...rules({
+      rule: "!(has(self.usernameClaim) || has(self.groupsClaim)) || has(self.authorization) && self.authorization == 'ProxyIdentity'",
+      message:
+        "usernameClaim and groupsClaim are for authorization: ProxyIdentity; with CallerToken the API server reads the token: leave them out",
+    }),
   });
 
 const choices = ["basic", "ldap", "oidc", "kubernetes", "disabled"];
@@ -67,5 +77,7 @@ export const authentication = z
     ...demanded(remedy),
     ...rules(exactlyOneOf(choices, remedy)),
   });
+
+export type Kubernetes = z.infer<typeof kubernetes>;
 
 export type Authentication = z.infer<typeof authentication>;

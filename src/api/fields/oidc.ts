@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { claim } from "./claim.ts";
 import { postgresql } from "./postgresql.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { rules } from "./rule.ts";
@@ -10,13 +11,6 @@ function groupName(description: string) {
   return text(description, 255, {
     rule: "!self.contains(',') && self.matches('^[^ ]') && self.matches('[^ ]$')",
     message: "must be the name of one group, without a comma, and without spaces at its ends",
-  });
-}
-
-function claim(description: string) {
-  return text(description, 128, {
-    rule: "self.matches('^[A-Za-z0-9_.:/-]+$')",
-    message: "must be the name of one claim of the tokens, such as preferred_username",
   });
 }
 

@@ -2,35 +2,41 @@ import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import type { Mounted } from "../pod/mounted.ts";
 import { literal } from "../pod/variable.ts";
-import { excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
+import { asksByName, excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
 import type { Authentication } from "./authentication.ts";
+import { proxyIdentity } from "./identity.ts";
 
 /**
  * Kubernetes decides what a caller may do, by RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in
- * the server's own: the caller's token is shown to the API server in a SelfSubjectAccessReview. The server itself needs no
- * right for that, but to see which namespaces are workspaces.
+ * the server's own: the caller's token is shown to the API server in a SelfSubjectAccessReview, for which the server
+ * needs no right, or with ProxyIdentity the API server is asked about the names in a token that the proxy has let in.
  */
-export function kubernetesAuthentication({ server }: Inputs): Authentication {
+export function kubernetesAuthentication(inputs: Inputs): Authentication {
+  const { server } = inputs;
   const hasWorkspaces = server.spec.workspaces !== undefined;
+  const byName = asksByName(server.spec);
+  const way = byName ? proxyIdentity(inputs) : callerToken;
   return {
-    args: ["--app-name", "kubernetes-auth"],
+    ...way,
     env: [
-      literal("MLFLOW_K8S_AUTH_AUTHORIZATION_MODE", "self_subject_access_review"),
+      ...way.env,
+      literal("MLFLOW_K8S_AUTH_AUTHORIZATION_MODE", `${byName ? "" : "self_"}subject_access_review`),
       literal("MLFLOW_K8S_AUTH_WORKSPACES_ENABLED", String(hasWorkspaces)),
       literal("MLFLOW_K8S_AUTH_NAMESPACE", hasWorkspaces ? "" : (server.metadata.namespace ?? "default")),
       ...workspaceSettings(server),
       // The plugin's default is five minutes, for which rights that were taken away, and expired tokens, would live on.
       literal("MLFLOW_K8S_AUTH_CACHE_TTL_SECONDS", "60"),
       literal("MLFLOW_K8S_AUTH_USERNAME_CLAIM", "sub"),
-      // Read by the other mode only. Its defaults are headers that anybody may send.
+      // Its defaults are headers that anybody may send. With ProxyIdentity our application puts its own in their place.
       literal("MLFLOW_K8S_AUTH_REMOTE_USER_HEADER", "x-unused"),
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_HEADER", "x-unused"),
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_SEPARATOR", "|"),
     ],
-    files: {},
-    mounted: [apiServer(hasWorkspaces)],
+    mounted: [...way.mounted, apiServer(hasWorkspaces || byName)],
   };
 }
+
+const callerToken = { args: ["--app-name", "kubernetes-auth"], env: [], files: {}, mounted: [] };
 
 /** Which namespaces are workspaces, said twice, since the plugin looks into its own variables where the URI is silent. */
 function workspaceSettings(server: Inputs["server"]): V1EnvVar[] {

@@ -12,7 +12,12 @@ import { programTexts } from "./program-texts.ts";
  * and says which cannot and why. A rollout waits with it, so that what runs goes on running.
  */
 export function issuerCheck(inputs: Inputs): V1Container {
-  const issuers = issuersOf(inputs).map(({ audience: _, ...issuer }) => issuer);
+  const issuers = issuersOf(inputs).map(({ issuer, path, ca, discovery }) => ({
+    issuer,
+    path,
+    ca,
+    ...(discovery !== undefined && { discovery }),
+  }));
   const authorities = issuerAuthorities(inputs).flatMap(({ mounts }) =>
     mounts.map(({ mountPath }) => `${mountPath}/ca.crt`),
   );

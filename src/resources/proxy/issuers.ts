@@ -8,6 +8,8 @@ export interface TokenIssuer {
   readonly path: string;
   /** The field of the spec for its authority. */
   readonly ca: string;
+  /** Whether it is the API server's own. */
+  readonly isCluster?: true;
   /** Where it describes itself, unless that follows from its name. */
   readonly discovery?: string;
 }
@@ -36,6 +38,7 @@ export function issuersOf({ server, installation }: Pick<Inputs, "server" | "ins
             audience: acceptServiceAccountTokens.audience ?? ofCluster,
             path: `${path}.acceptServiceAccountTokens`,
             ca,
+            isCluster: true as const,
           },
         ]),
   ];

@@ -1,0 +1,121 @@
+"""The application of mlflow-kubernetes-plugins, where who calls is what the verified identity token says, and no header.
+
+The plugin (2.1.0) would believe two headers, for which nothing but the name of a header is needed, and takes a list of groups apart at
+a separator that a group's name may contain. Here it is given the user and the groups of the token that oauth2-proxy puts into
+Authorization; the token's signature is checked once more, so that what comes to this port by another way is as good as nothing. If
+a release of the plugin no longer has the functions that are replaced here, the server does not start.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import ssl
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from mlflow_kubernetes_plugins.auth import core, middleware
+from mlflow_kubernetes_plugins.auth.request_context import AuthorizationRequest
+from starlette.concurrency import run_in_threadpool
+
+from mlflow_token_identity import Claims, Identity, Issuer, Keys, Refused, Tokens
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("mlflow.identity")
+
+STATE = "verified_identity"
+
+#: What clients might claim by headers; nothing here reads them, and nothing behind this shall.
+FORGEABLE = ("remote", "forwarded_user", "forwarded_email", "forwarded_groups", "forwarded_preferred", "forwarded_access", "auth_request")
+
+
+class Identified:
+    """Finds out who calls before anything else does."""
+
+    def __init__(self, application: Application, tokens: Tokens) -> None:
+        self.application = application
+        self.tokens = tokens
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            headers = [entry for entry in scope["headers"] if not is_forgeable(entry[0])]
+            identity = await self.caller(headers)
+            scope = {**scope, "headers": headers, "state": {**scope.get("state", {}), STATE: identity}}
+        await self.application(scope, receive, send)
+
+    async def caller(self, headers: list[tuple[bytes, bytes]]) -> Identity | None:
+        """Nobody where the one Authorization is not a good token. Why, is in the log and nowhere else."""
+        sent = [value for name, value in headers if name.lower() == b"authorization"]
+        if not sent:
+            return None
+        scheme, _, token = sent[0].partition(b" ")
+        try:
+            if len(sent) > 1 or scheme.lower() != b"bearer":
+                raise Refused("there is not one bearer token")
+            # An issuer may have to be asked for its keys.
+            return await run_in_threadpool(self.tokens.identity, token.decode("ascii", "replace"))
+        except Refused as refusal:
+            logger.warning("A caller is nobody by the token: %s", refusal)
+            return None
+
+
+def is_forgeable(name: bytes) -> bool:
+    plain = name.decode("latin-1").lower().replace("-", "_").removeprefix("x_")
+    return plain.startswith(FORGEABLE)
+
+
+def replace(module: Any, name: str, replacement: Callable[[Any], Any]) -> None:
+    original = getattr(module, name, None)
+    if not callable(original):
+        raise RuntimeError(f"this mlflow-kubernetes-plugins has no {module.__name__}.{name}: nobody could be told from anybody")
+    setattr(module, name, replacement(original))
+
+
+def with_verified(build: Callable[..., AuthorizationRequest]) -> Callable[..., AuthorizationRequest]:
+    """The plugin's request, with the verified user and groups in the place of the headers' texts."""
+
+    def built(request: Any, *args: Any, **named: Any) -> AuthorizationRequest:
+        identity: Identity | None = request.scope.get("state", {}).get(STATE)
+        return dataclasses.replace(
+            build(request, *args, **named),
+            authorization_header=None,
+            forwarded_access_token=None,
+            remote_user_header_value=identity and identity.user,
+            remote_groups_header_value=identity and identity.groups,
+        )
+
+    return built
+
+
+def as_they_are(_: Callable[..., tuple[str, ...]]) -> Callable[..., tuple[str, ...]]:
+    """Groups are a list already: no separator takes them apart."""
+
+    def groups(value: object, separator: str = "") -> tuple[str, ...]:
+        if value is not None and not isinstance(value, tuple):
+            raise TypeError("the groups come from elsewhere than the verified token")
+        return value or ()
+
+    return groups
+
+
+def tokens_from(settings: dict[str, Any]) -> Tokens:
+    context = ssl.create_default_context()
+    for path in settings["authorities"]:
+        context.load_verify_locations(path)
+    issuers = [Issuer(entry["issuer"], entry["audience"], entry["isCluster"]) for entry in settings["issuers"]]
+    known = {issuer.issuer: (issuer, Keys(issuer.issuer, context)) for issuer in issuers}
+    return Tokens(known, Claims(settings["usernameClaim"], settings["groupsClaim"], settings["sessionSeconds"]))
+
+
+def create_app() -> Application:
+    """What `mlflow server --app-name` runs."""
+    tokens = tokens_from(json.loads(os.environ["MLFLOW_K8S_IDENTITY"]))
+    replace(middleware, "build_fastapi_authorization_request", with_verified)
+    replace(core, "_parse_remote_groups", as_they_are)
+    return Identified(middleware.create_app(), tokens)

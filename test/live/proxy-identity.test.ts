@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { label } from "../../src/kube/names.ts";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
+import { unsigned } from "../support/oidc/signing-key.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { type Attempt, assertDocumented } from "./door-table.ts";
+import { everyRoute, openRoutes } from "./every-route.ts";
+import { testedVersion } from "./live-cluster.ts";
+import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
+import { apiAudience, grant, openDiscovery, serviceAccount, serviceAccountToken } from "./service-accounts.ts";
+
+const name = "vouched";
+const rbacGroup = "rbac.authorization.k8s.io" as const;
+const user = (name: string) => ({ kind: "User" as const, apiGroup: rbacGroup, name });
+const group = (name: string) => ({ kind: "Group" as const, apiGroup: rbacGroup, name });
+
+/** Asks MLflow's own port in its pod, past the proxy, as `kubectl port-forward` could. */
+const pastTheProxy = `
+import json, sys, urllib.error, urllib.request
+for headers in json.load(sys.stdin):
+    request = urllib.request.Request("http://127.0.0.1:5000/api/2.0/mlflow/experiments/search?max_results=1", headers=headers)
+    try:
+        print(urllib.request.urlopen(request).status)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+`;
+
+test("Kubernetes on the word of the proxy", {
+  timeout: 1_800_000,
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, async (context) => {
+  const scene = await proxyScene(context, { isWide: true });
+  const { issuer, attempt, namespace, browserUrl, cluster } = scene;
+  const consent = (of: string) =>
+    scene.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: namespace } } });
+  const closeDiscovery = await openDiscovery(scene);
+  context.after(closeDiscovery);
+  await serviceAccount(scene, "trainer", { mayUse: true });
+  await serviceAccount(scene, "stranger", { mayUse: false });
+  await grant(scene, "people", [user("alice@example.com"), group("others"), group("odd, but one|group")]);
+  const spec = {
+    version: testedVersion,
+    backendStore: { sqlite: {} },
+    artifactStore: { persistentVolume: {} },
+    authentication: { kubernetes: { authorization: "ProxyIdentity", usernameClaim: "email" } },
+    proxy: { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience, audience: "mlflow" } },
+  };
+  await scene.apply({ metadata: { name }, spec });
+  await scene.reason(name, "Stalled", "WorkspaceConsentMissing");
+  await consent(namespace);
+  await scene.ready(name, 600);
+  await scene.forward(name);
+  const token = (claims: Record<string, unknown> = {}, login = "alice") => issuer.token(login, "mlflow", { claims });
+  const trainer = await serviceAccountToken(scene, "trainer", "mlflow");
+  const now = Math.floor(Date.now() / 1000);
+  const { spec: service } = await scene.objects.the("Service", name);
+
+  await context.test("who gets in, as whom, and who does not", async () => {
+    const browser = scene.browser();
+    await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
+    const asTrainer = `system:serviceaccount:${namespace}:trainer`;
+    const rows: [string, readonly string[], number][] = [
+      ["nobody", [], 401],
+      ["a token that is none", bearer("x"), 401],
+      [
+        "a token that nobody signed (`alg: none`)",
+        bearer(
+          unsigned({
+            iss: issuer.url,
+            aud: "mlflow",
+            sub: "alice",
+            email: "alice@example.com",
+            iat: now,
+            exp: now + 60,
+          }),
+        ),
+        401,
+      ],
+      ["a token of another's key", bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" })), 401],
+      ["an expired token", bearer(await token({ exp: now - 5 })), 401],
+      ["a token for another client", bearer(await issuer.token("alice", "other")), 401],
+      ["a user with a RoleBinding", bearer(await token()), 200],
+      ["the same in a browser, after the login", [`Cookie: ${browser.cookies(browserUrl)}`], 200],
+      [
+        "the same token as a password",
+        [`Authorization: Basic ${Buffer.from(`${await token()}:`).toString("base64")}`],
+        200,
+      ],
+      ["a member of a group with a RoleBinding", bearer(await token({}, "bob")), 200],
+      ["a user without either", bearer(await token({ email: "carol@example.com", groups: ["mlflow"] })), 403],
+      [
+        "who is in a group `evil,others`",
+        bearer(await token({ email: "carol@example.com", groups: ["evil,others"] })),
+        403,
+      ],
+      [
+        "the same with a bar in the place of the comma",
+        bearer(await token({ email: "carol@example.com", groups: ["evil|others"] })),
+        403,
+      ],
+      [
+        "who is in a group `evil,system:masters`",
+        bearer(await token({ email: "carol@example.com", groups: ["evil,system:masters"] })),
+        403,
+      ],
+      [
+        "who is in a group with a comma that has a RoleBinding",
+        bearer(await token({ email: "carol@example.com", groups: ["odd, but one|group"] })),
+        200,
+      ],
+      ["who is in a group `system:masters` of the issuer's", bearer(await token({ groups: ["system:masters"] })), 401],
+      ["the same with a space before it", bearer(await token({ groups: [" system:masters"] })), 401],
+      ["who is called as a ServiceAccount is", bearer(await token({ email: asTrainer })), 401],
+      ["who is called `system:admin`", bearer(await token({ email: "system:admin" })), 401],
+      ["whose name ends in a line break", bearer(await token({ email: "alice@example.com\n" })), 401],
+      ["who has no name", bearer(await token({ email: undefined })), 401],
+      ["whose e-mail address is not verified", bearer(await token({ email_verified: false })), 401],
+      ["a ServiceAccount with a RoleBinding", bearer(trainer), 200],
+      ["a ServiceAccount without one", bearer(await serviceAccountToken(scene, "stranger", "mlflow")), 403],
+      ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer")), 401],
+    ];
+    const attempts: Attempt[] = [];
+    const wrong: string[] = [];
+    for (const [who, lines, expected] of rows) {
+      const found = await attempt(name, who, lines);
+      attempts.push({ ...found, owner: found.owner.replace(namespace, "&lt;namespace&gt;") });
+      if (found.status !== expected) wrong.push(`${who}: ${found.status} and not ${expected}`);
+    }
+    assert.deepEqual(wrong, []);
+    await assertDocumented("Kubernetes on the word of the proxy", attempts);
+    const ownerOf = (who: string) => attempts.find((each) => each.who === who)?.owner;
+    assert.equal(ownerOf("a user with a RoleBinding"), "alice@example.com");
+    assert.equal(ownerOf("the same in a browser, after the login"), "alice@example.com");
+    assert.equal(ownerOf("a ServiceAccount with a RoleBinding"), "system:serviceaccount:&lt;namespace&gt;:trainer");
+  });
+
+  await context.test("whom a token names, in the Python of MLflow's image", async () => {
+    const [pod] = await scene.pods(name);
+    const path = join(import.meta.dirname, "../resources/identity/test_token_identity.py");
+    const python = ["env", "PYTHONPATH=/etc/mlflow/identity", "sh", "-c", "python -B -W ignore - 2>&1"];
+    const said = await scene.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
+    assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
+  });
+
+  await context.test("a ServiceAccount is in the groups of its namespace, as the API server has it", async () => {
+    await grant(scene, "all-of-here", [group(`system:serviceaccounts:${namespace}`)]);
+    const stranger = await serviceAccountToken(scene, "stranger", "mlflow");
+    // What was refused is remembered for a minute, by each question.
+    const answer = await scene.asNobody(name);
+    const headers = { authorization: `Bearer ${stranger}` };
+    const { status } = await answer.call("GET", "/api/2.0/mlflow/registered-models/search", { headers });
+    assert.equal(status, 200);
+  });
+
+  await context.test("no header of the client's is a way in, or makes another of who is in", async () => {
+    const alice = await token();
+    for (const lines of forgedHeaders) {
+      const stranger = await attempt(name, "", lines);
+      assert.equal(stranger.status, 401, `${lines}: ${stranger.status}`);
+      if (lines.some((line) => /^cookie:/i.test(line))) continue;
+      const insider = await attempt(name, "", [...lines, ...bearer(alice)]);
+      // Where the client takes the credential away itself, nobody is left.
+      const isAway = lines.some((line) => /^connection:.*authorization/i.test(line));
+      assert.deepEqual([insider.status, insider.owner], isAway ? [401, ""] : [200, "alice@example.com"], lines.join());
+    }
+    const carol = await token({ email: "carol@example.com", groups: [] });
+    for (const lines of forgedHeaders) {
+      const { status } = await attempt(name, "", [...lines, ...bearer(carol)]);
+      assert.ok([401, 403].includes(status), `${lines}: ${status}`);
+    }
+    const twice = await attempt(name, "", [...bearer(carol), ...bearer(alice)]);
+    assert.ok(twice.owner === "" && twice.status !== 200, JSON.stringify(twice));
+  });
+
+  await context.test("past the proxy, too, only a token counts that the issuer has signed", async () => {
+    await assertUnreachable(scene, name);
+    const [pod] = await scene.pods(name);
+    const claims = {
+      iss: issuer.url,
+      aud: "mlflow",
+      sub: "alice",
+      email: "alice@example.com",
+      iat: now,
+      exp: now + 600,
+    };
+    const forged = [
+      {},
+      { "X-Remote-User": "alice@example.com" },
+      { "X-Unused": "alice@example.com" },
+      { x_unused: "alice@example.com" },
+      { "X-Forwarded-Access-Token": await token() },
+      { Authorization: `Bearer ${unsigned(claims)}` },
+      { Authorization: `Bearer ${await issuer.token("alice", "mlflow", { signedBy: "stranger" })}` },
+      { Authorization: `Bearer ${await issuer.token("alice", "other")}` },
+      { Authorization: `Bearer ${await token({ iat: now - 7200, exp: now - 3600 })}` },
+    ];
+    const said = await scene.inPod(
+      pod?.metadata.name ?? "",
+      ["python", "-c", pastTheProxy],
+      JSON.stringify([...forged, { Authorization: `Bearer ${await token()}` }]),
+    );
+    assert.deepEqual(said.trim().split("\n").map(Number), [...forged.map(() => 401), 200]);
+  });
+
+  await context.test("every route is shut to strangers, and the page leads to the login", async () => {
+    const routes = await everyRoute(scene, name);
+    assert.deepEqual(await openRoutes(service.clusterIP ?? "", name, routes), ["GET /: 302"]);
+  });
+
+  await context.test("with workspaces, the same names count in each namespace by its own RoleBindings", async () => {
+    const [team, other, foreign] = [
+      await freshNamespace(cluster),
+      await freshNamespace(cluster),
+      await freshNamespace(cluster),
+    ];
+    context.after(async () => {
+      for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+    });
+    for (const each of [team, other]) await consent(each);
+    for (const each of [team, foreign]) await grant(scene, "alice", [user("alice@example.com")], each);
+    await grant(scene, "others", [group("others")], other);
+    await scene.apply({ metadata: { name }, spec: { ...spec, workspaces: { default: team } } });
+    await scene.ready(name, 600);
+    const mlflow = await scene.asNobody(name);
+    const search = async (login: string, workspace?: string, claims = {}) => {
+      const headers = {
+        authorization: `Bearer ${await token(claims, login)}`,
+        ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
+      };
+      const body = { name: `of-${login}-${Math.random()}` };
+      return (await mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body })).status;
+    };
+    assert.equal(await search("alice", team), 200);
+    assert.equal(await search("alice"), 200, "the default workspace");
+    assert.equal(await search("alice", other), 403);
+    assert.equal(await search("bob", other), 200);
+    assert.equal(await search("bob", team), 403);
+    assert.equal(await search("bob", other, { groups: ["evil,others"] }), 403);
+    assert.equal(await search("alice", foreign), 404, "it has not consented");
+  });
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { secondsOf } from "../../src/api/duration.ts";
+import { isReserved } from "../../src/api/environment.ts";
+import type { Kubernetes } from "../../src/api/fields/authentication.ts";
+import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { Namespace } from "../../src/kube/manifests.ts";
+import { label } from "../../src/kube/names.ts";
+import { workspacesOf } from "../../src/resources/workspaces.ts";
+import { all, configMap, deploymentOf, environmentOf, inputs, secretText, server } from "../support/fixtures.ts";
+
+const settings: ProxySettings = {
+  issuerUrl: "https://dex.example.com/dex",
+  clientId: "mlflow",
+  ca: { configMapName: "dex-ca" },
+};
+const of = (kubernetes: Partial<Kubernetes> = {}, proxy: Partial<ProxySettings> = {}) =>
+  inputs(
+    server({
+      authentication: { kubernetes: { authorization: "ProxyIdentity", ...kubernetes } },
+      proxy: { ...settings, ...proxy },
+    }),
+    [configMap("dex-ca", { "ca.crt": "c" })],
+  );
+const environment = (...args: Parameters<typeof of>) => environmentOf(deploymentOf(of(...args)));
+const told = (...args: Parameters<typeof of>) => JSON.parse(environment(...args)["MLFLOW_K8S_IDENTITY"] ?? "");
+
+test("our application runs in the plugin's place, from where nobody can write", () => {
+  const [mlflow] = deploymentOf(of()).spec.template.spec?.containers ?? [];
+  assert.deepEqual(mlflow?.args, ["--app-name", "kubernetes-identity"]);
+  assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/identity");
+  const mount = mlflow?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/identity");
+  assert.equal(mount?.readOnly, true);
+  assert.match(secretText(of(), "demo-auth", "mlflow_kubernetes_identity.py"), /^def create_app/m);
+  assert.match(secretText(of(), "demo-auth", "mlflow_token_identity.py"), /^class Tokens/m);
+});
+
+test("nobody but the operator says whose tokens count", () => {
+  assert.ok(isReserved("MLFLOW_K8S_IDENTITY"));
+  assert.deepEqual(told().issuers, [{ issuer: settings.issuerUrl, audience: "mlflow", isCluster: false }]);
+  assert.deepEqual(told().authorities, ["/etc/oauth2-proxy/ca/issuer/ca.crt"]);
+});
+
+test("names of the cluster are believed of the API server's issuer alone", () => {
+  const { issuers } = told(
+    {},
+    {
+      extraJwtIssuers: ["https://ci.example.com=mlflow"],
+      acceptServiceAccountTokens: { audience: "mlflow" },
+    },
+  );
+  assert.deepEqual(issuers, [
+    { issuer: settings.issuerUrl, audience: "mlflow", isCluster: false },
+    { issuer: "https://ci.example.com", audience: "mlflow", isCluster: false },
+    { issuer: "https://kubernetes.default.svc.cluster.local", audience: "mlflow", isCluster: true },
+  ]);
+});
+
+test("a token counts for as long as the proxy keeps it", () => {
+  assert.equal(told().sessionSeconds, 1800);
+  assert.equal(told({}, { session: { refresh: "90s" } }).sessionSeconds, 90);
+  assert.deepEqual(["2h", "1m"].map(secondsOf), [7200, 60]);
+});
+
+test("people are named by their subject, unless another claim is asked for", () => {
+  assert.deepEqual([told().usernameClaim, told().groupsClaim], ["sub", "groups"]);
+  const other = told({ usernameClaim: "email", groupsClaim: "roles" });
+  assert.deepEqual([other.usernameClaim, other.groupsClaim], ["email", "roles"]);
+});
+
+test("the proxy passes the token on that it has verified, and nothing else of who calls", () => {
+  const door = deploymentOf(of()).spec.template.spec?.containers.find(({ name }) => name === "oauth2-proxy");
+  const wanted = ["--pass-authorization-header=true", "--pass-basic-auth=false", "--pass-user-headers=false"];
+  assert.deepEqual(
+    wanted.filter((argument) => !door?.args?.includes(argument)),
+    [],
+  );
+});
+
+test("the server may ask what anybody may do only when its own namespace has said so", () => {
+  const { server: vouched } = of();
+  const namespaces = (host: string, ...names: string[]): Namespace[] =>
+    names.map((name) => ({
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name, labels: { [label.workspaceOf]: host } },
+    }));
+  assert.deepEqual(workspacesOf(vouched, namespaces("team-a", "team-a", "team-b")), ["team-a"]);
+  assert.deepEqual(workspacesOf(vouched, namespaces("team-b", "team-a")), []);
+  const bindings = (workspaces: readonly string[]) =>
+    all({ ...of(), workspaces }).flatMap((object) =>
+      object.kind === "ClusterRoleBinding" ? [[object.metadata.name, object.roleRef.name]] : [],
+    );
+  assert.deepEqual(bindings([]), []);
+  assert.deepEqual(bindings(["team-a"]), [["team-a.demo.reviewer", "mlflow-server-reviewer"]]);
+});
