@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { apiServerArgs } from "../control-plane/api-server.ts";
 import { controllerManagerArgs } from "../control-plane/controller-manager.ts";
 import { etcdArgs } from "../control-plane/etcd.ts";
+import { authenticationConfigurationPath, writeAuthenticationConfiguration } from "./authentication-configuration.ts";
 import type { Credentials } from "./credentials.ts";
 import { network } from "./network.ts";
 import { places } from "./places.ts";
@@ -16,6 +17,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
   readonly controllerManager: (kubeconfig: string) => readonly string[];
 }> {
   const { authorities, apiServer, kubeletClient, frontProxy } = credentials;
+  await writeAuthenticationConfiguration();
   return {
     etcd: etcdArgs(places.state, etcdUrl, 2380),
     apiServer: (
@@ -33,6 +35,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
           `--advertise-address=${network.nodeAddress}`,
           `--service-cluster-ip-range=${network.services}`,
           "--enable-admission-plugins=NodeRestriction",
+          `--authentication-config=${authenticationConfigurationPath}`,
           `--kubelet-certificate-authority=${authorities.serving}.crt`,
           `--kubelet-client-certificate=${kubeletClient}.crt`,
           `--kubelet-client-key=${kubeletClient}.key`,
