@@ -186,7 +186,6 @@ describe("the operator's rights", { skip: lacking }, () => {
   /** `verb resource[/subresource][.group]`: what would let it become more than it is. */
   const dangerous = [
     "create rolebindings.rbac.authorization.k8s.io",
-    "create clusterrolebindings.rbac.authorization.k8s.io",
     "patch roles.rbac.authorization.k8s.io",
     "patch clusterroles.rbac.authorization.k8s.io",
     "bind clusterroles.rbac.authorization.k8s.io",
@@ -204,7 +203,10 @@ describe("the operator's rights", { skip: lacking }, () => {
     "patch validatingwebhookconfigurations.admissionregistration.k8s.io",
     "create certificatesigningrequests.certificates.k8s.io",
     "create mlflowservers.mlflow-operator.dev",
-    "patch mlflowservers.mlflow-operator.dev",
+    "update mlflowservers.mlflow-operator.dev",
+    "delete mlflowservers.mlflow-operator.dev",
+    "create subjectaccessreviews.authorization.k8s.io",
+    "get namespaces",
     "delete leases.coordination.k8s.io",
     "deletecollection secrets",
     "create daemonsets.apps",
@@ -218,6 +220,26 @@ describe("the operator's rights", { skip: lacking }, () => {
       assert.equal(await may(cluster, own.user, verb, resource, where), false);
     });
   }
+
+  test("it may hand out the roles of servers, and no other: not even by a binding that there is", async () => {
+    const asOperator = async (...args: readonly string[]) => {
+      const { code, stderr } = await cluster.kubectl([...args, "--as", own.user, "--dry-run=server"]);
+      return code === 0 ? "done" : stderr;
+    };
+    const bind = (role: string) =>
+      asOperator("create", "clusterrolebinding", "new", `--clusterrole=${role}`, "--user=x");
+    for (const role of ["mlflow-server", "mlflow-server-reviewer"]) assert.equal(await bind(role), "done");
+    for (const role of ["cluster-admin", "edit"])
+      assert.match(await bind(role), /attempting to grant RBAC permissions not currently held|forbidden/, role);
+    const [path, name] = ["/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", `taken-${own.namespace}`];
+    await call(cluster, "POST", path, {
+      metadata: { name },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+    });
+    const subjects = [{ kind: "ServiceAccount", name: releaseName, namespace: own.namespace }];
+    const patch = ["patch", "clusterrolebinding", name, "--type=merge", "-p", JSON.stringify({ subjects })];
+    assert.match(await asOperator(...patch), /attempting to grant RBAC permissions not currently held/);
+  });
 
   test("of Leases it may touch its own and no other", async () => {
     const lease = { group: "coordination.k8s.io", namespace: own.namespace };

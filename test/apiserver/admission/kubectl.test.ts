@@ -133,8 +133,13 @@ describe("MlflowServers by kubectl", () => {
   });
 
   test("every example is taken as it stands", async () => {
-    for (const { file, path } of await examples()) {
-      const { code, stderr } = await kubectl(["apply", "-f", path]);
+    for (const { file, path, documents } of await examples()) {
+      const named = [...JSON.stringify(documents).matchAll(/"metadata":\{[^{}]*"namespace":"([^"]+)"/g)].map(
+        ([, of]) => of,
+      );
+      for (const of of new Set(named)) if (of !== undefined) await cluster.kubectl(["create", "namespace", of]);
+      const place = named.length === 0 ? ["--namespace", namespace] : [];
+      const { code, stderr } = await cluster.kubectl([...place, "apply", "-f", path]);
       assert.equal(code, 0, `${file}: ${stderr}`);
       assert.equal(stderr, "", file);
     }

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SignJWT } from "jose";
+import { label } from "../../src/kube/names.ts";
+import {
+  readsAuthenticationConfiguration,
+  writeAuthenticationConfiguration,
+} from "../cluster/authentication-configuration.ts";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { places } from "../cluster/places.ts";
+import { objects } from "../support/objects.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { clientPod } from "./client-pod.ts";
+import { imageReference, testedVersion } from "./live-cluster.ts";
+import { patiently } from "./patiently.ts";
+import { proxyScene } from "./proxy-scene.ts";
+import { apiAudience, grant, openDiscovery, serviceAccountToken } from "./service-accounts.ts";
+
+const name = "mlflow-workspaces";
+const trainer = "workspace-trainer";
+
+/** Logs a run by MLflow's own client, in the workspace that is named, if any, and prints its id, or why not. */
+const program = `
+import sys, mlflow
+try:
+    if len(sys.argv) > 1:
+        mlflow.set_workspace(sys.argv[1])
+    mlflow.set_experiment("by-hand")
+    with mlflow.start_run() as run:
+        mlflow.log_metric("loss", 0.5)
+    print(run.info.run_id)
+except mlflow.exceptions.MlflowException as error:
+    print(error)
+`;
+
+test("namespaces as workspaces, by the callers' own tokens", {
+  timeout: 1_800_000,
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, async (context) => {
+  const scene = await proxyScene(context, { isWide: true });
+  const { cluster, namespace, issuer } = scene;
+  const [team, other, foreign] = await Promise.all([0, 1, 2].map(() => freshNamespace(cluster)));
+  assert.ok(team !== undefined && other !== undefined && foreign !== undefined);
+  context.after(async () => {
+    for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+  });
+  context.after(await openDiscovery(scene));
+  const consent = (of: string, to: string | null) =>
+    scene.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: to } } });
+  for (const each of [team, other]) await consent(each, namespace);
+
+  const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
+  const example = await readFile(join(import.meta.dirname, "../../examples/kubernetes-workspaces.yaml"), "utf8");
+  const here = example
+    .replaceAll("namespace: team-a", `namespace: ${team}`)
+    .replaceAll("namespace: mlflow\n", `namespace: ${namespace}\n`)
+    .replaceAll(`${name}.mlflow:5000`, `${name}.${namespace}:5000`)
+    .replaceAll(/image: ghcr\.io\/\S+/g, `image: ${image}`);
+  const { code, stderr } = await cluster.kubectl(["apply", "-f", "-"], here);
+  assert.equal(code, 0, stderr);
+  const inTeam = objects(cluster, team);
+  const uri = `http://${name}.${namespace}:5000`;
+  await inTeam.create("Pod", clientPod({ name: "client", image, trackingUri: uri, serviceAccount: trainer }));
+  await scene.ready(name, 600);
+  await grant(
+    scene,
+    "alice",
+    [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: `${namespace}:alice` }],
+    team,
+  );
+  await patiently(async () => assert.equal((await inTeam.the("Pod", "client")).status?.phase, "Running"), 300);
+
+  const token = await serviceAccountToken({ ...scene, namespace: team }, trainer);
+  const owner = `system:serviceaccount:${team}:${trainer}`;
+  const search = async (workspace: string | undefined, bearer = token) => {
+    const mlflow = await scene.asNobody(name);
+    const headers = {
+      authorization: `Bearer ${bearer}`,
+      ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
+    };
+    return mlflow.call("GET", "/api/2.0/mlflow/experiments/search?max_results=5", { headers });
+  };
+  const ownerOf = async (run: string) => {
+    const mlflow = await scene.asNobody(name);
+    const headers = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
+    const { body } = await mlflow.call("GET", `/api/2.0/mlflow/runs/get?run_id=${run}`, { headers });
+    return /"user_id": *"([^"]*)"/.exec(body)?.[1] ?? body;
+  };
+  /** What the program says in the team's pod, whose only credential is its projected token. */
+  const inPod = async (provider: string, ...args: readonly string[]) => {
+    const command = ["env", `MLFLOW_TRACKING_AUTH=${provider}`, "python", "-W", "ignore", "-", ...args];
+    const { stdout, stderr } = await cluster.kubectl(["exec", "-i", "-n", team, "client", "--", ...command], program);
+    return stdout.trim().split("\n").at(-1) ?? stderr;
+  };
+  const podsGetIn = async () => {
+    assert.equal(await ownerOf(await inPod("kubernetes-namespaced")), owner);
+    assert.equal(await ownerOf(await inPod("kubernetes", team)), owner);
+    assert.match(await inPod("kubernetes", other), /[Pp]ermission|PERMISSION_DENIED|403/);
+  };
+
+  await context.test("the example's Job writes into the workspace of its namespace, as itself", async () => {
+    await patiently(async () => {
+      assert.equal((await inTeam.the("Job", "workspace-training")).status?.succeeded, 1);
+    }, 400);
+    const { stdout } = await cluster.kubectl(["logs", "--namespace", team, "job/workspace-training"]);
+    const run = /^[0-9a-f]{32}$/m.exec(stdout)?.[0];
+    assert.ok(run !== undefined, stdout);
+    assert.equal(await ownerOf(run), owner);
+  });
+
+  await context.test("a pod gets in with its projected token alone, by both providers", podsGetIn);
+
+  await context.test("nobody gets into a workspace in which no RoleBinding names them", async () => {
+    assert.equal((await search(team)).status, 200);
+    assert.equal((await search(other)).status, 403);
+    assert.equal((await search(namespace)).status, 404, "the server's own namespace is none, unless it consents");
+    assert.equal((await search(foreign)).status, 404);
+    assert.equal((await search("kube-system")).status, 404);
+    assert.equal((await search(undefined)).status, 400, "there is no default workspace");
+    const headers = { authorization: `Bearer ${token}` };
+    const { body } = await (await scene.asNobody(name)).call("GET", "/api/3.0/mlflow/workspaces", { headers });
+    assert.deepEqual([body.includes(team), body.includes(other)], [true, false], body);
+  });
+
+  await context.test("a token that has expired, or is for others, is 401", async () => {
+    const key = createPrivateKey(await readFile(join(places.state, "service-accounts.key"), "utf8"));
+    const now = Math.floor(Date.now() / 1000);
+    const [, claims = ""] = token.split(".");
+    const as = (change: object) =>
+      new SignJWT({ ...JSON.parse(Buffer.from(claims, "base64url").toString()), ...change })
+        .setProtectedHeader({ alg: "ES256" })
+        .sign(key);
+    assert.equal((await search(team, await as({}))).status, 200, "the cluster's own key signs");
+    assert.equal((await search(team, await as({ iat: now - 7200, nbf: now - 7200, exp: now - 3600 }))).status, 401);
+    assert.equal(
+      (await search(team, await serviceAccountToken({ ...scene, namespace: team }, trainer, "mlflow"))).status,
+      401,
+    );
+    assert.equal((await search(team, "x")).status, 401);
+  });
+
+  await context.test("a namespace that takes its consent back is a workspace no more", async () => {
+    await consent(other, null);
+    await patiently(async () => assert.equal((await search(other)).status, 404), 60);
+    assert.equal((await search(team)).status, 200);
+  });
+
+  await context.test("through the proxy it is the same", async () => {
+    const proxy = { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience } };
+    await scene.objects.patch("MlflowServer", name, { spec: { proxy } });
+    await scene.ready(name, 600);
+    await podsGetIn();
+    assert.equal((await search(foreign)).status, 404);
+    assert.equal((await search(team, "x")).status, 401);
+  });
+
+  const unknown =
+    !(await readsAuthenticationConfiguration()) &&
+    "this cluster's API server was started without --authentication-config: bring it up anew";
+  await context.test("people get in whose issuer the API server knows", { skip: unknown }, async () => {
+    const alice = await issuer.token("alice", "mlflow");
+    assert.equal((await search(team, alice)).status, 401, "it does not know the issuer yet");
+    await writeAuthenticationConfiguration([
+      { url: issuer.url, audience: "mlflow", ca: issuer.ca, prefix: `${namespace}:` },
+    ]);
+    context.after(() => writeAuthenticationConfiguration());
+    await patiently(async () => assert.equal((await search(team, alice)).status, 200), 90);
+    assert.equal((await search(team, await issuer.token("bob", "mlflow"))).status, 403);
+  });
+});
