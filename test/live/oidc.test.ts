@@ -5,7 +5,7 @@ import { clientToken } from "../support/oidc/client-token.ts";
 import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { assertDocumented, assertInside, attemptsAt, claimed, type Row, strangers } from "./door-table.ts";
-import { testedVersion } from "./live-cluster.ts";
+import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveScene } from "./live-scene.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
@@ -60,11 +60,11 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
   context.after(() => issuer.close());
   await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
   await scene.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
-  const apply = (change: object = {}) =>
+  const apply = (change: object = {}, version: string = oldestVersion) =>
     scene.apply({
       metadata: { name },
       spec: {
-        version: testedVersion,
+        version,
         replicas: 2,
         backendStore: { postgresql: postgresql.database("mlflow") },
         artifactStore: { s3: s3.store },
@@ -290,8 +290,18 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
       const token = await issuer.token("bob", "mlflow");
       assert.equal((await asked(token)).status, 200, reason);
     }
-    await apply();
-    await scene.ready(name, 400);
+  });
+
+  await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
+    await apply({}, testedVersion);
+    const { status } = await scene.ready(name, 600);
+    assert.equal(status?.version, testedVersion);
+    assert.deepEqual(await who(nobody, await issuer.token("bob", "mlflow")), ["bob", false]);
+    assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", true]);
+    assertShut(await asked(await issuer.token("eve", "mlflow")));
+    assertInside(await strangers(attemptsAt(await addressOf(scene.objects, name), name)), []);
+    const shut = await nobody.call("POST", "/v1/traces", { body: {}, headers: { "content-type": "application/json" } });
+    assertShut(shut);
   });
 
   await context.test("no secret is in a log, and none in what was written but in Secrets", async () => {

@@ -11,7 +11,7 @@ import { clientPod } from "./client-pod.ts";
 import { assertDocumented, assertInside, claimed, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
-import { imageReference, testedVersion } from "./live-cluster.ts";
+import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertUnreachable, bearer, clientSecret, proxyScene } from "./proxy-scene.ts";
@@ -29,7 +29,7 @@ test("the proxy alone", {
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
   const proxy = { ...scene.proxy, allowedGroups: ["mlflow"] };
   const spec = {
-    version: testedVersion,
+    version: oldestVersion,
     backendStore: { postgresql: postgresql.database("mlflow") },
     artifactStore: { s3: s3.store },
     authentication: { disabled: {} },
@@ -224,6 +224,14 @@ test("the proxy alone", {
       await issuer.resume();
     }
     await scene.ready(name, 600);
+  });
+
+  await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
+    await scene.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
+    await scene.ready(name, 600);
+    assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
+    assert.equal(await isIn(await issuer.token("bob", "mlflow")), 403);
+    assertInside(await strangers(attempt), []);
   });
 });
 
