@@ -114,6 +114,51 @@ describe("the arguments of oauth2-proxy, on the real one", {
     }
   });
 
+  test("MLflow gets no Authorization but one that has been verified, by whatever way in", async () => {
+    const good = await issuer.token("alice", "mlflow");
+    const bad = await issuer.token("alice", "mlflow", { signedBy: "stranger" });
+    const browser = webSession({ ca: issuer.ca });
+    await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
+    const cookie = `Cookie: ${browser.cookies(`http://127.0.0.1:${port}/`)}`;
+    door.taken();
+    const basic = (user: string, password: string) =>
+      `Authorization: Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+    const ways = [
+      [basic(good, "")],
+      [basic("x-oauth-basic", good)],
+      [basic(good, bad)],
+      [basic(bad, good)],
+      [...bearer(good), ...bearer(bad)],
+      [...bearer(bad), ...bearer(good)],
+      [`Authorization: bearer ${good}`],
+      [`Authorization: Bearer ${good}, Bearer ${bad}`],
+      [`Authorization: Bearer  ${bad}`, cookie],
+      [cookie, ...bearer(bad)],
+      [cookie, basic("admin", "x")],
+      [cookie, basic(bad, "")],
+      [cookie, "Authorization: x"],
+      [cookie, `Authorization : Bearer ${bad}`],
+      [cookie, `authorization_: Bearer ${bad}`],
+      [cookie, "Connection: close, Authorization", ...bearer(bad)],
+      ["Connection: close, Authorization", ...bearer(good)],
+    ];
+    let passedOn = 0;
+    for (const lines of ways) {
+      await raw(port, "GET", search, lines);
+      for (const { headers } of door.taken()) {
+        passedOn += 1;
+        const { authorization } = headers;
+        if (authorization === undefined) assert.match(lines.join(), /Connection: close, Authorization/);
+        else {
+          assert.match(authorization, /^Bearer [^ ,]+$/, lines.join());
+          assert.notEqual(authorization, `Bearer ${bad}`, lines.join());
+        }
+        assert.ok(!headers["x-forwarded-access-token"], lines.join());
+      }
+    }
+    assert.ok(passedOn >= 5, `only ${passedOn} came through`);
+  });
+
   test("a path that leads elsewhere is as shut as any other", async () => {
     for (const path of [
       "/oauth2/../api",
