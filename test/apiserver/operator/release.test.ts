@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { finalizer, label } from "../../../src/kube/names.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
@@ -217,6 +219,27 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     const left = await request("GET", `/api/v1/namespaces/${set.team}/secrets/mlflow-session`);
     assert.equal(left.status, 200, "it is nobody's but its owner's");
   });
+
+  for (const [file, name] of [
+    ["kubernetes-workspaces", "mlflow-workspaces"],
+    ["proxy-identity", "mlflow-people"],
+  ] as const)
+    test(`examples/${file}.yaml is Ready where namespaces consent`, async (context) => {
+      const set = await stage(context, cluster);
+      await set.consent(set.namespace);
+      await set.objects.patch("Namespace", set.namespace, {
+        metadata: { labels: { [label.workspaceOf]: set.namespace } },
+      });
+      const example = (await readFile(join(import.meta.dirname, `../../../examples/${file}.yaml`), "utf8"))
+        .replaceAll("namespace: team-a", `namespace: ${set.team}`)
+        .replaceAll("namespace: mlflow\n", `namespace: ${set.namespace}\n`);
+      const place = example.includes(`\n  namespace: ${set.namespace}\n`) ? [] : ["--namespace", set.namespace];
+      const applied = await cluster.kubectl([...place, "apply", "-f", "-"], example);
+      assert.equal(applied.code, 0, applied.stderr);
+      await set.ready(name, 60);
+      await set.objects.remove("MlflowServer", name);
+      await eventually(async () => assert.equal(await set.objects.get("MlflowServer", name), undefined), 20);
+    });
 
   test("comes and goes whole, whichever write an operator is killed after", async (context) => {
     const proxy = await startFaultProxy(cluster);
