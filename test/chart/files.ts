@@ -48,7 +48,9 @@ const ofHelm = ["app.kubernetes.io/managed-by", "helm.sh/chart", "helm.sh/resour
 
 /** The same without the marks of a release that it is no part of, in pod templates, too. */
 function withoutHelm(object: Rendered): Rendered {
-  return JSON.parse(JSON.stringify(object, (key, value) => (ofHelm.includes(key) ? undefined : value)));
+  const isOfHelm = (key: string, value: unknown) =>
+    ofHelm.includes(key) || (key === "annotations" && Object.keys(value ?? {}).every((each) => ofHelm.includes(each)));
+  return JSON.parse(JSON.stringify(object, (key, value) => (isOfHelm(key, value) ? undefined : value)));
 }
 
 function documents(objects: readonly unknown[]): string {

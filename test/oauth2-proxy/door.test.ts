@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
@@ -114,6 +115,51 @@ describe("the arguments of oauth2-proxy, on the real one", {
     }
   });
 
+  test("MLflow gets no Authorization but one that has been verified, by whatever way in", async () => {
+    const good = await issuer.token("alice", "mlflow");
+    const bad = await issuer.token("alice", "mlflow", { signedBy: "stranger" });
+    const browser = webSession({ ca: issuer.ca });
+    await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
+    const cookie = `Cookie: ${browser.cookies(`http://127.0.0.1:${port}/`)}`;
+    door.taken();
+    const basic = (user: string, password: string) =>
+      `Authorization: Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+    const ways = [
+      [basic(good, "")],
+      [basic("x-oauth-basic", good)],
+      [basic(good, bad)],
+      [basic(bad, good)],
+      [...bearer(good), ...bearer(bad)],
+      [...bearer(bad), ...bearer(good)],
+      [`Authorization: bearer ${good}`],
+      [`Authorization: Bearer ${good}, Bearer ${bad}`],
+      [`Authorization: Bearer  ${bad}`, cookie],
+      [cookie, ...bearer(bad)],
+      [cookie, basic("admin", "x")],
+      [cookie, basic(bad, "")],
+      [cookie, "Authorization: x"],
+      [cookie, `Authorization : Bearer ${bad}`],
+      [cookie, `authorization_: Bearer ${bad}`],
+      [cookie, "Connection: close, Authorization", ...bearer(bad)],
+      ["Connection: close, Authorization", ...bearer(good)],
+    ];
+    let passedOn = 0;
+    for (const lines of ways) {
+      await raw(port, "GET", search, lines);
+      for (const { headers } of door.taken()) {
+        passedOn += 1;
+        const { authorization } = headers;
+        if (authorization === undefined) assert.match(lines.join(), /Connection: close, Authorization/);
+        else {
+          assert.match(authorization, /^Bearer [^ ,]+$/, lines.join());
+          assert.notEqual(authorization, `Bearer ${bad}`, lines.join());
+        }
+        assert.ok(!headers["x-forwarded-access-token"], lines.join());
+      }
+    }
+    assert.ok(passedOn >= 5, `only ${passedOn} came through`);
+  });
+
   test("a path that leads elsewhere is as shut as any other", async () => {
     for (const path of [
       "/oauth2/../api",
@@ -197,6 +243,35 @@ describe("the arguments of oauth2-proxy, on the real one", {
       assert.deepEqual([...statuses], [200]);
     } finally {
       await renewed.stop();
+    }
+  });
+
+  test("until a session is renewed its token is passed on, although that has ended", async () => {
+    const hasty = await startOidcIssuer({
+      clients: [{ id: "mlflow", secret: "of-mlflow", redirectUris: [redirectTo(otherPort)] }],
+      people: [{ login: "alice", password: "of-alice" }],
+      tokenSeconds: 2,
+    });
+    const proxy = { ...settings, issuerUrl: hasty.url, redirectUrl: redirectTo(otherPort) };
+    const patient = await openDoor({
+      port: otherPort,
+      authentication: { kubernetes: { authorization: "ProxyIdentity" } },
+      proxy,
+      files: { ...files, [proxyFiles.issuerAuthority]: hasty.ca },
+    });
+    try {
+      const browser = webSession({ ca: hasty.ca });
+      await browser.signIn(`http://127.0.0.1:${otherPort}/`, "alice", "of-alice");
+      await sleep(2500);
+      patient.taken();
+      assert.equal((await browser.open(`http://127.0.0.1:${otherPort}${search}`)).status, 200);
+      const token = patient.taken()[0]?.headers.authorization?.slice("Bearer ".length) ?? "";
+      const { exp } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+      assert.ok(exp < Date.now() / 1000, "it is the one from the login");
+      assert.equal((await raw(otherPort, "GET", search, bearer(token))).status, 401, "a program has no session");
+    } finally {
+      await patient.stop();
+      await hasty.close();
     }
   });
 

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { finalizer, label } from "../../../src/kube/names.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
@@ -156,6 +158,31 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await gone(set);
   });
 
+  test("is the right to ask about others, too, when the server's own namespace consents", async (context) => {
+    const set = await stage(context, cluster);
+    const { objects, namespace, binding } = set;
+    const vouched: Modification = {
+      "spec.authentication": { kubernetes: { authorization: "ProxyIdentity" } },
+      "spec.proxy": { issuerUrl: "https://dex.example.com", clientId: "mlflow" },
+    };
+    await set.consent(namespace);
+    await set.apply(server("mlflow", vouched));
+    const waiting = await set.stalled("WorkspaceConsentMissing");
+    assert.match(condition(waiting, "Ready").message, new RegExp(`label namespace ${namespace} .*=${namespace}$`));
+    assert.equal(await objects.get("ClusterRoleBinding", `${binding}.reviewer`), undefined);
+
+    await objects.patch("Namespace", namespace, { metadata: { labels: { [label.workspaceOf]: namespace } } });
+    await set.ready("mlflow", 60);
+    const { roleRef } = await objects.the("ClusterRoleBinding", `${binding}.reviewer`);
+    assert.equal(roleRef.name, "mlflow-server-reviewer");
+    assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "it has no workspaces to list");
+    await set.apply(server("mlflow", vouched, { "spec.workspaces": {} }));
+    await eventually(() => bound(set), 20);
+    await objects.remove("MlflowServer", "mlflow");
+    await gone(set);
+    assert.equal(await objects.get("ClusterRoleBinding", `${binding}.reviewer`), undefined);
+  });
+
   test("goes with the server's namespace, which ends at once", async (context) => {
     const set = await stage(context, cluster);
     await set.consent(set.namespace);
@@ -193,10 +220,35 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     assert.equal(left.status, 200, "it is nobody's but its owner's");
   });
 
+  for (const [file, name] of [
+    ["kubernetes-workspaces", "mlflow-workspaces"],
+    ["proxy-identity", "mlflow-people"],
+  ] as const)
+    test(`examples/${file}.yaml is Ready where namespaces consent`, async (context) => {
+      const set = await stage(context, cluster);
+      await set.consent(set.namespace);
+      await set.objects.patch("Namespace", set.namespace, {
+        metadata: { labels: { [label.workspaceOf]: set.namespace } },
+      });
+      const example = (await readFile(join(import.meta.dirname, `../../../examples/${file}.yaml`), "utf8"))
+        .replaceAll("namespace: team-a", `namespace: ${set.team}`)
+        .replaceAll("namespace: mlflow\n", `namespace: ${set.namespace}\n`);
+      const place = example.includes(`\n  namespace: ${set.namespace}\n`) ? [] : ["--namespace", set.namespace];
+      const applied = await cluster.kubectl([...place, "apply", "-f", "-"], example);
+      assert.equal(applied.code, 0, applied.stderr);
+      await set.ready(name, 60);
+      await set.objects.remove("MlflowServer", name);
+      await eventually(async () => assert.equal(await set.objects.get("MlflowServer", name), undefined), 20);
+    });
+
   test("comes and goes whole, whichever write an operator is killed after", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
-    const set = await stage(context, cluster, { operator: false });
+    const set = await stage(context, cluster);
+    // All else is there already, so that only what this is about is written.
+    await set.apply(withoutWorkspaces);
+    await set.ready();
+    await set.stop();
     const kubeconfig = await set.identity.kubeconfig(proxy.url);
     const isWrite = ({ method }: ProxiedRequest) => method !== "GET";
 
@@ -245,4 +297,20 @@ test("an operator with Roles says that it cannot give a server workspaces", { sk
     condition(await stalled("WorkspacesUnavailable"), "Ready").message,
     /needs an operator of all namespaces/,
   );
+});
+
+test("nor can it take away what another has given one: it says so, and does not let it go", {
+  skip: onK3s(),
+}, async (context) => {
+  const { apply, objects } = await scene(context);
+  await apply({ ...withoutWorkspaces, metadata: { name: "mlflow", finalizers: [finalizer] } });
+  await objects.remove("MlflowServer", "mlflow");
+  const { status } = await eventually(async () => {
+    const left = await objects.the("MlflowServer", "mlflow");
+    assert.equal(condition(left, "Stalled").reason, "WorkspacesUnavailable");
+    return left;
+  }, 20);
+  assert.match(JSON.stringify(status), /take mlflow-operator\.dev\/release off metadata\.finalizers/);
+  await objects.patch("MlflowServer", "mlflow", { metadata: { finalizers: null } });
+  await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined), 10);
 });
