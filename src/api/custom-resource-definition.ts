@@ -76,6 +76,13 @@ const columns: readonly PrinterColumn[] = [
     description: "Why it is ready or not.",
     priority: 1,
   },
+  {
+    name: "External-URL",
+    type: "string",
+    jsonPath: ".status.externalUrl",
+    description: "Where clients outside find it.",
+    priority: 1,
+  },
 ];
 
 /** The CustomResourceDefinition of MlflowServer, whole, as it is installed. */

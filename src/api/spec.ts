@@ -2,6 +2,7 @@ import { z } from "zod";
 import { artifactStore } from "./fields/artifact-store.ts";
 import { authentication } from "./fields/authentication.ts";
 import { backendStore } from "./fields/backend-store.ts";
+import { exposure } from "./fields/exposure.ts";
 import { image } from "./fields/image.ts";
 import { extraAnnotations, pod } from "./fields/pod.ts";
 import { proxy } from "./fields/proxy.ts";
@@ -15,6 +16,7 @@ const onSqlite = "has(self.backendStore) && has(self.backendStore.sqlite)";
 const onVolume = "has(self.artifactStore) && has(self.artifactStore.persistentVolume)";
 const volume = "self.artifactStore.persistentVolume";
 const onPrivateVolume = `${onVolume} && !(has(${volume}.accessModes) && 'ReadWriteMany' in ${volume}.accessModes)`;
+const outside = "has(self.exposure) && has(self.exposure.externalUrl)";
 const severalReplicas = "has(self.replicas) && self.replicas > 1";
 
 /** What a user writes under `spec`. */
@@ -51,6 +53,7 @@ export const mlflowServerSpec = z
     authentication,
     proxy: proxy.optional(),
     workspaces: workspaces.optional(),
+    exposure: exposure.optional(),
   })
   .meta({
     description: "What shall run.",
@@ -105,6 +108,23 @@ export const mlflowServerSpec = z
         rule: "!has(self.proxy) || !has(self.server) || !has(self.server.allowedHosts)",
         message: "behind the proxy MLflow sees no Host header of clients: leave out server.allowedHosts",
         fieldPath: ".server.allowedHosts",
+      },
+      {
+        rule: `!(has(self.proxy) && has(self.proxy.redirectUrl) && ${outside}) || self.proxy.redirectUrl == self.exposure.externalUrl + '/oauth2/callback'`,
+        message: "proxy.redirectUrl follows from exposure.externalUrl, with /oauth2/callback behind it: leave it out",
+        fieldPath: ".proxy.redirectUrl",
+      },
+      {
+        rule: `!(has(self.authentication) && has(self.authentication.oidc) && has(self.authentication.oidc.redirectUrl) && ${outside}) || self.authentication.oidc.redirectUrl == self.exposure.externalUrl + '/callback'`,
+        message:
+          "authentication.oidc.redirectUrl follows from exposure.externalUrl, with /callback behind it: leave it out",
+        fieldPath: ".authentication.oidc.redirectUrl",
+      },
+      {
+        rule: `!(has(self.proxy) && ${outside}) || self.exposure.externalUrl.matches('^(https://|http://(localhost|127[.]0[.]0[.]1)(:|/|$))')`,
+        message:
+          "with proxy, exposure.externalUrl begins with https:// (http only for localhost): else the session could be read on the way",
+        fieldPath: ".exposure.externalUrl",
       },
     ),
   });

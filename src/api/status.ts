@@ -46,6 +46,11 @@ export const mlflowServerStatus = z
       })
       .exactOptional(),
     url: z.string().max(2048).meta({ description: "Where clients in the cluster find the server." }).exactOptional(),
+    externalUrl: z
+      .string()
+      .max(256)
+      .meta({ description: "Where clients outside the cluster find the server." })
+      .exactOptional(),
     version: z
       .string()
       .max(64)

@@ -19,6 +19,7 @@ export type Reported = Pick<Facts, "server" | "owned" | "now">;
 export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
   const { server, owned, now } = facts;
   const { name, generation = 0 } = server.metadata;
+  const externalUrl = server.spec.exposure?.externalUrl;
   const administrator = administratorOf(server);
   const adminSecret = administrator?.canLogIn ? administrator.secretName : undefined;
   const deployment = owned.find(
@@ -37,6 +38,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
       now,
     ),
     url: serviceUrl(server),
+    ...(externalUrl !== undefined && { externalUrl }),
     authentication: authenticationName(server.spec),
     ...(version !== undefined && { version }),
     ...(adminSecret !== undefined && { adminSecret }),

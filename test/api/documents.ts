@@ -127,6 +127,7 @@ export const fullest: Document = {
       access: "Direct",
       maxUploadSize: "1.5Gi",
     },
+    exposure: { externalUrl: "https://platform.example.com:8443/clusters/c-1/ml_flow.v2~x" },
     authentication: {
       basic: {
         admin: { secretName: "admin", usernameKey: "user", passwordKey: "pass.word" },

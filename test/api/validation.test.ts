@@ -6,6 +6,7 @@ import { changed, type Document, fullest, rightDocuments, smallest } from "./doc
 import { isSaidOf, smuggled } from "./text-leaves.ts";
 import { wrongUpdates } from "./updates.ts";
 import { wrongDocuments } from "./wrong-documents.ts";
+import { wrongExposures } from "./wrong-exposures.ts";
 import { wrongProxies } from "./wrong-proxies.ts";
 
 function problems(document: unknown): readonly string[] {
@@ -27,7 +28,7 @@ describe("validation without a cluster", () => {
   }
 
   test("every wrong document is refused, with the remedy", () => {
-    for (const { title, document, field, says } of [...wrongDocuments, ...wrongProxies]) {
+    for (const { title, document, field, says } of [...wrongDocuments, ...wrongProxies, ...wrongExposures]) {
       const about = problems(document).filter((problem) =>
         problem.startsWith(field === "" ? "unknown field" : `${field}: `),
       );

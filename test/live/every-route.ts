@@ -4,17 +4,26 @@ import type { LiveScene } from "./live-scene.ts";
 import { plainRoutesProgram, type Route, routesIn } from "./routes.ts";
 
 /** All routes of the MLflow in a server's pod. */
-export async function everyRoute(scene: LiveScene, server: string): Promise<readonly Route[]> {
+export async function everyRoute(
+  scene: LiveScene,
+  server: string,
+  program = plainRoutesProgram,
+): Promise<readonly Route[]> {
   const [pod] = await scene.pods(server);
   assert.ok(pod !== undefined);
-  const { fastapi, routes } = routesIn(await scene.inPod(pod.metadata.name, ["python", "-c", plainRoutesProgram]));
+  const { fastapi, routes } = routesIn(await scene.inPod(pod.metadata.name, ["python", "-c", program]));
   assert.ok(fastapi > 20 && routes.length > 300, `only ${fastapi} and ${routes.length} routes have been found`);
   return routes;
 }
 
-/** The routes that give a stranger something other than 401. */
-export async function openRoutes(address: string, name: string, routes: readonly Route[]): Promise<readonly string[]> {
-  const queue = [...routes];
+/** The routes, below a prefix, that give a stranger something other than 401. */
+export async function openRoutes(
+  address: string,
+  name: string,
+  routes: readonly Route[],
+  prefix = "",
+): Promise<readonly string[]> {
+  const queue = routes.map(({ method, path }) => ({ method, path: `${prefix}${path}` }));
   const open: string[] = [];
   const lane = async () => {
     for (let route = queue.shift(); route !== undefined; route = queue.shift()) {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDirectory } from "./directory-server.ts";
 import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
+import { everyRoute, openRoutes } from "./every-route.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, type Login, liveScene } from "./live-scene.ts";
 import type { Mlflow } from "./mlflow.ts";
@@ -10,12 +11,14 @@ import { patiently } from "./patiently.ts";
 import { grant } from "./permission-matrix.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-scene.ts";
+import { routesProgram } from "./routes.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 
 const name = "directory";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
+const prefix = "/clusters/c1/mlflow";
 const people = "ou=people,dc=mlflow,dc=test";
 const groupsBase = "ou=groups,dc=mlflow,dc=test";
 const groups = {
@@ -75,6 +78,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
         backendStore: { postgresql: postgresql.database("mlflow") },
         artifactStore: { s3: s3.store },
         authentication: { ldap: { groups, database: { postgresql: postgresql.database("mlflow_auth") }, ...ldap } },
+        exposure: { externalUrl: `https://platform.example.com${prefix}` },
       },
     });
   const byDn = { url: directory.url.ldaps, ca: { configMapName: "ldap-ca" }, userBind: `uid=%s,${people}` };
@@ -131,6 +135,18 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     }
     assert.equal((await as(ada).call("POST", "/v1/traces", { body: {} })).status, 422, "the experiment is asked for");
     assert.equal((await nobody.call("GET", "/health")).status, 200);
+    const isPublic =
+      /^\S+ (\/clusters\/c1\/mlflow)?(\/health|\/(ajax-)?api\/3\.0\/mlflow\/server-info|\/static-files\/1): /;
+    const routes = await everyRoute(scene, name, routesProgram);
+    const address = await addressOf(scene.objects, name);
+    for (const path of ["", prefix]) {
+      const open = await openRoutes(address, name, routes, path);
+      assert.deepEqual(
+        open.filter((each) => !isPublic.test(each)),
+        [],
+      );
+    }
+    assert.equal((await as(bob).call("GET", `${prefix}${search}`)).status, 200);
   });
 
   await context.test("the administrator of MLflow's start, whom status does not name, cannot log in", async () => {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import type { TestContext } from "node:test";
 import { freePort } from "../control-plane/free-port.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { type WebSession, webSession } from "../support/oidc/web-session.ts";
 import { attemptsAt, type Try } from "./door-table.ts";
+import { forward } from "./forward.ts";
 import { type LiveScene, liveScene } from "./live-scene.ts";
 
 /** A scene with an issuer, its authority and its client's secret. */
@@ -17,8 +17,10 @@ export interface ProxyScene extends LiveScene {
   readonly attempts: (server: string) => Promise<Try>;
   /** Where browsers on this machine see the server, once the way is laid. */
   readonly browserUrl: string;
-  /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does. */
-  readonly forward: (server: string) => Promise<void>;
+  /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does, or to somewhere else on it. */
+  readonly forward: (server: string, elsewhere?: { readonly address: string; readonly port: number }) => Promise<void>;
+  /** Where the issuer lets browsers come back to below, besides `browserUrl` itself. */
+  readonly prefix: string;
   readonly browser: () => WebSession;
 }
 
@@ -29,10 +31,15 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
   const scene = await liveScene(context, { withProxy: true, isWide });
   const browserPort = await freePort();
   const browserUrl = `http://localhost:${browserPort}`;
+  const prefix = `/clusters/${scene.namespace}/mlflow`;
   const issuer = await startOidcIssuer({
     address: scene.cluster.hostAddress,
     clients: [
-      { id: "mlflow", secret: clientSecret, redirectUris: [`${browserUrl}/oauth2/callback`] },
+      {
+        id: "mlflow",
+        secret: clientSecret,
+        redirectUris: ["", prefix].map((path) => `${browserUrl}${path}/oauth2/callback`),
+      },
       { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"] },
     ],
     people: [
@@ -60,20 +67,10 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
     },
     attempts: async (server) => attemptsAt(await address(server), server),
     browserUrl,
-    forward: async (server) => {
-      const target = await address(server);
-      const way = createServer((near) => {
-        const far = connect(5000, target);
-        near.pipe(far).pipe(near);
-        for (const [one, other] of [
-          [near, far],
-          [far, near],
-        ] as const)
-          one.on("error", () => other.destroy());
-      });
-      way.listen(browserPort, "127.0.0.1");
-      await once(way, "listening");
-      context.after(() => way.close());
+    prefix,
+    forward: async (server, elsewhere) => {
+      const target = elsewhere ?? { address: await address(server), port: 5000 };
+      await forward(context, browserPort, target);
     },
     browser: () => webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } }),
   };

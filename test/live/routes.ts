@@ -42,6 +42,9 @@ export const routesProgram = programOf("from mlflow.server.auth import create_ap
 /** Where it does not. */
 export const plainRoutesProgram = programOf("from mlflow.server.fastapi_app import app\ncreate_app = lambda: app");
 
+/** Where the plugin for OpenID Connect does. */
+export const oidcRoutesProgram = programOf("from mlflow_oidc_auth.app import app\ncreate_app = lambda: app");
+
 /** Reads what {@link routesProgram} printed; preflights and HEAD, which go with another method, are left out. */
 export function routesIn(output: string): { readonly fastapi: number; readonly routes: readonly Route[] } {
   const { fastapi, routes }: { fastapi: number; routes: [string, string][] } = JSON.parse(

@@ -33,6 +33,7 @@ export interface Door {
 export interface DoorOptions {
   readonly proxy: ProxySettings;
   readonly authentication?: MlflowServerSpec["authentication"];
+  readonly exposure?: MlflowServerSpec["exposure"];
   /** Content of its files, by path in the pod. */
   readonly files: Readonly<Record<string, string>>;
   /** How its port is reached in `redirectUrl`. */
@@ -45,7 +46,8 @@ export interface DoorOptions {
 
 /** Starts it, and waits until it answers. Throws with its last words if it ends. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { proxy, authentication = { disabled: {} }, files, port = await freePort(), certificate, env = {} } = options;
+  const { proxy, authentication = { disabled: {} }, exposure, files, port = await freePort(), certificate } = options;
+  const { env = {} } = options;
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-door-"));
   const passed: Passed[] = [];
   const upstream = createServer((incoming, outgoing) => {
@@ -70,7 +72,8 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   }
   // Of what pods get, only addresses and the place of files differ.
   const tls = certificate && { server: { tls: { secretName: "tls" } } };
-  const args = proxyArguments(inputs(server({ proxy, authentication, ...tls })), proxy).map((argument) =>
+  const spec = { proxy, authentication, ...tls, ...(exposure !== undefined && { exposure }) };
+  const args = proxyArguments(inputs(server(spec)), proxy).map((argument) =>
     argument
       .replace("0.0.0.0:4180", `127.0.0.1:${port}`)
       .replace("127.0.0.1:5000", `127.0.0.1:${upstreamPort}`)

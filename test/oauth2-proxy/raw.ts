@@ -5,6 +5,8 @@ export interface RawAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly location: string;
+  /** What a gateway of the tests says of itself (`x-gateway`). */
+  readonly gateway: string;
   readonly body: string;
 }
 
@@ -45,6 +47,7 @@ function parsed(text: string): RawAnswer {
     status: Number(/^HTTP\/1\.[01] (\d+)/.exec(head)?.[1] ?? 0),
     contentType: header("content-type"),
     location: header("location"),
+    gateway: header("x-gateway"),
     body: rest.join("\r\n\r\n"),
   };
 }

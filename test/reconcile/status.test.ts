@@ -35,6 +35,13 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
 
 const done = { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1, readyReplicas: 1 };
 
+test("the URL for clients outside is said beside the Service's", () => {
+  const externalUrl = "https://platform.example.com/clusters/c1/mlflow";
+  const { status } = world(server({ exposure: { externalUrl } }), done);
+  assert.deepEqual([status.url, status.externalUrl], ["http://demo.team-a:5000", externalUrl]);
+  assert.equal(world(server(), done).status.externalUrl, undefined);
+});
+
 describe("Ready", () => {
   test("is True when the rollout of this spec is over", () => {
     const { condition, status } = world(server(), done);

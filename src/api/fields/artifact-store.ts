@@ -80,7 +80,7 @@ export const artifactStore = z
       })
       .optional(),
     maxUploadSize: size(
-      `Largest artifact that a client may send through MLflow; sizes the pods' temporary space. Default: ${defaults.maxUploadSize}.`,
+      `Largest artifact that a client may send through MLflow; sizes the pods' temporary space, and how long the proxy waits until MLflow has stored it. Default: ${defaults.maxUploadSize}.`,
     ).optional(),
   })
   .meta({

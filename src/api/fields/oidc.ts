@@ -40,7 +40,7 @@ export const oidc = z
     }),
     clientSecret: secretKey("The client's secret. A change rolls the pods."),
     redirectUrl: text(
-      "Where browsers come back to after the login; the issuer must know it. Default: /callback below the Service's URL. Example: https://mlflow.example.com/callback.",
+      "Where browsers come back to after the login; the issuer must know it. Default: /callback below exposure.externalUrl, or without that below the Service's URL. Example: https://mlflow.example.com/callback.",
       512,
       {
         rule: `self.matches('^https?://${host}/callback$')`,

@@ -63,7 +63,7 @@ export const proxy = z
       "Certificate authority of the issuers, besides the public ones. A change rolls the pods.",
     ).optional(),
     redirectUrl: text(
-      "Where the issuer sends browsers back to: the URL under which they see the server, and /oauth2/callback. Default: that of the Service, where browsers can sign in only with server.tls. Example: https://mlflow.example.com/oauth2/callback.",
+      "Where the issuer sends browsers back to: the URL under which they see the server, and /oauth2/callback. Default: exposure.externalUrl with /oauth2/callback behind; without that, the same of the Service, where browsers can sign in only with server.tls. Example: https://mlflow.example.com/oauth2/callback.",
       512,
       {
         rule: `self.matches('^(https://${host}|http://(localhost|127[.]0[.]0[.]1)(:[0-9]+)?)/oauth2/callback$')`,

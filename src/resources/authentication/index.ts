@@ -1,5 +1,6 @@
 import type { MlflowServerSpec } from "../../api/spec.ts";
 import type { Inputs } from "../inputs.ts";
+import { prefixed } from "../prefix/prefixed.ts";
 import type { Reference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
 import { basicAuthentication, basicReferences } from "./basic.ts";
@@ -9,6 +10,10 @@ import { oidcAuthentication, oidcReferences } from "./oidc.ts";
 
 /** What the way of authentication that the spec names brings to the server. */
 export function authenticationOf(inputs: Inputs): Authentication {
+  return prefixed(inputs, wayOf(inputs));
+}
+
+function wayOf(inputs: Inputs): Authentication {
   const { basic, kubernetes, ldap, oidc } = inputs.server.spec.authentication;
   if (basic !== undefined) return basicAuthentication(inputs, basic);
   if (kubernetes !== undefined) return kubernetesAuthentication(inputs);

@@ -1,6 +1,7 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Oidc } from "../../api/fields/oidc.ts";
 import { userDatabaseUri } from "../database.ts";
+import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, serviceUrl } from "../names.ts";
 import { fromSecret, literal } from "../pod/variable.ts";
@@ -44,7 +45,7 @@ export function oidcReferences({ clientSecret, database, ca }: Oidc): Reference[
 
 /** Where a browser comes back to. Said outright: the plugin would otherwise take the Host of the request for it. */
 function redirectUrl({ server }: Inputs, { redirectUrl }: Oidc): string {
-  return redirectUrl ?? `${serviceUrl(server)}/callback`;
+  return redirectUrl ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/callback`;
 }
 
 /** Whose tokens count, for whom they must be, and whom they name. */
@@ -82,7 +83,13 @@ function sessions(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
     literal("OIDC_ALEMBIC_VERSION_TABLE", "alembic_version_oidc"),
     literal("SESSION_COOKIE_SECURE", String(redirectUrl(inputs, oidc).startsWith("https:"))),
     literal("SESSION_COOKIE_SAMESITE", "lax"),
+    // Of this server alone: below a prefix it shares its host with others.
+    ...((outsideOf(inputs.server)?.prefix ?? "") === "" ? [] : [literal("SESSION_COOKIE_NAME", sessionName(inputs))]),
   ];
+}
+
+function sessionName({ server }: Inputs): string {
+  return `_${server.metadata.namespace ?? "default"}_${objectNames.service(server.metadata.name)}`;
 }
 
 /** What would let others in, as the plugin has it by default: said here, so that nothing else can say otherwise. */

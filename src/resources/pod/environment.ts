@@ -3,6 +3,7 @@ import { neutralEnvironment } from "../../api/environment.ts";
 import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
 import { authenticationOf } from "../authentication/index.ts";
 import { sqliteUri } from "../database.ts";
+import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
 import { browserOrigin } from "../proxy/arguments.ts";
@@ -109,17 +110,24 @@ function hosts(inputs: Inputs): V1EnvVar[] {
     `${service}.${namespace}.svc.${installation.clusterDomain}`,
   ];
   const { allowedHosts = [], corsAllowedOrigins = [] } = server.spec.server ?? {};
-  const origins = [...(origin === undefined ? [] : [origin]), ...browserOrigin(inputs), ...corsAllowedOrigins];
+  const outside = outsideOf(server);
+  const origins = new Set([
+    ...(origin === undefined ? [] : [origin]),
+    ...(outside === undefined ? [] : [outside.origin]),
+    ...browserOrigin(inputs),
+    ...corsAllowedOrigins,
+  ]);
   return [
     literal(
       "MLFLOW_SERVER_ALLOWED_HOSTS",
       [
         ...names.flatMap((name) => [name, `${name}:*`]),
         ...(origin === undefined ? [] : [new URL(origin).host]),
+        ...(outside === undefined || outside.origin === origin ? [] : [outside.host]),
         ...allowedHosts,
       ].join(","),
     ),
-    literal("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", origins.join(",")),
+    literal("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", [...origins].join(",")),
   ];
 }
 

@@ -1,8 +1,11 @@
 import { defaults } from "../../api/defaults.ts";
 import type { ProxySettings } from "../../api/fields/proxy.ts";
+import { quantityOf } from "../../api/quantity.ts";
+import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../names.ts";
 import { escaped } from "../pod/variable.ts";
+import { apiRoute } from "./api-route.ts";
 import { proxyFiles } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
 import { sessionArguments } from "./redis.ts";
@@ -14,12 +17,13 @@ import { sessionArguments } from "./redis.ts";
  */
 export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
   const { session = {}, emailDomains = ["*"], allowedGroups = [], extraArgs = [] } = proxy;
+  const { prefix = "" } = outsideOf(inputs.server) ?? {};
   const [, ...furtherIssuers] = issuersOf(inputs);
   return [
     ...listener(inputs),
     `--upstream=http://127.0.0.1:${port}`,
     // How long MLflow may think after it has received a request, an artifact included; not how long that takes to send.
-    "--upstream-timeout=600s",
+    `--upstream-timeout=${storingSeconds(inputs)}s`,
     // MLflow answers to its own names only, and the proxy to all: what a browser sends elsewhere has no session.
     "--pass-host-header=false",
     // With its token, if MLflow shall look at that; never with a header of the client's.
@@ -45,13 +49,15 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
     `--skip-jwt-bearer-tokens=${proxy.skipJwtBearerTokens ?? true}`,
     ...furtherIssuers.map(({ issuer, audience }) => `--extra-jwt-issuers=${issuer}=${audience}`),
     // Only a browser that opens the page itself is led to the login: all else is a program, or a script of the page.
-    "--api-route=^/[^?]",
-    "--skip-provider-button=true",
+    `--api-route=${apiRoute(prefix)}`,
+    ...(prefix === ""
+      ? ["--skip-provider-button=true"]
+      : [`--proxy-prefix=${prefix}/oauth2`, `--cookie-path=${prefix}`, `--custom-templates-dir=${proxyFiles.pages}`]),
 
     `--redirect-url=${redirectUrl(inputs, proxy)}`,
     `--cookie-name=${cookieName(inputs)}`,
     `--cookie-secret-file=${proxyFiles.cookieSecret}`,
-    `--cookie-secure=${!proxy.redirectUrl?.startsWith("http:")}`,
+    `--cookie-secure=${!(proxy.redirectUrl ?? outsideOf(inputs.server)?.url)?.startsWith("http:")}`,
     "--cookie-samesite=lax",
     "--cookie-csrf-per-request=true",
     `--cookie-refresh=${session.refresh ?? defaults.sessionRefresh}`,
@@ -60,6 +66,12 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
     "--silence-ping-logging=true",
     ...extraArgs,
   ].map(escaped);
+}
+
+/** Enough to hand the largest artifact on to a store that takes 8 MiB in a second, and never less than ten minutes. */
+function storingSeconds({ server }: Inputs): number {
+  const bytes = quantityOf(server.spec.artifactStore.maxUploadSize ?? defaults.maxUploadSize) ?? 0;
+  return Math.max(600, Math.ceil(bytes / 2 ** 23));
 }
 
 /** http, or with a certificate https and nothing else. */
@@ -72,8 +84,8 @@ function listener({ server }: Inputs): string[] {
   ];
 }
 
-function redirectUrl({ server }: Inputs, proxy: ProxySettings): string {
-  return proxy.redirectUrl ?? `${serviceUrl(server)}/oauth2/callback`;
+function redirectUrl({ server }: Pick<Inputs, "server">, proxy: ProxySettings): string {
+  return proxy.redirectUrl ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/oauth2/callback`;
 }
 
 /** Of this server alone: browsers keep servers apart by host, but not by port and path. */
@@ -84,5 +96,5 @@ function cookieName({ server }: Inputs): string {
 /** The origin of pages that browsers get through the proxy, which may write. */
 export function browserOrigin({ server }: Pick<Inputs, "server">): string[] {
   const { proxy } = server.spec;
-  return proxy === undefined ? [] : [new URL(proxy.redirectUrl ?? serviceUrl(server)).origin];
+  return proxy === undefined ? [] : [new URL(redirectUrl({ server }, proxy)).origin];
 }

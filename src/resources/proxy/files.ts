@@ -1,10 +1,12 @@
 import type { V1Volume } from "@kubernetes/client-node";
 import { oidcAuthority } from "../authentication/oidc-authority.ts";
+import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames } from "../names.ts";
-import { authorityFile, type Mounted, secretFiles } from "../pod/mounted.ts";
+import { authorityFile, keyFiles, type Mounted, secretFiles } from "../pod/mounted.ts";
 import { authorityReferences, configMapReference, type Reference, secretReference } from "../reference.ts";
 import { sessionMounts, sessionReferences } from "./redis.ts";
+import { signInPageName } from "./sign-in-page.ts";
 
 /** Where oauth2-proxy finds what is secret or verified; no value of it stands in its arguments. */
 export const proxyFiles = {
@@ -13,6 +15,7 @@ export const proxyFiles = {
   issuerAuthority: "/etc/oauth2-proxy/ca/issuer/ca.crt",
   clusterAuthority: "/etc/oauth2-proxy/ca/cluster/ca.crt",
   tls: "/etc/oauth2-proxy/tls",
+  pages: "/etc/oauth2-proxy/pages",
 } as const;
 
 /** The ConfigMap that Kubernetes keeps in every namespace, with the API server's authority. */
@@ -44,6 +47,13 @@ export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
     ...issuerAuthorities({ server }),
     ...sessionMounts(proxy?.session?.redis),
     ...(settings?.tls === undefined ? [] : [secretFiles("tls", settings.tls.secretName, proxyFiles.tls)]),
+    ...((outsideOf(server)?.prefix ?? "") === ""
+      ? []
+      : [
+          keyFiles("pages", objectNames.auth(server.metadata.name), proxyFiles.pages, {
+            [signInPageName]: signInPageName,
+          }),
+        ]),
   ];
 }
 

@@ -5,6 +5,7 @@ import { validate } from "../../../src/api/validation.ts";
 import { type Document, rightDocuments } from "../../api/documents.ts";
 import { isSaidOf, smuggled } from "../../api/text-leaves.ts";
 import { wrongDocuments } from "../../api/wrong-documents.ts";
+import { wrongExposures } from "../../api/wrong-exposures.ts";
 import { wrongProxies } from "../../api/wrong-proxies.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { sharedControlPlane } from "../../control-plane/shared.ts";
@@ -34,7 +35,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     });
   }
 
-  for (const { title, document, field, says } of [...wrongDocuments, ...wrongProxies]) {
+  for (const { title, document, field, says } of [...wrongDocuments, ...wrongProxies, ...wrongExposures]) {
     test(`${title}: both refuse it, in the same words, with the remedy`, async () => {
       const problems = await refusedByBoth(cluster, document);
       const about = problems.filter((problem) => problem.startsWith(field === "" ? "unknown field" : `${field}: `));

@@ -25,6 +25,7 @@ const status: MlflowServerStatus = {
     },
   ],
   url: "http://mlflow.team-a:5000",
+  externalUrl: "https://platform.example.com/clusters/c1/mlflow",
   version: "3.17.2",
   authentication: "Basic",
   adminSecret: "mlflow-admin",
@@ -109,8 +110,9 @@ describe("MlflowServers by kubectl", () => {
     assert.deepEqual(head, ["NAME", "READY", "VERSION", "URL", "REPLICAS", "AGE"]);
     assert.deepEqual(row?.slice(0, 5), ["columns", "False", "3.17.2", "http://mlflow.team-a:5000", "0"]);
     const [wideHead, wideRow] = await rows("mlflowserver", "columns", "-o", "wide");
-    assert.deepEqual(wideHead, ["NAME", "READY", "VERSION", "URL", "REPLICAS", "AGE", "AUTH", "REASON"]);
-    assert.deepEqual(wideRow?.slice(6), ["Basic", "SecretNotFound"]);
+    assert.deepEqual(wideHead?.slice(0, 8), ["NAME", "READY", "VERSION", "URL", "REPLICAS", "AGE", "AUTH", "REASON"]);
+    assert.deepEqual(wideHead?.slice(8), ["EXTERNAL-URL"]);
+    assert.deepEqual(wideRow?.slice(6), ["Basic", "SecretNotFound", status.externalUrl]);
     assert.match((await kubectl(["get", "mlops"])).stdout, /columns/);
   });
 

@@ -1,0 +1,121 @@
+"""MLflow at a path prefix and without it, at once: the outermost layer of whatever application serves.
+
+A gateway may pass the prefix on or strip it, and clients in the cluster know of none. What comes with the prefix has it taken off,
+once, before anything looks at the path: to the application, and to all that decides who gets in, it is the very request that could
+have come without. What goes back says nowhere what was taken off: redirects become relative, so they lead to the right place in all
+three cases.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+#: The prefix as whoever asks sees it: empty for who comes by the Service.
+seen_prefix: ContextVar[str] = ContextVar("seen_prefix", default="")
+
+plain_application = "mlflow.server.fastapi_app:app"
+whole_host = re.compile(rb";\s*path=/\s*(?=;|$)", re.IGNORECASE)
+
+
+class Prefixed:
+    """An application at `/`, which also answers below a prefix."""
+
+    def __init__(self, application: Application, prefix: str, host: str, is_proxied: bool) -> None:
+        self.application = application
+        self.prefix = prefix.encode()
+        self.host = host.encode()
+        self.is_proxied = is_proxied
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.application(scope, receive, send)
+            return
+        # As it was sent: a prefix with encoded characters is none.
+        raw: bytes = scope["raw_path"]
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        is_under = raw.startswith(self.prefix + b"/")
+        path = raw[len(self.prefix) :] if is_under else raw
+        if scope["type"] == "http" and (target := self.elsewhere(path)) is not None:
+            await redirect(send, target, scope["query_string"])
+            return
+        is_outside = is_under or host == self.host
+        token = seen_prefix.set(self.prefix.decode() if is_outside else "")
+        try:
+            # Not as `root_path`: routers would take a second prefix off, which nothing that guards a path has seen.
+            inner = {**scope, "raw_path": path, "path": unquote(path.decode("ascii"))} if is_under else scope
+            await self.application(inner, receive, self.sending(send, path, host, is_outside))
+        finally:
+            seen_prefix.reset(token)
+
+    def elsewhere(self, path: bytes) -> bytes | None:
+        """Where a path leads that is not the application's, relative to it."""
+        if path == self.prefix:
+            return self.prefix.rpartition(b"/")[2] + b"/"
+        # The proxy's own paths are below the prefix; a gateway that strips it gets there by the prefix twice.
+        if self.is_proxied and path.startswith(b"/oauth2/"):
+            return relative(path, self.prefix + path)
+        return None
+
+    def sending(self, send: Send, path: bytes, host: bytes, is_outside: bool) -> Send:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [self.header(name.lower(), value, path, host, is_outside) for name, value in message["headers"]]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return sent
+
+    def header(self, name: bytes, value: bytes, path: bytes, host: bytes, is_outside: bool) -> tuple[bytes, bytes]:
+        if name == b"location":
+            return name, relative(path, value, host)
+        if name == b"set-cookie" and is_outside:
+            # Others on this host shall not get it.
+            return name, whole_host.sub(b"; Path=" + self.prefix, value)
+        return name, value
+
+
+def relative(path: bytes, target: bytes, host: bytes = b"") -> bytes:
+    """`target` as seen from `path`, where both are of one server; else as it is."""
+    local = re.sub(rb"^https?://" + re.escape(host) + rb"(?=/)", b"", target) if host else target
+    if not local.startswith(b"/") or local.startswith(b"//"):
+        return target
+    return (b"../" * (path.count(b"/") - 1) or b"./") + local[1:]
+
+
+async def redirect(send: Send, target: bytes, query: bytes) -> None:
+    location = target + (b"?" + query if query else b"")
+    await send({"type": "http.response.start", "status": 307, "headers": [(b"location", location), (b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def found(name: str) -> Any:
+    """The application of this name, as MLflow would find it without us."""
+    places = [entry.value for entry in entry_points(group="mlflow.app") if entry.name == name]
+    theirs = [place for place in places if not place.startswith(f"{__name__}:")]
+    module, _, attribute = (theirs[0] if theirs else plain_application).partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def create_app() -> Application:
+    """What `mlflow server --app-name` runs."""
+    settings = json.loads(Path(__file__).with_name("prefix.json").read_text())
+    application = found(settings["application"])
+    if inspect.isfunction(application):
+        application = application()
+    if settings["application"] == "oidc-door":
+        import_module("mlflow_prefix_oidc").tell(application)
+    return Prefixed(application, settings["prefix"], settings["host"], settings["isProxied"])

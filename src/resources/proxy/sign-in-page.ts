@@ -1,0 +1,31 @@
+import type { Outside } from "../exposure.ts";
+
+/** The file that oauth2-proxy looks for among its templates. */
+export const signInPageName = "sign_in.html";
+
+/**
+ * What a browser gets instead of a redirect to the login where there is a prefix: only the browser knows the whole path, and so the
+ * way back. The proxy's own paths are below the prefix. Who sees this page there, other than at `sign_in`, is behind a gateway
+ * that strips the prefix, and gets through to them by saying it twice.
+ */
+export function signInPage({ url, origin, prefix }: Outside): string {
+  return `{{define "sign_in.html"}}<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Sign in</title>
+<noscript>Signing in needs a browser that runs scripts, as MLflow does.</noscript>
+<script>
+const prefix = ${JSON.stringify(prefix)}, own = prefix + "/oauth2/";
+const { origin, pathname, search, hash } = location;
+const start = (proxy, back) => proxy + "start?rd=" + encodeURIComponent(back);
+let next;
+if (origin !== ${JSON.stringify(origin)} || !(pathname + "/").startsWith(prefix + "/")) next = ${JSON.stringify(url)} + "/" + hash;
+else if (pathname === own + "sign_in") next = start(own, prefix + "/");
+else if (pathname === prefix + own + "sign_in") next = start(prefix + own, prefix + "/");
+else if (pathname.startsWith(own)) next = prefix + pathname + search;
+else next = start(own, (pathname === prefix ? prefix + "/" : pathname) + search + hash);
+location.replace(next);
+</script>
+{{end}}
+`;
+}

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { JWTPayload } from "jose";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { raw } from "../oauth2-proxy/raw.ts";
+import { scriptedWay } from "../support/page-script.ts";
+import { lacksChromium, signInByChromium } from "./chromium-login.ts";
+import { clientPod } from "./client-pod.ts";
+import { everyRoute, openRoutes } from "./every-route.ts";
+import { imageReference, testedVersion } from "./live-cluster.ts";
+import { addressOf } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+import { gatewayModes, prefixRoute } from "./prefix-route.ts";
+import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
+import { spanOf } from "./span.ts";
+
+const name = "prefixed";
+const create = "/ajax-api/2.0/mlflow/experiments/create";
+
+test("below a prefix and without it, through one proxy", {
+  timeout: 1_800_000,
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, async (context) => {
+  const scene = await proxyScene(context);
+  const { issuer, namespace, browserUrl, prefix } = scene;
+  const { redirectUrl: _, ...proxy } = scene.proxy;
+  const externalUrl = `${browserUrl}${prefix}`;
+  const spec = {
+    version: testedVersion,
+    backendStore: { sqlite: {} },
+    artifactStore: { persistentVolume: {} },
+    authentication: { disabled: {} },
+    exposure: { externalUrl },
+    proxy,
+  };
+  await scene.apply({ metadata: { name }, spec });
+  const [image, gateway] = await Promise.all([
+    imageReference(scene.cluster, `mlflow-server:${testedVersion}`),
+    prefixRoute(scene, name, prefix),
+  ]);
+  const { status } = await scene.ready(name);
+  const address = await addressOf(scene.objects, name);
+  await scene.forward(name, { address: gateway.address, port: 80 });
+  const alice = await issuer.token("alice", "mlflow");
+  await scene.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
+  const client = { name: "client", image, trackingUri: status?.url ?? "", tokenSecret: "token" };
+  await scene.objects.create("Pod", clientPod(client));
+  await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
+  /** What a data scientist does, by MLflow's own client: runs, artifacts, models, traces. */
+  const works = async (trackingUri: string, experiment: string) => {
+    const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
+    const command = ["env", `MLFLOW_TRACKING_URI=${trackingUri}`, "python", "-", experiment];
+    const said = await scene.inPod("client", command, program);
+    const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    assert.deepEqual(
+      [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
+      [true, 5, [{ answer: "it is" }]],
+    );
+  };
+
+  /** What MLflow's own client says to each of these environments. */
+  const troubles = async (trackingUri: string, environments: Readonly<Record<string, Record<string, string>>>) => {
+    const program = await readFile(join(import.meta.dirname, "client-troubles.py"), "utf8");
+    const unset = ["env", "-u", "MLFLOW_TRACKING_TOKEN", `MLFLOW_TRACKING_URI=${trackingUri}`];
+    const said = await scene.inPod("client", [...unset, "python", "-", JSON.stringify(environments)], program);
+    const found: Record<string, string> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    return found;
+  };
+
+  await context.test("who sends no good token reads of the token, and not of pages and certificates", async () => {
+    const token = async (claims: JWTPayload) => ({
+      MLFLOW_TRACKING_TOKEN: await issuer.token("alice", "mlflow", { claims }),
+    });
+    const said = await troubles(status?.url ?? "", {
+      "a good token": { MLFLOW_TRACKING_TOKEN: alice },
+      nothing: {},
+      "a token that is none": { MLFLOW_TRACKING_TOKEN: "x" },
+      "an expired token": await token({ exp: 1 }),
+      "a token of another audience": await token({ aud: "another" }),
+      "a token with a line break": { MLFLOW_TRACKING_TOKEN: `${alice}\n` },
+    });
+    const { "a good token": good, "a token with a line break": broken, ...refused } = said;
+    assert.equal(good, "in");
+    assert.match(
+      broken ?? "",
+      /Invalid (leading whitespace, reserved character\(s\), or return )?character\(s\) in header value/,
+    );
+    for (const [title, words] of Object.entries(refused))
+      assert.match(words, /^RestException: INTERNAL_ERROR: Response: \{\}/, title);
+  });
+
+  await context.test("the status says both URLs", () => {
+    assert.equal(status?.url, `http://${name}.${namespace}:5000`);
+    assert.equal(status?.externalUrl, externalUrl);
+  });
+
+  await context.test("in the cluster MLflow's own client needs no prefix", async () => {
+    await works(status?.url ?? "", "inside");
+  });
+
+  for (const mode of gatewayModes) {
+    await context.test(`a gateway that ${mode} the prefix`, async (gatewayContext) => {
+      await gateway.use(mode);
+
+      await gatewayContext.test("MLflow's own client works by the external URL", async () => {
+        await works(`http://${gateway.address}${prefix}`, `outside-${mode}`);
+      });
+
+      await gatewayContext.test("the proxy's own paths are there", async () => {
+        const to = { host: gateway.address, name: "localhost" };
+        const first = await raw(80, "GET", `${prefix}/oauth2/userinfo`, bearer(alice), to);
+        assert.equal(first.status, mode === "passes" ? 200 : 307, first.body);
+        const { pathname } = new URL(first.location || "userinfo", `${externalUrl}/oauth2/userinfo`);
+        assert.match((await raw(80, "GET", pathname, bearer(alice), to)).body, /alice@example\.com/);
+      });
+
+      await gatewayContext.test("a script fetches a session cookie, and MLflow's client gets in by it", async () => {
+        const web = scene.browser();
+        const proxy = mode === "passes" ? externalUrl : `${externalUrl}${prefix}`;
+        const back = encodeURIComponent(`${prefix}/`);
+        const page = await web.signIn(`${proxy}/oauth2/start?rd=${back}`, "alice", "of-alice");
+        // Where the issuer sends it, a browser's script says the prefix again that the gateway has taken.
+        if (mode === "strips") await web.open(scriptedWay(page.body, page.url.href));
+        const session = web.cookies(browserUrl);
+        const said = await troubles(`http://${gateway.address}${prefix}`, {
+          "the session": { COOKIE: session },
+          "a forged session": { COOKIE: session.replace(/\|[^|;]*(;|$)/g, "|forged$1") },
+        });
+        assert.equal(said["the session"], "in");
+        assert.match(said["a forged session"] ?? "", /^RestException: INTERNAL_ERROR: Response: \{\}/);
+      });
+
+      await gatewayContext.test("traces by OTLP reach their experiment", async () => {
+        const lines = [...bearer(alice), "x-mlflow-experiment-id: 0"];
+        const to = { host: gateway.address, name: "localhost", body: JSON.stringify(spanOf(`by-${mode}`)) };
+        const answer = await raw(80, "POST", `${prefix}/v1/traces`, lines, to);
+        assert.equal(answer.status, 200, answer.body);
+        assert.equal((await raw(80, "POST", `${prefix}/v1/traces`, lines.slice(1), to)).status, 401);
+      });
+
+      await gatewayContext.test("a page of the external origin may write, one of another may not", async () => {
+        const write = (origin: string) => {
+          const body = JSON.stringify({ name: `by a page ${mode} ${origin}` });
+          const to = { host: gateway.address, name: "localhost", body };
+          return raw(80, "POST", `${prefix}${create}`, [...bearer(alice), `Origin: ${origin}`], to);
+        };
+        assert.equal((await write("https://evil.example.com")).status, 403);
+        assert.equal((await write(browserUrl)).status, 200);
+      });
+
+      await gatewayContext.test("a real browser signs in and sees MLflow", { skip: lacksChromium }, async () => {
+        const login = { issuer: new URL(issuer.url).hostname, login: "alice", password: "of-alice" };
+        // An experiment that the page can only show by calls of its own, below the prefix.
+        for (const start of [`${externalUrl}/`, `${externalUrl}/#/experiments`]) {
+          const { url, cookies } = await signInByChromium({ url: start, ...login, text: `outside-${mode}` });
+          assert.ok(url.startsWith(start), url);
+          assert.ok(cookies.includes(`_${namespace}_${name}`), cookies.join());
+        }
+      });
+    });
+  }
+
+  const sweep = async (pages: readonly string[]) => {
+    const routes = await everyRoute(scene, name);
+    for (const path of ["", prefix])
+      assert.deepEqual(
+        await openRoutes(address, name, routes, path),
+        pages.map((page) => `GET ${path}${page}`),
+      );
+    return routes;
+  };
+
+  await context.test("every route is shut to strangers, with the prefix and without it", async () => {
+    // The page that leads to the login, and nothing of MLflow.
+    const routes = await sweep(["/: 403"]);
+    context.diagnostic(`${routes.length} methods of routes, each with and without the prefix`);
+    await assertUnreachable(scene, name);
+  });
+
+  await context.test("the layer's own claims hold in the Python of the image", async () => {
+    const [pod] = await scene.pods(name);
+    assert.ok(pod !== undefined);
+    const program = await readFile(join(import.meta.dirname, "../resources/prefix/test_prefix.py"), "utf8");
+    const run = ["sh", "-c", "python -B - 2>&1"];
+    assert.match(await scene.inPod(pod.metadata.name, run, program), /^Ran [1-9][0-9]* tests[\s\S]*^OK$/m);
+  });
+
+  await context.test("with Kubernetes behind the proxy likewise", async () => {
+    await scene.apply({ metadata: { name }, spec: { ...spec, authentication: { kubernetes: {} } } });
+    await scene.ready(name);
+    await sweep(["/: 403"]);
+    // The issuer's token passes the proxy, and the API server, which knows no such user, refuses it.
+    for (const path of ["", prefix, `${prefix}/`, `/${prefix}`]) {
+      const { status } = await raw(5000, "POST", `${path}${create}`, bearer(alice), {
+        host: address,
+        name,
+        body: "{}",
+      });
+      assert.ok([301, 401].includes(status), `${path}: ${status}`);
+    }
+  });
+});

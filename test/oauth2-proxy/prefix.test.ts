@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { outsideOf } from "../../src/resources/exposure.ts";
+import { proxyFiles } from "../../src/resources/proxy/files.ts";
+import { signInPage, signInPageName } from "../../src/resources/proxy/sign-in-page.ts";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { freePort } from "../control-plane/free-port.ts";
+import { server } from "../support/fixtures.ts";
+import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
+import { type WebAnswer, type WebSession, webSession } from "../support/oidc/web-session.ts";
+import { scriptedWay } from "../support/page-script.ts";
+import { type Door, openDoor } from "./door.ts";
+import { type Gateway, openGateway } from "./gateway.ts";
+import { raw } from "./raw.ts";
+
+const prefix = "/clusters/c1/mlflow";
+const search = "/api/2.0/mlflow/experiments/search";
+
+describe("a server below a prefix, by the real oauth2-proxy", {
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, () => {
+  let issuer: OidcIssuer;
+  let door: Door;
+  let origin: string;
+  const gateways: Gateway[] = [];
+  /** The one port that browsers know, and what stands there in turn. */
+  let outside: number;
+  const use = async (mode: "passes" | "strips") => {
+    for (const gateway of gateways.splice(0)) gateway.close();
+    gateways.push(await openGateway(outside, () => door.port, prefix, mode));
+  };
+  before(async () => {
+    outside = await freePort();
+    origin = `http://localhost:${outside}`;
+    const exposure = { externalUrl: `${origin}${prefix}` };
+    const seen = outsideOf(server({ exposure }));
+    assert.ok(seen !== undefined);
+    issuer = await startOidcIssuer({
+      clients: [{ id: "mlflow", secret: "of-mlflow", redirectUris: [`${origin}${prefix}/oauth2/callback`] }],
+      people: [{ login: "alice", password: "of-alice", groups: ["mlflow"] }],
+    });
+    door = await openDoor({
+      exposure,
+      proxy: {
+        issuerUrl: issuer.url,
+        clientId: "mlflow",
+        clientSecret: { secretName: "client", key: "secret" },
+        ca: { configMapName: "ca" },
+      },
+      files: {
+        [proxyFiles.issuerAuthority]: issuer.ca,
+        [proxyFiles.clientSecret]: "of-mlflow",
+        [`${proxyFiles.pages}/${signInPageName}`]: signInPage(seen),
+      },
+    });
+  });
+  after(async () => {
+    for (const gateway of gateways) gateway.close();
+    await door?.stop();
+    await issuer?.close();
+  });
+
+  const browser = () => webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } });
+  /** Opens a page as a browser does that runs its scripts, and signs in at the issuer's form on the way. */
+  const signedIn = async (web: WebSession, url: string): Promise<WebAnswer> => {
+    let page = await web.signIn(url, "alice", "of-alice");
+    for (let hops = 0; page.body.includes("location.replace"); hops++) {
+      assert.ok(hops < 5, `${page.url} leads round in circles`);
+      page = await web.signIn(scriptedWay(page.body, page.url.href), "alice", "of-alice");
+    }
+    return page;
+  };
+
+  for (const mode of ["passes", "strips"] as const) {
+    const came = mode === "passes" ? prefix : "";
+    describe(`behind a gateway that ${mode} it`, () => {
+      before(() => use(mode));
+
+      test("a browser is led through the login and back to the page that it came for", async () => {
+        const web = browser();
+        const page = await signedIn(web, `${origin}${prefix}/?x=1`);
+        assert.deepEqual([page.status, page.url.href], [200, `${origin}${prefix}/?x=1`], page.body);
+        assert.deepEqual(
+          door.taken().map(({ url }) => url),
+          [`${came}/?x=1`],
+        );
+        assert.equal((await web.send("GET", `${origin}${prefix}${search}`)).status, 200);
+        assert.deepEqual(
+          door.taken().map(({ url }) => url),
+          [`${came}${search}`],
+        );
+      });
+
+      test("what a browser sends back on its way is worth nothing without its own login", async () => {
+        const other = browser();
+        const page = await signedIn(other, `${origin}${prefix}/oauth2/callback?code=x&state=y`);
+        assert.ok(page.status >= 400, `${page.status}`);
+        assert.deepEqual(door.taken(), []);
+      });
+
+      test("the cookie is for the prefix, and goes to no other server of that host", async () => {
+        const web = browser();
+        await signedIn(web, `${origin}${prefix}/`);
+        door.taken();
+        const from = mode === "passes" ? prefix : `${prefix}${prefix}`;
+        const start = await web.send("GET", `${origin}${from}/oauth2/start?rd=/`);
+        for (const cookie of [start.headers["set-cookie"] ?? []].flat())
+          assert.match(cookie, /; Path=\/clusters\/c1\/mlflow(;|$)/);
+        assert.equal(start.status, 302);
+      });
+
+      test("a program without a credential gets 401 in JSON, and with a token it is in", async () => {
+        const token = await issuer.token("alice", "mlflow");
+        for (const path of [search, "/health", "/v1/traces", "/oauth", "/static-files/x.js"]) {
+          const answer = await raw(outside, "GET", `${prefix}${path}`, ["Accept: text/html"]);
+          assert.deepEqual([answer.status, answer.body.trim()], [401, "{}"], path);
+        }
+        assert.deepEqual(door.taken(), []);
+        const good = await raw(outside, "GET", `${prefix}${search}`, [`Authorization: Bearer ${token}`]);
+        assert.equal(good.status, 200, good.body);
+        assert.equal(door.taken().length, 1);
+      });
+    });
+  }
+
+  test("in the cluster the same door answers without the prefix, to a token and to nothing else", async () => {
+    const token = await issuer.token("alice", "mlflow");
+    assert.equal((await raw(door.port, "GET", search, [`Authorization: Bearer ${token}`])).status, 200);
+    assert.deepEqual(
+      door.taken().map(({ url }) => url),
+      [search],
+    );
+    assert.equal((await raw(door.port, "GET", search)).status, 401);
+    const page = await raw(door.port, "GET", "/");
+    assert.equal(page.status, 403);
+    // A person who opens it in a browser is sent to where the login works.
+    assert.equal(scriptedWay(page.body, "http://demo.team-a:5000/#/models"), `${origin}${prefix}/#/models`);
+    assert.deepEqual(door.taken(), []);
+  });
+
+  test("a path that plays with the prefix is as shut as any other", async () => {
+    const encoded = "/clusters%2fc1%2fmlflow";
+    for (const path of [
+      `${prefix}${prefix}${search}`,
+      `${prefix}/..${search}`,
+      `${prefix}/%2e%2e${search}`,
+      `${prefix}/oauth2/..${search}`,
+      `${prefix}/oauth2/%2e%2e${search}`,
+      `${prefix}/oauth2/..;${search}`,
+      `${prefix}/oauth2%2f..${search}`,
+      `${prefix}//${search}`,
+      `//${prefix}${search}`,
+      `${encoded}${search}`,
+      `${prefix}x${search}`,
+      `/oauth2/..${search}`,
+      `/oauth2/%2e%2e${search}`,
+      `/oauth2/x/..;${search}`,
+      `${prefix}/oauth2/auth${search}`,
+      `${prefix}/v1%2ftraces`,
+      "/v1%2ftraces",
+      "/ping/..;/",
+      `${prefix}/ping`,
+      `${prefix}/ready`,
+    ]) {
+      const answer = await raw(door.port, "GET", path);
+      assert.ok([301, 400, 401, 403, 404].includes(answer.status), `${path}: ${answer.status}`);
+      assert.deepEqual(door.taken(), [], path);
+    }
+  });
+});

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { outsideOf } from "../../src/resources/exposure.ts";
+import { inputsHash } from "../../src/resources/inputs-hash.ts";
+import { apiRoute } from "../../src/resources/proxy/api-route.ts";
+import { signInPage } from "../../src/resources/proxy/sign-in-page.ts";
+import { deploymentOf, environmentOf, inputs, secretText, server } from "../support/fixtures.ts";
+import { scriptedWay } from "../support/page-script.ts";
+
+const prefix = "/clusters/c1/mlflow";
+const externalUrl = `https://platform.example.com${prefix}`;
+const proxy: ProxySettings = { issuerUrl: "https://dex.example.com/dex", clientId: "mlflow" };
+const disabled = { authentication: { disabled: {} } };
+const oidc = {
+  discoveryUrl: "https://id.example.com/.well-known/openid-configuration",
+  clientId: "mlflow",
+  clientSecret: { secretName: "oidc", key: "secret" },
+  userGroup: "mlflow",
+  adminGroup: "mlflow-admin",
+};
+
+const exposed = (spec: Partial<MlflowServerSpec> = {}, url = externalUrl) =>
+  inputs(server({ exposure: { externalUrl: url }, ...spec }));
+const environment = (of: ReturnType<typeof inputs>) => environmentOf(deploymentOf(of));
+const container = (of: ReturnType<typeof inputs>, name: string) =>
+  deploymentOf(of).spec.template.spec?.containers.find((each) => each.name === name);
+const argsOf = (of: ReturnType<typeof inputs>) => container(of, "oauth2-proxy")?.args ?? [];
+
+describe("where clients outside come by", () => {
+  test("MLflow answers to that host and takes writes from its pages, besides the Service's names", () => {
+    const variables = environment(exposed());
+    const hosts = variables["MLFLOW_SERVER_ALLOWED_HOSTS"]?.split(",") ?? [];
+    assert.ok(hosts.includes("platform.example.com"), hosts.join());
+    assert.ok(hosts.includes("demo.team-a:*"), hosts.join());
+    assert.equal(variables["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"], "https://platform.example.com");
+  });
+
+  test("host and origin are those that browsers send: lower case, without the usual port", () => {
+    const seen = outsideOf(server({ exposure: { externalUrl: "https://ML.example.com:443/a" } }));
+    assert.deepEqual([seen?.host, seen?.origin, seen?.prefix], ["ml.example.com", "https://ml.example.com", "/a"]);
+    const other = outsideOf(server({ exposure: { externalUrl: "http://ml.example.com:8080" } }));
+    assert.deepEqual([other?.host, other?.prefix], ["ml.example.com:8080", ""]);
+  });
+
+  test("the login comes back there, to the proxy or to the plugin", () => {
+    assert.ok(argsOf(exposed({ ...disabled, proxy })).includes(`--redirect-url=${externalUrl}/oauth2/callback`));
+    const variables = environment(exposed({ authentication: { oidc } }));
+    assert.equal(variables["OIDC_REDIRECT_URI"], `${externalUrl}/callback`);
+    assert.equal(variables["SESSION_COOKIE_SECURE"], "true");
+    assert.equal(variables["SESSION_COOKIE_NAME"], "_team-a_demo");
+  });
+
+  test("without a prefix nothing stands between MLflow and its server, and the proxy is as ever", () => {
+    const plain = exposed({ ...disabled, proxy }, "https://mlflow.example.com");
+    assert.equal(container(plain, "mlflow")?.args, undefined);
+    assert.ok(argsOf(plain).includes("--redirect-url=https://mlflow.example.com/oauth2/callback"));
+    assert.ok(argsOf(plain).includes("--skip-provider-button=true"));
+    assert.ok(!argsOf(plain).some((each) => /proxy-prefix|cookie-path|templates/.test(each)));
+    assert.equal(environment(exposed(disabled, "https://mlflow.example.com"))["PYTHONPATH"], "");
+  });
+});
+
+describe("a prefix", () => {
+  test("is taken off before MLflow, whatever asks who is there; that is found as before", () => {
+    const ldap = {
+      url: "ldaps://ldap.example.com",
+      userBind: "uid=%s,dc=example,dc=com",
+      groups: { searchBase: "dc=x", filter: "(member=%s)", admin: "cn=a", user: "cn=u" },
+    };
+    const ways = [
+      [disabled.authentication, "mlflow-prefix", "/etc/mlflow/prefix"],
+      [{ basic: {} }, "basic-auth", "/etc/mlflow/prefix"],
+      [{ kubernetes: {} }, "kubernetes-auth", "/etc/mlflow/prefix"],
+      [{ ldap }, "basic-auth", "/etc/mlflow/prefix:/etc/mlflow/auth"],
+      [{ oidc }, "oidc-door", "/etc/mlflow/prefix:/etc/mlflow/oidc"],
+    ] as const;
+    for (const [authentication, application, path] of ways) {
+      const of = exposed({ authentication });
+      assert.deepEqual(container(of, "mlflow")?.args, ["--app-name", application]);
+      assert.equal(environment(of)["PYTHONPATH"], path);
+      assert.deepEqual(JSON.parse(secretText(of, "demo-auth", "prefix.json")), {
+        prefix,
+        host: "platform.example.com",
+        application,
+        isProxied: false,
+      });
+    }
+  });
+
+  test("another one rolls the pods", () => {
+    assert.notEqual(inputsHash(exposed(disabled)), inputsHash(exposed(disabled, `${externalUrl}2`)));
+  });
+
+  test("is where the proxy's own paths and cookies are", () => {
+    const args = argsOf(exposed({ ...disabled, proxy }));
+    assert.ok(args.includes(`--proxy-prefix=${prefix}/oauth2`));
+    assert.ok(args.includes(`--cookie-path=${prefix}`));
+    assert.ok(!args.some((each) => /skip-provider-button|reverse-proxy|skip-auth/.test(each)));
+  });
+});
+
+describe("what a program is answered without a credential", () => {
+  const isApi = (prefix: string, path: string) => new RegExp(apiRoute(prefix)).test(path);
+
+  test("is 401 everywhere but on pages", () => {
+    for (const each of [prefix, "/oxen/mlflow", "/oauth", "/a", "/a-b.c_d~e", "/mlflow"]) {
+      for (const page of [
+        "/",
+        "/?x",
+        each,
+        `${each}?x=/api`,
+        `${each}/`,
+        `${each}/?x`,
+        "/oauth2/",
+        "/oauth2/callback?x",
+      ])
+        assert.equal(isApi(each, page), false, `${each}: ${page}`);
+      for (const path of [
+        ...[
+          "/api",
+          "/api/",
+          "/health",
+          "/v1/traces",
+          "/o",
+          "/oauth2",
+          "/oauth2x",
+          "/%2f",
+          "//",
+          "/./",
+          "/static-files/x",
+        ],
+        ...[
+          `${each}x`,
+          `${each}//`,
+          `${each}/api`,
+          `${each}/oauth2/x`,
+          `${each}${each}`,
+          each.slice(0, -1),
+          each.slice(0, 2),
+        ],
+        ...[`${each}%2f`, `/${each}`, each.toUpperCase(), `${each.slice(0, -1)}?x`],
+      ])
+        if (!["/", "/?x", each].includes(path)) assert.equal(isApi(each, path), true, `${each}: ${path}`);
+    }
+  });
+
+  test("without a prefix there is one page", () => {
+    for (const page of ["/", "/?x"]) assert.equal(isApi("", page), false);
+    for (const path of ["/api", "/oauth2/callback", "//"]) assert.equal(isApi("", path), true);
+  });
+});
+
+describe("the page that leads to the login", () => {
+  const seen = outsideOf(server({ exposure: { externalUrl } }));
+  assert.ok(seen !== undefined);
+  const page = signInPage(seen);
+  const way = (url: string) => scriptedWay(page, url);
+  const start = (proxy: string, back: string) =>
+    `https://platform.example.com${proxy}/oauth2/start?rd=${encodeURIComponent(back)}`;
+
+  test("starts it below the prefix, and names the whole way back", () => {
+    assert.equal(way(`${externalUrl}/?a=b#/models`), start(prefix, `${prefix}/?a=b#/models`));
+    assert.equal(way(externalUrl), start(prefix, `${prefix}/`));
+    assert.equal(way(`${externalUrl}/oauth2/sign_in?rd=https://evil.example.com`), start(prefix, `${prefix}/`));
+    assert.equal(way(`${externalUrl}${prefix}/oauth2/sign_in`), start(`${prefix}${prefix}`, `${prefix}/`));
+  });
+
+  test("says the prefix twice where a gateway has stripped it, and then no more", () => {
+    assert.equal(way(`${externalUrl}/oauth2/start?rd=%2Fx`), `${externalUrl}${prefix}/oauth2/start?rd=%2Fx`);
+    assert.equal(way(`${externalUrl}/oauth2/callback?code=c`), `${externalUrl}${prefix}/oauth2/callback?code=c`);
+  });
+
+  test("sends who is elsewhere to where the login works", () => {
+    assert.equal(way("http://demo.team-a:5000/#/models"), `${externalUrl}/#/models`);
+    assert.equal(way(`http://platform.example.com${prefix}/`), `${externalUrl}/`);
+    assert.equal(way(`${externalUrl}2/`), `${externalUrl}/`);
+  });
+});
+
+describe("how long the proxy waits for an artifact to be stored", () => {
+  test("follows maxUploadSize", () => {
+    const waits = (maxUploadSize: string) =>
+      argsOf(exposed({ ...disabled, proxy, artifactStore: { persistentVolume: {}, maxUploadSize } })).find((each) =>
+        each.startsWith("--upstream-timeout"),
+      );
+    assert.equal(waits("1Gi"), "--upstream-timeout=600s");
+    assert.equal(waits("100Gi"), "--upstream-timeout=12800s");
+  });
+});
