@@ -4,6 +4,7 @@ import { authentication } from "./fields/authentication.ts";
 import { backendStore } from "./fields/backend-store.ts";
 import { exposure } from "./fields/exposure.ts";
 import { image } from "./fields/image.ts";
+import { networkPolicy } from "./fields/network-policy.ts";
 import { extraAnnotations, pod } from "./fields/pod.ts";
 import { proxy } from "./fields/proxy.ts";
 import { demanded, rules } from "./fields/rule.ts";
@@ -54,6 +55,7 @@ export const mlflowServerSpec = z
     proxy: proxy.optional(),
     workspaces: workspaces.optional(),
     exposure: exposure.optional(),
+    networkPolicy: networkPolicy.optional(),
   })
   .meta({
     description: "What shall run.",
@@ -103,6 +105,12 @@ export const mlflowServerSpec = z
         message:
           "workspaces are namespaces, and Kubernetes says who may do what in them: use authentication.kubernetes, or leave out workspaces",
         fieldPath: ".workspaces",
+      },
+      {
+        rule: "!(has(self.networkPolicy) && has(self.networkPolicy.egress) && !has(self.networkPolicy.egress.ports) && has(self.backendStore) && has(self.backendStore.uriSecret))",
+        message:
+          "the port of the database is in a Secret, where networkPolicy does not look: list it in networkPolicy.egress.ports",
+        fieldPath: ".networkPolicy.egress",
       },
       {
         rule: "!has(self.proxy) || !has(self.server) || !has(self.server.allowedHosts)",

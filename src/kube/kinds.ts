@@ -54,6 +54,12 @@ export const kinds = {
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", roles: ["owned"], verbs: written },
   Job: { apiVersion: "batch/v1", plural: "jobs", roles: ["owned"], verbs: written },
   Deployment: { apiVersion: "apps/v1", plural: "deployments", roles: ["owned"], verbs: written },
+  NetworkPolicy: {
+    apiVersion: "networking.k8s.io/v1",
+    plural: "networkpolicies",
+    roles: ["owned"],
+    verbs: written,
+  },
   ClusterRoleBinding: {
     apiVersion: "rbac.authorization.k8s.io/v1",
     plural: "clusterrolebindings",

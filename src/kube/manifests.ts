@@ -5,6 +5,9 @@ import type {
   V1DeploymentStatus,
   V1JobSpec,
   V1JobStatus,
+  V1NetworkPolicyPeer,
+  V1NetworkPolicyPort,
+  V1NetworkPolicySpec,
   V1PersistentVolumeClaimSpec,
   V1PersistentVolumeClaimStatus,
   V1PodSpec,
@@ -61,6 +64,18 @@ export interface Deployment extends KubeObject {
   status?: V1DeploymentStatus;
 }
 
+/** As it is in JSON: the client's own type has `_from`, since `from` is a word of some languages. */
+export interface IngressRule {
+  from?: V1NetworkPolicyPeer[];
+  ports?: V1NetworkPolicyPort[];
+}
+
+export interface NetworkPolicy extends KubeObject {
+  apiVersion: "networking.k8s.io/v1";
+  kind: "NetworkPolicy";
+  spec: Omit<V1NetworkPolicySpec, "ingress"> & { ingress?: IngressRule[] };
+}
+
 export interface RoleRef {
   apiGroup: "rbac.authorization.k8s.io";
   kind: "ClusterRole";
@@ -104,6 +119,7 @@ export type Manifest =
   | PersistentVolumeClaim
   | Job
   | Deployment
+  | NetworkPolicy
   | ClusterRoleBinding;
 
 /** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */

@@ -6,6 +6,7 @@ import { deployment } from "./deployment.ts";
 import type { Inputs } from "./inputs.ts";
 import { migrationJob } from "./migration-job.ts";
 import { migrationProgram } from "./migration-program.ts";
+import { networkPolicy } from "./network-policy.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { service } from "./service.ts";
 import { serviceAccount } from "./service-account.ts";
@@ -22,7 +23,15 @@ export type Builder = (inputs: Inputs) => Manifest | undefined;
  */
 export const stages = {
   invented: [sessionSecret, adminSecret],
-  surroundings: [serviceAccount, clusterRoleBinding, reviewerBinding, service, persistentVolumeClaim, migrationProgram],
+  surroundings: [
+    networkPolicy,
+    serviceAccount,
+    clusterRoleBinding,
+    reviewerBinding,
+    service,
+    persistentVolumeClaim,
+    migrationProgram,
+  ],
   migration: [migrationJob],
   workload: [storeSecret, authSecret, deployment],
 } as const satisfies Record<string, readonly Builder[]>;

@@ -5,6 +5,7 @@ export const objectNames = {
   deployment: (server: string) => server,
   service: (server: string) => server,
   serviceAccount: (server: string) => server,
+  networkPolicy: (server: string) => server,
   volumeClaim: (server: string) => server,
   admin: (server: string) => `${server}-admin`,
   session: (server: string) => `${server}-session`,

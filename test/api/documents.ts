@@ -298,6 +298,24 @@ export const proxied: Document = changed(smallest, {
     },
     extraArgs: ["--scope=openid email groups", "--prompt=login", "--oidc-groups-claim=roles"],
   },
+  "spec.networkPolicy": {
+    enabled: true,
+    from: [
+      {
+        namespaceSelector: {
+          matchLabels: { team: "b" },
+          matchExpressions: [{ key: "example.com/tier", operator: "In", values: ["research"] }],
+        },
+        podSelector: {
+          matchLabels: { app: "notebook" },
+          matchExpressions: [{ key: "example.com/untrusted", operator: "NotIn", values: ["true"] }],
+        },
+      },
+      { ipBlock: { cidr: "10.0.0.0/8", except: ["10.9.0.0/16"] } },
+      { ipBlock: { cidr: "fd00::/8" } },
+    ],
+    egress: { ports: [3128] },
+  },
   "spec.workspaces": { selector: { matchLabels: { "example.com/tier": "research", team: "" } }, default: "team-a" },
 });
 

@@ -6,12 +6,13 @@ import type { Cluster } from "../cluster/start-cluster.ts";
 import { freshNamespace } from "../support/scene.ts";
 import { imageReference, liveCluster } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
+import { webPod } from "./web-pod.ts";
 
 /** What later tests rest on: that this cluster does what a cluster of a user's would do. */
 describe("the cluster of the live tier", { concurrency: 2 }, () => {
   test("enforces NetworkPolicies", { timeout: 300_000 }, async (context) => {
     const { cluster, namespace } = await stage(context);
-    await apply(cluster, namespace, [pod("server"), service, pod("friend"), pod("stranger")]);
+    await apply(cluster, namespace, [webPod("server"), service, webPod("friend"), webPod("stranger")]);
     const found = ["get", "service", "server", "-n", namespace, "--output=jsonpath={.spec.clusterIP}"];
     const address = (await cluster.kubectl(found)).stdout;
     const ask = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 2 ${address} 80`;
@@ -42,7 +43,7 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
     const gateway = await installGateway(cluster, () => {});
     const hostname = `${namespace}.example.com`;
     await apply(cluster, namespace, [
-      pod("server"),
+      webPod("server"),
       service,
       {
         apiVersion: "gateway.networking.k8s.io/v1",
@@ -83,37 +84,6 @@ const service = {
   metadata: { name: "server" },
   spec: { selector: { app: "server" }, ports: [{ port: 80, targetPort: 8080 }] },
 };
-
-/** A web server with one page. */
-function pod(name: string): object {
-  const serve = "echo here >/www/index.html && exec busybox httpd -f -p 8080 -h /www";
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, labels: { app: name } },
-    spec: {
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 0,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 1000,
-        fsGroup: 1000,
-        seccompProfile: { type: "RuntimeDefault" },
-      },
-      volumes: [{ name: "www", emptyDir: {} }],
-      containers: [
-        {
-          name: "web",
-          image: "localhost/busybox:1",
-          imagePullPolicy: "Never",
-          command: ["busybox", "sh", "-c", serve],
-          volumeMounts: [{ name: "www", mountPath: "/www" }],
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-        },
-      ],
-    },
-  };
-}
 
 async function apply(cluster: Cluster, namespace: string, documents: readonly object[]): Promise<void> {
   const text = documents.map((each) => JSON.stringify(each)).join("\n---\n");

@@ -5,6 +5,7 @@ export const writtenKinds = [
   "ConfigMap",
   "Deployment",
   "Job",
+  "NetworkPolicy",
   "PersistentVolumeClaim",
   "Secret",
   "Service",

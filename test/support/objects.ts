@@ -12,6 +12,7 @@ import type {
   Deployment,
   Job,
   Namespace,
+  NetworkPolicy,
   PersistentVolumeClaim,
   Pod,
   Secret,
@@ -52,6 +53,7 @@ export interface ObjectOf {
   Service: Service;
   Secret: Secret;
   ConfigMap: ConfigMap;
+  NetworkPolicy: NetworkPolicy;
   PersistentVolumeClaim: PersistentVolumeClaim;
   Job: Job;
   Deployment: Deployment;
@@ -72,6 +74,7 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   Service: ["/api/v1", "services"],
   Secret: ["/api/v1", "secrets"],
   ConfigMap: ["/api/v1", "configmaps"],
+  NetworkPolicy: ["/apis/networking.k8s.io/v1", "networkpolicies"],
   PersistentVolumeClaim: ["/api/v1", "persistentvolumeclaims"],
   Job: ["/apis/batch/v1", "jobs"],
   Deployment: ["/apis/apps/v1", "deployments"],

@@ -42,6 +42,7 @@ const openKinds: readonly ObjectKind[] = [
   "Event",
   "Job",
   "MlflowServer",
+  "NetworkPolicy",
   "PersistentVolumeClaim",
   "Pod",
   "ReplicaSet",

@@ -141,6 +141,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     const counts: Record<string, Count> = {};
     for (const [kind, name] of [
       ["ServiceAccount", "mlflow"],
+      ["NetworkPolicy", "mlflow"],
       ["Service", "mlflow"],
       ["ConfigMap", "mlflow-migrate"],
       ["Secret", "mlflow-auth"],
@@ -187,6 +188,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     const stage = await running(context);
     for (const [kind, name] of [
       ["ServiceAccount", "mlflow"],
+      ["NetworkPolicy", "mlflow"],
       ["Service", "mlflow"],
       ["ConfigMap", "mlflow-migrate"],
       ["Secret", "mlflow-auth"],

@@ -36,12 +36,14 @@ const contents: Readonly<Partial<Record<ObjectKind, object>>> = {
   Job: { spec: { suspend: true, template: podTemplate } },
   Secret: { stringData: { username: "somebody", password: "somebody else's password" } },
   ConfigMap: { data: { a: "b" } },
+  NetworkPolicy: { spec: { podSelector: { matchLabels: { app: "foreign" } } } },
 };
 
 /** Every name that a server takes, but for that of its Job, which nobody knows beforehand. */
 const names: readonly (readonly [ObjectKind, suffix: string])[] = [
   ["ServiceAccount", ""],
   ["Service", ""],
+  ["NetworkPolicy", ""],
   ["PersistentVolumeClaim", ""],
   ["ConfigMap", "-migrate"],
   ["Secret", "-admin"],

@@ -1,0 +1,38 @@
+import { authenticationOf } from "./authentication/index.ts";
+import type { Inputs } from "./inputs.ts";
+import { issuersOf } from "./proxy/issuers.ts";
+
+/** The Service of the API server, and where it leads to. */
+const apiServerPorts = [443, 6443];
+
+/** The TCP ports of what a server's spec has it call, by the addresses that stand there. */
+export function egressPorts(inputs: Inputs): number[] {
+  const { backendStore, authentication, artifactStore, proxy } = inputs.server.spec;
+  const { users } = authenticationOf(inputs);
+  const databases = [backendStore.postgresql, users?.postgresql].flatMap((database) =>
+    database === undefined ? [] : [database.port ?? 5432],
+  );
+  const { s3 } = artifactStore;
+  const urls = [
+    ...(s3 === undefined ? [] : [s3.endpointUrl ?? "https://s3"]),
+    ...(authentication.ldap === undefined ? [] : [authentication.ldap.url]),
+    ...issuersOf(inputs).map(({ discovery, issuer }) => discovery ?? issuer),
+    ...(proxy?.session?.redis === undefined ? [] : [proxy.session.redis.url]),
+  ];
+  const asksApiServer = authentication.kubernetes !== undefined || proxy?.acceptServiceAccountTokens !== undefined;
+  return [...databases, ...urls.map(portOf), ...(asksApiServer ? apiServerPorts : [])];
+}
+
+const defaultPorts: Readonly<Record<string, number>> = {
+  "http:": 80,
+  "https:": 443,
+  "ldap:": 389,
+  "ldaps:": 636,
+  "redis:": 6379,
+  "rediss:": 6379,
+};
+
+function portOf(url: string): number {
+  const { protocol, port } = new URL(url);
+  return port === "" ? (defaultPorts[protocol] ?? 443) : Number(port);
+}

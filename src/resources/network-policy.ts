@@ -1,0 +1,50 @@
+import type { V1NetworkPolicyEgressRule } from "@kubernetes/client-node";
+import type { IngressRule, NetworkPolicy } from "../kube/manifests.ts";
+import { label } from "../kube/names.ts";
+import { egressPorts } from "./egress-ports.ts";
+import type { Inputs } from "./inputs.ts";
+import { ownedMetadata } from "./metadata.ts";
+import { objectNames, port, proxyPort } from "./names.ts";
+
+/** HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled; nothing else listens there. */
+const hbonePort = 15_008;
+
+/** From where Istio's ambient mesh lets the kubelet's probes come. */
+const ambientProbes = "169.254.7.127/32";
+
+/** The pods of a server, those of its migration too, are reached at the door and at no other port. */
+export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
+  const { server } = inputs;
+  const { enabled = true, egress } = server.spec.networkPolicy ?? {};
+  if (!enabled) return undefined;
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: ownedMetadata(server, objectNames.networkPolicy(server.metadata.name)),
+    spec: {
+      podSelector: { matchLabels: { [label.server]: server.metadata.name } },
+      policyTypes: egress === undefined ? ["Ingress"] : ["Ingress", "Egress"],
+      ingress: ingress(inputs),
+      ...(egress !== undefined && { egress: outgoing(inputs, egress.ports) }),
+    },
+  };
+}
+
+/** No entry is nobody, while an entry without `from`, or with an empty one, is everybody. */
+function ingress({ server }: Inputs): IngressRule[] {
+  const { from } = server.spec.networkPolicy ?? {};
+  const door = server.spec.proxy === undefined ? port : proxyPort;
+  const ports = [door, hbonePort].map((each) => ({ port: each, protocol: "TCP" }));
+  if (from === undefined) return [{ ports }];
+  const probes = { ports: [{ port: door, protocol: "TCP" }], from: [{ ipBlock: { cidr: ambientProbes } }] };
+  return from.length === 0 ? [probes] : [{ ports, from: [...from] }, probes];
+}
+
+function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPolicyEgressRule[] {
+  const dns = ["UDP", "TCP"].map((protocol) => ({ port: 53, protocol }));
+  const ports = [...new Set([...egressPorts(inputs), ...further])].sort((one, other) => one - other);
+  return [
+    { ports: dns },
+    ...(ports.length === 0 ? [] : [{ ports: ports.map((each) => ({ port: each, protocol: "TCP" })) }]),
+  ];
+}

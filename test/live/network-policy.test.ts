@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { imageReference, testedVersion } from "./live-cluster.ts";
+import { addressOf, liveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+import { startPostgresql } from "./postgresql-server.ts";
+import { logRun } from "./tracked-run.ts";
+import { webPod } from "./web-pod.ts";
+
+const name = "fenced";
+
+test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (context) => {
+  const scene = await liveScene(context);
+  await imageReference(scene.cluster, "busybox");
+  const postgresql = await startPostgresql(scene);
+  for (const pod of ["friend", "stranger"]) await scene.objects.create("Pod", webPod(pod));
+  await scene.apply({
+    metadata: { name },
+    spec: {
+      version: testedVersion,
+      backendStore: { postgresql: postgresql.database("mlflow") },
+      artifactStore: { persistentVolume: {} },
+      authentication: { basic: {} },
+      networkPolicy: { egress: {} },
+    },
+  });
+  await scene.ready(name);
+  const service = await addressOf(scene.objects, name);
+  const [server] = await scene.pods(name);
+  assert.ok(server?.status?.podIP !== undefined);
+  /** Whether a pod gets an answer by HTTP from there. */
+  const reaches = async (pod: string, address: string, port: number) => {
+    const ask = `printf 'GET /health HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 3 ${address} ${port}`;
+    return (await scene.inPod(pod, ["busybox", "sh", "-c", ask]).catch(() => "")).startsWith("HTTP/1");
+  };
+  /** Whether the server opens a connection. */
+  const connects = async (host: string, port: number) => {
+    const program = `import socket; socket.create_connection(("${host}", ${port}), 3)`;
+    return scene.inPod(server.metadata.name, ["python", "-c", program]).then(
+      () => true,
+      () => false,
+    );
+  };
+
+  await context.test("MLflow works with its database, behind the policy", async () => {
+    await logRun(await scene.asAdmin(name));
+  });
+
+  const from = [{ podSelector: { matchLabels: { app: "friend" } } }];
+  await patiently(async () => assert.ok(await reaches("stranger", service, 5000), "the door is shut"), 60);
+  await scene.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from } } });
+  await patiently(async () => {
+    assert.ok(!(await reaches("stranger", service, 5000)), "a stranger is let in");
+    assert.ok(await reaches("friend", service, 5000), "a friend is shut out");
+  }, 60);
+
+  await context.test(
+    "who is named reaches the door, by the Service and by the pod's address, and nobody else",
+    async () => {
+      for (const address of [service, server.status?.podIP ?? ""]) {
+        assert.ok(await reaches("friend", address, 5000), `a friend is shut out at ${address}`);
+        assert.ok(!(await reaches("stranger", address, 5000)), `a stranger is let in at ${address}`);
+      }
+    },
+  );
+
+  await context.test("no other port of the pod is reached, though something listens there", async () => {
+    const listen =
+      "import http.server, os, sys\nif os.fork(): sys.exit()\nos.setsid()\n[os.close(fd) for fd in (0, 1, 2)]\n" +
+      'http.server.HTTPServer(("0.0.0.0", 8000), type("H", (http.server.BaseHTTPRequestHandler,), {"do_GET": lambda h: (h.send_response(200), h.end_headers()), "log_message": lambda *a: None})).serve_forever()';
+    await scene.inPod(server.metadata.name, ["python", "-c", listen]);
+    const own = 'import urllib.request as r; r.urlopen("http://127.0.0.1:8000", timeout=3)';
+    await patiently(() => scene.inPod(server.metadata.name, ["python", "-c", own]), 30);
+    assert.ok(!(await reaches("friend", server.status?.podIP ?? "", 8000)));
+  });
+
+  await context.test("it calls names and its database, and no port that the spec does not name", async () => {
+    const friend = (await scene.objects.the("Pod", "friend")).status?.podIP ?? "";
+    assert.ok(await reaches("stranger", friend, 8080), "nobody serves there");
+    assert.ok(!(await connects(friend, 8080)));
+    assert.ok(await connects(`postgresql.${scene.namespace}`, 5432));
+  });
+
+  await context.test("an empty list is nobody, and no policy is everybody", async () => {
+    await scene.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from: [], egress: null } } });
+    await patiently(async () => assert.ok(!(await reaches("friend", service, 5000)), "a friend is still let in"), 60);
+    await patiently(
+      async () => assert.ok(await connects((await scene.objects.the("Pod", "friend")).status?.podIP ?? "", 8080)),
+      60,
+    );
+    await scene.objects.patch("MlflowServer", name, { spec: { networkPolicy: null } });
+    await patiently(
+      async () => assert.ok(await reaches("stranger", service, 5000), "a stranger is still shut out"),
+      60,
+    );
+    await scene.ready(name);
+  });
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { egressPorts } from "../../src/resources/egress-ports.ts";
+import { all, inputs, postgresql, server } from "../support/fixtures.ts";
+
+const proxy = { issuerUrl: "https://dex.example.com:5554/dex", clientId: "mlflow" };
+
+function policyOf(spec: Partial<MlflowServerSpec>) {
+  const found = all(inputs(server(spec))).find((manifest) => manifest.kind === "NetworkPolicy");
+  return found?.kind === "NetworkPolicy" ? found.spec : undefined;
+}
+
+describe("who may call a server", () => {
+  test("by default everybody, at the door and at no other port", () => {
+    assert.deepEqual(policyOf({})?.ingress, [
+      {
+        ports: [
+          { port: 5000, protocol: "TCP" },
+          { port: 15008, protocol: "TCP" },
+        ],
+      },
+    ]);
+    assert.equal(policyOf({ authentication: { disabled: {} }, proxy })?.ingress?.[0]?.ports?.[0]?.port, 4180);
+  });
+
+  test("nobody means nobody, though an empty list means everybody to Kubernetes", () => {
+    const open = policyOf({ networkPolicy: { from: [] } })?.ingress?.filter(
+      ({ from = [] }) => from.length === 0 || from.some(({ ipBlock }) => ipBlock?.cidr !== "169.254.7.127/32"),
+    );
+    assert.deepEqual(open, []);
+  });
+
+  test("who is named, and the kubelet's probes where they come through a mesh", () => {
+    const from = [{ namespaceSelector: { matchLabels: { team: "b" } } }];
+    const [named, probes] = policyOf({ networkPolicy: { from } })?.ingress ?? [];
+    assert.deepEqual(named?.from, from);
+    assert.deepEqual(probes?.from, [{ ipBlock: { cidr: "169.254.7.127/32" } }]);
+  });
+
+  test("the policy is for all pods of the server, and goes when it is not wanted", () => {
+    assert.deepEqual(policyOf({})?.podSelector, { matchLabels: { "mlflow-operator.dev/server": "demo" } });
+    assert.equal(policyOf({ networkPolicy: { enabled: false } }), undefined);
+  });
+});
+
+describe("whom a server may call", () => {
+  test("anybody, unless that is restricted", () => {
+    assert.deepEqual(policyOf({})?.policyTypes, ["Ingress"]);
+  });
+
+  test("DNS, and the ports that the spec names, each once", () => {
+    const { egress, policyTypes } =
+      policyOf({ networkPolicy: { egress: { ports: [5432, 3128] } }, backendStore: { postgresql } }) ?? {};
+    assert.deepEqual(policyTypes, ["Ingress", "Egress"]);
+    assert.deepEqual(
+      egress?.map(({ ports }) => ports?.map(({ port, protocol }) => `${protocol}/${port}`)),
+      [
+        ["UDP/53", "TCP/53"],
+        ["TCP/3128", "TCP/5432"],
+      ],
+    );
+    assert.equal(policyOf({ networkPolicy: { egress: {} } })?.egress?.length, 1, "an entry without ports is any port");
+  });
+
+  const portsOf = (spec: Partial<MlflowServerSpec>) => egressPorts(inputs(server(spec)));
+  const groups = { filter: "(member=%s)", admin: "cn=a", user: "cn=u" };
+
+  test("databases, artifact stores, directories, issuers, Redis and the API server", () => {
+    assert.deepEqual(portsOf({}), []);
+    assert.deepEqual(portsOf({ backendStore: { postgresql: { ...postgresql, port: 6432 } } }), [6432]);
+    assert.deepEqual(portsOf({ authentication: { basic: { database: { postgresql } } } }), [5432]);
+    assert.deepEqual(portsOf({ artifactStore: { s3: { bucket: "models" } } }), [443]);
+    assert.deepEqual(
+      portsOf({ artifactStore: { s3: { bucket: "models", endpointUrl: "http://minio:9000" } } }),
+      [9000],
+    );
+    const userBind = "uid=%s,dc=test";
+    assert.deepEqual(portsOf({ authentication: { ldap: { url: "ldaps://ldap", userBind, groups } } }), [636]);
+    assert.deepEqual(portsOf({ authentication: { disabled: {} }, proxy }), [5554]);
+    const session = { redis: { url: "rediss://redis" } };
+    assert.deepEqual(portsOf({ authentication: { disabled: {} }, proxy: { ...proxy, session } }), [5554, 6379]);
+    assert.deepEqual(portsOf({ authentication: { kubernetes: {} } }), [443, 6443]);
+  });
+});
