@@ -7,6 +7,7 @@ import { validate } from "../../src/api/validation.ts";
 import { rendered } from "../../src/cli/render.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
 import { serverRoles } from "../../src/kube/server-roles.ts";
+import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import { reference } from "./reference.ts";
 
 /** A file that is made from the source. */
@@ -91,6 +92,10 @@ export function generatedFiles(): GeneratedFile[] {
     { path: "charts/mlflow-operator/files/role.yaml", content: yaml(namespacedRole("")) },
     { path: "charts/mlflow-operator/files/server-roles.yaml", content: yaml({ roles: serverRoles() }) },
     { path: "charts/mlflow-operator/files/leader-election-role.yaml", content: yaml(leaderElectionRole("")) },
+    ...workspaceRoleNames.map(workspaceClusterRole).map((role) => ({
+      path: `charts/mlflow-operator/files/workspace-roles/${role.metadata.name}.yaml`,
+      content: yaml(role),
+    })),
     // What the chart makes of itself needs Helm, and is made apart: npm run generate:chart.
     {
       path: "config/install.yaml",
