@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dump, loadAll } from "js-yaml";
-import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
+import { definitions } from "../../src/api/definitions.ts";
 import { defaultProxyImage } from "../../src/api/proxy-version.ts";
 import { validate } from "../../src/api/validation.ts";
 import { rendered } from "../../src/cli/render.ts";
@@ -81,13 +81,16 @@ function programTexts(folder: string): GeneratedFile {
 
 /** All files that are made from the source. */
 export function generatedFiles(): GeneratedFile[] {
-  const definition = yaml(customResourceDefinition());
+  const crds = definitions().map((definition) => ({
+    file: `${definition.spec.names.plural}.yaml`,
+    content: yaml(definition),
+  }));
   return [
     ...programFolders.map(programTexts),
-    { path: "crds/mlflowservers.yaml", content: definition },
     // kustomize reads nothing above its folder, and kubectl apply -f crds/ takes every YAML file for a manifest.
-    { path: "config/crd/mlflowservers.yaml", content: definition },
-    { path: "charts/mlflow-operator/files/crds/mlflowservers.yaml", content: definition },
+    ...["crds", "config/crd", "charts/mlflow-operator/files/crds"].flatMap((folder) =>
+      crds.map(({ file, content }) => ({ path: `${folder}/${file}`, content })),
+    ),
     { path: "charts/mlflow-operator/files/cluster-role.yaml", content: yaml(clusterRole()) },
     { path: "charts/mlflow-operator/files/role.yaml", content: yaml(namespacedRole("")) },
     { path: "charts/mlflow-operator/files/server-roles.yaml", content: yaml({ roles: serverRoles() }) },
@@ -99,7 +102,7 @@ export function generatedFiles(): GeneratedFile[] {
     // What the chart makes of itself needs Helm, and is made apart: npm run generate:chart.
     {
       path: "config/install.yaml",
-      content: `${readFileSync(join(root, "config/base/operator.yaml"), "utf8")}---\n${definition}`,
+      content: `${readFileSync(join(root, "config/base/operator.yaml"), "utf8")}${crds.map(({ content }) => `---\n${content}`).join("")}`,
     },
     { path: "docs/reference.md", content: reference() },
     ...goldens(),

@@ -6,6 +6,7 @@ import type {
   V1ResourceQuotaStatus,
 } from "@kubernetes/client-node";
 import type { MlflowServer } from "../../src/api/server.ts";
+import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type {
   ClusterRoleBinding,
   ConfigMap,
@@ -48,6 +49,7 @@ export interface Lease extends KubeObject {
 /** The kinds that the tests look at, by name. */
 export interface ObjectOf {
   MlflowServer: MlflowServer;
+  MlflowWorkspaceAccess: MlflowWorkspaceAccess;
   ServiceAccount: ServiceAccount;
   Service: Service;
   Secret: Secret;
@@ -68,6 +70,7 @@ export type ObjectKind = keyof ObjectOf;
 
 const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string]>> = {
   MlflowServer: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowservers"],
+  MlflowWorkspaceAccess: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowworkspaceaccesses"],
   ServiceAccount: ["/api/v1", "serviceaccounts"],
   Service: ["/api/v1", "services"],
   Secret: ["/api/v1", "secrets"],
