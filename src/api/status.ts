@@ -34,6 +34,13 @@ export const mlflowServerStatus = z
       .exactOptional(),
     replicas: count("Number of pods that there are.").exactOptional(),
     readyReplicas: count("Number of pods that are ready.").exactOptional(),
+    workspaces: z
+      .strictObject({
+        ready: count("Namespaces that have what is granted in them."),
+        total: count("Namespaces that are workspaces of the server, or are named by a grant of it."),
+      })
+      .meta({ description: "How many namespaces are workspaces." })
+      .exactOptional(),
     selector: z
       .string()
       .max(1024)
