@@ -156,7 +156,13 @@ export function caches(options: CachesOptions): Caches {
     owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
     secrets,
     configMaps,
-    reported: (server) => serversOf(server.metadata.namespace)?.wrote(trimmed(server), false),
+    reported: (server) => {
+      const { namespace = "", name } = server.metadata;
+      const before = serversOf(namespace)?.get({ namespace, name });
+      serversOf(namespace)?.wrote(trimmed(server), false);
+      // The watch will tell it as nothing new.
+      if (isOtherServer(server, before)) workspaces.touched(server);
+    },
     reportedAccess: (access) => workspaces.accesses.wrote(trimmed(access), false),
     wrote: (object, created) => {
       // The watch would never tell of it, and what it does not tell is never removed.

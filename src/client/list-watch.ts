@@ -156,7 +156,7 @@ export function listWatch<T extends KubeObject>(
 
   /** Items of a list do not say what they are. */
   function received(object: T): T {
-    if (isPartial) {
+    if (resource.isMetadataOnly) {
       // It calls itself PartialObjectMetadata.
       object.apiVersion = resource.apiVersion;
       object.kind = resource.kind;

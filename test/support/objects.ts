@@ -15,6 +15,7 @@ import type {
   Namespace,
   PersistentVolumeClaim,
   Pod,
+  RoleBinding,
   Secret,
   Service,
   ServiceAccount,
@@ -63,6 +64,7 @@ export interface ObjectOf {
   Event: RecordedEvent;
   Lease: Lease;
   ClusterRoleBinding: ClusterRoleBinding;
+  RoleBinding: RoleBinding;
   Namespace: Namespace;
 }
 
@@ -84,6 +86,7 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   Event: ["/apis/events.k8s.io/v1", "events"],
   Lease: ["/apis/coordination.k8s.io/v1", "leases"],
   ClusterRoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"],
+  RoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "rolebindings"],
   Namespace: ["/api/v1", "namespaces"],
 };
 

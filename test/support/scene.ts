@@ -124,8 +124,8 @@ export function mustNotBeForbidden({ user }: OperatorIdentity): void {
 }
 
 /** Calls of all operators of this file that were refused for want of rights. */
-export async function forbidden(): Promise<readonly string[]> {
-  const calls = await auditLog(await sharedControlPlane()).calls({ since: (await began) ?? 0 });
+export async function forbidden(cluster?: ClusterAccess): Promise<readonly string[]> {
+  const calls = await auditLog(cluster ?? (await sharedControlPlane())).calls({ since: (await began) ?? 0 });
   return calls.filter(({ user, code }) => code === 403 && users.has(user)).map(({ verb, uri }) => `${verb} ${uri}`);
 }
 
