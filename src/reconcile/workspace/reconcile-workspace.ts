@@ -1,16 +1,12 @@
-import type { MlflowServer } from "../../api/server.ts";
-import { finalizer, label } from "../../kube/names.ts";
+import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
-import { clientConfigMap } from "../../resources/workspace/client-config-map.ts";
-import { type Contradiction, grantsIn, subjectKey } from "../../resources/workspace/grant.ts";
-import { roleBindings } from "../../resources/workspace/role-bindings.ts";
-import { serversOf, type Workspace } from "../../resources/workspace/workspace.ts";
+import { type Contradiction, subjectKey } from "../../resources/workspace/grant.ts";
 import type { Cause } from "../finding.ts";
 import { refusal } from "../refusal.ts";
 import { reportAccesses } from "./access-status.ts";
 import { commit, type WorkspaceObstacle } from "./commit.ts";
-import { stepsFor } from "./steps.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
+import { type WorkspacePlan, workspacePlan } from "./workspace-plan.ts";
 
 /** How a namespace stands to each server that has it as a workspace (as `keyText`): in order, or what is the matter. */
 export type WorkspaceState = ReadonlyMap<string, Cause | "ready">;
@@ -30,60 +26,38 @@ const obstacleRetrySeconds = 30;
 /** The longest wait for the end of a grant: timers take no more than some weeks. */
 const longestSeconds = 24 * 3600;
 
-/**
- * One pass over one namespace: nothing is granted in it without its consent, and what was granted goes with that. Throws what
- * shall be tried again.
- */
+/** One pass over one namespace: read, decide, write, tell. Throws what shall be tried again. */
 export async function reconcileWorkspace(cluster: WorkspaceCluster, name: string, now: Date): Promise<WorkspacePass> {
   const namespace = cluster.namespace(name);
   const accesses = cluster.accesses(name);
-  // The namespace takes all with it, and nothing can be created any more.
-  if (namespace?.metadata.deletionTimestamp !== undefined) return { state: new Map(), wrote: [] };
-  const host = namespace?.metadata.labels?.[label.workspaceOf];
-  const claiming = namespace === undefined || host === undefined ? [] : serversOf(namespace, cluster.servers(host));
-  // What cannot be released is not granted: the finalizer comes first.
-  const servers = claiming.filter(isHeld);
-  const workspace = namespace && { namespace, servers, accesses, now };
-  const { contradictions } = workspace ? grantsIn(workspace) : { contradictions: [] };
-  const wanted = workspace ? wantedIn(workspace) : [];
-  const granted = cluster.granted(name);
-  const waits = claiming.filter((server) => !isHeld(server) && !isGoing(server));
-  const steps = stepsFor(wanted, granted, cluster.isOverruled);
+  const plan = workspacePlan({
+    namespace,
+    servers: cluster.servers(namespace?.metadata.labels?.[label.workspaceOf] ?? ""),
+    accesses,
+    granted: cluster.granted(name),
+    isOverruled: cluster.isOverruled,
+    now,
+  });
+  const { steps, servers, waits } = plan;
   const wrote = [...new Set(steps.map((step) => ownerOf(step.do === "create" ? step.manifest : step.live)))];
   try {
     const obstacles = await commit(cluster, steps);
-    await reportAccesses(cluster, { namespace, servers, waits, accesses, obstacles, now });
+    if (namespace?.metadata.deletionTimestamp === undefined)
+      await reportAccesses(cluster, { namespace, servers, waits, accesses, obstacles, now });
     const seconds = againIn(accesses, obstacles, now);
     return {
-      state: stateOf({ servers, waits, contradictions, obstacles }),
+      state: stateOf({ ...plan, obstacles }),
       wrote,
       ...(seconds !== undefined && { againInSeconds: seconds }),
     };
   } catch (error) {
     const cause = refusal(error);
     if (cause === undefined) throw error;
-    return { state: new Map(claiming.map((server) => [textOf(server), cause])), wrote, failure: error };
+    return { state: new Map(servers.map((server) => [textOf(server), cause])), wrote, failure: error };
   }
 }
 
-/** All that shall be in a workspace. */
-export function wantedIn(workspace: Workspace): WorkspaceObject[] {
-  const bindings = roleBindings(workspace.namespace.metadata.name, grantsIn(workspace).inForce);
-  return [...bindings, ...[clientConfigMap(workspace)].filter((each) => each !== undefined)];
-}
-
-function isHeld(server: MlflowServer): boolean {
-  return !isGoing(server) && server.metadata.finalizers?.includes(finalizer) === true;
-}
-
-function isGoing({ metadata }: MlflowServer): boolean {
-  return metadata.deletionTimestamp !== undefined;
-}
-
-interface Verdicts {
-  readonly servers: readonly MlflowServer[];
-  readonly waits: readonly MlflowServer[];
-  readonly contradictions: readonly Contradiction[];
+interface Verdicts extends Omit<WorkspacePlan, "steps"> {
   readonly obstacles: readonly WorkspaceObstacle[];
 }
 
