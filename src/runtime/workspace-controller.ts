@@ -61,7 +61,9 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     const before = states.get(namespace);
     if (state.size === 0) states.delete(namespace);
     else states.set(namespace, state);
-    for (const server of new Set([...wrote, ...different(before, state)])) tell(server);
+    // A server that was told while this namespace was being looked at has not heard how it stands.
+    const unsure = [...state.keys()].filter((server) => summaries.get(server)?.summary?.isPartial);
+    for (const server of new Set([...wrote, ...different(before, state), ...unsure])) tell(server);
     if (failure !== undefined) throw failure;
     metrics().workspacePasses.inc({ result: "done" });
     return againInSeconds;
