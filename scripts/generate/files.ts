@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { dump, loadAll } from "js-yaml";
 import { definitions } from "../../src/api/definitions.ts";
 import { defaultProxyImage } from "../../src/api/proxy-version.ts";
-import { validate } from "../../src/api/validation.ts";
-import { rendered } from "../../src/cli/render.ts";
+import { validate, validateAccess } from "../../src/api/validation.ts";
+import { rendered, renderedWorkspaces } from "../../src/cli/render.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
 import { serverRoles } from "../../src/kube/server-roles.ts";
 import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
@@ -34,7 +34,9 @@ function goldens(): GeneratedFile[] {
     const documents: unknown[] = loadAll(readFileSync(join(root, "examples", file), "utf8"));
     const servers = documents.map(validate).flatMap((result) => ("server" in result ? [result.server] : []));
     if (servers.length === 0) throw new Error(`examples/${file} has no MlflowServer that the API would take.`);
-    const content = servers.map((server) => rendered(server, installation)).join("");
+    const accesses = documents.map(validateAccess).flatMap((result) => ("access" in result ? [result.access] : []));
+    const inWorkspaces = renderedWorkspaces({ servers, accesses, namespaces: [] }, new Date("2026-01-01T00:00:00Z"));
+    const content = servers.map((server) => rendered(server, installation)).join("") + inWorkspaces;
     const shortened = content
       .replace(
         /^( {2}(\w+\.py): \|\n)(?: {4}.*\n|\n)+/gm,

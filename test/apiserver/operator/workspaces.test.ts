@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { liveAccess } from "../../../src/cli/live-workspace.ts";
 import { label } from "../../../src/kube/names.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
@@ -196,6 +197,19 @@ describe("workspaces", { skip: onK3s() }, () => {
     const strange = { ...spec, serverRef: { ...serverRef, name: "none" } };
     await team.create("MlflowWorkspaceAccess", { metadata: { name: "strange" }, spec: strange });
     await accessSays(team, "strange", "WorkspaceNotServed");
+
+    const byHand = { apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "eve" };
+    await team.create("RoleBinding", {
+      metadata: { name: "by-hand" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "mlflow-workspace-viewer" },
+      subjects: [byHand],
+    });
+    const rows = await liveAccess(cluster.kubeconfigPath, team.namespace, "test", new Date());
+    assert.deepEqual(rows.map(({ subject, role, through }) => `${subject.name} ${role} ${through}`).sort(), [
+      `ada Editor MlflowWorkspaceAccess ${team.namespace}/guest`,
+      `eve Viewer RoleBinding ${team.namespace}/by-hand`,
+      `science Editor MlflowServer ${set.namespace}/mlflow, spec.workspaces.access[0]`,
+    ]);
 
     const soon = Date.now() + 4000;
     const expiresAt = new Date(soon).toISOString();
