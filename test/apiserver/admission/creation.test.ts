@@ -44,7 +44,12 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     });
   }
 
-  for (const { title, document, field, says } of [...wrongDocuments, ...wrongProxies, ...wrongExposures, ...wrongAccesses]) {
+  for (const { title, document, field, says } of [
+    ...wrongDocuments,
+    ...wrongProxies,
+    ...wrongExposures,
+    ...wrongAccesses,
+  ]) {
     test(`${title}: both refuse it, in the same words, with the remedy`, async () => {
       const problems = await refusedByBoth(cluster, document);
       const about = problems.filter((problem) => problem.startsWith(field === "" ? "unknown field" : `${field}: `));
