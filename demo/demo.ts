@@ -79,7 +79,7 @@ async function demo(): Promise<void> {
   const kubectl = kubectlOn(place);
   const hasNodes = JSON.parse(await kubectl(["get", "nodes", "-o", "json"])).items.length > 0;
   say("installing the CustomResourceDefinition (crds/)");
-  await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/mlflowservers.yaml"]);
+  await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/"]);
   await kubectl(["wait", "--for=condition=Established", "crd/mlflowservers.mlflow-operator.dev", "--timeout=30s"]);
   await freshNamespace(kubectl, namespace, say);
   const logPath = join(directory, "operator.log");

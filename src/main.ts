@@ -6,6 +6,8 @@ const help = `mlflow-operator ${version}: runs secured MLflow tracking servers o
 
   mlflow-operator run [options]      run the operator
   mlflow-operator render -f <file>   print what the operator would apply, without a cluster
+  mlflow-operator access -n <ns>     tell who has which role in a workspace, and through which grant
+  mlflow-operator who-can <verb> <resource> -n <ns>
   mlflow-operator version
 
 ${settingsHelp}`;
@@ -17,12 +19,13 @@ switch (command) {
     break;
   case "render": {
     const { render } = await import("./cli/render.ts");
-    const { text } = await import("node:stream/consumers");
-    process.exitCode = await render(args, {
-      stdin: () => text(process.stdin),
-      stdout: (output) => process.stdout.write(output),
-      stderr: (line) => console.error(line),
-    });
+    process.exitCode = await render(args, await streams());
+    break;
+  }
+  case "access":
+  case "who-can": {
+    const { access } = await import("./cli/access.ts");
+    process.exitCode = await access(command, args, await streams(), version, new Date());
     break;
   }
   case "version":
@@ -36,6 +39,16 @@ switch (command) {
   default:
     console.error(`mlflow-operator: there is no command ${command}.\n\n${help}`);
     process.exitCode = 2;
+}
+
+/** Those of this process. */
+async function streams() {
+  const { text } = await import("node:stream/consumers");
+  return {
+    stdin: () => text(process.stdin),
+    stdout: (output: string) => void process.stdout.write(output),
+    stderr: (line: string) => console.error(line),
+  };
 }
 
 /** Runs until a signal asks it to end (exit code 0), or until it cannot go on (1). */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
+import { serverDefinition } from "../../src/api/server-definition.ts";
 import { isKind, kinds, resourcePath } from "../../src/kube/kinds.ts";
 import { label } from "../../src/kube/names.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
@@ -17,7 +17,7 @@ const copyPrefix = "copy.";
 
 /** A server with all that it owns, to be copied. Call it once. */
 export async function template(cluster: ClusterAccess): Promise<readonly KubeObject[]> {
-  const { spec, metadata, ...definition } = customResourceDefinition();
+  const { spec, metadata, ...definition } = serverDefinition();
   const group = `${copyPrefix}${spec.group}`;
   await asked(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
     ...definition,

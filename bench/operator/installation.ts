@@ -2,7 +2,7 @@ import { cp, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
+import { definitions } from "../../src/api/definitions.ts";
 import { resourcePath } from "../../src/kube/kinds.ts";
 import { clusterRole, leaderElectionRole } from "../../src/kube/rbac.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
@@ -17,13 +17,14 @@ export const accounts = ["operator-a", "operator-b"] as const;
 /** As the audit log names a service account of the operator. */
 export const userOf = (account: string) => `system:serviceaccount:${home}:${account}`;
 
-/** The CRD, and service accounts with the generated roles and no other right. */
+/** The CRDs, and service accounts with the generated roles and no other right. */
 export async function install(cluster: ClusterAccess): Promise<void> {
   const rbac = "/apis/rbac.authorization.k8s.io/v1";
   const apiGroup = "rbac.authorization.k8s.io";
   const subjects = accounts.map((name) => ({ kind: "ServiceAccount", name, namespace: home }));
   const [everywhere, here] = [clusterRole(), leaderElectionRole(home)];
-  await asked(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", customResourceDefinition());
+  for (const definition of definitions())
+    await asked(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition);
   await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: home } });
   for (const name of accounts)
     await asked(cluster, "POST", `/api/v1/namespaces/${home}/serviceaccounts`, { metadata: { name } });

@@ -30,6 +30,8 @@ export interface OperatorProcessOptions {
   readonly server: string;
   readonly logPath: string;
   readonly inspect?: boolean;
+  /** Options of Node, such as those of the image. */
+  readonly node?: readonly string[];
 }
 
 /** Resolves when the operator's watches are synced. */
@@ -37,9 +39,9 @@ export async function operatorProcess(
   cluster: ClusterAccess,
   options: OperatorProcessOptions,
 ): Promise<OperatorProcess> {
-  const { bundle, account, server, logPath, inspect = false } = options;
+  const { bundle, account, server, logPath, inspect = false, node = [] } = options;
   const environment = await podEnvironment(cluster, home, account, server);
-  const args = [...(inspect ? ["--inspect=127.0.0.1:0"] : []), bundle, "run"];
+  const args = [...node, ...(inspect ? ["--inspect=127.0.0.1:0"] : []), bundle, "run"];
   const child = spawn(process.execPath, [...args, "--health-address", "127.0.0.1", "--health-port", "0"], {
     env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...environment },
     stdio: ["ignore", "pipe", "pipe"],

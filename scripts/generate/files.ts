@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dump, loadAll } from "js-yaml";
-import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
+import { definitions } from "../../src/api/definitions.ts";
 import { defaultProxyImage } from "../../src/api/proxy-version.ts";
-import { validate } from "../../src/api/validation.ts";
-import { rendered } from "../../src/cli/render.ts";
+import { validate, validateAccess } from "../../src/api/validation.ts";
+import { rendered, renderedWorkspaces } from "../../src/cli/render.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
 import { serverRoles } from "../../src/kube/server-roles.ts";
+import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import { reference } from "./reference.ts";
 
 /** A file that is made from the source. */
@@ -33,7 +34,9 @@ function goldens(): GeneratedFile[] {
     const documents: unknown[] = loadAll(readFileSync(join(root, "examples", file), "utf8"));
     const servers = documents.map(validate).flatMap((result) => ("server" in result ? [result.server] : []));
     if (servers.length === 0) throw new Error(`examples/${file} has no MlflowServer that the API would take.`);
-    const content = servers.map((server) => rendered(server, installation)).join("");
+    const accesses = documents.map(validateAccess).flatMap((result) => ("access" in result ? [result.access] : []));
+    const inWorkspaces = renderedWorkspaces({ servers, accesses, namespaces: [] }, new Date("2026-01-01T00:00:00Z"));
+    const content = servers.map((server) => rendered(server, installation)).join("") + inWorkspaces;
     const shortened = content
       .replace(
         /^( {2}(\w+\.py): \|\n)(?: {4}.*\n|\n)+/gm,
@@ -80,21 +83,28 @@ function programTexts(folder: string): GeneratedFile {
 
 /** All files that are made from the source. */
 export function generatedFiles(): GeneratedFile[] {
-  const definition = yaml(customResourceDefinition());
+  const crds = definitions().map((definition) => ({
+    file: `${definition.spec.names.plural}.yaml`,
+    content: yaml(definition),
+  }));
   return [
     ...programFolders.map(programTexts),
-    { path: "crds/mlflowservers.yaml", content: definition },
     // kustomize reads nothing above its folder, and kubectl apply -f crds/ takes every YAML file for a manifest.
-    { path: "config/crd/mlflowservers.yaml", content: definition },
-    { path: "charts/mlflow-operator/files/crds/mlflowservers.yaml", content: definition },
+    ...["crds", "config/crd", "charts/mlflow-operator/files/crds"].flatMap((folder) =>
+      crds.map(({ file, content }) => ({ path: `${folder}/${file}`, content })),
+    ),
     { path: "charts/mlflow-operator/files/cluster-role.yaml", content: yaml(clusterRole()) },
     { path: "charts/mlflow-operator/files/role.yaml", content: yaml(namespacedRole("")) },
     { path: "charts/mlflow-operator/files/server-roles.yaml", content: yaml({ roles: serverRoles() }) },
     { path: "charts/mlflow-operator/files/leader-election-role.yaml", content: yaml(leaderElectionRole("")) },
+    ...workspaceRoleNames.map(workspaceClusterRole).map((role) => ({
+      path: `charts/mlflow-operator/files/workspace-roles/${role.metadata.name}.yaml`,
+      content: yaml(role),
+    })),
     // What the chart makes of itself needs Helm, and is made apart: npm run generate:chart.
     {
       path: "config/install.yaml",
-      content: `${readFileSync(join(root, "config/base/operator.yaml"), "utf8")}---\n${definition}`,
+      content: `${readFileSync(join(root, "config/base/operator.yaml"), "utf8")}${crds.map(({ content }) => `---\n${content}`).join("")}`,
     },
     { path: "docs/reference.md", content: reference() },
     ...goldens(),

@@ -4,6 +4,7 @@ import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { apiVersion } from "../../src/api/server.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { unfitVersions, type VersionRow, versions } from "../../src/api/versions.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
 import { defaultOf, type Field, fieldsBelow, rulesOf, typeOf } from "./fields.ts";
 
 /** docs/reference.md: all fields, rules, conditions, reasons, reserved environment variables and versions. */
@@ -38,6 +39,7 @@ export function reference(): string {
         ...refusals([{ path: "", schema: field, required: false }, ...fieldsBelow(field)]),
       ]),
     ...section("status", fieldsBelow(status), [described(status)]),
+    ...accessSections(),
     "## Conditions",
     "",
     ...table(
@@ -79,6 +81,18 @@ export function reference(): string {
     .join("\n")
     .trimEnd()
     .concat("\n");
+}
+
+function accessSections(): string[] {
+  const schema = workspaceAccessSchema();
+  const spec = schema.properties?.["spec"] ?? { type: "object" };
+  const status = schema.properties?.["status"] ?? { type: "object" };
+  const head = `${described(schema)} Short name \`mlfa\`, category \`mlops\`. See [workspaces](workspaces.md).`;
+  return [
+    ...section("MlflowWorkspaceAccess: spec", fieldsBelow(spec), [head, described(spec)]),
+    ...refusals([{ path: "", schema: spec, required: true }, ...fieldsBelow(spec)]),
+    ...section("MlflowWorkspaceAccess: status", fieldsBelow(status), [described(status)]),
+  ];
 }
 
 function section(title: string, fields: readonly Field[], paragraphs: readonly string[]): string[] {

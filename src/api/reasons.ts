@@ -7,6 +7,8 @@ export const conditionTypes = {
   Stalled: "Somebody must do something; the message says what. What ran before still runs.",
   DatabaseReady: "The database answers and has the schema of this version.",
   Available: "At least one pod answers, of this spec or of an earlier one.",
+  WorkspacesReady:
+    "With `spec.workspaces`: what is granted is in force in all namespaces that the server has or names.",
 } as const;
 
 export type ConditionType = keyof typeof conditionTypes;
@@ -168,6 +170,17 @@ export const reasons = {
       "What the server needs beyond its own namespace waits until a namespace says that it may have it as a workspace.",
     remedy: "Label the namespace as the message says; that takes rights on Namespace objects.",
   },
+  WorkspacesReady: { meaning: "In all workspaces is what is granted there.", remedy: "" },
+  WorkspaceNotServed: {
+    meaning: "A grant is for a namespace that the server does not have as a workspace, though the namespace consents.",
+    remedy: "Mend the reference to the server, or have `spec.workspaces.selector` of the server choose the namespace.",
+  },
+  GrantsContradict: {
+    meaning: "Two servers give somebody different roles in one namespace; the older server's count.",
+    remedy: "Grant the same role, or narrow `spec.workspaces.selector` of one of them.",
+  },
+  Granted: { meaning: "The grant of a MlflowWorkspaceAccess is in force.", remedy: "" },
+  Expired: { meaning: "The time of the grant is over.", remedy: "Delete it, or set `spec.expiresAt` anew." },
   WorkspacesUnavailable: {
     meaning:
       "The operator works in some namespaces only, and has no right to give a server what reaches beyond its own.",

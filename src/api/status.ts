@@ -1,50 +1,13 @@
 import { z } from "zod";
-import type { Condition } from "../kube/conditions.ts";
-
-/** metav1.Condition, with its constraints. `observedGeneration` is required here, since the operator always sets it. */
-const condition: z.ZodType<Condition> = z
-  .strictObject({
-    type: z
-      .string()
-      .max(316)
-      .meta({ description: "What is said something of: Ready, Reconciling, Stalled, DatabaseReady or Available." }),
-    status: z.enum(["True", "False", "Unknown"]).meta({ description: "Whether it holds." }),
-    reason: z
-      .string()
-      .min(1)
-      .max(1024)
-      .regex(/^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/)
-      .meta({ description: "Why, as one word; the table of reasons says what to do." }),
-    message: z.string().max(32768).meta({ description: "Why, as a sentence, with the remedy." }),
-    observedGeneration: z
-      .int()
-      .min(0)
-      .max(Number.MAX_SAFE_INTEGER)
-      .meta({ description: "The metadata.generation of the spec that this was said of.", format: "int64" }),
-    lastTransitionTime: z.string().meta({ description: "When status last changed.", format: "date-time" }),
-  })
-  .meta({ description: "A condition (metav1.Condition)." });
+import { conditionList, observedGeneration } from "./condition-list.ts";
 
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
 /** What the operator reports. */
 export const mlflowServerStatus = z
   .strictObject({
-    observedGeneration: z
-      .int()
-      .min(0)
-      .max(Number.MAX_SAFE_INTEGER)
-      .meta({ description: "The metadata.generation of the spec that the status speaks of.", format: "int64" })
-      .exactOptional(),
-    conditions: z
-      .array(condition)
-      .max(32)
-      .meta({
-        description: "What holds and what does not. Wait for Ready.",
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-      })
-      .exactOptional(),
+    observedGeneration: observedGeneration.exactOptional(),
+    conditions: conditionList("Ready").exactOptional(),
     url: z.string().max(2048).meta({ description: "Where clients in the cluster find the server." }).exactOptional(),
     externalUrl: z
       .string()
@@ -71,6 +34,13 @@ export const mlflowServerStatus = z
       .exactOptional(),
     replicas: count("Number of pods that there are.").exactOptional(),
     readyReplicas: count("Number of pods that are ready.").exactOptional(),
+    workspaces: z
+      .strictObject({
+        ready: count("Namespaces that have what is granted in them."),
+        total: count("Namespaces that are workspaces of the server, or are named by a grant of it."),
+      })
+      .meta({ description: "How many namespaces are workspaces." })
+      .exactOptional(),
     selector: z
       .string()
       .max(1024)

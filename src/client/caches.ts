@@ -1,17 +1,18 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
 import type { ConfigMap, Namespace, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
-import { needsConsent } from "../resources/workspaces.ts";
+import { isGranted } from "../resources/workspace/ownership.ts";
 import { type ApiClient, find } from "./api-client.ts";
-import { consents } from "./consents.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
 import { type References, references } from "./references.ts";
 import type { Sink } from "./sink.ts";
 import { type Store, serverKeyOf, store } from "./store.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
 import { trimmed } from "./trimmed.ts";
+import { isOtherServer, type WorkspaceCache, workspaceCache } from "./workspace-cache.ts";
 
 export interface CachesOptions {
   readonly client: ApiClient;
@@ -19,6 +20,8 @@ export interface CachesOptions {
   readonly namespaces?: readonly string[] | undefined;
   /** Told of every change that can matter to a server: its own, of what belongs to it, of what its passes have read. */
   readonly onServer: (key: Key) => void;
+  /** Told of every change that can matter to what is in a workspace; never where not all namespaces are watched. */
+  readonly onWorkspace?: (namespace: string) => void;
   readonly observer?: ListWatchObserver;
   readonly timing?: ListWatchTiming;
 }
@@ -30,10 +33,15 @@ export interface Caches {
   owned(key: Key): Owned[];
   /** Namespaces that consent to be workspaces of servers in this one; none where not all namespaces are watched. */
   consenting(namespace: string): Namespace[];
+  /** What is in workspaces because of this server, but for what goes with its namespace. */
+  granted(key: Key): Owned[];
+  readonly workspaces: WorkspaceCache;
   readonly secrets: References<Secret>;
   readonly configMaps: References<ConfigMap>;
   /** Takes the API server's answer to a report, so that the next pass sees it before the watch tells. */
   reported(server: MlflowServer): void;
+  /** The same of a report to an access. */
+  reportedAccess(access: MlflowWorkspaceAccess): void;
   /** The same of an answer to a write. */
   wrote(object: Owned, created: boolean): void;
   /** Takes note that this very object is deleted. */
@@ -48,14 +56,16 @@ export interface Caches {
 const keptKinds = [...kindsWith("owned"), ...kindsWith("observed")];
 
 /** Starts the watches that the table of kinds asks for. They go on until they are stopped, whatever fails. */
-export function caches({ client, namespaces, onServer, observer, timing = defaultTiming }: CachesOptions): Caches {
+export function caches(options: CachesOptions): Caches {
+  const { client, namespaces, onServer, onWorkspace = () => undefined, observer, timing = defaultTiming } = options;
   const watches = new Map<string, ListWatch>();
   const servers = new Map<string, Store<MlflowServer>>();
   const kept = new Map<string, Store<Owned>>();
-  const consenting = consents((namespace) => {
-    for (const { metadata, spec } of serversOf(namespace)?.all() ?? []) {
-      if (metadata.namespace === namespace && needsConsent(spec)) onServer({ namespace, name: metadata.name });
-    }
+  const workspaces = workspaceCache({
+    servers: (namespace) => serversOf(namespace)?.inNamespace(namespace) ?? [],
+    configMap: (key) => keptOf("ConfigMap", key.namespace)?.get(key),
+    onServer,
+    onWorkspace,
   });
 
   /** The watch that tells of objects of a namespace: its own, or that of all. */
@@ -68,7 +78,8 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
     const { apiVersion, plural } = kinds[kind];
     const name = placeOf(sink.listing === undefined ? `referenced ${plural}` : plural, scope);
     const labelSelector = selector === undefined ? {} : { labelSelector: selector };
-    const resource = { name, path: resourcePath(kind, scope), apiVersion, kind, ...labelSelector };
+    const isMetadataOnly = kind === "Namespace" ? { isMetadataOnly: true as const } : {};
+    const resource = { name, path: resourcePath(kind, scope), apiVersion, kind, ...labelSelector, ...isMetadataOnly };
     watches.set(name, listWatch(client, resource, sink, observer, timing));
   }
 
@@ -81,6 +92,7 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
     const { namespace = "", name } = object.metadata;
     if (object.kind === "Secret") secrets.touched(namespace, name);
     if (object.kind === "ConfigMap") configMaps.touched(namespace, name);
+    if (isGranted(object) || (before !== undefined && isGranted(before))) onWorkspace(namespace);
   }
 
   function fetched<T extends Secret | ConfigMap>(kind: Kind) {
@@ -108,8 +120,12 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
   });
 
   for (const scope of namespaces ?? [undefined]) {
-    const ofServers = store<MlflowServer>((_change, { metadata }) =>
-      onServer({ namespace: metadata.namespace ?? "", name: metadata.name }),
+    const ofServers = store<MlflowServer>(
+      (change, server, before) => {
+        onServer({ namespace: server.metadata.namespace ?? "", name: server.metadata.name });
+        if (change === "deleted" || isOtherServer(server, before)) workspaces.touched(server);
+      },
+      { byNamespace: true },
     );
     servers.set(scope ?? "", ofServers);
     start("MlflowServer", scope, ofServers);
@@ -125,15 +141,29 @@ export function caches({ client, namespaces, onServer, observer, timing = defaul
     start("ConfigMap", scope, configMaps, foreign);
   }
 
-  if (namespaces === undefined) start("Namespace", undefined, consenting, label.workspaceOf);
+  if (namespaces === undefined) {
+    kept.set("RoleBinding", workspaces.bindings);
+    start("Namespace", undefined, workspaces.consenting, label.workspaceOf);
+    start("RoleBinding", undefined, workspaces.bindings, managedSelector);
+    start("MlflowWorkspaceAccess", undefined, workspaces.accesses);
+  }
 
   return {
-    consenting: consenting.of,
+    consenting: workspaces.consenting.of,
+    granted: workspaces.granted,
+    workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
     owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
     secrets,
     configMaps,
-    reported: (server) => serversOf(server.metadata.namespace)?.wrote(trimmed(server), false),
+    reported: (server) => {
+      const { namespace = "", name } = server.metadata;
+      const before = serversOf(namespace)?.get({ namespace, name });
+      serversOf(namespace)?.wrote(trimmed(server), false);
+      // The watch will tell it as nothing new.
+      if (isOtherServer(server, before)) workspaces.touched(server);
+    },
+    reportedAccess: (access) => workspaces.accesses.wrote(trimmed(access), false),
     wrote: (object, created) => {
       // The watch would never tell of it, and what it does not tell is never removed.
       if (object.metadata.labels?.[label.managedBy] !== manager) return;

@@ -1,11 +1,16 @@
+import type { MlflowServer } from "../api/server.ts";
 import { type Key, keyText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
+import type { WorkspaceState } from "../reconcile/workspace/reconcile-workspace.ts";
+import { summaryOf, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
+import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
-export interface ClusterOptions
-  extends CachesOptions,
-    Pick<WriterOptions, "instance" | "onEventLost" | "onOverruled"> {}
+export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "instance" | "onEventLost" | "onOverruled"> {
+  /** How the workspaces of a server are, as far as is known. */
+  readonly summaries?: (server: MlflowServer) => WorkspaceSummary | undefined;
+}
 
 /** The cluster as its watches and one API client see it. */
 export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "stop"> {
@@ -14,6 +19,12 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
    * pass fails, also of what earlier ones have.
    */
   pass<T>(key: Key, run: (cluster: Cluster) => Promise<T>): Promise<T>;
+  /** What passes over workspaces have. */
+  readonly workspaces: WorkspaceCluster;
+  /** All namespaces in which something may have to be done for workspaces. */
+  allWorkspaces(): Iterable<string>;
+  /** What is the case in all workspaces of a server that is there, from how passes have left each. */
+  summary(key: Key, state: (namespace: string) => WorkspaceState | undefined): WorkspaceSummary | undefined;
 }
 
 /** Starts the watches; passes may run once `synced` is true. */
@@ -21,10 +32,24 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
   const cache = caches(options);
   const writes = writer({ ...options, caches: cache });
   const { synced, states, stop } = cache;
+  const { consenting, accesses, grantedIn } = cache.workspaces;
   return {
     synced,
     states,
     stop,
+    workspaces: {
+      ...writes,
+      namespace: consenting.get,
+      servers: cache.workspaces.servers,
+      accesses: accesses.inNamespace,
+      granted: grantedIn,
+    },
+    allWorkspaces: cache.workspaces.all,
+    summary: (key, state) => {
+      const server = cache.server(key);
+      if (server?.spec.workspaces === undefined) return undefined;
+      return summaryOf(server, { consenting: consenting.of(key.namespace), namespace: consenting.get, state });
+    },
     pass: async (key, run) => {
       const secrets = new Set<string>();
       const configMaps = new Set<string>();
@@ -33,6 +58,8 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         server: cache.server,
         owned: cache.owned,
         consenting: cache.consenting,
+        granted: cache.granted,
+        workspaces: (server) => options.summaries?.(server),
         secret: (namespace, name) => {
           secrets.add(keyText({ namespace, name }));
           return cache.secrets.read(namespace, name, key);

@@ -31,3 +31,16 @@ function canonical(text: string): string {
   known.set(text, text);
   return text;
 }
+
+const wholes = new Map<string, object>();
+
+/** The first object or list that said the same. For what nobody changes: labels, subjects, references. */
+export function shared<T extends object>(value: T): T;
+export function shared(value: object): object {
+  const key = JSON.stringify(value);
+  const found = wholes.get(key);
+  if (found !== undefined) return found;
+  if (wholes.size >= most) wholes.clear();
+  wholes.set(key, value);
+  return value;
+}

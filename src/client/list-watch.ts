@@ -16,6 +16,8 @@ export interface Resource {
   readonly apiVersion: string;
   readonly kind: string;
   readonly labelSelector?: string;
+  /** Only metadata is sent, though it is kept: all that matters of such an object is in it. */
+  readonly isMetadataOnly?: true;
 }
 
 /** What metrics and logs want to know. */
@@ -77,6 +79,7 @@ export function listWatch<T extends KubeObject>(
   const stopping = new AbortController();
   const { signal } = stopping;
   const { path, labelSelector } = resource;
+  const isPartial = sink.listing === undefined || resource.isMetadataOnly === true;
   const { promise: synced, resolve: sync } = Promise.withResolvers<boolean>();
   let position: string | undefined;
   /** A list that has pages to come. */
@@ -95,7 +98,7 @@ export function listWatch<T extends KubeObject>(
         query: { labelSelector, limit: listing === undefined ? 1 : timing.pageSize, continue: begun.next },
         timeoutSeconds: 60,
         signal,
-        ...(listing === undefined ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
+        ...(isPartial ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
       });
       lastContact = Date.now();
       // All pages are of the moment of the first.
@@ -126,7 +129,7 @@ export function listWatch<T extends KubeObject>(
         labelSelector,
       },
       signal,
-      ...(sink.listing === undefined ? { accept: metadataOnly("PartialObjectMetadata") } : {}),
+      ...(isPartial ? { accept: metadataOnly("PartialObjectMetadata") } : {}),
     } as const;
     const opened = performance.now();
     await client.stream(call, timing.idleSeconds, receive);
@@ -153,6 +156,11 @@ export function listWatch<T extends KubeObject>(
 
   /** Items of a list do not say what they are. */
   function received(object: T): T {
+    if (resource.isMetadataOnly) {
+      // It calls itself PartialObjectMetadata.
+      object.apiVersion = resource.apiVersion;
+      object.kind = resource.kind;
+    }
     object.apiVersion ??= resource.apiVersion;
     object.kind ??= resource.kind;
     return sink.listing === undefined ? object : trimmed(object);

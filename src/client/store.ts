@@ -11,6 +11,8 @@ export interface Store<T extends KubeObject> extends Required<Omit<Sink<T>, "rel
   get(key: Key): T | undefined;
   /** Those labelled with the server of this key. */
   ofServer(key: Key): T[];
+  /** Those in a namespace; only where the store was made to tell. */
+  inNamespace(namespace: string): T[];
   all(): Iterable<T>;
   /**
    * Records the answer to a write of ours, so that a pass that starts before the watch tells of it sees it. The answer to
@@ -29,30 +31,48 @@ type Awaited =
   | { readonly gone: false; readonly version: number; readonly created: boolean }
   | { readonly gone: true; readonly uid: string | undefined };
 
-export function store<T extends KubeObject>(onChange: OnChange<T>): Store<T> {
+export function store<T extends KubeObject>(
+  onChange: OnChange<T>,
+  { byNamespace = false }: { readonly byNamespace?: boolean } = {},
+): Store<T> {
   const items = new Map<string, T>();
-  const byServer = new Map<string, Set<string>>();
+  /** By the server's `namespace/name`, and by `namespace/`. */
+  const index = new Map<string, Set<string>>();
   const awaited = new Map<string, Awaited>();
   /** The resource version up to which the watch has told all. */
   let position = Number.NaN;
 
+  const entriesOf = (object: T) => [
+    ...(serverOf(object) ?? []),
+    ...(byNamespace ? [keyText({ namespace: object.metadata.namespace ?? "", name: "" })] : []),
+  ];
+
   function put(id: string, object: T): void {
     const before = items.get(id);
-    if (before !== undefined && serverOf(before) !== serverOf(object)) unindex(id, before);
+    if (before !== undefined) unindex(id, before);
     items.set(id, object);
-    const server = serverOf(object);
-    if (server === undefined) return;
-    const ids = byServer.get(server);
-    if (ids === undefined) byServer.set(server, new Set([id]));
-    else ids.add(id);
+    for (const entry of entriesOf(object)) {
+      const ids = index.get(entry);
+      if (ids === undefined) index.set(entry, new Set([id]));
+      else ids.add(id);
+    }
   }
 
   function unindex(id: string, object: T): void {
-    const server = serverOf(object);
-    const ids = server === undefined ? undefined : byServer.get(server);
-    if (server === undefined || ids === undefined) return;
-    ids.delete(id);
-    if (ids.size === 0) byServer.delete(server);
+    for (const entry of entriesOf(object)) {
+      const ids = index.get(entry);
+      ids?.delete(id);
+      if (ids?.size === 0) index.delete(entry);
+    }
+  }
+
+  function indexed(entry: string): T[] {
+    const found: T[] = [];
+    for (const id of index.get(entry) ?? []) {
+      const object = items.get(id);
+      if (object !== undefined) found.push(object);
+    }
+    return found;
   }
 
   function take(id: string): T | undefined {
@@ -88,14 +108,8 @@ export function store<T extends KubeObject>(onChange: OnChange<T>): Store<T> {
 
   return {
     get: (key) => items.get(keyText(key)),
-    ofServer: (key) => {
-      const found: T[] = [];
-      for (const id of byServer.get(keyText(key)) ?? []) {
-        const object = items.get(id);
-        if (object !== undefined) found.push(object);
-      }
-      return found;
-    },
+    ofServer: (key) => indexed(keyText(key)),
+    inNamespace: (namespace) => indexed(keyText({ namespace, name: "" })),
     all: () => items.values(),
     wrote: (object, created) => {
       const id = idOf(object);
@@ -154,9 +168,9 @@ export function serverKeyOf({ kind, metadata }: KubeObject): Key | undefined {
   return { namespace: far ?? metadata.namespace ?? "", name };
 }
 
-function serverOf(object: KubeObject): string | undefined {
+function serverOf(object: KubeObject): [string] | undefined {
   const key = serverKeyOf(object);
-  return key === undefined ? undefined : keyText(key);
+  return key === undefined ? undefined : [keyText(key)];
 }
 
 /**

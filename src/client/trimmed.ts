@@ -1,5 +1,5 @@
 import type { FieldManager, KubeObject, ObjectMeta } from "../kube/object.ts";
-import { interned } from "./interned.ts";
+import { interned, shared } from "./interned.ts";
 
 /** kubectl's copy of the whole spec in an annotation. */
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -10,9 +10,29 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
  * is as large as all else.
  */
 export function trimmed<T extends KubeObject>(object: T): T {
+  if (object.kind === "Namespace" || object.kind === "RoleBinding") return ofWorkspaces(object);
   const metadata = trimmedMeta(object.metadata);
   if (object.kind !== "Pod") return interned({ ...object, metadata });
   return interned({ ...object, metadata, spec: trimmedPodSpec("spec" in object ? object.spec : undefined) });
+}
+
+/**
+ * There may be thousands, which are alike but for their names: only what passes look at is kept, and what is the same is held
+ * once. Nobody else's fields are in a RoleBinding of ours, so who manages which does not matter.
+ */
+function ofWorkspaces<T extends KubeObject>(object: T): T {
+  const { name, namespace, uid, resourceVersion, deletionTimestamp, labels } = object.metadata;
+  const metadata: ObjectMeta = {
+    name,
+    ...(namespace !== undefined && { namespace: interned(namespace) }),
+    ...(uid !== undefined && { uid }),
+    ...(resourceVersion !== undefined && { resourceVersion }),
+    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    ...(labels !== undefined && { labels: shared(labels) }),
+  };
+  const content = Object.entries(object).filter(([key]) => key !== "metadata");
+  const rest = content.map(([key, value]) => [key, typeof value === "object" ? shared(value) : value]);
+  return { ...object, ...Object.fromEntries(rest), metadata };
 }
 
 function trimmedMeta(metadata: ObjectMeta): ObjectMeta {

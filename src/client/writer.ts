@@ -1,10 +1,12 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { ApiError, isApiError } from "../kube/api-error.ts";
 import { isKind, resourcePath } from "../kube/kinds.ts";
 import type { Owned } from "../kube/manifests.ts";
 import { finalizer, manager } from "../kube/names.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
+import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import type { Caches } from "./caches.ts";
 import { event } from "./event.ts";
@@ -16,11 +18,12 @@ import { trimmed } from "./trimmed.ts";
 export type Writer = Pick<
   Cluster,
   "read" | "create" | "apply" | "isOverruled" | "delete" | "hold" | "letGo" | "report" | "notify"
->;
+> &
+  Pick<WorkspaceCluster, "mend" | "reportAccess">;
 
 export interface WriterOptions {
   readonly client: ApiClient;
-  readonly caches: Pick<Caches, "wrote" | "removed" | "reported">;
+  readonly caches: Pick<Caches, "wrote" | "removed" | "reported" | "reportedAccess">;
   /** Name of this operator among its replicas (the pod's), for events. */
   readonly instance: string;
   /** An event could not be recorded; nothing else comes of it. */
@@ -31,6 +34,7 @@ export interface WriterOptions {
 
 const fieldManager = manager;
 const applyPatch = "application/apply-patch+yaml";
+const mergePatch = "application/merge-patch+json";
 const jsonPatch = "application/json-patch+json";
 
 /** Whole objects travel; the answers are given to the caches. */
@@ -131,6 +135,37 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         if (!isApiError(error, 404) && !isApiError(error, 409)) throw error;
         caches.removed(object);
       }
+    },
+
+    mend: async (manifest, live) => {
+      const { uid } = live.metadata;
+      const content = manifest.kind === "RoleBinding" ? { subjects: manifest.subjects } : { data: manifest.data };
+      const mended = await client.request<Owned>({
+        method: "PATCH",
+        path: pathOf(manifest),
+        query: { fieldManager },
+        contentType: mergePatch,
+        body: { metadata: { uid, labels: manifest.metadata.labels }, ...content },
+      });
+      const path = overruled.note(manifest, mended);
+      if (path !== undefined) onOverruled?.(mended, path);
+      caches.wrote(mended, false);
+    },
+
+    reportAccess: async (access, status) => {
+      const { namespace, name, uid } = access.metadata;
+      const steps: JsonPatchStep[] = [
+        { op: "test", path: "/metadata/uid", value: uid },
+        { op: "add", path: "/status", value: status },
+      ];
+      const answer = await client.request<MlflowWorkspaceAccess>({
+        method: "PATCH",
+        path: resourcePath("MlflowWorkspaceAccess", namespace, name, "status"),
+        query: { fieldManager },
+        contentType: jsonPatch,
+        body: steps,
+      });
+      caches.reportedAccess(answer);
     },
 
     hold: async (server) => {

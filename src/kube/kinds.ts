@@ -15,18 +15,28 @@ export type RoleVerb = Verb | "bind";
  * - `observed`: comes of what we wrote; watched by our label, read only;
  * - `referenced`: may be named in a spec; watched as metadata only, its content read by name;
  * - `consenting`: says of itself whose workspace it is; watched by the label that says it, read only;
+ * - `granting`: says of itself who may do what in its namespace, which is a workspace;
+ * - `granted`: written by us in workspaces; watched whole, by our label;
  * - `runtime`: what a daemon needs for itself.
  * A kind may have several roles: our Secrets are owned, those of users are referenced.
  */
-export type Role = "reconciled" | "owned" | "observed" | "referenced" | "consenting" | "runtime";
+export type Role =
+  | "reconciled"
+  | "owned"
+  | "observed"
+  | "referenced"
+  | "consenting"
+  | "granting"
+  | "granted"
+  | "runtime";
 
 export interface KindRow {
   readonly apiVersion: string;
   readonly plural: string;
   readonly roles: readonly Role[];
   readonly verbs: readonly Verb[];
-  /** Not in a namespace: only an operator that watches all of them deals with it. */
-  readonly scope?: "Cluster";
+  /** Only an operator that watches all namespaces deals with it. Cluster: it is in none; Everywhere: it is in workspaces. */
+  readonly scope?: "Cluster" | "Everywhere";
   /** Objects of it may belong to a server of another namespace, which their labels name. No kind that holds what servers trust. */
   readonly isFarReaching?: true;
   /** Verbs that only an operator of all namespaces needs. */
@@ -74,6 +84,22 @@ export const kinds = {
     roles: ["consenting"],
     verbs: ["list", "watch"],
     scope: "Cluster",
+  },
+  RoleBinding: {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    plural: "rolebindings",
+    roles: ["granted"],
+    verbs: written,
+    scope: "Everywhere",
+    isFarReaching: true,
+  },
+  MlflowWorkspaceAccess: {
+    apiVersion: "mlflow-operator.dev/v1alpha1",
+    plural: "mlflowworkspaceaccesses",
+    roles: ["granting"],
+    verbs: ["list", "watch"],
+    scope: "Everywhere",
+    subresources: { status: ["patch"] },
   },
   Pod: { apiVersion: "v1", plural: "pods", roles: ["observed"], verbs: ["list", "watch"] },
   Event: { apiVersion: "events.k8s.io/v1", plural: "events", roles: ["runtime"], verbs: ["create", "patch"] },

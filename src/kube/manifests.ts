@@ -96,6 +96,14 @@ export interface ClusterRoleBinding extends KubeObject {
   subjects?: Subject[];
 }
 
+/** In a workspace: who may do what there, in MLflow. */
+export interface RoleBinding extends KubeObject {
+  apiVersion: "rbac.authorization.k8s.io/v1";
+  kind: "RoleBinding";
+  roleRef: RoleRef;
+  subjects?: Subject[];
+}
+
 /** Namespaces are never written by us, only read for their consent to be a workspace. */
 export interface Namespace extends KubeObject {
   apiVersion: "v1";
@@ -120,7 +128,8 @@ export type Manifest =
   | Job
   | Deployment
   | NetworkPolicy
-  | ClusterRoleBinding;
+  | ClusterRoleBinding
+  | RoleBinding;
 
 /** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */
 export type Owned = Manifest | Pod;

@@ -12,6 +12,8 @@ export const label = {
   server: `${group}/server`,
   /** The namespace of that MlflowServer, on what we write outside of it. */
   serverNamespace: `${group}/server-namespace`,
+  /** On the ConfigMap for clients in a workspace: the name of the MlflowServer, which is in another namespace. */
+  clientOf: `${group}/client-of`,
   /** On a Namespace, by its administrators: the namespace whose servers may have it as a workspace. */
   workspaceOf: `${group}/workspace-of`,
   /** Which part of a server a pod is: `server` or `migration`. */

@@ -1,6 +1,7 @@
 import { type KindRow, kinds, type RoleVerb } from "./kinds.ts";
 import { label, manager } from "./names.ts";
 import { serverRoles } from "./server-roles.ts";
+import { clusterRoleName, workspaceRoleNames } from "./workspace-roles.ts";
 
 /** A rule of a role: these verbs on these resources of this group. */
 export interface PolicyRule {
@@ -46,7 +47,7 @@ const mayBind: PolicyRule = {
   apiGroups: ["rbac.authorization.k8s.io"],
   resources: ["clusterroles"],
   verbs: ["bind"],
-  resourceNames: serverRoles().map(({ metadata }) => metadata.name),
+  resourceNames: [...serverRoles().map(({ metadata }) => metadata.name), ...workspaceRoleNames.map(clusterRoleName)],
 };
 
 /** All rights of an operator in one of the namespaces that it watches, where it does not watch all: what is in namespaces. */

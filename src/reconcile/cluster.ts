@@ -1,6 +1,7 @@
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { ConfigMap, Manifest, Namespace, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** Something a person should know, told once when it happens (events.k8s.io/v1). */
 export interface Notice {
@@ -29,6 +30,12 @@ export interface Cluster {
 
   /** The namespaces that consent to be workspaces of servers in this one. */
   consenting(namespace: string): readonly Namespace[];
+
+  /** How the server's workspaces are; undefined where that is not known yet. */
+  workspaces(server: MlflowServer): WorkspaceSummary | undefined;
+
+  /** What is in workspaces because of this server, and cannot go by an owner reference. */
+  granted(key: Key): readonly Owned[];
 
   /** The content of a Secret that a spec names, or undefined where there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined>;

@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
+import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** All that a pass knows. Everything after `observe` is a pure function of this. */
 export interface Facts {
@@ -14,5 +15,9 @@ export interface Facts {
   readonly installation: Installation;
   /** Whether applying this manifest to this version of the object is known to change nothing. */
   readonly isOverruled: (manifest: Manifest, live: Owned) => boolean;
+  /** How the workspaces are; undefined where that is not known yet. */
+  readonly workspaces?: WorkspaceSummary | undefined;
+  /** What is in workspaces because of this server. */
+  readonly granted: readonly Owned[];
   readonly now: Date;
 }

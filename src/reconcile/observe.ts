@@ -39,6 +39,8 @@ export async function observe(
     inputs,
     installation,
     isOverruled: cluster.isOverruled,
+    workspaces: cluster.workspaces(server),
+    granted: cluster.granted({ namespace, name }),
     now,
   };
 }

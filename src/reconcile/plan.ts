@@ -68,9 +68,9 @@ export function planOf(facts: Facts): Plan {
 }
 
 /** Before anything far is written the server is held, so that it cannot go without it; when nothing is left, it is let go. */
-function holdStep(wanted: readonly Manifest[], { owned, server }: Facts): Step[] {
+function holdStep(wanted: readonly Manifest[], { owned, granted, server }: Facts): Step[] {
   const isHeld = server.metadata.finalizers?.includes(finalizer) === true;
-  const isNeeded = [...wanted, ...owned].some((object) => isFar(object, server));
+  const isNeeded = [...wanted, ...owned, ...granted].some((object) => isFar(object, server));
   if (isHeld === isNeeded) return [];
   return [{ do: isNeeded ? "hold" : "let go" }];
 }

@@ -27,8 +27,8 @@ export async function retire(
       await report(cluster, { server, owned: cluster.owned(key), now }, beyondReach(server, installation.namespaces));
       return;
     }
-    // Where something has a finalizer of its own, its end is told by the watch.
-    if (left().length === 0) await cluster.letGo(server);
+    // Where something has a finalizer of its own, its end is told by the watch; what is in workspaces goes by their passes.
+    if (left().length === 0 && cluster.granted(key).length === 0) await cluster.letGo(server);
   } catch (error) {
     const cause = refusal(error);
     if (cause !== undefined && server !== undefined) {

@@ -1,5 +1,5 @@
 import type { Reason } from "../api/reasons.ts";
-import type { MlflowServerStatus } from "../api/server.ts";
+import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import { type Condition, conditionsOf, type Finding } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
@@ -8,16 +8,17 @@ import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
 import type { Outcome } from "./outcome.ts";
+import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** What the status speaks of, besides the outcome. */
-export type Reported = Pick<Facts, "server" | "owned" | "now">;
+export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "now">;
 
 /**
  * The status after a pass. It follows kstatus: `Ready` is True only when the rollout of this very generation is over,
  * and exactly one of `Reconciling` and `Stalled` is True until then.
  */
 export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
-  const { server, owned, now } = facts;
+  const { server, owned, workspaces, now } = facts;
   const { name, generation = 0 } = server.metadata;
   const externalUrl = server.spec.exposure?.externalUrl;
   const administrator = administratorOf(server);
@@ -32,7 +33,10 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   return {
     observedGeneration: generation,
     conditions: conditionsOf(
-      findings(outcome, deployment, before.conditions ?? []),
+      [
+        ...findings(outcome, deployment, before.conditions ?? []),
+        ...workspaceFindings(server, workspaces, before.conditions ?? []),
+      ],
       before.conditions ?? [],
       generation,
       now,
@@ -44,6 +48,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     ...(adminSecret !== undefined && { adminSecret }),
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
+    ...(server.spec.workspaces !== undefined && workspaceCounts(workspaces, before)),
     selector: selector.join(","),
   };
 }
@@ -97,6 +102,34 @@ function databaseFinding({ migration }: Outcome, before: readonly Condition[]): 
 /** The migration's Job looks at the artifact store first, and has not come to the database then. */
 function isOfArtifacts(reason: Reason): boolean {
   return reason.startsWith("ArtifactStore");
+}
+
+/** Until all workspaces have been looked at, after a start, what was said of this very spec holds. */
+function workspaceFindings(
+  { spec, metadata }: MlflowServer,
+  workspaces: WorkspaceSummary | undefined,
+  before: readonly Condition[],
+): Finding[] {
+  if (spec.workspaces === undefined) return [];
+  const former = before.find(
+    ({ type, observedGeneration }) => type === "WorkspacesReady" && observedGeneration === (metadata.generation ?? 0),
+  );
+  if (workspaces !== undefined && !(workspaces.isPartial && former !== undefined)) return [workspaces.finding];
+  if (former === undefined) {
+    const message = "the namespaces have not been looked at yet";
+    return [{ type: "WorkspacesReady", status: "Unknown", reason: "Progressing", message }];
+  }
+  const { type, status, reason, message } = former;
+  return [{ type, status, reason, message }];
+}
+
+function workspaceCounts(
+  workspaces: WorkspaceSummary | undefined,
+  before: MlflowServerStatus,
+): Pick<MlflowServerStatus, "workspaces"> {
+  if (workspaces === undefined || workspaces.isPartial)
+    return before.workspaces ? { workspaces: before.workspaces } : {};
+  return { workspaces: { ready: workspaces.ready, total: workspaces.total } };
 }
 
 function availableFinding(deployment: Deployment | undefined): Finding {

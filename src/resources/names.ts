@@ -1,4 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { WorkspaceRole } from "../kube/workspace-roles.ts";
 
 /** Names of the objects of a server, and of the keys in their data. Names of servers have at most 40 characters. */
 export const objectNames = {
@@ -15,6 +16,11 @@ export const objectNames = {
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
   reviewerBinding: (namespace: string, server: string) => `${namespace}.${server}.reviewer`,
+  /** Of a RoleBinding in a workspace. */
+  roleBinding: (namespace: string, server: string, role: WorkspaceRole) =>
+    `mlflow.${namespace}.${server}.${role === "TraceWriter" ? "trace-writer" : role.toLowerCase()}`,
+  /** Of the ConfigMap for clients in a workspace. */
+  client: "mlflow-client",
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
 } as const;
 

@@ -2,12 +2,13 @@ import type { ApiClient } from "../client/api-client.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
 import type { ListWatchTiming } from "../client/timing.ts";
 import { label } from "../kube/names.ts";
-import { keyOf, keyText, objectText } from "../kube/object.ts";
+import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import { type Pass, reconcile } from "../reconcile/reconcile.ts";
 import type { Installation } from "../resources/inputs.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { queue } from "./queue.ts";
+import { workspaceController } from "./workspace-controller.ts";
 
 export interface ControllerOptions {
   readonly client: ApiClient;
@@ -30,6 +31,8 @@ export interface Controller {
   lead(): void;
   /** How many servers wait for a pass. */
   readonly waiting: () => number;
+  /** How many workspaces do. */
+  readonly workspacesWaiting: () => number;
   /** By `namespace/name`, as the last pass left them. */
   readonly states: () => ReadonlyMap<string, Pass["state"]>;
   /** Lets passes that are under way end, then cuts the watches. */
@@ -46,12 +49,22 @@ export function controller(options: ControllerOptions): Controller {
 
   const count = (resource: string, event: string) => options.metrics().watchEvents.inc({ resource, event });
 
+  const onServer = (key: Key) => (leads && isSynced ? work.add(keyText(key)) : noted.add(keyText(key)));
+  const workspaces = workspaceController({
+    connection: () => connection,
+    onServer,
+    log,
+    metrics: options.metrics,
+  });
   const connection: ClusterConnection = clusterConnection({
     client: options.client,
     namespaces: options.namespaces,
     instance: options.instance,
     ...(options.timing && { timing: options.timing }),
-    onServer: (key) => (leads && isSynced ? work.add(keyText(key)) : noted.add(keyText(key))),
+    onServer,
+    onWorkspace: workspaces.changed,
+    summaries: ({ metadata: { namespace = "default", name, generation = 0 } }) =>
+      workspaces.summary({ key: { namespace, name }, generation }),
     onEventLost: (error) => log.warn({ error }, "an event could not be recorded"),
     onOverruled: (object, path) =>
       log.warn(
@@ -103,6 +116,7 @@ export function controller(options: ControllerOptions): Controller {
 
   function flush(): void {
     if (!leads || !isSynced) return;
+    workspaces.start();
     for (const key of noted) work.add(key);
     noted.clear();
   }
@@ -120,10 +134,11 @@ export function controller(options: ControllerOptions): Controller {
       flush();
     },
     waiting: () => work.waiting,
+    workspacesWaiting: workspaces.waiting,
     states: () => states,
     stop: async () => {
       leads = false;
-      await work.stop();
+      await Promise.all([work.stop(), workspaces.stop()]);
       connection.stop();
     },
   };

@@ -5,6 +5,7 @@ import { keyOf } from "../kube/object.ts";
 export interface Metrics {
   readonly passes: Counter<"result">;
   readonly passSeconds: Histogram;
+  readonly workspacePasses: Counter<"result">;
   readonly apiCalls: Counter<"method" | "code">;
   readonly watchEvents: Counter<"resource" | "event">;
   /** The text format, and its content type. */
@@ -14,6 +15,7 @@ export interface Metrics {
 
 export interface MetricSources {
   readonly waiting: () => number;
+  readonly workspacesWaiting: () => number;
   readonly isLeader: () => boolean;
   /** By `namespace/name`, as the last pass left them. */
   readonly states: () => ReadonlyMap<string, string>;
@@ -34,6 +36,12 @@ export function metrics(sources: MetricSources): Metrics {
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
     registers,
   });
+  const workspacePasses = new Counter({
+    name: "mlflow_operator_workspace_reconcile_total",
+    help: "Passes over a namespace that is a workspace, or was one, by result.",
+    labelNames: ["result"],
+    registers,
+  });
   const apiCalls = new Counter({
     name: "mlflow_operator_api_requests_total",
     help: "Calls of the Kubernetes API, by method and HTTP status (0: no answer).",
@@ -52,6 +60,14 @@ export function metrics(sources: MetricSources): Metrics {
     registers,
     collect() {
       this.set(sources.waiting());
+    },
+  });
+  new Gauge({
+    name: "mlflow_operator_workspace_queue_waiting",
+    help: "Namespaces that wait for a pass, as workspaces.",
+    registers,
+    collect() {
+      this.set(sources.workspacesWaiting());
     },
   });
   new Gauge({
@@ -83,6 +99,7 @@ export function metrics(sources: MetricSources): Metrics {
   return {
     passes,
     passSeconds,
+    workspacePasses,
     apiCalls,
     watchEvents,
     text: () => registry.metrics(),

@@ -78,6 +78,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
   });
   const collected: Metrics = metrics({
     waiting: work.waiting,
+    workspacesWaiting: work.workspacesWaiting,
     isLeader: () => isLeader(),
     states: work.states,
   });

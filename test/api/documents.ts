@@ -316,7 +316,23 @@ export const proxied: Document = changed(smallest, {
     ],
     egress: { ports: [3128] },
   },
-  "spec.workspaces": { selector: { matchLabels: { "example.com/tier": "research", team: "" } }, default: "team-a" },
+  "spec.workspaces": {
+    selector: { matchLabels: { "example.com/tier": "research", team: "" } },
+    default: "team-a",
+    clientConfigMaps: false,
+    access: [
+      {
+        role: "Editor",
+        subjects: [
+          { kind: "Group", name: "Data Science" },
+          { kind: "ServiceAccount", name: "training", namespace: "team-a" },
+        ],
+        namespaces: ["team-a", "team-b"],
+      },
+      { role: "Viewer", subjects: [{ kind: "User", name: "ada" }], selector: { matchLabels: { team: "b" } } },
+      { role: "TraceWriter", subjects: [{ kind: "Group", name: "system:serviceaccounts:agents" }], selector: {} },
+    ],
+  },
 });
 
 /** Kubernetes on the proxy's word. */

@@ -14,10 +14,12 @@ describe("what is generated", () => {
     });
   }
 
-  test("the chart's CRD is byte for byte the other one", async () => {
-    const [one, other] = await Promise.all(
-      ["crds", "charts/mlflow-operator/files/crds"].map((folder) => readFile(join(root, folder, "mlflowservers.yaml"))),
-    );
-    assert.ok(one && other && one.equals(other));
-  });
+  for (const file of ["mlflowservers.yaml", "mlflowworkspaceaccesses.yaml"]) {
+    test(`the chart's ${file} is byte for byte the other one`, async () => {
+      const [one, other] = await Promise.all(
+        ["crds", "charts/mlflow-operator/files/crds"].map((folder) => readFile(join(root, folder, file))),
+      );
+      assert.ok(one && other && one.equals(other));
+    });
+  }
 });

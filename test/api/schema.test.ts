@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
+import { serverDefinition } from "../../src/api/server-definition.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import { rightAccesses } from "./accesses.ts";
 import { rightDocuments } from "./documents.ts";
 import { textFields, textLeaves } from "./text-leaves.ts";
 
@@ -21,63 +23,68 @@ function nodes(schema: StructuralSchema, path: string): Node[] {
   ];
 }
 
-const root = resourceSchema();
-const { spec = root, status = root } = root.properties ?? {};
-const all = [...nodes(spec, "spec"), ...nodes(status, "status")];
-const paths = (wanted: (node: Node) => boolean) => all.filter(wanted).map(({ path }) => path);
+const schemas = [
+  { kind: "MlflowServer", root: resourceSchema(), documents: rightDocuments, defaults: ["spec.replicas"] },
+  { kind: "MlflowWorkspaceAccess", root: workspaceAccessSchema(), documents: rightAccesses, defaults: [] },
+];
 
-describe("the schema of MlflowServer", () => {
-  test("every field is described, in sentences", () => {
-    assert.deepEqual(
-      paths(({ schema }) => !/\.$/.test(schema.description ?? "")),
-      [],
-    );
-  });
+for (const { kind, root, documents, defaults } of schemas)
+  describe(`the schema of ${kind}`, () => {
+    const { spec = root, status = root } = root.properties ?? {};
+    const all = [...nodes(spec, "spec"), ...nodes(status, "status")];
+    const paths = (wanted: (node: Node) => boolean) => all.filter(wanted).map(({ path }) => path);
 
-  test("everything that a rule may walk is bounded, so that its cost is", () => {
-    const unbounded = ({ path, schema }: Node) =>
-      (schema.type === "string" && schema.maxLength === undefined && !schema.enum && !schema.format) ||
-      (schema.type === "array" && schema.maxItems === undefined) ||
-      (schema.additionalProperties !== undefined && schema.maxProperties === undefined) ||
-      (schema.type === "integer" && path.startsWith("spec") && (schema.maximum ?? Infinity) > 2 ** 31);
-    assert.deepEqual(paths(unbounded), []);
-  });
+    test("every field is described, in sentences", () => {
+      assert.deepEqual(
+        paths(({ schema }) => !/\.$/.test(schema.description ?? "")),
+        [],
+      );
+    });
 
-  test("only replicas have a default: what the API server fills in is drift to GitOps tools, but /scale needs a value", () => {
-    assert.deepEqual(
-      paths(({ schema }) => schema.default !== undefined),
-      ["spec.replicas"],
-    );
-  });
+    test("everything that a rule may walk is bounded, so that its cost is", () => {
+      const unbounded = ({ path, schema }: Node) =>
+        (schema.type === "string" && schema.maxLength === undefined && !schema.enum && !schema.format) ||
+        (schema.type === "array" && schema.maxItems === undefined) ||
+        (schema.additionalProperties !== undefined && schema.maxProperties === undefined) ||
+        (schema.type === "integer" && path.startsWith("spec") && (schema.maximum ?? Infinity) > 2 ** 31);
+      assert.deepEqual(paths(unbounded), []);
+    });
 
-  test("no pattern refuses what people write: its message would be a regular expression", () => {
-    assert.deepEqual(
-      paths(({ path, schema }) => path.startsWith("spec") && schema.pattern !== undefined),
-      [],
-    );
-  });
+    test("only replicas have a default: what the API server fills in is drift to GitOps tools, but /scale needs a value", () => {
+      assert.deepEqual(
+        paths(({ schema }) => schema.default !== undefined),
+        defaults,
+      );
+    });
 
-  test("every rule has a message of one line", () => {
-    for (const { path, schema } of nodes(root, "")) {
-      for (const rule of schema["x-kubernetes-validations"] ?? []) {
-        assert.match(rule.message ?? rule.messageExpression ?? "", /^.{10,}$/, `${path}: ${rule.rule}`);
+    test("no pattern refuses what people write: its message would be a regular expression", () => {
+      assert.deepEqual(
+        paths(({ path, schema }) => path.startsWith("spec") && schema.pattern !== undefined),
+        [],
+      );
+    });
+
+    test("every rule has a message of one line", () => {
+      for (const { path, schema } of nodes(root, "")) {
+        for (const rule of schema["x-kubernetes-validations"] ?? []) {
+          assert.match(rule.message ?? rule.messageExpression ?? "", /^.{10,}$/, `${path}: ${rule.rule}`);
+        }
       }
-    }
-  });
+    });
 
-  test("the documents of these tests have every text field, so none escapes the test of control characters", () => {
-    const covered = new Set(
-      Object.values(rightDocuments).flatMap((document) => textLeaves(document, root).map((leaf) => leaf.schemaPath)),
-    );
-    assert.deepEqual(
-      textFields(root).filter((field) => !covered.has(field)),
-      [],
-    );
+    test("the documents of these tests have every text field, so none escapes the test of control characters", () => {
+      const covered = new Set(
+        Object.values(documents).flatMap((document) => textLeaves(document, root).map((leaf) => leaf.schemaPath)),
+      );
+      assert.deepEqual(
+        textFields(root).filter((field) => !covered.has(field)),
+        [],
+      );
+    });
   });
-});
 
 test("the version of the definition is that of apiVersion, stored and served, with status and scale", () => {
-  const [version, ...others] = customResourceDefinition().spec.versions;
+  const [version, ...others] = serverDefinition().spec.versions;
   assert.deepEqual(others, []);
   assert.deepEqual(
     { name: version?.name, served: version?.served, storage: version?.storage, status: version?.subresources.status },

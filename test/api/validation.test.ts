@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
-import { validate } from "../../src/api/validation.ts";
+import { validate, validateAccess } from "../../src/api/validation.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import { access, rightAccesses, wrongAccesses } from "./accesses.ts";
 import { changed, type Document, fullest, rightDocuments, smallest } from "./documents.ts";
 import { isSaidOf, smuggled } from "./text-leaves.ts";
 import { wrongUpdates } from "./updates.ts";
@@ -81,6 +83,41 @@ describe("validation without a cluster", () => {
   test("labels that YAML reads as other than text are named", () => {
     const document = changed(smallest, { "metadata.labels": { release: 1 } });
     assert.deepEqual(problems(document), ["metadata.labels.release: must be text: put the value in quotes"]);
+  });
+});
+
+function problemsOfAccess(document: unknown): readonly string[] {
+  const result = validateAccess(document);
+  return "problems" in result ? result.problems : [];
+}
+
+describe("validation of a MlflowWorkspaceAccess without a cluster", () => {
+  test("the one with every field is taken as it is", () => {
+    assert.deepEqual(validateAccess(access), { access });
+  });
+
+  test("every wrong one is refused, with the remedy", () => {
+    for (const { title, document, field, says } of wrongAccesses) {
+      const about = problemsOfAccess(document).filter((problem) =>
+        problem.startsWith(field === "" ? "unknown field" : `${field}: `),
+      );
+      assert.ok(
+        about.some((problem) => problem.includes(says)),
+        `${title}: ${problemsOfAccess(document).join("\n")}`,
+      );
+    }
+  });
+
+  test("no control character gets into any text", () => {
+    for (const { path, document } of smuggled(Object.values(rightAccesses), workspaceAccessSchema()))
+      assert.ok(
+        problemsOfAccess(document).some((problem) => isSaidOf(problem, path)),
+        path,
+      );
+  });
+
+  test("an MlflowServer is none", () => {
+    assert.deepEqual(problemsOfAccess(smallest), ["kind: must be MlflowWorkspaceAccess"]);
   });
 });
 

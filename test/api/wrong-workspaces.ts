@@ -6,6 +6,7 @@ const full = wrong(proxied);
 const named = wrong(vouched);
 const kubernetes = "spec.authentication.kubernetes";
 const selector = "spec.workspaces.selector";
+const grant = "spec.workspaces.access[0]";
 
 /** Kubernetes and its workspaces, as they could not be, or not as they are meant. */
 export const wrongWorkspaces: readonly Wrong[] = [
@@ -64,5 +65,29 @@ export const wrongWorkspaces: readonly Wrong[] = [
     { [selector]: { matchLabels: { "a b": "c" } } },
     `${selector}.matchLabels`,
     "keys must be label keys",
+  ),
+  full("no role", { [`${grant}.role`]: undefined }, `${grant}.role`, "write role: Viewer, Editor, Admin, TraceWriter"),
+  full("an unknown role", { [`${grant}.role`]: "owner" }, `${grant}.role`, "supported values"),
+  full("nobody", { [`${grant}.subjects`]: undefined }, `${grant}.subjects`, "write who gets the role"),
+  full("nowhere", { [`${grant}.namespaces`]: undefined }, grant, "selector: {} for all workspaces of this server"),
+  full("no namespace", { [`${grant}.namespaces`]: [] }, `${grant}.namespaces`, "at least 1"),
+  full("two ways to say where", { [`${grant}.selector`]: {} }, grant, "set exactly one of namespaces, selector"),
+  full(
+    "a namespace that cannot be",
+    { [`${grant}.namespaces[0]`]: "Team A" },
+    `${grant}.namespaces[0]`,
+    "name of a namesp",
+  ),
+  full(
+    "everybody",
+    { [`${grant}.subjects[0].name`]: "system:authenticated" },
+    `${grant}.subjects[0].name`,
+    "name a group of your own",
+  ),
+  full(
+    "a ServiceAccount of no namespace",
+    { [`${grant}.subjects[1].namespace`]: undefined },
+    `${grant}.subjects[1].namespace`,
+    "add namespace",
   ),
 ];

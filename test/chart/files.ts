@@ -29,7 +29,7 @@ function withoutDefinition(text: string): string {
     .split(/^---\n/m)
     .map((part) =>
       part.includes("\nkind: CustomResourceDefinition\n")
-        ? part.replace(/^spec:\n[\s\S]*/m, "spec: (crds/mlflowservers.yaml)\n")
+        ? part.replace(/^spec:\n[\s\S]*/m, `spec: (crds/${/^ {2}name: (\w+)/m.exec(part)?.[1]}.yaml)\n`)
         : part,
     )
     .join("---\n");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { trimmed } from "../../src/client/trimmed.ts";
+import type { RoleBinding } from "../../src/kube/manifests.ts";
 
 const metadata = {
   name: "a",
@@ -39,4 +40,34 @@ test("of a pod are kept its status, node and container names", () => {
     ...pod,
     spec: { nodeName: "n1", containers: [{ name: "mlflow" }], initContainers: [{ name: "i" }] },
   });
+});
+
+test("of what is in thousands of workspaces only what passes look at is kept, and what is the same is held once", () => {
+  const binding = (namespace: string): RoleBinding => ({
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "RoleBinding",
+    metadata: {
+      name: "mlflow.a.b.viewer",
+      namespace,
+      uid: namespace,
+      resourceVersion: "7",
+      labels: { a: "b" },
+      annotations: { long: "text" },
+      managedFields: [{ manager: "mlflow-operator", operation: "Update" }],
+    },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "mlflow-workspace-viewer" },
+    subjects: [{ kind: "Group", apiGroup: "rbac.authorization.k8s.io", name: "audit" }],
+  });
+  const [one, other] = [trimmed(binding("one")), trimmed(binding("other"))];
+  assert.deepEqual(one.metadata, {
+    name: "mlflow.a.b.viewer",
+    namespace: "one",
+    uid: "one",
+    resourceVersion: "7",
+    labels: { a: "b" },
+  });
+  assert.deepEqual(one.subjects, binding("one").subjects);
+  assert.equal(one.subjects, other.subjects);
+  assert.equal(one.metadata.labels, other.metadata.labels);
+  assert.notEqual(one.metadata, other.metadata);
 });

@@ -30,13 +30,18 @@ test("the operator may do what the table of kinds says, hand out the roles of se
   const binding = clusterRole().rules.filter(({ verbs }) => verbs.includes("bind"));
   assert.deepEqual(
     binding.map(({ resourceNames }) => resourceNames),
-    [["mlflow-server", "mlflow-server-reviewer"]],
+    [
+      [
+        ...["mlflow-server", "mlflow-server-reviewer", "mlflow-workspace-viewer", "mlflow-workspace-editor"],
+        ...["mlflow-workspace-admin", "mlflow-workspace-trace-writer"],
+      ],
+    ],
   );
 });
 
 test("in a watched namespace it may do the same with what is in namespaces, and only there", () => {
   const role = namespacedRole("team-a");
-  const beyond = /clusterrole|namespaces\.|^patch mlflowservers\./;
+  const beyond = /clusterrole|rolebindings|mlflowworkspaceaccesses|namespaces\.|^patch mlflowservers\./;
   assert.deepEqual(
     rights(role.rules),
     rights(clusterRole().rules).filter((right) => !beyond.test(right)),
@@ -54,7 +59,7 @@ test("the Lease is the operator's own namespace's business", () => {
 });
 
 test("no right is a wildcard, and none reaches roles, nodes or the API server's own settings", () => {
-  const handsOut = /^(bind clusterroles|(get|list|watch|create|patch|delete) clusterrolebindings)\.rbac/;
+  const handsOut = /^(bind clusterroles|(get|list|watch|create|patch|delete) (cluster)?rolebindings)\.rbac/;
   for (const right of rights(clusterRole().rules).filter((each) => !handsOut.test(each))) {
     assert.doesNotMatch(
       right,

@@ -23,6 +23,7 @@ const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
     inputs: all,
     installation,
     foreign: [],
+    granted: [],
     isOverruled: () => false,
     now: new Date(0),
   });
@@ -113,6 +114,7 @@ describe("what cannot work", () => {
         inputs: { ...all, session },
         installation,
         foreign: [],
+        granted: [],
         isOverruled: () => false,
         now: new Date(0),
       });
@@ -227,7 +229,16 @@ describe("what the proxy would crash on", () => {
     const found = inputs(own, [secret("own", { ...keys, "cookie-secret": "short" })]);
     const { installation, references } = found;
     const facts = {
-      ...{ server: own, owned: [], foreign: [], references, installation, isOverruled: () => false, now: new Date(0) },
+      ...{
+        server: own,
+        owned: [],
+        foreign: [],
+        granted: [],
+        references,
+        installation,
+        isOverruled: () => false,
+        now: new Date(0),
+      },
       inputs: { ...found, session: { ...found.session, cookieSecret: "short" } },
     };
     assert.match(firstBlocker(facts)?.message ?? "", /cookie-secret is not 32 letters and digits/);

@@ -24,6 +24,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
     inputs: wanted,
     installation,
     foreign: [],
+    granted: [],
     isOverruled: () => false,
     now: new Date(0),
   };

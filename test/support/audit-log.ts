@@ -13,6 +13,8 @@ export interface Call {
   readonly name: string;
   /** HTTP status of the answer, 0 if the request ended without one. */
   readonly code: number;
+  /** Refused for want of a right, and not by a quota, a policy or the end of a namespace. */
+  readonly isForbidden: boolean;
   readonly user: string;
   readonly userAgent: string;
   /** Path and query. */
@@ -84,6 +86,7 @@ interface AuditEvent {
     readonly name?: string;
   };
   readonly responseStatus?: { readonly code?: number };
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Events from `since` (the log's end before this call, if that is nearer) up to the line of a request made now. */
@@ -133,6 +136,7 @@ function callsOf(events: readonly AuditEvent[]): readonly Call[] {
     namespace: event.objectRef?.namespace ?? "",
     name: event.objectRef?.name ?? "",
     code: event.responseStatus?.code ?? 0,
+    isForbidden: event.annotations?.["authorization.k8s.io/decision"] === "forbid",
     user: event.impersonatedUser?.username ?? event.user?.username ?? "",
     userAgent: event.userAgent ?? "",
     uri: event.requestURI,

@@ -6,6 +6,7 @@ import type {
   V1ResourceQuotaStatus,
 } from "@kubernetes/client-node";
 import type { MlflowServer } from "../../src/api/server.ts";
+import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type {
   ClusterRoleBinding,
   ConfigMap,
@@ -15,6 +16,7 @@ import type {
   NetworkPolicy,
   PersistentVolumeClaim,
   Pod,
+  RoleBinding,
   Secret,
   Service,
   ServiceAccount,
@@ -49,6 +51,7 @@ export interface Lease extends KubeObject {
 /** The kinds that the tests look at, by name. */
 export interface ObjectOf {
   MlflowServer: MlflowServer;
+  MlflowWorkspaceAccess: MlflowWorkspaceAccess;
   ServiceAccount: ServiceAccount;
   Service: Service;
   Secret: Secret;
@@ -63,6 +66,7 @@ export interface ObjectOf {
   Event: RecordedEvent;
   Lease: Lease;
   ClusterRoleBinding: ClusterRoleBinding;
+  RoleBinding: RoleBinding;
   Namespace: Namespace;
 }
 
@@ -70,6 +74,7 @@ export type ObjectKind = keyof ObjectOf;
 
 const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string]>> = {
   MlflowServer: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowservers"],
+  MlflowWorkspaceAccess: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowworkspaceaccesses"],
   ServiceAccount: ["/api/v1", "serviceaccounts"],
   Service: ["/api/v1", "services"],
   Secret: ["/api/v1", "secrets"],
@@ -84,6 +89,7 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   Event: ["/apis/events.k8s.io/v1", "events"],
   Lease: ["/apis/coordination.k8s.io/v1", "leases"],
   ClusterRoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"],
+  RoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "rolebindings"],
   Namespace: ["/api/v1", "namespaces"],
 };
 

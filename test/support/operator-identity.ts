@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { CredentialSource } from "../../src/client/credentials.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
 import { serverRoles } from "../../src/kube/server-roles.ts";
+import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { eventually } from "./eventually.ts";
 import { applyPatch } from "./objects.ts";
@@ -66,7 +67,8 @@ export async function operatorIdentity(
     const role = { ...clusterRole(), metadata: { name: `all-for-operator-in-${home}` } };
     await apply(`${rbac}/clusterroles/${role.metadata.name}`, role);
     await bind("ClusterRole", role.metadata.name);
-    for (const each of serverRoles()) await apply(`${rbac}/clusterroles/${each.metadata.name}`, each);
+    for (const each of [...serverRoles(), ...workspaceRoleNames.map(workspaceClusterRole)])
+      await apply(`${rbac}/clusterroles/${each.metadata.name}`, each);
   } else {
     for (const namespace of namespaces) await allow(namespacedRole(namespace));
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { customResourceDefinition } from "../../src/api/custom-resource-definition.ts";
+import { definitions as allDefinitions } from "../../src/api/definitions.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { OperatorOptions } from "../../src/runtime/operator.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
@@ -124,8 +124,8 @@ export function mustNotBeForbidden({ user }: OperatorIdentity): void {
 }
 
 /** Calls of all operators of this file that were refused for want of rights. */
-export async function forbidden(): Promise<readonly string[]> {
-  const calls = await auditLog(await sharedControlPlane()).calls({ since: (await began) ?? 0 });
+export async function forbidden(cluster?: ClusterAccess): Promise<readonly string[]> {
+  const calls = await auditLog(cluster ?? (await sharedControlPlane())).calls({ since: (await began) ?? 0 });
   return calls.filter(({ user, code }) => code === 403 && users.has(user)).map(({ verb, uri }) => `${verb} ${uri}`);
 }
 
@@ -151,7 +151,7 @@ export async function freshNamespace(
 
 const definitions = new WeakMap<ClusterAccess, Promise<void>>();
 
-/** Installs the CRD as the source has it, once. */
+/** Installs the CRDs as the source has them, once. */
 export function installed(cluster: ClusterAccess): Promise<void> {
   const known = definitions.get(cluster) ?? install(cluster);
   definitions.set(cluster, known);
@@ -159,15 +159,17 @@ export function installed(cluster: ClusterAccess): Promise<void> {
 }
 
 async function install(cluster: ClusterAccess): Promise<void> {
-  const definition = customResourceDefinition();
-  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`;
-  const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
-    body: definition,
-    headers: { "content-type": applyPatch },
-    timeoutMilliseconds: 30_000,
-  });
-  assert.ok(answer.status < 300, answer.body);
-  while ((await cluster.request("GET", pathOf("MlflowServer", "default"))).status !== 200) await sleep(50);
+  for (const definition of allDefinitions()) {
+    const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`;
+    const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
+      body: definition,
+      headers: { "content-type": applyPatch },
+      timeoutMilliseconds: 30_000,
+    });
+    assert.ok(answer.status < 300, answer.body);
+  }
+  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess"] as const)
+    while ((await cluster.request("GET", pathOf(kind, "default"))).status !== 200) await sleep(50);
 }
 
 async function apply(own: Objects, document: Draft): Promise<MlflowServer> {

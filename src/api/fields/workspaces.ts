@@ -2,6 +2,7 @@ import { z } from "zod";
 import { label } from "../../kube/names.ts";
 import { mayBeEmpty } from "./rule.ts";
 import { labelMap, text } from "./text.ts";
+import { clientConfigMaps, workspaceGrants } from "./workspace-grant.ts";
 
 const neverServed =
   "kube-.*|openshift(-.*)?|open-cluster-management(-.*)?|redhat-ods-.*|nvidia-gpu-operator|dedicated-admin";
@@ -36,6 +37,8 @@ export const workspaces = z
         message: "MLflow's plugin never serves namespaces of the cluster itself, such as kube-system: name another",
       },
     ).optional(),
+    access: workspaceGrants.optional(),
+    clientConfigMaps: clientConfigMaps.optional(),
   })
   .meta({
     description: `Namespaces of the cluster are workspaces of MLflow: those with the label ${label.workspaceOf}: <namespace of the server>, which only their administrators can set. Who may do what in one is decided by the rights on mlflow.kubeflow.org in it. Default: no workspaces; the server's own namespace decides. It needs authentication.kubernetes. Example: workspaces: {}.`,

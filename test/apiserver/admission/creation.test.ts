@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { resourceSchema } from "../../../src/api/resource-schema.ts";
-import { validate } from "../../../src/api/validation.ts";
+import { validate, validateAccess } from "../../../src/api/validation.ts";
+import { workspaceAccessSchema } from "../../../src/api/workspace-access-schema.ts";
+import { rightAccesses, wrongAccesses } from "../../api/accesses.ts";
 import { type Document, rightDocuments } from "../../api/documents.ts";
 import { isSaidOf, smuggled } from "../../api/text-leaves.ts";
 import { wrongDocuments } from "../../api/wrong-documents.ts";
@@ -14,7 +16,7 @@ import { create, installDefinition } from "./verdict.ts";
 /** The same problems from the API server and offline, and at least one. */
 async function refusedByBoth(cluster: ClusterAccess, document: Document): Promise<readonly string[]> {
   const { problems } = await create(cluster, document);
-  const offline = validate(document);
+  const offline = document["kind"] === "MlflowWorkspaceAccess" ? validateAccess(document) : validate(document);
   assert.ok("problems" in offline, `taken offline; the API server says ${problems.join("\n")}`);
   assert.deepEqual(offline.problems.toSorted(), problems.toSorted());
   assert.notEqual(problems.length, 0, "taken by the API server");
@@ -35,7 +37,19 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     });
   }
 
-  for (const { title, document, field, says } of [...wrongDocuments, ...wrongProxies, ...wrongExposures]) {
+  for (const [title, document] of Object.entries(rightAccesses)) {
+    test(`MlflowWorkspaceAccess ${title}: both take it`, async () => {
+      assert.deepEqual((await create(cluster, document)).problems, []);
+      assert.ok("access" in validateAccess(document));
+    });
+  }
+
+  for (const { title, document, field, says } of [
+    ...wrongDocuments,
+    ...wrongProxies,
+    ...wrongExposures,
+    ...wrongAccesses,
+  ]) {
     test(`${title}: both refuse it, in the same words, with the remedy`, async () => {
       const problems = await refusedByBoth(cluster, document);
       const about = problems.filter((problem) => problem.startsWith(field === "" ? "unknown field" : `${field}: `));
@@ -47,7 +61,10 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
   }
 
   test("a line break or another control character in any text of a spec: both refuse it, in the same words", async () => {
-    for (const { path, document } of smuggled(Object.values(rightDocuments), resourceSchema())) {
+    for (const { path, document } of [
+      ...smuggled(Object.values(rightDocuments), resourceSchema()),
+      ...smuggled(Object.values(rightAccesses), workspaceAccessSchema()),
+    ]) {
       const problems = await refusedByBoth(cluster, document);
       assert.ok(
         problems.every((problem) => isSaidOf(problem, path)),

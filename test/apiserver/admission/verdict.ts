@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { customResourceDefinition } from "../../../src/api/custom-resource-definition.ts";
+import { definitions as allDefinitions } from "../../../src/api/definitions.ts";
 import { isObject } from "../../../src/api/structure.ts";
 import type { Document } from "../../api/documents.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 
 const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const servers = (namespace: string) => `/apis/mlflow-operator.dev/v1alpha1/namespaces/${namespace}/mlflowservers`;
+const ofNamespace = (namespace: string, plural: string) =>
+  `/apis/mlflow-operator.dev/v1alpha1/namespaces/${namespace}/${plural}`;
+const servers = (namespace: string) => ofNamespace(namespace, "mlflowservers");
 
-/** Installs the CRD as it is now in the source, and waits until it is served. */
+/** Installs the CRDs as they are now in the source, and waits until they are served. */
 export async function installDefinition(cluster: ClusterAccess): Promise<void> {
-  const definition = customResourceDefinition();
-  const path = `${definitions}/${definition.metadata.name}`;
-  const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true&fieldValidation=Strict`, {
-    body: definition,
-    headers: { "content-type": "application/apply-patch+yaml" },
-  });
-  if (answer.status >= 300) throw new Error(`the API server refuses the CRD: ${answer.body}`);
-  for (;;) {
-    const { status } = await cluster.request("GET", servers("default"));
-    if (status === 200) return;
-    await sleep(50);
+  for (const definition of allDefinitions()) {
+    const path = `${definitions}/${definition.metadata.name}`;
+    const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true&fieldValidation=Strict`, {
+      body: definition,
+      headers: { "content-type": "application/apply-patch+yaml" },
+    });
+    if (answer.status >= 300) throw new Error(`the API server refuses the CRD: ${answer.body}`);
   }
+  for (const plural of ["mlflowservers", "mlflowworkspaceaccesses"])
+    while ((await cluster.request("GET", ofNamespace("default", plural))).status !== 200) await sleep(50);
 }
 
 /** What the API server says to a request: nothing where it takes it, else its problems as a person reads them. */
@@ -37,7 +37,7 @@ export function create(
   dryRun = true,
 ): Promise<Verdict> {
   const query = `fieldValidation=Strict${dryRun ? "&dryRun=All" : ""}`;
-  return verdict(cluster, "POST", `${servers(namespace)}?${query}`, document);
+  return verdict(cluster, "POST", `${ofNamespace(namespace, pluralOf(document))}?${query}`, document);
 }
 
 /** Asks for a change of a stored document by a merge patch, without storing it; `subresource` is such as `/scale`. */
@@ -82,4 +82,8 @@ function problemsOf(status: unknown): string[] {
   const text = String(message);
   const unknown = /strict decoding error: (.*)$/s.exec(text)?.[1];
   return unknown === undefined ? [text] : unknown.split(", ");
+}
+
+function pluralOf(document: Document): string {
+  return document["kind"] === "MlflowWorkspaceAccess" ? "mlflowworkspaceaccesses" : "mlflowservers";
 }

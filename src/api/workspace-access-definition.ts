@@ -1,0 +1,40 @@
+import { type CustomResourceDefinition, definitionOf, type PrinterColumn } from "./custom-resource-definition.ts";
+import { workspaceAccessSchema } from "./workspace-access-schema.ts";
+
+const columns: readonly PrinterColumn[] = [
+  {
+    name: "Ready",
+    type: "string",
+    jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+    description: "Whether the grant is in force.",
+  },
+  { name: "Role", type: "string", jsonPath: ".spec.role", description: "What is granted." },
+  { name: "Server", type: "string", jsonPath: ".spec.serverRef.name", description: "The MlflowServer." },
+  { name: "Expires", type: "string", jsonPath: ".spec.expiresAt", description: "When the grant ends." },
+  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp", description: "Time since its creation." },
+  {
+    name: "Server-Namespace",
+    type: "string",
+    jsonPath: ".spec.serverRef.namespace",
+    description: "The namespace of the MlflowServer.",
+    priority: 1,
+  },
+  {
+    name: "Reason",
+    type: "string",
+    jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+    description: "Why it is in force or not.",
+    priority: 1,
+  },
+];
+
+/** The CustomResourceDefinition of MlflowWorkspaceAccess. */
+export function workspaceAccessDefinition(): CustomResourceDefinition {
+  return definitionOf({
+    kind: "MlflowWorkspaceAccess",
+    plural: "mlflowworkspaceaccesses",
+    shortName: "mlfa",
+    columns,
+    schema: workspaceAccessSchema(),
+  });
+}

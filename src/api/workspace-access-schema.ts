@@ -1,0 +1,40 @@
+import { z } from "zod";
+import { conditionList, observedGeneration } from "./condition-list.ts";
+import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
+import { mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
+
+const mlflowWorkspaceAccessStatus = z
+  .strictObject({
+    observedGeneration: observedGeneration.exactOptional(),
+    conditions: conditionList("Ready").exactOptional(),
+    roleBinding: z
+      .string()
+      .max(253)
+      .meta({ description: "Name of the RoleBinding that has the subjects while the grant is in force." })
+      .exactOptional(),
+  })
+  .meta({ description: "What is the case. Written by the operator." });
+
+export type MlflowWorkspaceAccessStatus = z.infer<typeof mlflowWorkspaceAccessStatus>;
+
+/** A whole MlflowWorkspaceAccess, as `kubectl explain` shows it. */
+const mlflowWorkspaceAccess = z
+  .strictObject({
+    apiVersion: z
+      .string()
+      .meta({ description: "Group and version of this resource: mlflow-operator.dev/v1alpha1." })
+      .optional(),
+    kind: z.string().meta({ description: "MlflowWorkspaceAccess." }).optional(),
+    metadata: z.strictObject({ name: z.string().meta({ description: "Name of the grant." }).optional() }).optional(),
+    spec: mlflowWorkspaceAccessSpec,
+    status: mlflowWorkspaceAccessStatus.optional(),
+  })
+  .meta({
+    description:
+      "A grant in the MLflow workspace that this namespace is: a role for people and programs, in force while the namespace is a workspace of the server.",
+  });
+
+/** The structural schema of a whole MlflowWorkspaceAccess. */
+export function workspaceAccessSchema(): StructuralSchema {
+  return structuralSchema(mlflowWorkspaceAccess);
+}

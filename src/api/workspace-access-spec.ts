@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { longestServerName } from "../kube/names.ts";
+import { demanded } from "./fields/rule.ts";
+import { subjects } from "./fields/subjects.ts";
+import { text } from "./fields/text.ts";
+import { workspaceRole } from "./fields/workspace-role.ts";
+
+const label = (description: string, maxLength: number, what: string, remedy: string) =>
+  text(description, maxLength, {
+    rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+    message: `must be the name of ${what}: lower case letters, digits and -, with a letter or digit at both ends`,
+  }).meta({ ...demanded(remedy) });
+
+const serverRef = z
+  .strictObject({
+    namespace: label("Namespace of the MlflowServer.", 63, "a namespace", "write the namespace of the MlflowServer"),
+    name: label(
+      "Name of the MlflowServer.",
+      longestServerName,
+      "an MlflowServer",
+      "write the name of the MlflowServer",
+    ),
+  })
+  .meta({
+    description: "The server of which this namespace is a workspace. Example: {namespace: mlflow, name: tracking}.",
+    ...demanded("write the MlflowServer, such as serverRef: {namespace: mlflow, name: tracking}"),
+  });
+
+/** What a user writes under `spec` of a MlflowWorkspaceAccess. */
+export const mlflowWorkspaceAccessSpec = z
+  .strictObject({
+    serverRef,
+    role: workspaceRole,
+    subjects,
+    expiresAt: text(
+      "When the grant ends; RFC 3339. MLflow remembers rights for up to a minute more. Default: never. Example: 2027-01-31T18:00:00Z.",
+      35,
+      {
+        rule: "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$')",
+        message: "must be a time of RFC 3339 such as 2027-01-31T18:00:00Z, with seconds and with Z or an offset",
+      },
+    ).optional(),
+  })
+  .meta({
+    description: "What is granted.",
+    ...demanded("write spec with serverRef, role and subjects"),
+  });
+
+export type MlflowWorkspaceAccessSpec = z.infer<typeof mlflowWorkspaceAccessSpec>;

@@ -1,0 +1,11 @@
+/** Where a command reads and writes. */
+export interface Streams {
+  readonly stdin: () => Promise<string>;
+  readonly stdout: (text: string) => void;
+  /** One message. */
+  readonly stderr: (line: string) => void;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,105 @@
+import { label } from "../../kube/names.ts";
+import { type Key, keyText } from "../../kube/object.ts";
+import { type Contradiction, subjectKey } from "../../resources/workspace/grant.ts";
+import type { Cause } from "../finding.ts";
+import { refusal } from "../refusal.ts";
+import { reportAccesses } from "./access-status.ts";
+import { commit, type WorkspaceObstacle } from "./commit.ts";
+import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
+import { type WorkspacePlan, workspacePlan } from "./workspace-plan.ts";
+
+/** How a namespace stands to each server that has it as a workspace (as `keyText`): in order, or what is the matter. */
+export type WorkspaceState = ReadonlyMap<string, Cause | "ready">;
+
+export interface WorkspacePass {
+  readonly state: WorkspaceState;
+  /** The servers of what was written or deleted, as `keyText`. */
+  readonly wrote: readonly string[];
+  /** Seconds after which to look again: a grant ends, or somebody else's object may have gone. */
+  readonly againInSeconds?: number;
+  /** The API server refused something; it is tried again. */
+  readonly failure?: unknown;
+}
+
+/** Somebody else's object has no label of ours, so no watch of ours tells when it goes. */
+const obstacleRetrySeconds = 30;
+/** The longest wait for the end of a grant: timers take no more than some weeks. */
+const longestSeconds = 24 * 3600;
+
+/** One pass over one namespace: read, decide, write, tell. Throws what shall be tried again. */
+export async function reconcileWorkspace(cluster: WorkspaceCluster, name: string, now: Date): Promise<WorkspacePass> {
+  const namespace = cluster.namespace(name);
+  const accesses = cluster.accesses(name);
+  const plan = workspacePlan({
+    namespace,
+    servers: cluster.servers(namespace?.metadata.labels?.[label.workspaceOf] ?? ""),
+    accesses,
+    granted: cluster.granted(name),
+    isOverruled: cluster.isOverruled,
+    now,
+  });
+  const { steps, servers, waits } = plan;
+  const wrote = [...new Set(steps.map((step) => ownerOf(step.do === "create" ? step.manifest : step.live)))];
+  try {
+    const obstacles = await commit(cluster, steps);
+    if (namespace?.metadata.deletionTimestamp === undefined)
+      await reportAccesses(cluster, { namespace, servers, waits, accesses, obstacles, now });
+    const seconds = againIn(accesses, obstacles, now);
+    return {
+      state: stateOf({ ...plan, obstacles }),
+      wrote,
+      ...(seconds !== undefined && { againInSeconds: seconds }),
+    };
+  } catch (error) {
+    const cause = refusal(error);
+    if (cause === undefined) throw error;
+    return { state: new Map(servers.map((server) => [textOf(server), cause])), wrote, failure: error };
+  }
+}
+
+interface Verdicts extends Omit<WorkspacePlan, "steps"> {
+  readonly obstacles: readonly WorkspaceObstacle[];
+}
+
+function stateOf({ servers, waits, contradictions, obstacles }: Verdicts): WorkspaceState {
+  const waiting = waits.map((server): [string, Cause] => [
+    textOf(server),
+    { reason: "Progressing", message: "the server is on its way" },
+  ]);
+  const settled = servers.map((server): [string, Cause | "ready"] => {
+    const obstacle = obstacles.find(({ manifest }) => ownerOf(manifest) === textOf(server));
+    const contradiction = contradictions.find((each) => each.server === server);
+    return [textOf(server), obstacle ?? (contradiction && causeOf(contradiction)) ?? "ready"];
+  });
+  return new Map([...waiting, ...settled]);
+}
+
+/** The server that an object in a workspace is labelled with. */
+function ownerOf({ metadata }: WorkspaceObject): string {
+  const { [label.server]: server, [label.clientOf]: host, [label.serverNamespace]: namespace } = metadata.labels ?? {};
+  return keyText({ namespace: namespace ?? "", name: server ?? host ?? "" });
+}
+
+function causeOf({ subject, role, older, olderRoles }: Contradiction): Cause {
+  return {
+    reason: "GrantsContradict",
+    message: `${subjectKey(subject)} is to be ${role}, but ${textOf(older)}, which is older, makes it ${olderRoles.join(" and ")}, and rights in a namespace are the same for all its servers: grant the same role, or narrow spec.workspaces.selector of one`,
+  };
+}
+
+function textOf({ metadata }: { metadata: { namespace?: string; name: string } }): string {
+  const key: Key = { namespace: metadata.namespace ?? "default", name: metadata.name };
+  return keyText(key);
+}
+
+function againIn(
+  accesses: readonly { spec: { expiresAt?: string | undefined } }[],
+  obstacles: readonly unknown[],
+  now: Date,
+): number | undefined {
+  const ends = accesses
+    .map(({ spec }) => (Date.parse(spec.expiresAt ?? "") - now.getTime()) / 1000)
+    .filter((seconds) => seconds > 0);
+  const times = [...ends, ...(obstacles.length > 0 ? [obstacleRetrySeconds] : [])];
+  return times.length === 0 ? undefined : Math.min(longestSeconds, ...times);
+}

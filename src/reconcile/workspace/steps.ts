@@ -1,0 +1,38 @@
+import { difference } from "../difference.ts";
+import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
+
+/** One write in a workspace. */
+export type WorkspaceStep =
+  | { readonly do: "create"; readonly manifest: WorkspaceObject }
+  | { readonly do: "mend"; readonly manifest: WorkspaceObject; readonly live: WorkspaceObject }
+  | { readonly do: "delete"; readonly live: WorkspaceObject };
+
+/** What has to be written so that a workspace has what is wanted, and nothing else of ours. */
+export function stepsFor(
+  wanted: readonly WorkspaceObject[],
+  granted: readonly WorkspaceObject[],
+  isOverruled: WorkspaceCluster["isOverruled"],
+): WorkspaceStep[] {
+  const missing = wanted.flatMap((manifest): WorkspaceStep[] => {
+    const live = granted.find((each) => isSame(each, manifest));
+    if (live === undefined) return [{ do: "create", manifest }];
+    if (live.metadata.deletionTimestamp !== undefined) return [];
+    // A binding's role is never changed: it goes, and is written anew when its end has been told.
+    if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
+    if (difference(manifest, live) === undefined || isOverruled(manifest, live)) return [];
+    return [{ do: "mend", manifest, live }];
+  });
+  const obsolete = granted
+    .filter((live) => live.metadata.deletionTimestamp === undefined && !wanted.some((each) => isSame(live, each)))
+    .map((live): WorkspaceStep => ({ do: "delete", live }));
+  return [...obsolete, ...missing];
+}
+
+function isSame(a: WorkspaceObject, b: WorkspaceObject): boolean {
+  return a.kind === b.kind && a.metadata.name === b.metadata.name;
+}
+
+function isOtherRole(live: WorkspaceObject, manifest: WorkspaceObject): boolean {
+  if (live.kind !== "RoleBinding" || manifest.kind !== "RoleBinding") return false;
+  return difference(manifest.roleRef, live.roleRef) !== undefined;
+}

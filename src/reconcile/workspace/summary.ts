@@ -1,0 +1,101 @@
+import type { MlflowServer } from "../../api/server.ts";
+import type { Finding } from "../../kube/conditions.ts";
+import type { Namespace } from "../../kube/manifests.ts";
+import { label } from "../../kube/names.ts";
+import { type Key, keyText } from "../../kube/object.ts";
+import { workspacesOf } from "../../resources/workspaces.ts";
+import type { Cause } from "../finding.ts";
+import type { WorkspaceState } from "./reconcile-workspace.ts";
+
+/** How a server's workspaces are, for its status. */
+export interface WorkspaceSummary {
+  readonly ready: number;
+  readonly total: number;
+  readonly finding: Finding;
+  /** Namespaces have still to be looked at. */
+  readonly isPartial: boolean;
+}
+
+interface Situation {
+  /** The namespaces that consent to be workspaces of servers in the namespace of this one. */
+  readonly consenting: readonly Namespace[];
+  readonly namespace: (name: string) => Namespace | undefined;
+  /** Undefined where the namespace has not been looked at since it changed. */
+  readonly state: (name: string) => WorkspaceState | undefined;
+}
+
+/** How many namespaces a message names. */
+const namesShown = 8;
+
+/** What is the case in all workspaces of a server, and in those that it names though they are none. */
+export function summaryOf(server: MlflowServer, { consenting, namespace, state }: Situation): WorkspaceSummary {
+  const key: Key = { namespace: server.metadata.namespace ?? "default", name: server.metadata.name };
+  const served = workspacesOf(server, consenting).filter(
+    (name) => namespace(name)?.metadata.deletionTimestamp === undefined,
+  );
+  const named = new Set((server.spec.workspaces?.access ?? []).flatMap((grant) => grant.namespaces ?? []));
+  const waiting = [...named].filter((name) => !served.includes(name)).sort();
+  const causes = served.map((name) => ({ name, cause: state(name)?.get(keyText(key)) }));
+  const ready = causes.filter(({ cause }) => cause === "ready").length;
+  const pending = causes.filter(({ cause }) => cause === undefined);
+  const wrong = causes.flatMap(({ name, cause }) =>
+    cause === undefined || cause === "ready" ? [] : [{ name, cause }],
+  );
+  const total = served.length + waiting.length;
+  const type = "WorkspacesReady";
+  const found = [...troubles(wrong), ...consentMissing(waiting, namespace, key.namespace)];
+  const [first] = found;
+  const finding: Finding =
+    first === undefined
+      ? settled(total, ready, key.namespace)
+      : { type, status: "False", reason: first.reason, message: found.map(({ message }) => message).join(". ") };
+  return { ready, total, finding, isPartial: pending.length > 0 };
+}
+
+function settled(total: number, ready: number, host: string): Finding {
+  const type = "WorkspacesReady";
+  if (total === 0) {
+    const message = `no namespace is a workspace: one becomes it by kubectl label namespace <name> ${label.workspaceOf}=${host}`;
+    return { type, status: "False", reason: "WorkspaceConsentMissing", message };
+  }
+  const message = `${ready} of ${total} namespaces have what is granted in them`;
+  if (ready < total) return { type, status: "False", reason: "Progressing", message };
+  return { type, status: "True", reason: "WorkspacesReady", message };
+}
+
+/** One sentence for each reason, with the first namespace's words and the names of all. */
+function troubles(wrong: readonly { readonly name: string; readonly cause: Cause }[]): Cause[] {
+  const alike = Map.groupBy(wrong, ({ cause }) => cause.reason);
+  return [...alike].flatMap(([reason, all]) => {
+    const [first] = all;
+    if (first === undefined) return [];
+    return { reason, message: `in ${listed(all.map(({ name }) => name))}: ${first.cause.message}` };
+  });
+}
+
+function consentMissing(waiting: readonly string[], namespace: Situation["namespace"], host: string): Cause[] {
+  const [first] = waiting;
+  if (first === undefined) return [];
+  const chosen = waiting.filter((name) => namespace(name)?.metadata.labels?.[label.workspaceOf] === host);
+  const strange = waiting.filter((name) => !chosen.includes(name));
+  const causes: Cause[] = [];
+  if (strange.length > 0) {
+    causes.push({
+      reason: "WorkspaceConsentMissing",
+      message: `${listed(strange)} ${strange.length === 1 ? "does" : "do"} not exist, or not say to be ${strange.length === 1 ? "a workspace" : "workspaces"} of servers in namespace ${host}; nothing is written there until whoever administers it says so: kubectl label namespace ${strange[0]} ${label.workspaceOf}=${host}`,
+    });
+  }
+  if (chosen.length > 0) {
+    causes.push({
+      reason: "WorkspaceNotServed",
+      message: `${listed(chosen)}: spec.workspaces.access names what MLflow does not serve, because of the labels in spec.workspaces.selector or because it never serves namespaces of the cluster itself. Label the namespace, or name another`,
+    });
+  }
+  return causes;
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, namesShown).join(", ");
+  const word = names.length === 1 ? "namespace" : "namespaces";
+  return names.length > namesShown ? `${word} ${shown} and ${names.length - namesShown} more` : `${word} ${shown}`;
+}

@@ -1,0 +1,62 @@
+import type { MlflowServer } from "../../api/server.ts";
+import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
+import type { Namespace } from "../../kube/manifests.ts";
+import { finalizer, label } from "../../kube/names.ts";
+import { clientConfigMap } from "../../resources/workspace/client-config-map.ts";
+import { type Contradiction, grantsIn } from "../../resources/workspace/grant.ts";
+import { roleBindings } from "../../resources/workspace/role-bindings.ts";
+import { serversOf, type Workspace } from "../../resources/workspace/workspace.ts";
+import { stepsFor, type WorkspaceStep } from "./steps.ts";
+import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
+
+/** All that a pass over a namespace knows. */
+export interface WorkspaceFacts {
+  /** Undefined where there is none, or it does not say whose workspace it is. */
+  readonly namespace: Namespace | undefined;
+  /** The servers of the namespace that it names. */
+  readonly servers: readonly MlflowServer[];
+  readonly accesses: readonly MlflowWorkspaceAccess[];
+  readonly granted: readonly WorkspaceObject[];
+  readonly isOverruled: WorkspaceCluster["isOverruled"];
+  readonly now: Date;
+}
+
+export interface WorkspacePlan {
+  readonly steps: readonly WorkspaceStep[];
+  /** The servers that have the namespace as a workspace and grant in it, the oldest first. */
+  readonly servers: readonly MlflowServer[];
+  /** Those that have it, but cannot grant yet. */
+  readonly waits: readonly MlflowServer[];
+  readonly contradictions: readonly Contradiction[];
+}
+
+/** What has to be written into a namespace: nothing without its consent, and what was granted goes with that. */
+export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
+  const { namespace, accesses, granted, isOverruled, now } = facts;
+  const nothing = { servers: [], waits: [], contradictions: [] };
+  // The namespace takes all with it, and nothing can be created any more.
+  if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
+  if (namespace === undefined) return { steps: stepsFor([], granted, isOverruled), ...nothing };
+  const host = namespace.metadata.labels?.[label.workspaceOf];
+  const claiming = serversOf(
+    namespace,
+    facts.servers.filter(({ metadata }) => metadata.namespace === host && metadata.deletionTimestamp === undefined),
+  );
+  // What cannot be released is not granted: the finalizer comes first.
+  const servers = claiming.filter(isHeld);
+  const workspace = { namespace, servers, accesses, now };
+  const { inForce, contradictions } = grantsIn(workspace);
+  const wanted = wantedIn(workspace, inForce);
+  const waits = claiming.filter((server) => !isHeld(server));
+  return { steps: stepsFor(wanted, granted, isOverruled), servers, waits, contradictions };
+}
+
+/** All that shall be in a workspace. */
+export function wantedIn(workspace: Workspace, inForce = grantsIn(workspace).inForce): WorkspaceObject[] {
+  const bindings = roleBindings(workspace.namespace.metadata.name, inForce);
+  return [...bindings, ...[clientConfigMap(workspace)].filter((each) => each !== undefined)];
+}
+
+function isHeld({ metadata }: MlflowServer): boolean {
+  return metadata.finalizers?.includes(finalizer) === true;
+}

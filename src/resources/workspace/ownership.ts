@@ -1,0 +1,12 @@
+import type { ConfigMap, Owned, RoleBinding } from "../../kube/manifests.ts";
+import { label, manager } from "../../kube/names.ts";
+import { objectNames } from "../names.ts";
+
+/** Whether an object in a workspace is one that we wrote there: labels alone may have been copied with a whole object. */
+export function isGranted(object: Owned): object is RoleBinding | ConfigMap {
+  const { name, labels = {} } = object.metadata;
+  const { [label.serverNamespace]: namespace, [label.server]: server } = labels;
+  if (labels[label.managedBy] !== manager || namespace === undefined) return false;
+  if (object.kind === "ConfigMap") return name === objectNames.client && labels[label.clientOf] !== undefined;
+  return object.kind === "RoleBinding" && name.startsWith(`mlflow.${namespace}.${server}.`);
+}

@@ -1,0 +1,130 @@
+import type { ClusterConnection } from "../client/cluster.ts";
+import { type Key, keyOf, keyText } from "../kube/object.ts";
+import type { Cause } from "../reconcile/finding.ts";
+import { reconcileWorkspace, type WorkspaceState } from "../reconcile/workspace/reconcile-workspace.ts";
+import type { WorkspaceSummary } from "../reconcile/workspace/summary.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { queue } from "./queue.ts";
+
+export interface WorkspaceControllerOptions {
+  readonly connection: () => Pick<ClusterConnection, "workspaces" | "allWorkspaces" | "summary">;
+  /** Has a pass over a server run: its workspaces are otherwise than it was told. */
+  readonly onServer: (key: Key) => void;
+  readonly log: Log;
+  readonly metrics: () => Metrics;
+}
+
+export interface WorkspaceController {
+  /** Looks at all workspaces, and from now on at each that changes. */
+  start(): void;
+  /** Something changed that can matter to what is in this namespace. */
+  changed(namespace: string): void;
+  /** How the workspaces of a server are, as of the last second. */
+  summary(server: { readonly key: Key; readonly generation: number }): WorkspaceSummary | undefined;
+  /** How many namespaces wait for a pass. */
+  readonly waiting: () => number;
+  stop(): Promise<void>;
+}
+
+/** As many as the API client has calls in flight. */
+const workers = 16;
+/** How often a server is told of its workspaces, so that a thousand new ones are not a thousand writes of its status. */
+const toldMilliseconds = 1000;
+
+/** From a change to a pass over the namespace that it matters to: a queue of its own, which no pod of a server comes to. */
+export function workspaceController(options: WorkspaceControllerOptions): WorkspaceController {
+  const { log, metrics } = options;
+  const states = new Map<string, WorkspaceState>();
+  /** Namespaces whose state is older than their last change. */
+  const stale = new Set<string>();
+  const summaries = new Map<string, { at: number; generation: number; summary: WorkspaceSummary | undefined }>();
+  const timers = new Map<string, NodeJS.Timeout>();
+  let isStarted = false;
+
+  const work = queue({
+    workers,
+    work: pass,
+    onFailure: (namespace, error, retrySeconds) => {
+      metrics().workspacePasses.inc({ result: "error" });
+      log.warn({ namespace, error: textOf(error), retrySeconds }, "a pass over a workspace failed");
+    },
+  });
+
+  async function pass(namespace: string): Promise<number | undefined> {
+    stale.delete(namespace);
+    const { state, wrote, againInSeconds, failure } = await reconcileWorkspace(
+      options.connection().workspaces,
+      namespace,
+      new Date(),
+    );
+    const before = states.get(namespace);
+    if (state.size === 0) states.delete(namespace);
+    else states.set(namespace, state);
+    // A server that was told while this namespace was being looked at has not heard how it stands.
+    const unsure = [...state.keys()].filter((server) => summaries.get(server)?.summary?.isPartial);
+    for (const server of new Set([...wrote, ...different(before, state), ...unsure])) tell(server);
+    if (failure !== undefined) throw failure;
+    metrics().workspacePasses.inc({ result: "done" });
+    return againInSeconds;
+  }
+
+  function tell(server: string): void {
+    if (timers.has(server)) return;
+    const rest = (summaries.get(server)?.at ?? -toldMilliseconds) + toldMilliseconds - performance.now();
+    const timer = setTimeout(
+      () => {
+        timers.delete(server);
+        options.onServer(keyOf(server));
+      },
+      Math.max(0, rest),
+    );
+    timers.set(server, timer);
+  }
+
+  return {
+    start: () => {
+      isStarted = true;
+      for (const namespace of options.connection().allWorkspaces()) work.add(namespace);
+    },
+    changed: (namespace) => {
+      if (!isStarted) return;
+      stale.add(namespace);
+      work.add(namespace);
+    },
+    summary: ({ key, generation }) => {
+      if (!isStarted) return undefined;
+      const text = keyText(key);
+      const known = summaries.get(text);
+      if (known?.generation === generation && performance.now() - known.at < toldMilliseconds) {
+        tell(text);
+        return known.summary;
+      }
+      const state = (namespace: string) => (stale.has(namespace) ? undefined : states.get(namespace));
+      const summary = options.connection().summary(key, state);
+      if (summary === undefined) summaries.delete(text);
+      else summaries.set(text, { at: performance.now(), generation, summary });
+      return summary;
+    },
+    waiting: () => work.waiting,
+    stop: async () => {
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
+      await work.stop();
+    },
+  };
+}
+
+/** The servers to which a namespace stands otherwise than before. */
+function different(before: WorkspaceState | undefined, now: WorkspaceState): string[] {
+  const servers = new Set([...(before?.keys() ?? []), ...now.keys()]);
+  return [...servers].filter((server) => wordsOf(before?.get(server)) !== wordsOf(now.get(server)));
+}
+
+function wordsOf(verdict: Cause | "ready" | undefined): string {
+  return typeof verdict === "object" ? `${verdict.reason} ${verdict.message}` : (verdict ?? "");
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,340 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { liveAccess } from "../../../src/cli/live-workspace.ts";
+import { label } from "../../../src/kube/names.ts";
+import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
+import { onK3s } from "../../control-plane/shared.ts";
+import { auditLog } from "../../support/audit-log.ts";
+import { eventually } from "../../support/eventually.ts";
+import { startFaultProxy } from "../../support/fault-proxy.ts";
+import type { Objects } from "../../support/objects.ts";
+import { accessSays, workspaceScene } from "./workspace-scene.ts";
+
+const group = (name: string) => ({ kind: "Group", name });
+const grant = (role: string, who: string, ...namespaces: string[]) => ({
+  role,
+  subjects: [group(who)],
+  ...(namespaces.length > 0 ? { namespaces } : { selector: {} }),
+});
+const absent = (team: Objects, kind: "RoleBinding" | "ConfigMap", name: string) =>
+  eventually(async () => assert.equal(await team.get(kind, name), undefined, `${kind}/${name} is still there`), 15);
+
+describe("workspaces", { skip: onK3s() }, () => {
+  let cluster: ControlPlane;
+  before(async () => {
+    cluster = await startControlPlane();
+  });
+  after(async () => {
+    await cluster?.close();
+  });
+
+  test("what is granted is bound in those that consent, and nothing is written in those that do not", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const [one, other, silent] = [await set.team(), await set.team(true, { tier: "x" }), await set.team(false)];
+    await set.serve({
+      access: [
+        grant("Editor", "science", one.namespace, silent.namespace),
+        { role: "Viewer", subjects: [group("audit")], selector: { matchLabels: { tier: "x" } } },
+      ],
+    });
+    const message = await set.workspacesReady("WorkspaceConsentMissing");
+    assert.match(
+      message,
+      new RegExp(`kubectl label namespace ${silent.namespace} ${label.workspaceOf}=${set.namespace}`),
+    );
+    assert.deepEqual(await set.holders(one, "editor"), ["science"]);
+    assert.deepEqual(await set.holders(other, "viewer"), ["audit"]);
+    assert.equal(await other.get("RoleBinding", set.binding("editor")), undefined);
+    const { data } = await one.the("ConfigMap", "mlflow-client");
+    assert.equal(data?.["MLFLOW_TRACKING_URI"], `http://mlflow.${set.namespace}:5000`);
+    assert.equal(data?.["MLFLOW_WORKSPACE"], one.namespace);
+    assert.deepEqual(await silent.list("RoleBinding"), []);
+    assert.equal(await silent.get("ConfigMap", "mlflow-client"), undefined);
+    const { status } = await set.objects.the("MlflowServer", "mlflow");
+    assert.deepEqual(status?.workspaces, { ready: 2, total: 3 });
+
+    await set.objects.patch("Namespace", silent.namespace, {
+      metadata: { labels: { [label.workspaceOf]: set.namespace } },
+    });
+    await set.workspacesReady("WorkspacesReady");
+    assert.deepEqual(await set.holders(silent, "editor"), ["science"]);
+    assert.deepEqual((await set.objects.the("MlflowServer", "mlflow")).status?.workspaces, { ready: 3, total: 3 });
+  });
+
+  test("what is granted goes with the grant, with the label, and with the server", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const [one, other] = [await set.team(), await set.team()];
+    await set.serve({ access: [grant("Editor", "science"), grant("Viewer", "audit")] });
+    await set.workspacesReady("WorkspacesReady");
+    await set.serve({ access: [grant("Editor", "science")] });
+    await absent(one, "RoleBinding", set.binding("viewer"));
+    assert.deepEqual(await set.holders(one, "editor"), ["science"]);
+    await set.objects.patch("Namespace", one.namespace, { metadata: { labels: { [label.workspaceOf]: null } } });
+    await absent(one, "RoleBinding", set.binding("editor"));
+    await absent(one, "ConfigMap", "mlflow-client");
+    assert.deepEqual(await set.holders(other, "editor"), ["science"]);
+    await set.objects.remove("MlflowServer", "mlflow");
+    await absent(other, "RoleBinding", set.binding("editor"));
+    await absent(other, "ConfigMap", "mlflow-client");
+    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined), 15);
+  });
+
+  test("a server that goes waits until nothing of it is left in workspaces, also where the operator was away", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const team = await set.team();
+    await set.serve({ access: [grant("Admin", "science")] });
+    await set.workspacesReady("WorkspacesReady");
+    await set.stop();
+    await set.objects.remove("MlflowServer", "mlflow");
+    assert.ok(await set.objects.get("MlflowServer", "mlflow"), "it is held");
+    await set.start();
+    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined), 20);
+    assert.equal(await team.get("RoleBinding", set.binding("admin")), undefined);
+    assert.equal(await team.get("ConfigMap", "mlflow-client"), undefined);
+  });
+
+  test("a namespace that goes holds up neither the others nor the server, whatever keeps it", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const [one, kept] = [await set.team(), await set.team()];
+    await set.serve({ access: [grant("Editor", "science")] });
+    await set.workspacesReady("WorkspacesReady");
+    // The namespace cannot end while this is in it.
+    await kept.create("ConfigMap", { metadata: { name: "keeper", finalizers: ["example.com/keep"] } });
+    const release = () => kept.patch("ConfigMap", "keeper", { metadata: { finalizers: null } });
+    context.after(release);
+    await set.objects.attempt("DELETE", `/api/v1/namespaces/${kept.namespace}`);
+    await eventually(async () => {
+      const { status } = await set.objects.the("MlflowServer", "mlflow");
+      assert.deepEqual(status?.workspaces, { ready: 1, total: 1 });
+    }, 15);
+    await set.serve({ access: [grant("Viewer", "science")] });
+    await set.workspacesReady("WorkspacesReady");
+    assert.deepEqual(await set.holders(one, "viewer"), ["science"]);
+    await set.objects.remove("MlflowServer", "mlflow");
+    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined), 20);
+  });
+
+  test("what somebody changes is repaired: subjects, role, labels, the object, the ConfigMap's data", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const team = await set.team();
+    await set.serve({ access: [grant("Editor", "science")] });
+    await set.workspacesReady("WorkspacesReady");
+    const name = set.binding("editor");
+    const intact = () =>
+      eventually(async () => {
+        const { metadata, roleRef } = await team.the("RoleBinding", name);
+        assert.deepEqual(await set.holders(team, "editor"), ["science"]);
+        assert.equal(roleRef.name, "mlflow-workspace-editor");
+        assert.equal(metadata.labels?.[label.managedBy], "mlflow-operator");
+        assert.equal(metadata.labels?.[label.server], "mlflow");
+      }, 15);
+    const more = { kind: "Group", name: "more", apiGroup: "rbac.authorization.k8s.io" };
+    await team.patch("RoleBinding", name, { subjects: [more] });
+    await intact();
+    for (const key of [label.managedBy, label.server]) {
+      await team.patch("RoleBinding", name, { metadata: { labels: { [key]: null } } });
+      await intact();
+    }
+    await team.remove("RoleBinding", name);
+    await intact();
+    await team.remove("RoleBinding", name);
+    await team
+      .create("RoleBinding", {
+        metadata: {
+          name,
+          labels: {
+            [label.managedBy]: "mlflow-operator",
+            [label.serverNamespace]: set.namespace,
+            [label.server]: "mlflow",
+          },
+        },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" },
+        subjects: [more],
+      })
+      .catch(() => undefined);
+    await intact();
+    await team.patch("ConfigMap", "mlflow-client", { data: { MLFLOW_TRACKING_URI: "http://elsewhere" } });
+    await eventually(async () => {
+      const { data } = await team.the("ConfigMap", "mlflow-client");
+      assert.equal(data?.["MLFLOW_TRACKING_URI"], `http://mlflow.${set.namespace}:5000`);
+    }, 15);
+  });
+
+  test("what others have under a name that we want is neither changed nor deleted, and told", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const [team, other] = [await set.team(), await set.team()];
+    await team.create("ConfigMap", { metadata: { name: "mlflow-client" }, data: { mine: "1" } });
+    await set.serve({ access: [grant("Editor", "science")] });
+    const message = await set.workspacesReady("NameConflict");
+    assert.match(
+      message,
+      new RegExp(`in namespace ${team.namespace}: ConfigMap/mlflow-client .*clientConfigMaps: false`),
+    );
+    assert.deepEqual((await team.the("ConfigMap", "mlflow-client")).data, { mine: "1" });
+    assert.deepEqual(await set.holders(team, "editor"), ["science"]);
+    assert.deepEqual(await set.holders(other, "editor"), ["science"]);
+    await set.serve({ access: [grant("Editor", "science")], clientConfigMaps: false });
+    await set.workspacesReady("WorkspacesReady");
+    assert.equal(await other.get("ConfigMap", "mlflow-client"), undefined);
+    await set.objects.remove("MlflowServer", "mlflow");
+    await absent(team, "RoleBinding", set.binding("editor"));
+    assert.deepEqual((await team.the("ConfigMap", "mlflow-client")).data, { mine: "1" });
+  });
+
+  test("the people of a team grant by an access, until it expires, and hear what is in force", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const [team, silent] = [await set.team(), await set.team(false)];
+    await set.serve({ access: [grant("Editor", "science")] });
+    const serverRef = { namespace: set.namespace, name: "mlflow" };
+    const spec = { serverRef, role: "Editor", subjects: [{ kind: "User", name: "ada" }] };
+    await team.create("MlflowWorkspaceAccess", { metadata: { name: "guest" }, spec });
+    assert.match(await accessSays(team, "guest", "Granted"), /1 subject is Editor by RoleBinding/);
+    assert.deepEqual(await set.holders(team, "editor"), ["science", "ada"]);
+
+    await silent.create("MlflowWorkspaceAccess", { metadata: { name: "early" }, spec });
+    assert.match(await accessSays(silent, "early", "WorkspaceConsentMissing"), /kubectl label namespace/);
+    assert.deepEqual(await silent.list("RoleBinding"), []);
+    const strange = { ...spec, serverRef: { ...serverRef, name: "none" } };
+    await team.create("MlflowWorkspaceAccess", { metadata: { name: "strange" }, spec: strange });
+    await accessSays(team, "strange", "WorkspaceNotServed");
+
+    const byHand = { apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "eve" };
+    await team.create("RoleBinding", {
+      metadata: { name: "by-hand" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "mlflow-workspace-viewer" },
+      subjects: [byHand],
+    });
+    const rows = await liveAccess(cluster.kubeconfigPath, team.namespace, "test", new Date());
+    assert.deepEqual(rows.map(({ subject, role, through }) => `${subject.name} ${role} ${through}`).sort(), [
+      `ada Editor MlflowWorkspaceAccess ${team.namespace}/guest`,
+      `eve Viewer RoleBinding ${team.namespace}/by-hand`,
+      `science Editor MlflowServer ${set.namespace}/mlflow, spec.workspaces.access[0]`,
+    ]);
+
+    const soon = Date.now() + 4000;
+    const expiresAt = new Date(soon).toISOString();
+    await team.patch("MlflowWorkspaceAccess", "guest", { spec: { role: "Admin", expiresAt } });
+    await accessSays(team, "guest", "Granted");
+    assert.deepEqual(await set.holders(team, "admin"), ["ada"]);
+    assert.deepEqual(await set.holders(team, "editor"), ["science"]);
+    await accessSays(team, "guest", "Expired");
+    assert.ok(Date.now() >= soon && Date.now() < soon + 2000, `${Date.now() - soon} ms after its time`);
+    assert.equal(await team.get("RoleBinding", set.binding("admin")), undefined);
+    await team.remove("MlflowWorkspaceAccess", "strange");
+  });
+
+  test("two servers that contradict each other: the older one's grant counts, the younger one says so", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const [team, other] = [await set.team(), await set.team()];
+    await set.serve({ access: [grant("Viewer", "science", team.namespace)] }, "older");
+    // creationTimestamp has whole seconds.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await set.serve({ access: [grant("Admin", "science", team.namespace), grant("Editor", "audit")] }, "younger");
+    assert.match(await set.workspacesReady("GrantsContradict", "younger"), /older, which is older, makes it Viewer/);
+    await set.workspacesReady("WorkspacesReady", "older");
+    assert.equal(await team.get("RoleBinding", set.binding("admin", "younger")), undefined);
+    assert.deepEqual(await set.holders(team, "viewer", "older"), ["science"]);
+    assert.deepEqual(await set.holders(other, "editor", "younger"), ["audit"]);
+    const { data } = await team.the("ConfigMap", "mlflow-client");
+    assert.equal(data?.["MLFLOW_TRACKING_URI"], `http://older.${set.namespace}:5000`);
+    await set.objects.remove("MlflowServer", "older");
+    await set.workspacesReady("WorkspacesReady", "younger");
+    assert.deepEqual(await set.holders(team, "admin", "younger"), ["science"]);
+  });
+
+  test("a pod or a status costs no call to workspaces, and a change of one grant touches its bindings only", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const teams = [await set.team(), await set.team(), await set.team()];
+    const [first] = teams;
+    assert.ok(first !== undefined);
+    const access = [grant("Editor", "science"), grant("Viewer", "audit", first.namespace)];
+    await set.serve({ access });
+    await set.workspacesReady("WorkspacesReady");
+    const inTeams = ({ uri }: { uri: string }) =>
+      teams.some(({ namespace }) => uri.includes(`/namespaces/${namespace}/`));
+    const quiet = await set.mark();
+    const [pod] = await set.objects.list("Pod");
+    assert.ok(pod !== undefined);
+    await set.objects.remove("Pod", pod.metadata.name);
+    await eventually(async () => {
+      const [next] = await set.objects.list("Pod");
+      assert.notEqual(next?.metadata.uid, pod.metadata.uid);
+    }, 30);
+    await set.ready();
+    assert.deepEqual((await set.calls(quiet)).filter(inTeams), []);
+
+    const mark = await set.mark();
+    await set.serve({ access: [grant("Editor", "science"), grant("Viewer", "auditors", first.namespace)] });
+    await eventually(async () => assert.deepEqual(await set.holders(first, "viewer"), ["auditors"]), 15);
+    await set.workspacesReady("WorkspacesReady");
+    const written = (await set.calls(mark)).filter(inTeams).map(({ verb, uri }) => `${verb} ${uri.split("?")[0]}`);
+    assert.deepEqual(written, [
+      `patch /apis/rbac.authorization.k8s.io/v1/namespaces/${first.namespace}/rolebindings/${set.binding("viewer")}`,
+    ]);
+  });
+
+  test("a new operator writes nothing where all is in place", async (context) => {
+    const set = await workspaceScene(context, cluster);
+    const team = await set.team();
+    await set.serve({ access: [grant("Editor", "science")] });
+    await set.workspacesReady("WorkspacesReady");
+    await set.stop();
+    const mark = await set.mark();
+    await set.start();
+    await eventually(
+      () => assert.ok(set.operator().log.some(({ message }) => message === "all watches are synced")),
+      15,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    // What other tests have left is going, and is not of this scene.
+    const here = ({ namespace }: { namespace: string }) => namespace === set.namespace || namespace === team.namespace;
+    assert.deepEqual((await set.writes(mark)).filter(here), []);
+  });
+
+  test("faults: calls that fail, are cut or hang are made good, and nothing is left behind", async (context) => {
+    const proxy = await startFaultProxy(cluster);
+    context.after(() => proxy.close());
+    const set = await workspaceScene(context, cluster, { proxy, isRefused: true });
+    const teams = await Promise.all(Array.from({ length: 6 }, () => set.team()));
+    let count = 0;
+    const isBinding = ({ method, path }: { method: string; path: string }) =>
+      method !== "GET" && /rolebindings|configmaps\/?/.test(path) && !path.includes(set.namespace);
+    const everyThird = (request: { method: string; path: string }) => isBinding(request) && count++ % 3 === 0;
+    const rule = proxy.fault({ when: everyThird, fault: { kind: "cut" } });
+    await set.serve({ access: [grant("Editor", "science"), grant("Viewer", "audit")] });
+    await eventually(() => set.workspacesReady("WorkspacesReady"), 60);
+    rule.remove();
+    for (const team of teams) {
+      assert.deepEqual(await set.holders(team, "editor"), ["science"]);
+      assert.deepEqual(await set.holders(team, "viewer"), ["audit"]);
+    }
+    await set.objects.remove("MlflowServer", "mlflow");
+    for (const team of teams) await absent(team, "RoleBinding", set.binding("editor"));
+  });
+
+  test("a namespace in which the API server refuses a write is named, and the others go on", async (context) => {
+    const set = await workspaceScene(context, cluster, { isRefused: true });
+    const [team, other] = [await set.team(), await set.team()];
+    const quota = { hard: { "count/configmaps": "1" } };
+    await team.create("ResourceQuota", { metadata: { name: "none" }, spec: quota });
+    await eventually(async () => {
+      const { status } = await team.the("ResourceQuota", "none");
+      assert.ok(status?.used?.["count/configmaps"]);
+    }, 20);
+    await set.serve({ access: [grant("Editor", "science")] });
+    assert.match(await set.workspacesReady("Refused"), new RegExp(`in namespace ${team.namespace}: .*quota`));
+    assert.deepEqual(await set.holders(team, "editor"), ["science"]);
+    assert.deepEqual(await set.holders(other, "editor"), ["science"]);
+    await team.remove("ResourceQuota", "none");
+    await set.workspacesReady("WorkspacesReady");
+  });
+
+  test("no operator of this file asked for what its role does not allow", async () => {
+    const calls = await auditLog(cluster).calls({ userAgent: "mlflow-operator/" });
+    assert.ok(calls.length > 100);
+    assert.deepEqual(
+      calls.filter(({ isForbidden }) => isForbidden).map(({ verb, uri }) => `${verb} ${uri}`),
+      [],
+    );
+  });
+});

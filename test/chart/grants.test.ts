@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
+import { access } from "../api/accesses.ts";
+import { changed, type Document, type Json, proxied } from "../api/documents.ts";
+import { controlPlaneBinaries } from "../control-plane/binaries.ts";
+import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.ts";
+import { eventually } from "../support/eventually.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { chart, helmProgram } from "./helm.ts";
+import { call, installation } from "./installation.ts";
+
+const lacking = await controlPlaneBinaries().then(
+  ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
+  (error: unknown) => String(error),
+);
+const rbac = "/apis/rbac.authorization.k8s.io/v1";
+const apiGroup = "rbac.authorization.k8s.io";
+
+let cluster: ControlPlane;
+before(async () => {
+  if (lacking) return;
+  await helmProgram();
+  cluster = await startControlPlane();
+});
+after(() => cluster?.close());
+
+/** Somebody with a token of their own. */
+interface Tenant {
+  /** What kubectl says against it as this tenant; empty where the API server takes it. */
+  readonly applies: (document: Document, namespace: string) => Promise<string>;
+}
+
+/** A ServiceAccount with these roles in these namespaces; `*` is all. */
+async function tenant(home: string, name: string, roles: Readonly<Record<string, string>>): Promise<Tenant> {
+  await call(cluster, "POST", `/api/v1/namespaces/${home}/serviceaccounts`, { metadata: { name } });
+  const subjects = [{ kind: "ServiceAccount", name, namespace: home }];
+  for (const [role, namespace] of Object.entries(roles)) {
+    const scope = namespace === "*" ? "clusterrolebindings" : `namespaces/${namespace}/rolebindings`;
+    await call(cluster, "POST", `${rbac}/${scope}`, {
+      metadata: { name: `${role}-of-${name}` },
+      roleRef: { apiGroup, kind: "ClusterRole", name: role },
+      subjects,
+    });
+  }
+  const kubeconfig = await cluster.kubeconfigFor({ serviceAccount: name, namespace: home });
+  return {
+    applies: async (document, namespace) => {
+      const args = [
+        "--kubeconfig",
+        kubeconfig,
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "-n",
+        namespace,
+        "-f",
+        "-",
+      ];
+      const { code, stderr } = await cluster.kubectl(args, JSON.stringify(document));
+      return code === 0 ? "" : stderr;
+    },
+  };
+}
+
+async function clusterRole(name: string, rules: readonly object[]): Promise<string> {
+  await call(cluster, "POST", `${rbac}/clusterroles`, { metadata: { name }, rules });
+  return name;
+}
+
+const granting = (role: string, name = role.toLowerCase()) =>
+  changed(access, { "spec.role": role, "metadata.name": name });
+const serving = (grants: Json, more: Readonly<Record<string, Json | undefined>> = {}) =>
+  changed(proxied, { "spec.proxy": undefined, "spec.workspaces": { access: grants }, ...more });
+const grant = (role: string, who: string) => ({ role, subjects: [{ kind: "Group", name: who }], selector: {} });
+const refusal = (role: string) => new RegExp(`may not bind ClusterRole mlflow-workspace-${role}`);
+
+describe("who may grant", { skip: lacking }, () => {
+  let team: string;
+  let other: string;
+
+  before(async () => {
+    if (lacking) return;
+    const own = await installation(cluster);
+    await own.run("install", chart);
+    team = await freshNamespace(cluster);
+    other = await freshNamespace(cluster);
+    await clusterRole("writer", [
+      { apiGroups: ["mlflow-operator.dev"], resources: ["mlflowservers", "mlflowworkspaceaccesses"], verbs: ["*"] },
+    ]);
+    await clusterRole("binder-of-viewer", [
+      {
+        apiGroups: [apiGroup],
+        resources: ["clusterroles"],
+        resourceNames: ["mlflow-workspace-viewer"],
+        verbs: ["bind"],
+      },
+    ]);
+    await clusterRole("binder-of-all", [
+      {
+        apiGroups: [apiGroup],
+        resources: ["clusterroles"],
+        resourceNames: ["viewer", "editor", "admin", "trace-writer"].map((role) => `mlflow-workspace-${role}`),
+        verbs: ["bind"],
+      },
+    ]);
+    // Roles are aggregated, and policies come into force, a moment after they are there.
+    const probe = await tenant(team, "probe", { writer: team });
+    let attempts = 0;
+    await eventually(async () => {
+      // Another each time: one that was taken before the policy held may be written again.
+      attempts += 1;
+      assert.match(await probe.applies(granting("Viewer", `probe-${attempts}`), team), refusal("viewer"));
+    }, 60);
+  });
+
+  test("whoever may write an access, but not bind its role, may not grant it: by any role", async () => {
+    const { applies } = await tenant(team, "writer", { writer: team });
+    for (const role of workspaceRoleNames)
+      assert.match(
+        await applies(granting(role), team),
+        /may not bind ClusterRole mlflow-workspace-\S+ in namespace .*ask somebody who may/,
+      );
+  });
+
+  test("whoever may bind one role there may grant it there, and no other, and nowhere else", async () => {
+    const { applies } = await tenant(team, "viewers", { writer: "*", "binder-of-viewer": team });
+    assert.equal(await applies(granting("Viewer"), team), "");
+    assert.match(await applies(granting("Editor"), team), refusal("editor"));
+    assert.match(await applies(granting("Viewer"), other), refusal("viewer"));
+    assert.match(await applies(changed(granting("Viewer"), { "spec.role": "Admin" }), team), refusal("admin"));
+  });
+
+  test("an admin of a namespace, by the cluster's own role, may grant every role in it, and not in another", async () => {
+    const { applies } = await tenant(team, "administrator", { admin: team });
+    await eventually(async () => {
+      for (const role of workspaceRoleNames)
+        assert.equal(await applies(granting(role, `of-${role.toLowerCase()}`), team), "");
+    }, 30);
+    assert.match(await applies(granting("Viewer"), other), /forbidden/);
+  });
+
+  test("an access that exists may be written as it is by whoever may write it; its subjects may not be changed", async () => {
+    const { applies } = await tenant(team, "careful", { writer: team, "binder-of-viewer": team });
+    assert.equal(await applies(granting("Viewer", "kept"), team), "");
+    const { applies: writes } = await tenant(team, "later", { writer: team });
+    assert.equal(await writes(changed(granting("Viewer", "kept"), { "metadata.labels": { a: "b" } }), team), "");
+    const more = { "spec.subjects": [{ kind: "User", name: "mallory" }] };
+    assert.match(await writes(changed(granting("Viewer", "kept"), more), team), refusal("viewer"));
+    const longer = { "spec.expiresAt": "2099-01-01T00:00:00Z" };
+    assert.match(await writes(changed(granting("Viewer", "kept"), longer), team), refusal("viewer"));
+  });
+
+  test("grants of a server need the right in all namespaces: that in its own is not enough", async () => {
+    const { applies } = await tenant(team, "local", { writer: team, "binder-of-all": team });
+    for (const role of workspaceRoleNames)
+      assert.match(
+        await applies(serving([grant(role, "science")]), team),
+        /in all namespaces, so may not grant \S+ by spec\.workspaces\.access: .*MlflowWorkspaceAccess/,
+      );
+    assert.equal(await applies(serving([grant("Viewer", "science")], { "spec.workspaces": {} }), team), "");
+  });
+
+  test("a server with grants may be changed by whoever may write it, but not so that more is granted", async () => {
+    const { applies: decides } = await tenant(team, "platform", { writer: "*", "binder-of-all": "*" });
+    const narrow = { "spec.workspaces.selector": { matchLabels: { tier: "x" } } };
+    const grants = [grant("Viewer", "science"), grant("Editor", "audit")];
+    const server = changed(serving(grants, narrow), { "metadata.name": "shared" });
+    assert.equal(await decides(server, other), "");
+    const { applies } = await tenant(other, "operator-of-it", { writer: other });
+    const change = (changes: Readonly<Record<string, Json | undefined>>) => applies(changed(server, changes), other);
+    assert.equal(await change({ "spec.replicas": 0 }), "");
+    assert.equal(await change({ "spec.workspaces.access": [grant("Editor", "audit")] }), "", "fewer grants");
+    assert.match(await change({}), refusal("viewer"), "what was taken away is a new grant");
+    assert.equal(await decides(server, other), "");
+    assert.match(await change({ "spec.workspaces.access": [...grants, grant("Admin", "me")] }), refusal("admin"));
+    assert.match(await change({ "spec.workspaces.access[0].role": "Editor" }), refusal("editor"));
+    assert.match(await change({ "spec.workspaces.access[0].subjects[0].name": "me" }), refusal("viewer"));
+    assert.match(
+      await change({ "spec.workspaces.selector": undefined }),
+      /may not bind ClusterRole/,
+      "the same in more namespaces",
+    );
+    assert.match(await change({ "metadata.name": "copy" }), /may not bind ClusterRole/, "the same of another server");
+  });
+
+  test("the largest server that the schema takes is within what a policy may cost", async () => {
+    const { applies } = await tenant(team, "large", { writer: "*", "binder-of-all": "*" });
+    const who = (index: number) => ({ kind: "Group", name: `${"g".repeat(40)}-${index}` });
+    const subjects = Array.from({ length: 64 }, (_, index) => who(index));
+    const namespaces = Array.from({ length: 256 }, (_, index) => `team-${"n".repeat(30)}-${index}`);
+    const role = (index: number) => workspaceRoleNames[index % workspaceRoleNames.length] ?? "Viewer";
+    const grants = Array.from({ length: 32 }, (_, index) => ({ role: role(index), subjects, namespaces }));
+    const server = changed(serving(grants), { "metadata.name": "large" });
+    assert.equal(await applies(server, other), "");
+    assert.equal(await applies(changed(server, { "spec.replicas": 0 }), other), "");
+    assert.equal(await applies(changed(server, { "spec.workspaces.access[31].role": "Viewer" }), other), "");
+  });
+
+  test("a policy that could not be evaluated would refuse", async () => {
+    const { items } = await call<{ items: { metadata: { name: string }; spec: { failurePolicy: string } }[] }>(
+      cluster,
+      "GET",
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    );
+    const ours = items.filter(({ metadata }) => metadata.name.startsWith("mlflow-operator-"));
+    assert.deepEqual(
+      ours.map(({ spec }) => spec.failurePolicy),
+      ["Fail", "Fail"],
+    );
+  });
+});

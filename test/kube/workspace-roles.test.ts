@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { allows, type WorkspaceRole, workspaceRoleNames, workspaceRules } from "../../src/kube/workspace-roles.ts";
+
+interface Check {
+  readonly resource: string;
+  readonly verb: string;
+  /** Asked only where the request names such an object. */
+  readonly optional?: true;
+}
+
+/** What the plugin asks for, as it says itself: `plugin_rules.py` writes it; a test of the live tier runs that anew. */
+const plugin: { operations: Record<string, Check[]>; oneOfToSeeAWorkspace: Check[] } = JSON.parse(
+  readFileSync(join(import.meta.dirname, "plugin/rules.json"), "utf8"),
+);
+
+const ladder = ["Viewer", "Editor", "Admin"] as const;
+type Least = (typeof ladder)[number] | "nobody";
+
+/** Who shall be the least to do what a check stands for: reading, working, deleting, and the ways to model providers. */
+function leastFor({ resource, verb }: Check): Least {
+  if (resource === "assistants") return "nobody";
+  if (resource === "gatewayendpoints/use") return "Editor";
+  if (resource.startsWith("gatewaysecrets") || resource.endsWith("/use")) return "Admin";
+  if (verb === "get" || verb === "list") return "Viewer";
+  return verb === "delete" || resource.startsWith("gateway") ? "Admin" : "Editor";
+}
+
+function leastOf(checks: readonly Check[]): Least {
+  const order: readonly Least[] = [...ladder, "nobody"];
+  return order[Math.max(...checks.map((check) => order.indexOf(leastFor(check))))] ?? "nobody";
+}
+
+const permits = (role: WorkspaceRole, checks: readonly Check[]) =>
+  checks.every(({ verb, resource }) => allows(role, verb, resource));
+
+describe("the roles of workspaces", () => {
+  test("each operation of the plugin works with its least role and with none below", () => {
+    const operations = Object.entries(plugin.operations);
+    assert.ok(operations.length > 300);
+    for (const [operation, checks] of operations) {
+      for (const asked of [checks, checks.filter(({ optional }) => !optional)]) {
+        const least = leastOf(asked);
+        for (const role of ladder) {
+          const expected = least !== "nobody" && ladder.indexOf(role) >= ladder.indexOf(least);
+          assert.equal(permits(role, asked), expected, `${operation} as ${role}: ${JSON.stringify(asked)}`);
+        }
+      }
+    }
+  });
+
+  test("no role allows what the plugin never asks for", () => {
+    const asked = new Set(
+      [...Object.values(plugin.operations).flat(), ...plugin.oneOfToSeeAWorkspace].map(
+        ({ verb, resource }) => `${verb} ${resource}`,
+      ),
+    );
+    for (const role of workspaceRoleNames)
+      for (const { resources, verbs } of workspaceRules[role])
+        for (const resource of resources)
+          for (const verb of verbs) assert.ok(asked.has(`${verb} ${resource}`), `${role}: ${verb} ${resource}`);
+  });
+
+  test("a viewer sees the workspace in the list", () => {
+    assert.ok(plugin.oneOfToSeeAWorkspace.some(({ verb, resource }) => allows("Viewer", verb, resource)));
+  });
+
+  test("a writer of traces writes them and reads nothing", () => {
+    assert.ok(permits("TraceWriter", plugin.operations["POST /v1/traces"] ?? [{ resource: "none", verb: "none" }]));
+    for (const [operation, checks] of Object.entries(plugin.operations))
+      if (checks.some(({ verb }) => verb !== "update")) assert.equal(permits("TraceWriter", checks), false, operation);
+  });
+
+  test("nobody may use the assistant, which runs commands on the machine of the server", () => {
+    for (const role of workspaceRoleNames)
+      for (const verb of ["get", "create", "update"]) assert.equal(allows(role, verb, "assistants"), false);
+  });
+});

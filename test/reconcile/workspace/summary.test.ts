@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServer } from "../../../src/api/server.ts";
+import type { Namespace } from "../../../src/kube/manifests.ts";
+import type { Cause } from "../../../src/reconcile/finding.ts";
+import { summaryOf } from "../../../src/reconcile/workspace/summary.ts";
+import { grantTo, tracking, workspace } from "../../support/workspaces.ts";
+
+function summary(
+  server: MlflowServer,
+  namespaces: readonly Namespace[],
+  states: Readonly<Record<string, Cause | "ready">>,
+) {
+  const consenting = namespaces.filter(
+    ({ metadata }) => metadata.labels?.["mlflow-operator.dev/workspace-of"] === "mlflow",
+  );
+  return summaryOf(server, {
+    consenting,
+    namespace: (name) => namespaces.find(({ metadata }) => metadata.name === name),
+    state: (name) => {
+      const verdict = states[name];
+      return verdict === undefined ? undefined : new Map([["mlflow/tracking", verdict]]);
+    },
+  });
+}
+
+const [a, b] = [workspace("a"), workspace("b")];
+
+describe("WorkspacesReady", () => {
+  test("is True when all namespaces have what is granted", () => {
+    const { ready, total, finding } = summary(tracking(), [a, b], { a: "ready", b: "ready" });
+    assert.deepEqual([ready, total, finding.status, finding.reason], [2, 2, "True", "WorkspacesReady"]);
+  });
+
+  test("is not True before all have been looked at", () => {
+    const { ready, total, finding, isPartial } = summary(tracking(), [a, b], { a: "ready" });
+    assert.deepEqual([ready, total, finding.status, finding.reason, isPartial], [1, 2, "False", "Progressing", true]);
+  });
+
+  test("names the namespaces that a grant names and that do not consent, with the command", () => {
+    const server = tracking({ access: [grantTo("x", "Viewer", "a", "c", "d")] });
+    const other = workspace("d", { "mlflow-operator.dev/workspace-of": "elsewhere" });
+    const { ready, total, finding } = summary(server, [a, other], { a: "ready" });
+    assert.deepEqual([ready, total, finding.status, finding.reason], [1, 3, "False", "WorkspaceConsentMissing"]);
+    assert.match(finding.message, /^namespaces c, d do not exist, or not say/);
+    assert.match(finding.message, /kubectl label namespace c mlflow-operator\.dev\/workspace-of=mlflow$/);
+  });
+
+  test("says so where the server's own selector is in the way", () => {
+    const server = tracking({ selector: { matchLabels: { tier: "x" } }, access: [grantTo("x", "Viewer", "a")] });
+    const { finding } = summary(server, [a, workspace("b", { tier: "x" })], { b: "ready" });
+    assert.equal(finding.reason, "WorkspaceNotServed");
+    assert.match(finding.message, /namespace a: .*spec\.workspaces\.selector/);
+  });
+
+  test("tells what is the matter in one namespace; the others count", () => {
+    const cause = { reason: "NameConflict", message: "ConfigMap/mlflow-client belongs to somebody else" } as const;
+    const { ready, total, finding } = summary(tracking(), [a, b], { a: "ready", b: cause });
+    assert.deepEqual([ready, total, finding.reason], [1, 2, "NameConflict"]);
+    assert.match(finding.message, /^in namespace b: ConfigMap/);
+  });
+
+  test("names no more than a few", () => {
+    const names = Array.from({ length: 20 }, (_, index) => `t${index + 10}`);
+    const { finding } = summary(tracking({ access: [grantTo("x", "Viewer", ...names)] }), [], {});
+    assert.match(finding.message, /t10, .* and 12 more/);
+  });
+
+  test("is False where no namespace is a workspace", () => {
+    assert.equal(summary(tracking(), [], {}).finding.reason, "WorkspaceConsentMissing");
+  });
+
+  test("does not wait for a namespace that is going", () => {
+    const going = workspace("b");
+    going.metadata.deletionTimestamp = "2026-06-01T00:00:00Z";
+    assert.deepEqual(summary(tracking(), [a, going], { a: "ready" }).total, 1);
+  });
+});
