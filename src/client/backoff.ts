@@ -1,3 +1,5 @@
+import { isApiError } from "../kube/api-error.ts";
+
 /** Bounds of the wait between attempts, in seconds. */
 export interface BackoffBounds {
   readonly first: number;
@@ -17,4 +19,9 @@ export function backoffMilliseconds(
 ): number {
   const bound = Math.min(bounds.longest, bounds.first * 2 ** Math.max(0, failures - 1));
   return Math.max(random() * bound, retryAfterSeconds) * 1000;
+}
+
+/** Seconds after which an API server that is overloaded may be asked again; undefined for what else can go wrong. */
+export function overloadSeconds(error: unknown): number | undefined {
+  return isApiError(error, 429) ? Math.max(4, error.retryAfterSeconds ?? 0) : undefined;
 }

@@ -4,6 +4,7 @@ import { objectText } from "../kube/object.ts";
 import type { Cluster } from "./cluster.ts";
 import { asItRuns } from "./job.ts";
 import { isStored, type Obstacle, obstacleIn } from "./ownership.ts";
+import { partlyDone } from "./partly-done.ts";
 import type { Plan, Step } from "./plan.ts";
 
 /**
@@ -11,10 +12,12 @@ import type { Plan, Step } from "./plan.ts";
  * the API server knows of objects without our label; what comes after that group is then left alone.
  */
 export async function commit(cluster: Cluster, server: MlflowServer, plan: Plan): Promise<Obstacle | undefined> {
+  let wrote = 0;
   for (const group of plan.groups) {
     const results = await Promise.allSettled(group.map((step) => write(cluster, server, step)));
+    wrote += results.filter(({ status }) => status === "fulfilled").length;
     const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    if (failed !== undefined) throw wrote > 0 ? partlyDone(failed.reason) : failed.reason;
     for (const result of results) {
       if (result.status === "fulfilled" && result.value !== undefined) return result.value;
     }

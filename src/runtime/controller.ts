@@ -1,8 +1,10 @@
 import type { ApiClient } from "../client/api-client.ts";
+import { overloadSeconds } from "../client/backoff.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
 import type { ListWatchTiming } from "../client/timing.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
+import { isPartlyDone } from "../reconcile/partly-done.ts";
 import { type Pass, reconcile } from "../reconcile/reconcile.ts";
 import type { Installation } from "../resources/inputs.ts";
 import type { Log } from "./log.ts";
@@ -87,6 +89,8 @@ export function controller(options: ControllerOptions): Controller {
   const work = queue({
     workers: options.workers,
     work: pass,
+    gotOn: isPartlyDone,
+    longestAfter: overloadSeconds,
     onFailure: (server, error, retrySeconds) => {
       options.metrics().passes.inc({ result: "error" });
       log.warn({ server, error: textOf(error), retrySeconds }, "a pass failed");

@@ -13,6 +13,10 @@ export interface QueueOptions {
   readonly workers: number;
   /** Works on a key; resolves to the seconds after which to do so again, or to undefined. A rejection is tried again. */
   readonly work: (key: string) => Promise<number | undefined>;
+  /** Whether work that was rejected with this got on all the same: then the next wait is no longer than this one. */
+  readonly gotOn?: (error: unknown) => boolean;
+  /** The longest wait after work that was rejected with this, in seconds; undefined: as long as after anything else. */
+  readonly longestAfter?: (error: unknown) => number | undefined;
   /** Told of a rejection, and in how many seconds the next attempt is. */
   readonly onFailure: (key: string, error: unknown, retrySeconds: number) => void;
   /** Least time between the starts of two passes over one key, so that a burst of events is one pass. */
@@ -23,6 +27,8 @@ export interface QueueOptions {
 export function queue({
   workers,
   work,
+  gotOn = () => false,
+  longestAfter = () => undefined,
   onFailure,
   spacingMilliseconds = 50,
   backoff = { firstSeconds: 0.25, longestSeconds: 300 },
@@ -82,8 +88,9 @@ export function queue({
       else if (!again.has(key)) forgetLater(key);
     } catch (error) {
       const count = failures.get(key) ?? 0;
-      failures.set(key, count + 1);
-      const seconds = Math.min(backoff.firstSeconds * 2 ** count, backoff.longestSeconds);
+      failures.set(key, gotOn(error) ? count : count + 1);
+      const longest = longestAfter(error) ?? backoff.longestSeconds;
+      const seconds = Math.min(backoff.firstSeconds * 2 ** count, longest);
       onFailure(key, error, seconds);
       later(key, seconds);
     } finally {

@@ -1,3 +1,4 @@
+import { overloadSeconds } from "../client/backoff.ts";
 import type { ClusterConnection } from "../client/cluster.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Cause } from "../reconcile/finding.ts";
@@ -45,6 +46,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
   const work = queue({
     workers,
     work: pass,
+    longestAfter: overloadSeconds,
     onFailure: (namespace, error, retrySeconds) => {
       metrics().workspacePasses.inc({ result: "error" });
       log.warn({ namespace, error: textOf(error), retrySeconds }, "a pass over a workspace failed");

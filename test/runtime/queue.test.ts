@@ -101,4 +101,24 @@ describe("the queue", () => {
     await stopped;
     assert.deepEqual(started, ["a"]);
   });
+
+  test("waits longer after each failure in a row, but not after one that got on", async () => {
+    const waits: number[] = [];
+    let gotOn = false;
+    const work = queue({
+      workers: 1,
+      spacingMilliseconds: 1,
+      backoff: { firstSeconds: 0.01, longestSeconds: 1 },
+      gotOn: () => gotOn,
+      onFailure: (_, __, seconds) => waits.push(seconds),
+      work: async () => {
+        gotOn = waits.length >= 2;
+        throw new Error("not yet");
+      },
+    });
+    work.add("a");
+    while (waits.length < 5) await sleep(5);
+    await work.stop();
+    assert.deepEqual(waits.slice(0, 5), [0.01, 0.02, 0.04, 0.04, 0.04]);
+  });
 });
