@@ -4,7 +4,7 @@ import { label, manager } from "../../kube/names.ts";
 import { objectText } from "../../kube/object.ts";
 import { difference } from "../difference.ts";
 import type { Cause } from "../finding.ts";
-import type { WorkspaceStep } from "./steps.ts";
+import { isOtherRole, type WorkspaceStep } from "./steps.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
 /** Somebody else's object that has a name which is wanted. */
@@ -40,6 +40,10 @@ async function write(cluster: WorkspaceCluster, step: WorkspaceStep): Promise<Wo
 async function takeUp(cluster: WorkspaceCluster, manifest: WorkspaceObject): Promise<WorkspaceObstacle | undefined> {
   const live = await cluster.read(manifest);
   if (live === undefined || (live.kind !== "RoleBinding" && live.kind !== "ConfigMap")) return undefined;
+  if (isMarked(live) && isOtherRole(live, manifest)) {
+    await cluster.delete(live);
+    return undefined;
+  }
   if (isMarked(live) || difference({ ...manifest, metadata: {} }, live) === undefined) {
     await cluster.mend(manifest, live);
     return undefined;

@@ -44,7 +44,7 @@ export async function reconcileWorkspace(cluster: WorkspaceCluster, name: string
     const obstacles = await commit(cluster, steps);
     if (namespace?.metadata.deletionTimestamp === undefined)
       await reportAccesses(cluster, { namespace, servers, waits, accesses, obstacles, now });
-    const seconds = againIn(accesses, obstacles, now);
+    const seconds = obstacles.length === 0 && isUnfinished(cluster, name, plan) ? 1 : againIn(accesses, obstacles, now);
     return {
       state: stateOf({ ...plan, obstacles }),
       wrote,
@@ -57,7 +57,16 @@ export async function reconcileWorkspace(cluster: WorkspaceCluster, name: string
   }
 }
 
-interface Verdicts extends Omit<WorkspacePlan, "steps"> {
+/** Something that is wanted is not there: a binding of another role had its name, and no watch tells of our own deletions. */
+function isUnfinished(cluster: WorkspaceCluster, name: string, { wanted }: WorkspacePlan): boolean {
+  const granted = cluster.granted(name);
+  return wanted.some(({ kind, metadata }) => {
+    const live = granted.find((each) => each.kind === kind && each.metadata.name === metadata.name);
+    return live === undefined;
+  });
+}
+
+interface Verdicts extends Omit<WorkspacePlan, "steps" | "wanted"> {
   readonly obstacles: readonly WorkspaceObstacle[];
 }
 

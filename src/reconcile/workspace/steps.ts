@@ -32,7 +32,8 @@ function isSame(a: WorkspaceObject, b: WorkspaceObject): boolean {
   return a.kind === b.kind && a.metadata.name === b.metadata.name;
 }
 
-function isOtherRole(live: WorkspaceObject, manifest: WorkspaceObject): boolean {
+/** Whether a binding is to another role than it shall be: then its subjects must never become ours. */
+export function isOtherRole(live: WorkspaceObject, manifest: WorkspaceObject): boolean {
   if (live.kind !== "RoleBinding" || manifest.kind !== "RoleBinding") return false;
   return difference(manifest.roleRef, live.roleRef) !== undefined;
 }

@@ -23,6 +23,7 @@ export interface WorkspaceFacts {
 
 export interface WorkspacePlan {
   readonly steps: readonly WorkspaceStep[];
+  readonly wanted: readonly WorkspaceObject[];
   /** The servers that have the namespace as a workspace and grant in it, the oldest first. */
   readonly servers: readonly MlflowServer[];
   /** Those that have it, but cannot grant yet. */
@@ -33,7 +34,7 @@ export interface WorkspacePlan {
 /** What has to be written into a namespace: nothing without its consent, and what was granted goes with that. */
 export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
   const { namespace, accesses, granted, isOverruled, now } = facts;
-  const nothing = { servers: [], waits: [], contradictions: [] };
+  const nothing = { wanted: [], servers: [], waits: [], contradictions: [] };
   // The namespace takes all with it, and nothing can be created any more.
   if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
   if (namespace === undefined) return { steps: stepsFor([], granted, isOverruled), ...nothing };
@@ -48,7 +49,7 @@ export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
   const { inForce, contradictions } = grantsIn(workspace);
   const wanted = wantedIn(workspace, inForce);
   const waits = claiming.filter((server) => !isHeld(server));
-  return { steps: stepsFor(wanted, granted, isOverruled), servers, waits, contradictions };
+  return { steps: stepsFor(wanted, granted, isOverruled), wanted, servers, waits, contradictions };
 }
 
 /** All that shall be in a workspace. */
