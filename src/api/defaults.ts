@@ -12,6 +12,8 @@ export const defaults = {
   requests: { cpu: "100m", memory: "512Mi" },
   /** `proxy.resources.requests`, likewise */
   proxyRequests: { cpu: "20m", memory: "64Mi" },
+  /** `mesh.istio.trustDomain` */
+  trustDomain: "cluster.local",
   /** `proxy.session.refresh` */
   sessionRefresh: "30m",
   /** `proxy.session.expire` */

@@ -6,6 +6,8 @@ export const conditionTypes = {
   Reconciling: "The operator is on its way to what the spec says; nobody needs to do anything.",
   Stalled: "Somebody must do something; the message says what. What ran before still runs.",
   DatabaseReady: "The database answers and has the schema of this version.",
+  MeshReady:
+    "With `spec.mesh`: all that Istio's objects and the pods tell says that only the writers get to `/v1/traces`. `Ready` does not wait for it.",
   Available: "At least one pod answers, of this spec or of an earlier one.",
   WorkspacesReady:
     "With `spec.workspaces`: what is granted is in force in all namespaces that the server has or names.",
@@ -185,6 +187,47 @@ export const reasons = {
     meaning:
       "The operator works in some namespaces only, and has no right to give a server what reaches beyond its own.",
     remedy: "Install the operator for all namespaces, or leave out `spec.workspaces`, and use `CallerToken`.",
+  },
+  MeshEnforced: { meaning: "All that can be seen says that the mesh guards the server.", remedy: "" },
+  MeshProgressing: { meaning: "The mesh is being set up, one step after the other.", remedy: "" },
+  MeshHibernated: { meaning: "No pods run, so nothing shows that they are in the mesh.", remedy: "" },
+  IstioMissing: {
+    meaning: "The cluster lacks kinds of Istio or the Gateway API. They are noticed when they come.",
+    remedy: "Install the Gateway API's definitions and Istio with its ambient mode, or leave out `spec.mesh`.",
+  },
+  WaypointNotProgrammed: {
+    meaning: "Istio has not set up the waypoint that the Gateway asks for.",
+    remedy: "Check that istiod runs and that the GatewayClass `istio-waypoint` is accepted.",
+  },
+  WaypointWithoutAddress: { meaning: "The waypoint has no address.", remedy: "Look at the Gateway's conditions." },
+  WaypointUnavailable: {
+    meaning: "No pod of the waypoint is available, so nobody in the mesh gets through.",
+    remedy: "Look at the waypoint's Deployment.",
+  },
+  WaypointIdentityUnexpected: {
+    meaning: "The waypoint runs as another ServiceAccount than that of its name, which the lock would keep out.",
+    remedy: "Take the annotations that rename it off the Gateway.",
+  },
+  MeshPolicyNotAccepted: {
+    meaning: "Istio has not accepted an AuthorizationPolicy in its present form, or dropped a part of it.",
+    remedy: "Look at the conditions of the policy.",
+  },
+  ServiceNotBound: {
+    meaning: "Requests to the Service do not go through the waypoint yet.",
+    remedy: "Look at the condition `istio.io/WaypointBound` of the Service.",
+  },
+  PodsNotEnrolled: {
+    meaning: "A pod that is ready has not been taken into the mesh, or by a sidecar.",
+    remedy:
+      "Check that istio-cni and ztunnel run on the node, and that no injection of sidecars is on; then restart the pod.",
+  },
+  OtherPolicyInTheWay: {
+    meaning: "Another AuthorizationPolicy of the namespace lets requests through the server's own waypoint or Service.",
+    remedy: "Delete it, or target it elsewhere.",
+  },
+  OtherServiceInTheWay: {
+    meaning: "Another Service leads to the server's pods; the lock cuts off who comes by it.",
+    remedy: "Delete it, or change its selector.",
   },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",

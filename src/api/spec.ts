@@ -4,11 +4,13 @@ import { authentication } from "./fields/authentication.ts";
 import { backendStore } from "./fields/backend-store.ts";
 import { exposure } from "./fields/exposure.ts";
 import { image } from "./fields/image.ts";
+import { mesh } from "./fields/mesh.ts";
 import { networkPolicy } from "./fields/network-policy.ts";
 import { extraAnnotations, pod } from "./fields/pod.ts";
 import { proxy } from "./fields/proxy.ts";
 import { demanded, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
+import { traces } from "./fields/traces.ts";
 import { version } from "./fields/version.ts";
 import { workspaces } from "./fields/workspaces.ts";
 import { kubernetesVersions } from "./versions.ts";
@@ -54,6 +56,8 @@ export const mlflowServerSpec = z
     authentication,
     proxy: proxy.optional(),
     workspaces: workspaces.optional(),
+    traces: traces.optional(),
+    mesh: mesh.optional(),
     exposure: exposure.optional(),
     networkPolicy: networkPolicy.optional(),
   })
@@ -111,6 +115,22 @@ export const mlflowServerSpec = z
         message:
           "the port of the database is in a Secret, where networkPolicy does not look: list it in networkPolicy.egress.ports",
         fieldPath: ".networkPolicy.egress",
+      },
+      {
+        rule: "!has(self.traces) || has(self.mesh)",
+        message:
+          "traces.writers are told apart by the mesh: add mesh.istio: {mode: Ambient}, or leave out traces; then the server's own authentication guards /v1/traces like any other path",
+        fieldPath: ".traces",
+      },
+      {
+        rule: "!has(self.mesh) || has(self.traces)",
+        message: "mesh guards who may write traces: add traces.writers ([] means nobody), or leave out mesh",
+        fieldPath: ".mesh",
+      },
+      {
+        rule: "!has(self.mesh) || !has(self.server) || !has(self.server.tls)",
+        message: "the mesh cannot see paths inside TLS: leave out server.tls (the mesh encrypts), or leave out mesh",
+        fieldPath: ".server.tls",
       },
       {
         rule: "!has(self.proxy) || !has(self.server) || !has(self.server.allowedHosts)",

@@ -1,12 +1,13 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
-import type { ConfigMap, Namespace, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { isGranted } from "../resources/workspace/ownership.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
+import { type Neighbours, neighbours } from "./neighbours.ts";
 import { type References, references } from "./references.ts";
 import type { Sink } from "./sink.ts";
 import { type Store, serverKeyOf, store } from "./store.ts";
@@ -36,6 +37,10 @@ export interface Caches {
   /** What is in workspaces because of this server, but for what goes with its namespace. */
   granted(key: Key): Owned[];
   readonly workspaces: WorkspaceCache;
+  /** False where the API server has said that it does not know the kind. */
+  knows(kind: Kind, namespace: string): boolean;
+  /** What others have in a namespace; undefined until it is known. It is watched from the first question on. */
+  neighbours(namespace: string): Neighbour[] | undefined;
   readonly secrets: References<Secret>;
   readonly configMaps: References<ConfigMap>;
   /** Takes the API server's answer to a report, so that the next pass sees it before the watch tells. */
@@ -53,6 +58,9 @@ export interface Caches {
   stop(): void;
 }
 
+/** Only what is not ours, so that no object is told by two watches. */
+const foreign = `${label.managedBy}!=${manager}`;
+
 const keptKinds = [...kindsWith("owned"), ...kindsWith("observed")];
 
 /** Starts the watches that the table of kinds asks for. They go on until they are stopped, whatever fails. */
@@ -61,6 +69,7 @@ export function caches(options: CachesOptions): Caches {
   const watches = new Map<string, ListWatch>();
   const servers = new Map<string, Store<MlflowServer>>();
   const kept = new Map<string, Store<Owned>>();
+  const others = new Map<string, readonly Neighbours[]>();
   const workspaces = workspaceCache({
     servers: (namespace) => serversOf(namespace)?.inNamespace(namespace) ?? [],
     configMap: (key) => keptOf("ConfigMap", key.namespace)?.get(key),
@@ -75,12 +84,41 @@ export function caches(options: CachesOptions): Caches {
   const keptOf = (kind: Kind, namespace: string | undefined) => kept.get(placeOf(kind, scopeOf(namespace)));
 
   function start<T extends KubeObject>(kind: Kind, scope: string | undefined, sink: Sink<T>, selector?: string): void {
-    const { apiVersion, plural } = kinds[kind];
-    const name = placeOf(sink.listing === undefined ? `referenced ${plural}` : plural, scope);
+    const { apiVersion, plural, isOptional = false } = rowOf(kind);
+    const what = sink.listing === undefined ? "referenced " : selector === foreign ? "neighbouring " : "";
+    const name = placeOf(`${what}${plural}`, scope);
     const labelSelector = selector === undefined ? {} : { labelSelector: selector };
     const isMetadataOnly = kind === "Namespace" ? { isMetadataOnly: true as const } : {};
-    const resource = { name, path: resourcePath(kind, scope), apiVersion, kind, ...labelSelector, ...isMetadataOnly };
+    const resource = {
+      name,
+      path: resourcePath(kind, scope),
+      apiVersion,
+      kind,
+      isOptional,
+      ...labelSelector,
+      ...isMetadataOnly,
+    };
     watches.set(name, listWatch(client, resource, sink, observer, timing));
+  }
+
+  /** Has passes over the servers that are in a mesh, of one namespace or of all. */
+  function meshed(scope: string | undefined, namespace: string | undefined): void {
+    for (const { metadata, spec } of servers.get(scope ?? "")?.all() ?? []) {
+      const key = { namespace: metadata.namespace ?? "", name: metadata.name };
+      if (spec.mesh !== undefined && (namespace === undefined || namespace === key.namespace)) onServer(key);
+    }
+  }
+
+  function neighboursIn(scope: string | undefined): readonly Neighbours[] {
+    const known = others.get(scope ?? "");
+    if (known !== undefined) return known;
+    const started = kindsWith("neighbouring").map((kind) => {
+      const ofKind = neighbours((namespace) => meshed(scope, namespace));
+      start(kind, scope, ofKind, foreign);
+      return ofKind;
+    });
+    others.set(scope ?? "", started);
+    return started;
   }
 
   function changed(object: Owned, before: Owned | undefined): void {
@@ -133,10 +171,10 @@ export function caches(options: CachesOptions): Caches {
       if (scope !== undefined && rowOf(kind).scope === "Cluster") continue;
       const ofKind = store<Owned>((_change, object, before) => changed(object, before));
       kept.set(placeOf(kind, scope), ofKind);
-      start(kind, scope, ofKind, managedSelector);
+      // Where the kind has just come, or gone, no object of it tells so.
+      const relisted = rowOf(kind).isOptional ? { relisted: () => meshed(scope, undefined) } : {};
+      start(kind, scope, { ...ofKind, ...relisted }, managedSelector);
     }
-    // Only what is not ours, so that no object is told by two watches.
-    const foreign = `${label.managedBy}!=${manager}`;
     start("Secret", scope, secrets, foreign);
     start("ConfigMap", scope, configMaps, foreign);
   }
@@ -154,6 +192,16 @@ export function caches(options: CachesOptions): Caches {
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
     owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
+    knows: (kind, namespace) => watches.get(placeOf(kinds[kind].plural, scopeOf(namespace)))?.isKnown() ?? true,
+    neighbours: (namespace) => {
+      const found: Neighbour[] = [];
+      for (const each of neighboursIn(scopeOf(namespace))) {
+        const those = each.of(namespace);
+        if (those === undefined) return undefined;
+        found.push(...those);
+      }
+      return found;
+    },
     secrets,
     configMaps,
     reported: (server) => {

@@ -60,6 +60,8 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         consenting: cache.consenting,
         granted: cache.granted,
         workspaces: (server) => options.summaries?.(server),
+        knows: cache.knows,
+        neighbours: cache.neighbours,
         secret: (namespace, name) => {
           secrets.add(keyText({ namespace, name }));
           return cache.secrets.read(namespace, name, key);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError } from "../kube/api-error.ts";
+import { ApiError, isApiError } from "../kube/api-error.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ApiClient } from "./api-client.ts";
 import { backoffMilliseconds } from "./backoff.ts";
@@ -18,6 +18,8 @@ export interface Resource {
   readonly labelSelector?: string;
   /** Only metadata is sent, though it is kept: all that matters of such an object is in it. */
   readonly isMetadataOnly?: true;
+  /** The cluster may not know it: then there is nothing, which is no failure, and it is asked for again and again. */
+  readonly isOptional?: boolean;
 }
 
 /** What metrics and logs want to know. */
@@ -40,6 +42,8 @@ export interface ListWatchState {
 export interface ListWatch {
   /** True when the first list is complete, false when it was stopped before. */
   readonly synced: Promise<boolean>;
+  /** False where the API server has said that it knows no such resource. */
+  isKnown(): boolean;
   state(): ListWatchState;
   stop(): void;
 }
@@ -87,6 +91,7 @@ export function listWatch<T extends KubeObject>(
   let lists = 0;
   let lastContact = 0;
   let failures = 0;
+  let isKnown = true;
 
   async function list(): Promise<string> {
     begun ??= { listing: sink.listing?.() };
@@ -107,6 +112,7 @@ export function listWatch<T extends KubeObject>(
       begun.next = listing === undefined ? undefined : page.metadata.continue;
     } while (begun.next);
     const { resourceVersion } = begun;
+    isKnown = true;
     if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
     begun = undefined;
     listing?.complete(resourceVersion);
@@ -179,6 +185,7 @@ export function listWatch<T extends KubeObject>(
       return 0;
     } catch (error) {
       if (signal.aborted) return 0;
+      if (resource.isOptional && isApiError(error, 404)) return unknown();
       failures += 1;
       if (invalidates(error, failures)) {
         position = undefined;
@@ -191,6 +198,22 @@ export function listWatch<T extends KubeObject>(
     }
   }
 
+  /** There is nothing of a resource that is not there (any more). Its definition comes without a word to us. */
+  function unknown(): number {
+    const isNews = isKnown;
+    isKnown = false;
+    position = undefined;
+    begun = undefined;
+    failures = 0;
+    lastContact = Date.now();
+    if (isNews) {
+      sink.listing?.().complete("0");
+      sink.relisted?.();
+    }
+    sync(true);
+    return timing.backoff.longest * 1000;
+  }
+
   async function run(): Promise<void> {
     // Even an observer that throws must not end the watch.
     const pause = () => timing.backoff.longest * 1000;
@@ -201,6 +224,7 @@ export function listWatch<T extends KubeObject>(
   void run();
   return {
     synced,
+    isKnown: () => isKnown,
     state: () => ({ failures, lastContact }),
     stop: () => stopping.abort(),
   };

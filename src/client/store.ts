@@ -162,7 +162,7 @@ function idOf({ metadata }: KubeObject): string {
 
 /** The server that an object is labelled with: one of its own namespace, unless its kind may reach farther. */
 export function serverKeyOf({ kind, metadata }: KubeObject): Key | undefined {
-  const name = metadata.labels?.[label.server];
+  const name = metadata.labels?.[label.server] ?? metadata.labels?.[label.waypoint];
   if (name === undefined) return undefined;
   const far = isKind(kind) && rowOf(kind).isFarReaching === true ? metadata.labels?.[label.serverNamespace] : undefined;
   return { namespace: far ?? metadata.namespace ?? "", name };

@@ -14,6 +14,7 @@ export type RoleVerb = Verb | "bind";
  * - `owned`: written by us; watched whole, by our label;
  * - `observed`: comes of what we wrote; watched by our label, read only;
  * - `referenced`: may be named in a spec; watched as metadata only, its content read by name;
+ * - `neighbouring`: somebody else's, in the namespace of a server that it can get in the way of; watched, in brief, once a server needs it;
  * - `consenting`: says of itself whose workspace it is; watched by the label that says it, read only;
  * - `granting`: says of itself who may do what in its namespace, which is a workspace;
  * - `granted`: written by us in workspaces; watched whole, by our label;
@@ -25,6 +26,7 @@ export type Role =
   | "owned"
   | "observed"
   | "referenced"
+  | "neighbouring"
   | "consenting"
   | "granting"
   | "granted"
@@ -39,6 +41,8 @@ export interface KindRow {
   readonly scope?: "Cluster" | "Everywhere";
   /** Objects of it may belong to a server of another namespace, which their labels name. No kind that holds what servers trust. */
   readonly isFarReaching?: true;
+  /** Clusters may lack the kind: it is not missed, and its coming is noticed. */
+  readonly isOptional?: true;
   /** Verbs that only an operator of all namespaces needs. */
   readonly verbsEverywhere?: readonly Verb[];
   /** Subresources with their verbs. */
@@ -58,7 +62,7 @@ export const kinds = {
     subresources: { status: ["patch"], finalizers: ["update"] },
   },
   ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts", roles: ["owned"], verbs: written },
-  Service: { apiVersion: "v1", plural: "services", roles: ["owned"], verbs: written },
+  Service: { apiVersion: "v1", plural: "services", roles: ["owned", "neighbouring"], verbs: written },
   Secret: { apiVersion: "v1", plural: "secrets", roles: ["owned", "referenced"], verbs: written },
   ConfigMap: { apiVersion: "v1", plural: "configmaps", roles: ["owned", "referenced"], verbs: written },
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", roles: ["owned"], verbs: written },
@@ -77,6 +81,20 @@ export const kinds = {
     verbs: written,
     scope: "Cluster",
     isFarReaching: true,
+  },
+  Gateway: {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    plural: "gateways",
+    roles: ["owned"],
+    verbs: written,
+    isOptional: true,
+  },
+  AuthorizationPolicy: {
+    apiVersion: "security.istio.io/v1",
+    plural: "authorizationpolicies",
+    roles: ["owned", "neighbouring"],
+    verbs: written,
+    isOptional: true,
   },
   Namespace: {
     apiVersion: "v1",

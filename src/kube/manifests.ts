@@ -14,6 +14,7 @@ import type {
   V1PodStatus,
   V1Secret,
   V1ServiceSpec,
+  V1ServiceStatus,
 } from "@kubernetes/client-node";
 import type { KubeObject } from "./object.ts";
 
@@ -27,6 +28,7 @@ export interface Service extends KubeObject {
   apiVersion: "v1";
   kind: "Service";
   spec: V1ServiceSpec;
+  status?: V1ServiceStatus;
 }
 
 export interface Secret extends KubeObject {
@@ -104,6 +106,52 @@ export interface RoleBinding extends KubeObject {
   subjects?: Subject[];
 }
 
+/** A condition as controllers of other projects write it: any field may be missing. */
+export interface ForeignCondition {
+  type?: string;
+  status?: string;
+  reason?: string;
+  message?: string;
+  /** Istio's definition allows the text of a number, too. */
+  observedGeneration?: number | string;
+}
+
+/** A Gateway of the Gateway API: what we write of it, and what says how far it is. */
+export interface Gateway extends KubeObject {
+  apiVersion: "gateway.networking.k8s.io/v1";
+  kind: "Gateway";
+  spec: {
+    gatewayClassName: string;
+    infrastructure?: { labels?: Record<string, string> };
+    listeners: {
+      name: string;
+      port: number;
+      protocol: string;
+      allowedRoutes?: { namespaces?: { from?: string } };
+    }[];
+  };
+  status?: { addresses?: { type?: string; value?: string }[]; conditions?: ForeignCondition[] };
+}
+
+/** One rule of an AuthorizationPolicy; a request must match all that it says. */
+export interface AuthorizationRule {
+  from?: { source: { principals?: string[]; notPrincipals?: string[] } }[];
+  to?: { operation: { methods?: string[]; paths?: string[]; notPaths?: string[] } }[];
+}
+
+/** Istio's AuthorizationPolicy. */
+export interface AuthorizationPolicy extends KubeObject {
+  apiVersion: "security.istio.io/v1";
+  kind: "AuthorizationPolicy";
+  spec: {
+    selector?: { matchLabels: Record<string, string> };
+    targetRefs?: { group: string; kind: string; name: string }[];
+    action?: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
+    rules?: AuthorizationRule[];
+  };
+  status?: { conditions?: ForeignCondition[] };
+}
+
 /** Namespaces are never written by us, only read for their consent to be a workspace. */
 export interface Namespace extends KubeObject {
   apiVersion: "v1";
@@ -129,7 +177,12 @@ export type Manifest =
   | Deployment
   | NetworkPolicy
   | ClusterRoleBinding
-  | RoleBinding;
+  | RoleBinding
+  | Gateway
+  | AuthorizationPolicy;
+
+/** What others have in the namespace of a server, and may stand in its way there. */
+export type Neighbour = Service | AuthorizationPolicy;
 
 /** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */
 export type Owned = Manifest | Pod;

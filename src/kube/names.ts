@@ -10,6 +10,8 @@ export const label = {
   managedBy: "app.kubernetes.io/managed-by",
   /** The name of the MlflowServer, in its namespace. */
   server: `${group}/server`,
+  /** The same, on what Istio makes of its waypoint: policies that select the server's pods must not hold for that. */
+  waypoint: `${group}/waypoint`,
   /** The namespace of that MlflowServer, on what we write outside of it. */
   serverNamespace: `${group}/server-namespace`,
   /** On the ConfigMap for clients in a workspace: the name of the MlflowServer, which is in another namespace. */

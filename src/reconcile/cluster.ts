@@ -1,5 +1,6 @@
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
-import type { ConfigMap, Manifest, Namespace, Owned, Secret } from "../kube/manifests.ts";
+import type { Kind } from "../kube/kinds.ts";
+import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -36,6 +37,12 @@ export interface Cluster {
 
   /** What is in workspaces because of this server, and cannot go by an owner reference. */
   granted(key: Key): readonly Owned[];
+
+  /** Whether the cluster has this kind. When that changes, servers in a mesh get a pass. */
+  knows(kind: Kind, namespace: string): boolean;
+
+  /** Services and AuthorizationPolicies of others in a namespace, in brief; undefined until they are known. */
+  neighbours(namespace: string): readonly Neighbour[] | undefined;
 
   /** The content of a Secret that a spec names, or undefined where there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined>;

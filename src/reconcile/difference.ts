@@ -28,6 +28,7 @@ const mapLists: Readonly<Record<string, readonly string[]>> = {
   env: ["name"],
   imagePullSecrets: ["name"],
   initContainers: ["name"],
+  listeners: ["name"],
   ownerReferences: ["uid"],
   ports: ["port", "containerPort", "protocol"],
   topologySpreadConstraints: ["topologyKey", "whenUnsatisfiable"],

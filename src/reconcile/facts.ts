@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
+import type { Mesh } from "./mesh.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** All that a pass knows. Everything after `observe` is a pure function of this. */
@@ -10,6 +11,8 @@ export interface Facts {
   readonly owned: readonly Owned[];
   /** What only carries our labels: somebody else's, never touched. */
   readonly foreign: readonly Owned[];
+  /** What the condition `MeshReady` says; undefined where the spec has no mesh. */
+  readonly mesh?: Mesh["finding"];
   readonly references: References;
   readonly inputs: Inputs;
   readonly installation: Installation;

@@ -9,6 +9,7 @@ import { referencesOf } from "../resources/references.ts";
 import { workspacesOf } from "../resources/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Facts } from "./facts.ts";
+import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
 
 /** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
@@ -22,11 +23,16 @@ export async function observe(
   const labelled = cluster.owned({ namespace, name });
   const isForeign = (object: Owned) => object.kind !== "Pod" && ownershipOf(object, server) === "foreign";
   const owned = labelled.filter((object) => !isForeign(object));
+  const foreign = labelled.filter(isForeign);
+  const isAvailable = cluster.knows("Gateway", namespace) && cluster.knows("AuthorizationPolicy", namespace);
+  const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
+  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable });
   const references = await read(cluster, server, namespace);
   const inputs: Inputs = {
     server,
     installation,
     references,
+    mesh: mesh.steps,
     workspaces: workspacesOf(server, cluster.consenting(namespace)),
     session: sessionKeys(server, owned, references),
     ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),
@@ -34,7 +40,8 @@ export async function observe(
   return {
     server,
     owned,
-    foreign: labelled.filter(isForeign),
+    foreign,
+    mesh: mesh.finding,
     references,
     inputs,
     installation,

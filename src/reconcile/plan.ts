@@ -2,6 +2,7 @@ import { quantityOf } from "../api/quantity.ts";
 import type { Job, Manifest, Owned } from "../kube/manifests.ts";
 import { finalizer, label } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
+import { meshStepOf } from "../resources/mesh/index.ts";
 import { needsConsent } from "../resources/workspaces.ts";
 import { difference } from "./difference.ts";
 import type { Facts } from "./facts.ts";
@@ -58,7 +59,8 @@ export function planOf(facts: Facts): Plan {
   ];
   const missing = missingConsent(facts);
   const groups = [holdStep(all, facts), stage("invented"), [...stage("surroundings"), ...jobs]];
-  if (migration.complete) groups.push(missing === undefined ? stage("workload") : [], obsolete(all, facts));
+  if (migration.complete)
+    groups.push(missing === undefined ? stage("workload") : [], stage("mesh"), obsolete(all, facts));
   return {
     groups: groups.filter((group) => group.length > 0),
     migration,
@@ -125,9 +127,17 @@ function attainable(manifest: Manifest, live: Owned): Manifest {
   return { ...manifest, spec: { ...manifest.spec, resources: { requests: { storage } } } };
 }
 
-/** What we own and nobody wants any more. Jobs have their own rules, and what was generated or stored is kept. */
-function obsolete(wanted: readonly Manifest[], { owned, server }: Facts): Step[] {
+/**
+ * What we own and nobody wants any more. Jobs have their own rules, what was generated or stored is kept, and the mesh is
+ * left one step at a time.
+ */
+function obsolete(wanted: readonly Manifest[], { owned, server, inputs }: Facts): Step[] {
+  const isInTurn = ({ kind, metadata }: Owned) => {
+    const step = meshStepOf(kind, metadata.name, server.metadata.name);
+    return step !== undefined && inputs.mesh.has(step);
+  };
   return owned
+    .filter((live) => !isInTurn(live))
     .filter((live) => live.kind !== "Pod" && live.kind !== "Job" && !isStored(live, server))
     .filter((live) => ownershipOf(live, server) === "ours" && !wanted.some((manifest) => isSame(live, manifest)))
     .map((live): Step => ({ do: "delete", live }));

@@ -11,7 +11,7 @@ import type { Outcome } from "./outcome.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** What the status speaks of, besides the outcome. */
-export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "now">;
+export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | "now">;
 
 /**
  * The status after a pass. It follows kstatus: `Ready` is True only when the rollout of this very generation is over,
@@ -34,7 +34,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     observedGeneration: generation,
     conditions: conditionsOf(
       [
-        ...findings(outcome, deployment, before.conditions ?? []),
+        ...findings(facts, outcome, deployment, before.conditions ?? []),
         ...workspaceFindings(server, workspaces, before.conditions ?? []),
       ],
       before.conditions ?? [],
@@ -67,7 +67,12 @@ const unhindered: Finding = {
   message: "nobody needs to do anything",
 };
 
-function findings(outcome: Outcome, deployment: Deployment | undefined, before: readonly Condition[]): Finding[] {
+function findings(
+  facts: Reported,
+  outcome: Outcome,
+  deployment: Deployment | undefined,
+  before: readonly Condition[],
+): Finding[] {
   const { state, cause } = outcome;
   const ready = state === "ready";
   return [
@@ -75,8 +80,16 @@ function findings(outcome: Outcome, deployment: Deployment | undefined, before: 
     state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : settled,
     state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
     databaseFinding(outcome, before),
+    ...meshFinding(facts, outcome),
     availableFinding(deployment),
   ];
+}
+
+/** Why its next step could not be taken is what the pass says, where somebody else's object has its name. */
+function meshFinding({ mesh }: Reported, { cause }: Outcome): Finding[] {
+  if (mesh === undefined) return [];
+  const isTaken = mesh.reason === "MeshProgressing" && cause.reason === "NameConflict";
+  return [{ type: "MeshReady", ...mesh, ...(isTaken && cause) }];
 }
 
 /** What is not known in this pass stays as it was: a missing Secret says nothing of the database. */

@@ -4,6 +4,7 @@ import { authSecret } from "./auth-secret.ts";
 import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
 import type { Inputs } from "./inputs.ts";
+import { meshBuilders } from "./mesh/index.ts";
 import { migrationJob } from "./migration-job.ts";
 import { migrationProgram } from "./migration-program.ts";
 import { networkPolicy } from "./network-policy.ts";
@@ -19,7 +20,8 @@ export type Builder = (inputs: Inputs) => Manifest | undefined;
 
 /**
  * All builders, by when their object is written. What was invented comes first: everything else is made of it. What the
- * pods read and the pods themselves come last, after the migration: until then, what runs keeps its former state.
+ * pods read and the pods themselves come after the migration: until then, what runs keeps its former state. The mesh comes
+ * last: what is in its way is in nobody else's.
  */
 export const stages = {
   invented: [sessionSecret, adminSecret],
@@ -34,6 +36,7 @@ export const stages = {
   ],
   migration: [migrationJob],
   workload: [storeSecret, authSecret, deployment],
+  mesh: meshBuilders,
 } as const satisfies Record<string, readonly Builder[]>;
 
 export type Stage = keyof typeof stages;
@@ -46,5 +49,6 @@ export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
     surroundings: build("surroundings"),
     migration: build("migration"),
     workload: build("workload"),
+    mesh: build("mesh"),
   };
 }

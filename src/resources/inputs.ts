@@ -1,6 +1,7 @@
 import type { ImageDigests } from "../api/image-digests.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Secret } from "../kube/manifests.ts";
+import type { MeshStep } from "./mesh/steps.ts";
 
 /** What holds for all servers of this operator: its settings, not the user's. */
 export interface Installation {
@@ -51,6 +52,8 @@ export interface Inputs {
   /** Undefined where the spec names a Secret of its own or nobody has to log in. */
   readonly generatedAdmin?: Credentials;
   readonly references: References;
+  /** How far the server may be in the mesh. */
+  readonly mesh: ReadonlySet<MeshStep>;
   /** Namespaces that are workspaces of this server: they consent, and the spec chooses them. */
   readonly workspaces: readonly string[];
 }

@@ -3,7 +3,7 @@ import { label, manager } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
 
 /** Which part of a server an object belongs to. */
-export type Component = "server" | "migration";
+export type Component = "server" | "migration" | "waypoint";
 
 /**
  * Labels of all that we write. `app.kubernetes.io/instance` is left out on purpose: Argo CD takes objects that carry it

@@ -12,6 +12,10 @@ export const objectNames = {
   session: (server: string) => `${server}-session`,
   store: (server: string) => `${server}-store`,
   auth: (server: string) => `${server}-auth`,
+  waypoint: (server: string) => `${server}-waypoint`,
+  tracesPolicy: (server: string) => `${server}-traces`,
+  fromWaypoint: (server: string) => `${server}-from-waypoint`,
+  lock: (server: string) => `${server}-lock`,
   migrationProgram: (server: string) => `${server}-migrate`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,

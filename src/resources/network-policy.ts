@@ -37,12 +37,17 @@ function ingress({ server }: Inputs): IngressRule[] {
   const ports = [door, hbonePort].map((each) => ({ port: each, protocol: "TCP" }));
   if (from === undefined) return [{ ports }];
   const probes = { ports: [{ port: door, protocol: "TCP" }], from: [{ ipBlock: { cidr: ambientProbes } }] };
-  return from.length === 0 ? [probes] : [{ ports, from: [...from] }, probes];
+  const named = from.length === 0 ? [] : [{ ports, from: [...from] }];
+  if (server.spec.mesh === undefined) return [...named, probes];
+  // Everybody comes by it.
+  const waypoint = { podSelector: { matchLabels: { [label.waypoint]: server.metadata.name } } };
+  return [...named, { ports: [{ port: hbonePort, protocol: "TCP" }], from: [waypoint] }, probes];
 }
 
 function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPolicyEgressRule[] {
   const dns = ["UDP", "TCP"].map((protocol) => ({ port: 53, protocol }));
-  const ports = [...new Set([...egressPorts(inputs), ...further])].sort((one, other) => one - other);
+  const mesh = inputs.server.spec.mesh === undefined ? [] : [hbonePort];
+  const ports = [...new Set([...egressPorts(inputs), ...further, ...mesh])].sort((one, other) => one - other);
   return [
     { ports: dns },
     ...(ports.length === 0 ? [] : [{ ports: ports.map((each) => ({ port: each, protocol: "TCP" })) }]),

@@ -1,15 +1,18 @@
 import type { Service } from "../kube/manifests.ts";
 import type { Inputs } from "./inputs.ts";
+import { waypointLabels } from "./mesh/waypoint.ts";
 import { ownedMetadata, podSelector } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
 
 /** The one address of a server. It leads to the pods that serve, never to those of the migration. */
-export function service({ server }: Inputs): Service {
+export function service({ server, mesh }: Inputs): Service {
   const appProtocol = server.spec.server?.tls === undefined ? "http" : "https";
+  const metadata = ownedMetadata(server, objectNames.service(server.metadata.name));
+  const labels = { ...metadata.labels, ...(mesh.has("binding") && waypointLabels(server)) };
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: ownedMetadata(server, objectNames.service(server.metadata.name)),
+    metadata: { ...metadata, labels },
     spec: {
       type: "ClusterIP",
       selector: podSelector(server),

@@ -360,6 +360,17 @@ export const proxyAlone: Document = changed(smallest, {
 });
 
 /** All of the above: between them they have every field. */
+/** In a mesh. */
+export const meshed: Document = changed(smallest, {
+  "spec.traces": { writers: [{ namespace: "agents", serviceAccount: "otel.collector" }], identity: "Application" },
+  "spec.mesh": { istio: { mode: "Ambient", trustDomain: "prod.example_1" } },
+});
+
+export const meshedForNobody: Document = changed(meshed, {
+  "spec.traces": { writers: [] },
+  "spec.mesh.istio.trustDomain": undefined,
+});
+
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
   smallestInFull,
@@ -374,6 +385,8 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   proxied,
   vouched,
   proxyAlone,
+  meshed,
+  meshedForNobody,
 };
 
 /** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */

@@ -2,6 +2,7 @@ import { reservedPrefixes, reservedVariables } from "../../src/api/environment.t
 import { changed, type Document, fullest, smallest, smallestInFull } from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 import { wrongLdapDocuments } from "./wrong-ldap-documents.ts";
+import { wrongMeshes } from "./wrong-meshes.ts";
 import { wrongNetworkPolicies } from "./wrong-network-policies.ts";
 import { wrongOidcDocuments } from "./wrong-oidc-documents.ts";
 import { wrongWorkspaces } from "./wrong-workspaces.ts";
@@ -20,6 +21,7 @@ export const wrongDocuments: readonly Wrong[] = [
   ...wrongOidcDocuments,
   ...wrongWorkspaces,
   ...wrongNetworkPolicies,
+  ...wrongMeshes,
   small("no spec", { spec: undefined }, "spec", "write spec with version"),
   small("no store", { "spec.backendStore": undefined }, "spec.backendStore", "write sqlite: {}"),
   small(

@@ -1,0 +1,28 @@
+import type { AuthorizationPolicy, ForeignCondition, Gateway } from "../kube/manifests.ts";
+import { objectText } from "../kube/object.ts";
+import { difference } from "./difference.ts";
+import type { Cause } from "./finding.ts";
+
+type Judged = Gateway | AuthorizationPolicy;
+
+/** What a controller says of an object in its present form; undefined where it has not looked at that yet. */
+export function conditionOf({ metadata, status }: Judged, type: string): ForeignCondition | undefined {
+  const found = status?.conditions?.find((condition) => condition.type === type);
+  // Without a generation it may be of any form.
+  return Number(found?.observedGeneration ?? Number.NaN) >= (metadata.generation ?? 0) ? found : undefined;
+}
+
+/** A condition in words, on one line. */
+export function said(condition: ForeignCondition | undefined): string {
+  if (condition === undefined) return "Istio has said nothing of its present form";
+  const { reason = "no reason", message = "" } = condition;
+  const line = message.replace(/\s+/g, " ").trim().slice(0, 300);
+  return line === "" ? reason : `${reason}: ${line}`;
+}
+
+/** Nothing is proved by an object that is not as we write it. */
+export function unfinished(wanted: Judged, live: Judged | undefined): Cause | undefined {
+  if (live !== undefined && live.metadata.deletionTimestamp === undefined && difference(wanted, live) === undefined)
+    return undefined;
+  return { reason: "MeshProgressing", message: `${objectText(wanted)} is being written` };
+}

@@ -1,0 +1,42 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { Deployment, Gateway } from "../kube/manifests.ts";
+import { waypoint } from "../resources/mesh/waypoint.ts";
+import type { Cause } from "./finding.ts";
+import { conditionOf, said, unfinished } from "./mesh-condition.ts";
+
+/** Why nothing can go through the waypoint yet. The Gateway's conditions stay True when no pod of it is left. */
+export function waypointProblem(
+  server: MlflowServer,
+  gateway: Gateway | undefined,
+  deployment: Deployment | undefined,
+): Cause | undefined {
+  const unwritten = unfinished(waypoint(server), gateway);
+  if (unwritten !== undefined || gateway === undefined) return unwritten;
+  const { name, namespace } = gateway.metadata;
+  const programmed = conditionOf(gateway, "Programmed");
+  if (programmed?.status !== "True") {
+    return {
+      reason: "WaypointNotProgrammed",
+      message: `Gateway/${name} is not programmed (${said(programmed)}): check that istiod runs and that GatewayClass istio-waypoint is accepted`,
+    };
+  }
+  if (!gateway.status?.addresses?.length) {
+    return {
+      reason: "WaypointWithoutAddress",
+      message: `Gateway/${name} has no address: see kubectl describe gateway -n ${namespace} ${name}`,
+    };
+  }
+  const owner = deployment?.metadata.ownerReferences?.some(({ uid }) => uid === gateway.metadata.uid);
+  if (deployment === undefined || owner !== true || (deployment.status?.availableReplicas ?? 0) < 1) {
+    return {
+      reason: "WaypointUnavailable",
+      message: `no pod of the waypoint is available, so nobody in the mesh gets through it: see kubectl describe deployment -n ${namespace} ${name}`,
+    };
+  }
+  const account = deployment.spec.template.spec?.serviceAccountName;
+  if (account === name) return undefined;
+  return {
+    reason: "WaypointIdentityUnexpected",
+    message: `the waypoint runs as ServiceAccount ${account ?? "default"} and not as ${name}, which alone the pods would answer: take the annotations that rename it off Gateway/${name}`,
+  };
+}

@@ -1,0 +1,33 @@
+import type { MlflowServer } from "../../api/server.ts";
+import type { AuthorizationPolicy } from "../../kube/manifests.ts";
+import { ownedMetadata, podSelector } from "../metadata.ts";
+import { objectNames } from "../names.ts";
+import { waypointPrincipal } from "./principals.ts";
+
+/**
+ * Pods answer nobody in the mesh, nor in the clear, but the waypoint: a pod's IP or another Service is no way round. A DENY,
+ * so no other policy can widen it. It says nothing of paths: ztunnel would skip such a rule, and let everybody in.
+ */
+export function lock(server: MlflowServer): AuthorizationPolicy {
+  const rules = [{ from: [{ source: { notPrincipals: [waypointPrincipal(server)] } }] }];
+  return ofPods(server, objectNames.lock(server.metadata.name), { action: "DENY", rules });
+}
+
+/** Lets the waypoint in where a policy of the namespace allows nothing. */
+export function passage(server: MlflowServer): AuthorizationPolicy {
+  const rules = [{ from: [{ source: { principals: [waypointPrincipal(server)] } }] }];
+  return ofPods(server, objectNames.fromWaypoint(server.metadata.name), { action: "ALLOW", rules });
+}
+
+function ofPods(
+  server: MlflowServer,
+  name: string,
+  spec: Pick<AuthorizationPolicy["spec"], "action" | "rules">,
+): AuthorizationPolicy {
+  return {
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    metadata: ownedMetadata(server, name),
+    spec: { selector: { matchLabels: podSelector(server) }, ...spec },
+  };
+}

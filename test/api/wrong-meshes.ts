@@ -1,0 +1,55 @@
+import { meshed } from "./documents.ts";
+import { type Wrong, wrong } from "./wrong-document.ts";
+
+const mesh = wrong(meshed);
+const writer = "spec.traces.writers[0]";
+const trustDomain = "spec.mesh.istio.trustDomain";
+
+/** Writers of traces and their mesh, as they could not be told apart, or not as they are meant. */
+export const wrongMeshes: readonly Wrong[] = [
+  mesh(
+    "writers without a mesh",
+    { "spec.mesh": undefined },
+    "spec.traces",
+    "add mesh.istio: {mode: Ambient}, or leave",
+  ),
+  mesh("a mesh that guards nothing", { "spec.traces": undefined }, "spec.mesh", "[] means nobody"),
+  mesh("no list of writers", { "spec.traces": {} }, "spec.traces.writers", "writers: [] for nobody"),
+  mesh(
+    "a writer without namespace",
+    { [`${writer}.namespace`]: undefined },
+    `${writer}.namespace`,
+    "namespace: agents",
+  ),
+  mesh(
+    "a writer without ServiceAccount",
+    { [`${writer}.serviceAccount`]: undefined },
+    `${writer}.serviceAccount`,
+    "serviceAccount: otel-collector",
+  ),
+  ...["*", "agents*", "team/agents", "Agents", ""].map((namespace) =>
+    mesh(
+      `the namespace ${JSON.stringify(namespace)}`,
+      { [`${writer}.namespace`]: namespace },
+      `${writer}.namespace`,
+      namespace === "" ? "at least 1" : "without *",
+    ),
+  ),
+  mesh(
+    "any ServiceAccount",
+    { [`${writer}.serviceAccount`]: "*" },
+    `${writer}.serviceAccount`,
+    "must be the name of a Kubernetes object",
+  ),
+  mesh("the mesh's word alone", { "spec.traces.identity": "Mesh" }, "spec.traces.identity", "Application"),
+  mesh("no istio", { "spec.mesh": {} }, "spec.mesh.istio", "write istio: {mode: Ambient}"),
+  mesh("no mode", { "spec.mesh.istio.mode": undefined }, "spec.mesh.istio.mode", "write mode: Ambient"),
+  mesh("sidecars", { "spec.mesh.istio.mode": "Sidecar" }, "spec.mesh.istio.mode", "Ambient"),
+  ...["spiffe://cluster.local", "cluster.local/ns/agents", "td:x"].map((value) =>
+    mesh(`the trust domain ${value}`, { [trustDomain]: value }, trustDomain, "without spiffe://"),
+  ),
+  ...["*", "Cluster.local", ".local"].map((value) =>
+    mesh(`the trust domain ${value}`, { [trustDomain]: value }, trustDomain, "lower case letters"),
+  ),
+  mesh("TLS in the mesh", { "spec.server": { tls: { secretName: "tls" } } }, "spec.server.tls", "leave out server.tls"),
+];

@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { AuthorizationPolicy, Deployment, Gateway, Neighbour, Owned, Service } from "../../src/kube/manifests.ts";
+import { type MeshView, meshOf } from "../../src/reconcile/mesh.ts";
+import { planOf, type Step } from "../../src/reconcile/plan.ts";
+import { type MeshStep, meshSteps } from "../../src/resources/mesh/steps.ts";
+import { all, inputs, server } from "../support/fixtures.ts";
+import { acceptedPolicy, bound, enrolledPod, programmed, takenUp, waypointDeployment } from "../support/istio.ts";
+
+const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
+const meshed = server({ traces: { writers }, mesh: { istio: { mode: "Ambient" } } });
+const plain = server();
+
+/** The world of a server that is this far in the mesh, and whose steps Istio has all taken up. */
+function world(steps: readonly MeshStep[], of: MlflowServer = meshed): Owned[] {
+  const wanted = { ...inputs(of), mesh: new Set(steps) };
+  return [...all(wanted).map(takenUp), enrolledPod()];
+}
+
+const everything = world(meshSteps);
+const view = (owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView => ({
+  server: meshed,
+  owned,
+  foreign: [waypointDeployment()],
+  neighbours: [],
+  isAvailable: true,
+  ...more,
+});
+const mesh = (...args: Parameters<typeof view>) => meshOf(view(...args));
+const steps = (...args: Parameters<typeof view>) => [...mesh(...args).steps];
+const reason = (...args: Parameters<typeof view>) => mesh(...args).finding?.reason;
+
+/** The world with one object changed. */
+function having<T extends Owned>(kind: T["kind"], name: string, change: (object: T) => T, from = everything): Owned[] {
+  let isFound = false;
+  const changed = from.map((object) => {
+    if (object.kind !== kind || object.metadata.name !== name) return object;
+    isFound = true;
+    return change(object as T);
+  });
+  assert.ok(isFound, `there is no ${kind} ${name}`);
+  return changed;
+}
+const without = (kind: string, name: string) =>
+  everything.filter((object) => object.kind !== kind || object.metadata.name !== name);
+
+describe("the way into the mesh", () => {
+  test("takes one step after the other, each when those before it are proved", () => {
+    for (const [index, step] of meshSteps.entries()) {
+      assert.deepEqual(steps(world(meshSteps.slice(0, index))), meshSteps.slice(0, index + 1), step);
+    }
+    assert.deepEqual(mesh(everything).finding?.status, "True");
+  });
+
+  test("waits where a step is written and not taken up", () => {
+    const raw = (names: readonly MeshStep[]) => all({ ...inputs(meshed), mesh: new Set(names) });
+    for (const [index, step] of meshSteps.entries()) {
+      const before = world(meshSteps.slice(0, index));
+      const written = raw(meshSteps.slice(0, index + 1)).filter(
+        (object) =>
+          !before.some(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name),
+      );
+      const unbound = raw(meshSteps).filter(({ kind }) => kind === "Service");
+      const rest = step === "binding" ? before.filter(({ kind }) => kind !== "Service") : before;
+      const now = [...rest, ...(step === "binding" ? unbound : written)];
+      assert.deepEqual(steps(now), meshSteps.slice(0, index + 1), step);
+      assert.equal(mesh(now).finding?.status, "False", step);
+    }
+  });
+
+  test("does not lock pods that are not proved to be in it", () => {
+    const outside = [...world(["waypoint", "traces", "binding"]).filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
+    assert.deepEqual(steps(outside), ["waypoint", "traces", "binding"]);
+    assert.equal(reason(outside), "PodsNotEnrolled");
+    assert.ok(!steps(world(["waypoint", "traces", "binding"]).filter(({ kind }) => kind !== "Pod")).includes("lock"));
+  });
+
+  test("is never gone back by what is lost: what is missing is restored at once", () => {
+    for (const lost of everything.filter(({ kind }) => kind === "Gateway" || kind === "AuthorizationPolicy")) {
+      const now = without(lost.kind, lost.metadata.name);
+      const kept = lost.metadata.name === "demo-lock" ? [...meshSteps] : meshSteps;
+      assert.deepEqual(steps(now), kept, lost.metadata.name);
+      assert.equal(reason(now), "MeshProgressing");
+    }
+    assert.deepEqual(steps(everything, { foreign: [] }), [...meshSteps]);
+  });
+});
+
+describe("the way out of the mesh", () => {
+  const plan = (owned: readonly Owned[]) => {
+    const { steps: turn } = meshOf(view(owned, { server: plain }));
+    const wanted = { ...inputs(plain), mesh: turn };
+    const { installation, references } = wanted;
+    const completed = owned.map(
+      (object): Owned =>
+        object.kind === "Job" ? { ...object, status: { conditions: [{ type: "Complete", status: "True" }] } } : object,
+    );
+    const facts = {
+      server: plain,
+      owned: completed,
+      foreign: [],
+      granted: [],
+      references,
+      inputs: wanted,
+      installation,
+    };
+    return planOf({ ...facts, isOverruled: () => false, now: new Date(0) }).groups.flat();
+  };
+
+  test("is the way in, backwards, one step in a pass", () => {
+    let owned = everything;
+    const order: string[] = [];
+    for (let pass = 0; pass < 8; pass += 1) {
+      const deleted = plan(owned).flatMap((step: Step) => (step.do === "delete" ? [step.live] : []));
+      const applied = plan(owned).flatMap((step: Step) => (step.do === "apply" ? [step.manifest] : []));
+      order.push(...deleted.map(({ metadata }) => metadata.name));
+      if (applied.some(({ kind }) => kind === "Service")) order.push("labels");
+      owned = owned
+        .filter((object) => !deleted.includes(object))
+        .map(
+          (object) =>
+            applied.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name) ??
+            object,
+        );
+    }
+    assert.deepEqual(order, ["demo-lock", "demo-from-waypoint", "labels", "demo-traces", "demo-waypoint"]);
+    assert.deepEqual(plan(owned), []);
+  });
+
+  test("says nothing of a mesh that the spec does not have", () => {
+    assert.equal(meshOf(view(everything, { server: plain })).finding, undefined);
+  });
+});
+
+test("where the cluster lacks the kinds, nothing is written and the server serves", () => {
+  assert.deepEqual(steps([], { isAvailable: false, neighbours: undefined }), []);
+  assert.equal(reason(everything, { isAvailable: false }), "IstioMissing");
+  assert.match(mesh([], { isAvailable: false }).finding?.message ?? "", /Install .*or leave out spec\.mesh/);
+});
+
+describe("MeshReady is False, and says why and what to do, when", () => {
+  const gateway = (change: (of: Gateway) => Gateway) => having<Gateway>("Gateway", "demo-waypoint", change);
+  const policy = (name: string, condition: Parameters<typeof acceptedPolicy>[1]) =>
+    having<AuthorizationPolicy>("AuthorizationPolicy", name, (of) => acceptedPolicy(of, condition));
+  const other = (spec: AuthorizationPolicy["spec"]): Neighbour => ({
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "other", namespace: "team-a" },
+    spec,
+  });
+  const service = (selector: Record<string, string>): Neighbour => ({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "other", namespace: "team-a" },
+    spec: { selector },
+  });
+  const toGateway = { group: "gateway.networking.k8s.io", kind: "Gateway", name: "demo-waypoint" };
+  const cases: readonly (readonly [string, string, Parameters<typeof view>])[] = [
+    [
+      "the Gateway has no status",
+      "WaypointNotProgrammed",
+      [gateway(({ status: _, ...rest }) => ({ ...rest, metadata: { ...rest.metadata, generation: 1 } }))],
+    ],
+    [
+      "the Gateway's status is of a former form",
+      "WaypointNotProgrammed",
+      [gateway((of) => ({ ...of, metadata: { ...of.metadata, generation: 2 } }))],
+    ],
+    [
+      "the Gateway has no address",
+      "WaypointWithoutAddress",
+      [gateway((of) => ({ ...of, status: { ...programmed(of).status, addresses: [] } }))],
+    ],
+    [
+      "the waypoint has no pod, though all conditions are True",
+      "WaypointUnavailable",
+      [everything, { foreign: [waypointDeployment(0)] }],
+    ],
+    [
+      "the waypoint's Deployment is somebody else's",
+      "WaypointUnavailable",
+      [everything, { foreign: [withoutOwner(waypointDeployment())] }],
+    ],
+    [
+      "the waypoint runs under another name",
+      "WaypointIdentityUnexpected",
+      [everything, { foreign: [waypointDeployment(1, "x")] }],
+    ],
+    [
+      "the policy has been looked at in a former form",
+      "MeshPolicyNotAccepted",
+      [policy("demo-traces", { observedGeneration: 0 })],
+    ],
+    [
+      "the policy's status does not say of which form",
+      "MeshPolicyNotAccepted",
+      [policy("demo-traces", { observedGeneration: Number.NaN })],
+    ],
+    [
+      "the policy is not bound",
+      "MeshPolicyNotAccepted",
+      [policy("demo-traces", { status: "False", reason: "AncestorNotBound" })],
+    ],
+    [
+      "ztunnel has dropped a part of the lock",
+      "MeshPolicyNotAccepted",
+      [policy("demo-lock", { reason: "UnsupportedValue" })],
+    ],
+    [
+      "ztunnel has dropped a part of the passage",
+      "MeshPolicyNotAccepted",
+      [policy("demo-from-waypoint", { reason: "UnsupportedValue" })],
+    ],
+    [
+      "the policy has been widened",
+      "MeshProgressing",
+      [
+        having<AuthorizationPolicy>("AuthorizationPolicy", "demo-traces", (of) => ({
+          ...of,
+          spec: { ...of.spec, rules: [{}] },
+        })),
+      ],
+    ],
+    [
+      "the Service is bound to another waypoint",
+      "ServiceNotBound",
+      [having<Service>("Service", "demo", (of) => bound(of, "attached to waypoint team-a/other"))],
+    ],
+    [
+      "a pod is not in the mesh",
+      "PodsNotEnrolled",
+      [[...everything.filter(({ kind }) => kind !== "Pod"), enrolledPod({})]],
+    ],
+    [
+      "a pod has a sidecar",
+      "PodsNotEnrolled",
+      [[...everything, enrolledPod({ "ambient.istio.io/redirection": "enabled", "sidecar.istio.io/status": "{}" })]],
+    ],
+    [
+      "another policy opens the waypoint",
+      "OtherPolicyInTheWay",
+      [everything, { neighbours: [other({ targetRefs: [toGateway], rules: [{}] })] }],
+    ],
+    [
+      "another Service leads to the pods",
+      "OtherServiceInTheWay",
+      [everything, { neighbours: [service({ "mlflow-operator.dev/server": "demo" })] }],
+    ],
+    ["the namespace has not been looked at", "MeshProgressing", [everything, { neighbours: undefined }]],
+  ];
+  for (const [title, expected, args] of cases) {
+    test(title, () => {
+      const { finding } = mesh(...args);
+      assert.deepEqual([finding?.status, finding?.reason], ["False", expected], finding?.message ?? "");
+      assert.ok((finding?.message ?? "").length > 20);
+    });
+  }
+
+  test("and not for what is in nobody's way", () => {
+    const toOther = { ...toGateway, name: "other-waypoint" };
+    const neighbours = [
+      other({ targetRefs: [toGateway], action: "DENY", rules: [{}] }),
+      other({ targetRefs: [toOther], rules: [{}] }),
+      other({}),
+      service({}),
+      service({ app: "other" }),
+    ];
+    assert.equal(reason(everything, { neighbours }), "MeshEnforced");
+  });
+});
+
+test("a server that hibernates is locked all the same, but nothing is proved of it", () => {
+  const asleep = { ...meshed, spec: { ...meshed.spec, hibernate: true } };
+  const { finding, steps: turn } = mesh(
+    everything.filter(({ kind }) => kind !== "Pod"),
+    { server: asleep },
+  );
+  assert.deepEqual([finding?.status, finding?.reason], ["Unknown", "MeshHibernated"]);
+  assert.deepEqual([...turn], [...meshSteps]);
+});
+
+function withoutOwner(deployment: Deployment): Deployment {
+  return { ...deployment, metadata: { ...deployment.metadata, ownerReferences: [] } };
+}

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import type { AuthorizationPolicy, Gateway, Manifest, NetworkPolicy, Service } from "../../src/kube/manifests.ts";
+import { podSelector } from "../../src/resources/metadata.ts";
+import { all, deploymentOf, inputs, server } from "../support/fixtures.ts";
+import { isAllowed } from "../support/istio-policy.ts";
+
+const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
+const collector = "cluster.local/ns/agents/sa/otel-collector";
+const meshed = (more: Partial<MlflowServerSpec> = {}) =>
+  server({ traces: { writers }, mesh: { istio: { mode: "Ambient" } }, ...more });
+const named = <T extends Manifest>(kind: T["kind"], name: string, of = meshed()): T => {
+  const found = all(inputs(of)).find((object) => object.kind === kind && object.metadata.name === name);
+  assert.ok(found !== undefined, `there is no ${kind} ${name}`);
+  return found as T;
+};
+const policy = (name: string, of = meshed()) => named<AuthorizationPolicy>("AuthorizationPolicy", name, of);
+
+describe("in the mesh", () => {
+  test("no writers means nobody, and no list is ever empty", () => {
+    const { rules = [] } = policy("demo-traces", meshed({ traces: { writers: [] } })).spec;
+    assert.ok(rules.every(({ from }) => from === undefined));
+    assert.ok(!JSON.stringify(rules).includes("[]"));
+    const ask = { principal: collector, method: "POST", path: "/v1/traces" };
+    assert.equal(isAllowed(rules, ask), false);
+    assert.equal(isAllowed(rules, { ...ask, path: "/api/2.0/mlflow/runs/create" }), true);
+  });
+
+  test("identities are exact, and of the mesh's own trust domain", () => {
+    const of = meshed({ mesh: { istio: { mode: "Ambient", trustDomain: "prod.example" } } });
+    assert.deepEqual(policy("demo-traces", of).spec.rules?.[0]?.from?.[0]?.source, {
+      principals: ["prod.example/ns/agents/sa/otel-collector"],
+    });
+    assert.deepEqual(policy("demo-lock", of).spec.rules, [
+      { from: [{ source: { notPrincipals: ["prod.example/ns/team-a/sa/demo-waypoint"] } }] },
+    ]);
+  });
+
+  test("what ztunnel enforces says nothing of paths and methods: it would skip it, and let everybody in", () => {
+    for (const name of ["demo-lock", "demo-from-waypoint"]) {
+      const { selector, targetRefs, rules = [] } = policy(name).spec;
+      assert.deepEqual([selector?.matchLabels, targetRefs], [podSelector(meshed()), undefined]);
+      assert.ok(rules.every((rule) => rule.to === undefined && rule.from !== undefined));
+    }
+  });
+
+  test("the policy of traces holds for all that goes through the waypoint", () => {
+    const { selector, targetRefs } = policy("demo-traces").spec;
+    assert.equal(selector, undefined);
+    assert.deepEqual(
+      targetRefs?.map(({ kind, name }) => [kind, name]),
+      [["Gateway", "demo-waypoint"]],
+    );
+  });
+
+  test("the pods of the waypoint are none of the server's", () => {
+    const { metadata, spec } = named<Gateway>("Gateway", "demo-waypoint");
+    assert.equal(metadata.labels?.["istio.io/waypoint-for"], "service");
+    const labels = spec.infrastructure?.labels ?? {};
+    const { podSelector: fenced } = named<NetworkPolicy>("NetworkPolicy", "demo").spec;
+    for (const selector of [podSelector(meshed()), fenced?.matchLabels ?? {}])
+      assert.ok(Object.entries(selector).some(([key, value]) => labels[key] !== value));
+    assert.ok(Object.keys(labels).length > 0, "those of the Gateway would be copied");
+  });
+
+  test("the NetworkPolicy lets the waypoint in, whoever else is named", () => {
+    const of = meshed({ networkPolicy: { from: [], egress: {} } });
+    const { ingress = [], egress = [] } = named<NetworkPolicy>("NetworkPolicy", "demo", of).spec;
+    const waypoint = named<Gateway>("Gateway", "demo-waypoint").spec.infrastructure?.labels ?? {};
+    const isLetIn = ingress.some(
+      ({ ports, from }) =>
+        ports?.some(({ port }) => port === 15008) &&
+        from?.some(({ podSelector: pods }) =>
+          Object.entries(pods?.matchLabels ?? { none: "" }).every(([key, value]) => waypoint[key] === value),
+        ),
+    );
+    assert.ok(isLetIn);
+    assert.ok(
+      ingress.every(({ from = [] }) => from.length > 0),
+      "nobody else",
+    );
+    assert.ok(egress.some(({ ports }) => ports?.some(({ port }) => port === 15008)));
+  });
+
+  test("the Service leads through the waypoint, from an ingress gateway, too; and the pods are enrolled", () => {
+    const { labels } = named<Service>("Service", "demo").metadata;
+    assert.equal(labels?.["istio.io/use-waypoint"], "demo-waypoint");
+    assert.equal(labels?.["istio.io/ingress-use-waypoint"], "true");
+    const pods = deploymentOf(inputs(meshed())).spec.template.metadata?.labels ?? {};
+    assert.equal(pods["istio.io/dataplane-mode"], "ambient");
+    assert.ok(!JSON.stringify(all(inputs())).includes("istio"), "without a mesh nothing speaks of it");
+  });
+});
+
+/** What the paths are to the waypoint: Envoy has normalised them, and kept escaped slashes (Istio's BASE). */
+const disguises = (root: string) =>
+  ["/v1%2ftraces", "/v1%2Ftraces", "//v1/traces", "/v1//traces", "/%2fv1/traces", "/%2Fv1%2Ftraces", "/v1%5ctraces"]
+    .concat(["/v1/traces%2f", "/v1/traces%2Fx", "/v1/traces%23", "/v1/traces%20", "/v1/traces;x=1", "/v1;x/traces"])
+    .concat(["/v1/TRACES", "/v1/tracesX", "/v1/traces.json", "/v1/metrics", "/v1"])
+    .map((path) => root + path);
+const direct = (root: string) => ["/v1/traces", "/v1/traces/", "/v1/traces/x"].map((path) => root + path);
+const others = (root: string) =>
+  ["/", "/api/2.0/mlflow/runs/create", "/health", "/ajax-api/3.0/x", "/static-files/a.js"].map((path) => root + path);
+
+describe("who gets to which path", () => {
+  const prefixes = ["", "/mlflow", "/clusters/c1/mlflow", "/ap", "/v10/mlflow"];
+  for (const prefix of prefixes) {
+    const externalUrl = `https://platform.example.com${prefix}`;
+    const { rules = [] } = policy("demo-traces", meshed(prefix === "" ? {} : { exposure: { externalUrl } })).spec;
+    const roots = prefix === "" ? [""] : ["", prefix];
+    const ask = (path: string, method = "POST", principal: string | undefined = undefined) =>
+      isAllowed(rules, { path, method, ...(principal !== undefined && { principal }) });
+    const strangers = [
+      undefined,
+      "cluster.local/ns/agents/sa/otel-collector-2",
+      "cluster.local/ns/evil/sa/otel-collector",
+      "evil.local/ns/agents/sa/otel-collector",
+    ];
+
+    test(`with the prefix ${JSON.stringify(prefix)}, traces are the writers' alone, by POST`, () => {
+      for (const path of roots.flatMap(direct)) {
+        assert.equal(ask(path, "POST", collector), true, path);
+        for (const method of ["GET", "HEAD", "PUT", "OPTIONS"]) assert.equal(ask(path, method, collector), false, path);
+        for (const stranger of strangers) assert.equal(ask(path, "POST", stranger), false, `${path} ${stranger}`);
+      }
+    });
+
+    test(`with the prefix ${JSON.stringify(prefix)}, no other writing of the path gets through, for anybody`, () => {
+      const [, first = ""] = prefix.split("/");
+      const hidden = [
+        `/${prefix.slice(1).replaceAll("/", "%2f")}/v1/traces`,
+        `/${prefix.replaceAll("/", "%2f")}/v1/traces`,
+        `/${first}%2fv1/traces`,
+        `/${first}//v1/traces`,
+      ]
+        .concat([
+          `${prefix.replace(/^\/([^/]+)\//, "/$1%2f")}/v1/traces`,
+          `${prefix}//v1/traces`,
+          `${prefix}%2fv1%2ftraces`,
+        ])
+        .filter(() => prefix !== "");
+      for (const path of [...roots.flatMap(disguises), ...hidden]) {
+        if (direct(prefix).includes(path)) continue;
+        for (const who of [collector, ...strangers]) assert.equal(ask(path, "POST", who), false, `${path} ${who}`);
+      }
+    });
+
+    test(`with the prefix ${JSON.stringify(prefix)}, all else is open to all, as far as the mesh goes`, () => {
+      for (const path of roots.flatMap(others))
+        for (const who of strangers) assert.equal(ask(path, "GET", who), true, path);
+    });
+  }
+});

@@ -1,0 +1,80 @@
+import type {
+  AuthorizationPolicy,
+  Deployment,
+  ForeignCondition,
+  Gateway,
+  Manifest,
+  Owned,
+  Pod,
+  Service,
+} from "../../src/kube/manifests.ts";
+import { pod } from "./fixtures.ts";
+
+/** What Istio's controllers write, as version 1.30 words it, for a server `team-a/demo` in ambient mode. */
+
+const accepted = (type: string, generation = 1): ForeignCondition => ({
+  type,
+  status: "True",
+  reason: type === "Programmed" ? type : "Accepted",
+  message: "attached",
+  observedGeneration: generation,
+});
+
+export function programmed(gateway: Gateway): Gateway {
+  const addresses = [{ type: "IPAddress", value: "10.0.0.9" }];
+  const status = { addresses, conditions: [accepted("Accepted"), accepted("Programmed")] };
+  return { ...gateway, metadata: { ...gateway.metadata, uid: "uid-of-gateway", generation: 1 }, status };
+}
+
+export function acceptedPolicy(policy: AuthorizationPolicy, condition: Partial<ForeignCondition> = {}) {
+  const type = policy.spec.targetRefs === undefined ? "ZtunnelAccepted" : "WaypointAccepted";
+  const status = { conditions: [{ ...accepted(type), ...condition }] };
+  return { ...policy, metadata: { ...policy.metadata, generation: 1 }, status };
+}
+
+export function bound(service: Service, message = boundMessage): Service {
+  const lastTransitionTime = new Date(0);
+  const type = "istio.io/WaypointBound";
+  const condition = { type, status: "True", reason: "WaypointAccepted", message, lastTransitionTime };
+  return { ...service, status: { conditions: [condition] } };
+}
+
+const boundMessage =
+  "Successfully attached to waypoint team-a/demo-waypoint. Ingress traffic will traverse the waypoint";
+
+/** The Deployment of the waypoint belongs to the Gateway; our labels come from `spec.infrastructure`. */
+export function waypointDeployment(availableReplicas = 1, serviceAccountName = "demo-waypoint"): Deployment {
+  const owner = { apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", name: "demo-waypoint" };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: {
+      name: "demo-waypoint",
+      namespace: "team-a",
+      ownerReferences: [{ ...owner, uid: "uid-of-gateway" }],
+    },
+    spec: {
+      selector: {},
+      template: { spec: { serviceAccountName, containers: [] } },
+    },
+    status: { availableReplicas },
+  };
+}
+
+export function enrolledPod(annotations: Record<string, string> = { "ambient.istio.io/redirection": "enabled" }): Pod {
+  return pod("server", { conditions: [{ type: "Ready", status: "True" }] }, { annotations });
+}
+
+/** The object as it is once Istio has taken it up. */
+export function takenUp(manifest: Manifest): Owned {
+  switch (manifest.kind) {
+    case "Gateway":
+      return programmed(manifest);
+    case "AuthorizationPolicy":
+      return acceptedPolicy(manifest);
+    case "Service":
+      return manifest.metadata.labels?.["istio.io/use-waypoint"] === undefined ? manifest : bound(manifest);
+    default:
+      return manifest;
+  }
+}
