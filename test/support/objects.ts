@@ -8,9 +8,11 @@ import type {
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type {
+  AuthorizationPolicy,
   ClusterRoleBinding,
   ConfigMap,
   Deployment,
+  Gateway,
   Job,
   Namespace,
   NetworkPolicy,
@@ -67,6 +69,8 @@ export interface ObjectOf {
   Lease: Lease;
   ClusterRoleBinding: ClusterRoleBinding;
   RoleBinding: RoleBinding;
+  Gateway: Gateway;
+  AuthorizationPolicy: AuthorizationPolicy;
   Namespace: Namespace;
 }
 
@@ -90,6 +94,8 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   Lease: ["/apis/coordination.k8s.io/v1", "leases"],
   ClusterRoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"],
   RoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "rolebindings"],
+  Gateway: ["/apis/gateway.networking.k8s.io/v1", "gateways"],
+  AuthorizationPolicy: ["/apis/security.istio.io/v1", "authorizationpolicies"],
   Namespace: ["/api/v1", "namespaces"],
 };
 

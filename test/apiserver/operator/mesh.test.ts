@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { after, before, describe, type TestContext, test } from "node:test";
+import type { ListWatchTiming } from "../../../src/client/timing.ts";
+import { defaultTiming } from "../../../src/client/timing.ts";
+import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
+import { onK3s } from "../../control-plane/shared.ts";
+import { eventually, steadily } from "../../support/eventually.ts";
+import { installIstioDefinitions, removeIstioDefinitions } from "../../support/istio-definitions.ts";
+import { istiod } from "../../support/istiod.ts";
+import { condition, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import { type Modification, server } from "../../support/servers.ts";
+
+const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 } };
+const mesh: Modification = {
+  "spec.traces": { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] },
+  "spec.mesh": { istio: { mode: "Ambient" } },
+};
+
+/** Which steps have been taken, in their order. */
+async function taken({ objects }: Scene): Promise<string[]> {
+  const gateways = await objects.list("Gateway");
+  const policies = (await objects.list("AuthorizationPolicy")).map(({ metadata }) => metadata.name);
+  const { labels } = (await objects.the("Service", "mlflow")).metadata;
+  const has = (name: string) => policies.includes(`mlflow-${name}`);
+  return [
+    ...(gateways.length > 0 ? ["waypoint"] : []),
+    ...(has("traces") ? ["traces"] : []),
+    ...(labels?.["istio.io/use-waypoint"] === "mlflow-waypoint" ? ["binding"] : []),
+    ...(has("from-waypoint") ? ["passage"] : []),
+    ...(has("lock") ? ["lock"] : []),
+  ];
+}
+
+const reaches = (stage: Scene, steps: readonly string[]) =>
+  eventually(async () => assert.deepEqual(await taken(stage), steps), 30);
+const says = (stage: Scene, reason: string) =>
+  eventually(async () => {
+    const found = condition(await stage.objects.the("MlflowServer", "mlflow"), "MeshReady");
+    assert.equal(found.reason, reason, found.message);
+    return found;
+  }, 30);
+const order = ["waypoint", "traces", "binding", "passage", "lock"];
+
+describe("a server in a mesh", { skip: onK3s() }, () => {
+  let cluster: ControlPlane;
+  before(async () => {
+    cluster = await startControlPlane();
+  });
+  after(() => cluster?.close());
+
+  const set = (context: TestContext, options: SceneOptions = {}) =>
+    scene(context, { cluster, operator: { timing }, ...options });
+
+  /** What Istio does with each step, in their order. */
+  async function proofs(stage: Scene): Promise<readonly (() => Promise<void>)[]> {
+    const istio = istiod(stage.objects);
+    return [
+      istio.program,
+      () => istio.accept("mlflow-traces"),
+      async () => {
+        await istio.bind();
+        await istio.enrol();
+      },
+      () => istio.accept("mlflow-from-waypoint"),
+      () => istio.accept("mlflow-lock"),
+    ];
+  }
+
+  async function enforced(stage: Scene): Promise<void> {
+    await stage.apply(server("mlflow", mesh));
+    await stage.ready("mlflow", 60);
+    for (const [index, prove] of (await proofs(stage)).entries()) {
+      await reaches(stage, order.slice(0, index + 1));
+      await prove();
+    }
+    await says(stage, "MeshEnforced");
+  }
+
+  test("serves where the cluster has no Istio, and notices when it comes", async (context) => {
+    const stage = await set(context);
+    await stage.apply(server("mlflow", mesh));
+    await stage.ready("mlflow", 60);
+    assert.match((await says(stage, "IstioMissing")).message, /Install the Gateway API's definitions/);
+    await installIstioDefinitions(cluster);
+    await reaches(stage, ["waypoint"]);
+    await says(stage, "WaypointNotProgrammed");
+    await removeIstioDefinitions(cluster);
+    await says(stage, "IstioMissing");
+    await stage.ready();
+    await installIstioDefinitions(cluster);
+    await reaches(stage, ["waypoint"]);
+    const failures = stage.operator().log.map((line) => JSON.stringify(line));
+    assert.deepEqual(
+      failures.filter((line) => /a watch failed/.test(line) && /gateways|authorizationpolicies/.test(line)),
+      [],
+    );
+  });
+
+  test("takes a step when the one before is proved, whenever the operator is restarted, and serves all the time", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    await stage.apply(server("mlflow", mesh));
+    await stage.ready("mlflow", 60);
+    for (const [index, prove] of (await proofs(stage)).entries()) {
+      const now = order.slice(0, index + 1);
+      await reaches(stage, now);
+      await stage.stop();
+      await stage.start();
+      await steadily(async () => assert.deepEqual(await taken(stage), now), 1);
+      assert.equal(condition(await stage.ready(), "MeshReady").status, "False");
+      await prove();
+    }
+    assert.match((await says(stage, "MeshEnforced")).message, /agents\/otel-collector may write traces/);
+    const quiet = await stage.mark();
+    await steadily(() => {}, 2);
+    assert.deepEqual(await stage.calls(quiet), []);
+  });
+
+  test("is not locked while a proof is missing, and stays locked when one is lost", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    const istio = istiod(stage.objects);
+    await stage.apply(server("mlflow", mesh));
+    await stage.ready("mlflow", 60);
+    await reaches(stage, ["waypoint"]);
+    await istio.program();
+    await reaches(stage, order.slice(0, 2));
+    await istio.accept("mlflow-traces", { status: "False", reason: "AncestorNotBound" });
+    await says(stage, "MeshPolicyNotAccepted");
+    await istio.accept("mlflow-traces");
+    await reaches(stage, order.slice(0, 3));
+    await istio.bind();
+    await says(stage, "PodsNotEnrolled");
+    assert.deepEqual(await taken(stage), order.slice(0, 3));
+    await istio.enrol();
+    await reaches(stage, order.slice(0, 4));
+    await istio.accept("mlflow-from-waypoint");
+    await reaches(stage, order);
+    await istio.accept("mlflow-lock", { reason: "UnsupportedValue" });
+    await says(stage, "MeshPolicyNotAccepted");
+    await istio.accept("mlflow-lock");
+    await says(stage, "MeshEnforced");
+
+    await stage.objects.patch("Deployment", "mlflow-waypoint", { spec: { replicas: 0 } });
+    await says(stage, "WaypointUnavailable");
+    assert.deepEqual(await taken(stage), order);
+    await stage.objects.patch("Deployment", "mlflow-waypoint", { spec: { replicas: 1 } });
+    await says(stage, "MeshEnforced");
+
+    const policy = { targetRefs: [{ group: "", kind: "Service", name: "mlflow" }], rules: [{}] };
+    await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs" }, spec: policy });
+    assert.match((await says(stage, "OtherPolicyInTheWay")).message, /AuthorizationPolicy\/theirs/);
+    await stage.objects.remove("AuthorizationPolicy", "theirs");
+    await says(stage, "MeshEnforced");
+    const selector = { "mlflow-operator.dev/server": "mlflow" };
+    await stage.objects.create("Service", { metadata: { name: "theirs" }, spec: { selector, ports: [{ port: 80 }] } });
+    await says(stage, "OtherServiceInTheWay");
+    await stage.objects.remove("Service", "theirs");
+    await says(stage, "MeshEnforced");
+
+    await stage.objects.patch("AuthorizationPolicy", "mlflow-traces", { spec: { rules: [{}] } });
+    await eventually(async () => {
+      const { spec } = await stage.objects.the("AuthorizationPolicy", "mlflow-traces");
+      assert.equal(spec.rules?.length, 2);
+    });
+    await says(stage, "MeshPolicyNotAccepted");
+    await istio.accept("mlflow-traces");
+    await says(stage, "MeshEnforced");
+    await stage.objects.remove("AuthorizationPolicy", "mlflow-lock");
+    await reaches(stage, order);
+  });
+
+  test("leaves the mesh backwards, and leaves nothing behind", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    await enforced(stage);
+    const began = await stage.mark();
+    await stage.apply(server("mlflow"));
+    await reaches(stage, []);
+    const writes = (await stage.writes(began)).flatMap(({ verb, uri }) => {
+      const name = /\/(gateways|authorizationpolicies|services)\/([^/?]+)/.exec(uri)?.[2];
+      return name === undefined ? [] : [`${verb} ${name}`];
+    });
+    assert.deepEqual(
+      writes.filter((write, index) => writes.indexOf(write) === index),
+      [
+        "delete mlflow-lock",
+        "delete mlflow-from-waypoint",
+        "patch mlflow",
+        "delete mlflow-traces",
+        "delete mlflow-waypoint",
+      ],
+    );
+    const ready = await stage.ready("mlflow", 60);
+    assert.equal(
+      ready.status?.conditions?.find(({ type }) => type === "MeshReady"),
+      undefined,
+    );
+    const { labels } = (await stage.objects.the("Deployment", "mlflow")).spec.template.metadata ?? {};
+    assert.equal(labels?.["istio.io/dataplane-mode"], undefined);
+  });
+
+  test("comes up where somebody else has the waypoint's name, and says so", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    const listeners = [{ name: "mesh", port: 15008, protocol: "HBONE" }];
+    const spec = { gatewayClassName: "istio-waypoint", listeners };
+    await stage.objects.create("Gateway", { metadata: { name: "mlflow-waypoint" }, spec });
+    await stage.apply(server("mlflow", mesh));
+    await stage.stalled("NameConflict", "mlflow", 60);
+    assert.match((await says(stage, "NameConflict")).message, /Gateway\/mlflow-waypoint .*somebody else/);
+    await eventually(async () =>
+      assert.equal((await stage.objects.the("Deployment", "mlflow")).status?.readyReplicas, 1),
+    );
+    assert.deepEqual((await stage.objects.the("Gateway", "mlflow-waypoint")).spec.infrastructure, undefined);
+    await stage.objects.remove("Gateway", "mlflow-waypoint");
+    await says(stage, "WaypointNotProgrammed");
+  });
+
+  test("names nobody, and has a prefix: the API server takes every form of the policy", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    await stage.apply(
+      server("mlflow", mesh, {
+        "spec.traces": { writers: [] },
+        "spec.exposure": { externalUrl: "https://platform.example.com/clusters/c1/mlflow" },
+      }),
+    );
+    await stage.ready("mlflow", 60);
+    await reaches(stage, ["waypoint"]);
+    await istiod(stage.objects).program();
+    await reaches(stage, order.slice(0, 2));
+    const { spec } = await stage.objects.the("AuthorizationPolicy", "mlflow-traces");
+    assert.ok(spec.rules?.every(({ from }) => from === undefined));
+    assert.equal(spec.rules?.length, 2);
+  });
+});
