@@ -3,7 +3,7 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type { Deployment } from "../../src/kube/manifests.ts";
 import type { Version } from "./history.ts";
 
-const conditionTypes = ["Ready", "Reconciling", "Stalled", "DatabaseReady", "Available"];
+const conditionTypes = ["Ready", "Reconciling", "Stalled", "DatabaseReady", "MeshReady", "Available"];
 
 /**
  * Asserts of every version of a server that has been seen that its status told the truth as kstatus reads it; of those
@@ -19,7 +19,7 @@ export function assertTruthful(
     const story = `${metadata.name} at ${at}: ${JSON.stringify(status)}`;
     assert.deepEqual(
       status.conditions.map(({ type }) => type),
-      conditionTypes,
+      conditionTypes.filter((type) => type !== "MeshReady" || object.spec.mesh !== undefined),
       story,
     );
     for (const { observedGeneration } of status.conditions) {

@@ -1,0 +1,47 @@
+import type { AuthorizationRule } from "../../src/kube/manifests.ts";
+
+/**
+ * An ALLOW policy of Istio as Envoy enforces it, by Istio's documented semantics (security/authorization-policy), in the form
+ * that istiod's own builder gives it: a principal is the URI of the client's certificate, a path is without query, `*` at
+ * the end is any text. Translated here and not by istiod; that its builder does the same is not shown.
+ */
+export function rbacFilter(rules: readonly AuthorizationRule[]) {
+  const policies = Object.fromEntries(
+    rules.map(({ from, to }, index) => [
+      `rule-${index}`,
+      {
+        principals: from?.map(({ source }) => ({ or_ids: { ids: source.principals?.map(principal) ?? [] } })) ?? [
+          { any: true },
+        ],
+        permissions: to?.map(({ operation }) => ({ and_rules: { rules: permissions(operation) } })) ?? [{ any: true }],
+      },
+    ]),
+  );
+  return {
+    name: "envoy.filters.http.rbac",
+    typed_config: {
+      "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+      rules: { action: "ALLOW", policies },
+    },
+  };
+}
+
+type Operation = NonNullable<AuthorizationRule["to"]>[number]["operation"];
+
+function permissions({ methods, paths, notPaths }: Operation) {
+  const method = (exact: string) => ({ header: { name: ":method", string_match: { exact } } });
+  return [
+    ...(methods === undefined ? [] : [{ or_rules: { rules: methods.map(method) } }]),
+    ...(paths === undefined ? [] : [{ or_rules: { rules: paths.map(path) } }]),
+    ...(notPaths === undefined ? [] : [{ not_rule: { or_rules: { rules: notPaths.map(path) } } }]),
+  ];
+}
+
+function principal(exact: string) {
+  return { authenticated: { principal_name: { exact: `spiffe://${exact}` } } };
+}
+
+function path(pattern: string) {
+  const match = pattern.endsWith("*") ? { prefix: pattern.slice(0, -1) } : { exact: pattern };
+  return { url_path: { path: match } };
+}

