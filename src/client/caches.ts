@@ -58,9 +58,6 @@ export interface Caches {
   stop(): void;
 }
 
-/** Only what is not ours, so that no object is told by two watches. */
-const foreign = `${label.managedBy}!=${manager}`;
-
 const keptKinds = [...kindsWith("owned"), ...kindsWith("observed")];
 
 /** Starts the watches that the table of kinds asks for. They go on until they are stopped, whatever fails. */
@@ -83,10 +80,15 @@ export function caches(options: CachesOptions): Caches {
   const serversOf = (namespace: string | undefined) => servers.get(scopeOf(namespace) ?? "");
   const keptOf = (kind: Kind, namespace: string | undefined) => kept.get(placeOf(kind, scopeOf(namespace)));
 
-  function start<T extends KubeObject>(kind: Kind, scope: string | undefined, sink: Sink<T>, selector?: string): void {
+  function start<T extends KubeObject>(
+    kind: Kind,
+    scope: string | undefined,
+    sink: Sink<T>,
+    selector?: string,
+    which = sink.listing === undefined ? "referenced " : "",
+  ): void {
     const { apiVersion, plural, isOptional = false } = rowOf(kind);
-    const what = sink.listing === undefined ? "referenced " : selector === foreign ? "neighbouring " : "";
-    const name = placeOf(`${what}${plural}`, scope);
+    const name = placeOf(`${which}${plural}`, scope);
     const labelSelector = selector === undefined ? {} : { labelSelector: selector };
     const isMetadataOnly = kind === "Namespace" ? { isMetadataOnly: true as const } : {};
     const resource = {
@@ -114,7 +116,8 @@ export function caches(options: CachesOptions): Caches {
     if (known !== undefined) return known;
     const started = kindsWith("neighbouring").map((kind) => {
       const ofKind = neighbours((namespace) => meshed(scope, namespace));
-      start(kind, scope, ofKind, foreign);
+      // Not by label, which anybody may put on what shall not be seen here.
+      start(kind, scope, ofKind, undefined, "neighbouring ");
       return ofKind;
     });
     others.set(scope ?? "", started);
@@ -175,6 +178,8 @@ export function caches(options: CachesOptions): Caches {
       const relisted = rowOf(kind).isOptional ? { relisted: () => meshed(scope, undefined) } : {};
       start(kind, scope, { ...ofKind, ...relisted }, managedSelector);
     }
+    // Only what is not ours, so that no object is told by two watches.
+    const foreign = `${label.managedBy}!=${manager}`;
     start("Secret", scope, secrets, foreign);
     start("ConfigMap", scope, configMaps, foreign);
   }

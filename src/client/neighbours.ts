@@ -3,7 +3,7 @@ import { keyText } from "../kube/object.ts";
 import type { Sink } from "./sink.ts";
 import { store } from "./store.ts";
 
-/** Somebody else's objects of one kind, by namespace. */
+/** All objects of one kind, in brief, by namespace. */
 export interface Neighbours extends Required<Sink<Neighbour>> {
   /** Undefined until they are known. */
   of(namespace: string): Neighbour[] | undefined;
@@ -50,7 +50,8 @@ function brief(object: Neighbour): Neighbour {
     return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec: { ...(selector && { selector }) } };
   }
   // An AuthorizationPolicy without a spec is one, too: it allows nothing.
-  const { selector, targetRefs, action }: Partial<AuthorizationPolicy["spec"]> = object.spec ?? {};
-  const spec = { ...(selector && { selector }), ...(targetRefs && { targetRefs }), ...(action && { action }) };
+  const { selector, targetRef, targetRefs, action }: Partial<AuthorizationPolicy["spec"]> = object.spec ?? {};
+  const targets = [...(targetRefs ?? []), ...(targetRef ? [targetRef] : [])];
+  const spec = { ...(selector && { selector }), ...(targets[0] && { targetRefs: targets }), ...(action && { action }) };
   return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec };
 }

@@ -14,7 +14,7 @@ export type RoleVerb = Verb | "bind";
  * - `owned`: written by us; watched whole, by our label;
  * - `observed`: comes of what we wrote; watched by our label, read only;
  * - `referenced`: may be named in a spec; watched as metadata only, its content read by name;
- * - `neighbouring`: somebody else's, in the namespace of a server that it can get in the way of; watched, in brief, once a server needs it;
+ * - `neighbouring`: whoever's, in the namespace of a server that it can get in the way of; watched, in brief, once a server needs it;
  * - `consenting`: says of itself whose workspace it is; watched by the label that says it, read only;
  * - `granting`: says of itself who may do what in its namespace, which is a workspace;
  * - `granted`: written by us in workspaces; watched whole, by our label;

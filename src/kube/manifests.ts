@@ -145,7 +145,9 @@ export interface AuthorizationPolicy extends KubeObject {
   kind: "AuthorizationPolicy";
   spec: {
     selector?: { matchLabels: Record<string, string> };
-    targetRefs?: { group: string; kind: string; name: string }[];
+    targetRefs?: { group?: string; kind: string; name: string }[];
+    /** The former way to say it; never ours. */
+    targetRef?: { group?: string; kind: string; name: string };
     action?: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
     rules?: AuthorizationRule[];
   };
@@ -181,7 +183,7 @@ export type Manifest =
   | Gateway
   | AuthorizationPolicy;
 
-/** What others have in the namespace of a server, and may stand in its way there. */
+/** What there is in the namespace of a server, and may stand in its way there. */
 export type Neighbour = Service | AuthorizationPolicy;
 
 /** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */

@@ -41,7 +41,7 @@ export interface Cluster {
   /** Whether the cluster has this kind. When that changes, servers in a mesh get a pass. */
   knows(kind: Kind, namespace: string): boolean;
 
-  /** Services and AuthorizationPolicies of others in a namespace, in brief; undefined until they are known. */
+  /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
   neighbours(namespace: string): readonly Neighbour[] | undefined;
 
   /** The content of a Secret that a spec names, or undefined where there is none. */

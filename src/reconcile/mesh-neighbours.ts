@@ -6,10 +6,13 @@ import type { Cause } from "./finding.ts";
 import type { MeshView } from "./mesh.ts";
 
 /** What others have in the namespace that widens what our policies say, or that the lock cuts off. */
-export function neighbourProblem({ server, neighbours }: Pick<MeshView, "server" | "neighbours">): Cause | undefined {
+export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause | undefined {
   if (neighbours === undefined) return { reason: "MeshProgressing", message: "the namespace is being looked at" };
   const { name } = server.metadata;
-  const sorted = [...neighbours].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  // By uid, since labels could be anybody's.
+  const isOurs = ({ metadata }: Neighbour) => owned.some((object) => object.metadata.uid === metadata.uid);
+  const others = neighbours.filter((each) => each.metadata.uid === undefined || !isOurs(each));
+  const sorted = others.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   const policy = sorted.find((each): each is AuthorizationPolicy => isPolicy(each) && widens(each, name));
   if (policy !== undefined) {
     return {

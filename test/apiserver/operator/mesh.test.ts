@@ -148,7 +148,9 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await says(stage, "MeshEnforced");
 
     const policy = { targetRefs: [{ group: "", kind: "Service", name: "mlflow" }], rules: [{}] };
-    await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs" }, spec: policy });
+    // Whatever it is labelled.
+    const labels = { "app.kubernetes.io/managed-by": "mlflow-operator" };
+    await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs", labels }, spec: policy });
     assert.match((await says(stage, "OtherPolicyInTheWay")).message, /AuthorizationPolicy\/theirs/);
     await stage.objects.remove("AuthorizationPolicy", "theirs");
     await says(stage, "MeshEnforced");
