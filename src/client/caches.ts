@@ -96,19 +96,23 @@ export function caches(options: CachesOptions): Caches {
       path: resourcePath(kind, scope),
       apiVersion,
       kind,
-      isOptional,
+      ...(isOptional && { optional: { isWanted: () => meshedIn(scope).length > 0 } }),
       ...labelSelector,
       ...isMetadataOnly,
     };
     watches.set(name, listWatch(client, resource, sink, observer, timing));
   }
 
+  /** The servers that are to be in a mesh. */
+  function meshedIn(scope: string | undefined): Key[] {
+    return [...(servers.get(scope ?? "")?.all() ?? [])].flatMap(({ metadata, spec }) =>
+      spec.mesh === undefined ? [] : [{ namespace: metadata.namespace ?? "", name: metadata.name }],
+    );
+  }
+
   /** Has passes over the servers that are in a mesh, of one namespace or of all. */
   function meshed(scope: string | undefined, namespace: string | undefined): void {
-    for (const { metadata, spec } of servers.get(scope ?? "")?.all() ?? []) {
-      const key = { namespace: metadata.namespace ?? "", name: metadata.name };
-      if (spec.mesh !== undefined && (namespace === undefined || namespace === key.namespace)) onServer(key);
-    }
+    for (const key of meshedIn(scope)) if (namespace === undefined || namespace === key.namespace) onServer(key);
   }
 
   function neighboursIn(scope: string | undefined): readonly Neighbours[] {

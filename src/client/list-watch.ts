@@ -18,8 +18,8 @@ export interface Resource {
   readonly labelSelector?: string;
   /** Only metadata is sent, though it is kept: all that matters of such an object is in it. */
   readonly isMetadataOnly?: true;
-  /** The cluster may not know it: then there is nothing, which is no failure, and it is asked for again and again. */
-  readonly isOptional?: boolean;
+  /** The cluster may not know it: then there is nothing, which is no failure, and it is asked for again while it is wanted. */
+  readonly optional?: { readonly isWanted: () => boolean };
 }
 
 /** What metrics and logs want to know. */
@@ -174,6 +174,7 @@ export function listWatch<T extends KubeObject>(
 
   /** One list where there is no position, and one watch. Returns how long to wait before the next, in milliseconds. */
   async function round(): Promise<number> {
+    if (!isKnown && resource.optional?.isWanted() === false) return timing.backoff.longest * 1000;
     try {
       if (position === undefined) {
         position = await list();
@@ -185,7 +186,7 @@ export function listWatch<T extends KubeObject>(
       return 0;
     } catch (error) {
       if (signal.aborted) return 0;
-      if (resource.isOptional && isApiError(error, 404)) return unknown();
+      if (resource.optional !== undefined && isApiError(error, 404)) return unknown();
       failures += 1;
       if (invalidates(error, failures)) {
         position = undefined;
