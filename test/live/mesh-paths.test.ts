@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { tracesPolicy } from "../../src/resources/mesh/traces-policy.ts";
+import { startWaypoint, type Waypoint } from "../envoy/waypoint.ts";
 import { server } from "../support/fixtures.ts";
-import { lacksEnvoy, startWaypoint, type Waypoint } from "./waypoint.ts";
 
 const writer = "cluster.local/ns/agents/sa/otel-collector";
 const strangers = [
@@ -56,7 +56,7 @@ const likePrefix = ["/clusters%2fc1/mlflow/v1/traces", "/clusters%2Fc1%2Fmlflow/
   .concat(["/clusters//c1/mlflow/v1/traces", `/${prefix}/v1/traces`, "/%2fclusters/c1/mlflow/v1/traces"])
   .concat(["/clusters/c1%2fmlflow/v1/traces", "/clusters/c2/v1/traces"]);
 
-describe("who gets through the waypoint", { skip: lacksEnvoy }, () => {
+describe("who gets through the waypoint", () => {
   let waypoint: Waypoint;
   before(async () => {
     waypoint = await startWaypoint(policies, [writer, ...strangers]);
