@@ -1,5 +1,5 @@
 import type { MlflowServer } from "../src/api/server.ts";
-import { kinds, kindsWith } from "../src/kube/kinds.ts";
+import { kinds, kindsWith, rowOf } from "../src/kube/kinds.ts";
 import type { Owned } from "../src/kube/manifests.ts";
 import { managedSelector } from "../src/kube/names.ts";
 import type { Kubectl } from "./kubectl.ts";
@@ -14,7 +14,9 @@ export interface Picture {
 export async function picture(kubectl: Kubectl, namespace: string): Promise<Picture> {
   const get = ["get", "--namespace", namespace, "-o", "json"];
   const servers: MlflowServer[] = JSON.parse(await kubectl([...get, "mlflowservers"])).items;
-  const plurals = [...kindsWith("owned"), ...kindsWith("observed")].map((kind) => kinds[kind].plural);
+  // kubectl gives nothing at all where it does not know one of the kinds.
+  const known = [...kindsWith("owned"), ...kindsWith("observed")].filter((kind) => rowOf(kind).isOptional !== true);
+  const plurals = known.map((kind) => kinds[kind].plural);
   const owned: Owned[] = JSON.parse(await kubectl([...get, plurals.join(","), "-l", managedSelector])).items;
   return { servers, lines: tree(servers, owned) };
 }

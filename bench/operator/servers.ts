@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MlflowServer } from "../../src/api/server.ts";
-import { isKind, kinds, kindsWith, resourcePath } from "../../src/kube/kinds.ts";
+import { isKind, kinds, kindsWith, resourcePath, rowOf } from "../../src/kube/kinds.ts";
 import { label } from "../../src/kube/names.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
@@ -100,7 +100,9 @@ export async function ownedBy(
   server: string,
 ): Promise<readonly KubeObject[]> {
   const found: KubeObject[] = [];
-  for (const kind of kindsWith("owned")) {
+  // Those of a mesh are not there in a bench, and what is in no namespace belongs to workspaces.
+  const inNamespace = kindsWith("owned").filter((kind) => !rowOf(kind).isOptional && rowOf(kind).scope !== "Cluster");
+  for (const kind of inNamespace) {
     const query = `?labelSelector=${encodeURIComponent(`${label.server}=${server}`)}`;
     for (const item of await listed(cluster, `${resourcePath(kind, namespace)}${query}`))
       found.push({ ...item, apiVersion: kinds[kind].apiVersion, kind });
