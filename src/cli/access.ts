@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
+import { messageOf } from "../kube/message-of.ts";
 import { allows, workspaceRoleNames } from "../kube/workspace-roles.ts";
 import { type AccessRow, accessRows, accessTable } from "./access-table.ts";
 import { documentsOf } from "./documents.ts";
 import { offlineWorkspaces } from "./offline-workspaces.ts";
-import { messageOf, type Streams } from "./streams.ts";
+import type { Streams } from "./streams.ts";
 
 export const accessHelp = `mlflow-operator access -n <namespace> (--kubeconfig <path> | -f <file> [-f <file> …])
 mlflow-operator who-can <verb> <resource> -n <namespace> (--kubeconfig <path> | -f <file> [-f <file> …])

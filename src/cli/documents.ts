@@ -4,7 +4,8 @@ import type { MlflowServer } from "../api/server.ts";
 import { validate, validateAccess } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
-import { messageOf, type Streams } from "./streams.ts";
+import { messageOf } from "../kube/message-of.ts";
+import type { Streams } from "./streams.ts";
 
 /** What the files of a command have, as far as the API would take it. */
 export interface Documents {

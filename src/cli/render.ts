@@ -3,13 +3,14 @@ import { dump } from "js-yaml";
 import { imageDigests } from "../api/image-digests.ts";
 import { checkedProxyImage, defaultProxyImage } from "../api/proxy-version.ts";
 import type { MlflowServer } from "../api/server.ts";
+import { messageOf } from "../kube/message-of.ts";
 import { wantedIn } from "../reconcile/workspace/workspace-plan.ts";
 import { desired } from "../resources/index.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { type Documents, documentsOf } from "./documents.ts";
 import { offlineWorkspaces } from "./offline-workspaces.ts";
 import { placeholderInputs, presentable } from "./placeholders.ts";
-import { messageOf, type Streams } from "./streams.ts";
+import type { Streams } from "./streams.ts";
 
 export const renderHelp = `mlflow-operator render -f <file> [-f <file> …] [--image-repository <name>] [--image-digests <3.17.2=sha256:…>] [--proxy-image <image>]
                        [--cluster-domain <domain>] [--namespaces <file>]

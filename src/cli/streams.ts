@@ -5,7 +5,3 @@ export interface Streams {
   /** One message. */
   readonly stderr: (line: string) => void;
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

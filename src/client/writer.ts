@@ -2,7 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { ApiError, isApiError } from "../kube/api-error.ts";
 import { isKind, resourcePath } from "../kube/kinds.ts";
-import type { Owned } from "../kube/manifests.ts";
+import type { Manifest, Owned } from "../kube/manifests.ts";
 import { finalizer, manager } from "../kube/names.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
@@ -40,6 +40,28 @@ const jsonPatch = "application/json-patch+json";
 /** Whole objects travel; the answers are given to the caches. */
 export function writer({ client, caches, instance, onEventLost, onOverruled }: WriterOptions): Writer {
   const overruled = overrulings();
+
+  /** The whole status, whatever it had before; a merge patch would keep what is left out. */
+  function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, status: T["status"]): Promise<T> {
+    const steps: JsonPatchStep[] = [
+      { op: "test", path: "/metadata/uid", value: object.metadata.uid },
+      { op: "add", path: "/status", value: status },
+    ];
+    return client.request<T>({
+      method: "PATCH",
+      path: `${pathOf(object)}/status`,
+      query: { fieldManager },
+      contentType: jsonPatch,
+      body: steps,
+    });
+  }
+
+  /** Takes the API server's answer to what was written, and what of it was overruled. */
+  function noted(manifest: Manifest, written: Owned): void {
+    const path = overruled.note(manifest, written);
+    if (path !== undefined) onOverruled?.(written, path);
+    caches.wrote(written, false);
+  }
 
   async function patched<T extends Owned | MlflowServer>(object: T, steps: readonly JsonPatchStep[]): Promise<T> {
     const [method, path] = ["PATCH", pathOf(object)] as const;
@@ -104,9 +126,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         // under its name is not taken over.
         body: { ...manifest, metadata: { ...manifest.metadata, uid: live.metadata.uid } },
       });
-      const path = overruled.note(manifest, applied);
-      if (path !== undefined) onOverruled?.(applied, path);
-      caches.wrote(applied, false);
+      noted(manifest, applied);
     },
 
     isOverruled: overruled.holds,
@@ -147,26 +167,10 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         contentType: mergePatch,
         body: { metadata: { uid, labels: manifest.metadata.labels }, ...content },
       });
-      const path = overruled.note(manifest, mended);
-      if (path !== undefined) onOverruled?.(mended, path);
-      caches.wrote(mended, false);
+      noted(manifest, mended);
     },
 
-    reportAccess: async (access, status) => {
-      const { namespace, name, uid } = access.metadata;
-      const steps: JsonPatchStep[] = [
-        { op: "test", path: "/metadata/uid", value: uid },
-        { op: "add", path: "/status", value: status },
-      ];
-      const answer = await client.request<MlflowWorkspaceAccess>({
-        method: "PATCH",
-        path: resourcePath("MlflowWorkspaceAccess", namespace, name, "status"),
-        query: { fieldManager },
-        contentType: jsonPatch,
-        body: steps,
-      });
-      caches.reportedAccess(answer);
-    },
+    reportAccess: async (access, status) => caches.reportedAccess(await statusPatched(access, status)),
 
     hold: async (server) => {
       const { resourceVersion, finalizers } = server.metadata;
@@ -196,22 +200,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       }
     },
 
-    report: async (server, status) => {
-      const { namespace, name, uid } = server.metadata;
-      // `add` replaces the whole status, whatever it had before; a merge patch would keep what is left out.
-      const steps: JsonPatchStep[] = [
-        { op: "test", path: "/metadata/uid", value: uid },
-        { op: "add", path: "/status", value: status },
-      ];
-      const answer = await client.request<MlflowServer>({
-        method: "PATCH",
-        path: resourcePath("MlflowServer", namespace, name, "status"),
-        query: { fieldManager },
-        contentType: jsonPatch,
-        body: steps,
-      });
-      caches.reported(answer);
-    },
+    report: async (server, status) => caches.reported(await statusPatched(server, status)),
 
     notify: async (server, notice) => {
       try {

@@ -2,6 +2,7 @@ import type { ApiClient } from "../client/api-client.ts";
 import { overloadSeconds } from "../client/backoff.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
 import type { ListWatchTiming } from "../client/timing.ts";
+import { messageOf } from "../kube/message-of.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import { isPartlyDone } from "../reconcile/partly-done.ts";
@@ -82,7 +83,7 @@ export function controller(options: ControllerOptions): Controller {
       resumed: (resource) => count(resource, "resumed"),
       failed: (resource, error, delaySeconds) => {
         count(resource, "failed");
-        log.warn({ resource, error: textOf(error), delaySeconds }, "a watch failed; it is tried again");
+        log.warn({ resource, error: messageOf(error), delaySeconds }, "a watch failed; it is tried again");
       },
     },
   });
@@ -93,7 +94,7 @@ export function controller(options: ControllerOptions): Controller {
     longestAfter: overloadSeconds,
     onFailure: (server, error, retrySeconds) => {
       options.metrics().passes.inc({ result: "error" });
-      log.warn({ server, error: textOf(error), retrySeconds }, "a pass failed");
+      log.warn({ server, error: messageOf(error), retrySeconds }, "a pass failed");
     },
   });
 
@@ -146,8 +147,4 @@ export function controller(options: ControllerOptions): Controller {
       connection.stop();
     },
   };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 import { overloadSeconds } from "../client/backoff.ts";
 import type { ClusterConnection } from "../client/cluster.ts";
+import { messageOf } from "../kube/message-of.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Cause } from "../reconcile/finding.ts";
 import { reconcileWorkspace, type WorkspaceState } from "../reconcile/workspace/reconcile-workspace.ts";
@@ -49,7 +50,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     longestAfter: overloadSeconds,
     onFailure: (namespace, error, retrySeconds) => {
       metrics().workspacePasses.inc({ result: "error" });
-      log.warn({ namespace, error: textOf(error), retrySeconds }, "a pass over a workspace failed");
+      log.warn({ namespace, error: messageOf(error), retrySeconds }, "a pass over a workspace failed");
     },
   });
 
@@ -125,8 +126,4 @@ function different(before: WorkspaceState | undefined, now: WorkspaceState): str
 
 function wordsOf(verdict: Cause | "ready" | undefined): string {
   return typeof verdict === "object" ? `${verdict.reason} ${verdict.message}` : (verdict ?? "");
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,10 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { RedisSettings } from "../../api/fields/proxy-session.ts";
 import type { Inputs } from "../inputs.ts";
-import { imageOf } from "../pod/image.ts";
 import { authorityFile, type Mounted } from "../pod/mounted.ts";
-import { containerSecurityContext } from "../pod/security.ts";
 import { fromSecret, literal } from "../pod/variable.ts";
 import { authorityReferences, type Reference, secretReference } from "../reference.ts";
-import { programTexts } from "./program-texts.ts";
+import { peerCheck } from "./peer-check.ts";
 
 const authorityPath = "/etc/oauth2-proxy/ca/redis/ca.crt";
 
@@ -44,22 +42,13 @@ export function sessionReferences(redis: RedisSettings | undefined): Reference[]
   ];
 }
 
-/** Runs before the pod's other containers, in MLflow's image: the pod waits until Redis takes the proxy's user. */
+/** Waits until Redis takes the proxy's user. */
 export function redisCheck(inputs: Inputs, redis: RedisSettings): V1Container {
   const { url, username, password, ca } = redis;
-  return {
-    name: "sessions",
-    image: imageOf(inputs),
-    imagePullPolicy: inputs.server.spec.image?.pullPolicy ?? "IfNotPresent",
-    workingDir: "/",
-    command: ["python", "-I", "-c", programTexts["check_redis.py"]],
-    env: [
-      literal("REDIS_URL", url),
-      ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
-      ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.secretName, password.key)]),
-      ...(ca === undefined ? [] : [literal("AUTHORITY", authorityPath)]),
-    ],
-    resources: { requests: { cpu: "10m", memory: "32Mi" } },
-    securityContext: containerSecurityContext,
-  };
+  return peerCheck(inputs, "sessions", "check_redis.py", [
+    literal("REDIS_URL", url),
+    ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
+    ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.secretName, password.key)]),
+    ...(ca === undefined ? [] : [literal("AUTHORITY", authorityPath)]),
+  ]);
 }

@@ -1,0 +1,27 @@
+import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
+import type { Inputs } from "../inputs.ts";
+import { imageOf } from "../pod/image.ts";
+import { containerSecurityContext } from "../pod/security.ts";
+import { programTexts } from "./program-texts.ts";
+
+/**
+ * Runs before the pod's other containers, in MLflow's image: the pod waits until the peers of this kind do what they shall,
+ * and says which does not and why. A rollout waits with it, so that what runs goes on running.
+ */
+export function peerCheck(
+  { server, installation }: Pick<Inputs, "server" | "installation">,
+  name: string,
+  program: keyof typeof programTexts,
+  env: V1EnvVar[],
+): V1Container {
+  return {
+    name,
+    image: imageOf({ server, installation }),
+    imagePullPolicy: server.spec.image?.pullPolicy ?? "IfNotPresent",
+    workingDir: "/",
+    command: ["python", "-I", "-c", programTexts[program]],
+    env,
+    resources: { requests: { cpu: "10m", memory: "32Mi" } },
+    securityContext: containerSecurityContext,
+  };
+}
