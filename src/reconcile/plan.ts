@@ -9,6 +9,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { asItRuns } from "./job.ts";
 import { type Migration, migrationOf } from "./migration.ts";
+import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 
 /** One write. */
@@ -141,12 +142,6 @@ function obsolete(wanted: readonly Manifest[], { owned, server, inputs }: Facts)
     .filter((live) => live.kind !== "Pod" && live.kind !== "Job" && !isStored(live, server))
     .filter((live) => ownershipOf(live, server) === "ours" && !wanted.some((manifest) => isSame(live, manifest)))
     .map((live): Step => ({ do: "delete", live }));
-}
-
-/** A binding's role is never changed: it goes, and is written anew when its end has been told. */
-function isOtherRole(live: Owned, manifest: Manifest): boolean {
-  if (live.kind !== "ClusterRoleBinding" || manifest.kind !== "ClusterRoleBinding") return false;
-  return difference(manifest.roleRef, live.roleRef) !== undefined;
 }
 
 function isSame(live: Owned, manifest: Manifest): boolean {

@@ -4,7 +4,8 @@ import { label, manager } from "../../kube/names.ts";
 import { objectText } from "../../kube/object.ts";
 import { difference } from "../difference.ts";
 import type { Cause } from "../finding.ts";
-import { isOtherRole, type WorkspaceStep } from "./steps.ts";
+import { isOtherRole } from "../other-role.ts";
+import type { WorkspaceStep } from "./steps.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
 /** Somebody else's object that has a name which is wanted. */

@@ -1,4 +1,5 @@
 import { difference } from "../difference.ts";
+import { isOtherRole } from "../other-role.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
 /** One write in a workspace. */
@@ -17,7 +18,6 @@ export function stepsFor(
     const live = granted.find((each) => isSame(each, manifest));
     if (live === undefined) return [{ do: "create", manifest }];
     if (live.metadata.deletionTimestamp !== undefined) return [];
-    // A binding's role is never changed: it goes, and is written anew when its end has been told.
     if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
     if (difference(manifest, live) === undefined || isOverruled(manifest, live)) return [];
     return [{ do: "mend", manifest, live }];
@@ -30,10 +30,4 @@ export function stepsFor(
 
 function isSame(a: WorkspaceObject, b: WorkspaceObject): boolean {
   return a.kind === b.kind && a.metadata.name === b.metadata.name;
-}
-
-/** Whether a binding is to another role than it shall be: then its subjects must never become ours. */
-export function isOtherRole(live: WorkspaceObject, manifest: WorkspaceObject): boolean {
-  if (live.kind !== "RoleBinding" || manifest.kind !== "RoleBinding") return false;
-  return difference(manifest.roleRef, live.roleRef) !== undefined;
 }

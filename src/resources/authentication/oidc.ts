@@ -9,10 +9,11 @@ import { issuerOf } from "../proxy/issuers.ts";
 import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
 import { oidcAuthority, oidcAuthorityPath } from "./oidc-authority.ts";
-import { oidcDoor, oidcDoorFiles, oidcDoorName, oidcDoorPath } from "./oidc-door.ts";
+import { oidcDoor, oidcDoorName, oidcDoorPath } from "./oidc-door.ts";
 
 /** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
+  const door = oidcDoor(inputs.server.metadata.name);
   const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
   const { origin } = new URL(redirectUrl(inputs, oidc));
   return {
@@ -24,8 +25,8 @@ export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
       ...authority(oidc),
       literal("PYTHONPATH", oidcDoorPath),
     ],
-    files: { ...oidcDoorFiles, ...(uri !== undefined && { [dataKeys.oidcUsersUri]: uri }) },
-    mounted: [oidcDoor(inputs.server.metadata.name), ...oidcAuthority(oidc)],
+    files: { ...door.files, ...(uri !== undefined && { [dataKeys.oidcUsersUri]: uri }) },
+    mounted: [door.mounted, ...oidcAuthority(oidc)],
     packages: ["mlflow_oidc_auth"],
     origin: oidc.redirectUrl === undefined ? undefined : origin,
     readinessPath: "/health/ready",

@@ -1,18 +1,14 @@
 import type { Authentication } from "../authentication/authentication.ts";
 import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
-import { objectNames } from "../names.ts";
-import type { Mounted } from "../pod/mounted.ts";
+import { pythonApplication } from "../pod/python-application.ts";
 import { literal } from "../pod/variable.ts";
 import { signInPage, signInPageName } from "../proxy/sign-in-page.ts";
 import { programTexts } from "./program-texts.ts";
 
-/** Where Python finds the layer: nobody can write there. */
+/** Where Python finds the layer. */
 const path = "/etc/mlflow/prefix";
 
-const entryPointsKey = "prefix-entry-points.txt";
-const metadataKey = "prefix-metadata";
-const distribution = "mlflow_prefix-1.dist-info";
 const pythonPath = "PYTHONPATH";
 
 /**
@@ -27,6 +23,15 @@ export function prefixed({ server }: Pick<Inputs, "server">, authentication: Aut
   const application = args.includes("--app-name") && named !== undefined ? named : "mlflow-prefix";
   const isProxied = server.spec.proxy !== undefined;
   const settings = { prefix: outside.prefix, host: outside.host, application, isProxied };
+  const layer = pythonApplication({
+    server: server.metadata.name,
+    name: application,
+    module: "mlflow_prefix",
+    attribute: "create_app",
+    files: { ...programTexts, "prefix.json": `${JSON.stringify(settings, undefined, 2)}\n` },
+    path,
+    volume: "prefix",
+  });
   const further = env.find(({ name }) => name === pythonPath)?.value;
   return {
     ...authentication,
@@ -38,24 +43,9 @@ export function prefixed({ server }: Pick<Inputs, "server">, authentication: Aut
     ],
     files: {
       ...files,
-      ...programTexts,
-      "prefix.json": `${JSON.stringify(settings, undefined, 2)}\n`,
-      [entryPointsKey]: `[mlflow.app]\n${application} = mlflow_prefix:create_app\n`,
-      [metadataKey]: "Metadata-Version: 2.1\nName: mlflow-prefix\nVersion: 1\n",
+      ...layer.files,
       ...(isProxied && { [signInPageName]: signInPage(outside) }),
     },
-    mounted: [...mounted, layer(server.metadata.name)],
-  };
-}
-
-function layer(server: string): Mounted {
-  const items = [
-    ...[...Object.keys(programTexts), "prefix.json"].map((key) => ({ key, path: key })),
-    { key: entryPointsKey, path: `${distribution}/entry_points.txt` },
-    { key: metadataKey, path: `${distribution}/METADATA` },
-  ];
-  return {
-    volume: { name: "prefix", secret: { secretName: objectNames.auth(server), items, defaultMode: 0o440 } },
-    mounts: [{ name: "prefix", mountPath: path, readOnly: true }],
+    mounted: [...mounted, layer.mounted],
   };
 }

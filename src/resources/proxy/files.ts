@@ -34,6 +34,11 @@ export function issuerAuthorities({ server }: Pick<Inputs, "server">): Mounted[]
   ];
 }
 
+/** The same as paths. */
+export function issuerAuthorityPaths(inputs: Pick<Inputs, "server">): string[] {
+  return issuerAuthorities(inputs).flatMap(({ mounts }) => mounts.map(({ mountPath }) => `${mountPath}/ca.crt`));
+}
+
 /** Everything that oauth2-proxy has as files. */
 export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
   const { proxy, server: settings } = server.spec;

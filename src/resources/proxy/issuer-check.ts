@@ -1,7 +1,7 @@
 import type { V1Container } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import { literal } from "../pod/variable.ts";
-import { issuerAuthorities } from "./files.ts";
+import { issuerAuthorityPaths } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
 import { peerCheck } from "./peer-check.ts";
 
@@ -13,11 +13,8 @@ export function issuerCheck(inputs: Inputs): V1Container {
     ca,
     ...(discovery !== undefined && { discovery }),
   }));
-  const authorities = issuerAuthorities(inputs).flatMap(({ mounts }) =>
-    mounts.map(({ mountPath }) => `${mountPath}/ca.crt`),
-  );
   return peerCheck(inputs, "issuers", "check_issuers.py", [
     literal("ISSUERS", JSON.stringify(issuers)),
-    literal("AUTHORITIES", JSON.stringify(authorities)),
+    literal("AUTHORITIES", JSON.stringify(issuerAuthorityPaths(inputs))),
   ]);
 }
