@@ -187,6 +187,8 @@ export function listWatch<T extends KubeObject>(
     } catch (error) {
       if (signal.aborted) return 0;
       if (resource.optional !== undefined && isApiError(error, 404)) return unknown();
+      // It has just come, and the API server is still setting up its storage.
+      if (!isKnown && isApiError(error, 429)) return (error.retryAfterSeconds ?? timing.backoff.first) * 1000;
       failures += 1;
       if (invalidates(error, failures)) {
         position = undefined;

@@ -4,7 +4,7 @@ import { after, before, describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { credentialsFor } from "../../../src/client/api-access.ts";
 import { apiClient } from "../../../src/client/api-client.ts";
-import { type ListWatch, listWatch } from "../../../src/client/list-watch.ts";
+import { type ListWatch, listWatch, type Resource } from "../../../src/client/list-watch.ts";
 import type { Change, Sink } from "../../../src/client/sink.ts";
 import { type Store, store } from "../../../src/client/store.ts";
 import type { ListWatchTiming } from "../../../src/client/timing.ts";
@@ -47,7 +47,12 @@ interface Watched {
 }
 
 /** ConfigMaps of a namespace of their own, some of them there already, listed and watched through the proxy. */
-async function watched(context: TestContext, options: Partial<ListWatchTiming> = {}, existing = 5): Promise<Watched> {
+async function watched(
+  context: TestContext,
+  options: Partial<ListWatchTiming> = {},
+  existing = 5,
+  more: Partial<Resource> = {},
+): Promise<Watched> {
   const namespace = `watch-${randomUUID().slice(0, 8)}`;
   const path = `/api/v1/namespaces/${namespace}/configmaps`;
   await call("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
@@ -56,7 +61,7 @@ async function watched(context: TestContext, options: Partial<ListWatchTiming> =
   const told: Watched["told"] = [];
   const failures: unknown[] = [];
   const cache = store<KubeObject>((change, { metadata }) => void told.push({ change, name: metadata.name }));
-  const resource = { name: "configmaps", path, apiVersion: "v1", kind: "ConfigMap" };
+  const resource: Resource = { name: "configmaps", path, apiVersion: "v1", kind: "ConfigMap", ...more };
   const observer = { failed: (_resource: string, error: unknown) => void failures.push(error) };
   const before = proxy.requests.length;
   const watch = listWatch(client, resource, cache, observer, { ...timing, ...options });
@@ -182,6 +187,36 @@ describe("a watch that cannot be opened, three times", () => {
       assert.equal(one.lists(), lists);
     });
   }
+});
+
+describe("a kind that the cluster may not know", () => {
+  const ofList = ({ watch, userAgent }: ProxiedRequest) => !watch && userAgent === "list-watch";
+  const optional = { isWanted: () => true };
+
+  test("is no failure while it is not there, nor while the API server sets it up", async (context) => {
+    const absent = proxy.fault({ when: ofList, fault: { kind: "status", code: 404 }, times: 2 });
+    const one = await watched(context, { backoff: { first: 0.05, longest: 0.2 } }, 5, { optional });
+    assert.ok(await one.watch.synced);
+    assert.equal(one.watch.isKnown(), false);
+    const coming = proxy.fault({ when: ofList, fault: { kind: "status", code: 429 }, times: 2 });
+    await untilTrue(() => one.watch.isKnown(), "the kind");
+    await assertCurrent(one);
+    assert.deepEqual([absent.hits(), coming.hits(), one.failures], [2, 2, []]);
+  });
+
+  test("is not asked for again while nobody wants it", async (context) => {
+    const absent = proxy.fault({ when: ofList, fault: { kind: "status", code: 404 }, times: 1 });
+    let isWanted = false;
+    const one = await watched(context, { backoff: { first: 0.05, longest: 0.1 } }, 5, {
+      optional: { isWanted: () => isWanted },
+    });
+    assert.ok(await one.watch.synced);
+    await sleep(500);
+    assert.deepEqual([absent.hits(), one.lists(), one.watch.isKnown()], [1, 1, false]);
+    isWanted = true;
+    await untilTrue(() => one.watch.isKnown(), "the kind");
+    await assertCurrent(one);
+  });
 });
 
 describe("a list that fails", () => {
