@@ -187,8 +187,8 @@ export function listWatch<T extends KubeObject>(
     } catch (error) {
       if (signal.aborted) return 0;
       if (resource.optional !== undefined && isApiError(error, 404)) return unknown();
-      // It has just come, and the API server is still setting up its storage.
-      if (!isKnown && isApiError(error, 429)) return (error.retryAfterSeconds ?? timing.backoff.first) * 1000;
+      if (resource.optional !== undefined && isSettingUp(error))
+        return (error.retryAfterSeconds ?? timing.backoff.first) * 1000;
       failures += 1;
       if (invalidates(error, failures)) {
         position = undefined;
@@ -199,6 +199,11 @@ export function listWatch<T extends KubeObject>(
       observer.failed?.(resource.name, error, delay / 1000);
       return delay;
     }
+  }
+
+  /** The definition has just come, or come again, and the API server has no storage for it yet. */
+  function isSettingUp(error: unknown): error is ApiError {
+    return isApiError(error, 429) && (!isKnown || error.detail.includes("storage is (re)initializing"));
   }
 
   /** There is nothing of a resource that is not there (any more). Its definition comes without a word to us. */

@@ -33,12 +33,12 @@ async function taken({ objects }: Scene): Promise<string[]> {
 
 const reaches = (stage: Scene, steps: readonly string[]) =>
   eventually(async () => assert.deepEqual(await taken(stage), steps), 30);
-const says = (stage: Scene, reason: string) =>
+const says = (stage: Scene, reason: string, seconds = 30) =>
   eventually(async () => {
     const found = condition(await stage.objects.the("MlflowServer", "mlflow"), "MeshReady");
     assert.equal(found.reason, reason, found.message);
     return found;
-  }, 30);
+  }, seconds);
 const order = ["waypoint", "traces", "binding", "passage", "lock"];
 
 describe("a server in a mesh", { skip: onK3s() }, () => {
@@ -216,7 +216,8 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     );
     assert.deepEqual((await stage.objects.the("Gateway", "mlflow-waypoint")).spec.infrastructure, undefined);
     await stage.objects.remove("Gateway", "mlflow-waypoint");
-    await says(stage, "WaypointNotProgrammed");
+    // What is not ours has no watch: it is looked for again every 30 s.
+    await says(stage, "WaypointNotProgrammed", 60);
   });
 
   test("names nobody, and has a prefix: the API server takes every form of the policy", async (context) => {
