@@ -61,8 +61,7 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
       files: [...tier.files],
       concurrency: 2,
       timeout: minutesOf(tier) * 60_000,
-      // A test that fails before it closes what it opened must not keep its file from ending.
-      execArgv: ["--test-force-exit"],
+      execArgv: ["--import", join(root, "test/support/end.ts")],
       env: ground.env,
     });
     for await (const text of events.compose(reporter(tally, root))) write(String(text));
