@@ -7,7 +7,7 @@ export const conditionTypes = {
   Stalled: "Somebody must do something; the message says what. What ran before still runs.",
   DatabaseReady: "The database answers and has the schema of this version.",
   MeshReady:
-    "With `spec.mesh`: all that Istio's objects and the pods tell says that only the writers get to `/v1/traces`. `Ready` does not wait for it.",
+    "With `spec.mesh` or `spec.traces`: all that Istio's objects and the pods tell says that only the writers get to `/v1/traces`. `Ready` does not wait for it.",
   Available: "At least one pod answers, of this spec or of an earlier one.",
   WorkspacesReady:
     "With `spec.workspaces`: what is granted is in force in all namespaces that the server has or names.",
@@ -191,9 +191,13 @@ export const reasons = {
   MeshEnforced: { meaning: "All that can be seen says that the mesh guards the server.", remedy: "" },
   MeshProgressing: { meaning: "The mesh is being set up, one step after the other.", remedy: "" },
   MeshHibernated: { meaning: "No pods run, so nothing shows that they are in the mesh.", remedy: "" },
+  MeshNotConfigured: {
+    meaning: "`spec.traces` names writers, and without a mesh nothing tells them apart.",
+    remedy: "Add `spec.mesh`, or leave out `spec.traces`.",
+  },
   IstioMissing: {
     meaning: "The cluster lacks kinds of Istio or the Gateway API. They are noticed when they come.",
-    remedy: "Install the Gateway API's definitions and Istio with its ambient mode, or leave out `spec.mesh`.",
+    remedy: "Install Istio, for its ambient mode the Gateway API's definitions, too, or leave out `spec.mesh`.",
   },
   WaypointNotProgrammed: {
     meaning: "Istio has not set up the waypoint that the Gateway asks for.",
@@ -217,12 +221,11 @@ export const reasons = {
     remedy: "Look at the condition `istio.io/WaypointBound` of the Service.",
   },
   PodsNotEnrolled: {
-    meaning: "A pod that is ready has not been taken into the mesh, or by a sidecar.",
-    remedy:
-      "Check that istio-cni and ztunnel run on the node, and that no injection of sidecars is on; then restart the pod.",
+    meaning: "A pod that is ready is not in the mesh, or in it by the other mode.",
+    remedy: "Do what the message says: it names the pod, and what puts it into the mesh.",
   },
   OtherPolicyInTheWay: {
-    meaning: "Another AuthorizationPolicy of the namespace lets requests through the server's own waypoint or Service.",
+    meaning: "Another AuthorizationPolicy of the namespace lets requests through beside those of the server.",
     remedy: "Delete it, or target it elsewhere.",
   },
   OtherServiceInTheWay: {

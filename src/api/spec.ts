@@ -117,12 +117,6 @@ export const mlflowServerSpec = z
         fieldPath: ".networkPolicy.egress",
       },
       {
-        rule: "!has(self.traces) || has(self.mesh)",
-        message:
-          "traces.writers are told apart by the mesh: add mesh.istio: {mode: Ambient}, or leave out traces; then the server's own authentication guards /v1/traces like any other path",
-        fieldPath: ".traces",
-      },
-      {
         rule: "!has(self.mesh) || has(self.traces)",
         message: "mesh guards who may write traces: add traces.writers ([] means nobody), or leave out mesh",
         fieldPath: ".mesh",

@@ -4,7 +4,7 @@ import { annotation } from "../kube/names.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { encoded } from "../resources/base64.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
-import { meshSteps } from "../resources/mesh/steps.ts";
+import { meshStepsOf } from "../resources/mesh/steps.ts";
 import { referencesOf } from "../resources/references.ts";
 import { needsConsent } from "../resources/workspaces.ts";
 
@@ -16,7 +16,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
     installation,
     references: placeholderReferences(server),
     // The consent of namespaces is taken as given, and which they are is only known in a cluster.
-    mesh: new Set(server.spec.mesh === undefined ? [] : meshSteps),
+    mesh: new Set(meshStepsOf(server)),
     workspaces: needsConsent(server.spec) ? [server.spec.workspaces?.default ?? generated("workspace")] : [],
     session: {
       flaskSecretKey: generated("flask-secret-key"),

@@ -50,8 +50,14 @@ function brief(object: Neighbour): Neighbour {
     return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec: { ...(selector && { selector }) } };
   }
   // An AuthorizationPolicy without a spec is one, too: it allows nothing.
-  const { selector, targetRef, targetRefs, action }: Partial<AuthorizationPolicy["spec"]> = object.spec ?? {};
+  const { selector, targetRef, targetRefs, action, rules }: Partial<AuthorizationPolicy["spec"]> = object.spec ?? {};
   const targets = [...(targetRefs ?? []), ...(targetRef ? [targetRef] : [])];
-  const spec = { ...(selector && { selector }), ...(targets[0] && { targetRefs: targets }), ...(action && { action }) };
+  const spec = {
+    ...(selector && { selector }),
+    ...(targets[0] && { targetRefs: targets }),
+    ...(action && { action }),
+    // Whether there is one, not what it says.
+    ...(rules?.[0] && { rules: [{}] }),
+  };
   return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec };
 }

@@ -136,7 +136,7 @@ export interface Gateway extends KubeObject {
 /** One rule of an AuthorizationPolicy; a request must match all that it says. */
 export interface AuthorizationRule {
   from?: { source: { principals?: string[]; notPrincipals?: string[] } }[];
-  to?: { operation: { methods?: string[]; paths?: string[]; notPaths?: string[] } }[];
+  to?: { operation: { ports?: string[]; methods?: string[]; paths?: string[]; notPaths?: string[] } }[];
 }
 
 /** Istio's AuthorizationPolicy. */

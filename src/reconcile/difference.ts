@@ -8,7 +8,7 @@ import { quantityOf } from "../api/quantity.ts";
  */
 export function difference(wanted: unknown, live: unknown, path = "", isWhole = false): string | undefined {
   if (isEmpty(wanted)) return isEmpty(live) || typeof wanted === "object" ? undefined : path;
-  if (Array.isArray(wanted)) return Array.isArray(live) ? listDifference(wanted, live, path) : path;
+  if (Array.isArray(wanted)) return Array.isArray(live) ? listDifference(wanted, live, path, isWhole) : path;
   if (isRecord(wanted)) {
     if (!isRecord(live)) return path;
     const whole = isWhole || wholes.has(fieldName(path));
@@ -51,8 +51,14 @@ function fieldName(path: string): string {
   return path.slice(path.lastIndexOf(".") + 1);
 }
 
-function listDifference(wanted: readonly unknown[], live: readonly unknown[], path: string): string | undefined {
-  const keys = mapLists[fieldName(path)];
+function listDifference(
+  wanted: readonly unknown[],
+  live: readonly unknown[],
+  path: string,
+  isWhole: boolean,
+): string | undefined {
+  // The ports of a NetworkPolicy's rule are not those of a container, nor are an AuthorizationPolicy's.
+  const keys = isWhole ? undefined : mapLists[fieldName(path)];
   if (keys === undefined && wanted.length !== live.length) return path;
   for (const [index, item] of wanted.entries()) {
     const peer = keys === undefined ? live[index] : live.find((candidate) => sameKeys(item, candidate, keys));

@@ -3,7 +3,7 @@ import { label } from "../kube/names.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
-import type { MeshView } from "./mesh.ts";
+import type { MeshView } from "./mesh-view.ts";
 
 /** What others have in the namespace that widens what our policies say, or that the lock cuts off. */
 export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause | undefined {
@@ -13,14 +13,20 @@ export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause
   const isOurs = ({ metadata }: Neighbour) => owned.some((object) => object.metadata.uid === metadata.uid);
   const others = neighbours.filter((each) => each.metadata.uid === undefined || !isOurs(each));
   const sorted = others.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-  const policy = sorted.find((each): each is AuthorizationPolicy => isPolicy(each) && widens(each, name));
+  const pods = { ...podSelector(server), [label.application]: "mlflow" };
+  const isSidecar = server.spec.mesh?.istio.mode === "Sidecar";
+  const isWider = (each: AuthorizationPolicy) => (isSidecar ? isAtPods(each, pods) : isAtWaypoint(each, name));
+  const policy = sorted.find((each): each is AuthorizationPolicy => isPolicy(each) && allows(each) && isWider(each));
   if (policy !== undefined) {
+    const [where, beside] = isSidecar
+      ? ["pods", objectNames.sidecarPolicy(name)]
+      : ["waypoint or Service", objectNames.tracesPolicy(name)];
     return {
       reason: "OtherPolicyInTheWay",
-      message: `AuthorizationPolicy/${policy.metadata.name} allows requests at the waypoint or Service of this server, beside ${objectNames.tracesPolicy(name)}: delete it, or target it elsewhere`,
+      message: `AuthorizationPolicy/${policy.metadata.name} allows requests at the ${where} of this server, beside ${beside}: delete it, or have it select something else`,
     };
   }
-  const pods = { ...podSelector(server), [label.application]: "mlflow" };
+  if (isSidecar) return undefined;
   const service = sorted.find((each): each is Service => each.kind === "Service" && selects(each, pods));
   if (service === undefined) return undefined;
   return {
@@ -33,12 +39,22 @@ function isPolicy(neighbour: Neighbour): neighbour is AuthorizationPolicy {
   return neighbour.kind === "AuthorizationPolicy";
 }
 
-/** ALLOW (the default) policies of one target add up. */
-function widens({ spec: { action = "ALLOW", targetRefs = [] } }: AuthorizationPolicy, server: string): boolean {
+/** ALLOW (the default) policies of one target add up. One without rules lets nobody in. */
+function allows({ spec: { action = "ALLOW", rules = [] } }: AuthorizationPolicy): boolean {
+  return action === "ALLOW" && rules.length > 0;
+}
+
+function isAtWaypoint({ spec: { targetRefs = [] } }: AuthorizationPolicy, server: string): boolean {
   const ours = { Gateway: objectNames.waypoint(server), Service: objectNames.service(server) };
-  const isOurs = ({ kind, name }: { kind: string; name: string }) =>
-    (kind === "Gateway" && name === ours.Gateway) || (kind === "Service" && name === ours.Service);
-  return action === "ALLOW" && targetRefs.some(isOurs);
+  return targetRefs.some(
+    ({ kind, name }) => (kind === "Gateway" && name === ours.Gateway) || (kind === "Service" && name === ours.Service),
+  );
+}
+
+/** Without selector and targets a policy is for all pods of the namespace. */
+function isAtPods({ spec }: AuthorizationPolicy, labels: Readonly<Record<string, string>>): boolean {
+  if (spec.targetRefs?.[0] !== undefined) return false;
+  return Object.entries(spec.selector?.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
 }
 
 /** A Service without a selector has endpoints that somebody else writes. */

@@ -1,24 +1,40 @@
 import type { MlflowServer } from "../api/server.ts";
-import type { AuthorizationPolicy, Owned, Pod, Service } from "../kube/manifests.ts";
-import { label } from "../kube/names.ts";
+import type { AuthorizationPolicy, Service } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import { lock, passage } from "../resources/mesh/lock.ts";
+import { sidecarPolicy } from "../resources/mesh/sidecar-policy.ts";
+import type { MeshStep } from "../resources/mesh/steps.ts";
 import { tracesPolicy } from "../resources/mesh/traces-policy.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import { objectNames } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
 import { conditionOf, said, unfinished } from "./mesh-condition.ts";
+import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
+import { gatewayOf, type MeshView, policyOf, serviceOf, waypointDeployment } from "./mesh-view.ts";
+import { waypointProblem } from "./mesh-waypoint.ts";
 
-export function tracesProblem(server: MlflowServer, live: AuthorizationPolicy | undefined): Cause | undefined {
-  return policyProblem(tracesPolicy(server), live, "WaypointAccepted");
-}
-
-export function passageProblem(server: MlflowServer, live: AuthorizationPolicy | undefined): Cause | undefined {
-  return policyProblem(passage(server), live, "ZtunnelAccepted");
-}
-
-export function lockProblem(server: MlflowServer, live: AuthorizationPolicy | undefined): Cause | undefined {
-  return policyProblem(lock(server), live, "ZtunnelAccepted");
+/** Why the step after this one may not be taken, or undefined where this one is proved. */
+export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
+  const { server } = view;
+  switch (step) {
+    case "ambient":
+      return labelProblem(step, view);
+    case "waypoint":
+      return waypointProblem(server, gatewayOf(view), waypointDeployment(view));
+    case "traces":
+      return policyProblem(tracesPolicy(server), policyOf(step, view), "WaypointAccepted");
+    case "binding":
+      return bindingProblem(server, serviceOf(view)) ?? enrolmentProblem("Ambient", view);
+    case "passage":
+      return policyProblem(passage(server), policyOf(step, view), "ZtunnelAccepted");
+    case "lock":
+      return policyProblem(lock(server), policyOf(step, view), "ZtunnelAccepted");
+    case "sidecar":
+      return labelProblem(step, view) ?? enrolmentProblem("Sidecar", view);
+    case "inbound":
+      // Istio says nothing of policies for sidecars.
+      return unfinished(sidecarPolicy(server), policyOf(step, view));
+  }
 }
 
 /** True is not enough: with the reason UnsupportedValue ztunnel has left out a part. */
@@ -52,38 +68,4 @@ export function bindingProblem(server: MlflowServer, live: Service | undefined):
     reason: "ServiceNotBound",
     message: `Service/${name} is not bound to the waypoint ${waypoint} (${what}): check that istiod runs with AMBIENT_ENABLE_STATUS, its default, and look at the Gateway`,
   };
-}
-
-/** Whether every pod that answers is in the mesh: outside of it no policy holds, whatever the conditions say. */
-export function enrolmentProblem({ metadata, spec }: MlflowServer, owned: readonly Owned[]): Cause | undefined {
-  const ready = owned.filter((object): object is Pod => object.kind === "Pod" && isReadyServer(object));
-  if (ready.length === 0) {
-    if (spec.hibernate === true || spec.replicas === 0)
-      return {
-        reason: "MeshHibernated",
-        message: "no pods run, as the spec says, so nothing shows that they are in the mesh",
-      };
-    return { reason: "MeshProgressing", message: "no pod is ready, so nothing shows that pods are in the mesh" };
-  }
-  for (const { metadata: pod } of ready.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
-    const { "ambient.istio.io/redirection": redirection, "sidecar.istio.io/status": sidecar } = pod.annotations ?? {};
-    if (sidecar !== undefined) {
-      return {
-        reason: "PodsNotEnrolled",
-        message: `pod ${pod.name} has a sidecar of Istio, which knows no waypoint: take the label istio-injection off namespace ${metadata.namespace}, or istio.io/rev, and delete the pod`,
-      };
-    }
-    if (redirection !== "enabled") {
-      return {
-        reason: "PodsNotEnrolled",
-        message: `pod ${pod.name} is not in the mesh (no annotation ambient.istio.io/redirection: enabled): check that istio-cni and ztunnel run on its node, then delete the pod`,
-      };
-    }
-  }
-  return undefined;
-}
-
-function isReadyServer({ metadata, status }: Pod): boolean {
-  if (metadata.labels?.[label.component] !== "server" || metadata.deletionTimestamp !== undefined) return false;
-  return status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true;
 }

@@ -1,113 +1,96 @@
 import type { MlflowServer } from "../api/server.ts";
-import type { AuthorizationPolicy, Deployment, Gateway, Neighbour, Owned, Service } from "../kube/manifests.ts";
-import { meshStepOf } from "../resources/mesh/index.ts";
-import { type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
-import { waypointLabels } from "../resources/mesh/waypoint.ts";
-import { objectNames } from "../resources/names.ts";
+import { type MeshMode, type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
 import type { Cause } from "./finding.ts";
+import { hasAmbientPod } from "./mesh-enrolment.ts";
 import { neighbourProblem } from "./mesh-neighbours.ts";
-import { bindingProblem, enrolmentProblem, lockProblem, passageProblem, tracesProblem } from "./mesh-proofs.ts";
-import { waypointProblem } from "./mesh-waypoint.ts";
-
-/** What is seen of a server in a mesh. */
-export interface MeshView {
-  readonly server: MlflowServer;
-  readonly owned: readonly Owned[];
-  /** Among them the Deployment that Istio has made for the waypoint. */
-  readonly foreign: readonly Owned[];
-  /** Undefined until they are known. */
-  readonly neighbours: readonly Neighbour[] | undefined;
-  /** Whether the cluster has the kinds of Istio and the Gateway API. */
-  readonly isAvailable: boolean;
-}
+import { meshProblem } from "./mesh-proofs.ts";
+import { isTaken, type MeshView } from "./mesh-view.ts";
 
 /** How far the mesh is, and how far it may go now. */
 export interface Mesh {
   readonly steps: ReadonlySet<MeshStep>;
-  /** The condition `MeshReady`; none where the spec has no mesh. */
+  /** The condition `MeshReady`; none where the spec names neither a mesh nor writers. */
   readonly finding?: (Cause & { readonly status: "True" | "False" | "Unknown" }) | undefined;
 }
 
-/** Each step is taken when those before it are proved, and what is there stays; without `spec.mesh` the last one goes. */
+/**
+ * Each step is taken when those before it are proved, and what is there stays. Another mode than that of the spec, or one
+ * that it does not have any more, is left first: its last step goes.
+ */
 export function meshOf(view: MeshView): Mesh {
   const { server, isAvailable } = view;
-  const reached = meshSteps.findLastIndex((step) => isThere(step, view));
-  if (server.spec.mesh === undefined) return { steps: upTo(isAvailable ? reached - 1 : -1) };
-  if (!isAvailable) return { steps: upTo(-1), finding: { status: "False", ...missing } };
-  const problems = meshSteps.map((step) => problemOf(step, view));
+  const mode = server.spec.mesh?.istio.mode;
+  const former = modes.find((each) => each !== mode && reachedOf(each, view) >= 0);
+  if (former !== undefined) {
+    const steps = upTo(isAvailable ? reachedOf(former, view) - 1 : -1, former);
+    return { steps, finding: mode === undefined ? withoutMesh(server) : leaving(former, mode) };
+  }
+  if (mode === undefined) return { steps: new Set(), finding: withoutMesh(server) };
+  if (!isAvailable) return { steps: new Set(), finding: { status: "False", ...missing[mode] } };
+  const problems = meshSteps[mode].map((step) => meshProblem(step, view));
   const unproved = problems.findIndex((problem) => problem !== undefined);
-  const steps = upTo(Math.max(reached, unproved < 0 ? meshSteps.length - 1 : unproved));
   const problem = problems.find((found) => found !== undefined) ?? neighbourProblem(view);
-  if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server) } };
+  const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
+  if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server, mode) } };
   return { steps, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };
 }
 
-function upTo(last: number): ReadonlySet<MeshStep> {
-  return new Set(meshSteps.slice(0, Math.max(0, last + 1)));
+const modes: readonly MeshMode[] = ["Ambient", "Sidecar"];
+
+function reachedOf(mode: MeshMode, view: MeshView): number {
+  return meshSteps[mode].findLastIndex((step) => isTaken(step, view));
 }
 
-const missing: Cause = {
-  reason: "IstioMissing",
-  message:
-    "the cluster lacks the kind Gateway (gateway.networking.k8s.io/v1) or AuthorizationPolicy (security.istio.io/v1). Install the Gateway API's definitions and Istio in ambient mode, or leave out spec.mesh; until then the server's own authentication alone guards /v1/traces",
+/** What stays, whatever is lost; but that pods in ambient mode would let nobody in by the policy of sidecars. */
+function attained(mode: MeshMode, view: MeshView): number {
+  return mode === "Sidecar" && hasAmbientPod(view) ? 0 : reachedOf(mode, view);
+}
+
+function upTo(last: number, mode: MeshMode): ReadonlySet<MeshStep> {
+  return new Set(meshSteps[mode].slice(0, Math.max(0, last + 1)));
+}
+
+const fallback = "until then the server's own authentication alone guards /v1/traces";
+
+const missing: Readonly<Record<MeshMode, Cause>> = {
+  Ambient: {
+    reason: "IstioMissing",
+    message: `the cluster lacks the kind Gateway (gateway.networking.k8s.io/v1) or AuthorizationPolicy (security.istio.io/v1). Install the Gateway API's definitions and Istio in ambient mode, or leave out spec.mesh; ${fallback}`,
+  },
+  Sidecar: {
+    reason: "IstioMissing",
+    message: `the cluster lacks the kind AuthorizationPolicy (security.istio.io/v1). Install Istio, or leave out spec.mesh; ${fallback}`,
+  },
 };
 
-function enforced({ spec }: MlflowServer): Cause {
-  const writers = spec.traces?.writers.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`) ?? [];
-  const who = writers.length === 0 ? "nobody" : writers.sort().join(", ");
+function leaving(former: MeshMode, mode: MeshMode): Mesh["finding"] {
   return {
-    reason: "MeshEnforced",
-    message: `by what Istio and the pods report, ${who} may write traces, and all go through the waypoint`,
+    status: "False",
+    reason: "MeshProgressing",
+    message: `the server leaves Istio's mode ${former} step by step, and then enters ${mode}`,
   };
 }
 
-/** Why the next step may not be taken, or undefined where this one is proved. */
-function problemOf(step: MeshStep, view: MeshView): Cause | undefined {
-  const { server, owned } = view;
-  switch (step) {
-    case "waypoint":
-      return waypointProblem(server, gatewayOf(view), waypointDeployment(view));
-    case "traces":
-      return tracesProblem(server, policyOf("traces", view));
-    case "binding":
-      return bindingProblem(server, serviceOf(view)) ?? enrolmentProblem(server, owned);
-    case "passage":
-      return passageProblem(server, policyOf("passage", view));
-    case "lock":
-      return lockProblem(server, policyOf("lock", view));
-  }
+/** Writers without a mesh that could tell them apart. */
+function withoutMesh({ spec }: MlflowServer): Mesh["finding"] {
+  if (spec.traces === undefined) return undefined;
+  const guard =
+    spec.authentication.disabled !== undefined && spec.proxy === undefined
+      ? "and as the server asks nobody who they are, whoever reaches its port may write traces"
+      : "so whoever the server's authentication lets in may write the traces that MLflow's permissions allow";
+  return {
+    status: "False",
+    reason: "MeshNotConfigured",
+    message: `nothing tells the writers of spec.traces apart without a mesh, ${guard}; networkPolicy.from can restrict who reaches the port, but not by path. Add mesh.istio, or leave out traces`,
+  };
 }
 
-function isThere(step: MeshStep, view: MeshView): boolean {
-  if (step === "waypoint") return gatewayOf(view) !== undefined;
-  if (step !== "binding") return policyOf(step, view) !== undefined;
-  const labels = serviceOf(view)?.metadata.labels;
-  return Object.entries(waypointLabels(view.server)).some(([key, value]) => labels?.[key] === value);
-}
-
-function gatewayOf({ owned, server }: MeshView): Gateway | undefined {
-  const { name } = server.metadata;
-  return owned.find(
-    (object): object is Gateway =>
-      object.kind === "Gateway" && meshStepOf(object.kind, object.metadata.name, name) === "waypoint",
-  );
-}
-
-function policyOf(step: MeshStep, { owned, server }: MeshView): AuthorizationPolicy | undefined {
-  const { name } = server.metadata;
-  return owned.find(
-    (object): object is AuthorizationPolicy =>
-      object.kind === "AuthorizationPolicy" && meshStepOf(object.kind, object.metadata.name, name) === step,
-  );
-}
-
-function serviceOf({ owned, server }: MeshView): Service | undefined {
-  const name = objectNames.service(server.metadata.name);
-  return owned.find((object): object is Service => object.kind === "Service" && object.metadata.name === name);
-}
-
-/** Not ours: it belongs to the Gateway. */
-function waypointDeployment({ foreign, server }: MeshView): Deployment | undefined {
-  const name = objectNames.waypoint(server.metadata.name);
-  return foreign.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
+function enforced({ spec }: MlflowServer, mode: MeshMode): Cause {
+  const writers = spec.traces?.writers.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`) ?? [];
+  const who = writers.length === 0 ? "nobody" : writers.sort().join(", ");
+  const where = mode === "Ambient" ? "all go through the waypoint" : "each pod's sidecar sees to it";
+  return {
+    reason: "MeshEnforced",
+    message: `by what Istio and the pods report, ${who} may write traces, and ${where}`,
+  };
 }

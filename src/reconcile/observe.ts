@@ -24,7 +24,9 @@ export async function observe(
   const isForeign = (object: Owned) => object.kind !== "Pod" && ownershipOf(object, server) === "foreign";
   const owned = labelled.filter((object) => !isForeign(object));
   const foreign = labelled.filter(isForeign);
-  const isAvailable = cluster.knows("Gateway", namespace) && cluster.knows("AuthorizationPolicy", namespace);
+  const isSidecar = server.spec.mesh?.istio.mode === "Sidecar";
+  const isAvailable =
+    cluster.knows("AuthorizationPolicy", namespace) && (isSidecar || cluster.knows("Gateway", namespace));
   const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
   const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable });
   const references = await read(cluster, server, namespace);

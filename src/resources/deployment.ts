@@ -5,7 +5,7 @@ import { annotation, label } from "../kube/names.ts";
 import { authenticationOf } from "./authentication/index.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash } from "./inputs-hash.ts";
-import { enrolmentLabels } from "./mesh/waypoint.ts";
+import { enrolmentLabels } from "./mesh/enrolment.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { migrationJob } from "./migration-job.ts";
 import { objectNames, port } from "./names.ts";
@@ -24,8 +24,8 @@ import { redisCheck, sessionMounts } from "./proxy/redis.ts";
 
 /** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(inputs: Inputs): Deployment {
-  const { server } = inputs;
-  const { pod, replicas, hibernate, version, mesh } = server.spec;
+  const { server, mesh } = inputs;
+  const { pod, replicas, hibernate, version } = server.spec;
   const migration = migrationJob(inputs);
   return {
     apiVersion: "apps/v1",
@@ -44,7 +44,7 @@ export function deployment(inputs: Inputs): Deployment {
         : { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
       template: {
         metadata: {
-          labels: { ...pod?.labels, ...labels(server), [label.version]: version, ...(mesh && enrolmentLabels) },
+          labels: { ...pod?.labels, ...labels(server), [label.version]: version, ...enrolmentLabels(mesh) },
           annotations: { ...pod?.annotations, [annotation.inputs]: inputsHash(inputs) },
         },
         spec: {

@@ -16,6 +16,7 @@ export const objectNames = {
   tracesPolicy: (server: string) => `${server}-traces`,
   fromWaypoint: (server: string) => `${server}-from-waypoint`,
   lock: (server: string) => `${server}-lock`,
+  sidecarPolicy: (server: string) => `${server}-sidecar`,
   migrationProgram: (server: string) => `${server}-migrate`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,

@@ -9,6 +9,9 @@ import { objectNames, port, proxyPort } from "./names.ts";
 /** HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled; nothing else listens there. */
 const hbonePort = 15_008;
 
+/** Where a sidecar gets its configuration and certificate from istiod. */
+const istiodPort = 15_012;
+
 /** From where Istio's ambient mesh lets the kubelet's probes come. */
 const ambientProbes = "169.254.7.127/32";
 
@@ -34,10 +37,13 @@ export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
 function ingress({ server }: Inputs): IngressRule[] {
   const { from } = server.spec.networkPolicy ?? {};
   const door = server.spec.proxy === undefined ? port : proxyPort;
-  const ports = [door, hbonePort].map((each) => ({ port: each, protocol: "TCP" }));
+  // A sidecar takes over connections inside of the pod: to the network they go to the door.
+  const isSidecar = server.spec.mesh?.istio.mode === "Sidecar";
+  const ports = (isSidecar ? [door] : [door, hbonePort]).map((each) => ({ port: each, protocol: "TCP" }));
   if (from === undefined) return [{ ports }];
   const probes = { ports: [{ port: door, protocol: "TCP" }], from: [{ ipBlock: { cidr: ambientProbes } }] };
   const named = from.length === 0 ? [] : [{ ports, from: [...from] }];
+  if (isSidecar) return named;
   if (server.spec.mesh === undefined) return [...named, probes];
   // Everybody comes by it.
   const waypoint = { podSelector: { matchLabels: { [label.waypoint]: server.metadata.name } } };
@@ -46,7 +52,8 @@ function ingress({ server }: Inputs): IngressRule[] {
 
 function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPolicyEgressRule[] {
   const dns = ["UDP", "TCP"].map((protocol) => ({ port: 53, protocol }));
-  const mesh = inputs.server.spec.mesh === undefined ? [] : [hbonePort];
+  const mode = inputs.server.spec.mesh?.istio.mode;
+  const mesh = mode === undefined ? [] : [mode === "Sidecar" ? istiodPort : hbonePort];
   const ports = [...new Set([...egressPorts(inputs), ...further, ...mesh])].sort((one, other) => one - other);
   return [
     { ports: dns },

@@ -371,6 +371,10 @@ export const meshedForNobody: Document = changed(meshed, {
   "spec.mesh.istio.trustDomain": undefined,
 });
 
+export const inSidecars: Document = changed(meshed, { "spec.mesh.istio.mode": "Sidecar" });
+
+export const writersWithoutMesh: Document = changed(meshed, { "spec.mesh": undefined });
+
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
   smallestInFull,
@@ -387,6 +391,8 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   proxyAlone,
   meshed,
   meshedForNobody,
+  inSidecars,
+  writersWithoutMesh,
 };
 
 /** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */

@@ -7,12 +7,6 @@ const trustDomain = "spec.mesh.istio.trustDomain";
 
 /** Writers of traces and their mesh, as they could not be told apart, or not as they are meant. */
 export const wrongMeshes: readonly Wrong[] = [
-  mesh(
-    "writers without a mesh",
-    { "spec.mesh": undefined },
-    "spec.traces",
-    "add mesh.istio: {mode: Ambient}, or leave",
-  ),
   mesh("a mesh that guards nothing", { "spec.traces": undefined }, "spec.mesh", "[] means nobody"),
   mesh("no list of writers", { "spec.traces": {} }, "spec.traces.writers", "writers: [] for nobody"),
   mesh(
@@ -44,7 +38,7 @@ export const wrongMeshes: readonly Wrong[] = [
   mesh("the mesh's word alone", { "spec.traces.identity": "Mesh" }, "spec.traces.identity", "Application"),
   mesh("no istio", { "spec.mesh": {} }, "spec.mesh.istio", "write istio: {mode: Ambient}"),
   mesh("no mode", { "spec.mesh.istio.mode": undefined }, "spec.mesh.istio.mode", "write mode: Ambient"),
-  mesh("sidecars", { "spec.mesh.istio.mode": "Sidecar" }, "spec.mesh.istio.mode", "Ambient"),
+  mesh("an unknown mode", { "spec.mesh.istio.mode": "Sidecars" }, "spec.mesh.istio.mode", "Sidecar"),
   ...["spiffe://cluster.local", "cluster.local/ns/agents", "td:x"].map((value) =>
     mesh(`the trust domain ${value}`, { [trustDomain]: value }, trustDomain, "without spiffe://"),
   ),

@@ -3,9 +3,9 @@ import type { AuthorizationRule } from "../../src/kube/manifests.ts";
 /**
  * An ALLOW policy of Istio as Envoy enforces it, by Istio's documented semantics (security/authorization-policy), in the form
  * that istiod's own builder gives it: a principal is the URI of the client's certificate, a path is without query, `*` at
- * the end is any text. Translated here and not by istiod; that its builder does the same is not shown.
+ * the end is any text; ports are those of the container, which `portOf` finds in the test. Translated here and not by istiod; that its builder does the same is not shown.
  */
-export function rbacFilter(rules: readonly AuthorizationRule[]) {
+export function rbacFilter(rules: readonly AuthorizationRule[], portOf: (port: string) => number = Number) {
   const policies = Object.fromEntries(
     rules.map(({ from, to }, index) => [
       `rule-${index}`,
@@ -13,7 +13,9 @@ export function rbacFilter(rules: readonly AuthorizationRule[]) {
         principals: from?.map(({ source }) => ({ or_ids: { ids: source.principals?.map(principal) ?? [] } })) ?? [
           { any: true },
         ],
-        permissions: to?.map(({ operation }) => ({ and_rules: { rules: permissions(operation) } })) ?? [{ any: true }],
+        permissions: to?.map(({ operation }) => ({ and_rules: { rules: permissions(operation, portOf) } })) ?? [
+          { any: true },
+        ],
       },
     ]),
   );
@@ -28,9 +30,12 @@ export function rbacFilter(rules: readonly AuthorizationRule[]) {
 
 type Operation = NonNullable<AuthorizationRule["to"]>[number]["operation"];
 
-function permissions({ methods, paths, notPaths }: Operation) {
+function permissions({ ports, methods, paths, notPaths }: Operation, portOf: (port: string) => number) {
   const method = (exact: string) => ({ header: { name: ":method", string_match: { exact } } });
   return [
+    ...(ports === undefined
+      ? []
+      : [{ or_rules: { rules: ports.map((port) => ({ destination_port: portOf(port) })) } }]),
     ...(methods === undefined ? [] : [{ or_rules: { rules: methods.map(method) } }]),
     ...(paths === undefined ? [] : [{ or_rules: { rules: paths.map(path) } }]),
     ...(notPaths === undefined ? [] : [{ not_rule: { or_rules: { rules: notPaths.map(path) } } }]),

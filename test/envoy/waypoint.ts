@@ -20,7 +20,10 @@ export interface Request {
   readonly path: string;
 }
 
-/** A real Envoy that treats paths as a waypoint does by default, with a listener for each policy. */
+/** The port that policies for sidecars speak of; in the tests each listener has another one. */
+const door = "5000";
+
+/** A real Envoy that treats paths as a waypoint and a sidecar do by default, with a listener for each policy. */
 export interface Waypoint {
   /** The status of the answer; 200 where the request is passed on. */
   ask(policy: string, request: Request): Promise<number>;
@@ -137,7 +140,7 @@ function listener(name: string, port: number, rules: readonly AuthorizationRule[
               merge_slashes: false,
               path_with_escaped_slashes_action: "KEEP_UNCHANGED",
               http_filters: [
-                rbacFilter(rules),
+                rbacFilter(rules, (wanted) => (wanted === door ? port : Number(wanted))),
                 {
                   name: "envoy.filters.http.router",
                   typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { tracesPolicy } from "../../src/resources/mesh/traces-policy.ts";
+import { sidecarPolicy } from "../../src/resources/mesh/sidecar-policy.ts";
+import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
 import { startWaypoint, type Waypoint } from "../envoy/waypoint.ts";
 import { server } from "../support/fixtures.ts";
 
@@ -15,14 +16,19 @@ const callers = [undefined, writer, ...strangers];
 const prefix = "/clusters/c1/mlflow";
 const protocols = ["HTTP/1.1", "HTTP/2"] as const;
 
-const rulesOf = (spec: Partial<MlflowServerSpec> = {}) => {
+const meshed = (spec: Partial<MlflowServerSpec> = {}) => {
   const traces = { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] };
-  return tracesPolicy(server({ traces, mesh: { istio: { mode: "Ambient" } }, ...spec })).spec.rules ?? [];
+  return server({ traces, mesh: { istio: { mode: "Ambient" } }, ...spec });
 };
+const rulesOf = (spec: Partial<MlflowServerSpec> = {}) => tracesRules(meshed(spec));
+const ofSidecar = sidecarPolicy(meshed()).spec.rules ?? [];
 const policies = {
   bare: rulesOf(),
   prefixed: rulesOf({ exposure: { externalUrl: `https://platform.example.com${prefix}` } }),
   nobody: rulesOf({ traces: { writers: [] } }),
+  sidecar: ofSidecar,
+  // As if this listener were another port of the pod.
+  otherPort: JSON.parse(JSON.stringify(ofSidecar).replaceAll('"5000"', '"5001"')),
   // What guides give.
   common: [
     {
@@ -56,7 +62,7 @@ const likePrefix = ["/clusters%2fc1/mlflow/v1/traces", "/clusters%2Fc1%2Fmlflow/
   .concat(["/clusters//c1/mlflow/v1/traces", `/${prefix}/v1/traces`, "/%2fclusters/c1/mlflow/v1/traces"])
   .concat(["/clusters/c1%2fmlflow/v1/traces", "/clusters/c2/v1/traces"]);
 
-describe("who gets through the waypoint", () => {
+describe("who gets through a waypoint, or a sidecar", () => {
   let waypoint: Waypoint;
   before(async () => {
     waypoint = await startWaypoint(policies, [writer, ...strangers]);
@@ -82,8 +88,8 @@ describe("who gets through the waypoint", () => {
   const everybody = "200 200 200 200 200";
   const methods = ["POST", "GET"];
 
-  for (const policy of ["bare", "prefixed"] as const) {
-    const roots = policy === "bare" ? [""] : ["", prefix];
+  for (const policy of ["bare", "prefixed", "sidecar"] as const) {
+    const roots = policy === "prefixed" ? ["", prefix] : [""];
     const below = (paths: readonly string[]) => roots.flatMap((root) => paths.map((path) => root + path));
 
     test(`${policy}: the writer, by POST, however the path is written`, () =>
@@ -104,6 +110,9 @@ describe("who gets through the waypoint", () => {
     await all("nobody", methods, [...plain, ...disguised], nobody);
     await all("nobody", methods, others, everybody);
   });
+
+  test("a sidecar lets nobody to another port of the pod", () =>
+    all("otherPort", methods, [...plain, ...disguised, ...others], nobody));
 
   test("what guides give is open to who has no identity: so this test can fail", () =>
     all("common", ["POST"], ["/v1%2ftraces", "//v1/traces"], everybody));

@@ -43,6 +43,18 @@ describe("what has to be written", () => {
     assert.ok(difference(wanted, live({ args: ["x", "y", "--allow-all"] })));
   });
 
+  test("a port that somebody added to a rule of a policy, but not one beside those of a container", () => {
+    const rule = (...ports: number[]) => ({ ingress: [{ ports: ports.map((port) => ({ port, protocol: "TCP" })) }] });
+    assert.ok(difference(rule(5000), rule(5000, 22)));
+    const operation = (...ports: string[]) => ({ rules: [{ to: [{ operation: { ports } }] }] });
+    assert.equal(difference(operation("5000"), operation("5000")), undefined);
+    assert.ok(difference(operation("5000"), operation("5000", "22")));
+    const pod = (...ports: number[]) => ({
+      containers: [{ name: "a", ports: ports.map((port) => ({ containerPort: port })) }],
+    });
+    assert.equal(difference(pod(5000), pod(5000, 22)), undefined);
+  });
+
   test("false where somebody wrote true, or removed it", () => {
     assert.ok(difference({ automountServiceAccountToken: false }, { automountServiceAccountToken: true }));
     assert.ok(difference({ automountServiceAccountToken: false }, {}));

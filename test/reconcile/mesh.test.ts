@@ -2,15 +2,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { AuthorizationPolicy, Deployment, Gateway, Neighbour, Owned, Service } from "../../src/kube/manifests.ts";
-import { type MeshView, meshOf } from "../../src/reconcile/mesh.ts";
+import { meshOf } from "../../src/reconcile/mesh.ts";
+import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
-import { type MeshStep, meshSteps } from "../../src/resources/mesh/steps.ts";
+import { type MeshStep, meshSteps as stepsByMode } from "../../src/resources/mesh/steps.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
 import { acceptedPolicy, bound, enrolledPod, programmed, takenUp, waypointDeployment } from "../support/istio.ts";
 
 const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
 const meshed = server({ traces: { writers }, mesh: { istio: { mode: "Ambient" } } });
 const plain = server();
+const meshSteps = stepsByMode.Ambient;
 
 /** The world of a server that is this far in the mesh, and whose steps Istio has all taken up. */
 function world(steps: readonly MeshStep[], of: MlflowServer = meshed): Owned[] {
@@ -62,6 +64,7 @@ describe("the way into the mesh", () => {
           !before.some(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name),
       );
       const unbound = raw(meshSteps).filter(({ kind }) => kind === "Service");
+      if (step === "ambient") continue;
       const rest = step === "binding" ? before.filter(({ kind }) => kind !== "Service") : before;
       const now = [...rest, ...(step === "binding" ? unbound : written)];
       assert.deepEqual(steps(now), meshSteps.slice(0, index + 1), step);
@@ -70,10 +73,11 @@ describe("the way into the mesh", () => {
   });
 
   test("does not lock pods that are not proved to be in it", () => {
-    const outside = [...world(["waypoint", "traces", "binding"]).filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
-    assert.deepEqual(steps(outside), ["waypoint", "traces", "binding"]);
+    const bound = world(meshSteps.slice(0, 4)).filter(({ kind }) => kind !== "Pod");
+    const outside = [...bound, enrolledPod({})];
+    assert.deepEqual(steps(outside), meshSteps.slice(0, 4));
     assert.equal(reason(outside), "PodsNotEnrolled");
-    assert.ok(!steps(world(["waypoint", "traces", "binding"]).filter(({ kind }) => kind !== "Pod")).includes("lock"));
+    assert.ok(!steps(bound).includes("lock"));
   });
 
   test("is never gone back by what is lost: what is missing is restored at once", () => {
@@ -116,6 +120,7 @@ describe("the way out of the mesh", () => {
       const applied = plan(owned).flatMap((step: Step) => (step.do === "apply" ? [step.manifest] : []));
       order.push(...deleted.map(({ metadata }) => metadata.name));
       if (applied.some(({ kind }) => kind === "Service")) order.push("labels");
+      if (applied.some(({ kind }) => kind === "Deployment")) order.push("pods");
       owned = owned
         .filter((object) => !deleted.includes(object))
         .map(
@@ -124,12 +129,80 @@ describe("the way out of the mesh", () => {
             object,
         );
     }
-    assert.deepEqual(order, ["demo-lock", "demo-from-waypoint", "labels", "demo-traces", "demo-waypoint"]);
+    assert.deepEqual(order, ["demo-lock", "demo-from-waypoint", "labels", "demo-traces", "demo-waypoint", "pods"]);
     assert.deepEqual(plan(owned), []);
   });
 
   test("says nothing of a mesh that the spec does not have", () => {
     assert.equal(meshOf(view(everything, { server: plain })).finding, undefined);
+  });
+});
+
+describe("a mesh of sidecars", () => {
+  const inSidecars = server({ traces: { writers }, mesh: { istio: { mode: "Sidecar" } } });
+  const injected = () => enrolledPod({ "sidecar.istio.io/status": "{}" });
+  const ofSidecars = (names: readonly MeshStep[], pod = injected()) => [
+    ...world(names, inSidecars).filter(({ kind }) => kind !== "Pod"),
+    pod,
+  ];
+  const seen = (owned: readonly Owned[], more: Partial<MeshView> = {}) => {
+    const { steps: turn, finding } = mesh(owned, { server: inSidecars, ...more });
+    return { steps: [...turn], status: finding?.status, reason: finding?.reason };
+  };
+
+  test("has its policy when each pod has a sidecar", () => {
+    assert.deepEqual(seen([]), { steps: ["sidecar"], status: "False", reason: "MeshProgressing" });
+    const without = seen(ofSidecars(["sidecar"], enrolledPod({})));
+    assert.deepEqual(without, { steps: ["sidecar"], status: "False", reason: "PodsNotEnrolled" });
+    assert.deepEqual(seen(ofSidecars(["sidecar"])).steps, ["sidecar", "inbound"]);
+    const whole = seen(ofSidecars(["sidecar", "inbound"]));
+    assert.deepEqual(whole, { steps: ["sidecar", "inbound"], status: "True", reason: "MeshEnforced" });
+  });
+
+  test("takes its policy away from pods in ambient mode, which it would lock", () => {
+    const ambient = seen(ofSidecars(["sidecar", "inbound"], enrolledPod()));
+    assert.deepEqual(ambient, { steps: ["sidecar"], status: "False", reason: "PodsNotEnrolled" });
+  });
+
+  test("is not opened by another policy that selects the pods, or all pods", () => {
+    const policyOf = (spec: AuthorizationPolicy["spec"]): Neighbour => ({
+      apiVersion: "security.istio.io/v1",
+      kind: "AuthorizationPolicy",
+      metadata: { name: "other", namespace: "team-a" },
+      spec,
+    });
+    const matchLabels = { "mlflow-operator.dev/server": "demo" };
+    const whole = ofSidecars(["sidecar", "inbound"]);
+    const reasonBeside = (spec: AuthorizationPolicy["spec"]) => seen(whole, { neighbours: [policyOf(spec)] }).reason;
+    assert.equal(reasonBeside({ rules: [{}] }), "OtherPolicyInTheWay");
+    assert.equal(reasonBeside({ selector: { matchLabels }, rules: [{}] }), "OtherPolicyInTheWay");
+    assert.equal(reasonBeside({ selector: { matchLabels: { app: "other" } }, rules: [{}] }), "MeshEnforced");
+    assert.equal(reasonBeside({}), "MeshEnforced", "one without rules lets nobody in");
+    assert.equal(reasonBeside({ action: "DENY", rules: [{}] }), "MeshEnforced");
+  });
+
+  test("is entered when the ambient mode has been left, step by step, and the other way round", () => {
+    const order: string[] = [];
+    for (let reached = meshSteps.length; reached >= 0; reached -= 1) {
+      const now = seen(world(meshSteps.slice(0, reached)));
+      order.push(now.steps.at(-1) ?? "none");
+      assert.equal(now.reason, "MeshProgressing");
+    }
+    assert.deepEqual(order, ["passage", "binding", "traces", "waypoint", "ambient", "none", "sidecar"]);
+    assert.deepEqual(steps(ofSidecars(["sidecar", "inbound"])), ["sidecar"]);
+    assert.deepEqual(steps(ofSidecars(["sidecar"])), []);
+    assert.deepEqual(steps(ofSidecars([])), ["ambient"]);
+  });
+});
+
+describe("writers without a mesh", () => {
+  const finding = (spec: Parameters<typeof server>[0]) =>
+    mesh([], { server: server({ traces: { writers }, ...spec }) }).finding;
+
+  test("are not told apart, and the condition says what guards traces instead", () => {
+    assert.deepEqual([finding({})?.status, finding({})?.reason], ["False", "MeshNotConfigured"]);
+    assert.match(finding({})?.message ?? "", /whoever the server's authentication lets in/);
+    assert.match(finding({ authentication: { disabled: {} } })?.message ?? "", /whoever reaches its port/);
   });
 });
 

@@ -93,6 +93,39 @@ describe("in the mesh", () => {
   });
 });
 
+describe("in a mesh of sidecars", () => {
+  const inSidecars = (more: Partial<MlflowServerSpec> = {}) =>
+    meshed({ mesh: { istio: { mode: "Sidecar" } }, ...more });
+
+  test("each pod has the rules of the waypoint, for the port of the door, and nothing of ambient mode is there", () => {
+    const { selector, targetRefs, action, rules = [] } = policy("demo-sidecar", inSidecars()).spec;
+    assert.deepEqual([selector?.matchLabels, targetRefs, action], [podSelector(meshed()), undefined, "ALLOW"]);
+    const bare = rules.map(({ to = [], ...rule }) => ({
+      ...rule,
+      to: to.map(({ operation: { ports, ...operation } }) => {
+        assert.deepEqual(ports, ["5000"]);
+        return { operation };
+      }),
+    }));
+    assert.deepEqual(bare, policy("demo-traces").spec.rules);
+    const kinds = all(inputs(inSidecars())).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    assert.ok(!kinds.includes("Gateway/demo-waypoint") && !kinds.includes("AuthorizationPolicy/demo-lock"));
+    assert.equal(named<Service>("Service", "demo", inSidecars()).metadata.labels?.["istio.io/use-waypoint"], undefined);
+    const pods = deploymentOf(inputs(inSidecars())).spec.template.metadata?.labels ?? {};
+    assert.equal(pods["sidecar.istio.io/inject"], "true");
+    assert.equal(pods["istio.io/dataplane-mode"], "none", "a namespace in ambient mode does not have them, too");
+  });
+
+  test("the network brings requests to the door, and the pods to istiod", () => {
+    const of = inSidecars({ networkPolicy: { egress: {} } });
+    const { ingress, egress = [] } = named<NetworkPolicy>("NetworkPolicy", "demo", of).spec;
+    assert.deepEqual(ingress, [{ ports: [{ port: 5000, protocol: "TCP" }] }]);
+    assert.ok(egress.some(({ ports }) => ports?.some(({ port }) => port === 15012)));
+    const nobody = inSidecars({ networkPolicy: { from: [] } });
+    assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo", nobody).spec.ingress, []);
+  });
+});
+
 /** What the paths are to the waypoint: Envoy has normalised them, and kept escaped slashes (Istio's BASE). */
 const disguises = (root: string) =>
   ["/v1%2ftraces", "/v1%2Ftraces", "//v1/traces", "/v1//traces", "/%2fv1/traces", "/%2Fv1%2Ftraces", "/v1%5ctraces"]

@@ -6,7 +6,7 @@ import { administratorOf } from "../../src/resources/authentication/administrato
 import { encoded } from "../../src/resources/base64.ts";
 import { desired } from "../../src/resources/index.ts";
 import type { Inputs } from "../../src/resources/inputs.ts";
-import { meshSteps } from "../../src/resources/mesh/steps.ts";
+import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
 import { needsConsent } from "../../src/resources/workspaces.ts";
 
 /** The spec that tests start from: everything on one volume, users with passwords. */
@@ -59,7 +59,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
       webhookKey: `${"w".repeat(43)}=`,
       ...(of.spec.proxy !== undefined && { cookieSecret: "c".repeat(32) }),
     },
-    mesh: new Set(of.spec.mesh === undefined ? [] : meshSteps),
+    mesh: new Set(meshStepsOf(of)),
     workspaces: needsConsent(of.spec) ? ["team-b"] : [],
     references: {
       secrets: new Map(references.flatMap((each) => (each.kind === "Secret" ? [[each.metadata.name, each]] : []))),

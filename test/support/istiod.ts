@@ -2,7 +2,7 @@ import type { ForeignCondition } from "../../src/kube/manifests.ts";
 import type { Objects } from "./objects.ts";
 
 /**
- * Stands in for istiod and istio-cni: it writes what they would, for a server `mlflow`, one thing at a time. The wording
+ * Stands in for istiod with its webhook, and istio-cni: it writes what they would, for a server `mlflow`, one thing at a time. The wording
  * is that of version 1.30.
  */
 export function istiod(objects: Objects) {
@@ -59,16 +59,19 @@ export function istiod(objects: Objects) {
     await objects.patch("Service", "mlflow", { status: { conditions: [bound] } }, "/status");
   }
 
-  async function enrol(value: string | null = "enabled"): Promise<void> {
+  const enrol = (value: string | null = "enabled") => annotate("ambient.istio.io/redirection", value);
+
+  /** What the webhook does when a pod is created. */
+  const inject = () => annotate("sidecar.istio.io/status", "{}");
+
+  async function annotate(key: string, value: string | null): Promise<void> {
     for (const { metadata } of await objects.list("Pod")) {
       if (metadata.labels?.["app.kubernetes.io/component"] !== "server") continue;
-      await objects.patch("Pod", metadata.name, {
-        metadata: { annotations: { "ambient.istio.io/redirection": value } },
-      });
+      await objects.patch("Pod", metadata.name, { metadata: { annotations: { [key]: value } } });
     }
   }
 
-  return { program, accept, bind, enrol };
+  return { program, accept, bind, enrol, inject };
 }
 
 function podSpec(serviceAccountName: string) {

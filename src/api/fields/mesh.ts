@@ -7,9 +7,10 @@ export const mesh = z
   .strictObject({
     istio: z
       .strictObject({
-        mode: z.enum(["Ambient"]).meta({
-          description: "Ambient: ztunnel on the nodes, and a waypoint of the server's own.",
-          ...demanded("write mode: Ambient"),
+        mode: z.enum(["Ambient", "Sidecar"]).meta({
+          description:
+            "Ambient: ztunnel on the nodes, and a waypoint of the server's own. Sidecar: an Envoy in each pod; it takes native sidecars (Kubernetes 1.29 or newer) and istio-cni. A change replaces the pods.",
+          ...demanded("write mode: Ambient, or mode: Sidecar"),
         }),
         trustDomain: text(
           "The trust domain of the mesh, as meshConfig.trustDomain has it. With a wrong one the server is cut off. Default: cluster.local.",

@@ -35,5 +35,5 @@ export const traces = z
   })
   .meta({
     description:
-      "Who may write traces by OpenTelemetry. It needs mesh. Default: /v1/traces is guarded by the server's authentication, like any other path.",
+      "Who may write traces by OpenTelemetry. Only a mesh can tell writers apart; without one MeshReady says what that means. Default: /v1/traces is guarded by the server's authentication, like any other path.",
   });

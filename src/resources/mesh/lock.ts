@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
-import { ownedMetadata, podSelector } from "../metadata.ts";
 import { objectNames } from "../names.ts";
+import { policyOfPods } from "./policy-of-pods.ts";
 import { waypointPrincipal } from "./principals.ts";
 
 /**
@@ -10,24 +10,11 @@ import { waypointPrincipal } from "./principals.ts";
  */
 export function lock(server: MlflowServer): AuthorizationPolicy {
   const rules = [{ from: [{ source: { notPrincipals: [waypointPrincipal(server)] } }] }];
-  return ofPods(server, objectNames.lock(server.metadata.name), { action: "DENY", rules });
+  return policyOfPods(server, objectNames.lock(server.metadata.name), { action: "DENY", rules });
 }
 
 /** Lets the waypoint in where a policy of the namespace allows nothing. */
 export function passage(server: MlflowServer): AuthorizationPolicy {
   const rules = [{ from: [{ source: { principals: [waypointPrincipal(server)] } }] }];
-  return ofPods(server, objectNames.fromWaypoint(server.metadata.name), { action: "ALLOW", rules });
-}
-
-function ofPods(
-  server: MlflowServer,
-  name: string,
-  spec: Pick<AuthorizationPolicy["spec"], "action" | "rules">,
-): AuthorizationPolicy {
-  return {
-    apiVersion: "security.istio.io/v1",
-    kind: "AuthorizationPolicy",
-    metadata: ownedMetadata(server, name),
-    spec: { selector: { matchLabels: podSelector(server) }, ...spec },
-  };
+  return policyOfPods(server, objectNames.fromWaypoint(server.metadata.name), { action: "ALLOW", rules });
 }

@@ -1,17 +1,15 @@
 import type { MlflowServer } from "../../api/server.ts";
-import type { AuthorizationPolicy, AuthorizationRule } from "../../kube/manifests.ts";
-import { outsideOf } from "../exposure.ts";
+import type { AuthorizationPolicy } from "../../kube/manifests.ts";
 import { ownedMetadata } from "../metadata.ts";
 import { objectNames } from "../names.ts";
-import { principal } from "./principals.ts";
+import { tracesRules } from "./traces-rules.ts";
 
 /**
- * Only writers POST traces. It is on the Gateway, since one on the Service does not hold for another Service that uses
- * the same waypoint; and an ALLOW, which refuses what nobody has thought of.
+ * What the waypoint lets through. It is on the Gateway, since one on the Service does not hold for another Service that
+ * uses the same waypoint.
  */
 export function tracesPolicy(server: MlflowServer): AuthorizationPolicy {
   const { name } = server.metadata;
-  const prefix = outsideOf(server)?.prefix ?? "";
   return {
     apiVersion: "security.istio.io/v1",
     kind: "AuthorizationPolicy",
@@ -19,37 +17,7 @@ export function tracesPolicy(server: MlflowServer): AuthorizationPolicy {
     spec: {
       targetRefs: [{ group: "gateway.networking.k8s.io", kind: "Gateway", name: objectNames.waypoint(name) }],
       action: "ALLOW",
-      rules: [...writing(server, prefix), ...elsewhere(prefix)],
+      rules: tracesRules(server),
     },
   };
-}
-
-/** Nobody named means nobody: Istio takes a rule without principals as one for everybody. */
-function writing(server: MlflowServer, prefix: string): AuthorizationRule[] {
-  const writers = server.spec.traces?.writers ?? [];
-  if (writers.length === 0) return [];
-  const principals = writers.map(({ namespace, serviceAccount }) => principal(server, namespace, serviceAccount));
-  const roots = prefix === "" ? [""] : ["", prefix];
-  const paths = roots.flatMap((root) => [`${root}/v1/traces`, `${root}/v1/traces/*`]);
-  return [{ from: [{ source: { principals } }], to: [{ operation: { methods: ["POST"], paths } }] }];
-}
-
-/**
- * All other paths are for everybody, as far as the mesh goes. `/v1%2ftraces` and `//v1/traces` are other paths to the
- * waypoint, but not to what is behind it, so everything that may become `/v1…` when it is decoded once more is left out:
- * below the prefix as without it, and what may become the prefix.
- */
-function elsewhere(prefix: string): AuthorizationRule[] {
-  const bare = disguises("");
-  if (prefix === "") return [{ to: [{ operation: { notPaths: bare } }] }];
-  const [, first = ""] = prefix.split("/");
-  const outside = [`/${first}`, `/${first}/*`, `/${first}%*`];
-  return [
-    { to: [{ operation: { paths: [prefix, `${prefix}/*`], notPaths: disguises(prefix) } }] },
-    { to: [{ operation: { notPaths: [...bare, ...outside] } }] },
-  ];
-}
-
-function disguises(root: string): string[] {
-  return [`${root}/v1*`, `${root}//*`, `${root}/%*`];
 }

@@ -33,6 +33,3 @@ export function waypoint(server: MlflowServer): Gateway {
 export function waypointLabels(server: MlflowServer): Record<string, string> {
   return { [useWaypoint]: objectNames.waypoint(server.metadata.name), "istio.io/ingress-use-waypoint": "true" };
 }
-
-/** Labels of the pods: the least that puts them into the mesh; the namespace's label is its administrators'. */
-export const enrolmentLabels = { "istio.io/dataplane-mode": "ambient" } as const;

@@ -202,6 +202,39 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.equal(labels?.["istio.io/dataplane-mode"], undefined);
   });
 
+  test("changes to sidecars and back, one mode after the other, and serves all the time", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    await enforced(stage);
+    await stage.apply(server("mlflow", mesh, { "spec.mesh": { istio: { mode: "Sidecar" } } }));
+    await reaches(stage, []);
+    assert.equal((await says(stage, "PodsNotEnrolled")).status, "False");
+    const policies = async () => (await stage.objects.list("AuthorizationPolicy")).map(({ metadata }) => metadata.name);
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await policies(), []);
+    await istiod(stage.objects).inject();
+    await says(stage, "MeshEnforced");
+    assert.deepEqual(await policies(), ["mlflow-sidecar"]);
+    const quiet = await stage.mark();
+    await steadily(() => {}, 1);
+    assert.deepEqual(await stage.calls(quiet), []);
+    await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs" }, spec: { rules: [{}] } });
+    assert.match((await says(stage, "OtherPolicyInTheWay")).message, /AuthorizationPolicy\/theirs/);
+    await stage.objects.patch("AuthorizationPolicy", "theirs", { spec: { rules: null } });
+    await says(stage, "MeshEnforced");
+    await stage.objects.remove("AuthorizationPolicy", "theirs");
+    await stage.apply(server("mlflow", mesh));
+    await reaches(stage, ["waypoint"]);
+    assert.deepEqual(await policies(), []);
+  });
+
+  test("names writers and no mesh, and says what guards traces then", async (context) => {
+    const stage = await set(context);
+    await stage.apply(server("mlflow", mesh, { "spec.mesh": undefined }));
+    await stage.ready("mlflow", 60);
+    assert.match((await says(stage, "MeshNotConfigured")).message, /whoever the server's authentication lets in/);
+  });
+
   test("comes up where somebody else has the waypoint's name, and says so", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);

@@ -1,0 +1,73 @@
+import type { Pod } from "../kube/manifests.ts";
+import { label } from "../kube/names.ts";
+import { objectText } from "../kube/object.ts";
+import type { MeshMode } from "../resources/mesh/steps.ts";
+import type { Cause } from "./finding.ts";
+import { deploymentOf, isTaken, type MeshView } from "./mesh-view.ts";
+
+/** Whether the pods are told to be in the mesh; those that run may still be of before. */
+export function labelProblem(step: "ambient" | "sidecar", view: MeshView): Cause | undefined {
+  if (isTaken(step, view)) return undefined;
+  const deployment = deploymentOf(view);
+  const what = deployment === undefined ? "the Deployment" : objectText(deployment);
+  return { reason: "MeshProgressing", message: `${what} is being put into the mesh` };
+}
+
+/** Whether every pod that answers is in the mesh: outside of it no policy holds, whatever the conditions say. */
+export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
+  const { metadata, spec } = server;
+  const ready = readyPods(owned);
+  if (ready.length === 0) {
+    if (spec.hibernate === true || spec.replicas === 0)
+      return {
+        reason: "MeshHibernated",
+        message: "no pods run, as the spec says, so nothing shows that they are in the mesh",
+      };
+    return { reason: "MeshProgressing", message: "no pod is ready, so nothing shows that pods are in the mesh" };
+  }
+  const sorted = ready.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  const outside = { Ambient: outsideOfAmbient, Sidecar: withoutSidecar }[mode];
+  for (const pod of sorted) {
+    const message = outside(pod, metadata.namespace ?? "default");
+    if (message !== undefined) return { reason: "PodsNotEnrolled", message };
+  }
+  return undefined;
+}
+
+/** Whether ztunnel would judge a pod by a policy that speaks of paths. */
+export function hasAmbientPod({ owned }: MeshView): boolean {
+  return readyPods(owned).some(isAmbient);
+}
+
+function outsideOfAmbient(pod: Pod, namespace: string): string | undefined {
+  const { name } = pod.metadata;
+  if (hasSidecar(pod))
+    return `pod ${name} has a sidecar of Istio, which knows no waypoint: take the label istio-injection off namespace ${namespace}, or istio.io/rev, and delete the pod; or write mesh.istio.mode: Sidecar`;
+  if (isAmbient(pod)) return undefined;
+  return `pod ${name} is not in the mesh (no annotation ambient.istio.io/redirection: enabled): check that istio-cni and ztunnel run on its node, then delete the pod`;
+}
+
+function withoutSidecar(pod: Pod, namespace: string): string | undefined {
+  const { name } = pod.metadata;
+  if (isAmbient(pod))
+    return `pod ${name} is in ambient mode, where the policy for sidecars would let nobody in: write mesh.istio.mode: Ambient, or take the pod out of it by the label istio.io/dataplane-mode: none, which it gets when it is replaced`;
+  if (hasSidecar(pod)) return undefined;
+  return `pod ${name} has no sidecar (no annotation sidecar.istio.io/status): check that Istio's injection webhook answers for namespace ${namespace}, then delete the pod`;
+}
+
+function isAmbient({ metadata }: Pod): boolean {
+  return metadata.annotations?.["ambient.istio.io/redirection"] === "enabled";
+}
+
+function hasSidecar({ metadata }: Pod): boolean {
+  return metadata.annotations?.["sidecar.istio.io/status"] !== undefined;
+}
+
+function readyPods(owned: MeshView["owned"]): Pod[] {
+  return owned.filter((object): object is Pod => object.kind === "Pod" && isReadyServer(object));
+}
+
+function isReadyServer({ metadata, status }: Pod): boolean {
+  if (metadata.labels?.[label.component] !== "server" || metadata.deletionTimestamp !== undefined) return false;
+  return status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true;
+}

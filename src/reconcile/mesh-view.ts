@@ -1,0 +1,70 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { AuthorizationPolicy, Deployment, Gateway, Neighbour, Owned, Service } from "../kube/manifests.ts";
+import { enrolmentOf } from "../resources/mesh/enrolment.ts";
+import { meshStepOf } from "../resources/mesh/index.ts";
+import type { MeshStep } from "../resources/mesh/steps.ts";
+import { waypointLabels } from "../resources/mesh/waypoint.ts";
+import { objectNames } from "../resources/names.ts";
+
+/** What is seen of a server in a mesh. */
+export interface MeshView {
+  readonly server: MlflowServer;
+  readonly owned: readonly Owned[];
+  /** Among them the Deployment that Istio has made for the waypoint. */
+  readonly foreign: readonly Owned[];
+  /** Undefined until they are known. */
+  readonly neighbours: readonly Neighbour[] | undefined;
+  /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
+  readonly isAvailable: boolean;
+}
+
+/** Whether a step has been taken; not whether it has had its effect. */
+export function isTaken(step: MeshStep, view: MeshView): boolean {
+  switch (step) {
+    case "ambient":
+    case "sidecar":
+      return enrolmentOf(deploymentOf(view)?.spec.template.metadata?.labels) === step;
+    case "waypoint":
+      return gatewayOf(view) !== undefined;
+    case "binding": {
+      const labels = serviceOf(view)?.metadata.labels;
+      return Object.entries(waypointLabels(view.server)).some(([key, value]) => labels?.[key] === value);
+    }
+    default:
+      return policyOf(step, view) !== undefined;
+  }
+}
+
+export function gatewayOf({ owned, server }: MeshView): Gateway | undefined {
+  const { name } = server.metadata;
+  return owned.find(
+    (object): object is Gateway =>
+      object.kind === "Gateway" && meshStepOf(object.kind, object.metadata.name, name) === "waypoint",
+  );
+}
+
+export function policyOf(step: MeshStep, { owned, server }: MeshView): AuthorizationPolicy | undefined {
+  const { name } = server.metadata;
+  return owned.find(
+    (object): object is AuthorizationPolicy =>
+      object.kind === "AuthorizationPolicy" && meshStepOf(object.kind, object.metadata.name, name) === step,
+  );
+}
+
+export function serviceOf({ owned, server }: MeshView): Service | undefined {
+  const name = objectNames.service(server.metadata.name);
+  return owned.find((object): object is Service => object.kind === "Service" && object.metadata.name === name);
+}
+
+export function deploymentOf({ owned, server }: MeshView): Deployment | undefined {
+  return deploymentNamed(objectNames.deployment(server.metadata.name), owned);
+}
+
+/** Not ours: it belongs to the Gateway. */
+export function waypointDeployment({ foreign, server }: MeshView): Deployment | undefined {
+  return deploymentNamed(objectNames.waypoint(server.metadata.name), foreign);
+}
+
+function deploymentNamed(name: string, among: readonly Owned[]): Deployment | undefined {
+  return among.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
+}

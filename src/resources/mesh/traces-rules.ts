@@ -1,0 +1,40 @@
+import type { MlflowServer } from "../../api/server.ts";
+import type { AuthorizationRule } from "../../kube/manifests.ts";
+import { outsideOf } from "../exposure.ts";
+import { principal } from "./principals.ts";
+
+/** Only writers POST traces; all other paths are everybody's. An ALLOW, which refuses what nobody has thought of. */
+export function tracesRules(server: MlflowServer): AuthorizationRule[] {
+  const prefix = outsideOf(server)?.prefix ?? "";
+  return [...writing(server, prefix), ...elsewhere(prefix)];
+}
+
+/** Nobody named means nobody: Istio takes a rule without principals as one for everybody. */
+function writing(server: MlflowServer, prefix: string): AuthorizationRule[] {
+  const writers = server.spec.traces?.writers ?? [];
+  if (writers.length === 0) return [];
+  const principals = writers.map(({ namespace, serviceAccount }) => principal(server, namespace, serviceAccount));
+  const roots = prefix === "" ? [""] : ["", prefix];
+  const paths = roots.flatMap((root) => [`${root}/v1/traces`, `${root}/v1/traces/*`]);
+  return [{ from: [{ source: { principals } }], to: [{ operation: { methods: ["POST"], paths } }] }];
+}
+
+/**
+ * All other paths are for everybody, as far as the mesh goes. `/v1%2ftraces` and `//v1/traces` are other paths to the
+ * waypoint, but not to what is behind it, so everything that may become `/v1…` when it is decoded once more is left out:
+ * below the prefix as without it, and what may become the prefix.
+ */
+function elsewhere(prefix: string): AuthorizationRule[] {
+  const bare = disguises("");
+  if (prefix === "") return [{ to: [{ operation: { notPaths: bare } }] }];
+  const [, first = ""] = prefix.split("/");
+  const outside = [`/${first}`, `/${first}/*`, `/${first}%*`];
+  return [
+    { to: [{ operation: { paths: [prefix, `${prefix}/*`], notPaths: disguises(prefix) } }] },
+    { to: [{ operation: { notPaths: [...bare, ...outside] } }] },
+  ];
+}
+
+function disguises(root: string): string[] {
+  return [`${root}/v1*`, `${root}//*`, `${root}/%*`];
+}
