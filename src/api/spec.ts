@@ -117,6 +117,24 @@ export const mlflowServerSpec = z
         fieldPath: ".networkPolicy.egress",
       },
       {
+        rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || has(self.mesh)",
+        message:
+          "traces.identity: Mesh takes the word of the mesh for who writes: add mesh.istio: {mode: Ambient}, or use identity: Application",
+        fieldPath: ".traces.identity",
+      },
+      {
+        rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !has(self.authentication) || !has(self.authentication.kubernetes)",
+        message:
+          "with authentication.kubernetes a writer's own token says in which workspace it may write: use traces.identity: Application",
+        fieldPath: ".traces.identity",
+      },
+      {
+        rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !has(self.backendStore) || !has(self.backendStore.sqlite)",
+        message:
+          "the listener of traces.identity: Mesh has pods of its own, which cannot use a SQLite file: use backendStore.postgresql, or identity: Application",
+        fieldPath: ".traces.identity",
+      },
+      {
         rule: "!has(self.mesh) || has(self.traces)",
         message: "mesh guards who may write traces: add traces.writers ([] means nobody), or leave out mesh",
         fieldPath: ".mesh",

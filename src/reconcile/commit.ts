@@ -11,7 +11,11 @@ import type { Plan, Step } from "./plan.ts";
  * Carries out a plan: the only writes of a pass. Returns the obstacle where a name turns out to be taken, which only
  * the API server knows of objects without our label; what comes after that group is then left alone.
  */
-export async function commit(cluster: Cluster, server: MlflowServer, plan: Plan): Promise<Obstacle | undefined> {
+export async function commit(
+  cluster: Cluster,
+  server: MlflowServer,
+  plan: Pick<Plan, "groups">,
+): Promise<Obstacle | undefined> {
   let wrote = 0;
   for (const group of plan.groups) {
     const results = await Promise.allSettled(group.map((step) => write(cluster, server, step)));

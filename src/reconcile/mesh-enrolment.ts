@@ -1,4 +1,4 @@
-import type { Pod } from "../kube/manifests.ts";
+import type { Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
 import type { MeshMode } from "../resources/mesh/steps.ts";
@@ -61,6 +61,11 @@ function isAmbient({ metadata }: Pod): boolean {
 
 function hasSidecar({ metadata }: Pod): boolean {
   return metadata.annotations?.["sidecar.istio.io/status"] !== undefined;
+}
+
+/** A pod that answers at the listener's door, even if it is being ended. */
+export function isListenerPod({ kind, metadata }: Owned): boolean {
+  return kind === "Pod" && metadata.labels?.[label.component] === "traces";
 }
 
 function readyPods(owned: MeshView["owned"]): Pod[] {

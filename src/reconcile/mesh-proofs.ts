@@ -7,10 +7,11 @@ import type { MeshStep } from "../resources/mesh/steps.ts";
 import { tracesPolicy } from "../resources/mesh/traces-policy.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import { objectNames } from "../resources/names.ts";
+import { onlyWriters, writers } from "../resources/traces/policies.ts";
 import type { Cause } from "./finding.ts";
 import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
-import { gatewayOf, type MeshView, policyOf, serviceOf, waypointDeployment } from "./mesh-view.ts";
+import { gatewayOf, listenerOf, type MeshView, policyLike, serviceOf, waypointDeployment } from "./mesh-view.ts";
 import { waypointProblem } from "./mesh-waypoint.ts";
 
 /** Why the step after this one may not be taken, or undefined where this one is proved. */
@@ -22,27 +23,27 @@ export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
     case "waypoint":
       return waypointProblem(server, gatewayOf(view), waypointDeployment(view));
     case "traces":
-      return policyProblem(tracesPolicy(server), policyOf(step, view), "WaypointAccepted");
+      return policyProblem(tracesPolicy(server), view, "WaypointAccepted");
     case "binding":
       return bindingProblem(server, serviceOf(view)) ?? enrolmentProblem("Ambient", view);
     case "passage":
-      return policyProblem(passage(server), policyOf(step, view), "ZtunnelAccepted");
+      return policyProblem(passage(server), view, "ZtunnelAccepted");
     case "lock":
-      return policyProblem(lock(server), policyOf(step, view), "ZtunnelAccepted");
+      return policyProblem(lock(server), view, "ZtunnelAccepted");
     case "sidecar":
       return labelProblem(step, view) ?? enrolmentProblem("Sidecar", view);
     case "inbound":
-      // Istio says nothing of policies for sidecars.
-      return unfinished(sidecarPolicy(server), policyOf(step, view));
+      return unfinished(sidecarPolicy(server), policyLike(sidecarPolicy(server), view));
+    case "writers":
+      return writersProblem(view);
+    case "door":
+      return listenerProblem(view);
   }
 }
 
 /** True is not enough: with the reason UnsupportedValue ztunnel has left out a part. */
-function policyProblem(
-  wanted: AuthorizationPolicy,
-  live: AuthorizationPolicy | undefined,
-  type: string,
-): Cause | undefined {
+function policyProblem(wanted: AuthorizationPolicy, view: MeshView, type: string): Cause | undefined {
+  const live = policyLike(wanted, view);
   const unwritten = unfinished(wanted, live);
   if (unwritten !== undefined || live === undefined) return unwritten;
   const condition = conditionOf(live, type);
@@ -50,6 +51,29 @@ function policyProblem(
   return {
     reason: "MeshPolicyNotAccepted",
     message: `Istio has not accepted ${objectText(live)} as a whole (${type}: ${said(condition)}): check that istiod and ztunnel run and are of a version that knows its fields`,
+  };
+}
+
+/** Istio says nothing of policies for sidecars. */
+function writersProblem(view: MeshView): Cause | undefined {
+  const isSidecar = view.server.spec.mesh?.istio.mode === "Sidecar";
+  for (const policy of [onlyWriters(view.server), writers(view.server)]) {
+    const problem = isSidecar
+      ? unfinished(policy, policyLike(policy, view))
+      : policyProblem(policy, view, "ZtunnelAccepted");
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** The door is open, but perhaps nobody answers there yet. */
+function listenerProblem(view: MeshView): Cause | undefined {
+  const listener = listenerOf(view);
+  if ((listener?.status?.availableReplicas ?? 0) > 0) return undefined;
+  const { namespace, name } = view.server.metadata;
+  return {
+    reason: "MeshProgressing",
+    message: `the listener for traces has no pod that is available: see kubectl describe deployment -n ${namespace} ${objectNames.listener(name)}. A pod is ready only once it is in the mesh`,
   };
 }
 

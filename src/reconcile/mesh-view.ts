@@ -30,8 +30,10 @@ export function isTaken(step: MeshStep, view: MeshView): boolean {
       const labels = serviceOf(view)?.metadata.labels;
       return Object.entries(waypointLabels(view.server)).some(([key, value]) => labels?.[key] === value);
     }
-    default:
-      return policyOf(step, view) !== undefined;
+    default: {
+      const { name } = view.server.metadata;
+      return view.owned.some(({ kind, metadata }) => meshStepOf(kind, metadata.name, name) === step);
+    }
   }
 }
 
@@ -43,11 +45,11 @@ export function gatewayOf({ owned, server }: MeshView): Gateway | undefined {
   );
 }
 
-export function policyOf(step: MeshStep, { owned, server }: MeshView): AuthorizationPolicy | undefined {
-  const { name } = server.metadata;
+/** The object of this name, as it is now. */
+export function policyLike({ metadata }: AuthorizationPolicy, { owned }: MeshView): AuthorizationPolicy | undefined {
   return owned.find(
     (object): object is AuthorizationPolicy =>
-      object.kind === "AuthorizationPolicy" && meshStepOf(object.kind, object.metadata.name, name) === step,
+      object.kind === "AuthorizationPolicy" && object.metadata.name === metadata.name,
   );
 }
 
@@ -58,6 +60,11 @@ export function serviceOf({ owned, server }: MeshView): Service | undefined {
 
 export function deploymentOf({ owned, server }: MeshView): Deployment | undefined {
   return deploymentNamed(objectNames.deployment(server.metadata.name), owned);
+}
+
+/** The listener's, which stands open while it is there. */
+export function listenerOf({ owned, server }: Pick<MeshView, "owned" | "server">): Deployment | undefined {
+  return deploymentNamed(objectNames.listener(server.metadata.name), owned);
 }
 
 /** Not ours: it belongs to the Gateway. */

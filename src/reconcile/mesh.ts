@@ -1,10 +1,11 @@
 import type { MlflowServer } from "../api/server.ts";
-import { type MeshMode, type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
+import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
+import { listenerUrl } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
-import { hasAmbientPod } from "./mesh-enrolment.ts";
+import { hasAmbientPod, isListenerPod } from "./mesh-enrolment.ts";
 import { neighbourProblem } from "./mesh-neighbours.ts";
 import { meshProblem } from "./mesh-proofs.ts";
-import { isTaken, type MeshView } from "./mesh-view.ts";
+import { isTaken, listenerOf, type MeshView } from "./mesh-view.ts";
 
 /** How far the mesh is, and how far it may go now. */
 export interface Mesh {
@@ -14,13 +15,37 @@ export interface Mesh {
 }
 
 /**
+ * The way of the server itself, and behind it the listener for traces, where the mesh's word is enough: its door stands
+ * open while all is proved, and goes first when anything of that is lost. What keeps it shut stays until its pods are gone.
+ */
+export function meshOf(view: MeshView): Mesh {
+  const way = wayOf(view);
+  if (!view.isAvailable) return way;
+  if (!hasListener(view.server) || isLeaving(view)) return isLingering(view) ? withSteps(way, "writers") : way;
+  const problem = way.finding?.status === "True" ? meshProblem("writers", view) : way.finding;
+  if (problem !== undefined) return { ...withSteps(way, "writers"), finding: { status: "False", ...problem } };
+  const open = withSteps(way, "writers", "door");
+  const unanswered = meshProblem("door", view);
+  return unanswered === undefined ? open : { ...open, finding: { status: "False", ...unanswered } };
+}
+
+function withSteps({ steps, finding }: Mesh, ...more: readonly MeshStep[]): Mesh {
+  return { steps: new Set([...steps, ...more]), finding };
+}
+
+/** Whether somebody may still answer at the listener's door. */
+function isLingering({ owned, server }: MeshView): boolean {
+  return listenerOf({ owned, server }) !== undefined || owned.some(isListenerPod);
+}
+
+/**
  * Each step is taken when those before it are proved, and what is there stays. Another mode than that of the spec, or one
  * that it does not have any more, is left first: its last step goes.
  */
-export function meshOf(view: MeshView): Mesh {
+function wayOf(view: MeshView): Mesh {
   const { server, isAvailable } = view;
   const mode = server.spec.mesh?.istio.mode;
-  const former = modes.find((each) => each !== mode && reachedOf(each, view) >= 0);
+  const former = formerMode(view);
   if (former !== undefined) {
     const steps = upTo(isAvailable ? reachedOf(former, view) - 1 : -1, former);
     return { steps, finding: mode === undefined ? withoutMesh(server) : leaving(former, mode) };
@@ -33,6 +58,16 @@ export function meshOf(view: MeshView): Mesh {
   const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
   if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server, mode) } };
   return { steps, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };
+}
+
+function isLeaving(view: MeshView): boolean {
+  return formerMode(view) !== undefined;
+}
+
+/** A mode that the spec does not have any more, while something of it is left. */
+function formerMode(view: MeshView): MeshMode | undefined {
+  const mode = view.server.spec.mesh?.istio.mode;
+  return modes.find((each) => each !== mode && reachedOf(each, view) >= 0);
 }
 
 const modes: readonly MeshMode[] = ["Ambient", "Sidecar"];
@@ -85,12 +120,14 @@ function withoutMesh({ spec }: MlflowServer): Mesh["finding"] {
   };
 }
 
-function enforced({ spec }: MlflowServer, mode: MeshMode): Cause {
-  const writers = spec.traces?.writers.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`) ?? [];
+function enforced(server: MlflowServer, mode: MeshMode): Cause {
+  const writers =
+    server.spec.traces?.writers.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`) ?? [];
   const who = writers.length === 0 ? "nobody" : writers.sort().join(", ");
   const where = mode === "Ambient" ? "all go through the waypoint" : "each pod's sidecar sees to it";
+  const listener = hasListener(server) ? `, and by their identity alone at ${listenerUrl(server)}` : "";
   return {
     reason: "MeshEnforced",
-    message: `by what Istio and the pods report, ${who} may write traces, and ${where}`,
+    message: `by what Istio and the pods report, ${who} may write traces${listener}, and ${where}`,
   };
 }

@@ -8,6 +8,7 @@ import { difference } from "./difference.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { asItRuns } from "./job.ts";
+import { listenerOf } from "./mesh-view.ts";
 import { type Migration, migrationOf } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
@@ -31,6 +32,13 @@ export interface Plan {
   readonly waiting?: Obstacle;
   /** The pods have to wait for somebody's consent; what runs goes on. */
   readonly missing?: Cause;
+}
+
+/** The door that must not stand open any more: a step that waits for nothing, whatever else is wrong with a server. */
+export function shutting({ owned, server, inputs }: Facts): Step[] {
+  const listener = listenerOf({ owned, server });
+  if (listener === undefined || inputs.mesh.has("door") || ownershipOf(listener, server) !== "ours") return [];
+  return [{ do: "delete", live: listener }];
 }
 
 /**

@@ -7,7 +7,7 @@ import { commit } from "./commit.ts";
 import type { Facts } from "./facts.ts";
 import { observe } from "./observe.ts";
 import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
-import { planOf } from "./plan.ts";
+import { planOf, shutting } from "./plan.ts";
 import { refusal } from "./refusal.ts";
 import { report } from "./report.ts";
 import { retire } from "./retire.ts";
@@ -38,6 +38,8 @@ export async function reconcile(
 }
 
 async function settle(cluster: Cluster, server: MlflowServer, facts: Facts): Promise<Outcome> {
+  const shut = shutting(facts);
+  if (shut.length > 0) await commit(cluster, server, { groups: [shut] });
   const blocker = firstBlocker(facts);
   if (blocker !== undefined) return blocked(blocker);
   const plan = planOf(facts);

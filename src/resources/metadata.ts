@@ -3,7 +3,7 @@ import { label, manager } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
 
 /** Which part of a server an object belongs to. */
-export type Component = "server" | "migration" | "waypoint";
+export type Component = "server" | "migration" | "waypoint" | "traces";
 
 /**
  * Labels of all that we write. `app.kubernetes.io/instance` is left out on purpose: Argo CD takes objects that carry it
@@ -18,9 +18,9 @@ export function labels(server: MlflowServer, component: Component = "server"): R
   };
 }
 
-/** The labels that select the pods that serve. They never change, since a Deployment's selector cannot. */
-export function podSelector(server: MlflowServer): Record<string, string> {
-  return { [label.server]: server.metadata.name, [label.component]: "server" };
+/** The labels that select the pods that serve, or those of another part. They never change, since a Deployment's selector cannot. */
+export function podSelector(server: MlflowServer, component: Component = "server"): Record<string, string> {
+  return { [label.server]: server.metadata.name, [label.component]: component };
 }
 
 /** Metadata of an object that goes with the server: the garbage collector removes it by the owner reference. */

@@ -17,6 +17,10 @@ export const objectNames = {
   fromWaypoint: (server: string) => `${server}-from-waypoint`,
   lock: (server: string) => `${server}-lock`,
   sidecarPolicy: (server: string) => `${server}-sidecar`,
+  /** Of all that belongs to the listener for traces, but for its policies. */
+  listener: (server: string) => `${server}-traces`,
+  writers: (server: string) => `${server}-writers`,
+  onlyWriters: (server: string) => `${server}-only-writers`,
   migrationProgram: (server: string) => `${server}-migrate`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
@@ -53,8 +57,16 @@ export const port = 5000;
 /** The port of the proxy in its container. */
 export const proxyPort = 4180;
 
+/** The port of the listener for traces, that of OpenTelemetry by HTTP, in its container and of its Service. */
+export const tracesPort = 4318;
+
 /** Where clients in the cluster find the server. */
 export function serviceUrl({ metadata, spec }: MlflowServer): string {
   const scheme = spec.server?.tls === undefined ? "http" : "https";
   return `${scheme}://${objectNames.service(metadata.name)}.${metadata.namespace ?? "default"}:${port}`;
+}
+
+/** Where workloads in the mesh write traces without a credential, where there is a listener for them. */
+export function listenerUrl({ metadata }: MlflowServer): string {
+  return `http://${objectNames.listener(metadata.name)}.${metadata.namespace ?? "default"}:${tracesPort}/v1/traces`;
 }

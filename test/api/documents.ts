@@ -373,6 +373,13 @@ export const meshedForNobody: Document = changed(meshed, {
 
 export const inSidecars: Document = changed(meshed, { "spec.mesh.istio.mode": "Sidecar" });
 
+export const tracesByMesh: Document = changed(meshed, {
+  "spec.traces.identity": "Mesh",
+  "spec.backendStore": {
+    postgresql: { host: "db.example.com", database: "mlflow", credentials: { secretName: "database" } },
+  },
+});
+
 export const writersWithoutMesh: Document = changed(meshed, { "spec.mesh": undefined });
 
 export const rightDocuments: Readonly<Record<string, Document>> = {
@@ -392,6 +399,7 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   meshed,
   meshedForNobody,
   inSidecars,
+  tracesByMesh,
   writersWithoutMesh,
 };
 

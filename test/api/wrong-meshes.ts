@@ -2,6 +2,11 @@ import { meshed } from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 
 const mesh = wrong(meshed);
+const inPostgresql = {
+  "spec.backendStore": {
+    postgresql: { host: "db.example.com", database: "mlflow", credentials: { secretName: "database" } },
+  },
+};
 const writer = "spec.traces.writers[0]";
 const trustDomain = "spec.mesh.istio.trustDomain";
 
@@ -35,7 +40,25 @@ export const wrongMeshes: readonly Wrong[] = [
     `${writer}.serviceAccount`,
     "must be the name of a Kubernetes object",
   ),
-  mesh("the mesh's word alone", { "spec.traces.identity": "Mesh" }, "spec.traces.identity", "Application"),
+  mesh("an unknown identity", { "spec.traces.identity": "None" }, "spec.traces.identity", "Application"),
+  mesh(
+    "the mesh's word without a mesh",
+    { "spec.traces.identity": "Mesh", "spec.mesh": undefined, ...inPostgresql },
+    "spec.traces.identity",
+    "add mesh.istio: {mode: Ambient}, or use identity: Application",
+  ),
+  mesh(
+    "the mesh's word for workspaces",
+    { "spec.traces.identity": "Mesh", "spec.authentication": { kubernetes: {} }, ...inPostgresql },
+    "spec.traces.identity",
+    "use traces.identity: Application",
+  ),
+  mesh(
+    "a listener that cannot open the database",
+    { "spec.traces.identity": "Mesh" },
+    "spec.traces.identity",
+    "use backendStore.postgresql, or identity: Application",
+  ),
   mesh("no istio", { "spec.mesh": {} }, "spec.mesh.istio", "write istio: {mode: Ambient}"),
   mesh("no mode", { "spec.mesh.istio.mode": undefined }, "spec.mesh.istio.mode", "write mode: Ambient"),
   mesh("an unknown mode", { "spec.mesh.istio.mode": "Sidecars" }, "spec.mesh.istio.mode", "Sidecar"),

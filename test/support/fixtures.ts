@@ -109,7 +109,7 @@ export function secretText(of: Inputs, name: string, key: string): string {
 
 /** A pod of the server, in this state. */
 export function pod(
-  component: "server" | "migration",
+  component: "server" | "migration" | "traces",
   status: Pod["status"],
   metadata: Partial<Pod["metadata"]> = {},
 ): Pod {

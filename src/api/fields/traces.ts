@@ -26,10 +26,10 @@ export const traces = z
         ...demanded("write who may write traces, or writers: [] for nobody"),
       }),
     identity: z
-      .enum(["Application"])
+      .enum(["Application", "Mesh"])
       .meta({
         description:
-          "Application (default): a writer also needs a credential of the server's authentication, and MLflow decides what it may write.",
+          "Application (default): a writer also needs a credential of the server's authentication, and MLflow decides what it may write. Mesh: besides that, writers need no credential at a listener of its own, <name>-traces:4318, where they may write to any experiment; it is there only while MeshReady is proved. It needs mesh, and a database that several pods can use.",
       })
       .optional(),
   })

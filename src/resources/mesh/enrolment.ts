@@ -16,3 +16,12 @@ export function enrolmentOf(labels: Readonly<Record<string, string>> = {}): Mesh
   if (labels["istio.io/dataplane-mode"] === "ambient") return "ambient";
   return labels["sidecar.istio.io/inject"] === "true" ? "sidecar" : undefined;
 }
+
+/**
+ * By which annotation a pod says that it is in the mesh: istio-cni writes it when a pod in ambient mode has been redirected,
+ * the webhook when it has put a sidecar in. An empty value stands for any.
+ */
+export function enrolmentAnnotation(mesh: ReadonlySet<MeshStep>): { readonly key: string; readonly value: string } {
+  if (mesh.has("sidecar")) return { key: "sidecar.istio.io/status", value: "" };
+  return { key: "ambient.istio.io/redirection", value: "enabled" };
+}

@@ -1,7 +1,13 @@
 import type { MlflowServer } from "../../api/server.ts";
-import type { AuthorizationPolicy, Gateway } from "../../kube/manifests.ts";
+import type { Manifest } from "../../kube/manifests.ts";
 import type { Inputs } from "../inputs.ts";
 import { objectNames } from "../names.ts";
+import { listenerDeployment } from "../traces/deployment.ts";
+import { listenerNetworkPolicy } from "../traces/network-policy.ts";
+import { onlyWriters, writers } from "../traces/policies.ts";
+import { listenerProgram } from "../traces/program.ts";
+import { listenerService } from "../traces/service.ts";
+import { listenerServiceAccount } from "../traces/service-account.ts";
 import { lock, passage } from "./lock.ts";
 import { sidecarPolicy } from "./sidecar-policy.ts";
 import { type MeshStep, meshStepsOf } from "./steps.ts";
@@ -15,20 +21,37 @@ export const meshBuilders = [
   turn("passage", passage),
   turn("lock", lock),
   turn("inbound", sidecarPolicy),
+  turn("writers", onlyWriters),
+  turn("writers", writers),
+  turn("writers", listenerNetworkPolicy),
+  turn("writers", listenerServiceAccount),
+  turn("writers", listenerProgram),
+  turn("writers", listenerService),
+  turn("door", (_, inputs) => listenerDeployment(inputs)),
 ];
 
 /** What is on its way out, of a mode that the spec does not have any more, is left as it is. */
-function turn<T extends Gateway | AuthorizationPolicy>(step: MeshStep, build: (server: MlflowServer) => T) {
-  return ({ server, mesh }: Inputs): T | undefined =>
-    meshStepsOf(server).includes(step) && mesh.has(step) ? build(server) : undefined;
+function turn<T extends Manifest>(step: MeshStep, build: (server: MlflowServer, inputs: Inputs) => T | undefined) {
+  return (inputs: Inputs): T | undefined =>
+    meshStepsOf(inputs.server).includes(step) && inputs.mesh.has(step) ? build(inputs.server, inputs) : undefined;
 }
 
 /** The step that an object of this kind and name is; undefined where it is none of this server's. */
 export function meshStepOf(kind: string, name: string, server: string): MeshStep | undefined {
   if (kind === "Gateway") return name === objectNames.waypoint(server) ? "waypoint" : undefined;
-  if (kind !== "AuthorizationPolicy") return undefined;
-  if (name === objectNames.tracesPolicy(server)) return "traces";
-  if (name === objectNames.sidecarPolicy(server)) return "inbound";
-  if (name === objectNames.fromWaypoint(server)) return "passage";
-  return name === objectNames.lock(server) ? "lock" : undefined;
+  if (kind === "AuthorizationPolicy") return policySteps.find(([of]) => of(server) === name)?.[1];
+  if (name !== objectNames.listener(server)) return undefined;
+  if (kind === "Deployment") return "door";
+  return listenerKinds.includes(kind) ? "writers" : undefined;
 }
+
+const policySteps: readonly (readonly [(server: string) => string, MeshStep])[] = [
+  [objectNames.tracesPolicy, "traces"],
+  [objectNames.fromWaypoint, "passage"],
+  [objectNames.lock, "lock"],
+  [objectNames.sidecarPolicy, "inbound"],
+  [objectNames.writers, "writers"],
+  [objectNames.onlyWriters, "writers"],
+];
+
+const listenerKinds: readonly string[] = ["NetworkPolicy", "ServiceAccount", "ConfigMap", "Service"];

@@ -10,11 +10,24 @@ export const meshSteps = {
   Sidecar: ["sidecar", "inbound"],
 } as const;
 
+/**
+ * The listener for traces, where the mesh's word is enough: first what lets the writers in and nobody else, then the door,
+ * the one thing that is taken back when a proof is lost.
+ */
+const listenerSteps = ["writers", "door"] as const;
+
 export type MeshMode = keyof typeof meshSteps;
 
-export type MeshStep = (typeof meshSteps)[MeshMode][number];
+export type MeshStep = (typeof meshSteps)[MeshMode][number] | (typeof listenerSteps)[number];
 
-/** All steps of the mode that the spec wants; none without a mesh. */
-export function meshStepsOf({ spec }: Pick<MlflowServer, "spec">): readonly MeshStep[] {
-  return spec.mesh === undefined ? [] : meshSteps[spec.mesh.istio.mode];
+/** All steps that the spec wants; none without a mesh. */
+export function meshStepsOf(server: Pick<MlflowServer, "spec">): readonly MeshStep[] {
+  const { mesh } = server.spec;
+  if (mesh === undefined) return [];
+  return [...meshSteps[mesh.istio.mode], ...(hasListener(server) ? listenerSteps : [])];
+}
+
+/** Nobody named means nobody, and then no door at all. */
+export function hasListener({ spec }: Pick<MlflowServer, "spec">): boolean {
+  return spec.mesh !== undefined && spec.traces?.identity === "Mesh" && spec.traces.writers.length > 0;
 }

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationRule } from "../../kube/manifests.ts";
 import { outsideOf } from "../exposure.ts";
-import { principal } from "./principals.ts";
+import { writerPrincipals } from "./principals.ts";
 
 /** Only writers POST traces; all other paths are everybody's. An ALLOW, which refuses what nobody has thought of. */
 export function tracesRules(server: MlflowServer): AuthorizationRule[] {
@@ -11,9 +11,8 @@ export function tracesRules(server: MlflowServer): AuthorizationRule[] {
 
 /** Nobody named means nobody: Istio takes a rule without principals as one for everybody. */
 function writing(server: MlflowServer, prefix: string): AuthorizationRule[] {
-  const writers = server.spec.traces?.writers ?? [];
-  if (writers.length === 0) return [];
-  const principals = writers.map(({ namespace, serviceAccount }) => principal(server, namespace, serviceAccount));
+  const principals = writerPrincipals(server);
+  if (principals.length === 0) return [];
   const roots = prefix === "" ? [""] : ["", prefix];
   const paths = roots.flatMap((root) => [`${root}/v1/traces`, `${root}/v1/traces/*`]);
   return [{ from: [{ source: { principals } }], to: [{ operation: { methods: ["POST"], paths } }] }];

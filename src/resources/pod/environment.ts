@@ -147,7 +147,7 @@ function certificate({ server }: Inputs): V1EnvVar[] {
 }
 
 /** Reserved variables that nothing of ours has set: as they do nothing. */
-function neutral(ours: readonly V1EnvVar[]): V1EnvVar[] {
+export function neutral(ours: readonly V1EnvVar[]): V1EnvVar[] {
   const named = new Set(ours.map((variable) => variable.name));
   return Object.entries(neutralEnvironment)
     .filter(([name]) => !named.has(name))

@@ -8,7 +8,7 @@ import { eventually, steadily } from "../../support/eventually.ts";
 import { installIstioDefinitions, removeIstioDefinitions } from "../../support/istio-definitions.ts";
 import { istiod } from "../../support/istiod.ts";
 import { condition, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
-import { type Modification, server } from "../../support/servers.ts";
+import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
 const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 } };
 const mesh: Modification = {
@@ -226,6 +226,67 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow", mesh));
     await reaches(stage, ["waypoint"]);
     assert.deepEqual(await policies(), []);
+  });
+
+  test("opens a listener for traces last, and shuts it first, whatever else is wrong", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    const istio = istiod(stage.objects);
+    const listening = (...more: readonly Modification[]) =>
+      server("mlflow", onPostgresql, mesh, { "spec.traces.identity": "Mesh" }, ...more);
+    const isOpen = async () =>
+      (await stage.objects.list("Deployment")).some(({ metadata }) => metadata.name === "mlflow-traces");
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(listening());
+    await stage.ready("mlflow", 60);
+    for (const [index, prove] of (await proofs(stage)).entries()) {
+      await reaches(stage, order.slice(0, index + 1));
+      assert.equal(await isOpen(), false);
+      await prove();
+    }
+    for (const policy of ["mlflow-only-writers", "mlflow-writers"]) {
+      await eventually(async () =>
+        assert.match(
+          (await says(stage, "MeshPolicyNotAccepted")).message,
+          new RegExp(`AuthorizationPolicy/${policy} `),
+        ),
+      );
+      assert.equal(await isOpen(), false);
+      await istio.accept(policy);
+    }
+    await says(stage, "MeshEnforced", 60);
+    console.log(
+      JSON.stringify(
+        (await stage.objects.list("Deployment")).map((d) => [d.metadata.name, d.metadata.generation, d.status]),
+      ),
+    );
+    assert.equal(await isOpen(), true);
+    const quiet = await stage.mark();
+    await steadily(() => {}, 1);
+    assert.deepEqual(await stage.calls(quiet), []);
+
+    // A Secret that is missing keeps everything else from being written.
+    await stage.objects.remove("Secret", "database");
+    await stage.stalled("SecretNotFound", "mlflow", 60);
+    assert.equal(await isOpen(), true);
+    await istio.accept("mlflow-lock", { reason: "UnsupportedValue" });
+    await eventually(async () => assert.equal(await isOpen(), false));
+    await stage.stop();
+    await stage.objects.create("Secret", databaseSecret);
+    await istio.accept("mlflow-lock");
+    await stage.start();
+    await says(stage, "MeshEnforced", 60);
+    assert.equal(await isOpen(), true);
+
+    const began = await stage.mark();
+    await stage.apply(listening({ "spec.traces.identity": "Application" }));
+    await eventually(async () => {
+      const names = (await stage.objects.list("AuthorizationPolicy")).map(({ metadata }) => metadata.name).sort();
+      assert.deepEqual(names, ["mlflow-from-waypoint", "mlflow-lock", "mlflow-traces"]);
+    });
+    const deleted = (await stage.writes(began)).flatMap(({ verb, uri }) => (verb === "delete" ? [uri] : []));
+    assert.match(deleted[0] ?? "", /deployments\/mlflow-traces/);
+    await says(stage, "MeshEnforced");
   });
 
   test("names writers and no mesh, and says what guards traces then", async (context) => {

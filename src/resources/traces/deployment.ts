@@ -1,0 +1,110 @@
+import type { V1Container } from "@kubernetes/client-node";
+import { defaults } from "../../api/defaults.ts";
+import type { Deployment } from "../../kube/manifests.ts";
+import { annotation, label } from "../../kube/names.ts";
+import { authenticationOf } from "../authentication/index.ts";
+import type { Inputs } from "../inputs.ts";
+import { inputsHash } from "../inputs-hash.ts";
+import { enrolmentAnnotation, enrolmentLabels } from "../mesh/enrolment.ts";
+import { labels, ownedMetadata, podSelector } from "../metadata.ts";
+import { objectNames, tracesPort } from "../names.ts";
+import { computeResources } from "../pod/compute-resources.ts";
+import { backendStoreUri, neutral } from "../pod/environment.ts";
+import { imageOf } from "../pod/image.ts";
+import type { Mounted } from "../pod/mounted.ts";
+import { podSpec } from "../pod/pod-spec.ts";
+import { containerSecurityContext } from "../pod/security.ts";
+import { literal } from "../pod/variable.ts";
+import { databaseAuthorities, temporary, temporaryPath } from "../pod/volumes.ts";
+
+const programPath = "/etc/mlflow/traces";
+const enrolmentPath = "/etc/mlflow/mesh";
+
+/**
+ * MLflow's intake of traces alone, for writers that have no credential: as the mesh lets nobody else come, it asks for none.
+ * A pod answers only when the annotation of those that take it into the mesh is there.
+ */
+export function listenerDeployment(inputs: Inputs): Deployment {
+  const { server, mesh } = inputs;
+  const { pod, replicas, hibernate, version } = server.spec;
+  const name = objectNames.listener(server.metadata.name);
+  const mounted = [
+    temporary(inputs),
+    program(name),
+    enrolment(inputs),
+    // Not those of users: no user is looked for here.
+    ...databaseAuthorities(inputs, { ...authenticationOf(inputs), users: undefined }),
+  ];
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: ownedMetadata(server, name, "traces"),
+    spec: {
+      replicas: hibernate === true ? 0 : replicas,
+      selector: { matchLabels: podSelector(server, "traces") },
+      revisionHistoryLimit: 3,
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      template: {
+        metadata: {
+          labels: { ...pod?.labels, ...labels(server, "traces"), [label.version]: version, ...enrolmentLabels(mesh) },
+          annotations: { ...pod?.annotations, [annotation.inputs]: inputsHash(inputs) },
+        },
+        spec: {
+          ...podSpec(inputs, { together: [{ container: container(inputs), mounted }] }),
+          serviceAccountName: name,
+          terminationGracePeriodSeconds: 10,
+        },
+      },
+    },
+  };
+}
+
+function container(inputs: Inputs): V1Container {
+  const { image, pod } = inputs.server.spec;
+  const ours = [
+    literal("PYTHONPATH", programPath),
+    // By this name MLflow's own server hands it to its workers.
+    { ...backendStoreUri(inputs), name: "_MLFLOW_SERVER_FILE_STORE" },
+    literal("MLFLOW_LOGGING_LEVEL", inputs.server.spec.server?.logLevel ?? "INFO"),
+    literal("HOME", temporaryPath),
+    literal("TMPDIR", temporaryPath),
+    literal("MESH_ENROLMENT_FILE", `${enrolmentPath}/annotation`),
+    literal("MESH_ENROLMENT", enrolmentAnnotation(inputs.mesh).value),
+  ];
+  const probe = (path: string) => ({ httpGet: { path, port: "http", scheme: "HTTP" }, timeoutSeconds: 5 });
+  return {
+    name: "traces",
+    image: imageOf(inputs),
+    imagePullPolicy: image?.pullPolicy ?? "IfNotPresent",
+    command: ["python", "-m", "uvicorn"],
+    args: ["--factory", "mlflow_traces:create_app", "--host=0.0.0.0", `--port=${tracesPort}`, "--no-server-header"],
+    workingDir: "/",
+    env: [...ours, ...neutral(ours)],
+    ports: [{ name: "http", containerPort: tracesPort, protocol: "TCP" }],
+    resources: computeResources(defaults.requests, pod?.resources),
+    startupProbe: { ...probe("/health"), periodSeconds: 2, failureThreshold: 150 },
+    readinessProbe: { ...probe("/ready"), periodSeconds: 5, failureThreshold: 1 },
+    livenessProbe: { ...probe("/health"), periodSeconds: 10, failureThreshold: 6 },
+    lifecycle: { preStop: { sleep: { seconds: 5 } } },
+    securityContext: containerSecurityContext,
+  };
+}
+
+function program(name: string): Mounted {
+  return {
+    volume: { name: "program", configMap: { name, defaultMode: 0o444 } },
+    mounts: [{ name: "program", mountPath: programPath, readOnly: true }],
+  };
+}
+
+/** The kubelet writes it anew when the annotation changes; as a variable it would stay as it was at the start. */
+function enrolment({ mesh }: Inputs): Mounted {
+  const fieldPath = `metadata.annotations['${enrolmentAnnotation(mesh).key}']`;
+  return {
+    volume: {
+      name: "mesh",
+      downwardAPI: { items: [{ path: "annotation", fieldRef: { apiVersion: "v1", fieldPath } }], defaultMode: 0o444 },
+    },
+    mounts: [{ name: "mesh", mountPath: enrolmentPath, readOnly: true }],
+  };
+}

@@ -1,0 +1,28 @@
+import type { MlflowServer } from "../../api/server.ts";
+import type { NetworkPolicy } from "../../kube/manifests.ts";
+import { ownedMetadata, podSelector } from "../metadata.ts";
+import { objectNames, tracesPort } from "../names.ts";
+import { ambientProbes, hbonePort } from "../network-policy.ts";
+
+/** The listener is reached from the writers' namespaces; which of their workloads may come is the mesh's to say. */
+export function listenerNetworkPolicy(server: MlflowServer): NetworkPolicy | undefined {
+  const { traces, mesh, networkPolicy } = server.spec;
+  if (networkPolicy?.enabled === false) return undefined;
+  const isSidecar = mesh?.istio.mode === "Sidecar";
+  const tcp = (port: number) => [{ port, protocol: "TCP" }];
+  const namespaces = [...new Set(traces?.writers.map(({ namespace }) => namespace))].sort();
+  const from = namespaces.map((namespace) => ({
+    namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
+  }));
+  const probes = { ports: tcp(tracesPort), from: [{ ipBlock: { cidr: ambientProbes } }] };
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: ownedMetadata(server, objectNames.listener(server.metadata.name), "traces"),
+    spec: {
+      podSelector: { matchLabels: podSelector(server, "traces") },
+      policyTypes: ["Ingress"],
+      ingress: [{ ports: tcp(isSidecar ? tracesPort : hbonePort), from }, ...(isSidecar ? [] : [probes])],
+    },
+  };
+}

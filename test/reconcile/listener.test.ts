@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { AuthorizationPolicy, Owned } from "../../src/kube/manifests.ts";
+import { meshOf } from "../../src/reconcile/mesh.ts";
+import type { MeshView } from "../../src/reconcile/mesh-view.ts";
+import { shutting } from "../../src/reconcile/plan.ts";
+import { type MeshMode, meshSteps, meshStepsOf } from "../../src/resources/mesh/steps.ts";
+import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";
+import { acceptedPolicy, enrolledPod, takenUp, waypointDeployment } from "../support/istio.ts";
+
+const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
+const listening = (mode: MeshMode, more: Partial<MlflowServer["spec"]> = {}) =>
+  server({
+    backendStore: { postgresql },
+    traces: { writers, identity: "Mesh" },
+    mesh: { istio: { mode } },
+    ...more,
+  });
+const annotations = {
+  Ambient: { "ambient.istio.io/redirection": "enabled" },
+  Sidecar: { "sidecar.istio.io/status": "{}" },
+};
+
+/** The world of a server that has taken these steps, all taken up by Istio, with a listener that answers. */
+function world(of: MlflowServer, mode: MeshMode, steps = meshStepsOf(of)): Owned[] {
+  const objects = all({ ...inputs(of), mesh: new Set(steps) }).map(takenUp);
+  return [...objects.map(answering), enrolledPod(annotations[mode])];
+}
+
+function answering(object: Owned): Owned {
+  return object.kind === "Deployment" ? { ...object, status: { availableReplicas: 1 } } : object;
+}
+
+const view = (of: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView => ({
+  server: of,
+  owned,
+  foreign: [waypointDeployment()],
+  neighbours: [],
+  isAvailable: true,
+  ...more,
+});
+const isOpen = (...args: Parameters<typeof view>) => meshOf(view(...args)).steps.has("door");
+
+for (const mode of ["Ambient", "Sidecar"] as const) {
+  describe(`the listener for traces in mode ${mode}`, () => {
+    const of = listening(mode);
+    const whole = world(of, mode);
+
+    test("opens last, when all that keeps others out is proved", () => {
+      const main = meshSteps[mode];
+      assert.ok(!isOpen(of, world(of, mode, main)));
+      assert.ok(meshOf(view(of, world(of, mode, main))).steps.has("writers"));
+      assert.ok(isOpen(of, world(of, mode, [...main, "writers"])));
+      const { finding } = meshOf(view(of, whole));
+      assert.equal(finding?.status, "True", finding?.message ?? "");
+      assert.match(finding?.message ?? "", /by their identity alone at http:\/\/demo-traces\.team-a:4318\/v1\/traces/);
+    });
+
+    test("shuts when anything of it is lost, and says what", () => {
+      const proofs = whole.filter(({ kind }) => kind === "AuthorizationPolicy" || kind === "Gateway");
+      assert.ok(proofs.length >= 3);
+      for (const lost of proofs) {
+        const left = whole.filter((object) => object !== lost);
+        assert.ok(!isOpen(of, left), lost.metadata.name);
+        assert.equal(meshOf(view(of, left)).finding?.status, "False");
+      }
+      const outside = [...whole.filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
+      assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
+      assert.ok(!isOpen(of, whole, { isAvailable: false }), "no Istio");
+      assert.ok(!isOpen(of, whole, { neighbours: undefined }), "the namespace has not been looked at");
+      if (mode === "Ambient") assert.ok(!isOpen(of, whole, { foreign: [waypointDeployment(0)] }), "no waypoint");
+    });
+
+    test("stays open while its pods start", () => {
+      const starting = whole.map((object) =>
+        object.kind === "Deployment" && object.metadata.name === "demo-traces" ? { ...object, status: {} } : object,
+      );
+      assert.ok(isOpen(of, starting));
+      assert.match(meshOf(view(of, starting)).finding?.message ?? "", /listener for traces has no pod/);
+    });
+
+    test("nobody named means that there is none", () => {
+      const nobody = listening(mode, { traces: { writers: [], identity: "Mesh" } });
+      const { steps, finding } = meshOf(view(nobody, world(nobody, mode)));
+      assert.ok(!steps.has("writers") && !steps.has("door"));
+      assert.equal(finding?.status, "True");
+    });
+
+    test("goes before what keeps others out of it, which waits for its pods", () => {
+      const without = listening(mode, { traces: { writers, identity: "Application" } });
+      const lingering = pod("traces", {}, {});
+      assert.ok(meshOf(view(without, whole)).steps.has("writers"));
+      assert.ok(!isOpen(without, whole));
+      const closed = whole.filter(({ kind, metadata }) => kind !== "Deployment" || metadata.name !== "demo-traces");
+      assert.ok(meshOf(view(without, [...closed, lingering])).steps.has("writers"));
+      assert.ok(!meshOf(view(without, closed)).steps.has("writers"));
+      const plain = listening(mode, { traces: undefined, mesh: undefined } as Partial<MlflowServer["spec"]>);
+      assert.ok(meshOf(view(plain, whole)).steps.has("writers"));
+      assert.ok(!isOpen(plain, whole));
+    });
+  });
+}
+
+test("the door of a listener is shut whatever else is wrong: it waits for no migration and no Secret", () => {
+  const of = listening("Ambient");
+  const whole = world(of, "Ambient").map(
+    (object): Owned => ({ ...object, metadata: { ...object.metadata, uid: `uid-of-${object.metadata.name}` } }),
+  );
+  const facts = (steps: ReturnType<typeof meshOf>["steps"]) => {
+    const wanted = { ...inputs(of), mesh: steps };
+    const { installation, references } = wanted;
+    const more = { isOverruled: () => false, now: new Date(0), foreign: [], granted: [] };
+    return { server: of, owned: whole, inputs: wanted, installation, references, ...more };
+  };
+  assert.deepEqual(shutting(facts(new Set(meshStepsOf(of)))), []);
+  const lost = whole.filter(({ metadata }) => metadata.name !== "demo-only-writers");
+  const [step, ...others] = shutting(facts(meshOf(view(of, lost)).steps));
+  assert.deepEqual(others, []);
+  assert.ok(step?.do === "delete");
+  assert.deepEqual([step.live.kind, step.live.metadata.name], ["Deployment", "demo-traces"]);
+});
+
+test("ztunnel has dropped a part of what keeps others out: the door is shut", () => {
+  const of = listening("Ambient");
+  const dropped = world(of, "Ambient").map((object) =>
+    object.metadata.name === "demo-only-writers"
+      ? acceptedPolicy(object as AuthorizationPolicy, { reason: "UnsupportedValue" })
+      : object,
+  );
+  assert.ok(!isOpen(of, dropped));
+});
