@@ -232,6 +232,11 @@ export const reasons = {
     meaning: "Another Service leads to the server's pods; the lock cuts off who comes by it.",
     remedy: "Delete it, or change its selector.",
   },
+  MeshNotEnforced: {
+    meaning: "The operator is no writer of traces, and got an answer where the mesh should have refused it.",
+    remedy:
+      "Read the message: check that ztunnel or the sidecars enforce policies, and that the operator does not use its node's network.",
+  },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",
     remedy: "Remove the key from the Secret or ConfigMap.",

@@ -5,11 +5,13 @@ import type { WorkspaceState } from "../reconcile/workspace/reconcile-workspace.
 import { summaryOf, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
+import { type ProbeTiming, prober } from "./prober.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
 export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "instance" | "onEventLost" | "onOverruled"> {
   /** How the workspaces of a server are, as far as is known. */
   readonly summaries?: (server: MlflowServer) => WorkspaceSummary | undefined;
+  readonly probeTiming?: ProbeTiming;
 }
 
 /** The cluster as its watches and one API client see it. */
@@ -31,12 +33,16 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
 export function clusterConnection(options: ClusterOptions): ClusterConnection {
   const cache = caches(options);
   const writes = writer({ ...options, caches: cache });
-  const { synced, states, stop } = cache;
+  const probes = prober(options.onServer, options.probeTiming);
+  const { synced, states } = cache;
   const { consenting, accesses, grantedIn } = cache.workspaces;
   return {
     synced,
     states,
-    stop,
+    stop: () => {
+      probes.stop();
+      cache.stop();
+    },
     workspaces: {
       ...writes,
       namespace: consenting.get,
@@ -53,6 +59,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
     pass: async (key, run) => {
       const secrets = new Set<string>();
       const configMaps = new Set<string>();
+      let isProbed = false;
       const outcome = await run({
         ...writes,
         server: cache.server,
@@ -62,6 +69,10 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         workspaces: (server) => options.summaries?.(server),
         knows: cache.knows,
         neighbours: cache.neighbours,
+        breaches: (doors) => {
+          isProbed = true;
+          return probes.breaches(key, doors);
+        },
         secret: (namespace, name) => {
           secrets.add(keyText({ namespace, name }));
           return cache.secrets.read(namespace, name, key);
@@ -73,6 +84,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       });
       cache.secrets.keepOnly(key, secrets);
       cache.configMaps.keepOnly(key, configMaps);
+      if (!isProbed) probes.forget(key);
       return outcome;
     },
   };

@@ -2,6 +2,7 @@ import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import type { Door } from "./door.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** Something a person should know, told once when it happens (events.k8s.io/v1). */
@@ -43,6 +44,12 @@ export interface Cluster {
 
   /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
   neighbours(namespace: string): readonly Neighbour[] | undefined;
+
+  /**
+   * What was answered, in words, when the operator last asked at these doors of the server for what must be refused;
+   * undefined until it has. It goes on asking while passes want to know, and the server gets a pass when that changes.
+   */
+  breaches(doors: readonly Door[]): readonly string[] | undefined;
 
   /** The content of a Secret that a spec names, or undefined where there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined>;

@@ -16,6 +16,8 @@ export interface MeshView {
   readonly neighbours: readonly Neighbour[] | undefined;
   /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
   readonly isAvailable: boolean;
+  /** What was answered that should have been refused, when all else was proved; undefined until it is known. */
+  readonly breaches: () => readonly string[] | undefined;
 }
 
 /** Whether a step has been taken; not whether it has had its effect. */

@@ -2,6 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
 import { listenerUrl } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
+import { breachProblem } from "./mesh-breach.ts";
 import { hasAmbientPod, isListenerPod } from "./mesh-enrolment.ts";
 import { neighbourProblem } from "./mesh-neighbours.ts";
 import { meshProblem } from "./mesh-proofs.ts";
@@ -24,6 +25,7 @@ export function meshOf(view: MeshView): Mesh {
   if (!hasListener(view.server) || isLeaving(view)) return isLingering(view) ? withSteps(way, "writers") : way;
   const problem = way.finding?.status === "True" ? meshProblem("writers", view) : way.finding;
   if (problem !== undefined) return { ...withSteps(way, "writers"), finding: { status: "False", ...problem } };
+  if (listenerOf(view) === undefined && view.breaches() === undefined) return withSteps(way, "writers");
   const open = withSteps(way, "writers", "door");
   const unanswered = meshProblem("door", view);
   return unanswered === undefined ? open : { ...open, finding: { status: "False", ...unanswered } };
@@ -54,7 +56,7 @@ function wayOf(view: MeshView): Mesh {
   if (!isAvailable) return { steps: new Set(), finding: { status: "False", ...missing[mode] } };
   const problems = meshSteps[mode].map((step) => meshProblem(step, view));
   const unproved = problems.findIndex((problem) => problem !== undefined);
-  const problem = problems.find((found) => found !== undefined) ?? neighbourProblem(view);
+  const problem = problems.find((found) => found !== undefined) ?? neighbourProblem(view) ?? breachProblem(view);
   const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
   if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server, mode) } };
   return { steps, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };

@@ -8,6 +8,7 @@ import { dataKeys, objectNames } from "../resources/names.ts";
 import { referencesOf } from "../resources/references.ts";
 import { workspacesOf } from "../resources/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
+import { doorsOf } from "./door.ts";
 import type { Facts } from "./facts.ts";
 import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
@@ -28,7 +29,8 @@ export async function observe(
   const isAvailable =
     cluster.knows("AuthorizationPolicy", namespace) && (isSidecar || cluster.knows("Gateway", namespace));
   const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
-  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable });
+  const breaches = () => cluster.breaches(doorsOf(server, owned));
+  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, breaches });
   const references = await read(cluster, server, namespace);
   const inputs: Inputs = {
     server,

@@ -38,6 +38,7 @@ const view = (of: MlflowServer, owned: readonly Owned[], more: Partial<MeshView>
   foreign: [waypointDeployment()],
   neighbours: [],
   isAvailable: true,
+  breaches: () => [],
   ...more,
 });
 const isOpen = (...args: Parameters<typeof view>) => meshOf(view(...args)).steps.has("door");
@@ -69,7 +70,17 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
       assert.ok(!isOpen(of, whole, { isAvailable: false }), "no Istio");
       assert.ok(!isOpen(of, whole, { neighbours: undefined }), "the namespace has not been looked at");
+      assert.ok(!isOpen(of, whole, { breaches: () => ["pod x answered"] }), "the operator got through");
       if (mode === "Ambient") assert.ok(!isOpen(of, whole, { foreign: [waypointDeployment(0)] }), "no waypoint");
+    });
+
+    test("does not open before the operator has knocked, and stays open when another one comes that has not", () => {
+      const unknown = { breaches: () => undefined };
+      const shut = world(of, mode, [...meshSteps[mode], "writers"]);
+      assert.ok(!isOpen(of, shut, unknown));
+      const ready = { type: "MeshReady", status: "True", reason: "MeshEnforced", message: "", lastTransitionTime: "" };
+      assert.ok(!isOpen({ ...of, status: { conditions: [ready] } } as MlflowServer, shut, unknown));
+      assert.ok(isOpen(of, whole, unknown));
     });
 
     test("stays open while its pods start", () => {

@@ -27,6 +27,7 @@ const view = (owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView =
   foreign: [waypointDeployment()],
   neighbours: [],
   isAvailable: true,
+  breaches: () => [],
   ...more,
 });
 const mesh = (...args: Parameters<typeof view>) => meshOf(view(...args));
@@ -320,6 +321,12 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       "OtherServiceInTheWay",
       [everything, { neighbours: [service({ "mlflow-operator.dev/server": "demo" })] }],
     ],
+    [
+      "the operator got an answer, whatever all conditions say",
+      "MeshNotEnforced",
+      [everything, { breaches: () => ["pod demo-1 (10.0.0.1:5000) answered POST /v1/traces with 401"] }],
+    ],
+    ["the operator has not knocked yet", "MeshProgressing", [everything, { breaches: () => undefined }]],
     ["the namespace has not been looked at", "MeshProgressing", [everything, { neighbours: undefined }]],
   ];
   for (const [title, expected, args] of cases) {

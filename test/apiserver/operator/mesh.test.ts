@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, describe, type TestContext, test } from "node:test";
 import type { ListWatchTiming } from "../../../src/client/timing.ts";
 import { defaultTiming } from "../../../src/client/timing.ts";
@@ -226,6 +227,31 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow", mesh));
     await reaches(stage, ["waypoint"]);
     assert.deepEqual(await policies(), []);
+  });
+
+  test("believes no status where the operator gets an answer that the mesh should have refused", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    await enforced(stage);
+    let [status, text] = [401, "Unauthorized"];
+    const mlflow = createServer((_, response) => void response.writeHead(status).end(text));
+    // An address of its own, since pods answer at port 5000.
+    const podIP = "127.83.0.1";
+    await new Promise<void>((resolve) => mlflow.listen(5000, podIP, resolve));
+    context.after(() => mlflow.close());
+    const [pod] = (await stage.objects.list("Pod")).filter(({ status: is }) => is?.phase === "Running");
+    await stage.objects.patch(
+      "Pod",
+      pod?.metadata.name ?? "",
+      { status: { podIP, podIPs: [{ ip: podIP }] } },
+      "/status",
+    );
+    const { message } = await says(stage, "MeshNotEnforced");
+    assert.match(message, /pod mlflow-\S+ \(127\.83\.0\.1:5000\) answered POST \/v1\/traces with 401 \(and 1 more\)/);
+    assert.deepEqual(await taken(stage), order, "what is there stays");
+    await stage.ready();
+    [status, text] = [403, "RBAC: access denied"];
+    await says(stage, "MeshEnforced");
   });
 
   test("opens a listener for traces last, and shuts it first, whatever else is wrong", async (context) => {

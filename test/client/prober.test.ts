@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
+import { type TestContext, test } from "node:test";
+import { prober } from "../../src/client/prober.ts";
+import type { Door } from "../../src/reconcile/door.ts";
+import { freePort } from "../control-plane/free-port.ts";
+import { eventually, steadily } from "../support/eventually.ts";
+
+const key = { namespace: "team-a", name: "demo" };
+const timing = { refusedSeconds: 0.1, answeredSeconds: 0.05, timeoutSeconds: 0.5 };
+
+function setUp(context: TestContext) {
+  const told: string[] = [];
+  const probes = prober(({ name }) => told.push(name), timing);
+  context.after(() => probes.stop());
+  return { told, probes };
+}
+
+async function doorOf(context: TestContext, server: Server | TcpServer): Promise<Door> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  context.after(() => server.close());
+  return { what: "pod demo-1", host: "127.0.0.1", port: (server.address() as AddressInfo).port };
+}
+
+const answering = (status: number, text: string, requests: string[] = []) =>
+  createServer(({ method, url, headers }, response) => {
+    requests.push(`${method} ${url} ${Object.keys(headers).sort()}`);
+    response.writeHead(status).end(text);
+  });
+
+const envoy = answering(403, "RBAC: access denied");
+
+test("the refusal of the mesh is one, and so is no answer at all", async (context) => {
+  const { probes } = setUp(context);
+  const closing = createTcpServer((socket) => socket.destroy());
+  const silent = createTcpServer(() => {});
+  const nobody = { what: "pod demo-2", host: "127.0.0.1", port: await freePort() };
+  const unknown = { what: "Service/demo", host: "demo.team-a.svc.invalid", port: 5000 };
+  const doors = [await doorOf(context, envoy), await doorOf(context, closing), await doorOf(context, silent)];
+  const all = [...doors, nobody, unknown];
+  assert.equal(probes.breaches(key, all), undefined, "nothing is known yet");
+  await eventually(() => assert.deepEqual(probes.breaches(key, all), []), 20);
+});
+
+for (const [status, text] of [
+  [401, ""],
+  [200, "OK"],
+  [302, ""],
+  [422, "missing x-mlflow-experiment-id"],
+  [403, "Permission denied"],
+  [503, "this pod is not in the mesh"],
+] as const) {
+  test(`an answer ${status} ${JSON.stringify(text)} came from behind the mesh`, async (context) => {
+    const { probes } = setUp(context);
+    const requests: string[] = [];
+    const door = await doorOf(context, answering(status, text, requests));
+    await eventually(() => {
+      const found = probes.breaches(key, [door]);
+      assert.equal(found?.length, 2);
+      assert.match(found[0] ?? "", new RegExp(`pod demo-1 .* answered POST /v1/traces with ${status}`));
+      assert.match(found[1] ?? "", /POST \/v1%2ftraces/);
+    });
+    assert.ok(requests.includes("POST /v1%2ftraces connection,content-length,host,user-agent"), `${requests}`);
+  });
+}
+
+test("it goes on knocking, and tells what has changed, once", async (context) => {
+  const { probes, told } = setUp(context);
+  let status = 403;
+  const requests: string[] = [];
+  const server = createServer((_, response) => {
+    requests.push("one");
+    response.writeHead(status).end("RBAC: access denied");
+  });
+  const doors = [await doorOf(context, server)];
+  probes.breaches(key, doors);
+  await eventually(() => assert.equal(told.length, 1));
+  await steadily(() => assert.equal(told.length, 1), 0.5);
+  assert.ok(requests.length >= 4, `${requests.length}`);
+  status = 401;
+  await eventually(() => assert.equal(told.length, 2));
+  assert.equal(probes.breaches(key, doors)?.length, 2);
+  status = 403;
+  await eventually(() => assert.equal(told.length, 3));
+  assert.deepEqual(probes.breaches(key, doors), []);
+});
+
+test("nobody is asked any more of a server that is forgotten", async (context) => {
+  const { probes } = setUp(context);
+  const requests: string[] = [];
+  const doors = [await doorOf(context, answering(401, "", requests))];
+  probes.breaches(key, doors);
+  await eventually(() => assert.equal(probes.breaches(key, doors)?.length, 2));
+  probes.forget(key);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const sofar = requests.length;
+  await steadily(() => assert.equal(requests.length, sofar), 0.5);
+  assert.equal(probes.breaches(key, doors), undefined, "what was found is not kept");
+});
