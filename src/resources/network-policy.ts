@@ -7,13 +7,13 @@ import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port, proxyPort } from "./names.ts";
 
 /** HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled; nothing else listens there. */
-const hbonePort = 15_008;
+export const hbonePort = 15_008;
 
 /** Where a sidecar gets its configuration and certificate from istiod. */
 const istiodPort = 15_012;
 
 /** From where Istio's ambient mesh lets the kubelet's probes come. */
-const ambientProbes = "169.254.7.127/32";
+export const ambientProbes = "169.254.7.127/32";
 
 /** The pods of a server, those of its migration too, are reached at the door and at no other port. */
 export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
