@@ -9,6 +9,8 @@ export function chosenCollector(server: MlflowServer, choices: CollectorChoices)
   const [writer] = server.spec.traces?.writers ?? [];
   const namespace = choices.collector?.namespace ?? writer?.namespace ?? server.metadata.namespace ?? "default";
   const name = choices.collector?.name ?? writer?.serviceAccount ?? "otel-collector";
+  if (!/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name))
+    throw new Error(`${name} cannot be the name of a Service: name the collector by --collector <namespace>/<name>`);
   const credential = collectorCredential(server, choices.clusterDomain);
   const secretName = choices.secret ?? `${name}-mlflow`;
   const workspace = workspaceFor(server, choices.workspace);

@@ -1,12 +1,11 @@
-import type { MlflowServer } from "../api/server.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { chosenCollector } from "./chosen-collector.ts";
+import { chosenServer } from "./chosen-server.ts";
 import type { Collector } from "./collector.ts";
 import { type CollectorChoices, collectorChoices } from "./collector-choices.ts";
 import { collectorConfig } from "./collector-config.ts";
 import { collectorManifests, yamlOf } from "./collector-manifests.ts";
 import { collectorNotes, configurationNotes } from "./collector-notes.ts";
-import { documentsOf } from "./documents.ts";
 import type { Streams } from "./streams.ts";
 
 export const otelConfigHelp = `mlflow-operator otel-config <server> -n <namespace> --kubeconfig <path> --experiment <id> [options]
@@ -45,7 +44,7 @@ export async function otelConfig(args: readonly string[], streams: Streams, vers
   }
   let collector: Collector;
   try {
-    const server = await serverOf(choices, streams, version);
+    const server = await chosenServer(choices, streams, version);
     if (server === undefined) return 1;
     collector = chosenCollector(server, choices);
   } catch (error) {
@@ -75,22 +74,4 @@ function manifestsText(collector: Collector): string {
 
 function commented(lines: readonly string[]): string {
   return lines.map((line) => `# ${line}\n`).join("");
-}
-
-/** Undefined where the reason has been reported. */
-async function serverOf(
-  { name, namespace, file, kubeconfig }: CollectorChoices,
-  streams: Streams,
-  version: string,
-): Promise<MlflowServer | undefined> {
-  if (kubeconfig !== undefined) {
-    const { liveServer } = await import("./live-server.ts");
-    return liveServer(kubeconfig, namespace ?? "", name ?? "", version);
-  }
-  const { servers, found, isFlawed } = await documentsOf([file ?? ""], streams, namespace);
-  const [server, ...others] = name === undefined ? servers : servers.filter(({ metadata }) => metadata.name === name);
-  if (others.length > 0) throw new Error(`there are ${others.length + 1} MlflowServers in ${file}: name one`);
-  if (server === undefined && !(isFlawed && found > 0))
-    throw new Error(`no MlflowServer${name === undefined ? "" : ` ${name}`} in ${file}`);
-  return server;
 }
