@@ -251,6 +251,19 @@ describe("mlflow-operator otel-config --manifests", () => {
     assert.equal(await behind({ audience: "mlflow" }), "mlflow");
   });
 
+  test("its pods are in the mesh of the server, and its NetworkPolicy lets the mesh through", async () => {
+    const inMesh = async (mode: string) => {
+      const traces = { writers: [{ namespace: "ml", serviceAccount: "otel-collector" }] };
+      const all = await objects({ authentication: { basic: {} }, traces, mesh: { istio: { mode } } });
+      const labels = at(of("Deployment", all), "spec", "template", "metadata", "labels");
+      return [labels, JSON.stringify(of("NetworkPolicy", all)).includes("15008")];
+    };
+    const own = { "app.kubernetes.io/name": "otel-collector" };
+    assert.deepEqual(await inMesh("Ambient"), [{ ...own, "istio.io/dataplane-mode": "ambient" }, true]);
+    const [labels, letsHboneIn] = await inMesh("Sidecar");
+    assert.deepEqual([at(labels, "sidecar.istio.io/inject"), letsHboneIn], ["true", false]);
+  });
+
   test("another configuration is another pod", async () => {
     const hash = async (...args: readonly string[]) => {
       const deployment = of("Deployment", await objects({ authentication: { basic: {} } }, args));
