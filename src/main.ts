@@ -8,6 +8,7 @@ const help = `mlflow-operator ${version}: runs secured MLflow tracking servers o
   mlflow-operator render -f <file>   print what the operator would apply, without a cluster
   mlflow-operator access -n <ns>     tell who has which role in a workspace, and through which grant
   mlflow-operator who-can <verb> <resource> -n <ns>
+  mlflow-operator otel-config <server> print a configuration of the OpenTelemetry Collector for the server's traces
   mlflow-operator version
 
 ${settingsHelp}`;
@@ -26,6 +27,11 @@ switch (command) {
   case "who-can": {
     const { access } = await import("./cli/access.ts");
     process.exitCode = await access(command, args, await streams(), version, new Date());
+    break;
+  }
+  case "otel-config": {
+    const { otelConfig } = await import("./cli/otel-config.ts");
+    process.exitCode = await otelConfig(args, await streams(), version);
     break;
   }
   case "version":

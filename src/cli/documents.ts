@@ -18,8 +18,15 @@ export interface Documents {
   readonly isFlawed: boolean;
 }
 
-/** Reads the documents of files (- is standard input); what is wrong with them goes to stderr. Other kinds are passed over. */
-export async function documentsOf(files: readonly string[], streams: Streams): Promise<Documents> {
+/**
+ * Reads the documents of files (- is standard input); what is wrong with them goes to stderr. Other kinds are passed over. What
+ * names no namespace is in `namespace`.
+ */
+export async function documentsOf(
+  files: readonly string[],
+  streams: Streams,
+  namespace = "default",
+): Promise<Documents> {
   const servers: MlflowServer[] = [];
   const accesses: MlflowWorkspaceAccess[] = [];
   const namespaces: Namespace[] = [];
@@ -39,13 +46,13 @@ export async function documentsOf(files: readonly string[], streams: Streams): P
         if (kind === "MlflowServer") {
           found += 1;
           const result = validate(document);
-          if ("server" in result) servers.push(placed(result.server));
+          if ("server" in result) servers.push(placed(result.server, namespace));
           else refused(file, document, kind, result.problems);
         }
         if (kind === "MlflowWorkspaceAccess") {
           found += 1;
           const result = validateAccess(document);
-          if ("access" in result) accesses.push(placed(result.access));
+          if ("access" in result) accesses.push(placed(result.access, namespace));
           else refused(file, document, kind, result.problems);
         }
       }
@@ -63,8 +70,8 @@ function itemsOf(document: unknown): readonly unknown[] {
   return "items" in document && Array.isArray(document.items) ? document.items : [];
 }
 
-function placed<T extends MlflowServer | MlflowWorkspaceAccess>(object: T): T {
-  return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? "default" } };
+function placed<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, namespace: string): T {
+  return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } };
 }
 
 function kindOf(document: unknown): string | undefined {

@@ -14,6 +14,7 @@ import { places } from "../cluster/places.ts";
 import { objects } from "../support/objects.ts";
 import { freshNamespace } from "../support/scene.ts";
 import { clientPod } from "./client-pod.ts";
+import { assertStored, startCollector } from "./collector.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 import { proxyScene } from "./proxy-scene.ts";
@@ -87,7 +88,16 @@ test("namespaces as workspaces, by the callers' own tokens", {
     const mlflow = await scene.asNobody(name);
     const headers = { authorization: `Bearer ${token}`, "x-mlflow-workspace": workspace };
     const body = { name: `tried-${Math.random()}` };
-    return (await mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body })).status;
+    return mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body });
+  };
+  /** A collector in the team's namespace, whose only credential is its projected token. */
+  const collectorWrites = async () => {
+    const { body } = await created(team);
+    const [, experiment = ""] = /"experiment_id": *"(\d+)"/.exec(body) ?? [];
+    const args = ["--workspace", team];
+    const collector = await startCollector(scene, name, { namespace: team, experiment, args });
+    const reader = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
+    await assertStored(await scene.asNobody(name), await collector.send(), reader);
   };
   const ownerOf = async (run: string) => {
     const mlflow = await scene.asNobody(name);
@@ -121,8 +131,8 @@ test("namespaces as workspaces, by the callers' own tokens", {
 
   await context.test("nobody gets into a workspace in which no RoleBinding names them", async () => {
     assert.equal((await search(team)).status, 200);
-    assert.equal(await created(team), 200);
-    assert.equal(await created(other), 403);
+    assert.equal((await created(team)).status, 200);
+    assert.equal((await created(other)).status, 403);
     // What one may not see is left out of a list.
     assert.deepEqual(JSON.parse((await search(other)).body), {});
     assert.equal((await search(namespace)).status, 404, "the server's own namespace is none, unless it consents");
@@ -133,6 +143,8 @@ test("namespaces as workspaces, by the callers' own tokens", {
     const { body } = await (await scene.asNobody(name)).call("GET", "/api/3.0/mlflow/workspaces", { headers });
     assert.deepEqual([body.includes(team), body.includes(other)], [true, false], body);
   });
+
+  await context.test("a collector writes traces into its workspace, with its projected token alone", collectorWrites);
 
   await context.test("a token that has expired, or is for others, is 401", async () => {
     const key = createPrivateKey(await readFile(join(places.state, "service-accounts.key"), "utf8"));
@@ -156,6 +168,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     await scene.objects.patch("MlflowServer", name, { spec: { proxy } });
     await scene.ready(name, 600);
     await podsGetIn();
+    await collectorWrites();
     assert.equal((await search(foreign)).status, 404);
     assert.equal((await search(team, "x")).status, 401);
   });

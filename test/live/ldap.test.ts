@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { startDirectory } from "./directory-server.ts";
 import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
@@ -121,6 +122,15 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     await assertDocumented("ldap", rows);
     assertInside(rows, ["a user who may edit the experiment", "a member of the group of administrators"]);
     assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+  });
+
+  await context.test("a collector writes traces as a user of the directory who may edit the experiment", async () => {
+    const collector = await startCollector(scene, name, { credential: odd });
+    const refused = await collector.send();
+    await collector.refused(403);
+    assert.equal((await traceIn(as(ada), refused)).status, 404);
+    assert.equal((await grant(as(ada), odd.username, { type: "experiment", id: "0" }, "EDIT")).status, 200);
+    await assertStored(as(ada), await collector.send());
   });
 
   await context.test("no credential is 401, at MLflow's own routes and at those of FastAPI", async () => {

@@ -4,6 +4,7 @@ import { port, serviceUrl } from "../../src/resources/names.ts";
 import { clientToken } from "../support/oidc/client-token.ts";
 import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
+import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { assertDocumented, assertInside, attemptsAt, claimed, type Row, strangers } from "./door-table.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveScene } from "./live-scene.ts";
@@ -211,6 +212,20 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
         rows.slice(-4, -1).map(({ who }) => who),
       );
       assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+    });
+
+    await login.test("a collector writes traces by its client credentials, if that client may edit", async () => {
+      const as = (id: string) => ({
+        args: ["--token-url", `${issuer.url}/token`],
+        credential: { "client-id": id, "client-secret": `of-the-${id}-12345` },
+      });
+      const reader = { authorization: `Bearer ${await issuer.token("bob", "mlflow")}` };
+      const collector = await startCollector(scene, name, as("pipeline"));
+      await assertStored(nobody, await collector.send(), reader);
+      const stranger = await startCollector(scene, name, as("stranger"));
+      const refused = await stranger.send();
+      await stranger.refused(401);
+      assert.equal((await traceIn(nobody, refused, reader)).status, 404);
     });
 
     await login.test("an administrator is none by a token that does not say so", async () => {

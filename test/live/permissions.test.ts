@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { addressOf, adminOf, type Login, liveScene } from "./live-scene.ts";
@@ -88,6 +89,18 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     await assertDocumented("basic", rows);
     assertInside(rows, ["a user who may edit the experiment", "an administrator"]);
     assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+  });
+
+  await context.test("a collector writes traces as a user who may edit the experiment, and not before", async () => {
+    const credential = { username: "collector", password: newPassword() };
+    await admin.json("POST", "/api/2.0/mlflow/users/create", credential);
+    const experiment = await newExperiment(admin, `of-${++made}`, "other");
+    const collector = await startCollector(scene, name, { experiment: experiment.id, credential });
+    const refused = await collector.send();
+    await collector.refused(403);
+    assert.equal((await traceIn(admin, refused)).status, 404);
+    await grant(admin, credential.username, experiment, "EDIT");
+    await assertStored(admin, await collector.send());
   });
 
   await context.test("NO_PERMISSIONS cannot be granted: it is what there is without a grant", async () => {

@@ -7,6 +7,7 @@ import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { freshNamespace } from "../support/scene.ts";
+import { assertStored, startCollector } from "./collector.ts";
 import { assertDocumented, assertInside, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { testedVersion } from "./live-cluster.ts";
@@ -159,6 +160,23 @@ test("Kubernetes on the word of the proxy", {
     const { status } = await answer.call("GET", "/api/2.0/mlflow/registered-models/search", { headers });
     assert.equal(status, 200);
   });
+
+  await context.test(
+    "a collector writes traces with its projected token, or as the user whom a client's token names",
+    async () => {
+      const mlflow = await scene.asNobody(name);
+      const reader = { authorization: `Bearer ${trainer}` };
+      const byItsToken = await startCollector(scene, name);
+      await assertStored(mlflow, await byItsToken.send(), reader);
+      const server = await scene.objects.the("MlflowServer", name);
+      const byTheIssuer = await startCollector(scene, name, {
+        manifest: JSON.stringify({ ...server, spec: { ...spec, proxy: scene.proxy } }),
+        args: ["--token-url", `${issuer.url}/token`, "--user", "pipeline@example.com"],
+        credential: { "client-id": "pipeline", "client-secret": "of-pipeline" },
+      });
+      await assertStored(mlflow, await byTheIssuer.send(), reader);
+    },
+  );
 
   await context.test("no header of the client's is a way in, or makes another of who is in", async () => {
     const alice = await token();

@@ -40,7 +40,8 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
         secret: clientSecret,
         redirectUris: ["", prefix].map((path) => `${browserUrl}${path}/oauth2/callback`),
       },
-      { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"] },
+      { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"], email: "pipeline@example.com" },
+      { id: "stranger", secret: "of-stranger", audience: "mlflow", groups: ["others"] },
     ],
     people: [
       { login: "alice", password: "of-alice", groups: ["mlflow"] },

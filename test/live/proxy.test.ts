@@ -8,6 +8,7 @@ import { pathTricks } from "../oauth2-proxy/path-tricks.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
+import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { assertDocumented, assertInside, claimed, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
@@ -156,6 +157,23 @@ test("the proxy alone", {
     );
     await scene.objects.remove("Pod", "client");
   });
+
+  await context.test(
+    "a collector writes traces by its client credentials, if the proxy lets that client in",
+    async () => {
+      const as = (id: string) => ({
+        args: ["--token-url", `${issuer.url}/token`],
+        credential: { "client-id": id, "client-secret": `of-${id}` },
+      });
+      const reader = { authorization: `Bearer ${alice}` };
+      const collector = await startCollector(scene, name, as("pipeline"));
+      await assertStored(mlflow, await collector.send(), reader);
+      const stranger = await startCollector(scene, name, as("stranger"));
+      const refused = await stranger.send();
+      await stranger.refused(403);
+      assert.equal((await traceIn(mlflow, refused, reader)).status, 404);
+    },
+  );
 
   await context.test("a page of the server's own origin may write, one of another origin may not", async () => {
     const body = { name: "by a page" };

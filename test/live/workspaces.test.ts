@@ -7,8 +7,10 @@ import { label } from "../../src/kube/names.ts";
 import { objects } from "../support/objects.ts";
 import { freshNamespace } from "../support/scene.ts";
 import { clientPod } from "./client-pod.ts";
+import { assertStored, startCollector } from "./collector.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { liveScene } from "./live-scene.ts";
+import { pythonExporter } from "./otlp-exporter.ts";
 import { patiently } from "./patiently.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 
@@ -110,6 +112,25 @@ test("roles in workspaces, by MLflow's own client with projected tokens", { time
       assert.deepEqual(found, expected);
     });
   }
+
+  await context.test(
+    "OpenTelemetry's own exporter writes traces, straight by mlflow-client, or by a collector",
+    async () => {
+      const exporter = await pythonExporter(cluster, team, "writer");
+      const guide = await readFile(join(import.meta.dirname, "../../docs/traces.md"), "utf8");
+      const [, documented = ""] = /```sh\n([^`]*OTLP_TRACES_HEADERS[^`]*)```/.exec(guide) ?? [];
+      assert.match(documented, /x-mlflow-experiment-id=1,/);
+      const straight = documented.replace("experiment-id=1,", `experiment-id=${shared.experiment},`);
+      const collector = await startCollector(scene, name, { namespace: team, experiment: shared.experiment });
+      const token = await serviceAccountToken({ ...scene, namespace: team }, "viewer");
+      const reader = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
+      for (const lines of [straight, `export OTEL_EXPORTER_OTLP_ENDPOINT=http://${collector.address}:4318`]) {
+        const { trace, results } = await exporter.write(lines);
+        assert.deepEqual(results, ["SUCCESS"], lines);
+        await assertStored(await scene.asNobody(name), trace, reader);
+      }
+    },
+  );
 
   const call = async (place: string, account: string, path: string, workspace?: string) => {
     const token = await serviceAccountToken({ ...scene, namespace: place }, account);

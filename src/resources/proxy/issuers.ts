@@ -1,5 +1,5 @@
 import type { Oidc } from "../../api/fields/oidc.ts";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs, Installation } from "../inputs.ts";
 
 /** An issuer of tokens that are taken, and the field of the spec that names it. */
 export interface TokenIssuer {
@@ -15,7 +15,10 @@ export interface TokenIssuer {
 }
 
 /** The issuers whose tokens are taken: first the one where people sign in. */
-export function issuersOf({ server, installation }: Pick<Inputs, "server" | "installation">): TokenIssuer[] {
+export function issuersOf({
+  server,
+  installation,
+}: Pick<Inputs, "server"> & { readonly installation: Pick<Installation, "clusterDomain"> }): TokenIssuer[] {
   const { proxy, authentication } = server.spec;
   if (authentication.oidc !== undefined) return [issuerOf(authentication.oidc)];
   if (proxy === undefined) return [];
@@ -45,6 +48,11 @@ export function issuersOf({ server, installation }: Pick<Inputs, "server" | "ins
 }
 
 const discoveryPath = "/.well-known/openid-configuration";
+
+/** Where an issuer describes itself. */
+export function discoveryUrlOf({ issuer, discovery }: TokenIssuer): string {
+  return discovery ?? `${issuer.replace(/\/$/, "")}${discoveryPath}`;
+}
 
 /** The issuer of MLflow's plugin, which may be reached by another address than the one that it calls itself. */
 export function issuerOf({ discoveryUrl, issuer, audience, clientId }: Oidc): TokenIssuer {

@@ -59,10 +59,12 @@ async function observed(context: TestContext, { cluster, namespace }: Scene): Pr
   return async () => assertTruthful(await servers.versions(), await deployments.versions());
 }
 
-/** The example with a certificate where it asks for one: what is none is refused. */
-function filledIn(example: string, certificate: string): string {
+/** The example with a certificate where it asks for one, since what is none is refused; one that names its namespace, in this one. */
+function filledIn(example: string, certificate: string, namespace: string): string {
   const placeholder = /^( *)-----BEGIN CERTIFICATE-----\n *replace with .*\n *-----END CERTIFICATE-----$/gm;
-  return example.replaceAll(placeholder, (_, indent: string) => certificate.trim().replaceAll(/^/gm, indent));
+  return example
+    .replaceAll(placeholder, (_, indent: string) => certificate.trim().replaceAll(/^/gm, indent))
+    .replaceAll("kagenti-system", namespace);
 }
 
 describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
@@ -75,7 +77,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
       const truth = await observed(context, stage);
       const applied = await stage.cluster.kubectl(
         ["apply", "--namespace", stage.namespace, "-f", "-"],
-        filledIn(readFileSync(join(folder, file), "utf8"), readFileSync(stage.cluster.caFile, "utf8")),
+        filledIn(readFileSync(join(folder, file), "utf8"), readFileSync(stage.cluster.caFile, "utf8"), stage.namespace),
       );
       assert.equal(applied.code, 0, applied.stderr);
       const names = serversIn(file).map(({ metadata }) => metadata.name);

@@ -12,6 +12,8 @@ export interface IssuerClient {
   readonly redirectUris?: readonly string[];
   /** Groups in the tokens that the client gets for itself. */
   readonly groups?: readonly string[];
+  /** The e-mail address in them; by default none, as with most issuers. */
+  readonly email?: string;
   /** Audience of those tokens. Default: the client's own id. */
   readonly audience?: string;
 }
@@ -92,7 +94,8 @@ export function provider({ url, clients, people, keys, tokenSeconds }: ProviderO
     },
     extraTokenClaims: (_, token) => {
       const client = clients.find(({ id }) => id === token.clientId);
-      return client?.groups && { groups: [...client.groups] };
+      const { groups, email } = client ?? {};
+      return { ...(groups && { groups: [...groups] }), ...(email !== undefined && { email }) };
     },
   });
   return issuer;

@@ -1,0 +1,62 @@
+import { authorityFile, keyFiles, type Mounted } from "../resources/pod/mounted.ts";
+import type { Collector } from "./collector.ts";
+
+/** Keys of the Secret with the credential; the files have the same names. */
+export const credentialKeys = {
+  Password: ["username", "password"],
+  ClientCredentials: ["client-id", "client-secret"],
+} as const;
+
+export const credentialPath = "/etc/otelcol/credential";
+
+/** Where a collector finds what it reads. What is secret stands in files, which it watches, and not in its configuration. */
+export const collectorFiles = {
+  config: "/etc/otelcol/config/config.yaml",
+  username: `${credentialPath}/username`,
+  password: `${credentialPath}/password`,
+  clientId: `${credentialPath}/client-id`,
+  clientSecret: `${credentialPath}/client-secret`,
+  token: "/var/run/secrets/mlflow/token",
+  serverAuthority: "/etc/otelcol/ca/server/ca.crt",
+  issuerAuthority: "/etc/otelcol/ca/issuer/ca.crt",
+} as const;
+
+/** The volumes that bring them. */
+export function collectorMounts(collector: Collector): Mounted[] {
+  const { name, credential, serverAuthority } = collector;
+  const config = authorityFile("config", { configMapName: name, key: "config.yaml" }, collectorFiles.config);
+  return [
+    config,
+    ...credentialFiles(collector),
+    ...(serverAuthority === undefined
+      ? []
+      : [authorityFile("ca-server", { configMapName: serverAuthority }, collectorFiles.serverAuthority)]),
+    ...(credential.kind === "ClientCredentials" && credential.ca !== undefined
+      ? [authorityFile("ca-issuer", credential.ca, collectorFiles.issuerAuthority)]
+      : []),
+  ];
+}
+
+function credentialFiles({ credential, secretName }: Collector): Mounted[] {
+  switch (credential.kind) {
+    case "None":
+      return [];
+    case "Password":
+    case "ClientCredentials": {
+      const files = Object.fromEntries(credentialKeys[credential.kind].map((key) => [key, key]));
+      return [keyFiles("credential", secretName, credentialPath, files)];
+    }
+    case "ServiceAccountToken":
+      return [projectedToken(credential.audience)];
+  }
+}
+
+/** Kubernetes replaces it before it ends, and the collector reads it again. */
+function projectedToken(audience: string | undefined): Mounted {
+  const [directory, path] = ["/var/run/secrets/mlflow", "token"];
+  const serviceAccountToken = { path, expirationSeconds: 3600, ...(audience !== undefined && { audience }) };
+  return {
+    volume: { name: "token", projected: { defaultMode: 0o440, sources: [{ serviceAccountToken }] } },
+    mounts: [{ name: "token", mountPath: directory, readOnly: true }],
+  };
+}

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { otelConfig } from "../../src/cli/otel-config.ts";
+import { objects } from "../support/objects.ts";
+import { collectorImage } from "./collector-image.ts";
+import { addressOf, type LiveScene } from "./live-scene.ts";
+import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
+import { patiently } from "./patiently.ts";
+import { spanOf } from "./span.ts";
+
+/** What the command is told, besides the server and the experiment. */
+export interface CollectorOptions {
+  readonly experiment?: string;
+  /** Default: the scene's. */
+  readonly namespace?: string;
+  /** Further options of `mlflow-operator otel-config`. */
+  readonly args?: readonly string[];
+  /** The content of the Secret with its credential, where the mode has one. */
+  readonly credential?: Readonly<Record<string, string>>;
+  /** The server as a file has it; default: as the cluster does. */
+  readonly manifest?: string;
+}
+
+/** An OpenTelemetry Collector in a pod. */
+export interface RunningCollector {
+  readonly address: string;
+  /** Hands it a span, by OTLP over HTTP; gives the id by which MLflow knows the trace. */
+  readonly send: () => Promise<string>;
+  /** Waits until it says that the server has refused its traces with this status. */
+  readonly refused: (status: number) => Promise<void>;
+}
+
+/** Applies what `mlflow-operator otel-config --manifests` prints for a server, and nothing else but the Secret; waits until it is ready. */
+export async function startCollector(
+  scene: LiveScene,
+  server: string,
+  options: CollectorOptions = {},
+): Promise<RunningCollector> {
+  const { cluster } = scene;
+  const { namespace = scene.namespace, experiment = "0", args = [], credential, manifest } = options;
+  const name = `collector-${++made}`;
+  const own = objects(cluster, namespace);
+  if (credential !== undefined)
+    await own.create("Secret", { metadata: { name: `${name}-mlflow` }, stringData: credential });
+  const image = ["--image", await collectorImage(cluster)];
+  const source = manifest === undefined ? ["--kubeconfig", cluster.kubeconfigPath] : ["-f", "-"];
+  const target = [server, "-n", scene.namespace, ...source, "--experiment", experiment];
+  const collector = ["--manifests", "--collector", `${namespace}/${name}`, ...image];
+  const printed = await output([...target, ...collector, ...args], manifest);
+  const applied = await cluster.kubectl(["apply", "-f", "-"], printed);
+  assert.equal(applied.code, 0, applied.stderr);
+  await patiently(async () => assert.equal((await own.the("Deployment", name)).status?.readyReplicas, 1), 120);
+  const address = await addressOf(own, name);
+  const logs = async () => (await cluster.kubectl(["logs", "--namespace", namespace, `deployment/${name}`])).stdout;
+  return {
+    address,
+    send: async () => {
+      const { traceId, body } = traceOf(name);
+      await patiently(async () => {
+        const headers = { "content-type": "application/json" };
+        const answer = await fetch(`http://${address}:4318/v1/traces`, { method: "POST", headers, body });
+        assert.equal(answer.status, 200, await answer.text());
+      }, 30);
+      return `tr-${traceId}`;
+    },
+    refused: (status) =>
+      patiently(async () => {
+        const log = await logs();
+        assert.match(log, new RegExp(`Dropping data.*HTTP Status Code ${status}`), log);
+      }, 30),
+  };
+}
+
+let made = 0;
+
+async function output(args: readonly string[], stdin = ""): Promise<string> {
+  let stdout = "";
+  const errors: string[] = [];
+  const streams = {
+    stdin: async () => stdin,
+    stdout: (text: string) => {
+      stdout += text;
+    },
+    stderr: (line: string) => void errors.push(line),
+  };
+  assert.equal(await otelConfig(args, streams, "test"), 0, errors.join("\n"));
+  return stdout;
+}
+
+function traceOf(name: string): { traceId: string; body: string } {
+  const body = JSON.stringify(spanOf(name));
+  const [, traceId = ""] = /"traceId":"([0-9a-f]+)"/.exec(body) ?? [];
+  return { traceId, body };
+}
+
+/** Waits until MLflow shows the trace, to `reader`. */
+export async function assertStored(
+  reader: Mlflow,
+  trace: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await patiently(async () => {
+    const { status, body } = await traceIn(reader, trace, headers);
+    assert.equal(status, 200, body);
+    assert.match(body, new RegExp(`"trace_id": ?"${trace}"`));
+  }, 30);
+}
+
+/** MLflow's answer for a trace. */
+export function traceIn(
+  reader: Mlflow,
+  trace: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<MlflowAnswer> {
+  return reader.call("GET", `/api/3.0/mlflow/traces/${trace}`, { headers });
+}
