@@ -3,17 +3,17 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { type TestContext, test } from "node:test";
-import { prober } from "../../src/client/prober.ts";
+import { type ProbeTiming, prober } from "../../src/client/prober.ts";
 import type { Door } from "../../src/reconcile/door.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually, steadily } from "../support/eventually.ts";
 
 const key = { namespace: "team-a", name: "demo" };
-const timing = { refusedSeconds: 0.1, answeredSeconds: 0.05, timeoutSeconds: 0.5 };
+const timing = { refusedSeconds: 0.1, answeredSeconds: 0.05, timeoutSeconds: 20 };
 
-function setUp(context: TestContext) {
+function setUp(context: TestContext, more: Partial<ProbeTiming> = {}) {
   const told: string[] = [];
-  const probes = prober(({ name }) => told.push(name), timing);
+  const probes = prober(({ name }) => told.push(name), { ...timing, ...more });
   context.after(() => probes.stop());
   return { told, probes };
 }
@@ -34,7 +34,7 @@ const answering = (status: number, text: string, requests: string[] = []) =>
 const envoy = answering(403, "RBAC: access denied");
 
 test("the refusal of the mesh is one, and so is no answer at all", async (context) => {
-  const { probes } = setUp(context);
+  const { probes } = setUp(context, { timeoutSeconds: 0.5 });
   const closing = createTcpServer((socket) => socket.destroy());
   const silent = createTcpServer(() => {});
   const nobody = { what: "pod demo-2", host: "127.0.0.1", port: await freePort() };
