@@ -3,6 +3,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { decoded } from "../resources/base64.ts";
+import { routeKinds } from "../resources/exposure.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";
 import { referencesOf } from "../resources/references.ts";
@@ -37,6 +38,7 @@ export async function observe(
     installation,
     references,
     mesh: mesh.steps,
+    routes: new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace))),
     workspaces: workspacesOf(server, cluster.consenting(namespace)),
     session: sessionKeys(server, owned, references),
     ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),

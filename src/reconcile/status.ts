@@ -4,6 +4,7 @@ import { type Condition, conditionsOf, type Finding } from "../kube/conditions.t
 import type { Deployment } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
+import { outsideOf } from "../resources/exposure.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
@@ -20,7 +21,7 @@ export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | 
 export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
   const { server, owned, workspaces, now } = facts;
   const { name, generation = 0 } = server.metadata;
-  const externalUrl = server.spec.exposure?.externalUrl;
+  const externalUrl = outsideOf(server)?.url;
   const administrator = administratorOf(server);
   const adminSecret = administrator?.canLogIn ? administrator.secretName : undefined;
   const deployment = owned.find(
