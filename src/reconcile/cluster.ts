@@ -2,6 +2,7 @@ import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import type { Rival } from "./addresses.ts";
 import type { Door } from "./door.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -39,8 +40,11 @@ export interface Cluster {
   /** What is in workspaces because of this server, and cannot go by an owner reference. */
   granted(key: Key): readonly Owned[];
 
-  /** Whether the cluster has this kind. When that changes, servers in a mesh get a pass. */
+  /** Whether the cluster has this kind. When that changes, servers that need it get a pass. */
   knows(kind: Kind, namespace: string): boolean;
+
+  /** The other servers that want an address outside which this one wants. When that changes, it gets a pass. */
+  rivals(key: Key): readonly Rival[];
 
   /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
   neighbours(namespace: string): readonly Neighbour[] | undefined;

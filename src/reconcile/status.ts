@@ -12,7 +12,7 @@ import type { Outcome } from "./outcome.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** What the status speaks of, besides the outcome. */
-export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | "now">;
+export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
 
 /**
  * The status after a pass. It follows kstatus: `Ready` is True only when the rollout of this very generation is over,
@@ -82,6 +82,7 @@ function findings(
     state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
     databaseFinding(outcome, before),
     ...meshFinding(facts, outcome),
+    ...exposureFinding(facts, outcome),
     availableFinding(deployment),
   ];
 }
@@ -91,6 +92,14 @@ function meshFinding({ mesh }: Reported, { cause }: Outcome): Finding[] {
   if (mesh === undefined) return [];
   const isTaken = mesh.reason === "MeshProgressing" && cause.reason === "NameConflict";
   return [{ type: "MeshReady", ...mesh, ...(isTaken && cause) }];
+}
+
+/** A route that is not written may be so since somebody else's object has its name. */
+function exposureFinding({ exposure }: Reported, { cause }: Outcome): Finding[] {
+  const finding = exposure?.finding;
+  if (finding === undefined) return [];
+  const isTaken = finding.reason === "RouteProgressing" && cause.reason === "NameConflict";
+  return [{ type: "Exposed", ...finding, ...(isTaken && cause) }];
 }
 
 /** What is not known in this pass stays as it was: a missing Secret says nothing of the database. */

@@ -1,11 +1,11 @@
 import type { Ingress } from "../kube/manifests.ts";
-import { ingressHosts, outsideOf } from "./exposure.ts";
+import { ingressHosts, outsideOf, prefixAnnotation } from "./exposure.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
 
 /** Leads hosts to the Service, with the prefix: that is taken off behind it. */
-export function ingress({ server, routes }: Inputs): Ingress | undefined {
+export function ingress({ server, routes }: Pick<Inputs, "server" | "routes">): Ingress | undefined {
   const settings = server.spec.exposure?.ingress;
   if (settings === undefined || !routes.has("Ingress")) return undefined;
   const { className, annotations, hosts, tls = [] } = settings;
@@ -17,7 +17,7 @@ export function ingress({ server, routes }: Inputs): Ingress | undefined {
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "Ingress",
-    metadata: { ...metadata, ...(annotations !== undefined && { annotations }) },
+    metadata: { ...metadata, annotations: { ...annotations, ...prefixAnnotation({ prefix }) } },
     spec: {
       ...(className !== undefined && { ingressClassName: className }),
       ...(tls.length > 0 && {

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { claims } from "../../src/client/claims.ts";
+import { keyText } from "../../src/kube/object.ts";
+import { server } from "../support/fixtures.ts";
+
+const [one, two, three] = ["one", "two", "three"].map((name) => ({ namespace: "team-a", name }));
+assert.ok(one !== undefined && two !== undefined && three !== undefined);
+const at = (...hosts: string[]) => server({ exposure: { ingress: { hosts: hosts.map((host) => ({ host })) } } });
+
+test("who wants an address is told when another comes to it or leaves it, and of nothing else", () => {
+  const told: string[] = [];
+  const news = () => told.splice(0).sort();
+  const all = claims((key) => told.push(keyText(key)));
+  all.noted(one, at("a.example.com", "b.example.com"));
+  assert.deepEqual(news(), []);
+  all.noted(two, at("a.example.com"));
+  assert.deepEqual(news(), ["team-a/one"]);
+  all.noted(three, at("b.example.com"));
+  assert.deepEqual(news(), ["team-a/one"]);
+  assert.deepEqual(all.rivals(one).map(keyText).sort(), ["team-a/three", "team-a/two"]);
+  assert.deepEqual(all.rivals(two).map(keyText), ["team-a/one"]);
+  all.noted(two, at("a.example.com"));
+  assert.deepEqual(news(), []);
+  all.noted(one, at("b.example.com", "c.example.com"));
+  assert.deepEqual(news(), ["team-a/two"]);
+  all.noted(one, undefined);
+  assert.deepEqual(news(), ["team-a/three"]);
+  assert.deepEqual(all.rivals(two), []);
+});
+
+test("a server with a URL and no route of the operator's wants nothing", () => {
+  const all = claims(() => assert.fail("somebody is told"));
+  const externalUrl = "https://a.example.com";
+  all.noted(one, server({ exposure: { externalUrl } }));
+  all.noted(two, server({ exposure: { externalUrl, ingress: {} } }));
+  // Another prefix is another address.
+  all.noted(three, server({ exposure: { externalUrl: `${externalUrl}/mlflow`, ingress: {} } }));
+});
