@@ -4,7 +4,6 @@ import { type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.
 import type { ConfigMap, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
-import type { Rival } from "../reconcile/addresses.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
 import { isGranted } from "../resources/workspace/ownership.ts";
 import { type ApiClient, find } from "./api-client.ts";
@@ -42,8 +41,8 @@ export interface Caches {
   readonly workspaces: WorkspaceCache;
   /** False where the API server has said that it does not know the kind. */
   knows(kind: Kind, namespace: string): boolean;
-  /** The other servers that want an address outside which this one wants. */
-  rivals(key: Key): Rival[];
+  /** The other servers that want or have an address outside of this one. */
+  rivals(key: Key): MlflowServer[];
   /** What others have in a namespace; undefined until it is known. It is watched from the first question on. */
   neighbours(namespace: string): Neighbour[] | undefined;
   readonly secrets: References<Secret>;
@@ -85,8 +84,6 @@ export function caches(options: CachesOptions): Caches {
   const placeOf = (plural: string, scope: string | undefined) => (scope === undefined ? plural : `${scope}/${plural}`);
   const serversOf = (namespace: string | undefined) => servers.get(scopeOf(namespace) ?? "");
   const keptOf = (kind: Kind, namespace: string | undefined) => kept.get(placeOf(kind, scopeOf(namespace)));
-
-  const ownedBy = (key: Key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []);
 
   function start<T extends KubeObject>(
     kind: Kind,
@@ -215,13 +212,9 @@ export function caches(options: CachesOptions): Caches {
     granted: workspaces.granted,
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
-    owned: ownedBy,
+    owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
     knows: (kind, namespace) => watches.get(placeOf(kinds[kind].plural, scopeOf(namespace)))?.isKnown() ?? true,
-    rivals: (key) =>
-      addresses.rivals(key).flatMap((other) => {
-        const server = serversOf(other.namespace)?.get(other);
-        return server === undefined ? [] : [{ server, owned: ownedBy(other) }];
-      }),
+    rivals: (key) => addresses.rivals(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
     neighbours: (namespace) => {
       const found: Neighbour[] = [];
       for (const each of neighboursIn(scopeOf(namespace))) {

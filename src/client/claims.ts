@@ -1,12 +1,12 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
-import { addressesOf, addressText } from "../resources/exposure.ts";
+import { addressesOf } from "../resources/exposure.ts";
 
-/** Which servers want to be at which addresses outside the cluster. */
+/** Which servers want addresses outside the cluster, or have them. */
 export interface Claims {
   /** Takes note of how a server is now; undefined is one that is not there any more. */
   noted(key: Key, server: MlflowServer | undefined): void;
-  /** The other servers that want an address of this one. */
+  /** The other servers that want or have an address of this one. */
   rivals(key: Key): Key[];
 }
 
@@ -25,7 +25,7 @@ export function claims(changed: (key: Key) => void): Claims {
     noted: (key, server) => {
       const own = keyText(key);
       const former = byServer.get(own) ?? new Set();
-      const now = new Set(server === undefined ? [] : addressesOf(server).map(addressText));
+      const now = new Set(server === undefined ? [] : [...addressesOf(server), ...(server.status?.addresses ?? [])]);
       const left = [...former].filter((address) => !now.has(address));
       const come = [...now].filter((address) => !former.has(address));
       for (const address of left) {

@@ -29,8 +29,6 @@ export const annotation = {
   shape: `${group}/shape`,
   /** On the pod template: keyed hash (HMAC) of all that pods read at start; a change rolls them. */
   inputs: `${group}/inputs`,
-  /** On an Ingress or HTTPRoute: the prefix that it is for, / where there is none. */
-  prefix: `${group}/prefix`,
   /** On the Deployment: the migration Job after whose success it was written. */
   migration: `${group}/migration`,
 } as const;

@@ -2,7 +2,6 @@ import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
-import type { Rival } from "./addresses.ts";
 import type { Door } from "./door.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -43,8 +42,8 @@ export interface Cluster {
   /** Whether the cluster has this kind. When that changes, servers that need it get a pass. */
   knows(kind: Kind, namespace: string): boolean;
 
-  /** The other servers that want an address outside which this one wants. When that changes, it gets a pass. */
-  rivals(key: Key): readonly Rival[];
+  /** The other servers that want or have an address outside of this one. When that changes, it gets a pass. */
+  rivals(key: Key): readonly MlflowServer[];
 
   /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
   neighbours(namespace: string): readonly Neighbour[] | undefined;

@@ -14,7 +14,7 @@ export interface Facts {
   readonly foreign: readonly Owned[];
   /** What the condition `MeshReady` says; undefined where the spec has no mesh. */
   readonly mesh?: Mesh["finding"];
-  /** Whether what leads to it from outside stays, and what the condition `Exposed` says. */
+  /** Whether what leads to it from outside stays, which addresses it has, and what the condition `Exposed` says. */
   readonly exposure?: Omit<Exposure, "routes">;
   readonly references: References;
   readonly inputs: Inputs;

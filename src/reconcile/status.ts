@@ -22,6 +22,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   const { server, owned, workspaces, now } = facts;
   const { name, generation = 0 } = server.metadata;
   const externalUrl = outsideOf(server)?.url;
+  const addresses = facts.exposure?.addresses ?? server.status?.addresses ?? [];
   const administrator = administratorOf(server);
   const adminSecret = administrator?.canLogIn ? administrator.secretName : undefined;
   const deployment = owned.find(
@@ -44,6 +45,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     ),
     url: serviceUrl(server),
     ...(externalUrl !== undefined && { externalUrl }),
+    ...(addresses.length > 0 && { addresses: [...addresses] }),
     authentication: authenticationName(server.spec),
     ...(version !== undefined && { version }),
     ...(adminSecret !== undefined && { adminSecret }),

@@ -1,6 +1,4 @@
 import type { MlflowServer } from "../api/server.ts";
-import type { HTTPRoute, Ingress } from "../kube/manifests.ts";
-import { annotation } from "../kube/names.ts";
 
 /** Kinds that lead clients from outside to a server. */
 export const routeKinds = ["Ingress", "HTTPRoute"] as const;
@@ -66,30 +64,8 @@ function hostOfUrl(server: Pick<MlflowServer, "spec">): readonly string[] {
   return outside === undefined ? [] : [new URL(outside.url).hostname];
 }
 
-/** What leads to a server: no two servers can have the same. */
-export interface Address {
-  readonly host: string;
-  /** Empty where there is none. */
-  readonly prefix: string;
-}
-
-/** Where the operator leads clients to the server; none where it writes no route. */
-export function addressesOf(server: Pick<MlflowServer, "spec">): readonly Address[] {
+/** Hosts by which the operator leads clients to the server, each with the prefix behind it; none where it writes no route. */
+export function addressesOf(server: Pick<MlflowServer, "spec">): readonly string[] {
   const prefix = outsideOf(server)?.prefix ?? "";
-  return [...new Set([...ingressHosts(server), ...routeHosts(server)])].map((host) => ({ host, prefix }));
-}
-
-export function addressText({ host, prefix }: Address): string {
-  return `${host}${prefix}`;
-}
-
-/** On a route: the prefix that it is for, which its paths do not tell. */
-export function prefixAnnotation({ prefix }: Pick<Address, "prefix">): Record<string, string> {
-  return { [annotation.prefix]: prefix || "/" };
-}
-
-/** Whether a route that there is leads an address to its server. */
-export function leadsFrom({ host, prefix }: Address, route: Ingress | HTTPRoute): boolean {
-  const hosts = route.kind === "Ingress" ? route.spec.rules?.map((rule) => rule.host) : route.spec.hostnames;
-  return route.metadata.annotations?.[annotation.prefix] === (prefix || "/") && hosts?.includes(host) === true;
+  return [...new Set([...ingressHosts(server), ...routeHosts(server)])].map((host) => `${host}${prefix}`);
 }

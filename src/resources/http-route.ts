@@ -1,5 +1,5 @@
 import type { HTTPRoute } from "../kube/manifests.ts";
-import { outsideOf, prefixAnnotation, routeHosts } from "./exposure.ts";
+import { outsideOf, routeHosts } from "./exposure.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
@@ -11,13 +11,12 @@ import { objectNames, port } from "./names.ts";
 export function httpRoute({ server, routes }: Pick<Inputs, "server" | "routes">): HTTPRoute | undefined {
   const settings = server.spec.exposure?.httpRoute;
   if (settings === undefined || !routes.has("HTTPRoute")) return undefined;
-  const prefix = outsideOf(server)?.prefix ?? "";
-  const metadata = ownedMetadata(server, objectNames.httpRoute(server.metadata.name));
+  const value = outsideOf(server)?.prefix || "/";
   const service = objectNames.service(server.metadata.name);
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
-    metadata: { ...metadata, annotations: prefixAnnotation({ prefix }) },
+    metadata: ownedMetadata(server, objectNames.httpRoute(server.metadata.name)),
     spec: {
       parentRefs: settings.parentRefs.map((parent) => ({
         group: "gateway.networking.k8s.io",
@@ -27,7 +26,7 @@ export function httpRoute({ server, routes }: Pick<Inputs, "server" | "routes">)
       hostnames: [...routeHosts(server)],
       rules: [
         {
-          matches: [{ path: { type: "PathPrefix", value: prefix || "/" } }],
+          matches: [{ path: { type: "PathPrefix", value } }],
           backendRefs: [{ group: "", kind: "Service", name: service, port, weight: 1 }],
           // None: how long an artifact takes is the client's line's business. MLflow and the proxy have limits of their own.
           timeouts: { request: "0s" },

@@ -1,5 +1,5 @@
 import type { Ingress } from "../kube/manifests.ts";
-import { ingressHosts, outsideOf, prefixAnnotation } from "./exposure.ts";
+import { ingressHosts, outsideOf } from "./exposure.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
@@ -17,7 +17,7 @@ export function ingress({ server, routes }: Pick<Inputs, "server" | "routes">): 
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "Ingress",
-    metadata: { ...metadata, annotations: { ...annotations, ...prefixAnnotation({ prefix }) } },
+    metadata: { ...metadata, ...(annotations !== undefined && { annotations }) },
     spec: {
       ...(className !== undefined && { ingressClassName: className }),
       ...(tls.length > 0 && {

@@ -29,6 +29,17 @@ test("who wants an address is told when another comes to it or leaves it, and of
   assert.deepEqual(all.rivals(two), []);
 });
 
+test("what a server still has is its own, whatever it wants now", () => {
+  const told: string[] = [];
+  const all = claims((key) => told.push(keyText(key)));
+  all.noted(one, { ...at("b.example.com"), status: { addresses: ["a.example.com"] } });
+  all.noted(two, at("a.example.com"));
+  assert.deepEqual(all.rivals(two).map(keyText), ["team-a/one"]);
+  all.noted(one, { ...at("b.example.com"), status: { addresses: ["b.example.com"] } });
+  assert.deepEqual(told.at(-1), "team-a/two");
+  assert.deepEqual(all.rivals(two), []);
+});
+
 test("a server with a URL and no route of the operator's wants nothing", () => {
   const all = claims(() => assert.fail("somebody is told"));
   const externalUrl = "https://a.example.com";

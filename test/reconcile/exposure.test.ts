@@ -3,10 +3,9 @@ import { describe, test } from "node:test";
 import type { Exposure as Settings } from "../../src/api/fields/exposure.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Deployment, ForeignCondition, Owned } from "../../src/kube/manifests.ts";
-import type { Rival } from "../../src/reconcile/addresses.ts";
 import { type ExposureView, exposureOf } from "../../src/reconcile/exposure.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
-import { routeKinds } from "../../src/resources/exposure.ts";
+import { addressesOf, routeKinds } from "../../src/resources/exposure.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
 
 const externalUrl = "https://platform.example.com/clusters/c1/mlflow";
@@ -19,6 +18,8 @@ function aged(name: string, age: string, exposure: Settings = settings, namespac
   const metadata = { name, namespace, uid: `uid-of-${name}`, creationTimestamp: age };
   return server({ exposure }, { metadata });
 }
+
+const having = (of: MlflowServer, addresses = [...addressesOf(of)]): MlflowServer => ({ ...of, status: { addresses } });
 
 /** The server with all that it wants, as the controllers leave it that take everything. */
 function there(of: MlflowServer, conditions: readonly ForeignCondition[] = [said("Accepted"), said("ResolvedRefs")]) {
@@ -36,9 +37,10 @@ function said(type: string, more: Partial<ForeignCondition> = {}): ForeignCondit
   return { type, status: "True", reason: type, observedGeneration: 2, ...more };
 }
 
-const wanting = (of: MlflowServer): Rival => ({ server: of, owned: [] });
+const bare = (of: MlflowServer) => ({ server: of, owned: [] });
 const known = new Set(routeKinds);
-const seen = (own: Rival, more: Partial<ExposureView> = {}) => exposureOf({ ...own, rivals: [], known, ...more });
+const seen = (own: Pick<ExposureView, "server" | "owned">, more: Partial<ExposureView> = {}) =>
+  exposureOf({ ...own, rivals: [], known, ...more });
 const reason = (...args: Parameters<typeof seen>) => seen(...args).finding?.reason;
 
 describe("the condition Exposed", () => {
@@ -49,7 +51,7 @@ describe("the condition Exposed", () => {
   });
 
   test("names each piece that is missing", () => {
-    assert.equal(reason(wanting(led)), "RouteProgressing");
+    assert.equal(reason(bare(led)), "RouteProgressing");
     assert.equal(reason(there(led, [])), "RouteNotAccepted");
     assert.equal(reason(there(led, [said("Accepted", { status: "False" })])), "RouteNotAccepted");
     assert.equal(reason(there(led, [said("Accepted", { observedGeneration: 1 })])), "RouteNotAccepted");
@@ -71,46 +73,48 @@ describe("an address that two servers want", () => {
   const [old, young] = [aged("old", "2026-01-01T00:00:00Z"), aged("young", "2026-01-02T00:00:00Z")];
 
   test("is the older one's where neither has it, or both have", () => {
-    for (const as of [wanting, there]) {
-      assert.notEqual(reason(as(old), { rivals: [as(young)] }), "AddressTaken");
-      assert.equal(reason(as(young), { rivals: [as(old)] }), "AddressTaken");
-      assert.deepEqual([...seen(as(young), { rivals: [as(old)] }).routes], []);
+    for (const as of [(of: MlflowServer) => of, having]) {
+      assert.notEqual(reason(there(as(old)), { rivals: [as(young)] }), "AddressTaken");
+      const found = seen(there(as(young)), { rivals: [as(old)] });
+      assert.equal(found.finding?.reason, "AddressTaken");
+      assert.deepEqual([...found.routes, ...found.addresses], []);
     }
-    assert.equal(seen(there(young), { rivals: [there(old)] }).isKept, false, "two must not lead from one address");
+    const lost = seen(there(having(young)), { rivals: [having(old)] });
+    assert.equal(lost.isKept, false, "two must not lead from one address");
   });
 
-  test("is whose it is, though an older one comes to want it", () => {
-    assert.equal(reason(wanting(old), { rivals: [there(young)] }), "AddressTaken");
-    assert.equal(reason(there(young), { rivals: [wanting(old)] }), "Exposed");
+  test("is whose it is, though an older one comes to want it; what led to that before still does", () => {
+    const former = having(old, ["former.example.com"]);
+    const found = seen(there(former), { rivals: [having(young)] });
+    assert.equal(found.finding?.reason, "AddressTaken");
+    assert.deepEqual([found.isKept, found.addresses], [true, ["former.example.com"]]);
+    assert.equal(reason(there(having(young)), { rivals: [former] }), "Exposed");
   });
 
-  test("is not had by a route of another prefix, or to another host", () => {
-    const moves = [
-      { ...settings, externalUrl: `${externalUrl}/deeper` },
-      { ...settings, externalUrl: "https://platform.example.com" },
-    ];
-    for (const former of moves) {
-      const { owned } = there(aged("old", "2026-01-01T00:00:00Z", former));
-      assert.equal(reason({ server: old, owned }, { rivals: [there(young)] }), "AddressTaken", former.externalUrl);
-      assert.equal(seen({ server: old, owned }, { rivals: [there(young)] }).isKept, true, "what led to it stays");
-    }
-  });
-
-  test("is another below another prefix", () => {
-    const other = aged("other", "2025-01-01T00:00:00Z", { ...settings, externalUrl: "https://platform.example.com/b" });
-    assert.equal(reason(there(young), { rivals: [there(other)] }), "Exposed");
+  test("is given up when nothing leads from it any more, and not before", () => {
+    const moved = having(young, ["former.example.com"]);
+    const { owned } = there(
+      aged("young", "2026-01-02T00:00:00Z", { externalUrl: "https://former.example.com", ingress: {} }),
+    );
+    const now = "platform.example.com/clusters/c1/mlflow";
+    assert.deepEqual(seen({ server: moved, owned }).addresses, [now, "former.example.com"]);
+    assert.deepEqual(seen(there(moved)).addresses, [now]);
+    const plain = { ...server(), status: { addresses: [now] } };
+    assert.deepEqual(seen({ server: plain, owned }).addresses, [now]);
+    assert.deepEqual(seen(bare(plain)).addresses, []);
+    assert.equal(reason(there(old), { rivals: [plain] }), "AddressTaken");
   });
 
   test("is lost by name within a second, so that all see it alike", () => {
     const [a, b] = [aged("a", "2026-01-01T00:00:00Z"), aged("b", "2026-01-01T00:00:00Z")];
-    assert.equal(reason(wanting(b), { rivals: [wanting(a)] }), "AddressTaken");
-    assert.notEqual(reason(wanting(a), { rivals: [wanting(b)] }), "AddressTaken");
+    assert.equal(reason(bare(b), { rivals: [a] }), "AddressTaken");
+    assert.notEqual(reason(bare(a), { rivals: [b] }), "AddressTaken");
   });
 
   test("is said to be whose only in one namespace", () => {
-    assert.match(seen(wanting(young), { rivals: [there(old)] }).finding?.message ?? "", /MlflowServer old/);
+    assert.match(seen(bare(young), { rivals: [old] }).finding?.message ?? "", /MlflowServer old/);
     const far = aged("secret", "2026-01-01T00:00:00Z", settings, "team-b");
-    const message = seen(wanting(young), { rivals: [there(far)] }).finding?.message ?? "";
+    const message = seen(bare(young), { rivals: [far] }).finding?.message ?? "";
     assert.match(message, /a server of another namespace/);
     assert.doesNotMatch(message, /secret|team-b/);
   });
@@ -135,7 +139,7 @@ describe("what leads to a server", () => {
     const facts = { server: of, owned: live, foreign: [], granted: [], references, inputs: wanted, installation };
     const { groups } = planOf({
       ...facts,
-      exposure: { isKept: exposure.isKept ?? false },
+      exposure: { isKept: exposure.isKept ?? false, addresses: [] },
       isOverruled: () => false,
       now: new Date(0),
     });

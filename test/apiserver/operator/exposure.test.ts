@@ -74,6 +74,8 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow", exposed));
     const { status } = await stage.ready("mlflow", 60);
     assert.equal(status?.externalUrl, "https://platform.example.com/clusters/c1/mlflow");
+    const addresses = ["platform.example.com/clusters/c1/mlflow", "traces.example.com/clusters/c1/mlflow"];
+    assert.deepEqual(status?.addresses, addresses);
     const waiting = await says(stage, "IngressWithoutAddress");
     assert.equal(waiting.status, "Unknown");
     assert.match(waiting.message, /class nginx/);
@@ -96,13 +98,13 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
       const { metadata: now, spec: rest } = await stage.objects.the("Ingress", "mlflow");
       assert.equal(rest.tls, undefined);
       const { [annotation.shape]: _, ...annotations } = now.annotations ?? {};
-      assert.deepEqual(annotations, { "example.com/theirs": "kept", [annotation.prefix]: "/clusters/c1/mlflow" });
+      assert.deepEqual(annotations, { "example.com/theirs": "kept" });
     });
 
     await stage.apply(server("mlflow"));
     await eventually(async () => assert.deepEqual(await hostsOf(stage), []));
     const plain = await stage.ready("mlflow", 60);
-    assert.equal(plain.status?.externalUrl, undefined);
+    assert.deepEqual([plain.status?.externalUrl, plain.status?.addresses], [undefined, undefined]);
     assert.ok(!plain.status?.conditions?.some(({ type }) => type === "Exposed"));
   });
 
@@ -193,6 +195,13 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     // What led to it before still does.
     assert.deepEqual(await hostsOf(stage, "older"), ["old.example.com"]);
     assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]);
+
+    // Nor by what its owner writes into its Ingress.
+    const rules = [{ host: "a.example.com" }];
+    await own.patch("Ingress", "older", { spec: { rules } });
+    await stage.apply(server("older", at("a.example.com"), { "spec.replicas": 0 }));
+    await steadily(async () => assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]), 2);
+    await says(stage, "AddressTaken", "older");
 
     await stage.apply(server("mlflow", at("b.example.com")));
     await eventually(async () => assert.deepEqual(await hostsOf(stage, "older"), ["a.example.com"]), 30);
