@@ -4,6 +4,7 @@ import { objectText } from "../kube/object.ts";
 import { addressesOf, outsideOf, type RouteKind, routeKinds } from "../resources/exposure.ts";
 import { httpRoute } from "../resources/http-route.ts";
 import { ingress } from "../resources/ingress.ts";
+import { withShape } from "../resources/shape.ts";
 import { has, type Loss, lossOf } from "./addresses.ts";
 import { difference } from "./difference.ts";
 import type { Cause } from "./finding.ts";
@@ -58,7 +59,8 @@ export function isRoute(object: Owned): object is Ingress | HTTPRoute {
 }
 
 function routesOf(server: MlflowServer, routes: ReadonlySet<RouteKind>): (Ingress | HTTPRoute)[] {
-  return [httpRoute({ server, routes }), ingress({ server, routes })].filter((each) => each !== undefined);
+  const wanted = [httpRoute({ server, routes }), ingress({ server, routes })];
+  return wanted.filter((each) => each !== undefined).map(withShape);
 }
 
 const missing: Cause = {
@@ -83,18 +85,27 @@ function exposed(server: MlflowServer) {
 }
 
 function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cause | undefined {
-  const live = owned.filter(isRoute).find((each) => isAs(wanted, each));
+  const live = owned.filter(isRoute).find((each) => isNamed(wanted, each));
+  const when = "as soon as all pods are of this spec";
   if (live === undefined || live.metadata.deletionTimestamp !== undefined) {
-    const message = `${objectText(wanted)} is written as soon as all pods are of this spec`;
-    return { reason: "RouteProgressing", message };
+    return { reason: "RouteProgressing", message: `${objectText(wanted)} is written ${when}` };
+  }
+  const path = difference(wanted, live);
+  if (path !== undefined) {
+    return {
+      reason: "RouteProgressing",
+      message: `${objectText(wanted)} is not as it is wanted (${path}), and is written ${when}; where it stays so, admission or a definition before Gateway API 1.2 changes it`,
+    };
   }
   return live.kind === "HTTPRoute" ? parentProblem(live) : addressProblem(live);
 }
 
+function isNamed(wanted: Ingress | HTTPRoute, live: Owned): boolean {
+  return wanted.kind === live.kind && wanted.metadata.name === live.metadata.name;
+}
+
 function isAs(wanted: Ingress | HTTPRoute, live: Owned): boolean {
-  return (
-    wanted.kind === live.kind && wanted.metadata.name === live.metadata.name && difference(wanted, live) === undefined
-  );
+  return isNamed(wanted, live) && difference(wanted, live) === undefined;
 }
 
 /** Which classes there are is not looked at: that is a right in the whole cluster, and a class says not that somebody serves it. */
