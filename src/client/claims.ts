@@ -1,5 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
+import { isBlocked } from "../reconcile/addresses.ts";
 import { addressesOf } from "../resources/exposure.ts";
 
 /** Which servers want addresses outside the cluster, or have them. */
@@ -10,10 +11,11 @@ export interface Claims {
   rivals(key: Key): Key[];
 }
 
-/** `changed` is told the others at an address to which a server has come, or that it has left. */
+/** `changed` is told the others at an address to which a server has come, that it has left, or that it cannot have, or can. */
 export function claims(changed: (key: Key) => void): Claims {
   const byAddress = new Map<string, Set<string>>();
   const byServer = new Map<string, Set<string>>();
+  const blocked = new Set<string>();
 
   function others(own: string, addresses: Iterable<string>): Key[] {
     const found = new Set([...addresses].flatMap((address) => [...(byAddress.get(address) ?? [])]));
@@ -35,7 +37,10 @@ export function claims(changed: (key: Key) => void): Claims {
       for (const address of come) byAddress.set(address, (byAddress.get(address) ?? new Set()).add(own));
       if (now.size > 0) byServer.set(own, now);
       else byServer.delete(own);
-      for (const other of others(own, [...left, ...come])) changed(other);
+      const wasBlocked = blocked.delete(own);
+      if (server !== undefined && isBlocked(server)) blocked.add(own);
+      const isNews = wasBlocked !== blocked.has(own);
+      for (const other of others(own, isNews ? [...left, ...now] : [...left, ...come])) changed(other);
     },
     rivals: (key) => others(keyText(key), byServer.get(keyText(key)) ?? []),
   };

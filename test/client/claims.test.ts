@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claims } from "../../src/client/claims.ts";
+import { conditionsOf } from "../../src/kube/conditions.ts";
 import { keyText } from "../../src/kube/object.ts";
 import { server } from "../support/fixtures.ts";
 
@@ -38,6 +39,26 @@ test("what a server still has is its own, whatever it wants now", () => {
   all.noted(one, { ...at("b.example.com"), status: { addresses: ["b.example.com"] } });
   assert.deepEqual(told.at(-1), "team-a/two");
   assert.deepEqual(all.rivals(two), []);
+});
+
+test("that a server cannot have what it wants is news to others, once", () => {
+  const told: string[] = [];
+  const all = claims((key) => told.push(keyText(key)));
+  const finding = { type: "Exposed", status: "False", reason: "AddressTaken", message: "" } as const;
+  const wanting = at("a.example.com", "b.example.com");
+  const blocked = { ...wanting, status: { conditions: conditionsOf([finding], [], 1, new Date(0)) } };
+  all.noted(one, wanting);
+  all.noted(two, at("a.example.com"));
+  told.splice(0);
+  for (const [state, news] of [
+    [blocked, 1],
+    [blocked, 0],
+    [wanting, 1],
+    [wanting, 0],
+  ] as const) {
+    all.noted(one, state);
+    assert.equal(told.splice(0).length, news);
+  }
 });
 
 test("a server with a URL and no route of the operator's wants nothing", () => {
