@@ -8,6 +8,8 @@ export const conditionTypes = {
   DatabaseReady: "The database answers and has the schema of this version.",
   MeshReady:
     "With `spec.mesh` or `spec.traces`: all that Istio's objects and the pods tell says that only the writers get to `/v1/traces`. `Ready` does not wait for it.",
+  Exposed:
+    "With `spec.exposure.ingress` or `httpRoute`: by what their controllers report, clients outside are led to the server. `Ready` does not wait for it.",
   Available: "At least one pod answers, of this spec or of an earlier one.",
   WorkspacesReady:
     "With `spec.workspaces`: what is granted is in force in all namespaces that the server has or names.",
@@ -236,6 +238,31 @@ export const reasons = {
     meaning: "The operator is no writer of traces, and got an answer where the mesh should have refused it.",
     remedy:
       "Read the message: check that ztunnel or the sidecars enforce policies, and that the operator does not use its node's network.",
+  },
+  Exposed: { meaning: "By what the controllers report, clients outside are led to the server.", remedy: "" },
+  RouteProgressing: {
+    meaning: "The Ingress or HTTPRoute is written as soon as all pods are of this spec.",
+    remedy: "",
+  },
+  GatewayApiMissing: {
+    meaning: "The cluster lacks the kind HTTPRoute. It is noticed when it comes.",
+    remedy: "Install the Gateway API's definitions and an implementation, or use `exposure.ingress`.",
+  },
+  AddressTaken: {
+    meaning: "Another server has this host with this prefix already. What led to this server before still does.",
+    remedy: "Use another host or prefix, or delete the other server.",
+  },
+  RouteNotAccepted: {
+    meaning: "A Gateway does not take the HTTPRoute, or nobody has said anything of it.",
+    remedy: "Read the message: whoever runs the Gateway decides which namespaces and hosts it takes.",
+  },
+  RouteNotResolved: {
+    meaning: "The implementation of the Gateway API does not find the Service that the HTTPRoute leads to.",
+    remedy: "Look at the conditions of the HTTPRoute.",
+  },
+  IngressWithoutAddress: {
+    meaning: "No controller has given the Ingress an address; some never do.",
+    remedy: "Check that a controller serves the class: `kubectl get ingressclasses`.",
   },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",

@@ -19,7 +19,11 @@ const onSqlite = "has(self.backendStore) && has(self.backendStore.sqlite)";
 const onVolume = "has(self.artifactStore) && has(self.artifactStore.persistentVolume)";
 const volume = "self.artifactStore.persistentVolume";
 const onPrivateVolume = `${onVolume} && !(has(${volume}.accessModes) && 'ReadWriteMany' in ${volume}.accessModes)`;
-const outside = "has(self.exposure) && has(self.exposure.externalUrl)";
+const named = "has(self.exposure) && has(self.exposure.externalUrl)";
+/** The operator leads clients there itself. */
+const routed = "has(self.exposure) && (has(self.exposure.ingress) || has(self.exposure.httpRoute))";
+const outside = `(${named} || ${routed})`;
+const isOpen = "has(self.authentication) && has(self.authentication.disabled) && !has(self.proxy)";
 const severalReplicas = "has(self.replicas) && self.replicas > 1";
 
 /** What a user writes under `spec`. */
@@ -150,21 +154,40 @@ export const mlflowServerSpec = z
         fieldPath: ".server.allowedHosts",
       },
       {
-        rule: `!(has(self.proxy) && has(self.proxy.redirectUrl) && ${outside}) || self.proxy.redirectUrl == self.exposure.externalUrl + '/oauth2/callback'`,
-        message: "proxy.redirectUrl follows from exposure.externalUrl, with /oauth2/callback behind it: leave it out",
+        rule: `!(has(self.proxy) && has(self.proxy.redirectUrl) && ${outside}) || (${named} && self.proxy.redirectUrl == self.exposure.externalUrl + '/oauth2/callback')`,
+        message:
+          "proxy.redirectUrl follows from exposure (externalUrl, or its default, with /oauth2/callback behind it): leave it out",
         fieldPath: ".proxy.redirectUrl",
       },
       {
-        rule: `!(has(self.authentication) && has(self.authentication.oidc) && has(self.authentication.oidc.redirectUrl) && ${outside}) || self.authentication.oidc.redirectUrl == self.exposure.externalUrl + '/callback'`,
+        rule: `!(has(self.authentication) && has(self.authentication.oidc) && has(self.authentication.oidc.redirectUrl) && ${outside}) || (${named} && self.authentication.oidc.redirectUrl == self.exposure.externalUrl + '/callback')`,
         message:
-          "authentication.oidc.redirectUrl follows from exposure.externalUrl, with /callback behind it: leave it out",
+          "authentication.oidc.redirectUrl follows from exposure (externalUrl, or its default, with /callback behind it): leave it out",
         fieldPath: ".authentication.oidc.redirectUrl",
       },
       {
-        rule: `!(has(self.proxy) && ${outside}) || self.exposure.externalUrl.matches('^(https://|http://(localhost|127[.]0[.]0[.]1)(:|/|$))')`,
+        rule: `!(has(self.proxy) && ${named}) || self.exposure.externalUrl.matches('^(https://|http://(localhost|127[.]0[.]0[.]1)(:|/|$))')`,
         message:
           "with proxy, exposure.externalUrl begins with https:// (http only for localhost): else the session could be read on the way",
         fieldPath: ".exposure.externalUrl",
+      },
+      {
+        rule: `!(has(self.proxy) && ${routed} && !has(self.exposure.externalUrl)) || !has(self.exposure.ingress) || has(self.exposure.ingress.tls) || !has(self.exposure.ingress.hosts)`,
+        message:
+          "with proxy, clients come by https: add exposure.ingress.tls, or write exposure.externalUrl with https:// where TLS ends before the ingress",
+        fieldPath: ".exposure.ingress",
+      },
+      {
+        rule: `!(${isOpen} && ${routed})`,
+        message:
+          "a server that asks nobody who they are is not led outside: use another way of authentication, or add proxy; whoever guards it by other means writes the Ingress or HTTPRoute, and here exposure.externalUrl only",
+        fieldPath: ".exposure",
+      },
+      {
+        rule: `!(${routed} && has(self.networkPolicy) && has(self.networkPolicy.from) && self.networkPolicy.from.size() == 0)`,
+        message:
+          "networkPolicy.from: [] keeps everybody out, gateways too: name the gateway's pods there, such as {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: gateways}}}",
+        fieldPath: ".networkPolicy.from",
       },
     ),
   });

@@ -14,6 +14,14 @@ export const mlflowServerStatus = z
       .max(256)
       .meta({ description: "Where clients outside the cluster find the server." })
       .exactOptional(),
+    addresses: z
+      .array(z.string().max(512).meta({ description: "A host, and the prefix behind it." }))
+      .max(64)
+      .meta({
+        description:
+          "Hosts, each with the prefix behind it, that lead to this server or are kept for it: no other server is led to from them.",
+      })
+      .exactOptional(),
     version: z
       .string()
       .max(64)

@@ -3,6 +3,7 @@ import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { encoded } from "../resources/base64.ts";
+import { routeKinds } from "../resources/exposure.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { meshStepsOf } from "../resources/mesh/steps.ts";
 import { referencesOf } from "../resources/references.ts";
@@ -17,6 +18,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
     references: placeholderReferences(server),
     // The consent of namespaces is taken as given, and which they are is only known in a cluster.
     mesh: new Set(meshStepsOf(server)),
+    routes: new Set(routeKinds),
     workspaces: needsConsent(server.spec) ? [server.spec.workspaces?.default ?? generated("workspace")] : [],
     session: {
       flaskSecretKey: generated("flask-secret-key"),

@@ -4,8 +4,10 @@ import { type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.
 import type { ConfigMap, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import { needsKind } from "../resources/optional-kinds.ts";
 import { isGranted } from "../resources/workspace/ownership.ts";
 import { type ApiClient, find } from "./api-client.ts";
+import { claims } from "./claims.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
 import { type Neighbours, neighbours } from "./neighbours.ts";
 import { type References, references } from "./references.ts";
@@ -39,6 +41,8 @@ export interface Caches {
   readonly workspaces: WorkspaceCache;
   /** False where the API server has said that it does not know the kind. */
   knows(kind: Kind, namespace: string): boolean;
+  /** The other servers that want or have an address outside of this one. */
+  rivals(key: Key): MlflowServer[];
   /** What others have in a namespace; undefined until it is known. It is watched from the first question on. */
   neighbours(namespace: string): Neighbour[] | undefined;
   readonly secrets: References<Secret>;
@@ -67,6 +71,7 @@ export function caches(options: CachesOptions): Caches {
   const servers = new Map<string, Store<MlflowServer>>();
   const kept = new Map<string, Store<Owned>>();
   const others = new Map<string, readonly Neighbours[]>();
+  const addresses = claims(onServer);
   const workspaces = workspaceCache({
     servers: (namespace) => serversOf(namespace)?.inNamespace(namespace) ?? [],
     configMap: (key) => keptOf("ConfigMap", key.namespace)?.get(key),
@@ -96,30 +101,37 @@ export function caches(options: CachesOptions): Caches {
       path: resourcePath(kind, scope),
       apiVersion,
       kind,
-      ...(isOptional && { optional: { isWanted: () => meshedIn(scope).length > 0 } }),
+      ...(isOptional && { optional: { isWanted: () => needing(kind, scope).length > 0 } }),
       ...labelSelector,
       ...isMetadataOnly,
     };
     watches.set(name, listWatch(client, resource, sink, observer, timing));
   }
 
-  /** The servers that are to be in a mesh. */
-  function meshedIn(scope: string | undefined): Key[] {
+  /** The servers that need a kind which clusters may lack. */
+  function needing(kind: Kind, scope: string | undefined): Key[] {
     return [...(servers.get(scope ?? "")?.all() ?? [])].flatMap(({ metadata, spec }) =>
-      spec.mesh === undefined ? [] : [{ namespace: metadata.namespace ?? "", name: metadata.name }],
+      needsKind(spec, kind) ? [{ namespace: metadata.namespace ?? "", name: metadata.name }] : [],
     );
   }
 
-  /** Has passes over the servers that are in a mesh, of one namespace or of all. */
-  function meshed(scope: string | undefined, namespace: string | undefined): void {
-    for (const key of meshedIn(scope)) if (namespace === undefined || namespace === key.namespace) onServer(key);
+  /** Has passes over them, of one namespace or of all. */
+  function needed(kind: Kind, scope: string | undefined, namespace?: string): void {
+    for (const key of needing(kind, scope)) if (namespace === undefined || namespace === key.namespace) onServer(key);
+  }
+
+  /** Takes note of what of a server matters to others. */
+  function noted(server: MlflowServer, before: MlflowServer | undefined, isGone = false): void {
+    const { namespace = "", name } = server.metadata;
+    addresses.noted({ namespace, name }, isGone ? undefined : server);
+    if (isGone || isOtherServer(server, before)) workspaces.touched(server);
   }
 
   function neighboursIn(scope: string | undefined): readonly Neighbours[] {
     const known = others.get(scope ?? "");
     if (known !== undefined) return known;
     const started = kindsWith("neighbouring").map((kind) => {
-      const ofKind = neighbours((namespace) => meshed(scope, namespace));
+      const ofKind = neighbours((namespace) => needed(kind, scope, namespace));
       // Not by label, which anybody may put on what shall not be seen here.
       start(kind, scope, ofKind, undefined, "neighbouring ");
       return ofKind;
@@ -168,7 +180,7 @@ export function caches(options: CachesOptions): Caches {
     const ofServers = store<MlflowServer>(
       (change, server, before) => {
         onServer({ namespace: server.metadata.namespace ?? "", name: server.metadata.name });
-        if (change === "deleted" || isOtherServer(server, before)) workspaces.touched(server);
+        noted(server, before, change === "deleted");
       },
       { byNamespace: true },
     );
@@ -179,7 +191,7 @@ export function caches(options: CachesOptions): Caches {
       const ofKind = store<Owned>((_change, object, before) => changed(object, before));
       kept.set(placeOf(kind, scope), ofKind);
       // Where the kind has just come, or gone, no object of it tells so.
-      const relisted = rowOf(kind).isOptional ? { relisted: () => meshed(scope, undefined) } : {};
+      const relisted = rowOf(kind).isOptional ? { relisted: () => needed(kind, scope) } : {};
       start(kind, scope, { ...ofKind, ...relisted }, managedSelector);
     }
     // Only what is not ours, so that no object is told by two watches.
@@ -202,6 +214,7 @@ export function caches(options: CachesOptions): Caches {
     server: (key) => serversOf(key.namespace)?.get(key),
     owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
     knows: (kind, namespace) => watches.get(placeOf(kinds[kind].plural, scopeOf(namespace)))?.isKnown() ?? true,
+    rivals: (key) => addresses.rivals(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
     neighbours: (namespace) => {
       const found: Neighbour[] = [];
       for (const each of neighboursIn(scopeOf(namespace))) {
@@ -218,7 +231,7 @@ export function caches(options: CachesOptions): Caches {
       const before = serversOf(namespace)?.get({ namespace, name });
       serversOf(namespace)?.wrote(trimmed(server), false);
       // The watch will tell it as nothing new.
-      if (isOtherServer(server, before)) workspaces.touched(server);
+      noted(server, before);
     },
     reportedAccess: (access) => workspaces.accesses.wrote(trimmed(access), false),
     wrote: (object, created) => {

@@ -68,6 +68,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         granted: cache.granted,
         workspaces: (server) => options.summaries?.(server),
         knows: cache.knows,
+        rivals: cache.rivals,
         neighbours: cache.neighbours,
         breaches: (doors) => {
           isProbed = true;

@@ -96,6 +96,14 @@ export const kinds = {
     verbs: written,
     isOptional: true,
   },
+  Ingress: { apiVersion: "networking.k8s.io/v1", plural: "ingresses", roles: ["owned"], verbs: written },
+  HTTPRoute: {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    plural: "httproutes",
+    roles: ["owned"],
+    verbs: written,
+    isOptional: true,
+  },
   Namespace: {
     apiVersion: "v1",
     plural: "namespaces",

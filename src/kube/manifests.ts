@@ -3,6 +3,8 @@ import type {
   V1ConfigMap,
   V1DeploymentSpec,
   V1DeploymentStatus,
+  V1IngressSpec,
+  V1IngressStatus,
   V1JobSpec,
   V1JobStatus,
   V1NetworkPolicyPeer,
@@ -78,6 +80,13 @@ export interface NetworkPolicy extends KubeObject {
   spec: Omit<V1NetworkPolicySpec, "ingress"> & { ingress?: IngressRule[] };
 }
 
+export interface Ingress extends KubeObject {
+  apiVersion: "networking.k8s.io/v1";
+  kind: "Ingress";
+  spec: V1IngressSpec;
+  status?: V1IngressStatus;
+}
+
 export interface RoleRef {
   apiGroup: "rbac.authorization.k8s.io";
   kind: "ClusterRole";
@@ -133,6 +142,32 @@ export interface Gateway extends KubeObject {
   status?: { addresses?: { type?: string; value?: string }[]; conditions?: ForeignCondition[] };
 }
 
+/** A Gateway as routes name it. */
+export interface ParentReference {
+  group?: string;
+  kind?: string;
+  namespace?: string;
+  name: string;
+  sectionName?: string;
+  port?: number;
+}
+
+/** An HTTPRoute of the Gateway API: what we write of it, and what the controllers of its Gateways say. */
+export interface HTTPRoute extends KubeObject {
+  apiVersion: "gateway.networking.k8s.io/v1";
+  kind: "HTTPRoute";
+  spec: {
+    parentRefs: ParentReference[];
+    hostnames: string[];
+    rules: {
+      matches: { path: { type: "PathPrefix"; value: string } }[];
+      backendRefs: { group: string; kind: string; name: string; port: number; weight: number }[];
+      timeouts: { request: string };
+    }[];
+  };
+  status?: { parents?: { parentRef: ParentReference; conditions?: ForeignCondition[] }[] };
+}
+
 /** One rule of an AuthorizationPolicy; a request must match all that it says. */
 export interface AuthorizationRule {
   from?: { source: { principals?: string[]; notPrincipals?: string[] } }[];
@@ -181,7 +216,9 @@ export type Manifest =
   | ClusterRoleBinding
   | RoleBinding
   | Gateway
-  | AuthorizationPolicy;
+  | AuthorizationPolicy
+  | Ingress
+  | HTTPRoute;
 
 /** What there is in the namespace of a server, and may stand in its way there. */
 export type Neighbour = Service | AuthorizationPolicy;

@@ -39,8 +39,11 @@ export interface Cluster {
   /** What is in workspaces because of this server, and cannot go by an owner reference. */
   granted(key: Key): readonly Owned[];
 
-  /** Whether the cluster has this kind. When that changes, servers in a mesh get a pass. */
+  /** Whether the cluster has this kind. When that changes, servers that need it get a pass. */
   knows(kind: Kind, namespace: string): boolean;
+
+  /** The other servers that want or have an address outside of this one. When that changes, it gets a pass. */
+  rivals(key: Key): readonly MlflowServer[];
 
   /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
   neighbours(namespace: string): readonly Neighbour[] | undefined;

@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
+import type { Exposure } from "./exposure.ts";
 import type { Mesh } from "./mesh.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -13,6 +14,8 @@ export interface Facts {
   readonly foreign: readonly Owned[];
   /** What the condition `MeshReady` says; undefined where the spec has no mesh. */
   readonly mesh?: Mesh["finding"];
+  /** Whether what leads to it from outside stays, which addresses it has, and what the condition `Exposed` says. */
+  readonly exposure?: Omit<Exposure, "routes">;
   readonly references: References;
   readonly inputs: Inputs;
   readonly installation: Installation;

@@ -1,12 +1,17 @@
 import type { AuthorizationPolicy, ForeignCondition, Gateway } from "../kube/manifests.ts";
-import { objectText } from "../kube/object.ts";
+import { type KubeObject, objectText } from "../kube/object.ts";
 import { difference } from "./difference.ts";
 import type { Cause } from "./finding.ts";
 
 type Judged = Gateway | AuthorizationPolicy;
 
+/** Anything that a controller says something of. */
+interface Conditioned extends Pick<KubeObject, "metadata"> {
+  readonly status?: { readonly conditions?: readonly ForeignCondition[] } | undefined;
+}
+
 /** What a controller says of an object in its present form; undefined where it has not looked at that yet. */
-export function conditionOf({ metadata, status }: Judged, type: string): ForeignCondition | undefined {
+export function conditionOf({ metadata, status }: Conditioned, type: string): ForeignCondition | undefined {
   const found = status?.conditions?.find((condition) => condition.type === type);
   // Without a generation it may be of any form.
   return Number(found?.observedGeneration ?? Number.NaN) >= (metadata.generation ?? 0) ? found : undefined;

@@ -3,12 +3,14 @@ import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { decoded } from "../resources/base64.ts";
+import { routeKinds } from "../resources/exposure.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";
 import { referencesOf } from "../resources/references.ts";
 import { workspacesOf } from "../resources/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
 import { doorsOf } from "./door.ts";
+import { exposureOf } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
@@ -31,12 +33,15 @@ export async function observe(
   const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
   const breaches = () => cluster.breaches(doorsOf(server, owned));
   const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, breaches });
+  const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace)));
+  const exposure = exposureOf({ server, owned, rivals: cluster.rivals({ namespace, name }), known });
   const references = await read(cluster, server, namespace);
   const inputs: Inputs = {
     server,
     installation,
     references,
     mesh: mesh.steps,
+    routes: exposure.routes,
     workspaces: workspacesOf(server, cluster.consenting(namespace)),
     session: sessionKeys(server, owned, references),
     ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),
@@ -46,6 +51,7 @@ export async function observe(
     owned,
     foreign,
     mesh: mesh.finding,
+    exposure,
     references,
     inputs,
     installation,

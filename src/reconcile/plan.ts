@@ -1,10 +1,12 @@
 import { quantityOf } from "../api/quantity.ts";
-import type { Job, Manifest, Owned } from "../kube/manifests.ts";
+import type { Deployment, Job, Manifest, Owned } from "../kube/manifests.ts";
 import { finalizer, label } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
+import { objectNames } from "../resources/names.ts";
 import { needsConsent } from "../resources/workspaces.ts";
 import { difference } from "./difference.ts";
+import { isRoute } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { asItRuns } from "./job.ts";
@@ -12,6 +14,7 @@ import { listenerOf } from "./mesh-view.ts";
 import { type Migration, migrationOf } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
+import { rolloutOf } from "./rollout.ts";
 
 /** One write. */
 export type Step =
@@ -68,14 +71,35 @@ export function planOf(facts: Facts): Plan {
   ];
   const missing = missingConsent(facts);
   const groups = [holdStep(all, facts), stage("invented"), [...stage("surroundings"), ...jobs]];
-  if (migration.complete)
-    groups.push(missing === undefined ? stage("workload") : [], stage("mesh"), obsolete(all, facts));
+  if (migration.complete) {
+    const workload = stage("workload");
+    const exposure = workload.length === 0 && isRolledOut(facts) ? stage("exposure") : [];
+    groups.push(withdrawn(all, facts), missing === undefined ? workload : []);
+    groups.push([...stage("mesh"), ...exposure], obsolete(all, facts));
+  }
   return {
     groups: groups.filter((group) => group.length > 0),
     migration,
     ...(waiting && { waiting }),
     ...(missing && { missing }),
   };
+}
+
+/**
+ * Whether all pods are of the Deployment's spec. Nothing new leads to them from outside before: those of an earlier spec may
+ * answer to everybody, or not below the prefix.
+ */
+function isRolledOut({ owned, server }: Facts): boolean {
+  const name = objectNames.deployment(server.metadata.name);
+  const deployment = owned.find(
+    (each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name,
+  );
+  return deployment !== undefined && rolloutOf(deployment, owned).complete;
+}
+
+/** What shall lead here from outside no longer goes before pods of this spec come, which may answer to everybody. */
+function withdrawn(wanted: readonly Manifest[], facts: Facts): Step[] {
+  return facts.exposure?.isKept === true ? [] : unwanted(wanted, facts, isRoute);
 }
 
 /** Before anything far is written the server is held, so that it cannot go without it; when nothing is left, it is let go. */
@@ -140,13 +164,18 @@ function attainable(manifest: Manifest, live: Owned): Manifest {
  * What we own and nobody wants any more. Jobs have their own rules, what was generated or stored is kept, and the mesh is
  * left one step at a time.
  */
-function obsolete(wanted: readonly Manifest[], { owned, server, inputs }: Facts): Step[] {
+function obsolete(wanted: readonly Manifest[], facts: Facts): Step[] {
+  const { server, inputs } = facts;
   const isInTurn = ({ kind, metadata }: Owned) => {
     const step = meshStepOf(kind, metadata.name, server.metadata.name);
     return step !== undefined && inputs.mesh.has(step);
   };
+  return unwanted(wanted, facts, (live) => !isInTurn(live) && !isRoute(live));
+}
+
+function unwanted(wanted: readonly Manifest[], { owned, server }: Facts, isMeant: (object: Owned) => boolean): Step[] {
   return owned
-    .filter((live) => !isInTurn(live))
+    .filter(isMeant)
     .filter((live) => live.kind !== "Pod" && live.kind !== "Job" && !isStored(live, server))
     .filter((live) => ownershipOf(live, server) === "ours" && !wanted.some((manifest) => isSame(live, manifest)))
     .map((live): Step => ({ do: "delete", live }));

@@ -4,6 +4,7 @@ import { type Condition, conditionsOf, type Finding } from "../kube/conditions.t
 import type { Deployment } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
+import { outsideOf } from "../resources/exposure.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
@@ -11,7 +12,7 @@ import type { Outcome } from "./outcome.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** What the status speaks of, besides the outcome. */
-export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | "now">;
+export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
 
 /**
  * The status after a pass. It follows kstatus: `Ready` is True only when the rollout of this very generation is over,
@@ -20,7 +21,8 @@ export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | 
 export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
   const { server, owned, workspaces, now } = facts;
   const { name, generation = 0 } = server.metadata;
-  const externalUrl = server.spec.exposure?.externalUrl;
+  const externalUrl = outsideOf(server)?.url;
+  const addresses = facts.exposure?.addresses ?? server.status?.addresses ?? [];
   const administrator = administratorOf(server);
   const adminSecret = administrator?.canLogIn ? administrator.secretName : undefined;
   const deployment = owned.find(
@@ -43,6 +45,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     ),
     url: serviceUrl(server),
     ...(externalUrl !== undefined && { externalUrl }),
+    ...(addresses.length > 0 && { addresses: [...addresses] }),
     authentication: authenticationName(server.spec),
     ...(version !== undefined && { version }),
     ...(adminSecret !== undefined && { adminSecret }),
@@ -81,6 +84,7 @@ function findings(
     state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
     databaseFinding(outcome, before),
     ...meshFinding(facts, outcome),
+    ...exposureFinding(facts, outcome),
     availableFinding(deployment),
   ];
 }
@@ -90,6 +94,14 @@ function meshFinding({ mesh }: Reported, { cause }: Outcome): Finding[] {
   if (mesh === undefined) return [];
   const isTaken = mesh.reason === "MeshProgressing" && cause.reason === "NameConflict";
   return [{ type: "MeshReady", ...mesh, ...(isTaken && cause) }];
+}
+
+/** A route that is not written may be so since somebody else's object has its name. */
+function exposureFinding({ exposure }: Reported, { cause }: Outcome): Finding[] {
+  const finding = exposure?.finding;
+  if (finding === undefined) return [];
+  const isTaken = finding.reason === "RouteProgressing" && cause.reason === "NameConflict";
+  return [{ type: "Exposed", ...finding, ...(isTaken && cause) }];
 }
 
 /** What is not known in this pass stays as it was: a missing Secret says nothing of the database. */

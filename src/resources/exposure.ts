@@ -1,6 +1,11 @@
 import type { MlflowServer } from "../api/server.ts";
 
-/** What clients outside see of a server (`exposure.externalUrl`). */
+/** Kinds that lead clients from outside to a server. */
+export const routeKinds = ["Ingress", "HTTPRoute"] as const;
+
+export type RouteKind = (typeof routeKinds)[number];
+
+/** What clients outside see of a server (`exposure`). */
 export interface Outside {
   /** Without a slash at its end. */
   readonly url: string;
@@ -12,10 +17,55 @@ export interface Outside {
   readonly prefix: string;
 }
 
-/** Undefined where the spec names no URL for clients outside. */
+/** Undefined where the spec names no URL for clients outside, and no host. */
 export function outsideOf({ spec }: Pick<MlflowServer, "spec">): Outside | undefined {
-  const url = spec.exposure?.externalUrl;
+  const url = spec.exposure?.externalUrl ?? defaultUrl(spec);
   if (url === undefined) return undefined;
   const { origin, host, pathname } = new URL(url);
   return { url, origin, host, prefix: pathname === "/" ? "" : pathname };
+}
+
+/** Certificates of an HTTPRoute are its Gateway's, of which the server says nothing. */
+function defaultUrl({ exposure }: MlflowServer["spec"]): string | undefined {
+  const { ingress, httpRoute } = exposure ?? {};
+  const host = ingress?.hosts?.[0]?.host ?? httpRoute?.hostnames?.[0];
+  if (host === undefined) return undefined;
+  const isPlain = ingress?.hosts !== undefined && (ingress.tls ?? []).length === 0;
+  return `${isPlain ? "http" : "https"}://${host}`;
+}
+
+/** All origins by which the operator leads clients to the server, that of its URL first; all have its scheme and port. */
+export function originsOf(server: Pick<MlflowServer, "spec">): readonly URL[] {
+  const outside = outsideOf(server);
+  if (outside === undefined) return [];
+  const { protocol, port } = new URL(outside.origin);
+  const further = [...ingressHosts(server), ...routeHosts(server)].map(
+    (host) => `${protocol}//${host}${port === "" ? "" : `:${port}`}`,
+  );
+  return [...new Set([outside.origin, ...further])].map((origin) => new URL(origin));
+}
+
+/** Hosts of the Ingress; none where there is none. */
+export function ingressHosts(server: Pick<MlflowServer, "spec">): readonly string[] {
+  const { ingress } = server.spec.exposure ?? {};
+  if (ingress === undefined) return [];
+  return ingress.hosts?.map(({ host }) => host) ?? hostOfUrl(server);
+}
+
+/** Hosts of the HTTPRoute; none where there is none. */
+export function routeHosts(server: Pick<MlflowServer, "spec">): readonly string[] {
+  const { httpRoute } = server.spec.exposure ?? {};
+  if (httpRoute === undefined) return [];
+  return httpRoute.hostnames ?? hostOfUrl(server);
+}
+
+function hostOfUrl(server: Pick<MlflowServer, "spec">): readonly string[] {
+  const outside = outsideOf(server);
+  return outside === undefined ? [] : [new URL(outside.url).hostname];
+}
+
+/** Hosts by which the operator leads clients to the server, each with the prefix behind it; none where it writes no route. */
+export function addressesOf(server: Pick<MlflowServer, "spec">): readonly string[] {
+  const prefix = outsideOf(server)?.prefix ?? "";
+  return [...new Set([...ingressHosts(server), ...routeHosts(server)])].map((host) => `${host}${prefix}`);
 }

@@ -3,6 +3,8 @@ import { adminSecret } from "./admin-secret.ts";
 import { authSecret } from "./auth-secret.ts";
 import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
+import { httpRoute } from "./http-route.ts";
+import { ingress } from "./ingress.ts";
 import type { Inputs } from "./inputs.ts";
 import { meshBuilders } from "./mesh/index.ts";
 import { migrationJob } from "./migration-job.ts";
@@ -20,8 +22,8 @@ export type Builder = (inputs: Inputs) => Manifest | undefined;
 
 /**
  * All builders, by when their object is written. What was invented comes first: everything else is made of it. What the
- * pods read and the pods themselves come after the migration: until then, what runs keeps its former state. The mesh comes
- * last: what is in its way is in nobody else's.
+ * pods read and the pods themselves come after the migration: until then, what runs keeps its former state. The mesh and
+ * what leads to the server from outside come last: what is in their way is in nobody else's.
  */
 export const stages = {
   invented: [sessionSecret, adminSecret],
@@ -37,6 +39,7 @@ export const stages = {
   migration: [migrationJob],
   workload: [storeSecret, authSecret, deployment],
   mesh: meshBuilders,
+  exposure: [ingress, httpRoute],
 } as const satisfies Record<string, readonly Builder[]>;
 
 export type Stage = keyof typeof stages;
@@ -50,5 +53,6 @@ export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
     migration: build("migration"),
     workload: build("workload"),
     mesh: build("mesh"),
+    exposure: build("exposure"),
   };
 }

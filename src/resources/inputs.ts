@@ -1,6 +1,7 @@
 import type { ImageDigests } from "../api/image-digests.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Secret } from "../kube/manifests.ts";
+import type { RouteKind } from "./exposure.ts";
 import type { MeshStep } from "./mesh/steps.ts";
 
 /** What holds for all servers of this operator: its settings, not the user's. */
@@ -54,6 +55,8 @@ export interface Inputs {
   readonly references: References;
   /** How far the server may be in the mesh. */
   readonly mesh: ReadonlySet<MeshStep>;
+  /** What may lead clients from outside to the server, as far as the spec asks for it. */
+  readonly routes: ReadonlySet<RouteKind>;
   /** Namespaces that are workspaces of this server: they consent, and the spec chooses them. */
   readonly workspaces: readonly string[];
 }

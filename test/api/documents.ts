@@ -359,7 +359,6 @@ export const proxyAlone: Document = changed(smallest, {
   },
 });
 
-/** All of the above: between them they have every field. */
 /** In a mesh. */
 export const meshed: Document = changed(smallest, {
   "spec.traces": { writers: [{ namespace: "agents", serviceAccount: "otel.collector" }], identity: "Application" },
@@ -382,6 +381,48 @@ export const tracesByMesh: Document = changed(meshed, {
 
 export const writersWithoutMesh: Document = changed(meshed, { "spec.mesh": undefined });
 
+/** Led to from outside, in each way that there is. */
+export const exposed: Document = changed(smallest, {
+  "spec.exposure": {
+    externalUrl: "https://platform.example.com:8443/clusters/c1/mlflow",
+    ingress: {
+      className: "nginx",
+      annotations: {
+        "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+        "cert-manager.io/cluster-issuer": "letsencrypt",
+        note: "any text, {even} $this",
+      },
+      hosts: [
+        { host: "platform.example.com" },
+        { host: "traces.example.com", paths: ["/v1/traces", "/api/2.0/mlflow"] },
+      ],
+      tls: [
+        { secretName: "platform-tls", hosts: ["platform.example.com"] },
+        { secretName: "traces-tls", hosts: ["traces.example.com"] },
+      ],
+    },
+    httpRoute: {
+      parentRefs: [{ name: "platform", namespace: "gateways", sectionName: "https.x", port: 443 }, { name: "own" }],
+      hostnames: ["mlflow.example.com", "platform.example.com"],
+    },
+  },
+});
+
+/** With as little as it needs: the host is that of the URL, or the URL that of the host. */
+export const exposedByUrl: Document = changed(smallest, {
+  "spec.exposure": {
+    externalUrl: "https://mlflow.example.com",
+    ingress: {},
+    httpRoute: { parentRefs: [{ name: "a" }] },
+  },
+});
+
+export const exposedByHost: Document = changed(proxyAlone, {
+  "spec.proxy.redirectUrl": undefined,
+  "spec.exposure": { ingress: { hosts: [{ host: "mlflow.example.com" }], tls: [{ secretName: "tls" }] } },
+});
+
+/** All of the above: between them they have every field. */
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
   smallestInFull,
@@ -401,6 +442,9 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   inSidecars,
   tracesByMesh,
   writersWithoutMesh,
+  exposed,
+  exposedByUrl,
+  exposedByHost,
 };
 
 /** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */

@@ -8,10 +8,15 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import { isObject } from "../../src/api/structure.ts";
 import { validate } from "../../src/api/validation.ts";
 import { port } from "../../src/resources/names.ts";
-import { deploymentOf, environmentOf, inputs, secret, secretText } from "../support/fixtures.ts";
+import { all, deploymentOf, environmentOf, inputs, secret, secretText } from "../support/fixtures.ts";
 
 const page = readFileSync(join(import.meta.dirname, "../../docs/migrating-from-helm.md"), "utf8");
 const documents = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].flatMap(([, text = ""]) => loadAll(text));
+
+const databases = [
+  secret("mlflow-database", { username: "mlflowuser", password: "Pa33w0rd!" }),
+  secret("mlflow-auth-database", { username: "mlflowauth", password: "A4m1nPa33w0rd!" }),
+];
 
 /** What the second column of the tables names, row by row. */
 const fieldsByRow = page
@@ -43,10 +48,7 @@ describe("the page for those who come from a chart", () => {
   });
 
   test("has both databases, the bucket and the log level where they belong", () => {
-    const of = inputs(serverNamed("mlflow"), [
-      secret("mlflow-database", { username: "mlflowuser", password: "Pa33w0rd!" }),
-      secret("mlflow-auth-database", { username: "mlflowauth", password: "A4m1nPa33w0rd!" }),
-    ]);
+    const of = inputs(serverNamed("mlflow"), databases);
     const tracking = new URL(secretText(of, "mlflow-store", "backend-store-uri"));
     assert.deepEqual([tracking.username, tracking.pathname], ["mlflowuser", "/mlflow"]);
     const ini = secretText(of, "mlflow-auth", "basic_auth.ini");
@@ -62,12 +64,13 @@ describe("the page for those who come from a chart", () => {
   });
 
   test("has an Ingress that leads to the Service, under a name that MLflow answers to", () => {
-    const ingress = documents.filter(isObject).find(({ kind }) => kind === "Ingress");
+    const wanted = inputs(serverNamed("mlflow"), databases);
+    const ingress = all(wanted).find(({ kind }) => kind === "Ingress");
     const text = JSON.stringify(ingress);
     assert.match(text, new RegExp(`"service":{"name":"mlflow","port":{"number":${port}}}`));
-    const host = /"host":"([^"]+)"/.exec(text)?.[1] ?? "none";
-    const { allowedHosts, corsAllowedOrigins } = serverNamed("mlflow").spec.server ?? {};
-    assert.deepEqual([allowedHosts, corsAllowedOrigins], [[host], [`https://${host}`]]);
+    const environment = environmentOf(deploymentOf(wanted));
+    assert.ok(environment["MLFLOW_SERVER_ALLOWED_HOSTS"]?.split(",").includes("mlflow.example.com"));
+    assert.equal(environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"], "https://mlflow.example.com");
   });
 });
 

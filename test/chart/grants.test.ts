@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import { access } from "../api/accesses.ts";
-import { changed, type Document, type Json, proxied } from "../api/documents.ts";
+import { changed, type Document, type Json, proxied, smallest } from "../api/documents.ts";
 import { controlPlaneBinaries } from "../control-plane/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
@@ -75,7 +75,7 @@ const serving = (grants: Json, more: Readonly<Record<string, Json | undefined>> 
 const grant = (role: string, who: string) => ({ role, subjects: [{ kind: "Group", name: who }], selector: {} });
 const refusal = (role: string) => new RegExp(`may not bind ClusterRole mlflow-workspace-${role}`);
 
-describe("who may grant", { skip: lacking }, () => {
+describe("who may grant, and lead outside", { skip: lacking }, () => {
   let team: string;
   let other: string;
 
@@ -197,6 +197,31 @@ describe("who may grant", { skip: lacking }, () => {
     assert.equal(await applies(changed(server, { "spec.workspaces.access[31].role": "Viewer" }), other), "");
   });
 
+  test("whoever could not write an Ingress or HTTPRoute there may not have one by a server, nor another host by one", async () => {
+    await clusterRole("ingress-writer", [
+      { apiGroups: ["networking.k8s.io"], resources: ["ingresses"], verbs: ["create"] },
+    ]);
+    const { applies: leads } = await tenant(team, "leads", { writer: team, "ingress-writer": team });
+    const { applies } = await tenant(team, "led", { writer: team });
+    const named = (name: string, exposure: Json) =>
+      changed(smallest, { "metadata.name": name, "spec.exposure": exposure });
+    const byIngress = named("by-ingress", { ingress: { hosts: [{ host: "a.example.com" }] } });
+    const byRoute = named("by-route", {
+      httpRoute: { parentRefs: [{ name: "platform" }], hostnames: ["a.example.com"] },
+    });
+    const noIngress =
+      /may not create ingresses\.networking\.k8s\.io in namespace .*ask somebody who may, or leave it out/;
+    await eventually(async () => assert.match(await applies(byIngress, team), noIngress), 30);
+    assert.match(await applies(byRoute, team), /may not create httproutes\.gateway\.networking\.k8s\.io/);
+    assert.match(await leads(byRoute, team), /may not create httproutes/);
+    assert.equal(await applies(named("by-url", { externalUrl: "https://a.example.com" }), team), "");
+    assert.equal(await leads(byIngress, team), "");
+    assert.equal(await applies(changed(byIngress, { "spec.replicas": 0 }), team), "", "what is there already");
+    const host = "spec.exposure.ingress.hosts[0].host";
+    assert.match(await applies(changed(byIngress, { [host]: "bank.example.com" }), team), noIngress);
+    assert.equal(await applies(changed(byIngress, { "spec.exposure": undefined }), team), "", "nothing leads there");
+  });
+
   test("a policy that could not be evaluated would refuse", async () => {
     const { items } = await call<{ items: { metadata: { name: string }; spec: { failurePolicy: string } }[] }>(
       cluster,
@@ -206,7 +231,7 @@ describe("who may grant", { skip: lacking }, () => {
     const ours = items.filter(({ metadata }) => metadata.name.startsWith("mlflow-operator-"));
     assert.deepEqual(
       ours.map(({ spec }) => spec.failurePolicy),
-      ["Fail", "Fail"],
+      ["Fail", "Fail", "Fail"],
     );
   });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { installGateway } from "../cluster/gateway/install-gateway.ts";
+import { type InstalledGateway, installGateway } from "../cluster/gateway/install-gateway.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import type { LiveScene } from "./live-scene.ts";
 import { patiently } from "./patiently.ts";
@@ -9,19 +9,22 @@ export const gatewayModes = ["passes", "strips"] as const;
 export type GatewayMode = (typeof gatewayModes)[number];
 
 /** The way of clients outside: a real Gateway, whose Envoy knows a prefix. */
-export interface PrefixRoute {
-  /** Of the Gateway, on port 80. */
-  readonly address: string;
+export interface PrefixRoute extends Pick<InstalledGateway, "address" | "host"> {
   /** From now on the Gateway passes the prefix on, or strips it; resolves when it does so. */
   readonly use: (mode: GatewayMode) => Promise<void>;
 }
 
-export async function prefixRoute(scene: LiveScene, server: string, prefix: string): Promise<PrefixRoute> {
+/** Has the server have a route of the operator's own, which passes the prefix on, or none. */
+export type Lead = (gateway: InstalledGateway | undefined) => Promise<unknown>;
+
+/** Without `lead` both routes are the test's. */
+export async function prefixRoute(scene: LiveScene, server: string, prefix: string, lead?: Lead): Promise<PrefixRoute> {
+  const name = `${server}-of-the-test`;
   const gateway = await installGateway(scene.cluster, () => {});
   const manifest = (mode: GatewayMode) => ({
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
-    metadata: { name: server, namespace: scene.namespace },
+    metadata: { name, namespace: scene.namespace },
     spec: {
       parentRefs: [{ name: gateway.name, namespace: gateway.namespace }],
       rules: [
@@ -47,16 +50,28 @@ export async function prefixRoute(scene: LiveScene, server: string, prefix: stri
       ],
     },
   });
+  const kubectl = async (args: readonly string[], stdin?: string) => {
+    const { code, stderr } = await scene.cluster.kubectl(args, stdin);
+    assert.equal(code, 0, stderr);
+  };
+  const own = async (mode: GatewayMode) => {
+    await lead?.(undefined);
+    const args = ["apply", "--server-side", "--force-conflicts", "--filename=-"];
+    await kubectl(args, JSON.stringify(manifest(mode)));
+  };
   return {
     address: gateway.address,
+    host: gateway.host,
     use: async (mode) => {
-      const args = ["apply", "--server-side", "--force-conflicts", "--filename=-"];
-      const { code, stderr } = await scene.cluster.kubectl(args, JSON.stringify(manifest(mode)));
-      assert.equal(code, 0, stderr);
+      const isLed = mode === "passes" && lead !== undefined;
+      if (isLed) {
+        await kubectl(["delete", "httproute", name, "--namespace", scene.namespace, "--ignore-not-found"]);
+        await lead(gateway);
+      } else await own(mode);
       await patiently(async () => {
         const to = { host: gateway.address, name: "localhost" };
-        const { gateway: used } = await raw(80, "GET", `${prefix}/health`, [], to);
-        assert.equal(used, mode);
+        const { gateway: used, status } = await raw(80, "GET", `${prefix}/health`, [], to);
+        assert.deepEqual([used, status === 404], [isLed ? "" : mode, false]);
       }, 60);
     },
   };

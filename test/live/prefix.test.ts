@@ -38,7 +38,14 @@ test("below a prefix and without it, through one proxy", {
   await scene.apply({ metadata: { name }, spec });
   const [image, gateway] = await Promise.all([
     imageReference(scene.cluster, `mlflow-server:${testedVersion}`),
-    prefixRoute(scene, name, prefix),
+    prefixRoute(scene, name, prefix, async (parent) => {
+      const parentRefs = [{ name: parent?.name ?? "", namespace: parent?.namespace ?? "" }];
+      const httpRoute = { parentRefs, hostnames: [new URL(browserUrl).hostname, parent?.host ?? ""] };
+      const exposure = { externalUrl, ...(parent !== undefined && { httpRoute }) };
+      await scene.apply({ metadata: { name }, spec: { ...spec, exposure } });
+      await scene.ready(name);
+      if (parent !== undefined) await scene.reason(name, "Exposed", "Exposed");
+    }),
   ]);
   const { status } = await scene.ready(name);
   const address = await addressOf(scene.objects, name);
@@ -104,8 +111,18 @@ test("below a prefix and without it, through one proxy", {
     await context.test(`a gateway that ${mode} the prefix`, async (gatewayContext) => {
       await gateway.use(mode);
 
+      if (mode === "passes") {
+        await gatewayContext.test("the route is the operator's own", async () => {
+          const routes = await scene.objects.list("HTTPRoute");
+          assert.deepEqual(
+            routes.map(({ metadata }) => metadata.name),
+            [name],
+          );
+        });
+      }
+
       await gatewayContext.test("MLflow's own client works by the external URL", async () => {
-        await works(`http://${gateway.address}${prefix}`, `outside-${mode}`);
+        await works(`http://${gateway.host}${prefix}`, `outside-${mode}`);
       });
 
       await gatewayContext.test("the proxy's own paths are there", async () => {
@@ -124,7 +141,7 @@ test("below a prefix and without it, through one proxy", {
         // Where the issuer sends it, a browser's script says the prefix again that the gateway has taken.
         if (mode === "strips") await web.open(scriptedWay(page.body, page.url.href));
         const session = web.cookies(browserUrl);
-        const said = await troubles(`http://${gateway.address}${prefix}`, {
+        const said = await troubles(`http://${gateway.host}${prefix}`, {
           "the session": { COOKIE: session },
           "a forged session": { COOKIE: session.replace(/\|[^|;]*(;|$)/g, "|forged$1") },
         });

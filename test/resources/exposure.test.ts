@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Exposure } from "../../src/api/fields/exposure.ts";
 import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import type { Ingress } from "../../src/kube/manifests.ts";
 import { outsideOf } from "../../src/resources/exposure.ts";
 import { inputsHash } from "../../src/resources/inputs-hash.ts";
 import { apiRoute } from "../../src/resources/proxy/api-route.ts";
 import { signInPage } from "../../src/resources/proxy/sign-in-page.ts";
-import { deploymentOf, environmentOf, inputs, secretText, server } from "../support/fixtures.ts";
+import { all, deploymentOf, environmentOf, inputs, secretText, server } from "../support/fixtures.ts";
 import { scriptedWay } from "../support/page-script.ts";
 
 const prefix = "/clusters/c1/mlflow";
@@ -188,4 +190,120 @@ describe("how long the proxy waits for an artifact to be stored", () => {
     assert.equal(waits("1Gi"), "--upstream-timeout=600s");
     assert.equal(waits("100Gi"), "--upstream-timeout=12800s");
   });
+});
+
+describe("hosts that the operator leads to a server", () => {
+  const led = (exposure: Exposure, spec: Partial<MlflowServerSpec> = {}) => inputs(server({ exposure, ...spec }));
+  const urlOf = (exposure: Exposure) => outsideOf(server({ exposure }))?.url;
+  const hosts = [{ host: "mlflow.example.com" }, { host: "traces.example.com" }];
+
+  test("give the URL where none is named: https, but for an ingress without a certificate", () => {
+    const httpRoute = { parentRefs: [{ name: "platform" }], hostnames: ["by-route.example.com"] };
+    assert.equal(urlOf({ ingress: { hosts } }), "http://mlflow.example.com");
+    assert.equal(urlOf({ ingress: { hosts, tls: [{ secretName: "tls" }] } }), "https://mlflow.example.com");
+    assert.equal(urlOf({ httpRoute }), "https://by-route.example.com");
+    assert.equal(urlOf({ httpRoute, ingress: { hosts } }), "http://mlflow.example.com");
+    assert.equal(urlOf({ externalUrl, ingress: { hosts } }), externalUrl);
+  });
+
+  test("are those that MLflow answers to, and their pages may write", () => {
+    const httpRoute = { parentRefs: [{ name: "platform" }], hostnames: ["by-route.example.com"] };
+    const variables = environment(
+      led({ externalUrl: "https://mlflow.example.com:8443/a", ingress: { hosts }, httpRoute }),
+    );
+    const answered = variables["MLFLOW_SERVER_ALLOWED_HOSTS"]?.split(",") ?? [];
+    const outside = ["mlflow.example.com:8443", "traces.example.com:8443", "by-route.example.com:8443"];
+    for (const host of outside) assert.ok(answered.includes(host), `${host}: ${answered}`);
+    const origins = variables["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"]?.split(",");
+    assert.deepEqual(
+      origins,
+      outside.map((host) => `https://${host}`),
+    );
+  });
+});
+
+describe("the Ingress", () => {
+  const of = (exposure: Exposure) => {
+    const wanted = all(inputs(server({ exposure })));
+    const found = wanted.find((each): each is Ingress => each.kind === "Ingress");
+    assert.ok(found !== undefined);
+    return found;
+  };
+  const pathsOf = ({ spec }: Ingress) =>
+    spec.rules?.map(({ host, http }) => [
+      host,
+      ...(http?.paths.map(({ path, pathType }) => `${pathType} ${path}`) ?? []),
+    ]);
+
+  test("leads the host of the URL to the Service, and has its class, annotations and certificates", () => {
+    const annotations = { "nginx.ingress.kubernetes.io/proxy-body-size": "0" };
+    const { metadata, spec } = of({
+      externalUrl: "https://mlflow.example.com:8443",
+      ingress: { className: "nginx", annotations, tls: [{ secretName: "tls" }] },
+    });
+    assert.deepEqual(
+      [metadata.name, metadata.namespace, metadata.ownerReferences?.[0]?.uid],
+      ["demo", "team-a", "uid-of-demo"],
+    );
+    assert.equal(metadata.annotations?.["nginx.ingress.kubernetes.io/proxy-body-size"], "0");
+    assert.deepEqual(spec, {
+      ingressClassName: "nginx",
+      tls: [{ secretName: "tls", hosts: ["mlflow.example.com"] }],
+      rules: [
+        {
+          host: "mlflow.example.com",
+          http: {
+            paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "demo", port: { number: 5000 } } } }],
+          },
+        },
+      ],
+    });
+  });
+
+  test("passes the prefix on, before the paths that are named", () => {
+    const hosts = [{ host: "platform.example.com" }, { host: "traces.example.com", paths: ["/v1/traces", "/"] }];
+    assert.deepEqual(pathsOf(of({ externalUrl, ingress: { hosts } })), [
+      ["platform.example.com", `Prefix ${prefix}`],
+      ["traces.example.com", `Prefix ${prefix}/v1/traces`, `Prefix ${prefix}`],
+    ]);
+    const [, traces] = pathsOf(of({ ingress: { hosts } })) ?? [];
+    assert.deepEqual(traces, ["traces.example.com", "Prefix /v1/traces", "Prefix /"]);
+  });
+
+  test("has for each certificate the hosts that it is for", () => {
+    const hosts = [{ host: "a.example.com" }, { host: "b.example.com" }];
+    const tls = [{ secretName: "all" }, { secretName: "one", hosts: ["b.example.com"] }];
+    assert.deepEqual(of({ ingress: { hosts, tls } }).spec.tls, [
+      { secretName: "all", hosts: ["a.example.com", "b.example.com"] },
+      { secretName: "one", hosts: ["b.example.com"] },
+    ]);
+  });
+});
+
+describe("the HTTPRoute", () => {
+  test("is attached to the Gateways, leads the prefix to the Service, and does not limit how long an upload takes", () => {
+    const parentRefs = [{ name: "platform", namespace: "gateways", sectionName: "https" }];
+    const found = all(inputs(server({ exposure: { externalUrl, httpRoute: { parentRefs } } }))).find(
+      ({ kind }) => kind === "HTTPRoute",
+    );
+    assert.ok(found?.kind === "HTTPRoute");
+    assert.deepEqual(found.spec, {
+      parentRefs: [{ group: "gateway.networking.k8s.io", kind: "Gateway", ...parentRefs[0] }],
+      hostnames: ["platform.example.com"],
+      rules: [
+        {
+          matches: [{ path: { type: "PathPrefix", value: prefix } }],
+          backendRefs: [{ group: "", kind: "Service", name: "demo", port: 5000, weight: 1 }],
+          timeouts: { request: "0s" },
+        },
+      ],
+    });
+  });
+});
+
+test("nothing leads to a server from outside unless it is asked for", () => {
+  for (const exposure of [undefined, { externalUrl }])
+    assert.ok(
+      all(inputs(server(exposure && { exposure }))).every(({ kind }) => kind !== "Ingress" && kind !== "HTTPRoute"),
+    );
 });

@@ -4,6 +4,7 @@ import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../sr
 import { label, manager } from "../../src/kube/names.ts";
 import { administratorOf } from "../../src/resources/authentication/administrator.ts";
 import { encoded } from "../../src/resources/base64.ts";
+import { routeKinds } from "../../src/resources/exposure.ts";
 import { desired } from "../../src/resources/index.ts";
 import type { Inputs } from "../../src/resources/inputs.ts";
 import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
@@ -60,6 +61,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
       ...(of.spec.proxy !== undefined && { cookieSecret: "c".repeat(32) }),
     },
     mesh: new Set(meshStepsOf(of)),
+    routes: new Set(routeKinds),
     workspaces: needsConsent(of.spec) ? ["team-b"] : [],
     references: {
       secrets: new Map(references.flatMap((each) => (each.kind === "Secret" ? [[each.metadata.name, each]] : []))),

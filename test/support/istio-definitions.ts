@@ -6,21 +6,39 @@ import { loadAll } from "js-yaml";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { completed } from "../control-plane/completed.ts";
 import { eventually } from "./eventually.ts";
-import { applyPatch, pathOf } from "./objects.ts";
+import { applyPatch, type ObjectKind, pathOf } from "./objects.ts";
 
 interface Definition {
   readonly metadata: { readonly name: string };
 }
 
-const wanted = ["gateways.gateway.networking.k8s.io", "authorizationpolicies.security.istio.io"];
+const istio = ["gateways.gateway.networking.k8s.io", "authorizationpolicies.security.istio.io"];
+const routes = ["httproutes.gateway.networking.k8s.io"];
 
 /** Installs the definitions as Istio and the Gateway API publish them, in their Go modules. */
 export async function installIstioDefinitions(cluster: ClusterAccess): Promise<void> {
-  const gatewayApi = await moduleFolder("sigs.k8s.io/gateway-api@v1.3.0");
-  const istio = await moduleFolder("istio.io/api@v1.30.8");
+  await install(cluster, istio, ["Gateway", "AuthorizationPolicy"]);
+}
+
+export async function removeIstioDefinitions(cluster: ClusterAccess): Promise<void> {
+  for (const name of istio) await cluster.request("DELETE", `${root}/${name}`);
+}
+
+/** Installs the definition of HTTPRoute as the Gateway API publishes it, in its Go module. */
+export async function installRouteDefinition(cluster: ClusterAccess): Promise<void> {
+  await install(cluster, routes, ["HTTPRoute"]);
+}
+
+export async function removeRouteDefinition(cluster: ClusterAccess): Promise<void> {
+  for (const name of routes) await cluster.request("DELETE", `${root}/${name}`);
+}
+
+async function install(cluster: ClusterAccess, wanted: readonly string[], kinds: readonly ObjectKind[]): Promise<void> {
+  const gatewayApi = join(await moduleFolder("sigs.k8s.io/gateway-api@v1.3.0"), "config/crd/standard");
   const files = [
-    join(gatewayApi, "config/crd/standard/gateway.networking.k8s.io_gateways.yaml"),
-    join(istio, "kubernetes/customresourcedefinitions.gen.yaml"),
+    join(gatewayApi, "gateway.networking.k8s.io_gateways.yaml"),
+    join(gatewayApi, "gateway.networking.k8s.io_httproutes.yaml"),
+    join(await moduleFolder("istio.io/api@v1.30.8"), "kubernetes/customresourcedefinitions.gen.yaml"),
   ];
   const documents = (await Promise.all(files.map(async (file) => loadAll(await readFile(file, "utf8"))))).flat();
   const definitions = documents.filter(isDefinition).filter(({ metadata }) => wanted.includes(metadata.name));
@@ -34,12 +52,8 @@ export async function installIstioDefinitions(cluster: ClusterAccess): Promise<v
     });
     assert.ok(answer.status < 300, answer.body);
   }
-  for (const kind of ["Gateway", "AuthorizationPolicy"] as const)
+  for (const kind of kinds)
     await eventually(async () => assert.equal((await cluster.request("GET", pathOf(kind, "default"))).status, 200));
-}
-
-export async function removeIstioDefinitions(cluster: ClusterAccess): Promise<void> {
-  for (const name of wanted) await cluster.request("DELETE", `${root}/${name}`);
 }
 
 const root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";

@@ -13,6 +13,8 @@ import type {
   ConfigMap,
   Deployment,
   Gateway,
+  HTTPRoute,
+  Ingress,
   Job,
   Namespace,
   NetworkPolicy,
@@ -71,6 +73,8 @@ export interface ObjectOf {
   RoleBinding: RoleBinding;
   Gateway: Gateway;
   AuthorizationPolicy: AuthorizationPolicy;
+  Ingress: Ingress;
+  HTTPRoute: HTTPRoute;
   Namespace: Namespace;
 }
 
@@ -96,6 +100,8 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   RoleBinding: ["/apis/rbac.authorization.k8s.io/v1", "rolebindings"],
   Gateway: ["/apis/gateway.networking.k8s.io/v1", "gateways"],
   AuthorizationPolicy: ["/apis/security.istio.io/v1", "authorizationpolicies"],
+  Ingress: ["/apis/networking.k8s.io/v1", "ingresses"],
+  HTTPRoute: ["/apis/gateway.networking.k8s.io/v1", "httproutes"],
   Namespace: ["/api/v1", "namespaces"],
 };
 

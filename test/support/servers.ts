@@ -30,3 +30,16 @@ export function secret(name: string, content: Readonly<Record<string, string>>):
 
 /** What {@link onPostgresql} refers to. Its password is one that needs encoding in a URI and in an ini file. */
 export const databaseSecret = secret("database", { username: "mlflow", password: "pa%ss @:/?#[]word" });
+
+/** Led to from outside, by an Ingress. */
+export const exposed: Modification = {
+  "spec.exposure": {
+    externalUrl: "https://platform.example.com/clusters/c1/mlflow",
+    ingress: {
+      className: "nginx",
+      annotations: { "nginx.ingress.kubernetes.io/proxy-body-size": "0" },
+      hosts: [{ host: "platform.example.com" }, { host: "traces.example.com", paths: ["/v1/traces"] }],
+      tls: [{ secretName: "platform-tls" }],
+    },
+  },
+};

@@ -1,50 +1,52 @@
 import { z } from "zod";
-import { mayBeEmpty, type Rule } from "./rule.ts";
-import { text } from "./text.ts";
+import { externalUrl } from "./external-url.ts";
+import { isHostOf } from "./host-name.ts";
+import { httpRoute } from "./http-route.ts";
+import { ingress } from "./ingress.ts";
+import { mayBeEmpty, type Rule, rules } from "./rule.ts";
 
-const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?`;
+const hosts = "has(self.ingress) && has(self.ingress.hosts)";
+const hostnames = "has(self.httpRoute) && has(self.httpRoute.hostnames)";
+/** Whether one of them takes the host of `externalUrl`. */
+const isByUrl =
+  "((has(self.ingress) && !has(self.ingress.hosts)) || (has(self.httpRoute) && !has(self.httpRoute.hostnames)))";
 
-/** First segments of paths that are MLflow's, its plugins' or the proxy's own, which a prefix would take away. */
-const ownPaths = [
-  ...["api", "ajax-api", "graphql", "v1", "gateway", "get-artifact", "model-versions", "static-files", "build"],
-  ...["health", "version", "metrics", "signup", "account", "oidc", "login", "logout", "callback", "providers"],
-  ...["scim", "slo", "saml", "docs", "redoc", "openapi.json", "oauth2", "ping", "ready", "robots.txt"],
-];
-
-const example = "such as https://platform.example.com/clusters/c1/mlflow";
-
-const urlRules: readonly Rule[] = [
+const consistency: readonly Rule[] = [
   {
-    rule: "self.matches('^https?://')",
-    message: `externalUrl begins with https:// or http://, ${example}`,
+    rule: `has(self.externalUrl) || !${isByUrl}`,
+    message:
+      "ingress and httpRoute need a host: write externalUrl, such as https://mlflow.example.com, or ingress.hosts: [{host: mlflow.example.com}], or httpRoute.hostnames: [mlflow.example.com]",
   },
   {
-    rule: "!self.endsWith('/')",
-    message: `externalUrl has no slash at its end: write it as it is, ${example}, without it`,
+    rule: `!has(self.externalUrl) || !${isByUrl} || self.externalUrl.matches('^https?://[a-z0-9.-]*[a-z][a-z0-9.-]*(:|/|$)')`,
+    message:
+      "the host of externalUrl becomes that of ingress and httpRoute, which must be a name such as mlflow.example.com in lower case, and no address",
+    fieldPath: ".externalUrl",
   },
   {
-    rule: "!self.matches('[?#]')",
-    message: `externalUrl has neither query nor fragment: write scheme, host and path only, ${example}`,
+    rule: `!has(self.externalUrl) || !(has(self.ingress) || has(self.httpRoute)) || ${isByUrl} || (${hosts} && self.ingress.hosts.exists(each, ${isHostOf("self.externalUrl", "each.host")})) || (${hostnames} && self.httpRoute.hostnames.exists(each, ${isHostOf("self.externalUrl", "each")}))`,
+    message:
+      "the host of externalUrl is none of ingress.hosts and httpRoute.hostnames: add it there, or write externalUrl with a host of these",
+    fieldPath: ".externalUrl",
   },
   {
-    rule: `self.matches('[?#]|/$') || !self.matches('^https?://') || (self.matches('^https?://${host}(/[A-Za-z0-9._~-]+)*$') && !self.matches('/[.]{1,2}(/|$)'))`,
-    message: `externalUrl is a host, with a port where needed, and a path of letters, digits, -, _, . and ~, ${example}: without user, space, %, //, . and ..`,
-  },
-  {
-    rule: `!self.matches('^https?://[^/]+/(${ownPaths.map((path) => path.replace(".", "[.]")).join("|")})(/|$)')`,
-    message: `the path of externalUrl begins with one of MLflow's own (${ownPaths.join(", ")}), which clients in the cluster would lose: put another segment before it, such as /mlflow`,
+    rule: "!(has(self.externalUrl) && has(self.ingress) && has(self.ingress.tls) && self.ingress.tls.size() > 0) || self.externalUrl.startsWith('https://')",
+    message: "with ingress.tls clients come by https: write externalUrl with https://, or leave out ingress.tls",
+    fieldPath: ".externalUrl",
   },
 ];
 
 /** How the server is reached from outside the cluster. */
 export const exposure = z
   .strictObject({
-    externalUrl: text(
-      "The URL under which clients outside find the server; its path is the prefix, which a gateway may pass on or strip. " +
-        "Clients in the cluster go on using the Service's URL, without it. " +
-        "Example: https://platform.example.com/clusters/c1/mlflow.",
-      256,
-      ...urlRules,
-    ).optional(),
+    externalUrl: externalUrl.optional(),
+    ingress: ingress.optional(),
+    httpRoute: httpRoute.optional(),
   })
-  .meta({ description: "How the server is reached from outside the cluster.", ...mayBeEmpty });
+  .meta({
+    description: "How the server is reached from outside the cluster.",
+    ...mayBeEmpty,
+    ...rules(...consistency),
+  });
+
+export type Exposure = z.infer<typeof exposure>;

@@ -8,7 +8,7 @@ import { annotationMap, labelKey, labelMap, objectName } from "./text.ts";
  * Keys that would forge what our selectors or the mesh's proofs rest on: ours, the recommended labels that we set, and
  * Istio's (istio.io, ambient.istio.io, sidecar.istio.io …).
  */
-const reservedKeys: Rule = {
+export const reservedKeys: Rule = {
   rule: "self.all(key, !key.matches('^([a-z0-9.-]+[.])?(istio[.]io|mlflow-operator[.]dev)/') && !(key in ['app.kubernetes.io/name', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/component', 'app.kubernetes.io/version']))",
   message:
     "keys of istio.io and mlflow-operator.dev, and app.kubernetes.io/name, managed-by, component and version, are the operator's to set: use other keys",

@@ -86,7 +86,7 @@ export function labelValue(description: string) {
   );
 }
 
-const keysAreKeys: Rule = {
+export const keysAreKeys: Rule = {
   rule: `self.all(key, key.matches('^${labelKeyPattern}$'))`,
   message:
     "keys must be label keys such as example.com/team: letters, digits, -, _ and ., with an optional lower case domain and / before",

@@ -3,7 +3,7 @@ import { neutralEnvironment } from "../../api/environment.ts";
 import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
 import { authenticationOf } from "../authentication/index.ts";
 import { sqliteUri } from "../database.ts";
-import { outsideOf } from "../exposure.ts";
+import { originsOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
 import { browserOrigin } from "../proxy/arguments.ts";
@@ -110,10 +110,10 @@ function hosts(inputs: Inputs): V1EnvVar[] {
     `${service}.${namespace}.svc.${installation.clusterDomain}`,
   ];
   const { allowedHosts = [], corsAllowedOrigins = [] } = server.spec.server ?? {};
-  const outside = outsideOf(server);
+  const outside = originsOf(server);
   const origins = new Set([
     ...(origin === undefined ? [] : [origin]),
-    ...(outside === undefined ? [] : [outside.origin]),
+    ...outside.map((each) => each.origin),
     ...browserOrigin(inputs),
     ...corsAllowedOrigins,
   ]);
@@ -123,7 +123,7 @@ function hosts(inputs: Inputs): V1EnvVar[] {
       [
         ...names.flatMap((name) => [name, `${name}:*`]),
         ...(origin === undefined ? [] : [new URL(origin).host]),
-        ...(outside === undefined || outside.origin === origin ? [] : [outside.host]),
+        ...outside.filter((each) => each.origin !== origin).map(({ host }) => host),
         ...allowedHosts,
       ].join(","),
     ),

@@ -9,7 +9,7 @@ import { type History, history } from "../../support/history.ts";
 import { type Leaf, leavesOf, otherValues, pointerTo, valueIn } from "../../support/leaves.ts";
 import { jsonPatch, mergePatch, type ObjectKind, type ObjectOf, pathOf } from "../../support/objects.ts";
 import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
-import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
+import { databaseSecret, exposed, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
 async function running(context: TestContext, ...modifications: Modification[]): Promise<Scene> {
   const stage = await scene(context);
@@ -137,7 +137,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
   }
 
   test("every field of the other objects that we write is restored", async (context) => {
-    const stage = await running(context, onPostgresql);
+    const stage = await running(context, onPostgresql, exposed);
     const counts: Record<string, Count> = {};
     for (const [kind, name] of [
       ["ServiceAccount", "mlflow"],
@@ -146,6 +146,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       ["ConfigMap", "mlflow-migrate"],
       ["Secret", "mlflow-auth"],
       ["Secret", "mlflow-store"],
+      ["Ingress", "mlflow"],
     ] as const) {
       const each = await target(context, stage, kind, name);
       counts[`${kind}/${name}`] = await disturbAll(each, await fieldsOf(each));
@@ -185,12 +186,13 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("every object that is deleted comes back", async (context) => {
-    const stage = await running(context);
+    const stage = await running(context, exposed);
     for (const [kind, name] of [
       ["ServiceAccount", "mlflow"],
       ["NetworkPolicy", "mlflow"],
       ["Service", "mlflow"],
       ["ConfigMap", "mlflow-migrate"],
+      ["Ingress", "mlflow"],
       ["Secret", "mlflow-auth"],
       ["Secret", "mlflow-admin"],
       ["Secret", "mlflow-session"],

@@ -76,7 +76,8 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
     const plain = await workload();
     await stage.objects.remove("MlflowServer", "mlflow");
-    await eventually(async () => assert.deepEqual(await stage.objects.list("Deployment"), []));
+    // The garbage collector of a fresh control plane learns of a new kind of owners every 30 s.
+    await eventually(async () => assert.deepEqual(await stage.objects.list("Deployment"), []), 60);
 
     await stage.apply(server("mlflow", onPostgresql, optional));
     await stage.ready("mlflow", 60);

@@ -10,6 +10,8 @@ import type { Cluster } from "../start-cluster.ts";
 export interface InstalledGateway {
   readonly name: string;
   readonly namespace: string;
+  /** Its name for pods, on port 80. */
+  readonly host: string;
   /** Where it answers, on port 80. */
   readonly address: string;
 }
@@ -61,7 +63,7 @@ export async function installGateway(cluster: Cluster, report: Report = reportOn
     "service/gateway",
     "--output=jsonpath={.spec.clusterIP}",
   ]);
-  return { name: "gateway", namespace, address };
+  return { name: "gateway", namespace, host: `gateway.${namespace}`, address };
 }
 
 async function applied(cluster: Cluster, documents: string): Promise<void> {

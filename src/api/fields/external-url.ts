@@ -1,0 +1,48 @@
+import type { Rule } from "./rule.ts";
+import { text } from "./text.ts";
+
+const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?`;
+
+/** First segments of paths that are MLflow's, its plugins' or the proxy's own, which a prefix would take away. */
+export const ownPaths = [
+  ...["api", "ajax-api", "graphql", "v1", "gateway", "get-artifact", "model-versions", "static-files", "build"],
+  ...["health", "version", "metrics", "signup", "account", "oidc", "login", "logout", "callback", "providers"],
+  ...["scim", "slo", "saml", "docs", "redoc", "openapi.json", "oauth2", "ping", "ready", "robots.txt"],
+];
+
+/** The same as a regular expression. */
+export const ownSegment = `(${ownPaths.map((path) => path.replace(".", "[.]")).join("|")})`;
+
+const example = "such as https://platform.example.com/clusters/c1/mlflow";
+
+const urlRules: readonly Rule[] = [
+  {
+    rule: "self.matches('^https?://')",
+    message: `externalUrl begins with https:// or http://, ${example}`,
+  },
+  {
+    rule: "!self.endsWith('/')",
+    message: `externalUrl has no slash at its end: write it as it is, ${example}, without it`,
+  },
+  {
+    rule: "!self.matches('[?#]')",
+    message: `externalUrl has neither query nor fragment: write scheme, host and path only, ${example}`,
+  },
+  {
+    rule: `self.matches('[?#]|/$') || !self.matches('^https?://') || (self.matches('^https?://${host}(/[A-Za-z0-9._~-]+)*$') && !self.matches('/[.]{1,2}(/|$)'))`,
+    message: `externalUrl is a host, with a port where needed, and a path of letters, digits, -, _, . and ~, ${example}: without user, space, %, //, . and ..`,
+  },
+  {
+    rule: `!self.matches('^https?://[^/]+/${ownSegment}(/|$)')`,
+    message: `the path of externalUrl begins with one of MLflow's own (${ownPaths.join(", ")}), which clients in the cluster would lose: put another segment before it, such as /mlflow`,
+  },
+];
+
+/** Where clients outside find the server. */
+export const externalUrl = text(
+  "The URL under which clients outside find the server; its path is the prefix, which a gateway may pass on or strip. " +
+    "Clients in the cluster go on using the Service's URL, without it. Default: the first host of ingress, or else of httpRoute, " +
+    "without a prefix; https, but for an ingress without tls. Example: https://platform.example.com/clusters/c1/mlflow.",
+  256,
+  ...urlRules,
+);

@@ -1,0 +1,120 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { HTTPRoute, Ingress, Owned } from "../kube/manifests.ts";
+import { objectText } from "../kube/object.ts";
+import { addressesOf, outsideOf, type RouteKind, routeKinds } from "../resources/exposure.ts";
+import { httpRoute } from "../resources/http-route.ts";
+import { ingress } from "../resources/ingress.ts";
+import { withShape } from "../resources/shape.ts";
+import { has, type Loss, lossOf } from "./addresses.ts";
+import { difference } from "./difference.ts";
+import type { Cause } from "./finding.ts";
+import { parentProblem } from "./parent-problem.ts";
+
+/** What is seen of a server that is to be reached from outside. */
+export interface ExposureView {
+  readonly server: MlflowServer;
+  readonly owned: readonly Owned[];
+  /** The other servers that want or have one of its addresses. */
+  readonly rivals: readonly MlflowServer[];
+  /** The kinds of routes that the cluster knows. */
+  readonly known: ReadonlySet<RouteKind>;
+}
+
+/** Which routes may lead to a server, and what its status says of them. */
+export interface Exposure {
+  readonly routes: ReadonlySet<RouteKind>;
+  /** What there is stays as it is, since what is wanted belongs to somebody else. */
+  readonly isKept: boolean;
+  /** What is this server's from now on. */
+  readonly addresses: readonly string[];
+  /** The condition `Exposed`; none where the spec asks for no route. */
+  readonly finding?: Cause & { readonly status: "True" | "False" | "Unknown" };
+}
+
+export function exposureOf(view: ExposureView): Exposure {
+  const { server, owned, rivals, known } = view;
+  const former = server.status?.addresses ?? [];
+  const wanted = routesOf(server, new Set(routeKinds));
+  const loss = lossOf(server, rivals);
+  if (loss !== undefined) {
+    // Where both have it, by passes of one moment, the route must go.
+    const isKept = !has(server, loss.address);
+    const finding = { status: "False", ...taken(server, loss) } as const;
+    return { routes: new Set(), isKept, addresses: isKept ? former : [], finding };
+  }
+  // Until nothing leads here from an address any more, nobody else gets it.
+  const isLeft = owned.filter(isRoute).every((live) => wanted.some((route) => isAs(route, live)));
+  const addresses = [...new Set([...addressesOf(server), ...(isLeft ? [] : former)])];
+  const exposure = { routes: known, isKept: false, addresses };
+  if (wanted.length === 0) return exposure;
+  const isMissing = wanted.some(({ kind }) => !known.has(kind));
+  const problem = isMissing ? missing : wanted.map((route) => routeProblem(route, owned)).find((each) => each);
+  if (problem === undefined) return { ...exposure, finding: exposed(server) };
+  const status = problem.reason === "IngressWithoutAddress" ? "Unknown" : "False";
+  return { ...exposure, finding: { status, ...problem } };
+}
+
+export function isRoute(object: Owned): object is Ingress | HTTPRoute {
+  return object.kind === "Ingress" || object.kind === "HTTPRoute";
+}
+
+function routesOf(server: MlflowServer, routes: ReadonlySet<RouteKind>): (Ingress | HTTPRoute)[] {
+  const wanted = [httpRoute({ server, routes }), ingress({ server, routes })];
+  return wanted.filter((each) => each !== undefined).map(withShape);
+}
+
+const missing: Cause = {
+  reason: "GatewayApiMissing",
+  message:
+    "the cluster lacks the kind HTTPRoute (gateway.networking.k8s.io/v1), which exposure.httpRoute asks for: install the Gateway API's definitions and an implementation, or use exposure.ingress",
+};
+
+/** Of another namespace it is not said which: nobody learns here what others run. */
+function taken({ metadata }: MlflowServer, { address, winner }: Loss): Cause {
+  const isNear = winner.metadata.namespace === metadata.namespace;
+  const who = isNear ? `MlflowServer ${winner.metadata.name}` : "a server of another namespace";
+  return {
+    reason: "AddressTaken",
+    message: `${address} already leads to ${who}, which keeps it: use another host in spec.exposure, or another prefix in exposure.externalUrl${isNear ? ", or delete that server" : ""}`,
+  };
+}
+
+function exposed(server: MlflowServer) {
+  const message = `by what the controllers report, ${outsideOf(server)?.url} leads to this server`;
+  return { status: "True", reason: "Exposed", message } as const;
+}
+
+function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cause | undefined {
+  const live = owned.filter(isRoute).find((each) => isNamed(wanted, each));
+  const when = "as soon as all pods are of this spec";
+  if (live === undefined || live.metadata.deletionTimestamp !== undefined) {
+    return { reason: "RouteProgressing", message: `${objectText(wanted)} is written ${when}` };
+  }
+  const path = difference(wanted, live);
+  if (path !== undefined) {
+    return {
+      reason: "RouteProgressing",
+      message: `${objectText(wanted)} is not as it is wanted (${path}), and is written ${when}; where it stays so, admission or a definition before Gateway API 1.2 changes it`,
+    };
+  }
+  return live.kind === "HTTPRoute" ? parentProblem(live) : addressProblem(live);
+}
+
+function isNamed(wanted: Ingress | HTTPRoute, live: Owned): boolean {
+  return wanted.kind === live.kind && wanted.metadata.name === live.metadata.name;
+}
+
+function isAs(wanted: Ingress | HTTPRoute, live: Owned): boolean {
+  return isNamed(wanted, live) && difference(wanted, live) === undefined;
+}
+
+/** Which classes there are is not looked at: that is a right in the whole cluster, and a class says not that somebody serves it. */
+function addressProblem(live: Ingress): Cause | undefined {
+  if (live.status?.loadBalancer?.ingress?.length) return undefined;
+  const { ingressClassName } = live.spec;
+  const served = ingressClassName === undefined ? "the cluster's default class" : `class ${ingressClassName}`;
+  return {
+    reason: "IngressWithoutAddress",
+    message: `no controller has given ${objectText(live)} an address: check that one serves ${served} (kubectl get ingressclasses); some never do, and then this says nothing`,
+  };
+}

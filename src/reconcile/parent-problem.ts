@@ -1,0 +1,53 @@
+import type { HTTPRoute, ParentReference } from "../kube/manifests.ts";
+import { objectText } from "../kube/object.ts";
+import type { Cause } from "./finding.ts";
+import { conditionOf, said } from "./mesh-condition.ts";
+
+/** What to do, by the reason of the Gateway API that a route is not accepted for. */
+const remedies: Readonly<Record<string, string>> = {
+  NotAllowedByListeners:
+    "its listener must take routes of this namespace (allowedRoutes), which whoever runs it decides",
+  NoMatchingListenerHostname: "use a host that its listener has, or a listener for this host",
+  NoMatchingParent: "check sectionName and port in exposure.httpRoute.parentRefs",
+};
+
+/** The first of its Gateways that does not take a route. */
+export function parentProblem(route: HTTPRoute): Cause | undefined {
+  for (const parent of route.spec.parentRefs) {
+    const { namespace } = route.metadata;
+    const gateway = `Gateway ${parent.name} in namespace ${parent.namespace ?? namespace}`;
+    const conditions = route.status?.parents?.find(({ parentRef }) => isSame(parent, parentRef, namespace))?.conditions;
+    const judged = { metadata: route.metadata, status: conditions && { conditions } };
+    const accepted = conditionOf(judged, "Accepted");
+    if (accepted === undefined) {
+      return {
+        reason: "RouteNotAccepted",
+        message: `nobody has said anything of ${objectText(route)} for ${gateway}: check that it exists, and that an implementation of the Gateway API runs its GatewayClass`,
+      };
+    }
+    if (accepted.status !== "True") {
+      const remedy = remedies[accepted.reason ?? ""] ?? "see its conditions, and those of the route";
+      return {
+        reason: "RouteNotAccepted",
+        message: `${gateway} does not take ${objectText(route)} (${said(accepted)}): ${remedy}`,
+      };
+    }
+    const resolved = conditionOf(judged, "ResolvedRefs");
+    if (resolved !== undefined && resolved.status !== "True") {
+      return {
+        reason: "RouteNotResolved",
+        message: `${gateway} does not find what ${objectText(route)} leads to (${said(resolved)}): check that the Service is there and that the implementation may read it`,
+      };
+    }
+  }
+  return undefined;
+}
+
+function isSame(one: ParentReference, other: ParentReference, namespace: string | undefined): boolean {
+  return (
+    one.name === other.name &&
+    (one.namespace ?? namespace) === (other.namespace ?? namespace) &&
+    one.sectionName === other.sectionName &&
+    one.port === other.port
+  );
+}

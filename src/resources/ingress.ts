@@ -1,0 +1,38 @@
+import type { Ingress } from "../kube/manifests.ts";
+import { ingressHosts, outsideOf } from "./exposure.ts";
+import type { Inputs } from "./inputs.ts";
+import { ownedMetadata } from "./metadata.ts";
+import { objectNames, port } from "./names.ts";
+
+/** Leads hosts to the Service, with the prefix: that is taken off behind it. */
+export function ingress({ server, routes }: Pick<Inputs, "server" | "routes">): Ingress | undefined {
+  const settings = server.spec.exposure?.ingress;
+  if (settings === undefined || !routes.has("Ingress")) return undefined;
+  const { className, annotations, hosts, tls = [] } = settings;
+  const names = ingressHosts(server);
+  const prefix = outsideOf(server)?.prefix ?? "";
+  const metadata = ownedMetadata(server, objectNames.ingress(server.metadata.name));
+  const backend = { service: { name: objectNames.service(server.metadata.name), port: { number: port } } };
+  const pathsOf = (host: string) => hosts?.find((each) => each.host === host)?.paths ?? ["/"];
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "Ingress",
+    metadata: { ...metadata, ...(annotations !== undefined && { annotations }) },
+    spec: {
+      ...(className !== undefined && { ingressClassName: className }),
+      ...(tls.length > 0 && {
+        tls: tls.map(({ secretName, hosts: those = names }) => ({ secretName, hosts: [...those] })),
+      }),
+      rules: names.map((host) => ({
+        host,
+        http: {
+          paths: pathsOf(host).map((path) => ({
+            path: path === "/" ? prefix || "/" : `${prefix}${path}`,
+            pathType: "Prefix",
+            backend,
+          })),
+        },
+      })),
+    },
+  };
+}

@@ -1,0 +1,7 @@
+import type { MlflowServerSpec } from "../api/spec.ts";
+import type { Kind } from "../kube/kinds.ts";
+
+/** Whether a server has objects of a kind that clusters may lack. */
+export function needsKind({ exposure, mesh }: MlflowServerSpec, kind: Kind): boolean {
+  return kind === "HTTPRoute" ? exposure?.httpRoute !== undefined : mesh !== undefined;
+}

@@ -1,0 +1,261 @@
+import assert from "node:assert/strict";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { defaultTiming, type ListWatchTiming } from "../../../src/client/timing.ts";
+import type { ForeignCondition } from "../../../src/kube/manifests.ts";
+import { annotation, label } from "../../../src/kube/names.ts";
+import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
+import { onK3s } from "../../control-plane/shared.ts";
+import { eventually, steadily } from "../../support/eventually.ts";
+import { history } from "../../support/history.ts";
+import { installRouteDefinition, removeRouteDefinition } from "../../support/istio-definitions.ts";
+import { healthy } from "../../support/kubelet.ts";
+import { type Objects, objects } from "../../support/objects.ts";
+import { condition, freshNamespace, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import { exposed, type Modification, server, withoutAuthentication } from "../../support/servers.ts";
+
+const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 } };
+const at = (host: string): Modification => ({ "spec.exposure": { ingress: { hosts: [{ host }] } } });
+const routed: Modification = {
+  "spec.exposure": {
+    externalUrl: "https://platform.example.com/clusters/c1/mlflow",
+    httpRoute: { parentRefs: [{ name: "platform", namespace: "gateways" }] },
+  },
+};
+
+const says = ({ objects: own }: Pick<Scene, "objects">, reason: string, name = "mlflow") =>
+  eventually(async () => {
+    const found = condition(await own.the("MlflowServer", name), "Exposed");
+    assert.equal(found.reason, reason, found.message);
+    return found;
+  }, 30);
+
+/** The hosts that an Ingress leads to its server; none where there is no Ingress. */
+async function hostsOf({ objects: own }: Pick<Scene, "objects">, name = "mlflow"): Promise<(string | undefined)[]> {
+  return (await own.get("Ingress", name))?.spec.rules?.map(({ host }) => host) ?? [];
+}
+
+/** What the controller of an Ingress writes when it serves it. */
+function served(own: Objects, name = "mlflow") {
+  return own.patch("Ingress", name, { status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } }, "/status");
+}
+
+/** What the controller of a Gateway says of the route. */
+async function judge(own: Objects, verdicts: Readonly<Record<string, Partial<ForeignCondition>>>): Promise<void> {
+  const { metadata, spec } = await own.the("HTTPRoute", "mlflow");
+  const conditions = Object.entries(verdicts).map(([type, verdict]) => ({
+    type,
+    status: "True",
+    reason: type,
+    message: "",
+    lastTransitionTime: "2026-01-01T00:00:00Z",
+    observedGeneration: metadata.generation,
+    ...verdict,
+  }));
+  const parents = spec.parentRefs.map((parentRef) => ({
+    parentRef,
+    controllerName: "example.com/gateway",
+    conditions,
+  }));
+  await own.patch("HTTPRoute", "mlflow", { status: { parents } }, "/status");
+}
+
+describe("a server that is reached from outside", { skip: onK3s() }, () => {
+  let cluster: ControlPlane;
+  before(async () => {
+    cluster = await startControlPlane();
+  });
+  after(() => cluster?.close());
+
+  const set = (context: TestContext, options: SceneOptions = {}) =>
+    scene(context, { cluster, ...options, operator: options.operator ?? { timing } });
+
+  test("has its Ingress once it is asked for, and no longer; a steady state makes no call", async (context) => {
+    const stage = await set(context);
+    await stage.apply(server("mlflow", exposed));
+    const { status } = await stage.ready("mlflow", 60);
+    assert.equal(status?.externalUrl, "https://platform.example.com/clusters/c1/mlflow");
+    const addresses = ["platform.example.com/clusters/c1/mlflow", "traces.example.com/clusters/c1/mlflow"];
+    assert.deepEqual(status?.addresses, addresses);
+    const waiting = await says(stage, "IngressWithoutAddress");
+    assert.equal(waiting.status, "Unknown");
+    assert.match(waiting.message, /class nginx/);
+    const { metadata, spec } = await stage.objects.the("Ingress", "mlflow");
+    assert.equal(metadata.ownerReferences?.[0]?.kind, "MlflowServer");
+    assert.deepEqual(
+      spec.rules?.flatMap(({ host, http }) => http?.paths.map(({ path }) => `${host}${path}`)),
+      ["platform.example.com/clusters/c1/mlflow", "traces.example.com/clusters/c1/mlflow/v1/traces"],
+    );
+    await served(stage.objects);
+    assert.equal((await says(stage, "Exposed")).status, "True");
+    const quiet = await stage.mark();
+    await steadily(() => {}, 2);
+    assert.deepEqual(await stage.calls(quiet), []);
+
+    await stage.objects.patch("Ingress", "mlflow", { metadata: { annotations: { "example.com/theirs": "kept" } } });
+    const less = { "spec.exposure.ingress.annotations": undefined, "spec.exposure.ingress.tls": undefined };
+    await stage.apply(server("mlflow", exposed, less));
+    await eventually(async () => {
+      const { metadata: now, spec: rest } = await stage.objects.the("Ingress", "mlflow");
+      assert.equal(rest.tls, undefined);
+      const { [annotation.shape]: _, ...annotations } = now.annotations ?? {};
+      assert.deepEqual(annotations, { "example.com/theirs": "kept" });
+    });
+
+    await stage.apply(server("mlflow"));
+    await eventually(async () => assert.deepEqual(await hostsOf(stage), []));
+    const plain = await stage.ready("mlflow", 60);
+    assert.deepEqual([plain.status?.externalUrl, plain.status?.addresses], [undefined, undefined]);
+    assert.ok(!plain.status?.conditions?.some(({ type }) => type === "Exposed"));
+  });
+
+  test("serves where the cluster has no HTTPRoute, and notices when it comes, goes, and comes again", async (context) => {
+    const stage = await set(context);
+    await stage.apply(server("mlflow", routed));
+    await stage.ready("mlflow", 60);
+    assert.match((await says(stage, "GatewayApiMissing")).message, /install the Gateway API's definitions/);
+    await installRouteDefinition(cluster);
+    await says(stage, "RouteNotAccepted");
+    await removeRouteDefinition(cluster);
+    await says(stage, "GatewayApiMissing");
+    await stage.ready();
+    await installRouteDefinition(cluster);
+    await says(stage, "RouteNotAccepted");
+    const { spec } = await stage.objects.the("HTTPRoute", "mlflow");
+    assert.deepEqual(spec.hostnames, ["platform.example.com"]);
+    assert.equal(spec.rules[0]?.timeouts.request, "0s");
+    const failures = stage.operator().log.map((line) => JSON.stringify(line));
+    assert.deepEqual(
+      failures.filter((line) => /a watch failed/.test(line) && /httproutes/.test(line)),
+      [],
+    );
+  });
+
+  test("says what keeps a Gateway from taking its HTTPRoute, and repairs that", async (context) => {
+    await installRouteDefinition(cluster);
+    const stage = await set(context);
+    const { objects: own } = stage;
+    await stage.apply(server("mlflow", routed));
+    await stage.ready("mlflow", 60);
+    assert.match((await says(stage, "RouteNotAccepted")).message, /Gateway platform in namespace gateways/);
+    await judge(own, { Accepted: { status: "False", reason: "NotAllowedByListeners", message: "no\nway" } });
+    await eventually(async () =>
+      assert.match((await says(stage, "RouteNotAccepted")).message, /NotAllowedByListeners: no way.*allowedRoutes/),
+    );
+    await judge(own, { Accepted: {}, ResolvedRefs: { status: "False", reason: "BackendNotFound" } });
+    await says(stage, "RouteNotResolved");
+    await judge(own, { Accepted: {}, ResolvedRefs: {} });
+    assert.match(
+      (await says(stage, "Exposed")).message,
+      /https:\/\/platform\.example\.com\/clusters\/c1\/mlflow leads/,
+    );
+    const quiet = await stage.mark();
+    await steadily(() => {}, 2);
+    assert.deepEqual(await stage.calls(quiet), []);
+
+    await own.patch("HTTPRoute", "mlflow", { spec: { hostnames: ["other.example.com"] } });
+    await eventually(async () =>
+      assert.deepEqual((await own.the("HTTPRoute", "mlflow")).spec.hostnames, ["platform.example.com"]),
+    );
+    // What was said of the former version says nothing of this one.
+    await says(stage, "RouteNotAccepted");
+    await own.remove("HTTPRoute", "mlflow");
+    await eventually(() => own.the("HTTPRoute", "mlflow"));
+    await stage.apply(server("mlflow"));
+    await eventually(async () => assert.equal(await own.get("HTTPRoute", "mlflow"), undefined));
+  });
+
+  test("comes up where somebody else has the Ingress of its name, and leaves that alone", async (context) => {
+    const stage = await set(context);
+    const backend = { service: { name: "theirs", port: { number: 80 } } };
+    await stage.objects.create("Ingress", { metadata: { name: "mlflow" }, spec: { defaultBackend: backend } });
+    await stage.apply(server("mlflow", at("a.example.com")));
+    await stage.stalled("NameConflict", "mlflow", 60);
+    assert.match((await says(stage, "NameConflict")).message, /^Ingress\/mlflow .* belongs to somebody else/);
+    assert.equal((await stage.objects.the("Deployment", "mlflow")).status?.readyReplicas, 1);
+    assert.deepEqual((await stage.objects.the("Ingress", "mlflow")).spec.defaultBackend, backend);
+  });
+
+  test("does not get a host that another server has, of whatever age, until that leaves it", async (context) => {
+    const stage = await set(context);
+    const { objects: own } = stage;
+    await stage.apply(server("older", at("old.example.com")));
+    await stage.ready("older", 60);
+    await stage.apply(server("mlflow", at("a.example.com")));
+    await stage.apply(server("second", at("a.example.com")));
+    await stage.ready("second", 60);
+    // It came later: the name decides only within a second, and here it would decide for mlflow as well.
+    assert.match(
+      (await says(stage, "AddressTaken", "second")).message,
+      /^a\.example\.com already leads to MlflowServer mlflow/,
+    );
+    assert.deepEqual(await hostsOf(stage, "second"), []);
+
+    await stage.apply(server("older", at("a.example.com")));
+    assert.match((await says(stage, "AddressTaken", "older")).message, /MlflowServer mlflow/);
+    // What led to it before still does.
+    assert.deepEqual(await hostsOf(stage, "older"), ["old.example.com"]);
+    assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]);
+
+    // Nor by what its owner writes into its Ingress.
+    const rules = [{ host: "a.example.com" }];
+    await own.patch("Ingress", "older", { spec: { rules } });
+    await stage.apply(server("older", at("a.example.com"), { "spec.replicas": 0 }));
+    await steadily(async () => assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]), 2);
+    await says(stage, "AddressTaken", "older");
+
+    await stage.apply(server("mlflow", at("b.example.com")));
+    await eventually(async () => assert.deepEqual(await hostsOf(stage, "older"), ["a.example.com"]), 30);
+    await says(stage, "IngressWithoutAddress", "older");
+    await own.remove("MlflowServer", "older");
+    await eventually(async () => assert.deepEqual(await hostsOf(stage, "second"), ["a.example.com"]), 30);
+  });
+
+  test("is not told who has its host in another namespace", async (context) => {
+    const stage = await set(context, { isWide: true });
+    const elsewhere = { objects: objects(cluster, await freshNamespace(cluster)) };
+    await stage.apply(server("mlflow", exposed));
+    await stage.ready("mlflow", 60);
+    await elsewhere.objects.create("MlflowServer", server("secret-project", exposed));
+    const { message } = await says(elsewhere, "AddressTaken", "secret-project");
+    assert.match(message, /already leads to a server of another namespace/);
+    assert.ok(!message.includes(stage.namespace), message);
+    // Below another prefix it is another address.
+    const other = { ...exposed, "spec.exposure.externalUrl": "https://platform.example.com/clusters/c2/mlflow" };
+    await elsewhere.objects.create("MlflowServer", server("neighbour", other));
+    await says(elsewhere, "RouteProgressing", "neighbour");
+  });
+
+  test("is led to only when no pod is left of a spec that let everybody in", async (context) => {
+    const stage = await set(context);
+    await stage.apply(server("mlflow", withoutAuthentication));
+    await stage.ready("mlflow", 60);
+    const open = (await stage.objects.list("Pod")).filter(isServing).map(({ metadata }) => metadata.uid);
+    assert.equal(open.length, 1);
+    const ingresses = await history(cluster, stage.namespace, "Ingress");
+    context.after(() => ingresses.stop());
+    stage.kubelet.decide((pod) =>
+      pod.metadata.labels?.[label.component] === "server" && !open.includes(pod.metadata.uid)
+        ? { does: "nothing" }
+        : healthy(pod),
+    );
+    await stage.apply(server("mlflow", at("a.example.com")));
+    await says(stage, "RouteProgressing");
+    await steadily(async () => assert.deepEqual(await hostsOf(stage), []), 2);
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+    const serving = (await stage.objects.list("Pod")).filter(isServing).map(({ metadata }) => metadata.uid);
+    assert.ok(!serving.some((uid) => open.includes(uid)));
+    assert.deepEqual(await hostsOf(stage), ["a.example.com"]);
+
+    const before = await stage.mark();
+    await stage.apply(server("mlflow", withoutAuthentication));
+    await stage.ready("mlflow", 60);
+    const writes = (await stage.writes(before)).map(({ verb, uri }) => `${verb} ${uri.split("/").at(-2)}`);
+    assert.ok(writes.indexOf("delete ingresses") >= 0, writes.join());
+    assert.ok(writes.indexOf("delete ingresses") < writes.indexOf("patch deployments"), writes.join());
+  });
+});
+
+function isServing({ metadata }: { metadata: { labels?: Record<string, string>; deletionTimestamp?: string } }) {
+  return metadata.labels?.[label.component] === "server" && metadata.deletionTimestamp === undefined;
+}

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { installGateway } from "../cluster/gateway/install-gateway.ts";
+import { raw } from "../oauth2-proxy/raw.ts";
+import { condition } from "../support/scene.ts";
+import { testedVersion } from "./live-cluster.ts";
+import { adminOf, liveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+
+const name = "exposed";
+const prefix = "/clusters/c1/exposed";
+const [byIngress, byRoute] = ["ingress.example.com", "route.example.com"];
+const search = "/api/2.0/mlflow/experiments/search?max_results=1";
+
+test("a server that the operator leads clients to, by an Ingress and by an HTTPRoute", {
+  timeout: 1_200_000,
+}, async (context) => {
+  const scene = await liveScene(context);
+  const gateway = await installGateway(scene.cluster, () => {});
+  const httpRoute = { parentRefs: [{ name: gateway.name, namespace: gateway.namespace }], hostnames: [byRoute] };
+  const spec = {
+    version: testedVersion,
+    backendStore: { sqlite: {} },
+    artifactStore: { persistentVolume: {} },
+    authentication: { basic: {} },
+    exposure: { externalUrl: `http://${byIngress}${prefix}`, ingress: { className: "contour" }, httpRoute },
+  };
+  const apply = async (exposure: object | undefined) => {
+    const { exposure: _, ...rest } = spec;
+    await scene.apply({ metadata: { name }, spec: { ...rest, ...(exposure && { exposure }) } });
+    await scene.ready(name);
+  };
+  const call = (host: string, path: string, lines: readonly string[] = [], method = "GET", body?: string) =>
+    raw(80, method, path, lines, { host: gateway.address, name: host, ...(body !== undefined && { body }) });
+  const answers = (host: string, path: string, status: number, lines: readonly string[] = []) =>
+    patiently(async () => assert.equal((await call(host, path, lines)).status, status, `${host}${path}`), 60);
+  await apply(spec.exposure);
+  const { username, password } = await adminOf(scene.objects, name);
+  const login = [`Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`];
+
+  await context.test("is reached by both hosts below the prefix, with a credential, and nowhere else", async () => {
+    for (const host of [byIngress, byRoute]) {
+      await answers(host, `${prefix}${search}`, 401);
+      await answers(host, `${prefix}${search}`, 200, login);
+      assert.equal((await call(host, search, login)).status, 404);
+      assert.equal((await call(host, `${prefix}x${search}`, login)).status, 404);
+    }
+    assert.equal((await call("other.example.com", `${prefix}${search}`, login)).status, 404);
+  });
+
+  await context.test("takes writes from the pages of both hosts, and from no other's", async () => {
+    for (const host of [byIngress, byRoute])
+      for (const [origin, status] of [
+        [`http://${byIngress}`, 200],
+        [`http://${byRoute}`, 200],
+        ["http://evil.example.com", 403],
+      ] as const) {
+        const body = JSON.stringify({ name: `${host} ${origin}` });
+        const path = `${prefix}/ajax-api/2.0/mlflow/experiments/create`;
+        const answer = await call(host, path, [...login, `Origin: ${origin}`], "POST", body);
+        assert.equal(answer.status, status, `${host} from ${origin}: ${answer.body}`);
+      }
+  });
+
+  await context.test(
+    "the real controller accepts the HTTPRoute; it gives no Ingress an address, which is said",
+    async () => {
+      const server = await scene.reason(name, "Exposed", "IngressWithoutAddress");
+      assert.equal(condition(server, "Exposed").status, "Unknown");
+      await apply({ externalUrl: `http://${byRoute}${prefix}`, httpRoute });
+      await scene.reason(name, "Exposed", "Exposed");
+      await answers(byIngress, `${prefix}${search}`, 404, login);
+      await answers(byRoute, `${prefix}${search}`, 200, login);
+    },
+  );
+
+  await context.test("a Gateway that does not have the listener is named", async () => {
+    const [parent] = httpRoute.parentRefs;
+    const parentRefs = [{ ...parent, sectionName: "https" }];
+    await apply({ externalUrl: `http://${byRoute}${prefix}`, httpRoute: { ...httpRoute, parentRefs } });
+    const { message } = condition(await scene.reason(name, "Exposed", "RouteNotAccepted"), "Exposed");
+    assert.match(
+      message,
+      /Gateway gateway in namespace projectcontour does not take HTTPRoute\/exposed \(NoMatchingParent/,
+    );
+  });
+
+  await context.test("an Ingress leads to the paths that are named, and to no other", async () => {
+    const hosts = [{ host: byIngress, paths: ["/v1/traces", "/health"] }];
+    await apply({ externalUrl: `http://${byIngress}${prefix}`, ingress: { className: "contour", hosts } });
+    await answers(byIngress, `${prefix}/health`, 200);
+    await answers(byIngress, `${prefix}/v1/traces`, 401);
+    await answers(byIngress, `${prefix}${search}`, 404, login);
+    await answers(byRoute, `${prefix}${search}`, 404, login);
+  });
+
+  await context.test("nothing leads there when nothing is asked for", async () => {
+    await apply(undefined);
+    for (const host of [byIngress, byRoute]) await answers(host, `${prefix}/health`, 404);
+    assert.deepEqual(await scene.objects.list("Ingress"), []);
+    assert.deepEqual(await scene.objects.list("HTTPRoute"), []);
+  });
+});

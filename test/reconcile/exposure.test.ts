@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Exposure as Settings } from "../../src/api/fields/exposure.ts";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { Deployment, ForeignCondition, Owned } from "../../src/kube/manifests.ts";
+import { type ExposureView, exposureOf } from "../../src/reconcile/exposure.ts";
+import { planOf } from "../../src/reconcile/plan.ts";
+import { addressesOf, routeKinds } from "../../src/resources/exposure.ts";
+import { all, inputs, server } from "../support/fixtures.ts";
+
+const externalUrl = "https://platform.example.com/clusters/c1/mlflow";
+const parentRefs = [{ name: "platform", namespace: "gateways" }];
+const settings: Settings = { externalUrl, ingress: {}, httpRoute: { parentRefs } };
+const led = server({ exposure: settings });
+
+/** A server of this name and age, in `team-a` unless another namespace is named. */
+function aged(name: string, age: string, exposure: Settings = settings, namespace = "team-a"): MlflowServer {
+  const metadata = { name, namespace, uid: `uid-of-${name}`, creationTimestamp: age };
+  return server({ exposure }, { metadata });
+}
+
+const having = (of: MlflowServer, addresses = [...addressesOf(of)]): MlflowServer => ({ ...of, status: { addresses } });
+
+/** The server with all that it wants, as the controllers leave it that take everything. */
+function there(of: MlflowServer, conditions: readonly ForeignCondition[] = [said("Accepted"), said("ResolvedRefs")]) {
+  const owned = all(inputs(of)).map((manifest): Owned => {
+    if (manifest.kind === "Ingress")
+      return { ...manifest, status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } };
+    if (manifest.kind !== "HTTPRoute") return manifest;
+    const parents = manifest.spec.parentRefs.map((parentRef) => ({ parentRef, conditions: [...conditions] }));
+    return { ...manifest, metadata: { ...manifest.metadata, generation: 2 }, status: { parents } };
+  });
+  return { server: of, owned };
+}
+
+function said(type: string, more: Partial<ForeignCondition> = {}): ForeignCondition {
+  return { type, status: "True", reason: type, observedGeneration: 2, ...more };
+}
+
+const bare = (of: MlflowServer) => ({ server: of, owned: [] });
+const known = new Set(routeKinds);
+const seen = (own: Pick<ExposureView, "server" | "owned">, more: Partial<ExposureView> = {}) =>
+  exposureOf({ ...own, rivals: [], known, ...more });
+const reason = (...args: Parameters<typeof seen>) => seen(...args).finding?.reason;
+
+describe("the condition Exposed", () => {
+  test("is True when all routes are as they are wanted, and their controllers take them", () => {
+    assert.deepEqual([seen(there(led)).finding?.status, reason(there(led))], ["True", "Exposed"]);
+    assert.equal(seen(there(server())).finding, undefined);
+    assert.equal(seen(there(server({ exposure: { externalUrl } }))).finding, undefined);
+  });
+
+  test("names each piece that is missing", () => {
+    assert.equal(reason(bare(led)), "RouteProgressing");
+    assert.equal(reason(there(led, [])), "RouteNotAccepted");
+    assert.equal(reason(there(led, [said("Accepted", { status: "False" })])), "RouteNotAccepted");
+    assert.equal(reason(there(led, [said("Accepted", { observedGeneration: 1 })])), "RouteNotAccepted");
+    assert.equal(reason(there(led, [said("Accepted"), said("ResolvedRefs", { status: "False" })])), "RouteNotResolved");
+    const unserved = there(led);
+    const owned = unserved.owned.map((each) => (each.kind === "Ingress" ? { ...each, status: {} } : each));
+    const found = seen({ ...unserved, owned }).finding;
+    assert.deepEqual([found?.status, found?.reason], ["Unknown", "IngressWithoutAddress"]);
+  });
+
+  test("says that the cluster lacks the kind, and leads by the other one", () => {
+    const found = seen(there(led), { known: new Set(["Ingress"]) });
+    assert.equal(found.finding?.reason, "GatewayApiMissing");
+    assert.deepEqual([...found.routes], ["Ingress"]);
+  });
+});
+
+describe("an address that two servers want", () => {
+  const [old, young] = [aged("old", "2026-01-01T00:00:00Z"), aged("young", "2026-01-02T00:00:00Z")];
+
+  test("is the older one's where neither has it, or both have", () => {
+    for (const as of [(of: MlflowServer) => of, having]) {
+      assert.notEqual(reason(there(as(old)), { rivals: [as(young)] }), "AddressTaken");
+      const found = seen(there(as(young)), { rivals: [as(old)] });
+      assert.equal(found.finding?.reason, "AddressTaken");
+      assert.deepEqual([...found.routes, ...found.addresses], []);
+    }
+    const lost = seen(there(having(young)), { rivals: [having(old)] });
+    assert.equal(lost.isKept, false, "two must not lead from one address");
+  });
+
+  test("is whose it is, though an older one comes to want it; what led to that before still does", () => {
+    const former = having(old, ["former.example.com"]);
+    const found = seen(there(former), { rivals: [having(young)] });
+    assert.equal(found.finding?.reason, "AddressTaken");
+    assert.deepEqual([found.isKept, found.addresses], [true, ["former.example.com"]]);
+    assert.equal(reason(there(having(young)), { rivals: [former] }), "Exposed");
+  });
+
+  test("is given up when nothing leads from it any more, and not before", () => {
+    const moved = having(young, ["former.example.com"]);
+    const { owned } = there(
+      aged("young", "2026-01-02T00:00:00Z", { externalUrl: "https://former.example.com", ingress: {} }),
+    );
+    const now = "platform.example.com/clusters/c1/mlflow";
+    assert.deepEqual(seen({ server: moved, owned }).addresses, [now, "former.example.com"]);
+    assert.deepEqual(seen(there(moved)).addresses, [now]);
+    const plain = { ...server(), status: { addresses: [now] } };
+    assert.deepEqual(seen({ server: plain, owned }).addresses, [now]);
+    assert.deepEqual(seen(bare(plain)).addresses, []);
+    assert.equal(reason(there(old), { rivals: [plain] }), "AddressTaken");
+  });
+
+  test("is lost by name within a second, so that all see it alike", () => {
+    const [a, b] = [aged("a", "2026-01-01T00:00:00Z"), aged("b", "2026-01-01T00:00:00Z")];
+    assert.equal(reason(bare(b), { rivals: [a] }), "AddressTaken");
+    assert.notEqual(reason(bare(a), { rivals: [b] }), "AddressTaken");
+  });
+
+  test("is said to be whose only in one namespace", () => {
+    assert.match(seen(bare(young), { rivals: [old] }).finding?.message ?? "", /MlflowServer old/);
+    const far = aged("secret", "2026-01-01T00:00:00Z", settings, "team-b");
+    const message = seen(bare(young), { rivals: [far] }).finding?.message ?? "";
+    assert.match(message, /a server of another namespace/);
+    assert.doesNotMatch(message, /secret|team-b/);
+  });
+});
+
+describe("what leads to a server", () => {
+  const rolledOut = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
+
+  /** The plan where this is there, the migration is over, and this is how far the pods are. */
+  function plan(
+    of: MlflowServer,
+    owned: readonly Owned[],
+    status: Deployment["status"] = rolledOut,
+    exposure: Partial<ReturnType<typeof exposureOf>> = {},
+  ) {
+    const wanted = { ...inputs(of), ...(exposure.routes && { routes: exposure.routes }) };
+    const { installation, references } = wanted;
+    const live = owned.map((object): Owned => {
+      if (object.kind === "Job") return { ...object, status: { conditions: [{ type: "Complete", status: "True" }] } };
+      return object.kind === "Deployment" ? { ...object, ...(status && { status }) } : object;
+    });
+    const facts = { server: of, owned: live, foreign: [], granted: [], references, inputs: wanted, installation };
+    const { groups } = planOf({
+      ...facts,
+      exposure: { isKept: exposure.isKept ?? false, addresses: [] },
+      isOverruled: () => false,
+      now: new Date(0),
+    });
+    return groups.map((group) =>
+      group.map(
+        (step) => `${step.do} ${"live" in step ? step.live.kind : "manifest" in step ? step.manifest.kind : ""}`,
+      ),
+    );
+  }
+
+  const everything = all(inputs(led));
+  const withoutRoutes = everything.filter(({ kind }) => kind !== "Ingress" && kind !== "HTTPRoute");
+
+  test("is written when all pods are of this spec, and not before", () => {
+    assert.deepEqual(plan(led, withoutRoutes), [["create Ingress", "create HTTPRoute"]]);
+    assert.deepEqual(plan(led, withoutRoutes, { ...rolledOut, replicas: 2 }), []);
+    assert.deepEqual(plan(led, withoutRoutes, { ...rolledOut, availableReplicas: 0 }), []);
+    const formerPods = withoutRoutes.map((each) =>
+      each.kind === "Deployment" ? { ...each, spec: { ...each.spec, replicas: 7 } } : each,
+    );
+    assert.deepEqual(plan(led, formerPods), [["apply Deployment"]]);
+  });
+
+  test("goes before the pods that may let everybody in", () => {
+    const closed = server({ exposure: settings, authentication: { kubernetes: {} } });
+    const groups = plan(server({ authentication: { disabled: {} } }), all(inputs(closed)));
+    assert.deepEqual(groups[0], ["delete Ingress", "delete HTTPRoute"]);
+    assert.ok(groups[1]?.includes("apply Deployment"), JSON.stringify(groups));
+  });
+
+  test("stays where what is wanted now is another's", () => {
+    assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), isKept: true }), []);
+    assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), isKept: false }), [
+      ["delete Ingress", "delete HTTPRoute"],
+    ]);
+  });
+});
