@@ -18,6 +18,14 @@ export interface Request {
   readonly identity: string | undefined;
   readonly method: string;
   readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** Where a request goes that is passed on. */
+export interface Upstream {
+  readonly address: string;
+  readonly port: number;
 }
 
 /** The port that policies for sidecars speak of; in the tests each listener has another one. */
@@ -25,14 +33,18 @@ const door = "5000";
 
 /** A real Envoy that treats paths as a waypoint and a sidecar do by default, with a listener for each policy. */
 export interface Waypoint {
-  /** The status of the answer; 200 where the request is passed on. */
+  /** The status of the answer; 200 where the request is passed on and there is no upstream. */
   ask(policy: string, request: Request): Promise<number>;
   close(): Promise<void>;
 }
 
 type Policies = Readonly<Record<string, readonly AuthorizationRule[]>>;
 
-export async function startWaypoint(policies: Policies, identities: readonly string[]): Promise<Waypoint> {
+export async function startWaypoint(
+  policies: Policies,
+  identities: readonly string[],
+  upstream?: Upstream,
+): Promise<Waypoint> {
   const directory = await mkdtemp(join(tmpdir(), "waypoint-"));
   const authority = join(directory, "ca");
   await issueAuthority(authority, "mesh");
@@ -55,11 +67,12 @@ export async function startWaypoint(policies: Policies, identities: readonly str
   for (const name of Object.keys(policies)) ports.set(name, await freePort());
   const admin = await freePort();
   const listeners = Object.entries(policies).map(([name, rules]) =>
-    listener(name, ports.get(name) ?? 0, rules, directory),
+    listener(name, ports.get(name) ?? 0, rules, directory, upstream !== undefined),
   );
+  const clusters = upstream === undefined ? [] : [chainAt(upstream)];
   const configuration = join(directory, "envoy.json");
   const address = { socket_address: { address: "127.0.0.1", port_value: admin } };
-  await writeFile(configuration, JSON.stringify({ admin: { address }, static_resources: { listeners } }));
+  await writeFile(configuration, JSON.stringify({ admin: { address }, static_resources: { listeners, clusters } }));
   const envoy: ChildProcess = spawn(await envoyProgram(), ["-c", configuration, "--concurrency", "1", "-l", "error"], {
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -69,21 +82,10 @@ export async function startWaypoint(policies: Policies, identities: readonly str
   });
 
   return {
-    ask: (policy, { protocol, identity, method, path }) => {
+    ask: (policy, asked) => {
       const port = ports.get(policy) ?? 0;
-      const secrets = certificates.get(identity) ?? { ca };
-      return protocol === "HTTP/2"
-        ? overHttp2(port, secrets, method, path)
-        : new Promise((resolve, reject) => {
-            const agent = new Agent({ ...secrets, maxCachedSessions: 0 });
-            const call = request({ host: "127.0.0.1", port, method, path, agent }, (answer) => {
-              answer.resume();
-              answer.on("end", () => agent.destroy());
-              resolve(answer.statusCode ?? 0);
-            });
-            call.on("error", reject);
-            call.end();
-          });
+      const secrets = certificates.get(asked.identity) ?? { ca };
+      return asked.protocol === "HTTP/2" ? overHttp2(port, secrets, asked) : overHttp1(port, secrets, asked);
     },
     close: async () => {
       const ended = once(envoy, "exit");
@@ -94,22 +96,54 @@ export async function startWaypoint(policies: Policies, identities: readonly str
   };
 }
 
-function overHttp2(port: number, secrets: object, method: string, path: string): Promise<number> {
+function overHttp1(port: number, secrets: object, { method, path, headers = {}, body }: Request): Promise<number> {
   return new Promise((resolve, reject) => {
-    const session = connectHttp2(`https://127.0.0.1:${port}`, secrets);
-    session.on("error", reject);
-    const stream = session.request({ ":method": method, ":path": path });
-    stream.on("error", reject);
-    stream.on("response", (headers) => {
-      resolve(Number(headers[":status"]));
-      session.destroy();
+    const agent = new Agent({ ...secrets, maxCachedSessions: 0 });
+    const call = request({ host: "127.0.0.1", port, method, path, headers, agent }, (answer) => {
+      answer.resume();
+      answer.on("end", () => agent.destroy());
+      resolve(answer.statusCode ?? 0);
     });
-    stream.end();
+    call.on("error", reject);
+    call.end(body);
   });
 }
 
+function overHttp2(port: number, secrets: object, { method, path, headers = {}, body }: Request): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(`https://127.0.0.1:${port}`, secrets);
+    session.on("error", reject);
+    const stream = session.request({ ...headers, ":method": method, ":path": path });
+    stream.on("error", reject);
+    stream.on("response", (answer) => {
+      resolve(Number(answer[":status"]));
+      session.destroy();
+    });
+    stream.end(body);
+  });
+}
+
+function chainAt({ address, port }: Upstream) {
+  const endpoint = { address: { socket_address: { address, port_value: port } } };
+  return {
+    name: chain,
+    type: "STATIC",
+    connect_timeout: "5s",
+    load_assignment: { cluster_name: chain, endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+  };
+}
+
+const chain = "chain";
+
 /** Paths as by Istio's default (BASE): normalised, slashes neither merged nor unescaped. */
-function listener(name: string, port: number, rules: readonly AuthorizationRule[], directory: string) {
+function listener(
+  name: string,
+  port: number,
+  rules: readonly AuthorizationRule[],
+  directory: string,
+  isChained: boolean,
+) {
+  const onward = isChained ? { route: { cluster: chain, timeout: "30s" } } : { direct_response: { status: 200 } };
   const file = (path: string) => ({ filename: join(directory, path) });
   const http = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
   return {
@@ -151,7 +185,7 @@ function listener(name: string, port: number, rules: readonly AuthorizationRule[
                   {
                     name: "all",
                     domains: ["*"],
-                    routes: [{ match: { prefix: "/" }, direct_response: { status: 200 } }],
+                    routes: [{ match: { prefix: "/" }, ...onward }],
                   },
                 ],
               },

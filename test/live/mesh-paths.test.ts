@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { sidecarPolicy } from "../../src/resources/mesh/sidecar-policy.ts";
 import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
+import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { startWaypoint, type Waypoint } from "../envoy/waypoint.ts";
 import { server } from "../support/fixtures.ts";
 
@@ -29,27 +30,9 @@ const policies = {
   sidecar: ofSidecar,
   // As if this listener were another port of the pod.
   otherPort: JSON.parse(JSON.stringify(ofSidecar).replaceAll('"5000"', '"5001"')),
-  // What guides give.
-  common: [
-    {
-      from: [{ source: { principals: [writer] } }],
-      to: [{ operation: { methods: ["POST"], paths: ["/v1/traces", "/v1/traces/*"] } }],
-    },
-    { to: [{ operation: { notPaths: ["/v1/traces", "/v1/traces/*"] } }] },
-  ],
+  common: commonRules(writer),
 };
 type Policy = keyof typeof policies;
-
-/** Ways to write the path that Envoy itself takes for it. */
-const plain = ["/v1/traces", "/v1/traces/", "/v1/traces/x", "/v1/traces//", "/v1/traces?x=1", "/./v1/traces"]
-  .concat(["/x/../v1/traces", "/api/%2e%2e/v1/traces", "/v1/%2e/traces", "/v1/trace%73", "/%76%31/traces"])
-  .concat(["/v1\\traces"]);
-
-/** Ways that Envoy takes for another path, and something behind it might not. */
-const disguised = ["//v1/traces", "/v1//traces", "/v1%2ftraces", "/v1%2Ftraces", "/v1/traces%2f", "/v1/traces%2Fx"]
-  .concat(["/v1/traces%20", "/v1/traces%3f", "/v1/traces%5c", "/v1%5ctraces", "/v1/traces;x=1", "/v1;x/traces"])
-  .concat(["/v1/traces%23", "/v1/traces%23x", "/%2fv1/traces", "/%2Fv1%2Ftraces", "/v1/TRACES", "/v1/tracesX"])
-  .concat(["/v1/traces.json", "/v1/metrics"]);
 
 const others = ["/", "/metrics", "/api/2.0/mlflow/runs/create", "/V1/traces", "/x%2f..%2fv1/traces"];
 

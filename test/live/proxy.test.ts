@@ -2,10 +2,14 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
 import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
+import { startWaypoint } from "../envoy/waypoint.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { pathTricks } from "../oauth2-proxy/path-tricks.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
+import { server } from "../support/fixtures.ts";
 import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
@@ -17,6 +21,7 @@ import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertUnreachable, bearer, clientSecret, proxyScene } from "./proxy-scene.ts";
 import { startS3 } from "./s3-server.ts";
+import { spanOf } from "./span.ts";
 
 const name = "shared";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -110,6 +115,53 @@ test("the proxy alone", {
       assert.equal((await raw(5000, "GET", answer.location, [], { host: address })).status, 401, answer.location);
     }
   });
+
+  await context.test(
+    "behind an Envoy that enforces the policies of a mesh, writers alone write traces, with a credential",
+    async () => {
+      const writer = "cluster.local/ns/agents/sa/otel-collector";
+      const stranger = "cluster.local/ns/evil/sa/otel-collector";
+      const traces = { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] };
+      const policies = {
+        ours: tracesRules(server({ traces, mesh: { istio: { mode: "Ambient" } } })),
+        common: commonRules(writer),
+      };
+      const waypoint = await startWaypoint(policies, [writer, stranger], { address, port: 5000 });
+      try {
+        const authorization = `Bearer ${alice}`;
+        const spans = JSON.stringify(spanOf("through the chain"));
+        const headers = { "content-type": "application/json", "x-mlflow-experiment-id": "0" };
+        const post = (
+          identity: string | undefined,
+          path: string,
+          more: object = { authorization },
+          policy = "ours",
+        ) => {
+          const asked = { identity, method: "POST", path, headers: { ...headers, ...more }, body: spans };
+          return waypoint.ask(policy, { protocol: "HTTP/1.1", ...asked });
+        };
+        assert.equal(await post(writer, "/v1/traces"), 200);
+        assert.equal(await post(writer, "/v1/traces", {}), 401, "the identity in the mesh is not enough");
+        for (const identity of [undefined, stranger])
+          for (const path of [...plain, ...disguised])
+            assert.equal(await post(identity, path), 403, `${identity} ${path}`);
+        for (const path of disguised) assert.equal(await post(writer, path), 403, path);
+        // What guides give: the policy lets it by as another path, and MLflow takes it for this one.
+        assert.equal(await post(undefined, "/v1%2ftraces", { authorization }, "common"), 200);
+        const forged = { "x-forwarded-uri": "/v1/traces", "x-original-url": "/v1/traces" };
+        assert.equal(await post(stranger, "/api/2.0/mlflow/runs/create", forged), 401);
+        const asked = { identity: undefined, method: "GET", path: search, headers: { authorization } };
+        for (const protocol of ["HTTP/1.1", "HTTP/2"] as const)
+          assert.equal(
+            await waypoint.ask("ours", { protocol, ...asked }),
+            200,
+            "all else is open to who has a credential",
+          );
+      } finally {
+        await waypoint.close();
+      }
+    },
+  );
 
   await context.test("MLflow's own port answers nobody", () => assertUnreachable(scene, name));
 

@@ -24,6 +24,11 @@ export async function removeIstioDefinitions(cluster: ClusterAccess): Promise<vo
   for (const name of istio) await cluster.request("DELETE", `${root}/${name}`);
 }
 
+/** Only the kind that a mesh of sidecars needs. */
+export async function installAuthorizationPolicies(cluster: ClusterAccess): Promise<void> {
+  await install(cluster, ["authorizationpolicies.security.istio.io"], ["AuthorizationPolicy"]);
+}
+
 /** Installs the definition of HTTPRoute as the Gateway API publishes it, in its Go module. */
 export async function installRouteDefinition(cluster: ClusterAccess): Promise<void> {
   await install(cluster, routes, ["HTTPRoute"]);

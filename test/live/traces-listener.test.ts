@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Manifest } from "../../src/kube/manifests.ts";
+import { meshStepOf } from "../../src/resources/mesh/index.ts";
+import { listenerUrl } from "../../src/resources/names.ts";
+import { all, inputs } from "../support/fixtures.ts";
+import { installAuthorizationPolicies } from "../support/istio-definitions.ts";
+import { objects } from "../support/objects.ts";
+import { condition, freshNamespace } from "../support/scene.ts";
+import { clientPod } from "./client-pod.ts";
+import { imageReference, testedVersion } from "./live-cluster.ts";
+import { liveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+import { startPostgresql } from "./postgresql-server.ts";
+import { spanOf } from "./span.ts";
+
+const name = "mlflow";
+const injected = { "sidecar.istio.io/status": "{}" };
+
+/** Sends what comes by standard input, as an exporter of OpenTelemetry does, and prints the status. */
+const exporter = `
+import sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), {"content-type": "application/json", "x-mlflow-experiment-id": "0"})
+try:
+    print(urllib.request.urlopen(request, timeout=10).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+`;
+
+/**
+ * On a cluster without Istio: what it would write, the test does. So the operator finds that nothing is enforced, and opens
+ * nothing; the listener is started as it would render it.
+ */
+test("a listener for traces, as the operator renders it", { timeout: 900_000 }, async (context) => {
+  const scene = await liveScene(context);
+  await installAuthorizationPolicies(scene.cluster);
+  const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
+  const postgresql = await startPostgresql(scene);
+  const agents = await freshNamespace(scene.cluster);
+  const strangers = await freshNamespace(scene.cluster);
+  context.after(async () => {
+    for (const namespace of [agents, strangers])
+      await scene.cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+  });
+  const trackingUri = "http://localhost";
+  for (const namespace of [agents, strangers])
+    await objects(scene.cluster, namespace).create("Pod", clientPod({ name: "collector", image, trackingUri }));
+  await scene.apply({
+    metadata: { name },
+    spec: {
+      version: testedVersion,
+      backendStore: { postgresql: postgresql.database("mlflow") },
+      artifactStore: { persistentVolume: {} },
+      authentication: { basic: {} },
+      traces: { identity: "Mesh", writers: [{ namespace: agents, serviceAccount: "default" }] },
+      mesh: { istio: { mode: "Sidecar" } },
+    },
+  });
+  const server = await scene.ready(name);
+  const url = listenerUrl(server);
+
+  const write = async (namespace: string, span: string): Promise<string> => {
+    const args = ["exec", "--stdin", "--namespace", namespace, "collector", "--", "python", "-c", exporter, url];
+    const { code, stdout } = await scene.cluster.kubectl(args, JSON.stringify(spanOf(span)));
+    return code === 0 ? stdout.trim() : "no answer";
+  };
+  const listeners = async () =>
+    (await scene.objects.list("Pod")).filter(
+      ({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === "traces",
+    );
+  const annotate = async (annotations: Readonly<Record<string, string | null>>) => {
+    for (const { metadata } of await listeners())
+      await scene.objects.patch("Pod", metadata.name, { metadata: { annotations } });
+  };
+
+  await context.test("whatever the pods' annotations say, the operator gets an answer, and opens nothing", async () => {
+    for (const { metadata } of await scene.pods(name))
+      await scene.objects.patch("Pod", metadata.name, { metadata: { annotations: injected } });
+    const found = condition(await scene.reason(name, "MeshReady", "MeshNotEnforced"), "MeshReady");
+    assert.match(found.message, /pod mlflow-\S+ .* answered POST \/v1\/traces with 401/);
+    assert.ok((await scene.objects.list("Deployment")).every(({ metadata }) => metadata.name === name));
+    assert.ok((await scene.objects.list("AuthorizationPolicy")).length >= 3, "what keeps others out is there");
+  });
+
+  await scene.stopOperator();
+  const wanted = inputs(server);
+  const installation = { ...wanted.installation, imageRepository: image.slice(0, image.lastIndexOf(":")) };
+  const ofListener = ({ kind, metadata }: Manifest) => meshStepOf(kind, metadata.name, name) === "door";
+  const [deployment] = all({ ...wanted, installation }).filter(ofListener);
+  assert.ok(deployment?.kind === "Deployment");
+  const { name: listener, labels, ownerReferences } = deployment.metadata;
+  await scene.objects.create("Deployment", { ...deployment, metadata: { name: listener, labels, ownerReferences } });
+  await patiently(async () => {
+    const [pod] = await listeners();
+    assert.equal(pod?.status?.containerStatuses?.[0]?.started, true, "it lives");
+  }, 180);
+
+  await context.test("a pod that is not in the mesh answers nobody, and the Service does not lead to it", async () => {
+    const [pod] = await listeners();
+    assert.equal(pod?.status?.containerStatuses?.[0]?.ready, false);
+    const ask = `import http.client as c; h = c.HTTPConnection("127.0.0.1", 4318); h.request("POST", "/v1/traces"); print(h.getresponse().status)`;
+    assert.equal((await scene.inPod(pod?.metadata.name ?? "", ["python", "-c", ask])).trim(), "503");
+    assert.equal(await write(agents, "too early"), "no answer");
+  });
+
+  await context.test("once it is, writers write traces without a credential, which MLflow shows", async () => {
+    await annotate(injected);
+    await patiently(async () => assert.equal(await write(agents, "by identity"), "200"), 120);
+    const admin = await scene.asAdmin(name);
+    await patiently(async () => {
+      const body = { locations: [{ type: "MLFLOW_EXPERIMENT", mlflow_experiment: { experiment_id: "0" } }] };
+      const { traces } = await admin.json("POST", "/api/3.0/mlflow/traces/search", body);
+      // Not the one that came too early.
+      assert.ok(Array.isArray(traces) && traces.length === 1, JSON.stringify(traces));
+    }, 30);
+  });
+
+  await context.test("the network brings nobody of another namespace to it", async () => {
+    await patiently(async () => assert.equal(await write(agents, "still open"), "200"), 30);
+    assert.equal(await write(strangers, "from elsewhere"), "no answer");
+  });
+
+  await context.test("it shuts when the annotation goes", async () => {
+    await annotate({ "sidecar.istio.io/status": null });
+    await patiently(async () => assert.notEqual(await write(agents, "too late"), "200"), 120);
+  });
+});
