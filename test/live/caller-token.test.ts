@@ -95,7 +95,11 @@ test("namespaces as workspaces, by the callers' own tokens", {
     const { body } = await created(team);
     const [, experiment = ""] = /"experiment_id": *"(\d+)"/.exec(body) ?? [];
     const args = ["--workspace", team];
-    const collector = await startCollector(scene, name, { namespace: team, experiment, args });
+    const collector = await startCollector(scene, name, {
+      place: { namespace: team, sender: "client" },
+      experiment,
+      args,
+    });
     const reader = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
     await assertStored(await scene.asNobody(name), await collector.send(), reader);
   };

@@ -10,8 +10,8 @@ import { spanOf } from "./span.ts";
 /** What the command is told, besides the server and the experiment. */
 export interface CollectorOptions {
   readonly experiment?: string;
-  /** Default: the scene's. */
-  readonly namespace?: string;
+  /** Where it runs, and a pod there with Python that sends it spans. Default: the scene's, and a pod of the server's. */
+  readonly place?: { readonly namespace: string; readonly sender: string };
   /** Further options of `mlflow-operator otel-config`. */
   readonly args?: readonly string[];
   /** The content of the Secret with its credential, where the mode has one. */
@@ -23,11 +23,17 @@ export interface CollectorOptions {
 /** An OpenTelemetry Collector in a pod. */
 export interface RunningCollector {
   readonly address: string;
-  /** Hands it a span, by OTLP over HTTP; gives the id by which MLflow knows the trace. */
+  /** Hands it a span, by OTLP over HTTP, from a pod of its namespace; gives the id by which MLflow knows the trace. */
   readonly send: () => Promise<string>;
   /** Waits until it says that the server has refused its traces with this status. */
   readonly refused: (status: number) => Promise<void>;
 }
+
+const post = `
+import sys, urllib.request
+headers = {"content-type": "application/json"}
+print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), headers)).status)
+`;
 
 /** Applies what `mlflow-operator otel-config --manifests` prints for a server, and nothing else but the Secret; waits until it is ready. */
 export async function startCollector(
@@ -36,7 +42,8 @@ export async function startCollector(
   options: CollectorOptions = {},
 ): Promise<RunningCollector> {
   const { cluster } = scene;
-  const { namespace = scene.namespace, experiment = "0", args = [], credential, manifest } = options;
+  const { experiment = "0", args = [], credential, manifest } = options;
+  const { namespace, sender } = options.place ?? (await besideTheServer(scene, server));
   const name = `collector-${++made}`;
   const own = objects(cluster, namespace);
   if (credential !== undefined)
@@ -55,10 +62,13 @@ export async function startCollector(
     address,
     send: async () => {
       const { traceId, body } = traceOf(name);
+      const command = ["python", "-c", post, `http://${address}:4318/v1/traces`];
       await patiently(async () => {
-        const headers = { "content-type": "application/json" };
-        const answer = await fetch(`http://${address}:4318/v1/traces`, { method: "POST", headers, body });
-        assert.equal(answer.status, 200, await answer.text());
+        const { stdout, stderr } = await cluster.kubectl(
+          ["exec", "-i", "-n", namespace, sender, "--", ...command],
+          body,
+        );
+        assert.equal(stdout, "200\n", stderr);
       }, 30);
       return `tr-${traceId}`;
     },
@@ -71,6 +81,12 @@ export async function startCollector(
 }
 
 let made = 0;
+
+async function besideTheServer(scene: LiveScene, server: string): Promise<{ namespace: string; sender: string }> {
+  const [pod] = await scene.pods(server);
+  assert.ok(pod !== undefined);
+  return { namespace: scene.namespace, sender: pod.metadata.name };
+}
 
 async function output(args: readonly string[], stdin = ""): Promise<string> {
   let stdout = "";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
+import { connectionTo } from "./connection.ts";
 import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { addressOf, adminOf, type Login, liveScene } from "./live-scene.ts";
@@ -96,6 +97,8 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     await admin.json("POST", "/api/2.0/mlflow/users/create", credential);
     const experiment = await newExperiment(admin, `of-${++made}`, "other");
     const collector = await startCollector(scene, name, { experiment: experiment.id, credential });
+    // This machine is none of the collector's namespace, and its NetworkPolicy is enforced.
+    await assert.rejects(connectionTo(collector.address, 4318));
     const refused = await collector.send();
     await collector.refused(403);
     assert.equal((await traceIn(admin, refused)).status, 404);

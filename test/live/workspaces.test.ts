@@ -121,7 +121,10 @@ test("roles in workspaces, by MLflow's own client with projected tokens", { time
       const [, documented = ""] = /```sh\n([^`]*OTLP_TRACES_HEADERS[^`]*)```/.exec(guide) ?? [];
       assert.match(documented, /x-mlflow-experiment-id=1,/);
       const straight = documented.replace("experiment-id=1,", `experiment-id=${shared.experiment},`);
-      const collector = await startCollector(scene, name, { namespace: team, experiment: shared.experiment });
+      const collector = await startCollector(scene, name, {
+        place: { namespace: team, sender: "writer" },
+        experiment: shared.experiment,
+      });
       const token = await serviceAccountToken({ ...scene, namespace: team }, "viewer");
       const reader = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
       for (const lines of [straight, `export OTEL_EXPORTER_OTLP_ENDPOINT=http://${collector.address}:4318`]) {
