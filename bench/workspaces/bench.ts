@@ -11,7 +11,6 @@ import { atMost, type Figure } from "../figure.ts";
 import { accounts, builtBundle, install, userOf } from "../operator/installation.ts";
 import { startNode } from "../operator/node.ts";
 import { type OperatorProcess, operatorProcess } from "../operator/operator-process.ts";
-import { mebibytes } from "../process-usage.ts";
 import { table } from "../table.ts";
 import {
   bareSeconds,
@@ -48,8 +47,6 @@ export async function workspacesBench(
   };
   const start = () =>
     operatorProcess(cluster, {
-      // As the image has it.
-      node: ["--max-semi-space-size=2"],
       bundle,
       account,
       server: cluster.url,
@@ -70,7 +67,7 @@ export async function workspacesBench(
     say(`${bindings} bindings`);
     const first = await granting(cluster, log, callsSince, "1");
     add(...first.figures);
-    add(atMost("resident memory", mebibytes(await operator.restingRss()), 100, { unit: "MiB", digits: 0 }));
+    add(residentMemory("", await operator.restingRss()));
     add(...(await quiet(cluster, log, callsSince)));
     const alone = await restarted(operator, start, log, callsSince, "");
     operator = alone.operator;
@@ -85,8 +82,7 @@ export async function workspacesBench(
     await boundIn(cluster, 0);
     const second = await granting(cluster, log, callsSince, "2");
     add(...second.figures.map((figure) => ({ ...figure, name: `among ${foreign} others: ${figure.name}` })));
-    const rss = mebibytes(await operator.restingRss());
-    add(atMost(`among ${foreign} others: resident memory`, rss, 100, { unit: "MiB", digits: 0 }));
+    add(residentMemory(`among ${foreign} others: `, await operator.restingRss()));
     operator.signal("SIGTERM");
     await operator.ended;
   } finally {
@@ -161,6 +157,10 @@ async function quiet(cluster: ControlPlane, log: AuditLog, calls: Calls): Promis
   ];
 }
 
+function residentMemory(prefix: string, bytes: number, suffix = ""): Figure {
+  return atMost(`${prefix}resident memory${suffix}`, bytes / 1e6, 100, { unit: "MB", digits: 1 });
+}
+
 /** A new operator where all is in place. */
 async function restarted(
   before: OperatorProcess,
@@ -176,14 +176,14 @@ async function restarted(
   const operator = await start();
   const seconds = (performance.now() - began) / 1000;
   await sleep(3000);
-  const rss = mebibytes(await operator.restingRss());
+  const memory = residentMemory(prefix, await operator.restingRss(), " after a restart");
   const made = await calls(since);
   const reads = made.filter(({ verb }) => verb === "list" || verb === "get").length;
   return {
     operator,
     figures: [
       atMost(`${prefix}ready after a restart`, seconds, 2, { unit: "s", digits: 2 }),
-      atMost(`${prefix}resident memory after a restart`, rss, 100, { unit: "MiB", digits: 0 }),
+      memory,
       atMost(`${prefix}reads of a restart`, reads, 40),
       atMost(`${prefix}writes of a restart`, made.length - reads, 0),
     ],
