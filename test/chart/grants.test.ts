@@ -9,6 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { freshNamespace } from "../support/scene.ts";
 import { chart, helmProgram } from "./helm.ts";
 import { call, installation } from "./installation.ts";
+import { randomChange, reach } from "./random-grants.ts";
 
 const lacking = await controlPlaneBinaries().then(
   ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
@@ -261,6 +262,35 @@ describe("who may grant", { skip: lacking }, () => {
     assert.equal(await decides(placed(named("a")), other), "");
     assert.equal(await applies(placed(named("a"), people.slice(1)), other), "", "fewer people");
     assert.match(await applies(placed(named("a")), other), refusal("viewer"), "who was taken out");
+  });
+
+  test("of hundreds of random changes by somebody who may bind nothing, none that is taken reaches farther", async () => {
+    await tenant(other, "gambler", { writer: other });
+    const headers = { "impersonate-user": `system:serviceaccount:${other}:gambler` };
+    const path = `/apis/mlflow-operator.dev/v1alpha1/namespaces/${other}/mlflowservers`;
+    const of = (workspaces: object) =>
+      changed(serving([]), { "spec.workspaces": JSON.parse(JSON.stringify(workspaces)) });
+    const attempts = 400;
+    let taken = 0;
+    let { metadata } = await call<{ metadata: object & { name: string } }>(cluster, "POST", path, {
+      ...of({}),
+      metadata: { name: "random" },
+    });
+    for (let seed = 1; seed <= attempts; seed += 1) {
+      const { before, after: wanted } = randomChange(seed);
+      const own = `${path}/${metadata.name}`;
+      ({ metadata } = await call<{ metadata: typeof metadata }>(cluster, "PUT", own, { ...of(before), metadata }));
+      const answer = await cluster.request("PUT", `${own}?dryRun=All`, { headers, body: { ...of(wanted), metadata } });
+      const said = `seed ${seed}: ${JSON.stringify({ before, wanted })}: ${answer.status} ${answer.body}`;
+      if (answer.status !== 200) {
+        assert.match(answer.body, /may not bind ClusterRole/, said);
+        continue;
+      }
+      taken += 1;
+      const had = reach(before);
+      for (const each of reach(wanted)) assert.ok(had.has(each), `${each}: ${said}`);
+    }
+    assert.ok(taken > attempts / 5 && taken < (attempts * 4) / 5, `${taken} taken`);
   });
 
   test("the largest server that the schema takes is within what a policy may cost", async () => {

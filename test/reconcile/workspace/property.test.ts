@@ -10,6 +10,7 @@ import { allows, type WorkspaceRole, workspaceRoleNames, workspaceRules } from "
 import type { WorkspaceStep } from "../../../src/reconcile/workspace/steps.ts";
 import type { WorkspaceObject } from "../../../src/reconcile/workspace/workspace-cluster.ts";
 import { workspacePlan } from "../../../src/reconcile/workspace/workspace-plan.ts";
+import { dice } from "../../support/dice.ts";
 import { all, inputs } from "../../support/fixtures.ts";
 import { access, tracking } from "../../support/workspaces.ts";
 
@@ -17,17 +18,6 @@ const worlds = 3000;
 const places = ["mlflow", "platform", "team-a", "team-b", "team-c", "kube-system"];
 const people = ["ada", "bob", "eve"];
 const now = new Date("2026-06-01T00:00:00Z");
-
-/** Numbers that look random and are the same each time (mulberry32). */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 interface Author {
   /** Roles that the author may bind, by namespace; `*` is all. */
