@@ -28,6 +28,7 @@ const workspaces = 1300;
 const bindings = 2 * workspaces;
 const foreign = 10_000 - workspaces;
 const [account] = accounts;
+const among = `among ${foreign} others: `;
 
 /** Runs everything, in some minutes; `say` is told what is being done. */
 export async function workspacesBench(
@@ -75,14 +76,15 @@ export async function workspacesBench(
 
     say(`${foreign} further namespaces`);
     await createNamespaces(cluster, "foreign", foreign);
-    const among = await restarted(operator, start, log, callsSince, `among ${foreign} others: `);
-    operator = among.operator;
-    add(...among.figures);
+    const others = await restarted(operator, start, log, callsSince, among);
+    operator = others.operator;
+    add(...others.figures);
     await setGrants(cluster, []);
     await boundIn(cluster, 0);
     const second = await granting(cluster, log, callsSince, "2");
-    add(...second.figures.map((figure) => ({ ...figure, name: `among ${foreign} others: ${figure.name}` })));
-    add(residentMemory(`among ${foreign} others: `, await operator.restingRss()));
+    add(...second.figures.map((figure) => ({ ...figure, name: `${among}${figure.name}` })));
+    add(residentMemory(among, await operator.restingRss()));
+    add(...changes(figures));
     operator.signal("SIGTERM");
     await operator.ended;
   } finally {
@@ -155,6 +157,15 @@ async function quiet(cluster: ControlPlane, log: AuditLog, calls: Calls): Promis
     }),
     atMost("calls to workspaces for one more grant in one of them", one, 1),
   ];
+}
+
+/** What namespaces that are no workspaces change: each figure against the same without them. */
+function changes(figures: readonly Figure[]): Figure[] {
+  return figures.flatMap(({ name, amount: before = 0 }) => {
+    const after = figures.find((figure) => figure.name === `${among}${name}`)?.amount;
+    if (after === undefined || before === 0) return [];
+    return atMost(`${among}change of: ${name}`, after / before, 1.1, { unit: "×", digits: 2 });
+  });
 }
 
 function residentMemory(prefix: string, bytes: number, suffix = ""): Figure {
