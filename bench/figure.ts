@@ -3,6 +3,8 @@ export interface Figure {
   readonly name: string;
   /** With its unit, for people. */
   readonly value: string;
+  /** Without its unit; undefined where there is nothing to reach. */
+  readonly amount?: number;
   /** What it must reach, for people. */
   readonly target: string;
   /** Undefined where there is nothing to reach. */
@@ -23,6 +25,7 @@ export function atMost(
   return {
     name,
     value: `${shown(value)}${note === undefined ? "" : ` (${note})`}`,
+    amount: value,
     target: `≤ ${shown(most)}`,
     met: value <= most,
     ...(detail !== undefined && { detail }),

@@ -6,9 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
 import { type ProcessUsage, processUsage } from "../process-usage.ts";
 import { podEnvironment } from "../service-account.ts";
+import { shippedCommand } from "../shipped-command.ts";
 import { home } from "./installation.ts";
 
-/** The shipped bundle, running as a pod would, in a process of its own. */
+/** The shipped bundle, running as a pod of the shipped image would, in a process of its own. */
 export interface OperatorProcess {
   readonly account: string;
   readonly usage: () => ProcessUsage;
@@ -30,8 +31,6 @@ export interface OperatorProcessOptions {
   readonly server: string;
   readonly logPath: string;
   readonly inspect?: boolean;
-  /** Options of Node, such as those of the image. */
-  readonly node?: readonly string[];
 }
 
 /** Resolves when the operator's watches are synced. */
@@ -39,11 +38,12 @@ export async function operatorProcess(
   cluster: ClusterAccess,
   options: OperatorProcessOptions,
 ): Promise<OperatorProcess> {
-  const { bundle, account, server, logPath, inspect = false, node = [] } = options;
+  const { bundle, account, server, logPath, inspect = false } = options;
   const environment = await podEnvironment(cluster, home, account, server);
-  const args = [...node, ...(inspect ? ["--inspect=127.0.0.1:0"] : []), bundle, "run"];
+  const shipped = shippedCommand();
+  const args = [...shipped.options, ...(inspect ? ["--inspect=127.0.0.1:0"] : []), bundle, "run"];
   const child = spawn(process.execPath, [...args, "--health-address", "127.0.0.1", "--health-port", "0"], {
-    env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...environment },
+    env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...shipped.environment, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   // A bench that ends in whatever way takes its operators along.

@@ -11,7 +11,6 @@ import { atMost, type Figure } from "../figure.ts";
 import { accounts, builtBundle, install, userOf } from "../operator/installation.ts";
 import { startNode } from "../operator/node.ts";
 import { type OperatorProcess, operatorProcess } from "../operator/operator-process.ts";
-import { mebibytes } from "../process-usage.ts";
 import { table } from "../table.ts";
 import {
   bareSeconds,
@@ -29,6 +28,7 @@ const workspaces = 1300;
 const bindings = 2 * workspaces;
 const foreign = 10_000 - workspaces;
 const [account] = accounts;
+const among = `among ${foreign} others: `;
 
 /** Runs everything, in some minutes; `say` is told what is being done. */
 export async function workspacesBench(
@@ -48,8 +48,6 @@ export async function workspacesBench(
   };
   const start = () =>
     operatorProcess(cluster, {
-      // As the image has it.
-      node: ["--max-semi-space-size=2"],
       bundle,
       account,
       server: cluster.url,
@@ -70,7 +68,7 @@ export async function workspacesBench(
     say(`${bindings} bindings`);
     const first = await granting(cluster, log, callsSince, "1");
     add(...first.figures);
-    add(atMost("resident memory", mebibytes(await operator.restingRss()), 100, { unit: "MiB", digits: 0 }));
+    add(residentMemory("", await operator.restingRss()));
     add(...(await quiet(cluster, log, callsSince)));
     const alone = await restarted(operator, start, log, callsSince, "");
     operator = alone.operator;
@@ -78,15 +76,15 @@ export async function workspacesBench(
 
     say(`${foreign} further namespaces`);
     await createNamespaces(cluster, "foreign", foreign);
-    const among = await restarted(operator, start, log, callsSince, `among ${foreign} others: `);
-    operator = among.operator;
-    add(...among.figures);
+    const others = await restarted(operator, start, log, callsSince, among);
+    operator = others.operator;
+    add(...others.figures);
     await setGrants(cluster, []);
     await boundIn(cluster, 0);
     const second = await granting(cluster, log, callsSince, "2");
-    add(...second.figures.map((figure) => ({ ...figure, name: `among ${foreign} others: ${figure.name}` })));
-    const rss = mebibytes(await operator.restingRss());
-    add(atMost(`among ${foreign} others: resident memory`, rss, 100, { unit: "MiB", digits: 0 }));
+    add(...second.figures.map((figure) => ({ ...figure, name: `${among}${figure.name}` })));
+    add(residentMemory(among, await operator.restingRss()));
+    add(...changes(figures));
     operator.signal("SIGTERM");
     await operator.ended;
   } finally {
@@ -161,6 +159,19 @@ async function quiet(cluster: ControlPlane, log: AuditLog, calls: Calls): Promis
   ];
 }
 
+/** What namespaces that are no workspaces change: each figure against the same without them. */
+function changes(figures: readonly Figure[]): Figure[] {
+  return figures.flatMap(({ name, amount: before = 0 }) => {
+    const after = figures.find((figure) => figure.name === `${among}${name}`)?.amount;
+    if (after === undefined || before === 0) return [];
+    return atMost(`${among}change of: ${name}`, after / before, 1.1, { unit: "×", digits: 2 });
+  });
+}
+
+function residentMemory(prefix: string, bytes: number, suffix = ""): Figure {
+  return atMost(`${prefix}resident memory${suffix}`, bytes / 1e6, 100, { unit: "MB", digits: 1 });
+}
+
 /** A new operator where all is in place. */
 async function restarted(
   before: OperatorProcess,
@@ -176,14 +187,14 @@ async function restarted(
   const operator = await start();
   const seconds = (performance.now() - began) / 1000;
   await sleep(3000);
-  const rss = mebibytes(await operator.restingRss());
+  const memory = residentMemory(prefix, await operator.restingRss(), " after a restart");
   const made = await calls(since);
   const reads = made.filter(({ verb }) => verb === "list" || verb === "get").length;
   return {
     operator,
     figures: [
       atMost(`${prefix}ready after a restart`, seconds, 2, { unit: "s", digits: 2 }),
-      atMost(`${prefix}resident memory after a restart`, rss, 100, { unit: "MiB", digits: 0 }),
+      memory,
       atMost(`${prefix}reads of a restart`, reads, 40),
       atMost(`${prefix}writes of a restart`, made.length - reads, 0),
     ],

@@ -9,6 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { freshNamespace } from "../support/scene.ts";
 import { chart, helmProgram } from "./helm.ts";
 import { call, installation } from "./installation.ts";
+import { randomChange, reach } from "./random-grants.ts";
 
 const lacking = await controlPlaneBinaries().then(
   ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
@@ -147,8 +148,25 @@ describe("who may grant, and lead outside", { skip: lacking }, () => {
     assert.equal(await writes(changed(granting("Viewer", "kept"), { "metadata.labels": { a: "b" } }), team), "");
     const more = { "spec.subjects": [{ kind: "User", name: "mallory" }] };
     assert.match(await writes(changed(granting("Viewer", "kept"), more), team), refusal("viewer"));
-    const longer = { "spec.expiresAt": "2099-01-01T00:00:00Z" };
-    assert.match(await writes(changed(granting("Viewer", "kept"), longer), team), refusal("viewer"));
+  });
+
+  test("what an access grants may be made less by whoever may write it: fewer people, or until earlier; not more again", async () => {
+    const people = ["ada", "eve"].map((name) => ({ kind: "User", name }));
+    const both = changed(granting("Viewer", "lessened"), { "spec.subjects": people, "spec.expiresAt": undefined });
+    const { applies } = await tenant(team, "lessener", { writer: team });
+    const { applies: decides } = await tenant(team, "giver", { writer: team, "binder-of-viewer": team });
+    assert.equal(await decides(both, team), "");
+    const until = (year: number, access = both) => changed(access, { "spec.expiresAt": `${year}-01-01T00:00:00Z` });
+    assert.equal(await applies(until(2099), team), "", "an end where there was none");
+    assert.equal(await applies(until(2098), team), "", "an earlier end");
+    assert.match(await applies(until(2099), team), refusal("viewer"), "a later end");
+    assert.match(await applies(both, team), refusal("viewer"), "no end");
+    const fewer = changed(until(2098), { "spec.subjects": people.slice(0, 1) });
+    assert.equal(await applies(fewer, team), "", "fewer people");
+    assert.match(await applies(until(2098), team), refusal("viewer"), "who was taken out is in again");
+    const elsewhere = changed(fewer, { "spec.serverRef.name": "another" });
+    assert.match(await applies(elsewhere, team), refusal("viewer"), "another server");
+    assert.match(await applies(changed(fewer, { "spec.role": "TraceWriter" }), team), refusal("trace-writer"));
   });
 
   test("grants of a server need the right in all namespaces: that in its own is not enough", async () => {
@@ -176,12 +194,103 @@ describe("who may grant, and lead outside", { skip: lacking }, () => {
     assert.match(await change({ "spec.workspaces.access": [...grants, grant("Admin", "me")] }), refusal("admin"));
     assert.match(await change({ "spec.workspaces.access[0].role": "Editor" }), refusal("editor"));
     assert.match(await change({ "spec.workspaces.access[0].subjects[0].name": "me" }), refusal("viewer"));
-    assert.match(
-      await change({ "spec.workspaces.selector": undefined }),
-      /may not bind ClusterRole/,
-      "the same in more namespaces",
-    );
     assert.match(await change({ "metadata.name": "copy" }), /may not bind ClusterRole/, "the same of another server");
+  });
+
+  test("which workspaces a server has may be made fewer by whoever may write it, and not more", async () => {
+    const { applies: decides } = await tenant(team, "chooser", { writer: "*", "binder-of-all": "*" });
+    const server = changed(serving([grant("Viewer", "science")]), { "metadata.name": "chosen" });
+    const chosen = (matchLabels: Json | undefined, more: Readonly<Record<string, Json>> = {}) =>
+      changed(server, { "spec.workspaces.selector": matchLabels === undefined ? undefined : { matchLabels }, ...more });
+    assert.equal(await decides(chosen({ tier: "x" }), other), "");
+    const { applies } = await tenant(other, "tenant-of-it", { writer: other });
+    const change = (...args: Parameters<typeof chosen>) => applies(chosen(...args), other);
+    assert.equal(await change({ tier: "x" }, { "spec.workspaces.default": "team-a" }), "", "what chooses nothing");
+    for (const [wider, what] of [
+      [undefined, "all that consent"],
+      [{}, "all that consent, said otherwise"],
+      [{ tier: "y" }, "others"],
+      [{ level: "x" }, "others by another label"],
+    ] as const)
+      assert.match(await change(wider), refusal("viewer"), what);
+    assert.equal(await change({ tier: "x", team: "a" }), "", "fewer");
+    assert.match(await change({ tier: "x" }), refusal("viewer"), "those that were taken out");
+    assert.match(await change({ tier: "x" }, { "spec.workspaces.clientConfigMaps": false }), refusal("viewer"));
+    assert.equal(await change(undefined, { "spec.workspaces.access": [] }), "", "all, but nothing is granted in them");
+    assert.match(await change({ tier: "x", team: "a" }), refusal("viewer"), "what was taken away");
+    assert.equal(await decides(chosen({ tier: "x" }), other), "");
+    assert.equal(await decides(chosen(undefined), other), "", "whoever may bind may widen");
+    assert.equal(await change({ tier: "x" }), "", "fewer than all");
+  });
+
+  test("where a grant counts may be made less by whoever may write the server, and not more", async () => {
+    const { applies: decides } = await tenant(team, "placer", { writer: "*", "binder-of-all": "*" });
+    const { applies } = await tenant(other, "tenant-of-grants", { writer: other });
+    const people = ["science", "audit"].map((name) => ({ kind: "Group", name }));
+    type Place = { namespaces: Json } | { selector: Json };
+    const placed = (place: Place, subjects: Json = people) =>
+      changed(serving([{ role: "Viewer", subjects, ...place }]), { "metadata.name": "placed" });
+    const named = (...namespaces: readonly string[]) => ({ namespaces: [...namespaces] });
+    const labelled = (matchLabels?: Json): Place => ({
+      selector: matchLabels === undefined ? {} : { matchLabels },
+    });
+    const less: readonly (readonly [Place, Place])[] = [
+      [named("a", "b"), named("b")],
+      [labelled(), labelled({ tier: "x" })],
+      [labelled({ tier: "x" }), labelled({ tier: "x", team: "a" })],
+      [labelled(), named("a")],
+    ];
+    for (const [before, after] of less) {
+      const what = `${JSON.stringify(before)} → ${JSON.stringify(after)}`;
+      assert.equal(await decides(placed(before), other), "", what);
+      assert.equal(await applies(placed(after), other), "", what);
+      assert.match(await applies(placed(before), other), refusal("viewer"), `back: ${what}`);
+    }
+    const more: readonly (readonly [Place, Place])[] = [
+      [named("a"), named("b")],
+      [named("a"), labelled({ tier: "x" })],
+      [named("a"), labelled()],
+      [labelled({ tier: "x" }), labelled({ tier: "y" })],
+      // Whether it has the label is not to be seen here.
+      [labelled({ tier: "x" }), named("a")],
+    ];
+    for (const [before, after] of more) {
+      const what = `${JSON.stringify(before)} → ${JSON.stringify(after)}`;
+      assert.equal(await decides(placed(before), other), "", what);
+      assert.match(await applies(placed(after), other), refusal("viewer"), what);
+    }
+    assert.equal(await decides(placed(named("a")), other), "");
+    assert.equal(await applies(placed(named("a"), people.slice(1)), other), "", "fewer people");
+    assert.match(await applies(placed(named("a")), other), refusal("viewer"), "who was taken out");
+  });
+
+  test("of hundreds of random changes by somebody who may bind nothing, none that is taken reaches farther", async () => {
+    await tenant(other, "gambler", { writer: other });
+    const headers = { "impersonate-user": `system:serviceaccount:${other}:gambler` };
+    const path = `/apis/mlflow-operator.dev/v1alpha1/namespaces/${other}/mlflowservers`;
+    const of = (workspaces: object) =>
+      changed(serving([]), { "spec.workspaces": JSON.parse(JSON.stringify(workspaces)) });
+    const attempts = 400;
+    let taken = 0;
+    let { metadata } = await call<{ metadata: object & { name: string } }>(cluster, "POST", path, {
+      ...of({}),
+      metadata: { name: "random" },
+    });
+    for (let seed = 1; seed <= attempts; seed += 1) {
+      const { before, after: wanted } = randomChange(seed);
+      const own = `${path}/${metadata.name}`;
+      ({ metadata } = await call<{ metadata: typeof metadata }>(cluster, "PUT", own, { ...of(before), metadata }));
+      const answer = await cluster.request("PUT", `${own}?dryRun=All`, { headers, body: { ...of(wanted), metadata } });
+      const said = `seed ${seed}: ${JSON.stringify({ before, wanted })}: ${answer.status} ${answer.body}`;
+      if (answer.status !== 200) {
+        assert.match(answer.body, /may not bind ClusterRole/, said);
+        continue;
+      }
+      taken += 1;
+      const had = reach(before);
+      for (const each of reach(wanted)) assert.ok(had.has(each), `${each}: ${said}`);
+    }
+    assert.ok(taken > attempts / 5 && taken < (attempts * 4) / 5, `${taken} taken`);
   });
 
   test("the largest server that the schema takes is within what a policy may cost", async () => {
@@ -195,6 +304,16 @@ describe("who may grant, and lead outside", { skip: lacking }, () => {
     assert.equal(await applies(server, other), "");
     assert.equal(await applies(changed(server, { "spec.replicas": 0 }), other), "");
     assert.equal(await applies(changed(server, { "spec.workspaces.access[31].role": "Viewer" }), other), "");
+    const { applies: writes } = await tenant(other, "of-large", { writer: other });
+    assert.equal(
+      await writes(changed(server, { "spec.replicas": 0, "spec.workspaces.access[31].role": "Viewer" }), other),
+      "",
+    );
+    // One name fewer in one grant; in all at once it may be refused, and is done in steps.
+    const fewer = { "spec.workspaces.access[0].namespaces": namespaces.slice(1) };
+    assert.equal(await writes(changed(server, { ...fewer, "spec.workspaces.access[31].role": "Viewer" }), other), "");
+    const more = { "spec.workspaces.access[0].namespaces": [...namespaces.slice(1), "another"] };
+    assert.match(await writes(changed(server, more), other), /forbidden|may not bind|cost/);
   });
 
   test("whoever could not write an Ingress or HTTPRoute there may not have one by a server, nor another host by one", async () => {

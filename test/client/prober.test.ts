@@ -80,12 +80,15 @@ test("it goes on knocking, and tells what has changed, once", async (context) =>
   await eventually(() => assert.equal(told.length, 1));
   await steadily(() => assert.equal(told.length, 1), 0.5);
   assert.ok(requests.length >= 4, `${requests.length}`);
+  // A change between the two questions is two changes.
   status = 401;
-  await eventually(() => assert.equal(told.length, 2));
-  assert.equal(probes.breaches(key, doors)?.length, 2);
+  await eventually(() => assert.equal(probes.breaches(key, doors)?.length, 2));
+  const open = told.length;
+  assert.ok(open === 2 || open === 3, `${open}`);
+  await steadily(() => assert.equal(told.length, open), 0.5);
   status = 403;
-  await eventually(() => assert.equal(told.length, 3));
-  assert.deepEqual(probes.breaches(key, doors), []);
+  await eventually(() => assert.deepEqual(probes.breaches(key, doors), []));
+  assert.ok(told.length > open);
 });
 
 test("nobody is asked any more of a server that is forgotten", async (context) => {

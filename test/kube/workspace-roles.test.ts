@@ -2,39 +2,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { allows, type WorkspaceRole, workspaceRoleNames, workspaceRules } from "../../src/kube/workspace-roles.ts";
-
-interface Check {
-  readonly resource: string;
-  readonly verb: string;
-  /** Asked only where the request names such an object. */
-  readonly optional?: true;
-}
+import { allows, workspaceRoleNames, workspaceRules } from "../../src/kube/workspace-roles.ts";
+import { type Check, ladder, leastOf, permits } from "./least-role.ts";
 
 /** What the plugin asks for, as it says itself: `plugin_rules.py` writes it; a test of the live tier runs that anew. */
 const plugin: { operations: Record<string, Check[]>; oneOfToSeeAWorkspace: Check[] } = JSON.parse(
   readFileSync(join(import.meta.dirname, "plugin/rules.json"), "utf8"),
 );
-
-const ladder = ["Viewer", "Editor", "Admin"] as const;
-type Least = (typeof ladder)[number] | "nobody";
-
-/** Who shall be the least to do what a check stands for: reading, working, deleting, and the ways to model providers. */
-function leastFor({ resource, verb }: Check): Least {
-  if (resource === "assistants") return "nobody";
-  if (resource === "gatewayendpoints/use") return "Editor";
-  if (resource.startsWith("gatewaysecrets") || resource.endsWith("/use")) return "Admin";
-  if (verb === "get" || verb === "list") return "Viewer";
-  return verb === "delete" || resource.startsWith("gateway") ? "Admin" : "Editor";
-}
-
-function leastOf(checks: readonly Check[]): Least {
-  const order: readonly Least[] = [...ladder, "nobody"];
-  return order[Math.max(...checks.map((check) => order.indexOf(leastFor(check))))] ?? "nobody";
-}
-
-const permits = (role: WorkspaceRole, checks: readonly Check[]) =>
-  checks.every(({ verb, resource }) => allows(role, verb, resource));
 
 describe("the roles of workspaces", () => {
   test("each operation of the plugin works with its least role and with none below", () => {

@@ -1,12 +1,18 @@
-"""Prints as JSON what mlflow-kubernetes-plugins asks the API server for, operation by operation, from its own tables."""
+"""
+Prints as JSON what mlflow-kubernetes-plugins asks the API server for, operation by operation, from its own tables. With the
+argument `verdicts`: what it asks for the routes that stand on the standard input as [method, path], by its own look-up.
+"""
 
 import asyncio
 import json
 import sys
 
+from mlflow_kubernetes_plugins.auth import compiler
+from mlflow_kubernetes_plugins.auth import graphql
 from mlflow_kubernetes_plugins.auth import rules_skill_registry as skills
+from mlflow_kubernetes_plugins.auth.collection_filters import is_response_filter_policy
 from mlflow_kubernetes_plugins.auth.constants import WORKSPACE_PERMISSION_RESOURCE_PRIORITY
-from mlflow_kubernetes_plugins.auth.core import _enforce_gateway_dependency_permissions
+from mlflow_kubernetes_plugins.auth.core import _enforce_gateway_dependency_permissions, _is_unprotected_path
 from mlflow_kubernetes_plugins.auth.request_context import AuthorizationRequest
 from mlflow_kubernetes_plugins.auth.rules import (
     GRAPHQL_OPERATION_RULES,
@@ -53,7 +59,42 @@ def dependencies(rule):
     return authorizer.asked
 
 
-def main():
+def checks(rules):
+    asked = [rule for rule in rules if rule.resource is not None and not rule.deny]
+    return [check(rule) for rule in asked] + [d for rule in asked for d in dependencies(rule)]
+
+
+def verdict(method, path):
+    if _is_unprotected_path(path):
+        return {"kind": "open"}
+    rules = compiler._find_authorization_rules(path, method)
+    if not rules:
+        return {"kind": "unknown"}
+    if any(rule.deny for rule in rules):
+        return {"kind": "denied"}
+    if any(rule.apply_workspace_filter for rule in rules):
+        return {"kind": "workspaces"}
+    if any(rule.workspace_access_check for rule in rules):
+        return {"kind": "workspace"}
+    is_filtered = any(is_response_filter_policy(rule.collection_policy) for rule in rules)
+    return {"kind": "filtered" if is_filtered else "checked", "checks": checks(rules)}
+
+
+def verdicts():
+    compiler._compile_authorization_rules()
+    routes = [{"method": method, "path": path, **verdict(method, path)} for method, path in json.load(sys.stdin)]
+    fields = [
+        {
+            "field": field,
+            "kind": "filtered" if graphql.GRAPHQL_FIELD_AUTH_POLICY_MAP[field] == "response_filter" else "checked",
+            "checks": [{"resource": resource, "verb": graphql.GRAPHQL_FIELD_VERB_MAP[field]}],
+        }
+        for field, resource in graphql.GRAPHQL_FIELD_RESOURCE_MAP.items()
+    ]
+    print(json.dumps({"routes": routes, "fields": fields}))
+
+
+def tables():
     # Of a newer MLflow, but of this plugin.
     paths = {**skills.SKILL_REGISTRY_PATH_AUTHORIZATION_RULES, **PATH_AUTHORIZATION_RULES}
     named = (
@@ -63,13 +104,15 @@ def main():
     )
     operations = {}
     for name, rules in named:
-        asked = [rule for rule in _normalize_rules(rules) if rule.resource is not None and not rule.deny]
-        if asked:
-            operations[name] = [check(rule) for rule in asked] + [d for rule in asked for d in dependencies(rule)]
+        if asked := checks(_normalize_rules(rules)):
+            operations[name] = asked
     listed = [{"resource": resource, "verb": "list"} for resource in WORKSPACE_PERMISSION_RESOURCE_PRIORITY]
     lines = [f"    {json.dumps(name)}: {json.dumps(operations[name])}" for name in sorted(operations)]
     print('{\n  "operations": {\n' + ",\n".join(lines) + '\n  },\n  "oneOfToSeeAWorkspace": ' + json.dumps(listed) + "\n}")
 
 
-main()
+if sys.argv[1:] == ["verdicts"]:
+    verdicts()
+else:
+    tables()
 sys.exit(0)

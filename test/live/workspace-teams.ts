@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { isObject } from "../../src/api/structure.ts";
+import { label } from "../../src/kube/names.ts";
+import type { WorkspaceRole } from "../../src/kube/workspace-roles.ts";
+import { type Draft, type Objects, objects } from "../support/objects.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { clientPod } from "./client-pod.ts";
+import { imageReference, testedVersion } from "./live-cluster.ts";
+import { type LiveScene, liveScene } from "./live-scene.ts";
+import type { MlflowAnswer } from "./mlflow.ts";
+import { patiently } from "./patiently.ts";
+import { serviceAccountToken } from "./service-accounts.ts";
+
+/** The server. */
+export const name = "tracking";
+
+/** The people of a team, by their ServiceAccounts, and the role of each; the last has none. */
+export const people = {
+  viewer: "Viewer",
+  editor: "Editor",
+  admin: "Admin",
+  writer: "TraceWriter",
+  stranger: undefined,
+} as const satisfies Readonly<Record<string, WorkspaceRole | undefined>>;
+type Person = keyof typeof people;
+export const persons = ["stranger", "writer", "viewer", "editor", "admin"] as const satisfies readonly Person[];
+
+/** Two teams, each with a workspace of one MLflow; all people of the one, in pods, and an administrator of the other. */
+export interface WorkspaceTeams extends LiveScene {
+  readonly team: string;
+  readonly other: string;
+  readonly inTeam: Objects;
+  /** `spec.workspaces.access` of the server. */
+  readonly granted: readonly { readonly role: WorkspaceRole; readonly namespaces: readonly string[] }[];
+  /** Runs `workspace-roles.py` as somebody of the team, and gives what it prints. */
+  readonly asPod: (person: Person, ...args: readonly string[]) => Promise<unknown>;
+  /** One of everything, by ids and names. */
+  readonly furnished: () => Promise<Readonly<Record<string, string>>>;
+  readonly token: (place: string, account: string) => Promise<string>;
+  /** A GET with somebody's token. */
+  readonly get: (place: string, account: string, path: string, workspace?: string) => Promise<MlflowAnswer>;
+}
+
+export async function workspaceTeams(context: TestContext): Promise<WorkspaceTeams> {
+  const scene = await liveScene(context, { isWide: true });
+  const { cluster, namespace } = scene;
+  const program = await readFile(join(import.meta.dirname, "workspace-roles.py"), "utf8");
+  const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
+  const [team, other] = await Promise.all(
+    [0, 1].map(() => freshNamespace(cluster, { [label.workspaceOf]: namespace })),
+  );
+  assert.ok(team !== undefined && other !== undefined);
+  context.after(async () => {
+    for (const each of [team, other]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+  });
+  const granted = [...persons.map((person) => [team, person] as const), [other, "admin"] as const].flatMap(
+    ([place, person]) => {
+      const role = people[person];
+      if (role === undefined) return [];
+      return { role, subjects: [{ kind: "ServiceAccount", name: person, namespace: place }], namespaces: [place] };
+    },
+  );
+  const inTeam = objects(cluster, team);
+  for (const person of persons) await inTeam.create("ServiceAccount", { metadata: { name: person } });
+  await objects(cluster, other).create("ServiceAccount", { metadata: { name: "admin" } });
+  await scene.apply({
+    metadata: { name },
+    spec: {
+      version: testedVersion,
+      backendStore: { sqlite: {} },
+      artifactStore: { persistentVolume: {} },
+      authentication: { kubernetes: {} },
+      workspaces: { default: team, access: granted },
+    },
+  });
+  for (const person of persons) await inTeam.create("Pod", pod(person, image));
+  await scene.ready(name);
+  await scene.reason(name, "WorkspacesReady", "WorkspacesReady", 60);
+  for (const person of persons)
+    await patiently(async () => assert.equal((await inTeam.the("Pod", person)).status?.phase, "Running"), 300);
+
+  const asPod: WorkspaceTeams["asPod"] = async (person, ...args) => {
+    const command = ["exec", "-i", "-n", team, person, "--", "python", "-W", "ignore", "-", ...args];
+    const { code, stdout, stderr } = await cluster.kubectl(command, program);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+  };
+  const token = (place: string, account: string) => serviceAccountToken({ ...scene, namespace: place }, account);
+  return {
+    ...scene,
+    team,
+    other,
+    inTeam,
+    granted,
+    asPod,
+    furnished: async () => {
+      const there = await asPod("admin", "prepare");
+      assert.ok(isObject(there));
+      return Object.fromEntries(Object.entries(there).map(([key, value]) => [key, String(value)]));
+    },
+    token,
+    get: async (place, account, path, workspace) => {
+      const headers = {
+        authorization: `Bearer ${await token(place, account)}`,
+        ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
+      };
+      return (await scene.asNobody(name)).call("GET", path, { headers });
+    },
+  };
+}
+
+/** The ConfigMap of the workspace is all that its client is told. */
+function pod(person: string, image: string): Draft {
+  const draft = clientPod({ name: person, image, trackingUri: "", serviceAccount: person });
+  const told = JSON.stringify(draft, (key, value) => {
+    if (key === "env" && Array.isArray(value)) return value.filter((each) => isObject(each) && each["name"] === "HOME");
+    if (isObject(value) && value["name"] === "client" && "image" in value)
+      return { ...value, envFrom: [{ configMapRef: { name: "mlflow-client" } }] };
+    return value;
+  });
+  return JSON.parse(told);
+}
