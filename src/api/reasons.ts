@@ -214,6 +214,11 @@ export const reasons = {
     meaning: "The waypoint runs as another ServiceAccount than that of its name, which the lock would keep out.",
     remedy: "Take the annotations that rename it off the Gateway.",
   },
+  TrustDomainUnexpected: {
+    meaning:
+      "The mesh has another trust domain than the spec says, so nobody would be known by the identity that policies name.",
+    remedy: "Write the one that the message names as `mesh.istio.trustDomain`.",
+  },
   MeshPolicyNotAccepted: {
     meaning: "Istio has not accepted an AuthorizationPolicy in its present form, or dropped a part of it.",
     remedy: "Look at the conditions of the policy.",

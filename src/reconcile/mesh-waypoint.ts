@@ -1,3 +1,4 @@
+import { defaults } from "../api/defaults.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { Deployment, Gateway } from "../kube/manifests.ts";
 import { waypoint } from "../resources/mesh/waypoint.ts";
@@ -34,9 +35,24 @@ export function waypointProblem(
     };
   }
   const account = deployment.spec.template.spec?.serviceAccountName;
-  if (account === name) return undefined;
+  if (account === name) return trustDomainProblem(server, deployment);
   return {
     reason: "WaypointIdentityUnexpected",
     message: `the waypoint runs as ServiceAccount ${account ?? "default"} and not as ${name}, which alone the pods would answer: take the annotations that rename it off Gateway/${name}`,
+  };
+}
+
+/**
+ * Istio tells the waypoint its mesh's trust domain by a variable (files/waypoint.yaml of its chart istio-discovery). ztunnel compares
+ * it to the letter, so with another one in the spec the lock would keep the waypoint out, and with it everybody.
+ */
+function trustDomainProblem({ spec }: MlflowServer, deployment: Deployment): Cause | undefined {
+  const ours = spec.mesh?.istio.trustDomain ?? defaults.trustDomain;
+  const containers = deployment.spec.template.spec?.containers ?? [];
+  const theirs = containers.flatMap(({ env = [] }) => env).find(({ name }) => name === "TRUST_DOMAIN")?.value;
+  if (theirs === undefined || theirs === ours) return undefined;
+  return {
+    reason: "TrustDomainUnexpected",
+    message: `the trust domain of the mesh is ${theirs}, as Deployment/${deployment.metadata.name} says, and not ${ours}: write mesh.istio.trustDomain: ${theirs}`,
   };
 }

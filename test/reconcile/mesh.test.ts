@@ -262,6 +262,11 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       [everything, { foreign: [waypointDeployment(1, "x")] }],
     ],
     [
+      "the mesh has another trust domain",
+      "TrustDomainUnexpected",
+      [everything, { foreign: [inTrustDomain("prod.example")] }],
+    ],
+    [
       "the policy has been looked at in a former form",
       "MeshPolicyNotAccepted",
       [policy("demo-traces", { observedGeneration: 0 })],
@@ -339,6 +344,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
 
   test("and not for what is in nobody's way", () => {
     const toOther = { ...toGateway, name: "other-waypoint" };
+    assert.equal(reason(everything, { foreign: [inTrustDomain("cluster.local")] }), "MeshEnforced");
     const neighbours = [
       other({ targetRefs: [toGateway], action: "DENY", rules: [{}] }),
       other({ targetRefs: [toOther], rules: [{}] }),
@@ -362,4 +368,11 @@ test("a server that hibernates is locked all the same, but nothing is proved of 
 
 function withoutOwner(deployment: Deployment): Deployment {
   return { ...deployment, metadata: { ...deployment.metadata, ownerReferences: [] } };
+}
+
+function inTrustDomain(value: string): Deployment {
+  const deployment = waypointDeployment();
+  const containers = [{ name: "istio-proxy", env: [{ name: "TRUST_DOMAIN", value }] }];
+  const template = { spec: { ...deployment.spec.template.spec, containers } };
+  return { ...deployment, spec: { ...deployment.spec, template } };
 }

@@ -13,7 +13,7 @@ export const mesh = z
           ...demanded("write mode: Ambient, or mode: Sidecar"),
         }),
         trustDomain: text(
-          "The trust domain of the mesh, as meshConfig.trustDomain has it. With a wrong one the server is cut off. Default: cluster.local.",
+          "The trust domain of the mesh, as meshConfig.trustDomain has it. With a wrong one no writer is known; in ambient mode a condition names the right one. Default: cluster.local.",
           253,
           {
             rule: "!self.contains('/') && !self.contains(':')",
