@@ -13,7 +13,7 @@ import { report } from "./report.ts";
 import { retire } from "./retire.ts";
 
 /** How a pass over an existing server ended. */
-export interface Pass extends Pick<Outcome, "state" | "cause" | "againInSeconds"> {}
+export interface Pass extends Pick<Outcome, "state" | "cause" | "isInterim" | "againInSeconds"> {}
 
 /**
  * One pass over one server: read everything, decide, write, report once. Returns undefined where there is none (any

@@ -112,6 +112,8 @@ export function controller(options: ControllerOptions): Controller {
 
   function remember(server: string, result: Pass | undefined): void {
     if (result === undefined) states.delete(server);
+    // What has just been written is no news of a server that is known: the next pass says what comes of it.
+    else if (result.isInterim && states.has(server)) return;
     else if (states.get(server) !== result.state) {
       states.set(server, result.state);
       const line = { server, state: result.state, reason: result.cause.reason };
