@@ -225,7 +225,8 @@ test("people of an OpenID Connect issuer", { timeout: 900_000 }, async (context)
       const stranger = await startCollector(scene, name, as("stranger"));
       const refused = await stranger.send();
       await stranger.refused(401);
-      assert.equal((await traceIn(nobody, refused, reader)).status, 404);
+      // So the plugin answers of a trace that is not there.
+      assert.equal((await traceIn(nobody, refused, reader)).status, 403);
     });
 
     await login.test("an administrator is none by a token that does not say so", async () => {
