@@ -3,7 +3,12 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type { Deployment } from "../../src/kube/manifests.ts";
 import type { Version } from "./history.ts";
 
-const conditionTypes = ["Ready", "Reconciling", "Stalled", "DatabaseReady", "MeshReady", "Available"];
+/** The conditions of a server with this spec, in their order. */
+function conditionTypes({ traces, exposure }: MlflowServer["spec"]): readonly string[] {
+  const isRouted = exposure?.ingress !== undefined || exposure?.httpRoute !== undefined;
+  const own = [traces === undefined ? [] : ["MeshReady"], isRouted ? ["Exposed"] : []].flat();
+  return ["Ready", "Reconciling", "Stalled", "DatabaseReady", ...own, "Available"];
+}
 
 /**
  * Asserts of every version of a server that has been seen that its status told the truth as kstatus reads it; of those
@@ -19,7 +24,7 @@ export function assertTruthful(
     const story = `${metadata.name} at ${at}: ${JSON.stringify(status)}`;
     assert.deepEqual(
       status.conditions.map(({ type }) => type),
-      conditionTypes.filter((type) => type !== "MeshReady" || object.spec.mesh !== undefined),
+      conditionTypes(object.spec),
       story,
     );
     for (const { observedGeneration } of status.conditions) {
