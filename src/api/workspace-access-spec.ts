@@ -39,6 +39,10 @@ export const mlflowWorkspaceAccessSpec = z
         rule: "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$')",
         message: "must be a time of RFC 3339 such as 2027-01-31T18:00:00Z, with seconds and with Z or an offset",
       },
+      {
+        rule: "!self.matches('^[0-9]{4}-(02-3|(04|06|09|11)-31)')",
+        message: "there is no such day: must be a time such as 2027-01-31T18:00:00Z",
+      },
     ).optional(),
   })
   .meta({

@@ -39,9 +39,10 @@ export interface WorkspaceTeams extends LiveScene {
   readonly asPod: (person: Person, ...args: readonly string[]) => Promise<unknown>;
   /** One of everything, by ids and names. */
   readonly furnished: () => Promise<Readonly<Record<string, string>>>;
+  /** A new token each time, of which the plugin remembers nothing. */
   readonly token: (place: string, account: string) => Promise<string>;
-  /** A GET with somebody's token. */
-  readonly get: (place: string, account: string, path: string, workspace?: string) => Promise<MlflowAnswer>;
+  /** A GET with a token. */
+  readonly get: (token: string, path: string, workspace?: string) => Promise<MlflowAnswer>;
 }
 
 export async function workspaceTeams(context: TestContext): Promise<WorkspaceTeams> {
@@ -88,7 +89,6 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
     assert.equal(code, 0, stderr);
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
   };
-  const token = (place: string, account: string) => serviceAccountToken({ ...scene, namespace: place }, account);
   return {
     ...scene,
     team,
@@ -101,10 +101,10 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
       assert.ok(isObject(there));
       return Object.fromEntries(Object.entries(there).map(([key, value]) => [key, String(value)]));
     },
-    token,
-    get: async (place, account, path, workspace) => {
+    token: (place, account) => serviceAccountToken({ ...scene, namespace: place }, account),
+    get: async (bearer, path, workspace) => {
       const headers = {
-        authorization: `Bearer ${await token(place, account)}`,
+        authorization: `Bearer ${bearer}`,
         ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
       };
       return (await scene.asNobody(name)).call("GET", path, { headers });

@@ -18,7 +18,7 @@ const slackSeconds = 15;
 
 test("roles in workspaces, by MLflow's own client with projected tokens", { timeout: 1_800_000 }, async (context) => {
   const teams = await workspaceTeams(context);
-  const { team, other, inTeam, granted, asPod, furnished, get } = teams;
+  const { team, other, inTeam, granted, asPod, furnished, get, token } = teams;
   const shared = await furnished();
   const reading = `/api/2.0/mlflow/experiments/get?experiment_id=${shared["experiment"]}`;
 
@@ -37,17 +37,15 @@ test("roles in workspaces, by MLflow's own client with projected tokens", { time
   await context.test(
     "OpenTelemetry's own exporter writes traces, straight by mlflow-client, or by a collector",
     async () => {
+      const experiment = shared["experiment"] ?? "";
       const exporter = await pythonExporter(teams.cluster, team, "writer");
       const guide = await readFile(join(import.meta.dirname, "../../docs/traces.md"), "utf8");
       const [, documented = ""] = /```sh\n([^`]*OTLP_TRACES_HEADERS[^`]*)```/.exec(guide) ?? [];
       assert.match(documented, /x-mlflow-experiment-id=1,/);
-      const straight = documented.replace("experiment-id=1,", `experiment-id=${shared["experiment"] ?? ""},`);
-      const collector = await startCollector(teams, name, {
-        place: { namespace: team, sender: "writer" },
-        experiment: shared["experiment"] ?? "",
-      });
-      const token = await teams.token(team, "viewer");
-      const reader = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
+      const straight = documented.replace("experiment-id=1,", `experiment-id=${experiment},`);
+      const place = { namespace: team, sender: "writer" };
+      const collector = await startCollector(teams, name, { place, experiment });
+      const reader = { authorization: `Bearer ${await token(team, "viewer")}`, "x-mlflow-workspace": team };
       for (const lines of [straight, `export OTEL_EXPORTER_OTLP_ENDPOINT=http://${collector.address}:4318`]) {
         const { trace, results } = await exporter.write(lines);
         assert.deepEqual(results, ["SUCCESS"], lines);
@@ -56,17 +54,20 @@ test("roles in workspaces, by MLflow's own client with projected tokens", { time
     },
   );
 
+  const viewer = await token(team, "viewer");
+  const foreigner = await token(other, "admin");
+
   await context.test("an admin of one team may read nothing of another", async () => {
-    assert.equal((await get(team, "viewer", reading, team)).status, 200);
-    assert.equal((await get(other, "admin", reading, team)).status, 403);
-    assert.equal((await get(team, "admin", reading, other)).status, 403);
-    const { body } = await get(other, "admin", "/api/3.0/mlflow/workspaces");
+    assert.equal((await get(viewer, reading, team)).status, 200);
+    assert.equal((await get(foreigner, reading, team)).status, 403);
+    assert.equal((await get(await token(team, "admin"), reading, other)).status, 403);
+    const { body } = await get(foreigner, "/api/3.0/mlflow/workspaces");
     assert.deepEqual([body.includes(other), body.includes(team)], [true, false], body);
   });
 
   await context.test("who names no workspace is in the default one", async () => {
-    assert.equal((await get(team, "viewer", reading)).status, 200);
-    assert.equal((await get(other, "admin", reading)).status, 403);
+    assert.equal((await get(viewer, reading)).status, 200);
+    assert.equal((await get(foreigner, reading)).status, 403);
   });
 
   await context.test("a guest is in until the end of the grant, and out within the plugin's minute", async () => {
@@ -87,16 +88,16 @@ test("roles in workspaces, by MLflow's own client with projected tokens", { time
     };
     // Not earlier: the plugin would remember the refusal.
     await patiently(async () => assert.ok((await holders()).includes("guest")), 20);
+    const guest = await token(team, "guest");
     let last = 0;
     for (let isIn = true; isIn; await sleep(1000)) {
       const asked = Date.now();
-      const { status } = await get(team, "guest", reading, team);
+      const { status } = await get(guest, reading, team);
       assert.ok(status === 200 || status === 403, String(status));
       isIn = status === 200;
       last = asked;
       if (asked < end) assert.equal(status, 200, "refused before the end");
       assert.ok(asked < end + (cacheSeconds + slackSeconds) * 1000, "let in long after the end");
-      // Whoever asked last had the role, so the plugin remembers it for as long as it ever does.
       if (asked > end + 5000) assert.deepEqual(await holders(), ["viewer"]);
     }
     context.diagnostic(`refused ${((last - end) / 1000).toFixed(0)} s after the end`);
@@ -134,7 +135,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", { time
   for (const person of persons) {
     const role = people[person];
     await context.test(`each route of MLflow and each field of GraphQL as ${role ?? "nobody"}`, async () => {
-      const caller = { role, token: await teams.token(team, person) };
+      const caller = { role, token: await token(team, person) };
       const { wrong, tried } = await sweep(mlflow, caller, verdicts, workspace);
       assert.deepEqual(wrong, []);
       context.diagnostic(`${tried} as ${role ?? "nobody"}`);
@@ -142,7 +143,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", { time
   }
 
   await context.test("that would tell one role from the next", async () => {
-    const caller = { role: "Editor", token: await teams.token(team, "viewer") } as const;
+    const caller = { role: "Editor", token: viewer } as const;
     const { wrong } = await sweep(mlflow, caller, verdicts, workspace);
     assert.ok(wrong.length > 100 && wrong.every((line) => line.includes("refused, not let through")), wrong.join("\n"));
   });
