@@ -59,7 +59,8 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
   try {
     const events = run({
       files: [...tier.files],
-      concurrency: 2,
+      // Live tests wait for pods most of the time.
+      concurrency: tier.name === "live" ? 3 : 2,
       timeout: minutesOf(tier) * 60_000,
       execArgv: ["--import", join(root, "test/support/end.ts")],
       env: ground.env,
