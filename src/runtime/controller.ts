@@ -8,6 +8,7 @@ import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import { isPartlyDone } from "../reconcile/partly-done.ts";
 import { type Pass, reconcile } from "../reconcile/reconcile.ts";
 import type { Installation } from "../resources/inputs.ts";
+import { burst, leftovers } from "./leftovers.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { queue } from "./queue.ts";
@@ -47,6 +48,7 @@ export function controller(options: ControllerOptions): Controller {
   const { log, installation } = options;
   const states = new Map<string, Pass["state"]>();
   const noted = new Set<string>();
+  const heap = leftovers();
   let leads = false;
   let isSynced = false;
 
@@ -56,6 +58,7 @@ export function controller(options: ControllerOptions): Controller {
   const workspaces = workspaceController({
     connection: () => connection,
     onServer,
+    onPass: heap.left,
     log,
     metrics: options.metrics,
   });
@@ -99,6 +102,7 @@ export function controller(options: ControllerOptions): Controller {
   });
 
   async function pass(server: string): Promise<number | undefined> {
+    heap.left();
     const begun = performance.now();
     const result = await connection.pass(keyOf(server), (cluster) =>
       reconcile(cluster, keyOf(server), installation, new Date()),
@@ -131,6 +135,8 @@ export function controller(options: ControllerOptions): Controller {
   void connection.synced.then((synced) => {
     isSynced = synced;
     if (synced) log.info({}, "all watches are synced");
+    // The lists of a start are a burst, however little comes of them.
+    heap.left(burst);
     flush();
   });
 
@@ -147,6 +153,7 @@ export function controller(options: ControllerOptions): Controller {
       leads = false;
       await Promise.all([work.stop(), workspaces.stop()]);
       connection.stop();
+      heap.stop();
     },
   };
 }

@@ -11,6 +11,8 @@ import { queue } from "./queue.ts";
 
 export interface WorkspaceControllerOptions {
   readonly connection: () => Pick<ClusterConnection, "workspaces" | "allWorkspaces" | "summary">;
+  /** A pass has been made. */
+  readonly onPass: () => void;
   /** Has a pass over a server run: its workspaces are otherwise than it was told. */
   readonly onServer: (key: Key) => void;
   readonly log: Log;
@@ -55,6 +57,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
   });
 
   async function pass(namespace: string): Promise<number | undefined> {
+    options.onPass();
     stale.delete(namespace);
     const { state, wrote, againInSeconds, failure } = await reconcileWorkspace(
       options.connection().workspaces,
