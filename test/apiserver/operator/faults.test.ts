@@ -131,7 +131,8 @@ async function commotion(stage: Scene): Promise<() => Promise<void>> {
       const drifted = await objects.the("Deployment", "drifted");
       assert.equal(drifted.spec.template.spec?.enableServiceLinks, false, "the change of the Deployment was missed");
       assert.equal(await objects.get("Deployment", "deleted"), undefined);
-    }, 60);
+      // A Secret without its label takes two writes, each refused every other time, and seconds between attempts.
+    }, 180);
     for (const name of names) await stage.ready(name, 60);
   };
 }
