@@ -12,7 +12,7 @@ import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
-import { apiAudience, openDiscovery, serviceAccount, serviceAccountToken } from "./service-accounts.ts";
+import { apiAudience, openDiscovery, serviceAccount, serviceAccountToken, shutDiscovery } from "./service-accounts.ts";
 
 const name = "guarded";
 
@@ -31,6 +31,7 @@ test("Kubernetes behind the proxy", {
     authentication: { kubernetes: {} },
     proxy: { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience } },
   };
+  const shut = await shutDiscovery(scene);
   await scene.apply({ metadata: { name }, spec });
 
   await context.test("an API server that tells nobody its keys is named, with the remedy", async () => {
@@ -39,6 +40,7 @@ test("Kubernetes behind the proxy", {
     assert.match(message, /acceptServiceAccountTokens.*system:service-account-issuer-discovery/);
   });
 
+  await shut();
   context.after(await openDiscovery(scene));
   await scene.ready(name, 600);
   await scene.forward(name);

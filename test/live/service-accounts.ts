@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Subject } from "../../src/kube/manifests.ts";
-import type { LiveScene } from "./live-scene.ts";
+import { type LiveScene, patience } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
 
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 
@@ -49,9 +50,31 @@ export async function serviceAccountToken(scene: LiveScene, name: string, audien
   return status.token;
 }
 
+const openPrefix = "discovery-for-";
+const shutLabel = "tests/discovery";
+
+/** That nobody may ask for them holds in the whole cluster: others wait to allow it, until what is given is called. */
+export async function shutDiscovery({ objects, cluster }: LiveScene): Promise<() => Promise<void>> {
+  const name = "discovery-shut";
+  await objects.create("ConfigMap", { metadata: { name, labels: { [shutLabel]: "shut" } } });
+  await patiently(async () => {
+    const { body } = await cluster.request("GET", `${rbac}/clusterrolebindings`);
+    assert.ok(!body.includes(`"name":"${openPrefix}`), "another test lets everybody ask for the keys");
+  }, patience);
+  return () => objects.remove("ConfigMap", name);
+}
+
+async function discoveryIsNeededShut({ cluster }: LiveScene): Promise<boolean> {
+  const { body } = await cluster.request("GET", `/api/v1/configmaps?labelSelector=${shutLabel}`);
+  const { items }: { items: { metadata: { creationTimestamp: string } }[] } = JSON.parse(body);
+  // A test that was ended from outside leaves one behind.
+  return items.some(({ metadata }) => Date.now() - Date.parse(metadata.creationTimestamp) < patience * 1000);
+}
+
 /** Lets everybody ask the API server for its public keys; gives what takes that back. */
 export async function openDiscovery(scene: LiveScene): Promise<() => Promise<void>> {
-  const name = `discovery-for-${scene.namespace}`;
+  await patiently(async () => assert.ok(!(await discoveryIsNeededShut(scene)), "another test needs it shut"), patience);
+  const name = `${openPrefix}${scene.namespace}`;
   await created(scene, `${rbac}/clusterrolebindings`, {
     kind: "ClusterRoleBinding",
     metadata: { name },
