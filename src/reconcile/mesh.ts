@@ -22,7 +22,8 @@ export interface Mesh {
 export function meshOf(view: MeshView): Mesh {
   const way = wayOf(view);
   if (!view.isAvailable) return way;
-  if (!hasListener(view.server) || isLeaving(view)) return isLingering(view) ? withSteps(way, "writers") : way;
+  if (!hasListener(view.server) || formerMode(view) !== undefined)
+    return isLingering(view) ? withSteps(way, "writers") : way;
   const problem = way.finding?.status === "True" ? meshProblem("writers", view) : way.finding;
   if (problem !== undefined) return { ...withSteps(way, "writers"), finding: { status: "False", ...problem } };
   if (listenerOf(view) === undefined && view.breaches() === undefined) return withSteps(way, "writers");
@@ -60,10 +61,6 @@ function wayOf(view: MeshView): Mesh {
   const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
   if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server, mode) } };
   return { steps, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };
-}
-
-function isLeaving(view: MeshView): boolean {
-  return formerMode(view) !== undefined;
 }
 
 /** A mode that the spec does not have any more, while something of it is left. */

@@ -3,5 +3,7 @@ import type { Kind } from "../kube/kinds.ts";
 
 /** Whether a server has objects of a kind that clusters may lack. */
 export function needsKind({ exposure, mesh }: MlflowServerSpec, kind: Kind): boolean {
-  return kind === "HTTPRoute" ? exposure?.httpRoute !== undefined : mesh !== undefined;
+  if (kind === "HTTPRoute") return exposure?.httpRoute !== undefined;
+  // Sidecars have no waypoint.
+  return kind === "Gateway" ? mesh?.istio.mode === "Ambient" : mesh !== undefined;
 }

@@ -3,6 +3,30 @@ import type { WorkspaceRole } from "../../src/kube/workspace-roles.ts";
 /** What the client says came of it. A search that is not allowed finds nothing, which is no error. */
 type Outcome = "done" | "refused" | "nothing";
 
+/** The plugin asks for the same right for these as for a trace; the client reads nothing before it. */
+const ofTraceWriters = [
+  "tag an experiment",
+  "rename an experiment",
+  "create a run",
+  "log a metric",
+  "log a parameter",
+  "log a batch",
+  "tag a run",
+  "delete a tag of a run",
+  "delete a run",
+  "create a logged model",
+  "tag a logged model",
+  "finish a logged model",
+  "delete a logged model",
+  "write a trace",
+  "tag a trace",
+  "assess a trace",
+  "delete an assessment",
+  "delete a trace",
+  "register a scorer",
+  "delete a scorer",
+];
+
 /** The least role that each operation of `workspace-roles.py` shall work with; those above may it too. */
 const least: Readonly<Record<"Viewer" | "Editor" | "Admin", readonly string[]>> = {
   Viewer: [
@@ -35,28 +59,9 @@ const least: Readonly<Record<"Viewer" | "Editor" | "Admin", readonly string[]>> 
     "list model definitions of the gateway",
   ],
   Editor: [
+    ...ofTraceWriters,
     "create an experiment",
-    "tag an experiment",
-    "rename an experiment",
-    "create a run",
-    "log a metric",
-    "log a parameter",
-    "log a batch",
-    "tag a run",
-    "delete a tag of a run",
-    "delete a run",
     "upload an artifact",
-    "create a logged model",
-    "tag a logged model",
-    "finish a logged model",
-    "delete a logged model",
-    "write a trace",
-    "tag a trace",
-    "assess a trace",
-    "delete an assessment",
-    "delete a trace",
-    "register a scorer",
-    "delete a scorer",
     "create a dataset",
     "tag a dataset",
     "add records to a dataset",
@@ -84,30 +89,6 @@ const least: Readonly<Record<"Viewer" | "Editor" | "Admin", readonly string[]>> 
     "delete an endpoint of the gateway",
   ],
 };
-
-/** The plugin asks for the same right for these as for a trace; the client reads nothing before it. */
-const ofTraceWriters = [
-  "tag an experiment",
-  "rename an experiment",
-  "create a run",
-  "log a metric",
-  "log a parameter",
-  "log a batch",
-  "tag a run",
-  "delete a tag of a run",
-  "delete a run",
-  "create a logged model",
-  "tag a logged model",
-  "finish a logged model",
-  "delete a logged model",
-  "write a trace",
-  "tag a trace",
-  "assess a trace",
-  "delete an assessment",
-  "delete a trace",
-  "register a scorer",
-  "delete a scorer",
-];
 
 /** Searches of the whole workspace; those of one experiment are refused. */
 const searches = [

@@ -3,11 +3,10 @@ import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { AuthorizationPolicy, Owned } from "../../src/kube/manifests.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
-import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { shutting } from "../../src/reconcile/plan.ts";
 import { type MeshMode, meshSteps, meshStepsOf } from "../../src/resources/mesh/steps.ts";
 import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";
-import { acceptedPolicy, enrolledPod, takenUp, waypointDeployment } from "../support/istio.ts";
+import { acceptedPolicy, enrolledPod, meshView, takenUp, waypointDeployment } from "../support/istio.ts";
 
 const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
 const listening = (mode: MeshMode, more: Partial<MlflowServer["spec"]> = {}) =>
@@ -32,16 +31,7 @@ function answering(object: Owned): Owned {
   return object.kind === "Deployment" ? { ...object, status: { availableReplicas: 1 } } : object;
 }
 
-const view = (of: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView => ({
-  server: of,
-  owned,
-  foreign: [waypointDeployment()],
-  neighbours: [],
-  isAvailable: true,
-  breaches: () => [],
-  ...more,
-});
-const isOpen = (...args: Parameters<typeof view>) => meshOf(view(...args)).steps.has("door");
+const isOpen = (...args: Parameters<typeof meshView>) => meshOf(meshView(...args)).steps.has("door");
 
 for (const mode of ["Ambient", "Sidecar"] as const) {
   describe(`the listener for traces in mode ${mode}`, () => {
@@ -51,9 +41,9 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
     test("opens last, when all that keeps others out is proved", () => {
       const main = meshSteps[mode];
       assert.ok(!isOpen(of, world(of, mode, main)));
-      assert.ok(meshOf(view(of, world(of, mode, main))).steps.has("writers"));
+      assert.ok(meshOf(meshView(of, world(of, mode, main))).steps.has("writers"));
       assert.ok(isOpen(of, world(of, mode, [...main, "writers"])));
-      const { finding } = meshOf(view(of, whole));
+      const { finding } = meshOf(meshView(of, whole));
       assert.equal(finding?.status, "True", finding?.message ?? "");
       assert.match(finding?.message ?? "", /by their identity alone at http:\/\/demo-traces\.team-a:4318\/v1\/traces/);
     });
@@ -64,7 +54,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       for (const lost of proofs) {
         const left = whole.filter((object) => object !== lost);
         assert.ok(!isOpen(of, left), lost.metadata.name);
-        assert.equal(meshOf(view(of, left)).finding?.status, "False");
+        assert.equal(meshOf(meshView(of, left)).finding?.status, "False");
       }
       const outside = [...whole.filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
       assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
@@ -88,12 +78,12 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
         object.kind === "Deployment" && object.metadata.name === "demo-traces" ? { ...object, status: {} } : object,
       );
       assert.ok(isOpen(of, starting));
-      assert.match(meshOf(view(of, starting)).finding?.message ?? "", /listener for traces has no pod/);
+      assert.match(meshOf(meshView(of, starting)).finding?.message ?? "", /listener for traces has no pod/);
     });
 
     test("nobody named means that there is none", () => {
       const nobody = listening(mode, { traces: { writers: [], identity: "Mesh" } });
-      const { steps, finding } = meshOf(view(nobody, world(nobody, mode)));
+      const { steps, finding } = meshOf(meshView(nobody, world(nobody, mode)));
       assert.ok(!steps.has("writers") && !steps.has("door"));
       assert.equal(finding?.status, "True");
     });
@@ -101,13 +91,13 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
     test("goes before what keeps others out of it, which waits for its pods", () => {
       const without = listening(mode, { traces: { writers, identity: "Application" } });
       const lingering = pod("traces", {}, {});
-      assert.ok(meshOf(view(without, whole)).steps.has("writers"));
+      assert.ok(meshOf(meshView(without, whole)).steps.has("writers"));
       assert.ok(!isOpen(without, whole));
       const closed = whole.filter(({ kind, metadata }) => kind !== "Deployment" || metadata.name !== "demo-traces");
-      assert.ok(meshOf(view(without, [...closed, lingering])).steps.has("writers"));
-      assert.ok(!meshOf(view(without, closed)).steps.has("writers"));
+      assert.ok(meshOf(meshView(without, [...closed, lingering])).steps.has("writers"));
+      assert.ok(!meshOf(meshView(without, closed)).steps.has("writers"));
       const plain = listening(mode, { traces: undefined, mesh: undefined } as Partial<MlflowServer["spec"]>);
-      assert.ok(meshOf(view(plain, whole)).steps.has("writers"));
+      assert.ok(meshOf(meshView(plain, whole)).steps.has("writers"));
       assert.ok(!isOpen(plain, whole));
     });
   });
@@ -126,7 +116,7 @@ test("the door of a listener is shut whatever else is wrong: it waits for no mig
   };
   assert.deepEqual(shutting(facts(new Set(meshStepsOf(of)))), []);
   const lost = whole.filter(({ metadata }) => metadata.name !== "demo-only-writers");
-  const [step, ...others] = shutting(facts(meshOf(view(of, lost)).steps));
+  const [step, ...others] = shutting(facts(meshOf(meshView(of, lost)).steps));
   assert.deepEqual(others, []);
   assert.ok(step?.do === "delete");
   assert.deepEqual([step.live.kind, step.live.metadata.name], ["Deployment", "demo-traces"]);

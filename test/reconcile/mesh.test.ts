@@ -7,7 +7,15 @@ import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
 import { type MeshStep, meshSteps as stepsByMode } from "../../src/resources/mesh/steps.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
-import { acceptedPolicy, bound, enrolledPod, programmed, takenUp, waypointDeployment } from "../support/istio.ts";
+import {
+  acceptedPolicy,
+  bound,
+  enrolledPod,
+  meshView,
+  programmed,
+  takenUp,
+  waypointDeployment,
+} from "../support/istio.ts";
 
 const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
 const meshed = server({ traces: { writers }, mesh: { istio: { mode: "Ambient" } } });
@@ -21,15 +29,7 @@ function world(steps: readonly MeshStep[], of: MlflowServer = meshed): Owned[] {
 }
 
 const everything = world(meshSteps);
-const view = (owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView => ({
-  server: meshed,
-  owned,
-  foreign: [waypointDeployment()],
-  neighbours: [],
-  isAvailable: true,
-  breaches: () => [],
-  ...more,
-});
+const view = (owned: readonly Owned[], more: Partial<MeshView> = {}) => meshView(meshed, owned, more);
 const mesh = (...args: Parameters<typeof view>) => meshOf(view(...args));
 const steps = (...args: Parameters<typeof view>) => [...mesh(...args).steps];
 const reason = (...args: Parameters<typeof view>) => mesh(...args).finding?.reason;

@@ -1,3 +1,4 @@
+import type { MlflowServer } from "../../src/api/server.ts";
 import type {
   AuthorizationPolicy,
   Deployment,
@@ -8,6 +9,7 @@ import type {
   Pod,
   Service,
 } from "../../src/kube/manifests.ts";
+import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { pod } from "./fixtures.ts";
 
 /** What Istio's controllers write, as version 1.30 words it, for a server `team-a/demo` in ambient mode. */
@@ -63,6 +65,19 @@ export function waypointDeployment(availableReplicas = 1, serviceAccountName = "
 
 export function enrolledPod(annotations: Record<string, string> = { "ambient.istio.io/redirection": "enabled" }): Pod {
   return pod("server", { conditions: [{ type: "Ready", status: "True" }] }, { annotations });
+}
+
+/** What is seen of a server where nothing is wrong but for what a test says. */
+export function meshView(server: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView {
+  return {
+    server,
+    owned,
+    foreign: [waypointDeployment()],
+    neighbours: [],
+    isAvailable: true,
+    breaches: () => [],
+    ...more,
+  };
 }
 
 /** The object as it is once Istio has taken it up. */
