@@ -22,16 +22,30 @@ const isWatch = ({ watch }: ProxiedRequest) => watch;
 const isList = ({ method, watch, query }: ProxiedRequest) => method === "GET" && !watch && query.has("limit");
 const isWrite = ({ method, path }: ProxiedRequest) => method !== "GET" && !path.endsWith("/events");
 
-/** Picks all but one in `n` of the requests that `when` picks, so that sooner or later each gets through. */
-function most(n: number, when: (request: ProxiedRequest) => boolean): (request: ProxiedRequest) => boolean {
-  let count = 0;
-  return (request) => when(request) && count++ % n !== n - 1;
+type Pick = (request: ProxiedRequest) => boolean;
+
+/**
+ * Picks all but one in `n` of the requests that `when` picks, so that sooner or later each gets through: those of each
+ * path are counted by themselves, else two things that alternate could fall in step, one of them picked for ever.
+ */
+function most(n: number, when: Pick): Pick {
+  return inTurn(when, (count) => count % n !== 0);
 }
 
 /** Picks every nth of them. */
-function each(n: number, when: (request: ProxiedRequest) => boolean): (request: ProxiedRequest) => boolean {
-  let count = 0;
-  return (request) => when(request) && ++count % n === 0;
+function each(n: number, when: Pick): Pick {
+  return inTurn(when, (count) => count % n === 0);
+}
+
+function inTurn(when: Pick, chosen: (count: number) => boolean): Pick {
+  const counts = new Map<string, number>();
+  return (request) => {
+    if (!when(request)) return false;
+    const key = `${request.method} ${request.path}`;
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return chosen(count);
+  };
 }
 
 interface Weather {
@@ -131,8 +145,7 @@ async function commotion(stage: Scene): Promise<() => Promise<void>> {
       const drifted = await objects.the("Deployment", "drifted");
       assert.equal(drifted.spec.template.spec?.enableServiceLinks, false, "the change of the Deployment was missed");
       assert.equal(await objects.get("Deployment", "deleted"), undefined);
-      // A Secret without its label takes two writes, each refused every other time, and seconds between attempts.
-    }, 180);
+    }, 60);
     for (const name of names) await stage.ready(name, 60);
   };
 }
