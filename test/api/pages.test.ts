@@ -129,6 +129,12 @@ describe("the pages", () => {
     }
   });
 
+  test("name all metrics of the operator's own, and no others", () => {
+    const named = pages.flatMap((page) => textOf(page).match(/\bmlflow_operator_[a-z_]+/g) ?? []);
+    const written = textOf("src/runtime/metrics.ts").match(/\bmlflow_operator_[a-z_]+/g) ?? [];
+    assert.deepEqual(new Set(named), new Set(written));
+  });
+
   test("name reasons, conditions, kinds and words that there are", () => {
     const known = new Set([
       ...Object.keys(reasons),
