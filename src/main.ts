@@ -4,12 +4,14 @@ import { version } from "./version.ts";
 
 const help = `mlflow-operator ${version}: runs secured MLflow tracking servers on Kubernetes.
 
-  mlflow-operator run [options]      run the operator
-  mlflow-operator render -f <file>   print what the operator would apply, without a cluster
-  mlflow-operator access -n <ns>     tell who has which role in a workspace, and through which grant
-  mlflow-operator who-can <verb> <resource> -n <ns>
-  mlflow-operator otel-config <server> print a configuration of the OpenTelemetry Collector for the server's traces
+  mlflow-operator run            run the operator
+  mlflow-operator render         print what the operator would apply, without a cluster
+  mlflow-operator access         tell who has which role in a workspace, and through which grant
+  mlflow-operator who-can        tell who may do something in a workspace
+  mlflow-operator otel-config    print a configuration of the OpenTelemetry Collector for a server's traces
   mlflow-operator version
+
+Each has --help.
 
 ${settingsHelp}`;
 
@@ -35,10 +37,12 @@ switch (command) {
     break;
   }
   case "version":
+  case "--version":
     console.log(version);
     break;
   case "help":
   case "--help":
+  case "-h":
   case undefined:
     console.log(help);
     break;
@@ -59,6 +63,10 @@ async function streams() {
 
 /** Runs until a signal asks it to end (exit code 0), or until it cannot go on (1). */
 async function run(): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(settingsHelp);
+    return 0;
+  }
   const { operator } = await import("./runtime/operator.ts");
   const { credentialsFor } = await import("./client/api-access.ts");
   const { jsonLog } = await import("./runtime/log.ts");
@@ -69,11 +77,19 @@ async function run(): Promise<number> {
     console.error(`mlflow-operator run: ${error instanceof Error ? error.message : error}\n\n${settingsHelp}`);
     return 2;
   }
+  const credentials = credentialsFor(chosen.access);
+  try {
+    // What a pod is given may come late; a file that somebody has named does not.
+    if ("kubeconfig" in chosen.access) await credentials.current();
+  } catch (error) {
+    console.error(`mlflow-operator run: ${error instanceof Error ? error.message : error}`);
+    return 1;
+  }
   const log = jsonLog(chosen.logLevel);
   const running = await operator({
     ...chosen,
     version,
-    credentials: credentialsFor(chosen.access),
+    credentials,
     log,
   });
   log.info(

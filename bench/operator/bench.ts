@@ -7,6 +7,7 @@ import { auditLog } from "../../test/support/audit-log.ts";
 import type { Figure } from "../figure.ts";
 import { countingRelay } from "../relay.ts";
 import { table } from "../table.ts";
+import { burst } from "./burst.ts";
 import { convergence } from "./convergence.ts";
 import { drift } from "./drift.ts";
 import { failover } from "./failover.ts";
@@ -20,7 +21,7 @@ import { startNode } from "./node.ts";
 import { operatorProcess } from "./operator-process.ts";
 import { scale } from "./scale.ts";
 
-/** Runs everything, in about 6 minutes; `say` is told what is being done. */
+/** Runs everything, in about 7 minutes; `say` is told what is being done. */
 export async function operatorBench(
   resultsFolder: string,
   say: (line: string) => void,
@@ -63,6 +64,8 @@ export async function operatorBench(
     add(...(await drift(measuring)));
     say("100 servers");
     add(...(await scale(measuring)));
+    say("300 further servers");
+    add(...(await burst(measuring)));
     operator.signal("SIGTERM");
     await operator.ended;
 

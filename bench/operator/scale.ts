@@ -1,3 +1,4 @@
+import { maxCalls } from "../../src/client/connections.ts";
 import { atMost, type Figure } from "../figure.ts";
 import { bareSeconds, template } from "./bare.ts";
 import { callsOf, type Measuring } from "./measuring.ts";
@@ -34,6 +35,7 @@ export async function scale(measuring: Measuring): Promise<readonly Figure[]> {
       note: `${written.toFixed(1)} s against ${mean.toFixed(1)} s, all Ready after ${whole.toFixed(1)} s`,
       detail,
     }),
-    atMost("sockets opened per 1,000 calls", (opened / calls) * 1000, 4, { digits: 1, note: `${opened} in ${calls}` }),
+    // After a minute without calls all but the watches' sockets are closed, and a burst opens as many as may be in use at once.
+    atMost("sockets opened by the first burst", opened, maxCalls, { note: `in ${calls} calls` }),
   ];
 }

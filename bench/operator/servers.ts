@@ -71,11 +71,20 @@ export async function deployed(cluster: ClusterAccess, namespace: string, count:
 }
 
 /** Waits until so many servers are Ready as their spec is now. */
-export async function ready(cluster: ClusterAccess, namespace: string, count: number): Promise<void> {
-  await until(async () => {
-    const servers = await listed<MlflowServer>(cluster, resourcePath("MlflowServer", namespace));
-    return servers.filter(isReady).length >= count;
-  }, "Ready servers");
+export async function ready(
+  cluster: ClusterAccess,
+  namespace: string,
+  count: number,
+  seconds = longestSeconds,
+): Promise<void> {
+  await until(
+    async () => {
+      const servers = await listed<MlflowServer>(cluster, resourcePath("MlflowServer", namespace));
+      return servers.filter(isReady).length >= count;
+    },
+    "Ready servers",
+    seconds,
+  );
 }
 
 function isReady({ metadata, status }: MlflowServer): boolean {
@@ -85,10 +94,12 @@ function isReady({ metadata, status }: MlflowServer): boolean {
   );
 }
 
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 120_000;
+const longestSeconds = 120;
+
+async function until(holds: () => Promise<boolean>, what: string, seconds = longestSeconds): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`Too few ${what} after 120 s.`);
+    if (performance.now() > deadline) throw new Error(`Too few ${what} after ${seconds} s.`);
     await sleep(100);
   }
 }

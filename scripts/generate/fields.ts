@@ -38,6 +38,7 @@ export function typeOf(schema: StructuralSchema): string {
   if (words) return words.map((word) => `\`${word}\``).join(", ");
   if (items) return `list of ${plural(items)}${most(schema.maxItems)}`;
   if (additionalProperties) return `map to ${plural(additionalProperties)}${most(schema.maxProperties)}`;
+  if (type === undefined) return `integer or string, up to ${maxLength} characters`;
   if (type === "integer") {
     return maximum === undefined || maximum > 2 ** 31 ? "integer" : `integer, ${minimum ?? 0} to ${maximum}`;
   }
@@ -47,7 +48,7 @@ export function typeOf(schema: StructuralSchema): string {
 
 function plural(schema: StructuralSchema): string {
   if (schema.enum) return typeOf(schema);
-  return schema.type === "string" ? "strings" : `${schema.type}s`;
+  return schema.type === undefined ? "integers or strings" : `${schema.type}s`;
 }
 
 function most(count: number | undefined): string {

@@ -275,7 +275,7 @@ export const reasons = {
   },
   NameConflict: {
     meaning: "An object of a name that the server needs belongs to somebody else; it is neither adopted nor deleted.",
-    remedy: "Rename the server, or remove the object.",
+    remedy: "Create the server under another name, or remove the object.",
   },
   Refused: {
     meaning: "The API server refuses what the operator writes: a quota, an admission webhook, a missing right.",

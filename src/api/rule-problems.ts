@@ -23,6 +23,9 @@ const kubernetesFunctions: CelFunc[] = [
     if (number === undefined) throw new Error(`${text} is not a quantity`);
     return number;
   }),
+  celMethod("add", CelScalar.DOUBLE, [CelScalar.INT], CelScalar.DOUBLE, function (whole) {
+    return this + Number(whole);
+  }),
   celMethod("compareTo", CelScalar.DOUBLE, [CelScalar.DOUBLE], CelScalar.INT, function (other) {
     return BigInt(Math.sign(this - other));
   }),

@@ -3,7 +3,8 @@ import { presence, type Rule } from "./fields/rule.ts";
 
 /** The part of a CRD's OpenAPI v3 schema that we use: what the API server calls structural. */
 export interface StructuralSchema {
-  type: "object" | "array" | "string" | "integer" | "boolean";
+  /** Absent where it is `x-kubernetes-int-or-string`. */
+  type?: "object" | "array" | "string" | "integer" | "boolean";
   description?: string;
   format?: string;
   default?: string | number | boolean;
@@ -20,6 +21,7 @@ export interface StructuralSchema {
   required?: string[];
   additionalProperties?: StructuralSchema;
   maxProperties?: number;
+  "x-kubernetes-int-or-string"?: true;
   "x-kubernetes-list-type"?: "map" | "set" | "atomic";
   "x-kubernetes-map-type"?: "atomic" | "granular";
   "x-kubernetes-list-map-keys"?: string[];
@@ -36,7 +38,11 @@ const rule = z.strictObject({
 
 /** What `z.toJSONSchema` may yield. Strict, so that a construct which no CRD can hold (oneOf, $ref, null) stops generation. */
 const generated = z.strictObject({
-  type: z.enum(["object", "array", "string", "integer", "boolean"]),
+  type: z.enum(["object", "array", "string", "integer", "boolean"]).exactOptional(),
+  /** Said by `x-kubernetes-int-or-string` in one word. */
+  anyOf: z
+    .tuple([z.looseObject({ type: z.literal("integer") }), z.strictObject({ type: z.literal("string") })])
+    .exactOptional(),
   description: z.string().exactOptional(),
   format: z.string().exactOptional(),
   default: z.union([z.string(), z.number(), z.boolean()]).exactOptional(),
@@ -60,6 +66,7 @@ const generated = z.strictObject({
   },
   maxProperties: z.int().exactOptional(),
   remedy: z.string().exactOptional(),
+  "x-kubernetes-int-or-string": z.literal(true).exactOptional(),
   "x-kubernetes-list-type": z.enum(["map", "set", "atomic"]).exactOptional(),
   "x-kubernetes-map-type": z.enum(["atomic", "granular"]).exactOptional(),
   "x-kubernetes-list-map-keys": z.array(z.string()).exactOptional(),
@@ -76,7 +83,12 @@ export function structuralSchema(schema: z.ZodType): StructuralSchema {
 }
 
 function structural(json: z.infer<typeof generated>): StructuralSchema {
-  const { items, properties, required, additionalProperties, remedy, ...rest } = json;
+  const { items, properties, required, additionalProperties, remedy, anyOf, ...rest } = json;
+  if (
+    (anyOf !== undefined) !== (json["x-kubernetes-int-or-string"] === true) ||
+    (anyOf === undefined) === (json.type === undefined)
+  )
+    throw new Error(`neither a type nor x-kubernetes-int-or-string: ${JSON.stringify(json)}`);
   const fields = Object.entries(properties ?? {});
   const demands = fields.flatMap(([name, field]) =>
     field.remedy !== undefined && required?.includes(name) ? [presence(name, field.remedy)] : [],

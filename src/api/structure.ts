@@ -7,8 +7,9 @@ import type { StructuralSchema } from "./structural-schema.ts";
  */
 export function structureProblems(schema: StructuralSchema, value: unknown, path: string): FieldProblem[] {
   const actual = typeOf(value);
-  if (actual !== schema.type) {
-    const detail = `${path} in body must be of type ${schema.type}: "${actual}"`;
+  const allowed = schema.type === undefined ? ["integer", "string"] : [schema.type];
+  if (!allowed.includes(actual)) {
+    const detail = `${path} in body must be of type ${allowed.join(",")}: "${actual}"`;
     const wrongType = { field: path, body: `Invalid value: "${actual}": ${detail}`, blocking: true };
     return [wrongType, ...(schema.enum ? [unsupported(schema.enum, value, path)] : [])];
   }

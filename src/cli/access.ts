@@ -68,8 +68,8 @@ export async function access(
     }
   }
   const meant = wanted === undefined ? rows : rows.filter(({ role }) => allows(role, wanted.verb, wanted.resource));
-  if (meant.length === 0) streams.stderr(`nobody by a grant in namespace ${namespace}`);
-  else streams.stdout(accessTable(meant));
+  if (meant.length > 0) streams.stdout(accessTable(meant));
+  else if (!isFlawed) streams.stderr(`nobody by a grant in namespace ${namespace}`);
   return isFlawed ? 1 : 0;
 }
 

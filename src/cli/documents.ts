@@ -57,11 +57,15 @@ export async function documentsOf(
         }
       }
     } catch (error) {
-      streams.stderr(`${file}: ${messageOf(error)}`);
+      streams.stderr(`${file}: ${isOfFolder(error) ? "this is a folder: name the files in it" : messageOf(error)}`);
       isFlawed = true;
     }
   }
   return { servers, accesses, namespaces, found, isFlawed };
+}
+
+function isOfFolder(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EISDIR";
 }
 
 /** The items of a list, as `kubectl get -o yaml` writes it. */

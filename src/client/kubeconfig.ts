@@ -1,5 +1,6 @@
 import type { RequestOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
+import { messageOf } from "../kube/message-of.ts";
 import type { ReadCredentials, TlsMaterial } from "./credentials.ts";
 
 /**
@@ -8,7 +9,11 @@ import type { ReadCredentials, TlsMaterial } from "./credentials.ts";
  */
 export function kubeconfig(path: string, context: string | undefined): ReadCredentials {
   const config = new KubeConfig();
-  config.loadFromFile(path);
+  try {
+    config.loadFromFile(path);
+  } catch (error) {
+    throw new Error(`The kubeconfig ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
   if (context !== undefined) config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) {

@@ -17,16 +17,29 @@ export async function commit(
   plan: Pick<Plan, "groups">,
 ): Promise<Obstacle | undefined> {
   let wrote = 0;
-  for (const group of plan.groups) {
-    const results = await Promise.allSettled(group.map((step) => write(cluster, server, step)));
+  const all = async (steps: readonly Step[]) => {
+    const results = await Promise.allSettled(steps.map((step) => write(cluster, server, step)));
     wrote += results.filter(({ status }) => status === "fulfilled").length;
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw wrote > 0 ? partlyDone(failed.reason) : failed.reason;
-    for (const result of results) {
-      if (result.status === "fulfilled" && result.value !== undefined) return result.value;
-    }
+    return results.flatMap((result) => (result.status === "fulfilled" ? (result.value ?? []) : []))[0];
+  };
+  for (const group of plan.groups) {
+    const taken = await all(group.filter(isAccount));
+    const rest = group.filter((step) => !isAccount(step) && !(taken !== undefined && runsPods(step)));
+    const obstacle = (await all(rest)) ?? taken;
+    if (obstacle !== undefined) return obstacle;
   }
   return undefined;
+}
+
+function isAccount(step: Step): boolean {
+  return step.do === "create" && step.manifest.kind === "ServiceAccount";
+}
+
+/** Not as a ServiceAccount that turns out to be somebody else's: pods would have its rights. */
+function runsPods(step: Step): boolean {
+  return step.do === "create" && (step.manifest.kind === "Job" || step.manifest.kind === "Deployment");
 }
 
 async function write(cluster: Cluster, server: MlflowServer, step: Step): Promise<Obstacle | undefined> {

@@ -12,7 +12,7 @@ import type { Cause } from "./finding.ts";
 import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
 import { gatewayOf, listenerOf, type MeshView, policyLike, serviceOf, waypointDeployment } from "./mesh-view.ts";
-import { waypointProblem } from "./mesh-waypoint.ts";
+import { namesakeProblem, waypointProblem } from "./mesh-waypoint.ts";
 
 /** Why the step after this one may not be taken, or undefined where this one is proved. */
 export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
@@ -21,7 +21,7 @@ export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
     case "ambient":
       return labelProblem(step, view);
     case "waypoint":
-      return waypointProblem(server, gatewayOf(view), waypointDeployment(view));
+      return namesakeProblem(view) ?? waypointProblem(server, gatewayOf(view), waypointDeployment(view));
     case "traces":
       return policyProblem(tracesPolicy(server), view, "WaypointAccepted");
     case "binding":

@@ -1,9 +1,33 @@
 import { defaults } from "../api/defaults.ts";
 import type { MlflowServer } from "../api/server.ts";
-import type { Deployment, Gateway } from "../kube/manifests.ts";
+import type { Deployment, Gateway, Service } from "../kube/manifests.ts";
+import { label } from "../kube/names.ts";
 import { waypoint } from "../resources/mesh/waypoint.ts";
+import { objectNames } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
 import { conditionOf, said, unfinished } from "./mesh-condition.ts";
+import type { MeshView } from "./mesh-view.ts";
+
+/**
+ * Istio writes over nothing that it has not made (canManage in its deploymentcontroller.go), and says so nowhere but in its
+ * log: a Service of the waypoint's name that leads elsewhere keeps the waypoint from coming up.
+ */
+export function namesakeProblem({ server, neighbours = [] }: MeshView): Cause | undefined {
+  const name = objectNames.waypoint(server.metadata.name);
+  const found = neighbours.find((each): each is Service => each.kind === "Service" && each.metadata.name === name);
+  const selector = found?.spec.selector ?? {};
+  if (found === undefined || selector["gateway.networking.k8s.io/gateway-name"] === name) return undefined;
+  const other = selector[label.server];
+  const owner = other === undefined ? "somebody else" : `MlflowServer/${other}`;
+  const remedy =
+    other === undefined
+      ? "rename one of them, or delete it if nobody needs it"
+      : "one namespace has no room for both servers under these names. Create one of them anew under another name, or leave out spec.mesh";
+  return {
+    reason: "NameConflict",
+    message: `Service/${name} belongs to ${owner}, so Istio does not make the one of the waypoint, which has that name: ${remedy}`,
+  };
+}
 
 /** Why nothing can go through the waypoint yet. The Gateway's conditions stay True when no pod of it is left. */
 export function waypointProblem(

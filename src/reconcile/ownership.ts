@@ -50,9 +50,17 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
       return {
         passing: false,
         reason: "NameConflict",
-        message: `${place} exists and belongs to ${ownerText(object)}, not to this server: rename one of them, or delete it if nobody needs it${hintFor(object, server)}`,
+        message: `${place} exists and belongs to ${ownerText(object)}, not to this server: ${remedyFor(object)}${hintFor(object, server)}`,
       };
   }
+}
+
+/** Two servers whose names get in each other's way, as those of a server in a mesh and of one that is called like its waypoint. */
+function remedyFor(object: Owned): string {
+  const isOfServer = ownerOf(object)?.kind === "MlflowServer" || waypointOwner(object) !== undefined;
+  return isOfServer
+    ? "one namespace has no room for both servers under these names. Create one of them anew under another name, or delete it"
+    : "rename one of them, or delete it if nobody needs it";
 }
 
 /** What was generated or stored is known by its label alone, which its owner may have taken off, or may put on. */
@@ -62,8 +70,18 @@ function hintFor(object: Owned, server: MlflowServer): string {
 }
 
 function ownerText(object: Owned): string {
-  const owner = object.metadata.ownerReferences?.[0];
-  return owner === undefined ? "somebody else" : `${owner.kind}/${owner.name}`;
+  const [owner, server] = [ownerOf(object), waypointOwner(object)];
+  if (owner === undefined) return "somebody else";
+  return `${owner.kind}/${owner.name}${server === undefined ? "" : `, the waypoint of MlflowServer/${server}`}`;
+}
+
+function ownerOf({ metadata }: Owned) {
+  return metadata.ownerReferences?.[0];
+}
+
+/** The server for whose waypoint Istio has made an object. */
+function waypointOwner(object: Owned): string | undefined {
+  return ownerOf(object)?.kind === "Gateway" ? object.metadata.labels?.[label.waypoint] : undefined;
 }
 
 /** Whether an object is one that `spec.deletionPolicy` may keep: a generated Secret or the volume. Never pruned. */

@@ -22,7 +22,7 @@ export const objectNames = {
   /** Of all that belongs to the listener for traces, but for its policies. */
   listener: (server: string) => `${server}-traces`,
   writers: (server: string) => `${server}-writers`,
-  onlyWriters: (server: string) => `${server}-only-writers`,
+  onlyWriters: (server: string) => `${server}-writers-only`,
   migrationProgram: (server: string) => `${server}-migrate`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,

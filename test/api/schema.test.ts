@@ -43,7 +43,7 @@ for (const { kind, root, documents, defaults } of schemas)
 
     test("everything that a rule may walk is bounded, so that its cost is", () => {
       const unbounded = ({ path, schema }: Node) =>
-        (schema.type === "string" && schema.maxLength === undefined && !schema.enum && !schema.format) ||
+        ((schema.type ?? "string") === "string" && schema.maxLength === undefined && !schema.enum && !schema.format) ||
         (schema.type === "array" && schema.maxItems === undefined) ||
         (schema.additionalProperties !== undefined && schema.maxProperties === undefined) ||
         (schema.type === "integer" && path.startsWith("spec") && (schema.maximum ?? Infinity) > 2 ** 31);

@@ -77,7 +77,7 @@ export function textFields(schema: StructuralSchema): string[] {
 }
 
 function fields(schema: StructuralSchema, path: string): string[] {
-  if (schema.type === "string") return schema.enum ? [] : [path];
+  if ((schema.type ?? "string") === "string") return schema.enum ? [] : [path];
   return [
     ...(schema.items ? fields(schema.items, `${path}[]`) : []),
     ...(schema.additionalProperties ? fields(schema.additionalProperties, `${path}.*`) : []),

@@ -169,10 +169,22 @@ export const wrongDocuments: readonly Wrong[] = [
     "lower requests or raise limits",
   ),
   small(
-    "cpu as a number",
-    { "spec.pod": { resources: { requests: { cpu: 2 } } } },
+    "a request above its limit, of which one is a number",
+    { "spec.pod": { resources: { requests: { cpu: 2 }, limits: { cpu: "1500m" } } } },
+    "spec.pod.resources",
+    "lower requests or raise limits",
+  ),
+  small(
+    "less than nothing, as a number",
+    { "spec.pod": { resources: { limits: { cpu: -1 } } } },
+    "spec.pod.resources.limits[cpu]",
+    "without sign",
+  ),
+  small(
+    "half a cpu as a number, a type that a CRD cannot have beside text",
+    { "spec.pod": { resources: { requests: { cpu: 0.5 } } } },
     "spec.pod.resources.requests.cpu",
-    "must be of type string",
+    "must be of type",
   ),
   full(
     "a value with valueFrom",

@@ -53,6 +53,19 @@ describe("mlflow-operator access and who-can, offline", () => {
     assert.match(nobody.stderr, /nobody by a grant in namespace team-a/);
   });
 
+  test("a file that cannot be read is said, and not that nobody has access", async () => {
+    for (const [file, says] of [
+      ["/nowhere.yaml", /^\/nowhere\.yaml: ENOENT.*\n$/],
+      ["examples", /^examples: this is a folder: name the files in it\n$/],
+    ] as const) {
+      const { code, stdout, stderr } = await run((streams) =>
+        access("access", ["-n", "team-a", "-f", file], streams, "test", now),
+      );
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, says);
+    }
+  });
+
   test("what has expired is not told", async () => {
     const { stdout } = await ask("access", [], example, new Date("2027-02-01T00:00:00Z"));
     assert.doesNotMatch(stdout, /ada/);

@@ -4,7 +4,6 @@ import { describe, test } from "node:test";
 import { loadAll } from "js-yaml";
 import { render } from "../../src/cli/render.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import { completed } from "../control-plane/completed.ts";
 
 async function run(args: readonly string[], stdin = "") {
   let stdout = "";
@@ -56,15 +55,5 @@ describe("mlflow-operator render", () => {
     const other = await run(["-f", "-"], "kind: Secret\n");
     assert.equal(other.code, 1);
     assert.match(other.stderr, /no MlflowServer/);
-  });
-});
-
-describe("mlflow-operator", () => {
-  test("names its commands, and refuses others", async () => {
-    const start = (command: string) => completed(process.execPath, ["src/main.ts", command], { env: {} });
-    const [help, unknown] = await Promise.all([start("help"), start("rendr")]);
-    assert.match(help.stdout, /mlflow-operator render -f/);
-    assert.equal(unknown.code, 2);
-    assert.match(unknown.stderr, /no command rendr/);
   });
 });

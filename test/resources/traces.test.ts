@@ -27,7 +27,7 @@ const selects = (selector: Readonly<Record<string, string>> = {}, labels: Readon
 
 describe("the listener for traces", () => {
   test("answers the writers by identity alone, so there is no path to be disguised", () => {
-    const { spec: only } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-only-writers");
+    const { spec: only } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-writers-only");
     const principals = writers.map(({ serviceAccount }) => `cluster.local/ns/agents/sa/${serviceAccount}`);
     assert.deepEqual([only.action, only.rules], ["DENY", [{ from: [{ source: { notPrincipals: principals } }] }]]);
     const { spec: letIn } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-writers");
@@ -38,7 +38,7 @@ describe("the listener for traces", () => {
 
   test("its policies, NetworkPolicy and Service are of its pods, and those of the server are not", () => {
     const pods = deployment().spec.template.metadata?.labels ?? {};
-    for (const name of ["demo-only-writers", "demo-writers"])
+    for (const name of ["demo-writers-only", "demo-writers"])
       assert.ok(selects(named<AuthorizationPolicy>("AuthorizationPolicy", name).spec.selector?.matchLabels, pods));
     assert.ok(selects(named<Service>("Service", "demo-traces").spec.selector, pods));
     assert.ok(selects(named<NetworkPolicy>("NetworkPolicy", "demo-traces").spec.podSelector?.matchLabels, pods));

@@ -18,7 +18,7 @@ export function istiod(objects: Objects) {
     ...more,
   });
 
-  /** Programs the Gateway: its Deployment, with the labels that the Gateway asks for. */
+  /** Programs the Gateway: its Deployment and Service, with the labels that the Gateway asks for. */
   async function program(): Promise<void> {
     const { metadata, spec } = await objects.the("Gateway", waypoint);
     const labels = { ...spec.infrastructure?.labels, "gateway.networking.k8s.io/gateway-name": waypoint };
@@ -26,6 +26,11 @@ export function istiod(objects: Objects) {
     const ownerReferences = [owner];
     await objects.create("ServiceAccount", { metadata: { name: waypoint, labels, ownerReferences } });
     const selector = { matchLabels: { "gateway.networking.k8s.io/gateway-name": waypoint } };
+    const ports = [{ name: "mesh", port: 15008 }];
+    await objects.create("Service", {
+      metadata: { name: waypoint, labels, ownerReferences },
+      spec: { selector: { "gateway.networking.k8s.io/gateway-name": waypoint }, ports },
+    });
     await objects.create("Deployment", {
       metadata: { name: waypoint, labels, ownerReferences },
       spec: { replicas: 1, selector, template: { metadata: { labels }, spec: podSpec(waypoint) } },

@@ -44,16 +44,6 @@ export function dataKey(description: string) {
   );
 }
 
-/** A quantity of any resource, such as 500m, 1.5 or 10Gi. */
-export function quantity(description: string) {
-  return shaped(
-    description,
-    32,
-    "[0-9]+([.][0-9]+)?([KMGTPE]i|[mkMGTPE])?",
-    "must be a Kubernetes quantity such as 500m, 2 or 10Gi, without sign, space and exponent",
-  );
-}
-
 /** A size in bytes, above zero. Thousandths are refused: who writes 500m means 500Mi. */
 export function size(description: string) {
   return shaped(

@@ -93,6 +93,30 @@ describe("MlflowServers by kubectl", () => {
     assert.match(stderr, /unknown field "spec\.hibernated"/);
   });
 
+  test("amounts are taken as people write them, but for a fraction without quotes, which is told by its field", async () => {
+    const written = (cpu: string) => `
+apiVersion: mlflow-operator.dev/v1alpha1
+kind: MlflowServer
+metadata: { name: amounts }
+spec:
+  version: 3.17.2
+  backendStore: { sqlite: {} }
+  artifactStore: { persistentVolume: {} }
+  authentication: { basic: {} }
+  pod:
+    resources:
+      requests: { cpu: ${cpu}, memory: 2Gi }
+      limits: { cpu: 4, memory: 4294967296, nvidia.com/gpu: 1 }
+`;
+    for (const cpu of ["2", "2.0", '"0.5"', "500m"]) {
+      const { code, stderr } = await kubectl(["apply", "-f", "-"], written(cpu));
+      assert.deepEqual([code, stderr], [0, ""], cpu);
+    }
+    const half = await kubectl(["apply", "-f", "-"], written("0.5"));
+    assert.equal(half.code, 1);
+    assert.match(half.stderr, /spec\.pod\.resources\.requests\.cpu in body must be of type integer,string: "number"/);
+  });
+
   test("short name, category and columns; more of them with -o wide", async () => {
     const document = await stored("columns");
     const answer = await cluster.request(

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { after, before, describe, type TestContext, test } from "node:test";
 import type { ListWatchTiming } from "../../../src/client/timing.ts";
 import { defaultTiming } from "../../../src/client/timing.ts";
+import { label } from "../../../src/kube/names.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
@@ -270,7 +271,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       assert.equal(await isOpen(), false);
       await prove();
     }
-    for (const policy of ["mlflow-only-writers", "mlflow-writers"]) {
+    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) {
       await eventually(async () =>
         assert.match(
           (await says(stage, "MeshPolicyNotAccepted")).message,
@@ -281,11 +282,6 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       await istio.accept(policy);
     }
     await says(stage, "MeshEnforced", 60);
-    console.log(
-      JSON.stringify(
-        (await stage.objects.list("Deployment")).map((d) => [d.metadata.name, d.metadata.generation, d.status]),
-      ),
-    );
     assert.equal(await isOpen(), true);
     const quiet = await stage.mark();
     await steadily(() => {}, 1);
@@ -320,6 +316,90 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow", mesh, { "spec.mesh": undefined }));
     await stage.ready("mlflow", 60);
     assert.match((await says(stage, "MeshNotConfigured")).message, /whoever the server's authentication lets in/);
+  });
+
+  test("keeps what is its own where others are called like its waypoint and its listener, which come up when it is gone", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    const istio = istiod(stage.objects);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(server("mlflow", onPostgresql, mesh, { "spec.traces.identity": "Mesh" }));
+    await stage.ready("mlflow", 60);
+    for (const [index, prove] of (await proofs(stage)).entries()) {
+      await reaches(stage, order.slice(0, index + 1));
+      await prove();
+    }
+    await says(stage, "MeshPolicyNotAccepted");
+    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) await istio.accept(policy);
+    await says(stage, "MeshEnforced", 60);
+    const state = async () => {
+      const kinds = ["Deployment", "ServiceAccount", "Service", "NetworkPolicy"] as const;
+      const found = (await Promise.all(kinds.map((kind) => stage.objects.list(kind)))).flat();
+      const theirs = found.filter(({ metadata }) => /^mlflow(-traces|-waypoint)?$/.test(metadata.name));
+      return theirs.map(({ kind, metadata }) => [kind, metadata.uid, metadata.generation, metadata.ownerReferences]);
+    };
+    const before = await state();
+    for (const [name, owner] of [
+      ["mlflow-traces", "MlflowServer/mlflow"],
+      ["mlflow-waypoint", "Gateway/mlflow-waypoint, the waypoint of MlflowServer/mlflow"],
+    ] as const) {
+      await stage.apply(server(name));
+      const { message } = condition(await stage.stalled("NameConflict", name, 60), "Stalled");
+      assert.match(
+        message,
+        new RegExp(`/${name} in namespace .* belongs to ${owner}, not to this server: .*another name`),
+      );
+    }
+    const ofServers = (await state()).filter(([kind]) => kind !== "NetworkPolicy");
+    assert.deepEqual(
+      ofServers,
+      before.filter(([kind]) => kind !== "NetworkPolicy"),
+    );
+    const run = [...(await stage.objects.list("Job")), ...(await stage.objects.list("Pod"))];
+    const runningFor = new Set(run.flatMap(({ metadata }) => metadata.labels?.[label.server] ?? []));
+    assert.deepEqual(runningFor, new Set(["mlflow"]), "nothing runs as a ServiceAccount that is another's");
+    await says(stage, "MeshEnforced");
+    await stage.objects.remove("MlflowServer", "mlflow", { propagationPolicy: "Foreground" });
+    for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.ready(name, 90);
+  });
+
+  test("says which servers are called like its waypoint and its listener, takes nothing of them, and goes on when they are gone", async (context) => {
+    await installIstioDefinitions(cluster);
+    const stage = await set(context);
+    const istio = istiod(stage.objects);
+    await stage.objects.create("Secret", databaseSecret);
+    for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.apply(server(name));
+    for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.ready(name, 60);
+    const since = await stage.mark();
+    await stage.apply(server("mlflow", onPostgresql, mesh, { "spec.traces.identity": "Mesh" }));
+    const { message } = condition(await stage.stalled("NameConflict", "mlflow", 60), "Stalled");
+    assert.match(message, /\/mlflow-traces in namespace .* belongs to MlflowServer\/mlflow-traces, .*another name/);
+    await eventually(async () =>
+      assert.match(
+        (await says(stage, "NameConflict")).message,
+        /^Service\/mlflow-waypoint belongs to MlflowServer\/mlflow-waypoint, .*another name/,
+      ),
+    );
+    for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.ready(name);
+    const touched = (await stage.writes(since)).filter(
+      ({ uri, verb, resource, code }) =>
+        /\/mlflow-(traces|waypoint)\b/.test(uri) && verb !== "create" && resource !== "mlflowservers" && code < 300,
+    );
+    assert.deepEqual(
+      touched.filter(({ resource }) => resource !== "gateways"),
+      [],
+    );
+
+    await stage.objects.remove("MlflowServer", "mlflow-waypoint");
+    await says(stage, "WaypointNotProgrammed", 60);
+    await stage.objects.remove("MlflowServer", "mlflow-traces");
+    await stage.ready("mlflow", 90);
+    for (const [index, prove] of (await proofs(stage)).entries()) {
+      await reaches(stage, order.slice(0, index + 1));
+      await prove();
+    }
+    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) await istio.accept(policy);
+    await says(stage, "MeshEnforced", 60);
   });
 
   test("comes up where somebody else has the waypoint's name, and says so", async (context) => {

@@ -121,6 +121,16 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
+  test("for the ServiceAccount is said, and nothing runs with the rights of somebody else's", async (context) => {
+    const stage = await scene(context);
+    await stage.objects.create("ServiceAccount", foreign("ServiceAccount", "mlflow"));
+    await stage.apply(server());
+    await stage.stalled("NameConflict");
+    assert.deepEqual([...(await stage.objects.list("Job")), ...(await stage.objects.list("Deployment"))], []);
+    await stage.objects.remove("ServiceAccount", "mlflow");
+    await stage.ready("mlflow", 60);
+  });
+
   test("for the Secret that is made of the database's is said", async (context) => {
     const stage = await scene(context);
     await stage.objects.create("Secret", databaseSecret);

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, test } from "node:test";
+import { load, loadAll } from "js-yaml";
+import { conditionTypes, reasons } from "../../src/api/reasons.ts";
+import { resourceSchema } from "../../src/api/resource-schema.ts";
+import type { StructuralSchema } from "../../src/api/structural-schema.ts";
+import { isObject } from "../../src/api/structure.ts";
+import { validate, validateAccess } from "../../src/api/validation.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import { kinds } from "../../src/kube/kinds.ts";
+import { smallest } from "./documents.ts";
+
+const root = join(import.meta.dirname, "../..");
+const pages = globSync(["*.md", "docs/**/*.md"], { cwd: root }).sort();
+const textOf = (page: string) => readFileSync(join(root, page), "utf8");
+const schema = resourceSchema();
+const chartValues = load(textOf("charts/mlflow-operator/values.yaml"));
+
+/** First keys of what is not for us: Ingresses, HTTPRoutes, pods, Argo CD, and values of the chart. */
+const foreign = [
+  "envFrom",
+  "filters",
+  "nginx.ingress.kubernetes.io/proxy-body-size",
+  "resource.customizations.health.mlflow-operator.dev_MlflowServer",
+  "watchNamespaces",
+];
+
+/** Words of the Gateway API and of Istio. */
+const others = ["ResolvedRefs", "UnsupportedValue"];
+
+/** A part of a spec, in a server that it can be a part of. */
+function completed(part: Record<string, unknown>): unknown {
+  const { spec } = smallest;
+  const { proxy } = part;
+  const own = {
+    ...(isObject(spec) && spec),
+    ...(isObject(proxy) && { authentication: { disabled: {} } }),
+    ...part,
+    ...(isObject(proxy) && { proxy: { issuerUrl: "https://dex.example.com/dex", clientId: "mlflow", ...proxy } }),
+  };
+  return { ...smallest, spec: own };
+}
+
+function problemsOf(document: unknown): readonly string[] {
+  assert.ok(isObject(document));
+  const { kind, spec } = document;
+  if (kind === "MlflowWorkspaceAccess") {
+    const access = validateAccess(document);
+    return "problems" in access ? access.problems : [];
+  }
+  const [first = ""] = Object.keys(document);
+  if (foreign.includes(first)) return [];
+  const result = validate(kind === undefined ? completed(isObject(spec) ? spec : document) : document);
+  return "problems" in result ? result.problems : [];
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): string[] {
+  const headings = text.replaceAll(/^```.*?^```/gms, "").matchAll(/^#+ (.*)$/gm);
+  return [...headings].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+function hasField(path: string): boolean {
+  let at: StructuralSchema | undefined = schema;
+  for (const step of path.split(".")) {
+    const name = step.replace(/\[.*\]$/, "");
+    const next: StructuralSchema | undefined = at?.properties?.[name] ?? at?.additionalProperties;
+    at = next?.items ?? next;
+  }
+  return at !== undefined;
+}
+
+function isChartValue(path: string): boolean {
+  return (
+    path.split(".").reduce((at: unknown, step) => (isObject(at) ? at[step] : undefined), chartValues) !== undefined
+  );
+}
+
+/** The words that a schema's fields may have. */
+function wordsOf({ enum: own = [], items, additionalProperties, properties = {} }: StructuralSchema): string[] {
+  const below = [items, additionalProperties, ...Object.values(properties)];
+  return [...own, ...below.flatMap((each) => (each === undefined ? [] : wordsOf(each)))];
+}
+
+describe("the pages", () => {
+  for (const page of pages.filter((each) => !each.startsWith("docs/decisions/"))) {
+    const blocks = [...textOf(page).matchAll(/^( *)```yaml\n(.*?)^ *```/gms)];
+    if (blocks.length === 0) continue;
+    test(`${page} has YAML that is taken`, () => {
+      for (const [, , text = ""] of blocks)
+        for (const document of loadAll(text)) assert.deepEqual(problemsOf(document), [], text);
+    });
+  }
+
+  test("lead to files and headings that there are", () => {
+    for (const page of pages) {
+      for (const [, target = ""] of textOf(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(target)) continue;
+        const [path = "", anchor] = target.split("#");
+        const file = path === "" ? page : relative(root, join(root, dirname(page), path));
+        assert.ok(existsSync(join(root, file)), `${page}: ${target}`);
+        if (anchor !== undefined) assert.ok(anchorsOf(textOf(file)).includes(anchor), `${page}: ${target}`);
+      }
+    }
+  });
+
+  test("name files of ours that there are", () => {
+    const ours = /`((?:bench|charts|config|crds|demo|docs|examples|images|scripts|src|test)\/[\w./-]+)`/g;
+    for (const page of pages) {
+      for (const [, path = ""] of textOf(page).matchAll(ours))
+        assert.ok(existsSync(join(root, path)) || existsSync(join(root, `${path}.ts`)), `${page}: ${path}`);
+    }
+  });
+
+  test("name fields that there are", () => {
+    const groups = Object.keys(schema.properties?.["spec"]?.properties ?? {}).join("|");
+    const named = new RegExp(`\`(?:spec\\.)?((?:${groups})(?:\\.[a-zA-Z]+(?:\\[\\])?)+)\`?[:\` ]`, "g");
+    // The other one has names of a chart, and a test of its own.
+    for (const page of pages.filter((each) => each !== "docs/migrating-from-helm.md")) {
+      for (const [, path = ""] of textOf(page).matchAll(named))
+        assert.ok(hasField(`spec.${path}`) || hasField(`status.${path}`) || isChartValue(path), `${page}: ${path}`);
+    }
+  });
+
+  test("name all metrics of the operator's own, and no others", () => {
+    const named = pages.flatMap((page) => textOf(page).match(/\bmlflow_operator_[a-z_]+/g) ?? []);
+    const written = textOf("src/runtime/metrics.ts").match(/\bmlflow_operator_[a-z_]+/g) ?? [];
+    assert.deepEqual(new Set(named), new Set(written));
+  });
+
+  test("name reasons, conditions, kinds and words that there are", () => {
+    const known = new Set([
+      ...Object.keys(reasons),
+      ...Object.keys(conditionTypes),
+      ...Object.keys(kinds),
+      ...[schema, workspaceAccessSchema()].flatMap(wordsOf),
+      ...others,
+    ]);
+    for (const page of pages) {
+      for (const [, word = ""] of textOf(page).matchAll(/`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`/g))
+        assert.ok(known.has(word), `${page}: ${word}`);
+    }
+  });
+});

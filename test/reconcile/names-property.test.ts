@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import type { Manifest } from "../../src/kube/manifests.ts";
+import { longestServerName } from "../../src/kube/names.ts";
+import { obstacleIn, ownershipOf } from "../../src/reconcile/ownership.ts";
+import { objectNames } from "../../src/resources/names.ts";
+import { all, inputs, jobOf, postgresql, server } from "../support/fixtures.ts";
+
+const traces: MlflowServerSpec["traces"] = {
+  writers: [{ namespace: "agents", serviceAccount: "otel-collector" }],
+  identity: "Mesh",
+};
+const exposure = {
+  externalUrl: "https://ml.example.com",
+  ingress: {},
+  httpRoute: { parentRefs: [{ name: "gateway" }] },
+};
+
+/** Together they have every object that there is. */
+const specs: readonly Partial<MlflowServerSpec>[] = [
+  { backendStore: { postgresql }, traces, exposure, mesh: { istio: { mode: "Ambient" } }, workspaces: {} },
+  { traces, exposure, mesh: { istio: { mode: "Sidecar" } }, deletionPolicy: "Retain" },
+  {
+    authentication: { kubernetes: { authorization: "ProxyIdentity" } },
+    proxy: { issuerUrl: "https://dex.example.com", clientId: "mlflow" },
+    deletionPolicy: "Retain",
+  },
+];
+
+const called = (name: string): readonly MlflowServer[] =>
+  specs.map((spec) => server(spec, { metadata: { name, namespace: "team-a", uid: `uid-of-${name}`, generation: 1 } }));
+
+const idOf = ({ kind, metadata }: Manifest) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`;
+const hashes = called("a").map((of) => jobOf(inputs(of)).metadata.name.slice("a".length));
+
+/** What can stand behind a name so that it is that of another's object, or half of it. */
+const suffixes = [
+  ...Object.values(objectNames).flatMap((name) =>
+    typeof name === "function" && name.length === 1 ? [String(Reflect.apply(name, undefined, [""]))] : [],
+  ),
+  ...["-from", "-only", "-trace", "-reviewer", ...hashes],
+];
+const lengthened = (names: readonly string[]) => names.flatMap((name) => ["", ...suffixes].map((more) => name + more));
+const names = [...new Set(lengthened(lengthened(["a"])))].filter((name) => name.length <= longestServerName);
+
+const written = names.flatMap(called).flatMap((of) => all(inputs(of)).map((object) => ({ of, object })));
+const shared = [...Map.groupBy(written, ({ object }) => idOf(object)).values()].filter(
+  (all) => new Set(all.map(({ of }) => of.metadata.name)).size > 1,
+);
+
+describe("names of objects of two servers in one namespace", () => {
+  test("are the same for a server and for one that is called like its listener for traces, and for no others", () => {
+    const collisions = shared.map((all) => {
+      const [first = "", second = "", ...more] = [...new Set(all.map(({ of }) => of.metadata.name))].sort();
+      assert.deepEqual([second, more], [objectNames.listener(first), []]);
+      return all[0]?.object.kind;
+    });
+    assert.deepEqual([...new Set(collisions)].sort(), ["Deployment", "NetworkPolicy", "Service", "ServiceAccount"]);
+  });
+
+  test("give neither of them a right to what the other has written, and both are named", () => {
+    for (const all of shared) {
+      for (const { object, of } of all) {
+        for (const other of all.filter((each) => each.of.metadata.name !== of.metadata.name)) {
+          assert.equal(ownershipOf(object, other.of), "foreign", idOf(object));
+          const { reason, message } = obstacleIn(object, other.of) ?? {};
+          assert.equal(reason, "NameConflict");
+          assert.match(message ?? "", new RegExp(`^${object.kind}/.* belongs to MlflowServer/${of.metadata.name}, `));
+        }
+      }
+    }
+  });
+
+  test("are all looked at", () => {
+    const seen = new Set(written.map(({ object }) => object.metadata.name));
+    for (const [what, name] of Object.entries(objectNames)) {
+      if (what === "roleBinding" || what === "client" || typeof name === "string") continue;
+      const [first = "", second = ""] = what.endsWith("Binding")
+        ? ["team-a", "a"]
+        : ["a", hashes[0]?.split("-").at(-1)];
+      assert.ok(seen.has(String(Reflect.apply(name, undefined, [first, second]))), what);
+    }
+  });
+});
