@@ -14,6 +14,7 @@ import { sharedControlPlaneVariable } from "./control-plane/shared.ts";
 import { liveImages } from "./live/live-cluster.ts";
 import { runChecks } from "./support/checks.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
+import { installed } from "./support/scene.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
 const usage = `Usage: node test/run.ts [unit | chart | apiserver | live | folder or file ...]
@@ -156,7 +157,7 @@ async function apiServer(
     return startK3s(report);
   }
   const began = Date.now();
-  const controlPlane = await startControlPlane({ report });
+  const controlPlane = await startControlPlane({ report, beforeControllers: installed });
   report(`control plane: ready in ${((Date.now() - began) / 1000).toFixed(1)} s`);
   return controlPlane;
 }
