@@ -46,7 +46,9 @@ test("a file that has to be ended, since it leaves something open, has its place
   const open = 'test("a", () => {}); setInterval(() => {}, 1000); after(() => setTimeout(() => process.exit(), 500));';
   const { text } = await reportOf(open, 'test("b", () => {});', open);
   assert.deepEqual(text.match(/case-\d/g), ["case-0", "case-1", "case-2"]);
-  const times = [...text.matchAll(/case-[02]\.test\.ts {2}1 tests, (\d+\.\d) s/g)].map(([, seconds]) => Number(seconds));
+  const times = [...text.matchAll(/case-[02]\.test\.ts {2}1 tests, (\d+\.\d) s/g)].map(([, seconds]) =>
+    Number(seconds),
+  );
   assert.ok(times.length === 2 && times.every((seconds) => seconds >= 0.5), text);
 });
 
