@@ -62,8 +62,8 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
   try {
     const events = run({
       files: longestFirst(tier.files),
-      // Live tests wait for pods most of the time.
-      concurrency: tier.name === "live" ? 3 : 2,
+      // These wait most of the time: for pods, watches, and times that are the matter.
+      concurrency: tier.name === "live" || tier.name === "apiserver" ? 3 : 2,
       timeout: minutesOf(tier) * 60_000,
       execArgv: ["--import", join(root, "test/support/end.ts")],
       env: { ...ground.env, NODE_COMPILE_CACHE: compileCache },
@@ -74,13 +74,19 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
   }
 }
 
-/** Those that take several minutes begin, so that none of them goes on alone when all others are done. */
+/** Those that take longest begin, so that none of them goes on alone when all others are done. */
 function longestFirst(files: readonly string[]): string[] {
-  const isLong = (file: string) => long.some((name) => file.endsWith(`/live/${name}.test.ts`));
-  return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
+  const rank = (file: string) => long.findIndex((name) => file.endsWith(`/${name}.test.ts`)) + 1 || long.length + 1;
+  return files.toSorted((a, b) => rank(a) - rank(b));
 }
 
-const long = ["workspaces", "proxy-kubernetes", "prefix", "ldap", "oidc"];
+const long = [
+  ...["faults", "mesh", "drift", "release", "crash", "exposure", "workspaces", "name-conflict"].map(
+    (name) => `apiserver/operator/${name}`,
+  ),
+  "apiserver/client/list-watch",
+  ...["workspaces", "proxy-kubernetes", "prefix", "oidc", "ldap"].map((name) => `live/${name}`),
+];
 
 /** How long one file may take on a busy machine; some five times what it takes on one that has nothing else to do. */
 function minutesOf({ name }: Tier): number {
