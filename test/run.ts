@@ -3,6 +3,8 @@ import { run } from "node:test";
 import { chromium } from "../demo/chromium.ts";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
 import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
+import { archiveOf } from "./cluster/image-archive.ts";
+import { imageNamed } from "./cluster/image-catalogue.ts";
 import { installPackages, lacking } from "./cluster/packages.ts";
 import { clusterPrograms } from "./cluster/programs.ts";
 import { startCluster } from "./cluster/start-cluster.ts";
@@ -44,7 +46,12 @@ async function main(args: readonly string[]): Promise<number> {
   const tally = emptyTally();
   const tiers = await chosenTiers(root, args);
   if (args.length === 0) await runChecks(root, tally, write);
-  for (const tier of tiers) await runTier(tier, tally);
+  const isLive = ({ name }: Tier) => name === "live";
+  for (const [index, tier] of tiers.entries()) {
+    // Tests against an API server leave the processors much time.
+    if (tier.name === "apiserver" && tiers.slice(index).some(isLive)) buildImages();
+    await runTier(tier, tally);
+  }
   for (const skip of tally.skips) write(`- ${skip}\n`);
   if (tally.passed + tally.failed === 0) write("No test ran.\n");
   write(`${sumLine(tally)}\n`);
@@ -127,10 +134,24 @@ async function chartGround(report: Report): Promise<Ground | { readonly lacking:
   }
 }
 
+let imagesAreBuilt: Promise<void> | undefined;
+
+/** Begins to build what the cluster will run, for which it need not be up. What fails is tried again then, and told. */
+function buildImages(): void {
+  const build = async () => {
+    if (lacking()) return;
+    const report = (line: string) => write(`  ${line}\n`);
+    await installPackages(report);
+    for (const name of liveImages) await archiveOf(imageNamed(name), report);
+  };
+  imagesAreBuilt = build().catch(() => {});
+}
+
 /** The cluster with its images; one that is up is used, and stays. One that does not come up is a failure, not a lack. */
 async function liveGround(report: Report): Promise<Ground | { readonly lacking: string }> {
   const reason = lacking();
   if (reason) return { lacking: reason };
+  await imagesAreBuilt;
   try {
     await installPackages(report);
     await chromium(report);
