@@ -3,6 +3,8 @@ import { run } from "node:test";
 import { chromium } from "../demo/chromium.ts";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
 import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
+import { archiveOf } from "./cluster/image-archive.ts";
+import { imageNamed } from "./cluster/image-catalogue.ts";
 import { installPackages, lacking } from "./cluster/packages.ts";
 import { clusterPrograms } from "./cluster/programs.ts";
 import { startCluster } from "./cluster/start-cluster.ts";
@@ -14,6 +16,7 @@ import { sharedControlPlaneVariable } from "./control-plane/shared.ts";
 import { liveImages } from "./live/live-cluster.ts";
 import { runChecks } from "./support/checks.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
+import { installed } from "./support/scene.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
 const usage = `Usage: node test/run.ts [unit | chart | apiserver | live | folder or file ...]
@@ -25,6 +28,8 @@ MLFLOW_OPERATOR_SKIP_TIERS names the tier (comma-separated).
 `;
 
 const root = join(import.meta.dirname, "..");
+/** What one process has compiled of the sources others need not: most of what a short test file takes. */
+const compileCache = join(root, "node_modules", ".cache", "compiled");
 const write = (text: string) => void process.stdout.write(text);
 
 /** The environment of a tier's test processes, and how to end what was started for them. */
@@ -41,7 +46,12 @@ async function main(args: readonly string[]): Promise<number> {
   const tally = emptyTally();
   const tiers = await chosenTiers(root, args);
   if (args.length === 0) await runChecks(root, tally, write);
-  for (const tier of tiers) await runTier(tier, tally);
+  const isLive = ({ name }: Tier) => name === "live";
+  for (const [index, tier] of tiers.entries()) {
+    // Tests against an API server leave the processors much time.
+    if (tier.name === "apiserver" && tiers.slice(index).some(isLive)) buildImages();
+    await runTier(tier, tally);
+  }
   for (const skip of tally.skips) write(`- ${skip}\n`);
   if (tally.passed + tally.failed === 0) write("No test ran.\n");
   write(`${sumLine(tally)}\n`);
@@ -59,11 +69,11 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
   try {
     const events = run({
       files: longestFirst(tier.files),
-      // Live tests wait for pods most of the time.
-      concurrency: tier.name === "live" ? 3 : 2,
+      // These wait most of the time: for pods, watches, and times that are the matter.
+      concurrency: tier.name === "live" || tier.name === "apiserver" ? 3 : 2,
       timeout: minutesOf(tier) * 60_000,
       execArgv: ["--import", join(root, "test/support/end.ts")],
-      env: ground.env,
+      env: { ...ground.env, NODE_COMPILE_CACHE: compileCache },
     });
     for await (const text of events.compose(reporter(tally, root))) write(String(text));
   } finally {
@@ -71,13 +81,19 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
   }
 }
 
-/** Those that take several minutes begin, so that none of them goes on alone when all others are done. */
+/** Those that take longest begin, so that none of them goes on alone when all others are done. */
 function longestFirst(files: readonly string[]): string[] {
-  const isLong = (file: string) => long.some((name) => file.endsWith(`/live/${name}.test.ts`));
-  return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
+  const rank = (file: string) => long.findIndex((name) => file.endsWith(`/${name}.test.ts`)) + 1 || long.length + 1;
+  return files.toSorted((a, b) => rank(a) - rank(b));
 }
 
-const long = ["workspaces", "proxy-kubernetes", "prefix", "ldap", "oidc"];
+const long = [
+  ...["faults", "mesh", "drift", "release", "crash", "exposure", "workspaces", "name-conflict"].map(
+    (name) => `apiserver/operator/${name}`,
+  ),
+  "apiserver/client/list-watch",
+  ...["workspaces", "proxy-kubernetes", "prefix", "oidc", "ldap"].map((name) => `live/${name}`),
+];
 
 /** How long one file may take on a busy machine; some five times what it takes on one that has nothing else to do. */
 function minutesOf({ name }: Tier): number {
@@ -118,10 +134,24 @@ async function chartGround(report: Report): Promise<Ground | { readonly lacking:
   }
 }
 
+let imagesAreBuilt: Promise<void> | undefined;
+
+/** Begins to build what the cluster will run, for which it need not be up. What fails is tried again then, and told. */
+function buildImages(): void {
+  const build = async () => {
+    if (lacking()) return;
+    const report = (line: string) => write(`  ${line}\n`);
+    await installPackages(report);
+    for (const name of liveImages) await archiveOf(imageNamed(name), report);
+  };
+  imagesAreBuilt = build().catch(() => {});
+}
+
 /** The cluster with its images; one that is up is used, and stays. One that does not come up is a failure, not a lack. */
 async function liveGround(report: Report): Promise<Ground | { readonly lacking: string }> {
   const reason = lacking();
   if (reason) return { lacking: reason };
+  await imagesAreBuilt;
   try {
     await installPackages(report);
     await chromium(report);
@@ -156,7 +186,7 @@ async function apiServer(
     return startK3s(report);
   }
   const began = Date.now();
-  const controlPlane = await startControlPlane({ report });
+  const controlPlane = await startControlPlane({ report, beforeControllers: installed });
   report(`control plane: ready in ${((Date.now() - began) / 1000).toFixed(1)} s`);
   return controlPlane;
 }

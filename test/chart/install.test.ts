@@ -43,7 +43,7 @@ async function serverIn(namespace: string): Promise<MlflowServer> {
       const found = await own.the("MlflowServer", "mlflow");
       assert.equal(condition(found, "Ready").status, "True", JSON.stringify(found.status));
       return found;
-    }, 60);
+    });
   } finally {
     await kubelet.stop();
   }
@@ -94,7 +94,7 @@ describe("a release", { skip: lacking }, () => {
     await eventually(async () => {
       const pods = await objects(cluster, own.namespace).list("Pod");
       assert.equal(pods.length, 2);
-    }, 30);
+    });
   });
 
   test("is upgraded with its CRD, and no server is touched", async () => {

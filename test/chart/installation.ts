@@ -46,7 +46,6 @@ export async function installation(cluster: ClusterAccess): Promise<Installation
 /** A call as the administrator that must succeed; its answer. */
 export async function call<T>(cluster: ClusterAccess, method: string, path: string, body?: unknown): Promise<T> {
   const answer = await cluster.request(method, path, {
-    timeoutMilliseconds: 30_000,
     ...(body !== undefined && { body }),
   });
   assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.body}`);

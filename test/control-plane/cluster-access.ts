@@ -29,7 +29,7 @@ export interface Answer {
 export interface RequestOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Default 10,000. */
+  /** Default 60,000: a busy machine takes its time. */
   readonly timeoutMilliseconds?: number;
 }
 
@@ -143,7 +143,7 @@ function request(agent: Agent, url: URL, method: string, options: RequestOptions
       "content-length": String(Buffer.byteLength(body)),
     };
     const headers = { ...ofBody, ...options.headers };
-    const outgoing = httpsRequest(url, { method, agent, headers, timeout: options.timeoutMilliseconds ?? 10_000 });
+    const outgoing = httpsRequest(url, { method, agent, headers, timeout: options.timeoutMilliseconds ?? 60_000 });
     outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url.href} had no answer in time.`)));
     outgoing.on("error", reject);
     outgoing.on("response", (incoming) => {

@@ -15,6 +15,11 @@ import { createWorkspace } from "./leftovers.ts";
 export interface ControlPlaneOptions {
   /** Garbage collection, Jobs, Deployments, ServiceAccounts and the other controllers. Default true. */
   readonly controllerManager?: boolean;
+  /**
+   * Done before the controllers start, such as installing definitions: of a kind that comes later the garbage collector learns
+   * within 30 s only, and until then leaves what an object of that kind owned.
+   */
+  readonly beforeControllers?: (access: ClusterAccess) => Promise<void>;
   /** Default true. */
   readonly auditLog?: boolean;
   readonly featureGates?: Readonly<Record<string, boolean>>;
@@ -111,6 +116,7 @@ async function start(
   });
   const ready = () => until(access, [etcd, apiServer], ["/readyz", "/api/v1/namespaces/default"]);
   await ready();
+  await options.beforeControllers?.(access);
   if (options.controllerManager !== false) {
     const controllerManager = await startControllerManager(binaries, directory, access);
     children.push(controllerManager);

@@ -17,6 +17,7 @@ const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
 test("what is wrong is said, hurts nothing that runs, and is forgotten when it is mended", {
   timeout: 1_500_000,
+  concurrency: 2,
 }, async (context) => {
   const scene = await liveScene(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
@@ -50,6 +51,20 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     );
     assert.equal(status?.conditions?.find((each) => each.type === "DatabaseReady")?.status, "True");
   };
+
+  // It is about another server.
+  const full = context.test("a volume that is full, and on it what a migration left that was cut off", async () => {
+    const volume = await smallVolume(context, scene, "64k");
+    await volume.write("mlflow.db", await halfMadeDatabase());
+    await volume.write("mlflow.db.migration-lock", "being made");
+    const persistentVolume = { size: "1Gi", storageClassName: volume.storageClassName };
+    const full = { ...spec, backendStore: { sqlite: {} }, artifactStore: { persistentVolume } };
+    await scene.apply({ metadata: { name: "full" }, spec: full });
+    const { message } = await told("DatabaseFull", "full");
+    assert.match(message, /Enlarge its volume/);
+    await volume.resize("64m");
+    await forgotten("full");
+  });
 
   await context.test("an image that cannot be pulled", async () => {
     await apply({ image: { repository: "localhost/mlflow-server", tag: "no-such" } });
@@ -107,18 +122,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     await patiently(async () => assert.deepEqual(await uids(), before), patience);
   });
 
-  await context.test("a volume that is full, and on it what a migration left that was cut off", async () => {
-    const volume = await smallVolume(context, scene, "64k");
-    await volume.write("mlflow.db", await halfMadeDatabase());
-    await volume.write("mlflow.db.migration-lock", "being made");
-    const persistentVolume = { size: "1Gi", storageClassName: volume.storageClassName };
-    const full = { ...spec, backendStore: { sqlite: {} }, artifactStore: { persistentVolume } };
-    await scene.apply({ metadata: { name: "full" }, spec: full });
-    const { message } = await told("DatabaseFull", "full");
-    assert.match(message, /Enlarge its volume/);
-    await volume.resize("64m");
-    await forgotten("full");
-  });
+  await full;
 });
 
 /** A file with tables of which MLflow's own changes would say that they are there already. */

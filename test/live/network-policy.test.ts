@@ -71,7 +71,7 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
       'http.server.HTTPServer(("0.0.0.0", 8000), type("H", (http.server.BaseHTTPRequestHandler,), {"do_GET": lambda h: (h.send_response(200), h.end_headers()), "log_message": lambda *a: None})).serve_forever()';
     await scene.inPod(server.metadata.name, ["python", "-c", listen]);
     const own = 'import urllib.request as r; r.urlopen("http://127.0.0.1:8000", timeout=3)';
-    await patiently(() => scene.inPod(server.metadata.name, ["python", "-c", own]), 30);
+    await patiently(() => scene.inPod(server.metadata.name, ["python", "-c", own]), 120);
     assert.ok(!(await reaches("friend", server.status?.podIP ?? "", 8000)));
   });
 

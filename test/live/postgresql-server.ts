@@ -39,7 +39,7 @@ export async function startPostgresql(scene: LiveScene): Promise<PostgresqlServe
   const setPassword: PostgresqlServer["setPassword"] = async (role, password) => {
     await sql("postgres", `ALTER ROLE ${role} LOGIN PASSWORD '${password.replaceAll("'", "''")}';`);
   };
-  await patiently(() => sql("postgres", "SELECT 1;"), 30);
+  await patiently(() => sql("postgres", "SELECT 1;"), 120);
   for (const role of ["mlflow", "mlflow_auth"] as const) {
     await sql("postgres", `CREATE ROLE ${role};`);
     await setPassword(role, trickyPassword);

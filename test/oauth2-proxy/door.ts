@@ -102,7 +102,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
 }
 
 async function answering(child: ChildProcess, port: number, certificate: Certificate | undefined): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  for (let attempt = 0; attempt < 1000; attempt++) {
     if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}.`);
     const url = `${certificate ? "https" : "http"}://127.0.0.1:${port}/ping`;
     const answer = await webSession({ ca: certificate?.ca })

@@ -100,7 +100,7 @@ async function readToSentinel(
     const sentinel = `${sentinelPath}${randomUUID()}`;
     const { status } = await cluster.request("GET", sentinel);
     if (status !== 200) throw new Error(`The API server answered the audit log's own request with ${status}.`);
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const length = (await file.stat()).size - from;
       const { buffer } = await file.read(Buffer.alloc(length), 0, length, from);
@@ -109,7 +109,7 @@ async function readToSentinel(
       if (end >= 0)
         return { events: buffer.toString("utf8", 0, end).split("\n").filter(isWhole).map(parsed), end: from + end + 1 };
       if (Date.now() > deadline)
-        throw new Error(`The request ${sentinel} did not appear in ${cluster.auditLogPath} within 10 s.`);
+        throw new Error(`The request ${sentinel} did not appear in ${cluster.auditLogPath} within a minute.`);
       await sleep(20);
     }
   } finally {

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * Resolves with what `assertion` returns as soon as it no longer throws; rejects with what it threw last once `seconds`
- * are over. For what other processes bring about: nothing tells when, so it is looked at again and again.
+ * are over. For what other processes bring about: nothing tells when, so it is looked at again and again. How long it may
+ * take says nothing of how long it takes: by default what a machine needs that has many other things to do.
  */
-export async function eventually<T>(assertion: () => T | Promise<T>, seconds = 20): Promise<T> {
+export async function eventually<T>(assertion: () => T | Promise<T>, seconds = 60): Promise<T> {
   const deadline = performance.now() + seconds * 1000;
   for (;;) {
     try {

@@ -71,7 +71,7 @@ export async function history<K extends ObjectKind>(
       });
       return told.filter(({ object }) => name === undefined || object.metadata.name === name);
     },
-    first: (fits, seconds = 30) => {
+    first: (fits, seconds = 60) => {
       const { promise, resolve, reject } = Promise.withResolvers<Version<ObjectOf[K]>>();
       const tell = (version: Version<ObjectOf[K]>) => void (fits(version) && resolve(version));
       const limit = () => reject(new Error(`No such version of a ${kind} in ${namespace} within ${seconds} s.`));

@@ -53,7 +53,6 @@ async function install(cluster: ClusterAccess, wanted: readonly string[], kinds:
     const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
       body: definition,
       headers: { "content-type": applyPatch },
-      timeoutMilliseconds: 30_000,
     });
     assert.ok(answer.status < 300, answer.body);
   }

@@ -49,7 +49,7 @@ export interface RecordedEvent extends KubeObject {
 }
 
 export interface Lease extends KubeObject {
-  spec?: { holderIdentity?: string; leaseTransitions?: number };
+  spec?: { holderIdentity?: string; leaseDurationSeconds?: number; leaseTransitions?: number; renewTime?: string };
 }
 
 /** The kinds that the tests look at, by name. */
@@ -163,7 +163,6 @@ export function objects(cluster: ClusterAccess, namespace: string): Objects {
     cluster.request(method, path, {
       headers: { "content-type": contentType },
       ...(body !== undefined && { body }),
-      timeoutMilliseconds: 30_000,
     });
 
   async function call<T>(method: string, path: string, body?: unknown, contentType?: string): Promise<T> {

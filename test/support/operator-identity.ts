@@ -35,7 +35,6 @@ export async function operatorIdentity(
     const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
       body,
       headers: { "content-type": applyPatch },
-      timeoutMilliseconds: 30_000,
     });
     assert.ok(answer.status < 300, `${path}: ${answer.status} ${answer.body}`);
   };
@@ -95,7 +94,7 @@ async function effective(cluster: ClusterAccess, user: string, resourceAttribute
     spec: { user, resourceAttributes },
   };
   await eventually(async () => {
-    const answer = await cluster.request("POST", path, { body, timeoutMilliseconds: 30_000 });
+    const answer = await cluster.request("POST", path, { body });
     assert.equal(JSON.parse(answer.body).status?.allowed, true, answer.body);
   }, 60);
 }
@@ -106,7 +105,7 @@ async function tokenCredentials(
   serviceAccount: string,
 ): Promise<OperatorIdentity["credentials"]> {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`;
-  const answer = await cluster.request("POST", path, { body: { spec: {} }, timeoutMilliseconds: 30_000 });
+  const answer = await cluster.request("POST", path, { body: { spec: {} } });
   assert.equal(answer.status, 201, answer.body);
   const { status }: { status: { token: string } } = JSON.parse(answer.body);
   const tls = { ca: await readFile(cluster.caFile, "utf8"), rejectUnauthorized: true };

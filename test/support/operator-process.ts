@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { eventually } from "./eventually.ts";
 import type { OperatorIdentity } from "./operator-identity.ts";
@@ -19,8 +19,8 @@ export interface OperatorProcess {
   readonly log: () => readonly LogLine[];
   /** All that it wrote so far, to stdout and stderr. */
   readonly output: () => string;
-  /** Waits for a line of the log with this message, and gives it. */
-  readonly logged: (message: RegExp, seconds?: number) => Promise<LogLine>;
+  /** Waits for a line of the log with this message, and gives it; rejects when the process ends without one. */
+  readonly logged: (message: RegExp) => Promise<LogLine>;
   /** GET on its health port: status, content type, body. */
   readonly get: (path: string) => Promise<{ status: number; contentType: string; body: string }>;
   readonly signal: (signal: NodeJS.Signals) => void;
@@ -49,8 +49,8 @@ export function operatorProcess(
   ];
   const child = spawn(process.execPath, [join(root, "src/main.ts"), "run", ...given, ...args], {
     cwd: root,
-    // Compiled code is kept beside the kubeconfig: many tests start many of these.
-    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: join(dirname(kubeconfig), "compile-cache") },
+    // With the code that others have compiled: many tests start many of these, and one that is killed keeps none.
+    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
@@ -61,14 +61,24 @@ export function operatorProcess(
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const ended = new Promise<Ending>((resolve) => child.on("close", (code, signal) => resolve({ code, signal })));
+  let isOver = false;
+  const ended = new Promise<Ending>((resolve) =>
+    child.on("close", (code, signal) => {
+      isOver = true;
+      resolve({ code, signal });
+    }),
+  );
   const log = () => stdout.split("\n").slice(0, -1).map(parsed);
-  const logged = (message: RegExp, seconds = 60) =>
-    eventually(() => {
-      const line = log().find((candidate) => message.test(candidate.message));
-      assert.ok(line !== undefined, `the operator has not logged ${message}: ${stdout}${stderr}`);
-      return line;
-    }, seconds);
+  const logged = async (message: RegExp) => {
+    const said = () => `the operator has not logged ${message}: ${stdout}${stderr}`;
+    const line = await eventually(() => {
+      const found = log().find((candidate) => message.test(candidate.message));
+      assert.ok(found !== undefined || isOver, said());
+      return found;
+    });
+    assert.ok(line !== undefined, said());
+    return line;
+  };
   context.after(async () => {
     child.kill("SIGKILL");
     await ended;

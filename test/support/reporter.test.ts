@@ -42,6 +42,16 @@ test("what a test has to tell is shown below its file", async () => {
   assert.match(text, /^✔ case-0\.test\.ts {2}1 tests, \d+\.\d s\n {4}12 ms\n1 passed/);
 });
 
+test("a file that has to be ended, since it leaves something open, has its place and its time", async () => {
+  const open = 'test("a", () => {}); setInterval(() => {}, 1000); after(() => setTimeout(() => process.exit(), 500));';
+  const { text } = await reportOf(open, 'test("b", () => {});', open);
+  assert.deepEqual(text.match(/case-\d/g), ["case-0", "case-1", "case-2"]);
+  const times = [...text.matchAll(/case-[02]\.test\.ts {2}1 tests, (\d+\.\d) s/g)].map(([, seconds]) =>
+    Number(seconds),
+  );
+  assert.ok(times.length === 2 && times.every((seconds) => seconds >= 0.5), text);
+});
+
 test("leaf tests are counted, suites and parents are not", async () => {
   const { last } = await reportOf(`
     describe("suite", () => { test("1", () => {}); describe("inner", () => { test("2", () => {}); }); });

@@ -40,10 +40,12 @@ interface FileState {
 /**
  * A reporter for `run()` of node:test with process isolation: one line for a file that passes, with its
  * diagnostics below it, everything about a failure with the file's output, and counts added to `tally`. A test marked todo counts as skipped, whatever it does;
- * a file without tests as failed. Names are given relative to `root`.
+ * a file without tests as failed. Names are given relative to `root`. Files come in the order in which they were given:
+ * node:test holds back what one tells until all before it have ended.
  */
 export function reporter(tally: Tally, root: string): (events: AsyncIterable<TestEvent>) => AsyncGenerator<string> {
   const files = new Map<string, FileState>();
+  const ended = new Map<string, number>();
   const stateOf = (file: string): FileState => {
     const state = files.get(file) ?? freshState();
     files.set(file, state);
@@ -57,11 +59,18 @@ export function reporter(tally: Tally, root: string): (events: AsyncIterable<Tes
     tally.skipped += state.skipped;
     return fileReport(relative(root, file), state, milliseconds);
   };
+  /** Files that have told all and gave no sum, as one does not that was ended with something still open; with their time. */
+  const unsummed = (current?: string) =>
+    [...files.keys()].filter((file) => file !== current).map((file) => [file, ended.get(file) ?? 0] as const);
   return async function* report(events) {
     for await (const event of events) {
       const file = event.data && fileOf(event.data);
       if (!file) continue;
-      if (event.type === "test:start") stateOf(file);
+      if (event.type === "test:complete" && event.data.name === file) ended.set(file, event.data.details.duration_ms);
+      if (event.type === "test:start") {
+        stateOf(file);
+        for (const [former, milliseconds] of unsummed(file)) yield finish(former, milliseconds);
+      }
       if (event.type === "test:diagnostic") stateOf(file).notes.push(event.data.message);
       if (event.type === "test:stdout" || event.type === "test:stderr") stateOf(file).output.push(event.data.message);
       if (event.type === "test:pass" || event.type === "test:fail") {
@@ -72,8 +81,7 @@ export function reporter(tally: Tally, root: string): (events: AsyncIterable<Tes
       }
       if (event.type === "test:summary" && files.has(file)) yield finish(file, event.data.duration_ms);
     }
-    // Nothing told of their end, which happens to a file whose process was killed.
-    for (const file of [...files.keys()]) yield finish(file, 0);
+    for (const [file, milliseconds] of unsummed()) yield finish(file, milliseconds);
   };
 }
 

@@ -34,6 +34,8 @@ export interface Scene {
   /** Waits until a condition of the server has this reason at its generation, and gives it. */
   readonly stalled: (reason: string, name?: string, seconds?: number) => Promise<MlflowServer>;
   readonly mark: () => Promise<Mark>;
+  /** As {@link Scene.mark}, once the operator has made no call for a second: after a status comes its event. */
+  readonly quiet: () => Promise<Mark>;
   /** Calls of the operator since then, as the audit log has them, without lists and watches. */
   readonly calls: (since: Mark) => Promise<readonly Call[]>;
   /** Calls that write something. */
@@ -93,7 +95,8 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
         const lines = past.flatMap(({ log }) => log).filter(({ message }) => !message.startsWith("a watch failed"));
         for (const line of lines.slice(-40)) context.diagnostic(JSON.stringify(line));
       }
-      await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+      // An operator of all namespaces would see what others have left. The shared control plane has none, and is thrown away.
+      if (options.cluster !== undefined) await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
     }
   });
   if (options.operator !== false) await start();
@@ -110,9 +113,16 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
     start,
     stop,
     apply: (document) => apply(own, document),
-    ready: (name = "mlflow", seconds = 30) => eventually(() => ofReadiness(own, name), seconds),
-    stalled: (reason, name = "mlflow", seconds = 30) => eventually(() => ofStall(own, name, reason), seconds),
+    ready: (name = "mlflow", seconds = 60) => eventually(() => ofReadiness(own, name), seconds),
+    stalled: (reason, name = "mlflow", seconds = 60) => eventually(() => ofStall(own, name, reason), seconds),
     mark: () => log.mark(),
+    quiet: () =>
+      eventually(async () => {
+        const since = await log.mark();
+        await sleep(1000);
+        assert.deepEqual(await calls(since), [], "the operator is still at work");
+        return log.mark();
+      }),
     calls,
     writes: async (since) => (await calls(since)).filter(({ verb }) => verb !== "get"),
   };
@@ -143,7 +153,6 @@ export async function freshNamespace(
   const name = `op-${randomUUID().slice(0, 8)}`;
   const answer = await cluster.request("POST", "/api/v1/namespaces", {
     body: { metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted", ...labels } } },
-    timeoutMilliseconds: 30_000,
   });
   assert.equal(answer.status, 201, answer.body);
   return name;
@@ -164,7 +173,6 @@ async function install(cluster: ClusterAccess): Promise<void> {
     const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
       body: definition,
       headers: { "content-type": applyPatch },
-      timeoutMilliseconds: 30_000,
     });
     assert.ok(answer.status < 300, answer.body);
   }

@@ -102,7 +102,7 @@ async function inParallel(count: number, work: (index: number) => Promise<unknow
   await Promise.all(Array.from({ length: Math.min(16, count) }, worker));
 }
 
-const untilTrue = async (condition: () => boolean, what: string, seconds = 15) => {
+const untilTrue = async (condition: () => boolean, what: string, seconds = 60) => {
   const deadline = performance.now() + seconds * 1000;
   while (!condition()) {
     assert.ok(performance.now() < deadline, `${what} did not happen within ${seconds} s`);
@@ -111,13 +111,13 @@ const untilTrue = async (condition: () => boolean, what: string, seconds = 15) =
 };
 
 /** Name and version of all that the cache has, as a fresh list has it. */
-async function assertCurrent({ path, cache }: Watched, seconds = 15): Promise<void> {
+async function assertCurrent({ path, cache }: Watched): Promise<void> {
   const { items }: { items: KubeObject[] } = JSON.parse(await call("GET", path));
   const versions = (objects: Iterable<KubeObject>) =>
     [...objects].map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`).sort();
   const wanted = versions(items);
   const isCurrent = () => JSON.stringify(versions(cache.all())) === JSON.stringify(wanted);
-  await untilTrue(isCurrent, "what the cluster has in the cache", seconds).catch(() => {
+  await untilTrue(isCurrent, "what the cluster has in the cache").catch(() => {
     assert.deepEqual(versions(cache.all()), wanted);
   });
 }
@@ -147,7 +147,8 @@ describe("a fault while the watch is open, with changes before, during and after
       assert.ok(await one.watch.synced);
       await changeAll(one.path, 1);
       await untilTrue(() => one.told.some(({ name: changed }) => changed === "new-1"), "the first change");
-      assert.equal(proxy.interrupt(fault, one.isWatch), 1);
+      // On a busy machine one that may be silent for a second only may be between two connections.
+      await untilTrue(() => proxy.interrupt(fault, one.isWatch) > 0, "the fault");
       await changeAll(one.path, 2);
       await assertCurrent(one);
       assert.equal(one.lists(), lists);
@@ -319,7 +320,7 @@ test("a thousand objects in a storm of cuts, hangs and lost positions", async (c
     if (index % 3 === 0) await remove(one.path, `storm-${index}`);
   });
   clearInterval(storm);
-  await assertCurrent(one, 30);
+  await assertCurrent(one);
   context.diagnostic(`${round} faults, ${one.lists()} lists, ${one.watches()} watches`);
 });
 
@@ -366,7 +367,7 @@ test("the API server crashes and comes back", async (context) => {
   await changeAll(one.path, 1);
   await cluster.apiserver.restart();
   await changeAll(one.path, 2);
-  await assertCurrent(one, 30);
+  await assertCurrent(one);
   assert.ok(one.failures.length > 0);
 });
 
@@ -379,7 +380,7 @@ test("the API server hangs for longer than a watch may be silent, and goes on", 
   await sleep(Number(process.env["MLFLOW_OPERATOR_TEST_HANG_SECONDS"] ?? 5) * 1000);
   cluster.apiserver.cont();
   await changeAll(one.path, 2);
-  await assertCurrent(one, 30);
+  await assertCurrent(one);
   assert.equal(one.lists(), lists, "resumed without a list");
 });
 

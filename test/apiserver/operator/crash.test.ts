@@ -1,55 +1,16 @@
 import assert from "node:assert/strict";
 import { before, describe, type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Secret } from "../../../src/kube/manifests.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { dump } from "../../support/dump.ts";
 import type { ProxiedRequest } from "../../support/fault.ts";
-import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
+import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { type History, history } from "../../support/history.ts";
-import { operatorProcess } from "../../support/operator-process.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { killedAfterWrites } from "../../support/killed-after-writes.ts";
+import { nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
 import { exposed, type Modification, server } from "../../support/servers.ts";
 
-const isWrite = ({ method }: ProxiedRequest) => method !== "GET";
 const textOf = ({ method, path }: ProxiedRequest) => `${method} ${path.replace(/^.*\/namespaces\/[^/]+\//, "")}`;
-
-/** Starts operator after operator, each killed right after its first write, until one finds nothing more to do. */
-async function play(context: TestContext, stage: Scene, proxy: FaultProxy): Promise<readonly string[]> {
-  const kubeconfig = await stage.identity.kubeconfig(proxy.url);
-  const writes: string[] = [];
-  for (;;) {
-    assert.ok(writes.length < 60, `there is no end to it: ${writes.join(", ")}`);
-    const mortal = operatorProcess(context, kubeconfig, stage.identity, [`--watch-namespaces=${stage.namespace}`]);
-    const rule = proxy.fault({
-      when: isWrite,
-      times: 1,
-      fault: { kind: "run", at: "response", run: () => mortal.signal("SIGKILL") },
-    });
-    // Writes that were made at once with the first must not be done, or they would never be the only ones.
-    const others = proxy.fault({ when: isWrite, fault: { kind: "hang" } });
-    const rest = mortal.logged(/^all watches are synced$/).then(() => settled(stage));
-    // When the operator is killed first, nothing is logged any more.
-    rest.catch(() => {});
-    const ending = await Promise.race([mortal.ended, rest]);
-    rule.remove();
-    others.remove();
-    if (ending === undefined) {
-      mortal.signal("SIGKILL");
-      return writes;
-    }
-    assert.equal(ending.signal, "SIGKILL", mortal.output());
-    writes.push(textOf(await rule.first));
-  }
-}
-
-/** Resolves once the server is Ready and stays so for a second, for which a living operator found nothing to write. */
-async function settled(stage: Scene): Promise<undefined> {
-  await stage.ready("mlflow", 60);
-  await sleep(1000);
-  const { status } = condition(await stage.objects.the("MlflowServer", "mlflow"), "Ready");
-  return status === "True" ? undefined : settled(stage);
-}
 
 /** What is there in the end, comparable between namespaces: keys that were drawn are only named, and hashes of them. */
 async function endState({ objects, namespace }: Scene): Promise<unknown> {
@@ -111,11 +72,16 @@ describe("an operator that is killed right after a write", { skip: onK3s() }, ()
     context.after(() => secrets.stop());
     const calm = calmEnds(context);
 
+    const play = async () => {
+      const narrow = [`--watch-namespaces=${stage.namespace}`];
+      const isReady = async () => void (await stage.ready("mlflow", 0));
+      return (await killedAfterWrites(context, proxy, stage.identity, narrow, isReady)).map(textOf);
+    };
     await stage.apply(former);
-    const ofCreation = await play(context, stage, proxy);
+    const ofCreation = await play();
     const created = await endState(stage);
     await stage.apply(changed);
-    const ofChange = await play(context, stage, proxy);
+    const ofChange = await play();
     assert.deepEqual([created, await endState(stage)], await calm);
     await assertDrawnOnce(secrets);
     context.diagnostic(`${ofCreation.length} writes of the creation: ${ofCreation.join(", ")}`);

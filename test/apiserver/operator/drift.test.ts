@@ -203,7 +203,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       await eventually(async () => {
         const back = await stage.objects.the(kind, name);
         assert.notEqual(back.metadata.uid, uid, `${kind}/${name} is still the former one`);
-      }, 30);
+      });
     }
     const [job] = await stage.objects.list("Job");
     assert.ok(job !== undefined);
@@ -218,9 +218,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
 
   test("nothing is written once all is as it shall be, whatever others write into their own fields", async (context) => {
     const stage = await running(context);
-    // The last event of the way there may still be on its way.
-    await sleep(1000);
-    const since = await stage.mark();
+    const since = await stage.quiet();
     for (const [kind, name] of [
       ["Service", "mlflow"],
       ["Secret", "mlflow-auth"],

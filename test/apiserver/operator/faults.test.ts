@@ -119,7 +119,7 @@ async function commotion(stage: Scene): Promise<() => Promise<void>> {
   await stage.apply(server("changed", onPostgresql));
   await stage.apply(server("drifted"));
   await stage.apply(server("deleted"));
-  for (const name of ["changed", "drifted"]) await stage.ready(name, 90);
+  for (const name of ["changed", "drifted"]) await stage.ready(name, 180);
   const before = await hashOf(stage, "changed");
 
   await objects.patch("Secret", "database", { stringData: { password: "another" } });
@@ -133,7 +133,7 @@ async function commotion(stage: Scene): Promise<() => Promise<void>> {
 
   const names = ["changed", "drifted", "created"];
   return async () => {
-    for (const name of names) await stage.ready(name, 90);
+    for (const name of names) await stage.ready(name, 180);
     await eventually(async () => {
       const { spec } = await objects.the("Deployment", "changed");
       assert.equal(spec.replicas, 2);
@@ -146,7 +146,7 @@ async function commotion(stage: Scene): Promise<() => Promise<void>> {
       assert.equal(drifted.spec.template.spec?.enableServiceLinks, false, "the change of the Deployment was missed");
       assert.equal(await objects.get("Deployment", "deleted"), undefined);
     }, 60);
-    for (const name of names) await stage.ready(name, 60);
+    for (const name of names) await stage.ready(name, 180);
   };
 }
 
@@ -180,7 +180,7 @@ describe("the end state is right although", { skip: onK3s(), concurrency: 4 }, (
     context.after(() => proxy.close());
     const stage = await scene(context, { proxy, operator: { timing } });
     await stage.apply(server("before"));
-    await stage.ready("before", 90);
+    await stage.ready("before", 180);
     for (const fault of [status(500), { kind: "cut" }, { kind: "hang" }] as const) {
       proxy.interrupt({ kind: "cut" });
       const rule = proxy.fault({ fault });
@@ -189,8 +189,8 @@ describe("the end state is right although", { skip: onK3s(), concurrency: 4 }, (
       await stage.objects.remove("Service", "before");
       await sleep(1000);
       rule.remove();
-      await stage.ready(`during-${fault.kind}`, 90);
-      await eventually(() => stage.objects.the("Service", "before"), 30);
+      await stage.ready(`during-${fault.kind}`, 180);
+      await eventually(() => stage.objects.the("Service", "before"));
     }
   });
 });

@@ -9,7 +9,7 @@ import { onK3s } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import { installIstioDefinitions, removeIstioDefinitions } from "../../support/istio-definitions.ts";
 import { istiod } from "../../support/istiod.ts";
-import { condition, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import { condition, installed, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
 import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
 const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 } };
@@ -34,7 +34,7 @@ async function taken({ objects }: Scene): Promise<string[]> {
 }
 
 const reaches = (stage: Scene, steps: readonly string[]) =>
-  eventually(async () => assert.deepEqual(await taken(stage), steps), 30);
+  eventually(async () => assert.deepEqual(await taken(stage), steps));
 const says = (stage: Scene, reason: string, seconds = 30) =>
   eventually(async () => {
     const found = condition(await stage.objects.the("MlflowServer", "mlflow"), "MeshReady");
@@ -46,7 +46,7 @@ const order = ["waypoint", "traces", "binding", "passage", "lock"];
 describe("a server in a mesh", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
   before(async () => {
-    cluster = await startControlPlane();
+    cluster = await startControlPlane({ beforeControllers: installed });
   });
   after(() => cluster?.close());
 
@@ -113,8 +113,8 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       await prove();
     }
     assert.match((await says(stage, "MeshEnforced")).message, /agents\/otel-collector may write traces/);
-    const quiet = await stage.mark();
-    await steadily(() => {}, 2);
+    const quiet = await stage.quiet();
+    await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
   });
 
@@ -217,7 +217,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await istiod(stage.objects).inject();
     await says(stage, "MeshEnforced");
     assert.deepEqual(await policies(), ["mlflow-sidecar"]);
-    const quiet = await stage.mark();
+    const quiet = await stage.quiet();
     await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
     await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs" }, spec: { rules: [{}] } });
@@ -283,7 +283,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     }
     await says(stage, "MeshEnforced", 60);
     assert.equal(await isOpen(), true);
-    const quiet = await stage.mark();
+    const quiet = await stage.quiet();
     await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
 

@@ -178,7 +178,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("ImagePullFailed");
     const stuck = await onlyJob(stage);
     await stage.apply(server("mlflow", { ...onPostgresql, "spec.version": "3.17.0" }));
-    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, stuck.metadata.name), 30);
+    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, stuck.metadata.name));
     stage.kubelet.decide(healthy);
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.0");
   });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { completed } from "../../control-plane/completed.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";
@@ -92,12 +91,10 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
     await running.logged(/^1 replica of MLflow/);
     for (const namespace of [home, other]) {
       const stage = objects(cluster, namespace);
-      for (let waited = 0; ; waited += 1) {
+      await eventually(async () => {
         const { status } = await stage.the("MlflowServer", "mlflow");
-        if (status?.conditions?.find(({ type }) => type === "Ready")?.status === "True") break;
-        assert.ok(waited < 300, JSON.stringify(status));
-        await sleep(100);
-      }
+        assert.equal(status?.conditions?.find(({ type }) => type === "Ready")?.status, "True", JSON.stringify(status));
+      });
     }
     const ignored = objects(cluster, foreign);
     assert.equal((await ignored.the("MlflowServer", "mlflow")).status, undefined);

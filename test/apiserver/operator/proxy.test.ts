@@ -88,7 +88,7 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
     const { metadata } = await stage.ready(name);
     const deployment = await stage.objects.the("Deployment", name);
     assert.equal(deployment.metadata.generation, 1, "it was written again after it was created");
-    const mark = await stage.mark();
+    const mark = await stage.quiet();
     await stage.objects.patch("MlflowServer", name, { metadata: { annotations: { touched: "once" } } });
     await new Promise((resolve) => setTimeout(resolve, 2000));
     assert.deepEqual(await stage.writes(mark), []);

@@ -194,7 +194,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
       const names = Object.keys(await dump(stage.objects)).filter((name) => name.includes("mlflow"));
       assert.deepEqual(names, ["PersistentVolumeClaim/mlflow", "Secret/mlflow-admin", "Secret/mlflow-session"]);
       assert.deepEqual(await stage.objects.list("Pod"), []);
-    }, 40);
+    });
   });
 });
 

@@ -7,10 +7,9 @@ import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
-import type { ProxiedRequest } from "../../support/fault.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
-import { operatorProcess } from "../../support/operator-process.ts";
-import { condition, freshNamespace, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import { killedAfterWrites } from "../../support/killed-after-writes.ts";
+import { condition, freshNamespace, installed, type SceneOptions, scene } from "../../support/scene.ts";
 import { type Modification, server } from "../../support/servers.ts";
 
 const byKubernetes: Modification = { "spec.authentication": { kubernetes: {} } };
@@ -30,25 +29,25 @@ async function stage(context: TestContext, cluster: ClusterAccess, options: Scen
 type Stage = Awaited<ReturnType<typeof stage>>;
 
 /** The server is ready, held, and its ServiceAccount sees which namespaces are workspaces. */
-async function bound({ ready, objects, namespace, binding }: Stage): Promise<void> {
-  const { metadata } = await ready("mlflow", 60);
+async function bound({ ready, objects, namespace, binding }: Stage, seconds = 60): Promise<void> {
+  const { metadata } = await ready("mlflow", seconds);
   assert.deepEqual(metadata.finalizers, [finalizer]);
   const { roleRef, subjects } = await objects.the("ClusterRoleBinding", binding);
   assert.equal(roleRef.name, "mlflow-server");
   assert.deepEqual(subjects, [{ kind: "ServiceAccount", name: "mlflow", namespace }]);
 }
 
-async function gone({ objects, binding }: Pick<Scene, "objects"> & { binding: string }): Promise<void> {
+async function gone({ objects, binding }: Stage, seconds = 60): Promise<void> {
   await eventually(async () => {
     assert.equal(await objects.get("MlflowServer", "mlflow"), undefined, "the server is still there");
     assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "the binding is still there");
-  }, 30);
+  }, seconds);
 }
 
 describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
   before(async () => {
-    cluster = await startControlPlane();
+    cluster = await startControlPlane({ beforeControllers: installed });
   });
   after(() => cluster?.close());
 
@@ -70,7 +69,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await eventually(async () => {
       assert.equal(await objects.get("ClusterRoleBinding", binding), undefined);
       assert.equal((await objects.the("MlflowServer", "mlflow")).metadata.finalizers, undefined);
-    }, 10);
+    });
     assert.ok(await objects.get("Deployment", "mlflow"), `what runs goes on, of ${metadata.name}`);
 
     await consent(namespace);
@@ -89,7 +88,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await eventually(async () => {
       assert.equal(await set.objects.get("ClusterRoleBinding", set.binding), undefined);
       assert.equal((await set.objects.the("MlflowServer", "mlflow")).metadata.finalizers, undefined);
-    }, 10);
+    });
   });
 
   test("is repaired: its subjects, its role, its labels, itself", async (context) => {
@@ -100,15 +99,15 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await bound(set);
     const stranger = { kind: "ServiceAccount", name: "stranger", namespace: "default" };
     await objects.patch("ClusterRoleBinding", binding, { subjects: [stranger] });
-    await eventually(() => bound(set), 10);
+    await eventually(() => bound(set));
     await objects.patch("ClusterRoleBinding", binding, { metadata: { labels: { [label.managedBy]: null } } });
     await eventually(async () => {
       const { metadata } = await objects.the("ClusterRoleBinding", binding);
       assert.equal(metadata.labels?.[label.managedBy], "mlflow-operator");
-    }, 10);
+    });
     const { metadata } = await objects.the("ClusterRoleBinding", binding);
     await objects.remove("ClusterRoleBinding", binding);
-    await eventually(() => bound(set), 10);
+    await eventually(() => bound(set));
     await set.stop();
     await objects.remove("ClusterRoleBinding", binding);
     const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
@@ -118,7 +117,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
       subjects: [stranger],
     });
     await set.start();
-    await eventually(() => bound(set), 10);
+    await eventually(() => bound(set));
   });
 
   test("is never taken over from somebody else, nor deleted", async (context) => {
@@ -131,7 +130,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     const stalled = await set.stalled("NameConflict");
     assert.match(condition(stalled, "Ready").message, new RegExp(`ClusterRoleBinding/${binding} exists and belongs`));
     await objects.remove("MlflowServer", "mlflow");
-    await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined), 10);
+    await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined));
     const after = await objects.the("ClusterRoleBinding", binding);
     assert.equal(after.metadata.resourceVersion, metadata.resourceVersion);
     await objects.remove("ClusterRoleBinding", binding);
@@ -177,7 +176,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     assert.equal(roleRef.name, "mlflow-server-reviewer");
     assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "it has no workspaces to list");
     await set.apply(server("mlflow", vouched, { "spec.workspaces": {} }));
-    await eventually(() => bound(set), 20);
+    await eventually(() => bound(set));
     await objects.remove("MlflowServer", "mlflow");
     await gone(set);
     assert.equal(await objects.get("ClusterRoleBinding", `${binding}.reviewer`), undefined);
@@ -209,7 +208,6 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     };
     const answer = await request("POST", `/api/v1/namespaces/${set.team}/secrets`, {
       body,
-      timeoutMilliseconds: 30_000,
     });
     assert.equal(answer.status, 201, answer.body);
     await set.apply(server("mlflow", workspaces, { "spec.server.workers": 2 }));
@@ -238,7 +236,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
       assert.equal(applied.code, 0, applied.stderr);
       await set.ready(name, 60);
       await set.objects.remove("MlflowServer", name);
-      await eventually(async () => assert.equal(await set.objects.get("MlflowServer", name), undefined), 20);
+      await eventually(async () => assert.equal(await set.objects.get("MlflowServer", name), undefined));
     });
 
   test("comes and goes whole, whichever write an operator is killed after", async (context) => {
@@ -249,37 +247,15 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await set.apply(withoutWorkspaces);
     await set.ready();
     await set.stop();
-    const kubeconfig = await set.identity.kubeconfig(proxy.url);
-    const isWrite = ({ method }: ProxiedRequest) => method !== "GET";
-
-    /** Starts operator after operator, each killed right after its first write, until `done` holds. */
-    async function play(done: () => Promise<void>): Promise<string[]> {
-      const writes: string[] = [];
-      for (;;) {
-        assert.ok(writes.length < 60, `there is no end to it: ${writes.join(", ")}`);
-        const mortal = operatorProcess(context, kubeconfig, set.identity, []);
-        const kill = { kind: "run", at: "response", run: () => mortal.signal("SIGKILL") } as const;
-        const rule = proxy.fault({ when: isWrite, times: 1, fault: kill });
-        const others = proxy.fault({ when: isWrite, fault: { kind: "hang" } });
-        const finished = mortal.logged(/^all watches are synced$/).then(() => eventually(done, 20));
-        finished.catch(() => {});
-        const ending = await Promise.race([mortal.ended, finished.then(() => undefined)]);
-        rule.remove();
-        others.remove();
-        if (ending === undefined) {
-          mortal.signal("SIGKILL");
-          return writes;
-        }
-        const { method, path } = await rule.first;
-        writes.push(`${method} ${path}`);
-      }
-    }
-
+    const play = async (done: () => Promise<void>) => {
+      const writes = await killedAfterWrites(context, proxy, set.identity, [], done);
+      return writes.map(({ method, path }) => `${method} ${path}`);
+    };
     await set.consent(set.namespace);
     await set.apply(withWorkspaces);
-    const coming = await play(() => bound(set));
+    const coming = await play(() => bound(set, 0));
     await set.objects.remove("MlflowServer", "mlflow");
-    const going = await play(() => gone(set));
+    const going = await play(() => gone(set, 0));
     const far = (path: string) => /clusterrolebindings|mlflowservers\/mlflow$/.test(path);
     assert.equal(coming.filter(far).length, 2, coming.join(", "));
     assert.ok(
@@ -309,8 +285,8 @@ test("nor can it take away what another has given one: it says so, and does not 
     const left = await objects.the("MlflowServer", "mlflow");
     assert.equal(condition(left, "Stalled").reason, "WorkspacesUnavailable");
     return left;
-  }, 20);
+  });
   assert.match(JSON.stringify(status), /take mlflow-operator\.dev\/release off metadata\.finalizers/);
   await objects.patch("MlflowServer", "mlflow", { metadata: { finalizers: null } });
-  await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined), 10);
+  await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined));
 });

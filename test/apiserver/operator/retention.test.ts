@@ -43,7 +43,7 @@ async function gone({ objects }: Scene): Promise<void> {
     assert.equal(await objects.get("MlflowServer", "mlflow"), undefined);
     assert.equal(await objects.get("Deployment", "mlflow"), undefined);
     assert.deepEqual(await objects.list("Pod"), []);
-  }, 30);
+  });
 }
 
 describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () => {
@@ -93,7 +93,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     await stage.objects.remove("MlflowServer", "mlflow");
     await eventually(async () => {
       for (const [kind, name] of stored) assert.equal(await stage.objects.get(kind, name), undefined);
-    }, 40);
+    });
     await stage.apply(server("mlflow", deleted));
     await stage.ready("mlflow", 60);
     assert.notDeepEqual((await stage.objects.the("Secret", "mlflow-admin")).data, before.data);

@@ -55,7 +55,7 @@ export async function workspaceScene(
         assert.equal(found.reason, reason, found.message);
         assert.equal(found.observedGeneration, server.metadata.generation);
         return found.message;
-      }, 15),
+      }),
   };
 }
 
@@ -67,5 +67,5 @@ export function accessSays(team: Objects, name: string, reason: string): Promise
     assert.equal(ready?.reason, reason, JSON.stringify(access.status));
     assert.equal(ready?.observedGeneration, access.metadata.generation);
     return ready?.message ?? "";
-  }, 15);
+  });
 }

@@ -8,6 +8,7 @@ import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import type { Objects } from "../../support/objects.ts";
+import { installed } from "../../support/scene.ts";
 import { accessSays, workspaceScene } from "./workspace-scene.ts";
 
 const group = (name: string) => ({ kind: "Group", name });
@@ -17,12 +18,12 @@ const grant = (role: string, who: string, ...namespaces: string[]) => ({
   ...(namespaces.length > 0 ? { namespaces } : { selector: {} }),
 });
 const absent = (team: Objects, kind: "RoleBinding" | "ConfigMap", name: string) =>
-  eventually(async () => assert.equal(await team.get(kind, name), undefined, `${kind}/${name} is still there`), 15);
+  eventually(async () => assert.equal(await team.get(kind, name), undefined, `${kind}/${name} is still there`));
 
 describe("workspaces", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
   before(async () => {
-    cluster = await startControlPlane();
+    cluster = await startControlPlane({ beforeControllers: installed });
   });
   after(async () => {
     await cluster?.close();
@@ -76,7 +77,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.objects.remove("MlflowServer", "mlflow");
     await absent(other, "RoleBinding", set.binding("editor"));
     await absent(other, "ConfigMap", "mlflow-client");
-    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined), 15);
+    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined));
   });
 
   test("a server that goes waits until nothing of it is left in workspaces, also where the operator was away", async (context) => {
@@ -88,7 +89,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.objects.remove("MlflowServer", "mlflow");
     assert.ok(await set.objects.get("MlflowServer", "mlflow"), "it is held");
     await set.start();
-    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined), 20);
+    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined));
     assert.equal(await team.get("RoleBinding", set.binding("admin")), undefined);
     assert.equal(await team.get("ConfigMap", "mlflow-client"), undefined);
   });
@@ -106,12 +107,12 @@ describe("workspaces", { skip: onK3s() }, () => {
     await eventually(async () => {
       const { status } = await set.objects.the("MlflowServer", "mlflow");
       assert.deepEqual(status?.workspaces, { ready: 1, total: 1 });
-    }, 15);
+    });
     await set.serve({ access: [grant("Viewer", "science")] });
     await set.workspacesReady("WorkspacesReady");
     assert.deepEqual(await set.holders(one, "viewer"), ["science"]);
     await set.objects.remove("MlflowServer", "mlflow");
-    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined), 20);
+    await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined));
   });
 
   test("what somebody changes is repaired: subjects, role, labels, the object, the ConfigMap's data", async (context) => {
@@ -127,7 +128,7 @@ describe("workspaces", { skip: onK3s() }, () => {
         assert.equal(roleRef.name, "mlflow-workspace-editor");
         assert.equal(metadata.labels?.[label.managedBy], "mlflow-operator");
         assert.equal(metadata.labels?.[label.server], "mlflow");
-      }, 15);
+      });
     const more = { kind: "Group", name: "more", apiGroup: "rbac.authorization.k8s.io" };
     await team.patch("RoleBinding", name, { subjects: [more] });
     await intact();
@@ -157,7 +158,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await eventually(async () => {
       const { data } = await team.the("ConfigMap", "mlflow-client");
       assert.equal(data?.["MLFLOW_TRACKING_URI"], `http://mlflow.${set.namespace}:5000`);
-    }, 15);
+    });
   });
 
   test("what others have under a name that we want is neither changed nor deleted, and told", async (context) => {
@@ -211,14 +212,18 @@ describe("workspaces", { skip: onK3s() }, () => {
       `science Editor MlflowServer ${set.namespace}/mlflow, spec.workspaces.access[0]`,
     ]);
 
-    const soon = Date.now() + 4000;
-    const expiresAt = new Date(soon).toISOString();
-    await team.patch("MlflowWorkspaceAccess", "guest", { spec: { role: "Admin", expiresAt } });
+    const began = Date.now();
+    await team.patch("MlflowWorkspaceAccess", "guest", { spec: { role: "Admin" } });
     await accessSays(team, "guest", "Granted");
     assert.deepEqual(await set.holders(team, "admin"), ["ada"]);
     assert.deepEqual(await set.holders(team, "editor"), ["science"]);
+    // As long as it takes to look at it before it is over, on a busy machine too.
+    const soon = Date.now() + Math.max(3000, 4 * (Date.now() - began));
+    await team.patch("MlflowWorkspaceAccess", "guest", { spec: { expiresAt: new Date(soon).toISOString() } });
+    await accessSays(team, "guest", "Granted");
+    assert.deepEqual(await set.holders(team, "admin"), ["ada"]);
     await accessSays(team, "guest", "Expired");
-    assert.ok(Date.now() >= soon && Date.now() < soon + 2000, `${Date.now() - soon} ms after its time`);
+    assert.ok(Date.now() >= soon && Date.now() < soon + 10_000, `${Date.now() - soon} ms after its time`);
     assert.equal(await team.get("RoleBinding", set.binding("admin")), undefined);
     await team.remove("MlflowWorkspaceAccess", "strange");
   });
@@ -259,13 +264,13 @@ describe("workspaces", { skip: onK3s() }, () => {
     await eventually(async () => {
       const [next] = await set.objects.list("Pod");
       assert.notEqual(next?.metadata.uid, pod.metadata.uid);
-    }, 30);
+    });
     await set.ready();
     assert.deepEqual((await set.calls(quiet)).filter(inTeams), []);
 
     const mark = await set.mark();
     await set.serve({ access: [grant("Editor", "science"), grant("Viewer", "auditors", first.namespace)] });
-    await eventually(async () => assert.deepEqual(await set.holders(first, "viewer"), ["auditors"]), 15);
+    await eventually(async () => assert.deepEqual(await set.holders(first, "viewer"), ["auditors"]));
     await set.workspacesReady("WorkspacesReady");
     const written = (await set.calls(mark)).filter(inTeams).map(({ verb, uri }) => `${verb} ${uri.split("?")[0]}`);
     assert.deepEqual(written, [
@@ -321,7 +326,7 @@ describe("workspaces", { skip: onK3s() }, () => {
       const { status } = await team.the("ResourceQuota", "none");
       // That of every namespace, kube-root-ca.crt, which may come after the quota.
       assert.equal(status?.used?.["count/configmaps"], "1");
-    }, 20);
+    });
     await set.serve({ access: [grant("Editor", "science")] });
     assert.match(await set.workspacesReady("Refused"), new RegExp(`in namespace ${team.namespace}: .*quota`));
     assert.deepEqual(await set.holders(team, "editor"), ["science"]);
