@@ -16,7 +16,8 @@ export interface Loss {
  */
 export function lossOf(own: MlflowServer, rivals: readonly MlflowServer[]): Loss | undefined {
   const all = [own, ...rivals];
-  const addresses = [...addressesOf(own)].sort((a, b) => Number(has(own, b)) - Number(has(own, a)));
+  // Also of one that it wants no longer, and from which it still leads.
+  const addresses = new Set([...(own.status?.addresses ?? []), ...addressesOf(own)]);
   for (const address of addresses) {
     const having = all.filter((each) => has(each, address));
     const wanting = all.filter((each) => addressesOf(each).includes(address) && (each === own || !isBlocked(each)));

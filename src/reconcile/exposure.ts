@@ -27,6 +27,11 @@ export interface Exposure {
   readonly isKept: boolean;
   /** What is this server's from now on. */
   readonly addresses: readonly string[];
+  /**
+   * The statuses say that all that is wanted is this server's and nobody else's. Before that no route is written: passes of
+   * one moment may each have found an address free, and of those that say so, the last to look sees the others.
+   */
+  readonly isSole: boolean;
   /** The condition `Exposed`; none where the spec asks for no route. */
   readonly finding?: Cause & { readonly status: "True" | "False" | "Unknown" };
 }
@@ -37,15 +42,18 @@ export function exposureOf(view: ExposureView): Exposure {
   const wanted = routesOf(server, new Set(routeKinds));
   const loss = lossOf(server, rivals);
   if (loss !== undefined) {
-    // Where both have it, by passes of one moment, the route must go.
-    const isKept = !has(server, loss.address);
+    // Where both have it, by passes of one moment, or lead there, as after a restored backup, the route must go.
+    const leads = wanted.some((route) => isFrom(loss.address, route) && owned.some((live) => isAs(route, live)));
+    const isKept = !has(server, loss.address) && !leads;
+    const addresses = owned.some(isRoute) ? former : [];
     const finding = { status: "False", ...taken(server, loss) } as const;
-    return { routes: new Set(), isKept, addresses: isKept ? former : [], finding };
+    return { routes: new Set(), isKept, addresses, isSole: false, finding };
   }
   // Until nothing leads here from an address any more, nobody else gets it.
   const isLeft = owned.filter(isRoute).every((live) => wanted.some((route) => isAs(route, live)));
   const addresses = [...new Set([...addressesOf(server), ...(isLeft ? [] : former)])];
-  const exposure = { routes: known, isKept: false, addresses };
+  const isSole = addressesOf(server).every((each) => has(server, each) && !rivals.some((rival) => has(rival, each)));
+  const exposure = { routes: known, isKept: false, addresses, isSole };
   if (wanted.length === 0) return exposure;
   const isMissing = wanted.some(({ kind }) => !known.has(kind));
   const problem = isMissing ? missing : wanted.map((route) => routeProblem(route, owned)).find((each) => each);
@@ -98,6 +106,12 @@ function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cau
     };
   }
   return live.kind === "HTTPRoute" ? parentProblem(live) : addressProblem(live);
+}
+
+/** Whether a route leads from this address of its server. */
+function isFrom(address: string, route: Ingress | HTTPRoute): boolean {
+  const hosts = route.kind === "Ingress" ? route.spec.rules?.map(({ host }) => host) : route.spec.hostnames;
+  return hosts?.some((host) => address === host || address.startsWith(`${host}/`)) === true;
 }
 
 function isNamed(wanted: Ingress | HTTPRoute, live: Owned): boolean {

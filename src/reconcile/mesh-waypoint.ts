@@ -7,6 +7,7 @@ import { objectNames } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
 import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import type { MeshView } from "./mesh-view.ts";
+import { crowded, dispensable } from "./ownership.ts";
 
 /**
  * Istio writes over nothing that it has not made (canManage in its deploymentcontroller.go), and says so nowhere but in its
@@ -19,10 +20,7 @@ export function namesakeProblem({ server, neighbours = [] }: MeshView): Cause | 
   if (found === undefined || selector["gateway.networking.k8s.io/gateway-name"] === name) return undefined;
   const other = selector[label.server];
   const owner = other === undefined ? "somebody else" : `MlflowServer/${other}`;
-  const remedy =
-    other === undefined
-      ? "rename one of them, or delete it if nobody needs it"
-      : "one namespace has no room for both servers under these names. Create one of them anew under another name, or leave out spec.mesh";
+  const remedy = other === undefined ? dispensable : `${crowded}, or leave out spec.mesh`;
   return {
     reason: "NameConflict",
     message: `Service/${name} belongs to ${owner}, so Istio does not make the one of the waypoint, which has that name: ${remedy}`,

@@ -55,12 +55,15 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
   }
 }
 
+/** What to do where an object of another server has the name, and where one of anybody else's has. */
+export const crowded =
+  "one namespace has no room for both servers under these names. Create one of them anew under another name";
+export const dispensable = "rename one of them, or delete it if nobody needs it";
+
 /** Two servers whose names get in each other's way, as those of a server in a mesh and of one that is called like its waypoint. */
 function remedyFor(object: Owned): string {
   const isOfServer = ownerOf(object)?.kind === "MlflowServer" || waypointOwner(object) !== undefined;
-  return isOfServer
-    ? "one namespace has no room for both servers under these names. Create one of them anew under another name, or delete it"
-    : "rename one of them, or delete it if nobody needs it";
+  return isOfServer ? `${crowded}, or delete one` : dispensable;
 }
 
 /** What was generated or stored is known by its label alone, which its owner may have taken off, or may put on. */

@@ -73,7 +73,8 @@ export function planOf(facts: Facts): Plan {
   const groups = [holdStep(all, facts), stage("invented"), [...stage("surroundings"), ...jobs]];
   if (migration.complete) {
     const workload = stage("workload");
-    const exposure = workload.length === 0 && isRolledOut(facts) ? stage("exposure") : [];
+    const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isSole === true;
+    const exposure = isReached ? stage("exposure") : [];
     groups.push(withdrawn(all, facts), missing === undefined ? workload : []);
     groups.push([...stage("mesh"), ...exposure], obsolete(all, facts));
   }

@@ -54,7 +54,7 @@ export function controller(options: ControllerOptions): Controller {
 
   const count = (resource: string, event: string) => options.metrics().watchEvents.inc({ resource, event });
 
-  const onServer = (key: Key) => (leads && isSynced ? work.add(keyText(key)) : noted.add(keyText(key)));
+  const onServer = (key: Key) => (leads && isSynced ? work.add(keyText(key)) : note(keyText(key)));
   const workspaces = workspaceController({
     connection: () => connection,
     onServer,
@@ -101,6 +101,12 @@ export function controller(options: ControllerOptions): Controller {
     },
   });
 
+  /** What has changed last is the last. */
+  function note(server: string): void {
+    noted.delete(server);
+    noted.add(server);
+  }
+
   async function pass(server: string): Promise<number | undefined> {
     heap.left();
     const begun = performance.now();
@@ -128,7 +134,8 @@ export function controller(options: ControllerOptions): Controller {
   function flush(): void {
     if (!leads || !isSynced) return;
     workspaces.start();
-    for (const key of noted) work.add(key);
+    // Of all the rest the former leader has most probably taken care.
+    for (const key of [...noted].reverse()) work.add(key);
     noted.clear();
   }
 

@@ -41,6 +41,24 @@ test("what a server still has is its own, whatever it wants now", () => {
   assert.deepEqual(all.rivals(two), []);
 });
 
+test("that a server has what it wants, or has it no more, is news to others, once", () => {
+  const told: string[] = [];
+  const all = claims((key) => told.push(keyText(key)));
+  const having = { ...at("a.example.com"), status: { addresses: ["a.example.com"] } };
+  all.noted(one, at("a.example.com"));
+  all.noted(two, at("a.example.com"));
+  told.splice(0);
+  for (const [state, news] of [
+    [having, ["team-a/two"]],
+    [having, []],
+    [at("a.example.com"), ["team-a/two"]],
+    [at("a.example.com"), []],
+  ] as const) {
+    all.noted(one, state);
+    assert.deepEqual(told.splice(0), news);
+  }
+});
+
 test("that a server cannot have what it wants is news to others, once", () => {
   const told: string[] = [];
   const all = claims((key) => told.push(keyText(key)));

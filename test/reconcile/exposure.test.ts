@@ -75,19 +75,37 @@ describe("an address that two servers want", () => {
   test("is the older one's where neither has it, or both have", () => {
     for (const as of [(of: MlflowServer) => of, having]) {
       assert.notEqual(reason(there(as(old)), { rivals: [as(young)] }), "AddressTaken");
-      const found = seen(there(as(young)), { rivals: [as(old)] });
+      const found = seen(bare(as(young)), { rivals: [as(old)] });
       assert.equal(found.finding?.reason, "AddressTaken");
       assert.deepEqual([...found.routes, ...found.addresses], []);
     }
+  });
+
+  test("is led from only by whom the statuses name, and nobody else", () => {
+    assert.equal(seen(bare(young)).isSole, false);
+    assert.equal(seen(bare(having(young))).isSole, true);
+    assert.equal(seen(bare(having(old)), { rivals: [young] }).isSole, true);
+    // Both found it free at one moment: the older one waits until the other has gone.
+    assert.equal(seen(bare(having(old)), { rivals: [having(young)] }).isSole, false);
     const lost = seen(there(having(young)), { rivals: [having(old)] });
-    assert.equal(lost.isKept, false, "two must not lead from one address");
+    assert.deepEqual([lost.isKept, lost.addresses], [false, addressesOf(young)]);
+    assert.deepEqual(seen(bare(having(young)), { rivals: [having(old)] }).addresses, []);
+  });
+
+  test("is left by who leads there without having it, as where a backup without statuses was restored", () => {
+    assert.equal(seen(there(young), { rivals: [having(old)] }).isKept, false);
+    assert.equal(seen(there(young), { rivals: [old] }).isKept, false);
   });
 
   test("is whose it is, though an older one comes to want it; what led to that before still does", () => {
     const former = having(old, ["former.example.com"]);
-    const found = seen(there(former), { rivals: [having(young)] });
+    const { owned } = there(
+      aged("old", "2026-01-01T00:00:00Z", { externalUrl: "https://former.example.com", ingress: {} }),
+    );
+    const found = seen({ server: former, owned }, { rivals: [having(young)] });
     assert.equal(found.finding?.reason, "AddressTaken");
     assert.deepEqual([found.isKept, found.addresses], [true, ["former.example.com"]]);
+    assert.deepEqual(seen(bare(former), { rivals: [having(young)] }).addresses, [], "nothing leads from it");
     assert.equal(reason(there(having(young)), { rivals: [former] }), "Exposed");
   });
 
@@ -139,7 +157,7 @@ describe("what leads to a server", () => {
     const facts = { server: of, owned: live, foreign: [], granted: [], references, inputs: wanted, installation };
     const { groups } = planOf({
       ...facts,
-      exposure: { isKept: exposure.isKept ?? false, addresses: [] },
+      exposure: { isKept: exposure.isKept ?? false, addresses: [], isSole: exposure.isSole ?? true },
       isOverruled: () => false,
       now: new Date(0),
     });
@@ -168,6 +186,11 @@ describe("what leads to a server", () => {
     const groups = plan(server({ authentication: { disabled: {} } }), all(inputs(closed)));
     assert.deepEqual(groups[0], ["delete Ingress", "delete HTTPRoute"]);
     assert.ok(groups[1]?.includes("apply Deployment"), JSON.stringify(groups));
+  });
+
+  test("waits until the statuses say that it may", () => {
+    assert.deepEqual(plan(led, withoutRoutes, rolledOut, { isSole: false }), []);
+    assert.deepEqual(plan(led, everything, rolledOut, { isSole: false }), []);
   });
 
   test("stays where what is wanted now is another's", () => {

@@ -218,6 +218,40 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await says(stage, "IngressWithoutAddress", last);
   });
 
+  test("never shares a host with another for a moment, however many wait when it becomes free", async (context) => {
+    const stage = await set(context, { operator: { timing, workers: 16 } });
+    const ingresses = await history(cluster, stage.namespace, "Ingress");
+    context.after(() => ingresses.stop());
+    const names = Array.from({ length: 12 }, (_, index) => `server-${index}`);
+    const asleep: Modification = { "spec.replicas": 0 };
+    await Promise.all(names.map((name) => stage.apply(server(name, at("a.example.com"), asleep))));
+    for (const name of names) await stage.ready(name, 120);
+    const leading = async (those: readonly string[]) => {
+      const found: string[] = [];
+      for (const name of those) if ((await hostsOf(stage, name)).includes("a.example.com")) found.push(name);
+      return found;
+    };
+    for (let waiting = names; waiting.length > 1; ) {
+      const holder = await eventually(async () => {
+        const all = await leading(waiting);
+        const [found] = all;
+        assert.ok(found !== undefined && all.length === 1, `it leads to ${all.join(", ") || "nobody"}`);
+        await Promise.all(waiting.map((name) => name !== found && says(stage, "AddressTaken", name)));
+        return found;
+      });
+      waiting = waiting.filter((name) => name !== holder);
+      await stage.apply(server(holder, at(`${holder}.example.com`), asleep));
+    }
+    await eventually(async () => assert.equal((await leading(names)).length, 1));
+    const now = new Set<string>();
+    for (const { type, object } of await ingresses.versions()) {
+      const isThere = type !== "DELETED" && object.spec.rules?.some(({ host }) => host === "a.example.com") === true;
+      if (isThere) now.add(object.metadata.name);
+      else now.delete(object.metadata.name);
+      assert.ok(now.size <= 1, `at one moment: ${[...now].join(", ")}`);
+    }
+  });
+
   test("is not told who has its host in another namespace", async (context) => {
     const stage = await set(context, { isWide: true });
     const elsewhere = { objects: objects(cluster, await freshNamespace(cluster)) };

@@ -5,6 +5,7 @@ import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { operatorIdentity } from "../../support/operator-identity.ts";
+import { operatorInProcess } from "../../support/operator-in-process.ts";
 import { type OperatorProcess, operatorProcess } from "../../support/operator-process.ts";
 import { mustNotBeForbidden, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
 import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
@@ -86,6 +87,27 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     assert.ok(seconds >= 15 && seconds < 40, `it took ${seconds} s`);
     await stage.ready("mlflow", 60);
     assert.deepEqual(await writers(stage, [first, second], since), new Set([second.user]));
+  });
+
+  test("who takes over begins with what has changed last, however many servers there are", async (context) => {
+    const stage = await scene(context, { operator: false });
+    const { namespace, identity, objects: own } = stage;
+    const names = Array.from({ length: 8 }, (_, index) => `server-${index}`);
+    for (const name of names) await stage.apply(server(name));
+    const spec = { holderIdentity: "another", leaseDurationSeconds: 3600 };
+    await own.create("Lease", { metadata: { name: "mlflow-operator" }, spec });
+    const candidate = { leaderElection: true, workers: 1 };
+    const running = await operatorInProcess({ namespace, credentials: identity.credentials() }, candidate);
+    context.after(() => running.stop());
+    const saw = (message: string) => running.log.some((line) => line.message === message);
+    const worked = () => running.log.flatMap((line) => line["server"] ?? []);
+    await eventually(() => assert.ok(saw("all watches are synced")));
+    for (let count = 0; !saw("this process leads"); count += 1) {
+      await stage.apply(server("server-4", { "spec.replicas": count % 2 }));
+      if (count === 20) await own.remove("Lease", "mlflow-operator");
+    }
+    await eventually(() => assert.equal(new Set(worked()).size, names.length));
+    assert.equal(worked()[0], `${namespace}/server-4`);
   });
 
   test("an operator that is started again writes nothing where nothing has changed", async (context) => {
