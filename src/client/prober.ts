@@ -14,13 +14,20 @@ export interface Prober {
 export interface ProbeTiming {
   /** Until the next time, where all was refused. */
   readonly refusedSeconds: number;
-  /** Until the next time, where something got through: the mesh may just be taking up a policy. */
+  /** Until the second time, where something got through for the first: the mesh may just be taking up a policy. */
+  readonly againSeconds: number;
+  /** Until the next time, where something got through twice. */
   readonly answeredSeconds: number;
   /** An answer that takes longer is none. */
   readonly timeoutSeconds: number;
 }
 
-export const defaultProbeTiming: ProbeTiming = { refusedSeconds: 60, answeredSeconds: 5, timeoutSeconds: 3 };
+export const defaultProbeTiming: ProbeTiming = {
+  refusedSeconds: 60,
+  againSeconds: 2,
+  answeredSeconds: 5,
+  timeoutSeconds: 3,
+};
 
 /** The second is how a policy by paths is got round: what is behind it decodes it. */
 const paths = ["/v1/traces", "/v1%2ftraces"];
@@ -28,6 +35,8 @@ const paths = ["/v1/traces", "/v1%2ftraces"];
 interface Known {
   readonly doors: string;
   found: readonly string[] | undefined;
+  /** Something got through once, which is not told yet: ztunnel has a policy a moment after istiod has reported it. */
+  isDoubtful?: boolean;
   timer?: NodeJS.Timeout;
 }
 
@@ -39,6 +48,11 @@ export function prober(changed: (key: Key) => void, timing: ProbeTiming = defaul
     const asked = doors.flatMap((door) => paths.map((path) => breachAt(door, path, timing.timeoutSeconds)));
     const found = (await Promise.all(asked)).filter((breach) => breach !== undefined);
     if (known.get(keyText(key)) !== state) return;
+    state.isDoubtful = found.length > 0 && !state.found?.length && !state.isDoubtful;
+    if (state.isDoubtful) {
+      state.timer = setTimeout(() => void knock(key, state, doors), timing.againSeconds * 1000).unref();
+      return;
+    }
     const isNews = JSON.stringify(found) !== JSON.stringify(state.found);
     state.found = found;
     const seconds = found.length === 0 ? timing.refusedSeconds : timing.answeredSeconds;

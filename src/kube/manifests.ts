@@ -131,7 +131,10 @@ export interface Gateway extends KubeObject {
   kind: "Gateway";
   spec: {
     gatewayClassName: string;
-    infrastructure?: { labels?: Record<string, string> };
+    infrastructure?: {
+      labels?: Record<string, string>;
+      parametersRef?: { group: string; kind: string; name: string };
+    };
     listeners: {
       name: string;
       port: number;

@@ -1,7 +1,8 @@
 import type { Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
-import type { MeshMode } from "../resources/mesh/steps.ts";
+import { enrolmentOf } from "../resources/mesh/enrolment.ts";
+import { type MeshMode, meshSteps } from "../resources/mesh/steps.ts";
 import type { Cause } from "./finding.ts";
 import { deploymentOf, isTaken, type MeshView } from "./mesh-view.ts";
 
@@ -26,18 +27,52 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
     return { reason: "MeshProgressing", message: "no pod is ready, so nothing shows that pods are in the mesh" };
   }
   const sorted = ready.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-  const outside = { Ambient: outsideOfAmbient, Sidecar: withoutSidecar }[mode];
   for (const pod of sorted) {
-    const message = outside(pod, metadata.namespace ?? "default");
-    if (message !== undefined) return { reason: "PodsNotEnrolled", message };
+    const message = outside[mode](pod, metadata.namespace ?? "default");
+    if (message === undefined) continue;
+    if (isOfBefore(pod, mode)) {
+      return {
+        reason: "MeshProgressing",
+        message: `pod ${pod.metadata.name} is being replaced by one that is in the mesh`,
+      };
+    }
+    return { reason: "PodsNotEnrolled", message };
   }
   return undefined;
+}
+
+/** A pod that is on its way out answers past the mesh for as long as it answers at all: no reason to look for a fault. */
+export function lingeringProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
+  const { namespace = "default" } = server.metadata;
+  const pod = owned.find(
+    (object): object is Pod =>
+      object.kind === "Pod" &&
+      isReadyServer(object) &&
+      isEnding(object) &&
+      outside[mode](object, namespace) !== undefined,
+  );
+  if (pod === undefined) return undefined;
+  return {
+    reason: "MeshProgressing",
+    message: `pod ${pod.metadata.name}, which is not in the mesh, is being ended and may still answer: see kubectl get pods -n ${namespace}`,
+  };
+}
+
+/** Whether a pod was made before it was to be in the mesh. */
+function isOfBefore({ metadata }: Pod, mode: MeshMode): boolean {
+  return enrolmentOf(metadata.labels) !== meshSteps[mode][0];
 }
 
 /** Whether ztunnel would judge a pod by a policy that speaks of paths. */
 export function hasAmbientPod({ owned }: MeshView): boolean {
   return readyPods(owned).some(isAmbient);
 }
+
+/** Why a pod is not in the mesh, by mode. */
+const outside: Readonly<Record<MeshMode, (pod: Pod, namespace: string) => string | undefined>> = {
+  Ambient: outsideOfAmbient,
+  Sidecar: withoutSidecar,
+};
 
 function outsideOfAmbient(pod: Pod, namespace: string): string | undefined {
   const { name } = pod.metadata;
@@ -69,10 +104,14 @@ export function isListenerPod({ kind, metadata }: Owned): boolean {
 }
 
 function readyPods(owned: MeshView["owned"]): Pod[] {
-  return owned.filter((object): object is Pod => object.kind === "Pod" && isReadyServer(object));
+  return owned.filter((object): object is Pod => object.kind === "Pod" && isReadyServer(object) && !isEnding(object));
+}
+
+function isEnding({ metadata }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined;
 }
 
 function isReadyServer({ metadata, status }: Pod): boolean {
-  if (metadata.labels?.[label.component] !== "server" || metadata.deletionTimestamp !== undefined) return false;
+  if (metadata.labels?.[label.component] !== "server") return false;
   return status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true;
 }

@@ -3,7 +3,7 @@ import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../resourc
 import { listenerUrl } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
 import { breachProblem } from "./mesh-breach.ts";
-import { hasAmbientPod, isListenerPod } from "./mesh-enrolment.ts";
+import { hasAmbientPod, isListenerPod, lingeringProblem } from "./mesh-enrolment.ts";
 import { neighbourProblem } from "./mesh-neighbours.ts";
 import { meshProblem } from "./mesh-proofs.ts";
 import { isTaken, listenerOf, type MeshView } from "./mesh-view.ts";
@@ -57,7 +57,11 @@ function wayOf(view: MeshView): Mesh {
   if (!isAvailable) return { steps: new Set(), finding: { status: "False", ...missing[mode] } };
   const problems = meshSteps[mode].map((step) => meshProblem(step, view));
   const unproved = problems.findIndex((problem) => problem !== undefined);
-  const problem = problems.find((found) => found !== undefined) ?? neighbourProblem(view) ?? breachProblem(view);
+  const problem =
+    problems.find((found) => found !== undefined) ??
+    lingeringProblem(mode, view) ??
+    neighbourProblem(view) ??
+    breachProblem(view);
   const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
   if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server, mode) } };
   return { steps, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };

@@ -6,7 +6,10 @@ import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port, proxyPort } from "./names.ts";
 
-/** HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled; nothing else listens there. */
+/**
+ * HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled, and to those that have a sidecar, which
+ * says so where ambient mode is installed; nothing else listens there.
+ */
 export const hbonePort = 15_008;
 
 /** Where a sidecar gets its configuration and certificate from istiod. */
@@ -37,13 +40,11 @@ export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
 function ingress({ server }: Inputs): IngressRule[] {
   const { from } = server.spec.networkPolicy ?? {};
   const door = server.spec.proxy === undefined ? port : proxyPort;
-  // A sidecar takes over connections inside of the pod: to the network they go to the door.
-  const isSidecar = server.spec.mesh?.istio.mode === "Sidecar";
-  const ports = (isSidecar ? [door] : [door, hbonePort]).map((each) => ({ port: each, protocol: "TCP" }));
+  const ports = [door, hbonePort].map((each) => ({ port: each, protocol: "TCP" }));
   if (from === undefined) return [{ ports }];
   const probes = { ports: [{ port: door, protocol: "TCP" }], from: [{ ipBlock: { cidr: ambientProbes } }] };
   const named = from.length === 0 ? [] : [{ ports, from: [...from] }];
-  if (isSidecar) return named;
+  if (server.spec.mesh?.istio.mode === "Sidecar") return named;
   if (server.spec.mesh === undefined) return [...named, probes];
   // Everybody comes by it.
   const waypoint = { podSelector: { matchLabels: { [label.waypoint]: server.metadata.name } } };

@@ -9,7 +9,7 @@ import { freePort } from "../control-plane/free-port.ts";
 import { eventually, steadily } from "../support/eventually.ts";
 
 const key = { namespace: "team-a", name: "demo" };
-const timing = { refusedSeconds: 0.1, answeredSeconds: 0.05, timeoutSeconds: 20 };
+const timing = { refusedSeconds: 0.1, againSeconds: 0.02, answeredSeconds: 0.05, timeoutSeconds: 20 };
 
 function setUp(context: TestContext, more: Partial<ProbeTiming> = {}) {
   const told: string[] = [];
@@ -66,6 +66,19 @@ for (const [status, text] of [
     assert.ok(requests.includes("POST /v1%2ftraces connection,content-length,host,user-agent"), `${requests}`);
   });
 }
+
+test("what is answered once and then refused is not told: the mesh was taking up a policy", async (context) => {
+  const { probes, told } = setUp(context, { refusedSeconds: 60 });
+  let requests = 0;
+  const server = createServer((_, response) => {
+    requests += 1;
+    response.writeHead(requests <= 2 ? 401 : 403).end("RBAC: access denied");
+  });
+  const doors = [await doorOf(context, server)];
+  assert.equal(probes.breaches(key, doors), undefined);
+  await eventually(() => assert.deepEqual(probes.breaches(key, doors), []));
+  assert.deepEqual([requests, told], [4, ["demo"]]);
+});
 
 test("it goes on knocking, and tells what has changed, once", async (context) => {
   const { probes, told } = setUp(context);

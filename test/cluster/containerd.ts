@@ -38,7 +38,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
         BinaryName = "runc"
         SystemdCgroup = false
   [plugins."io.containerd.cri.v1.runtime".cni]
-    bin_dirs = ["/usr/lib/cni"]
+    bin_dirs = ["/usr/lib/cni", "${places.state}/cni-bin"]
     conf_dir = "${places.state}/cni"
 `;
 

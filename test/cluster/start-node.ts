@@ -25,7 +25,7 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
   const began = Date.now();
   const lap = (what: string) => report(`cluster: ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${what}`);
   for (const path of [places.state, places.logs]) await rm(path, { recursive: true, force: true });
-  for (const folder of ["cni", "volume-plugins", "volumes"])
+  for (const folder of ["cni", "cni-bin", "volume-plugins", "volumes"])
     await mkdir(join(places.state, folder), { recursive: true });
   await mkdir(places.logs, { recursive: true });
   await makeControlGroups();

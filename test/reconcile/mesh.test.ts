@@ -81,6 +81,18 @@ describe("the way into the mesh", () => {
     assert.ok(!steps(bound).includes("lock"));
   });
 
+  test("says so where pods of before are being replaced, and does not knock while one of them still answers", () => {
+    const pods = everything.filter(({ kind }) => kind !== "Pod");
+    const breaches = () => assert.fail("it has knocked");
+    assert.equal(reason([...pods, enrolledPod({}, { isOfBefore: true })]), "MeshProgressing");
+    const ending = enrolledPod({}, { isOfBefore: true, isEnding: true });
+    const { finding } = mesh([...everything, ending], { breaches });
+    assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshProgressing"]);
+    assert.match(finding?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is being ended/);
+    assert.deepEqual(steps([...world(meshSteps.slice(0, 5)), ending]), meshSteps, "it holds nothing up");
+    assert.equal(mesh([...everything, enrolledPod(undefined, { isEnding: true })]).finding?.status, "True");
+  });
+
   test("is never gone back by what is lost: what is missing is restored at once", () => {
     for (const lost of everything.filter(({ kind }) => kind === "Gateway" || kind === "AuthorizationPolicy")) {
       const now = without(lost.kind, lost.metadata.name);
@@ -130,7 +142,15 @@ describe("the way out of the mesh", () => {
             object,
         );
     }
-    assert.deepEqual(order, ["demo-lock", "demo-from-waypoint", "labels", "demo-traces", "demo-waypoint", "pods"]);
+    assert.deepEqual(order, [
+      "demo-lock",
+      "demo-from-waypoint",
+      "labels",
+      "demo-traces",
+      "demo-waypoint",
+      "demo-waypoint",
+      "pods",
+    ]);
     assert.deepEqual(plan(owned), []);
   });
 
@@ -153,7 +173,7 @@ describe("a mesh of sidecars", () => {
 
   test("has its policy when each pod has a sidecar", () => {
     assert.deepEqual(seen([]), { steps: ["sidecar"], status: "False", reason: "MeshProgressing" });
-    const without = seen(ofSidecars(["sidecar"], enrolledPod({})));
+    const without = seen(ofSidecars(["sidecar"], enrolledPod({}, { mode: "Sidecar" })));
     assert.deepEqual(without, { steps: ["sidecar"], status: "False", reason: "PodsNotEnrolled" });
     assert.deepEqual(seen(ofSidecars(["sidecar"])).steps, ["sidecar", "inbound"]);
     const whole = seen(ofSidecars(["sidecar", "inbound"]));
@@ -161,7 +181,7 @@ describe("a mesh of sidecars", () => {
   });
 
   test("takes its policy away from pods in ambient mode, which it would lock", () => {
-    const ambient = seen(ofSidecars(["sidecar", "inbound"], enrolledPod()));
+    const ambient = seen(ofSidecars(["sidecar", "inbound"], enrolledPod(undefined, { mode: "Sidecar" })));
     assert.deepEqual(ambient, { steps: ["sidecar"], status: "False", reason: "PodsNotEnrolled" });
   });
 

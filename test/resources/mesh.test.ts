@@ -119,7 +119,8 @@ describe("in a mesh of sidecars", () => {
   test("the network brings requests to the door, and the pods to istiod", () => {
     const of = inSidecars({ networkPolicy: { egress: {} } });
     const { ingress, egress = [] } = named<NetworkPolicy>("NetworkPolicy", "demo", of).spec;
-    assert.deepEqual(ingress, [{ ports: [{ port: 5000, protocol: "TCP" }] }]);
+    // 15008: where ambient mode is installed, too, that is how its pods come to one with a sidecar.
+    assert.deepEqual(ingress, [{ ports: [5000, 15008].map((port) => ({ port, protocol: "TCP" })) }]);
     assert.ok(egress.some(({ ports }) => ports?.some(({ port }) => port === 15012)));
     const nobody = inSidecars({ networkPolicy: { from: [] } });
     assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo", nobody).spec.ingress, []);

@@ -59,7 +59,7 @@ describe("the listener for traces", () => {
     ]);
     const sidecar = listening({ mesh: { istio: { mode: "Sidecar" } } });
     assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo-traces", sidecar).spec.ingress, [
-      { ports: [{ port: 4318, protocol: "TCP" }], from },
+      { ports: [4318, 15008].map((port) => ({ port, protocol: "TCP" })), from },
     ]);
     const none = all(inputs(listening({ networkPolicy: { enabled: false } })));
     assert.ok(none.every(({ kind }) => kind !== "NetworkPolicy"));

@@ -10,6 +10,8 @@ import type {
   Service,
 } from "../../src/kube/manifests.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
+import { enrolmentLabels } from "../../src/resources/mesh/enrolment.ts";
+import { type MeshMode, meshSteps } from "../../src/resources/mesh/steps.ts";
 import { pod } from "./fixtures.ts";
 
 /** What Istio's controllers write, as version 1.30 words it, for a server `team-a/demo` in ambient mode. */
@@ -63,8 +65,15 @@ export function waypointDeployment(availableReplicas = 1, serviceAccountName = "
   };
 }
 
-export function enrolledPod(annotations: Record<string, string> = { "ambient.istio.io/redirection": "enabled" }): Pod {
-  return pod("server", { conditions: [{ type: "Ready", status: "True" }] }, { annotations });
+/** A pod that its Deployment has made to be in the mesh, as its labels say; `of`: changes of what is known of it. */
+export function enrolledPod(
+  annotations: Record<string, string> = { "ambient.istio.io/redirection": "enabled" },
+  of: { readonly mode?: MeshMode; readonly isOfBefore?: true; readonly isEnding?: true } = {},
+): Pod {
+  const made = pod("server", { conditions: [{ type: "Ready", status: "True" }] }, { annotations });
+  const labels = of.isOfBefore ? {} : enrolmentLabels(new Set(meshSteps[of.mode ?? "Ambient"]));
+  const ending = of.isEnding ? { deletionTimestamp: "2026-01-01T00:00:00Z", name: "demo-server-pod-of-before" } : {};
+  return { ...made, metadata: { ...made.metadata, labels: { ...made.metadata.labels, ...labels }, ...ending } };
 }
 
 /** What is seen of a server where nothing is wrong but for what a test says. */

@@ -13,9 +13,11 @@ import { sidecarPolicy } from "./sidecar-policy.ts";
 import { type MeshStep, meshStepsOf } from "./steps.ts";
 import { tracesPolicy } from "./traces-policy.ts";
 import { waypoint } from "./waypoint.ts";
+import { waypointParameters } from "./waypoint-parameters.ts";
 
 /** The builders of the mesh. Each has its object when its turn has come. */
 export const meshBuilders = [
+  turn("waypoint", waypointParameters),
   turn("waypoint", waypoint),
   turn("traces", tracesPolicy),
   turn("passage", passage),
@@ -38,7 +40,7 @@ function turn<T extends Manifest>(step: MeshStep, build: (server: MlflowServer, 
 
 /** The step that an object of this kind and name is; undefined where it is none of this server's. */
 export function meshStepOf(kind: string, name: string, server: string): MeshStep | undefined {
-  if (kind === "Gateway") return name === objectNames.waypoint(server) ? "waypoint" : undefined;
+  if (name === objectNames.waypoint(server)) return waypointKinds.includes(kind) ? "waypoint" : undefined;
   if (kind === "AuthorizationPolicy") return policySteps.find(([of]) => of(server) === name)?.[1];
   if (name !== objectNames.listener(server)) return undefined;
   if (kind === "Deployment") return "door";
@@ -53,5 +55,7 @@ const policySteps: readonly (readonly [(server: string) => string, MeshStep])[] 
   [objectNames.writers, "writers"],
   [objectNames.onlyWriters, "writers"],
 ];
+
+const waypointKinds: readonly string[] = ["Gateway", "ConfigMap"];
 
 const listenerKinds: readonly string[] = ["NetworkPolicy", "ServiceAccount", "ConfigMap", "Service"];

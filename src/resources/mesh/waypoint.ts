@@ -23,6 +23,7 @@ export function waypoint(server: MlflowServer): Gateway {
       infrastructure: {
         // With these the Deployment that Istio makes is among what our watches tell.
         labels: { [label.managedBy]: manager, [label.waypoint]: name },
+        parametersRef: { group: "", kind: "ConfigMap", name: objectNames.waypoint(name) },
       },
       listeners: [{ name: "mesh", port: 15008, protocol: "HBONE", allowedRoutes: { namespaces: { from: "Same" } } }],
     },

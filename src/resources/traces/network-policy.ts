@@ -9,7 +9,7 @@ export function listenerNetworkPolicy(server: MlflowServer): NetworkPolicy | und
   const { traces, mesh, networkPolicy } = server.spec;
   if (networkPolicy?.enabled === false) return undefined;
   const isSidecar = mesh?.istio.mode === "Sidecar";
-  const tcp = (port: number) => [{ port, protocol: "TCP" }];
+  const tcp = (...ports: readonly number[]) => ports.map((port) => ({ port, protocol: "TCP" }));
   const namespaces = [...new Set(traces?.writers.map(({ namespace }) => namespace))].sort();
   const from = namespaces.map((namespace) => ({
     namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
@@ -22,7 +22,10 @@ export function listenerNetworkPolicy(server: MlflowServer): NetworkPolicy | und
     spec: {
       podSelector: { matchLabels: podSelector(server, "traces") },
       policyTypes: ["Ingress"],
-      ingress: [{ ports: tcp(isSidecar ? tracesPort : hbonePort), from }, ...(isSidecar ? [] : [probes])],
+      ingress: [
+        { ports: isSidecar ? tcp(tracesPort, hbonePort) : tcp(hbonePort), from },
+        ...(isSidecar ? [] : [probes]),
+      ],
     },
   };
 }

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listenerUrl, objectNames, port, tracesPort } from "../../src/resources/names.ts";
+import { disguised, plain } from "../envoy/trace-paths.ts";
+import { patiently } from "../live/patiently.ts";
+import { condition } from "../support/scene.ts";
+import { inAmbient, withSidecar } from "./caller.ts";
+import { all, each, meshScene } from "./mesh-scene.ts";
+import { steadily } from "./steady-caller.ts";
+
+const others = ["/health", "/api/2.0/mlflow/experiments/search?max_results=1", "/V1/traces"];
+const mesh = { istio: { mode: "Ambient" } };
+
+test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_200_000 }, async (context) => {
+  const scene = await meshScene(context);
+  const { name, agents, elsewhere, writers, objects } = scene;
+  await scene.serve({});
+  const [writer, colleague, stranger, outsider, sidecar] = await Promise.all([
+    scene.caller(agents, "collector", inAmbient),
+    scene.caller(agents, "colleague", inAmbient),
+    scene.caller(elsewhere, "collector", inAmbient),
+    scene.caller(elsewhere, "outsider"),
+    scene.caller(elsewhere, "sidecar", withSidecar),
+  ]);
+  await scene.ready(name);
+  const trace = await scene.spanWithCredential();
+  const at = (host: string, more = {}) => scene.spanWithCredential({ host, ...more });
+  /** Nobody answers, neither the mesh nor who is behind it; a sidecar says so in words of its own. */
+  const isUnanswered = (outcomes: readonly string[]) =>
+    outcomes.forEach((outcome) => void assert.match(outcome, /^(none|503)$/));
+
+  await context.test("a server enters the mesh, in a namespace of the restricted standard, and serves on", async () => {
+    const load = steadily(stranger);
+    const began = Date.now();
+    await scene.serve({ mesh, traces: { writers } });
+    const server = await scene.enforced();
+    context.diagnostic(`in the mesh after ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector may write traces`));
+    const { 200: answered = 0, ...failed } = await load.end();
+    assert.deepEqual(failed, {});
+    context.diagnostic(`${answered} requests were answered meanwhile, none failed`);
+  });
+
+  await context.test("the writer gets through to MLflow, and nobody else, however the path is written", async () => {
+    const asked = [...each(["POST"], plain), ...each(["GET"], plain), ...each(["POST", "GET"], disguised)];
+    const refused = all(asked.length, "refused");
+    assert.deepEqual(await writer.ask(asked), [...all(plain.length, "401"), ...refused.slice(plain.length)]);
+    for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(asked), refused);
+  });
+
+  await context.test(
+    "with MLflow's credential the writer writes, and nobody without the writer's identity",
+    async () => {
+      assert.deepEqual(await writer.ask([trace]), ["200"]);
+      for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask([trace]), ["refused"]);
+    },
+  );
+
+  await context.test("all else is everybody's who is in the mesh, as far as the mesh goes", async () => {
+    for (const caller of [writer, colleague, stranger])
+      assert.deepEqual(await caller.ask(each(["GET"], others)), ["200", "401", "401"]);
+  });
+
+  await context.test("nobody answers who comes from outside of the mesh, or by a sidecar", async () => {
+    const asked = [...each(["GET"], others), trace];
+    assert.deepEqual(await outsider.ask(asked), all(asked.length, "none"));
+    isUnanswered(await sidecar.ask(asked));
+  });
+
+  await context.test("the address of a pod is no way round, nor is another port or a header", async () => {
+    const [pod] = await scene.pods(name);
+    const asked = await Promise.all([port, 15008, 8080].map((port) => at(pod?.status?.podIP ?? "", { port })));
+    for (const caller of [writer, stranger, outsider])
+      assert.deepEqual(await caller.ask(asked), all(asked.length, "none"));
+    const headers = { "x-forwarded-uri": "/health", "x-original-url": "/health", "x-envoy-original-path": "/health" };
+    assert.deepEqual(await stranger.ask([await scene.spanWithCredential({ headers })]), ["refused"]);
+  });
+
+  const services = ["bare", "headless", "with-waypoint"];
+  await context.test("another Service is no way round, by the waypoint or not, and MeshReady tells of it", async () => {
+    const { selector = {} } = (await objects.the("Service", name)).spec;
+    const spec = { selector, ports: [{ name: "http", port, appProtocol: "http" }] };
+    const labels = { "istio.io/use-waypoint": objectNames.waypoint(name) };
+    await objects.create("Service", { metadata: { name: "bare" }, spec });
+    await objects.create("Service", { metadata: { name: "headless" }, spec: { ...spec, clusterIP: "None" } });
+    await objects.create("Service", { metadata: { name: "with-waypoint", labels }, spec });
+    await scene.reason(name, "MeshReady", "OtherServiceInTheWay", 60);
+    const byWaypoint = [await at(`with-waypoint.${scene.namespace}`)];
+    await patiently(async () => assert.deepEqual(await writer.ask(byWaypoint), ["200"]), 30);
+    for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(byWaypoint), ["refused"]);
+    const past = [await at(`bare.${scene.namespace}`), await at(`headless.${scene.namespace}`)];
+    for (const caller of [writer, colleague, stranger, outsider])
+      assert.deepEqual(await caller.ask(past), ["none", "none"]);
+    assert.deepEqual(await outsider.ask(byWaypoint), ["none"]);
+  });
+  for (const service of services) await objects.remove("Service", service);
+  await scene.enforced();
+
+  await context.test("what somebody takes away or alters is there again", async () => {
+    const [lock, policy] = [objectNames.lock(name), objectNames.tracesPolicy(name)];
+    const { rules } = (await objects.the("AuthorizationPolicy", policy)).spec;
+    await objects.remove("AuthorizationPolicy", lock);
+    await objects.patch("AuthorizationPolicy", policy, { spec: { rules: [{}] } });
+    await patiently(async () => {
+      await objects.the("AuthorizationPolicy", lock);
+      assert.deepEqual((await objects.the("AuthorizationPolicy", policy)).spec.rules, rules);
+    }, 30);
+    await scene.enforced();
+    await patiently(async () => {
+      assert.deepEqual([await stranger.ask([trace]), await outsider.ask([trace])], [["refused"], ["none"]]);
+    }, 30);
+  });
+
+  await context.test("without a pod of the waypoint nobody gets in, and MeshReady says so", async () => {
+    const waypoint = objectNames.waypoint(name);
+    await objects.patch("Deployment", waypoint, { spec: { replicas: 0 } });
+    await scene.reason(name, "MeshReady", "WaypointUnavailable", 60);
+    const asked = [...each(["GET"], others), trace];
+    await patiently(async () => {
+      for (const caller of [writer, stranger, outsider])
+        assert.deepEqual(await caller.ask(asked), all(asked.length, "none"));
+    }, 60);
+    await objects.patch("Deployment", waypoint, { spec: { replicas: 1 } });
+    await scene.enforced();
+    await patiently(async () => assert.deepEqual(await stranger.ask(each(["GET"], ["/health"])), ["200"]), 60);
+  });
+
+  const listenerPod = async () =>
+    (await objects.list("Pod")).find(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === "traces");
+
+  await context.test(
+    "with identity Mesh writers need no credential, and the listener answers nobody else",
+    async () => {
+      const server = await scene.serve({ mesh, traces: { identity: "Mesh", writers } });
+      await scene.enforced();
+      const pod = await listenerPod();
+      const hosts = [new URL(listenerUrl(server)).hostname, pod?.status?.podIP ?? ""];
+      const asked = hosts.map((host) => scene.span({ host, port: tracesPort }));
+      await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200", "200"]), 60);
+      for (const caller of [colleague, stranger, outsider]) assert.deepEqual(await caller.ask(asked), ["none", "none"]);
+      isUnanswered(await sidecar.ask(asked));
+      assert.deepEqual(await stranger.ask([trace]), ["refused"], "the server's own door is as it was");
+    },
+  );
+
+  await context.test("the listener answers nobody once it is out of the mesh", async () => {
+    const pod = await listenerPod();
+    const labels = { "istio.io/dataplane-mode": "none" };
+    await objects.patch("Pod", pod?.metadata.name ?? "", { metadata: { labels } });
+    const asked = [scene.span({ host: pod?.status?.podIP ?? "", port: tracesPort })];
+    await patiently(async () => {
+      for (const caller of [writer, colleague, outsider]) isUnanswered(await caller.ask(asked));
+    }, 120);
+    await objects.remove("Pod", pod?.metadata.name ?? "");
+    await scene.enforced();
+  });
+
+  await context.test("it leaves the mesh, and serves on", async () => {
+    const load = steadily(stranger);
+    await scene.serve({});
+    await patiently(async () => {
+      assert.deepEqual([await objects.list("AuthorizationPolicy"), await objects.list("Gateway")], [[], []]);
+      assert.deepEqual(await outsider.ask(each(["GET"], ["/health"])), ["200"]);
+    }, 180);
+    await scene.ready(name);
+    const { 200: answered = 0, ...failed } = await load.end();
+    assert.deepEqual(failed, {});
+    context.diagnostic(`${answered} requests were answered meanwhile, none failed`);
+  });
+});

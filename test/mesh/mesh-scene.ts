@@ -1,0 +1,82 @@
+import type { TestContext } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import { port } from "../../src/resources/names.ts";
+import { testedVersion } from "../live/live-cluster.ts";
+import { adminOf, type LiveScene, liveScene } from "../live/live-scene.ts";
+import { startPostgresql } from "../live/postgresql-server.ts";
+import { startS3 } from "../live/s3-server.ts";
+import { spanOf } from "../live/span.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { type Caller, type MeshRequest, startCaller } from "./caller.ts";
+
+/** A server, its writers' namespace and another one, in a cluster with Istio. */
+export interface MeshScene extends LiveScene {
+  /** The name of the server. */
+  readonly name: string;
+  /** The namespace of the writer, whose ServiceAccount is `collector`. */
+  readonly agents: string;
+  readonly elsewhere: string;
+  readonly writers: readonly object[];
+  /** Applies the server with these fields besides. */
+  readonly serve: (more: object) => Promise<MlflowServer>;
+  readonly caller: (namespace: string, name: string, labels?: Readonly<Record<string, string>>) => Promise<Caller>;
+  /** POSTs a span to the server, or to another place. */
+  readonly span: (more?: Partial<MeshRequest>) => MeshRequest;
+  /** With MLflow's credential. */
+  readonly spanWithCredential: (more?: Partial<MeshRequest>) => Promise<MeshRequest>;
+  /** Waits until the mesh is enforced, by the server's present spec. */
+  readonly enforced: () => Promise<MlflowServer>;
+}
+
+/** The server keeps nothing in a volume, so its pods are replaced one by one. */
+export async function meshScene(context: TestContext): Promise<MeshScene> {
+  const name = "mlflow";
+  const scene = await liveScene(context);
+  const agents = await freshNamespace(scene.cluster);
+  const elsewhere = await freshNamespace(scene.cluster);
+  context.after(async () => {
+    for (const namespace of [agents, elsewhere])
+      await scene.cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+  });
+  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
+  const spec = {
+    version: testedVersion,
+    backendStore: { postgresql: postgresql.database("mlflow") },
+    artifactStore: { s3: s3.store },
+    authentication: { basic: {} },
+  };
+  const host = `${name}.${scene.namespace}`;
+  const span: MeshScene["span"] = ({ headers, ...more } = {}) => ({
+    method: "POST",
+    path: "/v1/traces",
+    body: JSON.stringify(spanOf("of a test")),
+    headers: { "content-type": "application/json", "x-mlflow-experiment-id": "0", ...headers },
+    ...more,
+  });
+  return {
+    ...scene,
+    name,
+    agents,
+    elsewhere,
+    writers: [{ namespace: agents, serviceAccount: "collector" }],
+    serve: (more) => scene.apply({ metadata: { name }, spec: { ...spec, ...more } }),
+    caller: (namespace, of, labels = {}) => startCaller(scene.cluster, { namespace, name: of, labels, host }),
+    span,
+    spanWithCredential: async (more = {}) => {
+      const { username, password } = await adminOf(scene.objects, name);
+      const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+      // MLflow answers by this name, wherever a request is sent to.
+      return span({ ...more, headers: { authorization, host: `${host}:${port}`, ...more.headers } });
+    },
+    enforced: () => scene.reason(name, "MeshReady", "MeshEnforced", 180),
+  };
+}
+
+/** Each of the methods at each of the paths. */
+export function each(methods: readonly string[], paths: readonly string[]): MeshRequest[] {
+  return paths.flatMap((path) => methods.map((method) => ({ method, path })));
+}
+
+export function all(length: number, outcome: string): string[] {
+  return Array<string>(length).fill(outcome);
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listenerUrl, port, tracesPort } from "../../src/resources/names.ts";
+import { disguised, plain } from "../envoy/trace-paths.ts";
+import { patiently } from "../live/patiently.ts";
+import { condition } from "../support/scene.ts";
+import { inAmbient, withSidecar } from "./caller.ts";
+import { all, each, meshScene } from "./mesh-scene.ts";
+
+const others = ["/health", "/api/2.0/mlflow/experiments/search?max_results=1", "/V1/traces"];
+
+test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_000 }, async (context) => {
+  const scene = await meshScene(context);
+  const { name, agents, elsewhere, writers, objects } = scene;
+  const mesh = { istio: { mode: "Sidecar" } };
+  await scene.serve({ mesh, traces: { writers } });
+  const [writer, colleague, stranger, outsider, ambient] = await Promise.all([
+    scene.caller(agents, "collector", withSidecar),
+    scene.caller(agents, "colleague", withSidecar),
+    scene.caller(elsewhere, "collector", withSidecar),
+    scene.caller(elsewhere, "outsider"),
+    scene.caller(elsewhere, "ambient", inAmbient),
+  ]);
+  const strangers = Object.entries({ colleague, stranger, outsider, ambient });
+  await scene.ready(name);
+  const trace = await scene.spanWithCredential();
+
+  await context.test("a server has its sidecar, in a namespace of the restricted standard", async () => {
+    const server = await scene.enforced();
+    assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector may write traces`));
+  });
+
+  await context.test("the writer gets through to MLflow, and nobody else, however the path is written", async () => {
+    const asked = [...each(["POST"], plain), ...each(["GET"], plain), ...each(["POST", "GET"], disguised)];
+    const refused = all(asked.length, "refused");
+    await patiently(async () => {
+      assert.deepEqual(await writer.ask(asked), [...all(plain.length, "401"), ...refused.slice(plain.length)]);
+    }, 30);
+    for (const [who, { ask }] of strangers) assert.deepEqual(await ask(asked), refused, who);
+  });
+
+  await context.test(
+    "with MLflow's credential the writer writes, and nobody without the writer's identity",
+    async () => {
+      assert.deepEqual(await writer.ask([trace]), ["200"]);
+      for (const [who, { ask }] of strangers) assert.deepEqual(await ask([trace]), ["refused"], who);
+    },
+  );
+
+  await context.test("all else is everybody's, as far as the mesh goes", async () => {
+    for (const [who, { ask }] of [["writer", writer] as const, ...strangers])
+      assert.deepEqual(await ask(each(["GET"], others)), ["200", "401", "401"], who);
+  });
+
+  await context.test("the address of a pod and another Service are no way round", async () => {
+    const { selector = {} } = (await objects.the("Service", name)).spec;
+    await objects.create("Service", { metadata: { name: "bare" }, spec: { selector, ports: [{ port }] } });
+    await objects.create("Service", {
+      metadata: { name: "headless" },
+      spec: { selector, ports: [{ port }], clusterIP: "None" },
+    });
+    const [pod] = await scene.pods(name);
+    const hosts = [pod?.status?.podIP ?? "", `bare.${scene.namespace}`, `headless.${scene.namespace}`];
+    const asked = await Promise.all(hosts.map((host) => scene.spanWithCredential({ host })));
+    await patiently(async () => {
+      for (const [who, { ask }] of strangers) assert.deepEqual(await ask(asked), all(asked.length, "refused"), who);
+    }, 30);
+    for (const service of ["bare", "headless"]) await objects.remove("Service", service);
+    await scene.enforced();
+  });
+
+  await context.test(
+    "with identity Mesh writers need no credential, and the listener answers nobody else",
+    async () => {
+      const server = await scene.serve({ mesh, traces: { identity: "Mesh", writers } });
+      await scene.enforced();
+      const asked = [scene.span({ host: new URL(listenerUrl(server)).hostname, port: tracesPort })];
+      await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200"]), 60);
+      for (const [who, { ask }] of strangers) assert.match((await ask(asked))[0] ?? "", /^(none|503|refused)$/, who);
+    },
+  );
+});
