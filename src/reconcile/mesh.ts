@@ -11,6 +11,8 @@ import { isTaken, listenerOf, type MeshView } from "./mesh-view.ts";
 /** How far the mesh is, and how far it may go now. */
 export interface Mesh {
   readonly steps: ReadonlySet<MeshStep>;
+  /** Policies stay as they are: with the identities of the spec they would keep everybody out. */
+  readonly isHeld?: boolean;
   /** The condition `MeshReady`; none where the spec names neither a mesh nor writers. */
   readonly finding?: (Cause & { readonly status: "True" | "False" | "Unknown" }) | undefined;
 }
@@ -32,8 +34,8 @@ export function meshOf(view: MeshView): Mesh {
   return unanswered === undefined ? open : { ...open, finding: { status: "False", ...unanswered } };
 }
 
-function withSteps({ steps, finding }: Mesh, ...more: readonly MeshStep[]): Mesh {
-  return { steps: new Set([...steps, ...more]), finding };
+function withSteps(mesh: Mesh, ...more: readonly MeshStep[]): Mesh {
+  return { ...mesh, steps: new Set([...mesh.steps, ...more]) };
 }
 
 /** Whether somebody may still answer at the listener's door. */
@@ -64,7 +66,8 @@ function wayOf(view: MeshView): Mesh {
     breachProblem(view);
   const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
   if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server, mode) } };
-  return { steps, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };
+  const isHeld = problem.reason === "TrustDomainUnexpected";
+  return { steps, isHeld, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };
 }
 
 /** A mode that the spec does not have any more, while something of it is left. */

@@ -41,6 +41,7 @@ export async function observe(
     installation,
     references,
     mesh: mesh.steps,
+    ...(mesh.isHeld && { isMeshHeld: true }),
     routes: exposure.routes,
     workspaces: workspacesOf(server, cluster.consenting(namespace)),
     session: sessionKeys(server, owned, references),

@@ -55,6 +55,8 @@ export interface Inputs {
   readonly references: References;
   /** How far the server may be in the mesh. */
   readonly mesh: ReadonlySet<MeshStep>;
+  /** The identities of the spec are none of the mesh: policies stay as they are. */
+  readonly isMeshHeld?: boolean;
   /** What may lead clients from outside to the server, as far as the spec asks for it. */
   readonly routes: ReadonlySet<RouteKind>;
   /** Namespaces that are workspaces of this server: they consent, and the spec chooses them. */

@@ -104,26 +104,35 @@ describe("the way into the mesh", () => {
   });
 });
 
+/** What a pass does, but for the workload's migration, which is complete. */
+function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): Step[] {
+  const { steps: turn, isHeld = false } = meshOf(view(owned, { server: of, ...more }));
+  const wanted = { ...inputs(of), mesh: turn, isMeshHeld: isHeld };
+  const { installation, references } = wanted;
+  const completed = owned.map(
+    (object): Owned =>
+      object.kind === "Job" ? { ...object, status: { conditions: [{ type: "Complete", status: "True" }] } } : object,
+  );
+  const facts = { server: of, owned: completed, foreign: [], granted: [], references, inputs: wanted, installation };
+  return planOf({ ...facts, isOverruled: () => false, now: new Date(0) }).groups.flat();
+}
+
+test("a trust domain that is not the mesh's changes no policy of a server that is in it: nobody would be let in", () => {
+  const mistaken = server({
+    traces: { writers },
+    mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } },
+  });
+  const foreign = [inTrustDomain("cluster.local")];
+  const changed = (of: MlflowServer) =>
+    planFor(of, everything, { foreign }).map((step) => ("manifest" in step ? step.manifest.kind : step.do));
+  assert.deepEqual(changed(mistaken), []);
+  assert.deepEqual(changed(meshed), []);
+  const fewer = server({ traces: { writers: [] }, mesh: { istio: { mode: "Ambient" } } });
+  assert.deepEqual(changed(fewer), ["AuthorizationPolicy"], "so a change of what they say would be seen");
+});
+
 describe("the way out of the mesh", () => {
-  const plan = (owned: readonly Owned[]) => {
-    const { steps: turn } = meshOf(view(owned, { server: plain }));
-    const wanted = { ...inputs(plain), mesh: turn };
-    const { installation, references } = wanted;
-    const completed = owned.map(
-      (object): Owned =>
-        object.kind === "Job" ? { ...object, status: { conditions: [{ type: "Complete", status: "True" }] } } : object,
-    );
-    const facts = {
-      server: plain,
-      owned: completed,
-      foreign: [],
-      granted: [],
-      references,
-      inputs: wanted,
-      installation,
-    };
-    return planOf({ ...facts, isOverruled: () => false, now: new Date(0) }).groups.flat();
-  };
+  const plan = (owned: readonly Owned[]) => planFor(plain, owned);
 
   test("is the way in, backwards, one step in a pass", () => {
     let owned = everything;

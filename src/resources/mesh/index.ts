@@ -32,10 +32,16 @@ export const meshBuilders = [
   turn("door", (_, inputs) => listenerDeployment(inputs)),
 ];
 
-/** What is on its way out, of a mode that the spec does not have any more, is left as it is. */
+/**
+ * What is on its way out, of a mode that the spec does not have any more, is left as it is; and so are policies for which the spec has
+ * identities that nobody has: they would keep out everybody who is in.
+ */
 function turn<T extends Manifest>(step: MeshStep, build: (server: MlflowServer, inputs: Inputs) => T | undefined) {
-  return (inputs: Inputs): T | undefined =>
-    meshStepsOf(inputs.server).includes(step) && inputs.mesh.has(step) ? build(inputs.server, inputs) : undefined;
+  return (inputs: Inputs): T | undefined => {
+    if (!meshStepsOf(inputs.server).includes(step) || !inputs.mesh.has(step)) return undefined;
+    const built = build(inputs.server, inputs);
+    return inputs.isMeshHeld && built?.kind === "AuthorizationPolicy" ? undefined : built;
+  };
 }
 
 /** The step that an object of this kind and name is; undefined where it is none of this server's. */
