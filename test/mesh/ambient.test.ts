@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { listenerUrl, objectNames, port, tracesPort } from "../../src/resources/names.ts";
 import { disguised, plain } from "../envoy/trace-paths.ts";
 import { patiently } from "../live/patiently.ts";
-import { condition } from "../support/scene.ts";
+import { objects as objectsOf } from "../support/objects.ts";
+import { condition, freshNamespace } from "../support/scene.ts";
 import { inAmbient, withSidecar } from "./caller.ts";
 import { all, each, meshScene } from "./mesh-scene.ts";
 import { steadily } from "./steady-caller.ts";
@@ -111,6 +112,15 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     }, 30);
   });
 
+  await context.test("another trust domain than the mesh's is named, and keeps nobody out who was let in", async () => {
+    await scene.serve({ mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } }, traces: { writers } });
+    const { message } = condition(await scene.reason(name, "MeshReady", "TrustDomainUnexpected", 60), "MeshReady");
+    assert.match(message, /write mesh.istio.trustDomain: cluster.local/);
+    assert.deepEqual(await stranger.ask([...each(["GET"], ["/health"]), trace]), ["200", "refused"]);
+    await scene.serve({ mesh, traces: { writers } });
+    await scene.enforced();
+  });
+
   await context.test("without a pod of the waypoint nobody gets in, and MeshReady says so", async () => {
     const waypoint = objectNames.waypoint(name);
     await objects.patch("Deployment", waypoint, { spec: { replicas: 0 } });
@@ -124,6 +134,36 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await scene.enforced();
     await patiently(async () => assert.deepEqual(await stranger.ask(each(["GET"], ["/health"])), ["200"]), 60);
   });
+
+  await context.test(
+    "who comes from outside by an ingress gateway of Istio's goes through the waypoint, too",
+    async () => {
+      const gateways = await freshNamespace(scene.cluster, { "pod-security.kubernetes.io/enforce": "baseline" });
+      context.after(() => scene.cluster.request("DELETE", `/api/v1/namespaces/${gateways}`));
+      await objectsOf(scene.cluster, gateways).create("Gateway", {
+        // No load balancer gives it an address here.
+        metadata: { name: "ingress", annotations: { "networking.istio.io/service-type": "ClusterIP" } },
+        spec: {
+          gatewayClassName: "istio",
+          listeners: [{ name: "http", port: 80, protocol: "HTTP", allowedRoutes: { namespaces: { from: "All" } } }],
+        },
+      });
+      const outside = "mlflow.example.com";
+      const httpRoute = { parentRefs: [{ name: "ingress", namespace: gateways }] };
+      await scene.serve({ mesh, traces: { writers }, exposure: { externalUrl: `http://${outside}`, httpRoute } });
+      await scene.reason(name, "Exposed", "Exposed", 120);
+      await scene.enforced();
+      const through = { host: `ingress-istio.${gateways}`, port: 80 };
+      const headers = { host: outside };
+      const asked = each(["GET"], others).map((request) => ({ ...request, ...through, headers }));
+      await patiently(async () => assert.deepEqual(await outsider.ask(asked), ["200", "401", "401"]), 60);
+      const traces = [await scene.spanWithCredential({ ...through, headers })];
+      const inDisguise = disguised.map((path) => ({ method: "POST", path, ...through, headers }));
+      // The gateway is no writer, whoever comes by it; by itself it is asked for, it merges slashes.
+      for (const caller of [outsider, writer])
+        assert.deepEqual(await caller.ask([...traces, ...inDisguise]), all(1 + disguised.length, "refused"));
+    },
+  );
 
   const listenerPod = async () =>
     (await objects.list("Pod")).find(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === "traces");
