@@ -1,26 +1,37 @@
-import type { Caller } from "./caller.ts";
+import { patiently } from "../live/patiently.ts";
+import type { Caller, MeshRequest } from "./caller.ts";
 
 /** One request after another by a pod in the mesh. */
 export interface SteadyCaller {
-  /** Ends it, and tells how often each thing came of them. */
-  readonly end: () => Promise<Readonly<Record<string, number>>>;
+  /** Ends it, and tells how many were answered with 200, and what came of the others, and when. */
+  readonly end: () => Promise<{ readonly answered: number; readonly failed: readonly string[] }>;
 }
 
-/** Asks for the state of health, which needs no credential, each time on a connection of its own. */
-export function steadily({ ask }: Caller): SteadyCaller {
-  const outcomes: Record<string, number> = {};
+const health: readonly MeshRequest[] = [{ method: "GET", path: "/health" }];
+
+/** Asks for the state of health, which needs no credential, each time on a connection of its own; begins when that is answered. */
+export async function steadily({ ask }: Caller): Promise<SteadyCaller> {
+  await patiently(async () => {
+    const [outcome] = await ask(health);
+    if (outcome !== "200") throw new Error(`/health: ${outcome}`);
+  }, 30);
+  const failed: string[] = [];
+  let answered = 0;
   let isOver = false;
+  const began = Date.now();
   const run = async () => {
-    while (!isOver)
-      for (const outcome of await ask([{ method: "GET", path: "/health" }]))
-        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    while (!isOver) {
+      const [outcome = ""] = await ask(health);
+      if (outcome === "200") answered += 1;
+      else failed.push(`${outcome} after ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    }
   };
   const running = run();
   return {
     end: async () => {
       isOver = true;
       await running;
-      return outcomes;
+      return { answered, failed };
     },
   };
 }
