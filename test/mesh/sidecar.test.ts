@@ -79,4 +79,26 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
       for (const [who, { ask }] of strangers) assert.match((await ask(asked))[0] ?? "", /^(none|503|refused)$/, who);
     },
   );
+
+  await context.test("a writer in ambient mode is known to a sidecar, too", async () => {
+    const both = [...writers, { namespace: elsewhere, serviceAccount: "ambient" }];
+    await scene.serve({ mesh, traces: { writers: both } });
+    await scene.enforced();
+    await patiently(async () => assert.deepEqual(await ambient.ask([trace]), ["200"]), 30);
+    assert.deepEqual(await outsider.ask([trace]), ["refused"]);
+    await scene.serve({ mesh, traces: { writers } });
+    await scene.enforced();
+    await patiently(async () => assert.deepEqual(await ambient.ask([trace]), ["refused"]), 30);
+  });
+
+  await context.test("a change to ambient mode leaves nobody in the way, and lets nobody in", async () => {
+    await scene.serve({ mesh: { istio: { mode: "Ambient" } }, traces: { writers } });
+    await scene.enforced();
+    await patiently(async () => {
+      assert.deepEqual(await ambient.ask([...each(["GET"], others), trace]), ["200", "401", "401", "refused"]);
+    }, 60);
+    // A sidecar does not call the waypoint, and the lock keeps it off.
+    for (const caller of [writer, colleague, stranger])
+      for (const outcome of await caller.ask([trace])) assert.match(outcome, /^(none|503)$/);
+  });
 });
