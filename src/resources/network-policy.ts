@@ -18,6 +18,10 @@ const istiodPort = 15_012;
 /** From where Istio's ambient mesh lets the kubelet's probes come. */
 export const ambientProbes = "169.254.7.127/32";
 
+export function tcp(...ports: readonly number[]) {
+  return ports.map((port) => ({ port, protocol: "TCP" }));
+}
+
 /** The pods of a server, those of its migration too, are reached at the door and at no other port. */
 export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
   const { server } = inputs;
@@ -40,15 +44,15 @@ export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
 function ingress({ server }: Inputs): IngressRule[] {
   const { from } = server.spec.networkPolicy ?? {};
   const door = server.spec.proxy === undefined ? port : proxyPort;
-  const ports = [door, hbonePort].map((each) => ({ port: each, protocol: "TCP" }));
+  const ports = tcp(door, hbonePort);
   if (from === undefined) return [{ ports }];
-  const probes = { ports: [{ port: door, protocol: "TCP" }], from: [{ ipBlock: { cidr: ambientProbes } }] };
+  const probes = { ports: tcp(door), from: [{ ipBlock: { cidr: ambientProbes } }] };
   const named = from.length === 0 ? [] : [{ ports, from: [...from] }];
   if (server.spec.mesh?.istio.mode === "Sidecar") return named;
   if (server.spec.mesh === undefined) return [...named, probes];
   // Everybody comes by it.
   const waypoint = { podSelector: { matchLabels: { [label.waypoint]: server.metadata.name } } };
-  return [...named, { ports: [{ port: hbonePort, protocol: "TCP" }], from: [waypoint] }, probes];
+  return [...named, { ports: tcp(hbonePort), from: [waypoint] }, probes];
 }
 
 function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPolicyEgressRule[] {
@@ -56,8 +60,5 @@ function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPol
   const mode = inputs.server.spec.mesh?.istio.mode;
   const mesh = mode === undefined ? [] : [mode === "Sidecar" ? istiodPort : hbonePort];
   const ports = [...new Set([...egressPorts(inputs), ...further, ...mesh])].sort((one, other) => one - other);
-  return [
-    { ports: dns },
-    ...(ports.length === 0 ? [] : [{ ports: ports.map((each) => ({ port: each, protocol: "TCP" })) }]),
-  ];
+  return [{ ports: dns }, ...(ports.length === 0 ? [] : [{ ports: tcp(...ports) }])];
 }

@@ -6,10 +6,9 @@ import { patiently } from "../live/patiently.ts";
 import { objects as objectsOf } from "../support/objects.ts";
 import { condition, freshNamespace } from "../support/scene.ts";
 import { inAmbient, withSidecar } from "./caller.ts";
-import { all, each, meshScene } from "./mesh-scene.ts";
+import { all, each, meshScene, others, toTraces } from "./mesh-scene.ts";
 import { steadily } from "./steady-caller.ts";
 
-const others = ["/health", "/api/2.0/mlflow/experiments/search?max_results=1", "/V1/traces"];
 const mesh = { istio: { mode: "Ambient" } };
 
 test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_200_000 }, async (context) => {
@@ -43,10 +42,9 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
   });
 
   await context.test("the writer gets through to MLflow, and nobody else, however the path is written", async () => {
-    const asked = [...each(["POST"], plain), ...each(["GET"], plain), ...each(["POST", "GET"], disguised)];
-    const refused = all(asked.length, "refused");
-    assert.deepEqual(await writer.ask(asked), [...all(plain.length, "401"), ...refused.slice(plain.length)]);
-    for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(asked), refused);
+    const refused = all(toTraces.length, "refused");
+    assert.deepEqual(await writer.ask(toTraces), [...all(plain.length, "401"), ...refused.slice(plain.length)]);
+    for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(toTraces), refused);
   });
 
   await context.test(

@@ -1,6 +1,7 @@
 import type { TestContext } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { port } from "../../src/resources/names.ts";
+import { disguised, plain } from "../envoy/trace-paths.ts";
 import { testedVersion } from "../live/live-cluster.ts";
 import { adminOf, type LiveScene, liveScene } from "../live/live-scene.ts";
 import { startPostgresql } from "../live/postgresql-server.ts";
@@ -80,3 +81,13 @@ export function each(methods: readonly string[], paths: readonly string[]): Mesh
 export function all(length: number, outcome: string): string[] {
   return Array<string>(length).fill(outcome);
 }
+
+/** Paths that are none of traces. */
+export const others = ["/health", "/api/2.0/mlflow/experiments/search?max_results=1", "/V1/traces"];
+
+/** By every way to write the path; the first ones, as many as there are plain ways, are a writer's. */
+export const toTraces: readonly MeshRequest[] = [
+  ...each(["POST"], plain),
+  ...each(["GET"], plain),
+  ...each(["POST", "GET"], disguised),
+];

@@ -2,14 +2,13 @@ import type { MlflowServer } from "../../api/server.ts";
 import type { NetworkPolicy } from "../../kube/manifests.ts";
 import { ownedMetadata, podSelector } from "../metadata.ts";
 import { objectNames, tracesPort } from "../names.ts";
-import { ambientProbes, hbonePort } from "../network-policy.ts";
+import { ambientProbes, hbonePort, tcp } from "../network-policy.ts";
 
 /** The listener is reached from the writers' namespaces; which of their workloads may come is the mesh's to say. */
 export function listenerNetworkPolicy(server: MlflowServer): NetworkPolicy | undefined {
   const { traces, mesh, networkPolicy } = server.spec;
   if (networkPolicy?.enabled === false) return undefined;
   const isSidecar = mesh?.istio.mode === "Sidecar";
-  const tcp = (...ports: readonly number[]) => ports.map((port) => ({ port, protocol: "TCP" }));
   const namespaces = [...new Set(traces?.writers.map(({ namespace }) => namespace))].sort();
   const from = namespaces.map((namespace) => ({
     namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },

@@ -1,9 +1,9 @@
-import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import type { Image } from "../image.ts";
+import { applied, kubectl } from "../kubectl.ts";
 import type { Cluster } from "../start-cluster.ts";
 
 /** The Gateway that every HTTPRoute of the cluster may name as its parent. */
@@ -64,14 +64,4 @@ export async function installGateway(cluster: Cluster, report: Report = reportOn
     "--output=jsonpath={.spec.clusterIP}",
   ]);
   return { name: "gateway", namespace, host: `gateway.${namespace}`, address };
-}
-
-async function applied(cluster: Cluster, documents: string): Promise<void> {
-  await kubectl(cluster, ["apply", "--server-side", "--force-conflicts", "--filename=-"], documents);
-}
-
-async function kubectl(cluster: Cluster, args: readonly string[], stdin?: string): Promise<string> {
-  const { code, stdout, stderr } = await cluster.kubectl(args, stdin);
-  assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr}`);
-  return stdout;
 }

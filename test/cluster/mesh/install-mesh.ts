@@ -5,6 +5,7 @@ import { helm } from "../../chart/helm.ts";
 import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import type { Image } from "../image.ts";
+import { applied, kubectl } from "../kubectl.ts";
 import { places } from "../places.ts";
 import type { Cluster } from "../start-cluster.ts";
 import { nftFiles } from "./nft.ts";
@@ -149,15 +150,5 @@ async function rendered(release: string, chart: string): Promise<string> {
     ...set,
   ]);
   assert.equal(code, 0, stderr);
-  return stdout;
-}
-
-async function applied(cluster: Cluster, documents: string): Promise<void> {
-  await kubectl(cluster, ["apply", "--server-side", "--force-conflicts", "--filename=-"], documents);
-}
-
-async function kubectl(cluster: Cluster, args: readonly string[], stdin?: string): Promise<string> {
-  const { code, stdout, stderr } = await cluster.kubectl(args, stdin);
-  assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr}`);
   return stdout;
 }
