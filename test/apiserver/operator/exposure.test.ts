@@ -22,12 +22,14 @@ const routed: Modification = {
   },
 };
 
-const says = ({ objects: own }: Pick<Scene, "objects">, reason: string, name = "mlflow") =>
-  eventually(async () => {
-    const found = condition(await own.the("MlflowServer", name), "Exposed");
-    assert.equal(found.reason, reason, found.message);
-    return found;
-  });
+const saysNow = async ({ objects: own }: Pick<Scene, "objects">, reason: string, name = "mlflow") => {
+  const found = condition(await own.the("MlflowServer", name), "Exposed");
+  assert.equal(found.reason, reason, found.message);
+  return found;
+};
+
+const says = (stage: Pick<Scene, "objects">, reason: string, name?: string) =>
+  eventually(() => saysNow(stage, reason, name));
 
 /** The hosts that an Ingress leads to its server; none where there is no Ingress. */
 async function hostsOf({ objects: own }: Pick<Scene, "objects">, name = "mlflow"): Promise<(string | undefined)[]> {
@@ -236,7 +238,8 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
         const all = await leading(waiting);
         const [found] = all;
         assert.ok(found !== undefined && all.length === 1, `it leads to ${all.join(", ") || "nobody"}`);
-        await Promise.all(waiting.map((name) => name !== found && says(stage, "AddressTaken", name)));
+        // Until all say so, it may still go to an older one, which looked when nobody had it.
+        for (const name of waiting) if (name !== found) await saysNow(stage, "AddressTaken", name);
         return found;
       });
       waiting = waiting.filter((name) => name !== holder);
