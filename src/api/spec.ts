@@ -64,6 +64,21 @@ export const mlflowServerSpec = z
     mesh: mesh.optional(),
     exposure: exposure.optional(),
     networkPolicy: networkPolicy.optional(),
+    podDisruptionBudget: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .meta({
+            description:
+              "false: there is none, which leaves room for one of your own: pods of which two budgets speak are not evicted at all. Default: true.",
+          })
+          .optional(),
+      })
+      .meta({
+        description:
+          "The PodDisruptionBudget of the pods: while nodes are drained, at most one of them is missing. There is none where replicas is below 2.",
+      })
+      .optional(),
   })
   .meta({
     description: "What shall run.",

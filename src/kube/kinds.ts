@@ -74,6 +74,7 @@ export const kinds = {
     roles: ["owned"],
     verbs: written,
   },
+  PodDisruptionBudget: { apiVersion: "policy/v1", plural: "poddisruptionbudgets", roles: ["owned"], verbs: written },
   ClusterRoleBinding: {
     apiVersion: "rbac.authorization.k8s.io/v1",
     plural: "clusterrolebindings",

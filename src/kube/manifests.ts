@@ -12,6 +12,7 @@ import type {
   V1NetworkPolicySpec,
   V1PersistentVolumeClaimSpec,
   V1PersistentVolumeClaimStatus,
+  V1PodDisruptionBudgetSpec,
   V1PodSpec,
   V1PodStatus,
   V1Secret,
@@ -78,6 +79,12 @@ export interface NetworkPolicy extends KubeObject {
   apiVersion: "networking.k8s.io/v1";
   kind: "NetworkPolicy";
   spec: Omit<V1NetworkPolicySpec, "ingress"> & { ingress?: IngressRule[] };
+}
+
+export interface PodDisruptionBudget extends KubeObject {
+  apiVersion: "policy/v1";
+  kind: "PodDisruptionBudget";
+  spec: V1PodDisruptionBudgetSpec;
 }
 
 export interface Ingress extends KubeObject {
@@ -216,6 +223,7 @@ export type Manifest =
   | Job
   | Deployment
   | NetworkPolicy
+  | PodDisruptionBudget
   | ClusterRoleBinding
   | RoleBinding
   | Gateway

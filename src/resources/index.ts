@@ -11,6 +11,7 @@ import { migrationJob } from "./migration-job.ts";
 import { migrationProgram } from "./migration-program.ts";
 import { networkPolicy } from "./network-policy.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
+import { podDisruptionBudget } from "./pod-disruption-budget.ts";
 import { service } from "./service.ts";
 import { serviceAccount } from "./service-account.ts";
 import { sessionSecret } from "./session-secret.ts";
@@ -29,6 +30,7 @@ export const stages = {
   invented: [sessionSecret, adminSecret],
   surroundings: [
     networkPolicy,
+    podDisruptionBudget,
     serviceAccount,
     clusterRoleBinding,
     reviewerBinding,

@@ -7,6 +7,7 @@ export const objectNames = {
   service: (server: string) => server,
   serviceAccount: (server: string) => server,
   networkPolicy: (server: string) => server,
+  podDisruptionBudget: (server: string) => server,
   ingress: (server: string) => server,
   httpRoute: (server: string) => server,
   volumeClaim: (server: string) => server,

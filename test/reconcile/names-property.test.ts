@@ -20,7 +20,14 @@ const exposure = {
 
 /** Together they have every object that there is. */
 const specs: readonly Partial<MlflowServerSpec>[] = [
-  { backendStore: { postgresql }, traces, exposure, mesh: { istio: { mode: "Ambient" } }, workspaces: {} },
+  {
+    replicas: 2,
+    backendStore: { postgresql },
+    traces,
+    exposure,
+    mesh: { istio: { mode: "Ambient" } },
+    workspaces: {},
+  },
   { traces, exposure, mesh: { istio: { mode: "Sidecar" } }, deletionPolicy: "Retain" },
   {
     authentication: { kubernetes: { authorization: "ProxyIdentity" } },

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import type { AuthorizationPolicy, Gateway, Manifest, NetworkPolicy, Service } from "../../src/kube/manifests.ts";
+import type {
+  AuthorizationPolicy,
+  ConfigMap,
+  Gateway,
+  Manifest,
+  NetworkPolicy,
+  Service,
+} from "../../src/kube/manifests.ts";
 import { podSelector } from "../../src/resources/metadata.ts";
 import { all, deploymentOf, inputs, server } from "../support/fixtures.ts";
 import { isAllowed } from "../support/istio-policy.ts";
@@ -62,6 +69,20 @@ describe("in the mesh", () => {
     for (const selector of [podSelector(meshed()), fenced?.matchLabels ?? {}])
       assert.ok(Object.entries(selector).some(([key, value]) => labels[key] !== value));
     assert.ok(Object.keys(labels).length > 0, "those of the Gateway would be copied");
+  });
+
+  test("a server of several pods has two of the waypoint, of which one at a time may be evicted", () => {
+    const dataOf = (replicas: number) => {
+      const { data = {} } = named<ConfigMap>("ConfigMap", "demo-waypoint", meshed({ replicas }));
+      return Object.fromEntries(Object.entries(data).map(([key, text]) => [key, JSON.parse(text).spec]));
+    };
+    const { deployment, podDisruptionBudget } = dataOf(3);
+    assert.equal(deployment.replicas, 2);
+    const [{ labelSelector }] = deployment.template.spec.topologySpreadConstraints;
+    assert.deepEqual(labelSelector.matchLabels, { "gateway.networking.k8s.io/gateway-name": "demo-waypoint" });
+    assert.equal(podDisruptionBudget.maxUnavailable, 1);
+    assert.deepEqual(Object.keys(dataOf(1)), ["deployment"]);
+    assert.equal(dataOf(1)["deployment"].replicas, undefined);
   });
 
   test("the NetworkPolicy lets the waypoint in, whoever else is named", () => {

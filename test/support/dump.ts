@@ -8,6 +8,7 @@ export const writtenKinds = [
   "Job",
   "NetworkPolicy",
   "PersistentVolumeClaim",
+  "PodDisruptionBudget",
   "Secret",
   "Service",
   "ServiceAccount",

@@ -20,6 +20,7 @@ import type {
   NetworkPolicy,
   PersistentVolumeClaim,
   Pod,
+  PodDisruptionBudget,
   RoleBinding,
   Secret,
   Service,
@@ -61,6 +62,7 @@ export interface ObjectOf {
   Secret: Secret;
   ConfigMap: ConfigMap;
   NetworkPolicy: NetworkPolicy;
+  PodDisruptionBudget: PodDisruptionBudget;
   PersistentVolumeClaim: PersistentVolumeClaim;
   Job: Job;
   Deployment: Deployment;
@@ -88,6 +90,7 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   Secret: ["/api/v1", "secrets"],
   ConfigMap: ["/api/v1", "configmaps"],
   NetworkPolicy: ["/apis/networking.k8s.io/v1", "networkpolicies"],
+  PodDisruptionBudget: ["/apis/policy/v1", "poddisruptionbudgets"],
   PersistentVolumeClaim: ["/api/v1", "persistentvolumeclaims"],
   Job: ["/apis/batch/v1", "jobs"],
   Deployment: ["/apis/apps/v1", "deployments"],

@@ -45,6 +45,7 @@ const openKinds: readonly ObjectKind[] = [
   "NetworkPolicy",
   "PersistentVolumeClaim",
   "Pod",
+  "PodDisruptionBudget",
   "ReplicaSet",
   "Service",
   "ServiceAccount",

@@ -31,6 +31,7 @@ const writtenKinds: readonly ObjectKind[] = [
   "Job",
   "NetworkPolicy",
   "PersistentVolumeClaim",
+  "PodDisruptionBudget",
   "Secret",
   "Service",
   "ServiceAccount",

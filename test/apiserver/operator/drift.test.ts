@@ -137,11 +137,12 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
   }
 
   test("every field of the other objects that we write is restored", async (context) => {
-    const stage = await running(context, onPostgresql, exposed);
+    const stage = await running(context, onPostgresql, exposed, { "spec.replicas": 2 });
     const counts: Record<string, Count> = {};
     for (const [kind, name] of [
       ["ServiceAccount", "mlflow"],
       ["NetworkPolicy", "mlflow"],
+      ["PodDisruptionBudget", "mlflow"],
       ["Service", "mlflow"],
       ["ConfigMap", "mlflow-migrate"],
       ["Secret", "mlflow-auth"],

@@ -1,0 +1,19 @@
+import type { PodDisruptionBudget } from "../kube/manifests.ts";
+import type { Inputs } from "./inputs.ts";
+import { ownedMetadata, podSelector } from "./metadata.ts";
+import { objectNames } from "./names.ts";
+
+/** At most one pod is missing at a time when nodes are drained. */
+export const oneAtATime = { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
+
+/** Where there is but one pod, it would keep nodes from being drained; where none is ready, too, but for the policy on unhealthy ones. */
+export function podDisruptionBudget({ server }: Inputs): PodDisruptionBudget | undefined {
+  const { replicas, podDisruptionBudget: { enabled = true } = {} } = server.spec;
+  if (!enabled || replicas < 2) return undefined;
+  return {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    metadata: ownedMetadata(server, objectNames.podDisruptionBudget(server.metadata.name)),
+    spec: { ...oneAtATime, selector: { matchLabels: podSelector(server) } },
+  };
+}
