@@ -7,13 +7,12 @@ export interface SteadyCaller {
   readonly end: () => Promise<{ readonly answered: number; readonly failed: readonly string[] }>;
 }
 
-const health: readonly MeshRequest[] = [{ method: "GET", path: "/health" }];
-
-/** Asks for the state of health, which needs no credential, each time on a connection of its own; begins when that is answered. */
-export async function steadily({ ask }: Caller): Promise<SteadyCaller> {
+/** Asks for what needs no credential, by default for MLflow's state of health, each time on a connection of its own; begins when that is answered. */
+export async function steadily({ ask }: Caller, path = "/health"): Promise<SteadyCaller> {
+  const asked: readonly MeshRequest[] = [{ method: "GET", path }];
   await patiently(async () => {
-    const [outcome] = await ask(health);
-    if (outcome !== "200") throw new Error(`/health: ${outcome}`);
+    const [outcome] = await ask(asked);
+    if (outcome !== "200") throw new Error(`${path}: ${outcome}`);
   }, 30);
   const failed: string[] = [];
   let answered = 0;
@@ -21,7 +20,7 @@ export async function steadily({ ask }: Caller): Promise<SteadyCaller> {
   const began = Date.now();
   const run = async () => {
     while (!isOver) {
-      const [outcome = ""] = await ask(health);
+      const [outcome = ""] = await ask(asked);
       if (outcome === "200") answered += 1;
       else failed.push(`${outcome} after ${((Date.now() - began) / 1000).toFixed(1)} s`);
     }

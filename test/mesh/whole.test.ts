@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { objectNames, port } from "../../src/resources/names.ts";
+import { chart, helmProgram } from "../chart/helm.ts";
+import { installation, releaseName } from "../chart/installation.ts";
+import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { disguised, plain } from "../envoy/trace-paths.ts";
+import { startCollector } from "../live/collector.ts";
+import { imageReference, testedVersion } from "../live/live-cluster.ts";
+import { operatorPods } from "../live/operator-pods.ts";
+import { patiently } from "../live/patiently.ts";
+import { startPostgresql } from "../live/postgresql-server.ts";
+import { proxyScene } from "../live/proxy-scene.ts";
+import { startS3 } from "../live/s3-server.ts";
+import { apiAudience, grant, openDiscovery, serviceAccount, serviceAccountToken } from "../live/service-accounts.ts";
+import { spanOf } from "../live/span.ts";
+import { pathOf } from "../support/objects.ts";
+import { condition, freshNamespace } from "../support/scene.ts";
+import { inAmbient, type MeshRequest, startCaller } from "./caller.ts";
+import { all } from "./mesh-scene.ts";
+import { steadily } from "./steady-caller.ts";
+
+const name = "mlflow";
+const prefix = "/clusters/c1/mlflow";
+const collector = "collector-1";
+const istioSystem = "istio-system";
+
+/**
+ * What a company would run: the operator from its chart, in the mesh itself and in a closed network; a server of two pods with
+ * oauth2-proxy as its door, in a closed network, too; its database in the mesh; a collector that is let in.
+ */
+test("the whole of it, in a mesh in ambient mode", {
+  timeout: 1_200_000,
+  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
+}, async (context) => {
+  await helmProgram();
+  const scene = await proxyScene(context);
+  const { cluster, namespace, objects } = scene;
+  await scene.stopOperator();
+  // Its rights are called like those of the chart.
+  for (const plural of ["rolebindings", "roles"])
+    await cluster.request("DELETE", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/${plural}`);
+  const release = await installation(cluster);
+  const [agents, elsewhere] = [await freshNamespace(cluster), await freshNamespace(cluster)];
+  const operator = operatorPods(cluster, release.namespace);
+  context.after(async () => {
+    if (!context.passed) context.diagnostic(await operator.logs());
+    // The server goes first, while somebody is there to take it out of the mesh.
+    for (const each of [namespace, release.namespace, agents, elsewhere])
+      await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+  });
+  context.after(await openDiscovery(scene));
+  await objects.patch("Namespace", release.namespace, { metadata: { labels: inAmbient } });
+  const image = await imageReference(cluster, "oauth2-proxy");
+  const [, registry = "", repository = "", tag = ""] = /^([^/]+)\/(.+):(.+)$/.exec(image) ?? [];
+  await imageReference(cluster, "mlflow-operator");
+  const sets = [
+    ...["rbac.aggregateToUserRoles=false", "crds.install=false", "image.pullPolicy=Never"],
+    ...[`watchNamespaces={${namespace}}`, "networkPolicy.enabled=true"],
+    ...[`proxyImage.registry=${registry}`, `proxyImage.repository=${repository}`, `proxyImage.tag=${tag}`],
+  ];
+  const installed = release.run("install", chart, ...sets.flatMap((set) => ["--set", set]), "--wait", "--timeout=5m");
+  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene), installed]);
+  await objects.patch("Pod", "postgresql", { metadata: { labels: inAmbient } });
+  await serviceAccount(scene, "trainer", { mayUse: true });
+  await grant(scene, "collector", [{ kind: "ServiceAccount", name: collector, namespace: agents }]);
+  const writers = [collector, "writer"].map((serviceAccount) => ({ namespace: agents, serviceAccount }));
+  await scene.apply({
+    metadata: { name },
+    spec: {
+      version: testedVersion,
+      replicas: 2,
+      backendStore: { postgresql: postgresql.database("mlflow") },
+      artifactStore: { s3: s3.store },
+      authentication: { kubernetes: {} },
+      proxy: { ...scene.proxy, redirectUrl: undefined, acceptServiceAccountTokens: { issuer: apiAudience } },
+      exposure: { externalUrl: `https://platform.example.com${prefix}` },
+      networkPolicy: {
+        from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": agents } } }],
+        egress: {},
+      },
+      traces: { writers },
+      mesh: { istio: { mode: "Ambient" } },
+    },
+  });
+  const host = `${name}.${namespace}`;
+  const caller = (place: string, of: string, labels = {}) =>
+    startCaller(cluster, { namespace: place, name: of, labels, host });
+  const [writer, colleague, stranger, outsider] = await Promise.all([
+    caller(agents, "writer", inAmbient),
+    caller(agents, "colleague", inAmbient),
+    caller(elsewhere, "writer", inAmbient),
+    caller(agents, "outsider"),
+  ]);
+  const waypoint = objectNames.waypoint(name);
+  const enforced = () => scene.reason(name, "MeshReady", "MeshEnforced", 240);
+
+  await context.test("the operator brings the server up and into the mesh, from inside of it", async () => {
+    for (const { metadata } of await operator.leaderAndOther())
+      assert.equal(metadata.annotations?.["ambient.istio.io/redirection"], "enabled", metadata.name);
+    const server = await enforced();
+    assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/${collector}`));
+    await patiently(async () => {
+      assert.equal(condition(await objects.the("MlflowServer", name), "Ready").status, "True");
+    }, 120);
+  });
+
+  const headers = { authorization: `Bearer ${await serviceAccountToken(scene, "trainer")}` };
+  const experiments: MeshRequest = { method: "GET", path: "/api/2.0/mlflow/experiments/get?experiment_id=0", headers };
+  const span: MeshRequest = {
+    method: "POST",
+    path: "/v1/traces",
+    headers: { ...headers, "content-type": "application/json", "x-mlflow-experiment-id": "0" },
+    body: JSON.stringify(spanOf("of a test")),
+  };
+
+  await context.test("who is in the mesh gets in by a token, and by the proxy alone", async () => {
+    const asked = [experiments, { ...experiments, path: prefix + experiments.path }, { ...experiments, headers: {} }];
+    for (const { ask } of [writer, colleague, stranger]) assert.deepEqual(await ask(asked), ["200", "200", "401"]);
+    assert.deepEqual(await outsider.ask(asked), all(3, "none"));
+    const [pod] = await scene.pods(name);
+    const past = [4180, port, 15008].map((port) => ({ ...experiments, host: pod?.status?.podIP ?? "", port }));
+    for (const { ask } of [writer, stranger, outsider]) assert.deepEqual(await ask(past), all(3, "none"));
+  });
+
+  await context.test(
+    "a writer writes traces, and nobody else with the same token, however the path is written",
+    async () => {
+      const paths = [...plain, ...disguised].flatMap((path) => [path, prefix + path]);
+      const asked = paths.map((path) => ({ ...span, path }));
+      assert.deepEqual(await writer.ask([span, { ...span, path: `${prefix}/v1/traces` }]), ["200", "200"]);
+      assert.deepEqual(await writer.ask([{ ...span, headers: {} }]), ["401"], "the mesh is no credential");
+      for (const { ask } of [colleague, stranger]) assert.deepEqual(await ask(asked), all(asked.length, "refused"));
+      assert.deepEqual(await outsider.ask([span]), ["none"]);
+    },
+  );
+
+  await context.test("the collector that the operator's command prints is let in, with its own token", async () => {
+    const { send } = await startCollector(scene, name, { place: { namespace: agents, sender: "writer" } });
+    const trace = await send();
+    const found = { ...experiments, path: `/api/3.0/mlflow/traces/${trace}` };
+    await patiently(async () => assert.deepEqual(await colleague.ask([found]), ["200"]), 30);
+  });
+
+  await context.test(
+    "one pod at a time is evicted, of the server and of the waypoint, and all are answered",
+    async () => {
+      const load = await steadily(stranger, "/ping");
+      const waypoints = async () =>
+        (await objects.list("Pod")).filter(
+          ({ metadata }) =>
+            metadata.labels?.["gateway.networking.k8s.io/gateway-name"] === waypoint &&
+            metadata.deletionTimestamp === undefined,
+        );
+      const evicted = async (pod: string) => {
+        const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod } };
+        return (await objects.attempt("POST", `${pathOf("Pod", namespace, pod)}/eviction`, body)).status;
+      };
+      for (const pods of [waypoints, () => scene.pods(name)]) {
+        const names = (await pods()).map(({ metadata }) => metadata.name);
+        assert.deepEqual([names.length, await evicted(names[0] ?? ""), await evicted(names[1] ?? "")], [2, 201, 429]);
+      }
+      for (const each of [waypoint, name])
+        await patiently(
+          async () => assert.equal((await objects.the("Deployment", each)).status?.availableReplicas, 2),
+          180,
+        );
+      const { answered, failed } = await load.end();
+      assert.deepEqual(failed, []);
+      context.diagnostic(`${answered} requests were answered meanwhile, none failed`);
+    },
+  );
+
+  await context.test("a door that no condition shows open is found by knocking, from inside of the mesh", async () => {
+    const policy = `/apis/security.istio.io/v1/namespaces/${istioSystem}/authorizationpolicies`;
+    const body = {
+      apiVersion: "security.istio.io/v1",
+      kind: "AuthorizationPolicy",
+      // For all waypoints there are, but for the operator alone.
+      metadata: { name: `lets-the-operator-in-${namespace}` },
+      spec: {
+        targetRefs: [{ group: "gateway.networking.k8s.io", kind: "GatewayClass", name: "istio-waypoint" }],
+        rules: [{ from: [{ source: { principals: [`cluster.local/ns/${release.namespace}/sa/${releaseName}`] } }] }],
+      },
+    };
+    const remove = () => cluster.request("DELETE", `${policy}/${body.metadata.name}`);
+    context.after(remove);
+    assert.equal((await cluster.request("POST", policy, { body })).status, 201);
+    const server = await scene.reason(name, "MeshReady", "MeshNotEnforced", 150);
+    context.diagnostic(condition(server, "MeshReady").message);
+    await remove();
+    await enforced();
+  });
+});
