@@ -178,11 +178,13 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
   test("does not get a host that another server has, of whatever age, until that leaves it", async (context) => {
     const stage = await set(context);
     const { objects: own } = stage;
+    // A server may be ready before anything leads to it.
     await stage.apply(server("older", at("old.example.com")));
-    await stage.ready("older", 60);
+    await says(stage, "IngressWithoutAddress", "older");
     await stage.apply(server("mlflow", at("a.example.com")));
     await stage.apply(server("second", at("a.example.com")));
     await stage.ready("second", 60);
+    await says(stage, "IngressWithoutAddress");
     // It came later: the name decides only within a second, and here it would decide for mlflow as well.
     assert.match(
       (await says(stage, "AddressTaken", "second")).message,
