@@ -8,7 +8,7 @@ import { type ControlPlane, startControlPlane } from "../control-plane/control-p
 import { eventually } from "../support/eventually.ts";
 import { freshNamespace } from "../support/scene.ts";
 import { chart, helmProgram } from "./helm.ts";
-import { call, installation } from "./installation.ts";
+import { call, installation, may } from "./installation.ts";
 import { randomChange, reach } from "./random-grants.ts";
 
 const lacking = await controlPlaneBinaries().then(
@@ -32,7 +32,7 @@ interface Tenant {
   readonly applies: (document: Document, namespace: string) => Promise<string>;
 }
 
-/** A ServiceAccount with these roles in these namespaces; `*` is all. */
+/** A ServiceAccount with these roles in these namespaces, `*` is all; those of the tests are in force. */
 async function tenant(home: string, name: string, roles: Readonly<Record<string, string>>): Promise<Tenant> {
   await call(cluster, "POST", `/api/v1/namespaces/${home}/serviceaccounts`, { metadata: { name } });
   const subjects = [{ kind: "ServiceAccount", name, namespace: home }];
@@ -44,6 +44,11 @@ async function tenant(home: string, name: string, roles: Readonly<Record<string,
       subjects,
     });
   }
+  for (const [role, namespace] of Object.entries(roles).filter(([role]) => ownRoles.has(role)))
+    await eventually(async () => {
+      const where = { group: signs, ...(namespace !== "*" && { namespace }) };
+      assert.ok(await may(cluster, `system:serviceaccount:${home}:${name}`, "get", role, where));
+    });
   const kubeconfig = await cluster.kubeconfigFor({ serviceAccount: name, namespace: home });
   return {
     applies: async (document, namespace) => {
@@ -64,9 +69,14 @@ async function tenant(home: string, name: string, roles: Readonly<Record<string,
   };
 }
 
-async function clusterRole(name: string, rules: readonly object[]): Promise<string> {
-  await call(cluster, "POST", `${rbac}/clusterroles`, { metadata: { name }, rules });
-  return name;
+const ownRoles = new Set<string>();
+/** No API: a right to a resource of it that is called like a role tells that the role is in force. */
+const signs = "signs.example.com";
+
+async function clusterRole(name: string, rules: readonly object[]): Promise<void> {
+  const sign = { apiGroups: [signs], resources: [name], verbs: ["get"] };
+  await call(cluster, "POST", `${rbac}/clusterroles`, { metadata: { name }, rules: [...rules, sign] });
+  ownRoles.add(name);
 }
 
 const granting = (role: string, name = role.toLowerCase()) =>
@@ -105,13 +115,17 @@ describe("who may grant, and lead outside", { skip: lacking }, () => {
         verbs: ["bind"],
       },
     ]);
-    // Roles are aggregated, and policies come into force, a moment after they are there.
+    // Policies come into force a moment after they are there.
     const probe = await tenant(team, "probe", { writer: team });
     let attempts = 0;
     await eventually(async () => {
       // Another each time: one that was taken before the policy held may be written again.
       attempts += 1;
-      assert.match(await probe.applies(granting("Viewer", `probe-${attempts}`), team), refusal("viewer"));
+      const name = { "metadata.name": `probe-${attempts}` };
+      assert.match(await probe.applies(changed(granting("Viewer"), name), team), refusal("viewer"));
+      assert.match(await probe.applies(changed(serving([grant("Viewer", "science")]), name), team), refusal("viewer"));
+      const led = { ...name, "spec.exposure": { ingress: { hosts: [{ host: "probe.example.com" }] } } };
+      assert.match(await probe.applies(changed(smallest, led), team), /may not create ingresses/);
     });
   });
 

@@ -101,8 +101,12 @@ describe("a release", { skip: lacking }, () => {
     const before = await objects(cluster, tenant).the("Deployment", "mlflow");
     await own.run("upgrade", chart);
     await eventually(async () => assert.equal(await knowsHibernate(), true));
-    const server = await objects(cluster, tenant).patch("MlflowServer", "mlflow", { spec: { hibernate: true } });
-    assert.equal(server.spec.hibernate, true);
+    // A moment later the API server serves by the new definition; until then it drops what the former one did not know.
+    const server = await eventually(async () => {
+      const patched = await objects(cluster, tenant).patch("MlflowServer", "mlflow", { spec: { hibernate: true } });
+      assert.equal(patched.spec.hibernate, true);
+      return patched;
+    });
     assert.equal(server.metadata.uid, first.metadata.uid);
     assert.equal((await objects(cluster, tenant).the("Deployment", "mlflow")).metadata.uid, before.metadata.uid);
   });
@@ -297,7 +301,9 @@ describe("a release for some namespaces", { skip: lacking }, () => {
       assert.equal(await may(cluster, own.user, "get", "secrets", { namespace }), expected, namespace);
     assert.equal((await objects(cluster, foreign).the("MlflowServer", "mlflow")).status, undefined);
     await own.run("uninstall");
-    assert.equal(await may(cluster, own.user, "get", "secrets", { namespace: one }), false);
+    await eventually(async () => {
+      assert.equal(await may(cluster, own.user, "get", "secrets", { namespace: one }), false);
+    });
   });
 });
 

@@ -78,6 +78,8 @@ export async function clusterAccess(address: ClusterAddress): Promise<ClusterAcc
   const stem = kubeconfigPath.replace(/\.kubeconfig$/, "");
   const agent = new Agent({
     keepAlive: true,
+    // The API server closes connections that idle for 90 s; one that it is just closing must not be used.
+    timeout: 60_000,
     ca: await readFile(`${authorities.serving}.crt`),
     cert: await readFile(`${stem}.crt`),
     key: await readFile(`${stem}.key`),

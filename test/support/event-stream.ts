@@ -9,8 +9,8 @@ export interface StreamedEvent<T> {
 }
 
 /**
- * Watches `path` from a resource version on, as the administrator. Resolves when the watch ends, however it does; rejects
- * with what `onEvent` throws.
+ * Watches `path` from a resource version on, as the administrator. Resolves when the watch ends, however it does, also where the
+ * API server cannot open it just now; rejects with what `onEvent` throws, and where the resource version is forgotten.
  */
 export function eventStream<T>(
   cluster: ClusterAccess,
@@ -26,6 +26,11 @@ export function eventStream<T>(
     const outgoing = request(url, { agent, signal });
     outgoing.on("error", () => resolve());
     outgoing.on("response", (incoming) => {
+      if (incoming.statusCode !== 200) {
+        if (incoming.statusCode === 410) reject(new Error(`Resource version ${from} of ${path} is forgotten.`));
+        incoming.resume().on("close", () => resolve());
+        return;
+      }
       let rest = "";
       incoming.setEncoding("utf8").on("data", (text: string) => {
         const lines = (rest + text).split("\n");

@@ -92,7 +92,8 @@ export function operatorProcess(
     output: () => `${stdout}${stderr}`,
     get: async (path) => {
       const { healthPort } = await logged(/^the operator has started$/);
-      const answer = await fetch(`http://127.0.0.1:${healthPort}${path}`);
+      // A kept connection may be closed by the other end just when it is used again.
+      const answer = await fetch(`http://127.0.0.1:${healthPort}${path}`, { headers: { connection: "close" } });
       const contentType = answer.headers.get("content-type") ?? "";
       return { status: answer.status, contentType, body: await answer.text() };
     },

@@ -11,7 +11,7 @@ import { auditLog, type Call, type Mark } from "./audit-log.ts";
 import { eventually } from "./eventually.ts";
 import type { FaultProxy } from "./fault-proxy.ts";
 import { type Kubelet, startKubelet } from "./kubelet.ts";
-import { applyPatch, type Draft, type Objects, objects, pathOf } from "./objects.ts";
+import { apiVersionOf, applyPatch, type Draft, type ObjectKind, type Objects, objects, pathOf } from "./objects.ts";
 import { type OperatorIdentity, operatorIdentity } from "./operator-identity.ts";
 import { type OperatorInProcess, operatorInProcess } from "./operator-in-process.ts";
 
@@ -145,7 +145,10 @@ export async function nothingWasForbidden(): Promise<void> {
   assert.deepEqual(await forbidden(), []);
 }
 
-/** A namespace of its own, in which only pods that keep to the restricted standard are let in. */
+/**
+ * A namespace of its own, in which only pods that keep to the restricted standard are let in. What controllers put into every
+ * namespace is there: none of it comes while a test compares what is there with what was.
+ */
 export async function freshNamespace(
   cluster: ClusterAccess,
   labels: Readonly<Record<string, string>> = {},
@@ -155,6 +158,11 @@ export async function freshNamespace(
     body: { metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted", ...labels } } },
   });
   assert.equal(answer.status, 201, answer.body);
+  const own = objects(cluster, name);
+  await eventually(async () => {
+    await own.the("ServiceAccount", "default");
+    await own.the("ConfigMap", "kube-root-ca.crt");
+  });
   return name;
 }
 
@@ -187,6 +195,22 @@ async function apply(own: Objects, document: Draft): Promise<MlflowServer> {
   const answer = await own.attempt("PATCH", `${path}?${query}`, body, applyPatch);
   assert.ok(answer.status < 300, `${path}: ${answer.status} ${answer.body}`);
   return JSON.parse(answer.body);
+}
+
+/** Sets a quota, and waits until the API server refuses for its sake another object of this kind, which it takes note of a moment later. */
+export async function quotaInForce(
+  own: Objects,
+  name: string,
+  hard: object,
+  kind: ObjectKind,
+  spec: object,
+): Promise<void> {
+  await own.create("ResourceQuota", { metadata: { name }, spec: { hard } });
+  const trial = { apiVersion: apiVersionOf(kind), kind, metadata: { name: "trial" }, spec };
+  await eventually(async () => {
+    const answer = await own.attempt("POST", `${pathOf(kind, own.namespace)}?dryRun=All`, trial);
+    assert.match(answer.body, new RegExp(`exceeded quota: ${name}`));
+  });
 }
 
 /** The condition of this type, which the server must have. */

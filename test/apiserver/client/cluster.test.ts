@@ -526,8 +526,11 @@ describe("a Secret that a spec names", () => {
     const other = { ...one.key, name: "other" };
     const mine = { ...secret({ password: "a" }), metadata: metadata(other, "db") };
     await call("POST", path, mine);
-    await until(async () => (await read()) === "a", "the Secret in the cache");
-    await one.calls();
+    const isCached = async () => {
+      await one.calls();
+      return (await read()) === "a" && (await one.calls()).length === 0;
+    };
+    await until(isCached, "the Secret in the cache");
     one.told();
     await mergePatch(`${path}/db`, { stringData: { password: "b" } });
     const told = new Set<string>();

@@ -54,7 +54,7 @@ async function call(method: string, path: string, body?: object) {
   return { status: answer.statusCode, headers: answer.headers, body: text };
 }
 
-/** The events of a watch so far; `ended` resolves with how it ended, "end" or an error's code. */
+/** The whole events of a watch so far; `ended` resolves with how it ended, "end" or an error's code. */
 function events(answer: IncomingMessage) {
   let text = "";
   answer.on("data", (chunk) => {
@@ -68,7 +68,7 @@ function events(answer: IncomingMessage) {
   const list = (): { type: string; object: { code?: number; metadata?: { name?: string } } }[] =>
     text
       .split("\n")
-      .filter(Boolean)
+      .slice(0, -1)
       .map((line) => JSON.parse(line));
   return { list, ended };
 }

@@ -6,7 +6,7 @@ import { authorityPem } from "../../support/authority-pem.ts";
 import { dump } from "../../support/dump.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Draft } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, nothingWasForbidden, quotaInForce, type Scene, scene } from "../../support/scene.ts";
 import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
 
 interface Case {
@@ -302,10 +302,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
 
   test("a quota that refuses what is written is said, and goes by itself", async (context) => {
     const stage = await scene(context, { isRefused: true });
-    await stage.objects.create("ResourceQuota", {
-      metadata: { name: "no-services" },
-      spec: { hard: { services: "0" } },
-    });
+    await quotaInForce(stage.objects, "no-services", { services: "0" }, "Service", { ports: [{ port: 80 }] });
     await stage.apply(server());
     const stalled = await stage.stalled("Refused", "mlflow", 60);
     assert.match(condition(stalled, "Stalled").message, /services is forbidden|exceeded quota/);

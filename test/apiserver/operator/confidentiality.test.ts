@@ -162,6 +162,8 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     );
     await stage.apply(server("c", { "spec.server.sessionSecret": { secretName: "session" } }));
     for (const name of ["a", "b", "c"]) await stage.stalled("InvalidSecret", name);
+    // An event comes after the status.
+    await eventually(async () => assert.equal((await stage.objects.list("Event")).length, 3));
     await assertConfidential(stage, since, wrong);
   });
 });

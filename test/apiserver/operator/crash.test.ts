@@ -3,6 +3,7 @@ import { before, describe, type TestContext, test } from "node:test";
 import type { Secret } from "../../../src/kube/manifests.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { dump } from "../../support/dump.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { ProxiedRequest } from "../../support/fault.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { type History, history } from "../../support/history.ts";
@@ -14,6 +15,8 @@ const textOf = ({ method, path }: ProxiedRequest) => `${method} ${path.replace(/
 
 /** What is there in the end, comparable between namespaces: keys that were drawn are only named, and hashes of them. */
 async function endState({ objects, namespace }: Scene): Promise<unknown> {
+  // The Job of a former version goes after its pods.
+  await eventually(async () => assert.equal((await objects.list("Job")).length, 1));
   const text = JSON.stringify(await dump(objects))
     .replaceAll(namespace, "<namespace>")
     .replaceAll(/-migrate-[0-9a-f]{10}/g, "-migrate-#")

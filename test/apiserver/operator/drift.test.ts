@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { label, manager } from "../../../src/kube/names.ts";
+import { annotation, label, manager } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type History, history } from "../../support/history.ts";
@@ -206,11 +206,16 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
         assert.notEqual(back.metadata.uid, uid, `${kind}/${name} is still the former one`);
       });
     }
-    const [job] = await stage.objects.list("Job");
-    assert.ok(job !== undefined);
+    // The session key is another one now, and with it the hash in the name: the former Job goes when that of the new name is complete.
+    const job = await eventually(async () => {
+      const { annotations } = (await stage.objects.the("Deployment", "mlflow")).metadata;
+      const [only, ...more] = await stage.objects.list("Job");
+      assert.ok(only !== undefined && more.length === 0);
+      assert.equal(only.metadata.name, annotations?.[annotation.migration]);
+      return only;
+    });
     await stage.objects.remove("Job", job.metadata.name, { propagationPolicy: "Background" });
     await stage.ready("mlflow", 60);
-    // The session key is another one now, and with it the hash in the name.
     await eventually(async () => {
       const [back] = await stage.objects.list("Job");
       assert.ok(back !== undefined && back.metadata.uid !== job.metadata.uid);

@@ -22,14 +22,12 @@ const routed: Modification = {
   },
 };
 
-const saysNow = async ({ objects: own }: Pick<Scene, "objects">, reason: string, name = "mlflow") => {
-  const found = condition(await own.the("MlflowServer", name), "Exposed");
-  assert.equal(found.reason, reason, found.message);
-  return found;
-};
-
-const says = (stage: Pick<Scene, "objects">, reason: string, name?: string) =>
-  eventually(() => saysNow(stage, reason, name));
+const says = ({ objects: own }: Pick<Scene, "objects">, reason: string, name = "mlflow") =>
+  eventually(async () => {
+    const found = condition(await own.the("MlflowServer", name), "Exposed");
+    assert.equal(found.reason, reason, found.message);
+    return found;
+  });
 
 /** The hosts that an Ingress leads to its server; none where there is no Ingress. */
 async function hostsOf({ objects: own }: Pick<Scene, "objects">, name = "mlflow"): Promise<(string | undefined)[]> {
@@ -180,11 +178,13 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
   test("does not get a host that another server has, of whatever age, until that leaves it", async (context) => {
     const stage = await set(context);
     const { objects: own } = stage;
+    // A server may be ready before anything leads to it.
     await stage.apply(server("older", at("old.example.com")));
-    await stage.ready("older", 60);
+    await says(stage, "IngressWithoutAddress", "older");
     await stage.apply(server("mlflow", at("a.example.com")));
     await stage.apply(server("second", at("a.example.com")));
     await stage.ready("second", 60);
+    await says(stage, "IngressWithoutAddress");
     // It came later: the name decides only within a second, and here it would decide for mlflow as well.
     assert.match(
       (await says(stage, "AddressTaken", "second")).message,
@@ -233,13 +233,17 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
       for (const name of those) if ((await hostsOf(stage, name)).includes("a.example.com")) found.push(name);
       return found;
     };
+    const isToldSo = async (name: string) => {
+      const { reason } = condition(await stage.objects.the("MlflowServer", name), "Exposed");
+      assert.equal(reason, "AddressTaken", name);
+    };
     for (let waiting = names; waiting.length > 1; ) {
       const holder = await eventually(async () => {
         const all = await leading(waiting);
         const [found] = all;
         assert.ok(found !== undefined && all.length === 1, `it leads to ${all.join(", ") || "nobody"}`);
-        // Until all say so, it may still go to an older one, which looked when nobody had it.
-        for (const name of waiting) if (name !== found) await saysNow(stage, "AddressTaken", name);
+        // Of two that came to have it in one moment, the younger may have led here first: so it is looked at anew each time.
+        await Promise.all(waiting.map((name) => name !== found && isToldSo(name)));
         return found;
       });
       waiting = waiting.filter((name) => name !== holder);

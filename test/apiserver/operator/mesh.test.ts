@@ -35,7 +35,7 @@ async function taken({ objects }: Scene): Promise<string[]> {
 
 const reaches = (stage: Scene, steps: readonly string[]) =>
   eventually(async () => assert.deepEqual(await taken(stage), steps));
-const says = (stage: Scene, reason: string, seconds = 30) =>
+const says = (stage: Scene, reason: string, seconds = 60) =>
   eventually(async () => {
     const found = condition(await stage.objects.the("MlflowServer", "mlflow"), "MeshReady");
     assert.equal(found.reason, reason, found.message);
@@ -281,7 +281,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       assert.equal(await isOpen(), false);
       await istio.accept(policy);
     }
-    await says(stage, "MeshEnforced", 60);
+    await says(stage, "MeshEnforced");
     assert.equal(await isOpen(), true);
     const quiet = await stage.quiet();
     await steadily(() => {}, 1);
@@ -297,7 +297,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.objects.create("Secret", databaseSecret);
     await istio.accept("mlflow-lock");
     await stage.start();
-    await says(stage, "MeshEnforced", 60);
+    await says(stage, "MeshEnforced");
     assert.equal(await isOpen(), true);
 
     const began = await stage.mark();
@@ -331,7 +331,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     }
     await says(stage, "MeshPolicyNotAccepted");
     for (const policy of ["mlflow-writers-only", "mlflow-writers"]) await istio.accept(policy);
-    await says(stage, "MeshEnforced", 60);
+    await says(stage, "MeshEnforced");
     const state = async () => {
       const kinds = ["Deployment", "ServiceAccount", "Service", "NetworkPolicy"] as const;
       const found = (await Promise.all(kinds.map((kind) => stage.objects.list(kind)))).flat();
@@ -360,7 +360,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.deepEqual(runningFor, new Set(["mlflow"]), "nothing runs as a ServiceAccount that is another's");
     await says(stage, "MeshEnforced");
     await stage.objects.remove("MlflowServer", "mlflow", { propagationPolicy: "Foreground" });
-    for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.ready(name, 90);
+    for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.ready(name, 120);
   });
 
   test("says which servers are called like its waypoint and its listener, takes nothing of them, and goes on when they are gone", async (context) => {
@@ -391,15 +391,15 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     );
 
     await stage.objects.remove("MlflowServer", "mlflow-waypoint");
-    await says(stage, "WaypointNotProgrammed", 60);
+    await says(stage, "WaypointNotProgrammed", 120);
     await stage.objects.remove("MlflowServer", "mlflow-traces");
-    await stage.ready("mlflow", 90);
+    await stage.ready("mlflow", 120);
     for (const [index, prove] of (await proofs(stage)).entries()) {
       await reaches(stage, order.slice(0, index + 1));
       await prove();
     }
     for (const policy of ["mlflow-writers-only", "mlflow-writers"]) await istio.accept(policy);
-    await says(stage, "MeshEnforced", 60);
+    await says(stage, "MeshEnforced");
   });
 
   test("comes up where somebody else has the waypoint's name, and says so", async (context) => {
@@ -417,7 +417,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.deepEqual((await stage.objects.the("Gateway", "mlflow-waypoint")).spec.infrastructure, undefined);
     await stage.objects.remove("Gateway", "mlflow-waypoint");
     // What is not ours has no watch: it is looked for again every 30 s.
-    await says(stage, "WaypointNotProgrammed", 60);
+    await says(stage, "WaypointNotProgrammed", 120);
   });
 
   test("names nobody, and has a prefix: the API server takes every form of the policy", async (context) => {

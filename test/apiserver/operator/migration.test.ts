@@ -81,9 +81,12 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.apply(server("mlflow", onPostgresql));
     await eventually(() => onlyJob(stage));
     await steadily(async () => assert.deepEqual(await stage.objects.list("Deployment"), []), 2);
-    const waiting = await stage.objects.the("MlflowServer", "mlflow");
     const job = await onlyJob(stage);
-    assert.equal(condition(waiting, "Reconciling").reason, "MigrationRunning");
+    const waiting = await eventually(async () => {
+      const found = await stage.objects.the("MlflowServer", "mlflow");
+      assert.equal(condition(found, "Reconciling").reason, "MigrationRunning");
+      return found;
+    });
     assert.match(condition(waiting, "Reconciling").message, new RegExp(`^Job/${job.metadata.name} `));
     assert.deepEqual(
       [condition(waiting, "DatabaseReady").status, condition(waiting, "DatabaseReady").reason],
@@ -185,12 +188,15 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
 
   test("that is at work is waited for when the spec changes again", async (context) => {
     const stage = await watched(context);
-    stage.kubelet.decide(migrations({ does: "runs" }));
+    stage.kubelet.decide(migrations(notPulled));
     await stage.apply(server("mlflow", older));
-    const first = await eventually(() => onlyJob(stage));
+    await stage.stalled("ImagePullFailed");
+    const first = await onlyJob(stage);
+    stage.kubelet.decide(migrations({ does: "runs" }));
+    // Only then does the operator know that the pod is at work.
     await eventually(async () => {
-      const [pod] = await stage.objects.list("Pod");
-      assert.ok(pod?.status?.containerStatuses?.[0]?.state?.running !== undefined);
+      const working = await stage.objects.the("MlflowServer", "mlflow");
+      assert.equal(condition(working, "Reconciling").reason, "MigrationRunning");
     });
     await stage.apply(server("mlflow", onPostgresql));
     await eventually(async () => {

@@ -52,6 +52,9 @@ const names: readonly (readonly [ObjectKind, suffix: string])[] = [
   ["Deployment", ""],
 ];
 
+/** In seconds. What is not ours has no watch: it is looked for again every 30 s. */
+const lookedForAgain = 120;
+
 const statusOnly = new Set(["mlflowservers/status"]);
 
 const foreign = (kind: ObjectKind, name: string, metadata: object = {}): Draft => ({
@@ -105,7 +108,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
       const written = (await stage.writes(since)).filter(({ verb, code }) => verb !== "create" && code < 300);
       assert.deepEqual(new Set(written.map(({ resource, subresource }) => `${resource}/${subresource}`)), statusOnly);
       for (const { kind, taken } of cases) await stage.objects.remove(kind, taken);
-      for (const { name } of cases) await stage.ready(name, 60);
+      for (const { name } of cases) await stage.ready(name, lookedForAgain);
     });
   }
 
@@ -118,7 +121,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("NameConflict");
     assert.deepEqual(await untouched(stage, "Service", "mlflow"), before);
     await stage.objects.remove("Service", "mlflow");
-    await stage.ready("mlflow", 60);
+    await stage.ready("mlflow", lookedForAgain);
   });
 
   test("for the ServiceAccount is said, and nothing runs with the rights of somebody else's", async (context) => {
@@ -128,7 +131,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("NameConflict");
     assert.deepEqual([...(await stage.objects.list("Job")), ...(await stage.objects.list("Deployment"))], []);
     await stage.objects.remove("ServiceAccount", "mlflow");
-    await stage.ready("mlflow", 60);
+    await stage.ready("mlflow", lookedForAgain);
   });
 
   test("for the Secret that is made of the database's is said", async (context) => {
@@ -140,7 +143,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("NameConflict");
     assert.deepEqual(await untouched(stage, "Secret", "mlflow-store"), before);
     await stage.objects.remove("Secret", "mlflow-store");
-    await stage.ready("mlflow", 60);
+    await stage.ready("mlflow", lookedForAgain);
   });
 
   test("for the Job is said", async (context) => {
@@ -161,7 +164,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     assert.equal(condition(stalled, "Available").status, "True");
     assert.deepEqual(await untouched(stage, "Job", name), before);
     await stage.objects.remove("Job", name, { propagationPolicy: "Background" });
-    await stage.ready("mlflow", 60);
+    await stage.ready("mlflow", lookedForAgain);
   });
 
   test("by what a former server of that name left to the garbage collector is waited for", async (context) => {

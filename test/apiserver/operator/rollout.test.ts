@@ -8,7 +8,7 @@ import { authorityPem } from "../../support/authority-pem.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type Fate, healthy } from "../../support/kubelet.ts";
 import type { ObjectKind } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, nothingWasForbidden, quotaInForce, type Scene, scene } from "../../support/scene.ts";
 import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
 
 /** A server that refers to as many Secrets and ConfigMaps as one can, by each way that there is. */
@@ -142,8 +142,12 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     const before = (await stage.objects.the("Secret", "mlflow-store")).data;
     await stage.objects.patch("Secret", "database", { stringData: { password: "another" } });
     await eventually(async () => assert.notEqual(await hashOf(stage), hash));
-    const data = (await stage.objects.the("Secret", "mlflow-store")).data;
-    assert.notDeepEqual(data, before);
+    // It is written at the same time as the Deployment.
+    const data = await eventually(async () => {
+      const { data: after } = await stage.objects.the("Secret", "mlflow-store");
+      assert.notDeepEqual(after, before);
+      return after;
+    });
     assert.match(Buffer.from(data?.["backend-store-uri"] ?? "", "base64").toString(), /:another@db\.example\.com/);
     await eventually(async () => {
       const now = await podsOf(stage);
@@ -192,10 +196,9 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
   test("to pods that a quota refuses: says so, keeps what runs, and ends well once there is room", async (context) => {
     const stage = await running(context);
     const former = await podsOf(stage);
-    await stage.objects.create("ResourceQuota", { metadata: { name: "full" }, spec: { hard: { pods: "0" } } });
-    await eventually(async () => {
-      assert.equal((await stage.objects.the("ResourceQuota", "full")).status?.hard?.["pods"], "0");
-    });
+    const [pod] = await stage.objects.list("Pod");
+    assert.ok(pod?.spec !== undefined);
+    await quotaInForce(stage.objects, "full", { pods: "0" }, "Pod", pod.spec);
     await stage.objects.patch("MlflowServer", "mlflow", { spec: { server: { workers: 2 } } });
     const stalled = await stage.stalled("PodsRefused");
     assert.match(condition(stalled, "Stalled").message, /^pods cannot be created: .*exceeded quota: full/);
