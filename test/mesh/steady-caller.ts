@@ -14,7 +14,7 @@ export async function steadily({ ask }: Caller): Promise<SteadyCaller> {
   await patiently(async () => {
     const [outcome] = await ask(health);
     if (outcome !== "200") throw new Error(`/health: ${outcome}`);
-  }, 30);
+  }, 120);
   const failed: string[] = [];
   let answered = 0;
   let isOver = false;
