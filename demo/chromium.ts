@@ -59,11 +59,12 @@ export async function openPage(program: string, width: number, height: number, r
   if (!isWritable(input) || !isReadable(output)) throw new Error("Chromium has no pipe to be spoken to.");
   const call = dialogue(input, output, ended);
   const close = async () => {
-    const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
     await call("Browser.close").catch(() => undefined);
     await ended;
     clearTimeout(timer);
-    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+    // Processes of its own may write there for a moment yet.
+    await rm(profile, { recursive: true, force: true, maxRetries: 20 });
   };
   try {
     const { targetId } = await call("Target.createTarget", { url: "about:blank" });

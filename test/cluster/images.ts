@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { supportedVersions } from "../../src/api/versions.ts";
 import type { Report } from "../control-plane/binaries.ts";
+import { withLock } from "../control-plane/build-lock.ts";
 import { importArchive, startContainerd, stopContainerd } from "./containerd.ts";
 import { keep, restore } from "./containerd-store.ts";
 import type { Image } from "./image.ts";
@@ -45,7 +46,10 @@ export async function startContainerdWithImages(
   await startContainerd(machine, programs);
 }
 
-/** Builds what is not built and imports what is not imported; gives the images' references, in the same order. */
+/**
+ * Builds what is not built and imports what is not imported; gives the images' references, in the same order. Of several processes
+ * one imports at a time: they note what there is in one file.
+ */
 export async function provideImages(
   machine: Machine,
   programs: Programs,
@@ -55,11 +59,16 @@ export async function provideImages(
   const references: string[] = [];
   for (const image of images) {
     const archive = await archiveOf(image, report);
-    const known: Record<string, string> = JSON.parse(await readFile(importedPath, "utf8"));
-    if (known[archive.reference] !== archive.hash) {
-      await imported(machine, programs, archive, report);
-      await writeFile(importedPath, JSON.stringify({ ...known, [archive.reference]: archive.hash }));
-    }
+    await withLock(
+      `${importedPath}.lock`,
+      () => {},
+      async () => {
+        const known: Record<string, string> = JSON.parse(await readFile(importedPath, "utf8"));
+        if (known[archive.reference] === archive.hash) return;
+        await imported(machine, programs, archive, report);
+        await writeFile(importedPath, JSON.stringify({ ...known, [archive.reference]: archive.hash }));
+      },
+    );
     references.push(archive.reference);
   }
   return references;

@@ -46,8 +46,11 @@ export async function signInByChromium(how: BrowserLogin): Promise<{ url: string
 }
 
 async function seen(page: Page, text: string): Promise<void> {
-  const deadline = Date.now() + 90_000;
-  for (let shown = ""; !shown.includes(text); shown = await evaluated(page, "document.body?.innerText ?? ''")) {
+  const deadline = Date.now() + 180_000;
+  // The whole page: what is typed next has its place then. While one page takes another's place, neither can be asked.
+  const look = () =>
+    evaluated(page, "document.readyState === 'loading' ? '' : document.body.innerText").catch(() => "");
+  for (let shown = ""; !shown.includes(text); shown = await look()) {
     if (Date.now() > deadline) throw new Error(`the page does not show ${text}, but: ${shown.slice(0, 300)}`);
     await sleep(500);
   }

@@ -22,7 +22,8 @@ class SessionCookie(RequestHeaderProvider):
 
 
 _request_header_provider_registry.register(SessionCookie)
-os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+# Refusals are not among what it tries again; the network may drop a connection while pods come and go.
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "3"
 found = {}
 for name, environment in json.loads(sys.argv[1]).items():
     for variable in ("MLFLOW_TRACKING_TOKEN", "COOKIE"):

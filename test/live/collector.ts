@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { otelConfig } from "../../src/cli/otel-config.ts";
 import { objects } from "../support/objects.ts";
 import { collectorImage } from "./collector-image.ts";
-import { addressOf, type LiveScene } from "./live-scene.ts";
+import { addressOf, type LiveScene, patience } from "./live-scene.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
-import { spanOf } from "./span.ts";
+import { spanOf, traceIdOf } from "./span.ts";
 
 /** What the command is told, besides the server and the experiment. */
 export interface CollectorOptions {
@@ -32,7 +32,7 @@ export interface RunningCollector {
 const post = `
 import sys, urllib.request
 headers = {"content-type": "application/json"}
-print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), headers)).status)
+print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), headers), timeout=20).status)
 `;
 
 /** Applies what `mlflow-operator otel-config --manifests` prints for a server, and nothing else but the Secret; waits until it is ready. */
@@ -55,28 +55,28 @@ export async function startCollector(
   const printed = await output([...target, ...collector, ...args], manifest);
   const applied = await cluster.kubectl(["apply", "-f", "-"], printed);
   assert.equal(applied.code, 0, applied.stderr);
-  await patiently(async () => assert.equal((await own.the("Deployment", name)).status?.readyReplicas, 1), 120);
+  await patiently(async () => assert.equal((await own.the("Deployment", name)).status?.readyReplicas, 1), patience);
   const address = await addressOf(own, name);
   const logs = async () => (await cluster.kubectl(["logs", "--namespace", namespace, `deployment/${name}`])).stdout;
   return {
     address,
     send: async () => {
-      const { traceId, body } = traceOf(name);
+      const span = spanOf(name);
       const command = ["python", "-c", post, `http://${address}:4318/v1/traces`];
       await patiently(async () => {
         const { stdout, stderr } = await cluster.kubectl(
           ["exec", "-i", "-n", namespace, sender, "--", ...command],
-          body,
+          JSON.stringify(span),
         );
         assert.equal(stdout, "200\n", stderr);
-      }, 30);
-      return `tr-${traceId}`;
+      }, 120);
+      return `tr-${traceIdOf(span)}`;
     },
     refused: (status) =>
       patiently(async () => {
         const log = await logs();
         assert.match(log, new RegExp(`Dropping data.*HTTP Status Code ${status}`), log);
-      }, 30),
+      }, 120),
   };
 }
 
@@ -102,12 +102,6 @@ async function output(args: readonly string[], stdin = ""): Promise<string> {
   return stdout;
 }
 
-function traceOf(name: string): { traceId: string; body: string } {
-  const body = JSON.stringify(spanOf(name));
-  const [, traceId = ""] = /"traceId":"([0-9a-f]+)"/.exec(body) ?? [];
-  return { traceId, body };
-}
-
 /** Waits until MLflow shows the trace, to `reader`. */
 export async function assertStored(
   reader: Mlflow,
@@ -118,7 +112,7 @@ export async function assertStored(
     const { status, body } = await traceIn(reader, trace, headers);
     assert.equal(status, 200, body);
     assert.match(body, new RegExp(`"trace_id": ?"${trace}"`));
-  }, 30);
+  }, 120);
 }
 
 /** MLflow's answer for a trace. */

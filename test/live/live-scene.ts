@@ -109,7 +109,7 @@ export async function liveScene(context: TestContext, { withProxy = false, isWid
 /** Deletes the servers and waits until they are gone. */
 async function leaveNothing(own: Objects): Promise<void> {
   for (const { metadata } of await own.list("MlflowServer")) await own.remove("MlflowServer", metadata.name);
-  await patiently(async () => assert.deepEqual(await own.list("MlflowServer"), []), 60);
+  await patiently(async () => assert.deepEqual(await own.list("MlflowServer"), []), 180);
 }
 
 async function removeRights({ request }: Cluster, namespace: string): Promise<void> {

@@ -20,7 +20,10 @@ export interface MlflowRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A client of one MLflow server, which keeps its connections. */
+/**
+ * A client of one MLflow server, which keeps its connections, but for what may change something: such a request could not be sent
+ * again where the server ends the connection just then, as it does after some seconds and with its pod.
+ */
 export interface Mlflow {
   /** Any call; every status is an answer. */
   readonly call: (method: string, path: string, request?: MlflowRequest) => Promise<MlflowAnswer>;
@@ -50,12 +53,12 @@ export function mlflowAt(where: MlflowAddress): Mlflow {
       const isText = typeof body === "string";
       const text = body === undefined ? undefined : isText ? body : JSON.stringify(body);
       const outgoing = send({
-        agent,
+        agent: method === "GET" ? agent : false,
         host: address,
         port,
         method,
         path,
-        ...(secured && { servername: host }),
+        ...(secured && { servername: host, ca: secured.ca }),
         headers: {
           host: `${host}:${port}`,
           ...(authorization !== undefined && { authorization }),
@@ -63,12 +66,12 @@ export function mlflowAt(where: MlflowAddress): Mlflow {
           ...(text !== undefined && { "content-length": String(Buffer.byteLength(text)) }),
           ...headers,
         },
-        timeout: 30_000,
+        timeout: 60_000,
       });
       outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${path} had no answer in time.`)));
       // A kept connection may end just as it is used again: no server got that request, and clients ask again.
       outgoing.on("error", (error) =>
-        method === "GET" && outgoing.reusedSocket && "code" in error && error.code === "ECONNRESET"
+        outgoing.reusedSocket && "code" in error && error.code === "ECONNRESET"
           ? resolve(call(method, path, { body, ...(headers && { headers }) }))
           : reject(error),
       );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { auditLog, type Call, type Mark } from "../support/audit-log.ts";
 import type { LiveScene } from "./live-scene.ts";
 
-/** What happened between the request for a server and the report that it is ready, in the order of the API server's log. */
+/** What happened between the request for a server and the report that it is ready, in the order in which the API server got it. */
 export interface Start {
   readonly applied: Call;
   readonly jobCreated: Call;
@@ -16,9 +16,10 @@ export interface Start {
 
 /** Reads it for the first server of the scene since `since`, which must be Ready. */
 export async function startOf({ cluster, namespace, operatorUser }: LiveScene, since: Mark): Promise<Start> {
-  const calls = (await auditLog(cluster).calls({ since })).filter(
-    (call) => call.namespace === namespace && call.code < 300 && !["get", "list", "watch"].includes(call.verb),
-  );
+  // The log has them in the order of their answers, and a controller may write while the operator does.
+  const calls = (await auditLog(cluster).calls({ since }))
+    .filter((call) => call.namespace === namespace && call.code < 300 && !["get", "list", "watch"].includes(call.verb))
+    .sort((one, other) => one.time.getTime() - other.time.getTime());
   const find = (what: string, from: number, by: (call: Call) => boolean) => {
     const index = calls.findIndex((call, at) => at >= from && by(call));
     assert.ok(index >= 0, `the audit log does not show that ${what}`);

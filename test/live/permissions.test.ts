@@ -6,6 +6,7 @@ import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Ro
 import { testedVersion } from "./live-cluster.ts";
 import { addressOf, adminOf, type Login, liveScene } from "./live-scene.ts";
 import type { Mlflow } from "./mlflow.ts";
+import { patiently } from "./patiently.ts";
 import {
   allowed,
   grant,
@@ -97,8 +98,8 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     await admin.json("POST", "/api/2.0/mlflow/users/create", credential);
     const experiment = await newExperiment(admin, `of-${++made}`, "other");
     const collector = await startCollector(scene, name, { experiment: experiment.id, credential });
-    // This machine is none of the collector's namespace, and its NetworkPolicy is enforced.
-    await assert.rejects(connectionTo(collector.address, 4318));
+    // This machine is none of the collector's namespace, and its NetworkPolicy is enforced, a moment after the pod is there.
+    await patiently(() => assert.rejects(connectionTo(collector.address, 4318)), 60);
     const refused = await collector.send();
     await collector.refused(403);
     assert.equal((await traceIn(admin, refused)).status, 404);

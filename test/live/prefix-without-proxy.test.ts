@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freePort } from "../control-plane/free-port.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
-import { forward } from "./forward.ts";
+import { forwarding } from "./forward.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, adminOf, liveScene } from "./live-scene.ts";
 import { gatewayModes, prefixRoute } from "./prefix-route.ts";
@@ -27,8 +26,8 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
   timeout: 1_800_000,
 }, async (context) => {
   const scene = await liveScene(context);
-  const browserPort = await freePort();
-  const browserUrl = `http://localhost:${browserPort}`;
+  const way = await forwarding(context);
+  const browserUrl = `http://localhost:${way.port}`;
   const prefixOf = (name: string) => `/clusters/${scene.namespace}/${name}`;
   const issuer = await startOidcIssuer({
     address: scene.cluster.hostAddress,
@@ -68,7 +67,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
   };
   for (const name of ["passwords", "issued"]) await scene.ready(name);
   const { address } = routes.issued;
-  await forward(context, browserPort, { address, port: 80 });
+  way.leadTo({ address, port: 80 });
   const admin = await adminOf(scene.objects, "passwords");
   const basic = `Basic ${Buffer.from(`${admin.username}:${admin.password}`).toString("base64")}`;
   const to = { host: address, name: new URL(browserUrl).host };

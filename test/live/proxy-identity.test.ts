@@ -154,7 +154,7 @@ test("Kubernetes on the word of the proxy", {
   await context.test("a ServiceAccount is in the groups of its namespace, as the API server has it", async () => {
     await grant(scene, "all-of-here", [group(`system:serviceaccounts:${namespace}`)]);
     const stranger = await serviceAccountToken(scene, "stranger", "mlflow");
-    // What was refused is remembered for a minute, by each question.
+    // What was refused is remembered for a minute, by each question: this one has not been asked.
     const answer = await scene.asNobody(name);
     const headers = { authorization: `Bearer ${stranger}` };
     const { status } = await answer.call("GET", "/api/2.0/mlflow/registered-models/search", { headers });

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import type { TestContext } from "node:test";
-import { freePort } from "../control-plane/free-port.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { type WebSession, webSession } from "../support/oidc/web-session.ts";
 import { attemptsAt, type Try } from "./door-table.ts";
-import { forward } from "./forward.ts";
+import { type ForwardingTarget, forwarding } from "./forward.ts";
 import { type LiveScene, liveScene } from "./live-scene.ts";
 
 /** A scene with an issuer, its authority and its client's secret. */
@@ -18,7 +17,7 @@ export interface ProxyScene extends LiveScene {
   /** Where browsers on this machine see the server, once the way is laid. */
   readonly browserUrl: string;
   /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does, or to somewhere else on it. */
-  readonly forward: (server: string, elsewhere?: { readonly address: string; readonly port: number }) => Promise<void>;
+  readonly forward: (server: string, elsewhere?: ForwardingTarget) => Promise<void>;
   /** Where the issuer lets browsers come back to below, besides `browserUrl` itself. */
   readonly prefix: string;
   readonly browser: () => WebSession;
@@ -29,8 +28,8 @@ export const bearer = (token: string) => [`Authorization: Bearer ${token}`];
 
 export async function proxyScene(context: TestContext, { isWide = false } = {}): Promise<ProxyScene> {
   const scene = await liveScene(context, { withProxy: true, isWide });
-  const browserPort = await freePort();
-  const browserUrl = `http://localhost:${browserPort}`;
+  const way = await forwarding(context);
+  const browserUrl = `http://localhost:${way.port}`;
   const prefix = `/clusters/${scene.namespace}/mlflow`;
   const issuer = await startOidcIssuer({
     address: scene.cluster.hostAddress,
@@ -69,10 +68,7 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
     attempts: async (server) => attemptsAt(await address(server), server),
     browserUrl,
     prefix,
-    forward: async (server, elsewhere) => {
-      const target = elsewhere ?? { address: await address(server), port: 5000 };
-      await forward(context, browserPort, target);
-    },
+    forward: async (server, elsewhere) => way.leadTo(elsewhere ?? { address: await address(server), port: 5000 }),
     browser: () => webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } }),
   };
 }

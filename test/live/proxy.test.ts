@@ -263,7 +263,7 @@ test("the proxy alone", {
   await context.test("an issuer that calls itself otherwise is named, and what runs goes on running", async () => {
     const before = await stays();
     await scene.apply({ metadata: { name }, spec: { ...spec, proxy: { ...proxy, issuerUrl: `${issuer.url}/` } } });
-    const { status } = await scene.reason(name, "Stalled", "IssuerMismatch", 300);
+    const { status } = await scene.reason(name, "Stalled", "IssuerMismatch");
     const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
     assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
     assert.deepEqual(await stays(), before);
@@ -274,9 +274,9 @@ test("the proxy alone", {
   await context.test("a client secret with a line break is named; a new one needs no new pods", async () => {
     const before = await stays();
     await scene.objects.patch("Secret", "client", { stringData: { secret: `${clientSecret}\n` } });
-    await scene.reason(name, "Stalled", "InvalidSecret", 60);
+    await scene.reason(name, "Stalled", "InvalidSecret");
     await scene.objects.patch("Secret", "client", { stringData: { secret: "another-one" } });
-    await scene.ready(name, 120);
+    await scene.ready(name);
     assert.deepEqual(await stays(), before);
     await scene.objects.patch("Secret", "client", { stringData: { secret: clientSecret } });
   });
@@ -288,7 +288,7 @@ test("the proxy alone", {
     try {
       assert.equal(await isIn(token), 200);
       await scene.apply({ metadata: { name }, spec: { ...spec, proxy: { ...proxy, session: { refresh: "10m" } } } });
-      await scene.reason(name, "Stalled", "IssuerUnreachable", 300);
+      await scene.reason(name, "Stalled", "IssuerUnreachable");
       assert.equal(await isIn(token), 200);
     } finally {
       await issuer.resume();

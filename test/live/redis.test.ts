@@ -101,7 +101,6 @@ describe("sessions in Redis, with the real oauth2-proxy", {
         REDIS_PASSWORD: redis.password,
         AUTHORITY: authority,
         TERMINATION_LOG: log,
-        PATIENCE: "0",
         ...differs,
       };
       const { code } = await completed("python3", ["-I", "-c", programTexts["check_redis.py"]], { env });
@@ -118,8 +117,11 @@ describe("sessions in Redis, with the real oauth2-proxy", {
       assert.match(await check({ AUTHORITY: undefined }), /^SessionStoreRefused .*\.redis\.ca$/);
       assert.match(await check({ REDIS_URL: `${redis.url}/99` }), /^SessionStoreRefused .*number of the database/);
       const clear = redis.url.replace("rediss:", "redis:");
-      assert.match(await check({ REDIS_URL: clear }), /^SessionStoreUnreachable .*rediss:/);
-      assert.match(await check({ REDIS_URL: "rediss://127.0.0.1:1" }), /^SessionStoreUnreachable .*does not answer/);
+      assert.match(await check({ REDIS_URL: clear, PATIENCE: "0" }), /^SessionStoreUnreachable .*rediss:/);
+      assert.match(
+        await check({ REDIS_URL: "rediss://127.0.0.1:1", PATIENCE: "0" }),
+        /^SessionStoreUnreachable .*does not answer/,
+      );
       const plain = issuer.url.replace("https:", "rediss:");
       assert.match(await check({ REDIS_URL: plain }), /^SessionStoreRefused .*not trusted/);
     } finally {

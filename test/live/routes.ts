@@ -13,9 +13,13 @@ export interface Route {
 const programOf = (application: string) => `
 import glob, json, os, sys
 for process in glob.glob("/proc/[0-9]*"):
-    if b"uvicorn" in open(process + "/cmdline", "rb").read():
+    try:
+        if b"uvicorn" not in open(process + "/cmdline", "rb").read():
+            continue
         pairs = open(process + "/environ", "rb").read().decode().split("\\0")
-        os.environ.update(pair.split("=", 1) for pair in pairs if "=" in pair)
+    except OSError:
+        continue  # It has ended, as each probe's does.
+    os.environ.update(pair.split("=", 1) for pair in pairs if "=" in pair)
 ${application}
 from mlflow.server import app as flask_app
 found = set()

@@ -23,7 +23,7 @@ export async function serviceAccount(scene: LiveScene, name: string, { mayUse }:
   if (mayUse) await grant(scene, name, [{ kind: "ServiceAccount", name, namespace: scene.namespace }]);
 }
 
-/** Lets these work with MLflow in a namespace, by default the scene's: everything but to administer it. */
+/** Lets these work with MLflow in a namespace, by default the scene's: everything but to administer it. Resolves when that counts. */
 export async function grant(
   scene: LiveScene,
   name: string,
@@ -38,6 +38,29 @@ export async function grant(
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: `use-${name}` },
     subjects,
   });
+  for (const subject of subjects) await mayRead(scene, subject, namespace);
+}
+
+/**
+ * Resolves when the API server lets this one read experiments. Its authorizer hears of a binding by a watch of its own, a moment
+ * later, and whom it refuses until then MLflow's plugin goes on refusing for a minute.
+ */
+export async function mayRead(scene: LiveScene, subject: Subject, namespace: string): Promise<void> {
+  const attributes = { group: "mlflow.kubeflow.org", resource: "experiments", verb: "get", namespace };
+  const spec = { ...asWhom(subject), resourceAttributes: attributes };
+  await patiently(async () => {
+    const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    const answer = await created(scene, path, { kind: "SubjectAccessReview", spec }, "authorization.k8s.io/v1");
+    const { status }: { status?: { allowed?: boolean } } = JSON.parse(answer);
+    assert.equal(status?.allowed, true, answer);
+  }, 60);
+}
+
+function asWhom({ kind, name, namespace }: Subject): { readonly user: string; readonly groups?: readonly string[] } {
+  if (kind === "User") return { user: name };
+  if (kind === "Group") return { user: "somebody", groups: [name] };
+  const user = `system:serviceaccount:${namespace}:${name}`;
+  return { user, groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`] };
 }
 
 /** A token of a ServiceAccount, as a projected volume would have it. */
@@ -71,11 +94,13 @@ async function discoveryIsNeededShut({ cluster }: LiveScene): Promise<boolean> {
   return items.some(({ metadata }) => Date.now() - Date.parse(metadata.creationTimestamp) < patience * 1000);
 }
 
-/** Lets everybody ask the API server for its public keys; gives what takes that back. */
+/**
+ * Lets everybody ask the API server for its public keys; gives what takes that back. The binding is there before it names anybody,
+ * so that of this and a test that needs discovery shut at least one sees the other.
+ */
 export async function openDiscovery(scene: LiveScene): Promise<() => Promise<void>> {
-  await patiently(async () => assert.ok(!(await discoveryIsNeededShut(scene)), "another test needs it shut"), patience);
   const name = `${openPrefix}${scene.namespace}`;
-  await created(scene, `${rbac}/clusterrolebindings`, {
+  const binding = {
     kind: "ClusterRoleBinding",
     metadata: { name },
     roleRef: {
@@ -83,9 +108,19 @@ export async function openDiscovery(scene: LiveScene): Promise<() => Promise<voi
       kind: "ClusterRole",
       name: "system:service-account-issuer-discovery",
     },
+  };
+  const close = async () => void (await scene.objects.attempt("DELETE", `${rbac}/clusterrolebindings/${name}`));
+  await patiently(async () => {
+    assert.ok(!(await discoveryIsNeededShut(scene)), "another test needs it shut");
+    await created(scene, `${rbac}/clusterrolebindings`, binding);
+    if (!(await discoveryIsNeededShut(scene))) return;
+    await close();
+    assert.fail("another test needs it shut now");
+  }, patience);
+  await scene.objects.patch("ClusterRoleBinding", name, {
     subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:unauthenticated" }],
   });
-  return async () => void (await scene.objects.attempt("DELETE", `${rbac}/clusterrolebindings/${name}`));
+  return close;
 }
 
 async function created(

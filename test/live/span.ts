@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 
 /** One span as OTLP has it in JSON. */
@@ -6,4 +7,11 @@ export function spanOf(name: string): object {
   const ids = { traceId: randomBytes(16).toString("hex"), spanId: randomBytes(8).toString("hex") };
   const span = { ...ids, name, kind: 1, startTimeUnixNano: now, endTimeUnixNano: now };
   return { resourceSpans: [{ resource: {}, scopeSpans: [{ scope: { name: "tests" }, spans: [span] }] }] };
+}
+
+/** The id of its trace. */
+export function traceIdOf(span: object): string {
+  const [, traceId] = /"traceId":"([0-9a-f]+)"/.exec(JSON.stringify(span)) ?? [];
+  assert.ok(traceId !== undefined);
+  return traceId;
 }

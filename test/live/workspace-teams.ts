@@ -79,7 +79,7 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
   });
   for (const person of persons) await inTeam.create("Pod", pod(person, image));
   await scene.ready(name);
-  await scene.reason(name, "WorkspacesReady", "WorkspacesReady", 60);
+  await scene.reason(name, "WorkspacesReady", "WorkspacesReady");
   for (const person of persons)
     await patiently(async () => assert.equal((await inTeam.the("Pod", person)).status?.phase, "Running"), 300);
 

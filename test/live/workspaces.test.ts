@@ -8,6 +8,7 @@ import { pythonExporter } from "./otlp-exporter.ts";
 import { patiently } from "./patiently.ts";
 import { sweep } from "./route-sweep.ts";
 import { routeVerdicts } from "./route-verdicts.ts";
+import { mayRead } from "./service-accounts.ts";
 import { expectedOutcomes } from "./workspace-operations.ts";
 import { name, people, persons, workspaceTeams } from "./workspace-teams.ts";
 
@@ -50,6 +51,8 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
       const place = { namespace: team, sender: "writer" };
       const collector = await startCollector(teams, name, { place, experiment });
       const reader = { authorization: `Bearer ${await token(team, "viewer")}`, "x-mlflow-workspace": team };
+      // The exporter does not wait until the network leads to the collector.
+      await assertStored(await teams.asNobody(name), await collector.send(), reader);
       for (const lines of [straight, `export OTEL_EXPORTER_OTLP_ENDPOINT=http://${collector.address}:4318`]) {
         const { trace, results } = await exporter.write(lines);
         assert.deepEqual(results, ["SUCCESS"], lines);
@@ -78,7 +81,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
     "a guest is in until the end of the grant, and out within the plugin's minute",
     async () => {
       await inTeam.create("ServiceAccount", { metadata: { name: "guest" } });
-      const end = Date.now() + 30_000;
+      const end = Date.now() + 45_000;
       await inTeam.create("MlflowWorkspaceAccess", {
         metadata: { name: "guest" },
         spec: {
@@ -92,9 +95,11 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
         const binding = await inTeam.get("RoleBinding", `mlflow.${teams.namespace}.${name}.viewer`);
         return binding?.subjects?.map((subject) => subject.name) ?? [];
       };
+      await patiently(async () => assert.ok((await holders()).includes("guest")), 40);
       // Not earlier: the plugin would remember the refusal.
-      await patiently(async () => assert.ok((await holders()).includes("guest")), 20);
+      await mayRead(teams, { kind: "ServiceAccount", name: "guest", namespace: team }, team);
       const ofGuest = await token(team, "guest");
+      assert.ok(Date.now() < end, "the machine was too slow to see a guest who is in");
       let last = 0;
       for (let isIn = true; isIn; await sleep(1000)) {
         const asked = Date.now();
@@ -102,13 +107,16 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
         assert.ok(status === 200 || status === 403, String(status));
         isIn = status === 200;
         last = asked;
-        if (asked < end) assert.equal(status, 200, "refused before the end");
-        assert.ok(asked < end + (cacheSeconds + slackSeconds) * 1000, "let in long after the end");
-        if (asked > end + 5000) assert.deepEqual(await holders(), ["viewer"]);
+        if (Date.now() < end) assert.equal(status, 200, "refused before the end");
+        assert.ok(!isIn || asked < end + (cacheSeconds + slackSeconds) * 1000, "let in long after the end");
+        if (asked > end + slackSeconds * 1000) assert.deepEqual(await holders(), ["viewer"]);
       }
       context.diagnostic(`refused ${((last - end) / 1000).toFixed(0)} s after the end`);
-      const { status } = await inTeam.the("MlflowWorkspaceAccess", "guest");
-      assert.equal(status?.conditions?.find(({ type }) => type === "Ready")?.reason, "Expired");
+      assert.deepEqual(await holders(), ["viewer"]);
+      await patiently(async () => {
+        const { status } = await inTeam.the("MlflowWorkspaceAccess", "guest");
+        assert.equal(status?.conditions?.find(({ type }) => type === "Ready")?.reason, "Expired");
+      }, 30);
     },
   );
 
@@ -117,17 +125,22 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
     async () => {
       const experiment = shared["experiment"] ?? "";
       // Each time a client starts, which takes a processor for seconds.
+      let letIn = Date.now();
       const later = async () => {
         await sleep(3000);
-        return asPod("editor", "write", experiment);
+        const asked = Date.now();
+        const outcome = await asPod("editor", "write", experiment);
+        if (outcome === "done") letIn = asked;
+        return outcome;
       };
-      const began = Date.now();
+      const began = letIn;
       const without = granted.filter(({ role, namespaces }) => !(role === "Editor" && namespaces.includes(team)));
       await teams.objects.patch("MlflowServer", name, { spec: { workspaces: { access: without } } });
-      await patiently(async () => assert.equal(await later(), "refused"), 120);
-      const seconds = (Date.now() - began) / 1000;
-      context.diagnostic(`refused after ${seconds.toFixed(0)} s`);
-      assert.ok(seconds < cacheSeconds + 2 * slackSeconds, `${seconds} s`);
+      await patiently(async () => assert.equal(await later(), "refused"), 300);
+      // The client asks after it was started, and at the earliest then.
+      const seconds = (letIn - began) / 1000;
+      context.diagnostic(`a client that was started ${seconds.toFixed(0)} s later was the last to be let in`);
+      assert.ok(seconds < cacheSeconds + slackSeconds, `${seconds} s`);
       await inTeam.create("MlflowWorkspaceAccess", {
         metadata: { name: "back" },
         spec: {
@@ -136,7 +149,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
           subjects: [{ kind: "ServiceAccount", name: "editor", namespace: team }],
         },
       });
-      await patiently(async () => assert.equal(await later(), "done"), 120);
+      await patiently(async () => assert.equal(await later(), "done"), 300);
     },
   );
   await guest;

@@ -83,9 +83,9 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await objects.create("Service", { metadata: { name: "bare" }, spec });
     await objects.create("Service", { metadata: { name: "headless" }, spec: { ...spec, clusterIP: "None" } });
     await objects.create("Service", { metadata: { name: "with-waypoint", labels }, spec });
-    await scene.reason(name, "MeshReady", "OtherServiceInTheWay", 60);
+    await scene.reason(name, "MeshReady", "OtherServiceInTheWay", 180);
     const byWaypoint = [await at(`with-waypoint.${scene.namespace}`)];
-    await patiently(async () => assert.deepEqual(await writer.ask(byWaypoint), ["200"]), 30);
+    await patiently(async () => assert.deepEqual(await writer.ask(byWaypoint), ["200"]), 180);
     for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(byWaypoint), ["refused"]);
     const past = [await at(`bare.${scene.namespace}`), await at(`headless.${scene.namespace}`)];
     for (const caller of [writer, colleague, stranger, outsider])
@@ -103,16 +103,16 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await patiently(async () => {
       await objects.the("AuthorizationPolicy", lock);
       assert.deepEqual((await objects.the("AuthorizationPolicy", policy)).spec.rules, rules);
-    }, 30);
+    }, 180);
     await scene.enforced();
     await patiently(async () => {
       assert.deepEqual([await stranger.ask([trace]), await outsider.ask([trace])], [["refused"], ["none"]]);
-    }, 30);
+    }, 180);
   });
 
   await context.test("another trust domain than the mesh's is named, and keeps nobody out who was let in", async () => {
     await scene.serve({ mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } }, traces: { writers } });
-    const { message } = condition(await scene.reason(name, "MeshReady", "TrustDomainUnexpected", 60), "MeshReady");
+    const { message } = condition(await scene.reason(name, "MeshReady", "TrustDomainUnexpected", 180), "MeshReady");
     assert.match(message, /write mesh.istio.trustDomain: cluster.local/);
     assert.deepEqual(await stranger.ask([...each(["GET"], ["/health"]), trace]), ["200", "refused"]);
     await scene.serve({ mesh, traces: { writers } });
@@ -122,15 +122,15 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
   await context.test("without a pod of the waypoint nobody gets in, and MeshReady says so", async () => {
     const waypoint = objectNames.waypoint(name);
     await objects.patch("Deployment", waypoint, { spec: { replicas: 0 } });
-    await scene.reason(name, "MeshReady", "WaypointUnavailable", 60);
+    await scene.reason(name, "MeshReady", "WaypointUnavailable", 180);
     const asked = [...each(["GET"], others), trace];
     await patiently(async () => {
       for (const caller of [writer, stranger, outsider])
         assert.deepEqual(await caller.ask(asked), all(asked.length, "none"));
-    }, 60);
+    }, 180);
     await objects.patch("Deployment", waypoint, { spec: { replicas: 1 } });
     await scene.enforced();
-    await patiently(async () => assert.deepEqual(await stranger.ask(each(["GET"], ["/health"])), ["200"]), 60);
+    await patiently(async () => assert.deepEqual(await stranger.ask(each(["GET"], ["/health"])), ["200"]), 180);
   });
 
   await context.test(
@@ -149,12 +149,12 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
       const outside = "mlflow.example.com";
       const httpRoute = { parentRefs: [{ name: "ingress", namespace: gateways }] };
       await scene.serve({ mesh, traces: { writers }, exposure: { externalUrl: `http://${outside}`, httpRoute } });
-      await scene.reason(name, "Exposed", "Exposed", 120);
+      await scene.reason(name, "Exposed", "Exposed", 180);
       await scene.enforced();
       const through = { host: `ingress-istio.${gateways}`, port: 80 };
       const headers = { host: outside };
       const asked = each(["GET"], others).map((request) => ({ ...request, ...through, headers }));
-      await patiently(async () => assert.deepEqual(await outsider.ask(asked), ["200", "401", "401"]), 60);
+      await patiently(async () => assert.deepEqual(await outsider.ask(asked), ["200", "401", "401"]), 180);
       const traces = [await scene.spanWithCredential({ ...through, headers })];
       const inDisguise = disguised.map((path) => ({ method: "POST", path, ...through, headers }));
       // The gateway is no writer, whoever comes by it.
@@ -174,7 +174,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
       const pod = await listenerPod();
       const hosts = [new URL(listenerUrl(server)).hostname, pod?.status?.podIP ?? ""];
       const asked = hosts.map((host) => scene.span({ host, port: tracesPort }));
-      await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200", "200"]), 60);
+      await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200", "200"]), 180);
       for (const caller of [colleague, stranger, outsider]) assert.deepEqual(await caller.ask(asked), ["none", "none"]);
       isUnanswered(await sidecar.ask(asked));
       assert.deepEqual(await stranger.ask([trace]), ["refused"], "the server's own door is as it was");
@@ -188,7 +188,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     const asked = [scene.span({ host: pod?.status?.podIP ?? "", port: tracesPort })];
     await patiently(async () => {
       for (const caller of [writer, colleague, outsider]) isUnanswered(await caller.ask(asked));
-    }, 120);
+    }, 180);
     await objects.remove("Pod", pod?.metadata.name ?? "");
     await scene.enforced();
   });

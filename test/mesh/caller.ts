@@ -50,7 +50,7 @@ export async function startCaller(cluster: Cluster, options: CallerOptions): Pro
   await patiently(async () => {
     const { status } = await own.the("Pod", name);
     assert.ok(status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"));
-  }, 120);
+  }, 300);
   const script = await readFile(join(import.meta.dirname, "requests.py"), "utf8");
   return {
     ask: async (requests) => {

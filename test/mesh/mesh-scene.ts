@@ -69,7 +69,7 @@ export async function meshScene(context: TestContext): Promise<MeshScene> {
       // MLflow answers by this name, wherever a request is sent to.
       return span({ ...more, headers: { authorization, host: `${host}:${port}`, ...more.headers } });
     },
-    enforced: () => scene.reason(name, "MeshReady", "MeshEnforced", 180),
+    enforced: () => scene.reason(name, "MeshReady", "MeshEnforced", 300),
   };
 }
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def outcome(request: dict) -> str:
-    connection = http.client.HTTPConnection(request["host"], request["port"], timeout=8)
+    connection = http.client.HTTPConnection(request["host"], request["port"], timeout=30)
     try:
         headers = request.get("headers", {})
         connection.putrequest(request["method"], request["path"], skip_host="host" in headers, skip_accept_encoding=True)

@@ -13,7 +13,7 @@ export async function steadily({ ask }: Caller, path = "/health"): Promise<Stead
   await patiently(async () => {
     const [outcome] = await ask(asked);
     if (outcome !== "200") throw new Error(`${path}: ${outcome}`);
-  }, 30);
+  }, 120);
   const failed: string[] = [];
   let answered = 0;
   let isOver = false;

@@ -26,7 +26,7 @@ export function raw(port: number, method: string, path: string, lines: readonly 
   return new Promise<RawAnswer>((resolve, reject) => {
     const socket = connect(port, host);
     let text = "";
-    socket.setTimeout(20_000, () => socket.destroy(new Error(`${method} ${path} had no answer in time.`)));
+    socket.setTimeout(60_000, () => socket.destroy(new Error(`${method} ${path} had no answer in time.`)));
     socket.setEncoding("latin1").on("data", (chunk: string) => {
       text += chunk;
     });

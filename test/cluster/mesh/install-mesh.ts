@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { helm } from "../../chart/helm.ts";
 import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { Image } from "../image.ts";
 import { applied, kubectl } from "../kubectl.ts";
 import { places } from "../places.ts";
@@ -112,16 +113,17 @@ export async function installMesh(cluster: Cluster, report: Report = reportOnStd
   const [definitions, ...parts] = await documents();
   await applied(cluster, definitions);
   await kubectl(cluster, ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
-  for (const part of parts) await applied(cluster, part);
+  // A kind is established a moment before the API server tells clients of it.
+  for (const part of parts) await eventually(() => applied(cluster, part));
   for (const what of ["deployment/istiod", "daemonset/istio-cni-node", "daemonset/ztunnel"])
-    await kubectl(cluster, ["rollout", "status", what, `--namespace=${meshNamespace}`, "--timeout=120s"]);
+    await kubectl(cluster, ["rollout", "status", what, `--namespace=${meshNamespace}`, "--timeout=300s"]);
   report("cluster: Istio is installed");
 }
 
 /** Takes it off again, with all that is of its kinds and of those of the Gateway API. */
 export async function removeMesh(cluster: Cluster): Promise<void> {
   for (const part of (await documents()).reverse())
-    await kubectl(cluster, ["delete", "--ignore-not-found", "--timeout=120s", "--filename=-"], part);
+    await kubectl(cluster, ["delete", "--ignore-not-found", "--timeout=300s", "--filename=-"], part);
 }
 
 /** Definitions of kinds, and then what Istio consists of, in the order in which it is installed. */

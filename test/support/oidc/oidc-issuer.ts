@@ -3,6 +3,8 @@ import { createServer as createHttpServer, type RequestListener } from "node:htt
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { JWTPayload } from "jose";
+import { freePort } from "../../control-plane/free-port.ts";
+import { eventually } from "../eventually.ts";
 import { certificateFor } from "./certificate.ts";
 import { clientToken } from "./client-token.ts";
 import { claimsOf, type Person } from "./person.ts";
@@ -69,7 +71,8 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
     server.closeAllConnections();
     await once(server, "close");
   };
-  await listen(0);
+  // Not of the kernel's choice: of its own ports an outgoing connection could have taken this one when it is resumed.
+  await eventually(async () => listen(await freePort()));
   const { port } = bound(server.address());
   const url = `${scheme}://${address}:${port}`;
 

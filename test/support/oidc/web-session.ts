@@ -49,7 +49,7 @@ export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebS
       };
       const host = addresses[target.hostname] ?? target.hostname;
       const path = `${target.pathname}${target.search}`;
-      const where = { method, host, port: target.port, path, headers, timeout: 30_000, agent: false as const };
+      const where = { method, host, port: target.port, path, headers, timeout: 60_000, agent: false as const };
       const outgoing = target.protocol === "https:" ? httpsRequest({ ...where, ca }) : httpRequest(where);
       outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url} had no answer in time.`)));
       outgoing.on("error", reject);
