@@ -101,7 +101,7 @@ function assertWhole({ runId, artifactUri, found, ...rest }: Readonly<Record<str
 /** Starts the pod; its scripts are those of this folder, and print JSON in their last line. */
 async function startClient(scene: LiveScene, pod: ClientPod) {
   await scene.objects.create("Pod", clientPod(pod));
-  await patiently(async () => assert.equal((await scene.objects.the("Pod", pod.name)).status?.phase, "Running"), 120);
+  await patiently(async () => assert.equal((await scene.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);
   return {
     run: async (script: string, ...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> => {
       const program = await readFile(join(import.meta.dirname, script), "utf8");

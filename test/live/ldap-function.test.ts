@@ -53,7 +53,7 @@ test("the function for LDAP by itself, and in a real MLflow", { timeout: 900_000
       ],
     },
   });
-  await patiently(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 120);
+  await patiently(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
 
   for (const module of ["test_names", "test_memory", "test_directory", "test_server"]) {
     await context.test(module, async () => {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
-import { dump } from "js-yaml";
+import { dump, loadAll } from "js-yaml";
+import { serverRoles } from "../../src/kube/server-roles.ts";
+import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
+import { isObject } from "../chart/rendering.ts";
 import { auditLog } from "../support/audit-log.ts";
 import { objects } from "../support/objects.ts";
 import { freshNamespace } from "../support/scene.ts";
@@ -14,7 +17,7 @@ const root = join(import.meta.dirname, "../..");
 const namespace = operatorName;
 const user = `system:serviceaccount:${namespace}:${operatorName}`;
 
-test("the manifests without Helm, on a real node", { timeout: 600_000 }, async (context) => {
+test("the manifests without Helm, on a real node", { timeout: 1_200_000 }, async (context) => {
   const cluster = await liveCluster();
   await imageReference(cluster, "mlflow-operator");
   const own = objects(cluster, namespace);
@@ -22,15 +25,17 @@ test("the manifests without Helm, on a real node", { timeout: 600_000 }, async (
   const tenant = objects(cluster, await freshNamespace(cluster));
   const log = auditLog(cluster);
   const began = await log.mark();
-  const kubectl = async (...args: readonly string[]) => {
-    const { code, stdout, stderr } = await cluster.kubectl(args);
+  const kubectlWith = async (stdin: string | undefined, ...args: readonly string[]) => {
+    const { code, stdout, stderr } = await cluster.kubectl(args, stdin);
     assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr}`);
     assert.doesNotMatch(stderr, /[Ww]arning/);
     return stdout;
   };
+  const kubectl = (...args: readonly string[]) => kubectlWith(undefined, ...args);
   // A cluster that is kept may have the CRD of another state of the project, which other tests force out of the way, too.
   const apply = (...args: readonly string[]) => kubectl("apply", "--server-side", "--force-conflicts", ...args);
-  const uninstall = () => kubectl("delete", "--ignore-not-found", "-f", join(root, "config/base/operator.yaml"));
+  const ownDocuments = await documentsOfItsOwn();
+  const uninstall = () => kubectlWith(ownDocuments, "delete", "--ignore-not-found", "-f", "-");
   const overlay = await mkdtemp(join(tmpdir(), "mlflow-operator-overlay-"));
   await uninstall();
   context.after(async () => {
@@ -46,7 +51,7 @@ test("the manifests without Helm, on a real node", { timeout: 600_000 }, async (
     const spec = { holderIdentity: "this test", leaseDurationSeconds: 86_400 };
     await own.create("Lease", { metadata: { name: operatorName }, spec });
     await apply("-f", join(root, "config/install.yaml"));
-    await kubectl("rollout", "status", `deployment/${operatorName}`, "--namespace", namespace, "--timeout=3m");
+    await kubectl("rollout", "status", `deployment/${operatorName}`, "--namespace", namespace, "--timeout=5m");
     assert.equal((await own.the("Lease", operatorName)).spec?.holderIdentity, "this test");
     const calls = await log.calls({ since: began, user });
     assert.ok(calls.some(({ verb, resource }) => verb === "watch" && resource === "mlflowservers"));
@@ -72,7 +77,7 @@ test("the manifests without Helm, on a real node", { timeout: 600_000 }, async (
     };
     await writeFile(join(overlay, "kustomization.yaml"), dump(kustomization));
     await apply("-k", overlay);
-    await kubectl("rollout", "status", `deployment/${operatorName}`, "--namespace", namespace, "--timeout=3m");
+    await kubectl("rollout", "status", `deployment/${operatorName}`, "--namespace", namespace, "--timeout=5m");
     await own.remove("Lease", operatorName);
     await operator.leaderAndOther();
     await operator.worksOn(tenant, "looked-at");
@@ -86,3 +91,15 @@ test("the manifests without Helm, on a real node", { timeout: 600_000 }, async (
     assert.ok((await tenant.the("MlflowServer", "looked-at")).metadata.deletionTimestamp === undefined);
   });
 });
+
+/** What is installed, without the roles of servers and of workspaces: those of other tests work by them at this moment. */
+async function documentsOfItsOwn(): Promise<string> {
+  const documents: unknown[] = loadAll(await readFile(join(root, "config/base/operator.yaml"), "utf8"));
+  const shared = [...serverRoles(), ...workspaceRoleNames.map(workspaceClusterRole)].map(
+    ({ metadata }) => metadata.name,
+  );
+  const own = documents
+    .filter(isObject)
+    .filter(({ kind, metadata }) => kind !== "ClusterRole" || !shared.includes(metadata.name));
+  return own.map((document) => dump(document)).join("---\n");
+}

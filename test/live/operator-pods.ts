@@ -35,7 +35,7 @@ export function operatorPods(cluster: Cluster, namespace: string): OperatorPods 
   };
   return {
     leaderAndOther: (seconds = 180) => patiently(leaderAndOther, seconds),
-    worksOn: async (tenant, name, seconds = 60) => {
+    worksOn: async (tenant, name, seconds = 180) => {
       await tenant.create("MlflowServer", waiting(name));
       await patiently(() => isLookedAt(tenant, name), seconds);
     },

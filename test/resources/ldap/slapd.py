@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography import x509
@@ -40,7 +42,7 @@ class Slapd:
             self.process = subprocess.Popen(
                 [program, "-d", "stats", "-f", str(IMAGE / "slapd.conf"), "-h", listeners], cwd=self.folder, stderr=log
             )
-        for _ in range(100):
+        for _ in range(600):
             if answers(self.port) and answers(self.tls_port):
                 return
             time.sleep(0.1)
@@ -48,7 +50,7 @@ class Slapd:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def binds(self, dn: str) -> int:
         """How often somebody has tried to bind as this DN."""
@@ -93,9 +95,20 @@ class Slapd:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on, and that was not given before.
+
+    Below those of outgoing connections: of these one that waits for a server could meet itself there.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in given:
+                given.add(port)
+                return port
+
+
+given: set[int] = set()
 
 
 def answers(port: int) -> bool:
