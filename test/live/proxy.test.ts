@@ -49,8 +49,11 @@ test("the proxy alone", {
   const address = service.clusterIP ?? "";
   const alice = await issuer.token("alice", "mlflow");
   const mlflow = await scene.asNobody(name);
-  const isIn = async (token = alice) =>
-    (await mlflow.call("GET", search, { headers: { authorization: `Bearer ${token}` } })).status;
+  const isIn = async (token = alice) => {
+    const { status, body } = await mlflow.call("GET", search, { headers: { authorization: `Bearer ${token}` } });
+    assert.ok(status < 500, body);
+    return status;
+  };
 
   await context.test("who gets in, as whom, and who does not", async () => {
     const browser = scene.browser();

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { loadAll } from "js-yaml";
+import { port } from "../../src/resources/names.ts";
 import { auditLog } from "../support/audit-log.ts";
 import type { Draft } from "../support/objects.ts";
-import { liveScene } from "./live-scene.ts";
+import { addressOf, liveScene } from "./live-scene.ts";
 import { operatorShare, startOf } from "./operator-share.ts";
 import { type Route, routesIn, routesProgram } from "./routes.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
@@ -61,6 +65,22 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     const body = { name: "of another origin" };
     const answer = await admin.call("POST", "/api/2.0/mlflow/experiments/create", { body, headers });
     assert.equal(answer.status, 403, answer.body);
+  });
+
+  await context.test("a connection is kept for longer than by uvicorn's five seconds", async () => {
+    const agent = new Agent({ keepAlive: true });
+    const where = { agent, host: await addressOf(scene.objects, name), port, path: "/health" };
+    const asked = async () => {
+      const outgoing = request(where).end();
+      const [answer]: IncomingMessage[] = await once(outgoing, "response");
+      assert.ok(answer !== undefined);
+      await once(answer.resume(), "end");
+      return [answer.statusCode, outgoing.reusedSocket];
+    };
+    assert.deepEqual(await asked(), [200, false]);
+    await sleep(7_000);
+    assert.deepEqual(await asked(), [200, true]);
+    agent.destroy();
   });
 
   await context.test("a run and its artifact are kept", async () => assertKept(admin, await logRun(admin)));

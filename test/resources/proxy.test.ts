@@ -79,7 +79,7 @@ describe("the only door", () => {
     const tls = proxied({}, { server: { tls: { secretName: "tls" } } });
     assert.ok(argsOf(tls).includes("--https-address=0.0.0.0:4180"));
     assert.ok(!argsOf(tls).some((argument) => argument.startsWith("--http-address")));
-    assert.equal(environmentOf(deploymentOf(tls))["MLFLOW_UVICORN_OPTS"], "");
+    assert.equal(environmentOf(deploymentOf(tls))["MLFLOW_UVICORN_OPTS"], "--timeout-keep-alive 120");
     assert.doesNotMatch(JSON.stringify(containerOf(tls, "mlflow").volumeMounts), /tls/);
     assert.match(JSON.stringify(containerOf(tls, "oauth2-proxy").readinessProbe), /HTTPS/);
   });

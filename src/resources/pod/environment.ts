@@ -26,7 +26,7 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     ...hosts(inputs),
     ...sessionKeys(inputs),
     ...authenticationOf(inputs).env,
-    ...certificate(inputs),
+    uvicornOptions(inputs),
   ];
   return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
 }
@@ -140,10 +140,18 @@ function sessionKeys({ server }: Inputs): V1EnvVar[] {
   ];
 }
 
-function certificate({ server }: Inputs): V1EnvVar[] {
-  if (server.spec.server?.tls === undefined || server.spec.proxy !== undefined) return [];
+/**
+ * For how long uvicorn keeps a connection on which nothing comes. oauth2-proxy keeps one for 90 s (Go's http.DefaultTransport), most
+ * gateways for 60: the end that sends must be the one that gives up, or a request meets a connection that is just being closed, and what
+ * changes something is not sent again (502). By uvicorn's default of 5 s that befell whoever logs every five seconds.
+ */
+export const keepAliveSeconds = 120;
+
+function uvicornOptions({ server }: Inputs): V1EnvVar {
+  const keepAlive = `--timeout-keep-alive ${keepAliveSeconds}`;
+  const isPlain = server.spec.server?.tls === undefined || server.spec.proxy !== undefined;
   const files = `--ssl-certfile ${tlsPath}/${dataKeys.certificate} --ssl-keyfile ${tlsPath}/${dataKeys.privateKey}`;
-  return [literal("MLFLOW_UVICORN_OPTS", files)];
+  return literal("MLFLOW_UVICORN_OPTS", isPlain ? keepAlive : `${keepAlive} ${files}`);
 }
 
 /** Reserved variables that nothing of ours has set: as they do nothing. */

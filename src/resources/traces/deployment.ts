@@ -9,7 +9,7 @@ import { enrolmentAnnotation, enrolmentLabels } from "../mesh/enrolment.ts";
 import { labels, ownedMetadata, podSelector } from "../metadata.ts";
 import { objectNames, tracesPort } from "../names.ts";
 import { computeResources } from "../pod/compute-resources.ts";
-import { backendStoreUri, neutral } from "../pod/environment.ts";
+import { backendStoreUri, keepAliveSeconds, neutral } from "../pod/environment.ts";
 import { imageOf } from "../pod/image.ts";
 import type { Mounted } from "../pod/mounted.ts";
 import { podSpec } from "../pod/pod-spec.ts";
@@ -77,7 +77,10 @@ function container(inputs: Inputs): V1Container {
     image: imageOf(inputs),
     imagePullPolicy: image?.pullPolicy ?? "IfNotPresent",
     command: ["python", "-m", "uvicorn"],
-    args: ["--factory", "mlflow_traces:create_app", "--host=0.0.0.0", `--port=${tracesPort}`, "--no-server-header"],
+    args: [
+      ...["--factory", "mlflow_traces:create_app", "--host=0.0.0.0", `--port=${tracesPort}`],
+      ...["--no-server-header", `--timeout-keep-alive=${keepAliveSeconds}`],
+    ],
     workingDir: "/",
     env: [...ours, ...neutral(ours)],
     ports: [{ name: "http", containerPort: tracesPort, protocol: "TCP" }],
