@@ -302,7 +302,8 @@ test("the proxy alone", {
   await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
     await scene.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
     await scene.ready(name, 600);
-    assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
+    // A former pod that is just going may still be asked, and if nobody asked it before, the newer schema is too new for it (500).
+    await patiently(async () => assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200), 60);
     assert.equal(await isIn(await issuer.token("bob", "mlflow")), 403);
     assertInside(await strangers(attempt), []);
   });
