@@ -79,7 +79,7 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
     const events = run({
       files: longestFirst(tier.files),
       // These wait most of the time: for pods, watches, and times that are the matter.
-      concurrency: ["live", "apiserver", "mesh"].includes(tier.name) ? 3 : 2,
+      concurrency: tier.name === "live" || tier.name === "apiserver" ? 3 : 2,
       timeout: minutesOf(tier) * 60_000,
       execArgv: ["--import", join(root, "test/support/end.ts")],
       env: { ...ground.env, NODE_COMPILE_CACHE: compileCache },

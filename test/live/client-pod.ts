@@ -14,6 +14,8 @@ export interface ClientPod {
   readonly serviceAccount?: string;
   /** A Secret whose key `ca.crt` the server's certificate is checked against; absent for http. */
   readonly authoritySecret?: string;
+  /** What of a processor it asks for. Default: `100m`. */
+  readonly cpu?: string;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface ClientPod {
  * written to.
  */
 export function clientPod(client: ClientPod): Draft {
-  const { name, image, trackingUri, loginSecret, tokenSecret, serviceAccount, authoritySecret } = client;
+  const { name, image, trackingUri, loginSecret, tokenSecret, serviceAccount, authoritySecret, cpu = "100m" } = client;
   const from = (variable: string, secret: string | undefined, key: string) =>
     secret === undefined ? [] : [{ name: variable, valueFrom: { secretKeyRef: { name: secret, key } } }];
   return {
@@ -54,7 +56,7 @@ export function clientPod(client: ClientPod): Draft {
               : [{ name: "MLFLOW_TRACKING_SERVER_CERT_PATH", value: "/etc/authority/ca.crt" }]),
           ],
           // Without a request it would get no processor at all on a busy machine.
-          resources: { requests: { cpu: "100m", memory: "256Mi" } },
+          resources: { requests: { cpu, memory: "256Mi" } },
           volumeMounts: [
             { name: "tmp", mountPath: "/tmp" },
             ...(authoritySecret === undefined

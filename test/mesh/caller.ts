@@ -45,7 +45,8 @@ export async function startCaller(cluster: Cluster, options: CallerOptions): Pro
   const own = objects(cluster, namespace);
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
   await own.create("ServiceAccount", { metadata: { name } });
-  const pod = clientPod({ name, image, trackingUri: `http://${host}`, serviceAccount: name });
+  // A node of two processors has room for those of two test files, and their servers.
+  const pod = clientPod({ name, image, trackingUri: `http://${host}`, serviceAccount: name, cpu: "50m" });
   await own.create("Pod", { ...pod, metadata: { name, labels } });
   await patiently(async () => {
     const { status } = await own.the("Pod", name);
