@@ -3,10 +3,10 @@ import type { Inputs } from "./inputs.ts";
 import { ownedMetadata, podSelector } from "./metadata.ts";
 import { objectNames } from "./names.ts";
 
-/** At most one pod is missing at a time when nodes are drained. */
+/** At most one pod is missing at a time when nodes are drained; one that is not ready never keeps its node from being drained. */
 export const oneAtATime = { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
 
-/** Where there is but one pod, it would keep nodes from being drained; where none is ready, too, but for the policy on unhealthy ones. */
+/** A single pod has none: nothing would be left to keep. */
 export function podDisruptionBudget({ server }: Inputs): PodDisruptionBudget | undefined {
   const { replicas, podDisruptionBudget: { enabled = true } = {} } = server.spec;
   if (!enabled || replicas < 2) return undefined;

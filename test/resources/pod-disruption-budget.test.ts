@@ -14,7 +14,7 @@ test("of several pods one at a time may be evicted, and one that is not ready at
   assert.deepEqual(selector, deploymentOf(inputs(server({ replicas: 2 }))).spec.selector);
 });
 
-test("there is no budget for a single pod, which would keep its node from being drained, nor where it is not wanted", () => {
+test("there is no budget for a single pod, nor where it is not wanted", () => {
   for (const spec of [{}, { replicas: 0 }, { replicas: 2, podDisruptionBudget: { enabled: false } }])
     assert.equal(budgetOf(spec), undefined);
 });

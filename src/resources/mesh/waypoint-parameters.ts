@@ -12,19 +12,16 @@ import { oneAtATime } from "../pod-disruption-budget.ts";
 export function waypointParameters(server: MlflowServer): ConfigMap {
   const name = objectNames.waypoint(server.metadata.name);
   const securityContext = { seccompProfile: { type: "RuntimeDefault" } };
-  const isOne = server.spec.replicas < 2;
-  const deployment = isOne
-    ? { spec: { template: { spec: { securityContext } } } }
-    : {
-        spec: { replicas: 2, template: { spec: { securityContext, topologySpreadConstraints: [apart(name)] } } },
-      };
+  const isSeveral = server.spec.replicas > 1;
+  const pod = { securityContext, ...(isSeveral && { topologySpreadConstraints: [apart(name)] }) };
+  const deployment = { spec: { ...(isSeveral && { replicas: 2 }), template: { spec: pod } } };
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: ownedMetadata(server, name, "waypoint"),
     data: {
       deployment: JSON.stringify(deployment),
-      ...(!isOne && { podDisruptionBudget: JSON.stringify({ spec: oneAtATime }) }),
+      ...(isSeveral && { podDisruptionBudget: JSON.stringify({ spec: oneAtATime }) }),
     },
   };
 }

@@ -143,7 +143,7 @@ function sessionKeys({ server }: Inputs): V1EnvVar[] {
 /**
  * For how long uvicorn keeps a connection on which nothing comes. oauth2-proxy keeps one for 90 s (Go's http.DefaultTransport), most
  * gateways for 60: the end that sends must be the one that gives up, or a request meets a connection that is just being closed, and what
- * changes something is not sent again (502). By uvicorn's default of 5 s that befell whoever logs every five seconds.
+ * changes something is not sent again (502). By uvicorn's default it is 5 s, so who logs every five seconds is most exposed.
  */
 export const keepAliveSeconds = 120;
 
