@@ -19,6 +19,7 @@ const options = {
   "image-digests": { type: "string" },
   "proxy-image": { type: "string" },
   "cluster-domain": { type: "string" },
+  "grace-period": { type: "string" },
   "leader-elect": { type: "string" },
   "lease-namespace": { type: "string" },
   "lease-name": { type: "string" },
@@ -36,6 +37,8 @@ MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
   --image-digests <3.17.2=d,…> digests of it by version, in place of the tag [none]
   --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.2 or newer [${defaultProxyImage}]
   --cluster-domain <domain>    DNS domain of Services [cluster.local]
+  --grace-period <seconds>     how long what others may still create, such as a Secret, is reported as Reconciling and not
+                               as Stalled, from when a generation is first observed [120]
   --leader-elect <true|false>  wait for the Lease before writing [true]
   --lease-namespace <name>     namespace of the Lease [the pod's, else default]
   --lease-name <name>          name of the Lease [mlflow-operator]
@@ -69,6 +72,7 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     imageDigests: imageDigests("--image-digests", read("image-digests")),
     proxyImage: checkedProxyImage("--proxy-image", read("proxy-image") ?? defaultProxyImage),
     clusterDomain: read("cluster-domain") ?? "cluster.local",
+    gracePeriodSeconds: whole("--grace-period", read("grace-period") ?? "120", 0, 3600),
     leaderElection: leaderElect === "true",
     leaseNamespace: read("lease-namespace") ?? nonEmpty(environment["POD_NAMESPACE"]) ?? "default",
     leaseName: read("lease-name") ?? "mlflow-operator",

@@ -1,5 +1,5 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
-import { conditionTypes, reasons } from "../../src/api/reasons.ts";
+import { conditionTypes, type ReasonRow, reasons } from "../../src/api/reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { apiVersion } from "../../src/api/server.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
@@ -48,11 +48,17 @@ export function reference(): string {
     ),
     "## Reasons",
     "",
-    "Conditions and events have one of these. The message beside it names the object and says what to do.",
+    "Conditions and events have one of these. The message beside it names the object and says what to do; where there are several problems it lists all of them, and the reason is that of the first.",
+    "",
+    "What is marked *(awaited)* may be created by another controller or by the same release. For the first two minutes of a generation (the operator's setting `--grace-period`) the server is `Reconciling` with this reason, and `Stalled` after that.",
     "",
     ...table(
       ["Reason", "What is the case", "What to do"],
-      Object.entries(reasons).map(([reason, { meaning, remedy }]) => [code(reason), meaning, remedy]),
+      Object.entries(reasons).map(([reason, row]: [string, ReasonRow]) => [
+        code(reason),
+        row.isAwaited ? `${row.meaning} (awaited)` : row.meaning,
+        row.remedy,
+      ]),
     ),
     "## Environment variables that cannot be set",
     "",

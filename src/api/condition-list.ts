@@ -29,6 +29,13 @@ export const observedGeneration = z
   .max(Number.MAX_SAFE_INTEGER)
   .meta({ description: "The metadata.generation of the spec that the status speaks of.", format: "int64" });
 
+/** When that generation was first observed: deadlines are counted from it. */
+export const observedGenerationTime = z.string().meta({
+  description:
+    "When the operator first observed this generation. What other controllers may still create, such as a referenced Secret, is reported as Reconciling for two minutes from then, and as Stalled after that. Example: 2026-01-31T18:00:00Z.",
+  format: "date-time",
+});
+
 /** Conditions of an object; a person waits for the one that is named. */
 export function conditionList(awaited: string) {
   return z

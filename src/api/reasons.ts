@@ -22,6 +22,8 @@ export interface ReasonRow {
   readonly meaning: string;
   /** What a person can do; empty where there is nothing to do. */
   readonly remedy: string;
+  /** Others may bring it about soon: while a generation is new it is reported as `Reconciling`, and as `Stalled` only then. */
+  readonly isAwaited?: true;
 }
 
 export const reasons = {
@@ -71,6 +73,7 @@ export const reasons = {
   DatabaseUnreachable: {
     meaning: "The database does not answer.",
     remedy: "Check host and port, DNS, network policies and firewalls.",
+    isAwaited: true,
   },
   DatabaseRejected: {
     meaning: "The database refuses connections.",
@@ -104,6 +107,7 @@ export const reasons = {
   ArtifactStoreUnreachable: {
     meaning: "The artifact store does not answer.",
     remedy: "Check `endpointUrl` and `region`, DNS, network policies and firewalls.",
+    isAwaited: true,
   },
   ArtifactStoreRejected: {
     meaning: "The artifact store refuses an upload for another reason.",
@@ -125,15 +129,25 @@ export const reasons = {
     meaning: "The version is older than that of the database.",
     remedy: "Set `spec.version` to the version in status or newer.",
   },
-  SecretNotFound: { meaning: "A Secret that the spec names does not exist.", remedy: "Create it, or name another." },
-  SecretKeyMissing: { meaning: "A Secret that the spec names lacks a key.", remedy: "Add the key, or name another." },
+  SecretNotFound: {
+    meaning: "A Secret that the spec names does not exist.",
+    remedy: "Create it, or name another.",
+    isAwaited: true,
+  },
+  SecretKeyMissing: {
+    meaning: "A Secret that the spec names lacks a key.",
+    remedy: "Add the key, or name another.",
+    isAwaited: true,
+  },
   ConfigMapNotFound: {
     meaning: "A ConfigMap that the spec names does not exist.",
     remedy: "Create it, or name another.",
+    isAwaited: true,
   },
   ConfigMapKeyMissing: {
     meaning: "A ConfigMap that the spec names lacks a key.",
     remedy: "Add the key, or name another.",
+    isAwaited: true,
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
   AuthenticationUnknown: {
@@ -147,6 +161,7 @@ export const reasons = {
   IssuerUnreachable: {
     meaning: "An issuer of tokens does not answer as one. New pods wait; those that run go on.",
     remedy: "Check the URL, DNS, network policies and the issuer; it is tried again by itself.",
+    isAwaited: true,
   },
   IssuerUntrusted: {
     meaning: "An issuer's certificate is not trusted.",
@@ -164,6 +179,7 @@ export const reasons = {
     meaning:
       "Redis, where sessions of browsers shall be kept, does not answer as one. New pods wait; those that run go on.",
     remedy: "Check the URL, DNS, network policies and Redis; it is tried again by itself.",
+    isAwaited: true,
   },
   SessionStoreRefused: {
     meaning: "Redis does not take the user of the sessions, or is not trusted. New pods wait; those that run go on.",
@@ -173,11 +189,13 @@ export const reasons = {
     meaning:
       "What the server needs beyond its own namespace waits until a namespace says that it may have it as a workspace.",
     remedy: "Label the namespace as the message says; that takes rights on Namespace objects.",
+    isAwaited: true,
   },
   WorkspacesReady: { meaning: "In all workspaces is what is granted there.", remedy: "" },
   WorkspaceNotServed: {
     meaning: "A grant is for a namespace that the server does not have as a workspace, though the namespace consents.",
     remedy: "Mend the reference to the server, or have `spec.workspaces.selector` of the server choose the namespace.",
+    isAwaited: true,
   },
   GrantsContradict: {
     meaning: "Two servers give somebody different roles in one namespace; the older server's count.",
@@ -306,6 +324,12 @@ export const reasons = {
 } as const satisfies Record<string, ReasonRow>;
 
 export type Reason = keyof typeof reasons;
+
+/** Whether other controllers, or objects of the same release, may soon end what a reason stands for. */
+export function isAwaited(reason: Reason): boolean {
+  const row: ReasonRow = reasons[reason];
+  return row.isAwaited === true;
+}
 
 export function isReason(text: string): text is Reason {
   return Object.hasOwn(reasons, text);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { conditionList, observedGeneration } from "./condition-list.ts";
+import { conditionList, observedGeneration, observedGenerationTime } from "./condition-list.ts";
 
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
@@ -7,6 +7,7 @@ const count = (description: string) => z.int().min(0).max(2147483647).meta({ des
 export const mlflowServerStatus = z
   .strictObject({
     observedGeneration: observedGeneration.exactOptional(),
+    observedGenerationTime: observedGenerationTime.exactOptional(),
     conditions: conditionList("Ready").exactOptional(),
     url: z.string().max(2048).meta({ description: "Where clients in the cluster find the server." }).exactOptional(),
     externalUrl: z

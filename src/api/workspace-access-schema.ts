@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { conditionList, observedGeneration } from "./condition-list.ts";
+import { conditionList, observedGeneration, observedGenerationTime } from "./condition-list.ts";
 import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
 import { mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
 const mlflowWorkspaceAccessStatus = z
   .strictObject({
     observedGeneration: observedGeneration.exactOptional(),
+    observedGenerationTime: observedGenerationTime.exactOptional(),
     conditions: conditionList("Ready").exactOptional(),
     roleBinding: z
       .string()

@@ -78,6 +78,10 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
       const places = [
         ...consenting.of(namespace).map(({ metadata }) => metadata.name),
         ...bindings.ofServer({ namespace, name }).map(({ metadata }) => metadata.namespace ?? ""),
+        // A grant that names the server reports that it exists, whether or not its namespace consents.
+        ...[...accesses.all()].flatMap(({ metadata, spec: { serverRef } }) =>
+          serverRef.namespace === namespace && serverRef.name === name ? [metadata.namespace ?? ""] : [],
+        ),
       ];
       for (const place of new Set(places)) onWorkspace(place);
     },

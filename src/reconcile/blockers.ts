@@ -18,14 +18,14 @@ import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
 import { invalidLine } from "./invalid-line.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
 
-/** A reason to write nothing until a person, or another controller, has done something; undefined: none. */
-export type Blocker = (facts: Facts) => Cause | undefined;
+/** Reasons to write nothing until a person, or another controller, has done something. */
+export type Blocker = (facts: Facts) => Cause | readonly Cause[] | undefined;
 
 /** In the order in which a person would want to hear of them. */
 const blockers: readonly Blocker[] = [
   unknownAuthentication,
   narrowOperator,
-  missingReference,
+  missingReferences,
   downgrade,
   invalidUri,
   invalidCredentials,
@@ -39,13 +39,13 @@ const blockers: readonly Blocker[] = [
   openVariable,
 ];
 
-/** The first blocker that applies. While there is one, what runs stays as it is. */
-export function firstBlocker(facts: Facts): Cause | undefined {
-  for (const blocker of blockers) {
-    const cause = blocker(facts);
-    if (cause !== undefined) return cause;
-  }
-  return undefined;
+/**
+ * All that blocks a server, in the order of the checks. While there is anything, what runs stays as it is. What is wrong with
+ * content is not checked where the content is missing.
+ */
+export function blockersOf(facts: Facts): readonly Cause[] {
+  const found = blockers.flatMap((blocker) => blocker(facts) ?? []);
+  return [...new Map(found.map((cause) => [cause.message, cause])).values()];
 }
 
 /**
@@ -75,27 +75,30 @@ function narrowOperator({ server, installation }: Facts): Cause | undefined {
   };
 }
 
-function missingReference({ server, references }: Facts): Cause | undefined {
-  for (const reference of referencesOf(server.spec)) {
-    if (reference.optional) continue;
-    const { kind, name, path } = reference;
+function missingReferences({ server, references }: Facts): Cause[] {
+  return referencesOf(server.spec).flatMap((reference): Cause[] => {
+    const { kind, name, path, optional } = reference;
+    if (optional) return [];
     const object = kind === "Secret" ? references.secrets.get(name) : references.configMaps.get(name);
     const place = `in namespace ${server.metadata.namespace}`;
     if (object === undefined) {
-      return {
-        reason: kind === "Secret" ? "SecretNotFound" : "ConfigMapNotFound",
-        message: `${path} names ${kind} ${name}, which does not exist ${place}. Create it${withKeys(reference)}, or name another`,
-      };
+      return [
+        {
+          reason: kind === "Secret" ? "SecretNotFound" : "ConfigMapNotFound",
+          message: `${path} names ${kind} ${name}, which does not exist ${place}. Create it${withKeys(reference)}, or name another`,
+        },
+      ];
     }
-    const missing = reference.keys.find((key) => object.data?.[key] === undefined);
-    if (missing !== undefined) {
-      return {
+    const missing = reference.keys.filter((key) => object.data?.[key] === undefined);
+    if (missing.length === 0) return [];
+    const [keys, them] = missing.length === 1 ? ["key", "it"] : ["keys", "them"];
+    return [
+      {
         reason: kind === "Secret" ? "SecretKeyMissing" : "ConfigMapKeyMissing",
-        message: `${path} needs the key ${missing} of ${kind} ${name} ${place}, which has ${keyList(object.data)}. Add it, or name another key`,
-      };
-    }
-  }
-  return undefined;
+        message: `${path} needs the ${keys} ${missing.join(", ")} of ${kind} ${name} ${place}, which has ${keyList(object.data)}. Add ${them}, or name another key`,
+      },
+    ];
+  });
 }
 
 function withKeys({ keys }: Reference): string {
@@ -119,7 +122,8 @@ function downgrade({ server }: Facts): Cause | undefined {
 function invalidUri({ server, references }: Facts): Cause | undefined {
   const { uriSecret } = server.spec.backendStore;
   if (uriSecret === undefined) return undefined;
-  const uri = decoded(references.secrets.get(uriSecret.secretName)?.data, uriSecret.key) ?? "";
+  const uri = decoded(references.secrets.get(uriSecret.secretName)?.data, uriSecret.key);
+  if (uri === undefined) return undefined;
   const problem = controlCharacters.test(uri)
     ? "contains a line break or another control character: write it without one (printf, not echo)"
     : /^(postgresql|mysql|mssql|sqlite)(\+[a-z0-9_]+)?:\/\//.test(uri)
@@ -130,26 +134,25 @@ function invalidUri({ server, references }: Facts): Cause | undefined {
 }
 
 /** Names only: a password may hold any characters, but a line break in a user name is a slip of the hand. */
-function invalidCredentials({ server, references, inputs }: Facts): Cause | undefined {
-  for (const database of [server.spec.backendStore.postgresql, authenticationOf(inputs).users?.postgresql]) {
-    if (database === undefined) continue;
+function invalidCredentials({ server, references, inputs }: Facts): Cause[] {
+  const databases = [server.spec.backendStore.postgresql, authenticationOf(inputs).users?.postgresql];
+  return databases.flatMap((database): Cause[] => {
+    if (database === undefined) return [];
     const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
     const data = references.secrets.get(secretName)?.data;
-    const username = decoded(data, usernameKey) ?? "";
-    if (username === "" || controlCharacters.test(username)) {
-      return {
-        reason: "InvalidSecret",
-        message: `the key ${usernameKey} of Secret ${secretName} is empty or contains a line break: write the user name without one (printf, not echo)`,
-      };
-    }
-    if (decoded(data, passwordKey) === "") {
-      return {
-        reason: "InvalidSecret",
-        message: `the key ${passwordKey} of Secret ${secretName} is empty: write the password`,
-      };
-    }
-  }
-  return undefined;
+    const username = decoded(data, usernameKey);
+    const isWrongName = username !== undefined && (username === "" || controlCharacters.test(username));
+    return [
+      ...(isWrongName
+        ? [
+            `the key ${usernameKey} of Secret ${secretName} is empty or contains a line break: write the user name without one (printf, not echo)`,
+          ]
+        : []),
+      ...(decoded(data, passwordKey) === ""
+        ? [`the key ${passwordKey} of Secret ${secretName} is empty: write the password`]
+        : []),
+    ].map((message) => ({ reason: "InvalidSecret", message }));
+  });
 }
 
 /** MLflow's own rule (3.16.1 and newer): it ends at start with such a password. */
@@ -158,8 +161,9 @@ function invalidAdmin({ server, references }: Facts): Cause | undefined {
   if (administrator === undefined || administrator.generated) return undefined;
   const { secretName, usernameKey, passwordKey } = administrator;
   const data = references.secrets.get(secretName)?.data;
-  const username = decoded(data, usernameKey) ?? "";
-  const password = decoded(data, passwordKey) ?? "";
+  const username = decoded(data, usernameKey);
+  const password = decoded(data, passwordKey);
+  if (username === undefined || password === undefined) return undefined;
   const problem =
     username === "" || controlCharacters.test(username) || username.includes(":")
       ? `the key ${usernameKey} is empty, or contains a colon or a line break, which basic authentication cannot carry`
@@ -177,9 +181,11 @@ function invalidCertificate({ server, references }: Facts): Cause | undefined {
   const secretName = server.spec.server?.tls?.secretName;
   if (secretName === undefined) return undefined;
   const data = references.secrets.get(secretName)?.data;
+  const [pem, key] = [decoded(data, dataKeys.certificate), decoded(data, dataKeys.privateKey)];
+  if (pem === undefined || key === undefined) return undefined;
   try {
-    const certificate = new X509Certificate(decoded(data, dataKeys.certificate) ?? "");
-    if (certificate.checkPrivateKey(createPrivateKey(decoded(data, dataKeys.privateKey) ?? ""))) return undefined;
+    const certificate = new X509Certificate(pem);
+    if (certificate.checkPrivateKey(createPrivateKey(key))) return undefined;
     return {
       reason: "InvalidSecret",
       message: `Secret ${secretName}: tls.key is not the key of the certificate in tls.crt`,
@@ -193,21 +199,22 @@ function invalidCertificate({ server, references }: Facts): Cause | undefined {
 }
 
 /** What a source of envFrom would set though only the operator may, and `env` has no value that stands in its way. */
-function openVariable({ server, references, inputs }: Facts): Cause | undefined {
+function openVariable({ server, references, inputs }: Facts): Cause[] {
   const ours = new Set(environment(inputs).map(({ name }) => name));
-  for (const { prefix = "", secretRef, configMapRef } of server.spec.server?.envFrom ?? []) {
+  const sources = server.spec.server?.envFrom ?? [];
+  return sources.flatMap(({ prefix = "", secretRef, configMapRef }): Cause[] => {
     const source = secretRef
       ? references.secrets.get(secretRef.name)
       : references.configMaps.get(configMapRef?.name ?? "");
     const open = Object.keys(source?.data ?? {}).find((key) => isReserved(prefix + key) && !ours.has(prefix + key));
-    if (source !== undefined && open !== undefined) {
-      return {
+    if (source === undefined || open === undefined) return [];
+    return [
+      {
         reason: "ReservedVariable",
         message: `${objectText(source)}, a source of spec.server.envFrom, sets ${prefix}${open}, which only the operator may: ${reservedVariables[prefix + open]?.instead ?? "see docs/reference.md"}. Remove the key ${open}`,
-      };
-    }
-  }
-  return undefined;
+      },
+    ];
+  });
 }
 
 function invalidSessionKeys({ server, inputs }: Facts): Cause | undefined {

@@ -5,3 +5,18 @@ export interface Cause {
   readonly reason: Reason;
   readonly message: string;
 }
+
+/** How many causes a message lists, and how long it may become: `kubectl describe` shows it as one line. */
+const listed = 10;
+const longestMessage = 4096;
+
+/** Several causes as one: the reason of the first, and a message that lists all of them in their order. */
+export function combined([first, ...others]: readonly [Cause, ...Cause[]]): Cause {
+  if (others.length === 0) return first;
+  const all = [first, ...others];
+  const shown = all.slice(0, listed).map(({ message }, index) => `(${index + 1}) ${message}`);
+  const rest = all.length > listed ? [`and ${all.length - listed} more`] : [];
+  const message = `${all.length} problems: ${[...shown, ...rest].join("; ")}`;
+  const text = message.length > longestMessage ? `${message.slice(0, longestMessage - 1)}…` : message;
+  return { reason: first.reason, message: text };
+}

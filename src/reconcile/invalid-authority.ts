@@ -5,9 +5,10 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
 /** An authority that is not PEM certificates: nobody could be checked against it, and pods would end at their start. */
-export function invalidAuthority({ server, references }: Facts): Cause | undefined {
+export function invalidAuthority({ server, references }: Facts): Cause[] {
+  const found: Cause[] = [];
   const inline = server.spec.authentication.ldap?.ca?.certificates;
-  if (inline !== undefined && !areCertificates(inline)) return causeOf("spec.authentication.ldap.ca.certificates");
+  if (inline !== undefined && !areCertificates(inline)) found.push(causeOf("spec.authentication.ldap.ca.certificates"));
   for (const { kind, name, keys, path, isAuthority } of referencesOf(server.spec)) {
     if (!isAuthority) continue;
     for (const key of keys) {
@@ -15,10 +16,11 @@ export function invalidAuthority({ server, references }: Facts): Cause | undefin
         kind === "Secret"
           ? decoded(references.secrets.get(name)?.data, key)
           : references.configMaps.get(name)?.data?.[key];
-      if (!areCertificates(text ?? "")) return causeOf(`the key ${key} of ${kind} ${name}, which ${path} names,`);
+      if (text !== undefined && !areCertificates(text))
+        found.push(causeOf(`the key ${key} of ${kind} ${name}, which ${path} names,`));
     }
   }
-  return undefined;
+  return found;
 }
 
 function causeOf(what: string): Cause {

@@ -6,19 +6,19 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
 /** A secret that is one line, and is none: whoever compares it would refuse it, with words that do not say so. */
-export function invalidLine({ server, references }: Facts): Cause | undefined {
-  for (const { secretName, key, remedy } of lines(server.spec)) {
-    const secret = decoded(references.secrets.get(secretName)?.data, key) ?? "";
+export function invalidLine({ server, references }: Facts): Cause[] {
+  return lines(server.spec).flatMap(({ secretName, key, remedy }): Cause[] => {
+    const secret = decoded(references.secrets.get(secretName)?.data, key);
+    if (secret === undefined) return [];
     const problem =
       secret === ""
         ? `is empty: ${remedy}`
         : controlCharacters.test(secret)
           ? "contains a line break or another control character: write it without one (printf, not echo)"
           : undefined;
-    if (problem !== undefined)
-      return { reason: "InvalidSecret", message: `the key ${key} of Secret ${secretName} ${problem}` };
-  }
-  return undefined;
+    if (problem === undefined) return [];
+    return [{ reason: "InvalidSecret", message: `the key ${key} of Secret ${secretName} ${problem}` }];
+  });
 }
 
 function lines({ authentication, proxy }: MlflowServerSpec): (SecretKey & { remedy: string })[] {

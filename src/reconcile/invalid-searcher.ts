@@ -9,8 +9,9 @@ export function invalidSearcher({ server, references }: Facts): Cause | undefine
   if (credentials === undefined) return undefined;
   const { secretName, usernameKey = "username", passwordKey = "password" } = credentials;
   const data = references.secrets.get(secretName)?.data;
-  const dn = decoded(data, usernameKey) ?? "";
-  const password = decoded(data, passwordKey) ?? "";
+  const dn = decoded(data, usernameKey);
+  const password = decoded(data, passwordKey);
+  if (dn === undefined || password === undefined) return undefined;
   const problem =
     !dn.includes("=") || controlCharacters.test(dn)
       ? `the key ${usernameKey} must be a DN such as cn=mlflow,ou=services,dc=example,dc=com, without a line break (printf, not echo)`

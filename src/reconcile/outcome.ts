@@ -1,7 +1,8 @@
 import type { Deployment, Pod } from "../kube/manifests.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import { type Cause, combined } from "./finding.ts";
+import { withGracePeriod } from "./grace-period.ts";
 import type { Migration } from "./migration.ts";
 import type { Obstacle } from "./ownership.ts";
 import type { Plan } from "./plan.ts";
@@ -27,8 +28,13 @@ export interface Outcome {
 /** Somebody else's object has no label of ours, so no watch of ours tells when it goes. */
 const obstacleRetrySeconds = 30;
 
-export function blocked(cause: Cause): Outcome {
-  return { state: "stalled", cause };
+export function blocked(causes: readonly [Cause, ...Cause[]], facts: Facts): Outcome {
+  const outcome = { state: "stalled", cause: combined(causes) } as const;
+  return withGracePeriod(
+    outcome,
+    facts,
+    causes.map(({ reason }) => reason),
+  );
 }
 
 export function obstructed({ passing, reason, message }: Obstacle, migration: Migration): Outcome {
@@ -38,7 +44,7 @@ export function obstructed({ passing, reason, message }: Obstacle, migration: Mi
 
 /** The outcome of a pass that could write all it wanted. */
 export function outcomeOf(facts: Facts, plan: Plan): Outcome {
-  const outcome = judged(facts, plan);
+  const outcome = withGracePeriod(judged(facts, plan), facts);
   if (outcome.cause.reason !== "Unschedulable" || !isBeingPlaced(facts)) return outcome;
   const cause = { reason: "Progressing", message: "a node for the pods is being looked for" } as const;
   return { ...outcome, state: "progressing", cause, againInSeconds: placementSeconds };

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Key } from "../kube/object.ts";
 import type { Installation } from "../resources/inputs.ts";
-import { firstBlocker } from "./blockers.ts";
+import { blockersOf } from "./blockers.ts";
 import type { Cluster } from "./cluster.ts";
 import { commit } from "./commit.ts";
 import type { Facts } from "./facts.ts";
@@ -40,8 +40,8 @@ export async function reconcile(
 async function settle(cluster: Cluster, server: MlflowServer, facts: Facts): Promise<Outcome> {
   const shut = shutting(facts);
   if (shut.length > 0) await commit(cluster, server, { groups: [shut] });
-  const blocker = firstBlocker(facts);
-  if (blocker !== undefined) return blocked(blocker);
+  const [blocker, ...others] = blockersOf(facts);
+  if (blocker !== undefined) return blocked([blocker, ...others], facts);
   const plan = planOf(facts);
   try {
     const obstacle = plan.obstacle ?? (await commit(cluster, server, plan)) ?? plan.waiting;

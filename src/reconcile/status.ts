@@ -1,6 +1,6 @@
 import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
-import { type Condition, conditionsOf, type Finding } from "../kube/conditions.ts";
+import { type Condition, conditionsOf, type Finding, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
@@ -8,7 +8,9 @@ import { outsideOf } from "../resources/exposure.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
+import { observedSince } from "./grace-period.ts";
 import type { Outcome } from "./outcome.ts";
+import { settled, unhindered } from "./standing.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** What the status speaks of, besides the outcome. */
@@ -34,6 +36,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   const selector = Object.entries(podSelector(server)).map(([key, value]) => `${key}=${value}`);
   return {
     observedGeneration: generation,
+    observedGenerationTime: timestamp(observedSince(server, now)),
     conditions: conditionsOf(
       [
         ...findings(facts, outcome, deployment, before.conditions ?? []),
@@ -55,20 +58,6 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     selector: selector.join(","),
   };
 }
-
-const settled: Finding = {
-  type: "Reconciling",
-  status: "False",
-  reason: "NotReconciling",
-  message: "nothing is under way",
-};
-
-const unhindered: Finding = {
-  type: "Stalled",
-  status: "False",
-  reason: "NotStalled",
-  message: "nobody needs to do anything",
-};
 
 function findings(
   facts: Reported,

@@ -14,6 +14,8 @@ export interface Installation {
   readonly proxyImage: string;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;
+  /** Seconds in which others may create what a new generation needs; default 120. */
+  readonly gracePeriodSeconds?: number | undefined;
   /** The only namespaces that the operator works in; all without it. */
   readonly namespaces?: readonly string[] | undefined;
 }

@@ -59,6 +59,7 @@ export function controller(options: ControllerOptions): Controller {
     connection: () => connection,
     onServer,
     onPass: heap.left,
+    installation,
     log,
     metrics: options.metrics,
   });

@@ -17,6 +17,8 @@ export interface OperatorOptions {
   readonly imageDigests?: ImageDigests | undefined;
   readonly proxyImage: string;
   readonly clusterDomain: string;
+  /** Seconds in which others may create what a new generation of a server needs; default 120. */
+  readonly gracePeriodSeconds?: number | undefined;
   /** Namespaces to work in; all without it. */
   readonly namespaces: readonly string[] | undefined;
   /** Whether to wait for the Lease before writing. */
@@ -67,6 +69,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       imageDigests: options.imageDigests,
       proxyImage: options.proxyImage,
       clusterDomain: options.clusterDomain,
+      gracePeriodSeconds: options.gracePeriodSeconds,
       namespaces: options.namespaces,
     },
     namespaces: options.namespaces,

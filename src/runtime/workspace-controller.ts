@@ -5,6 +5,7 @@ import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Cause } from "../reconcile/finding.ts";
 import { reconcileWorkspace, type WorkspaceState } from "../reconcile/workspace/reconcile-workspace.ts";
 import type { WorkspaceSummary } from "../reconcile/workspace/summary.ts";
+import type { Installation } from "../resources/inputs.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { queue } from "./queue.ts";
@@ -15,6 +16,7 @@ export interface WorkspaceControllerOptions {
   readonly onPass: () => void;
   /** Has a pass over a server run: its workspaces are otherwise than it was told. */
   readonly onServer: (key: Key) => void;
+  readonly installation: Installation;
   readonly log: Log;
   readonly metrics: () => Metrics;
 }
@@ -62,6 +64,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     const { state, wrote, againInSeconds, failure } = await reconcileWorkspace(
       options.connection().workspaces,
       namespace,
+      options.installation,
       new Date(),
     );
     const before = states.get(namespace);

@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Ldap } from "../../src/api/fields/ldap.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
+import { validate } from "../../src/api/validation.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
-import { firstBlocker } from "../../src/reconcile/blockers.ts";
+import { blockersOf } from "../../src/reconcile/blockers.ts";
+import { combined } from "../../src/reconcile/finding.ts";
+import { referencesOf } from "../../src/resources/references.ts";
+import { examples } from "../api/examples.ts";
 import { authorityPem } from "../support/authority-pem.ts";
 import { configMap, inputs, postgresql, secret, server } from "../support/fixtures.ts";
 
@@ -13,10 +17,10 @@ const directory: Ldap = {
   groups: { filter: "(member=%s)", admin: "cn=a,dc=test", user: "cn=u,dc=test" },
 };
 
-const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
+const causes = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
   const all = inputs(of, references);
   const { installation } = all;
-  return firstBlocker({
+  return blockersOf({
     server: of,
     owned: [],
     references: all.references,
@@ -28,6 +32,7 @@ const cause = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
     now: new Date(0),
   });
 };
+const cause = (...args: Parameters<typeof causes>) => causes(...args)[0];
 const reason = (...args: Parameters<typeof cause>) => cause(...args)?.reason;
 
 test("a spec of which the way of authentication is lost makes no open server", () => {
@@ -107,7 +112,7 @@ describe("what cannot work", () => {
       const all = inputs(of, [secret("keys", { "flask-secret-key": "", "kek-passphrase": "", "webhook-key": "" })]);
       const session = { flaskSecretKey: "f".repeat(32), kekPassphrase: "k".repeat(32), webhookKey: webhook };
       const { installation, references } = all;
-      return firstBlocker({
+      return blockersOf({
         server: of,
         owned: [],
         references,
@@ -117,7 +122,7 @@ describe("what cannot work", () => {
         granted: [],
         isOverruled: () => false,
         now: new Date(0),
-      });
+      })[0];
     };
     assert.match(keys("nonsense")?.message ?? "", /no Fernet key/);
     assert.equal(keys(`${"A".repeat(43)}=`), undefined);
@@ -241,7 +246,63 @@ describe("what the proxy would crash on", () => {
       },
       inputs: { ...found, session: { ...found.session, cookieSecret: "short" } },
     };
-    assert.match(firstBlocker(facts)?.message ?? "", /cookie-secret is not 32 letters and digits/);
+    assert.match(blockersOf(facts)[0]?.message ?? "", /cookie-secret is not 32 letters and digits/);
     assert.equal(reason(server({ authentication, server: settings }), secret("own", keys)), undefined);
+  });
+});
+
+describe("several problems at once", () => {
+  const of = server({
+    backendStore: { postgresql },
+    authentication: { basic: { admin: { secretName: "admin" } } },
+    server: { tls: { secretName: "tls" }, env: [{ name: "A", valueFrom: { secretKeyRef: { name: "a", key: "a" } } }] },
+  });
+
+  test("are all reported, in the order of the checks", () => {
+    const found = causes(of, secret("admin", { username: "root", password: "short" }), secret("a", { b: "" }));
+    assert.deepEqual(
+      found.map(({ reason }) => reason),
+      ["SecretNotFound", "SecretNotFound", "SecretKeyMissing", "InvalidSecret"],
+    );
+    const [first, ...others] = found;
+    assert.ok(first !== undefined);
+    const { reason, message } = combined([first, ...others]);
+    assert.equal(reason, "SecretNotFound");
+    assert.match(
+      message,
+      /^4 problems: \(1\) spec\.backendStore.*\(2\) .*Secret tls.*\(3\) .*key a .*\(4\) Secret admin/,
+    );
+  });
+
+  test("make a message of bounded length, and a single one is its own", () => {
+    const one = { reason: "InvalidSecret", message: "m".repeat(900) } as const;
+    assert.deepEqual(combined([one]), one);
+    const { message } = combined([one, ...Array.from({ length: 40 }, () => one)]);
+    assert.match(message, /^41 problems: /);
+    assert.ok(message.length <= 4096);
+    const brief = combined([one, ...Array.from({ length: 40 }, () => ({ ...one, message: "m" }))]);
+    assert.match(brief.message, /; and 31 more$/);
+  });
+
+  test("of each example: what is missing is all that is reported while nothing is there, and once when keys are", async () => {
+    for (const { file, documents } of await examples()) {
+      for (const result of documents.map(validate)) {
+        if (!("server" in result)) continue;
+        const wanted = referencesOf(result.server.spec).filter(({ optional }) => !optional);
+        const names = (reference: (typeof wanted)[number]) => `${reference.kind} ${reference.name}`;
+        const found = causes(result.server);
+        for (const { reason } of found) assert.match(reason, /^(Secret|ConfigMap)NotFound$/, file);
+        for (const reference of wanted)
+          assert.ok(
+            found.some(({ message }) => message.includes(names(reference))),
+            `${file}: ${names(reference)}`,
+          );
+        const empty = [...new Map(wanted.map((each) => [names(each), each])).values()].map(({ kind, name }) =>
+          kind === "Secret" ? secret(name, {}) : configMap(name, {}),
+        );
+        for (const { reason } of causes(result.server, ...empty))
+          assert.match(reason, /^(Secret|ConfigMap)KeyMissing$/, file);
+      }
+    }
   });
 });

@@ -27,6 +27,8 @@ export async function operatorInProcess(
     imageRepository: "registry.example.com/mlflow-server",
     proxyImage: "registry.example.com/oauth2-proxy:v7.15.3",
     clusterDomain: "cluster.local",
+    // Most tests are about what comes after it.
+    gracePeriodSeconds: 0,
     namespaces: [namespace],
     leaderElection: false,
     leaseNamespace: namespace,

@@ -43,6 +43,7 @@ export function operatorProcess(
     `--kubeconfig=${kubeconfig}`,
     `--lease-namespace=${identity.namespace}`,
     "--leader-elect=false",
+    "--grace-period=0",
     "--health-address=127.0.0.1",
     "--health-port=0",
     "--image-repository=registry.example.com/mlflow-server",

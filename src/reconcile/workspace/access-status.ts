@@ -2,11 +2,14 @@ import { isDeepStrictEqual } from "node:util";
 import type { Reason } from "../../api/reasons.ts";
 import type { MlflowServer } from "../../api/server.ts";
 import type { MlflowWorkspaceAccess, MlflowWorkspaceAccessStatus } from "../../api/workspace-access.ts";
-import { conditionsOf, type Finding } from "../../kube/conditions.ts";
+import { conditionsOf, type Finding, timestamp } from "../../kube/conditions.ts";
 import type { Namespace } from "../../kube/manifests.ts";
 import { label } from "../../kube/names.ts";
+import type { Installation } from "../../resources/inputs.ts";
 import { isExpired, isServerOf } from "../../resources/workspace/grant.ts";
 import { nameOf } from "../../resources/workspace/role-bindings.ts";
+import { graceLeft, observedSince } from "../grace-period.ts";
+import { settled, unhindered } from "../standing.ts";
 import type { WorkspaceObstacle } from "./commit.ts";
 import type { WorkspaceCluster } from "./workspace-cluster.ts";
 
@@ -17,38 +20,49 @@ interface Situation {
   readonly waits: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly obstacles: readonly WorkspaceObstacle[];
+  /** Whether the server that an access names exists. */
+  readonly hasServer: (access: MlflowWorkspaceAccess) => boolean;
+  readonly installation: Pick<Installation, "gracePeriodSeconds">;
   readonly now: Date;
 }
 
 interface Verdict {
   readonly reason: Reason;
   readonly message: string;
-  readonly state: "in force" | "waiting" | "over" | "stalled";
+  readonly state: "in force" | "waiting" | "stalled";
   readonly roleBinding?: string;
 }
 
-/** Tells each access whether it is in force, where that is news. */
-export async function reportAccesses(cluster: WorkspaceCluster, situation: Situation): Promise<void> {
-  await Promise.all(
-    situation.accesses.map(async (access) => {
-      if (access.metadata.deletionTimestamp !== undefined) return;
-      const status = statusOf(access, verdictOn(access, situation), situation.now);
-      if (!isDeepStrictEqual(status, access.status)) await cluster.reportAccess(access, status);
-    }),
+/** Reports to each access whether it is in force, where that is news. Returns the seconds after which one has to be reported again. */
+export async function reportAccesses(cluster: WorkspaceCluster, situation: Situation): Promise<number | undefined> {
+  const { accesses, installation, now } = situation;
+  const waits = await Promise.all(
+    accesses
+      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+      .map(async (access) => {
+        const verdict = verdictOn(access, situation);
+        const left = verdict.state === "stalled" ? graceLeft(access, [verdict.reason], installation, now) : 0;
+        const status = statusOf(access, left > 0 ? { ...verdict, state: "waiting" } : verdict, now);
+        if (!isDeepStrictEqual(status, access.status)) await cluster.reportAccess(access, status);
+        return left;
+      }),
   );
+  const times = waits.filter((left) => left > 0);
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 function statusOf(access: MlflowWorkspaceAccess, verdict: Verdict, now: Date): MlflowWorkspaceAccessStatus {
   const { reason, message, state, roleBinding } = verdict;
   const generation = access.metadata.generation ?? 0;
-  const ready: Finding = { type: "Ready", status: state === "in force" ? "True" : "False", reason, message };
-  const stalled: Finding =
-    state === "stalled"
-      ? { type: "Stalled", status: "True", reason, message }
-      : { type: "Stalled", status: "False", reason: "NotStalled", message: "nobody needs to do anything" };
+  const findings: Finding[] = [
+    { type: "Ready", status: state === "in force" ? "True" : "False", reason, message },
+    state === "waiting" ? { type: "Reconciling", status: "True", reason, message } : settled,
+    state === "stalled" ? { type: "Stalled", status: "True", reason, message } : unhindered,
+  ];
   return {
     observedGeneration: generation,
-    conditions: conditionsOf([ready, stalled], access.status?.conditions ?? [], generation, now),
+    observedGenerationTime: timestamp(observedSince(access, now)),
+    conditions: conditionsOf(findings, access.status?.conditions ?? [], generation, now),
     ...(roleBinding !== undefined && { roleBinding }),
   };
 }
@@ -59,9 +73,16 @@ function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict
   const place = access.metadata.namespace ?? "default";
   if (isExpired(access, now)) {
     return {
-      state: "over",
+      state: "stalled",
       reason: "Expired",
-      message: `the grant ended at ${expiresAt}: delete it, or set spec.expiresAt`,
+      message: `the grant ended at ${expiresAt}, so its subjects have no access. Set spec.expiresAt to a later time, or delete it`,
+    };
+  }
+  if (!situation.hasServer(access)) {
+    return {
+      state: "stalled",
+      reason: "WorkspaceNotServed",
+      message: `MlflowServer ${serverRef.namespace}/${serverRef.name} does not exist, so nothing is granted. Correct spec.serverRef, or create the server`,
     };
   }
   const host = namespace?.metadata.labels?.[label.workspaceOf];
@@ -83,7 +104,7 @@ function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict
     return {
       state: "stalled",
       reason: "WorkspaceNotServed",
-      message: `MlflowServer ${serverRef.namespace}/${serverRef.name} does not exist, or namespace ${place} is no workspace of it: mend spec.serverRef, or have spec.workspaces of the server choose this namespace`,
+      message: `namespace ${place} is not a workspace of MlflowServer ${serverRef.namespace}/${serverRef.name}, so nothing is granted. Correct spec.serverRef, or have spec.workspaces of the server select this namespace`,
     };
   }
   const roleBinding = nameOf(server, role);

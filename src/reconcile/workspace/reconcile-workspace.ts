@@ -1,5 +1,7 @@
+import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
+import type { Installation } from "../../resources/inputs.ts";
 import { type Contradiction, subjectKey } from "../../resources/workspace/grant.ts";
 import type { Cause } from "../finding.ts";
 import { refusal } from "../refusal.ts";
@@ -27,7 +29,12 @@ const obstacleRetrySeconds = 30;
 const longestSeconds = 24 * 3600;
 
 /** One pass over one namespace: read, decide, write, tell. Throws what shall be tried again. */
-export async function reconcileWorkspace(cluster: WorkspaceCluster, name: string, now: Date): Promise<WorkspacePass> {
+export async function reconcileWorkspace(
+  cluster: WorkspaceCluster,
+  name: string,
+  installation: Pick<Installation, "gracePeriodSeconds">,
+  now: Date,
+): Promise<WorkspacePass> {
   const namespace = cluster.namespace(name);
   const accesses = cluster.accesses(name);
   const plan = workspacePlan({
@@ -42,9 +49,16 @@ export async function reconcileWorkspace(cluster: WorkspaceCluster, name: string
   const wrote = [...new Set(steps.map((step) => ownerOf(step.do === "create" ? step.manifest : step.live)))];
   try {
     const obstacles = await commit(cluster, steps);
-    if (namespace?.metadata.deletionTimestamp === undefined)
-      await reportAccesses(cluster, { namespace, servers, waits, accesses, obstacles, now });
-    const seconds = obstacles.length === 0 && isUnfinished(cluster, name, plan) ? 1 : againIn(accesses, obstacles, now);
+    const hasServer = ({ spec: { serverRef } }: MlflowWorkspaceAccess) =>
+      cluster.servers(serverRef.namespace).some(({ metadata }) => metadata.name === serverRef.name);
+    const grace =
+      namespace?.metadata.deletionTimestamp === undefined
+        ? await reportAccesses(cluster, {
+            ...{ namespace, servers, waits, accesses, obstacles, hasServer, installation, now },
+          })
+        : undefined;
+    const seconds =
+      obstacles.length === 0 && isUnfinished(cluster, name, plan) ? 1 : againIn(accesses, obstacles, grace, now);
     return {
       state: stateOf({ ...plan, obstacles }),
       wrote,
@@ -104,11 +118,16 @@ function textOf({ metadata }: { metadata: { namespace?: string; name: string } }
 function againIn(
   accesses: readonly { spec: { expiresAt?: string | undefined } }[],
   obstacles: readonly unknown[],
+  grace: number | undefined,
   now: Date,
 ): number | undefined {
   const ends = accesses
     .map(({ spec }) => (Date.parse(spec.expiresAt ?? "") - now.getTime()) / 1000)
     .filter((seconds) => seconds > 0);
-  const times = [...ends, ...(obstacles.length > 0 ? [obstacleRetrySeconds] : [])];
+  const times = [
+    ...ends,
+    ...(grace === undefined ? [] : [grace]),
+    ...(obstacles.length > 0 ? [obstacleRetrySeconds] : []),
+  ];
   return times.length === 0 ? undefined : Math.min(longestSeconds, ...times);
 }

@@ -1,0 +1,17 @@
+import type { Finding } from "../kube/conditions.ts";
+
+/** `Reconciling` of an object that is not on its way. */
+export const settled: Finding = {
+  type: "Reconciling",
+  status: "False",
+  reason: "NotReconciling",
+  message: "Nothing is under way.",
+};
+
+/** `Stalled` of an object that does not need a person. */
+export const unhindered: Finding = {
+  type: "Stalled",
+  status: "False",
+  reason: "NotStalled",
+  message: "No action required.",
+};

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
+import { timestamp } from "../../src/kube/conditions.ts";
+import { observedSince, withGracePeriod } from "../../src/reconcile/grace-period.ts";
+import { blocked } from "../../src/reconcile/outcome.ts";
+import { statusOf } from "../../src/reconcile/status.ts";
+import { inputs, server } from "../support/fixtures.ts";
+
+const start = Date.parse("2026-01-01T00:00:00Z");
+const missing = { reason: "SecretNotFound", message: "Secret db does not exist" } as const;
+const wrong = { reason: "InvalidSecret", message: "Secret tls is not PEM" } as const;
+
+/** The facts of a pass so many seconds after the first. */
+function facts(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
+  const { installation, ...all } = inputs(of);
+  return {
+    ...{ server: of, owned: [], foreign: [], granted: [], inputs: { installation, ...all } },
+    references: all.references,
+    installation: { ...installation, gracePeriodSeconds },
+    isOverruled: () => false,
+    now: new Date(start + seconds * 1000),
+  };
+}
+
+/** The server after a pass that was blocked, and what the pass reported. */
+function pass(of: MlflowServer, seconds: number, causes: Parameters<typeof blocked>[0] = [missing], period?: number) {
+  const all = facts(of, seconds, period);
+  const outcome = blocked(causes, all);
+  const status = statusOf(all, outcome);
+  const condition = (type: string) => status.conditions?.find((each) => each.type === type);
+  return { server: { ...of, status }, outcome, condition };
+}
+
+describe("what others may still create", () => {
+  test("is Reconciling for two minutes of a generation, then Stalled, and a timer brings the pass that says so", () => {
+    let { server: current, outcome, condition } = pass(server(), 0);
+    assert.deepEqual([outcome.state, outcome.againInSeconds], ["progressing", 120]);
+    assert.deepEqual([condition("Reconciling")?.status, condition("Reconciling")?.reason], ["True", "SecretNotFound"]);
+    assert.equal(condition("Stalled")?.status, "False");
+    // Nothing but the status carries the time from one pass to the next, as after a restart.
+    ({ server: current, outcome, condition } = pass(current, 90));
+    assert.deepEqual([outcome.state, outcome.againInSeconds], ["progressing", 30]);
+    ({ server: current, outcome, condition } = pass(current, 120));
+    assert.deepEqual([outcome.state, outcome.againInSeconds], ["stalled", undefined]);
+    assert.equal(condition("Stalled")?.reason, "SecretNotFound");
+    const changed = { ...current, metadata: { ...current.metadata, generation: 2 } };
+    assert.equal(pass(changed, 500).outcome.state, "progressing");
+  });
+
+  test("does not hide what only a person can correct", () => {
+    assert.equal(pass(server(), 0, [missing, wrong]).outcome.state, "stalled");
+    assert.equal(pass(server(), 0, [wrong]).outcome.state, "stalled");
+  });
+
+  test("counts as missing at once with a period of 0, and never longer than the period when the clock is set back", () => {
+    assert.equal(pass(server(), 0, [missing], 0).outcome.state, "stalled");
+    const { server: current } = pass(server(), 100_000);
+    assert.equal(pass(current, 0).outcome.state, "stalled");
+    assert.equal(observedSince(current, new Date(start)).getTime(), start + 100_000_000);
+  });
+
+  test("is only what the table of reasons marks as such", () => {
+    const of = (reason: "DatabaseUnreachable" | "DatabaseAuthenticationFailed") =>
+      withGracePeriod({ state: "stalled", cause: { reason, message: "" } }, facts(server(), 0)).state;
+    assert.equal(of("DatabaseUnreachable"), "progressing");
+    assert.equal(of("DatabaseAuthenticationFailed"), "stalled");
+    assert.equal(timestamp(new Date(start)), "2026-01-01T00:00:00Z");
+  });
+});
