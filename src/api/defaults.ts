@@ -10,6 +10,10 @@ export const defaults = {
   accessModes: ["ReadWriteOnce"],
   /** `pod.resources.requests`, each unless there is a limit of the same resource */
   requests: { cpu: "100m", memory: "512Mi" },
+  /** Added to that request of memory for each worker above the first, in Mi. */
+  memoryOfWorker: 320,
+  /** Added to it with `server.jobExecution`, in Mi. */
+  memoryOfJobs: 1536,
   /** `proxy.resources.requests`, likewise */
   proxyRequests: { cpu: "20m", memory: "64Mi" },
   /** `mesh.istio.trustDomain` */

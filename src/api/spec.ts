@@ -6,7 +6,8 @@ import { exposure } from "./fields/exposure.ts";
 import { image } from "./fields/image.ts";
 import { mesh } from "./fields/mesh.ts";
 import { networkPolicy } from "./fields/network-policy.ts";
-import { extraAnnotations, pod } from "./fields/pod.ts";
+import { pod } from "./fields/pod.ts";
+import { extraAnnotations } from "./fields/pod-metadata.ts";
 import { proxy } from "./fields/proxy.ts";
 import { demanded, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
@@ -87,6 +88,12 @@ export const mlflowServerSpec = z
       {
         rule: `!(${onSqlite} && ${severalReplicas})`,
         message: "replicas above 1 need a database that pods can share: use backendStore.postgresql, or replicas: 1",
+        fieldPath: ".replicas",
+      },
+      {
+        rule: `!(has(self.server) && has(self.server.jobExecution) && self.server.jobExecution && ${severalReplicas})`,
+        message:
+          "with server.jobExecution each pod has a scheduler and a queue of its own, so jobs run once for each replica: use replicas: 1, or leave out server.jobExecution",
         fieldPath: ".replicas",
       },
       {

@@ -1,5 +1,4 @@
 import type { V1Container, V1TopologySpreadConstraint } from "@kubernetes/client-node";
-import { defaults } from "../api/defaults.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { authenticationOf } from "./authentication/index.ts";
@@ -9,7 +8,7 @@ import { enrolmentLabels } from "./mesh/enrolment.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { migrationJob } from "./migration-job.ts";
 import { objectNames, port } from "./names.ts";
-import { computeResources } from "./pod/compute-resources.ts";
+import { computeResources, defaultRequests } from "./pod/compute-resources.ts";
 import { environment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import { type Containers, podSpec } from "./pod/pod-spec.ts";
@@ -104,7 +103,7 @@ function container(inputs: Inputs): V1Container {
     env: environment(inputs),
     ...(envFrom.length > 0 && { envFrom }),
     ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),
-    resources: computeResources(defaults.requests, pod?.resources),
+    resources: computeResources(defaultRequests(settings), pod?.resources),
     ...probes(inputs),
     // Endpoints and load balancers learn of the end of a pod while it still answers; the proxy's last requests end before it.
     lifecycle: { preStop: { sleep: { seconds: proxy === undefined ? 5 : 10 } } },

@@ -57,7 +57,7 @@ export const fullest: Document = {
     hibernate: false,
     server: {
       workers: 2,
-      jobExecution: true,
+      jobExecution: false,
       allowedHosts: ["mlflow.example.com", "mlflow.example.com:8443", "10.0.0.1:*", "[fd00::1]:*"],
       corsAllowedOrigins: ["https://mlflow.example.com", "http://localhost:3000"],
       logLevel: "DEBUG",

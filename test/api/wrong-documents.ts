@@ -5,6 +5,7 @@ import { wrongLdapDocuments } from "./wrong-ldap-documents.ts";
 import { wrongMeshes } from "./wrong-meshes.ts";
 import { wrongNetworkPolicies } from "./wrong-network-policies.ts";
 import { wrongOidcDocuments } from "./wrong-oidc-documents.ts";
+import { wrongPodMetadata } from "./wrong-pod-metadata.ts";
 import { wrongWorkspaces } from "./wrong-workspaces.ts";
 
 const small = wrong(smallest);
@@ -22,6 +23,7 @@ export const wrongDocuments: readonly Wrong[] = [
   ...wrongWorkspaces,
   ...wrongNetworkPolicies,
   ...wrongMeshes,
+  ...wrongPodMetadata,
   small("no spec", { spec: undefined }, "spec", "write spec with version"),
   small("no store", { "spec.backendStore": undefined }, "spec.backendStore", "write sqlite: {}"),
   small(
@@ -70,6 +72,12 @@ export const wrongDocuments: readonly Wrong[] = [
     { "spec.replicas": 2, "spec.artifactStore.persistentVolume.accessModes": ["ReadWriteOncePod"] },
     "spec.replicas",
     "accessModes: [ReadWriteMany]",
+  ),
+  full(
+    "background jobs in several pods",
+    { "spec.server.jobExecution": true },
+    "spec.replicas",
+    "use replicas: 1, or leave out server.jobExecution",
   ),
   small("replicas below zero", { "spec.replicas": -1 }, "spec.replicas", "greater than or equal to 0"),
   small("too many replicas", { "spec.replicas": 101 }, "spec.replicas", "less than or equal to 100"),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ownSegment } from "./external-url.ts";
 import { hostName } from "./host-name.ts";
-import { reservedKeys } from "./pod.ts";
+import { reservedKeys } from "./pod-metadata.ts";
 import { mayBeEmpty, type Rule, rules } from "./rule.ts";
 import { keysAreKeys, objectName, text } from "./text.ts";
 

@@ -1,28 +1,9 @@
 import { z } from "zod";
 import { amounts, requestsWithinLimits } from "./amounts.ts";
-import { type Rule, rules } from "./rule.ts";
+import { noSystemPriority, podAnnotations, podLabels } from "./pod-metadata.ts";
+import { rules } from "./rule.ts";
 import { affinity, labelSelector, tolerations } from "./scheduling.ts";
-import { annotationMap, labelKey, labelMap, objectName } from "./text.ts";
-
-/**
- * Keys that would forge what our selectors or the mesh's proofs rest on: ours, the recommended labels that we set, and
- * Istio's (istio.io, ambient.istio.io, sidecar.istio.io …).
- */
-export const reservedKeys: Rule = {
-  rule: "self.all(key, !key.matches('^([a-z0-9.-]+[.])?(istio[.]io|mlflow-operator[.]dev)/') && !(key in ['app.kubernetes.io/name', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/component', 'app.kubernetes.io/version']))",
-  message:
-    "keys of istio.io and mlflow-operator.dev, and app.kubernetes.io/name, managed-by, component and version, are the operator's to set: use other keys",
-};
-
-/** Labels that are added to what the operator writes. */
-export function extraLabels(description: string) {
-  return labelMap(description, reservedKeys);
-}
-
-/** Annotations that are added to what the operator writes. */
-export function extraAnnotations(description: string) {
-  return annotationMap(description, reservedKeys);
-}
+import { labelKey, labelMap, objectName } from "./text.ts";
 
 const topologySpreadConstraint = z
   .strictObject({
@@ -47,12 +28,14 @@ const topologySpreadConstraint = z
 /** Settings of the pods. */
 export const pod = z
   .strictObject({
-    labels: extraLabels("Further labels of the pods.").optional(),
-    annotations: extraAnnotations("Further annotations of the pods.").optional(),
+    labels: podLabels("Additional labels of the pods. Default: none. Example: {team: research}.").optional(),
+    annotations: podAnnotations(
+      "Additional annotations of the pods. Keys that weaken the pod are rejected. Default: none. Example: {linkerd.io/inject: disabled}.",
+    ).optional(),
     resources: z
       .strictObject({
         requests: amounts(
-          "What is reserved. Default: cpu 100m, memory 512Mi; where there is a limit of the same resource, that.",
+          "Requests. Default: cpu 100m, and memory 512Mi plus 320Mi for each worker above the first and 1536Mi with jobExecution; where there is a limit of the same resource, the limit. Example: {memory: 1Gi}.",
         ).optional(),
         limits: amounts("What must not be exceeded. Default: none.").optional(),
       })
@@ -66,7 +49,10 @@ export const pod = z
       .max(8)
       .meta({ description: "How pods are spread. Default: over nodes, as far as possible." })
       .optional(),
-    priorityClassName: objectName("Priority class of the pods.").optional(),
+    priorityClassName: objectName(
+      "PriorityClass of the pods; not one whose name begins with system-. Default: that of the cluster. Example: high.",
+      noSystemPriority,
+    ).optional(),
   })
   .meta({ description: 'Settings of the pods. They always run under Pod Security "restricted".' });
 

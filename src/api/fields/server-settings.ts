@@ -39,7 +39,7 @@ export const serverSettings = z
       .boolean()
       .meta({
         description:
-          "Whether MLflow runs background jobs (such as scheduled scorers) in the pod: about 2.0 GiB instead of 0.4 GiB. Default: false.",
+          "Whether MLflow runs background jobs (such as scheduled scorers) in the pod, which takes about 1.5 GiB more. Not with replicas above 1, since each pod has a scheduler of its own. Default: false. Example: true.",
       })
       .optional(),
     allowedHosts: z

@@ -17,20 +17,21 @@ export function text(description: string, maxLength = 253, ...further: Rule[]) {
 }
 
 /** Text that must match a regular expression (RE2) as a whole, so that no control character fits in. */
-function shaped(description: string, maxLength: number, pattern: string, message: string) {
+function shaped(description: string, maxLength: number, pattern: string, message: string, ...further: Rule[]) {
   return z
     .string()
     .max(maxLength)
-    .meta({ description, ...rules({ rule: `self.matches('^${pattern}$')`, message }) });
+    .meta({ description, ...rules({ rule: `self.matches('^${pattern}$')`, message }, ...further) });
 }
 
 /** The name of a Kubernetes object that is named as a DNS subdomain (Secrets, ConfigMaps, classes). */
-export function objectName(description: string) {
+export function objectName(description: string, ...further: Rule[]) {
   return shaped(
     description,
     253,
     "[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
     "must be the name of a Kubernetes object: lower case letters, digits, - and ., with a letter or digit at both ends",
+    ...further,
   );
 }
 
