@@ -35,7 +35,7 @@ MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
   --watch-namespaces <a,b>     work in these namespaces only, with Roles instead of a ClusterRole [all]
   --image-repository <name>    image of MLflow without tag [ghcr.io/mlflow-operator/mlflow-server]
   --image-digests <3.17.2=d,…> digests of it by version, in place of the tag [none]
-  --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.2 or newer [${defaultProxyImage}]
+  --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.5 or newer [${defaultProxyImage}]
   --cluster-domain <domain>    DNS domain of Services [cluster.local]
   --grace-period <seconds>     how long what others may still create, such as a Secret, is reported as Reconciling and not
                                as Stalled, from when a generation is first observed [120]

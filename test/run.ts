@@ -7,6 +7,7 @@ import { archiveOf } from "./cluster/image-archive.ts";
 import { imageNamed } from "./cluster/image-catalogue.ts";
 import { installMesh, removeMesh } from "./cluster/mesh/install-mesh.ts";
 import { lacksZtunnel, ztunnelProgram } from "./cluster/mesh/ztunnel.ts";
+import { oauth2ProxyImage, oauth2ProxyProgram } from "./cluster/oauth2-proxy.ts";
 import { installPackages, lacking } from "./cluster/packages.ts";
 import { clusterPrograms } from "./cluster/programs.ts";
 import { startCluster } from "./cluster/start-cluster.ts";
@@ -21,10 +22,10 @@ import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts
 import { installed } from "./support/scene.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
-const usage = `Usage: node test/run.ts [unit | chart | apiserver | live | mesh | folder or file ...]
+const usage = `Usage: node test/run.ts [unit | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
 
-Without arguments: the checks of the whole tree, then all tiers, as far as this machine can carry them: unit, chart, apiserver
-(a real API server), live (MLflow itself on a cluster of one real node; takes root) and mesh (the same with Istio; needs ztunnel
+Without arguments: the checks of the whole tree, then all tiers, as far as this machine can carry them: unit, oauth2-proxy
+(the real program), chart, apiserver (a real API server), live (MLflow itself on a cluster of one real node; takes root) and mesh (the same with Istio; needs ztunnel
 on the PATH, which no registry has). A tier that it cannot carry is skipped with the reason; with CI=true that is a failure,
 but for the want of ztunnel, unless MLFLOW_OPERATOR_SKIP_TIERS names the tier (comma-separated).
 `;
@@ -124,6 +125,7 @@ function cannotCarry({ name, files }: Tier, { lacking, isExcused = false }: Lack
 
 /** What the tier needs, started; or why this machine lacks it. */
 async function groundFor({ name }: Tier): Promise<Ground | Lack> {
+  if (name === "oauth2-proxy") return oauth2ProxyGround((line) => write(`  ${line}\n`));
   if (name === "chart") return chartGround((line) => write(`  ${line}\n`));
   if (name === "live") return liveGround((line) => write(`  ${line}\n`));
   if (name === "mesh") return meshGround((line) => write(`  ${line}\n`));
@@ -132,6 +134,16 @@ async function groundFor({ name }: Tier): Promise<Ground | Lack> {
   if ("lacking" in cluster) return cluster;
   const env = { ...process.env, [sharedControlPlaneVariable]: JSON.stringify(cluster.address) };
   return { env, close: cluster.close };
+}
+
+/** oauth2-proxy, so that no test waits for its build. */
+async function oauth2ProxyGround(report: Report): Promise<Ground | Lack> {
+  try {
+    await oauth2ProxyProgram(report);
+    return { env: process.env, close: async () => {} };
+  } catch (error) {
+    return { lacking: wordsOf(error) };
+  }
 }
 
 /** Helm; and the control plane's programs where they can be had, so that no test waits for a build of minutes. */
@@ -173,7 +185,7 @@ async function liveGround(report: Report): Promise<Ground | Lack> {
   const cluster = await startCluster({ report });
   try {
     await cluster.images(liveImages);
-    for (const image of await gatewayImages(report)) await cluster.image(image);
+    for (const image of [await oauth2ProxyImage(report), ...(await gatewayImages(report))]) await cluster.image(image);
   } catch (error) {
     await cluster.close();
     throw error;

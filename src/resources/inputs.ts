@@ -10,7 +10,7 @@ export interface Installation {
   readonly imageRepository: string;
   /** Of the MLflow image, by version: such a digest stands for the tag where a server names no image of its own. */
   readonly imageDigests?: ImageDigests | undefined;
-  /** Image of oauth2-proxy with tag or digest: `quay.io/oauth2-proxy/oauth2-proxy:v7.15.3`. */
+  /** Image of oauth2-proxy with tag or digest: `quay.io/oauth2-proxy/oauth2-proxy:v7.15.6`. */
   readonly proxyImage: string;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;

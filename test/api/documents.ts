@@ -268,7 +268,7 @@ export const proxied: Document = changed(smallest, {
   "spec.proxy": {
     image: {
       repository: "registry.example.com/oauth2-proxy",
-      tag: "v7.15.2-alpine",
+      tag: "v7.15.5-alpine",
       digest: `sha256:${"1".repeat(64)}`,
       pullPolicy: "Never",
       pullSecrets: ["mirror"],

@@ -134,8 +134,20 @@ export const wrongProxies: readonly Wrong[] = [
       "allowed are --scope",
     ),
   ),
-  ...["v7.15.1", "7.15.1", "v7.15.0-alpine", "v7.14.3", "v7.9.0", "v6.1.1", "7.4", "v5", "v7.14"].map((tag) =>
-    full(`oauth2-proxy ${tag}`, { "spec.proxy.image.tag": tag }, "spec.proxy.image.tag", "use v7.15.2 or newer"),
+  ...[
+    "v7.15.4",
+    "7.15.4",
+    "v7.15.2",
+    "v7.15.1",
+    "v7.15.0-alpine",
+    "v7.14.3",
+    "v7.9.0",
+    "v6.1.1",
+    "7.4",
+    "v5",
+    "v7.14",
+  ].map((tag) =>
+    full(`oauth2-proxy ${tag}`, { "spec.proxy.image.tag": tag }, "spec.proxy.image.tag", "use v7.15.5 or newer"),
   ),
   full(
     "a request above the limit",

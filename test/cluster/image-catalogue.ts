@@ -3,7 +3,6 @@ import { supportedVersions } from "../../src/api/versions.ts";
 import { version as operatorVersion } from "../../src/version.ts";
 import { pauseImage } from "./containerd.ts";
 import type { Image } from "./image.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "./oauth2-proxy.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -12,13 +11,10 @@ const folder = (name: string) => join(import.meta.dirname, "images", name);
 /** Where the operator looks for MLflow's image if it is told nothing else. */
 const mlflowRepository = "ghcr.io/mlflow-operator/mlflow-server";
 
-/** Images by the short names under which tests ask for them; `mlflow-server:<version>` and `oauth2-proxy` come on top. */
+/** Images by the short names under which tests ask for them; `mlflow-server:<version>` comes on top. */
 export const imageNames = ["busybox", "mlflow-operator", "postgres", "s3", "slapd"] as const;
 
-export type ImageName =
-  | (typeof imageNames)[number]
-  | "oauth2-proxy"
-  | `mlflow-server:${(typeof supportedVersions)[number]}`;
+export type ImageName = (typeof imageNames)[number] | `mlflow-server:${(typeof supportedVersions)[number]}`;
 
 /** The image that a test calls by `name`. Throws for an unknown one. */
 export function imageNamed(name: string): Image {
@@ -27,7 +23,6 @@ export function imageNamed(name: string): Image {
   if (name === "postgres") return { reference: "localhost/postgres:17", directory: folder(name), onDebian: true };
   if (name === "s3") return { reference: "localhost/s3:1", directory: folder(name), onDebian: true };
   if (name === "slapd") return { reference: "localhost/slapd:1", directory: folder(name), onDebian: true };
-  if (name === "oauth2-proxy") return ofOauth2Proxy();
   const version = supportedVersions.find((each) => name === `mlflow-server:${each}`);
   if (version !== undefined)
     return {
@@ -36,7 +31,7 @@ export function imageNamed(name: string): Image {
       buildArgs: { MLFLOW_VERSION: version },
       onDebian: true,
     };
-  const known = [...imageNames, "oauth2-proxy", ...supportedVersions.map((each) => `mlflow-server:${each}`)];
+  const known = [...imageNames, ...supportedVersions.map((each) => `mlflow-server:${each}`)];
   throw new Error(`There is no image "${name}": name one of ${known.join(", ")}.`);
 }
 
@@ -52,16 +47,6 @@ const busybox: Image = {
   directory: folder("busybox"),
   files: { busybox: "/usr/bin/busybox" },
 };
-
-function ofOauth2Proxy(): Image {
-  const found = oauth2Proxy();
-  if (found === undefined) throw new Error(`There is no image "oauth2-proxy": ${lacksOauth2Proxy}.`);
-  return {
-    reference: `localhost/oauth2-proxy:${found.version}`,
-    directory: folder("oauth2-proxy"),
-    files: { "oauth2-proxy": found.path },
-  };
-}
 
 /** What the cluster itself runs in pods. */
 export function systemImages(programs: Programs): readonly Image[] {

@@ -1,22 +1,36 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, realpathSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Report, reportOnStderr } from "../control-plane/binaries.ts";
+import { type GoModule, goPrograms } from "../control-plane/go-programs.ts";
+import type { Image } from "./image.ts";
 
-/** The oauth2-proxy of this machine. No registry of packages has it, so tests take the one on the PATH. */
-export interface Oauth2Proxy {
-  readonly path: string;
-  /** Such as v7.15.3. */
-  readonly version: string;
+const modulePath = "github.com/oauth2-proxy/oauth2-proxy/v7";
+
+const oauth2Proxy = {
+  directory: join(import.meta.dirname, "go", "oauth2-proxy"),
+  packages: { "oauth2-proxy": modulePath },
+  stamp: (version) => `-X ${modulePath}/pkg/version.VERSION=${version}`,
+  withoutGo: "oauth2-proxy for its tests is built here with Go >= 1.26: install Go.",
+} as const satisfies GoModule;
+
+/** The path of oauth2-proxy, built once from its Go module: about a minute. Rejects with what to install. */
+export async function oauth2ProxyProgram(report: Report = reportOnStderr): Promise<string> {
+  return (await goPrograms(oauth2Proxy, report))["oauth2-proxy"] ?? "";
 }
 
-/** Why a test of it is skipped. */
-export const lacksOauth2Proxy = "no oauth2-proxy on PATH";
+/** Its version as go.mod pins it, such as v7.15.6. */
+export async function oauth2ProxyVersion(): Promise<string> {
+  const text = await readFile(join(oauth2Proxy.directory, "go.mod"), "utf8");
+  const [, version] = new RegExp(`${modulePath} (v\\S+)`).exec(text) ?? [];
+  if (version === undefined) throw new Error(`${oauth2Proxy.directory}/go.mod does not require ${modulePath}.`);
+  return version;
+}
 
-/** Undefined where there is none. */
-export function oauth2Proxy(): Oauth2Proxy | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const path = folders.map((folder) => join(folder, "oauth2-proxy")).find((each) => existsSync(each));
-  if (path === undefined) return undefined;
-  const [, version] = /(v[0-9][^ ]*)/.exec(execFileSync(path, ["--version"], { encoding: "utf8" })) ?? [];
-  return version === undefined ? undefined : { path: realpathSync(path), version };
+/** The image that pods run: the program and nothing else. */
+export async function oauth2ProxyImage(report: Report = reportOnStderr): Promise<Image> {
+  return {
+    reference: `localhost/oauth2-proxy:${await oauth2ProxyVersion()}`,
+    directory: join(import.meta.dirname, "images", "oauth2-proxy"),
+    files: { "oauth2-proxy": await oauth2ProxyProgram(report) },
+  };
 }

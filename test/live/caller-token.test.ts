@@ -9,7 +9,6 @@ import {
   readsAuthenticationConfiguration,
   writeAuthenticationConfiguration,
 } from "../cluster/authentication-configuration.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { places } from "../cluster/places.ts";
 import { objects } from "../support/objects.ts";
 import { freshNamespace } from "../support/scene.ts";
@@ -39,7 +38,6 @@ except mlflow.exceptions.MlflowException as error:
 
 test("namespaces as workspaces, by the callers' own tokens", {
   timeout: 1_800_000,
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   const scene = await proxyScene(context, { isWide: true });
   const { cluster, namespace, issuer } = scene;

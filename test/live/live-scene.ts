@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Pod } from "../../src/kube/manifests.ts";
 import { port } from "../../src/resources/names.ts";
+import { oauth2ProxyImage } from "../cluster/oauth2-proxy.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { succeeded } from "../control-plane/completed.ts";
 import { applyPatch, type Draft, type Objects, objects, pathOf } from "../support/objects.ts";
@@ -52,7 +53,7 @@ export async function liveScene(context: TestContext, { withProxy = false, isWid
   const identity = await operatorIdentity(cluster, namespace, isWide ? undefined : [namespace]);
   const api = isWide ? await narrowedApi(cluster, namespace) : undefined;
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
-  const proxyImage = withProxy ? await imageReference(cluster, "oauth2-proxy") : undefined;
+  const proxyImage = withProxy ? await cluster.image(await oauth2ProxyImage()) : undefined;
   const startOperator = () =>
     operatorInProcess(
       { namespace, credentials: identity.credentials(api?.url) },

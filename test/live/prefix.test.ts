@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { JWTPayload } from "jose";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { scriptedWay } from "../support/page-script.ts";
 import { lacksChromium, signInByChromium } from "./chromium-login.ts";
@@ -21,7 +20,6 @@ const create = "/ajax-api/2.0/mlflow/experiments/create";
 
 test("below a prefix and without it, through one proxy", {
   timeout: 1_800_000,
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   const scene = await proxyScene(context);
   const { issuer, namespace, browserUrl, prefix } = scene;

@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { label } from "../../src/kube/names.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { freshNamespace } from "../support/scene.ts";
@@ -32,7 +31,6 @@ for headers in json.load(sys.stdin):
 
 test("Kubernetes on the word of the proxy", {
   timeout: 1_800_000,
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   const scene = await proxyScene(context, { isWide: true });
   const { issuer, namespace, browserUrl, cluster } = scene;

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { clientPod } from "./client-pod.ts";
@@ -18,7 +17,6 @@ const name = "guarded";
 
 test("Kubernetes behind the proxy", {
   timeout: 1_800_000,
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   const scene = await proxyScene(context);
   const { issuer, namespace, browserUrl } = scene;

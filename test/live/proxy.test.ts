@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { startWaypoint } from "../envoy/waypoint.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
@@ -28,7 +27,6 @@ const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
 test("the proxy alone", {
   timeout: 1_800_000,
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   const scene = await proxyScene(context);
   const { issuer, namespace, browserUrl } = scene;

@@ -6,7 +6,6 @@ import { after, before, describe, test } from "node:test";
 import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { programTexts } from "../../src/resources/proxy/program-texts.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { completed } from "../control-plane/completed.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { type Door, openDoor } from "../oauth2-proxy/door.ts";
@@ -17,9 +16,7 @@ import { type RedisServer, startRedis } from "./redis-server.ts";
 
 const search = "/api/2.0/mlflow/experiments/search";
 
-describe("sessions in Redis, with the real oauth2-proxy", {
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
-}, () => {
+describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
   let redis: RedisServer;
   let issuer: OidcIssuer;
   let doors: Door[] = [];

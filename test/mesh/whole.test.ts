@@ -4,7 +4,7 @@ import type { Pod } from "../../src/kube/manifests.ts";
 import { objectNames, port } from "../../src/resources/names.ts";
 import { chart, helmProgram } from "../chart/helm.ts";
 import { installation, releaseName } from "../chart/installation.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
+import { oauth2ProxyImage } from "../cluster/oauth2-proxy.ts";
 import { disguised, plain } from "../envoy/trace-paths.ts";
 import { startCollector } from "../live/collector.ts";
 import { imageReference, testedVersion } from "../live/live-cluster.ts";
@@ -32,7 +32,6 @@ const istioSystem = "istio-system";
  */
 test("the whole of it, in a mesh in ambient mode", {
   timeout: 1_200_000,
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
 }, async (context) => {
   await helmProgram();
   const scene = await proxyScene(context);
@@ -52,7 +51,7 @@ test("the whole of it, in a mesh in ambient mode", {
   });
   context.after(await openDiscovery(scene));
   await objects.patch("Namespace", release.namespace, { metadata: { labels: inAmbient } });
-  const image = await imageReference(cluster, "oauth2-proxy");
+  const image = await cluster.image(await oauth2ProxyImage());
   const [, registry = "", repository = "", tag = ""] = /^([^/]+)\/(.+):(.+)$/.exec(image) ?? [];
   await imageReference(cluster, "mlflow-operator");
   const sets = [

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { lacksDex, startDex } from "./dex.ts";
@@ -9,7 +8,7 @@ import { openDoor } from "./door.ts";
 import { raw } from "./raw.ts";
 
 const search = "/api/2.0/mlflow/experiments/search";
-const lacking = lacksDex || (oauth2Proxy() === undefined && lacksOauth2Proxy);
+const lacking = lacksDex;
 
 describe("Dex as the issuer", { skip: lacking }, () => {
   test("a person signs in by the browser, and works as a program with the same identity token", async () => {

@@ -3,7 +3,6 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually } from "../support/eventually.ts";
 import { certificateFor } from "../support/oidc/certificate.ts";
@@ -15,9 +14,7 @@ import { raw } from "./raw.ts";
 
 const search = "/api/2.0/mlflow/experiments/search";
 
-describe("the arguments of oauth2-proxy, on the real one", {
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
-}, () => {
+describe("the arguments of oauth2-proxy, on the real one", () => {
   let issuer: OidcIssuer;
   let door: Door;
   let port: number;

@@ -9,6 +9,7 @@ import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { proxyArguments } from "../../src/resources/proxy/arguments.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
+import { oauth2ProxyProgram } from "../cluster/oauth2-proxy.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { inputs, server } from "../support/fixtures.ts";
 import type { Certificate } from "../support/oidc/certificate.ts";
@@ -80,7 +81,10 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
       .replace("/etc/oauth2-proxy", `${directory}/etc/oauth2-proxy`)
       .replaceAll("$$(", "$("),
   );
-  const child = spawn("oauth2-proxy", args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+  const child = spawn(await oauth2ProxyProgram(), args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   let log = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {

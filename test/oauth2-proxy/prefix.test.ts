@@ -3,7 +3,6 @@ import { after, before, describe, test } from "node:test";
 import { outsideOf } from "../../src/resources/exposure.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { signInPage, signInPageName } from "../../src/resources/proxy/sign-in-page.ts";
-import { lacksOauth2Proxy, oauth2Proxy } from "../cluster/oauth2-proxy.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { server } from "../support/fixtures.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
@@ -16,9 +15,7 @@ import { raw } from "./raw.ts";
 const prefix = "/clusters/c1/mlflow";
 const search = "/api/2.0/mlflow/experiments/search";
 
-describe("a server below a prefix, by the real oauth2-proxy", {
-  skip: oauth2Proxy() === undefined && lacksOauth2Proxy,
-}, () => {
+describe("a server below a prefix, by the real oauth2-proxy", () => {
   let issuer: OidcIssuer;
   let door: Door;
   let origin: string;

@@ -246,9 +246,9 @@ describe("its image", () => {
   const digest = `sha256:${"0".repeat(64)}`;
 
   test("is the operator's, but for what the spec says of it", () => {
-    assert.equal(imageOf(undefined), "example.com/oauth2-proxy:v7.15.3");
+    assert.equal(imageOf(undefined), "example.com/oauth2-proxy:v7.15.6");
     assert.equal(imageOf({ tag: "v7.16.0" }), "example.com/oauth2-proxy:v7.16.0");
-    assert.equal(imageOf({ repository: "mirror:5000/o2p" }), "mirror:5000/o2p:v7.15.3");
+    assert.equal(imageOf({ repository: "mirror:5000/o2p" }), "mirror:5000/o2p:v7.15.6");
     assert.equal(imageOf({ tag: "v7.16.0", digest }), `example.com/oauth2-proxy@${digest}`);
   });
 

@@ -51,7 +51,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
     server: of,
     installation: {
       imageRepository: "example.com/mlflow",
-      proxyImage: "example.com/oauth2-proxy:v7.15.3",
+      proxyImage: "example.com/oauth2-proxy:v7.15.6",
       clusterDomain: "cluster.local",
     },
     session: {

@@ -25,7 +25,7 @@ export async function operatorInProcess(
     credentials,
     version: "test",
     imageRepository: "registry.example.com/mlflow-server",
-    proxyImage: "registry.example.com/oauth2-proxy:v7.15.3",
+    proxyImage: "registry.example.com/oauth2-proxy:v7.15.6",
     clusterDomain: "cluster.local",
     // Most tests are about what comes after it.
     gracePeriodSeconds: 0,

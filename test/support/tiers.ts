@@ -3,7 +3,7 @@ import { glob } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 
 /** Tiers that need something running, by their folder below `test/`; every other test is of the tier `unit`. */
-export const heavyTiers = ["chart", "apiserver", "live", "mesh"] as const;
+export const heavyTiers = ["oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
 
 export interface Tier {
   readonly name: string;

@@ -56,7 +56,8 @@ export const image = parts("spec.version").meta({
 /** Overrides of the image of oauth2-proxy. */
 export const proxyImage = parts("the operator's setting", {
   rule: `!self.matches('${tooOldProxy}')`,
-  message: "oauth2-proxy before 7.15.2 can be got round (GHSA-7x63-xv5r-3p2x and others): use v7.15.2 or newer",
-}).meta({ description: "Overrides of the image of oauth2-proxy, which must be 7.15.2 or newer." });
+  message:
+    "oauth2-proxy before 7.15.5 has critical authentication bypasses (GHSA-63jm-59jj-478j, GHSA-wr5q-7wxw-x568): use v7.15.5 or newer",
+}).meta({ description: "Overrides of the image of oauth2-proxy, which must be 7.15.5 or newer." });
 
 export type Image = z.infer<typeof image>;

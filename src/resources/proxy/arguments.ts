@@ -11,7 +11,7 @@ import { issuersOf } from "./issuers.ts";
 import { sessionArguments } from "./redis.ts";
 
 /**
- * The arguments of oauth2-proxy, tried one by one against 7.15.3. Left out on purpose: `--reverse-proxy` and `--trusted-ip`,
+ * The arguments of oauth2-proxy, tried one by one against 7.15.6. Left out on purpose: `--reverse-proxy` and `--trusted-ip`,
  * with which a header of the client's gets round the login; `--skip-auth-route`, so nothing of MLflow answers strangers;
  * `--metrics-address`, which would open a second port.
  */
