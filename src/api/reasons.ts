@@ -150,9 +150,10 @@ export const reasons = {
     isAwaited: true,
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
-  AuthenticationUnknown: {
-    meaning: "The spec names no way of authentication that this operator knows.",
-    remedy: "Install the CustomResourceDefinition that goes with the operator, and apply the server again.",
+  UnsupportedField: {
+    meaning:
+      "The spec has a field, a union member or a value that this version of the operator does not support, as with a CustomResourceDefinition of a newer one. Nothing is written for the object until that changes.",
+    remedy: "Upgrade the operator, or correct the spec.",
   },
   InvalidCertificateAuthority: {
     meaning: "A certificate authority that the spec names is not PEM certificates.",

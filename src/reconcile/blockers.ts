@@ -17,13 +17,13 @@ import { invalidAuthority } from "./invalid-authority.ts";
 import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
 import { invalidLine } from "./invalid-line.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
+import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** Reasons to write nothing until a person, or another controller, has done something. */
 export type Blocker = (facts: Facts) => Cause | readonly Cause[] | undefined;
 
 /** In the order in which a person would want to hear of them. */
 const blockers: readonly Blocker[] = [
-  unknownAuthentication,
   narrowOperator,
   missingReferences,
   downgrade,
@@ -44,21 +44,10 @@ const blockers: readonly Blocker[] = [
  * content is not checked where the content is missing.
  */
 export function blockersOf(facts: Facts): readonly Cause[] {
+  const unsupported = unsupportedSpec("MlflowServer", facts.server.spec);
+  if (unsupported !== undefined) return [unsupported];
   const found = blockers.flatMap((blocker) => blocker(facts) ?? []);
   return [...new Map(found.map((cause) => [cause.message, cause])).values()];
-}
-
-/**
- * An older CustomResourceDefinition takes away what it does not know, and leaves an `authentication: {}`. The server must
- * not become an open one by that.
- */
-function unknownAuthentication({ server }: Facts): Cause | undefined {
-  if (Object.values(server.spec.authentication).some((way) => way !== undefined)) return undefined;
-  return {
-    reason: "AuthenticationUnknown",
-    message:
-      "spec.authentication names no way that this operator knows: install the CustomResourceDefinition that goes with the operator, and apply the server again",
-  };
 }
 
 /** An operator with Roles instead of a ClusterRole cannot give a server what reaches beyond its namespace. */

@@ -5,12 +5,14 @@ import { blockersOf } from "./blockers.ts";
 import type { Cluster } from "./cluster.ts";
 import { commit } from "./commit.ts";
 import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
 import { observe } from "./observe.ts";
 import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
 import { planOf, shutting } from "./plan.ts";
 import { refusal } from "./refusal.ts";
 import { report } from "./report.ts";
 import { retire } from "./retire.ts";
+import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** How a pass over an existing server ended. */
 export interface Pass extends Pick<Outcome, "state" | "cause" | "isInterim" | "againInSeconds"> {}
@@ -31,9 +33,19 @@ export async function reconcile(
     await retire(cluster, key, server, installation, now);
     return undefined;
   }
+  const unsupported = unsupportedSpec("MlflowServer", server.spec);
+  if (unsupported !== undefined) return stop(cluster, server, unsupported, now);
   const facts = await observe(cluster, server, installation, now);
   const outcome = await settle(cluster, server, facts);
   if (!outcome.isInterim) await report(cluster, facts, outcome);
+  return outcome;
+}
+
+/** Reports why nothing may be read from the spec, and writes nothing else. */
+async function stop(cluster: Cluster, server: MlflowServer, cause: Cause, now: Date): Promise<Outcome> {
+  const { namespace = "default", name } = server.metadata;
+  const outcome: Outcome = { state: "stalled", cause, isUnread: true };
+  await report(cluster, { server, owned: cluster.owned({ namespace, name }), now }, outcome);
   return outcome;
 }
 

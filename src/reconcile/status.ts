@@ -11,6 +11,7 @@ import type { Facts } from "./facts.ts";
 import { observedSince } from "./grace-period.ts";
 import type { Outcome } from "./outcome.ts";
 import { settled, unhindered } from "./standing.ts";
+import { unsupportedSpec } from "./unsupported-spec.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** What the status speaks of, besides the outcome. */
@@ -21,16 +22,14 @@ export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | 
  * and exactly one of `Reconciling` and `Stalled` is True until then.
  */
 export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
+  if (outcome.isUnread || unsupportedSpec("MlflowServer", facts.server.spec)) return unreadStatus(facts, outcome);
   const { server, owned, workspaces, now } = facts;
-  const { name, generation = 0 } = server.metadata;
+  const { generation = 0 } = server.metadata;
   const externalUrl = outsideOf(server)?.url;
   const addresses = facts.exposure?.addresses ?? server.status?.addresses ?? [];
   const administrator = administratorOf(server);
   const adminSecret = administrator?.canLogIn ? administrator.secretName : undefined;
-  const deployment = owned.find(
-    (object): object is Deployment =>
-      object.kind === "Deployment" && object.metadata.name === objectNames.deployment(name),
-  );
+  const deployment = deploymentIn(owned, server);
   const before = server.status ?? {};
   const version = outcome.state === "ready" ? server.spec.version : before.version;
   const selector = Object.entries(podSelector(server)).map(([key, value]) => `${key}=${value}`);
@@ -59,22 +58,49 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   };
 }
 
+/** What is known without the spec. The other conditions and fields stay as they were, each of its own generation. */
+function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): MlflowServerStatus {
+  const { generation = 0 } = server.metadata;
+  const before = server.status?.conditions ?? [];
+  const deployment = deploymentIn(owned, server);
+  const findings = [...stateFindings(outcome), availableFinding(deployment)];
+  const conditions = conditionsOf(findings, before, generation, now);
+  const kept = before.filter(({ type }) => !findings.some((finding) => finding.type === type));
+  return {
+    ...server.status,
+    observedGeneration: generation,
+    observedGenerationTime: timestamp(observedSince(server, now)),
+    conditions: [...conditions.slice(0, -1), ...kept, ...conditions.slice(-1)],
+    replicas: deployment?.status?.replicas ?? 0,
+    readyReplicas: deployment?.status?.readyReplicas ?? 0,
+  };
+}
+
+function deploymentIn(owned: Reported["owned"], { metadata }: MlflowServer): Deployment | undefined {
+  const name = objectNames.deployment(metadata.name);
+  return owned.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
+}
+
 function findings(
   facts: Reported,
   outcome: Outcome,
   deployment: Deployment | undefined,
   before: readonly Condition[],
 ): Finding[] {
-  const { state, cause } = outcome;
-  const ready = state === "ready";
   return [
-    { type: "Ready", status: ready ? "True" : "False", ...cause },
-    state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : settled,
-    state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
+    ...stateFindings(outcome),
     databaseFinding(outcome, before),
     ...meshFinding(facts, outcome),
     ...exposureFinding(facts, outcome),
     availableFinding(deployment),
+  ];
+}
+
+function stateFindings({ state, cause }: Outcome): Finding[] {
+  return [
+    { type: "Ready", status: state === "ready" ? "True" : "False", ...cause },
+    state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : settled,
+    state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
   ];
 }
 

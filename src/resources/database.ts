@@ -1,5 +1,6 @@
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import { decoded } from "./base64.ts";
+import { choose } from "./choose.ts";
 import type { Credentials, Inputs, References } from "./inputs.ts";
 
 /** Which of MLflow's two databases: experiments and models, or users and permissions. */
@@ -56,10 +57,11 @@ export function databaseCredentials(database: Postgresql, references: References
 
 /** The URI of the tracking database, or undefined while what it needs is missing. */
 export function trackingUri({ server, references }: Pick<Inputs, "server" | "references">): string | undefined {
-  const { sqlite, postgresql, uriSecret } = server.spec.backendStore;
-  if (sqlite !== undefined) return sqliteUri;
-  if (uriSecret !== undefined) return decoded(references.secrets.get(uriSecret.secretName)?.data, uriSecret.key);
-  return uriOf(postgresql, references, "tracking");
+  return choose(server.spec.backendStore, "spec.backendStore", {
+    sqlite: (): string | undefined => sqliteUri,
+    uriSecret: ({ secretName, key }) => decoded(references.secrets.get(secretName)?.data, key),
+    postgresql: (postgresql) => uriOf(postgresql, references, "tracking"),
+  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { unsupportedFields } from "../api/unsupported-fields.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { adminSecret } from "./admin-secret.ts";
 import { authSecret } from "./auth-secret.ts";
@@ -46,8 +47,10 @@ export const stages = {
 
 export type Stage = keyof typeof stages;
 
-/** The objects that a server shall have, by stage. */
+/** The objects that a server shall have, by stage. Throws where the spec has what this operator does not know. */
 export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
+  const [unsupported] = unsupportedFields("MlflowServer", inputs.server.spec);
+  if (unsupported !== undefined) throw new Error(`${unsupported}: not supported by this version of the operator`);
   const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []).map(withShape);
   return {
     invented: build("invented"),

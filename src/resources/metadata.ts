@@ -1,6 +1,7 @@
 import { apiVersion, type MlflowServer } from "../api/server.ts";
 import { label, manager } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
+import { choice } from "./choose.ts";
 
 /** Which part of a server an object belongs to. */
 export type Component = "server" | "migration" | "waypoint" | "traces";
@@ -44,7 +45,9 @@ export function releasedMetadata(server: MlflowServer, name: string, namespace?:
 
 /** Metadata of what was generated or stored: `spec.deletionPolicy` decides whether it outlives the server. */
 export function storedMetadata(server: MlflowServer, name: string): ObjectMeta {
-  return server.spec.deletionPolicy === "Delete" ? ownedMetadata(server, name) : retainedMetadata(server, name);
+  const { deletionPolicy = "Retain" } = server.spec;
+  const metadata = choice(deletionPolicy, "spec.deletionPolicy", { Retain: retainedMetadata, Delete: ownedMetadata });
+  return metadata(server, name);
 }
 
 function ownerReference(server: MlflowServer) {

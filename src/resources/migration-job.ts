@@ -6,6 +6,7 @@ import { annotation } from "../kube/names.ts";
 import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import type { UserDatabase } from "./authentication/authentication.ts";
 import { authenticationOf } from "./authentication/index.ts";
+import { choice, choose } from "./choose.ts";
 import { rootCertificateOf, sqliteUri, sqliteUserFiles, sslModeOf, trackingUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
@@ -21,9 +22,11 @@ import { data, databaseAuthorities, temporary, temporaryPath } from "./pod/volum
 
 /** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
-  const { migration, connectionCheck } = server.spec.backendStore;
-  if (migration !== "Manual") return "upgrade";
-  return connectionCheck === false ? undefined : "check";
+  const { migration = "Automatic", connectionCheck } = server.spec.backendStore;
+  return choice(migration, "spec.backendStore.migration", {
+    Automatic: "upgrade",
+    Manual: connectionCheck === false ? undefined : "check",
+  } as const);
 }
 
 /**
@@ -133,10 +136,11 @@ function program({ server }: Inputs): Mounted {
 }
 
 function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
-  const { sqlite, postgresql, uriSecret } = server.spec.backendStore;
-  if (uriSecret !== undefined) return [fromSecret("TRACKING_DATABASE_URI", uriSecret.secretName, uriSecret.key)];
-  if (postgresql !== undefined) return parts("TRACKING", postgresql);
-  return sqlite === undefined ? [] : [literal("TRACKING_DATABASE_URI", sqliteUri)];
+  return choose(server.spec.backendStore, "spec.backendStore", {
+    uriSecret: ({ secretName, key }): V1EnvVar[] => [fromSecret("TRACKING_DATABASE_URI", secretName, key)],
+    postgresql: (postgresql) => parts("TRACKING", postgresql),
+    sqlite: () => [literal("TRACKING_DATABASE_URI", sqliteUri)],
+  });
 }
 
 function userDatabase({ server }: Inputs, users: UserDatabase | undefined): V1EnvVar[] {

@@ -1,5 +1,7 @@
 import { defaults } from "../api/defaults.ts";
+import type { ArtifactStore } from "../api/fields/artifact-store.ts";
 import type { PersistentVolumeClaim } from "../kube/manifests.ts";
+import { choose } from "./choose.ts";
 import type { Inputs } from "./inputs.ts";
 import { storedMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
@@ -7,7 +9,10 @@ import { objectNames } from "./names.ts";
 /** The one volume of a server: its SQLite file, its artifacts, or both. */
 export function persistentVolumeClaim({ server }: Inputs): PersistentVolumeClaim | undefined {
   const { sqlite } = server.spec.backendStore;
-  const { persistentVolume } = server.spec.artifactStore;
+  const persistentVolume = choose(server.spec.artifactStore, "spec.artifactStore", {
+    persistentVolume: (volume): ArtifactStore["persistentVolume"] => volume,
+    s3: () => undefined,
+  });
   const settings = persistentVolume ?? sqlite;
   if (settings === undefined) return undefined;
   const { storageClassName } = settings;

@@ -1,5 +1,6 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { authenticationReferences } from "./authentication/index.ts";
+import { choose } from "./choose.ts";
 import { dataKeys } from "./names.ts";
 import { proxyReferences } from "./proxy/files.ts";
 import {
@@ -14,16 +15,11 @@ import {
 export function referencesOf(spec: MlflowServerSpec): Reference[] {
   const { backendStore, artifactStore } = spec;
   return [
-    ...databaseReferences(backendStore.postgresql, "spec.backendStore.postgresql"),
-    ...(backendStore.uriSecret
-      ? [
-          secretReference(
-            backendStore.uriSecret.secretName,
-            [backendStore.uriSecret.key],
-            "spec.backendStore.uriSecret",
-          ),
-        ]
-      : []),
+    ...choose(backendStore, "spec.backendStore", {
+      sqlite: (): Reference[] => [],
+      postgresql: (postgresql) => databaseReferences(postgresql, "spec.backendStore.postgresql"),
+      uriSecret: ({ secretName, key }) => [secretReference(secretName, [key], "spec.backendStore.uriSecret")],
+    }),
     ...authenticationReferences(spec),
     ...proxyReferences(spec),
     ...storeReferences(artifactStore),
@@ -31,8 +27,11 @@ export function referencesOf(spec: MlflowServerSpec): Reference[] {
   ];
 }
 
-function storeReferences({ s3 }: MlflowServerSpec["artifactStore"]): Reference[] {
-  if (s3 === undefined) return [];
+function storeReferences(store: MlflowServerSpec["artifactStore"]): Reference[] {
+  return choose(store, "spec.artifactStore", { persistentVolume: () => [], s3: bucketReferences });
+}
+
+function bucketReferences(s3: NonNullable<MlflowServerSpec["artifactStore"]["s3"]>): Reference[] {
   const { secretName, accessKeyIdKey, secretAccessKeyKey } = s3.credentials ?? {};
   const keys = [accessKeyIdKey ?? "AWS_ACCESS_KEY_ID", secretAccessKeyKey ?? "AWS_SECRET_ACCESS_KEY"];
   return [

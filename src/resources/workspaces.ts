@@ -2,6 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
+import { choice } from "./choose.ts";
 
 /** Namespaces that the plugin never serves, whatever their labels: its own list, a star for any text. */
 export const excludedNamespaces = [
@@ -17,7 +18,10 @@ export const excludedNamespaces = [
 
 /** Whether MLflow asks Kubernetes about people by their names, and not by showing their tokens. */
 export function asksByName({ authentication }: MlflowServerSpec): boolean {
-  return authentication.kubernetes?.authorization === "ProxyIdentity";
+  if (authentication.kubernetes === undefined) return false;
+  const { authorization = "CallerToken" } = authentication.kubernetes;
+  const path = "spec.authentication.kubernetes.authorization";
+  return choice(authorization, path, { CallerToken: false, ProxyIdentity: true });
 }
 
 /** Whether the server needs a right in the whole cluster: for that a namespace must have said that it is its workspace. */

@@ -36,7 +36,7 @@ const cause = (...args: Parameters<typeof causes>) => causes(...args)[0];
 const reason = (...args: Parameters<typeof cause>) => cause(...args)?.reason;
 
 test("a spec of which the way of authentication is lost makes no open server", () => {
-  assert.equal(reason(server({ authentication: {} })), "AuthenticationUnknown");
+  assert.equal(reason(server({ authentication: {} })), "UnsupportedField");
 });
 
 describe("what is missing", () => {

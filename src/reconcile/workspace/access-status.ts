@@ -10,6 +10,7 @@ import { isExpired, isServerOf } from "../../resources/workspace/grant.ts";
 import { nameOf } from "../../resources/workspace/role-bindings.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";
 import { settled, unhindered } from "../standing.ts";
+import { unsupportedSpec } from "../unsupported-spec.ts";
 import type { WorkspaceObstacle } from "./commit.ts";
 import type { WorkspaceCluster } from "./workspace-cluster.ts";
 
@@ -69,6 +70,8 @@ function statusOf(access: MlflowWorkspaceAccess, verdict: Verdict, now: Date): M
 
 function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict {
   const { namespace, servers, waits, obstacles, now } = situation;
+  const unsupported = unsupportedSpec("MlflowWorkspaceAccess", access.spec);
+  if (unsupported !== undefined) return { state: "stalled", ...unsupported };
   const { serverRef, role, subjects, expiresAt } = access.spec;
   const place = access.metadata.namespace ?? "default";
   if (isExpired(access, now)) {

@@ -7,6 +7,7 @@ import { type Contradiction, grantsIn } from "../../resources/workspace/grant.ts
 import { roleBindings } from "../../resources/workspace/role-bindings.ts";
 import { serversOf, type Workspace } from "../../resources/workspace/workspace.ts";
 import { stepsFor, type WorkspaceStep } from "./steps.ts";
+import { supportedIn } from "./supported.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
 /** All that a pass over a namespace knows. */
@@ -33,15 +34,17 @@ export interface WorkspacePlan {
 
 /** What has to be written into a namespace: nothing without its consent, and what was granted goes with that. */
 export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
-  const { namespace, accesses, granted, isOverruled, now } = facts;
+  const { namespace, isOverruled, now } = facts;
   const nothing = { wanted: [], servers: [], waits: [], contradictions: [] };
   // The namespace takes all with it, and nothing can be created any more.
   if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
-  if (namespace === undefined) return { steps: stepsFor([], granted, isOverruled), ...nothing };
+  if (namespace === undefined) return { steps: stepsFor([], facts.granted, isOverruled), ...nothing };
+  const supported = supportedIn(facts);
+  const { accesses, granted } = supported;
   const host = namespace.metadata.labels?.[label.workspaceOf];
   const claiming = serversOf(
     namespace,
-    facts.servers.filter(({ metadata }) => metadata.namespace === host && metadata.deletionTimestamp === undefined),
+    supported.servers.filter(({ metadata }) => metadata.namespace === host && metadata.deletionTimestamp === undefined),
   );
   // What cannot be released is not granted: the finalizer comes first.
   const servers = claiming.filter(isHeld);

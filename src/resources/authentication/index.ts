@@ -1,4 +1,5 @@
 import type { MlflowServerSpec } from "../../api/spec.ts";
+import { choose } from "../choose.ts";
 import type { Inputs } from "../inputs.ts";
 import { prefixed } from "../prefix/prefixed.ts";
 import type { Reference } from "../reference.ts";
@@ -14,26 +15,35 @@ export function authenticationOf(inputs: Inputs): Authentication {
 }
 
 function wayOf(inputs: Inputs): Authentication {
-  const { basic, kubernetes, ldap, oidc } = inputs.server.spec.authentication;
-  if (basic !== undefined) return basicAuthentication(inputs, basic);
-  if (kubernetes !== undefined) return kubernetesAuthentication(inputs);
-  if (ldap !== undefined) return ldapAuthentication(inputs, ldap);
-  if (oidc !== undefined) return oidcAuthentication(inputs, oidc);
-  return { args: [], env: [], files: {}, mounted: [] };
+  return choose(inputs.server.spec.authentication, "spec.authentication", {
+    basic: (basic): Authentication => basicAuthentication(inputs, basic),
+    kubernetes: () => kubernetesAuthentication(inputs),
+    ldap: (ldap) => ldapAuthentication(inputs, ldap),
+    oidc: (oidc) => oidcAuthentication(inputs, oidc),
+    disabled: () => ({ args: [], env: [], files: {}, mounted: [] }),
+  });
 }
 
 /** The Secrets and ConfigMaps that it needs. */
 export function authenticationReferences({ authentication }: MlflowServerSpec): Reference[] {
-  const { basic, ldap, oidc } = authentication;
-  if (basic !== undefined) return basicReferences(basic);
-  if (ldap !== undefined) return ldapReferences(ldap);
-  return oidc === undefined ? [] : oidcReferences(oidc);
+  return choose(authentication, "spec.authentication", {
+    basic: (basic): Reference[] => basicReferences(basic),
+    kubernetes: () => [],
+    ldap: (ldap) => ldapReferences(ldap),
+    oidc: (oidc) => oidcReferences(oidc),
+    disabled: () => [],
+  });
 }
 
 /** How status and tables name it: who must be convinced, one after the other. */
 export function authenticationName({ authentication, proxy }: MlflowServerSpec): string {
-  const { basic, kubernetes, ldap, oidc } = authentication;
-  const doors = [proxy && "Proxy", basic && "Basic", ldap && "LDAP", oidc && "OIDC", kubernetes && "Kubernetes"];
-  const shut = doors.filter((door) => door !== undefined);
-  return shut.length === 0 ? "Disabled" : shut.join("+");
+  const method = choose(authentication, "spec.authentication", {
+    basic: (): string | undefined => "Basic",
+    kubernetes: () => "Kubernetes",
+    ldap: () => "LDAP",
+    oidc: () => "OIDC",
+    disabled: () => undefined,
+  });
+  const methods = [proxy && "Proxy", method].filter((each) => each !== undefined);
+  return methods.length === 0 ? "Disabled" : methods.join("+");
 }

@@ -1,4 +1,5 @@
 import type { MlflowServer } from "../../api/server.ts";
+import { choice } from "../choose.ts";
 
 /**
  * What puts a server into the mesh, by mode, in the order in which it is switched on; it is switched off backwards. The
@@ -24,10 +25,12 @@ export type MeshStep = (typeof meshSteps)[MeshMode][number] | (typeof listenerSt
 export function meshStepsOf(server: Pick<MlflowServer, "spec">): readonly MeshStep[] {
   const { mesh } = server.spec;
   if (mesh === undefined) return [];
-  return [...meshSteps[mesh.istio.mode], ...(hasListener(server) ? listenerSteps : [])];
+  return [...choice(mesh.istio.mode, "spec.mesh.istio.mode", meshSteps), ...(hasListener(server) ? listenerSteps : [])];
 }
 
 /** Nobody named means nobody, and then no door at all. */
 export function hasListener({ spec }: Pick<MlflowServer, "spec">): boolean {
-  return spec.mesh !== undefined && spec.traces?.identity === "Mesh" && spec.traces.writers.length > 0;
+  if (spec.mesh === undefined || spec.traces === undefined) return false;
+  const { identity = "Application", writers } = spec.traces;
+  return choice(identity, "spec.traces.identity", { Application: false, Mesh: writers.length > 0 });
 }

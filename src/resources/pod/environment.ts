@@ -1,7 +1,9 @@
 import type { V1EnvFromSource, V1EnvVar } from "@kubernetes/client-node";
 import { neutralEnvironment } from "../../api/environment.ts";
+import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
 import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
 import { authenticationOf } from "../authentication/index.ts";
+import { choice, choose } from "../choose.ts";
 import { sqliteUri } from "../database.ts";
 import { originsOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
@@ -44,10 +46,12 @@ export function environmentFrom({ server }: Inputs): V1EnvFromSource[] {
 
 /** Where the tracking database is, for the server and for its migration. */
 export function backendStoreUri({ server }: Inputs): V1EnvVar {
-  const { sqlite, uriSecret } = server.spec.backendStore;
-  if (sqlite !== undefined) return literal("MLFLOW_BACKEND_STORE_URI", sqliteUri);
-  if (uriSecret !== undefined) return fromSecret("MLFLOW_BACKEND_STORE_URI", uriSecret.secretName, uriSecret.key);
-  return fromSecret("MLFLOW_BACKEND_STORE_URI", objectNames.store(server.metadata.name), dataKeys.backendStoreUri);
+  const variable = "MLFLOW_BACKEND_STORE_URI";
+  return choose(server.spec.backendStore, "spec.backendStore", {
+    sqlite: () => literal(variable, sqliteUri),
+    uriSecret: ({ secretName, key }) => fromSecret(variable, secretName, key),
+    postgresql: () => fromSecret(variable, objectNames.store(server.metadata.name), dataKeys.backendStoreUri),
+  });
 }
 
 /**
@@ -71,15 +75,24 @@ function processSettings({ server }: Inputs): V1EnvVar[] {
 
 /** Where artifacts are, and whether clients reach them through MLflow. */
 export function artifacts({ server }: Inputs): V1EnvVar[] {
-  const { s3, access } = server.spec.artifactStore;
-  if (s3 === undefined) {
-    return [literal("MLFLOW_SERVE_ARTIFACTS", "true"), literal("MLFLOW_ARTIFACTS_DESTINATION", artifactsPath)];
-  }
+  const { artifactStore } = server.spec;
+  return choose(artifactStore, "spec.artifactStore", {
+    persistentVolume: () => [
+      literal("MLFLOW_SERVE_ARTIFACTS", "true"),
+      literal("MLFLOW_ARTIFACTS_DESTINATION", artifactsPath),
+    ],
+    s3: (s3) => bucket(s3, artifactStore.access),
+  });
+}
+
+function bucket(s3: NonNullable<ArtifactStore["s3"]>, access: ArtifactStore["access"] = "Proxied"): V1EnvVar[] {
   const location = `s3://${s3.bucket}${s3.prefix === undefined ? "" : `/${s3.prefix}`}`;
   const { secretName, accessKeyIdKey, secretAccessKeyKey } = s3.credentials ?? {};
   return [
-    literal("MLFLOW_SERVE_ARTIFACTS", String(access !== "Direct")),
-    literal(access === "Direct" ? "MLFLOW_DEFAULT_ARTIFACT_ROOT" : "MLFLOW_ARTIFACTS_DESTINATION", location),
+    ...choice(access, "spec.artifactStore.access", {
+      Proxied: [literal("MLFLOW_SERVE_ARTIFACTS", "true"), literal("MLFLOW_ARTIFACTS_DESTINATION", location)],
+      Direct: [literal("MLFLOW_SERVE_ARTIFACTS", "false"), literal("MLFLOW_DEFAULT_ARTIFACT_ROOT", location)],
+    }),
     ...(s3.region === undefined ? [] : [literal("AWS_REGION", s3.region), literal("AWS_DEFAULT_REGION", s3.region)]),
     ...(s3.endpointUrl === undefined ? [] : [literal("MLFLOW_S3_ENDPOINT_URL", s3.endpointUrl)]),
     ...(s3.ca === undefined ? [] : [literal("AWS_CA_BUNDLE", s3CaPath)]),

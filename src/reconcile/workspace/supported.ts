@@ -1,0 +1,40 @@
+import { unsupportedFields } from "../../api/unsupported-fields.ts";
+import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
+import { label } from "../../kube/names.ts";
+import { clusterRoleName, isWorkspaceRole } from "../../kube/workspace-roles.ts";
+import { subjectKey } from "../../resources/workspace/grant.ts";
+import type { WorkspaceObject } from "./workspace-cluster.ts";
+import type { WorkspaceFacts } from "./workspace-plan.ts";
+
+/**
+ * What of a workspace this operator can read. A server with a spec that it does not know keeps what it has granted, and grants
+ * nothing new; of such an access, the subjects that already have its role keep it.
+ */
+export function supportedIn(
+  facts: Pick<WorkspaceFacts, "servers" | "accesses" | "granted">,
+): Pick<WorkspaceFacts, "servers" | "accesses" | "granted"> {
+  const unknown = facts.servers.filter(({ spec }) => unsupportedFields("MlflowServer", spec).length > 0);
+  return {
+    servers: facts.servers.filter((server) => !unknown.includes(server)),
+    accesses: facts.accesses.flatMap((access) => readable(access, facts.granted)),
+    granted: facts.granted.filter((object) => !unknown.some(({ metadata }) => isOf(object, metadata))),
+  };
+}
+
+function isOf({ metadata }: WorkspaceObject, server: { readonly namespace?: string; readonly name: string }): boolean {
+  const { [label.server]: name, [label.clientOf]: host, [label.serverNamespace]: namespace } = metadata.labels ?? {};
+  return (name ?? host) === server.name && namespace === (server.namespace ?? "default");
+}
+
+function readable(access: MlflowWorkspaceAccess, granted: readonly WorkspaceObject[]): MlflowWorkspaceAccess[] {
+  if (unsupportedFields("MlflowWorkspaceAccess", access.spec).length === 0) return [access];
+  const { serverRef, role, subjects, expiresAt } = access.spec;
+  if (!isWorkspaceRole(role) || !Array.isArray(subjects)) return [];
+  const bound = granted
+    .filter((object) => object.kind === "RoleBinding" && object.roleRef.name === clusterRoleName(role))
+    .filter((object) => isOf(object, serverRef))
+    .flatMap((object) => (object.kind === "RoleBinding" ? (object.subjects ?? []).map(subjectKey) : []));
+  const kept = subjects.filter((subject) => bound.includes(subjectKey(subject)));
+  const expiry = typeof expiresAt === "string" ? { expiresAt } : {};
+  return kept.length === 0 ? [] : [{ ...access, spec: { serverRef, role, subjects: kept, ...expiry } }];
+}

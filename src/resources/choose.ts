@@ -1,0 +1,27 @@
+/**
+ * Calls the handler of the one member of a union that is set. Throws where that is none of the members that the handlers name, or
+ * several: a union is never built as something that it does not say.
+ */
+export function choose<U extends object, M extends keyof U & string, R>(
+  union: U,
+  path: string,
+  handlers: { readonly [K in M]: (member: NonNullable<U[K]>) => R },
+): R {
+  const members = Object.keys(handlers).filter((name): name is M => name in handlers && isSet(union, name));
+  const [member] = members;
+  const value = member === undefined ? undefined : union[member];
+  if (member === undefined || members.length > 1 || value === undefined || value === null)
+    throw new Error(`${path} must have exactly one of ${Object.keys(handlers).join(", ")}`);
+  return handlers[member](value);
+}
+
+/** The result for a value of an enum. Throws for a value that the results do not name. */
+export function choice<V extends string, R>(value: V, path: string, results: Readonly<Record<V, R>>): R {
+  if (!Object.hasOwn(results, value))
+    throw new Error(`${path} must be one of ${Object.keys(results).join(", ")}, not ${String(value).slice(0, 64)}`);
+  return results[value];
+}
+
+function isSet(union: object, name: string): boolean {
+  return Object.entries(union).some(([key, value]) => key === name && value !== undefined && value !== null);
+}

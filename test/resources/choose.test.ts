@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import {
+  authenticationName,
+  authenticationOf,
+  authenticationReferences,
+} from "../../src/resources/authentication/index.ts";
+import { choice, choose } from "../../src/resources/choose.ts";
+import { trackingUri } from "../../src/resources/database.ts";
+import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
+import { storedMetadata } from "../../src/resources/metadata.ts";
+import { migrationMode } from "../../src/resources/migration-job.ts";
+import { persistentVolumeClaim } from "../../src/resources/persistent-volume-claim.ts";
+import { artifacts, backendStoreUri } from "../../src/resources/pod/environment.ts";
+import { referencesOf } from "../../src/resources/references.ts";
+import { asksByName } from "../../src/resources/workspaces.ts";
+import { inputs, server } from "../support/fixtures.ts";
+
+test("a union has exactly one member", () => {
+  interface Union {
+    readonly a?: object | undefined;
+    readonly b?: string;
+  }
+  const handlers = { a: (_: object) => "a", b: (value: string) => value };
+  const chosen = (union: Union & Readonly<Record<string, unknown>>) => choose(union, "spec.x", handlers);
+  assert.equal(chosen({ a: {} }), "a");
+  assert.equal(chosen({ b: "text", other: 1 }), "text");
+  for (const union of [{}, { c: {} }, { a: {}, b: "text" }, { a: undefined }])
+    assert.throws(() => chosen(union), /^Error: spec\.x must have exactly one of a, b$/);
+});
+
+test("a value of an enum is one of those that are named", () => {
+  assert.equal(choice("A", "spec.x", { A: 1 }), 1);
+  for (const value of ["B", "constructor", "__proto__"])
+    assert.throws(() => choice(value, "spec.x", { A: 1 }), /^Error: spec\.x must be one of A, not /);
+});
+
+describe("functions that choose by a union or an enum throw for a member that they do not know", () => {
+  /** A spec as a newer CustomResourceDefinition would admit it, which no type of ours has. */
+  const future = (change: object) => server(Object.assign({}, change));
+  const authentication = future({ authentication: { saml: {} } });
+  const backendStore = future({ backendStore: { oracle: {} } });
+  const artifactStore = future({ artifactStore: { gcs: { bucket: "b" } } });
+  const enums: Record<string, () => unknown> = {
+    deletionPolicy: () => storedMetadata(future({ deletionPolicy: "Archive" }), "x"),
+    migration: () => migrationMode(inputs(future({ backendStore: { sqlite: {}, migration: "Later" } }))),
+    access: () => artifacts(inputs(future({ artifactStore: { s3: { bucket: "b" }, access: "Signed" } }))),
+    "mesh mode": () => meshStepsOf(future({ mesh: { istio: { mode: "Node" } } })),
+    "identity of traces": () =>
+      meshStepsOf(future({ mesh: { istio: { mode: "Ambient" } }, traces: { writers: [], identity: "Token" } })),
+    authorization: () => asksByName(future({ authentication: { kubernetes: { authorization: "Webhook" } } }).spec),
+  };
+  const unions: Record<string, () => unknown> = {
+    authentication: () => authenticationOf({ ...inputs(), server: authentication }),
+    "its references": () => authenticationReferences(authentication.spec),
+    "its name": () => authenticationName(authentication.spec),
+    "the tracking database": () => trackingUri({ ...inputs(), server: backendStore }),
+    "its variable": () => backendStoreUri({ ...inputs(), server: backendStore }),
+    "all references": () => referencesOf(backendStore.spec),
+    "the artifact store": () => artifacts({ ...inputs(), server: artifactStore }),
+    "the volume": () => persistentVolumeClaim({ ...inputs(), server: artifactStore }),
+    "references of the artifact store": () => referencesOf(artifactStore.spec),
+  };
+  for (const [name, use] of Object.entries(unions))
+    test(name, () => assert.throws(use, /^Error: spec\.[A-Za-z.]+ must have exactly one of /));
+  for (const [name, use] of Object.entries(enums))
+    test(name, () => assert.throws(use, /^Error: spec\.[A-Za-z.]+ must be one of /));
+});
