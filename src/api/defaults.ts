@@ -22,4 +22,6 @@ export const defaults = {
   sessionRefresh: "30m",
   /** `proxy.session.expire` */
   sessionExpire: "8h",
+  /** `authentication.basic.passwordCacheTTL` and `authentication.ldap.passwordCacheTTL` */
+  passwordCacheTTL: "60s",
 } as const;

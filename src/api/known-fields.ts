@@ -1258,6 +1258,9 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
         "secretName"
        ]
       },
+      "passwordCacheTTL": {
+       "type": "string"
+      },
       "defaultPermission": {
        "type": "string",
        "enum": [
@@ -1397,6 +1400,9 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
         "filter": {
          "type": "string"
         },
+        "usernameAttribute": {
+         "type": "string"
+        },
         "bindCredentials": {
          "type": "object",
          "properties": {
@@ -1443,6 +1449,9 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
         "admin",
         "user"
        ]
+      },
+      "passwordCacheTTL": {
+       "type": "string"
       },
       "defaultPermission": {
        "type": "string",

@@ -130,6 +130,7 @@ export const fullest: Document = {
     exposure: { externalUrl: "https://platform.example.com:8443/clusters/c-1/ml_flow.v2~x" },
     authentication: {
       basic: {
+        passwordCacheTTL: "10m",
         admin: { secretName: "admin", usernameKey: "user", passwordKey: "pass.word" },
         defaultPermission: "NO_PERMISSIONS",
         database: {
@@ -174,6 +175,7 @@ const ldapUsers = {
   search: {
     base: "ou=people,dc=example,dc=com",
     filter: "(|(uid=%s)(mail=%s))",
+    usernameAttribute: "uid",
     bindCredentials: { secretName: "ldap", usernameKey: "dn", passwordKey: "pass" },
   },
   ca: { secretName: "ldap-ca", key: "ca.pem" },
@@ -184,6 +186,7 @@ const ldapUsers = {
     admin: "mlflow-admins",
     user: "mlflow-users",
   },
+  passwordCacheTTL: "0s",
   defaultPermission: "EDIT",
   database: {
     postgresql: {

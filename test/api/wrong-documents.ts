@@ -356,6 +356,14 @@ export const wrongDocuments: readonly Wrong[] = [
     "spec.authentication.basic.database.postgresql",
     "set one of these, or leave out ca",
   ),
+  ...["11m", "601s", "1h", "0", "0m", "1d", "60"].map((time) =>
+    full(
+      `password checks that are cached for ${time}`,
+      { "spec.authentication.basic.passwordCacheTTL": time },
+      "spec.authentication.basic.passwordCacheTTL",
+      "from 1s to 10m",
+    ),
+  ),
   full(
     "ca from two places",
     { [`${postgresql}.ca.configMapName`]: "c" },

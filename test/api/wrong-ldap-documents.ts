@@ -50,6 +50,28 @@ export const wrongLdapDocuments: readonly Wrong[] = [
     `${ldap}.search.filter`,
     "in parentheses",
   ),
+  ...["(|(uid=%s)(mail=%s))", "(uid=*%s*)", "(uid:caseExactMatch:=%s)", "(cn=%s (staff))"].map((filter) =>
+    search(
+      `the filter ${filter} without the attribute that names the account`,
+      { [`${ldap}.search.filter`]: filter, [`${ldap}.search.usernameAttribute`]: undefined },
+      `${ldap}.search.usernameAttribute`,
+      "usernameAttribute: uid",
+    ),
+  ),
+  search(
+    "two attributes that name the account",
+    { [`${ldap}.search.usernameAttribute`]: "uid,mail" },
+    `${ldap}.search.usernameAttribute`,
+    "one attribute",
+  ),
+  ...["11m", "1h", "0", "00s", "-1s", "60"].map((time) =>
+    template(
+      `directory answers that are cached for ${time}`,
+      { [`${ldap}.passwordCacheTTL`]: time },
+      `${ldap}.passwordCacheTTL`,
+      "from 1s to 10m",
+    ),
+  ),
   template(
     "a group by name where DNs are compared",
     { [`${ldap}.groups.admin`]: "admins" },

@@ -115,6 +115,14 @@ describe("secrets", () => {
     assert.doesNotMatch(ini, /admin_password/);
   });
 
+  test("MLflow caches a successful password check for a minute, or as long as the spec says", () => {
+    const ini = (basic: { passwordCacheTTL?: string }) =>
+      secretText(inputs(server({ authentication: { basic } })), "demo-auth", "basic_auth.ini");
+    assert.match(ini({}), /^auth_cache_ttl_seconds = 60$/m);
+    assert.match(ini({ passwordCacheTTL: "0s" }), /^auth_cache_ttl_seconds = 0$/m);
+    assert.match(ini({ passwordCacheTTL: "10m" }), /^auth_cache_ttl_seconds = 600$/m);
+  });
+
   test("no secret value stands in anything but a Secret", () => {
     const values = [
       password,

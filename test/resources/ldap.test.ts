@@ -104,6 +104,19 @@ describe("what the function is told", () => {
     assert.equal(checks({ ...ldap, tlsVerification: "None" }), false);
   });
 
+  test("the account is named by the attribute of the filter, or by the one that is set", () => {
+    const attribute = (search: Ldap["search"]) =>
+      ldapSettings({ ...searching, search }, places).search?.usernameAttribute;
+    assert.equal(attribute({ filter: "(uid=%s)" }), "uid");
+    assert.equal(attribute({ filter: "(&(objectClass=user)( sAMAccountName =%s))" }), "sAMAccountName");
+    assert.equal(attribute({ filter: "(|(uid=%s)(mail=%s))", usernameAttribute: "mail" }), "mail");
+  });
+
+  test("what the directory has accepted is cached for a minute, or as long as the spec says", () => {
+    const seconds = (passwordCacheTTL?: string) => ldapSettings({ ...ldap, passwordCacheTTL }, places).acceptedSeconds;
+    assert.deepEqual([seconds(), seconds("0s"), seconds("5m")], [60, 0, 300]);
+  });
+
   test("a search base of its own wins over that of the URL", () => {
     const own = {
       ...searching,

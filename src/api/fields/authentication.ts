@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { defaults } from "../defaults.ts";
 import { claim } from "./claim.ts";
+import { cacheDuration } from "./duration.ts";
 import { ldap } from "./ldap.ts";
 import { oidc } from "./oidc.ts";
 import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
@@ -21,6 +23,10 @@ const basic = z
           "MLflow takes 12 characters or more; a later change of the Secret does not change the password (use MLflow's users/update-password).",
       })
       .optional(),
+    passwordCacheTTL: cacheDuration(
+      `How long MLflow caches a successful password check, in the memory of each process: each check costs tens of milliseconds of CPU. A changed password and a deleted user take effect at once in the process that handles the change, and in all others after this time. 0s turns the cache off. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,
+      "10m",
+    ).optional(),
     ...userStore,
   })
   .meta({

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { defaults } from "../defaults.ts";
+import { cacheDuration } from "./duration.ts";
 import { certificateAuthorityOrText } from "./reference.ts";
 import { exactlyOneOf, type Rule, rules } from "./rule.ts";
 import { dataKey, objectName, text } from "./text.ts";
@@ -24,6 +26,9 @@ function distinguishedName(description: string) {
   });
 }
 
+/** A filter with one %s, as the whole value of one attribute. */
+const oneAssertion = "^[^%]*[(] *[A-Za-z][A-Za-z0-9.-]* *=%s[)][^%]*$";
+
 const search = z
   .strictObject({
     base: distinguishedName("The DN below which entries of users are. Default: the base in url.").optional(),
@@ -33,6 +38,11 @@ const search = z
       placeholder("the name of the user"),
       parentheses,
     ),
+    usernameAttribute: text(
+      "The attribute of the entry that names the account in MLflow, so that one person is one account whichever of their names they type. Where an entry has several values of it, the one in the entry's DN counts. Default: the attribute in filter; where filter has %s more than once it must be set. Example: uid.",
+      128,
+      { rule: "self.matches('^[A-Za-z][A-Za-z0-9.-]*$')", message: "must be the name of one attribute, such as uid" },
+    ).optional(),
     bindCredentials: z
       .strictObject({
         secretName: objectName("Name of a Secret with a DN and its password."),
@@ -42,7 +52,16 @@ const search = z
       .meta({ description: "Who searches for users and their groups. Default: nobody, by an anonymous search." })
       .optional(),
   })
-  .meta({ description: "Finds a user's entry, and then binds as that entry with the password that was typed." });
+  .meta({
+    description: "Finds a user's entry, and then binds as that entry with the password that was typed.",
+    ...rules({
+      rule: `has(self.usernameAttribute) || self.filter.matches('${oneAssertion}')`,
+      message:
+        "must be set where filter has %s more than once or in another form than (attribute=%s): without it one person could be several users. Write the attribute that names the account, such as usernameAttribute: uid",
+      fieldPath: ".usernameAttribute",
+      reason: "FieldValueRequired",
+    }),
+  });
 
 const ofGroup = (field: "admin" | "user"): Rule => ({
   rule: `(has(self.attribute) && !self.attribute.matches('^[dD][nN]$')) || self.${field}.matches('^${dnPattern}')`,
@@ -116,11 +135,15 @@ export const ldap = z
     ).optional(),
     search: search.optional(),
     groups,
+    passwordCacheTTL: cacheDuration(
+      `How long each process of MLflow caches that the directory has accepted a password, and the groups of that user. A changed password, a lost group and a deleted entry take effect after this time. 0s asks the directory for every request. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,
+      "10m",
+    ).optional(),
     ...userStore,
   })
   .meta({
     description:
-      "Users of an LDAP directory, by HTTP basic authentication. They appear in MLflow when they first log in; what the directory says holds for a minute.",
+      "Users of an LDAP directory, by HTTP basic authentication. They appear in MLflow when they first log in; what the directory says is cached for passwordCacheTTL.",
     ...rules(
       exactlyOneOf(
         ["userBind", "search"],

@@ -1,16 +1,9 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
+import { duration, isDuration } from "./duration.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { demanded, type Rule, rules } from "./rule.ts";
 import { text } from "./text.ts";
-
-const isDuration = "^[1-9][0-9]{0,6}[smh]$";
-
-const duration = (description: string) =>
-  text(description, 16, {
-    rule: `self.matches('${isDuration}')`,
-    message: "must be a duration such as 90s, 30m or 8h",
-  });
 
 const refresh = `(has(self.refresh) ? self.refresh : '${defaults.sessionRefresh}')`;
 const expire = `(has(self.expire) ? self.expire : '${defaults.sessionExpire}')`;

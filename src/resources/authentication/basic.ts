@@ -1,3 +1,5 @@
+import { defaults } from "../../api/defaults.ts";
+import { secondsOf } from "../../api/duration.ts";
 import type { Authentication as AuthenticationSpec } from "../../api/fields/authentication.ts";
 import type { Inputs } from "../inputs.ts";
 import { databaseReferences, type Reference } from "../reference.ts";
@@ -9,7 +11,8 @@ type Basic = NonNullable<AuthenticationSpec["basic"]>;
 
 /** MLflow's own users, with passwords. */
 export function basicAuthentication(inputs: Inputs, basic: Basic): Authentication {
-  return withUserStore(inputs, basic, "mlflow.server.auth:authenticate_request_basic_auth");
+  const cacheSeconds = secondsOf(basic.passwordCacheTTL ?? defaults.passwordCacheTTL);
+  return withUserStore(inputs, basic, "mlflow.server.auth:authenticate_request_basic_auth", cacheSeconds);
 }
 
 /** The Secrets and ConfigMaps that it needs. */

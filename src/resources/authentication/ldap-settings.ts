@@ -1,3 +1,5 @@
+import { defaults } from "../../api/defaults.ts";
+import { secondsOf } from "../../api/duration.ts";
 import type { Ldap } from "../../api/fields/ldap.ts";
 
 /** What src/resources/ldap/mlflow_ldap_settings.py reads. */
@@ -8,10 +10,13 @@ export interface LdapSettings {
   readonly startTLS: boolean;
   readonly verify: boolean;
   readonly caFile: string | null;
+  /** How long an answer of the directory that lets a user in is cached. */
+  readonly acceptedSeconds: number;
   readonly userBind: string;
   readonly search: {
     readonly base: string;
     readonly filter: string;
+    readonly usernameAttribute: string;
     readonly credentials: { readonly dnFile: string; readonly passwordFile: string } | null;
   } | null;
   readonly groups: {
@@ -43,11 +48,13 @@ export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
     startTLS: ldap.startTLS ?? false,
     verify: ldap.tlsVerification !== "None",
     caFile: places.ca ?? null,
+    acceptedSeconds: secondsOf(ldap.passwordCacheTTL ?? defaults.passwordCacheTTL),
     userBind: ldap.userBind ?? "",
     search: search
       ? {
           base: search.base ?? base,
           filter: search.filter,
+          usernameAttribute: search.usernameAttribute ?? attributeOf(search.filter),
           credentials: search.bindCredentials
             ? { dnFile: `${places.credentials}/dn`, passwordFile: `${places.credentials}/password` }
             : null,
@@ -61,4 +68,11 @@ export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
       admin: groups.admin,
     },
   };
+}
+
+/** The attribute that a filter with one %s compares with the name. */
+function attributeOf(filter: string): string {
+  const [, attribute] = /[(] *([A-Za-z][A-Za-z0-9.-]*) *=%s[)]/.exec(filter) ?? [];
+  if (attribute === undefined) throw new Error("spec.authentication.ldap.search.usernameAttribute must be set");
+  return attribute;
 }

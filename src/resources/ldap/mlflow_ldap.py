@@ -1,8 +1,8 @@
 """MLflow's authorization function for users of an LDAP directory: `authorization_function = mlflow_ldap:authenticate_request`.
 
 MLflow calls it several times per request, and a page of its UI is some forty requests. So the directory is asked once per
-request at most, and its answer is kept for a minute: that long somebody who has left the directory, or a group, stays in.
-No password is ever logged, stored or passed on.
+request at most, and its answer is cached for `ldap.passwordCacheTTL`: that long a user who has left the directory, or a group,
+keeps access. No password is ever logged, stored or passed on.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from flask import Response, g, request
 from mlflow.server.auth import make_basic_auth_response, store
 from werkzeug.datastructures import Authorization
 
-from mlflow_ldap_directory import Directory, Role, Unavailable
+from mlflow_ldap_directory import Directory, Login, Role, Unavailable
 from mlflow_ldap_memory import CredentialKey, Memory
 from mlflow_ldap_names import user_name
 from mlflow_ldap_settings import settings_from
 from mlflow_ldap_users import enrol
 
-ACCEPTED_SECONDS = 60
 # Long enough that one wrong password is not forty failed binds, after which a directory would lock the account.
 REFUSED_SECONDS = 10
 # Requests need not all wait for a directory that does not answer.
@@ -29,8 +28,9 @@ UNAVAILABLE_SECONDS = 5
 REMEMBERED = 4096
 
 log = logging.getLogger("mlflow.ldap")
-directory = Directory(settings_from(Path(__file__).with_name("ldap.json")))
-roles: Memory[Role] = Memory(REMEMBERED)
+settings = settings_from(Path(__file__).with_name("ldap.json"))
+directory = Directory(settings)
+logins: Memory[Login] = Memory(REMEMBERED)
 outage: Memory[str] = Memory(1)
 credential_key = CredentialKey()
 
@@ -51,32 +51,32 @@ def authenticated() -> Authorization | Response:
     if name is None or not password:
         return refused
     try:
-        role = roles.ask(credential_key(name, password), lambda: asked(name, password))
+        login = logins.ask(credential_key(name, password), lambda: asked(name, password))
     except Unavailable:
         return unavailable_response()
-    if role is Role.NOBODY:
+    if login.role is Role.NOBODY:
         return refused
     # An administrator of MLflow may have deleted the user meanwhile.
-    if not store.has_user(name):
-        enrol(store, name, role is Role.ADMIN)
-    return Authorization("basic", {"username": name})
+    if not store.has_user(login.account):
+        enrol(store, login.account, login.role is Role.ADMIN)
+    return Authorization("basic", {"username": login.account})
 
 
-def asked(name: str, password: str) -> tuple[Role, float]:
+def asked(name: str, password: str) -> tuple[Login, float]:
     """What the directory says, and how long that holds."""
     if known := outage.get("outage"):
         raise Unavailable(known)
     try:
-        role = directory.role_of(name, password)
+        login = directory.login(name, password)
     except Unavailable as error:
         outage.put("outage", str(error), UNAVAILABLE_SECONDS)
         log.error("Nobody can log in, since the directory cannot be asked: %s", error)
         raise
-    if role is Role.NOBODY:
+    if login.role is Role.NOBODY:
         log.info("The directory does not let in %s", json.dumps(name))
-        return role, REFUSED_SECONDS
-    enrol(store, name, role is Role.ADMIN)
-    return role, ACCEPTED_SECONDS
+        return login, REFUSED_SECONDS
+    enrol(store, login.account, login.role is Role.ADMIN)
+    return login, settings.accepted_seconds
 
 
 def unavailable_response() -> Response:

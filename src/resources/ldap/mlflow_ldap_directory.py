@@ -1,17 +1,18 @@
-"""The directory: who somebody is, by a bind with the password that was given, and what the groups make of that user."""
+"""The directory: who a user is, by a bind with the password that was given, and what the groups make of that user."""
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 
-from ldap3 import DEREF_NEVER, NO_ATTRIBUTES, NONE, SIMPLE, SUBTREE, SYNC, Connection, Server, Tls
+from ldap3 import BASE, DEREF_NEVER, NO_ATTRIBUTES, NONE, SIMPLE, SUBTREE, SYNC, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException
 
-from mlflow_ldap_names import bind_dn, filled_filter, same
+from mlflow_ldap_names import account_name, bind_dn, filled_filter, same, same_values
 from mlflow_ldap_settings import Search, Settings
 
 CONNECT_SECONDS = 3
@@ -22,11 +23,25 @@ ANSWER_SECONDS = 5
 REFUSALS = frozenset({19, 32, 34, 48, 49, 50, 53})
 SUCCESS = 0
 
+log = logging.getLogger("mlflow.ldap")
+
 
 class Role(Enum):
     NOBODY = "nobody"
     USER = "user"
     ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a name and a password are worth."""
+
+    role: Role
+    #: The account in MLflow, which is one for each entry of the directory, whichever of its names was typed.
+    account: str = ""
+
+
+NOBODY = Login(Role.NOBODY)
 
 
 @dataclass(frozen=True)
@@ -62,11 +77,11 @@ class Directory:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def role_of(self, name: str, password: str) -> Role:
-        """What somebody with this name and password is. Raises Unavailable where that cannot be told."""
+    def login(self, name: str, password: str) -> Login:
+        """Who a user with this name and password is. Raises Unavailable where the directory cannot be asked."""
         # A bind without a password succeeds with many directories, and proves nothing (RFC 4513, 5.1.2).
         if not name or not password:
-            return Role.NOBODY
+            return NOBODY
         settings = self._settings
         try:
             with self._connected() as connection:
@@ -77,25 +92,47 @@ class Directory:
             # Its text may quote what was sent.
             raise Unavailable(f"{type(error).__name__} from {self._place()}") from None
 
-    def _by_template(self, connection: Connection, template: str, name: str, password: str) -> Role:
+    def _by_template(self, connection: Connection, template: str, name: str, password: str) -> Login:
         dn = bind_dn(template, name)
         if not self._bound(connection, dn, password.encode()):
-            return Role.NOBODY
-        return self._role(connection, dn)
+            return NOBODY
+        # Some directories take a name for another one, such as one without its accents.
+        if (own := self._own(connection, dn)) is not None and not same_values(own, dn):
+            log.warning("The directory takes %r for the entry %r, which has another name: use ldap.search", dn, own)
+            return NOBODY
+        return Login(self._role(connection, dn), name)
 
-    def _by_search(self, connection: Connection, search: Search, name: str, password: str) -> Role:
+    def _own(self, connection: Connection, dn: str) -> str | None:
+        """The DN of this entry as the directory has it; None where the user may not read it."""
+        connection.search(dn, "(objectClass=*)", BASE, DEREF_NEVER, [NO_ATTRIBUTES], time_limit=ANSWER_SECONDS)
+        found = [entry["dn"] for entry in connection.response or [] if entry["type"] == "searchResEntry"]
+        return found[0] if len(found) == 1 and found[0] else None
+
+    def _by_search(self, connection: Connection, search: Search, name: str, password: str) -> Login:
         if search.credentials is not None:
             dn, secret = search.credentials.read()
             if not dn or not secret or not self._bound(connection, dn, secret):
                 raise Unavailable(f"{self._place()} does not take the credentials of search.bindCredentials")
-        found = self._search(connection, search.base, filled_filter(search.filter, name), [NO_ATTRIBUTES])
+        wanted = [search.username_attribute]
+        found = self._search(connection, search.base, filled_filter(search.filter, name), wanted)
         # Of several entries none is the user: the password of one must not open what belongs to another.
         if len(found) != 1 or not found[0].dn:
-            return Role.NOBODY
+            return NOBODY
+        [entry] = found
         with self._connected() as own:
-            if not self._bound(own, found[0].dn, password.encode()):
-                return Role.NOBODY
-        return self._role(connection, found[0].dn)
+            if not self._bound(own, entry.dn, password.encode()):
+                return NOBODY
+        account = account_name(entry.dn, search.username_attribute, entry.values)
+        if account is None:
+            log.warning(
+                "The entry %r cannot log in: its attribute %r must have one value that is a name, or one in the DN; it has %d that "
+                "can be read. Set ldap.search.usernameAttribute to an attribute with one value",
+                entry.dn,
+                search.username_attribute,
+                len(entry.values),
+            )
+            return NOBODY
+        return Login(self._role(connection, entry.dn), account)
 
     def _role(self, connection: Connection, dn: str) -> Role:
         groups = self._settings.groups

@@ -25,6 +25,27 @@ def user_name(typed: str) -> str | None:
     return None if any(unicodedata.category(character) in UNSEEN for character in name) else name
 
 
+def account_name(dn: str, attribute: str, values: list[str]) -> str | None:
+    """The name of the account of an entry: the value of the attribute; of several the one that is in the entry's own DN."""
+    if len(values) > 1:
+        try:
+            naming = own_names(dn)
+        except (LDAPInvalidDnError, IndexError):
+            return None
+        values = [value for name, value in naming if name == attribute.lower()]
+    return user_name(values[0]) if len(values) == 1 else None
+
+
+def own_names(dn: str) -> list[tuple[str, str]]:
+    """The attributes, in lower case, and the values of the first part of a DN."""
+    names: list[tuple[str, str]] = []
+    for attribute, value, separator in parse_dn(dn, escape=False, strip=True):
+        names.append((attribute.lower(), unescaped(value)))
+        if separator != "+":
+            break
+    return names
+
+
 def bind_dn(template: str, name: str) -> str:
     """The DN of a user, whose name cannot be more than one value in it."""
     return template.replace("%s", escape_rdn(name))
@@ -38,6 +59,18 @@ def filled_filter(template: str, value: str) -> str:
 def same(left: str, right: str) -> bool:
     """Whether two DNs, or two other values, are equal as directories compare them."""
     return normalised(left) == normalised(right)
+
+
+def same_values(left: str, right: str) -> bool:
+    """Whether two DNs have the same values, whatever their attributes are called: these may have several names."""
+    try:
+        return all_values(left) == all_values(right)
+    except (LDAPInvalidDnError, IndexError):
+        return False
+
+
+def all_values(dn: str) -> list[str]:
+    return [folded(unescaped(value)) for _, value, _ in parse_dn(dn, escape=False, strip=True)]
 
 
 def normalised(text: str) -> tuple[object, ...]:

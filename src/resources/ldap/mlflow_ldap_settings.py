@@ -24,6 +24,8 @@ class Search:
 
     base: str
     filter: str
+    #: The attribute of the entry whose value is the name of the account in MLflow.
+    username_attribute: str
     credentials: Credentials | None
 
 
@@ -46,6 +48,8 @@ class Settings:
     start_tls: bool
     verify: bool
     ca_file: str | None
+    #: How long an answer that lets a user in is cached.
+    accepted_seconds: int
     user_bind: str
     search: Search | None
     groups: Groups
@@ -63,11 +67,13 @@ def settings_from(path: Path) -> Settings:
         start_tls=given["startTLS"],
         verify=given["verify"],
         ca_file=given["caFile"],
+        accepted_seconds=given["acceptedSeconds"],
         user_bind=given["userBind"],
         search=search
         and Search(
             search["base"],
             search["filter"],
+            search["usernameAttribute"],
             credentials and Credentials(credentials["dnFile"], credentials["passwordFile"]),
         ),
         groups=Groups(**given["groups"]),

@@ -40,18 +40,22 @@ class WithSlapd(unittest.TestCase):
             start_tls=False,
             verify=True,
             ca_file=self.slapd.ca_file,
+            accepted_seconds=60,
             user_bind=f"uid=%s,{PEOPLE}",
             search=None,
             groups=groups,
         )
         return dataclasses.replace(template, **other)
 
-    def search(self, filter: str = "(uid=%s)", password_file: str = "password") -> Search:
+    def search(self, filter: str = "(uid=%s)", password_file: str = "password", attribute: str = "uid") -> Search:
         folder: Path = self.slapd.folder
-        return Search(PEOPLE, filter, Credentials(str(folder / "dn"), str(folder / password_file)))
+        return Search(PEOPLE, filter, attribute, Credentials(str(folder / "dn"), str(folder / password_file)))
 
     def role(self, name: str, password: str, **other: object) -> Role:
-        return Directory(self.settings(**other)).role_of(name, password)
+        return Directory(self.settings(**other)).login(name, password).role
+
+    def account(self, name: str, password: str, **other: object) -> str:
+        return Directory(self.settings(**other)).login(name, password).account
 
 
 class Roles(WithSlapd):
@@ -93,6 +97,31 @@ class Roles(WithSlapd):
         both = self.search("(mail=%s)")
         self.assertEqual(self.role("shared@mlflow.test", "of-bob-1234567", search=both), Role.NOBODY)
         self.assertEqual(self.role("ada@mlflow.test", "of-ada-1234567", search=both), Role.ADMIN)
+
+    def test_one_person_is_one_account_whichever_name_is_typed(self) -> None:
+        two = "(|(uid=%s)(mail=%s)(cn=%s))"
+        for attribute, account in [("uid", "ada"), ("mail", "ada@mlflow.test"), ("CN", "ada")]:
+            search = self.search(two, attribute=attribute)
+            for typed in ["ada", "ada@mlflow.test"]:
+                with self.subTest(attribute=attribute, typed=typed):
+                    self.assertEqual(self.account(typed, "of-ada-1234567", search=search), account)
+        self.assertEqual(self.account("ada", "of-ada-1234567"), "ada")
+        self.assertEqual(self.account(ODD, ODD_PASSWORD, search=self.search()), ODD)
+
+    def test_of_several_values_the_one_in_the_dn_is_the_account_and_without_one_there_is_none(self) -> None:
+        entry = f"dn: uid=ada,{PEOPLE}\nchangetype: modify\n"
+        self.slapd.modify(f"{entry}add: uid\nuid: Countess\n-\nadd: mail\nmail: countess@mlflow.test\n")
+        try:
+            for typed in ["ada", "countess"]:
+                self.assertEqual(self.account(typed, "of-ada-1234567", search=self.search()), "ada")
+            for attribute in ["mail", "telephoneNumber"]:
+                with self.assertLogs("mlflow.ldap") as logs:
+                    search = self.search("(uid=%s)", attribute=attribute)
+                    self.assertEqual(self.role("ada", "of-ada-1234567", search=search), Role.NOBODY)
+                self.assertIn("usernameAttribute", logs.output[0])
+                self.assertNotIn("of-ada", logs.output[0])
+        finally:
+            self.slapd.modify(f"{entry}delete: uid\nuid: Countess\n-\ndelete: mail\nmail: countess@mlflow.test\n")
 
     def test_groups_by_an_attribute_of_theirs_or_of_the_user(self) -> None:
         member = "(&(objectclass=groupOfUniqueNames)(uniquemember=%s))"

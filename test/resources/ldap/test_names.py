@@ -2,7 +2,7 @@
 
 import unittest
 
-from mlflow_ldap_names import bind_dn, filled_filter, same, user_name
+from mlflow_ldap_names import account_name, bind_dn, filled_filter, same, same_values, user_name
 
 
 class UserNames(unittest.TestCase):
@@ -16,6 +16,22 @@ class UserNames(unittest.TestCase):
     def test_forms_of_one_name_are_one(self) -> None:
         self.assertEqual(user_name("ＡＤＡ"), "ada")
         self.assertEqual(user_name("e\u0301va"), user_name("\u00e9va"))
+
+
+class Accounts(unittest.TestCase):
+    DN = "cn=Ada+uid=ada\\,l,ou=people,uid=other,dc=test"
+
+    def test_one_value_is_the_account_and_of_several_the_one_in_the_first_part_of_the_dn(self) -> None:
+        self.assertEqual(account_name("x", "mail", ["Ada@Example.com"]), "ada@example.com")
+        self.assertEqual(account_name(self.DN, "UID", ["a", "b", "ada,l"]), "ada,l")
+        for values in [[], ["a", "b"], [" "], ["a\u200bb"]]:
+            self.assertIsNone(account_name(self.DN, "mail", values))
+        self.assertIsNone(account_name("uid=,=", "uid", ["a", "b"]))
+
+    def test_a_dn_with_other_values_is_another_one(self) -> None:
+        self.assertTrue(same_values("uid=Ada,ou=people", "UserID=ada, OU=People"))
+        for other in ["uid=ad\u00e1,ou=people", "uid=ada,ou=others", "uid=ada", "=", ""]:
+            self.assertFalse(same_values("uid=ada,ou=people", other))
 
 
 class Escaping(unittest.TestCase):
