@@ -130,6 +130,7 @@ export const reservedPrefixes: Readonly<
     ]),
   },
   OIDC_: { instead: ofOidc, neutral: {} },
+  MLFLOW_OPERATOR_: { instead: "only the operator sets it", neutral: {} },
   MLFLOW_K8S_: { instead: "use authentication.kubernetes", neutral: {} },
   _MLFLOW_: {
     instead: "it is internal to MLflow",

@@ -1,11 +1,11 @@
 import type { V1Container } from "@kubernetes/client-node";
 import type { Inputs } from "./inputs.ts";
 import { keyedHash } from "./inputs-hash.ts";
-import { dataKeys } from "./names.ts";
+import { programTexts } from "./migration/program-texts.ts";
 import { artifactEnvironment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
-import type { Mounted } from "./pod/mounted.ts";
 import type { Furnished } from "./pod/pod-spec.ts";
+import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { storeAuthorities, temporary } from "./pod/volumes.ts";
 
@@ -14,24 +14,24 @@ import { storeAuthorities, temporary } from "./pod/volumes.ts";
  * Nothing else would tell until a user's artifact is lost. Undefined where the server itself writes to no bucket, or
  * the spec wants no check.
  */
-export function artifactCheck(inputs: Inputs, program: Mounted): Furnished | undefined {
+export function artifactCheck(inputs: Inputs): Furnished | undefined {
   if (!isChecked(inputs)) return undefined;
   return {
-    container: container(inputs, program),
-    mounted: [program, temporary(inputs), ...storeAuthorities(inputs)],
+    container: container(inputs),
+    mounted: [temporary(inputs), ...storeAuthorities(inputs)],
   };
 }
 
-function container(inputs: Inputs, program: Mounted): V1Container {
+function container(inputs: Inputs): V1Container {
   const envFrom = environmentFrom(inputs);
-  const [{ mountPath } = { mountPath: "" }] = program.mounts;
+  const { command, variable } = program(programTexts["check_artifacts.py"]);
   return {
     name: "check-artifacts",
     image: imageOf(inputs),
     imagePullPolicy: inputs.server.spec.image?.pullPolicy ?? "IfNotPresent",
     workingDir: "/",
-    command: ["python", `${mountPath}/${dataKeys.artifactCheckProgram}`],
-    env: artifactEnvironment(inputs),
+    command,
+    env: [variable, ...artifactEnvironment(inputs)],
     ...(envFrom.length > 0 && { envFrom }),
     resources: { requests: { cpu: "100m", memory: "256Mi" } },
     securityContext: containerSecurityContext,

@@ -6,6 +6,7 @@ import type { Inputs } from "./inputs.ts";
 import { inputsHash } from "./inputs-hash.ts";
 import { enrolmentLabels } from "./mesh/enrolment.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
+import { applicationArguments, serverPrograms } from "./middleware/programs.ts";
 import { migrationJob } from "./migration-job.ts";
 import { objectNames, port } from "./names.ts";
 import { computeResources, defaultRequests } from "./pod/compute-resources.ts";
@@ -13,6 +14,7 @@ import { environment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import { type Containers, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
+import { installedPrograms, programInstallation } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { authFiles, certificate, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
 import { proxyContainer } from "./proxy/container.ts";
@@ -71,6 +73,7 @@ function containers(inputs: Inputs): Containers {
     container: container(inputs),
     mounted: [
       temporary(inputs),
+      installedPrograms,
       ...data(inputs),
       ...authFiles(inputs, authentication),
       ...authentication.mounted,
@@ -81,17 +84,21 @@ function containers(inputs: Inputs): Containers {
   };
   const door = proxy && { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) };
   const together = door === undefined ? [mlflow] : [mlflow, door];
-  if (issuersOf(inputs).length === 0) return { together };
+  const programs = programInstallation(inputs, serverPrograms(inputs, authentication));
+  if (issuersOf(inputs).length === 0) return { before: [programs], together };
   const issuers = { container: issuerCheck(inputs), mounted: issuerAuthorities(inputs) };
   const redis = proxy?.session?.redis;
-  if (redis === undefined) return { before: [issuers], together };
-  return { before: [issuers, { container: redisCheck(inputs, redis), mounted: sessionMounts(redis) }], together };
+  if (redis === undefined) return { before: [programs, issuers], together };
+  return {
+    before: [programs, issuers, { container: redisCheck(inputs, redis), mounted: sessionMounts(redis) }],
+    together,
+  };
 }
 
 function container(inputs: Inputs): V1Container {
   const { pod, proxy, server: settings, image } = inputs.server.spec;
   const envFrom = environmentFrom(inputs);
-  const args = [...authenticationOf(inputs).args, ...(settings?.extraArgs ?? [])];
+  const args = [...applicationArguments(authenticationOf(inputs)), ...(settings?.extraArgs ?? [])];
   return {
     name: "mlflow",
     image: imageOf(inputs),
@@ -99,7 +106,7 @@ function container(inputs: Inputs): V1Container {
     command: ["mlflow", "server"],
     // uvicorn looks for code in the directory that it is started in; nothing can be written to this one.
     workingDir: "/",
-    ...(args.length > 0 && { args }),
+    args,
     env: environment(inputs),
     ...(envFrom.length > 0 && { envFrom }),
     ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),

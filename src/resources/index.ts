@@ -9,7 +9,6 @@ import { ingress } from "./ingress.ts";
 import type { Inputs } from "./inputs.ts";
 import { meshBuilders } from "./mesh/index.ts";
 import { migrationJob } from "./migration-job.ts";
-import { migrationProgram } from "./migration-program.ts";
 import { networkPolicy } from "./network-policy.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
@@ -37,7 +36,6 @@ export const stages = {
     reviewerBinding,
     service,
     persistentVolumeClaim,
-    migrationProgram,
   ],
   migration: [migrationJob],
   workload: [storeSecret, authSecret, deployment],

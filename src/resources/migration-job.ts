@@ -11,11 +11,13 @@ import { rootCertificateOf, sqliteUri, sqliteUserFiles, sslModeOf, trackingUri }
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
-import { dataKeys, objectNames } from "./names.ts";
+import { programTexts } from "./migration/program-texts.ts";
+import { objectNames } from "./names.ts";
 import { artifacts } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import type { Mounted } from "./pod/mounted.ts";
 import { podSpec } from "./pod/pod-spec.ts";
+import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { fromSecret, literal } from "./pod/variable.ts";
 import { data, databaseAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
@@ -39,8 +41,8 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   if (mode === undefined) return undefined;
   const { server } = inputs;
   const authorities = databaseAuthorities(inputs, authenticationOf(inputs));
-  const mounted = [program(inputs), temporary(inputs), ...database(inputs), ...authorities];
-  const check = artifactCheck(inputs, program(inputs));
+  const mounted = [temporary(inputs), ...database(inputs), ...authorities];
+  const check = artifactCheck(inputs);
   const spec = {
     ...podSpec(inputs, {
       before: check === undefined ? [] : [check],
@@ -98,13 +100,15 @@ function place(database: Postgresql | undefined): unknown {
 function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
   const { server } = inputs;
   const { users, packages = [] } = authenticationOf(inputs);
+  const { command, variable } = program(programTexts["migrate.py"]);
   return {
     name: "migrate",
     image: imageOf(inputs),
     imagePullPolicy: server.spec.image?.pullPolicy ?? "IfNotPresent",
     workingDir: "/",
-    command: ["python", `${programDirectory}/${dataKeys.migrationProgram}`],
+    command,
     env: [
+      variable,
       literal("MIGRATION_MODE", mode),
       ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
       literal("HOME", temporaryPath),
@@ -122,18 +126,6 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
 
 /** The Default experiment, which the migration creates, keeps the artifact root of that moment. */
 const artifactVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
-
-const programDirectory = "/etc/mlflow/migration";
-
-function program({ server }: Inputs): Mounted {
-  return {
-    volume: {
-      name: "program",
-      configMap: { name: objectNames.migrationProgram(server.metadata.name), defaultMode: 0o444 },
-    },
-    mounts: [{ name: "program", mountPath: programDirectory, readOnly: true }],
-  };
-}
 
 function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
   return choose(server.spec.backendStore, "spec.backendStore", {

@@ -24,7 +24,6 @@ export const objectNames = {
   listener: (server: string) => `${server}-traces`,
   writers: (server: string) => `${server}-writers`,
   onlyWriters: (server: string) => `${server}-writers-only`,
-  migrationProgram: (server: string) => `${server}-migrate`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
   reviewerBinding: (namespace: string, server: string) => `${namespace}.${server}.reviewer`,
@@ -47,8 +46,6 @@ export const dataKeys = {
   backendStoreUri: "backend-store-uri",
   basicAuthIni: "basic_auth.ini",
   oidcUsersUri: "oidc-users-db-uri",
-  migrationProgram: "migrate.py",
-  artifactCheckProgram: "check_artifacts.py",
   /** Of a Secret of type kubernetes.io/tls. */
   certificate: "tls.crt",
   privateKey: "tls.key",

@@ -197,7 +197,7 @@ test("below a prefix and without it, through one proxy", {
   await context.test("the layer's own claims hold in the Python of the image", async () => {
     const [pod] = await scene.pods(name);
     assert.ok(pod !== undefined);
-    const program = await readFile(join(import.meta.dirname, "../resources/prefix/test_prefix.py"), "utf8");
+    const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_prefix.py"), "utf8");
     const run = ["sh", "-c", "python -B - 2>&1"];
     assert.match(await scene.inPod(pod.metadata.name, run, program), /^Ran [1-9][0-9]* tests[\s\S]*^OK$/m);
   });

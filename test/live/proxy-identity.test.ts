@@ -143,8 +143,8 @@ test("Kubernetes on the word of the proxy", {
 
   await context.test("whom a token names, in the Python of MLflow's image", async () => {
     const [pod] = await scene.pods(name);
-    const path = join(import.meta.dirname, "../resources/identity/test_token_identity.py");
-    const python = ["env", "PYTHONPATH=/etc/mlflow/identity", "sh", "-c", "python -B -W ignore - 2>&1"];
+    const path = join(import.meta.dirname, "../resources/middleware/test_token_identity.py");
+    const python = ["env", "PYTHONPATH=/etc/mlflow/python", "sh", "-c", "python -B -W ignore - 2>&1"];
     const said = await scene.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
     assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
   });

@@ -93,7 +93,8 @@ describe("the plan", () => {
   });
 
   test("removes what it owns and nobody wants, but never what was generated or stored", () => {
-    const extra = { ...named("ConfigMap"), metadata: { ...named("ConfigMap").metadata, name: "demo-former" } } as Owned;
+    const { apiVersion, metadata } = named("Service");
+    const extra = { apiVersion, kind: "ConfigMap", metadata: { ...metadata, name: "demo-former" } } as Owned;
     assert.deepEqual(steps([...everything, extra]), ["delete ConfigMap"]);
     const open = server({ authentication: { disabled: {} } });
     const withoutUsers = inputs(open);

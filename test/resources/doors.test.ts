@@ -26,7 +26,7 @@ describe("who gets in", () => {
 
   test("a server without authentication has been asked for by name", () => {
     const deployment = deploymentOf(inputs(server({ authentication: { disabled: {} } })));
-    assert.equal(deployment.spec.template.spec?.containers[0]?.args, undefined);
+    assert.deepEqual(deployment.spec.template.spec?.containers[0]?.args, ["--app-name", "mlflow-operator"]);
     assert.equal(environmentOf(deployment)["MLFLOW_AUTH_CONFIG_PATH"], "");
   });
 

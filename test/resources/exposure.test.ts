@@ -5,10 +5,9 @@ import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Ingress } from "../../src/kube/manifests.ts";
 import { outsideOf } from "../../src/resources/exposure.ts";
-import { inputsHash } from "../../src/resources/inputs-hash.ts";
 import { apiRoute } from "../../src/resources/proxy/api-route.ts";
 import { signInPage } from "../../src/resources/proxy/sign-in-page.ts";
-import { all, deploymentOf, environmentOf, inputs, secretText, server } from "../support/fixtures.ts";
+import { all, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
 import { scriptedWay } from "../support/page-script.ts";
 
 const prefix = "/clusters/c1/mlflow";
@@ -28,6 +27,7 @@ const exposed = (spec: Partial<MlflowServerSpec> = {}, url = externalUrl) =>
 const environment = (of: ReturnType<typeof inputs>) => environmentOf(deploymentOf(of));
 const container = (of: ReturnType<typeof inputs>, name: string) =>
   deploymentOf(of).spec.template.spec?.containers.find((each) => each.name === name);
+const settingsOf = (of: ReturnType<typeof inputs>) => JSON.parse(programsOf(of)["mlflow_operator/settings.json"] ?? "");
 const argsOf = (of: ReturnType<typeof inputs>) => container(of, "oauth2-proxy")?.args ?? [];
 
 describe("where clients outside come by", () => {
@@ -54,13 +54,13 @@ describe("where clients outside come by", () => {
     assert.equal(variables["SESSION_COOKIE_NAME"], "_team-a_demo");
   });
 
-  test("without a prefix nothing stands between MLflow and its server, and the proxy is as ever", () => {
+  test("without a prefix none is taken off, and the proxy is as ever", () => {
     const plain = exposed({ ...disabled, proxy }, "https://mlflow.example.com");
-    assert.equal(container(plain, "mlflow")?.args, undefined);
+    assert.deepEqual(container(plain, "mlflow")?.args, ["--app-name", "mlflow-operator"]);
+    assert.equal(settingsOf(plain).prefix, null);
     assert.ok(argsOf(plain).includes("--redirect-url=https://mlflow.example.com/oauth2/callback"));
     assert.ok(argsOf(plain).includes("--skip-provider-button=true"));
     assert.ok(!argsOf(plain).some((each) => /proxy-prefix|cookie-path|templates/.test(each)));
-    assert.equal(environment(exposed(disabled, "https://mlflow.example.com"))["PYTHONPATH"], "");
   });
 });
 
@@ -72,27 +72,26 @@ describe("a prefix", () => {
       groups: { searchBase: "dc=x", filter: "(member=%s)", admin: "cn=a", user: "cn=u" },
     };
     const ways = [
-      [disabled.authentication, "mlflow-prefix", "/etc/mlflow/prefix"],
-      [{ basic: {} }, "basic-auth", "/etc/mlflow/prefix"],
-      [{ kubernetes: {} }, "kubernetes-auth", "/etc/mlflow/prefix"],
-      [{ ldap }, "basic-auth", "/etc/mlflow/prefix:/etc/mlflow/auth"],
-      [{ oidc }, "oidc-door", "/etc/mlflow/prefix:/etc/mlflow/oidc"],
+      [disabled.authentication, "plain", "mlflow-operator"],
+      [{ basic: {} }, "basic-auth", "basic-auth"],
+      [{ kubernetes: {} }, "kubernetes-auth", "kubernetes-auth"],
+      [{ ldap }, "basic-auth", "basic-auth"],
+      [{ oidc }, "oidc-auth", "oidc-auth"],
     ] as const;
-    for (const [authentication, application, path] of ways) {
+    for (const [authentication, application, name] of ways) {
       const of = exposed({ authentication });
-      assert.deepEqual(container(of, "mlflow")?.args, ["--app-name", application]);
-      assert.equal(environment(of)["PYTHONPATH"], path);
-      assert.deepEqual(JSON.parse(secretText(of, "demo-auth", "prefix.json")), {
-        prefix,
-        host: "platform.example.com",
+      assert.deepEqual(container(of, "mlflow")?.args, ["--app-name", name]);
+      assert.equal(environment(of)["PYTHONPATH"], "/etc/mlflow/python");
+      assert.deepEqual(settingsOf(of), {
         application,
-        isProxied: false,
+        prefix: { path: prefix, host: "platform.example.com", isProxied: false },
       });
     }
   });
 
   test("another one rolls the pods", () => {
-    assert.notEqual(inputsHash(exposed(disabled)), inputsHash(exposed(disabled, `${externalUrl}2`)));
+    const template = (url?: string) => deploymentOf(exposed(disabled, url)).spec.template;
+    assert.notDeepEqual(template(), template(`${externalUrl}2`));
   });
 
   test("is where the proxy's own paths and cookies are", () => {

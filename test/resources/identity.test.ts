@@ -7,7 +7,7 @@ import type { ProxySettings } from "../../src/api/fields/proxy.ts";
 import type { Namespace } from "../../src/kube/manifests.ts";
 import { label } from "../../src/kube/names.ts";
 import { workspacesOf } from "../../src/resources/workspaces.ts";
-import { all, configMap, deploymentOf, environmentOf, inputs, secretText, server } from "../support/fixtures.ts";
+import { all, configMap, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
 
 const settings: ProxySettings = {
   issuerUrl: "https://dex.example.com/dex",
@@ -27,12 +27,14 @@ const told = (...args: Parameters<typeof of>) => JSON.parse(environment(...args)
 
 test("our application runs in the plugin's place, from where nobody can write", () => {
   const [mlflow] = deploymentOf(of()).spec.template.spec?.containers ?? [];
-  assert.deepEqual(mlflow?.args, ["--app-name", "kubernetes-identity"]);
-  assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/identity");
-  const mount = mlflow?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/identity");
+  assert.deepEqual(mlflow?.args, ["--app-name", "kubernetes-auth"]);
+  assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/python");
+  const mount = mlflow?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/python");
   assert.equal(mount?.readOnly, true);
-  assert.match(secretText(of(), "demo-auth", "mlflow_kubernetes_identity.py"), /^def create_app/m);
-  assert.match(secretText(of(), "demo-auth", "mlflow_token_identity.py"), /^class Tokens/m);
+  const files = programsOf(of());
+  assert.equal(JSON.parse(files["mlflow_operator/settings.json"] ?? "").application, "kubernetes-identity");
+  assert.match(files["mlflow_operator/kubernetes_identity.py"] ?? "", /^def create_app/m);
+  assert.match(files["mlflow_operator/token_identity.py"] ?? "", /^class Tokens/m);
 });
 
 test("nobody but the operator says whose tokens count", () => {

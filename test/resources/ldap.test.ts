@@ -4,7 +4,17 @@ import type { Ldap } from "../../src/api/fields/ldap.ts";
 import { ldapSettings } from "../../src/resources/authentication/ldap-settings.ts";
 import { programTexts } from "../../src/resources/ldap/program-texts.ts";
 import { authorityPem } from "../support/authority-pem.ts";
-import { all, deploymentOf, environmentOf, inputs, jobOf, secret, secretText, server } from "../support/fixtures.ts";
+import {
+  all,
+  deploymentOf,
+  environmentOf,
+  inputs,
+  jobOf,
+  programsOf,
+  secret,
+  secretText,
+  server,
+} from "../support/fixtures.ts";
 
 const ldap: Ldap = {
   url: "ldaps://ldap.example.com/dc=mlflow,dc=test",
@@ -33,14 +43,14 @@ const volume = (each: ReturnType<typeof of>, name: string) =>
 describe("users of a directory", () => {
   test("MLflow asks our function who is there, and finds it in a directory that nobody can write to", () => {
     const environment = environmentOf(deploymentOf(of()));
-    assert.equal(environment["PYTHONPATH"], "/etc/mlflow/auth");
+    assert.equal(environment["PYTHONPATH"], "/etc/mlflow/python");
     assert.equal(environment["PYTHONSAFEPATH"], "1");
     const container = deploymentOf(of()).spec.template.spec?.containers[0];
     assert.deepEqual(container?.args, ["--app-name", "basic-auth"]);
-    assert.equal(container?.volumeMounts?.find(({ name }) => name === "auth")?.readOnly, true);
+    assert.equal(container?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/python")?.readOnly, true);
     const ini = secretText(of(), "demo-auth", "basic_auth.ini");
     assert.match(ini, /^authorization_function = mlflow_ldap:authenticate_request$/m);
-    for (const [file, text] of Object.entries(programTexts)) assert.equal(secretText(of(), "demo-auth", file), text);
+    for (const [file, text] of Object.entries(programTexts)) assert.equal(programsOf(of())[file], text);
   });
 
   test("the database of users is made as for MLflow's own users, with the administrator that MLflow wants", () => {
@@ -55,7 +65,7 @@ describe("users of a directory", () => {
       { key: "username", path: "dn" },
       { key: "pass", path: "password" },
     ]);
-    const settings = JSON.parse(secretText(of(searching), "demo-auth", "ldap.json"));
+    const settings = JSON.parse(programsOf(of(searching))["ldap.json"] ?? "");
     assert.deepEqual(settings.search.credentials, {
       dnFile: "/etc/mlflow/ldap/dn",
       passwordFile: "/etc/mlflow/ldap/password",
@@ -66,7 +76,7 @@ describe("users of a directory", () => {
   });
 
   test("an authority is a file, wherever it comes from", () => {
-    const file = (each: ReturnType<typeof of>) => JSON.parse(secretText(each, "demo-auth", "ldap.json")).caFile;
+    const file = (each: ReturnType<typeof of>) => JSON.parse(programsOf(each)["ldap.json"] ?? "").caFile;
     const named = of({ ...ldap, ca: { configMapName: "ca" } });
     assert.equal(file(named), "/etc/mlflow/ca/ldap/ca.crt");
     assert.equal(volume(named, "ca-ldap")?.configMap?.name, "ca");
@@ -78,9 +88,9 @@ describe("users of a directory", () => {
   });
 
   test("a change of the directory's settings rolls the pods", () => {
-    const annotations = (each: ReturnType<typeof of>) => deploymentOf(each).spec.template.metadata?.annotations;
+    const template = (each: ReturnType<typeof of>) => deploymentOf(each).spec.template;
     const other = { ...ldap, groups: { ...ldap.groups, admin: "cn=others,dc=mlflow,dc=test" } };
-    assert.notDeepEqual(annotations(of(other)), annotations(of()));
+    assert.notDeepEqual(template(of(other)), template(of()));
   });
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Oidc } from "../../src/api/fields/oidc.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { programTexts } from "../../src/resources/oidc/program-texts.ts";
+import { programTexts } from "../../src/resources/middleware/program-texts.ts";
 import {
   all,
   deploymentOf,
@@ -10,6 +10,7 @@ import {
   inputs,
   jobOf,
   postgresql,
+  programsOf,
   secret,
   secretText,
   server,
@@ -30,11 +31,12 @@ const environment = (...args: Parameters<typeof of>) => environmentOf(deployment
 describe("people of an issuer", () => {
   test("the plugin is the application that runs, and is ready when it knows the issuer", () => {
     const container = deploymentOf(of()).spec.template.spec?.containers[0];
-    assert.deepEqual(container?.args, ["--app-name", "oidc-door"]);
-    assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/oidc");
-    const mount = container?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/oidc");
+    assert.deepEqual(container?.args, ["--app-name", "oidc-auth"]);
+    assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/python");
+    const mount = container?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/python");
     assert.equal(mount?.readOnly, true);
-    assert.equal(secretText(of(), "demo-auth", "mlflow_oidc_door.py"), programTexts["mlflow_oidc_door.py"]);
+    const file = "mlflow_operator/oidc_membership.py";
+    assert.equal(programsOf(of())[file], programTexts[file]);
     assert.equal(container?.readinessProbe?.httpGet?.path, "/health/ready");
     assert.equal(container?.livenessProbe?.httpGet?.path, "/health");
   });
@@ -105,9 +107,10 @@ describe("people of an issuer", () => {
 
   test("a pod waits until the issuer answers, at the URL that is given, by the name that tokens have", () => {
     const own = of({ ca: { configMapName: "ca" }, issuer: "https://outside.example.com" });
-    const [check, ...others] = deploymentOf(own).spec.template.spec?.initContainers ?? [];
-    assert.deepEqual(others, []);
-    const variables = Object.fromEntries((check?.env ?? []).map(({ name, value }) => [name, JSON.parse(value ?? "")]));
+    const [programs, check, ...others] = deploymentOf(own).spec.template.spec?.initContainers ?? [];
+    assert.deepEqual([programs?.name, check?.name, others], ["programs", "issuers", []]);
+    const given = (check?.env ?? []).filter(({ name }) => name !== "MLFLOW_OPERATOR_PROGRAM");
+    const variables = Object.fromEntries(given.map(({ name, value }) => [name, JSON.parse(value ?? "")]));
     assert.deepEqual(variables["ISSUERS"], [
       {
         issuer: "https://outside.example.com",

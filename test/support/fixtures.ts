@@ -1,3 +1,4 @@
+import { inflateSync } from "node:zlib";
 import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
@@ -99,6 +100,16 @@ export function environmentOf(workload: Deployment | Job): Record<string, string
       valueFrom?.secretKeyRef ? `${valueFrom.secretKeyRef.name}/${valueFrom.secretKeyRef.key}` : (value ?? ""),
     ]),
   );
+}
+
+/** The files that the server's pod installs for Python, by path: programs, and the settings beside them. */
+export function programsOf(of: Inputs): Record<string, string> {
+  const { initContainers = [] } = deploymentOf(of).spec.template.spec ?? {};
+  const { env = [], args = [] } = initContainers.find(({ name }) => name === "programs") ?? {};
+  const packed = env.find(({ name }) => name === "MLFLOW_OPERATOR_PROGRAM")?.value ?? "";
+  const settings = Array.from({ length: args.length / 2 }, (_, index) => [args[2 * index], args[2 * index + 1]]);
+  const programs: Record<string, string> = JSON.parse(inflateSync(Buffer.from(packed, "base64")).toString("utf8"));
+  return { ...programs, ...Object.fromEntries(settings) };
 }
 
 /** The text behind a key of a Secret among the wanted objects. */

@@ -1,11 +1,14 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Postgresql } from "../../api/fields/postgresql.ts";
 import type { Mounted } from "../pod/mounted.ts";
+import type { Programs } from "../pod/program.ts";
 
 /** What one way of authentication brings to a server. Each way is one file of this folder. */
 export interface Authentication {
-  /** Arguments of `mlflow server`. */
-  readonly args: readonly string[];
+  /** MLflow's application, which the operator's layer is put around: src/resources/middleware/mlflow_operator/app.py. */
+  readonly application: "plain" | "basic-auth" | "oidc-auth" | "kubernetes-auth" | "kubernetes-identity";
+  /** What MLflow imports for it besides that layer. */
+  readonly programs?: Programs;
   /** Variables of the MLflow container, by reference where they are secret. */
   readonly env: readonly V1EnvVar[];
   /** What pods read as files in `authDirectory`, by name: the content of the Secret `<name>-auth`; none: no Secret. */

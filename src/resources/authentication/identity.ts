@@ -1,38 +1,23 @@
 import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
-import { programTexts } from "../identity/program-texts.ts";
 import type { Inputs } from "../inputs.ts";
-import { pythonApplication } from "../pod/python-application.ts";
 import { literal } from "../pod/variable.ts";
 import { issuerAuthorities, issuerAuthorityPaths } from "../proxy/files.ts";
 import { issuersOf } from "../proxy/issuers.ts";
 import type { Authentication } from "./authentication.ts";
 
-/** The name by which `mlflow server --app-name` finds our application. */
-const name = "kubernetes-identity";
-
-/** Where Python finds it. */
-const path = "/etc/mlflow/identity";
-
 /**
  * Who calls is what the identity token says that the proxy passes on, verified once more: no header of a client's, and no list
  * that has to be taken apart.
  */
-export function proxyIdentity(inputs: Inputs): Pick<Authentication, "args" | "env" | "files" | "mounted" | "packages"> {
-  const { files, mounted } = pythonApplication({
-    server: inputs.server.metadata.name,
-    name,
-    module: "mlflow_kubernetes_identity",
-    attribute: "create_app",
-    files: programTexts,
-    path,
-    volume: "identity",
-  });
+export function proxyIdentity(
+  inputs: Inputs,
+): Pick<Authentication, "application" | "env" | "files" | "mounted" | "packages"> {
   return {
-    args: ["--app-name", name],
-    env: [literal("MLFLOW_K8S_IDENTITY", JSON.stringify(settings(inputs))), literal("PYTHONPATH", path)],
-    files,
-    mounted: [mounted, ...issuerAuthorities(inputs)],
+    application: "kubernetes-identity",
+    env: [literal("MLFLOW_K8S_IDENTITY", JSON.stringify(settings(inputs)))],
+    files: {},
+    mounted: issuerAuthorities(inputs),
     packages: ["mlflow_kubernetes_plugins", "jwt"],
   };
 }

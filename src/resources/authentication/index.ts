@@ -1,7 +1,8 @@
 import type { MlflowServerSpec } from "../../api/spec.ts";
 import { choose } from "../choose.ts";
+import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
-import { prefixed } from "../prefix/prefixed.ts";
+import { signInPage, signInPageName } from "../proxy/sign-in-page.ts";
 import type { Reference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
 import { basicAuthentication, basicReferences } from "./basic.ts";
@@ -11,16 +12,20 @@ import { oidcAuthentication, oidcReferences } from "./oidc.ts";
 
 /** What the way of authentication that the spec names brings to the server. */
 export function authenticationOf(inputs: Inputs): Authentication {
-  return prefixed(inputs, wayOf(inputs));
+  const { server } = inputs;
+  const method = methodOf(inputs);
+  const outside = outsideOf(server);
+  if (outside === undefined || outside.prefix === "" || server.spec.proxy === undefined) return method;
+  return { ...method, files: { ...method.files, [signInPageName]: signInPage(outside) } };
 }
 
-function wayOf(inputs: Inputs): Authentication {
+function methodOf(inputs: Inputs): Authentication {
   return choose(inputs.server.spec.authentication, "spec.authentication", {
     basic: (basic): Authentication => basicAuthentication(inputs, basic),
     kubernetes: () => kubernetesAuthentication(inputs),
     ldap: (ldap) => ldapAuthentication(inputs, ldap),
     oidc: (oidc) => oidcAuthentication(inputs, oidc),
-    disabled: () => ({ args: [], env: [], files: {}, mounted: [] }),
+    disabled: () => ({ application: "plain", env: [], files: {}, mounted: [] }),
   });
 }
 

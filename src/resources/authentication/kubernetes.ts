@@ -36,7 +36,7 @@ export function kubernetesAuthentication(inputs: Inputs): Authentication {
   };
 }
 
-const callerToken = { args: ["--app-name", "kubernetes-auth"], env: [], files: {}, mounted: [] };
+const callerToken = { application: "kubernetes-auth", env: [], files: {}, mounted: [] } as const;
 
 /** Which namespaces are workspaces, said twice, since the plugin looks into its own variables where the URI is silent. */
 function workspaceSettings(server: Inputs["server"]): V1EnvVar[] {

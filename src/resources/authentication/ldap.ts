@@ -3,7 +3,6 @@ import type { CertificateAuthority, CertificateAuthorityOrText } from "../../api
 import type { Inputs } from "../inputs.ts";
 import { programTexts } from "../ldap/program-texts.ts";
 import { authorityFile, keyFiles, type Mounted } from "../pod/mounted.ts";
-import { literal } from "../pod/variable.ts";
 import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";
@@ -13,10 +12,7 @@ const caPath = "/etc/mlflow/ca/ldap/ca.crt";
 const caFile = "ldap-ca.crt";
 const credentialsPath = "/etc/mlflow/ldap";
 
-/**
- * Users of a directory: MLflow's application for users with passwords, which asks a function of ours. The function is
- * Python among the files, and Python finds it there only because PYTHONPATH says so: nobody can write to that directory.
- */
+/** Users of a directory: MLflow's application for users with passwords, which calls the operator's authorization function. */
 export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
   const users = withUserStore(inputs, ldap, "mlflow_ldap:authenticate_request");
   const settings = ldapSettings(ldap, {
@@ -26,11 +22,9 @@ export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
   return {
     ...users,
     packages: ["ldap3"],
-    env: [...users.env, literal("PYTHONPATH", authDirectory)],
+    programs: { programs: programTexts, settings: { "ldap.json": JSON.stringify(settings) } },
     files: {
       ...users.files,
-      ...programTexts,
-      "ldap.json": `${JSON.stringify(settings, undefined, 2)}\n`,
       ...(ldap.ca?.certificates !== undefined && { [caFile]: ldap.ca.certificates }),
     },
     mounted: [...authority(ldap.ca), ...credentials(ldap)],

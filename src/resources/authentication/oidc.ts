@@ -9,24 +9,16 @@ import { issuerOf } from "../proxy/issuers.ts";
 import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
 import { oidcAuthority, oidcAuthorityPath } from "./oidc-authority.ts";
-import { oidcDoor, oidcDoorName, oidcDoorPath } from "./oidc-door.ts";
 
 /** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
-  const door = oidcDoor(inputs.server.metadata.name);
   const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
   const { origin } = new URL(redirectUrl(inputs, oidc));
   return {
-    args: ["--app-name", oidcDoorName],
-    env: [
-      ...identity(inputs, oidc),
-      ...sessions(inputs, oidc),
-      ...closed(),
-      ...authority(oidc),
-      literal("PYTHONPATH", oidcDoorPath),
-    ],
-    files: { ...door.files, ...(uri !== undefined && { [dataKeys.oidcUsersUri]: uri }) },
-    mounted: [door.mounted, ...oidcAuthority(oidc)],
+    application: "oidc-auth",
+    env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...authority(oidc)],
+    files: uri === undefined ? {} : { [dataKeys.oidcUsersUri]: uri },
+    mounted: oidcAuthority(oidc),
     packages: ["mlflow_oidc_auth"],
     origin: oidc.redirectUrl === undefined ? undefined : origin,
     readinessPath: "/health/ready",

@@ -26,7 +26,7 @@ export function withUserStore(
   const administrator = administratorVariables(inputs.server);
   const ini = uri && basicAuthIni(uri, store.defaultPermission ?? "READ", authorizationFunction, cacheSeconds);
   return {
-    args: ["--app-name", "basic-auth"],
+    application: "basic-auth",
     env: [literal("MLFLOW_AUTH_CONFIG_PATH", `${authDirectory}/${dataKeys.basicAuthIni}`), ...administrator],
     files: ini === undefined ? {} : { [dataKeys.basicAuthIni]: ini },
     mounted: [],

@@ -5,7 +5,6 @@ import { objectNames } from "../names.ts";
 import { listenerDeployment } from "../traces/deployment.ts";
 import { listenerNetworkPolicy } from "../traces/network-policy.ts";
 import { onlyWriters, writers } from "../traces/policies.ts";
-import { listenerProgram } from "../traces/program.ts";
 import { listenerService } from "../traces/service.ts";
 import { listenerServiceAccount } from "../traces/service-account.ts";
 import { lock, passage } from "./lock.ts";
@@ -27,7 +26,6 @@ export const meshBuilders = [
   turn("writers", writers),
   turn("writers", listenerNetworkPolicy),
   turn("writers", listenerServiceAccount),
-  turn("writers", listenerProgram),
   turn("writers", listenerService),
   turn("door", (_, inputs) => listenerDeployment(inputs)),
 ];

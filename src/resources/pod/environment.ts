@@ -9,6 +9,7 @@ import { originsOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
 import { browserOrigin } from "../proxy/arguments.ts";
+import { programsPath } from "./program.ts";
 import { fromSecret, literal } from "./variable.ts";
 import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 
@@ -28,6 +29,7 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     ...hosts(inputs),
     ...sessionKeys(inputs),
     ...authenticationOf(inputs).env,
+    literal("PYTHONPATH", programsPath),
     uvicornOptions(inputs),
   ];
   return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];

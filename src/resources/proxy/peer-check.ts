@@ -1,6 +1,7 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import { imageOf } from "../pod/image.ts";
+import { program as runnable } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { programTexts } from "./program-texts.ts";
 
@@ -14,13 +15,14 @@ export function peerCheck(
   program: keyof typeof programTexts,
   env: V1EnvVar[],
 ): V1Container {
+  const { command, variable } = runnable(programTexts[program]);
   return {
     name,
     image: imageOf({ server, installation }),
     imagePullPolicy: server.spec.image?.pullPolicy ?? "IfNotPresent",
     workingDir: "/",
-    command: ["python", "-I", "-c", programTexts[program]],
-    env,
+    command,
+    env: [variable, ...env],
     resources: { requests: { cpu: "10m", memory: "32Mi" } },
     securityContext: containerSecurityContext,
   };

@@ -13,11 +13,12 @@ import { backendStoreUri, keepAliveSeconds, neutral } from "../pod/environment.t
 import { imageOf } from "../pod/image.ts";
 import type { Mounted } from "../pod/mounted.ts";
 import { podSpec } from "../pod/pod-spec.ts";
+import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { literal } from "../pod/variable.ts";
 import { databaseAuthorities, temporary, temporaryPath } from "../pod/volumes.ts";
+import { programTexts } from "./program-texts.ts";
 
-const programPath = "/etc/mlflow/traces";
 const enrolmentPath = "/etc/mlflow/mesh";
 
 /**
@@ -30,7 +31,7 @@ export function listenerDeployment(inputs: Inputs): Deployment {
   const name = objectNames.listener(server.metadata.name);
   const mounted = [
     temporary(inputs),
-    program(name),
+    installedPrograms,
     enrolment(inputs),
     // Not those of users: no user is looked for here.
     ...databaseAuthorities(inputs, { ...authenticationOf(inputs), users: undefined }),
@@ -50,7 +51,10 @@ export function listenerDeployment(inputs: Inputs): Deployment {
           annotations: { ...pod?.annotations, [annotation.inputs]: inputsHash(inputs) },
         },
         spec: {
-          ...podSpec(inputs, { together: [{ container: container(inputs), mounted }] }),
+          ...podSpec(inputs, {
+            before: [programInstallation(inputs, { programs: programTexts })],
+            together: [{ container: container(inputs), mounted }],
+          }),
           serviceAccountName: name,
           terminationGracePeriodSeconds: 10,
         },
@@ -62,7 +66,7 @@ export function listenerDeployment(inputs: Inputs): Deployment {
 function container(inputs: Inputs): V1Container {
   const { image, pod } = inputs.server.spec;
   const ours = [
-    literal("PYTHONPATH", programPath),
+    literal("PYTHONPATH", programsPath),
     // By this name MLflow's own server hands it to its workers.
     { ...backendStoreUri(inputs), name: "_MLFLOW_SERVER_FILE_STORE" },
     literal("MLFLOW_LOGGING_LEVEL", inputs.server.spec.server?.logLevel ?? "INFO"),
@@ -90,13 +94,6 @@ function container(inputs: Inputs): V1Container {
     livenessProbe: { ...probe("/health"), periodSeconds: 10, failureThreshold: 6 },
     lifecycle: { preStop: { sleep: { seconds: 5 } } },
     securityContext: containerSecurityContext,
-  };
-}
-
-function program(name: string): Mounted {
-  return {
-    volume: { name: "program", configMap: { name, defaultMode: 0o444 } },
-    mounts: [{ name: "program", mountPath: programPath, readOnly: true }],
   };
 }
 

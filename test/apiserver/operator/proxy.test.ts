@@ -42,7 +42,7 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
     assert.deepEqual(spec?.containers.map((each) => each.name).sort(), ["mlflow", "oauth2-proxy"]);
     assert.deepEqual(
       spec?.initContainers?.map((each) => each.name),
-      ["issuers"],
+      ["programs", "issuers"],
     );
 
     await stage.apply(server(name, withoutAuthentication));
@@ -54,7 +54,10 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
       after?.containers.map((each) => each.name),
       ["mlflow"],
     );
-    assert.equal(after?.initContainers, undefined);
+    assert.deepEqual(
+      after?.initContainers?.map((each) => each.name),
+      ["programs"],
+    );
   });
 
   test("a new cookie secret rolls the pods, a new client secret does not", async (context) => {

@@ -83,7 +83,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
       if (owner !== undefined) owners.set(owner, [...(owners.get(owner) ?? []), text]);
     }
     assert.deepEqual([...owners.keys()].sort(), names);
-    for (const [name, objects] of owners) assert.equal(objects.length, 10, `${name}: ${objects.join(", ")}`);
+    for (const [name, objects] of owners) assert.equal(objects.length, 9, `${name}: ${objects.join(", ")}`);
     const keys = new Set<string>();
     for (const name of names) {
       const [session, admin] = [

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from mlflow_oidc_auth import hack
 from mlflow_oidc_auth.routers.ui import get_base_path
 
-from mlflow_prefix import seen_prefix
+from .prefix import seen_prefix
 
 
 async def base_path() -> str:

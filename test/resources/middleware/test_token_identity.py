@@ -1,4 +1,4 @@
-"""Claims about whom a token names. Runs beside src/resources/identity, in the Python of MLflow's image."""
+"""Claims about whom a token names. Runs beside src/resources/middleware, in the Python of MLflow's image."""
 
 import base64
 import hmac
@@ -10,8 +10,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-import mlflow_token_identity
-from mlflow_token_identity import Claims, Issuer, Keys, Refused, Tokens
+from mlflow_operator import token_identity
+from mlflow_operator.token_identity import Claims, Issuer, Keys, Refused, Tokens
 
 PEOPLE = "https://id.example.com"
 CLUSTER = "https://kubernetes.default.svc"
@@ -156,7 +156,7 @@ class KeysOfAnIssuer(unittest.TestCase):
         for _ in range(5):
             self.assertEqual(keys.named("b"), [])
         self.assertEqual(keys.asked, 1)
-        keys.now += mlflow_token_identity.ASK_AGAIN_SECONDS
+        keys.now += token_identity.ASK_AGAIN_SECONDS
         self.assertEqual([each.key_id for each in keys.named("b")], ["b"])
         self.assertEqual((keys.named("a"), keys.asked), ([], 2))
 

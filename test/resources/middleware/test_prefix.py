@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 from urllib.parse import unquote
 
-from mlflow_prefix import Prefixed, relative, seen_prefix
+from mlflow_operator.prefix import Prefixed, relative, seen_prefix
 
 PREFIX = "/clusters/c1/mlflow"
 

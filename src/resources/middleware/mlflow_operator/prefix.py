@@ -8,26 +8,15 @@ three cases.
 
 from __future__ import annotations
 
-import inspect
-import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
-from importlib import import_module
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from .protocol import Application, Message, Receive, Send
 
 #: The prefix as whoever asks sees it: empty for who comes by the Service.
 seen_prefix: ContextVar[str] = ContextVar("seen_prefix", default="")
 
-plain_application = "mlflow.server.fastapi_app:app"
 whole_host = re.compile(rb";\s*path=/\s*(?=;|$)", re.IGNORECASE)
 
 
@@ -101,21 +90,3 @@ async def redirect(send: Send, target: bytes, query: bytes) -> None:
     await send({"type": "http.response.start", "status": 307, "headers": [(b"location", location), (b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
 
-
-def found(name: str) -> Any:
-    """The application of this name, as MLflow would find it without us."""
-    places = [entry.value for entry in entry_points(group="mlflow.app") if entry.name == name]
-    theirs = [place for place in places if not place.startswith(f"{__name__}:")]
-    module, _, attribute = (theirs[0] if theirs else plain_application).partition(":")
-    return getattr(import_module(module), attribute)
-
-
-def create_app() -> Application:
-    """What `mlflow server --app-name` runs."""
-    settings = json.loads(Path(__file__).with_name("prefix.json").read_text())
-    application = found(settings["application"])
-    if inspect.isfunction(application):
-        application = application()
-    if settings["application"] == "oidc-door":
-        import_module("mlflow_prefix_oidc").tell(application)
-    return Prefixed(application, settings["prefix"], settings["host"], settings["isProxied"])

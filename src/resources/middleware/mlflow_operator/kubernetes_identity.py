@@ -20,7 +20,7 @@ from mlflow_kubernetes_plugins.auth import core, middleware
 from mlflow_kubernetes_plugins.auth.request_context import AuthorizationRequest
 from starlette.concurrency import run_in_threadpool
 
-from mlflow_token_identity import Claims, Identity, Issuer, Keys, Refused, Tokens
+from .token_identity import Claims, Identity, Issuer, Keys, Refused, Tokens
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

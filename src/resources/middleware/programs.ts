@@ -1,0 +1,50 @@
+import type { Authentication } from "../authentication/authentication.ts";
+import { outsideOf } from "../exposure.ts";
+import type { Inputs } from "../inputs.ts";
+import type { Programs } from "../pod/program.ts";
+import { programTexts } from "./program-texts.ts";
+
+/** The package's settings: src/resources/middleware/mlflow_operator/app.py. */
+interface Settings {
+  readonly application: Authentication["application"];
+  /** The path of `exposure.externalUrl`, and its host. */
+  readonly prefix: { readonly path: string; readonly host: string; readonly isProxied: boolean } | null;
+}
+
+/**
+ * The name of the application that MLflow's own code knows, and finds twice: it takes the one that Python finds first, which is ours.
+ * With `basic-auth` it also makes the first administrator.
+ */
+function nameOf(application: Authentication["application"]): string {
+  if (application === "plain") return "mlflow-operator";
+  return application === "kubernetes-identity" ? "kubernetes-auth" : application;
+}
+
+/** Arguments of `mlflow server`. */
+export function applicationArguments({ application }: Pick<Authentication, "application">): string[] {
+  return ["--app-name", nameOf(application)];
+}
+
+/** What `mlflow server` imports besides MLflow: the layer around its application, and what the authentication method adds. */
+export function serverPrograms({ server }: Pick<Inputs, "server">, authentication: Authentication): Programs {
+  const { application, programs } = authentication;
+  return {
+    programs: {
+      ...programTexts,
+      ...programs?.programs,
+      // The two files by which MLflow finds an application: those of an installed Python package.
+      "mlflow_operator-1.dist-info/entry_points.txt": `[mlflow.app]\n${nameOf(application)} = mlflow_operator.app:create_app\n`,
+      "mlflow_operator-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: mlflow-operator\nVersion: 1\n",
+    },
+    settings: {
+      "mlflow_operator/settings.json": JSON.stringify(settings(server, application)),
+      ...programs?.settings,
+    },
+  };
+}
+
+function settings(server: Inputs["server"], application: Authentication["application"]): Settings {
+  const { host, prefix } = outsideOf(server) ?? { host: "", prefix: "" };
+  const isProxied = server.spec.proxy !== undefined;
+  return { application, prefix: prefix === "" ? null : { path: prefix, host, isProxied } };
+}

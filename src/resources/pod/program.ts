@@ -1,0 +1,78 @@
+import { deflateSync } from "node:zlib";
+import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
+import type { Inputs } from "../inputs.ts";
+import { imageOf } from "./image.ts";
+import type { Mounted } from "./mounted.ts";
+import type { Furnished } from "./pod-spec.ts";
+import { containerSecurityContext } from "./security.ts";
+import { escaped, literal } from "./variable.ts";
+
+/**
+ * The programs of the operator stand in the pod template, compressed, and in no ConfigMap or Secret: only who may change the
+ * workload itself can change them, and each revision of a Deployment keeps its own.
+ */
+export const programVariable = "MLFLOW_OPERATOR_PROGRAM";
+
+/** Where a pod finds the programs that it imports. They are mounted read-only. */
+export const programsPath = "/etc/mlflow/python";
+
+const unpacked = `zlib.decompress(base64.b64decode(os.environ.pop("${programVariable}"))).decode()`;
+
+const run = `import base64, os, zlib\nexec(compile(${unpacked}, "<program>", "exec"))\n`;
+
+const install = [
+  "import base64, json, os, pathlib, sys, zlib",
+  `files = json.loads(${unpacked})`,
+  "files.update(zip(sys.argv[1::2], sys.argv[2::2]))",
+  "for name, text in files.items():",
+  `    path = pathlib.Path("${programsPath}", name)`,
+  "    path.parent.mkdir(parents=True, exist_ok=True)",
+  '    path.write_text(text, encoding="utf-8")',
+  "",
+].join("\n");
+
+/** Runs a program of one file, with the packages of the image and none of another place. */
+export function program(text: string): { command: string[]; variable: V1EnvVar } {
+  return { command: ["python", "-I", "-c", run], variable: literal(programVariable, packed(text)) };
+}
+
+/** Programs by path, and beside them the files that they read, as they are. */
+export interface Programs {
+  readonly programs: Readonly<Record<string, string>>;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** The volume with installed programs, for the containers that import them. */
+export const installedPrograms: Mounted = {
+  volume: { name: "programs", emptyDir: { sizeLimit: "16Mi" } },
+  mounts: [{ name: "programs", mountPath: programsPath, readOnly: true }],
+};
+
+/** The init container that writes programs of several files to their volume. */
+export function programInstallation(inputs: Inputs, { programs, settings = {} }: Programs): Furnished {
+  const { volume, mounts } = installedPrograms;
+  const args = Object.entries(settings).flatMap(([path, text]) => [path, escaped(text)]);
+  const container: V1Container = {
+    name: "programs",
+    image: imageOf(inputs),
+    imagePullPolicy: inputs.server.spec.image?.pullPolicy ?? "IfNotPresent",
+    workingDir: "/",
+    command: ["python", "-I", "-S", "-c", install],
+    ...(args.length > 0 && { args }),
+    env: [literal(programVariable, packed(JSON.stringify(programs)))],
+    resources: { requests: { cpu: "10m", memory: "32Mi" } },
+    securityContext: containerSecurityContext,
+  };
+  return { container, mounted: [{ volume, mounts: mounts.map(({ name, mountPath }) => ({ name, mountPath })) }] };
+}
+
+const packedTexts = new Map<string, string>();
+
+/** All servers of a method share one text, so it is compressed once. */
+function packed(text: string): string {
+  const known = packedTexts.get(text);
+  if (known !== undefined) return known;
+  const made = deflateSync(text, { level: 9 }).toString("base64");
+  packedTexts.set(text, made);
+  return made;
+}

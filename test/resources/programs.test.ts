@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { program, programInstallation } from "../../src/resources/pod/program.ts";
+import { completed } from "../control-plane/completed.ts";
+import { all, inputs, server } from "../support/fixtures.ts";
+
+const s3 = { bucket: "models", credentials: { secretName: "s3" } };
+const ldap = {
+  url: "ldaps://ldap.example.com",
+  userBind: "uid=%s,dc=example,dc=com",
+  groups: { searchBase: "dc=x", filter: "(member=%s)", admin: "cn=a", user: "cn=u" },
+};
+const oidc = {
+  discoveryUrl: "https://id.example.com/.well-known/openid-configuration",
+  clientId: "mlflow",
+  clientSecret: { secretName: "oidc", key: "secret" },
+  userGroup: "mlflow",
+  adminGroup: "mlflow-admin",
+};
+const proxy = { issuerUrl: "https://dex.example.com/dex", clientId: "mlflow" };
+const specs: Partial<MlflowServerSpec>[] = [
+  { authentication: { disabled: {} } },
+  { authentication: { basic: {} }, artifactStore: { s3 } },
+  { authentication: { ldap } },
+  { authentication: { oidc } },
+  { authentication: { kubernetes: {} } },
+  { authentication: { kubernetes: { authorization: "ProxyIdentity" } }, proxy },
+  { authentication: { disabled: {} }, proxy, exposure: { externalUrl: "https://example.com/mlflow" } },
+];
+
+/** The pods of all workloads of a server. */
+function podsOf(spec: Partial<MlflowServerSpec>): V1PodSpec[] {
+  return all(inputs(server(spec))).flatMap((object) =>
+    object.kind === "Deployment" || object.kind === "Job" ? (object.spec.template.spec ?? []) : [],
+  );
+}
+
+describe("the programs that pods run", () => {
+  test("are in no object that an editor of ConfigMaps or Secrets can change", () => {
+    for (const spec of specs) {
+      for (const object of all(inputs(server(spec)))) {
+        if (object.kind !== "ConfigMap" && object.kind !== "Secret") continue;
+        const texts = Object.values(object.data ?? {}).flatMap((text) => [
+          text,
+          Buffer.from(text, "base64").toString(),
+        ]);
+        assert.ok(!texts.some((text) => /^(import|from \w+ import|def) /m.test(text)), object.metadata.name);
+      }
+    }
+  });
+
+  test("are found by Python where only the installation of the same pod writes", () => {
+    for (const pod of specs.flatMap(podsOf)) {
+      for (const container of pod.containers) {
+        const path = container.env?.find(({ name }) => name === "PYTHONPATH")?.value ?? "";
+        if (path === "") continue;
+        assert.equal(path, "/etc/mlflow/python");
+        const [mount, ...others] = (container.volumeMounts ?? []).filter(({ mountPath }) => mountPath.startsWith(path));
+        assert.deepEqual([mount?.readOnly, others], [true, []]);
+        const volume = pod.volumes?.find(({ name }) => name === mount?.name);
+        assert.notEqual(volume?.emptyDir, undefined);
+        const writers = [...(pod.initContainers ?? []), ...pod.containers].filter(writes(mount?.name ?? ""));
+        assert.deepEqual(
+          writers.map(({ name }) => name),
+          ["programs"],
+        );
+      }
+    }
+  });
+
+  test("no container of MLflow's image runs a file that is mounted", () => {
+    for (const pod of specs.flatMap(podsOf)) {
+      for (const { command = [], name } of [...(pod.initContainers ?? []), ...pod.containers]) {
+        if (command[0] !== "python") continue;
+        assert.ok(command.includes("-c") || command.includes("-m"), name);
+      }
+    }
+  });
+
+  test("of one file run as they are, and see no trace of how they came", async () => {
+    const text =
+      'import os\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    a: int\nprint(A(1), "é", len(os.environ.get("MLFLOW_OPERATOR_PROGRAM", "")), __name__)\n';
+    const { command, variable } = program(text);
+    const [python = "", ...args] = command;
+    const env = { ...process.env, [variable.name]: variable.value ?? "" };
+    const { stdout } = await completed(`${python}3`, args, { env });
+    assert.equal(stdout, "A(a=1) é 0 __main__\n");
+  });
+
+  test("of several files are written with the files beside them", async (context) => {
+    const folder = mkdtempSync(join(tmpdir(), "programs-"));
+    context.after(() => rmSync(folder, { recursive: true }));
+    const { container } = programInstallation(inputs(), {
+      programs: { "a/b.py": "x = 1\n" },
+      settings: { "a/c.json": '{"d": "$(HOME)"}' },
+    });
+    const [python = "", ...args] = [...(container.command ?? []), ...(container.args ?? [])];
+    const here = args.map((each) => each.replace("/etc/mlflow/python", folder).replaceAll("$$(", "$("));
+    const [variable] = container.env ?? [];
+    await completed(`${python}3`, here, { env: { ...process.env, [variable?.name ?? ""]: variable?.value ?? "" } });
+    assert.equal(readFileSync(join(folder, "a/b.py"), "utf8"), "x = 1\n");
+    assert.equal(readFileSync(join(folder, "a/c.json"), "utf8"), '{"d": "$(HOME)"}');
+  });
+});
+
+const writes = (volume: string) => (container: V1Container) =>
+  container.volumeMounts?.some(({ name, readOnly }) => name === volume && readOnly !== true) === true;
