@@ -38,7 +38,10 @@ export const reasons = {
   PodsReady: { meaning: "Pods answer.", remedy: "" },
   NoPodReady: { meaning: "No pod answers.", remedy: "See the message of `Ready`." },
   NotStarted: { meaning: "No pods have been started yet.", remedy: "See the message of `Ready`." },
-  NotChecked: { meaning: "The database has not been looked at yet.", remedy: "See the message of `Ready`." },
+  NotChecked: {
+    meaning: "The database, or a workspace, has not been checked yet, or cannot be checked.",
+    remedy: "See the message, and that of `Ready`.",
+  },
   MigrationComplete: { meaning: "The database has the schema of this version.", remedy: "" },
   MigrationNotWanted: { meaning: "The database is taken as it is, as the spec says.", remedy: "" },
   MigrationPending: {

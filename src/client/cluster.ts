@@ -1,8 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, keyText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
-import type { WorkspaceState } from "../reconcile/workspace/reconcile-workspace.ts";
-import { summaryOf, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
+import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
 import { type ProbeTiming, prober } from "./prober.ts";
@@ -26,7 +25,7 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
   /** All namespaces in which something may have to be done for workspaces. */
   allWorkspaces(): Iterable<string>;
   /** What is the case in all workspaces of a server that is there, from how passes have left each. */
-  summary(key: Key, state: (namespace: string) => WorkspaceState | undefined): WorkspaceSummary | undefined;
+  summary(key: Key, checks: WorkspaceChecks): WorkspaceSummary | undefined;
 }
 
 /** Starts the watches; passes may run once `synced` is true. */
@@ -51,10 +50,10 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       granted: grantedIn,
     },
     allWorkspaces: cache.workspaces.all,
-    summary: (key, state) => {
+    summary: (key, checks) => {
       const server = cache.server(key);
       if (server?.spec.workspaces === undefined) return undefined;
-      return summaryOf(server, { consenting: consenting.of(key.namespace), namespace: consenting.get, state });
+      return summaryOf(server, { consenting: consenting.of(key.namespace), namespace: consenting.get, ...checks });
     },
     pass: async (key, run) => {
       const secrets = new Set<string>();

@@ -11,8 +11,11 @@ export interface Condition {
   lastTransitionTime: string;
 }
 
-/** What a pass says of itself; when it was first true is not its business. */
-export type Finding = Pick<Condition, "type" | "status" | "reason" | "message">;
+/** What a pass reports; when it was first true is not its business. */
+export interface Finding extends Pick<Condition, "type" | "status" | "reason" | "message"> {
+  /** The generation that it was found of, where this pass has not checked it again. */
+  readonly observedGeneration?: number;
+}
 
 /**
  * Findings as conditions, in the order given. `lastTransitionTime` moves only when `status` does; conditions of types
@@ -24,11 +27,11 @@ export function conditionsOf(
   observedGeneration: number,
   now: Date,
 ): Condition[] {
-  return findings.map((finding) => {
+  return findings.map((finding): Condition => {
     const former = before.find((condition) => condition.type === finding.type);
     const lastTransitionTime =
       former !== undefined && former.status === finding.status ? former.lastTransitionTime : timestamp(now);
-    return { ...finding, observedGeneration, lastTransitionTime };
+    return { observedGeneration, ...finding, lastTransitionTime };
   });
 }
 

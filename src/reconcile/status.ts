@@ -27,11 +27,12 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   const { generation = 0 } = server.metadata;
   const externalUrl = outsideOf(server)?.url;
   const addresses = facts.exposure?.addresses ?? server.status?.addresses ?? [];
-  const administrator = administratorOf(server);
-  const adminSecret = administrator?.canLogIn ? administrator.secretName : undefined;
   const deployment = deploymentIn(owned, server);
   const before = server.status ?? {};
   const version = outcome.state === "ready" ? server.spec.version : before.version;
+  // While pods of an earlier spec may run, clients authenticate by what that said.
+  const isOfPods = outcome.state === "ready" || deployment === undefined || before.authentication === undefined;
+  const { authentication, adminSecret } = isOfPods ? authenticationStatus(server) : before;
   const selector = Object.entries(podSelector(server)).map(([key, value]) => `${key}=${value}`);
   return {
     observedGeneration: generation,
@@ -48,7 +49,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     url: serviceUrl(server),
     ...(externalUrl !== undefined && { externalUrl }),
     ...(addresses.length > 0 && { addresses: [...addresses] }),
-    authentication: authenticationName(server.spec),
+    ...(authentication !== undefined && { authentication }),
     ...(version !== undefined && { version }),
     ...(adminSecret !== undefined && { adminSecret }),
     replicas: deployment?.status?.replicas ?? 0,
@@ -79,6 +80,14 @@ function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): Mlflo
 function deploymentIn(owned: Reported["owned"], { metadata }: MlflowServer): Deployment | undefined {
   const name = objectNames.deployment(metadata.name);
   return owned.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
+}
+
+function authenticationStatus(server: MlflowServer): Pick<MlflowServerStatus, "authentication" | "adminSecret"> {
+  const administrator = administratorOf(server);
+  return {
+    authentication: authenticationName(server.spec),
+    ...(administrator?.canLogIn && { adminSecret: administrator.secretName }),
+  };
 }
 
 function findings(
@@ -119,12 +128,11 @@ function exposureFinding({ exposure }: Reported, { cause }: Outcome): Finding[] 
   return [{ type: "Exposed", ...finding, ...(isTaken && cause) }];
 }
 
-/** What is not known in this pass stays as it was: a missing Secret says nothing of the database. */
+/** What this pass has not checked keeps the generation that it was found of: a missing Secret says nothing of the database. */
 function databaseFinding({ migration }: Outcome, before: readonly Condition[]): Finding {
   if (migration === undefined) {
     const former = before.find((condition) => condition.type === "DatabaseReady");
-    if (former !== undefined)
-      return { type: "DatabaseReady", status: former.status, reason: former.reason, message: former.message };
+    if (former !== undefined) return asFound(former);
     return {
       type: "DatabaseReady",
       status: "Unknown",
@@ -137,6 +145,11 @@ function databaseFinding({ migration }: Outcome, before: readonly Condition[]): 
     return { type: "DatabaseReady", status: "False", reason: "MigrationPending", message };
   }
   return { type: "DatabaseReady", status: migration.complete ? "True" : "False", ...migration.cause };
+}
+
+/** A condition as an earlier pass found it, of the generation of then. */
+function asFound({ type, status, reason, message, observedGeneration }: Condition): Finding {
+  return { type, status, reason, message, observedGeneration };
 }
 
 /** The migration's Job looks at the artifact store first, and has not come to the database then. */
@@ -159,8 +172,7 @@ function workspaceFindings(
     const message = "the namespaces have not been looked at yet";
     return [{ type: "WorkspacesReady", status: "Unknown", reason: "Progressing", message }];
   }
-  const { type, status, reason, message } = former;
-  return [{ type, status, reason, message }];
+  return [asFound(former)];
 }
 
 function workspaceCounts(

@@ -3,7 +3,11 @@ import type { ClusterConnection } from "../client/cluster.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Cause } from "../reconcile/finding.ts";
-import { reconcileWorkspace, type WorkspaceState } from "../reconcile/workspace/reconcile-workspace.ts";
+import {
+  reconcileWorkspace,
+  type WorkspacePass,
+  type WorkspaceState,
+} from "../reconcile/workspace/reconcile-workspace.ts";
 import type { WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { Installation } from "../resources/inputs.ts";
 import type { Log } from "./log.ts";
@@ -35,6 +39,8 @@ export interface WorkspaceController {
 
 /** As many as the API client has calls in flight. */
 const workers = 16;
+/** Passes that fail for so long that the next attempt is in so many seconds are reported by the servers. */
+const reportedRetrySeconds = 4;
 /** How often a server is told of its workspaces, so that a thousand new ones are not a thousand writes of its status. */
 const toldMilliseconds = 1000;
 
@@ -44,6 +50,10 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
   const states = new Map<string, WorkspaceState>();
   /** Namespaces whose state is older than their last change. */
   const stale = new Set<string>();
+  /** Namespaces of which a pass is under way: until it ends, what is known of them is of before the change that caused it. */
+  const checking = new Set<string>();
+  /** Why passes over a namespace fail again and again. */
+  const failures = new Map<string, string>();
   const summaries = new Map<string, { at: number; generation: number; summary: WorkspaceSummary | undefined }>();
   const timers = new Map<string, NodeJS.Timeout>();
   let isStarted = false;
@@ -55,18 +65,14 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     onFailure: (namespace, error, retrySeconds) => {
       metrics().workspacePasses.inc({ result: "error" });
       log.warn({ namespace, error: messageOf(error), retrySeconds }, "a pass over a workspace failed");
+      if (retrySeconds >= reportedRetrySeconds) fail(namespace, messageOf(error));
     },
   });
 
   async function pass(namespace: string): Promise<number | undefined> {
     options.onPass();
-    stale.delete(namespace);
-    const { state, wrote, againInSeconds, failure } = await reconcileWorkspace(
-      options.connection().workspaces,
-      namespace,
-      options.installation,
-      new Date(),
-    );
+    const { state, wrote, againInSeconds, failure } = await check(namespace);
+    if (failure === undefined) failures.delete(namespace);
     const before = states.get(namespace);
     if (state.size === 0) states.delete(namespace);
     else states.set(namespace, state);
@@ -76,6 +82,30 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     if (failure !== undefined) throw failure;
     metrics().workspacePasses.inc({ result: "done" });
     return againInSeconds;
+  }
+
+  async function check(namespace: string): Promise<WorkspacePass> {
+    stale.delete(namespace);
+    checking.add(namespace);
+    let isChecked = false;
+    try {
+      const { workspaces } = options.connection();
+      const checked = await reconcileWorkspace(workspaces, namespace, options.installation, new Date());
+      isChecked = true;
+      return checked;
+    } finally {
+      checking.delete(namespace);
+      // What was known before is no longer known to hold.
+      if (!isChecked) stale.add(namespace);
+    }
+  }
+
+  /** Has the servers of a namespace, and those that still wait for its state, report that it cannot be checked. */
+  function fail(namespace: string, message: string): void {
+    if (failures.get(namespace) === message) return;
+    failures.set(namespace, message);
+    const waiting = [...summaries].filter(([, { summary }]) => summary?.isPartial).map(([server]) => server);
+    for (const server of new Set([...(states.get(namespace)?.keys() ?? []), ...waiting])) tell(server);
   }
 
   function tell(server: string): void {
@@ -109,8 +139,11 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
         tell(text);
         return known.summary;
       }
-      const state = (namespace: string) => (stale.has(namespace) ? undefined : states.get(namespace));
-      const summary = options.connection().summary(key, state);
+      const isUnknown = (namespace: string) => stale.has(namespace) || checking.has(namespace);
+      const summary = options.connection().summary(key, {
+        state: (namespace) => (isUnknown(namespace) ? undefined : states.get(namespace)),
+        failure: (namespace) => (isUnknown(namespace) ? failures.get(namespace) : undefined),
+      });
       if (summary === undefined) summaries.delete(text);
       else summaries.set(text, { at: performance.now(), generation, summary });
       return summary;

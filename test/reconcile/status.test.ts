@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Deployment, Job, Owned } from "../../src/kube/manifests.ts";
-import { outcomeOf } from "../../src/reconcile/outcome.ts";
+import { blocked, outcomeOf } from "../../src/reconcile/outcome.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { all, inputs, pod, server } from "../support/fixtures.ts";
@@ -31,7 +31,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
   const outcome = outcomeOf(facts, planOf(facts));
   const status = statusOf(facts, outcome);
   const condition = (type: string) => status.conditions?.find((each) => each.type === type);
-  return { outcome, status, condition };
+  return { facts, outcome, status, condition };
 }
 
 const done = { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1, readyReplicas: 1 };
@@ -130,6 +130,39 @@ describe("conditions", () => {
     assert.equal(same?.observedGeneration, 1);
     const changed = world(server({}, { status: { conditions: [before] } }), {}).condition("Ready");
     assert.equal(changed?.lastTransitionTime, "1970-01-01T00:00:00Z");
+  });
+});
+
+describe("what a pass has not checked", () => {
+  const ready = world(server(), done).status;
+  const changed = (spec: Parameters<typeof server>[0]) => {
+    const of = server(spec);
+    return { ...of, metadata: { ...of.metadata, generation: 2 }, status: ready };
+  };
+  const missing = { reason: "SecretNotFound", message: "Secret none does not exist" } as const;
+
+  test("keeps the generation that it was found of", () => {
+    const of = changed({ authentication: { basic: { admin: { secretName: "none" } } } });
+    const { facts } = world(of, done);
+    const { conditions = [] } = statusOf(facts, blocked([missing], facts));
+    const of2 = conditions.filter(({ observedGeneration }) => observedGeneration === 2).map(({ type }) => type);
+    assert.deepEqual(of2, ["Ready", "Reconciling", "Stalled", "Available"]);
+    const database = conditions.find(({ type }) => type === "DatabaseReady");
+    assert.deepEqual([database?.status, database?.observedGeneration], ["True", 1]);
+  });
+
+  test("is Unknown of a database that has never been checked", () => {
+    const { facts } = world(server(), done);
+    const { conditions = [] } = statusOf(facts, blocked([missing], facts));
+    assert.equal(conditions.find(({ type }) => type === "DatabaseReady")?.status, "Unknown");
+  });
+
+  test("is not reported of authentication either: while former pods may run, clients authenticate as before", () => {
+    const { facts } = world(changed({ authentication: { disabled: {} } }), done);
+    const status = statusOf(facts, blocked([missing], facts));
+    assert.deepEqual([status.authentication, status.adminSecret], ["Basic", "demo-admin"]);
+    const { status: after } = world(changed({ authentication: { disabled: {} } }), done);
+    assert.deepEqual([after.authentication, after.adminSecret], ["Disabled", undefined]);
   });
 });
 

@@ -16,19 +16,28 @@ export interface WorkspaceSummary {
   readonly isPartial: boolean;
 }
 
-interface Situation {
+/** What passes over namespaces have found. */
+export interface WorkspaceChecks {
+  /** Undefined where the namespace has not been checked since it changed. */
+  readonly state: (name: string) => WorkspaceState | undefined;
+  /** Why it cannot be checked, where passes fail for a while. */
+  readonly failure?: (name: string) => string | undefined;
+}
+
+interface Situation extends WorkspaceChecks {
   /** The namespaces that consent to be workspaces of servers in the namespace of this one. */
   readonly consenting: readonly Namespace[];
   readonly namespace: (name: string) => Namespace | undefined;
-  /** Undefined where the namespace has not been looked at since it changed. */
-  readonly state: (name: string) => WorkspaceState | undefined;
 }
 
 /** How many namespaces a message names. */
 const namesShown = 8;
 
 /** What is the case in all workspaces of a server, and in those that it names though they are none. */
-export function summaryOf(server: MlflowServer, { consenting, namespace, state }: Situation): WorkspaceSummary {
+export function summaryOf(
+  server: MlflowServer,
+  { consenting, namespace, state, failure = () => undefined }: Situation,
+): WorkspaceSummary {
   const key: Key = { namespace: server.metadata.namespace ?? "default", name: server.metadata.name };
   const served = workspacesOf(server, consenting).filter(
     (name) => namespace(name)?.metadata.deletionTimestamp === undefined,
@@ -37,7 +46,8 @@ export function summaryOf(server: MlflowServer, { consenting, namespace, state }
   const waiting = [...named].filter((name) => !served.includes(name)).sort();
   const causes = served.map((name) => ({ name, cause: state(name)?.get(keyText(key)) }));
   const ready = causes.filter(({ cause }) => cause === "ready").length;
-  const pending = causes.filter(({ cause }) => cause === undefined);
+  const unchecked = causes.filter(({ cause }) => cause === undefined).map(({ name }) => name);
+  const failing = unchecked.filter((name) => failure(name) !== undefined);
   const wrong = causes.flatMap(({ name, cause }) =>
     cause === undefined || cause === "ready" ? [] : [{ name, cause }],
   );
@@ -45,11 +55,18 @@ export function summaryOf(server: MlflowServer, { consenting, namespace, state }
   const type = "WorkspacesReady";
   const found = [...troubles(wrong), ...consentMissing(waiting, namespace, key.namespace)];
   const [first] = found;
+  const [failed] = failing;
   const finding: Finding =
     first === undefined
-      ? settled(total, ready, key.namespace)
+      ? failed === undefined
+        ? settled(total, ready, key.namespace)
+        : { type, status: "Unknown", reason: "NotChecked", message: failureText(failing, failure(failed)) }
       : { type, status: "False", reason: first.reason, message: found.map(({ message }) => message).join(". ") };
-  return { ready, total, finding, isPartial: pending.length > 0 };
+  return { ready, total, finding, isPartial: unchecked.length > failing.length };
+}
+
+function failureText(names: readonly string[], why = "no details"): string {
+  return `${listed(names)} cannot be checked: ${why.slice(0, 300)}. The operator tries again`;
 }
 
 function settled(total: number, ready: number, host: string): Finding {

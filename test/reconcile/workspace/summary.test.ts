@@ -10,6 +10,7 @@ function summary(
   server: MlflowServer,
   namespaces: readonly Namespace[],
   states: Readonly<Record<string, Cause | "ready">>,
+  failures: Readonly<Record<string, string>> = {},
 ) {
   const consenting = namespaces.filter(
     ({ metadata }) => metadata.labels?.["mlflow-operator.dev/workspace-of"] === "mlflow",
@@ -17,6 +18,7 @@ function summary(
   return summaryOf(server, {
     consenting,
     namespace: (name) => namespaces.find(({ metadata }) => metadata.name === name),
+    failure: (name) => failures[name],
     state: (name) => {
       const verdict = states[name];
       return verdict === undefined ? undefined : new Map([["mlflow/tracking", verdict]]);
@@ -35,6 +37,12 @@ describe("WorkspacesReady", () => {
   test("is not True before all have been looked at", () => {
     const { ready, total, finding, isPartial } = summary(tracking(), [a, b], { a: "ready" });
     assert.deepEqual([ready, total, finding.status, finding.reason, isPartial], [1, 2, "False", "Progressing", true]);
+  });
+
+  test("is Unknown where passes over a namespace fail, and says why", () => {
+    const { ready, total, finding, isPartial } = summary(tracking(), [a, b], { a: "ready" }, { b: "timeout" });
+    assert.deepEqual([ready, total, finding.status, finding.reason, isPartial], [1, 2, "Unknown", "NotChecked", false]);
+    assert.match(finding.message, /namespace b cannot be checked: timeout/);
   });
 
   test("names the namespaces that a grant names and that do not consent, with the command", () => {
