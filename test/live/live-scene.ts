@@ -10,6 +10,7 @@ import { applyPatch, type Draft, type Objects, objects, pathOf } from "../suppor
 import { operatorIdentity } from "../support/operator-identity.ts";
 import { operatorInProcess } from "../support/operator-in-process.ts";
 import { condition, freshNamespace, installed } from "../support/scene.ts";
+import { statusWatch } from "../support/status-watch.ts";
 import { connectionTo } from "./connection.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
 import { type Mlflow, mlflowAt, type Secured } from "./mlflow.ts";
@@ -63,6 +64,7 @@ export async function liveScene(context: TestContext, { withProxy = false, isWid
         ...(isWide && { namespaces: undefined }),
       },
     );
+  const statuses = await statusWatch(cluster, [namespace]);
   let operator = await startOperator();
   const own = objects(cluster, namespace);
   context.after(async () => {
@@ -74,9 +76,15 @@ export async function liveScene(context: TestContext, { withProxy = false, isWid
     // What is in no namespace is released by an operator that still runs.
     if (isWide) await leaveNothing(own);
     await operator.stop();
+    const broken = await statuses.check().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    statuses.stop();
     api?.close();
     await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
     if (isWide) await removeRights(cluster, namespace);
+    if (broken !== undefined) throw broken.error;
   });
   const at = async (name: string, secured: Secured | undefined, login?: Login) =>
     mlflowAt({ address: await addressOf(own, name), host: name, ...(secured && { secured }), ...(login && { login }) });

@@ -14,6 +14,7 @@ import { type Kubelet, startKubelet } from "./kubelet.ts";
 import { apiVersionOf, applyPatch, type Draft, type ObjectKind, type Objects, objects, pathOf } from "./objects.ts";
 import { type OperatorIdentity, operatorIdentity } from "./operator-identity.ts";
 import { type OperatorInProcess, operatorInProcess } from "./operator-in-process.ts";
+import { type StatusWatch, statusWatch } from "./status-watch.ts";
 
 /** One namespace under Pod Security "restricted", a node's stand-in for it, and an operator that works in it alone. */
 export interface Scene {
@@ -24,6 +25,8 @@ export interface Scene {
   readonly identity: OperatorIdentity;
   /** The operator that runs now. */
   readonly operator: () => OperatorInProcess;
+  /** Checks every status that is reported in the namespace, and fails the test at its end where one is not true. */
+  readonly statuses: StatusWatch;
   /** Ends the operator in an orderly way; a new one, which knows nothing of it, is started with {@link Scene.start}. */
   readonly stop: () => Promise<void>;
   readonly start: () => Promise<void>;
@@ -69,6 +72,7 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
   if (!options.isRefused) mustNotBeForbidden(identity);
   const own = objects(cluster, namespace);
   const kubelet = startKubelet(cluster, namespace);
+  const statuses = await statusWatch(cluster, [namespace]);
   let current: OperatorInProcess | undefined;
   const past: OperatorInProcess[] = [];
 
@@ -90,7 +94,9 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
     try {
       await stop();
       await kubelet.stop();
+      await statuses.check();
     } finally {
+      statuses.stop();
       if (!context.passed) {
         const lines = past.flatMap(({ log }) => log).filter(({ message }) => !message.startsWith("a watch failed"));
         for (const line of lines.slice(-40)) context.diagnostic(JSON.stringify(line));
@@ -110,6 +116,7 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
     kubelet,
     identity,
     operator,
+    statuses,
     start,
     stop,
     apply: (document) => apply(own, document),

@@ -7,11 +7,10 @@ import type { MlflowServer } from "../../../src/api/server.ts";
 import { label, manager } from "../../../src/kube/names.ts";
 import { needsConsent } from "../../../src/resources/workspaces.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
-import { history } from "../../support/history.ts";
 import type { ObjectKind } from "../../support/objects.ts";
 import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
 import { databaseSecret, onPostgresql, server, withoutAuthentication } from "../../support/servers.ts";
-import { assertTruthful } from "../../support/truth.ts";
+import { statusWatch } from "../../support/status-watch.ts";
 
 const folder = join(import.meta.dirname, "../../../examples");
 /** But for those that take an operator of all namespaces: see release.test.ts. */
@@ -49,15 +48,11 @@ async function written({ objects }: Scene, others: readonly string[] = []): Prom
     .map((text) => text.replace(/-migrate-[0-9a-f]{10}$/, "-migrate-#"));
 }
 
-/** Watches servers and Deployments from before the server is there; gives what asserts that no state told a lie. */
+/** Watches from before the server is there; gives what asserts that every status was true, `Ready` at that very moment. */
 async function observed(context: TestContext, { cluster, namespace }: Scene): Promise<() => Promise<void>> {
-  const servers = await history(cluster, namespace, "MlflowServer");
-  const deployments = await history(cluster, namespace, "Deployment");
-  context.after(() => {
-    servers.stop();
-    deployments.stop();
-  });
-  return async () => assertTruthful(await servers.versions(), await deployments.versions());
+  const watch = await statusWatch(cluster, [namespace], { staleSeconds: 0 });
+  context.after(() => watch.stop());
+  return () => watch.check();
 }
 
 /** The example with a certificate where it asks for one, since what is none is refused; one that names its namespace, in this one. */
@@ -126,6 +121,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
       {
         observedGeneration: 1,
         conditions: undefined,
+        observedGenerationTime: ready.status?.observedGenerationTime,
         url: `http://mlflow.${stage.namespace}:5000`,
         version: "3.17.2",
         authentication: "Basic",

@@ -37,6 +37,7 @@ export async function workspaceScene(
       const consent: Record<string, string> = isConsenting ? { [label.workspaceOf]: namespace } : {};
       const name = await freshNamespace(cluster, { ...consent, ...labels });
       context.after(() => cluster.request("DELETE", `/api/v1/namespaces/${name}`));
+      await set.statuses.add(name);
       return objects(cluster, name);
     },
     serve: async (workspaces, name = "mlflow") => {

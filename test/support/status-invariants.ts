@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { conditionTypes, isReason } from "../../src/api/reasons.ts";
+import type { MlflowServer } from "../../src/api/server.ts";
+import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
+import type { Condition } from "../../src/kube/conditions.ts";
+import type { Deployment } from "../../src/kube/manifests.ts";
+
+export type Reporting = MlflowServer | MlflowWorkspaceAccess;
+
+/** What of a Deployment decides whether its rollout is over. */
+export interface DeploymentState {
+  readonly image: string | undefined;
+  readonly counts: Readonly<Record<"specified" | "observed" | "generation" | "all" | "updated" | "available", number>>;
+}
+
+export function deploymentState({ spec, status = {}, metadata }: Deployment): DeploymentState {
+  return {
+    image: spec.template.spec?.containers[0]?.image,
+    counts: {
+      specified: spec.replicas ?? 1,
+      observed: status.observedGeneration ?? 0,
+      generation: metadata.generation ?? 0,
+      all: status.replicas ?? 0,
+      updated: status.updatedReplicas ?? 0,
+      available: status.availableReplicas ?? 0,
+    },
+  };
+}
+
+const longestMessage = 8192;
+/** Clocks of this process and of the operator's are the same; timestamps are in whole seconds. */
+const clockTolerance = 5000;
+
+/**
+ * Asserts what holds of every status that the operator has ever written, as kstatus and the Kubernetes API conventions read it.
+ * `former` is the version of the same object before; `now` when this one was seen.
+ */
+export function assertStatus(object: Reporting, former: Reporting | undefined, now: number): void {
+  const { status, metadata } = object;
+  if (status?.conditions === undefined) return;
+  const { conditions } = status;
+  const generation = metadata.generation ?? 0;
+  const of = status.observedGeneration ?? 0;
+  const text = `${object.kind} ${metadata.namespace}/${metadata.name} at generation ${generation}: ${JSON.stringify(status)}`;
+  const types = conditions.map(({ type }) => type);
+  assert.equal(new Set(types).size, types.length, `a condition is reported twice: ${text}`);
+  assert.deepEqual(types.slice(0, 3), ["Ready", "Reconciling", "Stalled"], text);
+  assert.ok(of <= generation, `the observed generation is ahead: ${text}`);
+  const formerStatus = former?.metadata.uid === metadata.uid ? former?.status : undefined;
+  assert.ok((formerStatus?.observedGeneration ?? 0) <= of, `the observed generation went back: ${text}`);
+  if (formerStatus?.observedGeneration === of && formerStatus.observedGenerationTime !== undefined)
+    assert.equal(status.observedGenerationTime, formerStatus.observedGenerationTime, text);
+  for (const condition of conditions) assertCondition(condition, of, formerStatus?.conditions, now, text);
+  assertExclusive(conditions, of, text);
+  if (isServer(object)) {
+    for (const type of types) assert.ok(Object.hasOwn(conditionTypes, type), `unknown condition ${type}: ${text}`);
+    if (of === generation) assertTypes(object, types, text);
+    assertReadyParts(object, text);
+  } else if (holds(conditions, "Ready")) assert.ok(object.status?.roleBinding !== undefined, text);
+}
+
+function assertCondition(
+  { type, status, reason, message, observedGeneration, lastTransitionTime }: Condition,
+  of: number,
+  former: readonly Condition[] | undefined,
+  now: number,
+  text: string,
+): void {
+  assert.ok(isReason(reason), `${type} has an unknown reason: ${text}`);
+  assert.ok(
+    message.trim() !== "" && message.length <= longestMessage,
+    `${type} has no message, or a long one: ${text}`,
+  );
+  assert.ok(observedGeneration <= of, `${type} is of a later generation than the status: ${text}`);
+  assert.ok(Date.parse(lastTransitionTime) <= now + clockTolerance, `${type} changed in the future: ${text}`);
+  const before = former?.find((each) => each.type === type);
+  if (before === undefined) return;
+  assert.ok(
+    before.observedGeneration <= observedGeneration,
+    `${type} is of an earlier generation than before: ${text}`,
+  );
+  if (before.status === status)
+    assert.equal(lastTransitionTime, before.lastTransitionTime, `${type} did not change: ${text}`);
+  else
+    assert.ok(
+      Date.parse(lastTransitionTime) >= Date.parse(before.lastTransitionTime) - clockTolerance,
+      `${type} changed before its last change: ${text}`,
+    );
+}
+
+/** kstatus: exactly one of Ready, Reconciling and Stalled is True, all of the generation that the status is of. */
+function assertExclusive(conditions: readonly Condition[], of: number, text: string): void {
+  const [ready, reconciling, stalled] = conditions;
+  assert.ok(ready && reconciling && stalled, text);
+  for (const { type, observedGeneration } of [ready, reconciling, stalled])
+    assert.equal(observedGeneration, of, `${type} is not of the observed generation: ${text}`);
+  const holding = [ready, reconciling, stalled].filter(({ status }) => status === "True");
+  assert.ok(holding.length === 1 || (holding.length === 0 && ready.status === "Unknown"), `not exactly one: ${text}`);
+  const [one] = holding;
+  if (one !== undefined) assert.deepEqual([one.reason, one.message], [ready.reason, ready.message], text);
+}
+
+/** The conditions that a server of this spec has. */
+function assertTypes({ spec }: MlflowServer, types: readonly string[], text: string): void {
+  const expected: Readonly<Record<string, boolean>> = {
+    DatabaseReady: true,
+    Available: true,
+    MeshReady: spec.mesh !== undefined || spec.traces !== undefined,
+    Exposed: spec.exposure?.ingress !== undefined || spec.exposure?.httpRoute !== undefined,
+    WorkspacesReady: spec.workspaces !== undefined,
+  };
+  for (const [type, isExpected] of Object.entries(expected))
+    assert.equal(types.includes(type), isExpected, `${type} is missing, or is not of this spec: ${text}`);
+}
+
+/** Ready is True only when all that it stands for is True of the same generation. */
+function assertReadyParts({ spec, status, metadata }: MlflowServer, text: string): void {
+  const { conditions = [], observedGeneration } = status ?? {};
+  const ready = conditions.find(({ type }) => type === "Ready");
+  if (ready?.status !== "True") return;
+  const part = (type: string) => conditions.find((each) => each.type === type);
+  const database = part("DatabaseReady");
+  assert.deepEqual([database?.status, database?.observedGeneration], ["True", observedGeneration], text);
+  const isHibernated = ready.reason === "Hibernated";
+  assert.equal(part("Available")?.status === "True", !isHibernated, `Ready without available pods: ${text}`);
+  if (observedGeneration !== metadata.generation) return;
+  assert.equal(isHibernated, spec.hibernate === true || spec.replicas === 0, text);
+  assert.equal(status?.version, spec.version, text);
+}
+
+/** Whether Ready is reported of the present generation by this version of the object, and was not by the former. */
+export function isNewlyReady({ metadata, status }: MlflowServer, former: MlflowServer | undefined): boolean {
+  if (!holds(status?.conditions, "Ready") || status?.observedGeneration !== metadata.generation) return false;
+  return JSON.stringify(former?.status) !== JSON.stringify(status);
+}
+
+/** As `kubectl rollout status` judges, and that the Deployment is of this spec. */
+export function assertRolledOut({ image, counts }: DeploymentState, { spec, metadata }: MlflowServer): void {
+  const what = `MlflowServer ${metadata.namespace}/${metadata.name} is Ready before its rollout was over`;
+  const replicas = spec.hibernate === true ? 0 : spec.replicas;
+  if (spec.image === undefined)
+    assert.match(image ?? "", new RegExp(`${spec.version.replaceAll(".", "[.]")}|@sha256:`), what);
+  const { generation } = counts;
+  const expected = { specified: replicas, observed: generation, generation, all: replicas };
+  assert.deepEqual(counts, { ...expected, updated: replicas, available: replicas }, what);
+}
+
+export function isServer(object: Reporting): object is MlflowServer {
+  return object.kind === "MlflowServer";
+}
+
+function holds(conditions: readonly Condition[] | undefined, type: string): boolean {
+  return conditions?.find((each) => each.type === type)?.status === "True";
+}
