@@ -362,9 +362,7 @@ describe("who may grant, and lead outside", { skip: lacking }, () => {
       "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     );
     const ours = items.filter(({ metadata }) => metadata.name.startsWith("mlflow-operator-"));
-    assert.deepEqual(
-      ours.map(({ spec }) => spec.failurePolicy),
-      ["Fail", "Fail", "Fail"],
-    );
+    assert.ok(ours.length > 3);
+    for (const { metadata, spec } of ours) assert.equal(spec.failurePolicy, "Fail", metadata.name);
   });
 });

@@ -1,0 +1,333 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { validate } from "../../src/api/validation.ts";
+import { isKind, resourcePath } from "../../src/kube/kinds.ts";
+import type { Manifest } from "../../src/kube/manifests.ts";
+import { type Document, rightDocuments } from "../api/documents.ts";
+import { controlPlaneBinaries } from "../control-plane/binaries.ts";
+import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.ts";
+import { eventually } from "../support/eventually.ts";
+import { all, inputs, server } from "../support/fixtures.ts";
+import { installIstioDefinitions, installRouteDefinition } from "../support/istio-definitions.ts";
+import { freshNamespace } from "../support/scene.ts";
+import { chart, helmProgram } from "./helm.ts";
+import { call, type Installation, installation, releaseName } from "./installation.ts";
+
+const lacking = await controlPlaneBinaries().then(
+  ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
+  (error: unknown) => String(error),
+);
+
+interface Refusal {
+  readonly status: number;
+  readonly message: string;
+}
+
+const labels = { "app.kubernetes.io/managed-by": "mlflow-operator", "mlflow-operator.dev/server": "demo" };
+const rbacGroup = "rbac.authorization.k8s.io";
+
+describe("what the operator's ServiceAccount can write", { skip: lacking }, () => {
+  let cluster: ControlPlane;
+  let own: Installation;
+  let team: string;
+
+  before(async () => {
+    if (lacking) return;
+    await helmProgram();
+    cluster = await startControlPlane();
+    await installIstioDefinitions(cluster);
+    await installRouteDefinition(cluster);
+    own = await installation(cluster);
+    await own.run("install", chart);
+    team = await freshNamespace(cluster);
+    // Once one policy is in force, all are: they are compiled together.
+    await eventually(async () => {
+      const { message } = await writes({ apiVersion: "v1", kind: "Secret", metadata: { name: "x" } }, team);
+      assert.match(message, /ValidatingAdmissionPolicy/);
+    });
+  });
+  after(() => cluster?.close());
+
+  /** What the API server answers to the operator's ServiceAccount; nothing is stored. */
+  async function asOperator(method: string, path: string, body?: unknown, contentType?: string): Promise<Refusal> {
+    const headers = { "impersonate-user": own.user, ...(contentType && { "content-type": contentType }) };
+    const answer = await cluster.request(method, `${path}?dryRun=All&fieldManager=mlflow-operator`, {
+      headers,
+      ...(body !== undefined && { body }),
+    });
+    return { status: answer.status, message: answer.status < 300 ? "" : String(JSON.parse(answer.body).message) };
+  }
+
+  const writes = (manifest: object, namespace?: string): Promise<Refusal> => {
+    const { kind } = manifest as Manifest;
+    assert.ok(isKind(kind));
+    return asOperator("POST", resourcePath(kind, namespace), manifest);
+  };
+
+  const denied = ({ status, message }: Refusal, says: RegExp, title: string) => {
+    assert.equal(status, 403, `${title}: ${status} ${message}`);
+    assert.match(message, says, title);
+  };
+
+  const isOfPolicy = /ValidatingAdmissionPolicy 'mlflow-operator-own-/;
+
+  const deployment = (): Document => {
+    const found = all(inputs(server())).find(({ kind }) => kind === "Deployment");
+    assert.ok(found);
+    return JSON.parse(JSON.stringify({ ...found, metadata: { name: "demo", labels } }));
+  };
+
+  /** The Deployment with these fields in its pods' spec, its first container and its pods' metadata. */
+  const withPod = (pod: object = {}, container: object = {}, metadata: object = {}): Document => {
+    const changed = deployment();
+    const { template } = changed["spec"] as { template: { spec: Document; metadata: object } };
+    const [first, ...others] = template.spec["containers"] as Document[];
+    template.spec = { ...template.spec, containers: [{ ...first, ...container }, ...others], ...pod } as Document;
+    template.metadata = { ...template.metadata, ...metadata };
+    return changed;
+  };
+
+  test("all that it makes of every right document", async () => {
+    const namespaced = (object: Manifest) => object.metadata.namespace !== undefined;
+    for (const [title, document] of Object.entries(rightDocuments)) {
+      const result = validate(document);
+      assert.ok("server" in result);
+      const of = { ...result.server, metadata: { ...result.server.metadata, namespace: team, uid: "u" } };
+      for (const object of all(inputs(of))) {
+        const { ownerReferences: _, ...metadata } = object.metadata;
+        const manifest = { ...object, metadata };
+        const answer = await writes(manifest, namespaced(object) ? team : undefined);
+        assert.ok(answer.status < 300, `${title}: ${object.kind}/${metadata.name}: ${answer.message}`);
+      }
+    }
+  });
+
+  test("no Secret that the API server makes a token of", async () => {
+    const metadata = { name: "demo-x", labels, annotations: { "kubernetes.io/service-account.name": "default" } };
+    const token = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/service-account-token", metadata };
+    for (const namespace of ["kube-system", own.namespace, team])
+      denied(await writes(token, namespace), isOfPolicy, namespace);
+    for (const type of ["bootstrap.kubernetes.io/token", "any/type"])
+      denied(await writes({ ...token, type, metadata: { name: "demo-x", labels } }, team), isOfPolicy, type);
+    const opaque = { ...token, type: "Opaque", metadata: { name: "demo-x", labels } };
+    assert.equal((await writes(opaque, team)).status, 201);
+  });
+
+  test("nothing in kube-system, nor in its own namespace, but its Lease", async () => {
+    for (const namespace of ["kube-system", "kube-public", "kube-node-lease", own.namespace]) {
+      for (const kind of ["Secret", "ConfigMap", "ServiceAccount", "Deployment", "RoleBinding"] as const) {
+        const base =
+          kind === "Deployment" ? deployment() : { apiVersion: "v1", kind, metadata: { name: "demo", labels } };
+        const roleRef = { apiGroup: rbacGroup, kind: "ClusterRole", name: "mlflow-workspace-viewer" };
+        const manifest = kind === "RoleBinding" ? { ...base, apiVersion: `${rbacGroup}/v1`, roleRef } : base;
+        denied(await writes(manifest, namespace), /which is protected/, `${kind} in ${namespace}`);
+      }
+    }
+    const lease = (name: string) => ({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name } });
+    assert.equal((await writes(lease(releaseName), own.namespace)).status, 201);
+    denied(await writes(lease("other"), own.namespace), isOfPolicy, "another Lease");
+  });
+
+  test("no object of others is changed or deleted, and none is taken over by a label", async () => {
+    for (const [kind, extra] of [
+      ["ConfigMap", {}],
+      ["Secret", {}],
+      ["ServiceAccount", {}],
+    ] as const) {
+      const path = resourcePath(kind, team, "theirs");
+      await call(cluster, "POST", resourcePath(kind, team), { metadata: { name: "theirs" }, ...extra });
+      const patch = { metadata: { labels } };
+      denied(await asOperator("PATCH", path, patch, "application/merge-patch+json"), /did not create/, kind);
+      denied(await asOperator("DELETE", path), /did not create/, kind);
+    }
+    for (const metadata of [{ name: "x" }, { name: "x", labels }, { name: "demo", labels: { app: "x" } }])
+      denied(
+        await writes({ apiVersion: "v1", kind: "ConfigMap", metadata }, team),
+        /only, not/,
+        JSON.stringify(metadata),
+      );
+  });
+
+  const drop = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
+  const volume = (source: object) => [
+    { volumes: [{ name: "v", ...source }], initContainers: [] },
+    { volumeMounts: [{ name: "v", mountPath: "/v" }] },
+  ];
+  const escapes: Readonly<Record<string, readonly object[]>> = {
+    "the host's files": volume({ hostPath: { path: "/" } }),
+    "a volume from a server": volume({ nfs: { server: "s", path: "/" } }),
+    "the host's network": [{ hostNetwork: true }],
+    "the host's processes": [{ hostPID: true }],
+    "the host's memory": [{ hostIPC: true }],
+    "a node of choice": [{ nodeName: "control-plane" }],
+    "a system priority": [{ priorityClassName: "system-node-critical" }],
+    "the default ServiceAccount": [{ serviceAccountName: "default", serviceAccount: "default" }],
+    "another ServiceAccount": [{ serviceAccountName: "powerful" }],
+    root: [{ securityContext: { runAsNonRoot: false } }],
+    "no seccomp": [{ securityContext: { runAsNonRoot: true } }],
+    "no security context": [{ securityContext: undefined }],
+    "a privileged container": [{}, { securityContext: { privileged: true } }],
+    "no security context of a container": [{}, { securityContext: undefined }],
+    "a port of the host": [{}, { ports: [{ containerPort: 1, hostPort: 1 }] }],
+    "a privileged init container": [
+      { initContainers: [{ name: "i", image: "i", securityContext: { privileged: true } }] },
+    ],
+    "a capability": [{}, { securityContext: { ...drop, capabilities: { drop: ["ALL"], add: ["SYS_ADMIN"] } } }],
+    "no seccomp of a container": [{}, { securityContext: { ...drop, seccompProfile: { type: "Unconfined" } } }],
+    "no AppArmor of a container": [{}, { securityContext: { ...drop, appArmorProfile: { type: "Unconfined" } } }],
+    "no AppArmor by an annotation": [
+      {},
+      {},
+      { annotations: { "container.apparmor.security.beta.kubernetes.io/mlflow": "unconfined" } },
+    ],
+  };
+  for (const [title, changes] of Object.entries(escapes))
+    test(`no pods with ${title}`, async () => {
+      const [pod, container, metadata] = changes;
+      denied(await writes(withPod(pod, container, metadata), team), isOfPolicy, title);
+    });
+
+  test("no pods as a ServiceAccount that it did not create, whatever they are called", async () => {
+    const accounts = resourcePath("ServiceAccount", team);
+    await call(cluster, "POST", accounts, { metadata: { name: "powerful" } });
+    const named = (name: string) => {
+      const changed = withPod({ serviceAccountName: name });
+      return { ...changed, metadata: { name, labels: { ...labels, "mlflow-operator.dev/server": name } } };
+    };
+    await eventually(async () => denied(await writes(named("powerful"), team), /did not create/, "powerful"));
+    await call(cluster, "POST", accounts, { metadata: { name: "ours", labels } });
+    await eventually(async () => assert.equal((await writes(named("ours"), team)).status, 201));
+  });
+
+  test("no binding but those of its own ClusterRoles, and in all namespaces only to the pods of a server", async () => {
+    const binding = (kind: string, name: string, role: string, subjects: readonly object[], more: object = {}) => ({
+      apiVersion: `${rbacGroup}/v1`,
+      kind,
+      metadata: { name, labels: { ...labels, "mlflow-operator.dev/server-namespace": "team", ...more } },
+      roleRef: { apiGroup: rbacGroup, kind: "ClusterRole", name: role },
+      subjects,
+    });
+    const ofServer = [{ kind: "ServiceAccount", name: "demo", namespace: "team" }];
+    const user = [{ kind: "User", apiGroup: rbacGroup, name: "eve" }];
+    const wide = (name: string, role: string, subjects: readonly object[]) =>
+      writes(binding("ClusterRoleBinding", name, role, subjects));
+    assert.equal((await wide("team.demo", "mlflow-server", ofServer)).status, 201);
+    assert.equal((await wide("team.demo.reviewer", "mlflow-server-reviewer", ofServer)).status, 201);
+    denied(await wide("x", "mlflow-server", ofServer), isOfPolicy, "another name");
+    denied(await wide("team.demo", "mlflow-server", user), isOfPolicy, "a user");
+    denied(await wide("team.demo", "mlflow-workspace-admin", ofServer), isOfPolicy, "a role of workspaces");
+    denied(await wide("team.demo", releaseName, ofServer), isOfPolicy, "its own ClusterRole");
+    denied(await writes(binding("RoleBinding", "mlflow.team.demo.viewer", releaseName, user), team), isOfPolicy, "own");
+    const granted = binding("RoleBinding", "mlflow.team.demo.viewer", "mlflow-workspace-viewer", user);
+    assert.equal((await writes(granted, team)).status, 201);
+    const path = resourcePath("ClusterRoleBinding", undefined, "theirs");
+    await call(
+      cluster,
+      "POST",
+      resourcePath("ClusterRoleBinding"),
+      binding("ClusterRoleBinding", "theirs", "view", user),
+    );
+    denied(await asOperator("DELETE", path), isOfPolicy, "a binding of others");
+  });
+
+  test("no address of others, and no policy or waypoint beyond a server", async () => {
+    const service = (spec: object) => ({ apiVersion: "v1", kind: "Service", metadata: { name: "demo", labels }, spec });
+    const ports = [{ port: 80 }];
+    const selector = { "mlflow-operator.dev/server": "demo" };
+    for (const spec of [
+      { ports, selector, externalIPs: ["8.8.8.8"] },
+      { type: "ExternalName", externalName: "example.com" },
+      { ports, selector, type: "LoadBalancer" },
+      { ports, selector: { app: "other" } },
+    ])
+      denied(await writes(service(spec), team), isOfPolicy, JSON.stringify(spec));
+    const policy = {
+      apiVersion: "security.istio.io/v1",
+      kind: "AuthorizationPolicy",
+      metadata: { name: "demo", labels },
+    };
+    for (const spec of [{}, { action: "DENY", rules: [{}] }, { selector: { matchLabels: { app: "other" } } }])
+      denied(await writes({ ...policy, spec }, team), isOfPolicy, JSON.stringify(spec));
+    const gateway = {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "Gateway",
+      metadata: { name: "demo-waypoint", labels },
+      spec: { gatewayClassName: "nginx", listeners: [{ name: "x", port: 80, protocol: "HTTP" }] },
+    };
+    denied(await writes(gateway, team), isOfPolicy, "a gateway");
+    const deployment = JSON.stringify({ spec: { template: { spec: { hostNetwork: true } } } });
+    const parameters = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "demo-waypoint", labels } };
+    denied(await writes({ ...parameters, data: { deployment } }, team), isOfPolicy, "parameters");
+  });
+
+  test("of MlflowServers nothing but the finalizer", async () => {
+    const document = rightDocuments["smallest"] as Document;
+    const path = resourcePath("MlflowServer", team);
+    await call(cluster, "POST", path, document);
+    const patch = (body: object) => asOperator("PATCH", `${path}/mlflow`, body, "application/merge-patch+json");
+    assert.equal((await patch({ metadata: { finalizers: ["mlflow-operator.dev/release"] } })).status, 200);
+    denied(await patch({ spec: { authentication: { basic: null, disabled: {} } } }), isOfPolicy, "the spec");
+    denied(await patch({ metadata: { labels: { a: "b" } } }), isOfPolicy, "labels");
+    assert.equal(
+      (await asOperator("PATCH", `${path}/mlflow/status`, { status: {} }, "application/merge-patch+json")).status,
+      200,
+    );
+  });
+
+  test("others are not concerned", async () => {
+    const args = ["--namespace", "kube-system", "create", "secret", "generic", "x", "--dry-run=server"];
+    const { code, stderr } = await cluster.kubectl(args);
+    assert.equal(code, 0, stderr);
+  });
+
+  test("the policies hold no expression that the API server's type check warns of", async () => {
+    const { items } = await call<{ items: { metadata: { name: string }; status?: { typeChecking?: object } }[] }>(
+      cluster,
+      "GET",
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    );
+    for (const { metadata, status } of items) assert.deepEqual(status?.typeChecking ?? {}, {}, metadata.name);
+  });
+});
+
+describe("who can write MlflowServers with servers.admissionPolicies", { skip: lacking }, () => {
+  test("users who can create Pods and get Secrets, and no others", async () => {
+    const cluster = await startControlPlane();
+    try {
+      const own = await installation(cluster);
+      await own.run("install", chart, "--set", "servers.admissionPolicies=true");
+      const namespace = await freshNamespace(cluster);
+      const rule = (apiGroup: string, resource: string, verbs: readonly string[]) => ({
+        apiGroups: [apiGroup],
+        resources: [resource],
+        verbs,
+      });
+      const writer = rule("mlflow-operator.dev", "mlflowservers", ["*"]);
+      const pods = rule("", "pods", ["create"]);
+      const secrets = rule("", "secrets", ["get"]);
+      for (const [name, rules] of Object.entries({
+        ann: [writer, pods, secrets],
+        ben: [writer, pods],
+        cem: [writer, secrets],
+      })) {
+        const path = `/apis/${rbacGroup}/v1/namespaces/${namespace}`;
+        await call(cluster, "POST", `${path}/roles`, { metadata: { name }, rules });
+        const subjects = [{ kind: "User", apiGroup: rbacGroup, name }];
+        const roleRef = { apiGroup: rbacGroup, kind: "Role", name };
+        await call(cluster, "POST", `${path}/rolebindings`, { metadata: { name }, roleRef, subjects });
+      }
+      const applies = async (user: string) => {
+        const headers = { "impersonate-user": user };
+        const path = `${resourcePath("MlflowServer", namespace)}?dryRun=All`;
+        return cluster.request("POST", path, { headers, body: rightDocuments["smallest"] });
+      };
+      await eventually(async () => {
+        assert.equal((await applies("ann")).status, 201);
+        assert.match((await applies("ben")).body, /ben cannot get secrets in namespace/);
+        assert.match((await applies("cem")).body, /cem cannot create pods in namespace/);
+      });
+    } finally {
+      await cluster.close();
+    }
+  });
+});
