@@ -6,7 +6,7 @@ import type { ApiAccess } from "./client/api-access.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
 
 /** How one process of the operator runs: from its arguments and its environment, which only this file reads. */
-export interface Settings extends Omit<OperatorOptions, "credentials" | "version" | "log" | "timing"> {
+export interface Settings extends Omit<OperatorOptions, "credentials" | "version" | "log" | "timing" | "probe"> {
   /** By the kubeconfig that is named, else as the pod's own service account. The ambient KUBECONFIG is never used. */
   readonly access: ApiAccess;
   readonly logLevel: string;

@@ -266,6 +266,11 @@ export const reasons = {
     remedy:
       "Read the message: check that ztunnel or the sidecars enforce policies, and that the operator does not use its node's network.",
   },
+  MeshNotProbed: {
+    meaning:
+      "A request of the operator, which the mesh must deny, was neither denied nor answered. The listener for traces stays closed.",
+    remedy: "Let the operator reach the server's pods and Service: check network policies and DNS.",
+  },
   Exposed: { meaning: "By what the controllers report, clients outside are led to the server.", remedy: "" },
   RouteProgressing: {
     meaning: "The Ingress or HTTPRoute is written as soon as all pods are of this spec.",

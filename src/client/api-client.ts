@@ -1,7 +1,7 @@
 import { ApiError, type ApiFailure, isApiError } from "../kube/api-error.ts";
 import { type Connections, connections, destroy, maxCalls, retire } from "./connections.ts";
 import { type CredentialSource, type Credentials, sameTls } from "./credentials.ts";
-import { type Answer, exchange, LineRefused, type Outgoing, stale } from "./exchange.ts";
+import { type Answer, exchange, LineRefused, type Lines, type Outgoing, stale } from "./exchange.ts";
 import { failureOf, isDistrust, refusalOf } from "./failure.ts";
 
 export interface Call {
@@ -28,10 +28,10 @@ export interface ApiClient {
    */
   request<T>(call: Call): Promise<T>;
   /**
-   * Delivers the answer line by line until the server ends it. Throws {@link ApiError} when it is refused or cut, or with
+   * Delivers the answer line by line until the server ends it; `onOpen` is called when it begins. Throws {@link ApiError} when it is refused or cut, or with
    * reason `Timeout` when nothing comes for `idleSeconds`; and what `onLine` throws.
    */
-  stream(call: Call, idleSeconds: number, onLine: (line: string) => void): Promise<void>;
+  stream(call: Call, idleSeconds: number, onLine: (line: string) => void, onOpen?: () => void): Promise<void>;
   /** Cuts all connections; calls in flight fail, and later ones. */
   close(): void;
 }
@@ -63,14 +63,14 @@ export function apiClient(options: ApiClientOptions): ApiClient {
     return open;
   }
 
-  async function send(call: Call, limitSeconds: number, onLine?: (line: string) => void): Promise<Answer> {
+  async function send(call: Call, limitSeconds: number, lines?: Lines): Promise<Answer> {
     try {
       const { connections, credentials } = await connect();
-      const agent = onLine === undefined ? connections.calls : connections.watches;
+      const agent = lines === undefined ? connections.calls : connections.watches;
       const outgoing = outgoingOf(call, credentials, options.userAgent, agent, limitSeconds);
       // Each attempt uses up one kept connection, so the last one is at the latest with a new one.
       for (let attempts = call.method === "POST" ? 1 : maxCalls + 1; attempts > 0; attempts--) {
-        const answer = await exchange(outgoing, onLine);
+        const answer = await exchange(outgoing, lines);
         if (answer === stale) continue;
         if (answer.status >= 300) throw refused(call, refusalOf(answer));
         return answer;
@@ -102,8 +102,8 @@ export function apiClient(options: ApiClientOptions): ApiClient {
         options.onCall?.(call.method, status, (performance.now() - started) / 1000);
       }
     },
-    stream: async (call, idleSeconds, onLine) => {
-      await send(call, idleSeconds, onLine);
+    stream: async (call, idleSeconds, onLine, onOpen) => {
+      await send(call, idleSeconds, { onLine, onOpen });
     },
     close: () => {
       closed = true;
@@ -147,7 +147,7 @@ function outgoingOf(
     protocol: server.protocol,
     body,
     signal: call.signal,
-    limitMilliseconds: limitSeconds * 1000,
+    limitSeconds,
     options: {
       agent,
       method: call.method,

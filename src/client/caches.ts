@@ -39,8 +39,8 @@ export interface Caches {
   /** What is in workspaces because of this server, but for what goes with its namespace. */
   granted(key: Key): Owned[];
   readonly workspaces: WorkspaceCache;
-  /** False where the API server has said that it does not know the kind. */
-  knows(kind: Kind, namespace: string): boolean;
+  /** False where the cluster does not have the kind; undefined while only a recent answer says so. */
+  knows(kind: Kind, namespace: string): boolean | undefined;
   /** The other servers that want or have an address outside of this one. */
   rivals(key: Key): MlflowServer[];
   /** What others have in a namespace; undefined until it is known. It is watched from the first question on. */
@@ -213,7 +213,10 @@ export function caches(options: CachesOptions): Caches {
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
     owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
-    knows: (kind, namespace) => watches.get(placeOf(kinds[kind].plural, scopeOf(namespace)))?.isKnown() ?? true,
+    knows: (kind, namespace) => {
+      const watch = watches.get(placeOf(kinds[kind].plural, scopeOf(namespace)));
+      return watch === undefined || watch.isKnown();
+    },
     rivals: (key) => addresses.rivals(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
     neighbours: (namespace) => {
       const found: Neighbour[] = [];

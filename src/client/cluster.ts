@@ -4,13 +4,15 @@ import type { Cluster } from "../reconcile/cluster.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
-import { type ProbeTiming, prober } from "./prober.ts";
+import { type Probe, type ProbeTiming, prober } from "./prober.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
 export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "instance" | "onEventLost" | "onOverruled"> {
   /** How the workspaces of a server are, as far as is known. */
   readonly summaries?: (server: MlflowServer) => WorkspaceSummary | undefined;
   readonly probeTiming?: ProbeTiming;
+  /** How an endpoint in a mesh is asked; default over the network. */
+  readonly probe?: Probe | undefined;
 }
 
 /** The cluster as its watches and one API client see it. */
@@ -32,7 +34,7 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
 export function clusterConnection(options: ClusterOptions): ClusterConnection {
   const cache = caches(options);
   const writes = writer({ ...options, caches: cache });
-  const probes = prober(options.onServer, options.probeTiming);
+  const probes = prober(options.onServer, options.probeTiming, options.probe);
   const { synced, states } = cache;
   const { consenting, accesses, grantedIn } = cache.workspaces;
   return {
@@ -69,9 +71,9 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         knows: cache.knows,
         rivals: cache.rivals,
         neighbours: cache.neighbours,
-        breaches: (doors) => {
+        probes: (doors) => {
           isProbed = true;
-          return probes.breaches(key, doors);
+          return probes.probes(key, doors);
         },
         secret: (namespace, name) => {
           secrets.add(keyText({ namespace, name }));

@@ -32,12 +32,18 @@ export type ReadCredentials = () => Promise<Credentials>;
 const freshSeconds = 60;
 const reloadSeconds = 5;
 
-/** `load` prepares the reading (a kubeconfig is parsed, say), and does so again when the API server refused. */
-export function credentialSource(load: () => Promise<ReadCredentials>, now: () => number = Date.now): CredentialSource {
+/**
+ * `load` prepares the reading (a kubeconfig is parsed, say), and does so again when the API server refused. `now` is a clock that
+ * cannot be set: a clock that is set back would keep a token for as long.
+ */
+export function credentialSource(
+  load: () => Promise<ReadCredentials>,
+  now: () => number = () => performance.now(),
+): CredentialSource {
   let read: ReadCredentials | undefined;
   let held: Credentials | undefined;
-  let readAt = 0;
-  let loadedAt = 0;
+  let readAt = Number.NEGATIVE_INFINITY;
+  let loadedAt = Number.NEGATIVE_INFINITY;
   let reading: Promise<Credentials> | undefined;
 
   async function renewed(): Promise<Credentials> {
@@ -65,7 +71,7 @@ export function credentialSource(load: () => Promise<ReadCredentials>, now: () =
     refused: () => {
       if (now() - loadedAt < reloadSeconds * 1000) return;
       read = undefined;
-      readAt = 0;
+      readAt = Number.NEGATIVE_INFINITY;
     },
   };
 }

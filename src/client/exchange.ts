@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { timerMilliseconds } from "./backoff.ts";
 import { lineSplitter } from "./lines.ts";
 
 /** One HTTP request, with its connection chosen. */
@@ -8,7 +9,7 @@ export interface Outgoing {
   readonly options: http.RequestOptions;
   readonly body: string | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly limitMilliseconds: number;
+  readonly limitSeconds: number;
 }
 
 export interface Answer {
@@ -30,21 +31,31 @@ export class LineRefused extends Error {}
 /** An API server begins to answer a watch at once; only its events take their time. */
 const longestToAnswer = 30_000;
 
+/** Where the lines of an answer go. */
+export interface Lines {
+  readonly onLine: (line: string) => void;
+  /** The answer is a success, and begins. */
+  readonly onOpen?: (() => void) | undefined;
+}
+
 /**
- * Sends the request and reads its answer. Without `onLine` the limit is for the whole; with it, a success is delivered
+ * Sends the request and reads its answer. Without `lines` the limit is for the whole; with it, a success is delivered
  * line by line and every byte grants the limit anew, after at most 30 s until the answer begins. Rejects with what Node says, {@link Overdue}, {@link Aborted} or
  * {@link LineRefused}.
  */
-export function exchange(outgoing: Outgoing, onLine?: (line: string) => void): Promise<Answer | typeof stale> {
+export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | typeof stale> {
   return new Promise((resolve, reject) => {
-    const { protocol, options, body, signal, limitMilliseconds } = outgoing;
+    const { protocol, options, body, signal } = outgoing;
+    const limitMilliseconds = timerMilliseconds(outgoing.limitSeconds);
     const request = protocol === "http:" ? http.request(options) : https.request(options);
     let answered = false;
     const overdue = () => request.destroy(new Overdue());
-    const untilAnswer = onLine === undefined ? limitMilliseconds : Math.min(limitMilliseconds, longestToAnswer);
+    const untilAnswer = lines === undefined ? limitMilliseconds : Math.min(limitMilliseconds, longestToAnswer);
     let timer = setTimeout(overdue, untilAnswer);
     const abort = () => request.destroy(new Aborted());
+    let settled = false;
     const finish = (settle: () => void) => {
+      settled = true;
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
       settle();
@@ -57,13 +68,15 @@ export function exchange(outgoing: Outgoing, onLine?: (line: string) => void): P
     request.on("response", (incoming) => {
       answered = true;
       const status = incoming.statusCode ?? 0;
-      if (onLine !== undefined) {
+      if (lines !== undefined) {
         clearTimeout(timer);
         timer = setTimeout(overdue, limitMilliseconds);
       }
       const chunks: Buffer[] = [];
-      const split = onLine !== undefined && status === 200 ? lineSplitter(onLine) : undefined;
+      const split = lines !== undefined && status === 200 ? lineSplitter(lines.onLine) : undefined;
+      if (split !== undefined) lines?.onOpen?.();
       incoming.on("data", (chunk: Buffer) => {
+        if (settled) return;
         if (split === undefined) {
           chunks.push(chunk);
           return;
@@ -72,7 +85,9 @@ export function exchange(outgoing: Outgoing, onLine?: (line: string) => void): P
         try {
           split(chunk);
         } catch (error) {
-          request.destroy(new LineRefused("A line was refused.", { cause: error }));
+          // Before the connection ends: where head, lines and end of the answer came in one chunk, its end is told next.
+          fail(new LineRefused("A line was refused.", { cause: error }));
+          request.destroy();
         }
       });
       incoming.on("end", () => {

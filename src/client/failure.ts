@@ -12,11 +12,30 @@ export interface Status {
 /** Longest part of a message of the API server that is quoted: that of a large object's validation can be huge. */
 const longestDetail = 1000;
 
+/**
+ * A longer Retry-After is cut to this. The API server asks for seconds; a load balancer or a gateway that asks for an hour must not
+ * keep a watch closed for as long.
+ */
+export const longestRetryAfterSeconds = 30;
+
 /** Why the API server refused: what its Status says, or the HTTP status where something else answered in its place. */
 export function refusalOf(answer: Answer): ApiFailure {
   const failure = failureOfStatus(statusIn(answer.body), answer.status, answer.statusText);
-  const seconds = Number(answer.headers["retry-after"]);
-  return seconds > 0 ? { ...failure, retryAfterSeconds: seconds } : failure;
+  const seconds = retryAfterOf(answer.headers["retry-after"], answer.headers.date);
+  return seconds === undefined ? failure : { ...failure, retryAfterSeconds: seconds };
+}
+
+/** Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds, or a date), measured against the date of the same answer. */
+function retryAfterOf(text: string | undefined, answered: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/[a-z]/i.test(text)) return boundedSeconds(Number(text));
+  const now = Date.parse(answered ?? "");
+  return boundedSeconds((Date.parse(text) - (Number.isNaN(now) ? Date.now() : now)) / 1000);
+}
+
+/** Undefined for what is no wait. */
+function boundedSeconds(seconds: unknown): number | undefined {
+  return typeof seconds === "number" && seconds > 0 ? Math.min(seconds, longestRetryAfterSeconds) : undefined;
 }
 
 /** The same of a Status, as an answer or as the ERROR event of a watch has it. */
@@ -25,7 +44,7 @@ export function failureOfStatus(status: Status, code = status.code ?? 500, text 
     status: code,
     reason: status.reason || text,
     detail: (status.message || "The answer has no message.").slice(0, longestDetail),
-    retryAfterSeconds: status.details?.retryAfterSeconds,
+    retryAfterSeconds: boundedSeconds(status.details?.retryAfterSeconds),
   };
 }
 

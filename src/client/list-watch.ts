@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, isApiError } from "../kube/api-error.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ApiClient } from "./api-client.ts";
-import { backoffMilliseconds } from "./backoff.ts";
+import { backoffMilliseconds, jittered, timerMilliseconds } from "./backoff.ts";
 import { failureOfStatus, type Status } from "./failure.ts";
 import type { Listing, Sink } from "./sink.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
@@ -18,7 +18,7 @@ export interface Resource {
   readonly labelSelector?: string;
   /** Only metadata is sent, though it is kept: all that matters of such an object is in it. */
   readonly isMetadataOnly?: true;
-  /** The cluster may not know it: then there is nothing, which is no failure, and it is asked for again while it is wanted. */
+  /** The cluster may not have it: then there is nothing, which is no failure, and it is asked for again while it is wanted. */
   readonly optional?: { readonly isWanted: () => boolean };
 }
 
@@ -30,20 +30,33 @@ export interface ListWatchObserver {
   resumed?(resource: string): void;
   /** A list or a watch failed; it will be tried again after `delaySeconds`. */
   failed?(resource: string, error: unknown, delaySeconds: number): void;
+  /** The API server answers again after a failure. */
+  recovered?(resource: string): void;
 }
 
+/** All times are of a clock that cannot be set. */
 export interface ListWatchState {
+  /** The first list is complete, or the cluster does not have the resource. */
+  readonly isSynced: boolean;
   /** Lists and watches that failed since the API server last told something new. */
   readonly failures: number;
-  /** When the API server last said something about this resource, in milliseconds since the epoch; 0 is never. */
-  readonly lastContact: number;
+  /** Since the last list, event or bookmark; since the start where there was none. */
+  readonly ageSeconds: number;
+  /** For how long every list and watch has been rejected by a status that waiting does not change, such as 403; 0 if not. */
+  readonly refusedSeconds: number;
+  /** For how long the API server has answered without a failure; 0 if not. */
+  readonly healthySeconds: number;
+  /** Since anything was tried or heard: a loop that works is never idle for longer than a watch may be silent. */
+  readonly idleSeconds: number;
+  /** What the last list or watch failed with, while it fails. */
+  readonly error: unknown;
 }
 
 export interface ListWatch {
   /** True when the first list is complete, false when it was stopped before. */
   readonly synced: Promise<boolean>;
-  /** False where the API server has said that it knows no such resource. */
-  isKnown(): boolean;
+  /** False where the cluster does not have the resource; undefined while only a recent answer says so. */
+  isKnown(): boolean | undefined;
   state(): ListWatchState;
   stop(): void;
 }
@@ -65,6 +78,13 @@ type WatchEvent<T> =
   | { readonly type: "ERROR"; readonly object: Status };
 
 const changes = { ADDED: "added", MODIFIED: "modified", DELETED: "deleted" } as const;
+
+/**
+ * Watches that delivered nothing before they ended, one after the other, until a list is made all the same: something between here and
+ * the API server may hold events back. Silence counts for more than an end, since a bookmark is overdue.
+ */
+const longestSilence = 5;
+const silenceOf = { ended: 1, overdue: 3 } as const;
 
 /** A watch that the server ends sooner than this without a word counts as a failure, so that it is not asked in a loop. */
 const shortestWatchMilliseconds = 1000;
@@ -89,9 +109,32 @@ export function listWatch<T extends KubeObject>(
   /** A list that has pages to come. */
   let begun: Begun<T> | undefined;
   let lists = 0;
-  let lastContact = 0;
   let failures = 0;
+  let isSynced = false;
   let isKnown = true;
+  /** Whether it is certain that the cluster does not have the resource, where `isKnown` is false. */
+  let isSettled = false;
+  /** When the cluster first said that it does not have the resource, and nothing else since. */
+  let absentSince: number | undefined;
+  let silence = 0;
+  const started = performance.now();
+  let lastNews = started;
+  let lastActivity = started;
+  let healthySince: number | undefined;
+  let refusedSince: number | undefined;
+  let lastError: unknown;
+  const secondsSince = (moment: number | undefined) => (moment === undefined ? 0 : (performance.now() - moment) / 1000);
+
+  /** The API server has answered. */
+  function answered(isNews: boolean): void {
+    lastActivity = performance.now();
+    if (isNews) lastNews = lastActivity;
+    refusedSince = undefined;
+    const isRecovery = healthySince === undefined && lastError !== undefined;
+    healthySince ??= lastActivity;
+    lastError = undefined;
+    if (isRecovery) observer.recovered?.(resource.name);
+  }
 
   async function list(): Promise<string> {
     begun ??= { listing: sink.listing?.() };
@@ -105,7 +148,7 @@ export function listWatch<T extends KubeObject>(
         signal,
         ...(isPartial ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
       });
-      lastContact = Date.now();
+      answered(true);
       // All pages are of the moment of the first.
       begun.resourceVersion ??= page.metadata.resourceVersion;
       if (listing !== undefined) for (const item of page.items ?? []) listing.item(received(item));
@@ -113,6 +156,8 @@ export function listWatch<T extends KubeObject>(
     } while (begun.next);
     const { resourceVersion } = begun;
     isKnown = true;
+    absentSince = undefined;
+    silence = 0;
     if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
     begun = undefined;
     listing?.complete(resourceVersion);
@@ -138,7 +183,28 @@ export function listWatch<T extends KubeObject>(
       ...(isPartial ? { accept: metadataOnly("PartialObjectMetadata") } : {}),
     } as const;
     const opened = performance.now();
-    await client.stream(call, timing.idleSeconds, receive);
+    let isOpen = false;
+    let isSilent = true;
+    const take = (line: string) => {
+      isSilent = false;
+      silence = 0;
+      receive(line);
+    };
+    const open = () => {
+      isOpen = true;
+      absentSince = undefined;
+      answered(false);
+    };
+    try {
+      await client.stream(call, timing.idleSeconds, take, open);
+      if (isOpen && isSilent) silence += silenceOf.ended;
+    } catch (error) {
+      const isOverdue = isApiError(error, 0) && error.reason === "Timeout";
+      if (isOpen && isSilent) silence += isOverdue ? silenceOf.overdue : silenceOf.ended;
+      throw error;
+    } finally {
+      if (silence >= longestSilence) position = undefined;
+    }
     if (performance.now() - opened < shortestWatchMilliseconds) {
       throw new ApiError("GET", path, {
         status: 0,
@@ -151,7 +217,7 @@ export function listWatch<T extends KubeObject>(
 
   function receive(line: string): void {
     const event: WatchEvent<T> = JSON.parse(line);
-    lastContact = Date.now();
+    answered(event.type !== "ERROR");
     if (event.type === "ERROR") throw new ApiError("GET", path, failureOfStatus(event.object));
     failures = 0;
     const { resourceVersion } = event.object.metadata;
@@ -174,10 +240,12 @@ export function listWatch<T extends KubeObject>(
 
   /** One list where there is no position, and one watch. Returns how long to wait before the next, in milliseconds. */
   async function round(): Promise<number> {
-    if (!isKnown && resource.optional?.isWanted() === false) return timing.backoff.longest * 1000;
+    lastActivity = performance.now();
+    if (!isKnown && resource.optional?.isWanted() === false) return restMilliseconds();
     try {
       if (position === undefined) {
         position = await list();
+        isSynced = true;
         sync(true);
       } else {
         observer.resumed?.(resource.name);
@@ -186,18 +254,51 @@ export function listWatch<T extends KubeObject>(
       return 0;
     } catch (error) {
       if (signal.aborted) return 0;
-      if (resource.optional !== undefined && isApiError(error, 404)) return unknown();
-      if (resource.optional !== undefined && isSettingUp(error))
-        return (error.retryAfterSeconds ?? timing.backoff.first) * 1000;
-      failures += 1;
-      if (invalidates(error, failures)) {
-        position = undefined;
-        begun = undefined;
+      if (resource.optional !== undefined && isApiError(error, 404) && !(await isServed())) return absent();
+      if (resource.optional !== undefined && isSettingUp(error)) {
+        lastError = error;
+        return timerMilliseconds(jittered(error.retryAfterSeconds ?? timing.backoff.first));
       }
-      const retryAfter = error instanceof ApiError ? error.retryAfterSeconds : undefined;
-      const delay = backoffMilliseconds(failures, timing.backoff, retryAfter);
-      observer.failed?.(resource.name, error, delay / 1000);
-      return delay;
+      return failed(error);
+    }
+  }
+
+  function failed(error: unknown): number {
+    failures += 1;
+    lastError = error;
+    healthySince = undefined;
+    refusedSince = isRefused(error) ? (refusedSince ?? performance.now()) : undefined;
+    if (invalidates(error, failures)) {
+      position = undefined;
+      begun = undefined;
+    }
+    const retryAfter = error instanceof ApiError ? error.retryAfterSeconds : undefined;
+    const delay = backoffMilliseconds(failures, timing.backoff, retryAfter);
+    observer.failed?.(resource.name, error, delay / 1000);
+    return delay;
+  }
+
+  /** Nothing is wrong, and nothing is to be had. */
+  function restMilliseconds(): number {
+    return timerMilliseconds(jittered(timing.backoff.longest));
+  }
+
+  /**
+   * Whether discovery lists a resource that was just answered with 404: an API server that starts, or what stands in front of
+   * it, answers so for a moment. Who may not read discovery learns nothing from it, and time decides.
+   */
+  async function isServed(): Promise<boolean> {
+    const version = resource.apiVersion.includes("/") ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
+    const plural = path.slice(path.lastIndexOf("/") + 1);
+    try {
+      const { resources } = await client.request<{ resources?: readonly { name?: string }[] }>({
+        method: "GET",
+        path: version,
+        signal,
+      });
+      return resources?.some(({ name }) => name === plural) === true;
+    } catch (error) {
+      return !(isApiError(error, 404) || isApiError(error, 401) || isApiError(error, 403));
     }
   }
 
@@ -206,25 +307,38 @@ export function listWatch<T extends KubeObject>(
     return isApiError(error, 429) && (!isKnown || error.detail.includes("storage is (re)initializing"));
   }
 
-  /** There is nothing of a resource that is not there (any more). Its definition comes without a word to us. */
-  function unknown(): number {
-    const isNews = isKnown;
+  /**
+   * The cluster does not have the resource (any more). What was known of it holds until the same is said again after a time, since
+   * servers that lose it are changed and started again. Its definition comes without a word to us.
+   */
+  function absent(): number {
+    absentSince ??= performance.now();
+    const isConfirmed = secondsSince(absentSince) >= timing.absenceSeconds;
+    failures = 0;
+    answered(true);
+    if (isConfirmed || lists === 0) forget(isConfirmed);
+    return isConfirmed
+      ? restMilliseconds()
+      : timerMilliseconds(jittered(Math.min(timing.backoff.longest, timing.absenceSeconds / 4)));
+  }
+
+  function forget(isConfirmed: boolean): void {
+    const isNews = isKnown || (isConfirmed && !isSettled);
     isKnown = false;
+    isSettled = isConfirmed;
     position = undefined;
     begun = undefined;
-    failures = 0;
-    lastContact = Date.now();
     if (isNews) {
       sink.listing?.().complete("0");
       sink.relisted?.();
     }
+    isSynced = true;
     sync(true);
-    return timing.backoff.longest * 1000;
   }
 
   async function run(): Promise<void> {
     // Even an observer that throws must not end the watch.
-    const pause = () => timing.backoff.longest * 1000;
+    const pause = () => restMilliseconds();
     while (!signal.aborted) await sleep(await round().catch(pause), undefined, { signal }).catch(() => {});
     sync(false);
   }
@@ -232,8 +346,17 @@ export function listWatch<T extends KubeObject>(
   void run();
   return {
     synced,
-    isKnown: () => isKnown,
-    state: () => ({ failures, lastContact }),
+    isKnown: () => isKnown || (isSettled ? false : undefined),
+    state: () => ({
+      isSynced,
+      failures,
+      // What the cluster does not have is not asked for unless a server needs it.
+      ageSeconds: isKnown || lastError !== undefined ? secondsSince(lastNews) : 0,
+      refusedSeconds: secondsSince(refusedSince),
+      healthySeconds: secondsSince(healthySince),
+      idleSeconds: secondsSince(lastActivity),
+      error: lastError,
+    }),
     stop: () => stopping.abort(),
   };
 }
@@ -246,6 +369,13 @@ export function listWatch<T extends KubeObject>(
 function invalidates(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return true;
   return error.status === 410 || error.status === 400 || (error.status === 504 && failures >= 3);
+}
+
+/** Whether the API server rejects a request in a way that only a change of rights or definitions ends. */
+function isRefused(error: unknown): boolean {
+  return (
+    error instanceof ApiError && error.status >= 400 && error.status < 500 && ![408, 410, 429].includes(error.status)
+  );
 }
 
 /** Asks for `PartialObjectMetadata` instead of whole objects (Kubernetes, "API concepts: metadata-only fetches"). */

@@ -1,11 +1,13 @@
 import { request } from "node:http";
 import { type Key, keyText } from "../kube/object.ts";
 import type { Door } from "../reconcile/door.ts";
+import type { Probes } from "../reconcile/probes.ts";
+import { jittered, timerMilliseconds } from "./backoff.ts";
 
 /** Knocks at the doors of servers, again and again, as somebody who must not get in. */
 export interface Prober {
-  /** What has been answered that should have been refused, in words; undefined until it is known. Whoever asks has it knock on. */
-  breaches(key: Key, doors: readonly Door[]): readonly string[] | undefined;
+  /** What the last requests came to; undefined until that is known. They are repeated while passes ask. */
+  probes(key: Key, doors: readonly Door[]): Probes | undefined;
   /** No more of this server, until somebody asks again. */
   forget(key: Key): void;
   stop(): void;
@@ -16,9 +18,9 @@ export interface ProbeTiming {
   readonly refusedSeconds: number;
   /** Until the second time, where something got through for the first: the mesh may just be taking up a policy. */
   readonly againSeconds: number;
-  /** Until the next time, where something got through twice. */
+  /** Until the next time, where something got through twice, or nothing was learnt. */
   readonly answeredSeconds: number;
-  /** An answer that takes longer is none. */
+  /** An answer that takes longer is none: neither an answer nor a denial. */
   readonly timeoutSeconds: number;
 }
 
@@ -32,32 +34,47 @@ export const defaultProbeTiming: ProbeTiming = {
 /** The second is how a policy by paths is got round: what is behind it decodes it. */
 const paths = ["/v1/traces", "/v1%2ftraces"];
 
+/** What a request came to: denied by the mesh, answered by what is behind it (in words), or neither (in words). */
+export type Probed =
+  | { readonly result: "denied" }
+  | { readonly result: "answered" | "unanswered"; readonly text: string };
+
+export type Probe = (door: Door, path: string, timeoutSeconds: number) => Promise<Probed>;
+
 interface Known {
   readonly doors: string;
-  found: readonly string[] | undefined;
+  found: Probes | undefined;
   /** Something got through once, which is not told yet: ztunnel has a policy a moment after istiod has reported it. */
   isDoubtful?: boolean;
   timer?: NodeJS.Timeout;
 }
 
 /** `changed` is told of a server of which something else has been found than before. */
-export function prober(changed: (key: Key) => void, timing: ProbeTiming = defaultProbeTiming): Prober {
+export function prober(
+  changed: (key: Key) => void,
+  timing: ProbeTiming = defaultProbeTiming,
+  probe: Probe = probeEndpoint,
+): Prober {
   const known = new Map<string, Known>();
 
   async function knock(key: Key, state: Known, doors: readonly Door[]): Promise<void> {
-    const asked = doors.flatMap((door) => paths.map((path) => breachAt(door, path, timing.timeoutSeconds)));
-    const found = (await Promise.all(asked)).filter((breach) => breach !== undefined);
+    const asked = doors.flatMap((door) => paths.map((path) => probe(door, path, timing.timeoutSeconds)));
+    const found = probesOf(await Promise.all(asked));
     if (known.get(keyText(key)) !== state) return;
-    state.isDoubtful = found.length > 0 && !state.found?.length && !state.isDoubtful;
+    state.isDoubtful = found.breaches.length > 0 && !state.found?.breaches.length && !state.isDoubtful;
     if (state.isDoubtful) {
-      state.timer = setTimeout(() => void knock(key, state, doors), timing.againSeconds * 1000).unref();
+      again(timing.againSeconds);
       return;
     }
     const isNews = JSON.stringify(found) !== JSON.stringify(state.found);
     state.found = found;
-    const seconds = found.length === 0 ? timing.refusedSeconds : timing.answeredSeconds;
-    state.timer = setTimeout(() => void knock(key, state, doors), seconds * 1000).unref();
+    const isDenied = found.breaches.length === 0 && found.unanswered.length === 0;
+    again(isDenied ? timing.refusedSeconds : timing.answeredSeconds);
     if (isNews) changed(key);
+
+    function again(seconds: number): void {
+      state.timer = setTimeout(() => void knock(key, state, doors), timerMilliseconds(jittered(seconds))).unref();
+    }
   }
 
   function forget(key: Key): void {
@@ -66,7 +83,7 @@ export function prober(changed: (key: Key) => void, timing: ProbeTiming = defaul
   }
 
   return {
-    breaches: (key, doors) => {
+    probes: (key, doors) => {
       const before = known.get(keyText(key));
       const text = JSON.stringify(doors);
       if (before?.doors === text) return before.found;
@@ -85,29 +102,60 @@ export function prober(changed: (key: Key) => void, timing: ProbeTiming = defaul
   };
 }
 
+function probesOf(all: readonly Probed[]): Probes {
+  const textsOf = (result: Probed["result"]) =>
+    all.flatMap((each) => (each.result === result && "text" in each ? each.text : []));
+  return {
+    breaches: textsOf("answered"),
+    unanswered: textsOf("unanswered"),
+    denied: all.filter(({ result }) => result === "denied").length,
+  };
+}
+
 /**
- * Undefined where Envoy has refused the request by its role-based access control (status 403, body `RBAC: access denied`), or
- * nobody has answered: ztunnel closes the connection. Whatever else is answered, somebody behind the mesh has said.
+ * Denied is what Envoy denies by role-based access control (status 403, body `RBAC: access denied`), and a connection that is accepted and
+ * then closed without a byte, as ztunnel does. Whatever else is answered comes from behind the mesh. No answer in time, a name
+ * that is not resolved and a connection that is not made say nothing of the mesh.
  */
-function breachAt({ what, host, port }: Door, path: string, timeoutSeconds: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
+const probeEndpoint: Probe = ({ what, host, port }, path, timeoutSeconds) =>
+  new Promise((resolve) => {
+    const endpoint = `${what} (${host}:${port})`;
+    const unanswered = (why: string) =>
+      resolve({ result: "unanswered", text: `${endpoint} did not answer POST ${path}: ${why}` });
     const headers = { "content-length": 0, "user-agent": "mlflow-operator" };
+    let isConnected = false;
     const asked = request({ host, port, path, method: "POST", headers, agent: false }, (answer) => {
-      const told = `${what} (${host}:${port}) answered POST ${path} with ${answer.statusCode}`;
+      const answered = {
+        result: "answered",
+        text: `${endpoint} answered POST ${path} with ${answer.statusCode}`,
+      } as const;
       let text = "";
       answer.setEncoding("utf8");
       answer.on("data", (part: string) => {
         text += part.slice(0, 100);
         if (text.length >= 100) asked.destroy();
       });
-      answer.on("error", () => resolve(told));
+      answer.on("error", () => resolve(answered));
       answer.on("close", () =>
-        resolve(answer.statusCode === 403 && text.startsWith("RBAC: access denied") ? undefined : told),
+        resolve(answer.statusCode === 403 && text.startsWith("RBAC: access denied") ? { result: "denied" } : answered),
       );
     });
-    asked.on("error", () => resolve(undefined));
-    const timer = setTimeout(() => asked.destroy(), timeoutSeconds * 1000);
+    asked.on("socket", (socket) =>
+      socket.once("connect", () => {
+        isConnected = true;
+      }),
+    );
+    asked.on("error", (error: NodeJS.ErrnoException) => {
+      const { code = "" } = error;
+      if (code.startsWith("HPE_"))
+        resolve({ result: "answered", text: `${endpoint} answered POST ${path} with something else than HTTP` });
+      else if (isConnected && (code === "ECONNRESET" || code === "EPIPE")) resolve({ result: "denied" });
+      else unanswered(code || "no connection");
+    });
+    const timer = setTimeout(() => {
+      unanswered(`nothing came within ${timeoutSeconds} s`);
+      asked.destroy();
+    }, timerMilliseconds(timeoutSeconds));
     asked.on("close", () => clearTimeout(timer));
     asked.end();
   });
-}

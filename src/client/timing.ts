@@ -7,6 +7,8 @@ export interface ListWatchTiming {
   /** How long the API server is asked to keep a watch open: random between the two, so that watches end apart. */
   readonly watchSeconds: readonly [number, number];
   readonly pageSize: number;
+  /** A kind that the cluster had is believed to be gone when the API server still says so after this time. */
+  readonly absenceSeconds: number;
 }
 
 export const defaultTiming: ListWatchTiming = {
@@ -14,4 +16,5 @@ export const defaultTiming: ListWatchTiming = {
   idleSeconds: 90,
   watchSeconds: [300, 600],
   pageSize: 500,
+  absenceSeconds: 60,
 };

@@ -3,6 +3,7 @@ import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { Door } from "./door.ts";
+import type { Probes } from "./probes.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** Something a person should know, told once when it happens (events.k8s.io/v1). */
@@ -39,8 +40,11 @@ export interface Cluster {
   /** What is in workspaces because of this server, and cannot go by an owner reference. */
   granted(key: Key): readonly Owned[];
 
-  /** Whether the cluster has this kind. When that changes, servers that need it get a pass. */
-  knows(kind: Kind, namespace: string): boolean;
+  /**
+   * Whether the cluster has this kind; undefined while only a recent answer says that it does not. When that changes, servers that need
+   * it get a pass.
+   */
+  knows(kind: Kind, namespace: string): boolean | undefined;
 
   /** The other servers that want or have an address outside of this one. When that changes, it gets a pass. */
   rivals(key: Key): readonly MlflowServer[];
@@ -49,10 +53,10 @@ export interface Cluster {
   neighbours(namespace: string): readonly Neighbour[] | undefined;
 
   /**
-   * What was answered, in words, when the operator last asked at these doors of the server for what must be refused;
-   * undefined until it has. It goes on asking while passes want to know, and the server gets a pass when that changes.
+   * What the operator's own requests at these endpoints of the server came to, which the mesh must deny; undefined until they
+   * are made. They are repeated while passes want to know, and the server gets a pass when the result changes.
    */
-  breaches(doors: readonly Door[]): readonly string[] | undefined;
+  probes(doors: readonly Door[]): Probes | undefined;
 
   /** The content of a Secret that a spec names, or undefined where there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined>;

@@ -1,18 +1,20 @@
 import type { Cause } from "./finding.ts";
 import { listenerOf, type MeshView } from "./mesh-view.ts";
+import { isDenied } from "./probes.ts";
 
 /**
  * What Istio reports is necessary, and not sufficient: its conditions stay True where nothing is enforced. So the operator, which
- * is no writer, asks for what must be refused; an answer disproves all that is reported. Not to be answered proves little where it is
- * outside of the mesh, so this is asked last.
+ * is no writer, asks for what must be refused; an answer disproves all that is reported. A denial proves little where it is outside
+ * of the mesh, so this is asked last, and no answer at all proves nothing.
  */
 export function breachProblem(view: MeshView): Cause | undefined {
-  const breaches = view.breaches();
-  if (breaches === undefined) {
+  const probes = view.probes();
+  if (probes === undefined) {
     return wasProved(view)
       ? undefined
       : { reason: "MeshProgressing", message: "the operator is knocking at the doors" };
   }
+  const { breaches } = probes;
   const [first] = breaches;
   if (first === undefined) return undefined;
   const more = breaches.length > 1 ? ` (and ${breaches.length - 1} more)` : "";
@@ -27,4 +29,16 @@ function wasProved(view: MeshView): boolean {
   const { owned, server } = view;
   const before = server.status?.conditions?.find(({ type }) => type === "MeshReady");
   return before?.status === "True" || listenerOf({ owned, server }) !== undefined;
+}
+
+/** Why the listener for traces, where the mesh alone decides, must not open yet: not every request of the operator was denied. */
+export function unprovedProblem(view: MeshView): Cause | undefined {
+  const probes = view.probes();
+  if (probes === undefined || isDenied(probes)) return undefined;
+  const [first = "none of the endpoints of the server could be asked"] = probes.unanswered;
+  const more = probes.unanswered.length > 1 ? ` (and ${probes.unanswered.length - 1} more)` : "";
+  return {
+    reason: "MeshNotProbed",
+    message: `the listener for traces stays closed: a request of the operator was neither answered nor denied: ${first}${more}. Only an explicit denial proves that the mesh enforces its policies. Check that network policies let the operator reach the server's pods, and its DNS`,
+  };
 }

@@ -5,6 +5,7 @@ import { meshStepOf } from "../resources/mesh/index.ts";
 import type { MeshStep } from "../resources/mesh/steps.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import { objectNames } from "../resources/names.ts";
+import type { Probes } from "./probes.ts";
 
 /** What is seen of a server in a mesh. */
 export interface MeshView {
@@ -16,8 +17,8 @@ export interface MeshView {
   readonly neighbours: readonly Neighbour[] | undefined;
   /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
   readonly isAvailable: boolean;
-  /** What was answered that should have been refused, when all else was proved; undefined until it is known. */
-  readonly breaches: () => readonly string[] | undefined;
+  /** What the operator's own requests came to, once all else is proved; undefined until that is known. */
+  readonly probes: () => Probes | undefined;
 }
 
 /** Whether a step has been taken; not whether it has had its effect. */

@@ -2,11 +2,12 @@ import type { MlflowServer } from "../api/server.ts";
 import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
 import { listenerUrl } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
-import { breachProblem } from "./mesh-breach.ts";
+import { breachProblem, unprovedProblem } from "./mesh-breach.ts";
 import { hasAmbientPod, isListenerPod, lingeringProblem } from "./mesh-enrolment.ts";
 import { neighbourProblem } from "./mesh-neighbours.ts";
 import { meshProblem } from "./mesh-proofs.ts";
 import { isTaken, listenerOf, type MeshView } from "./mesh-view.ts";
+import { isDenied } from "./probes.ts";
 
 /** How far the mesh is, and how far it may go now. */
 export interface Mesh {
@@ -28,7 +29,11 @@ export function meshOf(view: MeshView): Mesh {
     return isLingering(view) ? withSteps(way, "writers") : way;
   const problem = way.finding?.status === "True" ? meshProblem("writers", view) : way.finding;
   if (problem !== undefined) return { ...withSteps(way, "writers"), finding: { status: "False", ...problem } };
-  if (listenerOf(view) === undefined && view.breaches() === undefined) return withSteps(way, "writers");
+  if (listenerOf(view) === undefined && !isDenied(view.probes())) {
+    const unproved = unprovedProblem(view);
+    const shut = withSteps(way, "writers");
+    return unproved === undefined ? shut : { ...shut, finding: { status: "False", ...unproved } };
+  }
   const open = withSteps(way, "writers", "door");
   const unanswered = meshProblem("door", view);
   return unanswered === undefined ? open : { ...open, finding: { status: "False", ...unanswered } };

@@ -29,11 +29,12 @@ export async function observe(
   const foreign = labelled.filter(isForeign);
   const isSidecar = server.spec.mesh?.istio.mode === "Sidecar";
   const isAvailable =
-    cluster.knows("AuthorizationPolicy", namespace) && (isSidecar || cluster.knows("Gateway", namespace));
+    cluster.knows("AuthorizationPolicy", namespace) === true &&
+    (isSidecar || cluster.knows("Gateway", namespace) === true);
   const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
-  const breaches = () => cluster.breaches(doorsOf(server, owned));
-  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, breaches });
-  const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace)));
+  const probes = () => cluster.probes(doorsOf(server, owned));
+  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, probes });
+  const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace) === true));
   const exposure = exposureOf({ server, owned, rivals: cluster.rivals({ namespace, name }), known });
   const references = await read(cluster, server, namespace);
   const inputs: Inputs = {

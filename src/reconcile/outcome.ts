@@ -60,7 +60,8 @@ function isBeingPlaced({ owned, now }: Facts): boolean {
     .filter((object): object is Pod => object.kind === "Pod")
     .filter(({ status }) => status?.conditions?.some((each) => each.reason === "Unschedulable"))
     .map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
-  return born.every((time) => now.getTime() - time < placementSeconds * 1000);
+  // Of a time to come the clocks disagree, and nothing is known.
+  return born.every((time) => Math.abs(now.getTime() - time) < placementSeconds * 1000);
 }
 
 function judged(facts: Facts, { groups, migration, missing }: Plan): Outcome {

@@ -1,4 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { Kind } from "../kube/kinds.ts";
 import type { Key } from "../kube/object.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { blockersOf } from "./blockers.ts";
@@ -12,6 +13,7 @@ import { planOf, shutting } from "./plan.ts";
 import { refusal } from "./refusal.ts";
 import { report } from "./report.ts";
 import { retire } from "./retire.ts";
+import { unconfirmedKind } from "./unconfirmed-kind.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** How a pass over an existing server ended. */
@@ -35,6 +37,8 @@ export async function reconcile(
   }
   const unsupported = unsupportedSpec("MlflowServer", server.spec);
   if (unsupported !== undefined) return stop(cluster, server, unsupported, now);
+  const unconfirmed = unconfirmedKind(cluster, server);
+  if (unconfirmed !== undefined) return awaitingConfirmation(unconfirmed);
   const facts = await observe(cluster, server, installation, now);
   const outcome = await settle(cluster, server, facts);
   if (!outcome.isInterim) await report(cluster, facts, outcome);
@@ -47,6 +51,15 @@ async function stop(cluster: Cluster, server: MlflowServer, cause: Cause, now: D
   const outcome: Outcome = { state: "stalled", cause, isUnread: true };
   await report(cluster, { server, owned: cluster.owned({ namespace, name }), now }, outcome);
   return outcome;
+}
+
+/** How long at most until the server is looked at again, where the watch does not tell before. */
+const confirmationSeconds = 15;
+
+function awaitingConfirmation(kind: Kind): Pass {
+  const message = `the API server has just answered that the cluster has no ${kind}; nothing is changed until that is confirmed`;
+  const cause = { reason: "Progressing", message } as const;
+  return { state: "progressing", cause, isInterim: true, againInSeconds: confirmationSeconds };
 }
 
 async function settle(cluster: Cluster, server: MlflowServer, facts: Facts): Promise<Outcome> {

@@ -1,6 +1,7 @@
 import type { ApiClient } from "../client/api-client.ts";
-import { overloadSeconds } from "../client/backoff.ts";
+import { isOutage, retryBounds } from "../client/backoff.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
+import type { Probe } from "../client/prober.ts";
 import type { ListWatchTiming } from "../client/timing.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { label } from "../kube/names.ts";
@@ -26,6 +27,8 @@ export interface ControllerOptions {
   readonly log: Log;
   readonly metrics: () => Metrics;
   readonly timing?: ListWatchTiming;
+  /** How an endpoint in a mesh is asked; default over the network. */
+  readonly probe?: Probe | undefined;
 }
 
 export interface Controller {
@@ -68,6 +71,7 @@ export function controller(options: ControllerOptions): Controller {
     namespaces: options.namespaces,
     instance: options.instance,
     ...(options.timing && { timing: options.timing }),
+    probe: options.probe,
     onServer,
     onWorkspace: workspaces.changed,
     summaries: ({ metadata: { namespace = "default", name, generation = 0 } }) =>
@@ -89,13 +93,18 @@ export function controller(options: ControllerOptions): Controller {
         count(resource, "failed");
         log.warn({ resource, error: messageOf(error), delaySeconds }, "a watch failed; it is tried again");
       },
+      recovered: () => {
+        work.recovered();
+        workspaces.recovered();
+      },
     },
   });
   const work = queue({
     workers: options.workers,
     work: pass,
     gotOn: isPartlyDone,
-    longestAfter: overloadSeconds,
+    boundsAfter: retryBounds,
+    isOutage,
     onFailure: (server, error, retrySeconds) => {
       options.metrics().passes.inc({ result: "error" });
       log.warn({ server, error: messageOf(error), retrySeconds }, "a pass failed");

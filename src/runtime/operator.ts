@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { ImageDigests } from "../api/image-digests.ts";
 import { apiClient } from "../client/api-client.ts";
 import type { CredentialSource } from "../client/credentials.ts";
+import type { Probe } from "../client/prober.ts";
 import type { ListWatchTiming } from "../client/timing.ts";
 import { controller } from "./controller.ts";
 import { healthServer } from "./health-server.ts";
@@ -35,6 +36,8 @@ export interface OperatorOptions {
   readonly log: Log;
   /** Of lists and watches; default as in `client/timing.ts`. */
   readonly timing?: ListWatchTiming;
+  /** How an endpoint in a mesh is asked; default over the network. */
+  readonly probe?: Probe;
 }
 
 export interface Operator {
@@ -78,6 +81,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     log,
     metrics: () => collected,
     ...(options.timing && { timing: options.timing }),
+    probe: options.probe,
   });
   const collected: Metrics = metrics({
     waiting: work.waiting,

@@ -1,7 +1,11 @@
+import { jittered, type RetryBounds, timerMilliseconds } from "../client/backoff.ts";
+
 /** A work queue of keys. A key is in work once at a time, and however often it is added meanwhile, once more after. */
 export interface Queue {
   /** Work on this key soon. */
   add(key: string): void;
+  /** What could not be reached can be again: keys whose last attempt failed because of it are tried again within seconds. */
+  recovered(): void;
   /** How many keys wait, not counting those that wait for a time. */
   readonly waiting: number;
   /** Starts no more work; resolves when what is in work has ended. */
@@ -15,29 +19,40 @@ export interface QueueOptions {
   readonly work: (key: string) => Promise<number | undefined>;
   /** Whether work that was rejected with this got on all the same: then the next wait is no longer than this one. */
   readonly gotOn?: (error: unknown) => boolean;
-  /** The longest wait after work that was rejected with this, in seconds; undefined: as long as after anything else. */
-  readonly longestAfter?: (error: unknown) => number | undefined;
+  /** How long to wait at least and at most after work that was rejected with this. */
+  readonly boundsAfter?: (error: unknown) => RetryBounds;
+  /** Whether the rejection says only that something could not be reached. */
+  readonly isOutage?: (error: unknown) => boolean;
   /** Told of a rejection, and in how many seconds the next attempt is. */
   readonly onFailure: (key: string, error: unknown, retrySeconds: number) => void;
   /** Least time between the starts of two passes over one key, so that a burst of events is one pass. */
   readonly spacingMilliseconds?: number;
   readonly backoff?: { readonly firstSeconds: number; readonly longestSeconds: number };
+  /** From 0 to 1; for tests. */
+  readonly random?: () => number;
 }
+
+/** Keys that are tried again after an outage are spread over so many seconds. */
+const recoverySeconds = 2;
 
 export function queue({
   workers,
   work,
   gotOn = () => false,
-  longestAfter = () => undefined,
+  boundsAfter = () => ({ least: 0 }),
+  isOutage = () => false,
   onFailure,
   spacingMilliseconds = 50,
-  backoff = { firstSeconds: 0.25, longestSeconds: 300 },
+  backoff = { firstSeconds: 0.25, longestSeconds: 60 },
+  random = Math.random,
 }: QueueOptions): Queue {
   const ready = new Set<string>();
   const active = new Map<string, Promise<void>>();
   const again = new Set<string>();
   const timers = new Map<string, NodeJS.Timeout>();
   const failures = new Map<string, number>();
+  /** Keys whose last attempt failed because of an outage. */
+  const cutOff = new Set<string>();
   const lastStart = new Map<string, number>();
   let stopped = false;
 
@@ -63,7 +78,7 @@ export function queue({
       if (active.has(key)) again.add(key);
       else ready.add(key);
       pump();
-    }, seconds * 1000);
+    }, timerMilliseconds(seconds));
     dueTimes.set(next, due);
     timers.set(key, next);
   }
@@ -84,13 +99,18 @@ export function queue({
     try {
       const seconds = await work(key);
       failures.delete(key);
-      if (seconds !== undefined) later(key, seconds);
+      cutOff.delete(key);
+      if (seconds !== undefined) later(key, jittered(seconds, random));
       else if (!again.has(key)) forgetLater(key);
     } catch (error) {
       const count = failures.get(key) ?? 0;
       failures.set(key, gotOn(error) ? count : count + 1);
-      const longest = longestAfter(error) ?? backoff.longestSeconds;
-      const seconds = Math.min(backoff.firstSeconds * 2 ** count, longest);
+      if (isOutage(error)) cutOff.add(key);
+      else cutOff.delete(key);
+      const { least, longest = backoff.longestSeconds } = boundsAfter(error);
+      // Between the half and the whole of it, so that keys that failed together are not tried together.
+      const bound = Math.min(backoff.firstSeconds * 2 ** count, longest) * (0.5 + random() / 2);
+      const seconds = Math.max(bound, jittered(least, random));
       onFailure(key, error, seconds);
       later(key, seconds);
     } finally {
@@ -109,6 +129,10 @@ export function queue({
 
   return {
     add,
+    recovered: () => {
+      for (const key of cutOff) later(key, random() * recoverySeconds);
+      cutOff.clear();
+    },
     get waiting() {
       return ready.size;
     },

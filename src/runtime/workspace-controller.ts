@@ -1,4 +1,4 @@
-import { overloadSeconds } from "../client/backoff.ts";
+import { isOutage, retryBounds } from "../client/backoff.ts";
 import type { ClusterConnection } from "../client/cluster.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
@@ -30,6 +30,8 @@ export interface WorkspaceController {
   start(): void;
   /** Something changed that can matter to what is in this namespace. */
   changed(namespace: string): void;
+  /** The API server answers again. */
+  recovered(): void;
   /** How the workspaces of a server are, as of the last second. */
   summary(server: { readonly key: Key; readonly generation: number }): WorkspaceSummary | undefined;
   /** How many namespaces wait for a pass. */
@@ -61,7 +63,8 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
   const work = queue({
     workers,
     work: pass,
-    longestAfter: overloadSeconds,
+    boundsAfter: retryBounds,
+    isOutage,
     onFailure: (namespace, error, retrySeconds) => {
       metrics().workspacePasses.inc({ result: "error" });
       log.warn({ namespace, error: messageOf(error), retrySeconds }, "a pass over a workspace failed");
@@ -131,6 +134,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
       stale.add(namespace);
       work.add(namespace);
     },
+    recovered: work.recovered,
     summary: ({ key, generation }) => {
       if (!isStarted) return undefined;
       const text = keyText(key);

@@ -107,6 +107,39 @@ describe("a refusal", () => {
     assert.doesNotMatch(error.message, /html/);
   });
 
+  for (const [asked, seconds] of [
+    ["0.5", 0.5],
+    ["3600", 30],
+    [String(30 * 24 * 3600), 30],
+    ["99999999999999999999", 30],
+    ["-1", undefined],
+    ["NaN", undefined],
+    ["soon", undefined],
+    ["", undefined],
+    ["Sun, 29 Nov 2026 08:00:07 GMT", 7],
+    ["Sun, 29 Nov 2026 09:00:00 GMT", 30],
+    ["Sun, 29 Nov 2026 07:59:00 GMT", undefined],
+  ] as const) {
+    test(`with Retry-After: ${JSON.stringify(asked)} asks for ${seconds} s`, async (context) => {
+      const date = "Sun, 29 Nov 2026 08:00:00 GMT";
+      const origin = await serving(context, (_request, response) =>
+        response.writeHead(503, { "retry-after": asked, date }).end("{}"),
+      );
+      assert.equal((await refusal(clientOf(context, origin).request(get))).retryAfterSeconds, seconds);
+    });
+  }
+
+  test("with a Status that asks for too long a wait, or for none, is bounded, too", async (context) => {
+    const answers = [3600, -5, "7", null];
+    const origin = await serving(context, (_request, response) =>
+      response.writeHead(429).end(JSON.stringify({ details: { retryAfterSeconds: answers.shift() } })),
+    );
+    const client = clientOf(context, origin);
+    const found: unknown[] = [];
+    for (const _ of [1, 2, 3, 4]) found.push((await refusal(client.request(get))).retryAfterSeconds);
+    assert.deepEqual(found, [30, undefined, undefined, undefined]);
+  });
+
   test("with 404 is no error to find", async (context) => {
     const origin = await serving(context, (_request, response) => response.writeHead(404).end("{}"));
     assert.equal(await find(clientOf(context, origin), get.path), undefined);
@@ -235,6 +268,51 @@ describe("a stream", () => {
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 20);
     assert.equal((await refusal(stream("/open", abort.signal))).reason, "Aborted");
+  });
+
+  test("fails with what its receiver throws where head, lines and end of the answer come in one chunk", async (context) => {
+    const line = '{"type":"ERROR"}\n';
+    const head = (more: string) => `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n${more}\r\n\r\n`;
+    const answers = [
+      `${head(`Content-Length: ${line.length}`)}${line}`,
+      `${head("Transfer-Encoding: chunked")}${line.length.toString(16)}\r\n${line}\r\n0\r\n\r\n`,
+      `${head("Connection: close\r\nTransfer-Encoding: chunked")}${line.length.toString(16)}\r\n${line}\r\n0\r\n\r\n`,
+      `${head("Connection: close")}${line}`,
+      `${head(`Content-Length: ${2 * line.length}`)}${line}${line}`,
+    ];
+    for (const answer of answers) {
+      const server = createTcpServer((socket) => {
+        socket.on("error", () => {});
+        socket.once("data", () => socket.end(answer));
+      });
+      const client = clientOf(context, await listening(context, server));
+      let lines = 0;
+      const thrown = client.stream(get, 5, () => {
+        lines += 1;
+        throw new RangeError("mine");
+      });
+      await assert.rejects(thrown, RangeError, answer);
+      assert.equal(lines, 1, "nothing is delivered after that");
+    }
+  });
+
+  test("says when it is open, before its first line, and not when it is refused", async (context) => {
+    const origin = await serving(context, ({ url }, response) => {
+      if (url === "/refused") response.writeHead(403).end("{}");
+      else response.end("{}\n");
+    });
+    const client = clientOf(context, origin);
+    const told: string[] = [];
+    const stream = (path: string) =>
+      client.stream(
+        { method: "GET", path },
+        5,
+        () => told.push("line"),
+        () => told.push("open"),
+      );
+    await stream("/watch");
+    await refusal(stream("/refused"));
+    assert.deepEqual(told, ["open", "line"]);
   });
 
   test("takes no connection from calls", async (context) => {

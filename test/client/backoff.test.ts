@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backoffMilliseconds } from "../../src/client/backoff.ts";
+import { backoffMilliseconds, jittered, retryBounds, timerMilliseconds } from "../../src/client/backoff.ts";
+import { ApiError } from "../../src/kube/api-error.ts";
 
 const bounds = { first: 0.2, longest: 15 };
 
@@ -25,4 +26,31 @@ test("never less than the API server asks for", () => {
     backoffMilliseconds(1, bounds, 7, () => 0),
     7000,
   );
+});
+
+test("waits that the API server asks for do not end at once either", () => {
+  assert.equal(
+    backoffMilliseconds(1, bounds, 10, () => 1),
+    11_000,
+  );
+  assert.deepEqual(
+    [2, 3600].map((seconds) => jittered(seconds, () => 1)),
+    [2.2, 3605],
+  );
+});
+
+test("a timer never gets more than it takes, nor less than nothing", () => {
+  const weeks = 30 * 24 * 3600;
+  const given = [1, weeks, Number.POSITIVE_INFINITY, -1, Number.NEGATIVE_INFINITY, Number.NaN];
+  assert.deepEqual(given.map(timerMilliseconds), [1000, 2 ** 31 - 1, 2 ** 31 - 1, 0, 0, 60_000]);
+});
+
+test("what the API server asks for is the least wait, and never the longest", () => {
+  const failure = (status: number, retryAfterSeconds?: number) =>
+    new ApiError("PATCH", "/x", { status, reason: "r", detail: "d", retryAfterSeconds });
+  assert.deepEqual(retryBounds(failure(503, 7)), { least: 7 });
+  assert.deepEqual(retryBounds(failure(429, 7)), { least: 7, longest: 7 });
+  assert.deepEqual(retryBounds(failure(429)), { least: 0, longest: 4 });
+  assert.deepEqual(retryBounds(failure(500)), { least: 0 });
+  assert.deepEqual(retryBounds(new Error("else")), { least: 0 });
 });

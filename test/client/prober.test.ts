@@ -33,16 +33,22 @@ const answering = (status: number, text: string, requests: string[] = []) =>
 
 const envoy = answering(403, "RBAC: access denied");
 
-test("the refusal of the mesh is one, and so is no answer at all", async (context) => {
-  const { probes } = setUp(context, { timeoutSeconds: 0.5 });
+test("a denial by Envoy is one, and a connection that is closed without an answer; no answer, no connection and no address are not", async (context) => {
+  const { probes, told } = setUp(context, { timeoutSeconds: 0.5 });
   const closing = createTcpServer((socket) => socket.destroy());
   const silent = createTcpServer(() => {});
   const nobody = { what: "pod demo-2", host: "127.0.0.1", port: await freePort() };
   const unknown = { what: "Service/demo", host: "demo.team-a.svc.invalid", port: 5000 };
-  const doors = [await doorOf(context, envoy), await doorOf(context, closing), await doorOf(context, silent)];
-  const all = [...doors, nobody, unknown];
-  assert.equal(probes.breaches(key, all), undefined, "nothing is known yet");
-  await eventually(() => assert.deepEqual(probes.breaches(key, all), []));
+  const denying = [await doorOf(context, envoy), await doorOf(context, closing)];
+  const all = [...denying, await doorOf(context, silent), nobody, unknown];
+  assert.equal(probes.probes(key, all), undefined, "nothing is known yet");
+  await eventually(() => assert.ok(told.length > 0));
+  const found = probes.probes(key, all);
+  assert.deepEqual([found?.breaches, found?.denied], [[], 4]);
+  assert.equal(found?.unanswered.length, 6);
+  assert.match(found?.unanswered.join("\n") ?? "", /nothing came within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
+  probes.probes(key, denying);
+  await eventually(() => assert.deepEqual(probes.probes(key, denying), { breaches: [], unanswered: [], denied: 4 }));
 });
 
 for (const [status, text] of [
@@ -58,7 +64,7 @@ for (const [status, text] of [
     const requests: string[] = [];
     const door = await doorOf(context, answering(status, text, requests));
     await eventually(() => {
-      const found = probes.breaches(key, [door]);
+      const found = probes.probes(key, [door])?.breaches;
       assert.equal(found?.length, 2);
       assert.match(found[0] ?? "", new RegExp(`pod demo-1 .* answered POST /v1/traces with ${status}`));
       assert.match(found[1] ?? "", /POST \/v1%2ftraces/);
@@ -75,8 +81,8 @@ test("what is answered once and then refused is not told: the mesh was taking up
     response.writeHead(requests <= 2 ? 401 : 403).end("RBAC: access denied");
   });
   const doors = [await doorOf(context, server)];
-  assert.equal(probes.breaches(key, doors), undefined);
-  await eventually(() => assert.deepEqual(probes.breaches(key, doors), []));
+  assert.equal(probes.probes(key, doors), undefined);
+  await eventually(() => assert.deepEqual(probes.probes(key, doors)?.breaches, []));
   assert.deepEqual([requests, told], [4, ["demo"]]);
 });
 
@@ -89,18 +95,18 @@ test("it goes on knocking, and tells what has changed, once", async (context) =>
     response.writeHead(status).end("RBAC: access denied");
   });
   const doors = [await doorOf(context, server)];
-  probes.breaches(key, doors);
+  probes.probes(key, doors);
   await eventually(() => assert.equal(told.length, 1));
   await eventually(() => assert.ok(requests.length >= 6, `${requests.length}`));
   await steadily(() => assert.equal(told.length, 1), 0.1);
   // A change between the two questions is two changes.
   status = 401;
-  await eventually(() => assert.equal(probes.breaches(key, doors)?.length, 2));
+  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 2));
   const open = told.length;
   assert.ok(open === 2 || open === 3, `${open}`);
   await steadily(() => assert.equal(told.length, open), 0.5);
   status = 403;
-  await eventually(() => assert.deepEqual(probes.breaches(key, doors), []));
+  await eventually(() => assert.deepEqual(probes.probes(key, doors)?.breaches, []));
   assert.ok(told.length > open);
 });
 
@@ -108,13 +114,13 @@ test("nobody is asked any more of a server that is forgotten", async (context) =
   const { probes } = setUp(context);
   const requests: string[] = [];
   const doors = [await doorOf(context, answering(401, "", requests))];
-  probes.breaches(key, doors);
-  await eventually(() => assert.equal(probes.breaches(key, doors)?.length, 2));
+  probes.probes(key, doors);
+  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 2));
   probes.forget(key);
   // But for what was under way.
   await eventually(async () => {
     const sofar = requests.length;
     await steadily(() => assert.equal(requests.length, sofar), 0.5);
   });
-  assert.equal(probes.breaches(key, doors), undefined, "what was found is not kept");
+  assert.equal(probes.probes(key, doors), undefined, "what was found is not kept");
 });

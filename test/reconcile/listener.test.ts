@@ -6,7 +6,7 @@ import { meshOf } from "../../src/reconcile/mesh.ts";
 import { shutting } from "../../src/reconcile/plan.ts";
 import { type MeshMode, meshSteps, meshStepsOf } from "../../src/resources/mesh/steps.ts";
 import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";
-import { acceptedPolicy, enrolledPod, meshView, takenUp, waypointDeployment } from "../support/istio.ts";
+import { acceptedPolicy, denied, enrolledPod, meshView, takenUp, waypointDeployment } from "../support/istio.ts";
 
 const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
 const listening = (mode: MeshMode, more: Partial<MlflowServer["spec"]> = {}) =>
@@ -60,18 +60,34 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
       assert.ok(!isOpen(of, whole, { isAvailable: false }), "no Istio");
       assert.ok(!isOpen(of, whole, { neighbours: undefined }), "the namespace has not been looked at");
-      assert.ok(!isOpen(of, whole, { breaches: () => ["pod x answered"] }), "the operator got through");
+      assert.ok(
+        !isOpen(of, whole, { probes: () => ({ ...denied, breaches: ["pod x answered"] }) }),
+        "the operator got through",
+      );
       if (mode === "Ambient") assert.ok(!isOpen(of, whole, { foreign: [waypointDeployment(0)] }), "no waypoint");
     });
 
     test("does not open before the operator has knocked, and stays open when another one comes that has not", () => {
-      const unknown = { breaches: () => undefined };
+      const unknown = { probes: () => undefined };
       const shut = world(of, mode, [...meshSteps[mode], "writers"]);
       assert.ok(!isOpen(of, shut, unknown));
       const ready = { type: "MeshReady", status: "True", reason: "MeshEnforced", message: "", lastTransitionTime: "" };
       assert.ok(!isOpen({ ...of, status: { conditions: [ready] } } as MlflowServer, shut, unknown));
       assert.ok(isOpen(of, whole, unknown));
     });
+
+    for (const [what, probes] of [
+      ["some requests of the operator are", { ...denied, unanswered: ["pod x did not answer"] }],
+      ["all of them are", { ...denied, unanswered: ["pod x did not answer"], denied: 0 }],
+      ["none could be made, though none", { ...denied, denied: 0 }],
+    ] as const)
+      test(`does not open where ${what} neither denied nor answered, says so, and is not closed by it`, () => {
+        const shut = world(of, mode, [...meshSteps[mode], "writers"]);
+        assert.ok(!isOpen(of, shut, { probes: () => probes }));
+        const { finding } = meshOf(meshView(of, shut, { probes: () => probes }));
+        assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshNotProbed"]);
+        assert.ok(isOpen(of, whole, { probes: () => probes }));
+      });
 
     test("stays open while its pods start", () => {
       const starting = whole.map((object) =>

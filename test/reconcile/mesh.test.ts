@@ -10,6 +10,7 @@ import { all, inputs, server } from "../support/fixtures.ts";
 import {
   acceptedPolicy,
   bound,
+  denied,
   enrolledPod,
   meshView,
   programmed,
@@ -83,10 +84,10 @@ describe("the way into the mesh", () => {
 
   test("says so where pods of before are being replaced, and does not knock while one of them still answers", () => {
     const pods = everything.filter(({ kind }) => kind !== "Pod");
-    const breaches = () => assert.fail("it has knocked");
+    const probes = () => assert.fail("it has knocked");
     assert.equal(reason([...pods, enrolledPod({}, { isOfBefore: true })]), "MeshProgressing");
     const ending = enrolledPod({}, { isOfBefore: true, isEnding: true });
-    const { finding } = mesh([...everything, ending], { breaches });
+    const { finding } = mesh([...everything, ending], { probes });
     assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshProgressing"]);
     assert.match(finding?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is being ended/);
     assert.deepEqual(steps([...world(meshSteps.slice(0, 5)), ending]), meshSteps, "it holds nothing up");
@@ -358,9 +359,12 @@ describe("MeshReady is False, and says why and what to do, when", () => {
     [
       "the operator got an answer, whatever all conditions say",
       "MeshNotEnforced",
-      [everything, { breaches: () => ["pod demo-1 (10.0.0.1:5000) answered POST /v1/traces with 401"] }],
+      [
+        everything,
+        { probes: () => ({ ...denied, breaches: ["pod demo-1 (10.0.0.1:5000) answered POST /v1/traces with 401"] }) },
+      ],
     ],
-    ["the operator has not knocked yet", "MeshProgressing", [everything, { breaches: () => undefined }]],
+    ["the operator has not knocked yet", "MeshProgressing", [everything, { probes: () => undefined }]],
     ["the namespace has not been looked at", "MeshProgressing", [everything, { neighbours: undefined }]],
   ];
   for (const [title, expected, args] of cases) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { queue } from "../../src/runtime/queue.ts";
+import { type QueueOptions, queue } from "../../src/runtime/queue.ts";
 
 /** A queue whose work is let go by the test. */
 function controlled(workers: number, backoff = { firstSeconds: 0.02, longestSeconds: 0.1 }) {
@@ -109,6 +109,7 @@ describe("the queue", () => {
       workers: 1,
       spacingMilliseconds: 1,
       backoff: { firstSeconds: 0.01, longestSeconds: 1 },
+      random: () => 1,
       gotOn: () => gotOn,
       onFailure: (_, __, seconds) => waits.push(seconds),
       work: async () => {
@@ -120,5 +121,82 @@ describe("the queue", () => {
     while (waits.length < 5) await sleep(5);
     await work.stop();
     assert.deepEqual(waits.slice(0, 5), [0.01, 0.02, 0.04, 0.04, 0.04]);
+  });
+
+  /** The waits that a queue tells after failures that its bounds speak of. */
+  async function waitsOf(options: Partial<QueueOptions>, count: number): Promise<number[]> {
+    const waits: number[] = [];
+    const work = queue({
+      workers: 1,
+      spacingMilliseconds: 0,
+      backoff: { firstSeconds: 0.001, longestSeconds: 0.004 },
+      onFailure: (_, __, seconds) => waits.push(seconds),
+      work: async () => {
+        throw new Error("no");
+      },
+      ...options,
+    });
+    work.add("a");
+    while (waits.length < count) await sleep(1);
+    await work.stop();
+    return waits.slice(0, count);
+  }
+
+  test("spreads its attempts: each wait is between the half and the whole of its bound", async () => {
+    const [first = 0, ...rest] = await waitsOf({}, 30);
+    assert.ok(first >= 0.0005 && first <= 0.001, `${first}`);
+    const late = rest.slice(3);
+    assert.ok(
+      late.every((seconds) => seconds >= 0.002 && seconds <= 0.004),
+      `${late}`,
+    );
+    assert.ok(new Set(late).size > 20, `${late}`);
+  });
+
+  test("waits at least as long as it was asked to", async () => {
+    const waits = await waitsOf({ boundsAfter: () => ({ least: 0.01 }) }, 5);
+    assert.ok(
+      waits.every((seconds) => seconds >= 0.01 && seconds <= 0.011),
+      `${waits}`,
+    );
+  });
+
+  test("tries again at once what failed in an outage, when that is over, and nothing else", async () => {
+    const started: string[] = [];
+    const work = queue({
+      workers: 4,
+      spacingMilliseconds: 1,
+      backoff: { firstSeconds: 3600, longestSeconds: 3600 },
+      isOutage: (error) => error instanceof RangeError,
+      random: () => 0,
+      onFailure: () => {},
+      work: async (key) => {
+        started.push(key);
+        throw key === "cut off" ? new RangeError() : new Error("no");
+      },
+    });
+    for (const key of ["cut off", "rejected"]) work.add(key);
+    while (started.length < 2) await sleep(1);
+    await sleep(5);
+    work.recovered();
+    while (started.length < 3) await sleep(1);
+    await work.stop();
+    assert.deepEqual(started, ["cut off", "rejected", "cut off"]);
+  });
+
+  test("a wait of months is no loop", async () => {
+    let passes = 0;
+    const work = queue({
+      workers: 1,
+      onFailure: () => {},
+      work: async () => {
+        passes += 1;
+        return 90 * 24 * 3600;
+      },
+    });
+    work.add("a");
+    await sleep(100);
+    await work.stop();
+    assert.equal(passes, 1);
   });
 });

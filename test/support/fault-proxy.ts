@@ -4,7 +4,7 @@ import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
-import { type Fault, type FaultRule, failureStatus, type ProxiedRequest } from "./fault.ts";
+import { errorEvent, type Fault, type FaultRule, failureStatus, type ProxiedRequest } from "./fault.ts";
 import { agentsFor, certified, endToEnd, forward, servingOptions } from "./front-proxy.ts";
 import { type Relay, relay } from "./relay.ts";
 
@@ -139,8 +139,17 @@ async function strikesAt(
     outgoing.writeHead(code, { "content-type": "application/json", ...retry }).end(body);
     return true;
   }
+  if (fault.kind === "error-event" && fault.isWhole) {
+    const text = errorEvent(fault.code);
+    outgoing
+      .writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) })
+      .end(text);
+    return true;
+  }
   if ((fault.kind === "error-event" ? undefined : (fault.at ?? "request")) !== moment) return false;
   if (fault.kind === "delay") await sleep(fault.milliseconds);
+  // What its client has given up meanwhile goes no further.
+  if (outgoing.destroyed) return true;
   const cut = fault.kind === "cut" || (fault.kind === "run" && (await fault.run(request)) === "cut");
   if (cut) outgoing.destroy();
   return cut || fault.kind === "hang";

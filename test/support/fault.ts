@@ -24,8 +24,16 @@ export type Fault =
   | { readonly kind: "hang"; readonly at?: When }
   /** The answer ends properly, too early: how the API server ends a watch. */
   | { readonly kind: "end"; readonly at: Exclude<When, string> }
-  /** An ERROR event in a watch, which then ends. Default code 410, before the first event. */
-  | { readonly kind: "error-event"; readonly code?: number; readonly at?: Exclude<When, string> }
+  /**
+   * An ERROR event in a watch, which then ends. Default code 410, before the first event. `isWhole`: the API server sees nothing, and
+   * head, event and end come at once, as a proxy sends them that holds answers back until they are complete.
+   */
+  | {
+      readonly kind: "error-event";
+      readonly code?: number;
+      readonly at?: Exclude<When, string>;
+      readonly isWhole?: true;
+    }
   /** The proxy answers with a Status object and the API server sees nothing. */
   | { readonly kind: "status"; readonly code: number; readonly retryAfterSeconds?: number; readonly message?: string }
   | { readonly kind: "delay"; readonly milliseconds: number; readonly at?: "request" | "response" }
@@ -57,6 +65,11 @@ const reasons: Readonly<Record<number, string>> = {
   503: "ServiceUnavailable",
   504: "Timeout",
 };
+
+/** The line of a watch that says that its position is too old, or what else `code` says. */
+export function errorEvent(code = 410): string {
+  return `${JSON.stringify({ type: "ERROR", object: failureStatus(code, "too old resource version: injected by the test") })}\n`;
+}
 
 /** The body of a failure as the API server gives it (`v1` Status). */
 export function failureStatus(code: number, message = "injected by the test", retryAfterSeconds?: number): object {

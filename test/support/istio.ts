@@ -10,6 +10,7 @@ import type {
   Service,
 } from "../../src/kube/manifests.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
+import type { Probes } from "../../src/reconcile/probes.ts";
 import { enrolmentLabels } from "../../src/resources/mesh/enrolment.ts";
 import { type MeshMode, meshSteps } from "../../src/resources/mesh/steps.ts";
 import { pod } from "./fixtures.ts";
@@ -76,6 +77,9 @@ export function enrolledPod(
   return { ...made, metadata: { ...made.metadata, labels: { ...made.metadata.labels, ...labels }, ...ending } };
 }
 
+/** What the operator's requests come to where the mesh denies them. */
+export const denied: Probes = { breaches: [], unanswered: [], denied: 4 };
+
 /** What is seen of a server where nothing is wrong but for what a test says. */
 export function meshView(server: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView {
   return {
@@ -84,7 +88,7 @@ export function meshView(server: MlflowServer, owned: readonly Owned[], more: Pa
     foreign: [waypointDeployment()],
     neighbours: [],
     isAvailable: true,
-    breaches: () => [],
+    probes: () => denied,
     ...more,
   };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Fault, failureStatus } from "./fault.ts";
+import { errorEvent, type Fault } from "./fault.ts";
 
 /** An answer on its way from the API server to the client. */
 export interface Relay {
@@ -17,10 +17,7 @@ export function relay(from: IncomingMessage, to: ServerResponse, fault?: Fault):
     // What the API server goes on to send is read and dropped, so that it notices nothing.
     if (what.kind === "cut") to.destroy();
     if (what.kind === "end") to.end();
-    if (what.kind === "error-event")
-      to.end(
-        `${JSON.stringify({ type: "ERROR", object: failureStatus(what.code ?? 410, "too old resource version: injected by the test") })}\n`,
-      );
+    if (what.kind === "error-event") to.end(errorEvent(what.code));
   };
   from.on("data", (chunk: Buffer) => {
     if (struck) return;

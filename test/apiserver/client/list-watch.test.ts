@@ -32,6 +32,7 @@ const timing: ListWatchTiming = {
   idleSeconds: 90,
   watchSeconds: [300, 600],
   pageSize: 500,
+  absenceSeconds: 0,
 };
 
 interface Watched {
@@ -191,22 +192,41 @@ describe("a watch that cannot be opened, three times", () => {
 });
 
 describe("a kind that the cluster may not know", () => {
-  const ofList = ({ watch, userAgent }: ProxiedRequest) => !watch && userAgent === "list-watch";
+  const ofList = ({ watch, userAgent, path }: ProxiedRequest) =>
+    !watch && userAgent === "list-watch" && path !== "/api/v1";
+  const ofDiscovery = ({ path, userAgent }: ProxiedRequest) => path === "/api/v1" && userAgent === "list-watch";
   const optional = { isWanted: () => true };
 
   test("is no failure while it is not there, nor while the API server sets it up", async (context) => {
     const absent = proxy.fault({ when: ofList, fault: { kind: "status", code: 404 }, times: 2 });
+    const notServed = proxy.fault({ when: ofDiscovery, fault: { kind: "status", code: 404 } });
     const one = await watched(context, { backoff: { first: 0.05, longest: 0.2 } }, 5, { optional });
     assert.ok(await one.watch.synced);
     assert.equal(one.watch.isKnown(), false);
     const coming = proxy.fault({ when: ofList, fault: { kind: "status", code: 429 }, times: 2 });
-    await untilTrue(() => one.watch.isKnown(), "the kind");
+    await untilTrue(() => one.watch.isKnown() === true, "the kind");
     await assertCurrent(one);
-    assert.deepEqual([absent.hits(), coming.hits(), one.failures], [2, 2, []]);
+    assert.deepEqual([absent.hits(), coming.hits(), notServed.hits(), one.failures], [2, 2, 2, []]);
+  });
+
+  test("is there while discovery lists it, whatever a list or a watch is answered", async (context) => {
+    const one = await watched(context, {}, 5, { optional });
+    assert.ok(await one.watch.synced);
+    const absent = proxy.fault({
+      when: ({ userAgent, path }) => userAgent === "list-watch" && path !== "/api/v1",
+      fault: { kind: "status", code: 404 },
+      times: 3,
+    });
+    proxy.interrupt({ kind: "cut" }, one.isWatch);
+    await untilTrue(() => absent.hits() === 3, "the third answer");
+    await changeAll(one.path, 1);
+    await assertCurrent(one);
+    assert.deepEqual([one.watch.isKnown(), one.lists()], [true, 1]);
   });
 
   test("is not asked for again while nobody wants it", async (context) => {
     const absent = proxy.fault({ when: ofList, fault: { kind: "status", code: 404 }, times: 1 });
+    proxy.fault({ when: ofDiscovery, fault: { kind: "status", code: 404 }, times: 1 });
     let isWanted = false;
     const one = await watched(context, { backoff: { first: 0.05, longest: 0.1 } }, 5, {
       optional: { isWanted: () => isWanted },
@@ -215,7 +235,7 @@ describe("a kind that the cluster may not know", () => {
     await sleep(500);
     assert.deepEqual([absent.hits(), one.lists(), one.watch.isKnown()], [1, 1, false]);
     isWanted = true;
-    await untilTrue(() => one.watch.isKnown(), "the kind");
+    await untilTrue(() => one.watch.isKnown() === true, "the kind");
     await assertCurrent(one);
   });
 });
@@ -277,6 +297,19 @@ test("what was deleted while nobody watched is told after the list", async (cont
   await assertCurrent(one);
   const told = one.told.map(({ change: kind, name }) => `${kind} ${name}`).sort();
   assert.deepEqual([told, one.lists()], [["deleted old-2", "deleted old-3"], 2]);
+});
+
+test("an ERROR event 410 that comes in one chunk with head and end of the answer is not lost", async (context) => {
+  const one = await watched(context);
+  assert.ok(await one.watch.synced);
+  await changeAll(one.path, 1);
+  await untilTrue(() => one.told.some(({ name }) => name === "new-1"), "the first change");
+  const expired = proxy.fault({ when: one.isWatch, fault: { kind: "error-event", isWhole: true }, times: 1 });
+  proxy.interrupt({ kind: "cut" }, one.isWatch);
+  await expired.first;
+  await changeAll(one.path, 2);
+  await assertCurrent(one);
+  assert.equal(one.lists(), 2);
 });
 
 test("429 with Retry-After is obeyed", async (context) => {

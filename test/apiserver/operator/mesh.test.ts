@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, type TestContext, test } from "node:test";
+import type { Probed } from "../../../src/client/prober.ts";
 import type { ListWatchTiming } from "../../../src/client/timing.ts";
 import { defaultTiming } from "../../../src/client/timing.ts";
 import { label } from "../../../src/kube/names.ts";
@@ -12,7 +13,7 @@ import { istiod } from "../../support/istiod.ts";
 import { condition, installed, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
 import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
-const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 } };
+const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 }, absenceSeconds: 2 };
 const mesh: Modification = {
   "spec.traces": { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] },
   "spec.mesh": { istio: { mode: "Ambient" } },
@@ -52,6 +53,9 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
 
   const set = (context: TestContext, options: SceneOptions = {}) =>
     scene(context, { cluster, operator: { timing }, ...options });
+
+  /** Nothing in this cluster enforces policies: the operator's own requests are denied by the test. */
+  const denying: SceneOptions = { operator: { timing, probe: async () => ({ result: "denied" }) } };
 
   /** What Istio does with each step, in their order. */
   async function proofs(stage: Scene): Promise<readonly (() => Promise<void>)[]> {
@@ -257,7 +261,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
 
   test("opens a listener for traces last, and shuts it first, whatever else is wrong", async (context) => {
     await installIstioDefinitions(cluster);
-    const stage = await set(context);
+    const stage = await set(context, denying);
     const istio = istiod(stage.objects);
     const listening = (...more: readonly Modification[]) =>
       server("mlflow", onPostgresql, mesh, { "spec.traces.identity": "Mesh" }, ...more);
@@ -318,9 +322,38 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.match((await says(stage, "MeshNotConfigured")).message, /whoever the server's authentication lets in/);
   });
 
+  test("opens no listener for traces while the operator's own requests time out", async (context) => {
+    await installIstioDefinitions(cluster);
+    let result: Probed = {
+      result: "unanswered",
+      text: "Service/mlflow did not answer POST /v1/traces: nothing came within 3 s",
+    };
+    const stage = await set(context, { operator: { timing, probe: async () => result } });
+    const istio = istiod(stage.objects);
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.apply(server("mlflow", onPostgresql, mesh, { "spec.traces.identity": "Mesh" }));
+    await stage.ready("mlflow", 60);
+    for (const [index, prove] of (await proofs(stage)).entries()) {
+      await reaches(stage, order.slice(0, index + 1));
+      await prove();
+    }
+    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) {
+      await eventually(async () =>
+        assert.match((await says(stage, "MeshPolicyNotAccepted")).message, new RegExp(`/${policy} `)),
+      );
+      await istio.accept(policy);
+    }
+    assert.match((await says(stage, "MeshNotProbed")).message, /stays closed: .*nothing came within 3 s/);
+    const names = async () => (await stage.objects.list("Deployment")).map(({ metadata }) => metadata.name);
+    assert.ok(!(await names()).includes("mlflow-traces"));
+    result = { result: "denied" };
+    await says(stage, "MeshEnforced");
+    assert.ok((await names()).includes("mlflow-traces"));
+  });
+
   test("keeps what is its own where others are called like its waypoint and its listener, which come up when it is gone", async (context) => {
     await installIstioDefinitions(cluster);
-    const stage = await set(context);
+    const stage = await set(context, denying);
     const istio = istiod(stage.objects);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql, mesh, { "spec.traces.identity": "Mesh" }));
@@ -365,7 +398,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
 
   test("says which servers are called like its waypoint and its listener, takes nothing of them, and goes on when they are gone", async (context) => {
     await installIstioDefinitions(cluster);
-    const stage = await set(context);
+    const stage = await set(context, denying);
     const istio = istiod(stage.objects);
     await stage.objects.create("Secret", databaseSecret);
     for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.apply(server(name));

@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { apiClient } from "../../src/client/api-client.ts";
+import { type ListWatch, listWatch, type Resource } from "../../src/client/list-watch.ts";
+import { store } from "../../src/client/store.ts";
+import type { ListWatchTiming } from "../../src/client/timing.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { eventually, steadily } from "../support/eventually.ts";
+
+const timing: ListWatchTiming = {
+  backoff: { first: 0.01, longest: 0.05 },
+  idleSeconds: 5,
+  watchSeconds: [300, 600],
+  pageSize: 500,
+  absenceSeconds: 0.3,
+};
+
+interface Script {
+  list?: (response: ServerResponse) => void;
+  watch?: (response: ServerResponse) => void;
+  discovery?: (response: ServerResponse) => void;
+}
+
+interface Scripted {
+  readonly watch: ListWatch;
+  readonly script: Script;
+  readonly names: () => string[];
+  readonly counts: { lists: number; watches: number; discoveries: number };
+  readonly recoveries: () => number;
+}
+
+const json = (response: ServerResponse, status: number, body: object) =>
+  void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+
+/** A list-watch of policies against a server that does as it is told; the store is what the cluster has. */
+async function scripted(
+  context: TestContext,
+  script: Script = {},
+  more: Partial<Resource> = {},
+  times: Partial<ListWatchTiming> = {},
+): Promise<Scripted> {
+  const counts = { lists: 0, watches: 0, discoveries: 0 };
+  const items = ["one", "two"].map((name) => ({ metadata: { name, uid: name, resourceVersion: "7" } }));
+  const list = (response: ServerResponse) => json(response, 200, { metadata: { resourceVersion: "7" }, items });
+  const served = (response: ServerResponse) => json(response, 200, { resources: [{ name: "policies" }] });
+  const open = (response: ServerResponse) => response.writeHead(200).flushHeaders();
+  const serve = ({ url = "" }: IncomingMessage, response: ServerResponse) => {
+    if (url === "/apis/security.example.com/v1") {
+      counts.discoveries += 1;
+      (script.discovery ?? served)(response);
+    } else if (url.includes("watch=true")) {
+      counts.watches += 1;
+      (script.watch ?? open)(response);
+    } else {
+      counts.lists += 1;
+      (script.list ?? list)(response);
+    }
+  };
+  const server = createServer(serve).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const credentials = {
+    server: new URL(`http://127.0.0.1:${address.port}`),
+    headers: {},
+    tls: { rejectUnauthorized: true },
+  };
+  const client = apiClient({
+    credentials: { current: async () => credentials, refused: () => {} },
+    userAgent: "test",
+  });
+  const cache = store<KubeObject>(() => {});
+  const resource: Resource = {
+    name: "policies",
+    path: "/apis/security.example.com/v1/policies",
+    apiVersion: "security.example.com/v1",
+    kind: "Policy",
+    ...more,
+  };
+  let recoveries = 0;
+  const observer = {
+    recovered: () => {
+      recoveries += 1;
+    },
+  };
+  const watch = listWatch(client, resource, cache, observer, { ...timing, ...times });
+  context.after(() => {
+    watch.stop();
+    client.close();
+    server.close();
+    server.closeAllConnections();
+  });
+  const names = () => [...cache.all()].map(({ metadata }) => metadata.name).sort();
+  return { watch, script, names, counts, recoveries: () => recoveries };
+}
+
+const expired = { type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old" } };
+
+test("an ERROR event that comes in one chunk with head and end of the answer has the resource listed again", async (context) => {
+  const whole = (response: ServerResponse) => {
+    const text = `${JSON.stringify(expired)}\n`;
+    response.writeHead(200, { "content-length": text.length });
+    response.end(text);
+  };
+  const { counts } = await scripted(context, { watch: whole });
+  await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
+  assert.ok(counts.watches <= counts.lists, `${counts.watches} watches`);
+});
+
+test("watches that end without an event, one after the other, have the resource listed again", async (context) => {
+  const { counts } = await scripted(context, { watch: (response) => void response.writeHead(200).end() });
+  await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
+  assert.ok(counts.watches >= 5 * (counts.lists - 1), `${counts.watches} watches, ${counts.lists} lists`);
+});
+
+test("so do those that stay silent for too long", async (context) => {
+  const { counts } = await scripted(context, {}, {}, { idleSeconds: 0.05 });
+  await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
+  assert.ok(counts.watches <= 2 * counts.lists, `${counts.watches} watches`);
+});
+
+test("a bookmark is a word: watches that end after one are resumed for ever", async (context) => {
+  const bookmark = `${JSON.stringify({ type: "BOOKMARK", object: { metadata: { resourceVersion: "9" } } })}\n`;
+  const { counts } = await scripted(context, { watch: (response) => void response.writeHead(200).end(bookmark) });
+  await eventually(() => assert.ok(counts.watches >= 12, `${counts.watches} watches`));
+  assert.equal(counts.lists, 1);
+});
+
+test("a watch that is rejected says for how long, and with what, until it is not any more", async (context) => {
+  const { watch, script, recoveries } = await scripted(context, {
+    watch: (response) => json(response, 403, { reason: "Forbidden", message: "no" }),
+  });
+  await eventually(() => assert.ok(watch.state().refusedSeconds > 0.2));
+  assert.match(String(watch.state().error), /403 Forbidden: no/);
+  assert.equal(watch.state().healthySeconds, 0);
+  script.watch = (response) => void response.writeHead(200).flushHeaders();
+  await eventually(() => assert.ok(watch.state().healthySeconds > 0));
+  assert.deepEqual([watch.state().refusedSeconds, watch.state().error, recoveries()], [0, undefined, 1]);
+});
+
+test("an outage is no rejection", async (context) => {
+  const { watch } = await scripted(context, { watch: (response) => json(response, 503, {}) });
+  await eventually(() => assert.ok(watch.state().failures > 3));
+  assert.equal(watch.state().refusedSeconds, 0);
+});
+
+test("the age is that of the last list, event or bookmark, not of a watch that is opened", async (context) => {
+  const { watch, script, counts } = await scripted(context, {}, {}, { idleSeconds: 0.2 });
+  assert.ok(await watch.synced);
+  script.list = (response) => json(response, 503, {});
+  await eventually(() => assert.ok(watch.state().ageSeconds > 0.3 && counts.watches > 1));
+  assert.ok(watch.state().idleSeconds < 0.3);
+});
+
+const optional = { isWanted: () => true };
+const notFound = (response: ServerResponse) => json(response, 404, { reason: "NotFound", message: "no such resource" });
+const none = (response: ServerResponse) => json(response, 200, { resources: [{ name: "others" }] });
+
+test("a 404 for a kind that discovery still lists is a failure, and nothing is lost", async (context) => {
+  const { watch, names } = await scripted(context, { watch: notFound }, { optional });
+  const begun = await scripted(context, { list: notFound }, { optional });
+  await eventually(() => assert.ok(watch.state().failures > 5 && begun.watch.state().failures > 5));
+  assert.deepEqual([watch.isKnown(), names()], [true, ["one", "two"]]);
+  assert.deepEqual([begun.watch.isKnown(), begun.watch.state().isSynced], [true, false]);
+});
+
+test("a kind that the cluster had is believed to be gone when it is still so after a time", async (context) => {
+  const cut: ServerResponse[] = [];
+  const { watch, script, names } = await scripted(
+    context,
+    { watch: (response) => void cut[cut.push(response) - 1]?.writeHead(200).flushHeaders() },
+    { optional },
+    { absenceSeconds: 1 },
+  );
+  assert.ok(await watch.synced);
+  await eventually(() => assert.equal(cut.length, 1));
+  Object.assign(script, { list: notFound, watch: notFound, discovery: notFound });
+  cut[0]?.destroy();
+  await steadily(() => {
+    assert.equal(watch.isKnown(), true);
+    assert.deepEqual(names(), ["one", "two"]);
+  }, 0.7);
+  await eventually(() => assert.equal(watch.isKnown(), false));
+  assert.deepEqual(names(), []);
+});
+
+test("a moment without the kind is none", async (context) => {
+  const opened: ServerResponse[] = [];
+  const { watch, script, names, counts } = await scripted(
+    context,
+    { watch: (response) => void opened[opened.push(response) - 1]?.writeHead(200).flushHeaders() },
+    { optional },
+  );
+  await eventually(() => assert.equal(opened.length, 1));
+  const { watch: open } = script;
+  Object.assign(script, { watch: notFound, discovery: none });
+  opened[0]?.destroy();
+  await eventually(() => assert.ok(counts.discoveries > 0));
+  Object.assign(script, { watch: open });
+  await eventually(() => assert.equal(opened.length, 2));
+  await sleep(400);
+  assert.deepEqual([watch.isKnown(), names(), counts.lists], [true, ["one", "two"], 1]);
+});
+
+test("at the start a kind that is not there holds up nothing, and is certain after a time", async (context) => {
+  let isWanted = false;
+  const { watch, counts } = await scripted(
+    context,
+    { list: notFound, discovery: notFound },
+    { optional: { isWanted: () => isWanted } },
+  );
+  assert.ok(await watch.synced);
+  assert.equal(watch.isKnown(), undefined);
+  await steadily(() => assert.equal(counts.lists, 1), 0.3);
+  isWanted = true;
+  await eventually(() => assert.equal(watch.isKnown(), false));
+});
+
+test("who may not read discovery is told by time", async (context) => {
+  const { watch } = await scripted(
+    context,
+    { list: notFound, discovery: (response) => json(response, 403, {}) },
+    { optional },
+  );
+  assert.ok(await watch.synced);
+  assert.equal(watch.isKnown(), undefined);
+  await eventually(() => assert.equal(watch.isKnown(), false));
+});
