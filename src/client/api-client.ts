@@ -3,6 +3,7 @@ import { type Connections, connections, destroy, maxCalls, retire } from "./conn
 import { type CredentialSource, type Credentials, sameTls } from "./credentials.ts";
 import { type Answer, exchange, LineRefused, type Lines, type Outgoing, stale } from "./exchange.ts";
 import { failureOf, isDistrust, refusalOf } from "./failure.ts";
+import type { Fence } from "./fence.ts";
 
 export interface Call {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -40,6 +41,8 @@ export interface ApiClientOptions {
   readonly credentials: CredentialSource;
   /** `name/version`, as audit logs show it. */
   readonly userAgent: string;
+  /** What every call that writes has to pass; default: nothing. */
+  readonly fence?: Fence | undefined;
   /** Told when a request ends: `status` is 0 where no answer came; `seconds` from the call to the end of the answer. */
   readonly onCall?: (method: Call["method"], status: number, seconds: number) => void;
 }
@@ -67,7 +70,8 @@ export function apiClient(options: ApiClientOptions): ApiClient {
     try {
       const { connections, credentials } = await connect();
       const agent = lines === undefined ? connections.calls : connections.watches;
-      const outgoing = outgoingOf(call, credentials, options.userAgent, agent, limitSeconds);
+      const fence = call.method === "GET" ? undefined : options.fence;
+      const outgoing = { ...outgoingOf(call, credentials, options.userAgent, agent, limitSeconds), fence };
       // Each attempt uses up one kept connection, so the last one is at the latest with a new one.
       for (let attempts = call.method === "POST" ? 1 : maxCalls + 1; attempts > 0; attempts--) {
         const answer = await exchange(outgoing, lines);

@@ -1,6 +1,9 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { timerMilliseconds } from "./backoff.ts";
+import type { Fence } from "./fence.ts";
 import { lineSplitter } from "./lines.ts";
 
 /** One HTTP request, with its connection chosen. */
@@ -10,6 +13,8 @@ export interface Outgoing {
   readonly body: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly limitSeconds: number;
+  /** Of a write: asked in the last moment before its first byte is sent. */
+  readonly fence?: Fence | undefined;
 }
 
 export interface Answer {
@@ -25,6 +30,8 @@ export const stale = Symbol("stale");
 
 export class Overdue extends Error {}
 export class Aborted extends Error {}
+/** The fence was closed: nothing was sent, or the connection was closed while the answer was awaited. */
+export class Fenced extends Error {}
 /** `cause` is what `onLine` threw. */
 export class LineRefused extends Error {}
 
@@ -49,14 +56,24 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
     const limitMilliseconds = timerMilliseconds(outgoing.limitSeconds);
     const request = protocol === "http:" ? http.request(options) : https.request(options);
     let answered = false;
-    const overdue = () => request.destroy(new Overdue());
+    let settled = false;
+    /** Node tells a request that waits for a connection of its end only when it gets one. */
+    const giveUp = (error: Error) => {
+      fail(error);
+      request.destroy(error);
+    };
+    const overdue = () => giveUp(new Overdue());
     const untilAnswer = lines === undefined ? limitMilliseconds : Math.min(limitMilliseconds, longestToAnswer);
     let timer = setTimeout(overdue, untilAnswer);
-    const abort = () => request.destroy(new Aborted());
-    let settled = false;
+    const abort = () => giveUp(new Aborted());
+    const { fence } = outgoing;
+    const fenceOff = () => giveUp(new Fenced());
+    const unfence = fence?.onClose(fenceOff);
     const finish = (settle: () => void) => {
+      if (settled) return;
       settled = true;
       clearTimeout(timer);
+      unfence?.();
       signal?.removeEventListener("abort", abort);
       settle();
     };
@@ -73,7 +90,10 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
         timer = setTimeout(overdue, limitMilliseconds);
       }
       const chunks: Buffer[] = [];
-      const split = lines !== undefined && status === 200 ? lineSplitter(lines.onLine) : undefined;
+      const split =
+        lines !== undefined && status === 200
+          ? lineSplitter((line) => void (settled || lines.onLine(line)))
+          : undefined;
       if (split !== undefined) lines?.onOpen?.();
       incoming.on("data", (chunk: Buffer) => {
         if (settled) return;
@@ -86,8 +106,7 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
           split(chunk);
         } catch (error) {
           // Before the connection ends: where head, lines and end of the answer came in one chunk, its end is told next.
-          fail(new LineRefused("A line was refused.", { cause: error }));
-          request.destroy();
+          giveUp(new LineRefused("A line was refused.", { cause: error }));
         }
       });
       incoming.on("end", () => {
@@ -98,8 +117,25 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
     });
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
-    request.end(body);
+    if (fence === undefined) request.end(body);
+    else if (!fence.isOpen()) fenceOff();
+    // Node sends no byte before the end: whatever time the way to a connection takes, the fence is asked after it.
+    else request.once("socket", (socket) => whenReady(socket, () => (fence.isOpen() ? request.end(body) : fenceOff())));
   });
+}
+
+/** Calls `send` when bytes written to the socket leave at once. */
+function whenReady(socket: Socket, send: () => void): void {
+  if (!(socket instanceof TLSSocket)) {
+    if (socket.connecting) socket.once("connect", send);
+    else send();
+  } else if (socket.connecting || isShakingHands(socket)) socket.once("secureConnect", send);
+  else send();
+}
+
+/** Node has the property, its types do not; the protocol is told before the handshake is over. */
+function isShakingHands(socket: TLSSocket): boolean {
+  return "secureConnecting" in socket && socket.secureConnecting === true;
 }
 
 function isReset(error: NodeJS.ErrnoException): boolean {

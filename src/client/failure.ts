@@ -1,5 +1,5 @@
 import type { ApiFailure } from "../kube/api-error.ts";
-import { Aborted, type Answer, Overdue } from "./exchange.ts";
+import { Aborted, type Answer, Fenced, Overdue } from "./exchange.ts";
 
 /** The part of metav1.Status that says why. */
 export interface Status {
@@ -48,9 +48,13 @@ export function failureOfStatus(status: Status, code = status.code ?? 500, text 
   };
 }
 
+const fenced =
+  "This process must not write any more: its Lease may have expired, and another process may write. What it was about to do is left to the leader.";
+
 /** Why there was no answer. */
 export function failureOf(error: unknown, limitSeconds: number): ApiFailure {
   if (error instanceof Overdue) return { status: 0, reason: "Timeout", detail: `No answer within ${limitSeconds} s.` };
+  if (error instanceof Fenced) return { status: 0, reason: "LeaseExpired", detail: fenced };
   if (error instanceof Aborted) return { status: 0, reason: "Aborted", detail: "The call was given up." };
   const { code, message } = error instanceof Error ? { code: codeOf(error), message: error.message } : {};
   return { status: 0, reason: code ?? "Failed", detail: message || String(error) };

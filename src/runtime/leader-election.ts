@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiClient } from "../client/api-client.ts";
+import { jittered, timerMilliseconds } from "../client/backoff.ts";
+import type { LeaseFence } from "../client/fence.ts";
 import { isApiError } from "../kube/api-error.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -19,7 +21,7 @@ interface Lease extends KubeObject {
 /** In seconds. The defaults are those of client-go: another process takes over after `lease` without a renewal. */
 export interface LeaseTiming {
   readonly lease: number;
-  /** A leader that could not renew for so long gives up: earlier than another may take over. */
+  /** For so long after the start of its last renewal a leader writes; then it gives up, earlier than another may take over. */
   readonly renewDeadline: number;
   readonly retry: number;
 }
@@ -28,8 +30,10 @@ export const defaultLeaseTiming: LeaseTiming = { lease: 15, renewDeadline: 10, r
 
 export interface Election {
   readonly isLeader: () => boolean;
-  /** Releases the Lease, if held, so that another process takes over at once. */
-  stop(): Promise<void>;
+  /** Since anything was tried: what works is never idle for longer than a Lease. */
+  readonly idleSeconds: () => number;
+  /** Ends it; releases the Lease, if it is held and that is wanted, so that another process takes over at once. */
+  stop(isReleasing: boolean): Promise<void>;
 }
 
 export interface ElectionOptions {
@@ -38,80 +42,141 @@ export interface ElectionOptions {
   readonly name: string;
   /** Unique to this process. */
   readonly identity: string;
+  /** Opened by each renewal, for as long as no other process can take over. */
+  readonly fence: LeaseFence;
   readonly onElected: () => void;
-  /** The Lease was lost: another process may write from now on, so this one must not. */
+  /** The Lease was lost: another process may write from now on. The fence is closed already. */
   readonly onLost: () => void;
   readonly log: Log;
   readonly timing?: LeaseTiming;
 }
 
+/** At least so long is between two attempts of a process that waits, whatever the API server does with its watch. */
+const leastWaitSeconds = 1;
+
 /**
  * Leader election by a Lease, as client-go does it: the time of another's renewal is judged by when this process saw it
- * change, since clocks differ. A process that waits watches the Lease, so that it notices its release at once.
+ * change, since clocks differ. A process that waits watches the Lease, so that it notices its release at once; one that leads
+ * watches it, so that it notices at once when another takes it.
+ *
+ * A renewal opens the fence from the moment at which its request began, for `renewDeadline`: the rest of `lease` is for calls
+ * that have been sent by then.
  */
 export function elect(options: ElectionOptions): Election {
-  const { client, namespace, name, identity, log, timing = defaultLeaseTiming } = options;
+  const { client, namespace, name, identity, fence, log, timing = defaultLeaseTiming } = options;
   const path = resourcePath("Lease", namespace, name);
   const stopping = new AbortController();
   let lease: Lease | undefined;
   let seen = { version: "", at: performance.now() };
   let renewedAt = Number.NEGATIVE_INFINITY;
+  let triedAt = performance.now();
   let leading = false;
+  let isTaken = false;
+  /** Ends the pause between two renewals. */
+  let wake = () => {};
 
   const finished = run();
   return {
     isLeader: () => leading,
-    stop: async () => {
+    idleSeconds: () => secondsSince(triedAt),
+    stop: async (isReleasing) => {
       stopping.abort();
       await finished;
-      if (leading) await release();
+      if (leading && isReleasing) await release();
       leading = false;
+      fence.close();
     },
   };
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
+      triedAt = performance.now();
       const holds = await tryOnce();
       if (stopping.signal.aborted) return;
       if (holds && !leading) {
         leading = true;
         log.info({ lease: `${namespace}/${name}`, identity }, "this process leads");
         options.onElected();
-      } else if (leading && !holds && secondsSince(renewedAt) > timing.renewDeadline) {
+        void watchHolder();
+      } else if (leading && !holds && (isTaken || secondsSince(renewedAt) > timing.renewDeadline)) {
         leading = false;
-        log.error({ lease: `${namespace}/${name}`, identity }, "the Lease is lost");
+        fence.close();
+        log.error(
+          { lease: `${namespace}/${name}`, identity, holder: lease?.spec?.holderIdentity },
+          "the Lease is lost",
+        );
         options.onLost();
         return;
       }
-      await (leading ? pause(timing.retry) : changeOrPause());
+      if (leading) await Promise.race([pause(timing.retry), new Promise<void>((resolve) => (wake = resolve))]);
+      else {
+        await changeOrPause();
+        await pause(jittered(leastWaitSeconds) - secondsSince(triedAt));
+      }
     }
   }
 
   /** True when the Lease is ours after this. */
-  async function tryOnce(): Promise<boolean> {
+  async function tryOnce(mayRepeat = true): Promise<boolean> {
+    if (isTaken) return false;
     try {
       if (!leading || lease === undefined)
         note(await client.request<Lease>({ method: "GET", path, timeoutSeconds: 5 }));
-      if (lease !== undefined && !isFree(lease)) return false;
-      note(await client.request<Lease>({ method: "PUT", path, body: claimed(lease), timeoutSeconds: 5 }));
-      renewedAt = performance.now();
+      if (lease !== undefined && !isFree(lease)) {
+        isTaken = leading;
+        return false;
+      }
+      await claim("PUT", path, lease);
       return true;
     } catch (error) {
       if (isApiError(error, 404)) return create();
       lease = undefined;
       if (!isApiError(error, 409))
         log.warn({ error, lease: `${namespace}/${name}` }, "the Lease cannot be read or renewed");
+      // Another has written it: whether it holds it now must be known at once.
+      else if (leading && mayRepeat) return tryOnce(false);
       return false;
     }
+  }
+
+  /** The time of the fence is counted from before the request is sent: others count from when they have seen what it wrote. */
+  async function claim(method: "PUT" | "POST", at: string, former: Lease | undefined): Promise<void> {
+    const began = performance.now();
+    const reading = fence.clock.read();
+    note(await client.request<Lease>({ method, path: at, body: claimed(former), timeoutSeconds: 5 }));
+    renewedAt = began;
+    if (!isTaken && !stopping.signal.aborted) fence.extend(reading, timing.renewDeadline);
+  }
+
+  /** While this process leads: closes the fence as soon as another one holds the Lease, or it is gone. */
+  async function watchHolder(): Promise<void> {
+    while (leading && !isTaken && !stopping.signal.aborted) {
+      const query = { ...watchQuery(), timeoutSeconds: 300 };
+      const call = { method: "GET", path: resourcePath("Lease", namespace), query, signal: stopping.signal } as const;
+      const take = (line: string) => {
+        const { type, object }: { type?: string; object?: Lease } = JSON.parse(line);
+        if (type === "ERROR") throw new Error("The watch of the Lease cannot go on.");
+        if (!leading || object?.spec === undefined) return;
+        const holder = type === "DELETED" ? "" : (object.spec.holderIdentity ?? "");
+        if (holder === identity) return;
+        isTaken = holder !== "";
+        if (isTaken) lease = object;
+        fence.close();
+        wake();
+      };
+      await client.stream(call, timing.lease, take).catch(() => undefined);
+      await pause(jittered(timing.retry));
+    }
+  }
+
+  function watchQuery() {
+    return { watch: true, fieldSelector: `metadata.name=${name}`, resourceVersion: lease?.metadata.resourceVersion };
   }
 
   async function create(): Promise<boolean> {
     try {
       const collection = resourcePath("Lease", namespace);
-      note(
-        await client.request<Lease>({ method: "POST", path: collection, body: claimed(undefined), timeoutSeconds: 5 }),
-      );
-      renewedAt = performance.now();
+      await claim("POST", collection, undefined);
       return true;
     } catch (error) {
       if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "the Lease cannot be created");
@@ -162,12 +227,7 @@ export function elect(options: ElectionOptions): Election {
   async function changeOrPause(): Promise<void> {
     const waiting = new AbortController();
     const signal = AbortSignal.any([waiting.signal, stopping.signal]);
-    const query = {
-      watch: true,
-      fieldSelector: `metadata.name=${name}`,
-      resourceVersion: lease?.metadata.resourceVersion,
-      timeoutSeconds: Math.ceil(timing.lease),
-    };
+    const query = { ...watchQuery(), timeoutSeconds: Math.ceil(timing.lease) };
     const watching = client
       .stream({ method: "GET", path: resourcePath("Lease", namespace), query, signal }, timing.lease, (line) => {
         const event: { type?: string; object?: Lease } = JSON.parse(line);
@@ -176,13 +236,14 @@ export function elect(options: ElectionOptions): Election {
         if (lease === undefined || isFree(lease)) waiting.abort();
       })
       // Giving the watch up because the Lease is free is no reason to wait.
-      .catch(() => (waiting.signal.aborted ? undefined : pause(timing.retry)));
+      .catch(() => (waiting.signal.aborted ? undefined : pause(jittered(timing.retry))));
     await Promise.race([watching, pause(timing.lease + 0.5 - secondsSince(seen.at))]);
     waiting.abort();
   }
 
   async function pause(seconds: number): Promise<void> {
-    await sleep(Math.max(seconds, 0.2) * 1000, undefined, { signal: stopping.signal }).catch(() => undefined);
+    if (seconds <= 0) return;
+    await sleep(timerMilliseconds(seconds), undefined, { signal: stopping.signal }).catch(() => undefined);
   }
 }
 

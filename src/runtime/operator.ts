@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { ImageDigests } from "../api/image-digests.ts";
 import { apiClient } from "../client/api-client.ts";
 import type { CredentialSource } from "../client/credentials.ts";
+import { type Fence, leaseFence } from "../client/fence.ts";
 import type { Probe } from "../client/prober.ts";
 import type { ListWatchTiming } from "../client/timing.ts";
 import { controller } from "./controller.ts";
@@ -45,7 +46,7 @@ export interface Operator {
   readonly healthPort: number;
   /** Resolves with the reason when the operator cannot go on, and never otherwise. */
   readonly failed: Promise<string>;
-  /** Ends what is under way, releases the Lease, closes all connections. */
+  /** Ends what is under way, closes all connections that write, and then releases the Lease. After its loss nothing is waited for. */
   stop(): Promise<void>;
 }
 
@@ -55,15 +56,18 @@ const drainMilliseconds = 8000;
 /** A running operator. Rejects when the health port cannot be had; a cluster that cannot be reached is waited for. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
   const { log } = options;
-  const connect = () =>
+  const fence = options.leaderElection ? leaseFence() : undefined;
+  const connect = (fenced: Fence | undefined) =>
     apiClient({
       credentials: options.credentials,
+      fence: fenced,
       userAgent: `mlflow-operator/${options.version}`,
       onCall: (method, status) => collected.apiCalls.inc({ method, code: status }),
     });
-  const client = connect();
-  // Its own connections: passes that wait for a slow API server must not hold up the renewal of the Lease.
-  const electionClient = connect();
+  const client = connect(fence);
+  // Its own connections: passes that wait for a slow API server must not hold up the renewal of the Lease. No fence: a Lease that
+  // another has written meanwhile is not overwritten, by its version.
+  const electionClient = connect(undefined);
   let isLeader = () => false;
   const work = controller({
     client,
@@ -99,14 +103,19 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
   });
-  const election = options.leaderElection
+  let isLost = false;
+  const election = fence
     ? elect({
+        fence,
         client: electionClient,
         namespace: options.leaseNamespace,
         name: options.leaseName,
         identity: `${options.instance}_${randomBytes(4).toString("hex")}`,
         onElected: work.lead,
-        onLost: () => fail("the Lease is lost: another process may write now"),
+        onLost: () => {
+          isLost = true;
+          fail("the Lease is lost: another process may write now");
+        },
         log,
       })
     : undefined;
@@ -117,10 +126,16 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     healthPort: health.port,
     failed,
     stop: async () => {
+      // What is under way may end, unless another process may write already.
+      if (isLost) client.close();
       await Promise.race([work.stop(), new Promise((resolve) => setTimeout(resolve, drainMilliseconds).unref())]);
-      await election?.stop();
-      health.close();
+      const cutOff = fence?.close() ?? 0;
       client.close();
+      if (cutOff > 0)
+        log.warn({ calls: cutOff }, "calls that write did not end in time; the Lease is not released, and expires");
+      // The API server may yet do what was cut off: the Lease then protects it from what another process does.
+      await election?.stop(cutOff === 0);
+      health.close();
       electionClient.close();
     },
   };

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import { describe, type TestContext, test } from "node:test";
+import { type ApiClient, apiClient, type Call } from "../../src/client/api-client.ts";
+import { type ClockReading, type LeaseFence, leaseFence } from "../../src/client/fence.ts";
+import { ApiError } from "../../src/kube/api-error.ts";
+import { eventually } from "../support/eventually.ts";
+
+/** A fence by clocks of the test's. */
+function clocked() {
+  const now = { monotonic: 1000, wall: 1e12 };
+  const fence = leaseFence({ read: () => ({ ...now }) });
+  return { fence, now, extend: (seconds: number, from: ClockReading = { ...now }) => fence.extend(from, seconds) };
+}
+
+describe("a fence", () => {
+  test("is closed at first, and open from the start of a renewal for as long as it says", () => {
+    const { fence, now, extend } = clocked();
+    assert.equal(fence.isOpen(), false);
+    const before = { ...now };
+    now.monotonic += 4000;
+    now.wall += 4000;
+    extend(10, before);
+    assert.equal(fence.isOpen(), true);
+    now.monotonic += 5999;
+    assert.equal(fence.isOpen(), true);
+    now.monotonic += 1;
+    assert.equal(fence.isOpen(), false);
+  });
+
+  test("stays closed after a renewal that took too long", () => {
+    const { fence, now, extend } = clocked();
+    const before = { ...now };
+    now.monotonic += 20_000;
+    extend(10, before);
+    assert.equal(fence.isOpen(), false);
+  });
+
+  test("is closed by a clock that was set forward, or counts a suspension, until the next renewal", () => {
+    const { fence, now, extend } = clocked();
+    extend(10);
+    now.wall += 3_600_000;
+    assert.equal(fence.isOpen(), false);
+    extend(10);
+    assert.equal(fence.isOpen(), true);
+  });
+
+  test("is not kept open by a clock that was set back", () => {
+    const { fence, now, extend } = clocked();
+    extend(10);
+    now.wall -= 3_600_000;
+    now.monotonic += 10_000;
+    assert.equal(fence.isOpen(), false);
+  });
+
+  test("tells by itself when its time is over, however often it was extended, and once", async () => {
+    const fence = leaseFence();
+    let told = 0;
+    fence.extend(fence.clock.read(), 0.05);
+    fence.onClose(() => {
+      told += 1;
+    });
+    fence.extend(fence.clock.read(), 0.2);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(told, 0);
+    await eventually(() => assert.equal(told, 1));
+    assert.equal(fence.close(), 0);
+    assert.equal(told, 1);
+  });
+
+  test("gives the number of calls that were under way", () => {
+    const fence = leaseFence();
+    fence.extend(fence.clock.read(), 10);
+    fence.onClose(() => {})();
+    fence.onClose(() => {});
+    assert.equal(fence.close(), 1);
+  });
+});
+
+interface Fenced {
+  readonly client: ApiClient;
+  readonly fence: LeaseFence;
+  readonly seen: string[];
+  readonly open: ServerResponse[];
+}
+
+/** A client with a fence, of a server that answers what is not called `hangs`. */
+async function fenced(context: TestContext): Promise<Fenced> {
+  const seen: string[] = [];
+  const open: ServerResponse[] = [];
+  const server = createServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    if (request.url === "/hangs") open.push(response);
+    else response.end("{}");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const credentials = {
+    server: new URL(`http://127.0.0.1:${address.port}`),
+    headers: {},
+    tls: { rejectUnauthorized: true },
+  };
+  const fence = leaseFence();
+  const client = apiClient({
+    credentials: { current: async () => credentials, refused: () => {} },
+    userAgent: "test",
+    fence,
+  });
+  context.after(() => {
+    client.close();
+    server.close();
+    server.closeAllConnections();
+  });
+  return { client, fence, seen, open };
+}
+
+const isFenced = (error: unknown) => {
+  assert.ok(error instanceof ApiError);
+  assert.deepEqual([error.status, error.reason], [0, "LeaseExpired"]);
+  return true;
+};
+
+const writes: readonly Call["method"][] = ["POST", "PUT", "PATCH", "DELETE"];
+
+describe("a client behind a fence", () => {
+  for (const method of writes)
+    test(`sends no byte of a ${method} while it is closed, on a new connection or a kept one`, async (context) => {
+      const { client, fence, seen } = await fenced(context);
+      await assert.rejects(client.request({ method, path: "/a", body: {} }), isFenced);
+      await client.request({ method: "GET", path: "/read" });
+      await assert.rejects(client.request({ method, path: "/a", body: {} }), isFenced);
+      fence.extend(fence.clock.read(), 10);
+      await client.request({ method, path: "/b", body: {} });
+      await client.request({ method, path: "/b", body: {} });
+      fence.close();
+      await assert.rejects(client.request({ method, path: "/a", body: {} }), isFenced);
+      assert.deepEqual(seen, ["GET /read", `${method} /b`, `${method} /b`]);
+    });
+
+  test("asks again after it has waited for a connection", async (context) => {
+    const { client, fence, seen, open } = await fenced(context);
+    fence.extend(fence.clock.read(), 10);
+    const reads = Array.from({ length: 16 }, () => client.request({ method: "GET", path: "/hangs" }));
+    await eventually(() => assert.equal(open.length, 16));
+    const waiting = client.request({ method: "PUT", path: "/late", body: {} });
+    waiting.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    fence.close();
+    await assert.rejects(waiting, isFenced);
+    for (const response of open) response.end("{}");
+    await Promise.all(reads);
+    assert.ok(!seen.includes("PUT /late"));
+  });
+
+  test("gives up what is under way when it closes, and closes its connection; reads go on", async (context) => {
+    const { client, fence, open } = await fenced(context);
+    fence.extend(fence.clock.read(), 0.2);
+    const read = client.request({ method: "GET", path: "/hangs" });
+    const write = client.request({ method: "PATCH", path: "/hangs", body: {} });
+    write.catch(() => {});
+    await eventually(() => assert.equal(open.length, 2));
+    const patched = open.find(({ req }) => req.method === "PATCH");
+    await assert.rejects(write, isFenced);
+    await eventually(() => assert.equal(patched?.destroyed, true));
+    for (const response of open) if (response !== patched) response.end("{}");
+    assert.deepEqual(await read, {});
+  });
+});

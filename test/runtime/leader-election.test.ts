@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { apiClient } from "../../src/client/api-client.ts";
+import { type LeaseFence, leaseFence } from "../../src/client/fence.ts";
+import { type Election, elect } from "../../src/runtime/leader-election.ts";
+import { eventually } from "../support/eventually.ts";
+
+interface Lease {
+  metadata: { name: string; resourceVersion: string };
+  spec: { holderIdentity?: string; leaseDurationSeconds?: number };
+}
+
+interface Stage {
+  readonly election: Election;
+  readonly fence: LeaseFence;
+  readonly told: string[];
+  readonly requests: string[];
+  /** Writes the Lease, as another would, and tells those who watch it. */
+  readonly write: (holder: string | undefined) => void;
+}
+
+interface Script {
+  /** What becomes of a watch. */
+  readonly watch?: (response: ServerResponse) => void;
+  readonly put?: (response: ServerResponse) => boolean;
+}
+
+const timing = { lease: 1.5, renewDeadline: 1, retry: 0.2 };
+
+/** A process that wants to lead, and an API server that knows one Lease and does with watches as it is told. */
+async function stage(context: TestContext, holder: string | undefined, script: Script = {}): Promise<Stage> {
+  let version = 1;
+  const named = (holderIdentity: string): Lease => ({
+    metadata: { name: "it", resourceVersion: String(version) },
+    spec: { holderIdentity, leaseDurationSeconds: 3600 },
+  });
+  let lease: Lease | undefined = holder === undefined ? undefined : named(holder);
+  const requests: string[] = [];
+  const watches = new Set<ServerResponse>();
+  const tell = (type: string, object: Lease) => {
+    for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`);
+  };
+  const answer = (response: ServerResponse, status: number, body: object) =>
+    void response.writeHead(status).end(JSON.stringify(body));
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const isWatch = request.url?.includes("watch=true") === true;
+    requests.push(isWatch ? "WATCH" : `${request.method}`);
+    if (isWatch) {
+      if (script.watch !== undefined) return script.watch(response);
+      watches.add(response.writeHead(200));
+      response.flushHeaders();
+      response.on("close", () => watches.delete(response));
+      return;
+    }
+    if (request.method === "GET") return answer(response, lease ? 200 : 404, lease ?? {});
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const written: Lease = JSON.parse(Buffer.concat(chunks).toString());
+    if (request.method === "PUT") {
+      if (script.put?.(response)) return;
+      if (lease === undefined) return answer(response, 404, {});
+      if (written.metadata.resourceVersion !== lease.metadata.resourceVersion) return answer(response, 409, {});
+    }
+    version += 1;
+    lease = { ...written, metadata: { ...written.metadata, resourceVersion: String(version) } };
+    answer(response, 200, lease);
+    tell("MODIFIED", lease);
+  };
+  const server = createServer((request, response) => void serve(request, response)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const credentials = {
+    server: new URL(`http://127.0.0.1:${address.port}`),
+    headers: {},
+    tls: { rejectUnauthorized: true },
+  };
+  const client = apiClient({
+    credentials: { current: async () => credentials, refused: () => {} },
+    userAgent: "test",
+  });
+  const told: string[] = [];
+  const log = () => {};
+  const fence = leaseFence();
+  const election = elect({
+    client,
+    namespace: "n",
+    name: "it",
+    identity: "me",
+    fence,
+    onElected: () => told.push("elected"),
+    onLost: () => told.push("lost"),
+    log: { debug: log, info: log, warn: log, error: log },
+    timing,
+  });
+  context.after(async () => {
+    await election.stop(false);
+    client.close();
+    server.close();
+    server.closeAllConnections();
+  });
+  return {
+    election,
+    fence,
+    told,
+    requests,
+    write: (next) => {
+      version += 1;
+      const former = lease;
+      lease = next === undefined ? undefined : named(next);
+      if (lease !== undefined) tell("MODIFIED", lease);
+      else if (former !== undefined) tell("DELETED", former);
+    },
+  };
+}
+
+const failures: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  "ends at once": (response) => void response.writeHead(200).end(),
+  "is cut at once": (response) => void response.destroy(),
+  "is rejected": (response) => void response.writeHead(403).end("{}"),
+  "says that it is too old": (response) =>
+    void response.writeHead(200).end(`${JSON.stringify({ type: "ERROR", object: { code: 410 } })}\n`),
+  "says that the Lease is deleted": (response) =>
+    void response.writeHead(200).end(`${JSON.stringify({ type: "DELETED", object: { metadata: {}, spec: {} } })}\n`),
+  "says what is no JSON": (response) => void response.writeHead(200).end("<html>\n"),
+};
+
+describe("a watch of the Lease that fails", { concurrency: true }, () => {
+  for (const [what, watch] of Object.entries(failures))
+    for (const holder of ["another", "me"])
+      test(`a watch of the Lease that ${what} is not repeated in a loop, where ${holder} leads`, async (context) => {
+        const { requests } = await stage(context, holder, { watch });
+        await sleep(1500);
+        assert.ok(requests.length > 1 && requests.length < 40, `${requests.length} requests in 1.5 s`);
+      });
+});
+
+test("a process that waits takes over when the Lease is released, and not before", async (context) => {
+  const { told, write, fence, election } = await stage(context, "another");
+  await sleep(300);
+  assert.deepEqual([told, fence.isOpen()], [[], false]);
+  write("");
+  await eventually(() => assert.deepEqual(told, ["elected"]));
+  assert.deepEqual([fence.isOpen(), election.isLeader()], [true, true]);
+});
+
+test("a leader whose Lease another takes may not write from that moment on, and ends", async (context) => {
+  const { told, write, fence, election } = await stage(context, undefined);
+  await eventually(() => assert.deepEqual(told, ["elected"]));
+  await sleep(100);
+  let closed = Number.POSITIVE_INFINITY;
+  const began = performance.now();
+  fence.onClose(() => {
+    closed = performance.now() - began;
+  });
+  write("thief");
+  await eventually(() => assert.deepEqual(told, ["elected", "lost"]));
+  assert.ok(closed < 500, `${closed} ms`);
+  assert.deepEqual([fence.isOpen(), election.isLeader()], [false, false]);
+});
+
+test("so does one that sees no watch, at its next renewal", async (context) => {
+  const { told, write, fence } = await stage(context, undefined, { watch: (response) => void response.destroy() });
+  await eventually(() => assert.deepEqual(told, ["elected"]));
+  write("thief");
+  await eventually(() => assert.deepEqual(told, ["elected", "lost"]), 2);
+  assert.equal(fence.isOpen(), false);
+});
+
+test("a leader whose Lease is deleted takes it again", async (context) => {
+  const { told, write, fence, election } = await stage(context, undefined);
+  await eventually(() => assert.deepEqual(told, ["elected"]));
+  await sleep(100);
+  write(undefined);
+  await sleep(50);
+  await eventually(() => assert.equal(fence.isOpen(), true));
+  assert.deepEqual([told, election.isLeader()], [["elected"], true]);
+});
+
+test("a leader that cannot renew may not write when its time is over, and ends", async (context) => {
+  let isDown = false;
+  const { told, fence } = await stage(context, undefined, { put: (response) => isDown && Boolean(response.destroy()) });
+  await eventually(() => assert.deepEqual(told, ["elected"]));
+  isDown = true;
+  const began = performance.now();
+  await eventually(() => assert.equal(fence.isOpen(), false));
+  const seconds = (performance.now() - began) / 1000;
+  assert.ok(seconds <= timing.renewDeadline + 0.3, `${seconds} s`);
+  await eventually(() => assert.deepEqual(told, ["elected", "lost"]));
+});
+
+test("a renewal that takes long counts from its start", async (context) => {
+  let isSlow = false;
+  const held: ServerResponse[] = [];
+  const { told, fence } = await stage(context, undefined, {
+    put: (response) => isSlow && Boolean(held.push(response)),
+  });
+  await eventually(() => assert.deepEqual(told, ["elected"]));
+  isSlow = true;
+  await eventually(() => assert.equal(held.length, 1));
+  await eventually(() => assert.equal(fence.isOpen(), false));
+  // Longer than the renewal, which began a moment after the one before it, could open it.
+  await sleep(timing.retry * 1000 + 500);
+  held[0]
+    ?.writeHead(200)
+    .end(JSON.stringify({ metadata: { name: "it", resourceVersion: "9" }, spec: { holderIdentity: "me" } }));
+  await sleep(50);
+  assert.equal(fence.isOpen(), false);
+});
