@@ -254,7 +254,7 @@ export function listWatch<T extends KubeObject>(
       return 0;
     } catch (error) {
       if (signal.aborted) return 0;
-      if (resource.optional !== undefined && isApiError(error, 404) && !(await isServed())) return absent();
+      if (resource.optional !== undefined && isApiError(error, 404)) return await absent(error);
       if (resource.optional !== undefined && isSettingUp(error)) {
         lastError = error;
         return timerMilliseconds(jittered(error.retryAfterSeconds ?? timing.backoff.first));
@@ -309,11 +309,16 @@ export function listWatch<T extends KubeObject>(
 
   /**
    * The cluster does not have the resource (any more). What was known of it holds until the same is said again after a time, since
-   * servers that lose it are changed and started again. Its definition comes without a word to us.
+   * servers that lose it are changed and started again. Its definition comes without a word to us. Discovery is asked only where its
+   * word changes something: at a start, most clusters lack kinds that no server needs.
    */
-  function absent(): number {
+  async function absent(error: unknown): Promise<number> {
     absentSince ??= performance.now();
     const isConfirmed = secondsSince(absentSince) >= timing.absenceSeconds;
+    if ((lists > 0 || isConfirmed) && (await isServed())) {
+      absentSince = undefined;
+      return failed(error);
+    }
     failures = 0;
     answered(true);
     if (isConfirmed || lists === 0) forget(isConfirmed);
