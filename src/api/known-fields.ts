@@ -2046,7 +2046,6 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
        }
       },
       "required": [
-       "namespace",
        "serviceAccount"
       ]
      }
@@ -2344,7 +2343,6 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
     }
    },
    "required": [
-    "namespace",
     "name"
    ]
   },

@@ -10,7 +10,7 @@ import {
   plan,
 } from "@bufbuild/cel";
 import { child, type FieldProblem, invalid } from "./field-problem.ts";
-import type { Rule } from "./fields/rule.ts";
+import { celName, type Rule } from "./fields/rule.ts";
 import { quantityOf } from "./quantity.ts";
 import type { StructuralSchema } from "./structural-schema.ts";
 import { fieldOf, isObject } from "./structure.ts";
@@ -97,7 +97,7 @@ function celInput(schema: StructuralSchema, value: unknown): CelInput {
   if (!isObject(value)) return null;
   const fields = Object.entries(value).flatMap(([name, content]): [string, CelInput][] => {
     const field = fieldOf(schema, name);
-    return field ? [[name, celInput(field, content)]] : [];
+    return field ? [[celName(name), celInput(field, content)]] : [];
   });
   return new Map(fields);
 }

@@ -166,8 +166,8 @@ export const wrongDocuments: readonly Wrong[] = [
     small(
       `memory of ${amount}`,
       { "spec.pod": { resources: { requests: { memory: amount } } } },
-      "spec.pod.resources.requests[memory]",
-      "such as 500m, 2 or 10Gi",
+      "spec.pod.resources.requests.memory",
+      "should match",
     ),
   ),
   small(
@@ -185,8 +185,8 @@ export const wrongDocuments: readonly Wrong[] = [
   small(
     "less than nothing, as a number",
     { "spec.pod": { resources: { limits: { cpu: -1 } } } },
-    "spec.pod.resources.limits[cpu]",
-    "without sign",
+    "spec.pod.resources.limits.cpu",
+    "should be greater than or equal to 0",
   ),
   small(
     "half a cpu as a number, a type that a CRD cannot have beside text",

@@ -15,9 +15,21 @@ export function rules(...all: Rule[]): { "x-kubernetes-validations": Rule[] } {
   return { "x-kubernetes-validations": all };
 }
 
+/** Words that CEL reserves: a field of such a name is written between double underscores (Kubernetes, "CEL: field names"). */
+const reservedWords = new Set(
+  "true false null in as break const continue else for function if import let loop package namespace return var void while".split(
+    " ",
+  ),
+);
+
+/** A field's name as a CEL expression must write it. Kubernetes 1.30 and 1.31 know `namespace` by no other name. */
+export function celName(field: string): string {
+  return reservedWords.has(field) ? `__${field}__` : field;
+}
+
 /** Exactly one of these sibling fields must be set. */
 export function exactlyOneOf(fields: readonly string[], remedy: string): Rule {
-  const present = fields.map((field) => `has(self.${field})`).join(", ");
+  const present = fields.map((field) => `has(self.${celName(field)})`).join(", ");
   return {
     rule: `[${present}].filter(x, x).size() == 1`,
     message: `set exactly one of ${fields.join(", ")}: ${remedy}`,
@@ -34,7 +46,7 @@ export function demanded(remedy: string): { readonly remedy: string } {
 
 /** The rule on the parent that {@link demanded} stands for. */
 export function presence(field: string, remedy: string): Rule {
-  return { rule: `has(self.${field})`, message: remedy, fieldPath: `.${field}`, reason: "FieldValueRequired" };
+  return { rule: `has(self.${celName(field)})`, message: remedy, fieldPath: `.${field}`, reason: "FieldValueRequired" };
 }
 
 /**

@@ -23,13 +23,13 @@ const subject = z
     description: "Somebody who gets the role.",
     ...rules(
       {
-        rule: "!has(self.kind) || self.kind != 'ServiceAccount' || has(self.namespace)",
+        rule: "!has(self.kind) || self.kind != 'ServiceAccount' || has(self.__namespace__)",
         message: "a ServiceAccount is one of a namespace: add namespace",
         fieldPath: ".namespace",
         reason: "FieldValueRequired",
       },
       {
-        rule: "!has(self.kind) || self.kind == 'ServiceAccount' || !has(self.namespace)",
+        rule: "!has(self.kind) || self.kind == 'ServiceAccount' || !has(self.__namespace__)",
         message: "users and groups are in no namespace: leave namespace out, or write kind: ServiceAccount",
         fieldPath: ".namespace",
       },
