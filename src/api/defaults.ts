@@ -20,8 +20,26 @@ export const defaults = {
   trustDomain: "cluster.local",
   /** `proxy.session.refresh` */
   sessionRefresh: "30m",
+  /** The same with `authentication.kubernetes`, which takes no expired token: many issuers' last for five minutes */
+  kubernetesSessionRefresh: "4m",
   /** `proxy.session.expire` */
   sessionExpire: "8h",
   /** `authentication.basic.passwordCacheTTL` and `authentication.ldap.passwordCacheTTL` */
   passwordCacheTTL: "60s",
 } as const;
+
+/** `authentication.kubernetes.reservedNames`: users and groups with cluster-wide rights in common installations. */
+export const reservedNames = [
+  "kubeadm:*",
+  "kube:*",
+  "eks:*",
+  "kubernetes-admin",
+  "kubernetes-super-admin",
+  "kube-admin",
+  "kubeadmin",
+  "cluster-admin",
+  "cluster-admins",
+  "clusterAdmin",
+  "masterclient",
+  "minikube-user",
+] as const;

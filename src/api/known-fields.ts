@@ -1728,6 +1728,18 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
       },
       "groupsClaim": {
        "type": "string"
+      },
+      "usernamePrefix": {
+       "type": "string"
+      },
+      "groupsPrefix": {
+       "type": "string"
+      },
+      "reservedNames": {
+       "type": "array",
+       "items": {
+        "type": "string"
+       }
       }
      }
     },

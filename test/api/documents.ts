@@ -344,6 +344,9 @@ export const vouched: Document = changed(proxied, {
     authorization: "ProxyIdentity",
     usernameClaim: "email",
     groupsClaim: "https://example.com/groups",
+    usernamePrefix: "oidc:",
+    groupsPrefix: "https://id.example.com#",
+    reservedNames: ["root", "corp:*"],
   },
   "spec.workspaces": undefined,
 });

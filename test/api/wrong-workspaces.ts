@@ -31,6 +31,22 @@ export const wrongWorkspaces: readonly Wrong[] = [
   ),
   named("two claims", { [`${kubernetes}.groupsClaim`]: "groups,roles" }, `${kubernetes}.groupsClaim`, "one claim"),
   named("an empty claim", { [`${kubernetes}.usernameClaim`]: "" }, `${kubernetes}.usernameClaim`, "at least 1"),
+  ...["system:", "System:oidc:", "a b", "oidc*"].map((prefix) =>
+    named(
+      `the prefix ${prefix}`,
+      { [`${kubernetes}.groupsPrefix`]: prefix },
+      `${kubernetes}.groupsPrefix`,
+      "such as 'oidc:'",
+    ),
+  ),
+  ...["*", "a*b", "a**"].map((name) =>
+    named(
+      `the reserved name ${name}`,
+      { [`${kubernetes}.reservedNames`]: [name] },
+      `${kubernetes}.reservedNames[0]`,
+      "such as kubeadm:*",
+    ),
+  ),
   small(
     "workspaces with MLflow's own users",
     { "spec.workspaces": {} },

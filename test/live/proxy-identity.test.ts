@@ -114,9 +114,12 @@ test("Kubernetes on the word of the proxy", {
       ["the same with a space before it", bearer(await token({ groups: [" system:masters"] })), 401],
       ["who is called as a ServiceAccount is", bearer(await token({ email: asTrainer })), 401],
       ["who is called `system:admin`", bearer(await token({ email: "system:admin" })), 401],
+      ["who is called `kubernetes-admin`", bearer(await token({ email: "kubernetes-admin" })), 401],
+      ["who is in a group `kubeadm:cluster-admins`", bearer(await token({ groups: ["kubeadm:cluster-admins"] })), 401],
       ["whose name ends in a line break", bearer(await token({ email: "alice@example.com\n" })), 401],
       ["who has no name", bearer(await token({ email: undefined })), 401],
       ["whose e-mail address is not verified", bearer(await token({ email_verified: false })), 401],
+      ["of whose e-mail address nothing is verified", bearer(await token({ email_verified: undefined })), 401],
       ["a ServiceAccount with a RoleBinding", bearer(trainer), 200],
       ["a ServiceAccount without one", bearer(await serviceAccountToken(scene, "stranger", "mlflow")), 403],
       ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer")), 401],
@@ -143,10 +146,12 @@ test("Kubernetes on the word of the proxy", {
 
   await context.test("whom a token names, in the Python of MLflow's image", async () => {
     const [pod] = await scene.pods(name);
-    const path = join(import.meta.dirname, "../resources/middleware/test_token_identity.py");
     const python = ["env", "PYTHONPATH=/etc/mlflow/python", "sh", "-c", "python -B -W ignore - 2>&1"];
-    const said = await scene.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
-    assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
+    for (const file of ["test_token_identity.py", "test_kubernetes_identity.py"]) {
+      const path = join(import.meta.dirname, "../resources/middleware", file);
+      const said = await scene.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
+      assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
+    }
   });
 
   await context.test("a ServiceAccount is in the groups of its namespace, as the API server has it", async () => {
@@ -217,6 +222,7 @@ test("Kubernetes on the word of the proxy", {
       { Authorization: `Bearer ${await issuer.token("alice", "mlflow", { signedBy: "stranger" })}` },
       { Authorization: `Bearer ${await issuer.token("alice", "other")}` },
       { Authorization: `Bearer ${await token({ iat: now - 7200, exp: now - 3600 })}` },
+      { Authorization: `Bearer ${await token({ iat: now - 60, exp: now - 1 })}` },
     ];
     const said = await scene.inPod(
       pod?.metadata.name ?? "",

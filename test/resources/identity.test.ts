@@ -58,10 +58,23 @@ test("names of the cluster are believed of the API server's issuer alone", () =>
   ]);
 });
 
-test("a token counts for as long as the proxy keeps it", () => {
-  assert.equal(told().sessionSeconds, 1800);
-  assert.equal(told({}, { session: { refresh: "90s" } }).sessionSeconds, 90);
+test("a session is renewed before the token of a common issuer ends, unless the spec says when", () => {
+  const refresh = (...args: Parameters<typeof of>) =>
+    deploymentOf(of(...args))
+      .spec.template.spec?.containers.find(({ name }) => name === "oauth2-proxy")
+      ?.args?.filter((argument) => argument.startsWith("--cookie-refresh="));
+  assert.deepEqual(refresh(), ["--cookie-refresh=4m"]);
+  assert.deepEqual(refresh({}, { session: { refresh: "90s" } }), ["--cookie-refresh=90s"]);
   assert.deepEqual(["2h", "1m"].map(secondsOf), [7200, 60]);
+  assert.equal(told().signIn, "/oauth2/start?rd=%2F");
+});
+
+test("names of the cluster's own are reserved, and prefixes are none unless the spec has them", () => {
+  const { usernamePrefix, groupsPrefix, reservedNames } = told();
+  assert.deepEqual([usernamePrefix, groupsPrefix], ["", ""]);
+  for (const name of ["kubeadm:*", "kubernetes-admin", "cluster-admins"]) assert.ok(reservedNames.includes(name));
+  const own = told({ usernamePrefix: "oidc:", groupsPrefix: "idp#", reservedNames: ["root"] });
+  assert.deepEqual([own.usernamePrefix, own.groupsPrefix, own.reservedNames], ["oidc:", "idp#", ["root"]]);
 });
 
 test("people are named by their subject, unless another claim is asked for", () => {

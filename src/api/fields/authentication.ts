@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { defaults } from "../defaults.ts";
+import { defaults, reservedNames } from "../defaults.ts";
 import { claim } from "./claim.ts";
 import { cacheDuration } from "./duration.ts";
 import { ldap } from "./ldap.ts";
 import { oidc } from "./oidc.ts";
 import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
-import { dataKey, objectName } from "./text.ts";
+import { dataKey, objectName, text } from "./text.ts";
 import { userStore } from "./user-store.ts";
 
 const basic = z
@@ -34,6 +34,15 @@ const basic = z
     ...mayBeEmpty,
   });
 
+/** What is put before names of an issuer, which then cannot be taken for names of the cluster. */
+function namePrefix(description: string) {
+  return text(description, 128, {
+    rule: "!self.matches('^[sS][yY][sS][tT][eE][mM]:|[*]|[[:space:]]')",
+    message:
+      "must be a prefix without spaces and *, such as 'oidc:', that does not begin with system:, which is Kubernetes' own",
+  });
+}
+
 const kubernetes = z
   .strictObject({
     authorization: z
@@ -44,18 +53,38 @@ const kubernetes = z
       })
       .optional(),
     usernameClaim: claim(
-      "With ProxyIdentity: the claim of the token that names the user, as RoleBindings name them. People must not be able to change it. Default: sub. Example: email.",
+      "With ProxyIdentity: the claim of the token that names the user, as RoleBindings name them. People must not be able to change it; email counts only with email_verified: true. Default: sub. Example: email.",
     ).optional(),
-    groupsClaim: claim("With ProxyIdentity: the claim with the groups. Default: groups.").optional(),
+    groupsClaim: claim(
+      "With ProxyIdentity: the claim with the groups. Where a token has no claim of the literal name, dots lead into nested objects. Default: groups. Example: realm_access.roles.",
+    ).optional(),
+    usernamePrefix: namePrefix(
+      "With ProxyIdentity: what is put before the name of each user of an issuer, as the API server's --oidc-username-prefix does; RoleBindings name users with it. ServiceAccounts have none. Default: none. Example: 'oidc:'.",
+    ).optional(),
+    groupsPrefix: namePrefix(
+      "With ProxyIdentity: what is put before each group of an issuer's token; RoleBindings name groups with it. Default: none. Example: 'oidc:'.",
+    ).optional(),
+    reservedNames: z
+      .array(
+        text("A name, or with * at its end the beginning of names. Example: kubeadm:*.", 253, {
+          rule: "self.matches('^[^*]+[*]?$')",
+          message: "must be a name, or the beginning of names with one * at the end, such as kubeadm:*",
+        }),
+      )
+      .max(64)
+      .meta({
+        description: `With ProxyIdentity: names of users and groups that an issuer cannot give, with the prefix where there is one: a token with one of them is rejected. Case makes no difference. Names that begin with system: are always reserved. Default: ${reservedNames.join(", ")}.`,
+      })
+      .optional(),
   })
   .meta({
     description:
       "Kubernetes decides by RBAC: the rights are those on mlflow.kubeflow.org in the server's namespace, or in that of the workspace. With CallerToken the credential is a token that the API server accepts, and MLflow sees it. Example: kubernetes: {}.",
     ...mayBeEmpty,
     ...rules({
-      rule: "!(has(self.usernameClaim) || has(self.groupsClaim)) || has(self.authorization) && self.authorization == 'ProxyIdentity'",
+      rule: "!(has(self.usernameClaim) || has(self.groupsClaim) || has(self.usernamePrefix) || has(self.groupsPrefix) || has(self.reservedNames)) || has(self.authorization) && self.authorization == 'ProxyIdentity'",
       message:
-        "usernameClaim and groupsClaim are for authorization: ProxyIdentity; with CallerToken the API server reads the token: leave them out",
+        "usernameClaim, groupsClaim, usernamePrefix, groupsPrefix and reservedNames are for authorization: ProxyIdentity; with CallerToken the API server reads the token: leave them out",
     }),
   });
 

@@ -52,7 +52,7 @@ const redis = z
 export const proxySession = z
   .strictObject({
     refresh: duration(
-      `After which time the session is renewed at the issuer, groups included. Default: ${defaults.sessionRefresh}.`,
+      `After which time the session is renewed at the issuer, groups included. With authentication.kubernetes it must be shorter than the lifetime of the issuer's identity tokens: an expired token is rejected with 401, and the page leads to the sign-in. Default: ${defaults.sessionRefresh}; with authentication.kubernetes ${defaults.kubernetesSessionRefresh}. Example: 10m.`,
     ).optional(),
     expire: duration(`After which time one must sign in again. Default: ${defaults.sessionExpire}.`).optional(),
     redis: redis.optional(),

@@ -1,5 +1,5 @@
-import { defaults } from "../../api/defaults.ts";
-import { secondsOf } from "../../api/duration.ts";
+import { reservedNames } from "../../api/defaults.ts";
+import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { literal } from "../pod/variable.ts";
 import { issuerAuthorities, issuerAuthorityPaths } from "../proxy/files.ts";
@@ -22,15 +22,19 @@ export function proxyIdentity(
   };
 }
 
-/** What the program is told. The proxy keeps a token for as long as it does not renew the session. */
+/** What the program is told: src/resources/middleware/mlflow_operator/kubernetes_identity.py. */
 function settings(inputs: Inputs) {
-  const { authentication, proxy } = inputs.server.spec;
-  const { usernameClaim = "sub", groupsClaim = "groups" } = authentication.kubernetes ?? {};
+  const { kubernetes = {} } = inputs.server.spec.authentication;
+  const { prefix = "" } = outsideOf(inputs.server) ?? {};
   return {
     issuers: issuersOf(inputs).map(({ issuer, audience, isCluster = false }) => ({ issuer, audience, isCluster })),
     authorities: issuerAuthorityPaths(inputs),
-    usernameClaim,
-    groupsClaim,
-    sessionSeconds: secondsOf(proxy?.session?.refresh ?? defaults.sessionRefresh),
+    usernameClaim: kubernetes.usernameClaim ?? "sub",
+    groupsClaim: kubernetes.groupsClaim ?? "groups",
+    usernamePrefix: kubernetes.usernamePrefix ?? "",
+    groupsPrefix: kubernetes.groupsPrefix ?? "",
+    reservedNames: kubernetes.reservedNames ?? reservedNames,
+    // The proxy's own, below its prefix; where a browser shall be afterwards is said as the browser sees it.
+    signIn: `/oauth2/start?rd=${encodeURIComponent(`${prefix}/`)}`,
   };
 }

@@ -60,12 +60,18 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
     `--cookie-secure=${!(proxy.redirectUrl ?? outsideOf(inputs.server)?.url)?.startsWith("http:")}`,
     "--cookie-samesite=lax",
     "--cookie-csrf-per-request=true",
-    `--cookie-refresh=${session.refresh ?? defaults.sessionRefresh}`,
+    `--cookie-refresh=${session.refresh ?? refreshOf(inputs)}`,
     `--cookie-expire=${session.expire ?? defaults.sessionExpire}`,
     ...sessionArguments(session.redis),
     "--silence-ping-logging=true",
     ...extraArgs,
   ].map(escaped);
+}
+
+/** With Kubernetes behind it the proxy must have a new token before the old one ends. */
+function refreshOf({ server }: Inputs): string {
+  const isKubernetes = server.spec.authentication.kubernetes !== undefined;
+  return isKubernetes ? defaults.kubernetesSessionRefresh : defaults.sessionRefresh;
 }
 
 /** Enough to hand the largest artifact on to a store that takes 8 MiB in a second, and never less than ten minutes. */

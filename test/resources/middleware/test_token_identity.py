@@ -1,6 +1,7 @@
 """Claims about whom a token names. Runs beside src/resources/middleware, in the Python of MLflow's image."""
 
 import base64
+import dataclasses
 import hmac
 import json
 import time
@@ -8,19 +9,22 @@ import unittest
 
 import jwt
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from mlflow_operator import token_identity
-from mlflow_operator.token_identity import Claims, Issuer, Keys, Refused, Tokens
+from mlflow_operator.token_identity import Claims, Expired, Issuer, Key, Keys, Refused, Tokens, keys_in
 
 PEOPLE = "https://id.example.com"
 CLUSTER = "https://kubernetes.default.svc"
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+curve, edwards = ec.generate_private_key(ec.SECP384R1()), ed25519.Ed25519PrivateKey.generate()
+MAKERS = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm}
 
 
-def jwk(of: rsa.RSAPrivateKey, kid: str, **more: str) -> dict[str, object]:
-    return {**jwt.algorithms.RSAAlgorithm.to_jwk(of.public_key(), as_dict=True), "kid": kid, **more}
+def jwk(of: object, kid: str | None = None, **more: object) -> dict[str, object]:
+    maker = next((made for kind, made in MAKERS.items() if isinstance(of, kind)), jwt.algorithms.OKPAlgorithm)
+    return {**maker.to_jwk(of.public_key(), as_dict=True), **({} if kid is None else {"kid": kid}), **more}  # type: ignore[attr-defined]
 
 
 class Published(Keys):
@@ -28,33 +32,41 @@ class Published(Keys):
 
     def __init__(self, *keys: dict[str, object]) -> None:
         self.now = 1000.0
-        super().__init__("", None, lambda: self.now)  # type: ignore[arg-type]
+        super().__init__("", None, lambda: self.now, lambda renew: renew())  # type: ignore[arg-type]
         self.published = list(keys)
         self.asked = 0
+        self.is_away = False
 
-    def _fetched(self) -> tuple[jwt.PyJWK, ...]:
+    def _fetched(self) -> tuple[Key, ...]:
         self.asked += 1
-        return tuple(jwt.PyJWKSet.from_dict({"keys": self.published}).keys)
+        if self.is_away:
+            raise Refused("away")
+        return keys_in({"keys": self.published})
 
 
-def tokens(claims: Claims = Claims("email", "groups", 1800)) -> Tokens:
+RESERVED = ("kubeadm:*", "kubernetes-admin", "cluster-admins")
+USUAL = Claims("email", "groups", reserved=RESERVED)
+
+
+def tokens(claims: Claims = USUAL, *keys: dict[str, object], clock: object = time.time) -> Tokens:
     issuers = [Issuer(PEOPLE, "mlflow"), Issuer(CLUSTER, "mlflow", is_cluster=True)]
-    return Tokens({each.issuer: (each, Published(jwk(key, "a"))) for each in issuers}, claims)
+    return Tokens({each.issuer: (each, Published(*(keys or [jwk(key, "a")]))) for each in issuers}, claims, clock)  # type: ignore[arg-type]
 
 
 def payload(**claims: object) -> dict[str, object]:
     now = int(time.time())
-    usual = {"iss": PEOPLE, "aud": "mlflow", "sub": "1", "iat": now, "exp": now + 60, "email": "ada@example.com", "groups": ["ml"]}
+    usual = {"iss": PEOPLE, "aud": "mlflow", "sub": "1", "iat": now, "exp": now + 60, "email": "ada@example.com"}
+    usual |= {"email_verified": True, "groups": ["ml"]}
     return {name: value for name, value in {**usual, **claims}.items() if value is not None}
 
 
-def signed(by: rsa.RSAPrivateKey = key, algorithm: str = "RS256", kid: str | None = "a", **claims: object) -> str:
+def signed(by: object = key, algorithm: str = "RS256", kid: str | None = "a", **claims: object) -> str:
     return jwt.encode(payload(**claims), by, algorithm=algorithm, headers={} if kid is None else {"kid": kid})
 
 
 class Named(unittest.TestCase):
     def named(self, token: str, **settings: str) -> tuple[str, tuple[str, ...]]:
-        found = tokens(Claims(**{"user": "email", "groups": "groups", "session": 1800, **settings})).identity(token)  # type: ignore[arg-type]
+        found = tokens(dataclasses.replace(USUAL, **settings)).identity(token)  # type: ignore[arg-type]
         return found.user, found.groups
 
     def test_user_and_groups_stand_in_the_claims(self) -> None:
@@ -77,8 +89,47 @@ class Named(unittest.TestCase):
         for algorithm in ["RS512", "PS256"]:
             self.assertEqual(self.named(signed(algorithm=algorithm))[0], "ada@example.com")
 
-    def test_a_token_without_kid_is_tried_with_all_keys(self) -> None:
-        self.assertEqual(self.named(signed(kid=None))[0], "ada@example.com")
+    def test_a_token_without_kid_is_tried_with_all_keys_that_fit(self) -> None:
+        published = [
+            jwk(curve, "c"),
+            {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"},
+            {"kty": "RSA", "n": "AA", "kid": "broken"},
+            {"kty": "unheard of"},
+            jwk(edwards, "e"),
+            jwk(stranger, "s"),
+            jwk(key, "a"),
+            jwk(ec.generate_private_key(ec.SECP256R1())),
+        ]
+        for order in (published, published[::-1]):
+            for by, algorithm in [(key, "RS256"), (key, "PS512"), (curve, "ES384"), (edwards, "EdDSA")]:
+                with self.subTest(algorithm=algorithm):
+                    token = signed(by, algorithm, kid=None)
+                    self.assertEqual(tokens(USUAL, *order).identity(token).user, "ada@example.com")
+
+    def test_a_new_key_is_found_without_a_kid_as_well(self) -> None:
+        keys = Published(jwk(stranger))
+        known = Tokens({PEOPLE: (Issuer(PEOPLE, "mlflow"), keys)}, USUAL)
+        self.assertEqual(known.identity(signed(stranger, kid=None)).user, "ada@example.com")
+        keys.published = [jwk(key)]
+        keys.now += token_identity.ASK_AGAIN_SECONDS
+        self.assertEqual(known.identity(signed(kid=None)).user, "ada@example.com")
+
+    def test_dots_lead_into_objects_where_no_claim_has_the_literal_name(self) -> None:
+        nested = {"realm_access": {"roles": ["x"]}, "resource_access": {"my.app": {"roles": ["y"]}}}
+        self.assertEqual(self.named(signed(**nested), groups="realm_access.roles")[1], ("x",))
+        self.assertEqual(self.named(signed(**nested), groups="resource_access.my.app.roles")[1], ("y",))
+        literal = {**nested, "realm_access.roles": ["z"]}
+        self.assertEqual(self.named(signed(**literal), groups="realm_access.roles")[1], ("z",))
+        self.assertEqual(self.named(signed(person={"name": "ada"}), user="person.name")[0], "ada")
+        for absent in ["realm_access.other", "groups.x", "realm_access.roles.x", ".", "..", "realm_access."]:
+            self.assertEqual(self.named(signed(**nested), groups=absent)[1], (), absent)
+
+    def test_prefixes_come_before_the_names_of_people_and_not_of_service_accounts(self) -> None:
+        prefixes = {"user_prefix": "oidc:", "groups_prefix": "idp#"}
+        named = self.named(signed(email="kubernetes-admin", groups=["cluster-admins", "system:masters"]), **prefixes)
+        self.assertEqual(named, ("oidc:kubernetes-admin", ("idp#cluster-admins", "idp#system:masters")))
+        token = signed(iss=CLUSTER, sub="system:serviceaccount:team:trainer")
+        self.assertEqual(self.named(token, **prefixes)[0], "system:serviceaccount:team:trainer")
 
 
 class Nobody(unittest.TestCase):
@@ -95,18 +146,32 @@ class Nobody(unittest.TestCase):
             {"groups": ["system:masters"]},
             {"groups": ["ml", "system:authenticated"]},
             {"groups": "system:masters"},
+            {"groups": ["System:Masters"]},
+            {"email": "kubernetes-admin"},
+            {"email": "Kubernetes-Admin"},
+            {"email": "kubeadm:cluster-admins"},
+            {"groups": ["kubeadm:cluster-admins"]},
+            {"groups": ["ml", "cluster-admins"]},
         ]:
-            self.assertIn("cluster's own", self.refused(signed(**claims)))
+            self.assertIn("reserved", self.refused(signed(**claims)))
+
+    def test_what_is_reserved_can_be_set_but_for_the_names_of_kubernetes(self) -> None:
+        own = tokens(Claims("email", "groups", reserved=("root",)))
+        self.assertEqual(own.identity(signed(email="kubernetes-admin")).user, "kubernetes-admin")
+        for user in ["root", "system:admin"]:
+            with self.assertRaises(Refused):
+                own.identity(signed(email=user))
 
     def test_names_are_the_same_for_everybody_who_reads_them(self) -> None:
-        for odd in [" system:masters", "system:masters ", "\u00a0system:masters", "a\n", "a\0b", "a\u0085b", "", None, 1, ["a"], {"a": 1}]:
+        for odd in [" system:masters", "system:masters ", "\u00a0system:masters", "a\n", "a\0b", "a\u0085b", "a\u200bb", "a\u2028b", "", None, 1, ["a"], {"a": 1}]:
             self.refused(signed(groups=[odd]))
             self.refused(signed(email=odd))
         self.refused(signed(groups={"system:masters": 1}))
 
     def test_an_address_that_is_not_verified_names_nobody(self) -> None:
-        for value in [False, "false", "true", 0]:
+        for value in [False, "false", "true", 0, 1, None]:
             self.refused(signed(email_verified=value))
+        self.assertEqual(tokens(Claims("sub", "groups")).identity(signed(email_verified=None)).user, "1")
 
     def test_a_subject_of_the_cluster_that_is_no_service_account(self) -> None:
         for subject in ["system:admin", "alice", "system:serviceaccount:team", "system:serviceaccount::a", "system:serviceaccount:a:b:c"]:
@@ -135,33 +200,79 @@ class Nobody(unittest.TestCase):
         deep = base64.urlsafe_b64encode(b"[" * 100_000).decode()
         self.refused(f"{head}.{deep}.{signature}")
 
-    def test_it_ends_with_the_session_of_the_proxy_at_the_latest(self) -> None:
+    def test_it_ends_when_it_says(self) -> None:
         now = int(time.time())
-        self.assertEqual(tokens().identity(signed(iat=now - 1700, exp=now - 1400)).user, "ada@example.com")
-        self.refused(signed(iat=now - 2000, exp=now - 1400))
+        account = {"iss": CLUSTER, "sub": "system:serviceaccount:team:trainer"}
+        for claims in [{}, account]:
+            at = [0.0]
+            ending = tokens(clock=lambda at=at: now + at[0])
+            token = signed(**claims, iat=now - 100, exp=now)
+            at[0] = -0.5
+            self.assertTrue(ending.identity(token).user)
+            for late in [0, 0.5, 5, 1700]:
+                at[0] = late
+                with self.assertRaises(Expired):
+                    ending.identity(token)
         self.refused(signed(iat=now - 2000, exp=float("nan")))
+        self.refused(signed(exp=True))
         self.refused(signed(iat=now + 600, exp=now + 1200))
         self.refused(signed(exp=None))
         self.refused(signed(iat=None))
         self.refused(signed(iat=float("inf")))
-        account = {"iss": CLUSTER, "sub": "system:serviceaccount:team:trainer"}
-        self.refused(signed(**account, iat=now - 1700, exp=now - 1400))
+
+    def test_a_key_signs_by_its_own_algorithm_only(self) -> None:
+        published = [jwk(key, "a", alg="RS256")]
+        self.assertTrue(tokens(USUAL, *published).identity(signed()).user)
+        for algorithm in ["RS512", "PS256"]:
+            with self.assertRaises(Refused):
+                tokens(USUAL, *published).identity(signed(algorithm=algorithm))
 
 
 class KeysOfAnIssuer(unittest.TestCase):
+    def kids(self, found: list[Key]) -> list[str | None]:
+        return [each.kid for each in found]
+
     def test_a_new_key_is_looked_for_and_strangers_do_not_make_it_a_flood(self) -> None:
         keys = Published(jwk(key, "a"))
-        self.assertEqual([each.key_id for each in keys.named("a")], ["a"])
+        self.assertEqual(self.kids(keys.named("a")), ["a"])
         keys.published = [jwk(stranger, "b")]
         for _ in range(5):
             self.assertEqual(keys.named("b"), [])
+            self.assertEqual(self.kids(keys.renewed(None)), ["a"])
         self.assertEqual(keys.asked, 1)
         keys.now += token_identity.ASK_AGAIN_SECONDS
-        self.assertEqual([each.key_id for each in keys.named("b")], ["b"])
+        self.assertEqual(self.kids(keys.named("b")), ["b"])
         self.assertEqual((keys.named("a"), keys.asked), ([], 2))
+
+    def test_a_key_that_is_withdrawn_does_not_count_for_long_unless_the_issuer_is_away(self) -> None:
+        keys = Published(jwk(key, "a"))
+        keys.named("a")
+        keys.is_away = True
+        keys.now += token_identity.RENEW_SECONDS
+        with self.assertLogs("mlflow.identity"):
+            self.assertEqual(self.kids(keys.named("a")), ["a"])
+        self.assertEqual(self.kids(keys.named("a")), ["a"])
+        keys.is_away, keys.published = False, [jwk(stranger, "b")]
+        keys.now += token_identity.RENEW_SECONDS
+        keys.named("a")
+        self.assertEqual((keys.named("a"), self.kids(keys.named("b"))), ([], ["b"]))
+
+    def test_while_an_issuer_does_not_answer_known_keys_count_at_once(self) -> None:
+        keys = Published(jwk(key, "a"))
+        keys.named("a")
+        keys.now += token_identity.RENEW_SECONDS
+        with keys._asking:
+            self.assertEqual(self.kids(keys.named("a")), ["a"])
+            began = time.monotonic()
+            self.assertEqual(keys.named("b"), [])
+            self.assertLess(time.monotonic() - began, token_identity.WAIT_SECONDS + 5)
 
     def test_a_key_for_encryption_signs_nothing(self) -> None:
         self.assertEqual(Published(jwk(key, "a", use="enc")).named("a"), [])
+
+    def test_what_is_no_key_set_is_none(self) -> None:
+        for published in [{}, {"keys": None}, {"keys": {}}, {"keys": [1, None, [], {}]}]:
+            self.assertEqual(keys_in(published), ())
 
     def test_keys_are_not_fetched_in_the_clear(self) -> None:
         with self.assertRaises(Refused):

@@ -95,7 +95,7 @@ export function provider({ url, clients, people, keys, tokenSeconds }: ProviderO
     extraTokenClaims: (_, token) => {
       const client = clients.find(({ id }) => id === token.clientId);
       const { groups, email } = client ?? {};
-      return { ...(groups && { groups: [...groups] }), ...(email !== undefined && { email }) };
+      return { ...(groups && { groups: [...groups] }), ...(email !== undefined && { email, email_verified: true }) };
     },
   });
   return issuer;

@@ -13,19 +13,15 @@ import json
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
 from mlflow_kubernetes_plugins.auth import core, middleware
 from mlflow_kubernetes_plugins.auth.request_context import AuthorizationRequest
 from starlette.concurrency import run_in_threadpool
 
-from .token_identity import Claims, Identity, Issuer, Keys, Refused, Tokens
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from .protocol import Application, Message, Receive, Send
+from .token_identity import Claims, Expired, Identity, Issuer, Keys, Refused, Tokens
 
 logger = logging.getLogger("mlflow.identity")
 
@@ -38,19 +34,27 @@ FORGEABLE = ("remote", "forwarded_user", "forwarded_email", "forwarded_groups", 
 class Identified:
     """Finds out who calls before anything else does."""
 
-    def __init__(self, application: Application, tokens: Tokens) -> None:
+    def __init__(self, application: Application, tokens: Tokens, sign_in: str) -> None:
         self.application = application
         self.tokens = tokens
+        #: Where a browser signs in again.
+        self.sign_in = sign_in.encode()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             headers = [entry for entry in scope["headers"] if not is_forgeable(entry[0])]
             identity = await self.caller(headers)
+            if isinstance(identity, Expired):
+                # The proxy keeps the session of a browser for longer than its token lasts.
+                if is_page(scope):
+                    await see_other(send, self.sign_in)
+                    return
+                identity = None
             scope = {**scope, "headers": headers, "state": {**scope.get("state", {}), STATE: identity}}
         await self.application(scope, receive, send)
 
-    async def caller(self, headers: list[tuple[bytes, bytes]]) -> Identity | None:
-        """Nobody where the one Authorization is not a good token. Why, is in the log and nowhere else."""
+    async def caller(self, headers: list[tuple[bytes, bytes]]) -> Identity | Expired | None:
+        """None where the one Authorization is not a good token. Why, is in the log and nowhere else."""
         sent = [value for name, value in headers if name.lower() == b"authorization"]
         if not sent:
             return None
@@ -61,8 +65,20 @@ class Identified:
             # An issuer may have to be asked for its keys.
             return await run_in_threadpool(self.tokens.identity, token.decode("ascii", "replace"))
         except Refused as refusal:
-            logger.warning("A caller is nobody by the token: %s", refusal)
-            return None
+            logger.warning("A token is rejected: %s", refusal)
+            return refusal if isinstance(refusal, Expired) else None
+
+
+def is_page(scope: Message) -> bool:
+    """Whether a browser opens the page itself: all else is asked for by the page or by a program."""
+    accepted = b",".join(value for name, value in scope["headers"] if name.lower() == b"accept")
+    return scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/" and b"text/html" in accepted
+
+
+async def see_other(send: Send, location: bytes) -> None:
+    headers = [(b"location", location), (b"content-length", b"0"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 302, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def is_forgeable(name: bytes) -> bool:
@@ -110,12 +126,19 @@ def tokens_from(settings: dict[str, Any]) -> Tokens:
         context.load_verify_locations(path)
     issuers = [Issuer(entry["issuer"], entry["audience"], entry["isCluster"]) for entry in settings["issuers"]]
     known = {issuer.issuer: (issuer, Keys(issuer.issuer, context)) for issuer in issuers}
-    return Tokens(known, Claims(settings["usernameClaim"], settings["groupsClaim"], settings["sessionSeconds"]))
+    claims = Claims(
+        settings["usernameClaim"],
+        settings["groupsClaim"],
+        settings["usernamePrefix"],
+        settings["groupsPrefix"],
+        tuple(settings["reservedNames"]),
+    )
+    return Tokens(known, claims)
 
 
 def create_app() -> Application:
     """What `mlflow server --app-name` runs."""
-    tokens = tokens_from(json.loads(os.environ["MLFLOW_K8S_IDENTITY"]))
+    settings = json.loads(os.environ["MLFLOW_K8S_IDENTITY"])
     replace(middleware, "build_fastapi_authorization_request", with_verified)
     replace(core, "_parse_remote_groups", as_they_are)
-    return Identified(middleware.create_app(), tokens)
+    return Identified(middleware.create_app(), tokens_from(settings), settings["signIn"])

@@ -1,0 +1,19 @@
+"""Claims of a token by their names, which may lead into nested objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def claim(claims: Mapping[str, object], name: str) -> object:
+    """The claim of this literal name; where the token has none, `a.b` is the member `b` of the claim `a`. None: there is none.
+
+    Keycloak's roles are in `realm_access.roles`. The name of a member may have dots itself, as clients in `resource_access` do.
+    """
+    if name in claims:
+        return claims[name]
+    for end in range(len(name) - 1, 0, -1):
+        inner = claims.get(name[:end]) if name[end] == "." else None
+        if isinstance(inner, Mapping) and (found := claim(inner, name[end + 1 :])) is not None:
+            return found
+    return None
