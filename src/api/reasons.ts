@@ -326,6 +326,31 @@ export const reasons = {
     meaning: "The API server does not let the pods be created.",
     remedy: "Read the message: a quota, Pod Security, a webhook.",
   },
+  PodsNotCreated: {
+    meaning: "The migration Job has no pod for a minute, and no event says why.",
+    remedy: "Check that kube-controller-manager runs; describe the Job.",
+  },
+  PodNotStarting: {
+    meaning:
+      "A pod has a node but does not start: a volume or the network of the pod cannot be set up, or an init container does not end.",
+    remedy: "Read the message, which quotes the event; describe the pod.",
+  },
+  PodNotTerminating: {
+    meaning: "A pod that was deleted does not end, often since its node is lost.",
+    remedy: "Check the node; if it is lost, delete the pod with `--force`.",
+  },
+  SidecarRunning: {
+    meaning: "The migration is done, but an injected container keeps its Job from completing.",
+    remedy: "Inject native sidecars, or turn the injection off by `spec.pod.annotations`.",
+  },
+  JobSuspended: {
+    meaning: "The migration Job is suspended, by a user or by a queue such as Kueue.",
+    remedy: "Have the queue admit it, or set `suspend: false` on the Job.",
+  },
+  RolloutPaused: {
+    meaning: "The Deployment is paused, so pods of the new spec do not start.",
+    remedy: "Run `kubectl rollout resume` with the Deployment of the message.",
+  },
   RolloutStuck: {
     meaning: "No pod has become ready for ten minutes.",
     remedy: "Look at the pods with the command in the message.",

@@ -5,6 +5,7 @@ import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../recon
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
 import { type Probe, type ProbeTiming, prober } from "./prober.ts";
+import { warningsReader } from "./warnings.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
 export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "instance" | "onEventLost" | "onOverruled"> {
@@ -13,6 +14,8 @@ export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "inst
   readonly probeTiming?: ProbeTiming;
   /** How an endpoint in a mesh is asked; default over the network. */
   readonly probe?: Probe | undefined;
+  /** Told why events could not be read. */
+  readonly onEventsUnread?: (message: string) => void;
 }
 
 /** The cluster as its watches and one API client see it. */
@@ -33,6 +36,7 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
 /** Starts the watches; passes may run once `synced` is true. */
 export function clusterConnection(options: ClusterOptions): ClusterConnection {
   const cache = caches(options);
+  const warnings = warningsReader(options.client, (message) => options.onEventsUnread?.(message));
   const writes = writer({ ...options, caches: cache });
   const probes = prober(options.onServer, options.probeTiming, options.probe);
   const { synced, states } = cache;
@@ -71,6 +75,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         knows: cache.knows,
         rivals: cache.rivals,
         neighbours: cache.neighbours,
+        warnings,
         probes: (doors) => {
           isProbed = true;
           return probes.probes(key, doors);

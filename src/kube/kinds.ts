@@ -129,7 +129,8 @@ export const kinds = {
     subresources: { status: ["patch"] },
   },
   Pod: { apiVersion: "v1", plural: "pods", roles: ["observed"], verbs: ["list", "watch"] },
-  Event: { apiVersion: "events.k8s.io/v1", plural: "events", roles: ["runtime"], verbs: ["create", "patch"] },
+  // Listed only to learn why a pod of a server does not start.
+  Event: { apiVersion: "events.k8s.io/v1", plural: "events", roles: ["runtime"], verbs: ["list", "create", "patch"] },
   Lease: {
     apiVersion: "coordination.k8s.io/v1",
     plural: "leases",

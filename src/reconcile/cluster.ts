@@ -4,6 +4,7 @@ import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from ".
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { Door } from "./door.ts";
 import type { Probes } from "./probes.ts";
+import type { Warning } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** Something a person should know, told once when it happens (events.k8s.io/v1). */
@@ -63,6 +64,9 @@ export interface Cluster {
 
   /** The content of a ConfigMap that a spec names, or undefined where there is none. */
   configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
+
+  /** Warning events about an object, the newest first; none where they cannot be read. */
+  warnings(object: KubeObject): Promise<readonly Warning[]>;
 
   /** An object of a kind that we write, straight from the API server: who has the name that we want. */
   read(object: KubeObject): Promise<Owned | undefined>;

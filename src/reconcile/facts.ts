@@ -3,6 +3,7 @@ import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import type { Exposure } from "./exposure.ts";
 import type { Mesh } from "./mesh.ts";
+import type { Warnings } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** All that a pass knows. Everything after `observe` is a pure function of this. */
@@ -25,5 +26,7 @@ export interface Facts {
   readonly workspaces?: WorkspaceSummary | undefined;
   /** What is in workspaces because of this server. */
   readonly granted: readonly Owned[];
+  /** What events say of objects that get no further. */
+  readonly warnings?: Warnings;
   readonly now: Date;
 }

@@ -13,6 +13,8 @@ import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
 import { gatewayOf, listenerOf, type MeshView, policyLike, serviceOf, waypointDeployment } from "./mesh-view.ts";
 import { namesakeProblem, waypointProblem } from "./mesh-waypoint.ts";
+import { podsOf } from "./rollout.ts";
+import { deploymentProblem } from "./workload-problem.ts";
 
 /** Why the step after this one may not be taken, or undefined where this one is proved. */
 export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
@@ -21,7 +23,7 @@ export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
     case "ambient":
       return labelProblem(step, view);
     case "waypoint":
-      return namesakeProblem(view) ?? waypointProblem(server, gatewayOf(view), waypointDeployment(view));
+      return namesakeProblem(view) ?? waypointProblem(view, gatewayOf(view), waypointDeployment(view));
     case "traces":
       return policyProblem(tracesPolicy(server), view, "WaypointAccepted");
     case "binding":
@@ -70,6 +72,11 @@ function writersProblem(view: MeshView): Cause | undefined {
 function listenerProblem(view: MeshView): Cause | undefined {
   const listener = listenerOf(view);
   if ((listener?.status?.availableReplicas ?? 0) > 0) return undefined;
+  const problem = listener && deploymentProblem(listener, podsOf("traces", view.owned), view.evidence);
+  if (problem !== undefined) {
+    const { reason, message } = problem.cause;
+    return { reason, message: `the listener for traces has no pod that is available: ${message}` };
+  }
   const { namespace, name } = view.server.metadata;
   return {
     reason: "MeshProgressing",

@@ -6,6 +6,7 @@ import type { MeshStep } from "../resources/mesh/steps.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import { objectNames } from "../resources/names.ts";
 import type { Probes } from "./probes.ts";
+import type { Evidence } from "./warnings.ts";
 
 /** What is seen of a server in a mesh. */
 export interface MeshView {
@@ -19,6 +20,8 @@ export interface MeshView {
   readonly isAvailable: boolean;
   /** What the operator's own requests came to, once all else is proved; undefined until that is known. */
   readonly probes: () => Probes | undefined;
+  /** Besides the status of pods, what tells why they do not start. */
+  readonly evidence: Evidence;
 }
 
 /** Whether a step has been taken; not whether it has had its effect. */

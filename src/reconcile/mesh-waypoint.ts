@@ -1,6 +1,6 @@
 import { defaults } from "../api/defaults.ts";
 import type { MlflowServer } from "../api/server.ts";
-import type { Deployment, Gateway, Service } from "../kube/manifests.ts";
+import type { Deployment, Gateway, Owned, Pod, Service } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { waypoint } from "../resources/mesh/waypoint.ts";
 import { objectNames } from "../resources/names.ts";
@@ -8,6 +8,7 @@ import type { Cause } from "./finding.ts";
 import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import type { MeshView } from "./mesh-view.ts";
 import { crowded, dispensable } from "./ownership.ts";
+import { deploymentProblem } from "./workload-problem.ts";
 
 /**
  * Istio writes over nothing that it has not made (canManage in its deploymentcontroller.go), and says so nowhere but in its
@@ -29,7 +30,7 @@ export function namesakeProblem({ server, neighbours = [] }: MeshView): Cause | 
 
 /** Why nothing can go through the waypoint yet. The Gateway's conditions stay True when no pod of it is left. */
 export function waypointProblem(
-  server: MlflowServer,
+  { server, owned, evidence }: Pick<MeshView, "server" | "owned" | "evidence">,
   gateway: Gateway | undefined,
   deployment: Deployment | undefined,
 ): Cause | undefined {
@@ -51,9 +52,11 @@ export function waypointProblem(
   }
   const owner = deployment?.metadata.ownerReferences?.some(({ uid }) => uid === gateway.metadata.uid);
   if (deployment === undefined || owner !== true || (deployment.status?.availableReplicas ?? 0) < 1) {
+    const problem = deployment && owner === true && deploymentProblem(deployment, waypointPods(owned), evidence);
+    const why = problem ? problem.cause.message : `see kubectl describe deployment -n ${namespace} ${name}`;
     return {
       reason: "WaypointUnavailable",
-      message: `no pod of the waypoint is available, so nobody in the mesh gets through it: see kubectl describe deployment -n ${namespace} ${name}`,
+      message: `no pod of the waypoint is available, so no request in the mesh reaches the server: ${why}`,
     };
   }
   const account = deployment.spec.template.spec?.serviceAccountName;
@@ -62,6 +65,12 @@ export function waypointProblem(
     reason: "WaypointIdentityUnexpected",
     message: `the waypoint runs as ServiceAccount ${account ?? "default"} and not as ${name}, which alone the pods would answer: take the annotations that rename it off Gateway/${name}`,
   };
+}
+
+function waypointPods(owned: readonly Owned[]): Pod[] {
+  return owned.filter(
+    (object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.waypoint] !== undefined,
+  );
 }
 
 /**

@@ -9,13 +9,19 @@ import { meshProblem } from "./mesh-proofs.ts";
 import { isTaken, listenerOf, type MeshView } from "./mesh-view.ts";
 import { isDenied } from "./probes.ts";
 
+export interface MeshFinding extends Cause {
+  readonly status: "True" | "False" | "Unknown";
+  /** The generation that it was found of, where this pass could not probe. */
+  readonly observedGeneration?: number;
+}
+
 /** How far the mesh is, and how far it may go now. */
 export interface Mesh {
   readonly steps: ReadonlySet<MeshStep>;
   /** Policies stay as they are: with the identities of the spec they would keep everybody out. */
   readonly isHeld?: boolean;
   /** The condition `MeshReady`; none where the spec names neither a mesh nor writers. */
-  readonly finding?: (Cause & { readonly status: "True" | "False" | "Unknown" }) | undefined;
+  readonly finding?: MeshFinding | undefined;
 }
 
 /**
@@ -70,9 +76,18 @@ function wayOf(view: MeshView): Mesh {
     neighbourProblem(view) ??
     breachProblem(view);
   const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
-  if (problem === undefined) return { steps, finding: { status: "True", ...enforced(server, mode) } };
+  if (problem === undefined)
+    return { steps, finding: { status: "True", ...enforced(server, mode), ...unprobed(view) } };
   const isHeld = problem.reason === "TrustDomainUnexpected";
   return { steps, isHeld, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };
+}
+
+/** What was probed of an earlier generation, until this one has been: it keeps its generation and its words. */
+function unprobed({ server, probes }: MeshView): Partial<MeshFinding> {
+  const before = server.status?.conditions?.find(({ type }) => type === "MeshReady");
+  if (probes() !== undefined || before?.status !== "True") return {};
+  const { message, observedGeneration } = before;
+  return { message, observedGeneration };
 }
 
 /** A mode that the spec does not have any more, while something of it is left. */

@@ -14,6 +14,7 @@ import { exposureOf } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
+import { silentObjects, type Warnings } from "./warnings.ts";
 
 /** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
 export async function observe(
@@ -33,7 +34,8 @@ export async function observe(
     (isSidecar || cluster.knows("Gateway", namespace) === true);
   const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
   const probes = () => cluster.probes(doorsOf(server, owned));
-  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, probes });
+  const warnings = await readWarnings(cluster, owned, now);
+  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, probes, evidence: { warnings, now } });
   const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace) === true));
   const exposure = exposureOf({ server, owned, rivals: cluster.rivals({ namespace, name }), known });
   const references = await read(cluster, server, namespace);
@@ -60,8 +62,15 @@ export async function observe(
     isOverruled: cluster.isOverruled,
     workspaces: cluster.workspaces(server),
     granted: cluster.granted({ namespace, name }),
+    warnings,
     now,
   };
+}
+
+async function readWarnings(cluster: Cluster, owned: readonly Owned[], now: Date): Promise<Warnings> {
+  const silent = silentObjects(owned, now);
+  const read = await Promise.all(silent.map((object) => cluster.warnings(object)));
+  return new Map(silent.map(({ metadata }, index) => [metadata.uid ?? "", read[index] ?? []]));
 }
 
 async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {

@@ -1,4 +1,4 @@
-import type { Deployment, Pod } from "../kube/manifests.ts";
+import type { Deployment, Job, Pod } from "../kube/manifests.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
 import { type Cause, combined } from "./finding.ts";
@@ -6,7 +6,9 @@ import { withGracePeriod } from "./grace-period.ts";
 import type { Migration } from "./migration.ts";
 import type { Obstacle } from "./ownership.ts";
 import type { Plan } from "./plan.ts";
-import { rolloutOf } from "./rollout.ts";
+import { podsOf, rolloutOf } from "./rollout.ts";
+import { warningsAgainIn } from "./warnings.ts";
+import { jobProblem, podProblem } from "./workload-problem.ts";
 
 /** How a pass ended. */
 export interface Outcome {
@@ -66,9 +68,7 @@ function isBeingPlaced({ owned, now }: Facts): boolean {
 
 function judged(facts: Facts, { groups, migration, missing }: Plan): Outcome {
   const { owned, server } = facts;
-  if (!migration.complete) {
-    return { state: migration.stalled ? "stalled" : "progressing", cause: migration.cause, migration };
-  }
+  if (!migration.complete) return unmigrated(facts, migration);
   if (missing !== undefined) return { state: "stalled", cause: missing, migration };
   const deployment = owned.find(
     (object): object is Deployment =>
@@ -78,16 +78,37 @@ function judged(facts: Facts, { groups, migration, missing }: Plan): Outcome {
     const cause = { reason: "Progressing", message: "pods of this spec are being started" } as const;
     return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 0.1 };
   }
-  const rollout = rolloutOf(deployment, owned);
+  const rollout = rolloutOf(deployment, owned, facts);
   if (!rollout.complete) {
     if (!rollout.stalled && isNew(deployment, facts.now)) {
       const cause = { reason: "Progressing", message: "pods of this spec are being started" } as const;
       return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 1 };
     }
     const cause = rollout.cause ?? { reason: "Progressing", message: "pods of this spec are being started" };
-    return { state: rollout.stalled ? "stalled" : "progressing", cause, migration };
+    const state = rollout.stalled ? "stalled" : "progressing";
+    return { state, cause, migration, ...againIn(rollout.againInSeconds, warningsAgainIn(owned, facts.now)) };
   }
   return { state: "ready", cause: readyCause(facts), migration };
+}
+
+/** What the decision says, or what keeps the Job's pods, where it merely waits for a Job. */
+function unmigrated(facts: Facts, decided: Migration): Outcome {
+  const { owned, now } = facts;
+  const jobs = owned.filter((object): object is Job => object.kind === "Job");
+  const pods = podsOf("migration", owned);
+  const waits = decided.stalled ? [] : jobs.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const ending = decided.stalled ? [] : pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+  const problem =
+    waits.map((job) => jobProblem(job, pods, facts)).find((each) => each !== undefined) ?? podProblem(ending, facts);
+  const migration = problem === undefined ? decided : { ...decided, cause: problem.cause, stalled: problem.stalled };
+  const state = migration.stalled ? "stalled" : "progressing";
+  return { state, cause: migration.cause, migration, ...againIn(problem?.againInSeconds, warningsAgainIn(owned, now)) };
+}
+
+/** The soonest of several times. */
+function againIn(...times: readonly (number | undefined)[]): Pick<Outcome, "againInSeconds"> {
+  const known = times.filter((seconds) => seconds !== undefined);
+  return known.length === 0 ? {} : { againInSeconds: Math.min(...known) };
 }
 
 /** Younger than two seconds: pods that start at once are reported as ready, and not first as starting. */

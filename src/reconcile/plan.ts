@@ -90,12 +90,13 @@ export function planOf(facts: Facts): Plan {
  * Whether all pods are of the Deployment's spec. Nothing new leads to them from outside before: those of an earlier spec may
  * answer to everybody, or not below the prefix.
  */
-function isRolledOut({ owned, server }: Facts): boolean {
+function isRolledOut(facts: Facts): boolean {
+  const { owned, server } = facts;
   const name = objectNames.deployment(server.metadata.name);
   const deployment = owned.find(
     (each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name,
   );
-  return deployment !== undefined && rolloutOf(deployment, owned).complete;
+  return deployment !== undefined && rolloutOf(deployment, owned, facts).complete;
 }
 
 /** What shall lead here from outside no longer goes before pods of this spec come, which may answer to everybody. */

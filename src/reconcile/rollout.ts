@@ -1,7 +1,8 @@
 import type { Deployment, Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Cause } from "./finding.ts";
-import { troubleOf } from "./trouble.ts";
+import type { Evidence } from "./warnings.ts";
+import { deploymentProblem } from "./workload-problem.ts";
 
 /** How far the pods of a Deployment are. */
 export interface Rollout {
@@ -10,10 +11,12 @@ export interface Rollout {
   /** What it waits for, where it is not complete. */
   readonly cause?: Cause;
   readonly stalled: boolean;
+  /** Seconds after which it may count as stalled. */
+  readonly againInSeconds?: number;
 }
 
 /** As `kubectl rollout status` judges, from the Deployment's own status, and why where that says only "not yet". */
-export function rolloutOf(deployment: Deployment, owned: readonly Owned[]): Rollout {
+export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evidence: Evidence): Rollout {
   const { spec, status = {}, metadata } = deployment;
   const wanted = spec.replicas ?? 1;
   const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
@@ -21,8 +24,8 @@ export function rolloutOf(deployment: Deployment, owned: readonly Owned[]): Roll
   if (isCurrent && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted) {
     return { complete: true, stalled: false };
   }
-  const trouble = refused(deployment) ?? troubleOf(serverPods(owned));
-  if (trouble !== undefined) return { complete: false, cause: trouble, stalled: true };
+  const problem = deploymentProblem(deployment, podsOf("server", owned), evidence);
+  if (problem !== undefined) return { complete: false, ...problem };
   const overdue = status.conditions?.some((c) => c.type === "Progressing" && c.reason === "ProgressDeadlineExceeded");
   if (isCurrent && overdue) {
     const message = `${availableReplicas} of ${wanted} pods are ready, and none has become so for ten minutes. See kubectl describe pods -l ${label.server}=${metadata.name}`;
@@ -32,20 +35,9 @@ export function rolloutOf(deployment: Deployment, owned: readonly Owned[]): Roll
   return { complete: false, cause: { reason: "Progressing", message }, stalled: false };
 }
 
-/** The API server does not let the ReplicaSet create pods: quota, Pod Security, a webhook. */
-function refused({ status }: Deployment): Cause | undefined {
-  const failure = status?.conditions?.find(
-    (condition) => condition.type === "ReplicaFailure" && condition.status === "True",
-  );
-  if (failure === undefined) return undefined;
-  return {
-    reason: "PodsRefused",
-    message: `pods cannot be created: ${failure.message ?? failure.reason ?? "no details"}`,
-  };
-}
-
-function serverPods(owned: readonly Owned[]): Pod[] {
+/** The pods of a part of a server, the newest first. */
+export function podsOf(component: string, owned: readonly Owned[]): Pod[] {
   return owned
-    .filter((object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.component] === "server")
+    .filter((object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.component] === component)
     .sort((a, b) => ((a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1));
 }

@@ -99,8 +99,11 @@ function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause 
   };
 }
 
-/** Messages of the kubelet and the scheduler, on one line and of bounded length. */
-function brief(message = "no details"): string {
-  const line = message.replace(/\s+/g, " ").replace(/[.\s]+$/, "");
+/** Text of others (kubelet, scheduler, admission) on one line and of bounded length. It is cut before anything reads it. */
+export function brief(message = "no details"): string {
+  const line = message
+    .slice(0, 2000)
+    .replace(/\s+/g, " ")
+    .replace(/[.\s]+$/, "");
   return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }

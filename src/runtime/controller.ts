@@ -76,6 +76,7 @@ export function controller(options: ControllerOptions): Controller {
     onWorkspace: workspaces.changed,
     summaries: ({ metadata: { namespace = "default", name, generation = 0 } }) =>
       workspaces.summary({ key: { namespace, name }, generation }),
+    onEventsUnread: (error) => log.warn({ error }, "events could not be read"),
     onEventLost: (error) => log.warn({ error }, "an event could not be recorded"),
     onOverruled: (object, path) =>
       log.warn(

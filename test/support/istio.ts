@@ -89,6 +89,7 @@ export function meshView(server: MlflowServer, owned: readonly Owned[], more: Pa
     neighbours: [],
     isAvailable: true,
     probes: () => denied,
+    evidence: { now: new Date(0) },
     ...more,
   };
 }

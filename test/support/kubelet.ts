@@ -13,7 +13,8 @@ import { administratorAgent, eventStream } from "./event-stream.ts";
 export type Fate =
   | { readonly does: "nothing" }
   | { readonly does: "runs" }
-  | { readonly does: "succeeds" }
+  /** `beside`: an injected container, which goes on running. */
+  | { readonly does: "succeeds"; readonly beside?: string }
   | { readonly does: "waits"; readonly reason: string; readonly message: string }
   | { readonly does: "exits"; readonly exitCode: number; readonly reason?: string; readonly message?: string }
   | { readonly does: "cannot be scheduled"; readonly message: string };
@@ -119,7 +120,9 @@ function statusOf(pod: Pod, fate: Exclude<Fate, { does: "nothing" }>): Pod["stat
   }
   const ready = fate.does === "runs";
   const container = pod.spec?.containers[0];
-  const phase = { runs: "Running", succeeds: "Succeeded", waits: "Pending", exits: "Running" }[fate.does];
+  const beside = fate.does === "succeeds" ? fate.beside : undefined;
+  const ended = beside === undefined ? "Succeeded" : "Running";
+  const phase = { runs: "Running", succeeds: ended, waits: "Pending", exits: "Running" }[fate.does];
   return {
     phase,
     conditions: [condition("PodScheduled", true), condition("Ready", ready), condition("ContainersReady", ready)],
@@ -132,11 +135,17 @@ function statusOf(pod: Pod, fate: Exclude<Fate, { does: "nothing" }>): Pod["stat
         restartCount: fate.does === "exits" ? 3 : 0,
         ...containerState(fate),
       },
+      ...(beside === undefined ? [] : [sidecar(beside)]),
     ],
   };
 }
 
+function sidecar(name: string): V1ContainerStatus {
+  return { name, image: "sidecar", imageID: "", ready: true, restartCount: 0, state: { running: {} } };
+}
+
 function containerState(fate: Fate): Pick<V1ContainerStatus, "state" | "lastState"> {
+  const finishedAt = new Date();
   switch (fate.does) {
     case "waits":
       return { state: { waiting: { reason: fate.reason, message: fate.message } } };
@@ -148,7 +157,7 @@ function containerState(fate: Fate): Pick<V1ContainerStatus, "state" | "lastStat
       };
     }
     case "succeeds":
-      return { state: { terminated: { exitCode: 0, reason: "Completed" } } };
+      return { state: { terminated: { exitCode: 0, reason: "Completed", finishedAt } } };
     default:
       return { state: { running: {} } };
   }

@@ -29,7 +29,7 @@ export interface Scene {
   readonly statuses: StatusWatch;
   /** Ends the operator in an orderly way; a new one, which knows nothing of it, is started with {@link Scene.start}. */
   readonly stop: () => Promise<void>;
-  readonly start: () => Promise<void>;
+  readonly start: (options?: Partial<OperatorOptions>) => Promise<void>;
   /** Applies a server as kubectl would. */
   readonly apply: (document: Draft) => Promise<MlflowServer>;
   /** Waits until the server is Ready at its generation, and gives it. */
@@ -76,10 +76,10 @@ export async function scene(context: TestContext, options: SceneOptions = {}): P
   let current: OperatorInProcess | undefined;
   const past: OperatorInProcess[] = [];
 
-  const start = async () => {
+  const start = async (more: Partial<OperatorOptions> = {}) => {
     const credentials = identity.credentials(options.proxy?.url);
     const reach = options.isWide ? { namespaces: undefined } : {};
-    current = await operatorInProcess({ namespace, credentials }, { ...reach, ...(options.operator || {}) });
+    current = await operatorInProcess({ namespace, credentials }, { ...reach, ...(options.operator || {}), ...more });
     past.push(current);
   };
   const stop = async () => {

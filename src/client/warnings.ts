@@ -1,0 +1,62 @@
+import { resourcePath } from "../kube/kinds.ts";
+import { messageOf } from "../kube/message-of.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { brief } from "../reconcile/trouble.ts";
+import type { Warning } from "../reconcile/warnings.ts";
+import type { ApiClient } from "./api-client.ts";
+
+/** Reads Warning events about one object, from the API server or from what was read a moment ago. */
+export type ReadWarnings = (object: KubeObject) => Promise<readonly Warning[]>;
+
+/** Passes come more often than there is news; events are not watched. */
+const freshMilliseconds = 5000;
+const keptMilliseconds = 60_000;
+/** How many events of an object are read, and how many of them are kept. */
+const readLimit = 50;
+const kept = 3;
+
+interface EventPart {
+  readonly reason?: string;
+  readonly note?: string;
+  readonly eventTime?: string | null;
+  readonly deprecatedLastTimestamp?: string | null;
+  readonly series?: { readonly lastObservedTime?: string } | null;
+  readonly metadata?: { readonly creationTimestamp?: string };
+}
+
+export function warningsReader(client: ApiClient, onFailure: (message: string) => void): ReadWarnings {
+  const recent = new Map<string, { readonly at: number; readonly warnings: Promise<readonly Warning[]> }>();
+
+  async function fetched({ metadata: { namespace, uid } }: KubeObject): Promise<readonly Warning[]> {
+    const query = { fieldSelector: `regarding.uid=${uid},type=Warning`, limit: String(readLimit) };
+    try {
+      const path = resourcePath("Event", namespace);
+      const { items = [] } = await client.request<{ items?: readonly EventPart[] }>({ method: "GET", path, query });
+      return items
+        .map(warningOf)
+        .sort((a, b) => (a.time < b.time ? 1 : -1))
+        .slice(0, kept);
+    } catch (error) {
+      // Without events the status says less; a pass must not fail for them.
+      onFailure(messageOf(error));
+      return [];
+    }
+  }
+
+  return (object) => {
+    const now = performance.now();
+    for (const [uid, { at }] of recent) if (now - at > keptMilliseconds) recent.delete(uid);
+    const { uid = "" } = object.metadata;
+    const known = recent.get(uid);
+    if (known !== undefined && now - known.at < freshMilliseconds) return known.warnings;
+    const warnings = fetched(object);
+    recent.set(uid, { at: now, warnings });
+    return warnings;
+  };
+}
+
+function warningOf(event: EventPart): Warning {
+  const { reason = "", note, eventTime, deprecatedLastTimestamp, series, metadata } = event;
+  const time = series?.lastObservedTime ?? deprecatedLastTimestamp ?? eventTime ?? metadata?.creationTimestamp ?? "";
+  return { reason: brief(reason), message: brief(note), time };
+}
