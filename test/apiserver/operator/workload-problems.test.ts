@@ -91,7 +91,11 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     });
     // Until the policy is in force pods are admitted.
     await eventually(async () => {
-      const spec = { containers: [{ name: "a", image: "a" }] };
+      const securityContext = {
+        ...{ allowPrivilegeEscalation: false, runAsNonRoot: true, capabilities: { drop: ["ALL"] } },
+        seccompProfile: { type: "RuntimeDefault" },
+      };
+      const spec = { containers: [{ name: "a", image: "a", securityContext }] };
       const trial = { apiVersion: "v1", kind: "Pod", metadata: { name: "trial" }, spec };
       const path = `/api/v1/namespaces/${stage.namespace}/pods?dryRun=All`;
       const { body } = await stage.cluster.request("POST", path, { body: trial });
