@@ -266,6 +266,18 @@ export const reasons = {
     remedy:
       "Read the message: check that ztunnel or the sidecars enforce policies, and that the operator does not use its node's network.",
   },
+  ReconcileFailed: {
+    meaning:
+      "A request of the operator to the API server has failed for some time, whatever its status code. The operator keeps trying.",
+    remedy:
+      "Read the message, which names the request, the object and the code. Check the API server and its admission webhooks.",
+  },
+  WatchFailed: {
+    meaning:
+      "The operator cannot watch a resource, so the status may be outdated, and changes are not noticed. `Ready` is Unknown until it can.",
+    remedy:
+      "Read the message: grant the operator's role the verbs `list` and `watch`, or repair the API server or what stands in front of it.",
+  },
   MeshNotProbed: {
     meaning:
       "A request of the operator, which the mesh must deny, was neither denied nor answered. The listener for traces stays closed.",

@@ -6,12 +6,14 @@ import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
 import { isGranted } from "../resources/workspace/ownership.ts";
+import { needsConsent } from "../resources/workspaces.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { claims } from "./claims.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
 import { type Neighbours, neighbours } from "./neighbours.ts";
 import { type References, references } from "./references.ts";
 import type { Sink } from "./sink.ts";
+import { watchProblem } from "./staleness.ts";
 import { type Store, serverKeyOf, store } from "./store.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
 import { trimmed } from "./trimmed.ts";
@@ -59,6 +61,10 @@ export interface Caches {
   readonly synced: Promise<boolean>;
   /** By resource, as metrics and messages call it. */
   states(): Record<string, ListWatchState>;
+  /** Why what is kept of this server, or of what belongs to it, may be outdated. */
+  watchProblem(server: MlflowServer): string | undefined;
+  /** All servers that are known. */
+  servers(): Iterable<MlflowServer>;
   stop(): void;
 }
 
@@ -68,6 +74,8 @@ const keptKinds = [...kindsWith("owned"), ...kindsWith("observed")];
 export function caches(options: CachesOptions): Caches {
   const { client, namespaces, onServer, onWorkspace = () => undefined, observer, timing = defaultTiming } = options;
   const watches = new Map<string, ListWatch>();
+  /** Of each watch: what it is of. */
+  const watched = new Map<string, { readonly kind: Kind; readonly scope: string | undefined }>();
   const servers = new Map<string, Store<MlflowServer>>();
   const kept = new Map<string, Store<Owned>>();
   const others = new Map<string, readonly Neighbours[]>();
@@ -106,6 +114,7 @@ export function caches(options: CachesOptions): Caches {
       ...isMetadataOnly,
     };
     watches.set(name, listWatch(client, resource, sink, observer, timing));
+    watched.set(name, { kind, scope });
   }
 
   /** The servers that need a kind which clusters may lack. */
@@ -207,6 +216,8 @@ export function caches(options: CachesOptions): Caches {
     start("MlflowWorkspaceAccess", undefined, workspaces.accesses);
   }
 
+  const states = () => Object.fromEntries([...watches].map(([name, { state }]) => [name, state()]));
+
   return {
     consenting: workspaces.consenting.of,
     granted: workspaces.granted,
@@ -244,9 +255,29 @@ export function caches(options: CachesOptions): Caches {
     },
     removed: (object) => keptOf(object.kind, object.metadata.namespace)?.removed(object),
     synced: Promise.all([...watches.values()].map(({ synced }) => synced)).then((all) => all.every(Boolean)),
-    states: () => Object.fromEntries([...watches].map(([name, { state }]) => [name, state()])),
+    watchProblem: (server) => {
+      const all = states();
+      const scope = scopeOf(server.metadata.namespace);
+      const isSynced = Object.values(all).every((state) => state.isSynced);
+      const relevant = Object.entries(all).filter(([name]) => {
+        const of = watched.get(name);
+        // Until all is listed no pass is made, whatever a server needs.
+        return of !== undefined && (!isSynced || (matters(of.kind, server.spec) && (of.scope ?? scope) === scope));
+      });
+      return watchProblem(Object.fromEntries(relevant), all, timing);
+    },
+    servers: () => [...servers.values()].flatMap((each) => [...each.all()]),
+    states,
     stop: () => {
       for (const watch of watches.values()) watch.stop();
     },
   };
+}
+
+/** Whether the objects of a kind can matter to a server of this spec. */
+function matters(kind: Kind, spec: MlflowServer["spec"]): boolean {
+  const { isOptional, roles } = rowOf(kind);
+  if (isOptional) return needsKind(spec, kind);
+  const isOfWorkspaces = roles.some((role) => role === "consenting" || role === "granting" || role === "granted");
+  return !isOfWorkspaces || spec.workspaces !== undefined || (kind === "Namespace" && needsConsent(spec));
 }

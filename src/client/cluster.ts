@@ -19,7 +19,7 @@ export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "inst
 }
 
 /** The cluster as its watches and one API client see it. */
-export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "stop"> {
+export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "stop" | "servers" | "watchProblem"> {
   /**
    * Runs one pass over a server on the port. Afterwards the server is told of changes of what this pass has read; when the
    * pass fails, also of what earlier ones have.
@@ -39,11 +39,13 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
   const warnings = warningsReader(options.client, (message) => options.onEventsUnread?.(message));
   const writes = writer({ ...options, caches: cache });
   const probes = prober(options.onServer, options.probeTiming, options.probe);
-  const { synced, states } = cache;
+  const { synced, states, servers, watchProblem } = cache;
   const { consenting, accesses, grantedIn } = cache.workspaces;
   return {
     synced,
     states,
+    servers,
+    watchProblem,
     stop: () => {
       probes.stop();
       cache.stop();
@@ -73,6 +75,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         granted: cache.granted,
         workspaces: (server) => options.summaries?.(server),
         knows: cache.knows,
+        watchProblem,
         rivals: cache.rivals,
         neighbours: cache.neighbours,
         warnings,

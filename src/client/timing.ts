@@ -9,6 +9,10 @@ export interface ListWatchTiming {
   readonly pageSize: number;
   /** A kind that the cluster had is believed to be gone when the API server still says so after this time. */
   readonly absenceSeconds: number;
+  /** A watch that has been rejected for so long (403, say) makes what it keeps uncertain; servers say so. */
+  readonly refusedSeconds: number;
+  /** So does one that has delivered nothing for so long, not even a bookmark, while others do. */
+  readonly staleSeconds: number;
 }
 
 export const defaultTiming: ListWatchTiming = {
@@ -17,4 +21,6 @@ export const defaultTiming: ListWatchTiming = {
   watchSeconds: [300, 600],
   pageSize: 500,
   absenceSeconds: 60,
+  refusedSeconds: 30,
+  staleSeconds: 240,
 };

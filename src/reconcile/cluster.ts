@@ -59,6 +59,12 @@ export interface Cluster {
    */
   probes(doors: readonly Door[]): Probes | undefined;
 
+  /**
+   * Why what the caches say of this server may be outdated: a watch that it depends on has been rejected, or has delivered nothing,
+   * for some time. When that changes, the server gets a pass.
+   */
+  watchProblem(server: MlflowServer): string | undefined;
+
   /** The content of a Secret that a spec names, or undefined where there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined>;
 

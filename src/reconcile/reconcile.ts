@@ -6,15 +6,16 @@ import { blockersOf } from "./blockers.ts";
 import type { Cluster } from "./cluster.ts";
 import { commit } from "./commit.ts";
 import type { Facts } from "./facts.ts";
+import { type Failing, failureCause, notFailing } from "./failure-cause.ts";
 import type { Cause } from "./finding.ts";
 import { observe } from "./observe.ts";
 import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
 import { planOf, shutting } from "./plan.ts";
-import { refusal } from "./refusal.ts";
 import { report } from "./report.ts";
 import { retire } from "./retire.ts";
 import { unconfirmedKind } from "./unconfirmed-kind.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
+import { doubted, reportDoubt } from "./watch-problem.ts";
 
 /** How a pass over an existing server ended. */
 export interface Pass extends Pick<Outcome, "state" | "cause" | "isInterim" | "againInSeconds"> {}
@@ -28,21 +29,43 @@ export async function reconcile(
   key: Key,
   installation: Installation,
   now: Date,
+  failing: Failing = notFailing,
 ): Promise<Pass | undefined> {
   const server = cluster.server(key);
   if (server === undefined || server.metadata.deletionTimestamp !== undefined) {
     // Owner references release all else that goes with a server.
-    await retire(cluster, key, server, installation, now);
+    await retire(cluster, key, server, installation, now, failing);
     return undefined;
   }
   const unsupported = unsupportedSpec("MlflowServer", server.spec);
   if (unsupported !== undefined) return stop(cluster, server, unsupported, now);
   const unconfirmed = unconfirmedKind(cluster, server);
   if (unconfirmed !== undefined) return awaitingConfirmation(unconfirmed);
-  const facts = await observe(cluster, server, installation, now);
-  const outcome = await settle(cluster, server, facts);
+  const unread = { server, owned: cluster.owned(key), now };
+  const facts = await reporting(
+    () => observe(cluster, server, installation, now),
+    failing,
+    (cause) => report(cluster, unread, { state: "stalled", cause, isUnread: true }),
+  );
+  const outcome = doubted(await settle(cluster, server, facts, failing), cluster.watchProblem(server));
   if (!outcome.isInterim) await report(cluster, facts, outcome);
   return outcome;
+}
+
+/** Runs a part of a pass. What it fails with is reported, where a person should know, and thrown. */
+async function reporting<T>(
+  part: () => Promise<T>,
+  failing: Failing,
+  tell: (cause: Cause) => Promise<void>,
+): Promise<T> {
+  try {
+    return await part();
+  } catch (error) {
+    const cause = failureCause(error, failing);
+    // Where that fails, too, the first failure is what matters.
+    if (cause !== undefined) await tell(cause).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Reports why nothing may be read from the spec, and writes nothing else. */
@@ -51,6 +74,13 @@ async function stop(cluster: Cluster, server: MlflowServer, cause: Cause, now: D
   const outcome: Outcome = { state: "stalled", cause, isUnread: true };
   await report(cluster, { server, owned: cluster.owned({ namespace, name }), now }, outcome);
   return outcome;
+}
+
+/** Reports that nothing is certain of a server while watches have not delivered, and does nothing else. */
+export async function reconcileUnsynced(cluster: Cluster, key: Key, now: Date): Promise<undefined> {
+  const server = cluster.server(key);
+  const problem = server === undefined ? undefined : cluster.watchProblem(server);
+  if (server !== undefined && problem !== undefined) await reportDoubt(cluster, server, problem, now);
 }
 
 /** How long at most until the server is looked at again, where the watch does not tell before. */
@@ -62,19 +92,19 @@ function awaitingConfirmation(kind: Kind): Pass {
   return { state: "progressing", cause, isInterim: true, againInSeconds: confirmationSeconds };
 }
 
-async function settle(cluster: Cluster, server: MlflowServer, facts: Facts): Promise<Outcome> {
-  const shut = shutting(facts);
-  if (shut.length > 0) await commit(cluster, server, { groups: [shut] });
-  const [blocker, ...others] = blockersOf(facts);
-  if (blocker !== undefined) return blocked([blocker, ...others], facts);
-  const plan = planOf(facts);
-  try {
+async function settle(cluster: Cluster, server: MlflowServer, facts: Facts, failing: Failing): Promise<Outcome> {
+  const decide = async () => {
+    const shut = shutting(facts);
+    if (shut.length > 0) await commit(cluster, server, { groups: [shut] });
+    const [blocker, ...others] = blockersOf(facts);
+    return blocker === undefined ? planOf(facts) : blocked([blocker, ...others], facts);
+  };
+  const plan = await reporting(decide, failing, (cause) => report(cluster, facts, { state: "stalled", cause }));
+  if ("state" in plan) return plan;
+  const { migration } = plan;
+  const carryOut = async () => {
     const obstacle = plan.obstacle ?? (await commit(cluster, server, plan)) ?? plan.waiting;
-    return obstacle === undefined ? outcomeOf(facts, plan) : obstructed(obstacle, plan.migration);
-  } catch (error) {
-    const cause = refusal(error);
-    if (cause === undefined) throw error;
-    await report(cluster, facts, { state: "stalled", cause, migration: plan.migration });
-    throw error;
-  }
+    return obstacle === undefined ? outcomeOf(facts, plan) : obstructed(obstacle, migration);
+  };
+  return reporting(carryOut, failing, (cause) => report(cluster, facts, { state: "stalled", cause, migration }));
 }

@@ -3,8 +3,8 @@ import { finalizer, label } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import type { Installation } from "../resources/inputs.ts";
 import type { Cluster } from "./cluster.ts";
+import { type Failing, failureCause } from "./failure-cause.ts";
 import { isFar } from "./ownership.ts";
-import { refusal } from "./refusal.ts";
 import { report } from "./report.ts";
 
 /**
@@ -17,6 +17,7 @@ export async function retire(
   server: MlflowServer | undefined,
   installation: Installation,
   now: Date,
+  failing: Failing,
 ): Promise<void> {
   const left = () => cluster.owned(key).filter((object) => isFar(object, { metadata: key }));
   const isHeld = server?.metadata.finalizers?.includes(finalizer) === true;
@@ -30,7 +31,7 @@ export async function retire(
     // Where something has a finalizer of its own, its end is told by the watch; what is in workspaces goes by their passes.
     if (left().length === 0 && cluster.granted(key).length === 0) await cluster.letGo(server);
   } catch (error) {
-    const cause = refusal(error);
+    const cause = failureCause(error, failing);
     if (cause !== undefined && server !== undefined) {
       await report(cluster, { server, owned: cluster.owned(key), now }, { state: "stalled", cause });
     }

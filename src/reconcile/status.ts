@@ -105,9 +105,9 @@ function findings(
   ];
 }
 
-function stateFindings({ state, cause }: Outcome): Finding[] {
+export function stateFindings({ state, cause, isDoubted }: Outcome): Finding[] {
   return [
-    { type: "Ready", status: state === "ready" ? "True" : "False", ...cause },
+    { type: "Ready", status: isDoubted ? "Unknown" : state === "ready" ? "True" : "False", ...cause },
     state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : settled,
     state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
   ];

@@ -2,12 +2,14 @@ import type { ApiClient } from "../client/api-client.ts";
 import { isOutage, retryBounds } from "../client/backoff.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
 import type { Probe } from "../client/prober.ts";
-import type { ListWatchTiming } from "../client/timing.ts";
+import { isStale, type States, staleWatches } from "../client/staleness.ts";
+import { defaultTiming, type ListWatchTiming } from "../client/timing.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
+import type { Failing } from "../reconcile/failure-cause.ts";
 import { isPartlyDone } from "../reconcile/partly-done.ts";
-import { type Pass, reconcile } from "../reconcile/reconcile.ts";
+import { type Pass, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { burst, leftovers } from "./leftovers.ts";
 import type { Log } from "./log.ts";
@@ -32,8 +34,14 @@ export interface ControllerOptions {
 }
 
 export interface Controller {
-  /** True when all watches have delivered their first list. */
-  readonly isSynced: () => boolean;
+  /** What keeps the caches from being complete and current, a line for each resource; undefined where nothing does. */
+  readonly staleWatches: () => string | undefined;
+  /** Why a restart would help: something within has stopped. */
+  readonly stuckBecause: () => string | undefined;
+  /** For how long the oldest pass has been under way. */
+  readonly longestPassSeconds: () => number;
+  /** By resource, as metrics call it. */
+  readonly watches: () => States;
   /** Works from now on; until then changes are only noted. */
   lead(): void;
   /** How many servers wait for a pass. */
@@ -42,15 +50,24 @@ export interface Controller {
   readonly workspacesWaiting: () => number;
   /** By `namespace/name`, as the last pass left them. */
   readonly states: () => ReadonlyMap<string, Pass["state"]>;
-  /** Lets passes that are under way end, then cuts the watches. */
-  stop(): Promise<void>;
+  /** Cuts the watches; with `isDraining` once the passes that are under way have ended. */
+  stop(isDraining: boolean): Promise<void>;
 }
+
+/** How often it is checked whether watches are stale, in seconds. It costs no call. */
+const reviewSeconds = 10;
+
+/** A list or watch is tried at least each minute and a half, and a call ends after 30 s: what rests for so long has stopped. */
+const stuckWatchSeconds = 600;
+const stuckPassSeconds = 1800;
 
 /** From a change that a watch tells to a pass over the server that it matters to. */
 export function controller(options: ControllerOptions): Controller {
-  const { log, installation } = options;
+  const { log, installation, timing = defaultTiming } = options;
   const states = new Map<string, Pass["state"]>();
   const noted = new Set<string>();
+  /** What servers have been told of their watches. */
+  let problems = new Map<string, string>();
   const heap = leftovers();
   let leads = false;
   let isSynced = false;
@@ -97,6 +114,8 @@ export function controller(options: ControllerOptions): Controller {
       recovered: () => {
         work.recovered();
         workspaces.recovered();
+        // By then the state of the watch says so.
+        setImmediate(review);
       },
     },
   });
@@ -118,18 +137,39 @@ export function controller(options: ControllerOptions): Controller {
     noted.add(server);
   }
 
-  async function pass(server: string): Promise<number | undefined> {
+  async function pass(server: string, failing: Failing): Promise<number | undefined> {
     heap.left();
     const begun = performance.now();
-    const result = await connection.pass(keyOf(server), (cluster) =>
-      reconcile(cluster, keyOf(server), installation, new Date()),
-    );
+    const key = keyOf(server);
+    if (!isSynced) return connection.pass(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
+    const result = await connection.pass(key, (cluster) => reconcile(cluster, key, installation, new Date(), failing));
     const seconds = (performance.now() - begun) / 1000;
     options.metrics().passSeconds.observe(seconds);
     options.metrics().passes.inc({ result: result?.state ?? "gone" });
     remember(server, result);
     return result?.againInSeconds;
   }
+
+  /** Has servers report that a watch of theirs is stale, or is not any more. */
+  function review(): void {
+    const isWell = !Object.values(connection.states()).some((state) => isStale(state, timing));
+    if (!leads || (isWell && problems.size === 0)) return;
+    const former = problems;
+    problems = new Map();
+    for (const server of connection.servers()) {
+      const { namespace = "", name } = server.metadata;
+      const key = keyText({ namespace, name });
+      const problem = connection.watchProblem(server);
+      if (problem !== undefined) problems.set(key, problem);
+      // What was reported before the first pass is undone by that.
+      if (problem !== former.get(key) && (problem !== undefined || isSynced)) work.add(key);
+    }
+    const [problem] = problems.values();
+    if (problem !== undefined && former.size === 0)
+      log.error({ servers: problems.size }, `${problem}. Servers report Ready as Unknown`);
+    else if (problem === undefined && former.size > 0) log.info({}, "all watches work again");
+  }
+  const reviewing = setInterval(review, Math.min(reviewSeconds, timing.refusedSeconds / 3) * 1000).unref();
 
   function remember(server: string, result: Pass | undefined): void {
     if (result === undefined) states.delete(server);
@@ -159,7 +199,16 @@ export function controller(options: ControllerOptions): Controller {
   });
 
   return {
-    isSynced: () => isSynced,
+    staleWatches: () => staleWatches(connection.states(), timing),
+    stuckBecause: () => {
+      const [resource] =
+        Object.entries(connection.states()).find(([, each]) => each.idleSeconds > stuckWatchSeconds) ?? [];
+      if (resource !== undefined) return `the watch of ${resource} has stopped`;
+      if (work.longestRunningSeconds > stuckPassSeconds) return "a pass over a server does not end";
+      return undefined;
+    },
+    longestPassSeconds: () => work.longestRunningSeconds,
+    watches: connection.states,
     lead: () => {
       leads = true;
       flush();
@@ -167,9 +216,12 @@ export function controller(options: ControllerOptions): Controller {
     waiting: () => work.waiting,
     workspacesWaiting: workspaces.waiting,
     states: () => states,
-    stop: async () => {
+    stop: async (isDraining) => {
       leads = false;
-      await Promise.all([work.stop(), workspaces.stop()]);
+      clearInterval(reviewing);
+      if (!isDraining) connection.stop();
+      const ended = Promise.all([work.stop(), workspaces.stop()]);
+      if (isDraining) await ended;
       connection.stop();
       heap.stop();
     },

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 
 export interface HealthSources {
-  /** Whether the process works as it should; restarting it would help where not. */
-  readonly healthy: () => boolean;
-  /** What it waits for, or undefined when it is ready. */
+  /** Why a restart of the process would help; undefined where it would not, such as while the API server is away. */
+  readonly unhealthyBecause: () => string | undefined;
+  /** What it waits for, a line for each thing, or undefined when it is ready. */
   readonly notReadyBecause: () => string | undefined;
   readonly metrics: () => Promise<{ text: string; contentType: string }>;
 }
@@ -21,8 +21,10 @@ export async function healthServer(address: string, port: number, sources: Healt
       response.writeHead(status, { "content-type": contentType }).end(`${text}\n`);
     if (request.method !== "GET" && request.method !== "HEAD") return answer(405, "method not allowed");
     switch (request.url?.split("?")[0]) {
-      case "/healthz":
-        return sources.healthy() ? answer(200, "ok") : answer(500, "the event loop or the watches have stopped");
+      case "/healthz": {
+        const reason = sources.unhealthyBecause();
+        return reason === undefined ? answer(200, "ok") : answer(500, reason);
+      }
       case "/readyz": {
         const reason = sources.notReadyBecause();
         return reason === undefined ? answer(200, "ok") : answer(503, reason);

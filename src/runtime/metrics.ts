@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { States } from "../client/staleness.ts";
 import { keyOf } from "../kube/object.ts";
 
 /** What Prometheus may ask of the operator. Names and units follow its conventions. */
@@ -17,6 +18,9 @@ export interface MetricSources {
   readonly waiting: () => number;
   readonly workspacesWaiting: () => number;
   readonly isLeader: () => boolean;
+  readonly leaseName: string;
+  readonly watches: () => States;
+  readonly longestPassSeconds: () => number;
   /** By `namespace/name`, as the last pass left them. */
   readonly states: () => ReadonlyMap<string, string>;
 }
@@ -76,6 +80,47 @@ export function metrics(sources: MetricSources): Metrics {
     registers,
     collect() {
       this.set(sources.isLeader() ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: "leader_election_master_status",
+    help: "1 where this process holds the Lease of this name.",
+    labelNames: ["name"],
+    registers,
+    collect() {
+      this.set({ name: sources.leaseName }, sources.isLeader() ? 1 : 0);
+    },
+  });
+  const ofWatches = (name: string, help: string, value: (state: States[string]) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["resource"],
+      registers,
+      collect() {
+        for (const [resource, state] of Object.entries(sources.watches())) this.set({ resource }, value(state));
+      },
+    });
+  ofWatches(
+    "mlflow_operator_watch_age_seconds",
+    "Seconds since the API server last delivered a list, an event or a bookmark of a resource.",
+    ({ ageSeconds }) => ageSeconds,
+  );
+  ofWatches(
+    "mlflow_operator_watch_consecutive_failures",
+    "How many times in a row the list or the watch of a resource has failed; 0 where it works.",
+    ({ failures }) => failures,
+  );
+  ofWatches("mlflow_operator_watch_synced", "1 where a resource has been listed.", ({ isSynced }) =>
+    isSynced ? 1 : 0,
+  );
+  new Gauge({
+    name: "workqueue_longest_running_processor_seconds",
+    help: "For how long the oldest pass over an MlflowServer has been under way.",
+    labelNames: ["name"],
+    registers,
+    collect() {
+      this.set({ name: "mlflowserver" }, sources.longestPassSeconds());
     },
   });
   new Gauge({

@@ -53,6 +53,9 @@ export interface Operator {
 /** How long passes under way may take to end when the operator is stopped, in milliseconds. */
 const drainMilliseconds = 8000;
 
+/** An attempt to get or renew the Lease is made at least every 20 s. */
+const stuckElectionSeconds = 300;
+
 /** A running operator. Rejects when the health port cannot be had; a cluster that cannot be reached is waited for. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
   const { log } = options;
@@ -87,15 +90,20 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     ...(options.timing && { timing: options.timing }),
     probe: options.probe,
   });
+  let stuckElection = () => false;
   const collected: Metrics = metrics({
     waiting: work.waiting,
     workspacesWaiting: work.workspacesWaiting,
     isLeader: () => isLeader(),
+    leaseName: options.leaseName,
+    watches: work.watches,
+    longestPassSeconds: work.longestPassSeconds,
     states: work.states,
   });
   const health = await healthServer(options.healthAddress, options.healthPort, {
-    healthy: () => true,
-    notReadyBecause: () => (work.isSynced() ? undefined : "the watches have not delivered their first lists yet"),
+    unhealthyBecause: () =>
+      work.stuckBecause() ?? (stuckElection() ? "the election of the leader has stopped" : undefined),
+    notReadyBecause: work.staleWatches,
     metrics: async () => ({ text: await collected.text(), contentType: collected.contentType }),
   });
 
@@ -121,6 +129,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     : undefined;
   if (election === undefined) work.lead();
   isLeader = election?.isLeader ?? (() => true);
+  if (election !== undefined) stuckElection = () => !isLost && election.idleSeconds() > stuckElectionSeconds;
 
   return {
     healthPort: health.port,
@@ -128,7 +137,10 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     stop: async () => {
       // What is under way may end, unless another process may write already.
       if (isLost) client.close();
-      await Promise.race([work.stop(), new Promise((resolve) => setTimeout(resolve, drainMilliseconds).unref())]);
+      await Promise.race([
+        work.stop(!isLost),
+        new Promise((resolve) => setTimeout(resolve, drainMilliseconds).unref()),
+      ]);
       const cutOff = fence?.close() ?? 0;
       client.close();
       if (cutOff > 0)

@@ -1,4 +1,5 @@
 import { jittered, type RetryBounds, timerMilliseconds } from "../client/backoff.ts";
+import type { Failing } from "../reconcile/failure-cause.ts";
 
 /** A work queue of keys. A key is in work once at a time, and however often it is added meanwhile, once more after. */
 export interface Queue {
@@ -8,6 +9,8 @@ export interface Queue {
   recovered(): void;
   /** How many keys wait, not counting those that wait for a time. */
   readonly waiting: number;
+  /** For how long the oldest work has been under way, in seconds; 0 where none is. */
+  readonly longestRunningSeconds: number;
   /** Starts no more work; resolves when what is in work has ended. */
   stop(): Promise<void>;
 }
@@ -15,8 +18,11 @@ export interface Queue {
 export interface QueueOptions {
   /** How many keys are worked on at once. */
   readonly workers: number;
-  /** Works on a key; resolves to the seconds after which to do so again, or to undefined. A rejection is tried again. */
-  readonly work: (key: string) => Promise<number | undefined>;
+  /**
+   * Works on a key; resolves to the seconds after which to do so again, or to undefined. A rejection is tried again; `failing`
+   * says for how long that has gone on.
+   */
+  readonly work: (key: string, failing: Failing) => Promise<number | undefined>;
   /** Whether work that was rejected with this got on all the same: then the next wait is no longer than this one. */
   readonly gotOn?: (error: unknown) => boolean;
   /** How long to wait at least and at most after work that was rejected with this. */
@@ -51,6 +57,8 @@ export function queue({
   const again = new Set<string>();
   const timers = new Map<string, NodeJS.Timeout>();
   const failures = new Map<string, number>();
+  /** Attempts in a row that failed, and when the first of them did. */
+  const failing = new Map<string, { attempts: number; since: number }>();
   /** Keys whose last attempt failed because of an outage. */
   const cutOff = new Set<string>();
   const lastStart = new Map<string, number>();
@@ -97,14 +105,18 @@ export function queue({
 
   async function run(key: string): Promise<void> {
     try {
-      const seconds = await work(key);
+      const { attempts = 0, since = performance.now() } = failing.get(key) ?? {};
+      const seconds = await work(key, { attempts, seconds: (performance.now() - since) / 1000 });
       failures.delete(key);
+      failing.delete(key);
       cutOff.delete(key);
       if (seconds !== undefined) later(key, jittered(seconds, random));
       else if (!again.has(key)) forgetLater(key);
     } catch (error) {
       const count = failures.get(key) ?? 0;
       failures.set(key, gotOn(error) ? count : count + 1);
+      const { attempts = 0, since = performance.now() } = failing.get(key) ?? {};
+      failing.set(key, { attempts: attempts + 1, since });
       if (isOutage(error)) cutOff.add(key);
       else cutOff.delete(key);
       const { least, longest = backoff.longestSeconds } = boundsAfter(error);
@@ -135,6 +147,10 @@ export function queue({
     },
     get waiting() {
       return ready.size;
+    },
+    get longestRunningSeconds() {
+      const started = [...active.keys()].map((key) => lastStart.get(key) ?? performance.now());
+      return started.length === 0 ? 0 : (performance.now() - Math.min(...started)) / 1000;
     },
     stop: async () => {
       stopped = true;

@@ -16,6 +16,8 @@ const timing: ListWatchTiming = {
   watchSeconds: [300, 600],
   pageSize: 500,
   absenceSeconds: 0.3,
+  refusedSeconds: 30,
+  staleSeconds: 240,
 };
 
 interface Script {

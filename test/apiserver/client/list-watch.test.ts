@@ -33,6 +33,8 @@ const timing: ListWatchTiming = {
   watchSeconds: [300, 600],
   pageSize: 500,
   absenceSeconds: 0,
+  refusedSeconds: 30,
+  staleSeconds: 240,
 };
 
 interface Watched {

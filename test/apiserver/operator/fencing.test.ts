@@ -158,12 +158,6 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
       context.diagnostic(
         `the leader ${what}: another leads after ${((performance.now() - began) / 1000).toFixed(1)} s`,
       );
-      for (const each of both)
-        for (const { time, message, resource } of each
-          .running()
-          .log()
-          .filter(({ resource }) => resource === undefined))
-          context.diagnostic(`${each.user.split(":").at(-1)} ${time} ${message} ${resource ?? ""}`);
       await sleep(500);
     }
     isOver = true;

@@ -1,0 +1,32 @@
+import { isDeepStrictEqual } from "node:util";
+import type { MlflowServer } from "../api/server.ts";
+import { conditionsOf } from "../kube/conditions.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Outcome } from "./outcome.ts";
+import { stateFindings } from "./status.ts";
+
+/** The outcome of a pass, but that nothing is certain where a watch has a problem. */
+export function doubted(outcome: Outcome, problem: string | undefined): Outcome {
+  if (problem === undefined || outcome.isInterim) return outcome;
+  return { ...outcome, ...doubt(problem) };
+}
+
+function doubt(problem: string) {
+  const message = `${problem}, so this status may be outdated, and changes are not noticed. What runs goes on. Check the operator's rights and the API server`;
+  return { state: "stalled", cause: { reason: "WatchFailed", message }, isDoubted: true } as const;
+}
+
+/** Reports it of a server of which nothing else is known now: the rest of its status stays, and is of the generation of then. */
+export async function reportDoubt(
+  cluster: Pick<Cluster, "report">,
+  server: MlflowServer,
+  problem: string,
+  now: Date,
+): Promise<void> {
+  const before = server.status?.conditions ?? [];
+  const generation = server.status?.observedGeneration ?? 0;
+  const found = conditionsOf(stateFindings(doubt(problem)), before, generation, now);
+  const rest = before.filter(({ type }) => !found.some((condition) => condition.type === type));
+  const status = { ...server.status, observedGeneration: generation, conditions: [...found, ...rest] };
+  if (!isDeepStrictEqual(status, server.status)) await cluster.report(server, status);
+}
