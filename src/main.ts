@@ -78,14 +78,18 @@ async function run(): Promise<number> {
     return 2;
   }
   const credentials = credentialsFor(chosen.access);
+  let host = "host" in chosen.access ? chosen.access.host : "";
   try {
     // What a pod is given may come late; a file that somebody has named does not.
-    if ("kubeconfig" in chosen.access) await credentials.current();
+    if ("kubeconfig" in chosen.access) host = (await credentials.current()).server.hostname;
   } catch (error) {
     console.error(`mlflow-operator run: ${error instanceof Error ? error.message : error}`);
     return 1;
   }
   const log = jsonLog(chosen.logLevel);
+  const { ignoredProxy } = await import("./client/ignored-proxy.ts");
+  const warning = ignoredProxy(chosen.proxyEnvironment, host);
+  if (warning !== undefined) log.warn({}, warning);
   const running = await operator({
     ...chosen,
     version,

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { imageDigests } from "./api/image-digests.ts";
 import { checkedProxyImage, defaultProxyImage } from "./api/proxy-version.ts";
 import type { ApiAccess } from "./client/api-access.ts";
+import type { ProxyEnvironment } from "./client/ignored-proxy.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
 
 /** How one process of the operator runs: from its arguments and its environment, which only this file reads. */
@@ -10,6 +11,8 @@ export interface Settings extends Omit<OperatorOptions, "credentials" | "version
   /** By the kubeconfig that is named, else as the pod's own service account. The ambient KUBECONFIG is never used. */
   readonly access: ApiAccess;
   readonly logLevel: string;
+  /** What the environment says of proxies, which the operator does not use. */
+  readonly proxyEnvironment: ProxyEnvironment | undefined;
 }
 
 const options = {
@@ -80,8 +83,15 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     healthPort: whole("--health-port", read("health-port") ?? "8080", 0, 65535),
     workers: whole("--workers", read("workers") ?? "8", 1, 64),
     logLevel,
+    proxyEnvironment: proxyEnvironment(environment),
     instance: nonEmpty(environment["POD_NAME"]) ?? hostname(),
   };
+}
+
+function proxyEnvironment(environment: NodeJS.ProcessEnv): ProxyEnvironment | undefined {
+  const variable = ["HTTPS_PROXY", "https_proxy"].find((name) => nonEmpty(environment[name]) !== undefined);
+  if (variable === undefined) return undefined;
+  return { variable, noProxy: environment["NO_PROXY"] ?? environment["no_proxy"] ?? "" };
 }
 
 function access(kubeconfig: string | undefined, environment: NodeJS.ProcessEnv): ApiAccess {

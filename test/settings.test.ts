@@ -42,6 +42,15 @@ describe("settings", () => {
     assert.equal(settings([], inPod).imageDigests, undefined);
   });
 
+  test("a proxy in the environment is noted, and its URL, which may hold a password, is not", () => {
+    assert.equal(settings([], inPod).proxyEnvironment, undefined);
+    const proxy = { HTTPS_PROXY: "http://user:hunter2@proxy:3128", NO_PROXY: "localhost" };
+    const chosen = settings([], { ...inPod, ...proxy });
+    assert.deepEqual(chosen.proxyEnvironment, { variable: "HTTPS_PROXY", noProxy: "localhost" });
+    assert.doesNotMatch(JSON.stringify(chosen), /hunter2/);
+    assert.equal(settings([], { ...inPod, https_proxy: "http://proxy" }).proxyEnvironment?.variable, "https_proxy");
+  });
+
   test("the Lease is in the pod's namespace", () => {
     assert.equal(
       settings([], { ...inPod, POD_NAMESPACE: "mlflow-system", POD_NAME: "operator-1" }).leaseNamespace,

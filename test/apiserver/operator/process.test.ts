@@ -144,7 +144,7 @@ function assertExposition(text: string): void {
       const family = sample[1]?.replace(/_(bucket|sum|count)$/, "") ?? "";
       const known = types.has(family) ? family : (sample[1] ?? "");
       assert.ok(types.has(known) && helped.has(known), `${known} has no TYPE and HELP`);
-      assert.match(known, /^(mlflow_operator|process|nodejs)_/);
+      assert.match(known, /^(mlflow_operator|leader_election|workqueue|process|nodejs)_/);
       if (types.get(known) === "counter") assert.match(known, /_total$/);
     }
   }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { after, before, describe, type TestContext, test } from "node:test";
+import { before, describe, type TestContext, test } from "node:test";
 import { defaultTiming, type ListWatchTiming } from "../../../src/client/timing.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import type { ProxiedRequest } from "../../support/fault.ts";
-import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
+import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { condition, nothingWasForbidden, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
 import { server } from "../../support/servers.ts";
 
@@ -29,11 +29,7 @@ async function health(stage: Scene, path: string): Promise<{ status: number; tex
 const ready = async (stage: Scene) => condition(await stage.objects.the("MlflowServer", "mlflow"), "Ready");
 
 describe("an operator that cannot see says so", { skip: onK3s(), concurrency: 3 }, () => {
-  let proxy: FaultProxy;
-  before(async () => {
-    proxy = await startFaultProxy(await sharedControlPlane());
-  });
-  after(() => proxy?.close());
+  before(async () => void (await sharedControlPlane()));
 
   /** The scene of a test, with its own proxy. */
   async function set(context: TestContext, options: SceneOptions = {}) {
