@@ -6,6 +6,8 @@ export const defaults = {
   sqliteVolumeSize: "1Gi",
   /** `artifactStore.maxUploadSize` */
   maxUploadSize: "10Gi",
+  /** `server.maxRequestBodySize` */
+  maxRequestBodySize: "64Mi",
   /** `artifactStore.persistentVolume.accessModes` */
   accessModes: ["ReadWriteOnce"],
   /** `pod.resources.requests`, each unless there is a limit of the same resource */
@@ -14,6 +16,8 @@ export const defaults = {
   memoryOfWorker: 320,
   /** Added to it with `server.jobExecution`, in Mi. */
   memoryOfJobs: 1536,
+  /** `pod.resources.limits.memory`, in Mi, where twice the request is less. */
+  memoryLimit: 2048,
   /** `proxy.resources.requests`, likewise */
   proxyRequests: { cpu: "20m", memory: "64Mi" },
   /** `mesh.istio.trustDomain` */

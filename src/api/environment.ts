@@ -49,6 +49,8 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_SERVER_X_FRAME_OPTIONS: closed("use server.extraArgs: [--x-frame-options=…]"),
   MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE: fixed("false", "the Host and CORS checks stay on"),
   MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH: fixed("true", "GraphQL asks who is there like everything else"),
+  MLFLOW_ENABLE_AI_GATEWAY: fixed("false", "use server.aiGateway"),
+  MLFLOW_ENABLE_ASSISTANT_SANDBOX: fixed("false", "the Assistant is never served"),
   MLFLOW_ENABLE_REMOTE_ASSISTANT: fixed("false", "the Assistant runs programs on the server"),
   MLFLOW_SERVER_ENABLE_CUSTOM_SCORERS: fixed("false", "it runs code that users upload"),
   MLFLOW_SERVER_ENABLE_JOB_EXECUTION: { instead: "use server.jobExecution" },

@@ -64,6 +64,16 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
     "jobExecution": {
      "type": "boolean"
     },
+    "aiGateway": {
+     "type": "string",
+     "enum": [
+      "Enabled",
+      "Disabled"
+     ]
+    },
+    "maxRequestBodySize": {
+     "type": "string"
+    },
     "allowedHosts": {
      "type": "array",
      "items": {
@@ -1223,6 +1233,12 @@ export const knownFields: Record<"MlflowServer" | "MlflowWorkspaceAccess", Known
     },
     "connectionCheck": {
      "type": "boolean"
+    },
+    "additionalLocations": {
+     "type": "array",
+     "items": {
+      "type": "string"
+     }
     },
     "maxUploadSize": {
      "type": "string"

@@ -9,7 +9,7 @@ import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { applicationArguments, serverPrograms } from "./middleware/programs.ts";
 import { migrationJob } from "./migration-job.ts";
 import { objectNames, port } from "./names.ts";
-import { computeResources, defaultRequests } from "./pod/compute-resources.ts";
+import { computeResources, defaultRequests, withMemoryLimit } from "./pod/compute-resources.ts";
 import { environment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import { type Containers, podSpec } from "./pod/pod-spec.ts";
@@ -110,7 +110,7 @@ function container(inputs: Inputs): V1Container {
     env: environment(inputs),
     ...(envFrom.length > 0 && { envFrom }),
     ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),
-    resources: computeResources(defaultRequests(settings), pod?.resources),
+    resources: computeResources(defaultRequests(settings), withMemoryLimit(defaultRequests(settings), pod?.resources)),
     ...probes(inputs),
     // Endpoints and load balancers learn of the end of a pod while it still answers; the proxy's last requests end before it.
     lifecycle: { preStop: { sleep: { seconds: proxy === undefined ? 5 : 10 } } },

@@ -58,6 +58,8 @@ export const fullest: Document = {
     server: {
       workers: 2,
       jobExecution: false,
+      aiGateway: "Enabled",
+      maxRequestBodySize: "128Mi",
       allowedHosts: ["mlflow.example.com", "mlflow.example.com:8443", "10.0.0.1:*", "[fd00::1]:*"],
       corsAllowedOrigins: ["https://mlflow.example.com", "http://localhost:3000"],
       logLevel: "DEBUG",
@@ -125,6 +127,7 @@ export const fullest: Document = {
         ca: { configMapName: "s3-ca" },
       },
       access: "Direct",
+      additionalLocations: ["s3://former-bucket/mlflow", "s3://other.bucket"],
       maxUploadSize: "1.5Gi",
     },
     exposure: { externalUrl: "https://platform.example.com:8443/clusters/c-1/ml_flow.v2~x" },

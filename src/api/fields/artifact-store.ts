@@ -58,6 +58,12 @@ const s3 = z
   })
   .meta({ description: "A bucket in S3 or in a store that speaks its protocol." });
 
+const location = text("A location: s3://, with a bucket and a path if there is one.", 1024, {
+  rule: String.raw`self.matches('^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#%\\\\\\s/]+)*$') && !self.matches('/[.][.]?(/|$)')`,
+  message:
+    "a location is s3://, a bucket and a path, such as s3://former-bucket/mlflow: without a slash at its end, and without //, ., .., ?, #, % and backslash",
+});
+
 /** Where MLflow keeps artifacts. */
 export const artifactStore = z
   .strictObject({
@@ -77,6 +83,15 @@ export const artifactStore = z
         description:
           "Whether the migration's Job shows that MLflow may write to the bucket before pods start. Default: true. " +
           "Set it to false for a server that shall only read.",
+      })
+      .optional(),
+    additionalLocations: z
+      .array(location)
+      .max(16)
+      .meta({
+        description:
+          "Locations, besides the store of this server, at which artifacts of existing experiments are, such as those of a former server on the same database. MLflow reads and writes there with the credentials of this server for anyone who has access to the experiment or model. Default: none: MLflow refuses artifacts at any other location. Example: [s3://former-bucket/mlflow].",
+        "x-kubernetes-list-type": "set",
       })
       .optional(),
     maxUploadSize: size(

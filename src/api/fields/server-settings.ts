@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { defaults } from "../defaults.ts";
 import { environmentSource, environmentVariable } from "./environment-variable.ts";
-import { objectName, text } from "./text.ts";
+import { objectName, size, text } from "./text.ts";
 
 export type { EnvironmentSource, EnvironmentVariable } from "./environment-variable.ts";
 
@@ -42,6 +43,16 @@ export const serverSettings = z
           "Whether MLflow runs background jobs (such as scheduled scorers) in the pod, which takes about 1.5 GiB more. Not with replicas above 1, since each pod has a scheduler of its own. Default: false. Example: true.",
       })
       .optional(),
+    aiGateway: z
+      .enum(["Enabled", "Disabled"])
+      .meta({
+        description:
+          "The AI gateway of MLflow: requests to model providers with keys that are stored on the server. Disabled (default): its routes answer 404. Enabled: whoever may use an endpoint calls its provider through the server, which needs egress to it. Example: Enabled.",
+      })
+      .optional(),
+    maxRequestBodySize: size(
+      `Largest body of a request, compressed or not, that is not an artifact; MLflow holds it in memory. Larger ones get 413. Default: ${defaults.maxRequestBodySize}. Example: 128Mi.`,
+    ).optional(),
     allowedHosts: z
       .array(allowedHost)
       .max(32)

@@ -1,3 +1,5 @@
+import { defaults } from "../../api/defaults.ts";
+import { quantityOf } from "../../api/quantity.ts";
 import type { Authentication } from "../authentication/authentication.ts";
 import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
@@ -7,6 +9,11 @@ import { programTexts } from "./program-texts.ts";
 /** The package's settings: src/resources/middleware/mlflow_operator/app.py. */
 interface Settings {
   readonly application: Authentication["application"];
+  readonly aiGateway: boolean;
+  readonly maxRequestBodyBytes: number;
+  readonly maxUploadBytes: number;
+  /** Locations of artifacts besides those of the server's own store. */
+  readonly additionalLocations: readonly string[];
   /** The path of `exposure.externalUrl`, and its host. */
   readonly prefix: { readonly path: string; readonly host: string; readonly isProxied: boolean } | null;
 }
@@ -46,5 +53,23 @@ export function serverPrograms({ server }: Pick<Inputs, "server">, authenticatio
 function settings(server: Inputs["server"], application: Authentication["application"]): Settings {
   const { host, prefix } = outsideOf(server) ?? { host: "", prefix: "" };
   const isProxied = server.spec.proxy !== undefined;
-  return { application, prefix: prefix === "" ? null : { path: prefix, host, isProxied } };
+  const { artifactStore, server: process } = server.spec;
+  return {
+    application,
+    aiGateway: process?.aiGateway === "Enabled",
+    maxRequestBodyBytes: maxRequestBodyBytes({ server }),
+    maxUploadBytes: bytesOf(artifactStore.maxUploadSize ?? defaults.maxUploadSize),
+    additionalLocations: artifactStore.additionalLocations ?? [],
+    prefix: prefix === "" ? null : { path: prefix, host, isProxied },
+  };
+}
+
+/** Of a request that is not an artifact. */
+export function maxRequestBodyBytes({ server }: Pick<Inputs, "server">): number {
+  return bytesOf(server.spec.server?.maxRequestBodySize ?? defaults.maxRequestBodySize);
+}
+
+/** The rules of the fields admit nothing but quantities. */
+function bytesOf(quantity: string): number {
+  return Math.floor(quantityOf(quantity) ?? 0);
 }

@@ -2,6 +2,12 @@ import type { V1ResourceRequirements } from "@kubernetes/client-node";
 import { defaults } from "../../api/defaults.ts";
 import type { Amounts } from "../../api/fields/amounts.ts";
 import type { ServerSettings } from "../../api/fields/server-settings.ts";
+import { quantityOf } from "../../api/quantity.ts";
+
+interface Resources {
+  readonly requests?: Amounts | undefined;
+  readonly limits?: Amounts | undefined;
+}
 
 /** What the MLflow container requests where the spec says nothing: it grows with the workers and with jobs. */
 export function defaultRequests({ workers = 1, jobExecution = false }: ServerSettings = {}): Amounts {
@@ -10,11 +16,21 @@ export function defaultRequests({ workers = 1, jobExecution = false }: ServerSet
   return { ...requests, memory: `${Number.parseInt(requests.memory, 10) + more}Mi` };
 }
 
+/**
+ * The limit of memory where the spec has none: with what clients send, MLflow takes the node's memory otherwise. It is never below the
+ * request.
+ */
+export function withMemoryLimit(byDefault: Amounts, resources: Resources = {}): Resources {
+  const { requests, limits } = resources;
+  if (limits?.["memory"] !== undefined) return resources;
+  const request = quantityOf(String(requests?.["memory"] ?? byDefault["memory"])) ?? 0;
+  const mebibytes = Math.max(defaults.memoryLimit, Math.ceil((2 * request) / 2 ** 20));
+  const requested = requests?.["memory"] ?? byDefault["memory"] ?? "";
+  return { requests: { ...requests, memory: requested }, limits: { ...limits, memory: `${mebibytes}Mi` } };
+}
+
 /** A default request is left out beside a limit of the same resource, which it might be above; then that is the request. */
-export function computeResources(
-  byDefault: Amounts,
-  { requests, limits }: { readonly requests?: Amounts | undefined; readonly limits?: Amounts | undefined } = {},
-): V1ResourceRequirements {
+export function computeResources(byDefault: Amounts, { requests, limits }: Resources = {}): V1ResourceRequirements {
   const usual = Object.entries(byDefault).filter(([name]) => limits?.[name] === undefined);
   return { requests: asText({ ...Object.fromEntries(usual), ...requests }), ...(limits && { limits: asText(limits) }) };
 }

@@ -69,6 +69,7 @@ function processSettings({ server }: Inputs): V1EnvVar[] {
   return [
     literal("MLFLOW_WORKERS", String(settings?.workers ?? 1)),
     literal("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", String(settings?.jobExecution ?? false)),
+    literal("MLFLOW_ENABLE_AI_GATEWAY", String(settings?.aiGateway === "Enabled")),
     literal("MLFLOW_LOGGING_LEVEL", settings?.logLevel ?? "INFO"),
     literal("HOME", temporaryPath),
     literal("TMPDIR", temporaryPath),

@@ -7,8 +7,10 @@ import type { Inputs } from "../inputs.ts";
 import { inputsHash } from "../inputs-hash.ts";
 import { enrolmentAnnotation, enrolmentLabels } from "../mesh/enrolment.ts";
 import { labels, ownedMetadata, podSelector } from "../metadata.ts";
+import { programTexts as middleware } from "../middleware/program-texts.ts";
+import { maxRequestBodyBytes } from "../middleware/programs.ts";
 import { objectNames, tracesPort } from "../names.ts";
-import { computeResources } from "../pod/compute-resources.ts";
+import { computeResources, withMemoryLimit } from "../pod/compute-resources.ts";
 import { backendStoreUri, keepAliveSeconds, neutral } from "../pod/environment.ts";
 import { imageOf } from "../pod/image.ts";
 import type { Mounted } from "../pod/mounted.ts";
@@ -52,7 +54,7 @@ export function listenerDeployment(inputs: Inputs): Deployment {
         },
         spec: {
           ...podSpec(inputs, {
-            before: [programInstallation(inputs, { programs: programTexts })],
+            before: [programInstallation(inputs, { programs: { ...middleware, ...programTexts } })],
             together: [{ container: container(inputs), mounted }],
           }),
           serviceAccountName: name,
@@ -72,6 +74,7 @@ function container(inputs: Inputs): V1Container {
     literal("MLFLOW_LOGGING_LEVEL", inputs.server.spec.server?.logLevel ?? "INFO"),
     literal("HOME", temporaryPath),
     literal("TMPDIR", temporaryPath),
+    literal("MAX_REQUEST_BODY_BYTES", String(maxRequestBodyBytes(inputs))),
     literal("MESH_ENROLMENT_FILE", `${enrolmentPath}/annotation`),
     literal("MESH_ENROLMENT", enrolmentAnnotation(inputs.mesh).value),
   ];
@@ -88,7 +91,7 @@ function container(inputs: Inputs): V1Container {
     workingDir: "/",
     env: [...ours, ...neutral(ours)],
     ports: [{ name: "http", containerPort: tracesPort, protocol: "TCP" }],
-    resources: computeResources(defaults.requests, pod?.resources),
+    resources: computeResources(defaults.requests, withMemoryLimit(defaults.requests, pod?.resources)),
     startupProbe: { ...probe("/health"), periodSeconds: 2, failureThreshold: 150 },
     readinessProbe: { ...probe("/ready"), periodSeconds: 5, failureThreshold: 1 },
     livenessProbe: { ...probe("/health"), periodSeconds: 10, failureThreshold: 6 },

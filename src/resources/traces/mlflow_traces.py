@@ -7,6 +7,8 @@ into a file; and it is shut again when that is gone.
 Environment: that by which MLflow finds its database, and
   MESH_ENROLMENT_FILE   where the annotation is
   MESH_ENROLMENT        its value in a pod that is in the mesh; empty: any
+  MAX_REQUEST_BODY_BYTES
+                        of a request, compressed or not
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from typing import Any
 from fastapi import FastAPI
 from mlflow.server.handlers import _get_tracking_store
 from mlflow.server.otel_api import otel_router
+
+from mlflow_operator.app import limit_decompression
+from mlflow_operator.guard import Guard, Limits
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -66,4 +71,8 @@ def create_app() -> Application:
     _get_tracking_store()
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     application.include_router(otel_router)
-    return Enrolled(application, Path(os.environ["MESH_ENROLMENT_FILE"]), os.environ["MESH_ENROLMENT"])
+    # The same limits as on the server's own port: who writes here has no credential at all.
+    limit = int(os.environ["MAX_REQUEST_BODY_BYTES"])
+    limit_decompression(limit)
+    guarded = Guard(application, None, Limits(limit, limit), gateway=False)
+    return Enrolled(guarded, Path(os.environ["MESH_ENROLMENT_FILE"]), os.environ["MESH_ENROLMENT"])

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from .bodies import TooLarge, decompressed
+from .guard import Guard, Limits, WithoutCredentials
+from .methods import method_of
 from .prefix import Prefixed
 from .protocol import Application
+from .routes import is_assistant, is_gateway, segments
 
 #: By the name of the method; the others are those that MLflow finds by their entry point.
 APPLICATIONS = {
@@ -32,9 +37,72 @@ def application_named(name: str) -> Any:
 def create_app() -> Application:
     """What uvicorn runs."""
     settings = json.loads(Path(__file__).with_name("settings.json").read_text(encoding="utf-8"))
-    application: Application = application_named(settings["application"])
+    name = settings["application"]
+    limits = Limits(settings["maxRequestBodyBytes"], settings["maxUploadBytes"])
+    import_module("mlflow_operator.locations").install(settings["additionalLocations"])
+    limit_decompression(limits.request)
+    inner = application_named(name)
+    check_closed(inner)
+    served = strip_credentials(inner, everywhere=name == "plain")
+    application: Application = Guard(served, method_of(name), limits, gateway=settings["aiGateway"])
     if (prefix := settings["prefix"]) is not None:
-        if settings["application"] == "oidc-auth":
-            import_module("mlflow_operator.oidc_prefix").tell(application)
+        if name == "oidc-auth":
+            import_module("mlflow_operator.oidc_prefix").tell(innermost(inner))
         application = Prefixed(application, prefix["path"], prefix["host"], prefix["isProxied"])
     return application
+
+
+def innermost(application: Any) -> Any:
+    """FastAPI's application, inside of those of this package."""
+    while not hasattr(application, "user_middleware"):
+        application = application.application
+    return application
+
+
+def strip_credentials(application: Any, *, everywhere: bool) -> Application:
+    """Behind all middleware that authenticates: the last one of this list is next to the routes."""
+    from starlette.middleware import Middleware
+
+    innermost(application).user_middleware.append(Middleware(WithoutCredentials, everywhere=everywhere))
+    served: Application = application
+    return served
+
+
+def endpoints(routes: Any) -> Iterator[tuple[str, str]]:
+    """The path and the module of each route of FastAPI."""
+    for route in routes:
+        if (router := getattr(route, "original_router", None)) is not None:
+            yield from endpoints(router.routes)
+        elif (endpoint := getattr(route, "endpoint", None)) is not None:
+            yield route.path, endpoint.__module__
+
+
+def check_closed(application: Any) -> None:
+    """Raises if a route of the Assistant or the gateway has a path that would not be known for one."""
+    for path, module in endpoints(innermost(application).routes):
+        parts = segments(path)
+        if module.startswith("mlflow.server.assistant") and not is_assistant(parts):
+            raise RuntimeError(f"MLflow serves its Assistant at {path} too, which this operator does not close.")
+        if module == "mlflow.server.gateway_api" and not is_gateway(parts):
+            raise RuntimeError(f"MLflow serves its AI gateway at {path} too, which this operator does not close.")
+
+
+def limit_decompression(limit: int) -> None:
+    """A compressed body of traces is at most as large as one that is not compressed."""
+    from fastapi import HTTPException
+    from mlflow.server import otel_api
+
+    if not callable(getattr(otel_api, "decompress_otlp_body", None)):
+        raise RuntimeError("This MLflow decompresses traces elsewhere. Their size would not be limited.")
+
+    def bounded(body: bytes, encoding: str) -> bytes:
+        if encoding not in ("gzip", "deflate"):
+            raise HTTPException(400, f"Unsupported Content-Encoding: {encoding}")
+        try:
+            return decompressed(body, encoding, limit)
+        except TooLarge:
+            raise HTTPException(413, f"The body has more than {limit} bytes when it is decompressed") from None
+        except ValueError:
+            raise HTTPException(400, f"Failed to decompress {encoding} payload") from None
+
+    otel_api.decompress_otlp_body = bounded

@@ -1,0 +1,59 @@
+"""What a credential is with each authentication method, and where none is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+from .headers import Headers, values
+
+#: A protected GET that the method answers with 401 if the credential is no good, at little cost.
+PROBE = "/api/2.0/mlflow/experiments/get"
+
+
+@dataclass(frozen=True)
+class Method:
+    """An authentication method as this layer sees it."""
+
+    #: Headers that can carry a credential.
+    credentials: tuple[bytes, ...]
+    #: Whether a path is served without one. The plugins' own functions: nothing is public here that is not there.
+    is_public: Callable[[str], bool]
+    #: `WWW-Authenticate` of an answer without one.
+    challenge: bytes | None = None
+    #: Whether the method redirects browsers to a login, so that GET without a credential is for it to answer.
+    has_login: bool = False
+    #: The cookie of its sessions.
+    session: str | None = None
+
+    def has_credential(self, headers: Headers) -> bool:
+        if any(value.strip() for name in self.credentials for value in values(headers, name)):
+            return True
+        if self.session is None:
+            return False
+        pairs = [pair for value in values(headers, b"cookie") for pair in value.split(b";")]
+        return any(pair.partition(b"=")[0].strip() == self.session.encode() for pair in pairs)
+
+
+def function(module: str, name: str) -> Callable[[str], bool]:
+    """A plugin's function. Without it the server does not start, for nothing says then what is public."""
+    found: Callable[[str], bool] = getattr(import_module(module), name)
+    return found
+
+
+def method_of(application: str, environment: Mapping[str, str] = os.environ) -> Method | None:
+    """Undefined where MLflow asks nobody: behind a proxy that has asked, or on a server without authentication."""
+    if application == "plain":
+        return None
+    if application == "basic-auth":
+        return Method((b"authorization",), function("mlflow.server.auth", "is_unprotected_route"), b'Basic realm="mlflow"')
+    if application == "oidc-auth":
+        is_public = function("mlflow_oidc_auth.middleware.route_path", "is_unprotected_route")
+        session = environment.get("SESSION_COOKIE_NAME") or "session"
+        return Method((b"authorization",), is_public, has_login=True, session=session)
+    is_public = function("mlflow_kubernetes_plugins.auth.core", "_is_unprotected_path")
+    if application == "kubernetes-identity":
+        return Method((b"authorization",), is_public)
+    return Method((b"authorization", b"x-forwarded-access-token"), is_public)
