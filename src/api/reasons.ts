@@ -153,6 +153,16 @@ export const reasons = {
     isAwaited: true,
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  CustomResourceDefinitionOutdated: {
+    meaning:
+      "The installed CustomResourceDefinition lacks fields or values that the operator knows, so the API server may have removed them from specs. Nothing is written until that changes.",
+    remedy: "Apply the CustomResourceDefinitions of this operator, then the objects again.",
+  },
+  FieldsPruned: {
+    meaning:
+      "The API server has removed fields of the spec that its author still owns, since the CustomResourceDefinition that was installed at the time did not have them. Nothing is written for the object until that changes.",
+    remedy: "Apply the object again, with the CustomResourceDefinitions of this operator.",
+  },
   UnsupportedField: {
     meaning:
       "The spec has a field, a union member or a value that this version of the operator does not support, as with a CustomResourceDefinition of a newer one. Nothing is written for the object until that changes.",

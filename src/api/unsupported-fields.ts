@@ -1,7 +1,7 @@
-import { knownFields } from "./known-fields.ts";
+import { ownSchemas } from "./known-fields.ts";
 import type { KnownSchema } from "./known-schema.ts";
 
-export type KnownKind = keyof typeof knownFields;
+export type KnownKind = keyof typeof ownSchemas;
 
 /** Specs do not change once they are read, and most are checked again and again. */
 const checked = new WeakMap<object, readonly string[]>();
@@ -15,7 +15,7 @@ export function unsupportedFields(kind: KnownKind, spec: unknown): readonly stri
   if (typeof spec !== "object" || spec === null) return ["spec is missing"];
   const before = checked.get(spec);
   if (before !== undefined) return before;
-  const found = problems(knownFields[kind], spec, "spec");
+  const found = problems(ownSchemas[kind].spec, spec, "spec");
   checked.set(spec, found);
   return found;
 }

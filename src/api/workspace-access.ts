@@ -8,4 +8,6 @@ export type { MlflowWorkspaceAccessStatus } from "./workspace-access-schema.ts";
 export interface MlflowWorkspaceAccess extends KubeObject {
   spec: MlflowWorkspaceAccessSpec;
   status?: MlflowWorkspaceAccessStatus;
+  /** Not of the API: paths of the spec that somebody wrote and that the API server has taken away, since its definition lacks them. */
+  pruned?: readonly string[];
 }

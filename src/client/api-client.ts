@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { ApiError, type ApiFailure, isApiError } from "../kube/api-error.ts";
 import { type Connections, connections, destroy, maxCalls, retire } from "./connections.ts";
 import { type CredentialSource, type Credentials, sameTls } from "./credentials.ts";
@@ -13,6 +14,10 @@ export interface Call {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** Default `application/json`. */
   readonly accept?: string;
+  /** Further headers of the request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Receives the headers of a success. */
+  readonly onHeaders?: (headers: IncomingHttpHeaders) => void;
   readonly body?: unknown;
   /** Default `application/json`. */
   readonly contentType?: string;
@@ -98,6 +103,7 @@ export function apiClient(options: ApiClientOptions): ApiClient {
       try {
         const answer = await send(call, call.timeoutSeconds ?? defaultTimeoutSeconds);
         status = answer.status;
+        call.onHeaders?.(answer.headers);
         return parsed(call, answer);
       } catch (error) {
         if (error instanceof ApiError) status = error.status;
@@ -160,6 +166,7 @@ function outgoingOf(
       path: `${server.pathname.replace(/\/$/, "")}${call.path}${queryText(call.query)}`,
       headers: {
         ...headers,
+        ...call.headers,
         "User-Agent": userAgent,
         Accept: call.accept ?? "application/json",
         ...(body === undefined

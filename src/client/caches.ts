@@ -27,6 +27,11 @@ export interface CachesOptions {
   readonly onServer: (key: Key) => void;
   /** Told of every change that can matter to what is in a workspace; never where not all namespaces are watched. */
   readonly onWorkspace?: (namespace: string) => void;
+  /**
+   * Told when a CustomResourceDefinition of ours may have changed: its watches end then (`isEnded`), and a spec that has changed
+   * may be the first to show it.
+   */
+  readonly onDefinition?: (isEnded: boolean) => void;
   readonly observer?: ListWatchObserver;
   readonly timing?: ListWatchTiming;
 }
@@ -104,18 +109,37 @@ export function caches(options: CachesOptions): Caches {
     const name = placeOf(`${which}${plural}`, scope);
     const labelSelector = selector === undefined ? {} : { labelSelector: selector };
     const isMetadataOnly = kind === "Namespace" ? { isMetadataOnly: true as const } : {};
+    const isOwn = kind === "MlflowServer" || kind === "MlflowWorkspaceAccess";
     const resource = {
       name,
       path: resourcePath(kind, scope),
       apiVersion,
       kind,
+      isCustom: isOwn,
       ...(isOptional && { optional: { isWanted: () => needing(kind, scope).length > 0 } }),
       ...labelSelector,
       ...isMetadataOnly,
     };
-    watches.set(name, listWatch(client, resource, sink, observer, timing));
+    watches.set(name, listWatch(client, resource, sink, isOwn ? doubting : observer, timing));
     watched.set(name, { kind, scope });
   }
+
+  const doubt = (isEnded = false) => options.onDefinition?.(isEnded);
+  /** The API server ends the watches of a kind when its definition changes. */
+  const doubting: ListWatchObserver = {
+    listed: (resource, again) => {
+      doubt(true);
+      observer?.listed?.(resource, again);
+    },
+    resumed: (resource) => {
+      doubt(true);
+      observer?.resumed?.(resource);
+    },
+    failed: (resource, error, delaySeconds) => {
+      doubt();
+      observer?.failed?.(resource, error, delaySeconds);
+    },
+  };
 
   /** The servers that need a kind which clusters may lack. */
   function needing(kind: Kind, scope: string | undefined): Key[] {
@@ -188,10 +212,11 @@ export function caches(options: CachesOptions): Caches {
   for (const scope of namespaces ?? [undefined]) {
     const ofServers = store<MlflowServer>(
       (change, server, before) => {
+        if (server.metadata.generation !== before?.metadata.generation) doubt();
         onServer({ namespace: server.metadata.namespace ?? "", name: server.metadata.name });
         noted(server, before, change === "deleted");
       },
-      { byNamespace: true },
+      { byNamespace: true, isCustom: true },
     );
     servers.set(scope ?? "", ofServers);
     start("MlflowServer", scope, ofServers);

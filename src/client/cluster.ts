@@ -1,10 +1,12 @@
 import type { MlflowServer } from "../api/server.ts";
-import { type Key, keyText } from "../kube/object.ts";
+import { type Key, type KubeObject, keyText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
 import { type Probe, type ProbeTiming, prober } from "./prober.ts";
+import { schemaGuard } from "./schema-guard.ts";
+import { violations } from "./violations.ts";
 import { warningsReader } from "./warnings.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
@@ -16,6 +18,8 @@ export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "inst
   readonly probe?: Probe | undefined;
   /** Told why events could not be read. */
   readonly onEventsUnread?: (message: string) => void;
+  /** A CustomResourceDefinition that is installed lacks what this operator knows, or has it again (nothing is missing). */
+  readonly onSkew?: Parameters<typeof schemaGuard>[1];
 }
 
 /** The cluster as its watches and one API client see it. */
@@ -35,10 +39,27 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
 
 /** Starts the watches; passes may run once `synced` is true. */
 export function clusterConnection(options: ClusterOptions): ClusterConnection {
-  const cache = caches(options);
   const warnings = warningsReader(options.client, (message) => options.onEventsUnread?.(message));
+  const cache = caches({ ...options, onDefinition: (isEnded) => (isEnded ? guard.recheck() : guard.doubt()) });
   const writes = writer({ ...options, caches: cache });
+  const guard = schemaGuard(options.client, (kind, skew) => {
+    options.onSkew?.(kind, skew);
+    for (const { metadata } of cache.servers())
+      options.onServer({ namespace: metadata.namespace ?? "", name: metadata.name });
+    for (const namespace of cache.workspaces.all()) options.onWorkspace?.(namespace);
+  });
   const probes = prober(options.onServer, options.probeTiming, options.probe);
+  const pruned = new Map<string, number>();
+  const schema = {
+    skew: guard.skew,
+    violations,
+    secondsPruned: (object: KubeObject) => {
+      const { uid = "" } = object.metadata;
+      const since = pruned.get(uid) ?? performance.now();
+      pruned.set(uid, since);
+      return (performance.now() - since) / 1000;
+    },
+  };
   const { synced, states, servers, watchProblem } = cache;
   const { consenting, accesses, grantedIn } = cache.workspaces;
   return {
@@ -48,10 +69,12 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
     watchProblem,
     stop: () => {
       probes.stop();
+      guard.stop();
       cache.stop();
     },
     workspaces: {
       ...writes,
+      ...schema,
       namespace: consenting.get,
       servers: cache.workspaces.servers,
       accesses: accesses.inNamespace,
@@ -69,6 +92,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       let isProbed = false;
       const outcome = await run({
         ...writes,
+        ...schema,
         server: cache.server,
         owned: cache.owned,
         consenting: cache.consenting,

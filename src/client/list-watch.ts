@@ -18,6 +18,11 @@ export interface Resource {
   readonly labelSelector?: string;
   /** Only metadata is sent, though it is kept: all that matters of such an object is in it. */
   readonly isMetadataOnly?: true;
+  /**
+   * Its definition may change, and with it what the API server shows of objects that stay as they are: when a watch is cut, or
+   * the API server has no storage for it yet, all is listed again.
+   */
+  readonly isCustom?: boolean;
   /** The cluster may not have it: then there is nothing, which is no failure, and it is asked for again while it is wanted. */
   readonly optional?: { readonly isWanted: () => boolean };
 }
@@ -197,6 +202,8 @@ export function listWatch<T extends KubeObject>(
     };
     try {
       await client.stream(call, timing.idleSeconds, take, open);
+      if (resource.isCustom && performance.now() - opened < (call.query.timeoutSeconds - 1) * 1000)
+        position = undefined;
       if (isOpen && isSilent) silence += silenceOf.ended;
     } catch (error) {
       const isOverdue = isApiError(error, 0) && error.reason === "Timeout";
@@ -268,7 +275,7 @@ export function listWatch<T extends KubeObject>(
     lastError = error;
     healthySince = undefined;
     refusedSince = isRefused(error) ? (refusedSince ?? performance.now()) : undefined;
-    if (invalidates(error, failures)) {
+    if (invalidates(error, failures) || (resource.isCustom && isSettingUp(error))) {
       position = undefined;
       begun = undefined;
     }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { isKind, rowOf } from "../kube/kinds.ts";
 import { label } from "../kube/names.ts";
 import { type Key, type KubeObject, keyText } from "../kube/object.ts";
@@ -31,9 +32,16 @@ type Awaited =
   | { readonly gone: false; readonly version: number; readonly created: boolean }
   | { readonly gone: true; readonly uid: string | undefined };
 
+export interface StoreOptions {
+  /** Whether objects can be had by namespace. */
+  readonly byNamespace?: boolean;
+  /** The API server may show an object otherwise though it has not changed, when its definition does. */
+  readonly isCustom?: boolean;
+}
+
 export function store<T extends KubeObject>(
   onChange: OnChange<T>,
-  { byNamespace = false }: { readonly byNamespace?: boolean } = {},
+  { byNamespace = false, isCustom = false }: StoreOptions = {},
 ): Store<T> {
   const items = new Map<string, T>();
   /** By the server's `namespace/name`, and by `namespace/`. */
@@ -100,7 +108,10 @@ export function store<T extends KubeObject>(
       if (take(id) !== undefined) onChange("deleted", object, before);
       return;
     }
-    const same = before !== undefined && before.metadata.resourceVersion === object.metadata.resourceVersion;
+    const same =
+      before !== undefined &&
+      before.metadata.resourceVersion === object.metadata.resourceVersion &&
+      !(isCustom && !isDeepStrictEqual(before, object));
     if (same && (write === undefined || write.gone || write.created)) return;
     if (!same) put(id, object);
     onChange(before === undefined ? "added" : "modified", object, before);

@@ -1,5 +1,6 @@
 import type { FieldManager, KubeObject, ObjectMeta } from "../kube/object.ts";
 import { interned, shared } from "./interned.ts";
+import { prunedFields } from "./pruned-fields.ts";
 
 /** kubectl's copy of the whole spec in an annotation. */
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -12,7 +13,8 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 export function trimmed<T extends KubeObject>(object: T): T {
   if (object.kind === "Namespace" || object.kind === "RoleBinding") return ofWorkspaces(object);
   const metadata = trimmedMeta(object.metadata);
-  if (object.kind !== "Pod") return interned({ ...object, metadata });
+  const pruned = prunedFields(object);
+  if (object.kind !== "Pod") return interned({ ...object, metadata, ...(pruned.length > 0 && { pruned }) });
   return interned({ ...object, metadata, spec: trimmedPodSpec("spec" in object ? object.spec : undefined) });
 }
 

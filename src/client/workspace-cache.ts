@@ -48,6 +48,7 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
   });
   const accesses = store<MlflowWorkspaceAccess>((_change, { metadata }) => onWorkspace(metadata.namespace ?? ""), {
     byNamespace: true,
+    isCustom: true,
   });
   const client = (namespace: string) => configMap({ namespace, name: objectNames.client });
   const grantedIn = (namespace: string) =>

@@ -1,4 +1,7 @@
+import type { Skew } from "../api/schema-skew.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import type { KnownKind } from "../api/unsupported-fields.ts";
+import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
@@ -64,6 +67,21 @@ export interface Cluster {
    * for some time. When that changes, the server gets a pass.
    */
   watchProblem(server: MlflowServer): string | undefined;
+
+  /**
+   * What the installed CustomResourceDefinition of a kind lacks or admits otherwise than this operator's own. Throws ApiError
+   * where that cannot be told.
+   */
+  skew(kind: KnownKind): Promise<Skew>;
+
+  /** What the operator's own CustomResourceDefinition would refuse of an object that another one has admitted. */
+  violations(
+    kind: KnownKind,
+    object: Pick<MlflowServer | MlflowWorkspaceAccess, "metadata" | "spec">,
+  ): Promise<readonly string[]>;
+
+  /** For how many seconds this process has seen an object without fields that its managers own. */
+  secondsPruned(object: KubeObject): number;
 
   /** The content of a Secret that a spec names, or undefined where there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined>;

@@ -13,8 +13,8 @@ import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
 import { planOf, shutting } from "./plan.ts";
 import { report } from "./report.ts";
 import { retire } from "./retire.ts";
+import { hiddenSeconds, type SpecProblem, specProblem } from "./spec-problem.ts";
 import { unconfirmedKind } from "./unconfirmed-kind.ts";
-import { unsupportedSpec } from "./unsupported-spec.ts";
 import { doubted, reportDoubt } from "./watch-problem.ts";
 
 /** How a pass over an existing server ended. */
@@ -37,16 +37,13 @@ export async function reconcile(
     await retire(cluster, key, server, installation, now, failing);
     return undefined;
   }
-  const unsupported = unsupportedSpec("MlflowServer", server.spec);
-  if (unsupported !== undefined) return stop(cluster, server, unsupported, now);
+  const unread = { server, owned: cluster.owned(key), now };
+  const reportUnread = (cause: Cause) => report(cluster, unread, { state: "stalled", cause, isUnread: true });
+  const problem = await reporting(() => specProblem(cluster, "MlflowServer", server), failing, reportUnread);
+  if (problem !== undefined) return stop(cluster, server, problem, now);
   const unconfirmed = unconfirmedKind(cluster, server);
   if (unconfirmed !== undefined) return awaitingConfirmation(unconfirmed);
-  const unread = { server, owned: cluster.owned(key), now };
-  const facts = await reporting(
-    () => observe(cluster, server, installation, now),
-    failing,
-    (cause) => report(cluster, unread, { state: "stalled", cause, isUnread: true }),
-  );
+  const facts = await reporting(() => observe(cluster, server, installation, now), failing, reportUnread);
   const outcome = doubted(await settle(cluster, server, facts, failing), cluster.watchProblem(server));
   if (!outcome.isInterim) await report(cluster, facts, outcome);
   return outcome;
@@ -68,11 +65,18 @@ async function reporting<T>(
   }
 }
 
-/** Reports why nothing may be read from the spec, and writes nothing else. */
-async function stop(cluster: Cluster, server: MlflowServer, cause: Cause, now: Date): Promise<Outcome> {
+/** Reports why nothing may be read from the spec, and writes nothing else: only an event where a status would lose fields. */
+async function stop(
+  cluster: Cluster,
+  server: MlflowServer,
+  { cause, isHidden }: SpecProblem,
+  now: Date,
+): Promise<Outcome> {
   const { namespace = "default", name } = server.metadata;
-  const outcome: Outcome = { state: "stalled", cause, isUnread: true };
-  await report(cluster, { server, owned: cluster.owned({ namespace, name }), now }, outcome);
+  const again = isHidden ? { againInSeconds: hiddenSeconds } : {};
+  const outcome: Outcome = { state: "stalled", cause, isUnread: true, ...again };
+  if (isHidden) await cluster.notify(server, { type: "Warning", action: "Reconcile", ...cause });
+  else await report(cluster, { server, owned: cluster.owned({ namespace, name }), now }, outcome);
   return outcome;
 }
 

@@ -64,14 +64,30 @@ function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): Mlflo
   const { generation = 0 } = server.metadata;
   const before = server.status?.conditions ?? [];
   const deployment = deploymentIn(owned, server);
-  const findings = [...stateFindings(outcome), availableFinding(deployment)];
-  const conditions = conditionsOf(findings, before, generation, now);
-  const kept = before.filter(({ type }) => !findings.some((finding) => finding.type === type));
+  const asBefore = (type: string): Condition => {
+    const unchecked: Finding = {
+      type,
+      status: "Unknown",
+      reason: "NotChecked",
+      message: "This has not been checked yet.",
+    };
+    const former = before.find((condition) => condition.type === type);
+    return former ?? { ...unchecked, observedGeneration: generation, lastTransitionTime: timestamp(now) };
+  };
+  const { mesh, traces, exposure, workspaces } = server.spec;
+  const isMeshed = mesh !== undefined || traces !== undefined;
+  const isRouted = exposure?.ingress !== undefined || exposure?.httpRoute !== undefined;
+  const parts = ["DatabaseReady", ...(isMeshed ? ["MeshReady"] : []), ...(isRouted ? ["Exposed"] : [])].map(asBefore);
   return {
     ...server.status,
     observedGeneration: generation,
     observedGenerationTime: timestamp(observedSince(server, now)),
-    conditions: [...conditions.slice(0, -1), ...kept, ...conditions.slice(-1)],
+    conditions: [
+      ...conditionsOf(stateFindings(outcome), before, generation, now),
+      ...parts,
+      ...conditionsOf([availableFinding(deployment)], before, generation, now),
+      ...(workspaces === undefined ? [] : [asBefore("WorkspacesReady")]),
+    ],
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
   };

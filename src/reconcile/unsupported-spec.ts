@@ -12,9 +12,14 @@ export function unsupportedSpec(kind: KnownKind, spec: unknown): Cause | undefin
 /** The reason for these paths of a spec; undefined where there are none. */
 export function unsupportedCause(kind: KnownKind, paths: readonly string[]): Cause | undefined {
   if (paths.length === 0) return undefined;
-  const more = paths.length > pathsShown ? ` and ${paths.length - pathsShown} more` : "";
   return {
     reason: "UnsupportedField",
-    message: `This version of the operator does not support ${paths.slice(0, pathsShown).join("; ")}${more}, so it changes nothing for this ${kind}; what runs keeps running. Upgrade the operator and its CustomResourceDefinitions, or correct the spec.`,
+    message: `This version of the operator does not support ${listed(paths)}, so it changes nothing for this ${kind}; what runs keeps running. Upgrade the operator and its CustomResourceDefinitions, or correct the spec.`,
   };
+}
+
+/** The first of many paths. */
+export function listed(paths: readonly string[]): string {
+  const more = paths.length > pathsShown ? ` and ${paths.length - pathsShown} more` : "";
+  return `${paths.slice(0, pathsShown).join("; ")}${more}`;
 }

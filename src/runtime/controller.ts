@@ -94,6 +94,14 @@ export function controller(options: ControllerOptions): Controller {
     summaries: ({ metadata: { namespace = "default", name, generation = 0 } }) =>
       workspaces.summary({ key: { namespace, name }, generation }),
     onEventsUnread: (error) => log.warn({ error }, "events could not be read"),
+    onSkew: (kind, { missing, isSame }) => {
+      if (missing.length > 0)
+        log.error(
+          { kind, missing: missing.slice(0, 20) },
+          "the CustomResourceDefinition is older than the operator; nothing is written until it is replaced",
+        );
+      else log.info({ kind, isSame }, "the CustomResourceDefinition has all that the operator needs");
+    },
     onEventLost: (error) => log.warn({ error }, "an event could not be recorded"),
     onOverruled: (object, path) =>
       log.warn(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { knownFields } from "../../src/api/known-fields.ts";
+import { ownSchemas } from "../../src/api/known-fields.ts";
 import type { KnownSchema } from "../../src/api/known-schema.ts";
 import { type KnownKind, unsupportedFields } from "../../src/api/unsupported-fields.ts";
 import { validate, validateAccess } from "../../src/api/validation.ts";
@@ -41,7 +41,7 @@ const found = (kind: KnownKind, steps: readonly string[], value: unknown) =>
 const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess"];
 
 for (const kind of kinds) {
-  const all = places(knownFields[kind]);
+  const all = places(ownSchemas[kind].spec);
 
   describe(`what ${kind} does not know`, () => {
     test("a field of every object", () => {

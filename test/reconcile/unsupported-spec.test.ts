@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type { Condition } from "../../src/kube/conditions.ts";
+import type { SpecProblem } from "../../src/reconcile/spec-problem.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { unsupportedSpec } from "../../src/reconcile/unsupported-spec.ts";
 import type { WorkspaceObject } from "../../src/reconcile/workspace/workspace-cluster.ts";
@@ -59,7 +60,15 @@ describe("a workspace", () => {
     servers: readonly ReturnType<typeof tracking>[],
     accesses: readonly MlflowWorkspaceAccess[],
     granted: readonly WorkspaceObject[] = [],
-  ) => workspacePlan({ ...facts, servers, accesses, granted });
+  ) => {
+    const unknown = [
+      ...servers.filter(({ spec }) => unsupportedSpec("MlflowServer", spec) !== undefined),
+      ...accesses.filter(({ spec }) => unsupportedSpec("MlflowWorkspaceAccess", spec) !== undefined),
+    ];
+    const problem: SpecProblem = { cause: { reason: "UnsupportedField", message: "m" }, isHidden: false };
+    const problems = new Map(unknown.map((object) => [object, problem]));
+    return workspacePlan({ ...facts, servers, accesses, granted, problems });
+  };
   const granted = [tracking({ access: [grantTo("team", "Viewer")] })];
   const live = planFor(granted, [access()]).wanted;
 

@@ -9,8 +9,8 @@ import type { Installation } from "../../resources/inputs.ts";
 import { isExpired, isServerOf } from "../../resources/workspace/grant.ts";
 import { nameOf } from "../../resources/workspace/role-bindings.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";
+import type { SpecProblem } from "../spec-problem.ts";
 import { settled, unhindered } from "../standing.ts";
-import { unsupportedSpec } from "../unsupported-spec.ts";
 import type { WorkspaceObstacle } from "./commit.ts";
 import type { WorkspaceCluster } from "./workspace-cluster.ts";
 
@@ -21,6 +21,7 @@ interface Situation {
   readonly waits: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly obstacles: readonly WorkspaceObstacle[];
+  readonly problems: ReadonlyMap<MlflowServer | MlflowWorkspaceAccess, SpecProblem>;
   /** Whether the server that an access names exists. */
   readonly hasServer: (access: MlflowWorkspaceAccess) => boolean;
   readonly installation: Pick<Installation, "gracePeriodSeconds">;
@@ -40,6 +41,7 @@ export async function reportAccesses(cluster: WorkspaceCluster, situation: Situa
   const waits = await Promise.all(
     accesses
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+      .filter((access) => situation.problems.get(access)?.isHidden !== true)
       .map(async (access) => {
         const verdict = verdictOn(access, situation);
         const left = verdict.state === "stalled" ? graceLeft(access, [verdict.reason], installation, now) : 0;
@@ -70,8 +72,8 @@ function statusOf(access: MlflowWorkspaceAccess, verdict: Verdict, now: Date): M
 
 function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict {
   const { namespace, servers, waits, obstacles, now } = situation;
-  const unsupported = unsupportedSpec("MlflowWorkspaceAccess", access.spec);
-  if (unsupported !== undefined) return { state: "stalled", ...unsupported };
+  const problem = situation.problems.get(access);
+  if (problem !== undefined) return { state: "stalled", ...problem.cause };
   const { serverRef, role, subjects, expiresAt } = access.spec;
   const place = access.metadata.namespace ?? "default";
   if (isExpired(access, now)) {
@@ -103,6 +105,11 @@ function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict
   if (server === undefined && waits.some(isMeant)) {
     return { state: "waiting", reason: "Progressing", message: "the server is on its way" };
   }
+  const unread = [...situation.problems].find(
+    ([{ kind, metadata }]) =>
+      kind === "MlflowServer" && metadata.name === serverRef.name && metadata.namespace === serverRef.namespace,
+  );
+  if (server === undefined && unread !== undefined) return { state: "waiting", ...unread[1].cause };
   if (server === undefined) {
     return {
       state: "stalled",

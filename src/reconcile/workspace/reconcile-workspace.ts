@@ -1,3 +1,5 @@
+import type { MlflowServer } from "../../api/server.ts";
+import type { KnownKind } from "../../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
@@ -5,6 +7,7 @@ import type { Installation } from "../../resources/inputs.ts";
 import { type Contradiction, subjectKey } from "../../resources/workspace/grant.ts";
 import type { Cause } from "../finding.ts";
 import { refusal } from "../refusal.ts";
+import { type SpecProblem, specProblem } from "../spec-problem.ts";
 import { reportAccesses } from "./access-status.ts";
 import { commit, type WorkspaceObstacle } from "./commit.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
@@ -37,9 +40,12 @@ export async function reconcileWorkspace(
 ): Promise<WorkspacePass> {
   const namespace = cluster.namespace(name);
   const accesses = cluster.accesses(name);
+  const hosted = cluster.servers(namespace?.metadata.labels?.[label.workspaceOf] ?? "");
+  const problems = await problemsOf(cluster, hosted, accesses);
   const plan = workspacePlan({
     namespace,
-    servers: cluster.servers(namespace?.metadata.labels?.[label.workspaceOf] ?? ""),
+    problems,
+    servers: hosted,
     accesses,
     granted: cluster.granted(name),
     isOverruled: cluster.isOverruled,
@@ -54,13 +60,17 @@ export async function reconcileWorkspace(
     const grace =
       namespace?.metadata.deletionTimestamp === undefined
         ? await reportAccesses(cluster, {
-            ...{ namespace, servers, waits, accesses, obstacles, hasServer, installation, now },
+            ...{ namespace, servers, waits, accesses, obstacles, problems, hasServer, installation, now },
           })
         : undefined;
     const seconds =
       obstacles.length === 0 && isUnfinished(cluster, name, plan) ? 1 : againIn(accesses, obstacles, grace, now);
+    const unread = hosted.flatMap((server): [string, Cause][] => {
+      const problem = problems.get(server);
+      return problem === undefined ? [] : [[textOf(server), problem.cause]];
+    });
     return {
-      state: stateOf({ ...plan, obstacles }),
+      state: new Map([...stateOf({ ...plan, obstacles }), ...unread]),
       wrote,
       ...(seconds !== undefined && { againInSeconds: seconds }),
     };
@@ -69,6 +79,24 @@ export async function reconcileWorkspace(
     if (cause === undefined) throw error;
     return { state: new Map(servers.map((server) => [textOf(server), cause])), wrote, failure: error };
   }
+}
+
+/** What of servers and accesses must not be acted upon. In steady state it costs no call. */
+async function problemsOf(
+  cluster: WorkspaceCluster,
+  servers: readonly MlflowServer[],
+  accesses: readonly MlflowWorkspaceAccess[],
+): Promise<Map<MlflowServer | MlflowWorkspaceAccess, SpecProblem>> {
+  const problems = new Map<MlflowServer | MlflowWorkspaceAccess, SpecProblem>();
+  const check = async (kind: KnownKind, object: MlflowServer | MlflowWorkspaceAccess) => {
+    const problem = await specProblem(cluster, kind, object);
+    if (problem !== undefined) problems.set(object, problem);
+  };
+  await Promise.all([
+    ...servers.map((server) => check("MlflowServer", server)),
+    ...accesses.map((access) => check("MlflowWorkspaceAccess", access)),
+  ]);
+  return problems;
 }
 
 /** Something that is wanted is not there: a binding of another role had its name, and no watch tells of our own deletions. */

@@ -1,4 +1,3 @@
-import { unsupportedFields } from "../../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import { label } from "../../kube/names.ts";
 import { clusterRoleName, isWorkspaceRole } from "../../kube/workspace-roles.ts";
@@ -11,12 +10,14 @@ import type { WorkspaceFacts } from "./workspace-plan.ts";
  * nothing new; of such an access, the subjects that already have its role keep it.
  */
 export function supportedIn(
-  facts: Pick<WorkspaceFacts, "servers" | "accesses" | "granted">,
+  facts: Pick<WorkspaceFacts, "servers" | "accesses" | "granted" | "problems">,
 ): Pick<WorkspaceFacts, "servers" | "accesses" | "granted"> {
-  const unknown = facts.servers.filter(({ spec }) => unsupportedFields("MlflowServer", spec).length > 0);
+  const unknown = facts.servers.filter((server) => facts.problems?.has(server));
   return {
     servers: facts.servers.filter((server) => !unknown.includes(server)),
-    accesses: facts.accesses.flatMap((access) => readable(access, facts.granted)),
+    accesses: facts.accesses.flatMap((access) =>
+      facts.problems?.has(access) ? kept(access, facts.granted) : [access],
+    ),
     granted: facts.granted.filter((object) => !unknown.some(({ metadata }) => isOf(object, metadata))),
   };
 }
@@ -26,15 +27,14 @@ function isOf({ metadata }: WorkspaceObject, server: { readonly namespace?: stri
   return (name ?? host) === server.name && namespace === (server.namespace ?? "default");
 }
 
-function readable(access: MlflowWorkspaceAccess, granted: readonly WorkspaceObject[]): MlflowWorkspaceAccess[] {
-  if (unsupportedFields("MlflowWorkspaceAccess", access.spec).length === 0) return [access];
+function kept(access: MlflowWorkspaceAccess, granted: readonly WorkspaceObject[]): MlflowWorkspaceAccess[] {
   const { serverRef, role, subjects, expiresAt } = access.spec;
   if (!isWorkspaceRole(role) || !Array.isArray(subjects)) return [];
   const bound = granted
     .filter((object) => object.kind === "RoleBinding" && object.roleRef.name === clusterRoleName(role))
     .filter((object) => isOf(object, serverRef))
     .flatMap((object) => (object.kind === "RoleBinding" ? (object.subjects ?? []).map(subjectKey) : []));
-  const kept = subjects.filter((subject) => bound.includes(subjectKey(subject)));
+  const having = subjects.filter((subject) => bound.includes(subjectKey(subject)));
   const expiry = typeof expiresAt === "string" ? { expiresAt } : {};
-  return kept.length === 0 ? [] : [{ ...access, spec: { serverRef, role, subjects: kept, ...expiry } }];
+  return having.length === 0 ? [] : [{ ...access, spec: { serverRef, role, subjects: having, ...expiry } }];
 }

@@ -10,7 +10,8 @@ export type WorkspaceObject = RoleBinding | ConfigMap;
  * All that a pass over a workspace needs of a cluster. Reads come from caches; every method that calls the API server throws
  * {@link ApiError} when it is refused or fails.
  */
-export interface WorkspaceCluster extends Pick<Cluster, "read" | "create" | "delete" | "isOverruled"> {
+export interface WorkspaceCluster
+  extends Pick<Cluster, "read" | "create" | "delete" | "isOverruled" | "skew" | "violations" | "secondsPruned"> {
   /** The namespace, where it says whose workspace it is. */
   namespace(name: string): Namespace | undefined;
   /** The servers of a namespace. */

@@ -6,6 +6,7 @@ import { clientConfigMap } from "../../resources/workspace/client-config-map.ts"
 import { type Contradiction, grantsIn } from "../../resources/workspace/grant.ts";
 import { roleBindings } from "../../resources/workspace/role-bindings.ts";
 import { serversOf, type Workspace } from "../../resources/workspace/workspace.ts";
+import type { SpecProblem } from "../spec-problem.ts";
 import { stepsFor, type WorkspaceStep } from "./steps.ts";
 import { supportedIn } from "./supported.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
@@ -19,6 +20,8 @@ export interface WorkspaceFacts {
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly granted: readonly WorkspaceObject[];
   readonly isOverruled: WorkspaceCluster["isOverruled"];
+  /** Servers and accesses of which nothing may be built, and why. */
+  readonly problems?: ReadonlyMap<MlflowServer | MlflowWorkspaceAccess, SpecProblem>;
   readonly now: Date;
 }
 
