@@ -2,6 +2,7 @@ import type { V1Container } from "@kubernetes/client-node";
 import type { Inputs } from "./inputs.ts";
 import { keyedHash } from "./inputs-hash.ts";
 import { programTexts } from "./migration/program-texts.ts";
+import { setupResources } from "./pod/compute-resources.ts";
 import { artifactEnvironment, environmentFrom } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import type { Furnished } from "./pod/pod-spec.ts";
@@ -33,7 +34,7 @@ function container(inputs: Inputs): V1Container {
     command,
     env: [variable, ...artifactEnvironment(inputs)],
     ...(envFrom.length > 0 && { envFrom }),
-    resources: { requests: { cpu: "100m", memory: "256Mi" } },
+    resources: setupResources(inputs, { cpu: "100m", memory: "256Mi" }),
     securityContext: containerSecurityContext,
   };
 }

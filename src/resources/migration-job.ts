@@ -13,6 +13,7 @@ import { inputsHash, keyedHash } from "./inputs-hash.ts";
 import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { programTexts } from "./migration/program-texts.ts";
 import { objectNames } from "./names.ts";
+import { setupResources } from "./pod/compute-resources.ts";
 import { artifacts } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import type { Mounted } from "./pod/mounted.ts";
@@ -40,6 +41,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   const mode = migrationMode(inputs);
   if (mode === undefined) return undefined;
   const { server } = inputs;
+  const { annotations } = server.spec.pod ?? {};
   const authorities = databaseAuthorities(inputs, authenticationOf(inputs));
   const mounted = [temporary(inputs), ...database(inputs), ...authorities];
   const check = artifactCheck(inputs);
@@ -59,14 +61,17 @@ export function migrationJob(inputs: Inputs): Job | undefined {
     kind: "Job",
     metadata: {
       ...ownedMetadata(server, objectNames.migrationJob(server.metadata.name, migrationHash(inputs)), "migration"),
-      annotations: { [annotation.inputs]: keyedHash(inputs, JSON.stringify([spec, inputsHash(inputs)])) },
+      annotations: { [annotation.inputs]: keyedHash(inputs, JSON.stringify([spec, annotations, inputsHash(inputs)])) },
     },
     spec: {
       backoffLimit: 100_000,
       completions: 1,
       parallelism: 1,
       template: {
-        metadata: { labels: { ...server.spec.pod?.labels, ...labels(server, "migration") } },
+        metadata: {
+          labels: { ...server.spec.pod?.labels, ...labels(server, "migration") },
+          ...(annotations && { annotations }),
+        },
         spec,
       },
     },
@@ -119,7 +124,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       ...artifacts(inputs).filter(({ name }) => artifactVariables.includes(name)),
       ...(users?.administrator ?? []),
     ],
-    resources: { requests: { cpu: "100m", memory: "384Mi" } },
+    resources: setupResources(inputs, { cpu: "100m", memory: "384Mi" }),
     securityContext: containerSecurityContext,
   };
 }

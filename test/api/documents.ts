@@ -78,6 +78,7 @@ export const fullest: Document = {
       labels: { team: "ml", "example.com/cost-centre": "" },
       annotations: { note: 'any text\nof any form: {"a": 1}' },
       resources: { requests: { cpu: "500m", memory: "1Gi" }, limits: { memory: "2Gi", "nvidia.com/gpu": 1 } },
+      setupResources: { requests: { memory: "384Mi" }, limits: { cpu: "1", memory: "1Gi" } },
       nodeSelector: { "kubernetes.io/os": "linux", disk: "fast" },
       tolerations: [
         { key: "dedicated", operator: "Equal", value: "ml", effect: "NoExecute", tolerationSeconds: 60 },

@@ -183,6 +183,12 @@ export const wrongDocuments: readonly Wrong[] = [
     "lower requests or raise limits",
   ),
   small(
+    "a request above its limit, of what runs to completion",
+    { "spec.pod": { setupResources: { requests: { memory: "2Gi" }, limits: { memory: "1Gi" } } } },
+    "spec.pod.setupResources",
+    "lower requests or raise limits",
+  ),
+  small(
     "less than nothing, as a number",
     { "spec.pod": { resources: { limits: { cpu: -1 } } } },
     "spec.pod.resources.limits.cpu",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deploymentOf, inputs, server } from "../support/fixtures.ts";
+import type { Deployment, Job } from "../../src/kube/manifests.ts";
+import { all, deploymentOf, inputs, jobOf, postgresql, secret, server } from "../support/fixtures.ts";
 
 const resourcesOf = (resources: object) =>
   deploymentOf(inputs(server({ pod: { resources } }))).spec.template.spec?.containers[0]?.resources;
@@ -35,4 +36,58 @@ test("memory has a limit, which is twice the request at least and never below it
   assert.deepEqual(memory({ requests: { memory: "6Gi" } }), ["6Gi", "12288Mi"]);
   assert.deepEqual(memory({ requests: { cpu: 1 }, limits: { cpu: 2 } }), ["512Mi", "2048Mi"]);
   assert.deepEqual(memory({ limits: { memory: "1Gi" } }), [undefined, "1Gi"]);
+});
+
+const workloads = (pod: object) => {
+  const s3 = { bucket: "models" };
+  const proxy = {
+    issuerUrl: "https://issuer.example.com",
+    clientId: "mlflow",
+    resources: { limits: { cpu: "1", memory: "128Mi" } },
+  };
+  const of = server({
+    ...{ pod, proxy, backendStore: { postgresql }, artifactStore: { s3 }, authentication: { disabled: {} } },
+    exposure: { externalUrl: "https://mlflow.example.com" },
+    traces: { writers: [{ namespace: "agents", serviceAccount: "collector" }], identity: "Mesh" },
+    mesh: { istio: { mode: "Ambient" } },
+  });
+  return all(inputs(of, [secret("db", { username: "u", password: "p" })])).filter(
+    (manifest): manifest is Deployment | Job => manifest.kind === "Deployment" || manifest.kind === "Job",
+  );
+};
+
+const containersOf = ({ spec }: Deployment | Job) => [
+  ...(spec.template.spec?.initContainers ?? []),
+  ...(spec.template.spec?.containers ?? []),
+];
+
+test("every container of every pod has limits once those of MLflow are set, and no request above them", () => {
+  const found = workloads({ resources: { limits: { cpu: "50m", memory: "30Mi", "nvidia.com/gpu": 1 } } });
+  assert.ok(found.length >= 3 && found.flatMap(containersOf).length >= 6);
+  for (const { name, resources } of found.flatMap(containersOf)) {
+    assert.ok(resources?.limits?.["cpu"] && resources.limits["memory"], name);
+    if (name === "oauth2-proxy") continue;
+    const isMain = name === "mlflow" || name === "traces";
+    assert.deepEqual(resources.limits, { cpu: "50m", memory: "30Mi", ...(isMain && { "nvidia.com/gpu": "1" }) }, name);
+    const cpu = resources.requests?.["cpu"];
+    assert.ok(cpu === undefined || Number.parseInt(cpu, 10) <= 50, name);
+    assert.ok([undefined, "30Mi"].includes(resources.requests?.["memory"]), name);
+  }
+});
+
+test("what runs to completion has resources of its own where the spec says so", () => {
+  const resources = { limits: { memory: "4Gi" } };
+  const setupResources = { requests: { memory: "1Gi" }, limits: { memory: "2Gi" } };
+  for (const { name, resources: own } of workloads({ resources, setupResources }).flatMap(containersOf)) {
+    if (["mlflow", "traces", "oauth2-proxy"].includes(name)) continue;
+    assert.deepEqual([own?.requests?.["memory"], own?.limits], ["1Gi", { memory: "2Gi" }], name);
+  }
+  assert.deepEqual(jobOf(inputs()).spec.template.spec?.containers[0]?.resources?.limits, { memory: "2048Mi" });
+});
+
+test("annotations of pods are on those of the migration, too, and a change of them replaces an unfinished Job", () => {
+  const annotations = { "linkerd.io/inject": "disabled" };
+  const job = jobOf(inputs(server({ pod: { annotations } })));
+  assert.deepEqual(job.spec.template.metadata?.annotations, annotations);
+  assert.notDeepEqual(job.metadata.annotations, jobOf(inputs()).metadata.annotations);
 });

@@ -30,7 +30,7 @@ export const pod = z
   .strictObject({
     labels: podLabels("Additional labels of the pods. Default: none. Example: {team: research}.").optional(),
     annotations: podAnnotations(
-      "Additional annotations of the pods. Keys that weaken the pod are rejected. Default: none. Example: {linkerd.io/inject: disabled}.",
+      "Additional annotations of the pods, those of the migration Job included. Keys that weaken the pod are rejected. Default: none. Example: {linkerd.io/inject: disabled}.",
     ).optional(),
     resources: z
       .strictObject({
@@ -40,6 +40,19 @@ export const pod = z
         limits: amounts("What must not be exceeded. Default: none.").optional(),
       })
       .meta({ description: "Compute resources of the MLflow container.", ...rules(requestsWithinLimits) })
+      .optional(),
+    setupResources: z
+      .strictObject({
+        requests: amounts(
+          "Requests. Default: 100m and 384Mi for the migration, less for the checks; where there is a limit of the same resource, the limit. Example: {memory: 1Gi}.",
+        ).optional(),
+        limits: amounts("What must not be exceeded. Default: none.").optional(),
+      })
+      .meta({
+        description:
+          "Compute resources of the containers that run to completion: the migration, and the checks before it and before MLflow starts. Default: small requests, with the limits of the MLflow container for cpu, memory and ephemeral-storage. Example: {limits: {memory: 1Gi}}.",
+        ...rules(requestsWithinLimits),
+      })
       .optional(),
     nodeSelector: labelMap("Labels that a node must have.").optional(),
     tolerations: tolerations.optional(),

@@ -3,6 +3,7 @@ import { defaults } from "../../api/defaults.ts";
 import type { Amounts } from "../../api/fields/amounts.ts";
 import type { ServerSettings } from "../../api/fields/server-settings.ts";
 import { quantityOf } from "../../api/quantity.ts";
+import type { MlflowServer } from "../../api/server.ts";
 
 interface Resources {
   readonly requests?: Amounts | undefined;
@@ -33,6 +34,28 @@ export function withMemoryLimit(byDefault: Amounts, resources: Resources = {}): 
 export function computeResources(byDefault: Amounts, { requests, limits }: Resources = {}): V1ResourceRequirements {
   const usual = Object.entries(byDefault).filter(([name]) => limits?.[name] === undefined);
   return { requests: asText({ ...Object.fromEntries(usual), ...requests }), ...(limits && { limits: asText(limits) }) };
+}
+
+/** Of these a quota or a LimitRange may ask each container for a limit. */
+const common = ["cpu", "memory", "ephemeral-storage"];
+
+/**
+ * Resources of a container that runs to completion: those of `spec.pod.setupResources`, else its default requests with the limits
+ * of MLflow's container, since a quota asks every container for limits. A default request is never above a limit.
+ */
+export function setupResources(
+  { server }: { readonly server: Pick<MlflowServer, "spec"> },
+  byDefault: Readonly<Record<string, string>>,
+): V1ResourceRequirements {
+  const { setupResources: own, resources } = server.spec.pod ?? {};
+  if (own !== undefined) return computeResources(byDefault, own);
+  const { limits: ofServer = {} } = withMemoryLimit(defaultRequests(server.spec.server), resources);
+  const limits = Object.fromEntries(Object.entries(ofServer).filter(([name]) => common.includes(name)));
+  const requests = Object.entries(byDefault).map(([name, amount]): [string, string] => {
+    const limit = String(limits[name] ?? amount);
+    return [name, (quantityOf(limit) ?? 0) < (quantityOf(amount) ?? 0) ? limit : amount];
+  });
+  return { requests: Object.fromEntries(requests), limits: asText(limits) };
 }
 
 function asText(amounts: Amounts): Record<string, string> {

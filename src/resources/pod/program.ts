@@ -1,6 +1,7 @@
 import { deflateSync } from "node:zlib";
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
+import { setupResources } from "./compute-resources.ts";
 import { imageOf } from "./image.ts";
 import type { Mounted } from "./mounted.ts";
 import type { Furnished } from "./pod-spec.ts";
@@ -60,7 +61,7 @@ export function programInstallation(inputs: Inputs, { programs, settings = {} }:
     command: ["python", "-I", "-S", "-c", install],
     ...(args.length > 0 && { args }),
     env: [literal(programVariable, packed(JSON.stringify(programs)))],
-    resources: { requests: { cpu: "10m", memory: "32Mi" } },
+    resources: setupResources(inputs, { cpu: "10m", memory: "32Mi" }),
     securityContext: containerSecurityContext,
   };
   return { container, mounted: [{ volume, mounts: mounts.map(({ name, mountPath }) => ({ name, mountPath })) }] };

@@ -1,5 +1,6 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
+import { setupResources } from "../pod/compute-resources.ts";
 import { imageOf } from "../pod/image.ts";
 import { program as runnable } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
@@ -23,7 +24,7 @@ export function peerCheck(
     workingDir: "/",
     command,
     env: [variable, ...env],
-    resources: { requests: { cpu: "10m", memory: "32Mi" } },
+    resources: setupResources({ server }, { cpu: "10m", memory: "32Mi" }),
     securityContext: containerSecurityContext,
   };
 }
