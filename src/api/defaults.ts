@@ -28,6 +28,8 @@ export const defaults = {
   kubernetesSessionRefresh: "4m",
   /** `proxy.session.expire` */
   sessionExpire: "8h",
+  /** `authentication.oidc.accessTokens.maxAge` */
+  accessTokenMaxAge: "168h",
   /** `authentication.basic.passwordCacheTTL` and `authentication.ldap.passwordCacheTTL` */
   passwordCacheTTL: "60s",
 } as const;

@@ -68,6 +68,7 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_LOGGING_LEVEL: { instead: "use server.logLevel" },
   MLFLOW_DISABLE_TELEMETRY: fixed("true", "a server tells nobody outside what it does"),
   SECRET_KEY: { instead: ofOidc },
+  DEFAULT_LANDING_PAGE_IS_PERMISSIONS: { instead: ofOidc },
   DEFAULT_MLFLOW_PERMISSION: { instead: ofOidc },
   TRUSTED_PROXIES: { instead: ofOidc },
   AUTH_PROVIDERS: { instead: ofOidc },

@@ -249,6 +249,7 @@ export const oidcInFull: Document = changed(smallest, {
       userGroup: "/ml/users of mlflow",
       adminGroup: "mlflow-admin",
       ca: { configMapName: "issuer-ca" },
+      accessTokens: { maxAge: "720h" },
       defaultPermission: "READ",
       database: {
         postgresql: {

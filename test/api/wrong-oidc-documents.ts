@@ -26,6 +26,14 @@ export const wrongOidcDocuments: readonly Wrong[] = [
       "/.well-known/openid-configuration behind",
     ),
   ),
+  ...["59m", "2161h", "0s", "90d", "1"].map((age) =>
+    full(
+      `access tokens of ${age}`,
+      { [`${oidc}.accessTokens.maxAge`]: age },
+      `${oidc}.accessTokens.maxAge`,
+      /^[1-9][0-9]*[smh]$/.test(age) ? "from 1h to 2160h" : "must be a duration",
+    ),
+  ),
   full("an issuer that is no URL", { [`${oidc}.issuer`]: "ml" }, `${oidc}.issuer`, "stands in tokens as iss"),
   ...["https://mlflow.example.com", "https://mlflow.example.com/mlflow/callback", "mlflow.example.com/callback"].map(
     (url) =>

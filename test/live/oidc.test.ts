@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { port, serviceUrl } from "../../src/resources/names.ts";
 import { clientToken } from "../support/oidc/client-token.ts";
 import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
-import { assertDocumented, assertInside, attemptsAt, claimed, type Row, strangers } from "./door-table.ts";
+import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveScene } from "./live-scene.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
@@ -17,7 +19,8 @@ import { serviceAccountToken } from "./service-accounts.ts";
 
 const name = "issued";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
-const me = "/api/2.0/mlflow/users/current";
+const users = "/api/2.0/mlflow/users";
+const me = `${users}/current`;
 const people = [
   { login: "ada", password: "of-ada-1234567", groups: ["mlflow-admin"] },
   { login: "bob", password: "of-bob-1234567", groups: ["mlflow"] },
@@ -35,6 +38,7 @@ const wrongTokens: Readonly<Record<string, TokenForm>> = {
   "that nobody has signed": { signedBy: "nobody" },
   "that a stranger has signed": { signedBy: "stranger" },
   "that names nobody": { claims: { sub: undefined } },
+  "of another sub with the name in upper case": { claims: { sub: "BOB" } },
 };
 
 /** What a proxy would say of who is there; this server has none. */
@@ -178,6 +182,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     const web = browser(first);
     const page = await web.signIn(`${url}/login`, "ada", "of-ada-1234567");
     assert.equal(page.status, 200, page.body);
+    assert.equal(page.url.href, `${url}/`, "MLflow's page");
     const cookie = web.cookies(url);
     const known = await nobody.as({ address: second }).call("GET", me, { headers: { cookie } });
     assert.equal(known.status, 200, known.body);
@@ -208,6 +213,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       rows.push(
         await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
         await attempt("a session with a forged signature", [`Cookie: ${forgedSession}`]),
+        await attempt("an access token of the plugin as a password", [basicLine("bob", "mlf_01234567_of-the-plugin")]),
         await attempt("somebody in neither group", bearer(await issuer.token("eve", "mlflow"))),
         await attempt("a user without a grant", bearer(await issuer.token("tom", "mlflow"))),
         await attempt("a user who may edit the experiment", bearer(bob)),
@@ -222,6 +228,15 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
         rows.slice(-4, -1).map(({ who }) => who),
       );
       assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+    });
+
+    await login.test("nobody makes an access token, and the answer names the field that allows it", async () => {
+      for (const path of [`${users}/current/tokens`, `${users}/bob/tokens`, "/api/2.0/mlflow/scim/tokens"]) {
+        const body = { name: "ci", expiration: "2027-01-01T00:00:00Z" };
+        const { status, body: said } = await nobody.call("POST", path, { body, headers: { cookie } });
+        assert.ok([403, 404].includes(status), `${path}: ${status} ${said}`);
+        assert.match(said, /spec\.authentication\.oidc/);
+      }
     });
 
     await login.test("a collector writes traces by its client credentials, if that client may edit", async () => {
@@ -319,7 +334,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   });
 
   await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
-    await apply({}, testedVersion);
+    await apply({ accessTokens: { maxAge: "1h" } }, testedVersion);
     const { status } = await scene.ready(name);
     assert.equal(status?.version, testedVersion);
     assert.deepEqual(await who(nobody, await issuer.token("bob", "mlflow")), ["bob", false]);
@@ -328,6 +343,36 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assertInside(await strangers(attemptsAt(await addressOf(scene.objects, name), name)), []);
     const shut = await nobody.call("POST", "/v1/traces", { body: {}, headers: { "content-type": "application/json" } });
     assertShut(shut);
+  });
+
+  await context.test("with accessTokens, one counts until its user shows that the group is gone", async () => {
+    const [address = ""] = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
+    const web = webSession({ ca: issuer.ca, addresses: { [`${name}.${scene.namespace}`]: address } });
+    await web.signIn(`${url}/login`, "tom", "of-tom-1234567");
+    const made = await nobody.as({ address }).call("POST", `${users}/current/tokens`, {
+      body: { name: "ci", expiration: new Date(Date.now() + 86_400_000).toISOString() },
+      headers: { cookie: web.cookies(url) },
+    });
+    assert.ok(made.status < 300, made.body);
+    const { token }: { token: string } = JSON.parse(made.body);
+    const byPassword = nobody.as({ login: { username: "tom", password: token } });
+    assert.equal((await byPassword.call("GET", search)).status, 200);
+    await issuer.suspend();
+    assert.equal((await byPassword.call("GET", search)).status, 200);
+    await issuer.resume();
+    assertShut(await asked(await issuer.token("tom", "mlflow", { claims: { groups: ["others"] } })));
+    assertShut(await byPassword.call("GET", search));
+  });
+
+  await context.test("who authenticates, in the Python of MLflow's image", async () => {
+    const [pod] = await scene.pods(name);
+    const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_oidc.py"), "utf8");
+    for (const takesTokens of ["", "yes"]) {
+      const variables = ["PYTHONPATH=/etc/mlflow/python", `TAKES_TOKENS=${takesTokens}`];
+      const python = ["env", "--chdir=/tmp", ...variables, "sh", "-c", "python -B -W ignore - 2>&1"];
+      const said = await scene.inPod(pod?.metadata.name ?? "", python, program);
+      assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK/m);
+    }
   });
 
   await context.test("no secret is in a log, and none in what was written but in Secrets", async () => {

@@ -89,6 +89,13 @@ describe("people of an issuer", () => {
     assert.ok(!all(of()).some(({ metadata }) => metadata.name === "demo-admin"));
   });
 
+  test("access tokens are off, or as old as the spec says", () => {
+    const told = (change: Partial<Oidc> = {}) => JSON.parse(environment(change)["MLFLOW_OPERATOR_OIDC"] ?? "");
+    assert.deepEqual(told(), { accessTokenSeconds: null });
+    assert.deepEqual(told({ accessTokens: {} }), { accessTokenSeconds: 604_800 });
+    assert.deepEqual(told({ accessTokens: { maxAge: "720h" } }), { accessTokenSeconds: 2_592_000 });
+  });
+
   test("the client's secret stands in no object, and a change of it rolls the pods", () => {
     assert.equal(environment()["OIDC_CLIENT_SECRET"], "oidc/secret");
     for (const object of all(of())) assert.ok(!JSON.stringify(object).includes("of-the-client"), object.kind);

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { defaults } from "../defaults.ts";
 import { claim } from "./claim.ts";
+import { duration, within } from "./duration.ts";
 import { postgresql } from "./postgresql.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
-import { rules } from "./rule.ts";
+import { mayBeEmpty, rules } from "./rule.ts";
 import { text } from "./text.ts";
 
 const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?`;
@@ -65,14 +67,29 @@ export const oidc = z
       .optional(),
     audience: text("For whom tokens must be that programs present (aud). Default: clientId.", 255).optional(),
     usernameClaim: claim(
-      "The claim that names a user. People must not be able to change it at the issuer, or they could become somebody else; so not email, where that is so. Default: preferred_username.",
+      "The claim that names a user. People must not be able to change it at the issuer, or they could become somebody else; so not email, where that is so. Names must be in lower case and in one script, except those of sub. Default: preferred_username. Example: sub.",
     ).optional(),
-    groupsClaim: claim("The claim with the groups. Default: groups.").optional(),
+    groupsClaim: claim(
+      "The claim with the groups. Where a token has no claim of the literal name, dots lead into nested objects. Default: groups. Example: realm_access.roles.",
+    ).optional(),
     userGroup: groupName("Who is in this group may log in. Who is in neither is shut out."),
     adminGroup: groupName(
       "Who is in this group and logs in by the browser is an administrator. A token alone makes none.",
     ),
     ca: certificateAuthority("Certificate authority of the issuer, besides the public ones.").optional(),
+    accessTokens: z
+      .strictObject({
+        maxAge: duration(
+          `How old an access token may be, and how long ago its user must have shown at most that they are in userGroup or adminGroup, by a login in the browser or a token of the issuer. From 1h to 2160h. Default: ${defaults.accessTokenMaxAge}. Example: 720h.`,
+          within("1h", "2160h", "must be from 1h to 2160h (90 days): a user who has left keeps access for that long"),
+        ).optional(),
+      })
+      .meta({
+        description:
+          "Allows the plugin's access tokens, as passwords of HTTP basic authentication. A user who has left the group, or the issuer, keeps access by one for up to maxAge. Default: none are accepted, and none can be made. Example: accessTokens: {}.",
+        ...mayBeEmpty,
+      })
+      .optional(),
     defaultPermission: z
       .enum(["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"])
       .meta({

@@ -1,4 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
+import { defaults } from "../../api/defaults.ts";
+import { secondsOf } from "../../api/duration.ts";
 import type { Oidc } from "../../api/fields/oidc.ts";
 import { userDatabaseUri } from "../database.ts";
 import { outsideOf } from "../exposure.ts";
@@ -16,7 +18,7 @@ export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
   const { origin } = new URL(redirectUrl(inputs, oidc));
   return {
     application: "oidc-auth",
-    env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...authority(oidc)],
+    env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...accessTokens(oidc), ...authority(oidc)],
     files: uri === undefined ? {} : { [dataKeys.oidcUsersUri]: uri },
     mounted: oidcAuthority(oidc),
     packages: ["mlflow_oidc_auth"],
@@ -62,6 +64,8 @@ function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
     literal("OIDC_JWKS_CACHE_TTL_SECONDS", "60"),
     // Whoever presents a token of a member of a group is a user, as one who logs in by the browser is.
     literal("OIDC_PROVISION_ON_BEARER_AUTH", "true"),
+    // After the login a browser is at MLflow's page, and not at the plugin's.
+    literal("DEFAULT_LANDING_PAGE_IS_PERMISSIONS", "false"),
   ];
 }
 
@@ -95,6 +99,12 @@ function closed(): V1EnvVar[] {
     literal("OIDC_USERINFO_GROUPS", "false"),
     literal("OIDC_TRUST_BEARER_GROUP_CLAIMS", "false"),
   ];
+}
+
+/** What src/resources/middleware/mlflow_operator/oidc_membership.py is told. */
+function accessTokens({ accessTokens }: Oidc): V1EnvVar[] {
+  const accessTokenSeconds = accessTokens && secondsOf(accessTokens.maxAge ?? defaults.accessTokenMaxAge);
+  return [literal("MLFLOW_OPERATOR_OIDC", JSON.stringify({ accessTokenSeconds: accessTokenSeconds ?? null }))];
 }
 
 /** Python's TLS looks here besides the public authorities, which are in a directory. */

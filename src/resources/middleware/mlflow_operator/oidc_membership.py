@@ -1,34 +1,293 @@
-"""The application of mlflow-oidc-auth with one more rule: a token counts only as long as it says that its bearer is in a group.
+"""The application of mlflow-oidc-auth with further rules for who authenticates.
 
-The plugin (11.0.2) looks at the groups in a token only when it meets a user for the first time: whoever loses the group stays
-in with the next token, and whoever loses the administrators' group stays one until the next login by the browser. If a release of
-the plugin no longer has the function that is extended here, the server does not start.
+The plugin (11.0.2) looks at the groups in a token only when it meets a user for the first time, takes names of any form, has an account
+for each name and not for each `sub`, and issues access tokens that nothing checks later. Here a token counts only while it says that
+its bearer is in a group, an account belongs to one `sub`, and access tokens are off or limited. If a release of the plugin no
+longer has the functions that are replaced here, the server does not start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
 
-from mlflow_oidc_auth.app import app
+from fastapi import Request, Response
+from mlflow_oidc_auth import routers
 from mlflow_oidc_auth.config import config
 from mlflow_oidc_auth.group_patterns import normalize_group_values
+from mlflow_oidc_auth.logger import get_logger
+from mlflow_oidc_auth.middleware import auth_middleware
 from mlflow_oidc_auth.middleware.auth_middleware import AuthMiddleware
+from mlflow_oidc_auth.provider_registry import DEFAULT_PROVIDER_ID
+from mlflow_oidc_auth.repository.user_identity import UserIdentityRepository
+from mlflow_oidc_auth.routers import auth as login
 from mlflow_oidc_auth.store import store
+
+from .account_names import problem_of
+from .claims import claim
+from .oidc_accounts import Account, Accounts, Rejected, identity_of, taken
+from .oidc_routes import ACCESS_TOKENS, close, error
+from .protocol import Application, Message, Receive, Send
 
 __all__ = ["app"]
 
-admit_as_before = AuthMiddleware._maybe_provision_bearer_user
+logger = get_logger()
+
+settings: dict[str, Any] = json.loads(os.environ["MLFLOW_OPERATOR_OIDC"])
+#: How old an access token and the last proof of a membership may be, in seconds; None: access tokens are off.
+TOKEN_SECONDS: float | None = settings["accessTokenSeconds"]
+#: The server as browsers see it.
+ORIGIN = re.compile(r"^[a-z]+://[^/]+(?=/|$)", re.IGNORECASE)
+
+close(routers.get_all_routers(), takes_tokens=TOKEN_SECONDS is not None)
+
+from mlflow_oidc_auth.app import app  # noqa: E402 - made of the routers at its import
+
+#: The identity of a bearer token whose account is still to be made.
+pending: ContextVar[str | None] = ContextVar("pending", default=None)
 
 
-def admit_members(self: AuthMiddleware, username: str, token: str, payload: Mapping[str, object]) -> None:
-    """Raises for a token of somebody in no group: the plugin answers that with 401, and logs why."""
-    groups = set(normalize_group_values(payload.get(config.OIDC_GROUPS_ATTRIBUTE, [])))
-    if groups.isdisjoint(config.OIDC_ADMIN_GROUP_NAME):
-        if groups.isdisjoint(config.OIDC_GROUP_NAME):
-            raise PermissionError(f"{username!r} is in neither group by this token")
-        if store.has_user(username) and store.get_user_profile(username).is_admin:
-            raise PermissionError(f"{username!r} is an administrator, but not by this token: log in by the browser once")
-    admit_as_before(self, username, token, payload)
+def accounts() -> Accounts:
+    return Accounts(store.user_identity_repo._Session)
 
 
-AuthMiddleware._maybe_provision_bearer_user = admit_members
+def replaced(owner: Any, name: str) -> Any:
+    """A function of the plugin that is replaced here."""
+    original = getattr(owner, name, None)
+    if not callable(original):
+        raise RuntimeError(f"this mlflow-oidc-auth has no {name}: nobody could be told from anybody")
+    return original
+
+
+def resolved(claims: Any) -> Any:
+    """The claims, with those that the settings name by a path below that name, where the plugin looks for them."""
+    if isinstance(claims, dict):
+        for name in (config.OIDC_GROUPS_ATTRIBUTE, *config.OIDC_USERNAME_FIELD):
+            if (found := claim(claims, name)) is not None:
+                claims[name] = found
+    return claims
+
+
+def is_member(groups: object) -> bool:
+    found = set(normalize_group_values(groups))
+    return not found.isdisjoint({*config.OIDC_GROUP_NAME, *config.OIDC_ADMIN_GROUP_NAME})
+
+
+def is_administrator(groups: object) -> bool:
+    return not set(normalize_group_values(groups)).isdisjoint(config.OIDC_ADMIN_GROUP_NAME)
+
+
+def identity_in(claims: Mapping[str, object]) -> str:
+    """Who a verified token is from. Raises Rejected for a name that could be taken for another one."""
+    if claims.get("iss") != config.OIDC_ISSUER:
+        raise Rejected("it is of another issuer")
+    for field in config.OIDC_USERNAME_FIELD:
+        name = claims.get(field)
+        if name is None:
+            continue
+        if (problem := problem_of(name, is_subject=field == "sub")) is not None:
+            raise Rejected(
+                f"its claim {field} has a name that could be taken for another one: {problem} ({name!r:.80}). Change the name at the "
+                "issuer, or set spec.authentication.oidc.usernameClaim to a claim such as sub"
+            )
+        break
+    return identity_of(config.OIDC_ISSUER, claims.get("sub"))
+
+
+def account_of(identity: str, username: str, *, is_browser: bool) -> Account | None:
+    """The account of this identity; of a new one the account of this name, if it is nobody's yet. None: it is still to be made."""
+    own = accounts()
+    if (bound := own.bound_to(identity)) is not None:
+        return bound
+    named = own.named(username, is_browser=is_browser)
+    if named is not None and own.is_bound(username):
+        raise Rejected(taken(username))
+    return named
+
+
+def members_account(provider: Any, payload: Mapping[str, object], username: str) -> tuple[str, bool]:
+    """The account of a bearer token. What is raised the plugin answers with 401, and logs why."""
+    identity = identity_in(payload)
+    groups = payload.get(config.OIDC_GROUPS_ATTRIBUTE, [])
+    if not is_member(groups):
+        if TOKEN_SECONDS is not None:
+            accounts().gone(identity)
+        raise Rejected(f"{username!r} is in neither group by this token")
+    account = account_of(identity, username, is_browser=False)
+    if account is not None and account.is_admin and not is_administrator(groups):
+        raise Rejected(f"{username!r} is an administrator, but not by this token: log in by the browser once")
+    if account is None:
+        pending.set(identity)
+        return username, False
+    pending.set(None)
+    accounts().bind(account.username, identity)
+    if TOKEN_SECONDS is not None:
+        accounts().seen(identity, account)
+    return account.username, False
+
+
+provision_bearer = replaced(AuthMiddleware, "_maybe_provision_bearer_user")
+
+
+def provision(self: AuthMiddleware, username: str, token: str, payload: Mapping[str, object]) -> None:
+    """Makes the account of a token whose user has none, and no other one."""
+    identity = pending.get()
+    if identity is None:
+        return
+    provision_bearer(self, username, token, {**payload, "sub": identity})
+    account = accounts().bound_to(identity)
+    if account is None or account.username != username:
+        raise Rejected(f"no account could be made for {username!r}, or another user of the issuer was faster")
+    if TOKEN_SECONDS is not None:
+        accounts().seen(identity, account)
+
+
+denial_of = replaced(auth_middleware, "_service_account_denial")
+
+
+def denial(username: str, is_service_account: bool, source: Any, method: str, bearer: Any, is_admin: bool = False) -> str:
+    """The plugin's own rule for service accounts, with the identity as it is bound here."""
+    if isinstance(bearer, tuple) and getattr(bearer[0], "id", None) == DEFAULT_PROVIDER_ID:
+        bearer = (bearer[0], identity_of(config.OIDC_ISSUER, bearer[1]))
+    reason: str = denial_of(username, is_service_account, source, method, bearer, is_admin)
+    return reason
+
+
+provision_login = replaced(login, "_provision_login")
+
+
+def sign_in(provider: Any, *, username: str, userinfo: dict[str, Any], user_groups: list[Any], **others: Any) -> tuple[Any, list[str]]:
+    """A login in the browser, into the account that is bound to its identity."""
+    try:
+        identity = identity_in(userinfo)
+        if not is_member(user_groups):
+            accounts().gone(identity)
+        elif (account := account_of(identity, username, is_browser=True)) is not None:
+            accounts().bind(account.username, identity)
+            username = account.username
+    except Rejected as rejected:
+        logger.warning("A login is rejected: %s", rejected)
+        return None, ["This account cannot be used to sign in here"]
+    result: tuple[Any, list[str]] = provision_login(
+        provider, username=username, userinfo={**userinfo, "sub": identity}, user_groups=user_groups, **others
+    )
+    if result[0] is not None and not result[1] and TOKEN_SECONDS is not None:
+        accounts().seen(identity, None)
+    return result
+
+
+link = replaced(UserIdentityRepository, "link")
+
+
+def bind(self: UserIdentityRepository, provider_id: str, subject: str, username: str, **others: Any) -> bool:
+    """The plugin's binding, which would let a second `sub` join an account."""
+    if provider_id != DEFAULT_PROVIDER_ID:
+        return bool(link(self, provider_id, subject, username, **others))
+    Accounts(self._Session).bind(username, subject)
+    return True
+
+
+authenticate_basic = replaced(AuthMiddleware, "_authenticate_basic_auth")
+
+
+async def by_access_token(self: AuthMiddleware, header: str) -> tuple[bool, str | None, str]:
+    """An access token, where they are taken, as long as its user is known to be in a group."""
+    if TOKEN_SECONDS is None:
+        return False, None, "access tokens are off (spec.authentication.oidc.accessTokens)"
+    found: tuple[bool, str | None, str] = await authenticate_basic(self, header)
+    if not found[0] or found[1] is None:
+        return found
+    password = auth_middleware.base64.b64decode(header.split(" ", 1)[1]).decode("utf-8").split(":", 1)[1]
+    if not accounts().may_use(found[1], password, TOKEN_SECONDS):
+        logger.warning("An access token of %r is too old, or its user has not logged in for too long", found[1])
+        return False, None, "The access token is too old, or its user has not logged in for too long"
+    return found
+
+
+deny = replaced(AuthMiddleware, "_deny")
+
+TOO_OLD = (
+    "The access token is wrong or too old, or its user has not logged in for longer than spec.authentication.oidc.accessTokens.maxAge: "
+    "log in by the browser, and make a new access token if that is not enough."
+)
+
+
+async def denied(self: AuthMiddleware, request: Request, path: str) -> Response:
+    """401 with the reason where a password was sent: it is no secret, and no page of a login would help."""
+    if request.headers.get("authorization", "").lower().startswith("basic"):
+        return error(401, ACCESS_TOKENS if TOKEN_SECONDS is None else TOO_OLD)
+    answer: Response = await deny(self, request, path)
+    return answer
+
+
+exchange = replaced(login, "_authorize_access_token_with_key_refresh")
+
+
+async def exchanged(*args: Any, **named: Any) -> Any:
+    answer = await exchange(*args, **named)
+    if isinstance(answer, dict):
+        resolved(answer.get("userinfo"))
+    return answer
+
+
+validate = replaced(auth_middleware, "validate_token")
+replaced(auth_middleware, "_bearer_identity")
+replaced(login, "_build_ui_url")
+
+
+def ui_url(request: Request, path: str, query: Mapping[str, Any] | None = None) -> str:
+    """A page of the plugin as browsers see it: the request knows neither https nor the prefix before a gateway."""
+    answer = config.OIDC_REDIRECT_URI.removesuffix("/callback") + login.UI_ROUTER_PREFIX + path
+    return f"{answer}?{login.urlencode(query, doseq=True)}" if query else answer
+
+
+auth_middleware.validate_token = lambda token: resolved(validate(token))
+auth_middleware._bearer_identity = members_account
+auth_middleware._service_account_denial = denial
+AuthMiddleware._maybe_provision_bearer_user = provision
+AuthMiddleware._authenticate_basic_auth = by_access_token
+AuthMiddleware._deny = denied
+UserIdentityRepository.link = bind
+login._provision_login = sign_in
+login._authorize_access_token_with_key_refresh = exchanged
+login._build_ui_url = ui_url
+
+
+class LocalRedirects:
+    """Redirects to the server itself without scheme and host: the plugin takes them from the request, which does not know that it was https."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.own = config.OIDC_REDIRECT_URI.removesuffix("/callback")
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [
+                    (name, self.local(value.decode("latin-1"), host).encode("latin-1") if name.lower() == b"location" else value)
+                    for name, value in message["headers"]
+                ]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self.application(scope, receive, sent)
+
+    def local(self, location: str, host: str) -> str:
+        for own in (self.own, f"http://{host}", f"https://{host}"):
+            if location == own or location.startswith((f"{own}/", f"{own}?")):
+                rest = location[len(own) :]
+                # Two slashes would name another host.
+                return "/" + rest.lstrip("/") if not rest.startswith("?") else "/" + rest
+        return location
+
+
+app.add_middleware(LocalRedirects)

@@ -1,0 +1,380 @@
+"""Claims about who authenticates with an OpenID Connect issuer, in the real plugin with a database of its own."""
+
+import asyncio
+import base64
+import json
+import os
+import tempfile
+import time
+import unittest
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import urlencode
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+ISSUER = "https://id.example.com/realms/ml"
+MAX_AGE = 3600
+folder = tempfile.mkdtemp()
+for name in [name for name in os.environ if name.startswith(("OIDC_", "SESSION_", "MLFLOW_"))]:
+    del os.environ[name]
+os.environ |= {
+    "OIDC_DISCOVERY_URL": f"{ISSUER}/.well-known/openid-configuration",
+    "OIDC_ISSUER": ISSUER,
+    "OIDC_AUDIENCE": "mlflow",
+    "OIDC_CLIENT_ID": "mlflow",
+    "OIDC_CLIENT_SECRET": "of-the-client",
+    "OIDC_REDIRECT_URI": "https://mlflow.example.com/callback",
+    "OIDC_USERS_DB_URI": f"sqlite:///{folder}/oidc.db",
+    "OIDC_USERNAME_FIELD": "preferred_username",
+    "OIDC_GROUPS_ATTRIBUTE": "realm_access.roles",
+    "OIDC_GROUP_NAME": "mlflow",
+    "OIDC_ADMIN_GROUP_NAME": "mlflow-admin",
+    "OIDC_PROVISION_ON_BEARER_AUTH": "true",
+    "DEFAULT_LANDING_PAGE_IS_PERMISSIONS": "false",
+    "SESSION_COOKIE_SECURE": "true",
+    "CONFIG_PROVIDERS": "env",
+    "SECRET_KEY": "of-the-tests-0123456789",
+    "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
+    # The variable by which `mlflow server` tells its workers.
+    "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder}/mlflow.db",
+    "MLFLOW_OPERATOR_OIDC": json.dumps({"accessTokenSeconds": MAX_AGE if os.environ.pop("TAKES_TOKENS", "") else None}),
+}
+
+from mlflow_oidc_auth import auth, routers  # noqa: E402
+from mlflow_oidc_auth.db.models import SqlUser, SqlUserIdentity, SqlUserToken  # noqa: E402
+from mlflow_oidc_auth.routers import auth as login  # noqa: E402
+from mlflow_oidc_auth.store import store  # noqa: E402
+
+from mlflow_operator import oidc_membership as membership  # noqa: E402
+from mlflow_operator.account_names import problem_of  # noqa: E402
+from mlflow_operator.oidc_accounts import Accounts, Rejected, identity_of  # noqa: E402
+from mlflow_operator.oidc_routes import TOKENS, UNUSED, refusal_of  # noqa: E402
+
+ME = "/api/2.0/mlflow/users/current"
+key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+jwks = {"keys": [{**jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "a"}]}
+auth._get_provider_jwks = lambda *_, **__: jwks
+answers: dict[str, dict[str, Any]] = {}
+
+
+async def exchange(request: Any, _: Any = None) -> dict[str, Any]:
+    """What the issuer would give for a code."""
+    return {"access_token": "x", "expires_in": 600, "userinfo": dict(answers[request.query_params["code"]])}
+
+
+membership.exchange = exchange
+login.is_oidc_configured = lambda *_: True
+login._client_for_exchange = lambda _: type("Client", (), {"authorize_access_token": None})()
+takes_tokens = membership.TOKEN_SECONDS is not None
+
+
+def claims(name: str, sub: Any = ..., groups: Any = ("mlflow",), **others: Any) -> dict[str, Any]:
+    now = int(time.time())
+    subject = f"of-{name}" if sub is ... else sub
+    usual = {"iss": ISSUER, "aud": "mlflow", "iat": now, "exp": now + 600, "sub": subject, "preferred_username": name}
+    usual |= {"realm_access": {"roles": list(groups)}}
+    return {claim: value for claim, value in {**usual, **others}.items() if value is not None}
+
+
+class Answer:
+    def __init__(self, messages: list[Any]) -> None:
+        start = messages[0]
+        self.status: int = start["status"]
+        self.headers = [(name.decode().lower(), value.decode()) for name, value in start["headers"]]
+        self.text = b"".join(message.get("body", b"") for message in messages[1:]).decode()
+
+    def header(self, name: str) -> str:
+        return next((value for each, value in self.headers if each == name), "")
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+def call(path: str, method: str = "GET", body: Any = None, host: str = "mlflow.example.com", **headers: str) -> Answer:
+    """Asks the application, which is not served by anything."""
+    target, _, query = path.partition("?")
+    sent = {"host": host, "content-type": "application/json", **headers}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "path": target,
+        "raw_path": target.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in sent.items()],
+        "client": ("192.0.2.1", 1),
+        "server": ("127.0.0.1", 5000),
+        "state": {},
+    }
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    sent_body = [{"type": "http.request", "body": b"" if body is None else json.dumps(body).encode()}]
+
+    async def receive() -> Any:
+        if sent_body:
+            return sent_body.pop()
+        await asyncio.sleep(3600)
+
+    asyncio.run(membership.app(scope, receive, send))
+    return Answer(said)
+
+
+def bearer(name: str, *args: Any, **others: Any) -> dict[str, str]:
+    token = jwt.encode(claims(name, *args, **others), key, algorithm="RS256", headers={"kid": "a"})
+    return {"authorization": f"Bearer {token}"}
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    return {"authorization": f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"}
+
+
+def signed_in(name: str, *args: Any, **others: Any) -> Answer:
+    """The last answer of a login in the browser."""
+    code = f"code-{len(answers)}"
+    answers[code] = claims(name, *args, **others)
+    return call(f"/callback?{urlencode({'state': store.create_auth_state('default'), 'code': code, 'iss': ISSUER})}")
+
+
+def session(name: str, *args: Any, **others: Any) -> dict[str, str]:
+    return {"cookie": signed_in(name, *args, **others).header("set-cookie").split(";")[0]}
+
+
+def who(headers: dict[str, str]) -> Any:
+    answer = call(ME, **headers)
+    return (answer.json["username"], answer.json["is_admin"]) if answer.status == 200 else answer.status
+
+
+class Names(unittest.TestCase):
+    def test_a_name_counts_in_one_form_only(self) -> None:
+        for name in ["leaver", "ada@example.com", "o'brien", "josé", "иван", "山田ab", "a.b-c_d", "straße", "12345"]:
+            self.assertIsNone(problem_of(name), name)
+        for name in ["", None, 1, ["leaver"], "LEAVER", "Leaver", "leaver ", " leaver", "lea  ver", "leaver\n", "leaver\0", "lea\u200bver"]:
+            self.assertIsNotNone(problem_of(name), name)
+        for name in ["ｌｅａｖｅｒ", "le\u0430ver", "le\u03bfver", "\u0441\u043e\u0441", "jose\u0301", "lea\u00adver", "a" * 256, "ﬁ", "leaver\u2028"]:
+            self.assertIsNotNone(problem_of(name), name)
+        self.assertIsNone(problem_of("Ab|C", is_subject=True))
+        self.assertIsNotNone(problem_of("Ab ", is_subject=True))
+
+    def test_an_identity_is_both_claims_and_fits(self) -> None:
+        self.assertNotEqual(identity_of("https://a", "b"), identity_of("https://b", "b"))
+        self.assertLessEqual(len(identity_of(ISSUER, "x" * 5000)), 255)
+        self.assertNotEqual(identity_of(ISSUER, "x" * 5000), identity_of(ISSUER, "x" * 5001))
+        for subject in [None, "", " a", "a ", "a\n", "a\0", 1, ["a"]]:
+            with self.assertRaises(Rejected):
+                identity_of(ISSUER, subject)
+
+
+class Accounting(unittest.TestCase):
+    def test_a_token_of_a_member_authenticates_by_a_claim_in_an_object(self) -> None:
+        self.assertEqual(who(bearer("ada")), ("ada", False))
+        self.assertEqual(who(bearer("ada", groups=["mlflow-admin"])), ("ada", False))
+        literal = {"realm_access.roles": ["others"]}
+        self.assertEqual(who(bearer("ada", **literal)), 401)
+        for groups in [[], ["others"], ["mlflow,mlflow-admin"], [["mlflow"]], [{"mlflow": 1}]]:
+            self.assertEqual(who(bearer("ada", groups=groups)), 401, groups)
+        self.assertEqual(who(session("eve", groups=["mlflow-admin"])), ("eve", True))
+        self.assertEqual(who(session("eve", **{"realm_access": {"other": ["mlflow"]}})), 401)
+
+    def test_another_sub_is_not_the_account_whatever_form_of_the_name_it_has(self) -> None:
+        for first, name in [(bearer, "bound-by-token"), (session, "bound-by-login")]:
+            self.assertEqual(who(first(name)), (name, False))
+            forms = [name, name.upper(), name.title(), f"{name} ", f" {name}", f"{name}\n", f"{name}\u200b", name.replace("o", "\u043e")]
+            forms += [name.replace("o", "ｏ"), f"{name}\0", name.replace("o", "\u03bf")]
+            for form in forms:
+                for other in (bearer, session):
+                    with self.subTest(form=form, by=other.__name__), self.assertLogs(level="WARNING") as logs:
+                        self.assertEqual(who(other(form, "of-another")), 401)
+                    self.assertTrue(any("bound to another sub" in line or "taken for another" in line for line in logs.output))
+                    self.assertIsNone(Accounts(store.user_identity_repo._Session).bound_to(identity_of(ISSUER, "of-another")))
+            self.assertEqual(who(bearer(name)), (name, False))
+            self.assertEqual(who(session(name)), (name, False))
+
+    def test_an_account_stays_with_its_sub_when_the_name_changes(self) -> None:
+        self.assertEqual(who(bearer("born", "of-bride")), ("born", False))
+        self.assertEqual(who(bearer("married", "of-bride")), ("born", False))
+        self.assertEqual(who(session("married", "of-bride")), ("born", False))
+        self.assertFalse(store.has_user("married"))
+        self.assertEqual(who(bearer("born", "of-the-next")), 401)
+
+    def test_what_names_nobody_is_rejected(self) -> None:
+        for others in [{"sub": None}, {"sub": ""}, {"sub": "a "}, {"sub": 1}, {"preferred_username": None}, {"preferred_username": ["a"]}]:
+            for by in (bearer, session):
+                self.assertEqual(who(by("nameless", **others)), 401, others)
+        self.assertEqual(who(session("nameless", iss="https://other.example.com")), 401)
+        self.assertEqual(who(bearer("nameless", iss="https://other.example.com")), 401)
+
+    def test_who_is_in_no_group_binds_no_account(self) -> None:
+        store.create_user("prepared", "prepared")
+        for by in (bearer, session):
+            self.assertEqual(who(by("prepared", "of-a-stranger", ["others"])), 401)
+        self.assertEqual(who(bearer("prepared", "of-the-right-one")), ("prepared", False))
+        self.assertEqual(who(bearer("prepared", "of-a-stranger")), 401)
+
+    def test_an_account_that_is_deleted_and_made_again_is_bound_again(self) -> None:
+        self.assertEqual(who(bearer("again", "of-the-first")), ("again", False))
+        store.delete_user("again")
+        self.assertEqual(who(bearer("again", "of-the-second")), ("again", False))
+        self.assertEqual(who(bearer("again", "of-the-first")), 401)
+
+    def test_an_administrator_can_remove_a_binding(self) -> None:
+        self.assertEqual(who(bearer("moved", "old")), ("moved", False))
+        admin = session("root", groups=["mlflow-admin"])
+        path = "/api/2.0/mlflow/users/moved/identities"
+        [bound] = call(path, **admin).json
+        self.assertEqual(bound, {"provider_id": "default", "subject": f"{ISSUER} old"})
+        self.assertEqual(call(f"{path}?{urlencode(bound)}", "DELETE", **admin).status, 200)
+        self.assertEqual(who(bearer("moved", "new")), ("moved", False))
+        self.assertEqual(who(bearer("moved", "old")), 401)
+
+    def test_service_accounts_of_the_plugin_are_nobody_of_the_issuer(self) -> None:
+        store.create_user("robot", "robot", is_service_account=True)
+        for by in (bearer, session):
+            self.assertEqual(who(by("robot")), 401)
+
+    def test_an_administrator_is_none_by_a_token_that_does_not_say_so(self) -> None:
+        self.assertEqual(who(session("boss", groups=["mlflow-admin"])), ("boss", True))
+        self.assertEqual(who(bearer("boss")), 401)
+        self.assertEqual(who(bearer("boss", groups=["mlflow-admin"])), ("boss", True))
+        self.assertEqual(who(session("boss")), ("boss", False))
+
+    def test_two_at_once_are_not_both_the_account(self) -> None:
+        store.create_user("raced", "raced")
+        one, two = (Accounts(store.user_identity_repo._Session) for _ in range(2))
+        one.bind("raced", identity_of(ISSUER, "1"))
+        with self.assertRaises(Rejected):
+            two.bind("raced", identity_of(ISSUER, "2"))
+        with self.assertRaises(Rejected):
+            store.user_identity_repo.link("default", identity_of(ISSUER, "2"), "raced")
+
+
+class SignIn(unittest.TestCase):
+    def test_it_lands_on_the_page_of_mlflow_without_scheme_and_host(self) -> None:
+        answer = signed_in("ada")
+        self.assertEqual((answer.status, answer.header("location")), (302, "/"))
+
+    def test_a_login_that_is_rejected_leads_to_a_page_of_this_server(self) -> None:
+        answer = signed_in("ada", groups=["others"])
+        self.assertEqual(answer.status, 302)
+        self.assertTrue(answer.header("location").startswith("/oidc/ui/auth?error="), answer.header("location"))
+
+    def test_where_a_page_led_to_the_login_it_leads_back(self) -> None:
+        answers["next"] = claims("ada")
+        state = store.create_auth_state("default", redirect_after_login="/#/experiments/1")
+        answer = call(f"/callback?{urlencode({'state': state, 'code': 'next', 'iss': ISSUER})}")
+        self.assertEqual(answer.header("location"), "/#/experiments/1")
+
+    def test_only_redirects_to_the_server_itself_become_local(self) -> None:
+        local = membership.LocalRedirects(None)  # type: ignore[arg-type]
+        for location, expected in [
+            ("https://mlflow.example.com/oidc/ui", "/oidc/ui"),
+            ("https://mlflow.example.com", "/"),
+            ("http://mlflow.team-a:5000/x?y=https://mlflow.example.com/", "/x?y=https://mlflow.example.com/"),
+            ("https://mlflow.example.com//evil.example.com", "/evil.example.com"),
+            ("https://mlflow.example.com.evil.example.com/", "https://mlflow.example.com.evil.example.com/"),
+            ("https://id.example.com/logout?a=https://mlflow.example.com/", "https://id.example.com/logout?a=https://mlflow.example.com/"),
+            ("./x", "./x"),
+        ]:
+            self.assertEqual(local.local(location, "mlflow.team-a:5000"), expected)
+
+
+def all_routes() -> list[tuple[str, str]]:
+    """Of every router of the plugin, with the twins below /ajax-api."""
+    found = []
+    for router in routers.get_all_routers():
+        for each in (router, routers.ajax_alias_router(router)):
+            found += [(method, route.path) for route in each.routes for method in sorted(getattr(route, "methods", None) or ["GET"])]
+    return found
+
+
+class AccessTokens(unittest.TestCase):
+    def test_every_route_of_the_plugin_that_has_to_do_with_tokens_is_decided(self) -> None:
+        decided = sorted({path for _, path in all_routes() if TOKENS.search(path) or set(path.split("/")) & set(UNUSED)})
+        users = "/api/2.0/mlflow/users"
+        for path in [f"{users}/access-token", f"{users}/current/tokens", f"{users}/{{username}}/tokens", "/api/2.0/mlflow/scim/tokens"]:
+            self.assertIn(path, decided)
+            self.assertIn(path.replace("/api/", "/ajax-api/"), decided)
+        undecided = [path for _, path in all_routes() if path not in decided and ("token" in path.lower() or "key" in path.lower())]
+        self.assertEqual(undecided, [])
+        self.assertIsNone(refusal_of(f"{users}/current", takes_tokens=False))
+        self.assertIsNone(refusal_of(f"{users}/access-token", takes_tokens=True))
+        self.assertEqual((refusal_of("/scim/v2/Users", takes_tokens=True) or ())[0], 404)
+
+    def test_routes_that_are_closed_say_so_to_users_and_administrators(self) -> None:
+        by = [bearer("ada"), session("root", groups=["mlflow-admin"])]
+        for method, path in all_routes():
+            refusal = refusal_of(path, takes_tokens=takes_tokens)
+            if refusal is None:
+                continue
+            for headers in by:
+                answer = call(path.replace("{username}", "ada").replace("{token_id}", "1"), method, {}, **headers)
+                self.assertEqual((answer.status, answer.json["message"]), refusal, f"{method} {path}")
+
+    @unittest.skipIf(takes_tokens, "they are taken")
+    def test_by_default_they_are_rejected_and_the_field_is_named(self) -> None:
+        self.assertEqual(who(session("keeper")), ("keeper", False))
+        token = store.create_user_token("keeper", "ci", expires_at=far(), created_by="keeper")[1]
+        self.assertTrue(store.authenticate_user("keeper", token))
+        for headers in [basic("keeper", token), basic("keeper", "wrong"), {"authorization": "basic x"}]:
+            answer = call(ME, **headers)
+            self.assertEqual(answer.status, 401)
+            self.assertIn("spec.authentication.oidc.accessTokens", answer.json["message"])
+        self.assertEqual(call("/", accept="text/html", **basic("keeper", token)).status, 401)
+
+    @unittest.skipUnless(takes_tokens, "they are not taken")
+    def test_they_count_as_long_as_their_user_has_lately_shown_a_group(self) -> None:
+        self.assertEqual(who(session("keeper")), ("keeper", False))
+        token = store.create_user_token("keeper", "ci", expires_at=far(), created_by="keeper")[1]
+        self.assertEqual(who(basic("keeper", token)), ("keeper", False))
+        self.assertEqual(who(basic("keeper", token + "x")), 401)
+        self.seen("keeper", MAX_AGE + 1)
+        self.assertEqual(who(basic("keeper", token)), 401)
+        self.assertEqual(who(bearer("keeper")), ("keeper", False))
+        self.assertEqual(who(basic("keeper", token)), ("keeper", False))
+        for leaving in (bearer, session):
+            self.assertEqual(who(leaving("keeper", groups=["others"])), 401)
+            self.assertEqual(who(basic("keeper", token)), 401)
+            self.assertEqual(who(leaving("keeper")), ("keeper", False))
+            self.assertEqual(who(basic("keeper", token)), ("keeper", False))
+        self.made("keeper", MAX_AGE + 1)
+        self.assertEqual(who(basic("keeper", token)), 401)
+
+    @unittest.skipUnless(takes_tokens, "they are not taken")
+    def test_an_account_that_nobody_of_the_issuer_has_does_not_get_in_by_one(self) -> None:
+        for name, is_service_account in [("made-by-hand", False), ("machine", True)]:
+            store.create_user(name, name, is_service_account=is_service_account)
+            token = store.create_user_token(name, "ci", expires_at=far(), created_by="root")[1]
+            self.assertTrue(store.authenticate_user(name, token))
+            self.assertEqual(who(basic(name, token)), 401)
+
+    def seen(self, name: str, seconds: float) -> None:
+        with store.user_identity_repo._Session(read_only=False) as found:
+            user = found.query(SqlUser).filter(SqlUser.username == name).one()
+            at = membership.accounts()._clock() - seconds
+            row = found.query(SqlUserIdentity).filter(SqlUserIdentity.user_id == user.id).one()
+            row.last_login_at = moment(at)
+
+    def made(self, name: str, seconds: float) -> None:
+        with store.user_identity_repo._Session(read_only=False) as found:
+            user = found.query(SqlUser).filter(SqlUser.username == name).one()
+            found.query(SqlUserToken).filter(SqlUserToken.user_id == user.id).one().created_at = moment(time.time() - seconds)
+
+
+def moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, timezone.utc).replace(tzinfo=None)
+
+
+def far() -> datetime:
+    return moment(time.time() + 300 * 86400)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
