@@ -51,7 +51,7 @@ describe("where clients outside come by", () => {
     const variables = environment(exposed({ authentication: { oidc } }));
     assert.equal(variables["OIDC_REDIRECT_URI"], `${externalUrl}/callback`);
     assert.equal(variables["SESSION_COOKIE_SECURE"], "true");
-    assert.equal(variables["SESSION_COOKIE_NAME"], "_team-a_demo");
+    assert.equal(variables["SESSION_COOKIE_NAME"], "__Secure-_team-a_demo");
   });
 
   test("without a prefix none is taken off, and the proxy is as ever", () => {

@@ -60,6 +60,8 @@ describe("people of an issuer", () => {
     assert.equal(environment()["SESSION_COOKIE_SECURE"], "false");
     const outside = environment({ redirectUrl: "https://mlflow.example.com:8443/callback" });
     assert.equal(outside["SESSION_COOKIE_SECURE"], "true");
+    assert.equal(outside["SESSION_COOKIE_NAME"], "__Host-_team-a_demo");
+    assert.equal(environment()["SESSION_COOKIE_NAME"], "_team-a_demo");
     assert.match(outside["MLFLOW_SERVER_ALLOWED_HOSTS"] ?? "", /,mlflow\.example\.com:8443$/);
     assert.equal(outside["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"], "https://mlflow.example.com:8443");
   });

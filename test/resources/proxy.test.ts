@@ -9,6 +9,7 @@ import {
   deploymentOf,
   environmentOf,
   inputs,
+  programsOf,
   secret,
   secretText,
   server,
@@ -89,6 +90,24 @@ describe("the only door", () => {
       environmentOf(deploymentOf(of))["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"];
     assert.equal(origins(proxied()), "https://mlflow.example.com");
     assert.equal(origins(proxied({ redirectUrl: undefined })), "http://demo.team-a:5000");
+  });
+
+  test("preflights pass the proxy only where origins are allowed, and the layer around MLflow answers them", () => {
+    assert.ok(!argsOf(proxied()).some((argument) => argument.startsWith("--skip-auth")));
+    const allowed = proxied({}, { server: { corsAllowedOrigins: ["https://app.example.com"] } });
+    assert.ok(argsOf(allowed).includes("--skip-auth-preflight=true"));
+    const { corsOrigins, isProxied } = JSON.parse(programsOf(allowed)["mlflow_operator/settings.json"] ?? "");
+    assert.deepEqual([corsOrigins, isProxied], [["https://app.example.com"], true]);
+  });
+
+  test("browsers take the session cookie from this host by https only, where it is not limited to a path", () => {
+    const name = (of: ReturnType<typeof inputs>) =>
+      argsOf(of).find((argument) => argument.startsWith("--cookie-name="));
+    assert.equal(name(proxied()), "--cookie-name=__Host-_team-a_demo");
+    const below = { exposure: { externalUrl: "https://example.com/a" } };
+    assert.equal(name(proxied({ redirectUrl: undefined }, below)), "--cookie-name=__Secure-_team-a_demo");
+    const local = proxied({ redirectUrl: "http://localhost:5000/oauth2/callback" });
+    assert.equal(name(local), "--cookie-name=_team-a_demo");
   });
 
   test("a session cookie goes over https only, but to this very machine", () => {

@@ -65,7 +65,8 @@ export const serverSettings = z
       .array(origin)
       .max(32)
       .meta({
-        description: "Origins of web pages that may call the API, such as the URL under which browsers see the UI.",
+        description:
+          "Origins of web pages that may call the API with a token. Their preflights are answered without authentication, also behind the proxy; their requests are authenticated as all others. The server's own pages need no entry. Default: none. Example: https://notebooks.example.com.",
       })
       .optional(),
     logLevel: z

@@ -7,6 +7,7 @@ import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, serviceUrl } from "../names.ts";
 import { fromSecret, literal } from "../pod/variable.ts";
+import { cookiePrefix } from "../proxy/cookie-prefix.ts";
 import { issuerOf } from "../proxy/issuers.ts";
 import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
@@ -73,20 +74,22 @@ function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
 function sessions(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
   const { name } = inputs.server.metadata;
   const own = inputs.server.spec.server?.sessionSecret?.secretName;
+  const isSecure = redirectUrl(inputs, oidc).startsWith("https:");
   return [
     fromSecret("SECRET_KEY", own ?? objectNames.session(name), dataKeys.flaskSecretKey),
     fromSecret("OIDC_USERS_DB_URI", objectNames.auth(name), dataKeys.oidcUsersUri),
     // Not the plugin's default, which is also MLflow's own: the two could not share a database.
     literal("OIDC_ALEMBIC_VERSION_TABLE", "alembic_version_oidc"),
-    literal("SESSION_COOKIE_SECURE", String(redirectUrl(inputs, oidc).startsWith("https:"))),
+    literal("SESSION_COOKIE_SECURE", String(isSecure)),
     literal("SESSION_COOKIE_SAMESITE", "lax"),
-    // Of this server alone: below a prefix it shares its host with others.
-    ...((outsideOf(inputs.server)?.prefix ?? "") === "" ? [] : [literal("SESSION_COOKIE_NAME", sessionName(inputs))]),
+    // Of this server alone: it may share its host with others.
+    literal("SESSION_COOKIE_NAME", sessionName(inputs, isSecure)),
   ];
 }
 
-function sessionName({ server }: Inputs): string {
-  return `_${server.metadata.namespace ?? "default"}_${objectNames.service(server.metadata.name)}`;
+function sessionName(inputs: Inputs, isSecure: boolean): string {
+  const { server } = inputs;
+  return `${cookiePrefix(inputs, isSecure)}_${server.metadata.namespace ?? "default"}_${objectNames.service(server.metadata.name)}`;
 }
 
 /** What would let others in, as the plugin has it by default: said here, so that nothing else can say otherwise. */

@@ -9,6 +9,10 @@ import { programTexts } from "./program-texts.ts";
 /** The package's settings: src/resources/middleware/mlflow_operator/app.py. */
 interface Settings {
   readonly application: Authentication["application"];
+  /** Origins of web pages whose preflights are answered. */
+  readonly corsOrigins: readonly string[];
+  /** Whether a proxy is before MLflow that passes preflights on. */
+  readonly isProxied: boolean;
   readonly aiGateway: boolean;
   readonly maxRequestBodyBytes: number;
   readonly maxUploadBytes: number;
@@ -56,6 +60,8 @@ function settings(server: Inputs["server"], application: Authentication["applica
   const { artifactStore, server: process } = server.spec;
   return {
     application,
+    corsOrigins: process?.corsAllowedOrigins ?? [],
+    isProxied,
     aiGateway: process?.aiGateway === "Enabled",
     maxRequestBodyBytes: maxRequestBodyBytes({ server }),
     maxUploadBytes: bytesOf(artifactStore.maxUploadSize ?? defaults.maxUploadSize),

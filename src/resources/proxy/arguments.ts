@@ -6,6 +6,7 @@ import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../names.ts";
 import { escaped } from "../pod/variable.ts";
 import { apiRoute } from "./api-route.ts";
+import { cookiePrefix } from "./cookie-prefix.ts";
 import { proxyFiles } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
 import { sessionArguments } from "./redis.ts";
@@ -19,6 +20,7 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
   const { session = {}, emailDomains = ["*"], allowedGroups = [], extraArgs = [] } = proxy;
   const { prefix = "" } = outsideOf(inputs.server) ?? {};
   const [, ...furtherIssuers] = issuersOf(inputs);
+  const isSecure = !(proxy.redirectUrl ?? outsideOf(inputs.server)?.url)?.startsWith("http:");
   return [
     ...listener(inputs),
     `--upstream=http://127.0.0.1:${port}`,
@@ -48,6 +50,8 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
 
     `--skip-jwt-bearer-tokens=${proxy.skipJwtBearerTokens ?? true}`,
     ...furtherIssuers.map(({ issuer, audience }) => `--extra-jwt-issuers=${issuer}=${audience}`),
+    // Preflights carry no credential. The layer around MLflow answers every OPTIONS then, and MLflow sees none.
+    ...((inputs.server.spec.server?.corsAllowedOrigins ?? []).length === 0 ? [] : ["--skip-auth-preflight=true"]),
     // Only a browser that opens the page itself is led to the login: all else is a program, or a script of the page.
     `--api-route=${apiRoute(prefix)}`,
     ...(prefix === ""
@@ -55,9 +59,9 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
       : [`--proxy-prefix=${prefix}/oauth2`, `--cookie-path=${prefix}`, `--custom-templates-dir=${proxyFiles.pages}`]),
 
     `--redirect-url=${redirectUrl(inputs, proxy)}`,
-    `--cookie-name=${cookieName(inputs)}`,
+    `--cookie-name=${cookieName(inputs, isSecure)}`,
     `--cookie-secret-file=${proxyFiles.cookieSecret}`,
-    `--cookie-secure=${!(proxy.redirectUrl ?? outsideOf(inputs.server)?.url)?.startsWith("http:")}`,
+    `--cookie-secure=${isSecure}`,
     "--cookie-samesite=lax",
     "--cookie-csrf-per-request=true",
     `--cookie-refresh=${session.refresh ?? refreshOf(inputs)}`,
@@ -95,8 +99,9 @@ function redirectUrl({ server }: Pick<Inputs, "server">, proxy: ProxySettings): 
 }
 
 /** Of this server alone: browsers keep servers apart by host, but not by port and path. */
-function cookieName({ server }: Inputs): string {
-  return `_${server.metadata.namespace ?? "default"}_${objectNames.service(server.metadata.name)}`;
+function cookieName(inputs: Inputs, isSecure: boolean): string {
+  const { metadata } = inputs.server;
+  return `${cookiePrefix(inputs, isSecure)}_${metadata.namespace ?? "default"}_${objectNames.service(metadata.name)}`;
 }
 
 /** The origin of pages that browsers get through the proxy, which may write. */

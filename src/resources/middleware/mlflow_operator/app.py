@@ -14,6 +14,7 @@ from .bodies import TooLarge, decompressed
 from .guard import Guard, Limits, WithoutCredentials
 from .methods import method_of
 from .prefix import Prefixed
+from .preflights import Preflights
 from .protocol import Application
 from .routes import is_assistant, is_gateway, segments
 
@@ -49,6 +50,8 @@ def create_app() -> Application:
         if name == "oidc-auth":
             import_module("mlflow_operator.oidc_prefix").tell(innermost(inner))
         application = Prefixed(application, prefix["path"], prefix["host"], prefix["isProxied"])
+    if origins := settings["corsOrigins"]:
+        application = Preflights(application, origins, is_proxied=settings["isProxied"])
     return application
 
 
