@@ -42,11 +42,14 @@ test("a denial by Envoy is one, and a connection that is closed without an answe
   const denying = [await doorOf(context, envoy), await doorOf(context, closing)];
   const all = [...denying, await doorOf(context, silent), nobody, unknown];
   assert.equal(probes.probes(key, all), undefined, "nothing is known yet");
-  await eventually(() => assert.ok(told.length > 0));
-  const found = probes.probes(key, all);
-  assert.deepEqual([found?.breaches, found?.denied], [[], 4]);
-  assert.equal(found?.unanswered.length, 6);
-  assert.match(found?.unanswered.join("\n") ?? "", /nothing came within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
+  // On a busy machine a denial may take longer than the time limit: then it counts as no answer until the next attempt.
+  await eventually(() => {
+    const found = probes.probes(key, all);
+    assert.deepEqual([found?.breaches, found?.denied], [[], 4]);
+    assert.equal(found?.unanswered.length, 6);
+    assert.match(found?.unanswered.join("\n") ?? "", /nothing came within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
+  });
+  assert.ok(told.length > 0);
   probes.probes(key, denying);
   await eventually(() => assert.deepEqual(probes.probes(key, denying), { breaches: [], unanswered: [], denied: 4 }));
 });
