@@ -12,9 +12,8 @@ export const tooOldProxy = "^v?([0-6]([.][0-9]+)*|7[.]([0-9]|1[0-4])([.][0-9]+)?
 
 /** An image reference with tag or digest; throws an Error with a sentence where it has neither, or is too old. */
 export function checkedProxyImage(option: string, reference: string): string {
-  const [, tag, digest] =
-    /^[^@\s]*?(?::([A-Za-z0-9_][A-Za-z0-9_.-]*))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(reference) ?? [];
-  if (tag === undefined && digest === undefined) {
+  const { tag, digest } = partsOf(reference);
+  if (/\s/.test(reference) || (tag === undefined && digest === undefined)) {
     throw new Error(`${option} ${reference}: write an image with its tag or digest, such as ${defaultProxyImage}.`);
   }
   if (tag !== undefined && new RegExp(tooOldProxy).test(tag)) {
@@ -23,4 +22,14 @@ export function checkedProxyImage(option: string, reference: string): string {
     );
   }
   return reference;
+}
+
+/** The tag and the digest of a reference, where they have the right form. A colon before a slash belongs to a port. */
+function partsOf(reference: string): { readonly tag: string | undefined; readonly digest: string | undefined } {
+  const at = reference.indexOf("@");
+  const name = at < 0 ? reference : reference.slice(0, at);
+  const end = name.slice(Math.max(name.lastIndexOf("/"), name.lastIndexOf(":")));
+  const tag = /^:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(end)?.[1];
+  const digest = at < 0 ? undefined : /^@(sha256:[0-9a-f]{64})$/.exec(reference.slice(at))?.[1];
+  return at >= 0 && digest === undefined ? { tag: undefined, digest } : { tag, digest };
 }

@@ -23,7 +23,7 @@ const units: Readonly<Record<string, number>> = {
  */
 export function quantityOf(text: string): number | undefined {
   const [, number = "", suffix = ""] =
-    /^([+-]?(?:\d+\.?\d*|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/.exec(text) ?? [];
+    /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/.exec(text) ?? [];
   if (number === "") return undefined;
   const unit = units[suffix];
   return unit === undefined ? Number(`${number}${suffix}`) : Number(number) * unit;

@@ -168,6 +168,10 @@ export const reasons = {
       "The spec has a field, a union member or a value that this version of the operator does not support, as with a CustomResourceDefinition of a newer one. Nothing is written for the object until that changes.",
     remedy: "Upgrade the operator, or correct the spec.",
   },
+  InvalidURL: {
+    meaning: "The spec has a URL or a host that cannot be parsed.",
+    remedy: "Use a host name such as mlflow.example.com and a port of at most 65535; the message names the field.",
+  },
   InvalidCertificateAuthority: {
     meaning: "A certificate authority that the spec names is not PEM certificates.",
     remedy: "Write the certificates, from -----BEGIN CERTIFICATE----- on, as the message says.",

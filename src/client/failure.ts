@@ -1,4 +1,5 @@
 import type { ApiFailure } from "../kube/api-error.ts";
+import { excerpt } from "../kube/excerpt.ts";
 import { Aborted, type Answer, Fenced, Overdue } from "./exchange.ts";
 
 /** The part of metav1.Status that says why. */
@@ -42,8 +43,8 @@ function boundedSeconds(seconds: unknown): number | undefined {
 export function failureOfStatus(status: Status, code = status.code ?? 500, text = "Unknown"): ApiFailure {
   return {
     status: code,
-    reason: status.reason || text,
-    detail: (status.message || "The answer has no message.").slice(0, longestDetail),
+    reason: excerpt(status.reason, 100) || excerpt(text, 100),
+    detail: excerpt(status.message, longestDetail) || "The answer has no message.",
     retryAfterSeconds: boundedSeconds(status.details?.retryAfterSeconds),
   };
 }
@@ -57,7 +58,7 @@ export function failureOf(error: unknown, limitSeconds: number): ApiFailure {
   if (error instanceof Fenced) return { status: 0, reason: "LeaseExpired", detail: fenced };
   if (error instanceof Aborted) return { status: 0, reason: "Aborted", detail: "The call was given up." };
   const { code, message } = error instanceof Error ? { code: codeOf(error), message: error.message } : {};
-  return { status: 0, reason: code ?? "Failed", detail: message || String(error) };
+  return { status: 0, reason: code ?? "Failed", detail: excerpt(message || String(error), longestDetail) };
 }
 
 /** Whether the connection failed because one side does not trust the other, so that other credentials may help. */

@@ -37,6 +37,8 @@ export interface ListWatchObserver {
   failed?(resource: string, error: unknown, delaySeconds: number): void;
   /** The API server answers again after a failure. */
   recovered?(resource: string): void;
+  /** An object (`namespace/name`; empty where it is not known which) could not be processed. The others are: nothing is listed again. */
+  unprocessed?(resource: string, object: string, error: unknown): void;
 }
 
 /** All times are of a clock that cannot be set. */
@@ -156,7 +158,7 @@ export function listWatch<T extends KubeObject>(
       answered(true);
       // All pages are of the moment of the first.
       begun.resourceVersion ??= page.metadata.resourceVersion;
-      if (listing !== undefined) for (const item of page.items ?? []) listing.item(received(item));
+      if (listing !== undefined) for (const item of page.items ?? []) processed(item, (object) => listing.item(object));
       begun.next = listing === undefined ? undefined : page.metadata.continue;
     } while (begun.next);
     const { resourceVersion } = begun;
@@ -165,8 +167,8 @@ export function listWatch<T extends KubeObject>(
     silence = 0;
     if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
     begun = undefined;
-    listing?.complete(resourceVersion);
-    sink.relisted?.();
+    attempted("", () => listing?.complete(resourceVersion));
+    attempted("", () => sink.relisted?.());
     observer.listed?.(resource.name, lists > 0);
     lists += 1;
     return resourceVersion;
@@ -228,9 +230,24 @@ export function listWatch<T extends KubeObject>(
     if (event.type === "ERROR") throw new ApiError("GET", path, failureOfStatus(event.object));
     failures = 0;
     const { resourceVersion } = event.object.metadata;
-    if (event.type !== "BOOKMARK") sink.changed(changes[event.type], received(event.object));
+    const { type } = event;
+    if (type !== "BOOKMARK") processed(event.object, (object) => sink.changed(changes[type], object));
     else if (resourceVersion !== undefined) sink.reached?.(resourceVersion);
     position = resourceVersion ?? position;
+  }
+
+  /** One object that cannot be processed must not hold up the others of its kind. */
+  function processed(object: T, take: (object: T) => void): void {
+    const { namespace = "", name } = object.metadata;
+    attempted(`${namespace}/${name}`, () => take(received(object)));
+  }
+
+  function attempted(object: string, process: () => void): void {
+    try {
+      process();
+    } catch (error) {
+      observer.unprocessed?.(resource.name, object, error);
+    }
   }
 
   /** Items of a list do not say what they are. */
@@ -375,8 +392,8 @@ export function listWatch<T extends KubeObject>(
 
 /**
  * Whether a failure means that the position is of no use any more: 410, the API server has forgotten it; 400, it does not
- * understand it; 504 again and again, it never reaches it (etcd was restored from a backup). So does an error of our own
- * while taking in an event: what is known then is uncertain.
+ * understand it; 504 again and again, it never reaches it (etcd was restored from a backup). So does an event
+ * that cannot be read: what is known then is uncertain.
  */
 function invalidates(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return true;

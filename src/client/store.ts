@@ -154,13 +154,20 @@ export function store<T extends KubeObject>(
         },
         complete: (resourceVersion) => {
           position = Number(resourceVersion);
+          const errors: unknown[] = [];
           for (const id of items.keys()) {
             if (seen.has(id)) continue;
             const write = awaited.get(id);
             if (write !== undefined && !write.gone && write.version > position) continue;
             const before = take(id);
-            if (before !== undefined) onChange("deleted", before, before);
+            try {
+              if (before !== undefined) onChange("deleted", before, before);
+            } catch (error) {
+              errors.push(error);
+            }
           }
+          // Only once all that are gone have been told.
+          if (errors.length > 0) throw errors[0];
         },
       };
     },

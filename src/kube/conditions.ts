@@ -1,4 +1,8 @@
 /** Conditions by the Kubernetes API conventions (metav1.Condition). */
+import { excerpt } from "./excerpt.ts";
+
+/** A message may quote names and messages of other programs. The API takes 32768 characters. */
+const longestMessage = 2000;
 
 export interface Condition {
   type: string;
@@ -31,7 +35,8 @@ export function conditionsOf(
     const former = before.find((condition) => condition.type === finding.type);
     const lastTransitionTime =
       former !== undefined && former.status === finding.status ? former.lastTransitionTime : timestamp(now);
-    return { observedGeneration, ...finding, lastTransitionTime };
+    const message = excerpt(finding.message, longestMessage);
+    return { observedGeneration, ...finding, message, lastTransitionTime };
   });
 }
 

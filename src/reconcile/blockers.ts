@@ -17,6 +17,7 @@ import { invalidAuthority } from "./invalid-authority.ts";
 import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
 import { invalidLine } from "./invalid-line.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
+import { invalidUrl } from "./invalid-url.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** Reasons to write nothing until a person, or another controller, has done something. */
@@ -25,6 +26,7 @@ export type Blocker = (facts: Facts) => Cause | readonly Cause[] | undefined;
 /** In the order in which a person would want to hear of them. */
 const blockers: readonly Blocker[] = [
   narrowOperator,
+  invalidUrl,
   missingReferences,
   downgrade,
   invalidUri,

@@ -30,8 +30,14 @@ function causeOf(what: string): Cause {
   };
 }
 
+const begin = "-----BEGIN CERTIFICATE-----";
+const end = "-----END CERTIFICATE-----";
+
 function areCertificates(text: string): boolean {
-  const found = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const found = text
+    .split(begin)
+    .slice(1)
+    .flatMap((part) => (part.includes(end) ? [`${begin}${part.slice(0, part.indexOf(end))}${end}`] : []));
   return found.length > 0 && found.every(isCertificate);
 }
 

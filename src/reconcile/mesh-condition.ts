@@ -1,3 +1,4 @@
+import { excerpt } from "../kube/excerpt.ts";
 import type { AuthorizationPolicy, ForeignCondition, Gateway } from "../kube/manifests.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
 import { difference } from "./difference.ts";
@@ -20,8 +21,8 @@ export function conditionOf({ metadata, status }: Conditioned, type: string): Fo
 /** A condition in words, on one line. */
 export function said(condition: ForeignCondition | undefined): string {
   if (condition === undefined) return "Istio has said nothing of its present form";
-  const { reason = "no reason", message = "" } = condition;
-  const line = message.replace(/\s+/g, " ").trim().slice(0, 300);
+  const reason = excerpt(condition.reason, 100) || "no reason";
+  const line = excerpt(condition.message);
   return line === "" ? reason : `${reason}: ${line}`;
 }
 

@@ -93,7 +93,7 @@ export function bindingProblem(server: MlflowServer, live: Service | undefined):
   }
   const condition = live.status?.conditions?.find(({ type }) => type === "istio.io/WaypointBound");
   const waypoint = `${server.metadata.namespace ?? "default"}/${objectNames.waypoint(server.metadata.name)}`;
-  if (condition?.status === "True" && condition.message.includes(waypoint)) return undefined;
+  if (condition?.status === "True" && condition.message?.includes(waypoint)) return undefined;
   const what = condition === undefined ? "Istio has said nothing of it" : said(condition);
   return {
     reason: "ServiceNotBound",

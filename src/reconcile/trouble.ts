@@ -1,4 +1,5 @@
 import type { V1ContainerStateTerminated, V1ContainerStatus } from "@kubernetes/client-node";
+import { excerpt, excerptWithoutStop } from "../kube/excerpt.ts";
 import type { Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Cause } from "./finding.ts";
@@ -46,7 +47,7 @@ function startTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined
     case "ErrImageNeverPull":
       return {
         reason: "ImagePullFailed",
-        message: `image ${container.image} cannot be pulled: ${brief(waiting.message)}. Check ${fieldOf(container)}.image and its pullSecrets`,
+        message: `image ${excerpt(container.image)} cannot be pulled: ${brief(waiting.message)}. Check ${fieldOf(container)}.image and its pullSecrets`,
       };
     case "CreateContainerConfigError":
     case "CreateContainerError":
@@ -99,11 +100,7 @@ function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause 
   };
 }
 
-/** Text of others (kubelet, scheduler, admission) on one line and of bounded length. It is cut before anything reads it. */
-export function brief(message = "no details"): string {
-  const line = message
-    .slice(0, 2000)
-    .replace(/\s+/g, " ")
-    .replace(/[.\s]+$/, "");
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+/** A message of others (kubelet, scheduler, admission) on one line and of bounded length. */
+export function brief(message: string | undefined): string {
+  return excerptWithoutStop(message) || "no details";
 }

@@ -20,7 +20,7 @@ export function egressPorts(inputs: Inputs): number[] {
     ...(proxy?.session?.redis === undefined ? [] : [proxy.session.redis.url]),
   ];
   const asksApiServer = authentication.kubernetes !== undefined || proxy?.acceptServiceAccountTokens !== undefined;
-  return [...databases, ...urls.map(portOf), ...(asksApiServer ? apiServerPorts : [])];
+  return [...databases, ...urls.flatMap(portOf), ...(asksApiServer ? apiServerPorts : [])];
 }
 
 const defaultPorts: Readonly<Record<string, number>> = {
@@ -32,7 +32,9 @@ const defaultPorts: Readonly<Record<string, number>> = {
   "rediss:": 6379,
 };
 
-function portOf(url: string): number {
-  const { protocol, port } = new URL(url);
-  return port === "" ? (defaultPorts[protocol] ?? 443) : Number(port);
+function portOf(url: string): number[] {
+  const parsed = URL.parse(url);
+  if (parsed === null) return [];
+  const { protocol, port } = parsed;
+  return [port === "" ? (defaultPorts[protocol] ?? 443) : Number(port)];
 }

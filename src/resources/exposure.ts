@@ -17,11 +17,13 @@ export interface Outside {
   readonly prefix: string;
 }
 
-/** Undefined where the spec names no URL for clients outside, and no host. */
+/** Undefined where the spec names no URL for clients outside, and no host, or one that is no URL (`invalidUrls`). */
 export function outsideOf({ spec }: Pick<MlflowServer, "spec">): Outside | undefined {
   const url = spec.exposure?.externalUrl ?? defaultUrl(spec);
   if (url === undefined) return undefined;
-  const { origin, host, pathname } = new URL(url);
+  const parsed = URL.parse(url);
+  if (parsed === null) return undefined;
+  const { origin, host, pathname } = parsed;
   return { url, origin, host, prefix: pathname === "/" ? "" : pathname };
 }
 
@@ -38,11 +40,11 @@ function defaultUrl({ exposure }: MlflowServer["spec"]): string | undefined {
 export function originsOf(server: Pick<MlflowServer, "spec">): readonly URL[] {
   const outside = outsideOf(server);
   if (outside === undefined) return [];
-  const { protocol, port } = new URL(outside.origin);
+  const { protocol = "https:", port = "" } = URL.parse(outside.origin) ?? {};
   const further = [...ingressHosts(server), ...routeHosts(server)].map(
     (host) => `${protocol}//${host}${port === "" ? "" : `:${port}`}`,
   );
-  return [...new Set([outside.origin, ...further])].map((origin) => new URL(origin));
+  return [...new Set([outside.origin, ...further])].flatMap((origin) => URL.parse(origin) ?? []);
 }
 
 /** Hosts of the Ingress; none where there is none. */
@@ -61,7 +63,8 @@ export function routeHosts(server: Pick<MlflowServer, "spec">): readonly string[
 
 function hostOfUrl(server: Pick<MlflowServer, "spec">): readonly string[] {
   const outside = outsideOf(server);
-  return outside === undefined ? [] : [new URL(outside.url).hostname];
+  const host = URL.parse(outside?.url ?? "")?.hostname;
+  return host === undefined ? [] : [host];
 }
 
 /** Hosts by which the operator leads clients to the server, each with the prefix behind it; none where it writes no route. */

@@ -90,7 +90,7 @@ function migrationHash(inputs: Inputs): string {
     image: imageOf(inputs),
     mode: migrationMode(inputs),
     // Of a whole URI neither user and password nor the query, which may hold them too.
-    tracking: (sqlite && "sqlite") ?? place(postgresql) ?? uri.replace(/\/\/[^/]*@/, "//").replace(/\?.*$/, ""),
+    tracking: (sqlite && "sqlite") ?? place(postgresql) ?? (uri.split("?", 1)[0] ?? "").replace(/\/\/[^/]*@/, "//"),
     auth: users && (place(users.postgresql) ?? "tracking"),
     artifacts: artifactCheckHash(inputs),
     packages,

@@ -115,6 +115,10 @@ export function controller(options: ControllerOptions): Controller {
     observer: {
       listed: (resource, again) => count(resource, again ? "relisted" : "listed"),
       resumed: (resource) => count(resource, "resumed"),
+      unprocessed: (resource, object, error) => {
+        count(resource, "unprocessed");
+        log.warn({ resource, object, error: messageOf(error) }, "an object could not be processed");
+      },
       failed: (resource, error, delaySeconds) => {
         count(resource, "failed");
         log.warn({ resource, error: messageOf(error), delaySeconds }, "a watch failed; it is tried again");

@@ -432,6 +432,8 @@ export const wrongDocuments: readonly Wrong[] = [
     "https://minio/a#b",
     "https://",
     "https://minio/a b",
+    "https://minio:65536",
+    "https://minio.1",
   ].map((url) =>
     full(
       `the endpoint ${url}`,

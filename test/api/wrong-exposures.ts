@@ -35,6 +35,15 @@ export const wrongExposures: readonly Wrong[] = [
       `${base}/$(HOME)`,
       `${base}/<script>`,
       `${base}/ä`,
+      // Of these no parser of URLs makes a URL.
+      ...[
+        "https://example.com:99999",
+        "https://example.com:65536/a",
+        "https://1.2.3.4.5",
+        "https://mlflow.1",
+        "https://a.0x1",
+      ],
+      ...["https://256.1.1.1", "https://[:::]", "https://[1]"],
     ],
     "letters, digits, -, _, . and ~",
   ),
@@ -94,8 +103,8 @@ function wrongRoutes(): Wrong[] {
     ...["*.example.com", "*"].map((host) =>
       by(`host ${host}`, { [`${ingress}.hosts[1].host`]: host }, `${ingress}.hosts[1].host`, "named exactly"),
     ),
-    ...["ML.example.com", "10.0.0.1", "https://x", "x:443", "x/y", "a_b", "-a", "a..b"].map((host) =>
-      by(`hostname ${host}`, { [`${route}.hostnames[0]`]: host }, `${route}.hostnames[0]`, "in lower case"),
+    ...["ML.example.com", "10.0.0.1", "https://x", "x:443", "x/y", "a_b", "-a", "a..b", "mlflow.1", "1.2.3.4.5"].map(
+      (host) => by(`hostname ${host}`, { [`${route}.hostnames[0]`]: host }, `${route}.hostnames[0]`, "in lower case"),
     ),
     ...["/mlflow", "v1", "/v1/", "/v1//x", "/v1/../x", "/v1/%2f", "/v1/.*", "/vx"].map((value) =>
       by(`path ${value}`, { [`${ingress}.hosts[1].paths[0]`]: value }, `${ingress}.hosts[1].paths[0]`, "externalUrl"),

@@ -35,9 +35,13 @@ export const wrongOidcDocuments: readonly Wrong[] = [
     ),
   ),
   full("an issuer that is no URL", { [`${oidc}.issuer`]: "ml" }, `${oidc}.issuer`, "stands in tokens as iss"),
-  ...["https://mlflow.example.com", "https://mlflow.example.com/mlflow/callback", "mlflow.example.com/callback"].map(
-    (url) =>
-      full(`coming back to ${url}`, { [`${oidc}.redirectUrl`]: url }, `${oidc}.redirectUrl`, "with /callback behind"),
+  ...[
+    "https://mlflow.example.com",
+    "https://mlflow.example.com/mlflow/callback",
+    "mlflow.example.com/callback",
+    "https://mlflow.1/callback",
+  ].map((url) =>
+    full(`coming back to ${url}`, { [`${oidc}.redirectUrl`]: url }, `${oidc}.redirectUrl`, "with /callback behind"),
   ),
   full("scopes without openid", { [`${oidc}.scopes`]: ["profile"] }, `${oidc}.scopes`, "must hold openid"),
   full("scopes in one text", { [`${oidc}.scopes`]: ["openid", "email profile"] }, `${oidc}.scopes[1]`, "one scope"),

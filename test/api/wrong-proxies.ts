@@ -111,6 +111,7 @@ export const wrongProxies: readonly Wrong[] = [
       "rediss://redis.example.com/0?db=1",
       "redis://redis.example.com/sessions",
       "unix:///run/redis.sock",
+      "redis://redis:99999",
     ],
     "have fields of their own",
   ),

@@ -1,10 +1,48 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { interned } from "../../src/client/interned.ts";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { interned, shared } from "../../src/client/interned.ts";
+import { store } from "../../src/client/store.ts";
+import { trimmed } from "../../src/client/trimmed.ts";
+import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+function heapMegabytes(): number {
+  collectGarbage();
+  return getHeapStatistics().used_heap_size / 2 ** 20;
+}
+
+/** Another text each time, as it comes from the API server. */
+const arrived = <T>(object: T): T => JSON.parse(JSON.stringify(object));
 
 describe("interned", () => {
   test("changes nothing that can be seen", () => {
     const text = '{"a":["MLFLOW_BACKEND_STORE_URI",1,null,true,{"b":"MLFLOW_BACKEND_STORE_URI"}],"c":"x"}';
     assert.deepEqual(interned(JSON.parse(text)), JSON.parse(text));
+  });
+
+  for (const kind of ["ConfigMap", "Secret"] as const)
+    test(`keeps nothing of the former contents of a ${kind}, however often it changes`, () => {
+      const kept = store<ConfigMap | Secret>(() => undefined);
+      const before = heapMegabytes();
+      for (let version = 1; version <= 400; version++) {
+        const metadata = { name: "a", namespace: "b", uid: "c", resourceVersion: `${version}` };
+        const data = { key: `${version} `.repeat(500 * 200) };
+        kept.changed("modified", trimmed(arrived<ConfigMap | Secret>({ apiVersion: "v1", kind, metadata, data })));
+      }
+      const grown = heapMegabytes() - before;
+      assert.ok(grown < 5, `${grown} MiB`);
+    });
+
+  test("keeps no long text of any object, and of short ones a bounded number", () => {
+    const before = heapMegabytes();
+    for (let version = 1; version <= 100_000; version++) interned({ label: `a label value with a number ${version}` });
+    for (let version = 1; version <= 100; version++) interned({ text: `${version} `.repeat(100_000) });
+    for (let version = 1; version <= 100; version++) shared({ text: `${version} `.repeat(100_000) });
+    const grown = heapMegabytes() - before;
+    assert.ok(grown < 8, `${grown} MiB`);
   });
 });

@@ -3,6 +3,7 @@ import { defaults } from "../defaults.ts";
 import { certificateAuthority } from "./reference.ts";
 import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
 import { dataKey, objectName, size, text } from "./text.ts";
+import { hostWithPort } from "./url-host.ts";
 import { accessModesRule, volumeRules } from "./volume.ts";
 
 const persistentVolume = z
@@ -39,7 +40,7 @@ const s3 = z
     }).optional(),
     region: text("Region of the bucket. Example: eu-central-1.", 63).optional(),
     endpointUrl: text("URL of an S3-compatible store. Default: AWS. Example: https://minio.example.com:9000.", 512, {
-      rule: String.raw`self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?(/[^@?#\\s]*)?$')`,
+      rule: String.raw`self.matches('^https?://${hostWithPort}(/[^@?#\\s]*)?$')`,
       message:
         "endpointUrl is an http or https URL of host and port, such as https://minio.example.com:9000, without user and query",
     }).optional(),

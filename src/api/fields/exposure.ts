@@ -18,7 +18,7 @@ const consistency: readonly Rule[] = [
       "ingress and httpRoute need a host: write externalUrl, such as https://mlflow.example.com, or ingress.hosts: [{host: mlflow.example.com}], or httpRoute.hostnames: [mlflow.example.com]",
   },
   {
-    rule: `!has(self.externalUrl) || !${isByUrl} || self.externalUrl.matches('^https?://[a-z0-9.-]*[a-z][a-z0-9.-]*(:|/|$)')`,
+    rule: `!has(self.externalUrl) || !${isByUrl} || self.externalUrl.matches('^https?://([a-z0-9.-]*[.])?[a-z][a-z0-9-]*(:|/|$)')`,
     message:
       "the host of externalUrl becomes that of ingress and httpRoute, which must be a name such as mlflow.example.com in lower case, and no address",
     fieldPath: ".externalUrl",

@@ -1,7 +1,6 @@
 import type { Rule } from "./rule.ts";
 import { text } from "./text.ts";
-
-const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?`;
+import { hostWithPort } from "./url-host.ts";
 
 /** First segments of paths that are MLflow's, its plugins' or the proxy's own, which a prefix would take away. */
 export const ownPaths = [
@@ -29,8 +28,8 @@ const urlRules: readonly Rule[] = [
     message: `externalUrl has neither query nor fragment: write scheme, host and path only, ${example}`,
   },
   {
-    rule: `self.matches('[?#]|/$') || !self.matches('^https?://') || (self.matches('^https?://${host}(/[A-Za-z0-9._~-]+)*$') && !self.matches('/[.]{1,2}(/|$)'))`,
-    message: `externalUrl is a host, with a port where needed, and a path of letters, digits, -, _, . and ~, ${example}: without user, space, %, //, . and ..`,
+    rule: `self.matches('[?#]|/$') || !self.matches('^https?://') || (self.matches('^https?://${hostWithPort}(/[A-Za-z0-9._~-]+)*$') && !self.matches('/[.]{1,2}(/|$)'))`,
+    message: `externalUrl is a host, with a port up to 65535 where needed, and a path of letters, digits, -, _, . and ~, ${example}: without user, space, %, //, . and ..`,
   },
   {
     rule: `!self.matches('^https?://[^/]+/${ownSegment}(/|$)')`,

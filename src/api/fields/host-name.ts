@@ -12,9 +12,9 @@ export function hostName(description: string) {
       message: "each host is named exactly, such as mlflow.example.com, without *: MLflow answers to exact hosts only",
     },
     {
-      rule: `self.contains('*') || (self.matches('^${shape}$') && !self.matches('^[0-9.]+$'))`,
+      rule: `self.contains('*') || (self.matches('^${shape}$') && self.matches('(^|[.])[a-z][-a-z0-9]*$'))`,
       message:
-        "a host is a name such as mlflow.example.com in lower case: no scheme, no port, no path, and no address; a port belongs into externalUrl",
+        "a host is a name such as mlflow.example.com in lower case: no scheme, no port, no path, no address, and no last part that begins with a digit; a port belongs into externalUrl",
     },
   );
 }

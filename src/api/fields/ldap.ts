@@ -4,9 +4,9 @@ import { cacheDuration } from "./duration.ts";
 import { certificateAuthorityOrText } from "./reference.ts";
 import { exactlyOneOf, type Rule, rules } from "./rule.ts";
 import { dataKey, objectName, text } from "./text.ts";
+import { ipv6Pattern, portPattern } from "./url-host.ts";
 import { userStore } from "./user-store.ts";
 
-const port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 const dnPattern = "[A-Za-z0-9.-]+ *=.+";
 
 const placeholder = (what: string): Rule => ({
@@ -103,7 +103,7 @@ const hasBase = "self.url.matches('^ldaps?://[^/]+/.')";
 export const ldap = z
   .strictObject({
     url: text("Where the directory is. Example: ldaps://ldap.example.com:636/dc=example,dc=com.", 512, {
-      rule: String.raw`self.matches('^ldaps?://([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|\\[[0-9A-Fa-f:.]+\\])(:${port})?(/[^%?#]*)?$')`,
+      rule: `self.matches('^ldaps?://([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|${ipv6Pattern})(:${portPattern})?(/[^%?#]*)?$')`,
       message:
         "must be ldaps:// or ldap:// with a host, and a port and a base where needed, such as ldaps://ldap.example.com:636/dc=example,dc=com: one server, nothing percent-encoded, and no attributes, scope or filter behind a ?",
     }),

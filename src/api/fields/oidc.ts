@@ -6,8 +6,7 @@ import { postgresql } from "./postgresql.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, rules } from "./rule.ts";
 import { text } from "./text.ts";
-
-const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?`;
+import { hostWithPort } from "./url-host.ts";
 
 function groupName(description: string) {
   return text(description, 255, {
@@ -23,7 +22,7 @@ export const oidc = z
       "Where the issuer describes itself. Example: https://keycloak.example.com/realms/ml/.well-known/openid-configuration.",
       512,
       {
-        rule: `self.matches('^https?://${host}(/[^@?#]*)?/[.]well-known/openid-configuration$')`,
+        rule: `self.matches('^https?://${hostWithPort}(/[^@?#]*)?/[.]well-known/openid-configuration$')`,
         message:
           "must be the issuer's URL with /.well-known/openid-configuration behind, such as https://keycloak.example.com/realms/ml/.well-known/openid-configuration",
       },
@@ -32,7 +31,7 @@ export const oidc = z
       "The issuer as it stands in tokens (iss), to the letter. Default: discoveryUrl without /.well-known/openid-configuration.",
       512,
       {
-        rule: `self.matches('^https?://${host}(/[^@?#]*)?$')`,
+        rule: `self.matches('^https?://${hostWithPort}(/[^@?#]*)?$')`,
         message: "must be the URL that stands in tokens as iss, such as https://keycloak.example.com/realms/ml",
       },
     ).optional(),
@@ -45,7 +44,7 @@ export const oidc = z
       "Where browsers come back to after the login; the issuer must know it. Default: /callback below exposure.externalUrl, or without that below the Service's URL. Example: https://mlflow.example.com/callback.",
       512,
       {
-        rule: `self.matches('^https?://${host}/callback$')`,
+        rule: `self.matches('^https?://${hostWithPort}/callback$')`,
         message:
           "must be the URL of the server as browsers see it with /callback behind, such as https://mlflow.example.com/callback",
       },

@@ -4,6 +4,7 @@ import { duration, isDuration } from "./duration.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { demanded, type Rule, rules } from "./rule.ts";
 import { text } from "./text.ts";
+import { hostWithPort } from "./url-host.ts";
 
 const refresh = `(has(self.refresh) ? self.refresh : '${defaults.sessionRefresh}')`;
 const expire = `(has(self.expire) ? self.expire : '${defaults.sessionExpire}')`;
@@ -20,7 +21,7 @@ const redis = z
       "Where Redis is: rediss for TLS, or redis in the clear; the number of a database may follow. Example: rediss://redis.example.com:6379/0.",
       512,
       {
-        rule: String.raw`self.matches('^rediss?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[0-9]{1,3})?$')`,
+        rule: `self.matches('^rediss?://${hostWithPort}(/[0-9]{1,3})?$')`,
         message:
           "url is rediss:// (TLS) or redis://, a host, and perhaps a port and the number of a database, such as rediss://redis.example.com:6379/0: the user and the password have fields of their own",
       },

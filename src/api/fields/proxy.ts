@@ -5,9 +5,9 @@ import { proxySession } from "./proxy-session.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { demanded, mayBeEmpty, rules } from "./rule.ts";
 import { text } from "./text.ts";
+import { hostWithPort, portPattern } from "./url-host.ts";
 
-const host = String.raw`([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?`;
-const httpsUrl = String.raw`https://${host}(/[^@?#=,\\s]*)?`;
+const httpsUrl = String.raw`https://${hostWithPort}(/[^@?#=,\\s]*)?`;
 
 /** An issuer as it stands in tokens. */
 function issuer(description: string, field: string) {
@@ -66,7 +66,7 @@ export const proxy = z
       "Where the issuer sends browsers back to: the URL under which they see the server, and /oauth2/callback. Default: exposure.externalUrl with /oauth2/callback behind; without that, the same of the Service, where browsers can sign in only with server.tls. Example: https://mlflow.example.com/oauth2/callback.",
       512,
       {
-        rule: `self.matches('^(https://${host}|http://(localhost|127[.]0[.]0[.]1)(:[0-9]+)?)/oauth2/callback$')`,
+        rule: `self.matches('^(https://${hostWithPort}|http://(localhost|127[.]0[.]0[.]1)(:${portPattern})?)/oauth2/callback$')`,
         message:
           "redirectUrl is https, a host and the path /oauth2/callback, such as https://mlflow.example.com/oauth2/callback (http only for localhost: else the session could be read on the way)",
       },

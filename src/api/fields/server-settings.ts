@@ -2,6 +2,7 @@ import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { environmentSource, environmentVariable } from "./environment-variable.ts";
 import { objectName, size, text } from "./text.ts";
+import { hostWithPort } from "./url-host.ts";
 
 export type { EnvironmentSource, EnvironmentVariable } from "./environment-variable.ts";
 
@@ -16,7 +17,7 @@ const allowedHost = text(
 );
 
 const origin = text("An origin. Example: https://mlflow.example.com.", 255, {
-  rule: String.raw`self.matches('^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?$')`,
+  rule: `self.matches('^https?://${hostWithPort}$')`,
   message: "an origin is scheme, host and port only, such as https://mlflow.example.com: no path and no *",
 });
 

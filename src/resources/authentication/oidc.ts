@@ -16,7 +16,7 @@ import { oidcAuthority, oidcAuthorityPath } from "./oidc-authority.ts";
 /** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
   const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
-  const { origin } = new URL(redirectUrl(inputs, oidc));
+  const origin = URL.parse(redirectUrl(inputs, oidc))?.origin;
   return {
     application: "oidc-auth",
     env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...accessTokens(oidc), ...authority(oidc)],

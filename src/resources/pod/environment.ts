@@ -138,7 +138,7 @@ function hosts(inputs: Inputs): V1EnvVar[] {
       "MLFLOW_SERVER_ALLOWED_HOSTS",
       [
         ...names.flatMap((name) => [name, `${name}:*`]),
-        ...(origin === undefined ? [] : [new URL(origin).host]),
+        ...(origin === undefined ? [] : [URL.parse(origin)?.host ?? origin]),
         ...outside.filter((each) => each.origin !== origin).map(({ host }) => host),
         ...allowedHosts,
       ].join(","),

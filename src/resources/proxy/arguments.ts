@@ -107,5 +107,6 @@ function cookieName(inputs: Inputs, isSecure: boolean): string {
 /** The origin of pages that browsers get through the proxy, which may write. */
 export function browserOrigin({ server }: Pick<Inputs, "server">): string[] {
   const { proxy } = server.spec;
-  return proxy === undefined ? [] : [new URL(redirectUrl({ server }, proxy)).origin];
+  const origin = proxy === undefined ? undefined : URL.parse(redirectUrl({ server }, proxy))?.origin;
+  return origin === undefined ? [] : [origin];
 }

@@ -12,6 +12,8 @@ export function proxyImageOf({ server, installation }: Pick<Inputs, "server" | "
 
 /** A reference, cut before `:tag` or `@digest`; a colon before a slash belongs to the registry's port. */
 function partsOf(reference: string): { readonly repository: string; readonly version: string } {
-  const [, repository = reference, version = ""] = /^(.*?)(@.*|:[^:/]*)?$/.exec(reference) ?? [];
-  return { repository, version };
+  const digest = reference.indexOf("@");
+  const colon = reference.lastIndexOf(":");
+  const cut = digest >= 0 ? digest : colon > reference.lastIndexOf("/") ? colon : reference.length;
+  return { repository: reference.slice(0, cut), version: reference.slice(cut) };
 }

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { resourceSchema } from "../../src/api/resource-schema.ts";
+import type { MlflowServer } from "../../src/api/server.ts";
+import { validate } from "../../src/api/validation.ts";
+import { claims } from "../../src/client/claims.ts";
+import type { ConfigMap, Manifest, Owned, Secret } from "../../src/kube/manifests.ts";
+import { finalizer } from "../../src/kube/names.ts";
+import { lossOf } from "../../src/reconcile/addresses.ts";
+import { blockersOf } from "../../src/reconcile/blockers.ts";
+import { doorsOf } from "../../src/reconcile/door.ts";
+import { exposureOf } from "../../src/reconcile/exposure.ts";
+import type { Facts } from "../../src/reconcile/facts.ts";
+import { meshOf } from "../../src/reconcile/mesh.ts";
+import { outcomeOf } from "../../src/reconcile/outcome.ts";
+import { isFar } from "../../src/reconcile/ownership.ts";
+import { planOf, shutting } from "../../src/reconcile/plan.ts";
+import { statusOf } from "../../src/reconcile/status.ts";
+import { encoded } from "../../src/resources/base64.ts";
+import { routeKinds } from "../../src/resources/exposure.ts";
+import { referencesOf } from "../../src/resources/references.ts";
+import { changed, type Document, rightDocuments } from "../api/documents.ts";
+import { textLeaves } from "../api/text-leaves.ts";
+import { all, inputs } from "../support/fixtures.ts";
+
+const schema = resourceSchema();
+
+/** Hosts at the edge of what parsers of URLs take. */
+const hosts = [
+  ...["1.2.3.4.5", "mlflow.1", "1", "0x", "a.0x1", "256.256.256.256", "1.2.3.04", "08.1.1.1", "a.1.", "a..b", ".", "-"],
+  ...["xn--.com", "xn--a.com", "[::1]", "[:::]", "[1.2]", "[::ffff:1.2.3.4]", "_", "a_b.example.com", "a.", "é.com"],
+  "a".repeat(64),
+  Array.from({ length: 60 }, () => "abc").join("."),
+];
+const ports = [":0", ":1", ":65535", ":65536", ":99999"];
+
+/** Texts of all sorts, and the value itself with another host, port or end. */
+function candidates(value: string): string[] {
+  const [, scheme = "", rest = ""] = /^([a-z]+:\/\/)[^/]*(.*)$/s.exec(value) ?? [];
+  const urls = [...hosts, ...ports.map((port) => `example.com${port}`), ...ports.map((port) => `[::1]${port}`)].map(
+    (place) => `${scheme}${place}${rest}`,
+  );
+  const others = ["%", "$(HOME)", "a=b", "9".repeat(20), "..", `${value}/..`, value.repeat(3)];
+  return [...(scheme !== "" ? urls : value.includes(".") ? hosts.slice(0, 6) : []), ...others];
+}
+
+function referenced({ spec }: MlflowServer): (Secret | ConfigMap)[] {
+  return referencesOf(spec).map(({ kind, name, keys }) => {
+    const data = Object.fromEntries(keys.map((key) => [key, `value of ${key}`]));
+    const metadata = { name, namespace: "team-a" };
+    return kind === "Secret"
+      ? { apiVersion: "v1", kind, metadata, data: encoded(data) }
+      : { apiVersion: "v1", kind, metadata, data };
+  });
+}
+
+/** What other servers depend on: it must take any spec. */
+function indexed(server: MlflowServer): void {
+  const index = claims(() => undefined);
+  const key = { namespace: "team-a", name: "demo" };
+  index.noted(key, server);
+  const rival = { ...server, metadata: { ...server.metadata, name: "rival", uid: "uid-of-rival" } };
+  index.noted({ ...key, name: "rival" }, rival);
+  assert.ok(index.rivals(key).length <= 1);
+  lossOf(rival, [server]);
+}
+
+/** All else that becomes of a spec, to the status: each step that could throw. */
+function processed(server: MlflowServer, owned: readonly Owned[] = []) {
+  const neighbours: [] = [];
+  const mesh = meshOf({
+    server,
+    owned,
+    foreign: [],
+    neighbours,
+    isAvailable: true,
+    probes: () => undefined,
+    evidence: { now: new Date(0) },
+  });
+  const exposure = exposureOf({ server, owned, rivals: [], known: new Set(routeKinds) });
+  doorsOf(server, owned);
+  const of = { ...inputs(server, referenced(server)), routes: exposure.routes };
+  const facts: Facts = {
+    server,
+    owned,
+    foreign: [],
+    granted: [],
+    mesh: mesh.finding,
+    exposure,
+    references: of.references,
+    inputs: of,
+    installation: of.installation,
+    isOverruled: () => false,
+    now: new Date(0),
+  };
+  const blocker = blockersOf(facts).find(({ reason }) => reason === "InvalidURL");
+  shutting(facts);
+  const plan = planOf(facts);
+  statusOf(facts, outcomeOf(facts, plan));
+  return { blocker, plan, manifests: all(of) };
+}
+
+function serverOf(document: Document): MlflowServer {
+  const { spec } = document;
+  const metadata = { name: "demo", namespace: "team-a", uid: "uid-of-demo", generation: 1 };
+  return JSON.parse(JSON.stringify({ ...document, metadata, spec: { replicas: 1, ...Object(spec) } }));
+}
+
+const completed = { status: { conditions: [{ type: "Complete", status: "True" }] } };
+const applied = (manifest: Manifest): Owned => (manifest.kind === "Job" ? { ...manifest, ...completed } : manifest);
+
+const leaves = Object.values(rightDocuments).flatMap((document) =>
+  textLeaves(document, schema).map((leaf) => ({ document, ...leaf })),
+);
+const one = [...new Map(leaves.map((leaf) => [leaf.schemaPath, leaf])).values()];
+
+describe("a spec with a text that no one expects", () => {
+  for (const { schemaPath, path, document, value } of one) {
+    test(`in ${schemaPath} makes no builder or check throw where the schema admits it, and no index at all`, () => {
+      for (const text of candidates(value)) {
+        const mutant = changed(document, { [path]: text });
+        indexed(serverOf(mutant));
+        try {
+          const { blocker } = processed(serverOf(mutant));
+          // Of names the schema takes all that look like one; of these the check remains.
+          if (blocker !== undefined && !text.includes("xn--")) {
+            const verdict = validate(mutant);
+            assert.ok("problems" in verdict, `the schema admits ${text}: ${blocker.message}`);
+          }
+        } catch (error) {
+          // A builder may throw where the schema would have refused; the server then reports ReconcileFailed.
+          const isAdmitted = "server" in validate(mutant);
+          if (isAdmitted)
+            assert.fail(`${path}: ${JSON.stringify(text)}: ${error instanceof Error ? error.stack : error}`);
+        }
+      }
+    });
+  }
+
+  for (const [name, document] of Object.entries(rightDocuments)) {
+    test(`leaves nothing to write once all is written: ${name}`, () => {
+      const server = serverOf(document);
+      const { manifests } = processed(server);
+      const held = manifests.some((manifest) => isFar(manifest, server)) ? { finalizers: [finalizer] } : {};
+      const settled = { ...server, metadata: { ...server.metadata, ...held } };
+      const { plan } = processed(settled, manifests.map(applied));
+      assert.deepEqual(
+        plan.groups.flat().map((step) => ("manifest" in step ? `${step.do} ${step.manifest.kind}` : step.do)),
+        [],
+      );
+    });
+  }
+});
