@@ -7,8 +7,10 @@ import { onK3s } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
+import { history } from "../../support/history.ts";
 import type { Objects } from "../../support/objects.ts";
 import { installed } from "../../support/scene.ts";
+import { server } from "../../support/servers.ts";
 import { accessSays, workspaceScene } from "./workspace-scene.ts";
 
 const group = (name: string) => ({ kind: "Group", name });
@@ -319,6 +321,32 @@ describe("workspaces", { skip: onK3s() }, () => {
     }
     await set.objects.remove("MlflowServer", "mlflow");
     for (const team of teams) await absent(team, "RoleBinding", set.binding("editor"));
+  });
+
+  test("WorkspacesReady is never True of a generation whose grants are not written yet", async (context) => {
+    const proxy = await startFaultProxy(cluster);
+    context.after(() => proxy.close());
+    const set = await workspaceScene(context, cluster, { proxy });
+    const team = await set.team();
+    await set.serve({ access: [grant("Editor", "science")] });
+    await set.workspacesReady("WorkspacesReady");
+    const told = await history(cluster, set.namespace, "MlflowServer");
+    context.after(() => told.stop());
+    const isBinding = ({ method, path }: { method: string; path: string }) =>
+      method === "POST" && path.includes(`/namespaces/${team.namespace}/rolebindings`);
+    const rule = proxy.fault({ when: isBinding, fault: { kind: "delay", milliseconds: 4000 } });
+    const access = [grant("Editor", "science"), grant("Viewer", "audit")];
+    await set.apply(server("mlflow", { "spec.authentication": { kubernetes: {} }, "spec.workspaces": { access } }));
+    await rule.first;
+    await set.workspacesReady("WorkspacesReady");
+    const { metadata } = await team.the("RoleBinding", set.binding("viewer"));
+    const written = Number(metadata.resourceVersion);
+    for (const { object, at } of await told.versions("mlflow")) {
+      const found = object.status?.conditions?.find(({ type }) => type === "WorkspacesReady");
+      if (found?.observedGeneration !== object.metadata.generation || found?.status !== "True") continue;
+      if (object.metadata.generation === 1) continue;
+      assert.ok(at > written, `True before the RoleBinding was written: ${JSON.stringify(found)}`);
+    }
   });
 
   test("a namespace in which the API server refuses a write is named, and the others go on", async (context) => {
