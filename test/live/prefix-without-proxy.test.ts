@@ -120,7 +120,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
 
       await issued.test("a real browser does so too", { skip: lacksChromium }, async () => {
         const login = { issuer: new URL(issuer.url).hostname, login: "ada", password: "of-ada-1234567" };
-        const { url: end } = await signInByChromium({ url: `${url}/login`, ...login, text: "Hello, ada" });
+        const { url: end } = await signInByChromium({ url: `${url}/login`, ...login, text: "Experiments" });
         assert.ok(end.startsWith(`${url}/`), end);
       });
     });
