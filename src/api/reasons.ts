@@ -153,6 +153,21 @@ export const reasons = {
     isAwaited: true,
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  GeneratedSecretLost: {
+    meaning:
+      "A Secret that the operator generated for a server that has run is gone, or lacks keys. Nothing is written until that changes: new keys cannot decrypt what the old ones encrypted.",
+    remedy: "Restore the Secret, or confirm the loss by the annotation that the message names.",
+  },
+  OtherOperator: {
+    meaning: "Another operator manages the server, so this one changes nothing. Only events and the log tell of it.",
+    remedy:
+      "Have one operator for each namespace, or hand the server over by the annotation `mlflow-operator.dev/operator`.",
+  },
+  WriteConflict: {
+    meaning:
+      "Another client changes or deletes again and again what the operator writes. It is still repaired, but less and less often.",
+    remedy: "Stop the field manager that the message names, or have it leave the object alone.",
+  },
   CustomResourceDefinitionOutdated: {
     meaning:
       "The installed CustomResourceDefinition lacks fields or values that the operator knows, so the API server may have removed them from specs. Nothing is written until that changes.",

@@ -23,6 +23,14 @@ export const mlflowServerStatus = z
           "Hosts, each with the prefix behind it, that lead to this server or are kept for it: no other server is led to from them.",
       })
       .exactOptional(),
+    operator: z
+      .string()
+      .max(317)
+      .meta({
+        description:
+          "The operator that manages this server, by namespace and name of its Lease. Another one changes nothing. Example: mlflow-operator/mlflow-operator.",
+      })
+      .exactOptional(),
     version: z
       .string()
       .max(64)

@@ -18,6 +18,8 @@ export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "inst
   readonly probe?: Probe | undefined;
   /** Told why events could not be read. */
   readonly onEventsUnread?: (message: string) => void;
+  /** This operator among others, as `status.operator` has it. */
+  readonly identity?: string | undefined;
   /** A CustomResourceDefinition that is installed lacks what this operator knows, or has it again (nothing is missing). */
   readonly onSkew?: Parameters<typeof schemaGuard>[1];
 }
@@ -75,6 +77,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
     workspaces: {
       ...writes,
       ...schema,
+      identity: options.identity,
       namespace: consenting.get,
       servers: cache.workspaces.servers,
       accesses: accesses.inNamespace,
@@ -93,6 +96,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       const outcome = await run({
         ...writes,
         ...schema,
+        identity: options.identity,
         server: cache.server,
         owned: cache.owned,
         consenting: cache.consenting,

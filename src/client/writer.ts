@@ -6,18 +6,22 @@ import type { Manifest, Owned } from "../kube/manifests.ts";
 import { finalizer, manager } from "../kube/names.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
+import { difference } from "../reconcile/difference.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import type { Caches } from "./caches.ts";
 import { event } from "./event.ts";
+import { eventLimit } from "./event-limit.ts";
+import { managersOf } from "./managers-of.ts";
 import { overrulings } from "./overrulings.ts";
 import { type JsonPatchStep, type ManagedFields, merged, renamed, trace } from "./ownership.ts";
 import { trimmed } from "./trimmed.ts";
+import { writeBudget } from "./write-budget.ts";
 
 /** The methods of the port that call the API server, each with the calls that it makes. */
 export type Writer = Pick<
   Cluster,
-  "read" | "create" | "apply" | "isOverruled" | "delete" | "hold" | "letGo" | "report" | "notify"
+  "read" | "create" | "apply" | "isOverruled" | "contest" | "delete" | "hold" | "letGo" | "report" | "notify"
 > &
   Pick<WorkspaceCluster, "mend" | "reportAccess">;
 
@@ -40,20 +44,30 @@ const jsonPatch = "application/json-patch+json";
 /** Whole objects travel; the answers are given to the caches. */
 export function writer({ client, caches, instance, onEventLost, onOverruled }: WriterOptions): Writer {
   const overruled = overrulings();
+  const budget = writeBudget();
+  const events = eventLimit();
+
+  /** Who contests a field, by the API server's account: a call that is made only where a write had to be repeated often. */
+  async function contestants(manifest: Manifest, path: string): Promise<readonly string[] | undefined> {
+    if (!budget.isContested(manifest, path)) return undefined;
+    const whole = await find<{ metadata: { managedFields?: ManagedFields[] } }>(client, pathOf(manifest));
+    return managersOf(whole?.metadata.managedFields ?? [], path, manager);
+  }
 
   /** The whole status, whatever it had before; a merge patch would keep what is left out. */
-  function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, status: T["status"]): Promise<T> {
+  function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(
+    object: T,
+    status: T["status"],
+    isClaim = false,
+  ): Promise<T> {
     const steps: JsonPatchStep[] = [
       { op: "test", path: "/metadata/uid", value: object.metadata.uid },
+      ...(isClaim
+        ? [{ op: "test", path: "/metadata/resourceVersion", value: object.metadata.resourceVersion } as const]
+        : []),
       { op: "add", path: "/status", value: status },
     ];
-    return client.request<T>({
-      method: "PATCH",
-      path: `${pathOf(object)}/status`,
-      query: { fieldManager },
-      contentType: jsonPatch,
-      body: steps,
-    });
+    return sent<T>(`${pathOf(object)}/status`, steps);
   }
 
   /** Takes the API server's answer to what was written, and what of it was overruled. */
@@ -63,8 +77,12 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
     caches.wrote(written, false);
   }
 
-  async function patched<T extends Owned | MlflowServer>(object: T, steps: readonly JsonPatchStep[]): Promise<T> {
-    const [method, path] = ["PATCH", pathOf(object)] as const;
+  function patched<T extends Owned | MlflowServer>(object: T, steps: readonly JsonPatchStep[]): Promise<T> {
+    return sent<T>(pathOf(object), steps);
+  }
+
+  async function sent<T>(path: string, steps: readonly JsonPatchStep[]): Promise<T> {
+    const method = "PATCH";
     try {
       return await client.request<T>({ method, path, query: { fieldManager }, contentType: jsonPatch, body: steps });
     } catch (error) {
@@ -108,6 +126,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       try {
         const created = await client.request<Owned>({ method: "POST", path, query: { fieldManager }, body: manifest });
         caches.wrote(created, true);
+        budget.note(manifest, "");
         return "created";
       } catch (error) {
         if (error instanceof ApiError && error.reason === "AlreadyExists") return "exists";
@@ -116,6 +135,8 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
     },
 
     apply: async (manifest, live) => {
+      const path = difference(manifest, live) ?? "";
+      const managers = await contestants(manifest, path);
       await takeOver(live);
       const applied = await client.request<Owned>({
         method: "PATCH",
@@ -127,9 +148,12 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         body: { ...manifest, metadata: { ...manifest.metadata, uid: live.metadata.uid } },
       });
       noted(manifest, applied);
+      budget.note(manifest, path, managers);
     },
 
     isOverruled: overruled.holds,
+
+    contest: budget.contest,
 
     delete: async (object) => {
       overruled.forget(object);
@@ -158,6 +182,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
     },
 
     mend: async (manifest, live) => {
+      const path = difference(manifest, live) ?? "";
       const { uid } = live.metadata;
       const content = manifest.kind === "RoleBinding" ? { subjects: manifest.subjects } : { data: manifest.data };
       const mended = await client.request<Owned>({
@@ -168,6 +193,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         body: { metadata: { uid, labels: manifest.metadata.labels }, ...content },
       });
       noted(manifest, mended);
+      budget.note(manifest, path);
     },
 
     reportAccess: async (access, status) => caches.reportedAccess(await statusPatched(access, status)),
@@ -200,9 +226,14 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       }
     },
 
-    report: async (server, status) => caches.reported(await statusPatched(server, status)),
+    report: async (server, status) => {
+      // Of two operators that see a new server at once, one is the first to write its status.
+      const isClaim = status.operator !== undefined && server.status?.operator === undefined;
+      caches.reported(await statusPatched(server, status, isClaim));
+    },
 
     notify: async (server, notice) => {
+      if (!events.allows(server.metadata.uid ?? "", notice)) return;
       try {
         const path = resourcePath("Event", server.metadata.namespace);
         await client.request({ method: "POST", path, body: event(server, notice, instance, new Date()) });

@@ -29,6 +29,10 @@ export const annotation = {
   shape: `${group}/shape`,
   /** On the pod template: keyed hash (HMAC) of all that pods read at start; a change rolls them. */
   inputs: `${group}/inputs`,
+  /** On an MlflowServer, by an administrator: the operator that manages it, in place of the one in its status. */
+  operator: `${group}/operator`,
+  /** On an MlflowServer, by an administrator: names of generated Secrets that are lost and may be generated again. */
+  replaceLostSecrets: `${group}/replace-lost-secrets`,
   /** On the Deployment: the migration Job after whose success it was written. */
   migration: `${group}/migration`,
 } as const;

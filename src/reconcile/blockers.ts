@@ -18,6 +18,7 @@ import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
 import { invalidLine } from "./invalid-line.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
 import { invalidUrl } from "./invalid-url.ts";
+import { lostSecret } from "./lost-secrets.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** Reasons to write nothing until a person, or another controller, has done something. */
@@ -29,6 +30,7 @@ const blockers: readonly Blocker[] = [
   invalidUrl,
   missingReferences,
   downgrade,
+  lostSecret,
   invalidUri,
   invalidCredentials,
   invalidAdmin,

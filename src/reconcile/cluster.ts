@@ -20,6 +20,16 @@ export interface Notice {
   readonly message: string;
 }
 
+/** Another client changes or deletes again and again what the operator writes. */
+export interface Contest {
+  /** The field, or "" where the object is deleted. */
+  readonly path: string;
+  /** The field managers that own it besides the operator, where they are known. */
+  readonly managers: readonly string[];
+  /** How long the operator waits before it writes again. */
+  readonly seconds: number;
+}
+
 /** How creating an object ended: `exists` when the API server already has one of that name, whoever it belongs to. */
 export type Creation = "created" | "exists";
 
@@ -29,6 +39,9 @@ export type Creation = "created" | "exists";
  * {@link ApiError} when it is refused or fails.
  */
 export interface Cluster {
+  /** This operator, among several in a cluster: namespace and name of its Lease. Undefined where it is the only one for certain. */
+  readonly identity?: string | undefined;
+
   /** The server as last seen, or undefined where there is none. */
   server(key: Key): MlflowServer | undefined;
 
@@ -109,6 +122,12 @@ export interface Cluster {
    * webhook) changed it: applying it again would only be changed again.
    */
   isOverruled(manifest: Manifest, live: Owned): boolean;
+
+  /**
+   * Another client's contest of the field at this path (the object itself: ""), for whose sake a write of this manifest has to
+   * wait; undefined where it may be made now.
+   */
+  contest(manifest: Manifest, path: string): Contest | undefined;
 
   /** Deletes this very object (by uid), with all that it owns; one that is already gone is fine. */
   delete(object: Owned): Promise<void>;

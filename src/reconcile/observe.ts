@@ -12,6 +12,7 @@ import type { Cluster } from "./cluster.ts";
 import { doorsOf } from "./door.ts";
 import { exposureOf } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
+import { lostSecrets } from "./lost-secrets.ts";
 import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
@@ -60,6 +61,8 @@ export async function observe(
     inputs,
     installation,
     isOverruled: cluster.isOverruled,
+    contest: cluster.contest,
+    lostSecrets: await lostSecrets(cluster, server, owned),
     workspaces: cluster.workspaces(server),
     granted: cluster.granted({ namespace, name }),
     warnings,

@@ -68,7 +68,16 @@ function isBeingPlaced({ owned, now }: Facts): boolean {
   return born.every((time) => Math.abs(now.getTime() - time) < placementSeconds * 1000);
 }
 
-function judged(facts: Facts, { groups, migration, missing }: Plan): Outcome {
+function judged(facts: Facts, plan: Plan): Outcome {
+  const outcome = judgedByState(facts, plan);
+  const { conflict, migration } = plan;
+  if (conflict === undefined || outcome.isInterim) return outcome;
+  const { reason, message, seconds } = conflict;
+  const againInSeconds = Math.min(seconds, outcome.againInSeconds ?? seconds);
+  return { state: "stalled", cause: { reason, message }, migration, againInSeconds };
+}
+
+function judgedByState(facts: Facts, { groups, migration, missing }: Plan): Outcome {
   const { owned, server } = facts;
   if (!migration.complete) return unmigrated(facts, migration);
   if (missing !== undefined) return { state: "stalled", cause: missing, migration };

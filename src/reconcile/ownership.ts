@@ -26,9 +26,33 @@ export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
   }
   if (isControlledBy(object, server)) return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
   const controller = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
-  if (controller === undefined) return isStored(object, server) && isLabelled(object, server) ? "ours" : "foreign";
+  if (controller === undefined) {
+    const isKnown = (isStored(object, server) && isLabelled(object, server)) || isOrphan(object, server);
+    return isKnown ? "ours" : "foreign";
+  }
   const isFormer = controller.apiVersion === apiVersion && controller.kind === "MlflowServer";
   return isFormer && controller.name === server.metadata.name ? "leaving" : "foreign";
+}
+
+/** Besides us, the garbage collector writes to what it leaves behind, and controllers to status. */
+const writersOfOrphans: readonly (string | undefined)[] = [manager, "kube-controller-manager"];
+
+/**
+ * What a former server of the same name left behind when it was deleted with `--cascade=orphan`: older than this server, with both
+ * labels, without any owner, and written by nobody but us. An object that another client made, or changed, is never adopted.
+ */
+function isOrphan({ metadata }: Owned, server: MlflowServer): boolean {
+  const { labels = {}, ownerReferences = [], managedFields = [], creationTimestamp = "" } = metadata;
+  const born = server.metadata.creationTimestamp;
+  return (
+    ownerReferences.length === 0 &&
+    labels[label.managedBy] === manager &&
+    labels[label.server] === server.metadata.name &&
+    born !== undefined &&
+    Date.parse(creationTimestamp) < Date.parse(born) &&
+    managedFields.some((entry) => entry.manager === manager) &&
+    managedFields.every((entry) => entry.subresource !== undefined || writersOfOrphans.includes(entry.manager))
+  );
 }
 
 /** Why an object that has a name which we want cannot be written. */

@@ -15,6 +15,7 @@ import { type Migration, migrationOf } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
+import { type Conflict, withoutContested } from "./write-conflict.ts";
 
 /** One write. */
 export type Step =
@@ -33,6 +34,8 @@ export interface Plan {
   readonly obstacle?: Obstacle;
   /** A wanted name is still taken by an object that is being deleted; everything else goes on. */
   readonly waiting?: Obstacle;
+  /** Writes that wait, since another client contests them; everything else goes on. */
+  readonly conflict?: Conflict;
   /** The pods have to wait for somebody's consent; what runs goes on. */
   readonly missing?: Cause;
 }
@@ -78,9 +81,11 @@ export function planOf(facts: Facts): Plan {
     groups.push(withdrawn(all, facts), missing === undefined ? workload : []);
     groups.push([...stage("mesh"), ...exposure], obsolete(all, facts));
   }
+  const { allowed, conflict } = withoutContested(groups, facts);
   return {
-    groups: groups.filter((group) => group.length > 0),
+    groups: allowed.filter((group) => group.length > 0),
     migration,
+    ...(conflict && { conflict }),
     ...(waiting && { waiting }),
     ...(missing && { missing }),
   };

@@ -9,6 +9,7 @@ import type { Facts } from "./facts.ts";
 import { type Failing, failureCause, notFailing } from "./failure-cause.ts";
 import type { Cause } from "./finding.ts";
 import { observe } from "./observe.ts";
+import { otherOperator } from "./other-operator.ts";
 import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
 import { planOf, shutting } from "./plan.ts";
 import { report } from "./report.ts";
@@ -32,6 +33,11 @@ export async function reconcile(
   failing: Failing = notFailing,
 ): Promise<Pass | undefined> {
   const server = cluster.server(key);
+  const other = server && otherOperator(cluster, server);
+  if (server !== undefined && other !== undefined) {
+    await cluster.notify(server, { type: "Warning", action: "Reconcile", ...other });
+    return { state: "stalled", cause: other };
+  }
   if (server === undefined || server.metadata.deletionTimestamp !== undefined) {
     // Owner references release all else that goes with a server.
     await retire(cluster, key, server, installation, now, failing);
@@ -83,7 +89,8 @@ async function stop(
 /** Reports that nothing is certain of a server while watches have not delivered, and does nothing else. */
 export async function reconcileUnsynced(cluster: Cluster, key: Key, now: Date): Promise<undefined> {
   const server = cluster.server(key);
-  const problem = server === undefined ? undefined : cluster.watchProblem(server);
+  const isOurs = server !== undefined && otherOperator(cluster, server) === undefined;
+  const problem = isOurs ? cluster.watchProblem(server) : undefined;
   if (server !== undefined && problem !== undefined) await reportDoubt(cluster, server, problem, now);
 }
 

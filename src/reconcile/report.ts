@@ -8,7 +8,8 @@ import { type Reported, statusOf } from "./status.ts";
 export async function report(cluster: Cluster, facts: Reported, outcome: Outcome): Promise<void> {
   const { server } = facts;
   const before = server.status;
-  const status = statusOf(facts, outcome);
+  const { identity } = cluster;
+  const status = { ...statusOf(facts, outcome), ...(identity !== undefined && { operator: identity }) };
   if (isDeepStrictEqual(status, before)) return;
   await cluster.report(server, status);
   const notice = noticeOf(outcome, before);

@@ -24,6 +24,8 @@ export interface ControllerOptions {
   readonly namespaces?: readonly string[] | undefined;
   /** How many servers are worked on at once. */
   readonly workers: number;
+  /** This operator among others in the cluster: namespace and name of its Lease. */
+  readonly identity?: string | undefined;
   /** This process, in events. */
   readonly instance: string;
   readonly log: Log;
@@ -87,6 +89,7 @@ export function controller(options: ControllerOptions): Controller {
     client: options.client,
     namespaces: options.namespaces,
     instance: options.instance,
+    identity: options.identity,
     ...(options.timing && { timing: options.timing }),
     probe: options.probe,
     onServer,

@@ -85,6 +85,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     namespaces: options.namespaces,
     workers: options.workers,
     instance: options.instance,
+    identity: `${options.leaseNamespace}/${options.leaseName}`,
     log,
     metrics: () => collected,
     ...(options.timing && { timing: options.timing }),

@@ -5,6 +5,7 @@ import { objectText } from "../../kube/object.ts";
 import { difference } from "../difference.ts";
 import type { Cause } from "../finding.ts";
 import { isOtherRole } from "../other-role.ts";
+import { contestOf } from "../write-conflict.ts";
 import type { WorkspaceStep } from "./steps.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
@@ -25,6 +26,8 @@ export async function commit(
 }
 
 async function write(cluster: WorkspaceCluster, step: WorkspaceStep): Promise<WorkspaceObstacle | undefined> {
+  const conflict = step.do === "delete" ? undefined : conflictOf(step, cluster);
+  if (conflict !== undefined && step.do !== "delete") return { manifest: step.manifest, ...conflict };
   switch (step.do) {
     case "delete":
       await cluster.delete(step.live);
@@ -35,6 +38,12 @@ async function write(cluster: WorkspaceCluster, step: WorkspaceStep): Promise<Wo
     case "create":
       return (await cluster.create(step.manifest)) === "created" ? undefined : takeUp(cluster, step.manifest);
   }
+}
+
+/** Another client changes or deletes the object again and again. */
+function conflictOf(step: Exclude<WorkspaceStep, { do: "delete" }>, { contest }: WorkspaceCluster): Cause | undefined {
+  const conflict = step.do === "create" ? contestOf(step, contest) : contestOf({ ...step, do: "apply" }, contest);
+  return conflict && { reason: conflict.reason, message: conflict.message };
 }
 
 /** The name is taken, though the cache did not show it: by one of ours that lost its labels, or by somebody else's. */

@@ -6,6 +6,7 @@ import { type Key, keyText } from "../../kube/object.ts";
 import type { Installation } from "../../resources/inputs.ts";
 import { type Contradiction, subjectKey } from "../../resources/workspace/grant.ts";
 import type { Cause } from "../finding.ts";
+import { otherOperator } from "../other-operator.ts";
 import { refusal } from "../refusal.ts";
 import { type SpecProblem, specProblem } from "../spec-problem.ts";
 import { reportAccesses } from "./access-status.ts";
@@ -93,7 +94,11 @@ async function problemsOf(
     if (problem !== undefined) problems.set(object, problem);
   };
   await Promise.all([
-    ...servers.map((server) => check("MlflowServer", server)),
+    ...servers.map(async (server) => {
+      const other = otherOperator(cluster, server);
+      if (other === undefined) await check("MlflowServer", server);
+      else problems.set(server, { cause: other, isHidden: true });
+    }),
     ...accesses.map((access) => check("MlflowWorkspaceAccess", access)),
   ]);
   return problems;

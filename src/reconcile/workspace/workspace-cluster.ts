@@ -11,7 +11,10 @@ export type WorkspaceObject = RoleBinding | ConfigMap;
  * {@link ApiError} when it is refused or fails.
  */
 export interface WorkspaceCluster
-  extends Pick<Cluster, "read" | "create" | "delete" | "isOverruled" | "skew" | "violations" | "secondsPruned"> {
+  extends Pick<
+    Cluster,
+    "read" | "create" | "delete" | "isOverruled" | "skew" | "violations" | "secondsPruned" | "contest" | "identity"
+  > {
   /** The namespace, where it says whose workspace it is. */
   namespace(name: string): Namespace | undefined;
   /** The servers of a namespace. */

@@ -193,8 +193,6 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       ["Service", "mlflow"],
       ["Ingress", "mlflow"],
       ["Secret", "mlflow-auth"],
-      ["Secret", "mlflow-admin"],
-      ["Secret", "mlflow-session"],
       ["Deployment", "mlflow"],
     ] as const) {
       const { uid } = (await stage.objects.the(kind, name)).metadata;
@@ -204,7 +202,6 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
         assert.notEqual(back.metadata.uid, uid, `${kind}/${name} is still the former one`);
       });
     }
-    // The session key is another one now, and with it the hash in the name: the former Job goes when that of the new name is complete.
     const job = await eventually(async () => {
       const { annotations } = (await stage.objects.the("Deployment", "mlflow")).metadata;
       const [only, ...more] = await stage.objects.list("Job");

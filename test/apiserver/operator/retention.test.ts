@@ -3,7 +3,7 @@ import { before, describe, type TestContext, test } from "node:test";
 import { annotation } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
-import { nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
 import { secret, server } from "../../support/servers.ts";
 
 const stored = [
@@ -38,6 +38,12 @@ async function kept({ objects }: Scene) {
   };
 }
 
+/** Says, as an administrator, that what a generated Secret held is lost. */
+async function confirm({ objects }: Scene, name: string): Promise<void> {
+  const annotations = { [annotation.replaceLostSecrets]: name };
+  await objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });
+}
+
 async function gone({ objects }: Scene): Promise<void> {
   await eventually(async () => {
     assert.equal(await objects.get("MlflowServer", "mlflow"), undefined);
@@ -70,6 +76,24 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     await stage.apply(server());
     await stage.ready("mlflow", 60);
     assert.deepEqual(await kept(stage), first);
+  });
+
+  test("is adopted with all else by a server of the same name, after a deletion that left everything behind", async (context) => {
+    const stage = await running(context);
+    const first = await kept(stage);
+    const { uid } = (await stage.objects.the("Deployment", "mlflow")).metadata;
+    await stage.stop();
+    await stage.objects.remove("MlflowServer", "mlflow", { propagationPolicy: "Orphan" });
+    await eventually(async () => {
+      assert.equal(await stage.objects.get("MlflowServer", "mlflow"), undefined);
+      assert.equal((await stage.objects.the("Deployment", "mlflow")).metadata.ownerReferences, undefined);
+    });
+    await stage.start();
+    const { metadata } = await stage.apply(server());
+    await stage.ready();
+    assert.deepEqual(await kept(stage), first);
+    const adopted = await stage.objects.the("Deployment", "mlflow");
+    assert.deepEqual([adopted.metadata.uid, adopted.metadata.ownerReferences?.[0]?.uid], [uid, metadata.uid]);
   });
 
   test("under Retain has no owner and no label that GitOps tools track", async (context) => {
@@ -117,7 +141,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     for (const [kind, name] of stored) await stage.objects.the(kind, name);
   });
 
-  test("is the truth where somebody changes it: pods take it up, a lost key alone is made anew", async (context) => {
+  test("is the truth where somebody changes it: pods take it up, and a lost key stops the server", async (context) => {
     const stage = await running(context);
     const { data } = await stage.objects.the("Secret", "mlflow-session");
     const hash = async () => (await kept(stage)).hash;
@@ -127,6 +151,9 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     await eventually(async () => assert.notEqual(await hash(), before));
     await stage.ready();
     await stage.objects.patch("Secret", "mlflow-session", { data: { "webhook-key": null } });
+    const lost = await stage.stalled("GeneratedSecretLost");
+    assert.match(condition(lost, "Stalled").message, /^Secret mlflow-session has lost webhook-key, /);
+    await confirm(stage, "mlflow-session");
     const renewed = await eventually(async () => {
       const { data: now } = await stage.objects.the("Secret", "mlflow-session");
       assert.ok(now?.["webhook-key"] !== undefined, "the key is not back");
@@ -137,10 +164,28 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     await stage.ready();
   });
 
-  test("is made anew where it is deleted, and pods with it", async (context) => {
+  test("stops the server where it is deleted, until it is restored", async (context) => {
+    const stage = await running(context);
+    const before = await kept(stage);
+    for (const name of ["mlflow-session", "mlflow-admin"]) {
+      const { data, metadata } = await stage.objects.the("Secret", name);
+      await stage.objects.remove("Secret", name);
+      const { message } = condition(await stage.stalled("GeneratedSecretLost"), "Stalled");
+      assert.match(message, new RegExp(`^Secret ${name} is gone, .* Restore the Secret from a backup, or confirm`));
+      assert.equal(await stage.objects.get("Secret", name), undefined);
+      await stage.objects.create("Secret", { metadata: { name, labels: metadata.labels ?? {} }, data });
+      await stage.ready();
+    }
+    const { hash, session, admin } = await kept(stage);
+    assert.deepEqual([hash, session[1], admin[1]], [before.hash, before.session[1], before.admin[1]]);
+  });
+
+  test("is made anew where it is deleted and the loss is confirmed, and pods with it", async (context) => {
     const stage = await running(context);
     const before = await kept(stage);
     await stage.objects.remove("Secret", "mlflow-session");
+    await stage.stalled("GeneratedSecretLost");
+    await confirm(stage, "mlflow-session");
     await eventually(async () => {
       const after = await kept(stage);
       assert.notDeepEqual(after.session, before.session);

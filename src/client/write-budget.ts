@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import type { Manifest } from "../kube/manifests.ts";
+import type { Contest } from "../reconcile/cluster.ts";
+
+/**
+ * Memory of writes that had to be repeated: another client changes or deletes the same object again and again. The first
+ * repeats are made at once, so that a change by a person is repaired within a moment; later ones after growing pauses.
+ */
+export interface WriteBudget {
+  /** Another client's contest of this write that is to be waited out, or undefined where it may be made now. */
+  contest(manifest: Manifest, path: string): Contest | undefined;
+  /** Whether so many writes have been repeated that it is worth a call to find out who contests them. */
+  isContested(manifest: Manifest, path: string): boolean;
+  /** Takes note of a write that succeeded, and by whom it is contested, where that is known. */
+  note(manifest: Manifest, path: string, managers?: readonly string[]): void;
+}
+
+/** Repeats that are made at once. */
+const burst = 5;
+const firstPauseSeconds = 10;
+const longestPauseSeconds = 300;
+/** After so long without a repeat, the next one counts as the first again. */
+const forgetSeconds = 900;
+/** How often what is to be forgotten is looked for, at most. */
+const sweepSeconds = 60;
+
+interface Entry {
+  readonly hash: string;
+  readonly repeats: number;
+  readonly at: number;
+  readonly managers: readonly string[];
+}
+
+export function writeBudget(now: () => number = () => performance.now() / 1000): WriteBudget {
+  const entries = new Map<string, Entry>();
+  let sweptAt = now();
+
+  function sweep(): void {
+    if (now() - sweptAt < sweepSeconds) return;
+    sweptAt = now();
+    for (const [key, { at }] of entries) if (now() - at > forgetSeconds) entries.delete(key);
+  }
+
+  const entryOf = (manifest: Manifest, path: string): Entry | undefined => {
+    const entry = entries.get(keyOf(manifest, path));
+    if (entry === undefined || now() - entry.at > forgetSeconds || entry.hash !== hashOf(manifest)) return undefined;
+    return entry;
+  };
+
+  return {
+    contest: (manifest, path) => {
+      const entry = entryOf(manifest, path);
+      if (entry === undefined || entry.repeats < burst) return undefined;
+      const seconds = entry.at + pauseOf(entry.repeats) - now();
+      return seconds <= 0 ? undefined : { path, managers: entry.managers, seconds };
+    },
+    isContested: (manifest, path) => (entryOf(manifest, path)?.repeats ?? 0) >= burst - 1,
+    note: (manifest, path, managers) => {
+      sweep();
+      const before = entryOf(manifest, path);
+      entries.set(keyOf(manifest, path), {
+        hash: before?.hash ?? hashOf(manifest),
+        repeats: before === undefined ? 0 : before.repeats + 1,
+        at: now(),
+        managers: managers ?? before?.managers ?? [],
+      });
+    },
+  };
+}
+
+function pauseOf(repeats: number): number {
+  return Math.min(firstPauseSeconds * 2 ** (repeats - burst), longestPauseSeconds);
+}
+
+function keyOf({ kind, metadata }: Manifest, path: string): string {
+  return `${kind} ${metadata.namespace ?? ""}/${metadata.name} ${path}`;
+}
+
+function hashOf(manifest: Manifest): string {
+  return createHash("sha256").update(JSON.stringify(manifest)).digest("base64").slice(0, 16);
+}

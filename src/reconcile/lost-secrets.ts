@@ -1,0 +1,82 @@
+import type { MlflowServer } from "../api/server.ts";
+import type { Deployment, Owned, Secret } from "../kube/manifests.ts";
+import { annotation } from "../kube/names.ts";
+import { administratorOf } from "../resources/authentication/administrator.ts";
+import { dataKeys, objectNames } from "../resources/names.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+
+/** A generated Secret that a server used and that is gone, or lacks keys. */
+export interface LostSecret {
+  readonly name: string;
+  /** Keys that are missing; none where the Secret itself is. */
+  readonly keys: readonly string[];
+}
+
+/** Keys without which what MLflow has encrypted in its database cannot be read. */
+const encryptionKeys = [dataKeys.kekPassphrase, dataKeys.webhookKey];
+
+/**
+ * What was generated for a server that has run and is not there any more. A Secret that only lost its label is there: that is asked of
+ * the API server, and only where the cache has none.
+ */
+export async function lostSecrets(
+  cluster: Pick<Cluster, "read">,
+  server: MlflowServer,
+  owned: readonly Owned[],
+): Promise<LostSecret[]> {
+  if (server.status?.version === undefined) return [];
+  const session = objectNames.session(server.metadata.name);
+  const admin = objectNames.admin(server.metadata.name);
+  const generated = [
+    ...(server.spec.server?.sessionSecret === undefined ? [{ name: session, keys: encryptionKeys }] : []),
+    ...(administratorOf(server)?.generated ? [{ name: admin, keys: [dataKeys.password] }] : []),
+  ];
+  const found = await Promise.all(
+    generated.map(async ({ name, keys }): Promise<LostSecret[]> => {
+      if (!wasUsed(name, server, owned) || isReplaced(name, server)) return [];
+      const namespace = server.metadata.namespace ?? "default";
+      const live =
+        owned.find((object): object is Secret => object.kind === "Secret" && object.metadata.name === name) ??
+        (await cluster.read({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace } }));
+      if (live === undefined || live.metadata.deletionTimestamp !== undefined) return [{ name, keys: [] }];
+      const missing = live.kind === "Secret" ? keys.filter((key) => live.data?.[key] === undefined) : [];
+      return missing.length === 0 ? [] : [{ name, keys: missing }];
+    }),
+  );
+  return found.flat();
+}
+
+/** Whether pods read it. Without a Deployment that is to be assumed of a server that has run. */
+function wasUsed(secret: string, { metadata }: MlflowServer, owned: readonly Owned[]): boolean {
+  const name = objectNames.deployment(metadata.name);
+  const deployment = owned.find(
+    (object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name,
+  );
+  if (deployment === undefined) return true;
+  const containers = deployment.spec.template.spec?.containers ?? [];
+  return containers.some(({ env = [] }) => env.some(({ valueFrom }) => valueFrom?.secretKeyRef?.name === secret));
+}
+
+/** An administrator has confirmed that what the Secret held is lost. */
+function isReplaced(secret: string, { metadata }: MlflowServer): boolean {
+  const names = metadata.annotations?.[annotation.replaceLostSecrets]?.split(",") ?? [];
+  return names.some((name) => name.trim() === secret);
+}
+
+/** The blocker: new keys would hide that the old ones are lost. */
+export function lostSecret({ server, lostSecrets: lost = [] }: Facts): Cause[] {
+  const { namespace, name: serverName } = server.metadata;
+  return lost.map(({ name, keys }) => {
+    const what = keys.length === 0 ? `Secret ${name} is gone` : `Secret ${name} has lost ${keys.join(", ")}`;
+    const effect =
+      name === objectNames.admin(serverName)
+        ? "A new password would not be the one that MLflow has stored."
+        : "What MLflow has encrypted with it (credentials of gateways and webhooks) cannot be read with new keys.";
+    return {
+      reason: "GeneratedSecretLost",
+      message: `${what}, which the operator generated in namespace ${namespace}. ${effect} Restore the Secret from a backup, or confirm the loss: kubectl annotate mlflowserver ${serverName} -n ${namespace} --overwrite ${annotation.replaceLostSecrets}=${name}, and remove the annotation once the Secret is back.`,
+    };
+  });
+}

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { annotation } from "../../../src/kube/names.ts";
+import { onK3s } from "../../control-plane/shared.ts";
+import { dump } from "../../support/dump.ts";
+import { eventually } from "../../support/eventually.ts";
+import { operatorInProcess } from "../../support/operator-in-process.ts";
+import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { server } from "../../support/servers.ts";
+
+/** Changes an object back whenever the operator has written it, until it is stopped. */
+function flipper({ objects }: Scene): { stop: () => Promise<number> } {
+  let isStopped = false;
+  let flips = 0;
+  const image = "registry.example.com/other:1";
+  const run = (async () => {
+    while (!isStopped) {
+      const { spec } = await objects.the("Deployment", "mlflow");
+      const [container] = spec.template.spec?.containers ?? [];
+      if (container !== undefined && container.image !== image) {
+        flips += 1;
+        await objects.patch("Deployment", "mlflow", {
+          spec: { template: { spec: { containers: [{ ...container, image }] } } },
+        });
+      }
+      await sleep(20);
+    }
+  })();
+  return {
+    stop: async () => {
+      isStopped = true;
+      await run;
+      return flips;
+    },
+  };
+}
+
+describe("other clients that write what the operator writes", { skip: onK3s() }, () => {
+  test("a field that is changed back again and again is repaired less often, and named with its manager", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    await stage.ready();
+    const since = await stage.quiet();
+    const other = flipper(stage);
+    const { message } = condition(await stage.stalled("WriteConflict"), "Stalled");
+    assert.match(
+      message,
+      /^Field manager somebody changes spec\.template\.spec\.containers\[0\]\.image of Deployment\/mlflow again and again/,
+    );
+    await sleep(10_000);
+    const writes = (await stage.writes(since)).filter(({ resource }) => resource === "deployments");
+    assert.ok(writes.length <= 10, `${writes.length} writes: ${JSON.stringify(writes)}`);
+    const flips = await other.stop();
+    assert.ok(flips >= 5 && flips <= 10, `${flips} changes`);
+    await stage.ready("mlflow", 90);
+  });
+
+  test("a second operator says whose a server is, and writes nothing", async (context) => {
+    const stage = await scene(context);
+    await stage.apply(server());
+    const { status } = await stage.ready();
+    assert.equal(status?.operator, `${stage.namespace}/mlflow-operator`);
+    await stage.quiet();
+    const before = await dump(stage.objects);
+    const second = await operatorInProcess(
+      { namespace: stage.namespace, credentials: stage.identity.credentials() },
+      { leaseName: "second", proxyImage: "registry.example.com/other-proxy:v7.15.6" },
+    );
+    context.after(() => second.stop());
+    const told = await eventually(async () => {
+      const found = (await stage.objects.list("Event")).find(({ reason }) => reason === "OtherOperator");
+      assert.ok(found !== undefined, "no event tells of the other operator");
+      return found;
+    });
+    assert.match(
+      told.note,
+      /Operator \S+\/mlflow-operator manages MlflowServer mlflow, so operator \S+\/second changes nothing/,
+    );
+    assert.ok(second.log.some(({ reason }) => reason === "OtherOperator"));
+    assert.deepEqual(await dump(stage.objects), before);
+
+    await stage.objects.patch("MlflowServer", "mlflow", {
+      metadata: { annotations: { [annotation.operator]: `${stage.namespace}/second` } },
+    });
+    await eventually(async () => {
+      const { status: now } = await stage.objects.the("MlflowServer", "mlflow");
+      assert.equal(now?.operator, `${stage.namespace}/second`);
+    });
+    assert.ok(stage.operator().log.some(({ reason }) => reason === "OtherOperator"));
+  });
+
+  test("nothing was asked for that the roles forbid", nothingWasForbidden);
+});
