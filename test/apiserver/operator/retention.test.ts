@@ -168,12 +168,12 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     const stage = await running(context);
     const before = await kept(stage);
     for (const name of ["mlflow-session", "mlflow-admin"]) {
-      const { data, metadata } = await stage.objects.the("Secret", name);
+      const { data, metadata, type } = await stage.objects.the("Secret", name);
       await stage.objects.remove("Secret", name);
       const { message } = condition(await stage.stalled("GeneratedSecretLost"), "Stalled");
       assert.match(message, new RegExp(`^Secret ${name} is gone, .* Restore the Secret from a backup, or confirm`));
       assert.equal(await stage.objects.get("Secret", name), undefined);
-      await stage.objects.create("Secret", { metadata: { name, labels: metadata.labels ?? {} }, data });
+      await stage.objects.create("Secret", { metadata: { name, labels: metadata.labels ?? {} }, data, type });
       await stage.ready();
     }
     const { hash, session, admin } = await kept(stage);
