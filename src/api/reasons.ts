@@ -153,6 +153,10 @@ export const reasons = {
     isAwaited: true,
   },
   InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  Paused: {
+    meaning: "The annotation `mlflow-operator.dev/paused` has the operator write nothing for the server.",
+    remedy: "Remove the annotation to go on.",
+  },
   GeneratedSecretLost: {
     meaning:
       "A Secret that the operator generated for a server that has run is gone, or lacks keys. Nothing is written until that changes: new keys cannot decrypt what the old ones encrypted.",

@@ -31,6 +31,8 @@ export const annotation = {
   inputs: `${group}/inputs`,
   /** On an MlflowServer, by an administrator: the operator that manages it, in place of the one in its status. */
   operator: `${group}/operator`,
+  /** On an MlflowServer, by an administrator: "true" has the operator write nothing for it. */
+  paused: `${group}/paused`,
   /** On an MlflowServer, by an administrator: names of generated Secrets that are lost and may be generated again. */
   replaceLostSecrets: `${group}/replace-lost-secrets`,
   /** On the Deployment: the migration Job after whose success it was written. */

@@ -1,5 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Kind } from "../kube/kinds.ts";
+import { annotation } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { blockersOf } from "./blockers.ts";
@@ -43,6 +44,8 @@ export async function reconcile(
     await retire(cluster, key, server, installation, now, failing);
     return undefined;
   }
+  if (server.metadata.annotations?.[annotation.paused] === "true")
+    return stop(cluster, server, { cause: paused, isHidden: false }, now);
   const unread = { server, owned: cluster.owned(key), now };
   const reportUnread = (cause: Cause) => report(cluster, unread, { state: "stalled", cause, isUnread: true });
   const problem = await reporting(() => specProblem(cluster, "MlflowServer", server), failing, reportUnread);
@@ -70,6 +73,11 @@ async function reporting<T>(
     throw error;
   }
 }
+
+const paused: Cause = {
+  reason: "Paused",
+  message: `The annotation ${annotation.paused} is "true", so the operator changes nothing for this server; what runs keeps running, and deletion works. Remove the annotation to go on.`,
+};
 
 /** Reports why nothing may be read from the spec, and writes nothing else: only an event where a status would lose fields. */
 async function stop(

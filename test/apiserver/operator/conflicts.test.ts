@@ -90,5 +90,25 @@ describe("other clients that write what the operator writes", { skip: onK3s() },
     assert.ok(stage.operator().log.some(({ reason }) => reason === "OtherOperator"));
   });
 
+  test("a paused server is left alone, goes on where it is not paused any more, and can be deleted", async (context) => {
+    const stage = await scene(context);
+    const pause = (value: string | null) =>
+      stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations: { [annotation.paused]: value } } });
+    await stage.apply(server());
+    await stage.ready();
+    await pause("true");
+    await stage.stalled("Paused");
+    await stage.apply(server("mlflow", { "spec.replicas": 0 }));
+    await stage.stalled("Paused");
+    assert.equal((await stage.objects.the("Deployment", "mlflow")).spec.replicas, 1);
+    await pause(null);
+    await stage.ready();
+    assert.equal((await stage.objects.the("Deployment", "mlflow")).spec.replicas, 0);
+    await pause("true");
+    await stage.stalled("Paused");
+    await stage.objects.remove("MlflowServer", "mlflow");
+    await eventually(async () => assert.equal(await stage.objects.get("Deployment", "mlflow"), undefined));
+  });
+
   test("nothing was asked for that the roles forbid", nothingWasForbidden);
 });
