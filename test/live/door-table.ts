@@ -19,7 +19,7 @@ export interface Attempt {
 export type Row = Omit<Attempt, "status"> & { readonly status: number | string };
 
 /** Tries to write a run with these header lines. */
-export type Try = (who: string, lines: readonly string[], path?: string) => Promise<Attempt>;
+export type Try = (who: string, lines: readonly string[], path?: string, body?: string) => Promise<Attempt>;
 
 /** What everybody tries: to write a run, and to have it in another's name. */
 export const claimed = "mallory";
@@ -31,8 +31,8 @@ export const basicLine = (username: string, password: string) =>
 
 /** Attempts at a server by the address of its Service. */
 export function attemptsAt(host: string, name: string): Try {
-  return async (who, lines, path = attemptPath) => {
-    const answer = await raw(5000, "POST", path, lines, { host, name, body: attemptBody });
+  return async (who, lines, path = attemptPath, body = attemptBody) => {
+    const answer = await raw(5000, "POST", path, lines, { host, name, body });
     return { who, status: answer.status, body: kindOf(answer), owner: ownerOf(answer) };
   };
 }
@@ -61,6 +61,22 @@ export async function strangers(attempt: Try): Promise<readonly Row[]> {
     await attempt("a token that nobody signed (`alg: none`)", [
       `Authorization: Bearer ${unsigned({ sub: "admin", groups: ["system:masters"] })}`,
     ]),
+  ];
+}
+
+/** What a user who is authenticated, and may do anything else, gets no further by. */
+export async function closedTo(attempt: Try, who: string, lines: readonly string[]): Promise<readonly Row[]> {
+  const outside = JSON.stringify({ name: "outside", artifact_location: "s3://another-bucket/prefix" });
+  const json = [...lines, "Content-Type: application/json"];
+  return [
+    await attempt(`${who}, to MLflow's Assistant`, lines, "/ajax-api/3.0/mlflow/assistant/message"),
+    await attempt(`${who}, to the AI gateway`, lines, "/gateway/any/mlflow/invocations"),
+    await attempt(
+      `${who}, an experiment with artifacts in another bucket`,
+      json,
+      "/api/2.0/mlflow/experiments/create",
+      outside,
+    ),
   ];
 }
 

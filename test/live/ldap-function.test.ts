@@ -9,13 +9,19 @@ import { patiently } from "./patiently.ts";
 
 const root = join(import.meta.dirname, "../..");
 const path = "/opt/mlflow/bin:/usr/sbin:/usr/bin:/bin";
-const folders = ["src/resources/ldap", "test/resources/ldap", "test/cluster/images/slapd"] as const;
+const folders = [
+  "src/resources/ldap",
+  "src/resources/middleware/mlflow_operator",
+  "test/resources/ldap",
+  "test/resources/middleware",
+  "test/cluster/images/slapd",
+] as const;
 
 /**
- * Python's tests of the function for LDAP, in the Python of MLflow's image, beside a real slapd that they start and end as
- * they need it.
+ * Python's tests of the function for LDAP and of the layer around MLflow, in the Python of MLflow's image, beside a real slapd that they
+ * start and end as they need it.
  */
-test("the function for LDAP by itself, and in a real MLflow", { timeout: 900_000 }, async (context) => {
+test("the Python programs by themselves, and in a real MLflow", { timeout: 900_000 }, async (context) => {
   const cluster = await liveCluster();
   const [slapd, mlflow] = [
     await imageReference(cluster, "slapd"),
@@ -55,9 +61,17 @@ test("the function for LDAP by itself, and in a real MLflow", { timeout: 900_000
   });
   await patiently(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
 
-  for (const module of ["test_names", "test_memory", "test_directory", "test_server"]) {
+  const ofTheLayer = ["test_guard", "test_locations", "test_prefix", "test_token_identity"];
+  for (const module of ["test_names", "test_memory", "test_directory", "test_server", ...ofTheLayer]) {
     await context.test(module, async () => {
-      const env = ["PYTHONPATH=/sources/src/resources/ldap:/sources/test/resources/ldap", `PATH=${path}`, "HOME=/tmp"];
+      const places = [
+        "src/resources/ldap",
+        "test/resources/ldap",
+        "src/resources/middleware",
+        "test/resources/middleware",
+      ];
+      const pythonPath = places.map((each) => `/sources/${each}`).join(":");
+      const env = [`PYTHONPATH=${pythonPath}`, `PATH=${path}`, "HOME=/tmp"];
       const python = ["env", "--chdir=/tmp", ...env, "python", "-B", "-W", "ignore"];
       const command = [...python, "-m", "unittest", "--verbose", module];
       const { code, stdout, stderr } = await cluster.kubectl(["exec", "-n", namespace, "tests", "--", ...command]);
@@ -74,10 +88,11 @@ async function sources(): Promise<{ data: Record<string, string>; items: { key: 
   const data: Record<string, string> = {};
   const items: { key: string; path: string }[] = [];
   for (const folder of folders) {
-    const names = (await readdir(join(root, folder))).filter((name) => /\.(py|conf|ldif)$/.test(name));
+    const names = (await readdir(join(root, folder))).filter((name) => /\.(py|conf|ldif|txt)$/.test(name));
     for (const name of names) {
-      data[name] = await readFile(join(root, folder, name), "utf8");
-      items.push({ key: name, path: `${folder}/${name}` });
+      const key = `${folder}/${name}`.replaceAll("/", "--");
+      data[key] = await readFile(join(root, folder, name), "utf8");
+      items.push({ key, path: `${folder}/${name}` });
     }
   }
   return { data, items };

@@ -3,7 +3,16 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { startDirectory } from "./directory-server.ts";
-import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
+import {
+  assertDocumented,
+  assertInside,
+  attemptsAt,
+  basicLine,
+  claimed,
+  closedTo,
+  type Row,
+  strangers,
+} from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, type Login, liveScene } from "./live-scene.ts";
@@ -119,6 +128,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       before,
       await of("a user who may edit the experiment", bob),
       await of("a member of the group of administrators", ada),
+      ...(await closedTo(attempt, "a member of the group of administrators", [basicLine(ada.username, ada.password)])),
     ];
     await assertDocumented("ldap", rows);
     assertInside(rows, ["a user who may edit the experiment", "a member of the group of administrators"]);

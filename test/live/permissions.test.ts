@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { connectionTo } from "./connection.ts";
-import { assertDocumented, assertInside, attemptsAt, basicLine, claimed, type Row, strangers } from "./door-table.ts";
+import {
+  assertDocumented,
+  assertInside,
+  attemptsAt,
+  basicLine,
+  claimed,
+  closedTo,
+  type Row,
+  strangers,
+} from "./door-table.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { addressOf, adminOf, type Login, liveScene } from "./live-scene.ts";
 import type { Mlflow } from "./mlflow.ts";
@@ -87,11 +96,33 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       before,
       await of("a user who may edit the experiment", writer),
       await of("an administrator", firstAdmin),
+      ...(await closedTo(attempt, "an administrator", [basicLine(firstAdmin.username, firstAdmin.password)])),
     ];
     await assertDocumented("basic", rows);
     assertInside(rows, ["a user who may edit the experiment", "an administrator"]);
     assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
   });
+
+  await context.test(
+    "whoever connects from this pod, as a sidecar of Istio does from 127.0.0.6, is not local",
+    async () => {
+      const [pod] = await scene.pods(name);
+      const { username, password } = await adminOf(scene.objects, name);
+      const program = [
+        "import base64, http.client, json, sys",
+        "credential = base64.b64encode(sys.stdin.read().encode()).decode()",
+        "found = []",
+        'for address in ("127.0.0.6", "127.0.0.1"):',
+        '    for path in ("/ajax-api/3.0/mlflow/assistant/config", "/ajax-api/3.0/mlflow/%61ssistant/config"):',
+        '        connection = http.client.HTTPConnection("127.0.0.1", 5000, source_address=(address, 0))',
+        '        connection.request("GET", path, headers={"Authorization": f"Basic {credential}", "X-Forwarded-For": "127.0.0.1"})',
+        "        found.append(connection.getresponse().status)",
+        "print(json.dumps(found))",
+      ].join("\n");
+      const said = await scene.inPod(pod?.metadata.name ?? "", ["python", "-c", program], `${username}:${password}`);
+      assert.deepEqual(JSON.parse(said), [404, 404, 404, 404]);
+    },
+  );
 
   await context.test("a collector writes traces as a user who may edit the experiment, and not before", async () => {
     const credential = { username: "collector", password: newPassword() };

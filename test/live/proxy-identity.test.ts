@@ -7,7 +7,7 @@ import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { freshNamespace } from "../support/scene.ts";
 import { assertStored, startCollector } from "./collector.ts";
-import { assertDocumented, assertInside, type Row, strangers } from "./door-table.ts";
+import { assertDocumented, assertInside, closedTo, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
@@ -132,7 +132,8 @@ test("Kubernetes on the word of the proxy", {
       if (each.status !== expected) wrong.push(`${who}: ${each.status} and not ${expected}`);
     }
     assert.deepEqual(wrong, []);
-    const table = [...(await strangers(attempt)), ...found];
+    const closed = await closedTo(attempt, "a ServiceAccount with a RoleBinding", bearer(trainer));
+    const table = [...(await strangers(attempt)), ...found, ...closed];
     assertInside(
       table,
       rows.flatMap(([who, , expected]) => (expected === 200 ? [who] : [])),

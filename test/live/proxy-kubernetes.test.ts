@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { clientPod } from "./client-pod.ts";
-import { assertDocumented, assertInside, type Row, strangers } from "./door-table.ts";
+import { assertDocumented, assertInside, closedTo, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
@@ -71,9 +71,10 @@ test("Kubernetes behind the proxy", {
       const { owner: recorded, ...rest } = await attempt(who, lines);
       attempts.push({ ...rest, owner: recorded.replace(namespace, "&lt;namespace&gt;") });
     }
+    assert.equal(attempts.at(-1)?.owner, "system:serviceaccount:&lt;namespace&gt;:trainer");
+    attempts.push(...(await closedTo(attempt, "a ServiceAccount with rights on MLflow", bearer(trainer))));
     await assertDocumented("Kubernetes behind the proxy", attempts);
     assertInside(attempts, ["a ServiceAccount with rights on MLflow"]);
-    assert.equal(attempts.at(-1)?.owner, "system:serviceaccount:&lt;namespace&gt;:trainer");
   });
 
   await context.test("no header of the client's is a way in, or makes another of who is in", async () => {

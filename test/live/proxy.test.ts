@@ -12,7 +12,7 @@ import { server } from "../support/fixtures.ts";
 import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
-import { assertDocumented, assertInside, claimed, type Row, strangers } from "./door-table.ts";
+import { assertDocumented, assertInside, claimed, closedTo, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
@@ -82,6 +82,7 @@ test("the proxy alone", {
     ];
     const attempts: Row[] = [...(await strangers(attempt))];
     for (const [who, lines] of rows) attempts.push(await attempt(who, lines));
+    attempts.push(...(await closedTo(attempt, "a user in a browser", [session])));
     await browser.send("GET", `${browserUrl}/oauth2/sign_out`);
     attempts.push(await attempt("the same browser, after signing out", [`Cookie: ${browser.cookies(browserUrl)}`]));
     attempts.push(await attempt("a copy of its cookie, after signing out", [session]));

@@ -75,6 +75,8 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
       artifactStore: { persistentVolume: {} },
       authentication: { kubernetes: {} },
       workspaces: { default: team, access: granted },
+      // Its rules are tried too, so its routes must be there.
+      server: { aiGateway: "Enabled" },
     },
   });
   for (const person of persons) await inTeam.create("Pod", pod(person, image));
