@@ -69,6 +69,11 @@ class WithoutACredential(Guarded):
         for headers in ([("authorization", "")], [("authorization", "  ")], [("cookie", "session=1")], [("x-user", "admin")]):
             self.assertEqual(self.ask("GET", "/api", headers).status, 401)
 
+    def test_another_scheme_than_that_of_the_method_is_no_credential(self) -> None:
+        for value, status in [("Bearer x", 401), ("Basic", 401), ("basic x", "mlflow"), ("Basic x", "mlflow"), ("Basicx y", 401)]:
+            answer = self.ask("GET", "/api", [("authorization", value)], method=method(scheme=b"basic "))
+            self.assertEqual(answer.headers.get("x-of") or answer.status, status, value)
+
     def test_what_is_public_is_served_with_a_small_body_only(self) -> None:
         self.assertEqual(self.ask("GET", "/health").body, b"of MLflow")
         self.assertEqual(self.ask("OPTIONS", "/api/2.0/mlflow/runs/create").body, b"of MLflow")

@@ -27,14 +27,19 @@ class Method:
     has_login: bool = False
     #: The cookie of its sessions.
     session: str | None = None
+    #: The scheme of `Authorization` that the method knows, with a space. Of another one MLflow's basic authentication makes a 500.
+    scheme: bytes = b""
 
     def has_credential(self, headers: Headers) -> bool:
-        if any(value.strip() for name in self.credentials for value in values(headers, name)):
+        if any(self.is_known(value) for name in self.credentials for value in values(headers, name)):
             return True
         if self.session is None:
             return False
         pairs = [pair for value in values(headers, b"cookie") for pair in value.split(b";")]
         return any(pair.partition(b"=")[0].strip() == self.session.encode() for pair in pairs)
+
+    def is_known(self, value: bytes) -> bool:
+        return value.strip() != b"" and value.lower().startswith(self.scheme)
 
 
 def function(module: str, name: str) -> Callable[[str], bool]:
@@ -48,7 +53,8 @@ def method_of(application: str, environment: Mapping[str, str] = os.environ) -> 
     if application == "plain":
         return None
     if application == "basic-auth":
-        return Method((b"authorization",), function("mlflow.server.auth", "is_unprotected_route"), b'Basic realm="mlflow"')
+        is_public = function("mlflow.server.auth", "is_unprotected_route")
+        return Method((b"authorization",), is_public, b'Basic realm="mlflow"', scheme=b"basic ")
     if application == "oidc-auth":
         is_public = function("mlflow_oidc_auth.middleware.route_path", "is_unprotected_route")
         session = environment.get("SESSION_COOKIE_NAME") or "session"
