@@ -62,7 +62,7 @@ export function reference(): string {
     ),
     "## Environment variables that cannot be set",
     "",
-    "`spec.server.env` refuses them; from `spec.server.envFrom` they have no effect, since the operator sets what matters explicitly.",
+    "`spec.server.env` rejects them. A key of a source of `spec.server.envFrom` with such a name is left out where the operator sets the variable itself, and otherwise stops the server with the reason `ReservedVariable`. Names of no family in the table are accepted. A test reads the sources of MLflow and of all packages in its image, and fails when one reads a variable that is neither rejected nor known to be harmless.",
     "",
     ...table(
       ["Variable", "Instead, or why"],
@@ -71,6 +71,13 @@ export function reference(): string {
         ...Object.entries(reservedPrefixes).map(([prefix, { instead }]) => [code(`${prefix}*`), instead]),
       ],
     ),
+    "Of these families, these names can be set:",
+    "",
+    ...Object.values(reservedPrefixes)
+      .flatMap(({ allowed = [] }) => allowed)
+      .sort()
+      .map((name) => `- ${code(name)}`),
+    "",
     "## Versions of MLflow",
     "",
     ...table(

@@ -21,10 +21,66 @@ const fixed = (neutral: string, instead: string): ReservedVariable => ({ instead
 const loadsCode = "it loads code or changes where code is found";
 const movesData = "it moves the database elsewhere";
 const ofUvicorn = "it would change how the server listens or what it runs";
+const ofServer = "the operator sets it, nothing in a server reads it, or it weakens the server: leave it out";
+const ofOidc = "it decides who is allowed access by OpenID Connect: use authentication.oidc";
+const ofGunicorn = "MLflow runs on uvicorn, so nothing reads it: use server.workers";
+const noRedis = "the image has no Redis client: leave it out";
+const reaches = "users could make the server call addresses inside the cluster, or without TLS: leave it out";
+const showsSecrets = "users could make the server send its own secrets to an address of theirs: leave it out";
+const replacesCa =
+  "it replaces all public CA certificates, so TLS to everything else fails: use the field ca of the database, the artifact store or the issuer";
+const resolves = "it changes which hosts names stand for";
+const keepsTls = "it turns off TLS or its checks";
+const ofPods = "pods of a server have no such program or file";
 
-const ofOidc = "it decides who gets in by OpenID Connect: use authentication.oidc";
+/** Settings of MLflow that tune a server, without the prefix. */
+const allowedMlflow = [
+  ...["CONFIGURE_LOGGING", "LOGGING_CONFIGURE_LOGGING"],
+  ...[
+    "ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT",
+    "BOTO_CLIENT_ADDRESSING_STYLE",
+    "CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX",
+  ],
+  ...["DELETE_TRACES_MAX_BATCH_SIZE", "DISABLE_AGENT_HINT", "DISABLE_SCHEMA_DETAILS", "DOWNLOAD_CHUNK_TIMEOUT"],
+  ...["ENABLE_MULTIPART_DOWNLOAD", "ENABLE_MULTIPART_UPLOAD", "ENABLE_PROXY_MULTIPART_DOWNLOAD"],
+  ...["ENABLE_PROXY_MULTIPART_UPLOAD", "EXPERIMENTAL_S3_SIGNATURE_VERSION", "GATEWAY_ALLOWED_PROVIDERS"],
+  ...["GATEWAY_BUDGET_REFRESH_INTERVAL", "GATEWAY_ROUTE_TIMEOUT_SECONDS", "GCS_DOWNLOAD_CHUNK_SIZE"],
+  ...["GCS_UPLOAD_CHUNK_SIZE", "GENAI_EVAL_ASYNC_TIMEOUT", "GENAI_EVAL_ENABLE_SCORER_TRACING"],
+  ...["GENAI_EVAL_LLM_TIMEOUT", "GENAI_EVAL_MAX_RETRIES", "GENAI_EVAL_MAX_SCORER_WORKERS", "GENAI_EVAL_MAX_WORKERS"],
+  ...["GENAI_EVAL_PREDICT_RATE_LIMIT", "GENAI_EVAL_SCORER_RATE_LIMIT", "GENAI_EVAL_SKIP_TRACE_VALIDATION"],
+  ...["GENAI_JUDGE_DEFAULT_MODEL", "GENAI_OPTIMIZE_MAX_WORKERS", "GENAI_SIMULATOR_MAX_WORKERS"],
+  ...["HTTP_POOL_CONNECTIONS", "HTTP_POOL_MAXSIZE", "HTTP_REQUEST_BACKOFF_FACTOR", "HTTP_REQUEST_BACKOFF_JITTER"],
+  ...["HTTP_REQUEST_MAX_RETRIES", "HTTP_REQUEST_TIMEOUT", "HTTP_RESPECT_RETRY_AFTER_HEADER", "HTTP_TCP_KEEPALIVE"],
+  ...["HTTP_TCP_KEEPALIVE_COUNT", "HTTP_TCP_KEEPALIVE_IDLE", "HTTP_TCP_KEEPALIVE_INTERVAL"],
+  ...["JUDGE_MAX_ITERATIONS", "MODEL_CATALOG_CACHE_TTL", "MODEL_CATALOG_URI", "MULTIPART_DOWNLOAD_CHUNK_SIZE"],
+  ...["MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE", "MULTIPART_UPLOAD_CHUNK_SIZE", "MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"],
+  ...["ONLINE_SCORING_DEFAULT_SESSION_COMPLETION_BUFFER_SECONDS", "ONLINE_SCORING_MAX_WORKER_THREADS"],
+  ...["ONLINE_SCORING_DEFAULT_TRACE_COMPLETION_BUFFER_SECONDS", "PRESIGNED_DOWNLOAD_URL_TTL_SECONDS"],
+  ...["S3_EXPECTED_BUCKET_OWNER", "S3_UPLOAD_EXTRA_ARGS", "SEARCH_TRACES_MAX_BATCH_SIZE", "SEARCH_TRACES_MAX_THREADS"],
+  ...["SERVER_GRAPHQL_MAX_ALIASES", "SERVER_GRAPHQL_MAX_ROOT_FIELDS", "SERVER_JOB_DEFAULT_TIMEOUT"],
+  ...["SERVER_JOB_ENABLE_PERIODIC_TASKS", "SERVER_JOB_FLUSH_PERIODIC_LOCKS_ON_STARTUP", "SERVER_JOB_LEASE_TTL"],
+  ...["SERVER_JOB_TRANSIENT_ERROR_MAX_RETRIES", "SERVER_JOB_TRANSIENT_ERROR_RETRY_BASE_DELAY"],
+  ...["SERVER_JOB_TRANSIENT_ERROR_RETRY_MAX_DELAY", "SERVER_JUDGE_INVOKE_MAX_WORKERS"],
+  ...["SERVER_ONLINE_SCORING_MAX_WORKERS", "SERVER_SCORER_INVOKE_BATCH_SIZE", "SQLALCHEMYSTORE_MAX_OVERFLOW"],
+  ...["SQLALCHEMYSTORE_POOLCLASS", "SQLALCHEMYSTORE_POOL_RECYCLE", "SQLALCHEMYSTORE_POOL_SIZE"],
+  ...["SQL_TRACE_ROLLUPS_ENABLED", "TRACE_ROLLUPS_MAX_PARTITIONS_PER_RUN", "TRACE_ROLLUPS_MAX_WORKERS"],
+  ...["TRACE_ROLLUPS_SCHEDULE", "TRUNCATE_LONG_VALUES", "WEBHOOK_CACHE_TTL", "WEBHOOK_DELIVERY_MAX_WORKERS"],
+  ...["WEBHOOK_REQUEST_MAX_RETRIES", "WEBHOOK_REQUEST_TIMEOUT", "WORKSPACE_ARTIFACT_ROOT_CACHE_CAPACITY"],
+  "WORKSPACE_ARTIFACT_ROOT_CACHE_TTL_SECONDS",
+];
 
-/** Variables that `server.env` cannot set: the operator sets them, or they open a door, load code or move data. */
+/** Settings of boto3 that name neither another endpoint nor a file to read, without the prefix; and those of workload identity. */
+const allowedAws = [
+  ...["SESSION_TOKEN", "BEARER_TOKEN_BEDROCK", "ROLE_ARN", "ROLE_SESSION_NAME", "WEB_IDENTITY_TOKEN_FILE"],
+  ...["CONTAINER_CREDENTIALS_FULL_URI", "CONTAINER_AUTHORIZATION_TOKEN_FILE", "EC2_METADATA_DISABLED"],
+  ...["METADATA_SERVICE_NUM_ATTEMPTS", "METADATA_SERVICE_TIMEOUT", "MAX_ATTEMPTS", "RETRY_MODE", "DEFAULTS_MODE"],
+  ...["USE_FIPS_ENDPOINT", "USE_DUALSTACK_ENDPOINT", "STS_REGIONAL_ENDPOINTS", "REQUEST_CHECKSUM_CALCULATION"],
+  ...["RESPONSE_CHECKSUM_VALIDATION", "S3_USE_ARN_REGION", "S3_US_EAST_1_REGIONAL_ENDPOINT", "ACCOUNT_ID"],
+  ...["S3_DISABLE_MULTIREGION_ACCESS_POINTS", "DISABLE_REQUEST_COMPRESSION", "REQUEST_MIN_COMPRESSION_SIZE_BYTES"],
+  ...["ACCOUNT_ID_ENDPOINT_MODE", "SDK_UA_APP_ID"],
+];
+
+/** Variables that `server.env` cannot set: the operator sets them, or they weaken the server, load code or move data. */
 export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_HOST: { instead: "the operator decides the address" },
   MLFLOW_PORT: { instead: "the port is always 5000" },
@@ -71,15 +127,30 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   DEFAULT_LANDING_PAGE_IS_PERMISSIONS: { instead: ofOidc },
   DEFAULT_MLFLOW_PERMISSION: { instead: ofOidc },
   TRUSTED_PROXIES: { instead: ofOidc },
-  AUTH_PROVIDERS: { instead: ofOidc },
-  AUTH_PROVIDERS_FILE: { instead: ofOidc },
-  CONFIG_PROVIDERS: { instead: ofOidc },
-  SESSION_COOKIE_SECURE: { instead: ofOidc },
-  SESSION_COOKIE_SAMESITE: { instead: ofOidc },
-  SESSION_TOKEN_ENCRYPTION_KEY: { instead: ofOidc },
-  KUBERNETES_SERVICE_HOST: { instead: "it decides which API server is asked about callers" },
-  KUBERNETES_SERVICE_PORT: { instead: "it decides which API server is asked about callers" },
-  KUBECONFIG: { instead: "it decides which API server is asked about callers" },
+  CACHE_REDIS_URL: { instead: "the OpenID Connect plugin would load Python objects from Redis: leave it out" },
+  ...sameFor(ofOidc, [
+    ...["AUTOMATIC_LOGIN_REDIRECT", "DEFAULT_LANDING_PAGE_IS_PERMISSIONS", "ENABLE_API_DOCS", "LOGGING_LOGGER_NAME"],
+    ...["LOG_LEVEL", "MANAGED_BY_ENFORCEMENT", "ORPHAN_FALLBACK_PRINCIPAL", "RESTRICT_RESOURCE_CREATION"],
+    ...["PERMISSION_SOURCE_ORDER", "PERMISSION_CACHE_TTL_SECONDS", "PERMISSION_CACHE_MAX_SIZE"],
+    ...["WORKSPACE_RULES_MAX_PERMISSION", "WORKSPACE_CACHE_TTL_SECONDS", "WORKSPACE_CACHE_MAX_SIZE"],
+    ...["USER_RETENTION_DAYS", "CACHE_BACKEND", "CACHE_KEY_PREFIX"],
+  ]),
+  MLFLOW_SERVER_JOB_HUEY_REDIS_URL: { instead: noRedis },
+  MLFLOW_GATEWAY_BUDGET_REDIS_URL: { instead: noRedis },
+  MLFLOW_GATEWAY_RATE_LIMITS_STORAGE_URI: { instead: noRedis },
+  MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_ENV: { instead: showsSecrets },
+  MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_FILE: { instead: showsSecrets },
+  ...sameFor(reaches, [
+    ...["MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS", "MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES"],
+    ...["MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS", "MLFLOW_WEBHOOK_ALLOWED_SCHEMES"],
+    ...["MLFLOW_ICON_URL_ALLOW_PRIVATE_IPS", "MLFLOW_ICON_URL_ALLOWED_SCHEMES", "MLFLOW_ALLOW_HTTP_REDIRECTS"],
+  ]),
+  MLFLOW_S3_IGNORE_TLS: { instead: "use artifactStore.s3.ca" },
+  WEB_CONCURRENCY: { instead: "use server.workers" },
+  AWS_REGION: { instead: "use artifactStore.s3.region" },
+  AWS_DEFAULT_REGION: { instead: "use artifactStore.s3.region" },
+  AWS_ACCESS_KEY_ID: { instead: "use artifactStore.s3.credentials" },
+  AWS_SECRET_ACCESS_KEY: { instead: "use artifactStore.s3.credentials" },
   AWS_CA_BUNDLE: { instead: "use artifactStore.s3.ca" },
   AWS_ENDPOINT_URL: closed("use artifactStore.s3.endpointUrl"),
   AWS_ENDPOINT_URL_S3: closed("use artifactStore.s3.endpointUrl"),
@@ -95,15 +166,37 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   GCONV_PATH: { instead: loadsCode },
   BASH_ENV: closed(loadsCode),
   OPENSSL_CONF: closed(loadsCode),
+  ...sameFor(loadsCode, [
+    ...["OPENSSL_MODULES", "OPENSSL_ENGINES", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH", "GETCONF_DIR", "ENV", "BROWSER"],
+    ...["ALEMBIC_CONFIG", "CONDA_EXE", "JAVA_HOME", "R_HOME", "PYENV_ROOT", "LOKY_PICKLER", "MPLBACKEND"],
+    ...["MATPLOTLIBRC", "MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "XDG_DATA_DIRS"],
+    ...["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "CFFI_TMPDIR", "SHELL", "PKG_CONFIG", "COVERAGE_PROCESS_START"],
+  ]),
+  ...sameFor(replacesCa, [
+    ...["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "WEBSOCKET_CLIENT_CA_BUNDLE"],
+    "CTLOG_FILE",
+  ]),
+  SSLKEYLOGFILE: { instead: "it writes the keys of TLS connections to a file" },
+  ...sameFor(keepsTls, ["AUTHLIB_INSECURE_TRANSPORT", "DATABRICKS_INSECURE"]),
+  ...sameFor(resolves, ["HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "RESOLV_HOST_CONF", "NETRC"]),
+  ...sameFor(movesData, ["STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE", "SQLITE_TMPDIR"]),
+  ...sameFor(ofServer, ["DEBUG_METRICS", "PYTEST_CURRENT_TEST"]),
 };
 
+/** A beginning of names that are rejected, but for those that are known to be safe. */
+export interface ReservedPrefix {
+  readonly instead: string;
+  /** Names that `server.env` can set all the same. */
+  readonly allowed?: readonly string[];
+  /** Names that the container gets explicitly, whatever its image says. */
+  readonly neutral?: Readonly<Record<string, string>>;
+}
+
 /**
- * Beginnings of names that are refused, and which of those names the container gets explicitly. The others of a prefix
- * can only come by `server.envFrom`, from a Secret or ConfigMap of the same namespace.
+ * Families of settings of what is in the image: a variable that a new version brings is rejected until it is listed as
+ * allowed. Names of no family are accepted, where they are not reserved by themselves.
  */
-export const reservedPrefixes: Readonly<
-  Record<string, { readonly instead: string; readonly neutral: Readonly<Record<string, string>> }>
-> = {
+export const reservedPrefixes: Readonly<Record<string, ReservedPrefix>> = {
   PYTHON: {
     instead: loadsCode,
     neutral: {
@@ -132,9 +225,24 @@ export const reservedPrefixes: Readonly<
       ...["SSL_KEYFILE", "SSL_CERTFILE", "SSL_CA_CERTS", "LIMIT_CONCURRENCY", "LIMIT_MAX_REQUESTS"],
     ]),
   },
-  OIDC_: { instead: ofOidc, neutral: {} },
-  MLFLOW_OPERATOR_: { instead: "only the operator sets it", neutral: {} },
-  MLFLOW_K8S_: { instead: "use authentication.kubernetes", neutral: {} },
+  ...sameForAll(ofOidc, ["OIDC_", "CONFIG_", "SCIM_", "SAML_", "SESSION_", "EXTEND_MLFLOW_", "AUDIT_LOG_"]),
+  AUTH_PROVIDERS: { instead: ofOidc },
+  KUBE: { instead: "it decides which API server is asked about callers" },
+  ...sameForAll("it shows internals of the server to clients", ["FLASK_", "WERKZEUG_", "FASTAPI_"]),
+  GUNICORN_: { instead: ofGunicorn },
+  OAUTHLIB_: { instead: keepsTls },
+  ...sameForAll(loadsCode, ["BOTOCORE_", "BOTO_", "PYDANTIC_", "GIT_", "PYSPARK_", "SPARK_"]),
+  ...sameForAll(ofPods, ["DOCKER_", "PIP_", "CONDA_", "KRB5"]),
+  AWS_: {
+    instead: "use artifactStore.s3, or serviceAccount.annotations; docs/reference.md lists the names that are allowed",
+    allowed: allowedAws.map((name) => `AWS_${name}`),
+  },
+  MLFLOW_OPERATOR_: { instead: "only the operator sets it" },
+  MLFLOW_K8S_: { instead: "use authentication.kubernetes" },
+  MLFLOW_: {
+    instead: `${ofServer}; docs/reference.md lists the names that are allowed`,
+    allowed: allowedMlflow.map((name) => `MLFLOW_${name}`),
+  },
   _MLFLOW_: {
     instead: "it is internal to MLflow",
     neutral: empty("_MLFLOW_", [
@@ -143,6 +251,14 @@ export const reservedPrefixes: Readonly<
     ]),
   },
 };
+
+function sameFor(instead: string, names: readonly string[]): Record<string, ReservedVariable> {
+  return Object.fromEntries(names.map((name) => [name, { instead }]));
+}
+
+function sameForAll(instead: string, prefixes: readonly string[]): Record<string, ReservedPrefix> {
+  return Object.fromEntries(prefixes.map((prefix) => [prefix, { instead }]));
+}
 
 function empty(prefix: string, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [`${prefix}${name}`, ""]));
@@ -155,26 +271,38 @@ export const neutralEnvironment: Readonly<Record<string, string>> = {
       neutral === undefined ? [] : [[name, neutral]],
     ),
   ),
-  ...Object.assign({}, ...Object.values(reservedPrefixes).map(({ neutral }) => neutral)),
+  ...Object.assign({}, ...Object.values(reservedPrefixes).map(({ neutral = {} }) => neutral)),
 };
 
-/** Whether only the operator may set a variable. */
+/** Whether only the operator can set a variable. */
 export function isReserved(name: string): boolean {
-  return (
-    Object.hasOwn(reservedVariables, name) || Object.keys(reservedPrefixes).some((prefix) => name.startsWith(prefix))
-  );
+  return insteadOf(name) !== undefined;
 }
 
-/** The CEL rule that refuses them, on the name itself, and says what to use instead. */
+/** What to use instead of a variable that only the operator can set; undefined for others. */
+export function insteadOf(name: string): string | undefined {
+  if (Object.hasOwn(reservedVariables, name)) return reservedVariables[name]?.instead;
+  const families = Object.entries(reservedPrefixes).filter(([prefix]) => name.startsWith(prefix));
+  if (families.some(([, { allowed = [] }]) => allowed.includes(name))) return undefined;
+  return families[0]?.[1].instead;
+}
+
+/** The CEL rule that rejects them, on the name itself, and says what to use instead. */
 export function forbiddenEnvironment(): Rule {
   const listed = Object.keys(reservedVariables).map((name) => `'${name}'`);
-  const begins = Object.keys(reservedPrefixes).map((prefix) => `self.startsWith('${prefix}')`);
-  const instead = Object.entries(reservedVariables).map(([name, row]) => `'${name}': ${JSON.stringify(row.instead)}`);
-  const why = Object.entries(reservedPrefixes).map(
-    ([prefix, { instead }]) => `self.startsWith('${prefix}') ? ${JSON.stringify(instead)} : `,
+  const prefixes = Object.entries(reservedPrefixes);
+  const begins = prefixes.map(([prefix]) => prefix).join("|");
+  const allowed = prefixes.flatMap(([, row]) => row.allowed ?? []).map((name) => `'${name}'`);
+  const reasons = Map.groupBy(Object.entries(reservedVariables), ([, { instead }]) => instead);
+  const why = [...reasons].map(
+    ([instead, rows]) => `self in [${rows.map(([name]) => `'${name}'`).join(", ")}] ? ${JSON.stringify(instead)} : `,
+  );
+  const whyOfPrefix = [...Map.groupBy(prefixes, ([, { instead }]) => instead)].map(
+    ([instead, rows]) =>
+      `self.matches('^(${rows.map(([prefix]) => prefix).join("|")})') ? ${JSON.stringify(instead)} : `,
   );
   return {
-    rule: `!(self in [${listed.join(", ")}]) && !(${begins.join(" || ")})`,
-    messageExpression: `self + ' cannot be set here: ' + (${why.join("")}{${instead.join(", ")}}[self])`,
+    rule: `!(self in [${listed.join(", ")}]) && (!self.matches('^(${begins})') || self in [${allowed.join(", ")}])`,
+    messageExpression: `self + ' cannot be set here: ' + (${why.join("")}${whyOfPrefix.join("")}'')`,
   };
 }

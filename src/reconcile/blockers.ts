@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { isReserved, reservedVariables } from "../api/environment.ts";
+import { insteadOf, isReserved } from "../api/environment.ts";
 import { isDowngrade } from "../api/versions.ts";
 import { objectText } from "../kube/object.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
@@ -191,7 +191,7 @@ function invalidCertificate({ server, references }: Facts): Cause | undefined {
   }
 }
 
-/** What a source of envFrom would set though only the operator may, and `env` has no value that stands in its way. */
+/** A key of a source of envFrom that is reserved, and to which the operator gives no value of its own. */
 function openVariable({ server, references, inputs }: Facts): Cause[] {
   const ours = new Set(environment(inputs).map(({ name }) => name));
   const sources = server.spec.server?.envFrom ?? [];
@@ -204,7 +204,7 @@ function openVariable({ server, references, inputs }: Facts): Cause[] {
     return [
       {
         reason: "ReservedVariable",
-        message: `${objectText(source)}, a source of spec.server.envFrom, sets ${prefix}${open}, which only the operator may: ${reservedVariables[prefix + open]?.instead ?? "see docs/reference.md"}. Remove the key ${open}`,
+        message: `${objectText(source)}, a source of spec.server.envFrom, has the key ${open}, and ${prefix}${open} cannot be set there: ${insteadOf(prefix + open)}. Remove the key, or name keys one by one in spec.server.env`,
       },
     ];
   });

@@ -3,7 +3,7 @@ import type { Inputs } from "./inputs.ts";
 import { keyedHash } from "./inputs-hash.ts";
 import { programTexts } from "./migration/program-texts.ts";
 import { setupResources } from "./pod/compute-resources.ts";
-import { artifactEnvironment, environmentFrom } from "./pod/environment.ts";
+import { artifactEnvironment } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import type { Furnished } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
@@ -24,7 +24,6 @@ export function artifactCheck(inputs: Inputs): Furnished | undefined {
 }
 
 function container(inputs: Inputs): V1Container {
-  const envFrom = environmentFrom(inputs);
   const { command, variable } = program(programTexts["check_artifacts.py"]);
   return {
     name: "check-artifacts",
@@ -33,7 +32,6 @@ function container(inputs: Inputs): V1Container {
     workingDir: "/",
     command,
     env: [variable, ...artifactEnvironment(inputs)],
-    ...(envFrom.length > 0 && { envFrom }),
     resources: setupResources(inputs, { cpu: "100m", memory: "256Mi" }),
     securityContext: containerSecurityContext,
   };

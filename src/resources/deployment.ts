@@ -10,7 +10,7 @@ import { applicationArguments, serverPrograms } from "./middleware/programs.ts";
 import { migrationJob } from "./migration-job.ts";
 import { objectNames, port } from "./names.ts";
 import { computeResources, defaultRequests, withMemoryLimit } from "./pod/compute-resources.ts";
-import { environment, environmentFrom } from "./pod/environment.ts";
+import { environment } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import { type Containers, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
@@ -97,7 +97,6 @@ function containers(inputs: Inputs): Containers {
 
 function container(inputs: Inputs): V1Container {
   const { pod, proxy, server: settings, image } = inputs.server.spec;
-  const envFrom = environmentFrom(inputs);
   const args = [...applicationArguments(authenticationOf(inputs)), ...(settings?.extraArgs ?? [])];
   return {
     name: "mlflow",
@@ -108,7 +107,6 @@ function container(inputs: Inputs): V1Container {
     workingDir: "/",
     args,
     env: environment(inputs),
-    ...(envFrom.length > 0 && { envFrom }),
     ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),
     resources: computeResources(defaultRequests(settings), withMemoryLimit(defaultRequests(settings), pod?.resources)),
     ...probes(inputs),

@@ -134,7 +134,7 @@ describe("what cannot work", () => {
     assert.equal(found?.reason, "ReservedVariable");
     assert.match(found?.message ?? "", /ConfigMap\/extra.*MLFLOW_S3_ENDPOINT_URL/);
     assert.equal(
-      cause(of, configMap("extra", { HOST: "0.0.0.0", OTHER: "1" })),
+      cause(of, configMap("extra", { HOST: "0.0.0.0", HTTP_REQUEST_TIMEOUT: "9" })),
       undefined,
       "what env overrides is harmless",
     );

@@ -98,7 +98,7 @@ export const serverSettings = z
       .max(64)
       .meta({
         description:
-          "Further environment variables. Those that the operator sets, and those that load code, are refused.",
+          "Additional environment variables. Rejected are those that the operator sets, and those that weaken the server, load code or move data; docs/reference.md lists them. HTTPS_PROXY and its like also apply to oauth2-proxy and to the checks before it, and NO_PROXY is completed with the names of the cluster. Default: none. Example: [{name: HTTPS_PROXY, value: http://proxy.example.com:3128}].",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["name"],
       })
@@ -108,7 +108,7 @@ export const serverSettings = z
       .max(16)
       .meta({
         description:
-          "Further environment variables from Secrets and ConfigMaps. What the operator sets wins over them.",
+          "Additional environment variables from all keys of Secrets and ConfigMaps, written into the pods key by key, so that a change of the object counts only when the pods are rolled for it. Keys that are no names of variables are left out, env wins over it, and a later source over an earlier one. Default: none. Example: [{secretRef: {name: gateway-keys}}].",
       })
       .optional(),
     extraArgs: z

@@ -1,7 +1,6 @@
-import type { V1EnvFromSource, V1EnvVar } from "@kubernetes/client-node";
+import type { V1EnvVar } from "@kubernetes/client-node";
 import { neutralEnvironment } from "../../api/environment.ts";
 import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
-import type { EnvironmentVariable } from "../../api/fields/server-settings.ts";
 import { authenticationOf } from "../authentication/index.ts";
 import { choice, choose } from "../choose.ts";
 import { sqliteUri } from "../database.ts";
@@ -10,12 +9,13 @@ import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
 import { browserOrigin } from "../proxy/arguments.ts";
 import { programsPath } from "./program.ts";
+import { userEnvironment } from "./user-environment.ts";
 import { fromSecret, literal } from "./variable.ts";
 import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 
 /**
- * The environment of the MLflow container. Everything that decides who gets in, where data goes or what code is loaded
- * stands here explicitly, if only to be empty: `env` wins over `envFrom`, so `server.envFrom` can change none of it.
+ * The environment of the MLflow container. Everything that decides who is allowed access, where data goes or what code is
+ * loaded is set explicitly, if only to be empty, so that an image with variables of its own changes none of it.
  */
 export function environment(inputs: Inputs): V1EnvVar[] {
   const ours = [
@@ -32,18 +32,13 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     literal("PYTHONPATH", programsPath),
     uvicornOptions(inputs),
   ];
-  return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
+  return [...ours, ...neutral(ours), ...userEnvironment(inputs)];
 }
 
 /** What of it decides how MLflow reaches its artifacts, for a check that does the same before MLflow starts. */
 export function artifactEnvironment(inputs: Inputs): V1EnvVar[] {
   const ours = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath), ...artifacts(inputs)];
-  return [...ours, ...neutral(ours), ...(inputs.server.spec.server?.env ?? []).map(asEnvVar)];
-}
-
-/** Variables from whole Secrets and ConfigMaps. */
-export function environmentFrom({ server }: Inputs): V1EnvFromSource[] {
-  return server.spec.server?.envFrom ?? [];
+  return [...ours, ...neutral(ours), ...userEnvironment(inputs)];
 }
 
 /** Where the tracking database is, for the server and for its migration. */
@@ -176,12 +171,4 @@ export function neutral(ours: readonly V1EnvVar[]): V1EnvVar[] {
   return Object.entries(neutralEnvironment)
     .filter(([name]) => !named.has(name))
     .map(([name, value]) => literal(name, value));
-}
-
-function asEnvVar(variable: EnvironmentVariable): V1EnvVar {
-  const { secretKeyRef, configMapKeyRef, fieldRef } = variable.valueFrom ?? {};
-  if (secretKeyRef) return { name: variable.name, valueFrom: { secretKeyRef } };
-  if (configMapKeyRef) return { name: variable.name, valueFrom: { configMapKeyRef } };
-  if (fieldRef) return { name: variable.name, valueFrom: { fieldRef } };
-  return { name: variable.name, value: variable.value ?? "" };
 }

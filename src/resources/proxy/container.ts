@@ -5,6 +5,7 @@ import type { Inputs } from "../inputs.ts";
 import { proxyPort } from "../names.ts";
 import { computeResources } from "../pod/compute-resources.ts";
 import { containerSecurityContext } from "../pod/security.ts";
+import { httpProxy } from "../pod/user-environment.ts";
 import { proxyArguments } from "./arguments.ts";
 import { proxyImageOf } from "./image.ts";
 import { sessionVariables } from "./redis.ts";
@@ -14,7 +15,7 @@ export function proxyContainer(inputs: Inputs, proxy: ProxySettings): V1Containe
   const scheme = inputs.server.spec.server?.tls === undefined ? "HTTP" : "HTTPS";
   // It answers by itself, without a credential and without asking MLflow, which has probes of its own.
   const probe: V1Probe = { httpGet: { path: "/ping", port: "http", scheme }, timeoutSeconds: 5 };
-  const env = sessionVariables(proxy.session?.redis);
+  const env = [...sessionVariables(proxy.session?.redis), ...httpProxy(inputs)];
   return {
     name: "oauth2-proxy",
     image: proxyImageOf(inputs),

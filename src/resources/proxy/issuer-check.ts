@@ -1,5 +1,6 @@
 import type { V1Container } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
+import { httpProxy } from "../pod/user-environment.ts";
 import { literal } from "../pod/variable.ts";
 import { issuerAuthorityPaths } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
@@ -16,5 +17,6 @@ export function issuerCheck(inputs: Inputs): V1Container {
   return peerCheck(inputs, "issuers", "check_issuers.py", [
     literal("ISSUERS", JSON.stringify(issuers)),
     literal("AUTHORITIES", JSON.stringify(issuerAuthorityPaths(inputs))),
+    ...httpProxy(inputs),
   ]);
 }

@@ -1,0 +1,73 @@
+import type { V1EnvVar } from "@kubernetes/client-node";
+import { isReserved } from "../../api/environment.ts";
+import type { EnvironmentSource, EnvironmentVariable } from "../../api/fields/server-settings.ts";
+import type { Inputs } from "../inputs.ts";
+import { literal } from "./variable.ts";
+
+/**
+ * The variables of `server.env`, and one for each key of the sources of `server.envFrom`. Kubernetes reads a whole source
+ * again when a container starts, so a key that is added later would count without a look; a reference to a key does not
+ * change. Reserved names are left out, and each name is there once: the API server rejects an apply with a name twice.
+ */
+export function userEnvironment(inputs: Inputs): V1EnvVar[] {
+  const { env = [], envFrom = [] } = inputs.server.spec.server ?? {};
+  const byName = new Map<string, V1EnvVar>();
+  for (const source of envFrom) for (const each of fromSource(source, inputs)) byName.set(each.name, each);
+  for (const each of env) byName.set(each.name, asEnvVar(each));
+  return withoutClusterNames(
+    [...byName.values()].filter(({ name }) => !isReserved(name)),
+    inputs,
+  );
+}
+
+/** What Kubernetes takes for the name of a variable; it leaves out other keys of a source, too. */
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+function fromSource({ prefix = "", secretRef, configMapRef }: EnvironmentSource, { references }: Inputs): V1EnvVar[] {
+  const { name = "", optional } = secretRef ?? configMapRef ?? {};
+  const data = (secretRef ? references.secrets.get(name) : references.configMaps.get(name))?.data ?? {};
+  return Object.keys(data)
+    .sort()
+    .filter((key) => variableName.test(prefix + key))
+    .map((key) => {
+      const reference = { name, key, ...(optional !== undefined && { optional }) };
+      return {
+        name: prefix + key,
+        valueFrom: secretRef ? { secretKeyRef: reference } : { configMapKeyRef: reference },
+      };
+    });
+}
+
+function asEnvVar({ name, value = "", valueFrom }: EnvironmentVariable): V1EnvVar {
+  const { secretKeyRef, configMapKeyRef, fieldRef } = valueFrom ?? {};
+  if (secretKeyRef) return { name, valueFrom: { secretKeyRef } };
+  if (configMapKeyRef) return { name, valueFrom: { configMapKeyRef } };
+  if (fieldRef) return { name, valueFrom: { fieldRef } };
+  return { name, value };
+}
+
+const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
+const exceptions = ["NO_PROXY", "no_proxy"];
+
+/** The HTTP proxy that `server.env` names, for the other containers of the pod that call out. */
+export function httpProxy(inputs: Inputs): V1EnvVar[] {
+  return userEnvironment(inputs).filter(({ name }) => [...proxies, ...exceptions].includes(name));
+}
+
+/** An HTTP proxy is for what is outside the cluster: names of the cluster, and the pod itself, are reached without it. */
+function withoutClusterNames(variables: readonly V1EnvVar[], { installation }: Inputs): V1EnvVar[] {
+  if (!variables.some(({ name }) => proxies.includes(name))) return [...variables];
+  const inside = ["localhost", "127.0.0.1", "::1", "kubernetes.default", ".svc", `.${installation.clusterDomain}`];
+  const others = variables.filter(({ name }) => !exceptions.includes(name));
+  // Programs differ in which spelling they read, and one that is read from an object cannot be completed.
+  const given = variables.filter(({ name }) => exceptions.includes(name));
+  return [
+    ...others,
+    ...exceptions.map((name) => {
+      const own = given.find((each) => each.name === name) ?? given[0];
+      if (own?.valueFrom !== undefined) return { ...own, name };
+      const listed = (own?.value ?? "").split(",").map((each) => each.trim());
+      return literal(name, [...new Set([...listed.filter((each) => each !== ""), ...inside])].join(","));
+    }),
+  ];
+}
