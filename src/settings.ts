@@ -4,6 +4,7 @@ import { imageDigests } from "./api/image-digests.ts";
 import { checkedProxyImage, defaultProxyImage } from "./api/proxy-version.ts";
 import type { ApiAccess } from "./client/api-access.ts";
 import type { ProxyEnvironment } from "./client/ignored-proxy.ts";
+import { allowedImagesOf } from "./resources/pod/allowed-images.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
 
 /** How one process of the operator runs: from its arguments and its environment, which only this file reads. */
@@ -21,6 +22,7 @@ const options = {
   "image-repository": { type: "string" },
   "image-digests": { type: "string" },
   "proxy-image": { type: "string" },
+  "allowed-images": { type: "string" },
   "cluster-domain": { type: "string" },
   "grace-period": { type: "string" },
   "leader-elect": { type: "string" },
@@ -39,6 +41,7 @@ MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
   --image-repository <name>    image of MLflow without tag [ghcr.io/mlflow-operator/mlflow-server]
   --image-digests <3.17.2=d,…> digests of it by version, in place of the tag [none]
   --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.5 or newer [${defaultProxyImage}]
+  --allowed-images <a,b/*>     images that servers can name besides these two: a repository, or all below a prefix [any]
   --cluster-domain <domain>    DNS domain of Services [cluster.local]
   --grace-period <seconds>     how long what others may still create, such as a Secret, is reported as Reconciling and not
                                as Stalled, from when a generation is first observed [120]
@@ -74,6 +77,7 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     imageRepository: read("image-repository") ?? "ghcr.io/mlflow-operator/mlflow-server",
     imageDigests: imageDigests("--image-digests", read("image-digests")),
     proxyImage: checkedProxyImage("--proxy-image", read("proxy-image") ?? defaultProxyImage),
+    allowedImages: allowedImagesOf("--allowed-images", read("allowed-images")),
     clusterDomain: read("cluster-domain") ?? "cluster.local",
     gracePeriodSeconds: whole("--grace-period", read("grace-period") ?? "120", 0, 3600),
     leaderElection: leaderElect === "true",

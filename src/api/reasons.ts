@@ -341,6 +341,10 @@ export const reasons = {
     meaning: "No controller has given the Ingress an address; some never do.",
     remedy: "Check that a controller serves the class: `kubectl get ingressclasses`.",
   },
+  ImageNotAllowed: {
+    meaning: "An image of the spec is none of those that the operator's setting `--allowed-images` has.",
+    remedy: "Name an allowed image, or have a cluster administrator add it to `allowedImages` in the chart's values.",
+  },
   ReservedVariable: {
     meaning: "A source of `server.envFrom` sets a variable that only the operator may.",
     remedy: "Remove the key from the Secret or ConfigMap.",

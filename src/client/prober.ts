@@ -31,8 +31,20 @@ export const defaultProbeTiming: ProbeTiming = {
   timeoutSeconds: 3,
 };
 
-/** The second is how a policy by paths is got round: what is behind it decodes it. */
+/** The second bypasses a policy that lists paths: what is behind the mesh decodes it. */
 const paths = ["/v1/traces", "/v1%2ftraces"];
+
+/** The path with some of its characters, at least one, encoded as clients may write them: which, nobody can have listed. */
+export function encodedPath(random: () => number = Math.random): string {
+  const [, ...rest] = "/v1/traces";
+  const always = Math.floor(random() * rest.length);
+  const written = rest.map((character, index) => {
+    if (index !== always && random() < 0.7) return character;
+    const hexadecimal = character.charCodeAt(0).toString(16).padStart(2, "0");
+    return `%${random() < 0.5 ? hexadecimal : hexadecimal.toUpperCase()}`;
+  });
+  return `/${written.join("")}`;
+}
 
 /** What a request came to: denied by the mesh, answered by what is behind it (in words), or neither (in words). */
 export type Probed =
@@ -44,6 +56,8 @@ export type Probe = (door: Door, path: string, timeoutSeconds: number) => Promis
 interface Known {
   readonly doors: string;
   found: Probes | undefined;
+  /** The same until it is denied, so that what is reported of it stays the same. */
+  encoded?: string | undefined;
   /** Something got through once, which is not told yet: ztunnel has a policy a moment after istiod has reported it. */
   isDoubtful?: boolean;
   timer?: NodeJS.Timeout;
@@ -58,7 +72,9 @@ export function prober(
   const known = new Map<string, Known>();
 
   async function knock(key: Key, state: Known, doors: readonly Door[]): Promise<void> {
-    const asked = doors.flatMap((door) => paths.map((path) => probe(door, path, timing.timeoutSeconds)));
+    state.encoded ??= encodedPath();
+    const tried = [...paths, state.encoded];
+    const asked = doors.flatMap((door) => tried.map((path) => probe(door, path, timing.timeoutSeconds)));
     const found = probesOf(await Promise.all(asked));
     if (known.get(keyText(key)) !== state) return;
     state.isDoubtful = found.breaches.length > 0 && !state.found?.breaches.length && !state.isDoubtful;
@@ -69,6 +85,7 @@ export function prober(
     const isNews = JSON.stringify(found) !== JSON.stringify(state.found);
     state.found = found;
     const isDenied = found.breaches.length === 0 && found.unanswered.length === 0;
+    if (isDenied) state.encoded = undefined;
     again(isDenied ? timing.refusedSeconds : timing.answeredSeconds);
     if (isNews) changed(key);
 

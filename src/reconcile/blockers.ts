@@ -6,6 +6,7 @@ import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationOf } from "../resources/authentication/index.ts";
 import { decoded } from "../resources/base64.ts";
 import { dataKeys } from "../resources/names.ts";
+import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Reference } from "../resources/reference.ts";
 import { referencesOf } from "../resources/references.ts";
@@ -28,6 +29,7 @@ export type Blocker = (facts: Facts) => Cause | readonly Cause[] | undefined;
 const blockers: readonly Blocker[] = [
   narrowOperator,
   invalidUrl,
+  imageNotAllowed,
   missingReferences,
   downgrade,
   lostSecret,
@@ -66,6 +68,15 @@ function narrowOperator({ server, installation }: Facts): Cause | undefined {
     reason: "WorkspacesUnavailable",
     message: `${what} needs an operator of all namespaces, and this one works in ${namespaces.join(", ")} only: install it without watchNamespaces, or ${instead}`,
   };
+}
+
+/** A cluster administrator can say by the operator's settings which images run with what a namespace's Secrets hold. */
+function imageNotAllowed({ inputs }: Facts): Cause[] {
+  const allowed = (inputs.installation.allowedImages ?? []).slice(0, 8).join(", ");
+  return disallowedImages(inputs).map(({ image, path }) => ({
+    reason: "ImageNotAllowed",
+    message: `${path} is ${image}, which the operator's setting --allowed-images (allowedImages in the chart) does not contain, so no pods are started with it. Use an image of ${allowed}, leave out ${path}, or ask a cluster administrator`,
+  }));
 }
 
 function missingReferences({ server, references }: Facts): Cause[] {

@@ -12,6 +12,8 @@ export interface Installation {
   readonly imageDigests?: ImageDigests | undefined;
   /** Image of oauth2-proxy with tag or digest: `quay.io/oauth2-proxy/oauth2-proxy:v7.15.6`. */
   readonly proxyImage: string;
+  /** Images that servers can name besides these two: repositories, or `prefix/*`; any without it. */
+  readonly allowedImages?: readonly string[] | undefined;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;
   /** Seconds in which others may create what a new generation needs; default 120. */

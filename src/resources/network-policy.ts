@@ -33,9 +33,9 @@ export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
     metadata: ownedMetadata(server, objectNames.networkPolicy(server.metadata.name)),
     spec: {
       podSelector: { matchLabels: { [label.server]: server.metadata.name } },
-      policyTypes: egress === undefined ? ["Ingress"] : ["Ingress", "Egress"],
+      policyTypes: isEgressOpen(inputs) ? ["Ingress"] : ["Ingress", "Egress"],
       ingress: ingress(inputs),
-      ...(egress !== undefined && { egress: outgoing(inputs, egress.ports) }),
+      ...(!isEgressOpen(inputs) && { egress: outgoing(inputs, egress?.ports) }),
     },
   };
 }
@@ -55,10 +55,48 @@ function ingress({ server }: Inputs): IngressRule[] {
   return [...named, { ports: tcp(hbonePort), from: [waypoint] }, probes];
 }
 
+/**
+ * Where clouds hand out credentials of a node or a pod, on port 80 and without a credential: a user who makes MLflow call an
+ * address must not get them.
+ */
+const metadataServices = {
+  "0.0.0.0/0": ["169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"],
+  "::/0": ["fd00:ec2::/32", "fd20:ce::254/128", "fe80::a9fe:a9fe/128"],
+} as const;
+
+/** All but these. Blocks of addresses do not contain pods for every network plugin (Cilium), so pods are named as well. */
+const exceptMetadata = [
+  { namespaceSelector: {} },
+  ...Object.entries(metadataServices).map(([cidr, except]) => ({ ipBlock: { cidr, except: [...except] } })),
+];
+
+const metadataPort = 80;
+
+/**
+ * Whether the pods can reach a metadata service. By default where they may get their credentials for the artifact store or the
+ * database from their cloud, since the spec names none.
+ */
+function needsMetadata({ server }: Inputs): boolean {
+  const { artifactStore, networkPolicy, serviceAccount } = server.spec;
+  const { s3 } = artifactStore;
+  if (networkPolicy?.metadataService !== undefined) return networkPolicy.metadataService === "Allowed";
+  return (s3 !== undefined && s3.credentials === undefined) || serviceAccount?.annotations !== undefined;
+}
+
+/** Without a policy for egress nothing is restricted. */
+function isEgressOpen(inputs: Inputs): boolean {
+  return inputs.server.spec.networkPolicy?.egress === undefined && needsMetadata(inputs);
+}
+
 function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPolicyEgressRule[] {
   const dns = ["UDP", "TCP"].map((protocol) => ({ port: 53, protocol }));
   const mode = inputs.server.spec.mesh?.istio.mode;
   const mesh = mode === undefined ? [] : [mode === "Sidecar" ? istiodPort : hbonePort];
   const ports = [...new Set([...egressPorts(inputs), ...further, ...mesh])].sort((one, other) => one - other);
-  return [{ ports: dns }, ...(ports.length === 0 ? [] : [{ ports: tcp(...ports) }])];
+  const guarded = needsMetadata(inputs) ? [] : ports.filter((port) => port === metadataPort);
+  const open = ports.filter((port) => guarded.length === 0 || port !== metadataPort);
+  const named = open.length === 0 ? [] : [{ ports: tcp(...open) }];
+  // Nodes, with what listens there, are no pods and for some plugins in no block either: named ports are open to any address.
+  if (inputs.server.spec.networkPolicy?.egress === undefined) return [{ ports: dns }, ...named, { to: exceptMetadata }];
+  return [{ ports: dns }, ...named, ...(guarded.length === 0 ? [] : [{ ports: tcp(...guarded), to: exceptMetadata }])];
 }

@@ -18,6 +18,7 @@ export interface OperatorOptions {
   readonly imageRepository: string;
   readonly imageDigests?: ImageDigests | undefined;
   readonly proxyImage: string;
+  readonly allowedImages?: readonly string[] | undefined;
   readonly clusterDomain: string;
   /** Seconds in which others may create what a new generation of a server needs; default 120. */
   readonly gracePeriodSeconds?: number | undefined;
@@ -78,6 +79,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       imageRepository: options.imageRepository,
       imageDigests: options.imageDigests,
       proxyImage: options.proxyImage,
+      allowedImages: options.allowedImages,
       clusterDomain: options.clusterDomain,
       gracePeriodSeconds: options.gracePeriodSeconds,
       namespaces: options.namespaces,

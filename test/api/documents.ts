@@ -323,6 +323,7 @@ export const proxied: Document = changed(smallest, {
       { ipBlock: { cidr: "fd00::/8" } },
     ],
     egress: { ports: [3128] },
+    metadataService: "Denied",
   },
   "spec.workspaces": {
     selector: { matchLabels: { "example.com/tier": "research", team: "" } },

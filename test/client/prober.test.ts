@@ -45,13 +45,13 @@ test("a denial by Envoy is one, and a connection that is closed without an answe
   // On a busy machine a denial may take longer than the time limit: then it counts as no answer until the next attempt.
   await eventually(() => {
     const found = probes.probes(key, all);
-    assert.deepEqual([found?.breaches, found?.denied], [[], 4]);
-    assert.equal(found?.unanswered.length, 6);
+    assert.deepEqual([found?.breaches, found?.denied], [[], 6]);
+    assert.equal(found?.unanswered.length, 9);
     assert.match(found?.unanswered.join("\n") ?? "", /nothing came within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
   });
   assert.ok(told.length > 0);
   probes.probes(key, denying);
-  await eventually(() => assert.deepEqual(probes.probes(key, denying), { breaches: [], unanswered: [], denied: 4 }));
+  await eventually(() => assert.deepEqual(probes.probes(key, denying), { breaches: [], unanswered: [], denied: 6 }));
 });
 
 for (const [status, text] of [
@@ -68,7 +68,7 @@ for (const [status, text] of [
     const door = await doorOf(context, answering(status, text, requests));
     await eventually(() => {
       const found = probes.probes(key, [door])?.breaches;
-      assert.equal(found?.length, 2);
+      assert.equal(found?.length, 3);
       assert.match(found[0] ?? "", new RegExp(`pod demo-1 .* answered POST /v1/traces with ${status}`));
       assert.match(found[1] ?? "", /POST \/v1%2ftraces/);
     });
@@ -81,12 +81,12 @@ test("what is answered once and then refused is not told: the mesh was taking up
   let requests = 0;
   const server = createServer((_, response) => {
     requests += 1;
-    response.writeHead(requests <= 2 ? 401 : 403).end("RBAC: access denied");
+    response.writeHead(requests <= 3 ? 401 : 403).end("RBAC: access denied");
   });
   const doors = [await doorOf(context, server)];
   assert.equal(probes.probes(key, doors), undefined);
   await eventually(() => assert.deepEqual(probes.probes(key, doors)?.breaches, []));
-  assert.deepEqual([requests, told], [4, ["demo"]]);
+  assert.deepEqual([requests, told], [6, ["demo"]]);
 });
 
 test("it goes on knocking, and tells what has changed, once", async (context) => {
@@ -104,7 +104,7 @@ test("it goes on knocking, and tells what has changed, once", async (context) =>
   await steadily(() => assert.equal(told.length, 1), 0.1);
   // A change between the two questions is two changes.
   status = 401;
-  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 2));
+  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 3));
   const open = told.length;
   assert.ok(open === 2 || open === 3, `${open}`);
   await steadily(() => assert.equal(told.length, open), 0.5);
@@ -118,7 +118,7 @@ test("nobody is asked any more of a server that is forgotten", async (context) =
   const requests: string[] = [];
   const doors = [await doorOf(context, answering(401, "", requests))];
   probes.probes(key, doors);
-  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 2));
+  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 3));
   probes.forget(key);
   // But for what was under way.
   await eventually(async () => {

@@ -40,10 +40,14 @@ export interface Waypoint {
 
 type Policies = Readonly<Record<string, readonly AuthorizationRule[]>>;
 
+/** How Istio has Envoy treat paths, by `meshConfig.pathNormalization`. */
+export type PathNormalization = "NONE" | "BASE" | "MERGE_SLASHES" | "DECODE_AND_MERGE_SLASHES";
+
 export async function startWaypoint(
   policies: Policies,
   identities: readonly string[],
   upstream?: Upstream,
+  normalization: PathNormalization = "BASE",
 ): Promise<Waypoint> {
   const directory = await mkdtemp(join(tmpdir(), "waypoint-"));
   const authority = join(directory, "ca");
@@ -67,7 +71,7 @@ export async function startWaypoint(
   for (const name of Object.keys(policies)) ports.set(name, await freePort());
   const admin = await freePort();
   const listeners = Object.entries(policies).map(([name, rules]) =>
-    listener(name, ports.get(name) ?? 0, rules, directory, upstream !== undefined),
+    listener(name, ports.get(name) ?? 0, rules, directory, upstream !== undefined, normalization),
   );
   const clusters = upstream === undefined ? [] : [chainAt(upstream)];
   const configuration = join(directory, "envoy.json");
@@ -135,13 +139,14 @@ function chainAt({ address, port }: Upstream) {
 
 const chain = "chain";
 
-/** Paths as by Istio's default (BASE): normalised, slashes neither merged nor unescaped. */
+/** Istio's default is BASE: normalised, slashes neither merged nor unescaped. */
 function listener(
   name: string,
   port: number,
   rules: readonly AuthorizationRule[],
   directory: string,
   isChained: boolean,
+  normalization: PathNormalization,
 ) {
   const onward = isChained ? { route: { cluster: chain, timeout: "30s" } } : { direct_response: { status: 200 } };
   const file = (path: string) => ({ filename: join(directory, path) });
@@ -170,9 +175,10 @@ function listener(
               "@type": http,
               stat_prefix: name,
               codec_type: "AUTO",
-              normalize_path: true,
-              merge_slashes: false,
-              path_with_escaped_slashes_action: "KEEP_UNCHANGED",
+              normalize_path: normalization !== "NONE",
+              merge_slashes: normalization === "MERGE_SLASHES" || normalization === "DECODE_AND_MERGE_SLASHES",
+              path_with_escaped_slashes_action:
+                normalization === "DECODE_AND_MERGE_SLASHES" ? "UNESCAPE_AND_FORWARD" : "KEEP_UNCHANGED",
               http_filters: [
                 rbacFilter(rules, (wanted) => (wanted === door ? port : Number(wanted))),
                 {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { encodedPath } from "../../src/client/prober.ts";
 import { sidecarPolicy } from "../../src/resources/mesh/sidecar-policy.ts";
 import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
-import { startWaypoint, type Waypoint } from "../envoy/waypoint.ts";
+import { type PathNormalization, startWaypoint, type Waypoint } from "../envoy/waypoint.ts";
+import { dice } from "../support/dice.ts";
 import { server } from "../support/fixtures.ts";
 
 const writer = "cluster.local/ns/agents/sa/otel-collector";
@@ -100,3 +102,56 @@ describe("who gets through a waypoint, or a sidecar", () => {
   test("what guides give is open to who has no identity: so this test can fail", () =>
     all("common", ["POST"], ["/v1%2ftraces", "//v1/traces"], everybody));
 });
+
+/** Random spellings of the path that decode to it, below a prefix and without, some characters of the prefix encoded as well. */
+function spellings(of: string, count: number): string[] {
+  const random = dice(17);
+  return Array.from({ length: count }, () => {
+    const before = [...of].map((character) => {
+      if (character === "/" || random() < 0.9) return character;
+      return `%${character.charCodeAt(0).toString(16)}`;
+    });
+    return `${before.join("")}${encodedPath(random)}`;
+  });
+}
+
+for (const normalization of [
+  "NONE",
+  "BASE",
+  "MERGE_SLASHES",
+  "DECODE_AND_MERGE_SLASHES",
+] as const satisfies PathNormalization[])
+  describe(`with meshConfig.pathNormalization: ${normalization}`, () => {
+    let waypoint: Waypoint;
+    before(async () => {
+      waypoint = await startWaypoint(policies, [writer, ...strangers], undefined, normalization);
+    });
+    after(() => waypoint?.close());
+
+    const statusOf = (policy: Policy, identity: string | undefined, path: string) =>
+      waypoint.ask(policy, { protocol: "HTTP/1.1", identity, method: "POST", path });
+
+    for (const policy of ["bare", "prefixed", "nobody", "sidecar"] as const)
+      test(`${policy}: no random encoding of the path is passed on for a client that is no writer`, async () => {
+        const paths = ["", ...(policy === "prefixed" ? [prefix] : [])].flatMap((root) => spellings(root, 40));
+        await Promise.all(
+          [...paths, ...disguised].map(async (path) =>
+            assert.equal(await statusOf(policy, strangers[0], path), 403, path),
+          ),
+        );
+      });
+
+    test("the writer gets through by the path as it is, and every client by others", async () => {
+      for (const policy of ["bare", "prefixed", "sidecar"] as const) {
+        assert.equal(await statusOf(policy, writer, "/v1/traces"), 200);
+        for (const path of ["/", "/metrics", "/api/2.0/mlflow/runs/create", "/version", "/v2/x", "/clust"])
+          assert.equal(await statusOf(policy, undefined, path), 200, `${policy}: ${path}`);
+      }
+      assert.equal(await statusOf("prefixed", writer, `${prefix}/v1/traces`), 200);
+    });
+
+    test("what guides give lets random encodings pass, so this test can fail", async () => {
+      const found = await Promise.all(spellings("", 100).map((path) => statusOf("common", undefined, path)));
+      if (normalization !== "DECODE_AND_MERGE_SLASHES") assert.ok(found.includes(200));
+    });
+  });

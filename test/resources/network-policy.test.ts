@@ -45,8 +45,50 @@ describe("who may call a server", () => {
 });
 
 describe("whom a server may call", () => {
-  test("anybody, unless that is restricted", () => {
-    assert.deepEqual(policyOf({})?.policyTypes, ["Ingress"]);
+  test("any address but the metadata services of clouds, unless that is restricted", () => {
+    const { egress, policyTypes } = policyOf({}) ?? {};
+    assert.deepEqual(policyTypes, ["Ingress", "Egress"]);
+    const [dns, all, ...others] = egress ?? [];
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      dns?.ports?.map(({ port }) => port),
+      [53, 53],
+    );
+    assert.equal(all?.ports, undefined);
+    const [pods, ...blocks] = all?.to ?? [];
+    assert.deepEqual(pods, { namespaceSelector: {} });
+    assert.deepEqual(
+      blocks.map(({ ipBlock }) => ipBlock?.cidr),
+      ["0.0.0.0/0", "::/0"],
+    );
+    const excepted = blocks.flatMap(({ ipBlock }) => ipBlock?.except ?? []);
+    for (const block of ["169.254.0.0/16", "fd00:ec2::/32", "100.100.100.200/32"]) assert.ok(excepted.includes(block));
+  });
+
+  test("ports that the spec names are open to every address, but port 80, where metadata services are", () => {
+    const [, named] = policyOf({ backendStore: { postgresql } })?.egress ?? [];
+    assert.deepEqual(named, { ports: [{ port: 5432, protocol: "TCP" }] });
+    const { egress } = policyOf({ networkPolicy: { egress: { ports: [80, 443] } } }) ?? {};
+    assert.deepEqual(
+      egress?.map(({ ports, to }) => [ports?.map(({ port }) => port), to !== undefined]),
+      [
+        [[53, 53], false],
+        [[443], false],
+        [[80], true],
+      ],
+    );
+  });
+
+  test("metadata services only where the pods may get credentials there, or the spec says so", () => {
+    const s3 = { bucket: "models" };
+    const annotations = { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x" };
+    assert.deepEqual(policyOf({ artifactStore: { s3 } })?.policyTypes, ["Ingress"]);
+    assert.deepEqual(policyOf({ serviceAccount: { annotations } })?.policyTypes, ["Ingress"]);
+    const credentials = { secretName: "s3" };
+    assert.deepEqual(policyOf({ artifactStore: { s3: { ...s3, credentials } } })?.policyTypes, ["Ingress", "Egress"]);
+    const denied = policyOf({ artifactStore: { s3 }, networkPolicy: { metadataService: "Denied" } });
+    assert.deepEqual(denied?.policyTypes, ["Ingress", "Egress"]);
+    assert.deepEqual(policyOf({ networkPolicy: { metadataService: "Allowed" } })?.policyTypes, ["Ingress"]);
   });
 
   test("DNS, and the ports that the spec names, each once", () => {

@@ -50,6 +50,13 @@ export const networkPolicy = z
           "Who may reach the door. Default: everybody, from any namespace and from outside of the cluster. []: nobody but the node's own kubelet. Example: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: team-a}}}].",
       })
       .optional(),
+    metadataService: z
+      .enum(["Allowed", "Denied"])
+      .meta({
+        description:
+          "Whether the pods can reach the metadata services of clouds (169.254.0.0/16, fd00:ec2::/32 and others), which hand out credentials of the node. Default: Denied, but Allowed where the pods get their credentials from the cloud: with artifactStore.s3 without credentials, and with serviceAccount.annotations. Example: Denied.",
+      })
+      .optional(),
     egress: z
       .strictObject({
         ports: z
@@ -63,14 +70,14 @@ export const networkPolicy = z
       })
       .meta({
         description:
-          "Restricts whom the pods may call: DNS, and the TCP ports of what the spec names (databases, artifact store, directory, issuers, Redis, API server), at any address, since a NetworkPolicy knows no host names. Default: not restricted. Example: egress: {}.",
+          "Restricts whom the pods may call: DNS, and the TCP ports of what the spec names (databases, artifact store, directory, issuers, Redis, API server), at any address, since a NetworkPolicy knows no host names. Default: not restricted, but for metadataService. Example: egress: {}.",
       })
       .optional(),
   })
   .meta({
     description: "The NetworkPolicy of the pods. Default: one that leads to the door and to nothing else.",
     ...rules({
-      rule: "!has(self.enabled) || self.enabled || !(has(self.from) || has(self.egress))",
+      rule: "!has(self.enabled) || self.enabled || !(has(self.from) || has(self.egress) || has(self.metadataService))",
       message: "without a NetworkPolicy nothing is restricted: leave out enabled: false, or from and egress",
       fieldPath: ".enabled",
     }),

@@ -19,21 +19,29 @@ function writing(server: MlflowServer, prefix: string): AuthorizationRule[] {
 }
 
 /**
- * All other paths are for everybody, as far as the mesh goes. `/v1%2ftraces` and `//v1/traces` are other paths to the
- * waypoint, but not to what is behind it, so everything that may become `/v1…` when it is decoded once more is left out:
- * below the prefix as without it, and what may become the prefix.
+ * All other paths are open to every client, as far as the mesh goes. MLflow decodes a path once more than the mesh may have
+ * done (`meshConfig.pathNormalization`), so everything that may become `/v1…` by that is left out: below the prefix as without
+ * it, and what may become the prefix.
  */
 function elsewhere(prefix: string): AuthorizationRule[] {
   const bare = disguises("");
   if (prefix === "") return [{ to: [{ operation: { notPaths: bare } }] }];
   const [, first = ""] = prefix.split("/");
-  const outside = [`/${first}`, `/${first}/*`, `/${first}%*`];
+  const outside = [`/${first}`, `/${first}/*`, `/${first}%*`, ...encodingsOf(`/${first}`)];
   return [
     { to: [{ operation: { paths: [prefix, `${prefix}/*`], notPaths: disguises(prefix) } }] },
-    { to: [{ operation: { notPaths: [...bare, ...outside] } }] },
+    { to: [{ operation: { notPaths: [...new Set([...bare, ...outside])] } }] },
   ];
 }
 
 function disguises(root: string): string[] {
-  return [`${root}/v1*`, `${root}//*`, `${root}/%*`];
+  return [`${root}/v1*`, `${root}//*`, ...encodingsOf("/v1").map((pattern) => `${root}${pattern}`)];
+}
+
+/**
+ * Patterns of every path that is not `text` but decodes to it: up to its first encoded character it is as `text`, and there
+ * it has a per cent sign. So no spelling has to be listed. The slash that begins a path is never encoded.
+ */
+function encodingsOf(text: string): string[] {
+  return Array.from({ length: text.length - 1 }, (_, index) => `${text.slice(0, index + 1)}%*`);
 }

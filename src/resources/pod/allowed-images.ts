@@ -1,0 +1,60 @@
+import type { Inputs, Installation } from "../inputs.ts";
+import { proxyImageOf } from "../proxy/image.ts";
+import { imageOf } from "./image.ts";
+
+/** An image of a server's pods, and the field that chooses it. */
+interface ChosenImage {
+  readonly image: string;
+  readonly path: string;
+}
+
+/** The images of a server that the operator's setting `--allowed-images` does not have; none where there is no such setting. */
+export function disallowedImages(inputs: Inputs): ChosenImage[] {
+  const { server, installation } = inputs;
+  const { allowedImages } = installation;
+  if (allowedImages === undefined) return [];
+  const chosen: ChosenImage[] = [
+    { image: imageOf(inputs), path: "spec.image" },
+    ...(server.spec.proxy === undefined ? [] : [{ image: proxyImageOf(inputs), path: "spec.proxy.image" }]),
+  ];
+  const own = [installation.imageRepository, repositoryOf(installation.proxyImage)];
+  return chosen.filter(({ image }) => ![...own, ...allowedImages].some((pattern) => isImageOf(image, pattern)));
+}
+
+/** Whether an image is one of a pattern: a repository with any tag or digest, or `prefix/*` for all repositories below it. */
+export function isImageOf(image: string, pattern: string): boolean {
+  const whole = withRegistry(image);
+  if (pattern.endsWith("/*")) return whole.startsWith(withRegistry(pattern).slice(0, -1));
+  const wanted = withRegistry(pattern);
+  return whole === wanted || repositoryOf(whole) === wanted;
+}
+
+/** `ghcr.io/a/b:1@sha256:…` → `ghcr.io/a/b`. */
+export function repositoryOf(image: string): string {
+  const [named = ""] = image.split("@");
+  const slash = named.lastIndexOf("/");
+  const colon = named.indexOf(":", slash);
+  return colon < 0 ? named : named.slice(0, colon);
+}
+
+/** As container runtimes read it: without a registry it is of docker.io, and without a path of its library. */
+function withRegistry(image: string): string {
+  const [first = "", ...rest] = image.split("/");
+  if (rest.length > 0 && (/[.:]/.test(first) || first === "localhost")) return image;
+  return rest.length === 0 ? `docker.io/library/${image}` : `docker.io/${image}`;
+}
+
+/** The setting as a list. Throws an Error with a sentence for the user where an entry is no image. */
+export function allowedImagesOf(option: string, text: string | undefined): Installation["allowedImages"] {
+  const entries = (text ?? "")
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+  const wrong = entries.find((entry) => !/^[A-Za-z0-9]([A-Za-z0-9._:@/-]*[A-Za-z0-9])?(\/\*)?$/.test(entry));
+  if (wrong !== undefined) {
+    throw new Error(
+      `${option}: ${wrong} is no image: use a repository such as ghcr.io/team/mlflow, or ghcr.io/team/* for all below it.`,
+    );
+  }
+  return entries.length === 0 ? undefined : entries;
+}
