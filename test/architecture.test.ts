@@ -51,3 +51,10 @@ describe("the import order", () => {
     }
   });
 });
+
+test("no wait and no deadline uses the clock that can be set", () => {
+  // A deadline that both clocks must keep, and the date in a header.
+  const allowed = ["src/client/fence.ts", "src/client/failure.ts"];
+  const using = files.filter((file) => /\bDate\.now\b/.test(readFileSync(file, "utf8")));
+  assert.deepEqual(using.sort(), allowed.sort(), "use performance.now()");
+});

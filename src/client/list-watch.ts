@@ -117,6 +117,8 @@ export function listWatch<T extends KubeObject>(
   let begun: Begun<T> | undefined;
   let lists = 0;
   let failures = 0;
+  /** Failures since the last list or event. */
+  let failuresHere = 0;
   let isSynced = false;
   let isKnown = true;
   /** Whether it is certain that the cluster does not have the resource, where `isKnown` is false. */
@@ -165,6 +167,7 @@ export function listWatch<T extends KubeObject>(
     isKnown = true;
     absentSince = undefined;
     silence = 0;
+    failuresHere = 0;
     if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
     begun = undefined;
     attempted("", () => listing?.complete(resourceVersion));
@@ -192,10 +195,12 @@ export function listWatch<T extends KubeObject>(
     const opened = performance.now();
     let isOpen = false;
     let isSilent = true;
+    // An ERROR event, which throws, says nothing of the resource: such a watch has been silent.
     const take = (line: string) => {
+      receive(line);
       isSilent = false;
       silence = 0;
-      receive(line);
+      failuresHere = 0;
     };
     const open = () => {
       isOpen = true;
@@ -289,10 +294,11 @@ export function listWatch<T extends KubeObject>(
 
   function failed(error: unknown): number {
     failures += 1;
+    failuresHere += 1;
     lastError = error;
     healthySince = undefined;
     refusedSince = isRefused(error) ? (refusedSince ?? performance.now()) : undefined;
-    if (invalidates(error, failures) || (resource.isCustom && isSettingUp(error))) {
+    if (invalidates(error, failuresHere) || (resource.isCustom && isSettingUp(error))) {
       position = undefined;
       begun = undefined;
     }
@@ -392,12 +398,17 @@ export function listWatch<T extends KubeObject>(
 
 /**
  * Whether a failure means that the position is of no use any more: 410, the API server has forgotten it; 400, it does not
- * understand it; 504 again and again, it never reaches it (etcd was restored from a backup). So does an event
- * that cannot be read: what is known then is uncertain.
+ * understand it; 504 again and again, it never reaches it (etcd was restored from a backup); 500 to a watch again and again, it fails at it.
+ * So does an event that cannot be read: what is known then is uncertain.
  */
 function invalidates(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return true;
-  return error.status === 410 || error.status === 400 || (error.status === 504 && failures >= 3);
+  return (
+    error.status === 410 ||
+    error.status === 400 ||
+    (error.status === 504 && failures >= 3) ||
+    (error.status === 500 && failures >= 5)
+  );
 }
 
 /** Whether the API server rejects a request in a way that only a change of rights or definitions ends. */

@@ -118,6 +118,23 @@ test("watches that end without an event, one after the other, have the resource 
   assert.ok(counts.watches >= 5 * (counts.lists - 1), `${counts.watches} watches, ${counts.lists} lists`);
 });
 
+for (const code of [429, 500, 503])
+  test(`so do those that tell ERROR events with ${code} again and again`, async (context) => {
+    const event = { type: "ERROR", object: { kind: "Status", code, reason: "r", message: "m" } };
+    const { counts } = await scripted(context, {
+      watch: (response) => void response.writeHead(200).end(`${JSON.stringify(event)}\n`),
+    });
+    await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
+    assert.ok(counts.watches >= 4 * (counts.lists - 1), `${counts.watches} watches, ${counts.lists} lists`);
+  });
+
+test("so do those that fail with 500 again and again, and not those of an API server that is away", async (context) => {
+  const failing = await scripted(context, { watch: (response) => json(response, 500, {}) });
+  const away = await scripted(context, { watch: (response) => json(response, 503, {}) });
+  await eventually(() => assert.ok(failing.counts.lists >= 3 && away.counts.watches >= 12));
+  assert.equal(away.counts.lists, 1);
+});
+
 test("so do those that stay silent for too long", async (context) => {
   const { counts } = await scripted(context, {}, {}, { idleSeconds: 0.05 });
   await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));

@@ -8,6 +8,8 @@ import { label } from "../../../src/kube/names.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
+import type { ProxiedRequest } from "../../support/fault.ts";
+import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { installIstioDefinitions, removeIstioDefinitions } from "../../support/istio-definitions.ts";
 import { istiod } from "../../support/istiod.ts";
 import { condition, installed, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
@@ -320,6 +322,37 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow", mesh, { "spec.mesh": undefined }));
     await stage.ready("mlflow", 60);
     assert.match((await says(stage, "MeshNotConfigured")).message, /whoever the server's authentication lets in/);
+  });
+
+  test("keeps all steps while the API server says for a moment that it has no kinds of Istio, and over a start of the operator then", async (context) => {
+    await installIstioDefinitions(cluster);
+    const proxy = await startFaultProxy(cluster);
+    context.after(() => proxy.close());
+    const stage = await set(context, { proxy, operator: { timing: { ...timing, absenceSeconds: 30 } } });
+    await enforced(stage);
+    const versions = async () => {
+      const deployment = await stage.objects.the("Deployment", "mlflow");
+      const policies = await stage.objects.list("AuthorizationPolicy");
+      return [deployment, ...policies].map(({ metadata }) => `${metadata.name} ${metadata.uid} ${metadata.generation}`);
+    };
+    const before = await versions();
+    const isOfIstio = ({ method, path }: ProxiedRequest) =>
+      method === "GET" && /^\/apis\/(security\.istio\.io|gateway\.networking\.k8s\.io)\//.test(path);
+    const absent = proxy.fault({ when: isOfIstio, fault: { kind: "status", code: 404 } });
+    proxy.interrupt({ kind: "cut" }, isOfIstio);
+    await eventually(() => assert.ok(absent.hits() > 4));
+    await stage.objects.patch("Deployment", "mlflow", { metadata: { annotations: { touched: "yes" } } });
+    await steadily(async () => assert.deepEqual(await versions(), before), 1.5);
+    await stage.stop();
+    await stage.start();
+    await eventually(() => assert.ok(stage.operator().log.some(({ message }) => message === "all watches are synced")));
+    await steadily(async () => {
+      assert.deepEqual(await versions(), before);
+      assert.deepEqual(await taken(stage), order);
+    }, 2);
+    proxy.clear();
+    await says(stage, "MeshEnforced");
+    assert.deepEqual(await versions(), before);
   });
 
   test("opens no listener for traces while the operator's own requests time out", async (context) => {
