@@ -213,9 +213,12 @@ export function listWatch<T extends KubeObject>(
         position = undefined;
       if (isOpen && isSilent) silence += silenceOf.ended;
     } catch (error) {
-      const isOverdue = isApiError(error, 0) && error.reason === "Timeout";
+      const isOverdue = isOpen && isApiError(error, 0) && error.reason === "Timeout";
       if (isOpen && isSilent) silence += isOverdue ? silenceOf.overdue : silenceOf.ended;
-      throw error;
+      // An API server whose etcd tells no progress sends no bookmarks of a resource that has no objects: that is no failure.
+      if (!isOverdue) throw error;
+      failures = 0;
+      return;
     } finally {
       if (silence >= longestSilence) position = undefined;
     }
@@ -298,7 +301,8 @@ export function listWatch<T extends KubeObject>(
     lastError = error;
     healthySince = undefined;
     refusedSince = isRefused(error) ? (refusedSince ?? performance.now()) : undefined;
-    if (invalidates(error, failuresHere) || (resource.isCustom && isSettingUp(error))) {
+    const isLost = invalidates(error, failuresHere, position !== undefined);
+    if (isLost || (resource.isCustom && isSettingUp(error))) {
       position = undefined;
       begun = undefined;
     }
@@ -357,8 +361,9 @@ export function listWatch<T extends KubeObject>(
       : timerMilliseconds(jittered(Math.min(timing.backoff.longest, timing.absenceSeconds / 4)));
   }
 
+  /** Holds up nobody else. That there are no objects is told once it is certain. */
   function forget(isConfirmed: boolean): void {
-    const isNews = isKnown || (isConfirmed && !isSettled);
+    const isNews = isConfirmed && (isKnown || !isSettled);
     isKnown = false;
     isSettled = isConfirmed;
     position = undefined;
@@ -401,13 +406,13 @@ export function listWatch<T extends KubeObject>(
  * understand it; 504 again and again, it never reaches it (etcd was restored from a backup); 500 to a watch again and again, it fails at it.
  * So does an event that cannot be read: what is known then is uncertain.
  */
-function invalidates(error: unknown, failures: number): boolean {
+function invalidates(error: unknown, failures: number, isWatch: boolean): boolean {
   if (!(error instanceof ApiError)) return true;
   return (
     error.status === 410 ||
     error.status === 400 ||
     (error.status === 504 && failures >= 3) ||
-    (error.status === 500 && failures >= 5)
+    (isWatch && error.status === 500 && failures >= 5)
   );
 }
 

@@ -32,6 +32,7 @@ interface Scripted {
   readonly names: () => string[];
   readonly counts: { lists: number; watches: number; discoveries: number };
   readonly recoveries: () => number;
+  readonly relists: () => number;
 }
 
 const json = (response: ServerResponse, status: number, body: object) =>
@@ -88,7 +89,11 @@ async function scripted(
       recoveries += 1;
     },
   };
-  const watch = listWatch(client, resource, cache, observer, { ...timing, ...times });
+  let relists = 0;
+  const relisted = () => {
+    relists += 1;
+  };
+  const watch = listWatch(client, resource, { ...cache, relisted }, observer, { ...timing, ...times });
   context.after(() => {
     watch.stop();
     client.close();
@@ -96,7 +101,7 @@ async function scripted(
     server.closeAllConnections();
   });
   const names = () => [...cache.all()].map(({ metadata }) => metadata.name).sort();
-  return { watch, script, names, counts, recoveries: () => recoveries };
+  return { watch, script, names, counts, recoveries: () => recoveries, relists: () => relists };
 }
 
 const expired = { type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old" } };
@@ -136,9 +141,10 @@ test("so do those that fail with 500 again and again, and not those of an API se
 });
 
 test("so do those that stay silent for too long", async (context) => {
-  const { counts } = await scripted(context, {}, {}, { idleSeconds: 0.05 });
+  const { counts, watch } = await scripted(context, {}, {}, { idleSeconds: 0.05 });
   await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
   assert.ok(counts.watches <= 2 * counts.lists, `${counts.watches} watches`);
+  assert.deepEqual([watch.state().failures, watch.state().error], [0, undefined], "silence is no failure");
 });
 
 test("a bookmark is a word: watches that end after one are resumed for ever", async (context) => {
@@ -226,16 +232,16 @@ test("a moment without the kind is none", async (context) => {
 
 test("at the start a kind that is not there holds up nothing, and is certain after a time", async (context) => {
   let isWanted = false;
-  const { watch, counts } = await scripted(
+  const { watch, counts, relists } = await scripted(
     context,
     { list: notFound, discovery: notFound },
     { optional: { isWanted: () => isWanted } },
   );
   assert.ok(await watch.synced);
   assert.equal(watch.isKnown(), undefined);
-  await steadily(() => assert.deepEqual([counts.lists, counts.discoveries], [1, 0]), 0.3);
+  await steadily(() => assert.deepEqual([counts.lists, counts.discoveries, relists()], [1, 0, 0]), 0.3);
   isWanted = true;
-  await eventually(() => assert.equal(watch.isKnown(), false));
+  await eventually(() => assert.deepEqual([watch.isKnown(), relists()], [false, 1]));
 });
 
 test("who may not read discovery is told by time", async (context) => {

@@ -341,7 +341,8 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     const absent = proxy.fault({ when: isOfIstio, fault: { kind: "status", code: 404 } });
     proxy.interrupt({ kind: "cut" }, isOfIstio);
     await eventually(() => assert.ok(absent.hits() > 4));
-    await stage.objects.patch("Deployment", "mlflow", { metadata: { annotations: { touched: "yes" } } });
+    // Has a pass over the server.
+    await stage.objects.patch("Service", "mlflow", { metadata: { annotations: { touched: "yes" } } });
     await steadily(async () => assert.deepEqual(await versions(), before), 1.5);
     await stage.stop();
     await stage.start();
