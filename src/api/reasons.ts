@@ -191,6 +191,14 @@ export const reasons = {
     meaning: "The spec has a URL or a host that cannot be parsed.",
     remedy: "Use a host name such as mlflow.example.com and a port of at most 65535; the message names the field.",
   },
+  ObjectTooLarge: {
+    meaning: "The server, or an object that belongs to it, has more than 256 KiB, which the operator does not process.",
+    remedy: "Make the spec smaller, or remove what others have added to the object; the message names it.",
+  },
+  ReferencesTooLarge: {
+    meaning: "The Secrets and ConfigMaps that the spec names have more than 4 MiB together.",
+    remedy: "Name smaller ones, or fewer; the message names the largest.",
+  },
   InvalidCertificateAuthority: {
     meaning: "A certificate authority that the spec names is not PEM certificates.",
     remedy: "Write the certificates, from -----BEGIN CERTIFICATE----- on, as the message says.",

@@ -4,6 +4,8 @@ import { imageDigests } from "../api/image-digests.ts";
 import { checkedProxyImage, defaultProxyImage } from "../api/proxy-version.ts";
 import type { MlflowServer } from "../api/server.ts";
 import { messageOf } from "../kube/message-of.ts";
+import { objectText } from "../kube/object.ts";
+import { invalidUrl } from "../reconcile/invalid-url.ts";
 import { wantedIn } from "../reconcile/workspace/workspace-plan.ts";
 import { desired } from "../resources/index.ts";
 import type { Installation } from "../resources/inputs.ts";
@@ -58,14 +60,32 @@ export async function render(args: readonly string[], streams: Streams): Promise
   }
   const { servers, accesses, found, isFlawed } = await documentsOf(chosen.files, streams);
   const given = await documentsOf(chosen.namespaces, streams);
-  for (const server of servers) streams.stdout(rendered(server, chosen.installation));
+  let isBroken = false;
+  for (const server of servers) {
+    const problem = printed(server, chosen.installation, streams);
+    if (problem === undefined) continue;
+    isBroken = true;
+    streams.stderr(`${objectText(server)}: ${problem}`);
+  }
   const { namespaces } = given;
   streams.stdout(renderedWorkspaces({ servers, accesses, namespaces }, new Date()));
   if (servers.length === 0 && found === 0 && !isFlawed) {
     streams.stderr(`no MlflowServer in ${chosen.files.join(", ")}`);
     return 1;
   }
-  return isFlawed || given.isFlawed ? 1 : 0;
+  return isFlawed || given.isFlawed || isBroken ? 1 : 0;
+}
+
+/** Prints what a server has; returns why it cannot be rendered. */
+function printed(server: MlflowServer, installation: Installation, { stdout }: Streams): string | undefined {
+  const invalid = invalidUrl({ server });
+  if (invalid !== undefined) return invalid.message;
+  try {
+    stdout(rendered(server, installation));
+    return undefined;
+  } catch (error) {
+    return `cannot be rendered: ${messageOf(error)}`;
+  }
 }
 
 /** The YAML documents of what servers and accesses have in workspaces, as far as these are known. */

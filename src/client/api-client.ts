@@ -5,6 +5,7 @@ import { type CredentialSource, type Credentials, sameTls } from "./credentials.
 import { type Answer, exchange, LineRefused, type Lines, type Outgoing, stale } from "./exchange.ts";
 import { failureOf, isDistrust, refusalOf } from "./failure.ts";
 import type { Fence } from "./fence.ts";
+import { type ListItems, listItems } from "./list-items.ts";
 
 export interface Call {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -33,6 +34,11 @@ export interface ApiClient {
    * out to have been closed by the server while it was idle, what is not a POST is sent again on another.
    */
   request<T>(call: Call): Promise<T>;
+  /**
+   * Delivers the items of a list one by one while they arrive, each with the length of its text, and returns the rest of the
+   * list: only one item at a time is in memory. The time limit begins again with each byte.
+   */
+  list<T, P>(call: Call, onItem: (item: T, bytes: number) => void): Promise<P>;
   /**
    * Delivers the answer line by line until the server ends it; `onOpen` is called when it begins. Throws {@link ApiError} when it is refused or cut, or with
    * reason `Timeout` when nothing comes for `idleSeconds`; and what `onLine` throws.
@@ -74,7 +80,8 @@ export function apiClient(options: ApiClientOptions): ApiClient {
   async function send(call: Call, limitSeconds: number, lines?: Lines): Promise<Answer> {
     try {
       const { connections, credentials } = await connect();
-      const agent = lines === undefined ? connections.calls : connections.watches;
+      const isWatch = lines !== undefined && lines.splitter === undefined;
+      const agent = isWatch ? connections.watches : connections.calls;
       const fence = call.method === "GET" ? undefined : options.fence;
       const outgoing = { ...outgoingOf(call, credentials, options.userAgent, agent, limitSeconds), fence };
       // Each attempt uses up one kept connection, so the last one is at the latest with a new one.
@@ -96,21 +103,36 @@ export function apiClient(options: ApiClientOptions): ApiClient {
     return new ApiError(call.method, call.path, failure);
   }
 
+  /** Has a call counted, whatever becomes of it. */
+  async function counted(call: Call, exchanged: () => Promise<Answer>): Promise<ReturnType<typeof JSON.parse>> {
+    const started = performance.now();
+    let status = 0;
+    try {
+      const answer = await exchanged();
+      status = answer.status;
+      call.onHeaders?.(answer.headers);
+      return parsed(call, answer);
+    } catch (error) {
+      if (error instanceof ApiError) status = error.status;
+      throw error;
+    } finally {
+      options.onCall?.(call.method, status, (performance.now() - started) / 1000);
+    }
+  }
+
   return {
-    request: async (call) => {
-      const started = performance.now();
-      let status = 0;
-      try {
-        const answer = await send(call, call.timeoutSeconds ?? defaultTimeoutSeconds);
-        status = answer.status;
-        call.onHeaders?.(answer.headers);
-        return parsed(call, answer);
-      } catch (error) {
-        if (error instanceof ApiError) status = error.status;
-        throw error;
-      } finally {
-        options.onCall?.(call.method, status, (performance.now() - started) / 1000);
-      }
+    request: (call) => counted(call, () => send(call, call.timeoutSeconds ?? defaultTimeoutSeconds)),
+    list: async <T, P>(call: Call, onItem: (item: T, bytes: number) => void): Promise<P> => {
+      let items: ListItems | undefined;
+      const splitter = (onPart: (part: string) => void) => {
+        items = listItems(onPart);
+        return items.take;
+      };
+      const onLine = (text: string) => onItem(JSON.parse(text), text.length);
+      return counted(call, async () => {
+        const answer = await send(call, call.timeoutSeconds ?? defaultTimeoutSeconds, { onLine, splitter });
+        return { ...answer, body: Buffer.from(items?.frame() ?? "") };
+      });
     },
     stream: async (call, idleSeconds, onLine, onOpen) => {
       await send(call, idleSeconds, { onLine, onOpen });

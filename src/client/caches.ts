@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
-import { type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
+import { isKind, type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
 import type { ConfigMap, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
@@ -9,6 +9,7 @@ import { isGranted } from "../resources/workspace/ownership.ts";
 import { needsConsent } from "../resources/workspaces.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { claims } from "./claims.ts";
+import { held, heldServer, isExpected } from "./held.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
 import { type Neighbours, neighbours } from "./neighbours.ts";
 import { type References, references } from "./references.ts";
@@ -41,6 +42,11 @@ export interface Caches {
   server(key: Key): MlflowServer | undefined;
   /** What is labelled as ours and as this server's. */
   owned(key: Key): Owned[];
+  /**
+   * Reads the content of what belongs to this server and was there before it, such as the Secrets of a former server of its
+   * name. A pass must not begin without: it would take them for empty. Throws what the calls throw.
+   */
+  completed(key: Key): Promise<void>;
   /** Namespaces that consent to be workspaces of servers in this one; none where not all namespaces are watched. */
   consenting(namespace: string): Namespace[];
   /** What is in workspaces because of this server, but for what goes with its namespace. */
@@ -103,12 +109,13 @@ export function caches(options: CachesOptions): Caches {
     scope: string | undefined,
     sink: Sink<T>,
     selector?: string,
-    which = sink.listing === undefined ? "referenced " : "",
+    which: "" | "referenced " | "neighbouring " = "",
   ): void {
     const { apiVersion, plural, isOptional = false } = rowOf(kind);
     const name = placeOf(`${which}${plural}`, scope);
     const labelSelector = selector === undefined ? {} : { labelSelector: selector };
-    const isMetadataOnly = kind === "Namespace" ? { isMetadataOnly: true as const } : {};
+    const isPartial = kind === "Namespace" || which === "referenced ";
+    const isMetadataOnly = isPartial ? { isMetadataOnly: true as const } : {};
     const isOwn = kind === "MlflowServer" || kind === "MlflowWorkspaceAccess";
     const resource = {
       name,
@@ -187,59 +194,115 @@ export function caches(options: CachesOptions): Caches {
 
   function fetched<T extends Secret | ConfigMap>(kind: Kind) {
     return async (namespace: string, name: string): Promise<T | undefined> => {
-      const object = await find<T>(client, resourcePath(kind, namespace, name));
-      return object === undefined ? undefined : trimmed(object);
+      return find<T>(client, resourcePath(kind, namespace, name));
     };
   }
 
   const secrets = references<Secret>({
     fetch: fetched("Secret"),
-    held: (namespace, name) => {
-      const object = keptOf("Secret", namespace)?.get({ namespace, name });
-      return object?.kind === "Secret" ? object : undefined;
-    },
     changed: onServer,
   });
   const configMaps = references<ConfigMap>({
     fetch: fetched("ConfigMap"),
-    held: (namespace, name) => {
-      const object = keptOf("ConfigMap", namespace)?.get({ namespace, name });
-      return object?.kind === "ConfigMap" ? object : undefined;
-    },
     changed: onServer,
   });
 
-  for (const scope of namespaces ?? [undefined]) {
+  const isServer = (key: Key) => serversOf(key.namespace)?.get(key) !== undefined;
+
+  /** The store, with what is held of each object that arrives. */
+  function holding<T extends KubeObject>(sink: Store<T>, hold: (object: T) => T): Sink<T> {
+    return {
+      reached: sink.reached,
+      changed: (change, object) => sink.changed(change, hold(object)),
+      listing: () => {
+        const { item, complete } = sink.listing();
+        return { item: (object) => item(hold(object)), complete };
+      },
+    };
+  }
+
+  const scopes: readonly (string | undefined)[] = namespaces ?? [undefined];
+  /** What is watched besides servers, by scope; resolves when all of it is listed. */
+  const opened = new Map<string, Promise<boolean>>();
+  /** Scopes of which the servers are listed. */
+  const listed = new Set<string>();
+  /** Scopes of which all is listed. */
+  const ready = new Set<string>();
+  let isStopped = false;
+
+  /** Whether a pass over servers of this scope would see all that belongs to them. */
+  function isReady(scope: string | undefined): boolean {
+    return scope === undefined || !listed.has(scope) || ready.has(scope);
+  }
+
+  function startServers(scope: string | undefined): void {
     const ofServers = store<MlflowServer>(
       (change, server, before) => {
         if (server.metadata.generation !== before?.metadata.generation) doubt();
-        onServer({ namespace: server.metadata.namespace ?? "", name: server.metadata.name });
+        const key = { namespace: server.metadata.namespace ?? "", name: server.metadata.name };
+        if (listed.has(scope ?? "") && change !== "deleted") void open(scope);
+        if (isReady(scope)) onServer(key);
         noted(server, before, change === "deleted");
       },
       { byNamespace: true, isCustom: true },
     );
     servers.set(scope ?? "", ofServers);
-    start("MlflowServer", scope, ofServers);
+    start("MlflowServer", scope, holding(ofServers, heldServer));
+  }
+
+  /** Watches what belongs to servers, once there is one: a namespace without servers takes one watch. */
+  function open(scope: string | undefined): Promise<boolean> {
+    const known = opened.get(scope ?? "");
+    if (known !== undefined) return known;
+    const before = new Set(watches.keys());
     for (const kind of keptKinds) {
       if (scope !== undefined && rowOf(kind).scope === "Cluster") continue;
-      const ofKind = store<Owned>((_change, object, before) => changed(object, before));
+      const ofKind = store<Owned>((_change, object, former) => changed(object, former));
       kept.set(placeOf(kind, scope), ofKind);
       // Where the kind has just come, or gone, no object of it tells so.
-      const relisted = rowOf(kind).isOptional ? { relisted: () => needed(kind, scope) } : {};
-      start(kind, scope, { ...ofKind, ...relisted }, managedSelector);
+      let wasKnown: boolean | undefined;
+      const relisted = () => {
+        const isKnown = watches.get(placeOf(rowOf(kind).plural, scope))?.isKnown();
+        if (isKnown !== wasKnown) needed(kind, scope);
+        wasKnown = isKnown;
+      };
+      const sink = holding(ofKind, (object) => held(object, isServer));
+      start(kind, scope, { ...sink, ...(rowOf(kind).isOptional && { relisted }) }, managedSelector);
     }
     // Only what is not ours, so that no object is told by two watches.
     const foreign = `${label.managedBy}!=${manager}`;
-    start("Secret", scope, secrets, foreign);
-    start("ConfigMap", scope, configMaps, foreign);
+    start("Secret", scope, secrets, foreign, "referenced ");
+    start("ConfigMap", scope, configMaps, foreign, "referenced ");
+    const started = [...watches].flatMap(([name, { synced }]) => (before.has(name) ? [] : [synced]));
+    const isListed = Promise.all(started).then((all) => {
+      ready.add(scope ?? "");
+      for (const { metadata } of serversOf(scope)?.all() ?? [])
+        if (scope !== undefined) onServer({ namespace: scope, name: metadata.name });
+      return all.every(Boolean);
+    });
+    opened.set(scope ?? "", isListed);
+    return isListed;
   }
 
+  /** Servers come first: what belongs to none of them is held in brief. */
+  async function begin(scope: string | undefined): Promise<boolean> {
+    const isListed = (await watches.get(placeOf(kinds.MlflowServer.plural, scope))?.synced) === true;
+    if (!isListed || isStopped) return false;
+    listed.add(scope ?? "");
+    const isNeeded = scope === undefined || [...(serversOf(scope)?.all() ?? [])].length > 0;
+    return isNeeded ? open(scope) : true;
+  }
+
+  for (const scope of scopes) startServers(scope);
   if (namespaces === undefined) {
     kept.set("RoleBinding", workspaces.bindings);
     start("Namespace", undefined, workspaces.consenting, label.workspaceOf);
     start("RoleBinding", undefined, workspaces.bindings, managedSelector);
     start("MlflowWorkspaceAccess", undefined, workspaces.accesses);
   }
+  const first = [...watches.values()].map(({ synced }) => synced);
+
+  const owned = (key: Key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []);
 
   const states = () => Object.fromEntries([...watches].map(([name, { state }]) => [name, state()]));
 
@@ -248,7 +311,17 @@ export function caches(options: CachesOptions): Caches {
     granted: workspaces.granted,
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
-    owned: (key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []),
+    owned,
+    completed: async (key) => {
+      if (!isServer(key)) return;
+      for (const object of owned(key)) {
+        if (object.omitted !== "unexpected" || !isExpected(object, isServer)) continue;
+        const { kind, metadata } = object;
+        if (!isKind(kind)) continue;
+        const whole = await find<Owned>(client, resourcePath(kind, metadata.namespace, metadata.name));
+        if (whole !== undefined) keptOf(kind, metadata.namespace)?.filled(held(trimmed(whole), isServer));
+      }
+    },
     knows: (kind, namespace) => {
       const watch = watches.get(placeOf(kinds[kind].plural, scopeOf(namespace)));
       return watch === undefined || watch.isKnown();
@@ -268,18 +341,19 @@ export function caches(options: CachesOptions): Caches {
     reported: (server) => {
       const { namespace = "", name } = server.metadata;
       const before = serversOf(namespace)?.get({ namespace, name });
-      serversOf(namespace)?.wrote(trimmed(server), false);
+      const answer = heldServer(trimmed(server));
+      serversOf(namespace)?.wrote(answer, false);
       // The watch will tell it as nothing new.
-      noted(server, before);
+      noted(answer, before);
     },
     reportedAccess: (access) => workspaces.accesses.wrote(trimmed(access), false),
     wrote: (object, created) => {
       // The watch would never tell of it, and what it does not tell is never removed.
       if (object.metadata.labels?.[label.managedBy] !== manager) return;
-      keptOf(object.kind, object.metadata.namespace)?.wrote(trimmed(object), created);
+      keptOf(object.kind, object.metadata.namespace)?.wrote(held(trimmed(object), isServer), created);
     },
     removed: (object) => keptOf(object.kind, object.metadata.namespace)?.removed(object),
-    synced: Promise.all([...watches.values()].map(({ synced }) => synced)).then((all) => all.every(Boolean)),
+    synced: Promise.all([...first, ...scopes.map(begin)]).then((all) => all.every(Boolean)),
     watchProblem: (server) => {
       const all = states();
       const scope = scopeOf(server.metadata.namespace);
@@ -294,6 +368,7 @@ export function caches(options: CachesOptions): Caches {
     servers: () => [...servers.values()].flatMap((each) => [...each.all()]),
     states,
     stop: () => {
+      isStopped = true;
       for (const watch of watches.values()) watch.stop();
     },
   };

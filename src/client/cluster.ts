@@ -90,6 +90,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       return summaryOf(server, { consenting: consenting.of(key.namespace), namespace: consenting.get, ...checks });
     },
     pass: async (key, run) => {
+      await cache.completed(key);
       const secrets = new Set<string>();
       const configMaps = new Set<string>();
       let isProbed = false;
@@ -111,13 +112,13 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
           isProbed = true;
           return probes.probes(key, doors);
         },
-        secret: (namespace, name) => {
+        secret: (namespace, name, keys) => {
           secrets.add(keyText({ namespace, name }));
-          return cache.secrets.read(namespace, name, key);
+          return cache.secrets.read(namespace, name, key, keys);
         },
-        configMap: (namespace, name) => {
+        configMap: (namespace, name, keys) => {
           configMaps.add(keyText({ namespace, name }));
-          return cache.configMaps.read(namespace, name, key);
+          return cache.configMaps.read(namespace, name, key, keys);
         },
       });
       cache.secrets.keepOnly(key, secrets);

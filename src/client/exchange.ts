@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { timerMilliseconds } from "./backoff.ts";
 import type { Fence } from "./fence.ts";
-import { lineSplitter } from "./lines.ts";
+import { type LineSplitter, lineSplitter } from "./lines.ts";
 
 /** One HTTP request, with its connection chosen. */
 export interface Outgoing {
@@ -38,9 +38,11 @@ export class LineRefused extends Error {}
 /** An API server begins to answer a watch at once; only its events take their time. */
 const longestToAnswer = 30_000;
 
-/** Where the lines of an answer go. */
+/** Where the lines of an answer go, or the parts into which `splitter` takes it apart. */
 export interface Lines {
   readonly onLine: (line: string) => void;
+  /** Takes an answer apart that is not made of lines. Such an answer may take all of its limit to begin. */
+  readonly splitter?: (onPart: (part: string) => void) => LineSplitter;
   /** The answer is a success, and begins. */
   readonly onOpen?: (() => void) | undefined;
 }
@@ -63,7 +65,8 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
       request.destroy(error);
     };
     const overdue = () => giveUp(new Overdue());
-    const untilAnswer = lines === undefined ? limitMilliseconds : Math.min(limitMilliseconds, longestToAnswer);
+    const isWatch = lines !== undefined && lines.splitter === undefined;
+    const untilAnswer = isWatch ? Math.min(limitMilliseconds, longestToAnswer) : limitMilliseconds;
     let timer = setTimeout(overdue, untilAnswer);
     const abort = () => giveUp(new Aborted());
     const { fence } = outgoing;
@@ -92,7 +95,7 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
       const chunks: Buffer[] = [];
       const split =
         lines !== undefined && status === 200
-          ? lineSplitter((line) => void (settled || lines.onLine(line)))
+          ? (lines.splitter ?? lineSplitter)((line) => void (settled || lines.onLine(line)))
           : undefined;
       if (split !== undefined) lines?.onOpen?.();
       incoming.on("data", (chunk: Buffer) => {

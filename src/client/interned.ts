@@ -1,7 +1,10 @@
 /** Shorter texts cost less than to look for them. */
 const shortest = 12;
-/** Longer texts are content, of which two objects seldom have the same. */
+/** Longer texts are remembered apart: of them a few are in all pods, such as a compressed program. */
 const longest = 256;
+/** So many characters of longer texts are remembered together, and none that is longer than this alone. */
+const mostLong = 2 ** 20;
+const longestOfAll = 2 ** 16;
 /** Distinct texts that are remembered: far more than the objects of one version of the operator have in common. */
 const most = 20_000;
 /** What users store: never remembered here, since it would outlive its object. */
@@ -12,7 +15,7 @@ const known = new Map<string, string>();
 /**
  * The same value, with each short text in it replaced by the first one equal to it. Objects of many servers are alike in
  * almost all that they say, such as the names of a hundred variables; so it is held once. The content of Secrets and
- * ConfigMaps, and anything long, is left alone.
+ * ConfigMaps is left alone.
  */
 export function interned<T>(value: T): T {
   if (typeof value === "string") return canonical(value);
@@ -29,11 +32,28 @@ export function interned<T>(value: T): T {
 
 function canonical<T extends string>(text: T): T;
 function canonical(text: string): string {
-  if (text.length < shortest || text.length > longest) return text;
+  if (text.length < shortest) return text;
+  if (text.length > longest) return canonicalLong(text);
   const found = known.get(text);
   if (found !== undefined) return found;
   if (known.size >= most) known.clear();
   known.set(text, text);
+  return text;
+}
+
+const knownLong = new Map<string, string>();
+let charactersOfLong = 0;
+
+function canonicalLong(text: string): string {
+  if (text.length > longestOfAll) return text;
+  const found = knownLong.get(text);
+  if (found !== undefined) return found;
+  if (charactersOfLong + text.length > mostLong) {
+    knownLong.clear();
+    charactersOfLong = 0;
+  }
+  charactersOfLong += text.length;
+  knownLong.set(text, text);
   return text;
 }
 

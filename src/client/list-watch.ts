@@ -68,14 +68,26 @@ export interface ListWatch {
   stop(): void;
 }
 
-interface Page<T> {
+/** A page, without its items: those have been delivered. */
+interface Page {
   readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
-  readonly items?: readonly T[] | null;
+}
+
+/** Items of the first page: all that most clusters have of a kind. */
+const firstPage = 100;
+/** So much a page should have at most, as far as the size of its items can be told from those before. */
+const pageBytes = 4 * 2 ** 20;
+
+function nextLimit(limit: number, count: number, bytes: number): number {
+  if (count === 0) return limit;
+  return Math.max(1, Math.min(4 * limit, Math.floor((pageBytes * count) / Math.max(1, bytes))));
 }
 
 /** A list on its way. A page that fails is asked for again by its token, and what came before it need not be. */
 interface Begun<T> {
   readonly listing: Listing<T> | undefined;
+  /** How many items the next page may have. */
+  limit: number;
   next?: string | undefined;
   resourceVersion?: string | undefined;
 }
@@ -110,7 +122,7 @@ export function listWatch<T extends KubeObject>(
   const stopping = new AbortController();
   const { signal } = stopping;
   const { path, labelSelector } = resource;
-  const isPartial = sink.listing === undefined || resource.isMetadataOnly === true;
+  const isPartial = resource.isMetadataOnly === true;
   const { promise: synced, resolve: sync } = Promise.withResolvers<boolean>();
   let position: string | undefined;
   /** A list that has pages to come. */
@@ -146,21 +158,30 @@ export function listWatch<T extends KubeObject>(
   }
 
   async function list(): Promise<string> {
-    begun ??= { listing: sink.listing?.() };
+    begun ??= { listing: sink.listing?.(), limit: firstPage };
     const { listing } = begun;
     do {
-      const page: Page<T> = await client.request<Page<T>>({
+      const limit = listing === undefined ? 1 : Math.min(begun.limit, timing.pageSize);
+      let count = 0;
+      let bytes = 0;
+      const call = {
         method: "GET",
         path,
-        query: { labelSelector, limit: listing === undefined ? 1 : timing.pageSize, continue: begun.next },
+        query: { labelSelector, limit, continue: begun.next },
         timeoutSeconds: 60,
         signal,
         ...(isPartial ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
+      } as const;
+      const page = await client.list<T, Page>(call, (item, length) => {
+        lastActivity = performance.now();
+        count += 1;
+        bytes += length;
+        if (listing !== undefined) processed(item, (object) => listing.item(object));
       });
       answered(true);
+      begun.limit = nextLimit(begun.limit, count, bytes);
       // All pages are of the moment of the first.
       begun.resourceVersion ??= page.metadata.resourceVersion;
-      if (listing !== undefined) for (const item of page.items ?? []) processed(item, (object) => listing.item(object));
       begun.next = listing === undefined ? undefined : page.metadata.continue;
     } while (begun.next);
     const { resourceVersion } = begun;
@@ -267,7 +288,7 @@ export function listWatch<T extends KubeObject>(
     }
     object.apiVersion ??= resource.apiVersion;
     object.kind ??= resource.kind;
-    return sink.listing === undefined ? object : trimmed(object);
+    return trimmed(object);
   }
 
   /** One list where there is no position, and one watch. Returns how long to wait before the next, in milliseconds. */
@@ -369,7 +390,7 @@ export function listWatch<T extends KubeObject>(
     position = undefined;
     begun = undefined;
     if (isNews) {
-      sink.listing?.().complete("0");
+      sink.listing?.()?.complete("0");
       sink.relisted?.();
     }
     isSynced = true;

@@ -1,10 +1,11 @@
 import type { AuthorizationPolicy, Neighbour } from "../kube/manifests.ts";
 import { keyText } from "../kube/object.ts";
-import type { Sink } from "./sink.ts";
+import type { Listing, Sink } from "./sink.ts";
 import { store } from "./store.ts";
 
 /** All objects of one kind, in brief, by namespace. */
-export interface Neighbours extends Required<Sink<Neighbour>> {
+export interface Neighbours extends Required<Omit<Sink<Neighbour>, "listing">> {
+  listing(): Listing<Neighbour>;
   /** Undefined until they are known. */
   of(namespace: string): Neighbour[] | undefined;
 }
@@ -30,10 +31,20 @@ export function neighbours(changed: (namespace: string | undefined) => void): Ne
       return { item: (object) => item(brief(object)), complete };
     },
     relisted: () => {
+      // Later lists are compared with what is known.
+      if (isListed) return;
       isListed = true;
       changed(undefined);
     },
   };
+}
+
+/** Pods of a server have fewer labels: so many of a selector are enough to tell that it does not select them. */
+const mostLabels = 64;
+
+function shortSelector(selector: Record<string, string> = {}): Record<string, string> {
+  const labels = Object.entries(selector);
+  return labels.length > mostLabels ? Object.fromEntries(labels.slice(0, mostLabels)) : selector;
 }
 
 /** Only what can be in the way: there may be thousands of Services. */
@@ -47,13 +58,14 @@ function brief(object: Neighbour): Neighbour {
   };
   if (object.kind === "Service") {
     const { selector } = object.spec;
-    return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec: { ...(selector && { selector }) } };
+    const spec = selector ? { selector: shortSelector(selector) } : {};
+    return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec };
   }
   // An AuthorizationPolicy without a spec is one, too: it allows nothing.
   const { selector, targetRef, targetRefs, action, rules }: Partial<AuthorizationPolicy["spec"]> = object.spec ?? {};
-  const targets = [...(targetRefs ?? []), ...(targetRef ? [targetRef] : [])];
+  const targets = [...(targetRefs ?? []).slice(0, mostLabels), ...(targetRef ? [targetRef] : [])];
   const spec = {
-    ...(selector && { selector }),
+    ...(selector && { selector: { matchLabels: shortSelector(selector.matchLabels) } }),
     ...(targets[0] && { targetRefs: targets }),
     ...(action && { action }),
     // Whether there is one, not what it says.

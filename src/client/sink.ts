@@ -10,10 +10,10 @@ export interface Listing<T> {
 /** Where a list-watch delivers. */
 export interface Sink<T> {
   /**
-   * Begins to take in a list. A sink without it holds nothing of its own: it is sent metadata only, and its list is no
-   * more than the question where to begin.
+   * Begins to take in a list. Undefined where no item of it matters now: then it is no more than the question where to
+   * begin.
    */
-  listing?(): Listing<T>;
+  listing?(): Listing<T> | undefined;
   /** Everything before this moment may have changed without a word. Called after each list. */
   relisted?(): void;
   changed(change: Change, object: T): void;

@@ -2,13 +2,14 @@ import { isDeepStrictEqual } from "node:util";
 import { isKind, rowOf } from "../kube/kinds.ts";
 import { label } from "../kube/names.ts";
 import { type Key, type KubeObject, keyText } from "../kube/object.ts";
-import type { Change, Sink } from "./sink.ts";
+import type { Change, Listing, Sink } from "./sink.ts";
 
 /** Told of a change after the store has it; `before` is what the store had. */
 export type OnChange<T> = (change: Change, object: T, before: T | undefined) => void;
 
 /** The objects of one kind that one list-watch delivers, by name and by the server that they belong to. */
-export interface Store<T extends KubeObject> extends Required<Omit<Sink<T>, "relisted">> {
+export interface Store<T extends KubeObject> extends Required<Omit<Sink<T>, "relisted" | "listing">> {
+  listing(): Listing<T>;
   get(key: Key): T | undefined;
   /** Those labelled with the server of this key. */
   ofServer(key: Key): T[];
@@ -20,6 +21,8 @@ export interface Store<T extends KubeObject> extends Required<Omit<Sink<T>, "rel
    * a `created` is nobody else's change, so its echo is not told.
    */
   wrote(object: T, created: boolean): void;
+  /** Takes in an object as it has just been read, of which the content was left out. Nothing is told. */
+  filled(object: T): void;
   /** Records that the API server has deleted this very object. */
   removed(object: T): void;
 }
@@ -129,6 +132,10 @@ export function store<T extends KubeObject>(
       if (!(version > position) || (write !== undefined && !write.gone && !(version > write.version))) return;
       put(id, object);
       awaited.set(id, { gone: false, version, created });
+    },
+    filled: (object) => {
+      const id = idOf(object);
+      if (items.has(id)) put(id, object);
     },
     removed: (object) => {
       const id = idOf(object);

@@ -15,7 +15,6 @@ import { eventLimit } from "./event-limit.ts";
 import { managersOf } from "./managers-of.ts";
 import { overrulings } from "./overrulings.ts";
 import { type JsonPatchStep, type ManagedFields, merged, renamed, trace } from "./ownership.ts";
-import { trimmed } from "./trimmed.ts";
 import { writeBudget } from "./write-budget.ts";
 
 /** The methods of the port that call the API server, each with the calls that it makes. */
@@ -117,7 +116,8 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       if (!isKind(kind))
         throw new Error(`${objectText(object)} cannot be read: its kind is not in the table of kinds.`);
       const found = await find<Owned>(client, resourcePath(kind, metadata.namespace, metadata.name));
-      return found === undefined ? undefined : trimmed(found);
+      // As it is: what is stored is written again from this answer.
+      return found;
     },
 
     create: async (manifest) => {

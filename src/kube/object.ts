@@ -36,6 +36,11 @@ export interface KubeObject {
   apiVersion: string;
   kind: string;
   metadata: ObjectMeta;
+  /**
+   * Only in the cache: the content was left out, since the object has a name that the operator does not expect, or is too
+   * large. The API server knows no such field, and the operator never writes it.
+   */
+  omitted?: "unexpected" | "oversized";
 }
 
 /** Namespace and name of an MlflowServer: all that the work queue carries. */

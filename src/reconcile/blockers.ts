@@ -20,6 +20,8 @@ import { invalidLine } from "./invalid-line.ts";
 import { invalidSearcher } from "./invalid-searcher.ts";
 import { invalidUrl } from "./invalid-url.ts";
 import { lostSecret } from "./lost-secrets.ts";
+import { oversizedObject, unreadableSecret } from "./oversized.ts";
+import { referencesTooLarge } from "./references-size.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** Reasons to write nothing until a person, or another controller, has done something. */
@@ -27,6 +29,8 @@ export type Blocker = (facts: Facts) => Cause | readonly Cause[] | undefined;
 
 /** In the order in which a person would want to hear of them. */
 const blockers: readonly Blocker[] = [
+  oversizedObject,
+  unreadableSecret,
   narrowOperator,
   invalidUrl,
   imageNotAllowed,
@@ -52,6 +56,8 @@ const blockers: readonly Blocker[] = [
 export function blockersOf(facts: Facts): readonly Cause[] {
   const unsupported = unsupportedSpec("MlflowServer", facts.server.spec);
   if (unsupported !== undefined) return [unsupported];
+  const tooLarge = referencesTooLarge(facts);
+  if (tooLarge !== undefined) return [tooLarge];
   const found = blockers.flatMap((blocker) => blocker(facts) ?? []);
   return [...new Map(found.map((cause) => [cause.message, cause])).values()];
 }

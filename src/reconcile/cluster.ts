@@ -5,6 +5,7 @@ import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import type { Measured } from "../resources/content.ts";
 import type { Door } from "./door.ts";
 import type { Probes } from "./probes.ts";
 import type { Warning } from "./warnings.ts";
@@ -96,11 +97,14 @@ export interface Cluster {
   /** For how many seconds this process has seen an object without fields that its managers own. */
   secondsPruned(object: KubeObject): number;
 
-  /** The content of a Secret that a spec names, or undefined where there is none. */
-  secret(namespace: string, name: string): Promise<Secret | undefined>;
+  /**
+   * A Secret that a spec names, or undefined where there is none: with the values of these keys, empty values for all others,
+   * and a digest of the whole.
+   */
+  secret(namespace: string, name: string, keys: ReadonlySet<string>): Promise<(Secret & Measured) | undefined>;
 
-  /** The content of a ConfigMap that a spec names, or undefined where there is none. */
-  configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
+  /** The same of a ConfigMap. */
+  configMap(namespace: string, name: string, keys: ReadonlySet<string>): Promise<(ConfigMap & Measured) | undefined>;
 
   /** Warning events about an object, the newest first; none where they cannot be read. */
   warnings(object: KubeObject): Promise<readonly Warning[]>;

@@ -1,4 +1,5 @@
 import { quantityOf } from "../api/quantity.ts";
+import { isText } from "../kube/condensed.ts";
 
 /**
  * Where `live` lacks something that `wanted` says: the path of the first such field, or undefined where nothing has to
@@ -19,7 +20,7 @@ export function difference(wanted: unknown, live: unknown, path = "", isWhole = 
     const added = whole && Object.keys(live).find((key) => wanted[key] === undefined && !isEmpty(live[key]));
     return added ? `${path}.${added}` : undefined;
   }
-  return wanted === live || (isAmount(path) && sameQuantity(wanted, live)) ? undefined : path;
+  return isText(live, wanted) || (isAmount(path) && sameQuantity(wanted, live)) ? undefined : path;
 }
 
 /** Lists whose items the API server merges by key (x-kubernetes-list-map-keys of the built-in kinds that we write). */

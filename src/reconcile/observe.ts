@@ -3,6 +3,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { decoded } from "../resources/base64.ts";
+import type { Measured } from "../resources/content.ts";
 import { routeKinds } from "../resources/exposure.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";
@@ -15,6 +16,7 @@ import type { Facts } from "./facts.ts";
 import { lostSecrets } from "./lost-secrets.ts";
 import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
+import { mostReferenced, referencesSize } from "./references-size.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
 
 /** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
@@ -76,20 +78,31 @@ async function readWarnings(cluster: Cluster, owned: readonly Owned[], now: Date
   return new Map(silent.map(({ metadata }, index) => [metadata.uid ?? "", read[index] ?? []]));
 }
 
+/** How many objects are read at once. */
+const readAtOnce = 4;
+
+/** Reads no further than the server may have of references in all. */
 async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {
-  const secrets = new Map<string, Secret>();
-  const configMaps = new Map<string, ConfigMap>();
-  await Promise.all(
-    referencesOf(server.spec).map(async ({ kind, name }) => {
-      if (kind === "Secret") {
-        const secret = await cluster.secret(namespace, name);
-        if (secret !== undefined) secrets.set(name, secret);
-      } else {
-        const configMap = await cluster.configMap(namespace, name);
-        if (configMap !== undefined) configMaps.set(name, configMap);
-      }
-    }),
-  );
+  const secrets = new Map<string, Secret & Measured>();
+  const configMaps = new Map<string, ConfigMap & Measured>();
+  const named = [...Map.groupBy(referencesOf(server.spec), ({ kind, name }) => `${kind}/${name}`).values()];
+  for (let at = 0; at < named.length && referencesSize({ secrets, configMaps }) <= mostReferenced; at += readAtOnce) {
+    await Promise.all(
+      named.slice(at, at + readAtOnce).map(async (references) => {
+        const [first] = references;
+        if (first === undefined) return;
+        const { kind, name } = first;
+        const keys = new Set(references.flatMap((reference) => reference.keys));
+        if (kind === "Secret") {
+          const secret = await cluster.secret(namespace, name, keys);
+          if (secret !== undefined) secrets.set(name, secret);
+        } else {
+          const configMap = await cluster.configMap(namespace, name, keys);
+          if (configMap !== undefined) configMaps.set(name, configMap);
+        }
+      }),
+    );
+  }
   return { secrets, configMaps };
 }
 

@@ -12,6 +12,7 @@ import type { Cause } from "./finding.ts";
 import { observe } from "./observe.ts";
 import { otherOperator } from "./other-operator.ts";
 import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
+import { tooLarge } from "./oversized.ts";
 import { planOf, shutting } from "./plan.ts";
 import { report } from "./report.ts";
 import { retire } from "./retire.ts";
@@ -48,6 +49,7 @@ export async function reconcile(
     return stop(cluster, server, { cause: paused, isHidden: false }, now);
   const unread = { server, owned: cluster.owned(key), now };
   const reportUnread = (cause: Cause) => report(cluster, unread, { state: "stalled", cause, isUnread: true });
+  if (server.omitted !== undefined) return stop(cluster, server, { cause: tooLarge(server), isHidden: false }, now);
   const problem = await reporting(() => specProblem(cluster, "MlflowServer", server), failing, reportUnread);
   if (problem !== undefined) return stop(cluster, server, problem, now);
   const unconfirmed = unconfirmedKind(cluster, server);

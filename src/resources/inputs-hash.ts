@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { authSecret } from "./auth-secret.ts";
+import { type Content, digestOf, type Measured } from "./content.ts";
 import type { Inputs } from "./inputs.ts";
 import { referencesOf } from "./references.ts";
 import { storeSecret } from "./store-secret.ts";
@@ -16,8 +17,8 @@ export function inputsHash(inputs: Inputs): string {
   const { cookieSecret, ...session } = inputs.session;
   const reread = rereadSecrets(server.spec);
   const content = {
-    secrets: sortedData(new Map([...references.secrets].filter(([name]) => !reread.has(name)))),
-    configMaps: sortedData(references.configMaps),
+    secrets: digests(new Map([...references.secrets].filter(([name]) => !reread.has(name)))),
+    configMaps: digests(references.configMaps),
     made: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
     session,
     ...(server.spec.proxy !== undefined && { cookieSecret }),
@@ -37,17 +38,6 @@ function rereadSecrets(spec: MlflowServerSpec): ReadonlySet<string> {
   return new Set(secrets.map(({ name }) => name).filter((name) => !once.has(name)));
 }
 
-interface WithData {
-  readonly data?: Record<string, string>;
-  readonly binaryData?: Record<string, string>;
-}
-
-function sortedData(objects: ReadonlyMap<string, WithData>): unknown {
-  return [...objects]
-    .map(([name, { data = {}, binaryData = {} }]) => [name, entries(data), entries(binaryData)])
-    .sort();
-}
-
-function entries(data: Record<string, string>): [string, string][] {
-  return Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
+function digests(objects: ReadonlyMap<string, Content & Measured>): unknown {
+  return [...objects].map(([name, content]) => [name, digestOf(content)]).sort();
 }

@@ -1,6 +1,7 @@
 import type { ImageDigests } from "../api/image-digests.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Secret } from "../kube/manifests.ts";
+import type { Measured } from "./content.ts";
 import type { RouteKind } from "./exposure.ts";
 import type { MeshStep } from "./mesh/steps.ts";
 
@@ -40,10 +41,13 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Content of the Secrets and ConfigMaps that the spec names; a name that is not in the map does not exist. */
+/**
+ * Content of the Secrets and ConfigMaps that the spec names; a name that is not in the map does not exist. Values are there
+ * of the keys that `referencesOf` names; of the others only the keys are, and a digest of all.
+ */
 export interface References {
-  readonly secrets: ReadonlyMap<string, Secret>;
-  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  readonly secrets: ReadonlyMap<string, Secret & Measured>;
+  readonly configMaps: ReadonlyMap<string, ConfigMap & Measured>;
 }
 
 /**

@@ -1,4 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
+import { label } from "../kube/names.ts";
+import type { Key, KubeObject } from "../kube/object.ts";
 import type { WorkspaceRole } from "../kube/workspace-roles.ts";
 
 /** Names of the objects of a server, and of the keys in their data. Names of servers have at most 40 characters. */
@@ -69,4 +71,36 @@ export function serviceUrl({ metadata, spec }: MlflowServer): string {
 /** Where workloads in the mesh write traces without a credential, where there is a listener for them. */
 export function listenerUrl({ metadata }: MlflowServer): string {
   return `http://${objectNames.listener(metadata.name)}.${metadata.namespace ?? "default"}:${tracesPort}/v1/traces`;
+}
+
+/** Names of the objects of a server that are in its namespace, but for those of Jobs and pods. */
+function ownNames(server: string): ReadonlySet<string> {
+  const { clusterRoleBinding, reviewerBinding, roleBinding, migrationJob, client, ...own } = objectNames;
+  return new Set(Object.values(own).map((nameOf) => nameOf(server)));
+}
+
+/** The names of the server that was asked for last: lists are in the order of names. */
+let latest: { readonly server: string; readonly names: ReadonlySet<string> } | undefined;
+
+/** Whether an object has a name that the operator, or what it starts, gives to one of this kind of this server. */
+export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, name: server }: Key): boolean {
+  switch (kind) {
+    case "Pod":
+      return true;
+    case "Job":
+      return name.startsWith(objectNames.migrationJob(server, ""));
+    case "ClusterRoleBinding":
+      return (
+        name === objectNames.clusterRoleBinding(namespace, server) ||
+        name === objectNames.reviewerBinding(namespace, server)
+      );
+    default:
+      if (latest?.server !== server) latest = { server, names: ownNames(server) };
+      return latest.names.has(name);
+  }
+}
+
+/** Whether an object is the ConfigMap for clients in a workspace, by its name and label. */
+export function isClientConfigMap({ kind, metadata: { name, labels } }: KubeObject): boolean {
+  return kind === "ConfigMap" && name === objectNames.client && labels?.[label.clientOf] !== undefined;
 }

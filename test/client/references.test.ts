@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { references } from "../../src/client/references.ts";
+import { type ReferenceLimits, references } from "../../src/client/references.ts";
+import type { ConfigMap } from "../../src/kube/manifests.ts";
 import { type Key, type KubeObject, keyText } from "../../src/kube/object.ts";
+
+import { contentSize, digestOf } from "../../src/resources/content.ts";
 
 const server = { namespace: "team", name: "one" };
 
@@ -13,9 +16,7 @@ function secret(version: number, name = "db"): KubeObject {
 function fixture() {
   const told: string[] = [];
   const fetches: { resolve(object: KubeObject | undefined): void; reject(error: Error): void }[] = [];
-  const held = new Map<string, KubeObject>();
   const all = references<KubeObject>({
-    held: (namespace, name) => held.get(keyText({ namespace, name })),
     fetch: () => {
       const { promise, resolve, reject } = Promise.withResolvers<KubeObject | undefined>();
       fetches.push({ resolve, reject });
@@ -28,7 +29,7 @@ function fixture() {
     fetches.at(-1)?.resolve(answer);
     return (await reading)?.metadata.resourceVersion;
   };
-  return { all, told, fetches, held, read };
+  return { all, told, fetches, read };
 }
 
 describe("content", () => {
@@ -148,12 +149,110 @@ describe("readers", () => {
     all.keepOnly({ ...server, name: "two" }, new Set());
     assert.equal(all.size(), 0);
   });
+});
 
-  test("get what another watch has without a fetch, and are told when it changes", async () => {
-    const { all, held, told, fetches } = fixture();
-    held.set("team/db", secret(5));
-    assert.equal((await all.read("team", "db", server))?.metadata.resourceVersion, "5");
-    all.touched("team", "db");
-    assert.deepEqual([told, fetches.length], [["team/one"], 0]);
+describe("a relist", () => {
+  const list = (all: ReturnType<typeof fixture>["all"], version: number, ...objects: KubeObject[]) => {
+    const listing = all.listing();
+    for (const object of objects) listing?.item(object);
+    listing?.complete(String(version));
+    all.relisted();
+  };
+
+  test("of what is as it was leads to no fetch and to no pass", async () => {
+    const { all, read, told, fetches } = fixture();
+    await read(secret(5));
+    list(all, 9, secret(5), secret(7, "of no one"));
+    assert.deepEqual([told, await read(secret(9)), fetches.length], [[], "5", 1]);
+  });
+
+  test("finds what has changed, has gone and has come", async () => {
+    const changed = fixture();
+    await changed.read(secret(5));
+    list(changed.all, 9, secret(8));
+    assert.deepEqual([changed.told, await changed.read(secret(8))], [["team/one"], "8"]);
+    const gone = fixture();
+    await gone.read(secret(5));
+    list(gone.all, 9);
+    assert.deepEqual([gone.told, await gone.read(undefined)], [["team/one"], undefined]);
+    const come = fixture();
+    await come.read(undefined);
+    list(come.all, 9, secret(8));
+    assert.deepEqual([come.told, await come.read(secret(8))], [["team/one"], "8"]);
+  });
+
+  test("that is older than what is held changes nothing", async () => {
+    const { all, read, told } = fixture();
+    await read(secret(12));
+    list(all, 9, secret(5));
+    list(all, 9);
+    assert.deepEqual([told, await read(secret(13))], [[], "12"]);
+  });
+
+  test("during a fetch: an answer from before the list is not kept", async () => {
+    for (const listed of [[secret(8)], []]) {
+      const { all, fetches, told, read } = fixture();
+      const reading = all.read("team", "db", server);
+      list(all, 9, ...listed);
+      fetches[0]?.resolve(secret(5));
+      await reading;
+      assert.deepEqual([told, await read(secret(10))], [["team/one"], "10"]);
+    }
+  });
+
+  test("asks for items only where something is referenced", () => {
+    assert.equal(fixture().all.listing(), undefined);
+  });
+});
+
+describe("what is held of a content", () => {
+  const large = (version: number, name = "db"): ConfigMap => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { namespace: "team", name, resourceVersion: String(version) },
+    data: { needed: "value", other: "x".repeat(2 ** 20) },
+    binaryData: { more: "eA==" },
+  });
+  const source = (limits?: ReferenceLimits) => {
+    const fetched: string[] = [];
+    const all = references<ConfigMap>({
+      fetch: async (_namespace, name) => {
+        fetched.push(name);
+        return large(5, name);
+      },
+      changed: () => undefined,
+      ...(limits && { limits }),
+    });
+    return { all, fetched };
+  };
+
+  test("is the values that are asked for, the names of the others, and a digest and the size of all", async () => {
+    const found = await source().all.read("team", "db", server, new Set(["needed"]));
+    assert.deepEqual(found?.data, { needed: "value", other: "" });
+    assert.deepEqual(found?.binaryData, { more: "" });
+    assert.equal(found?.digest, digestOf(large(5)));
+    assert.equal(found?.size, contentSize(large(5)));
+  });
+
+  test("grows by a fetch where another reader asks for another key", async () => {
+    const { all, fetched } = source();
+    await all.read("team", "db", server, new Set(["needed"]));
+    const found = await all.read("team", "db", { ...server, name: "two" }, new Set(["other"]));
+    assert.deepEqual([found?.data?.["needed"], found?.data?.["other"]?.length], ["value", 2 ** 20]);
+    // Larger than what is held of one object.
+    await all.read("team", "db", server, new Set(["needed"]));
+    assert.equal(fetched.length, 3);
+  });
+
+  test("is bounded in all: what is beyond is fetched by each pass", async () => {
+    const { all, fetched } = source({ ofOne: 1000, ofAll: 1000 });
+    for (const name of ["a", "b", "c", "d", "e", "a", "e"]) await all.read("team", name, server, new Set(["needed"]));
+    assert.deepEqual(fetched.slice(0, 5), ["a", "b", "c", "d", "e"]);
+    assert.ok(!fetched.slice(5).includes("a") && fetched.slice(5).includes("e"), fetched.join());
+    // What is let go makes room.
+    all.keepOnly(server, new Set(["team/e"]));
+    await all.read("team", "e", server, new Set(["needed"]));
+    await all.read("team", "e", server, new Set(["needed"]));
+    assert.equal(fetched.filter((name) => name === "e").length, 3);
   });
 });

@@ -38,6 +38,7 @@ export function operatorProcess(
   kubeconfig: string,
   identity: OperatorIdentity,
   args: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
 ): OperatorProcess {
   const given = [
     `--kubeconfig=${kubeconfig}`,
@@ -51,7 +52,7 @@ export function operatorProcess(
   const child = spawn(process.execPath, [join(root, "src/main.ts"), "run", ...given, ...args], {
     cwd: root,
     // With the code that others have compiled: many tests start many of these, and one that is killed keeps none.
-    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] },
+    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

@@ -1,0 +1,34 @@
+import { isCondensed } from "../kube/condensed.ts";
+import type { Secret } from "../kube/manifests.ts";
+import { type KubeObject, objectText } from "../kube/object.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+import { isStored } from "./ownership.ts";
+
+/** That the content of an object is not in the cache, since it is larger than what the operator processes. */
+export function tooLarge(object: KubeObject): Cause {
+  return {
+    reason: "ObjectTooLarge",
+    message: `${objectText(object)} has more than 256 KiB, which the operator does not process, so nothing is written for this server; what runs keeps running. Remove what was added to it: see kubectl get -o yaml`,
+  };
+}
+
+/** An object of the server that others have enlarged: what is in it is not known. */
+export function oversizedObject({ owned }: Facts): Cause | undefined {
+  const found = owned.find(({ omitted }) => omitted === "oversized");
+  return found === undefined ? undefined : tooLarge(found);
+}
+
+/** A generated Secret with a value that is too long to be read: it must not be generated again. */
+export function unreadableSecret({ owned, server }: Facts): Cause | undefined {
+  const stored = owned.filter((object): object is Secret => object.kind === "Secret" && isStored(object, server));
+  for (const { metadata, data = {} } of stored) {
+    const key = Object.keys(data).find((each) => isCondensed(data[each]));
+    if (key === undefined) continue;
+    return {
+      reason: "InvalidSecret",
+      message: `Secret ${metadata.name}: the key ${key} has more than 4096 characters, so the operator does not read it and writes nothing for this server. Write a shorter value`,
+    };
+  }
+  return undefined;
+}

@@ -1,0 +1,34 @@
+import { contentSize } from "../resources/content.ts";
+import type { References } from "../resources/inputs.ts";
+import type { Facts } from "./facts.ts";
+import type { Cause } from "./finding.ts";
+
+/** Characters that the Secrets and ConfigMaps of one server may have together. */
+export const mostReferenced = 4 * 2 ** 20;
+
+/** How many objects a message names. */
+const namesShown = 5;
+
+/** Characters of all that a server names, as far as it has been read. */
+export function referencesSize(references: References): number {
+  return sizes(references).reduce((sum, [, size]) => sum + size, 0);
+}
+
+/** That a server names more than the operator reads for it. What is beyond has not been read, so nothing else is checked. */
+export function referencesTooLarge({ references }: Pick<Facts, "references">): Cause | undefined {
+  if (referencesSize(references) <= mostReferenced) return undefined;
+  const largest = sizes(references).sort(([, a], [, b]) => b - a);
+  const named = largest.slice(0, namesShown).map(([name, size]) => `${name} (${Math.ceil(size / 1024)} KiB)`);
+  const more = largest.length > namesShown ? ", …" : "";
+  return {
+    reason: "ReferencesTooLarge",
+    message: `The Secrets and ConfigMaps that the spec names have more than ${mostReferenced / 2 ** 20} MiB together: ${named.join(", ")}${more}. The operator writes nothing for this server. Name smaller ones, or fewer`,
+  };
+}
+
+function sizes({ secrets, configMaps }: References): [name: string, size: number][] {
+  return [
+    ...[...secrets].map(([name, secret]): [string, number] => [`Secret ${name}`, contentSize(secret)]),
+    ...[...configMaps].map(([name, configMap]): [string, number] => [`ConfigMap ${name}`, contentSize(configMap)]),
+  ];
+}

@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto";
+
+/** The content of a Secret or ConfigMap. */
+export interface Content {
+  readonly data?: Record<string, string>;
+  readonly binaryData?: Record<string, string>;
+}
+
+/** What is known of a Secret or ConfigMap of which only some values are held; the other keys have an empty value. */
+export interface Measured {
+  /** Of the whole content. */
+  readonly digest?: string;
+  /** Characters of all names and values. */
+  readonly size?: number;
+}
+
+/** A digest of the whole content, whatever the order of its keys. */
+export function digestOf({ digest, data = {}, binaryData = {} }: Content & Measured): string {
+  if (digest !== undefined) return digest;
+  const hash = createHash("sha256");
+  for (const [what, values] of [
+    ["data", data],
+    ["binaryData", binaryData],
+  ] as const) {
+    const keys = Object.keys(values).sort();
+    hash.update(JSON.stringify([what, keys.length]));
+    for (const key of keys) {
+      const value = values[key] ?? "";
+      hash.update(JSON.stringify([key, value.length])).update(value);
+    }
+  }
+  return hash.digest("base64");
+}
+
+/** How large a content is. */
+export function contentSize({ size, data = {}, binaryData = {} }: Content & Measured): number {
+  if (size !== undefined) return size;
+  return [...Object.entries(data), ...Object.entries(binaryData)].reduce(
+    (sum, [key, value]) => sum + key.length + value.length,
+    0,
+  );
+}
+
+/** The object with the values of these keys only, and what is to be known of the rest. */
+export function reduced<T extends Content>(object: T, keys: ReadonlySet<string>): T & Measured {
+  const { data, binaryData } = object;
+  return {
+    ...object,
+    digest: digestOf(object),
+    size: contentSize(object),
+    ...(data && { data: chosen(data, keys) }),
+    ...(binaryData && { binaryData: chosen(binaryData, new Set()) }),
+  };
+}
+
+function chosen(values: Record<string, string>, keys: ReadonlySet<string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, keys.has(key) ? value : ""]));
+}
