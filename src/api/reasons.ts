@@ -49,6 +49,11 @@ export const reasons = {
     remedy: "See the message of `Ready`.",
   },
   MigrationRunning: { meaning: "A Job brings the database to the schema of this version.", remedy: "" },
+  MigrationOverdue: {
+    meaning: "A migration has been running for more than an hour. It is not stopped.",
+    remedy:
+      "Read its log. A large database takes long; a session that holds locks, or a lost node, is named in docs/operations.md.",
+  },
   MigrationFailed: {
     meaning: "The migration failed for a reason that the program does not know.",
     remedy: "Read the Job's log; it is tried again by itself.",
@@ -90,6 +95,14 @@ export const reasons = {
   },
   DatabaseReadOnly: { meaning: "The database takes no writes, as a replica does.", remedy: "Name the primary." },
   DatabaseFull: { meaning: "The database or volume has no space left.", remedy: "Make room." },
+  DatabaseLocked: {
+    meaning: "Other sessions hold locks on MLflow's tables, so they cannot be changed. Nothing was changed.",
+    remedy: "End the sessions that the message names, or wait: it is tried again.",
+  },
+  MigrationTimeout: {
+    meaning: "A phase of the migration that does not depend on the database takes too long.",
+    remedy: "Read the message: check the CPU limit and the image.",
+  },
   DatabaseTimeout: {
     meaning: "The database did not answer in time.",
     remedy: "Look for locks and load on the database.",
@@ -129,8 +142,9 @@ export const reasons = {
     remedy: "Choose one of 12 characters or more.",
   },
   DowngradeRefused: {
-    meaning: "The version is older than that of the database.",
-    remedy: "Set `spec.version` to the version in status or newer.",
+    meaning: "The version is older than the one that last migrated the database. Running pods stay.",
+    remedy:
+      "Set `spec.version` to `status.migration.version` or newer. After restoring an older backup, set the annotation `mlflow-operator.dev/database-restored` to a new value.",
   },
   SecretNotFound: {
     meaning: "A Secret that the spec names does not exist.",

@@ -1,6 +1,38 @@
 import { z } from "zod";
 import { conditionList, observedGeneration, observedGenerationTime } from "./condition-list.ts";
 
+const migrationRecord = z
+  .strictObject({
+    job: z.string().max(253).meta({ description: "Name of the last migration Job that was created for the server." }),
+    version: z.string().max(64).meta({ description: "The version of MLflow that it migrates to." }),
+    database: z.string().max(64).meta({ description: "Identity of its databases and their volume, as a hash." }),
+    phase: z.enum(["Started", "Complete"]).meta({
+      description:
+        "Started: the Job has been created and may have changed the databases. Complete: the databases have the schema of the version.",
+    }),
+    attempt: z.string().max(64).meta({ description: "Tells the Job from earlier Jobs of its name." }),
+    startTime: z.string().meta({ description: "When the Job was last created.", format: "date-time" }),
+    proof: z
+      .strictObject({
+        job: z.string().max(253).meta({ description: "Name of its Job." }),
+        version: z.string().max(64).meta({ description: "Its version of MLflow." }),
+        database: z.string().max(64).meta({ description: "Identity of its databases, as a hash." }),
+        attempt: z.string().max(64).meta({ description: "Tells its Job from others of its name." }),
+      })
+      .meta({
+        description:
+          "With phase Started: the completed migration before it, which counts again if the Job is deleted before its program has run.",
+      })
+      .exactOptional(),
+  })
+  .meta({
+    description:
+      "The last migration of the databases. The operator checks the databases again where it is absent, so it can be removed safely.",
+  });
+
+/** What is recorded of the last migration: it outlives the Job. */
+export type MigrationRecord = z.infer<typeof migrationRecord>;
+
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
 /** What the operator reports. */
@@ -36,6 +68,7 @@ export const mlflowServerStatus = z
       .max(64)
       .meta({ description: "The version of MLflow that the database schema and the pods are at." })
       .exactOptional(),
+    migration: migrationRecord.exactOptional(),
     authentication: z
       .string()
       .max(64)

@@ -20,7 +20,7 @@ import { writeBudget } from "./write-budget.ts";
 /** The methods of the port that call the API server, each with the calls that it makes. */
 export type Writer = Pick<
   Cluster,
-  "read" | "create" | "apply" | "isOverruled" | "contest" | "delete" | "hold" | "letGo" | "report" | "notify"
+  "read" | "create" | "apply" | "isOverruled" | "contest" | "delete" | "hold" | "letGo" | "record" | "report" | "notify"
 > &
   Pick<WorkspaceCluster, "mend" | "reportAccess">;
 
@@ -224,6 +224,18 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       } catch (error) {
         if (!isApiError(error, 404)) throw error;
       }
+    },
+
+    record: async (server, migration) => {
+      const { uid, resourceVersion } = server.metadata;
+      const steps: JsonPatchStep[] = [
+        { op: "test", path: "/metadata/uid", value: uid },
+        { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
+        server.status === undefined
+          ? { op: "add", path: "/status", value: { migration } }
+          : { op: "add", path: "/status/migration", value: migration },
+      ];
+      caches.reported(await sent<MlflowServer>(`${pathOf(server)}/status`, steps));
     },
 
     report: async (server, status) => {

@@ -35,8 +35,14 @@ export const annotation = {
   paused: `${group}/paused`,
   /** On an MlflowServer, by an administrator: names of generated Secrets that are lost and may be generated again. */
   replaceLostSecrets: `${group}/replace-lost-secrets`,
-  /** On the Deployment: the migration Job after whose success it was written. */
+  /** On the Deployment: the migration Job after whose success it was written. No decision depends on it. */
   migration: `${group}/migration`,
+  /** On the migration Job: the time that tells it from earlier Jobs of its name, as in `status.migration.attempt`. */
+  attempt: `${group}/attempt`,
+  /** On the migration Job: the identity of its databases, a hash. */
+  database: `${group}/database`,
+  /** On an MlflowServer, by a person: any new value says that the databases were restored, so what was known of them is void. */
+  restored: `${group}/database-restored`,
 } as const;
 
 /** On an MlflowServer that has left something where no owner reference reaches: it goes when that is gone. */

@@ -1,6 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { insteadOf, isReserved } from "../api/environment.ts";
-import { isDowngrade } from "../api/versions.ts";
 import { objectText } from "../kube/object.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationOf } from "../resources/authentication/index.ts";
@@ -35,7 +34,6 @@ const blockers: readonly Blocker[] = [
   invalidUrl,
   imageNotAllowed,
   missingReferences,
-  downgrade,
   lostSecret,
   invalidUri,
   invalidCredentials,
@@ -118,15 +116,6 @@ function withKeys({ keys }: Reference): string {
 function keyList(data: Record<string, string> | undefined): string {
   const keys = Object.keys(data ?? {}).sort();
   return keys.length === 0 ? "no keys" : `only ${keys.slice(0, 8).join(", ")}`;
-}
-
-function downgrade({ server }: Facts): Cause | undefined {
-  const current = server.status?.version;
-  if (current === undefined || !isDowngrade(current, server.spec.version)) return undefined;
-  return {
-    reason: "DowngradeRefused",
-    message: `the database has the schema of MLflow ${current}, which ${server.spec.version} cannot read. Set spec.version to ${current} or newer`,
-  };
 }
 
 function invalidUri({ server, references }: Facts): Cause | undefined {

@@ -1,5 +1,6 @@
 import type { Skew } from "../api/schema-skew.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import type { MigrationRecord } from "../api/status.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Kind } from "../kube/kinds.ts";
@@ -141,6 +142,9 @@ export interface Cluster {
 
   /** Lets the server go, now or when it is deleted; one that is already gone is fine. */
   letGo(server: MlflowServer): Promise<void>;
+
+  /** Writes `status.migration` alone, if the server is still at this very resource version. */
+  record(server: MlflowServer, migration: MigrationRecord): Promise<void>;
 
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;

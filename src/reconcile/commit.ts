@@ -50,6 +50,9 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
     case "let go":
       await cluster.letGo(server);
       return undefined;
+    case "record":
+      await cluster.record(server, step.record);
+      return undefined;
     case "delete":
       await cluster.delete(step.live);
       return undefined;

@@ -46,6 +46,7 @@ export async function observe(
     server,
     installation,
     references,
+    ...volumeClaimOf(server, owned),
     mesh: mesh.steps,
     ...(mesh.isHeld && { isMeshHeld: true }),
     routes: exposure.routes,
@@ -139,6 +140,12 @@ function generatedAdmin(server: MlflowServer, owned: readonly Owned[]): Credenti
     username: decoded(stored?.data, dataKeys.username) ?? "admin",
     password: decoded(stored?.data, dataKeys.password) ?? randomBytes(18).toString("base64url"),
   };
+}
+
+function volumeClaimOf(server: MlflowServer, owned: readonly Owned[]): Pick<Inputs, "volumeClaim"> {
+  const name = objectNames.volumeClaim(server.metadata.name);
+  const claim = owned.find((object) => object.kind === "PersistentVolumeClaim" && object.metadata.name === name);
+  return claim === undefined ? {} : { volumeClaim: { uid: claim.metadata.uid } };
 }
 
 function secretNamed(owned: readonly Owned[], name: string): Secret | undefined {

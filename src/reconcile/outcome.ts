@@ -113,7 +113,9 @@ function unmigrated(facts: Facts, decided: Migration): Outcome {
     waits.map((job) => jobProblem(job, pods, facts)).find((each) => each !== undefined) ?? podProblem(ending, facts);
   const migration = problem === undefined ? decided : { ...decided, cause: problem.cause, stalled: problem.stalled };
   const state = migration.stalled ? "stalled" : "progressing";
-  return { state, cause: migration.cause, migration, ...againIn(problem?.againInSeconds, warningsAgainIn(owned, now)) };
+  const again = againIn(decided.againInSeconds, problem?.againInSeconds, warningsAgainIn(owned, now));
+  if (decided.isInterim) return { state, cause: migration.cause, migration, isInterim: true, againInSeconds: 0.1 };
+  return { state, cause: migration.cause, migration, ...again };
 }
 
 /** The soonest of several times. */

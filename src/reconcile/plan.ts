@@ -1,6 +1,7 @@
 import { quantityOf } from "../api/quantity.ts";
-import type { Deployment, Job, Manifest, Owned } from "../kube/manifests.ts";
-import { finalizer, label } from "../kube/names.ts";
+import type { MigrationRecord } from "../api/status.ts";
+import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
+import { finalizer, label, group as ownGroup } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import { objectNames } from "../resources/names.ts";
@@ -11,7 +12,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { asItRuns } from "./job.ts";
 import { listenerOf } from "./mesh-view.ts";
-import { type Migration, migrationOf } from "./migration.ts";
+import { type Migration, migrationOf, waiting } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
@@ -22,6 +23,8 @@ export type Step =
   | { readonly do: "create"; readonly manifest: Manifest }
   | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
   | { readonly do: "delete"; readonly live: Owned }
+  /** Writes `status.migration` before what follows. */
+  | { readonly do: "record"; readonly record: MigrationRecord }
   /** Has the server stay until {@link retire} has released what is far. */
   | { readonly do: "hold" }
   | { readonly do: "let go" };
@@ -55,7 +58,7 @@ export function planOf(facts: Facts): Plan {
   const wanted = desired(facts.inputs);
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
-  const migration = migrationOf(migrationJob, facts.owned);
+  const migration = migrationFor(migrationJob, facts);
   const inTheWay = (objects: readonly Owned[]) =>
     objects
       .filter((live) => all.some((manifest) => isSame(live, manifest)))
@@ -63,7 +66,8 @@ export function planOf(facts: Facts): Plan {
       .find((found) => found !== undefined);
   const obstacle = inTheWay(facts.foreign);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
-  const waiting = inTheWay(facts.owned);
+  if (migration.isRefused) return { groups: recordGroups(migration), migration };
+  const leaving = inTheWay(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
     ...(migrationJob === undefined ? [] : jobStep(migrationJob, facts, migration)),
@@ -73,7 +77,13 @@ export function planOf(facts: Facts): Plan {
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
   const missing = missingConsent(facts);
-  const groups = [holdStep(all, facts), stage("invented"), [...stage("surroundings"), ...jobs]];
+  const groups = [
+    ...recordGroups(migration),
+    holdStep(all, facts),
+    migration.complete || migrationJob === undefined ? [] : stopStep(facts),
+    stage("invented"),
+    [...stage("surroundings"), ...jobs],
+  ];
   if (migration.complete) {
     const workload = stage("workload");
     const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isSole === true;
@@ -86,9 +96,79 @@ export function planOf(facts: Facts): Plan {
     groups: allowed.filter((group) => group.length > 0),
     migration,
     ...(conflict && { conflict }),
-    ...(waiting && { waiting }),
+    ...(leaving && { waiting: leaving }),
     ...(missing && { missing }),
   };
+}
+
+/**
+ * The decision about the migration. A Job that mounts the volume waits until the claim exists, whose identity is part of
+ * its own, and until no pod of the server holds a volume that one pod alone can mount.
+ */
+function migrationFor(job: Job | undefined, facts: Facts): Migration {
+  const { server, owned, now } = facts;
+  const migration = migrationOf(job, { owned, record: server.status?.migration, now });
+  if (migration.create === undefined || server.spec.backendStore.sqlite === undefined) return migration;
+  const claim = claimOf(facts);
+  const known = { record: server.status?.migration };
+  if (claim === undefined) {
+    const name = objectNames.volumeClaim(server.metadata.name);
+    return waiting(migration, `Waiting for PersistentVolumeClaim/${name}.`, { ...known, isInterim: true });
+  }
+  if (!isOfOnePod(claim) || !owned.some(isServerPod)) return migration;
+  const message = `Waiting until the pods of the server have ended: PersistentVolumeClaim/${claim.metadata.name} has the access mode ReadWriteOncePod, so the migration cannot run beside them. They start again after it.`;
+  return waiting(migration, message, known);
+}
+
+function recordGroups({ record, isRecordedFirst }: Migration): Step[][] {
+  return isRecordedFirst && record !== undefined ? [[{ do: "record", record }]] : [];
+}
+
+/** Ends the pods of the server where the migration could not mount its volume otherwise. */
+function stopStep(facts: Facts): Step[] {
+  const { server } = facts;
+  const claim = claimOf(facts);
+  if (server.spec.backendStore.sqlite === undefined || claim === undefined || !isOfOnePod(claim)) return [];
+  const live = deploymentIn(facts);
+  if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "ours") return [];
+  return [{ do: "apply", manifest: withoutPods(live), live }];
+}
+
+/** The Deployment as it is, without pods. What its own controller writes into it stays its own. */
+function withoutPods(live: Deployment): Deployment {
+  const { name, namespace, labels, annotations = {}, ownerReferences } = live.metadata;
+  const own = Object.entries(annotations).filter(([key]) => key.startsWith(`${ownGroup}/`));
+  return {
+    apiVersion: live.apiVersion,
+    kind: live.kind,
+    metadata: {
+      name,
+      ...(namespace !== undefined && { namespace }),
+      ...(labels && { labels }),
+      annotations: Object.fromEntries(own),
+      ...(ownerReferences && { ownerReferences }),
+    },
+    spec: { ...live.spec, replicas: 0 },
+  };
+}
+
+function claimOf({ owned, server }: Facts): PersistentVolumeClaim | undefined {
+  const name = objectNames.volumeClaim(server.metadata.name);
+  return owned.find(
+    (each): each is PersistentVolumeClaim => each.kind === "PersistentVolumeClaim" && each.metadata.name === name,
+  );
+}
+
+const isOfOnePod = ({ spec }: PersistentVolumeClaim) => spec.accessModes?.includes("ReadWriteOncePod") === true;
+
+function isServerPod(object: Owned): boolean {
+  if (object.kind !== "Pod" || object.metadata.labels?.[label.component] !== "server") return false;
+  return object.status?.phase !== "Succeeded" && object.status?.phase !== "Failed";
+}
+
+function deploymentIn({ owned, server }: Facts): Deployment | undefined {
+  const name = objectNames.deployment(server.metadata.name);
+  return owned.find((each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name);
 }
 
 /**
@@ -96,12 +176,8 @@ export function planOf(facts: Facts): Plan {
  * answer to everybody, or not below the prefix.
  */
 function isRolledOut(facts: Facts): boolean {
-  const { owned, server } = facts;
-  const name = objectNames.deployment(server.metadata.name);
-  const deployment = owned.find(
-    (each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name,
-  );
-  return deployment !== undefined && rolloutOf(deployment, owned, facts).complete;
+  const deployment = deploymentIn(facts);
+  return deployment !== undefined && rolloutOf(deployment, facts.owned, facts).complete;
 }
 
 /** What shall lead here from outside no longer goes before pods of this spec come, which may answer to everybody. */

@@ -33,6 +33,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   // While pods of an earlier spec may run, clients authenticate by what that said.
   const isOfPods = outcome.state === "ready" || deployment === undefined || before.authentication === undefined;
   const { authentication, adminSecret } = isOfPods ? authenticationStatus(server) : before;
+  const migration = outcome.migration === undefined ? before.migration : outcome.migration.record;
   const selector = Object.entries(podSelector(server)).map(([key, value]) => `${key}=${value}`);
   return {
     observedGeneration: generation,
@@ -51,6 +52,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     ...(addresses.length > 0 && { addresses: [...addresses] }),
     ...(authentication !== undefined && { authentication }),
     ...(version !== undefined && { version }),
+    ...(migration !== undefined && { migration }),
     ...(adminSecret !== undefined && { adminSecret }),
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
@@ -153,7 +155,7 @@ function databaseFinding({ migration }: Outcome, before: readonly Condition[]): 
       type: "DatabaseReady",
       status: "Unknown",
       reason: "NotChecked",
-      message: "the database has not been looked at yet",
+      message: "The database has not been checked yet. See the message of Ready.",
     };
   }
   if (isOfArtifacts(migration.cause.reason)) {

@@ -61,6 +61,8 @@ export interface Inputs {
   /** Undefined where the spec names a Secret of its own or nobody has to log in. */
   readonly generatedAdmin?: Credentials;
   readonly references: References;
+  /** The volume's claim as it is in the cluster; undefined where there is none yet. */
+  readonly volumeClaim?: { readonly uid: string | undefined };
   /** How far the server may be in the mesh. */
   readonly mesh: ReadonlySet<MeshStep>;
   /** The identities of the spec are none of the mesh: policies stay as they are. */

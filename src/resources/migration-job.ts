@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import type { Job } from "../kube/manifests.ts";
-import { annotation } from "../kube/names.ts";
+import { annotation, label } from "../kube/names.ts";
 import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import type { UserDatabase } from "./authentication/authentication.ts";
 import { authenticationOf } from "./authentication/index.ts";
@@ -52,16 +52,19 @@ export function migrationJob(inputs: Inputs): Job | undefined {
     }),
     ...nearTheServer(inputs),
     restartPolicy: "OnFailure",
-    // The program ends at once when told to, but a Python that is just starting, as process 1, does not hear of it; a
-    // migration that a mended Secret replaces must not wait long for that.
-    terminationGracePeriodSeconds: 5,
+    // The program ends at once when told to, unless it is changing a database: then it goes on to the end.
+    terminationGracePeriodSeconds: 3600,
   };
   return {
     apiVersion: "batch/v1",
     kind: "Job",
     metadata: {
       ...ownedMetadata(server, objectNames.migrationJob(server.metadata.name, migrationHash(inputs)), "migration"),
-      annotations: { [annotation.inputs]: keyedHash(inputs, JSON.stringify([spec, annotations, inputsHash(inputs)])) },
+      labels: { ...labels(server, "migration"), [label.version]: server.spec.version },
+      annotations: {
+        [annotation.inputs]: keyedHash(inputs, JSON.stringify([spec, annotations, inputsHash(inputs)])),
+        [annotation.database]: databaseHash(inputs),
+      },
     },
     spec: {
       backoffLimit: 100_000,
@@ -79,23 +82,45 @@ export function migrationJob(inputs: Inputs): Job | undefined {
 }
 
 /**
- * Ten hexadecimal digits that change with the image, the databases and what is done to them, never with a password of
- * theirs; and with the bucket that is written to, and as whom.
+ * Ten hexadecimal digits that change with version and image, the databases and what is done to them, never with a password
+ * of theirs; and with the bucket that is written to, and as whom.
  */
 function migrationHash(inputs: Inputs): string {
-  const { sqlite, postgresql } = inputs.server.spec.backendStore;
-  const { users, packages } = authenticationOf(inputs);
-  const uri = trackingUri(inputs) ?? "";
-  const identity = {
+  return digest({
+    version: inputs.server.spec.version,
     image: imageOf(inputs),
     mode: migrationMode(inputs),
-    // Of a whole URI neither user and password nor the query, which may hold them too.
-    tracking: (sqlite && "sqlite") ?? place(postgresql) ?? (uri.split("?", 1)[0] ?? "").replace(/\/\/[^/]*@/, "//"),
-    auth: users && (place(users.postgresql) ?? "tracking"),
+    databases: databases(inputs),
     artifacts: artifactCheckHash(inputs),
-    packages,
+    packages: authenticationOf(inputs).packages,
+  });
+}
+
+/** Ten hexadecimal digits that change when the server is given other databases, or they were restored. */
+function databaseHash(inputs: Inputs): string {
+  return digest(databases(inputs));
+}
+
+/** Which databases they are: never the user who connects, or a password. */
+function databases(inputs: Inputs): unknown {
+  const { server, volumeClaim } = inputs;
+  const { sqlite, postgresql } = server.spec.backendStore;
+  const { users } = authenticationOf(inputs);
+  return {
+    tracking: (sqlite && ["sqlite", volumeClaim?.uid]) ?? place(postgresql) ?? placeOfUri(inputs),
+    auth: users && (place(users.postgresql) ?? "tracking"),
+    restored: server.metadata.annotations?.[annotation.restored],
   };
+}
+
+function digest(identity: unknown): string {
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
+}
+
+/** Of a whole URI all but user and password. The query may choose the database, and may hold a password: it is keyed. */
+function placeOfUri(inputs: Inputs): unknown {
+  const [path = "", ...query] = (trackingUri(inputs) ?? "").split("?");
+  return [path.replace(/\/\/[^/]*@/, "//"), query.length === 0 ? "" : keyedHash(inputs, query.join("?"))];
 }
 
 function place(database: Postgresql | undefined): unknown {

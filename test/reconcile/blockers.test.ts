@@ -194,12 +194,6 @@ describe("what cannot work", () => {
     assert.match(of("hidden\n") ?? "", /^the key secret of Secret oidc contains a line break/);
     assert.match(of("") ?? "", /is empty/);
   });
-
-  test("a version older than that of the database", () => {
-    const of = server({ version: "3.16.1" }, { status: { version: "3.17.2" } });
-    assert.equal(reason(of), "DowngradeRefused");
-    assert.equal(reason(server({}, { status: { version: "3.16.1" } })), undefined);
-  });
 });
 
 describe("what the proxy would crash on", () => {

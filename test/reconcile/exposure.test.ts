@@ -6,7 +6,7 @@ import type { Deployment, ForeignCondition, Owned } from "../../src/kube/manifes
 import { type ExposureView, exposureOf } from "../../src/reconcile/exposure.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
 import { addressesOf, routeKinds } from "../../src/resources/exposure.ts";
-import { all, inputs, server } from "../support/fixtures.ts";
+import { all, completedJob, inputs, server } from "../support/fixtures.ts";
 
 const externalUrl = "https://platform.example.com/clusters/c1/mlflow";
 const parentRefs = [{ name: "platform", namespace: "gateways" }];
@@ -151,7 +151,7 @@ describe("what leads to a server", () => {
     const wanted = { ...inputs(of), ...(exposure.routes && { routes: exposure.routes }) };
     const { installation, references } = wanted;
     const live = owned.map((object): Owned => {
-      if (object.kind === "Job") return { ...object, status: { conditions: [{ type: "Complete", status: "True" }] } };
+      if (object.kind === "Job") return completedJob(object);
       return object.kind === "Deployment" ? { ...object, ...(status && { status }) } : object;
     });
     const facts = { server: of, owned: live, foreign: [], granted: [], references, inputs: wanted, installation };

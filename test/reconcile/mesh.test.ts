@@ -6,7 +6,7 @@ import { meshOf } from "../../src/reconcile/mesh.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
 import { type MeshStep, meshSteps as stepsByMode } from "../../src/resources/mesh/steps.ts";
-import { all, inputs, server } from "../support/fixtures.ts";
+import { all, completedJob, inputs, server } from "../support/fixtures.ts";
 import {
   acceptedPolicy,
   bound,
@@ -110,10 +110,7 @@ function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshVi
   const { steps: turn, isHeld = false } = meshOf(view(owned, { server: of, ...more }));
   const wanted = { ...inputs(of), mesh: turn, isMeshHeld: isHeld };
   const { installation, references } = wanted;
-  const completed = owned.map(
-    (object): Owned =>
-      object.kind === "Job" ? { ...object, status: { conditions: [{ type: "Complete", status: "True" }] } } : object,
-  );
+  const completed = owned.map((object): Owned => (object.kind === "Job" ? completedJob(object) : object));
   const facts = { server: of, owned: completed, foreign: [], granted: [], references, inputs: wanted, installation };
   return planOf({ ...facts, isOverruled: () => false, now: new Date(0) }).groups.flat();
 }

@@ -1,20 +1,30 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { V1ContainerStatus } from "@kubernetes/client-node";
-import type { Job, Pod } from "../../src/kube/manifests.ts";
-import { migrationOf } from "../../src/reconcile/migration.ts";
-import { deploymentOf, inputs, jobOf, pod, server } from "../support/fixtures.ts";
+import type { MigrationRecord } from "../../src/api/status.ts";
+import type { Job, Owned, Pod } from "../../src/kube/manifests.ts";
+import { annotation } from "../../src/kube/names.ts";
+import { migrationOf as decide, overdueSeconds } from "../../src/reconcile/migration.ts";
+import { deploymentOf, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
+
+const now = new Date("2026-01-02T00:00:00Z");
+/** A decision; unless a record is given, the status says nothing. */
+const migrationOf = (job: Job | undefined, owned: readonly Owned[], record?: MigrationRecord) =>
+  decide(job, { owned, record, now });
 
 const wanted = jobOf(inputs());
+const attempted = (job: Job, uid: string, attempt: string): Job => ({
+  ...job,
+  metadata: { ...job.metadata, uid, annotations: { ...job.metadata.annotations, [annotation.attempt]: attempt } },
+});
 const live = (change: Partial<Job> = {}): Job => ({
-  ...wanted,
-  metadata: { ...wanted.metadata, uid: "job" },
+  ...attempted(wanted, "job", "2026-01-01T02:00:00.000Z"),
   ...change,
 });
 const finished = (type: string): Partial<Job> => ({ status: { conditions: [{ type, status: "True" }] } });
 const earlier = (change: Partial<Job> = {}): Job => {
   const job = jobOf(inputs(server({ version: "3.16.1" })));
-  return { ...job, metadata: { ...job.metadata, uid: "earlier" }, ...change };
+  return { ...attempted(job, "earlier", "2026-01-01T01:00:00.000Z"), ...change };
 };
 const podOf = (job: Job, status: Pod["status"]) =>
   pod("migration", status, {
@@ -25,7 +35,9 @@ describe("the migration", () => {
   test("starts where there is no Job", () => {
     const found = migrationOf(wanted, []);
     assert.equal(found.complete, false);
-    assert.equal(found.create, wanted);
+    assert.equal(found.create?.metadata.name, wanted.metadata.name);
+    assert.equal(found.create?.metadata.annotations?.[annotation.attempt], now.toISOString());
+    assert.equal(found.isRecordedFirst, undefined, "there is no proof to withdraw");
   });
 
   test("is complete by a completed Job of the wanted name, and by nothing else", () => {
@@ -60,16 +72,136 @@ describe("the migration", () => {
   });
 
   test("begins anew when a Secret that it failed with has changed, but not once it is complete", () => {
-    const before = { ...wanted.metadata, uid: "job", annotations: { "mlflow-operator.dev/inputs": "former" } };
+    const { metadata } = live();
+    const before = { ...metadata, annotations: { ...metadata.annotations, "mlflow-operator.dev/inputs": "former" } };
     assert.equal(migrationOf(wanted, [live({ metadata: before })]).remove.length, 1);
     assert.equal(migrationOf(wanted, [live({ metadata: before, ...finished("Complete") })]).complete, true);
   });
 
-  test("is proved by a Deployment that was written after it: a deleted Job comes back and holds up nothing", () => {
-    const found = migrationOf(wanted, [deploymentOf(inputs())]);
+  test("is proved by the record in the status, so that a deleted Job is not created again", () => {
+    const found = migrationOf(wanted, [], recordOf(wanted));
     assert.equal(found.complete, true);
-    assert.equal(found.create, wanted);
-    assert.equal(migrationOf(wanted, [deploymentOf(inputs(server({ version: "3.16.1" })))]).complete, false);
+    assert.equal(found.create, undefined);
+    assert.equal(migrationOf(wanted, [], { ...recordOf(wanted), phase: "Started" }).complete, false);
+  });
+
+  test("is not proved by a Deployment", () => {
+    assert.equal(migrationOf(wanted, [deploymentOf(inputs())]).complete, false);
+  });
+
+  test("is not proved by a completed Job once a later one was created: it runs again", () => {
+    const former = live(finished("Complete"));
+    const later = attempted(earlier(), "later", "2026-01-01T03:00:00.000Z");
+    const atWork = podOf(later, { containerStatuses: [running] });
+    const found = migrationOf(wanted, [former, later, atWork], recordOf(wanted));
+    assert.deepEqual([found.complete, found.remove, found.create], [false, [], undefined]);
+    assert.equal(found.cause.reason, "MigrationPending");
+    const record = { ...recordOf(later), attempt: "2026-01-01T03:00:00.000Z", phase: "Started" } as const;
+    assert.deepEqual(migrationOf(wanted, [former], record).remove, [former]);
+    const again = migrationOf(wanted, [], record);
+    assert.equal(again.create?.metadata.name, wanted.metadata.name);
+    assert.ok((again.record?.attempt ?? "") > record.attempt);
+  });
+
+  test("that is deleted before its program has run leaves the former proof in force", () => {
+    const { job, version, database, attempt } = recordOf(wanted);
+    const later = attempted(earlier(), "later", "2026-01-01T03:00:00.000Z");
+    const record: MigrationRecord = {
+      ...recordOf(later),
+      phase: "Started",
+      attempt: "2026-01-01T03:00:00.000Z",
+      proof: { job, version, database, attempt },
+    };
+    const leaving = { ...later, metadata: { ...later.metadata, deletionTimestamp: "2026-01-01T04:00:00Z" } };
+    const state = (containerStatus: Partial<V1ContainerStatus>) =>
+      migrationOf(
+        wanted,
+        [leaving, podOf(leaving, { containerStatuses: [{ ...base, restartCount: 0, ...containerStatus }] })],
+        record,
+      );
+    const unpulled = state({ state: { waiting: { reason: "ImagePullBackOff" } } });
+    assert.deepEqual([unpulled.complete, unpulled.record?.job, unpulled.record?.phase], [false, job, "Complete"]);
+    assert.equal(migrationOf(wanted, [], unpulled.record).complete, true);
+    for (const began of [
+      { state: { running: {} } },
+      { restartCount: 1 },
+      { lastState: { terminated: { exitCode: 1 } } },
+    ])
+      assert.equal(state(began).record?.phase, "Started");
+    assert.equal(migrationOf(wanted, [], record).complete, false, "nobody saw its end");
+    const restored = unpulled.record;
+    const begun = podOf(leaving, { containerStatuses: [running] });
+    assert.equal(
+      migrationOf(wanted, [leaving, begun], restored).record?.phase,
+      "Started",
+      "it began at the last moment",
+    );
+  });
+
+  test("withdraws the former proof before a Job is created", () => {
+    assert.equal(migrationOf(wanted, [], recordOf(earlier())).isRecordedFirst, true);
+    assert.equal(migrationOf(wanted, [earlier(finished("Complete"))]).isRecordedFirst, true);
+  });
+
+  test("records at once that a Job has completed which others delete", () => {
+    const record = { ...recordOf(wanted), phase: "Started" } as const;
+    const vanishing = live({ ...finished("Complete"), spec: { ...wanted.spec, ttlSecondsAfterFinished: 0 } });
+    const found = migrationOf(wanted, [vanishing], record);
+    assert.deepEqual([found.complete, found.isRecordedFirst, found.record?.phase], [true, true, "Complete"]);
+    assert.equal(migrationOf(wanted, [live(finished("Complete"))], record).isRecordedFirst, undefined);
+  });
+
+  test("that is running is never deleted, whatever changes", () => {
+    const job = live();
+    const atWork = podOf(job, { containerStatuses: [running] });
+    const rotated = { ...job, metadata: { ...job.metadata, annotations: { [annotation.attempt]: "x" } } };
+    for (const [target, owned] of [
+      [jobOf(inputs(server({ version: "3.17.1" }))), [job, atWork]],
+      [wanted, [rotated, atWork]],
+      [undefined, [job, atWork]],
+    ] as const) {
+      const found = migrationOf(target, owned);
+      assert.deepEqual([found.complete, found.remove, found.create], [false, [], undefined]);
+    }
+  });
+
+  test("waits for a pod whose Job was deleted", () => {
+    const orphan = podOf(live(), { phase: "Pending" });
+    const found = migrationOf(wanted, [orphan]);
+    assert.deepEqual([found.complete, found.create, found.cause.reason], [false, undefined, "MigrationPending"]);
+    assert.match(found.cause.message, /kubectl delete pod -n team-a demo-migration-pod/);
+  });
+
+  test("does not create a Job again that was deleted before it completed within seconds", () => {
+    const record = { ...recordOf(wanted), phase: "Started" } as const;
+    const early = migrationOf(wanted, [], { ...record, startTime: "2026-01-01T23:59:57.000Z" });
+    assert.deepEqual([early.create, early.againInSeconds], [undefined, 7]);
+    assert.ok(migrationOf(wanted, [], { ...record, startTime: "2026-01-01T23:59:50.000Z" }).create !== undefined);
+    assert.ok(migrationOf(wanted, [], { ...record, startTime: "2026-01-03T00:00:00.000Z" }).create !== undefined);
+  });
+
+  test("to an older version than that of the schema is refused, and nothing is created or deleted", () => {
+    const older = jobOf(inputs(server({ version: "3.16.1" })));
+    const found = migrationOf(older, [live(finished("Complete"))]);
+    assert.deepEqual([found.isRefused, found.create, found.remove], [true, undefined, []]);
+    assert.equal(found.cause.reason, "DowngradeRefused");
+    assert.match(found.cause.message, /MLflow 3\.17\.2.*MLflow 3\.16\.1.*database-restored/);
+    const metadata = { ...server().metadata, annotations: { [annotation.restored]: "2026-01-02" } };
+    const restored = jobOf(inputs(server({ version: "3.16.1" }, { metadata })));
+    assert.equal(migrationOf(restored, [], recordOf(wanted)).create?.metadata.name, restored.metadata.name);
+  });
+
+  test("that runs for more than an hour is reported, and goes on", () => {
+    const job = live();
+    const since = (seconds: number) => {
+      const startedAt = new Date(now.getTime() - seconds * 1000);
+      const atWork = { ...running, state: { running: { startedAt } } };
+      return migrationOf(wanted, [job, podOf(job, { containerStatuses: [atWork] })]);
+    };
+    const early = since(60);
+    assert.deepEqual([early.cause.reason, early.againInSeconds], ["MigrationRunning", overdueSeconds - 60]);
+    const late = since(overdueSeconds);
+    assert.deepEqual([late.cause.reason, late.stalled, late.remove], ["MigrationOverdue", true, []]);
   });
 
   test("says what the check of the artifact store reported, before its own program has run", () => {

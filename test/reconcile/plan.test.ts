@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { MlflowServer } from "../../src/api/server.ts";
 import type { Manifest, Owned } from "../../src/kube/manifests.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
-import { all, inputs, server } from "../support/fixtures.ts";
+import { all, completedJob, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
 
-const of = server();
+const of = server({}, { status: { migration: recordOf(jobOf(inputs())) } });
 const wanted = inputs(of);
-const completed = { status: { conditions: [{ type: "Complete", status: "True" }] } };
-const live = (manifest: Manifest): Owned => (manifest.kind === "Job" ? { ...manifest, ...completed } : manifest);
+const live = (manifest: Manifest): Owned => (manifest.kind === "Job" ? completedJob(manifest) : manifest);
 const everything = all(wanted).map(live);
-const plan = (owned: readonly Owned[], foreign: readonly Owned[] = []) => {
+const plan = (owned: readonly Owned[], foreign: readonly Owned[] = [], about: MlflowServer = of) => {
   const { installation, references } = wanted;
   return planOf({
-    server: of,
+    server: about,
     owned,
     foreign,
     granted: [],
@@ -41,10 +41,66 @@ describe("the plan", () => {
   });
 
   test("writes what was invented before anything that is made of it, and pods last", () => {
-    const { groups } = plan([]);
+    const { groups } = plan([], [], server());
     const kinds = groups.map((group) => group.map((step) => ("manifest" in step ? step.manifest.metadata.name : "")));
     assert.deepEqual(kinds[0], ["demo-session", "demo-admin"]);
     assert.ok(!kinds.flat().includes("demo-auth"), "what pods read waits for the migration");
+  });
+
+  test("creates the Job of a SQLite database once its volume's claim exists, whose identity is part of the Job's", () => {
+    const jobs = (owned: readonly Owned[]) => steps(owned, [], server()).filter((step) => step === "create Job");
+    assert.deepEqual(jobs([]), []);
+    assert.equal(plan([], [], server()).migration.isInterim, true);
+    assert.deepEqual(jobs([named("PersistentVolumeClaim")]), ["create Job"]);
+  });
+
+  test("ends the server's pods before a migration whose volume one pod alone can mount", () => {
+    const claim = { ...named("PersistentVolumeClaim"), spec: { accessModes: ["ReadWriteOncePod"] } } as Owned;
+    const rest = everything.filter(({ kind }) => kind !== "Job" && kind !== "PersistentVolumeClaim");
+    const unproven = server();
+    const running = pod("server", { phase: "Running" });
+    const stopping = plan([...rest, claim, running], [], unproven);
+    const [step] = stopping.groups.flat().filter((each) => each.do === "apply" && each.live.kind === "Deployment");
+    const replicas = step?.do === "apply" && step.manifest.kind === "Deployment" && step.manifest.spec.replicas;
+    assert.equal(replicas, 0);
+    assert.equal(stopping.migration.create, undefined);
+    assert.match(stopping.migration.cause.message, /ReadWriteOncePod/);
+    assert.ok(plan([...rest, claim], [], unproven).migration.create !== undefined, "the pods are gone");
+    assert.ok(plan([...rest, named("PersistentVolumeClaim"), running], [], unproven).migration.create !== undefined);
+    assert.ok(
+      !steps([...everything.filter(({ kind }) => kind !== "PersistentVolumeClaim"), claim]).includes(
+        "apply Deployment",
+      ),
+    );
+  });
+
+  test("withdraws the record of the former migration before anything else is written", () => {
+    const newer = server({}, { status: { migration: { ...recordOf(jobOf(inputs())), job: "former" } } });
+    assert.equal(
+      steps(
+        everything.filter(({ kind }) => kind !== "Job"),
+        [],
+        newer,
+      )[0],
+      "record",
+    );
+    assert.equal(plan([], [], of).migration.complete, true);
+  });
+
+  test("writes nothing but the record while the version is older than the schema", () => {
+    const older = inputs(server({ version: "3.16.1" }));
+    const found = planOf({
+      server: { ...of, spec: older.server.spec },
+      owned: everything,
+      foreign: [],
+      granted: [],
+      references: older.references,
+      inputs: older,
+      installation: older.installation,
+      isOverruled: () => false,
+      now: new Date(0),
+    });
+    assert.deepEqual([found.groups, found.migration.cause.reason], [[], "DowngradeRefused"]);
   });
 
   test("mends one object with one step", () => {

@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
-import type { Deployment, Job, Owned } from "../../src/kube/manifests.ts";
+import type { Deployment, Owned } from "../../src/kube/manifests.ts";
 import { blocked, outcomeOf } from "../../src/reconcile/outcome.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
-import { all, inputs, pod, server } from "../support/fixtures.ts";
+import { all, completedJob, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
 
 /** The world in which everything that a server wants is there, the migration is over and the pods are as given. */
 function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = []) {
   const wanted = inputs(of);
   const owned = all(wanted).map((manifest): Owned => {
-    if (manifest.kind === "Job")
-      return { ...manifest, status: { conditions: [{ type: "Complete", status: "True" }] } } satisfies Job;
+    if (manifest.kind === "Job") return completedJob(manifest);
     if (manifest.kind !== "Deployment") return manifest;
     return { ...manifest, metadata: { ...manifest.metadata, generation: 2 }, ...(rollout && { status: rollout }) };
   });
   const { installation, references } = wanted;
+  const migration = recordOf(jobOf(wanted));
   const facts = {
-    server: of,
+    server: { ...of, status: { ...of.status, migration } },
     owned: [...owned, ...more],
     references,
     inputs: wanted,

@@ -8,7 +8,7 @@ import { outcomeOf } from "../../src/reconcile/outcome.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { silentObjects, type Warning, warningsAgainIn } from "../../src/reconcile/warnings.ts";
-import { all, deploymentOf, inputs, jobOf, pod, server } from "../support/fixtures.ts";
+import { all, deploymentOf, inputs, jobOf, pod, server, startedJob } from "../support/fixtures.ts";
 
 const start = Date.parse("2026-01-01T00:00:00Z");
 const at = (seconds: number) => new Date(start + seconds * 1000).toISOString();
@@ -46,7 +46,7 @@ const warning = (reason: string, message: string, seconds = 0): Warning => ({ re
 
 /** The Job of the migration as it was created; `completed`: over. */
 function job(more: Partial<Job["spec"]> = {}, status: Job["status"] = {}): Job {
-  const wanted = jobOf(inputs());
+  const wanted = startedJob(jobOf(inputs()));
   const metadata = { ...wanted.metadata, uid: "job", creationTimestamp: at(0) };
   return { ...wanted, metadata, spec: { ...wanted.spec, ...more }, status };
 }

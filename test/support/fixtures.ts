@@ -1,8 +1,9 @@
 import { inflateSync } from "node:zlib";
 import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import type { MigrationRecord } from "../../src/api/status.ts";
 import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
-import { label, manager } from "../../src/kube/names.ts";
+import { annotation, label, manager } from "../../src/kube/names.ts";
 import { administratorOf } from "../../src/resources/authentication/administrator.ts";
 import { encoded } from "../../src/resources/base64.ts";
 import { routeKinds } from "../../src/resources/exposure.ts";
@@ -89,6 +90,30 @@ export function jobOf(of: Inputs): Job {
   const found = all(of).find((manifest): manifest is Job => manifest.kind === "Job");
   if (found === undefined) throw new Error("there is no Job");
   return found;
+}
+
+/** What the status records of a Job that has completed. */
+export function recordOf(job: Job): MigrationRecord {
+  const { name, annotations, labels } = job.metadata;
+  return {
+    job: name,
+    version: labels?.[label.version] ?? "",
+    database: annotations?.[annotation.database] ?? "",
+    phase: "Complete",
+    attempt: "2026-01-01T02:00:00.000Z",
+    startTime: "2026-01-01T02:00:00.000Z",
+  };
+}
+
+/** A Job as the operator creates it, of the attempt that {@link recordOf} records. */
+export function startedJob(job: Job): Job {
+  const annotations = { ...job.metadata.annotations, [annotation.attempt]: recordOf(job).attempt };
+  return { ...job, metadata: { ...job.metadata, annotations } };
+}
+
+/** The same, once it has completed. */
+export function completedJob(job: Job): Job {
+  return { ...startedJob(job), status: { conditions: [{ type: "Complete", status: "True" }] } };
 }
 
 /** The environment of the first container, by name; references to Secrets as `secret/key`. */

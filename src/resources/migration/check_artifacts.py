@@ -6,6 +6,7 @@ write objects, and nothing is left in the bucket, not even where nobody may dele
 
 Environment: that of the server, and
   MIGRATION_TERMINATION_LOG         where the failure is reported; default /dev/termination-log
+  MIGRATION_PHASE_SECONDS           how long the check may take; default 180
 
 Exit code 0: MLflow may write. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and on
 stderr. Reasons: ArtifactStoreReadOnly, ArtifactStoreAuthenticationFailed, ArtifactStoreUnreachable, ArtifactStoreNotFound,
@@ -22,6 +23,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import NoReturn
@@ -30,6 +32,9 @@ OUT = sys.stdout
 ERR = sys.stderr
 LOCATION = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
 ENDPOINT = os.environ.get("MLFLOW_S3_ENDPOINT_URL") or "AWS"
+
+# So long the check may take.
+SECONDS = float(os.environ.get("MIGRATION_PHASE_SECONDS") or "180")
 
 # Codes of the S3 protocol: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 CODES = {
@@ -113,6 +118,11 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
     warnings.simplefilter("ignore")
+    # Whatever hangs, such as the resolver.
+    told = "ArtifactStoreUnreachable", f"Writing: the {place()} {REMEDIES['ArtifactStoreUnreachable']} (no end after {SECONDS:g} s)."
+    watch = threading.Timer(SECONDS, give_up, told)
+    watch.daemon = True
+    watch.start()
     # What hangs is told within a minute, and what is tried again is the whole container.
     os.environ.update({"AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"})
     try:

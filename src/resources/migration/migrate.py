@@ -4,6 +4,11 @@ Runs in the MLflow image before the server's pods start, so that any number of r
 it makes everything that MLflow itself makes at its first start (tables, the Default experiment, the first admin).
 It is idempotent, and of several instances at work on one database all but one wait.
 
+It runs in phases. Each but the migration itself has a deadline, after which the program fails with a reason and is started
+again by the kubelet. The migration itself is never cut off: SIGTERM ends the program at once in every other phase, and after
+the schema at work in this one. PostgreSQL rolls a failed migration back. SQLite cannot, so a copy of the file is migrated,
+and then written back in one transaction.
+
 Environment:
   MIGRATION_MODE                "upgrade" (default) or "check": only look whether the schemas are those of this MLflow
   TRACKING_DATABASE_URI         the tracking database; or in parts, so that no one else has to put a password into a URI:
@@ -19,11 +24,12 @@ Environment:
                                 the admin that is made unless a user of that name exists
   MIGRATION_TERMINATION_LOG     where the failure is reported; default /dev/termination-log
   MIGRATION_LOCK_SECONDS        how long to wait for another instance; default 600
+  MIGRATION_PHASE_SECONDS       the deadline of every other phase; default: see DEADLINES
 
 Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and
 on stderr. Reasons: ConfigurationInvalid, ImageUnsuitable, DriverMissing, DatabaseUnreachable, DatabaseRejected,
 DatabaseAuthenticationFailed, DatabaseNotFound, DatabasePermissionDenied, DatabaseReadOnly, DatabaseFull,
-DatabaseTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
+DatabaseLocked, DatabaseTimeout, MigrationTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
 MigrationFailed.
 
 No URL, password or text of an exception is ever written, for drivers quote what they were given; messages are made of
@@ -42,15 +48,17 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 OUT = sys.stdout
 ERR = sys.stderr
@@ -59,6 +67,16 @@ CONNECT_SECONDS = 10
 CONNECT_ATTEMPTS = 3
 # What a new SQLite database takes, several times over.
 SQLITE_SPARE = 16 << 20
+# A copy of an SQLite database that is being migrated, beside it.
+COPY_SUFFIX = ".migrating"
+# How often a copy is made again because the database was written to after the copy was made.
+COPY_ATTEMPTS = 5
+# So long a statement waits for a lock in PostgreSQL. Everything that comes later to the same table waits behind it.
+LOCK_TIMEOUT_SECONDS = 5
+# Seconds between attempts that end for the want of a lock. Then the program fails, and the kubelet starts it again.
+LOCK_PAUSES = (5, 10)
+# Seconds that a phase may take.
+DEADLINES = {"load": 300, "connect": 180, "inspect": 120, "write back": 300}
 # Advisory locks live in one database, so the key needs to tell only the two schemas apart.
 LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002, "oidc": 0x6D6C666C6F770003}
 # Not the plugin's default, which is also MLflow's own: the two could not share a database.
@@ -72,7 +90,7 @@ SQLSTATES = {
     "25006": "DatabaseReadOnly",
     "53100": "DatabaseFull",
     "53300": "DatabaseUnreachable",
-    "55P03": "DatabaseTimeout",
+    "55P03": "DatabaseLocked",
     "57014": "DatabaseTimeout",
     "57P01": "DatabaseUnreachable",
     "57P02": "DatabaseUnreachable",
@@ -141,6 +159,8 @@ REMEDIES = {
     " longer grants CREATE on schema public to everybody), and make it the owner of existing MLflow tables",
     "DatabaseReadOnly": "is read-only. Name the primary, not a replica, and mount a volume that can be written",
     "DatabaseFull": "has no space left. Enlarge its storage",
+    "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. Nothing was changed, and it"
+    " is tried again. End long transactions and queries, such as backups, if they do not end by themselves",
     "DatabaseTimeout": "cancelled a statement because of a timeout (statement_timeout or lock_timeout). Raise it for this"
     " user, and end the sessions that hold locks on MLflow's tables",
     "TLSVerificationFailed": "could not be reached by verified TLS. Check that it offers TLS, that its certificate is"
@@ -152,7 +172,7 @@ SQLITE_REMEDIES = {
     "DatabaseReadOnly": "cannot be written. Check the owner of its files, the pod's fsGroup, and how its volume is mounted",
     "DatabaseFull": "has no space left. Enlarge its volume",
     "DatabaseRejected": "is not an SQLite database or is damaged. Name another file, or restore a backup",
-    "MigrationBusy": "is locked by another program. End that program; the migration is tried again",
+    "MigrationBusy": "is locked by another program. Nothing was changed, and it is tried again. End that program",
 }
 
 
@@ -308,11 +328,98 @@ def failure(error: BaseException, target: Store, action: str, connecting: bool =
         remedy = SQLITE_REMEDIES.get(reason) if target.backend == "sqlite" else REMEDIES.get(reason)
         return Failure(reason, f"{action}: the {target.place} {remedy or REMEDIES['DatabaseRejected']}{coded}.")
     kinds = " < ".join(dict.fromkeys(type(cause).__name__ for cause in causes(error)))
+    left = {
+        "postgresql": "PostgreSQL has rolled it back.",
+        "sqlite": "The database is unchanged: a copy was migrated.",
+    }.get(target.backend, "The schema may be changed in part: restore the backup if it fails again.")
     return Failure(
         "MigrationFailed",
-        f"{action} on the {target.place} failed with {kinds}{coded} at {origin(error)}. PostgreSQL has rolled the failed step"
-        " back; other databases may need the backup restored. Look for this error in MLflow's release notes and issues.",
+        f"{action} on the {target.place} failed with {kinds}{coded} at {origin(error)}. {left}"
+        " Look for this error in MLflow's release notes and issues.",
     )
+
+
+class Work:
+    """Whether a schema is being changed, and whether the program was told to end meanwhile."""
+
+    is_changing = False
+    is_ending = False
+
+
+def end(*_: object) -> None:
+    """On SIGTERM: at once, but never in the middle of a change."""
+    if Work.is_changing:
+        Work.is_ending = True
+    else:
+        os._exit(143)
+
+
+@contextlib.contextmanager
+def changing() -> Iterator[None]:
+    Work.is_changing = True
+    try:
+        yield
+    finally:
+        Work.is_changing = False
+        if Work.is_ending:
+            os._exit(143)
+
+
+@contextlib.contextmanager
+def phase(name: str, told: Failure) -> Iterator[None]:
+    """Fails the program where the block does not end in time, whatever it is waiting for."""
+    seconds = float(os.environ.get("MIGRATION_PHASE_SECONDS") or DEADLINES[name])
+    late = Failure(told.reason, f"{told.message.rstrip('.')} (no end after {seconds:g} s).")
+    timer = threading.Timer(seconds, give_up, [late])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def limit_transactions() -> None:
+    """Has each transaction in PostgreSQL wait for locks for a short time only, and has nothing else of the user's limits cut it off.
+
+    Per transaction, since poolers give each one another session.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Connection, Engine
+
+    def limit(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(
+                f"SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN '{LOCK_TIMEOUT_SECONDS}s' ELSE '0' END, true)"
+                " FROM pg_catalog.pg_settings WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout',"
+                " 'idle_in_transaction_session_timeout')"
+            )
+
+    event.listen(Engine, "begin", limit)
+
+
+def lock_holders(target: Store) -> str:
+    """The oldest sessions that hold locks on tables of a PostgreSQL database, for people; without their queries."""
+    from sqlalchemy import text
+
+    statement = (
+        "SELECT a.pid, a.usename, a.application_name, a.state,"
+        " CAST(extract(epoch FROM now() - coalesce(a.xact_start, a.backend_start)) AS integer)"
+        " FROM pg_catalog.pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND a.pid IN ("
+        " SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE l.granted AND c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema'))"
+        " ORDER BY 5 DESC LIMIT 3"
+    )
+    shown = []
+    with contextlib.suppress(Exception), engine(target) as database, database.connect() as connection:
+        for pid, user, application, state, seconds in connection.execute(text(statement)):
+            details = [f"user {user}", application, state, f"for {seconds} s"]
+            words = ", ".join(re.sub(r"[^A-Za-z0-9_.@ -]", "?", str(each))[:40] for each in details if each)
+            shown.append(f"{int(pid)} ({words})")
+    if not shown:
+        return ""
+    return f" Sessions: {'; '.join(shown)}. To end one: SELECT pg_terminate_backend({shown[0].split(' ')[0]})."
 
 
 def reach(target: Store) -> None:
@@ -365,11 +472,8 @@ def engine(target: Store) -> Iterator:
 
 
 @contextlib.contextmanager
-def lock(target: Store) -> Iterator[IO[str] | None]:
-    """Holds the schema for this instance alone. The database (or the kernel) frees it however this process ends.
-
-    Gives the file that is the lock of an SQLite database.
-    """
+def lock(target: Store) -> Iterator[None]:
+    """Holds the schema for this instance alone. The database (or the kernel) frees it however this process ends."""
     deadline = time.monotonic() + float(os.environ.get("MIGRATION_LOCK_SECONDS") or "600")
 
     def wait(told: bool) -> bool:
@@ -393,7 +497,7 @@ def lock(target: Store) -> Iterator[IO[str] | None]:
                     break
                 except BlockingIOError:
                     told = wait(told)
-            yield file
+            yield
         return
     from sqlalchemy import text
 
@@ -402,7 +506,6 @@ def lock(target: Store) -> Iterator[IO[str] | None]:
         try:
             if target.backend == "postgresql":
                 # A lock of the transaction, not of the session: it also holds behind a pooler in transaction mode.
-                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 statement = f"SELECT pg_try_advisory_xact_lock({LOCK_KEYS[target.name]})"
             elif target.backend == "mysql":
                 statement = f"SELECT GET_LOCK(CONCAT('mlflow-{target.name}-', MD5(DATABASE())), 0)"
@@ -410,57 +513,131 @@ def lock(target: Store) -> Iterator[IO[str] | None]:
                 statement = "SELECT 1"
             while not connection.execute(text(statement)).scalar():
                 told = wait(told)
-            yield None
+            yield
         finally:
             # A connection that broke while it waited must not turn a finished migration into a failed one.
             with contextlib.suppress(Exception):
                 connection.close()
 
 
-# Stands in the lock's file while an SQLite database is made from nothing.
-BEING_MADE = "being made"
-
-
-def mark(file: IO[str] | None, text: str) -> None:
-    """Writes into the lock's file, and to the disk."""
-    if file is not None:
-        file.truncate(0)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def forget_half_made(target: Store, file: IO[str] | None) -> None:
-    """Removes what an earlier attempt left that was cut off: SQLite's schema changes are not rolled back, and cannot be
-    made twice. Only a database that was made from nothing, which no server has seen yet."""
-    if file is None or target.sqlite_path is None:
-        return
-    file.seek(0)
-    if file.read() == BEING_MADE:
-        say(f"{target.name}: beginning anew, an earlier attempt was cut off")
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            Path(f"{target.sqlite_path}{suffix}").unlink(missing_ok=True)
-
-
 def is_empty(target: Store) -> bool:
     """Whether an SQLite database holds nothing at all, not even a table."""
     path = target.sqlite_path
-    return path is not None and (not os.path.exists(path) or os.path.getsize(path) == 0)
+    if path is None or not os.path.exists(path) or os.path.getsize(path) == 0:
+        return path is not None
+    # What was cut off while it was written from nothing is rolled back by opening it.
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
 
 
 def require_space(target: Store) -> None:
-    """Raises Failure where a volume may become full in the middle: tables are copied while they are changed."""
+    """Raises Failure where the volume may become full: it takes a copy, and the journal while that is written back."""
     if target.sqlite_path is None:
         return
     size = 0 if is_empty(target) else os.path.getsize(target.sqlite_path)
-    needed = size + SQLITE_SPARE
+    needed = 2 * size + SQLITE_SPARE
     free = shutil.disk_usage(os.path.dirname(target.sqlite_path) or ".").free
     if free < needed:
         raise Failure(
             "DatabaseFull",
-            f"Migrating the {target.name} schema: the {target.place} may need {needed >> 20} MiB of free space, and its volume"
-            f" has {free >> 20}. Enlarge its volume.",
+            f"Migrating the {target.name} schema: a copy of the {target.place} is migrated, which may need {needed >> 20} MiB of free"
+            f" space, and its volume has {free >> 20}. Enlarge its volume.",
         )
+
+
+def remove_copy(target: Store) -> None:
+    """Removes the copy of an SQLite database, also that of an attempt that was cut off."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        Path(f"{target.sqlite_path}{COPY_SUFFIX}{suffix}").unlink(missing_ok=True)
+
+
+class ChangedMeanwhile(Exception):
+    """The database was written to after its copy was made."""
+
+
+def migrate_copy(target: Store, head: str) -> None:
+    """Brings an SQLite database to the newest schema, all or nothing.
+
+    A copy is migrated while the database is locked against writers, and then written back into the same file in one
+    transaction of SQLite's: a server that has the file open neither loses what it writes nor sees half a schema. Whatever is
+    cut off leaves the database as it was; a copy that is left over is removed by the next attempt.
+    """
+    from sqlalchemy.engine import make_url
+
+    path = target.sqlite_path or ""
+    place = f"{path}{COPY_SUFFIX}"
+    uri = make_url(target.uri).set(database=place).render_as_string(hide_password=False)
+    copy = replace(target, uri=uri, sqlite_path=place)
+    for attempt in range(1, COPY_ATTEMPTS + 1):
+        remove_copy(target)
+        require_space(target)
+        try:
+            with (
+                contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as writers,
+                contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as reader,
+            ):
+                writers.execute("BEGIN IMMEDIATE")
+                version = content_version(path, reader)
+                before = version()
+                with contextlib.closing(sqlite3.connect(place)) as made:
+                    reader.backup(made)
+                say(f"{target.name}: copied, and locked against writers")
+                MIGRATIONS[target.name](copy)
+                require_sound(copy, head)
+                say(f"{target.name}: the copy is migrated")
+                writers.execute("ROLLBACK")
+                write_back(copy, path, lambda: version() == before)
+            break
+        except ChangedMeanwhile:
+            if attempt == COPY_ATTEMPTS:
+                raise sqlite3_busy(target) from None
+            say(f"{target.name}: written to after it was copied, attempt {attempt} of {COPY_ATTEMPTS}")
+    remove_copy(target)
+
+
+def require_sound(copy: Store, head: str) -> None:
+    with contextlib.closing(sqlite3.connect(copy.sqlite_path or "")) as connection:
+        problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    found, _ = revisions(copy)
+    if problem != "ok" or found != [head]:
+        raise Failure("MigrationFailed", f"Migrating the {copy.name} schema: the migrated copy of the {copy.place} is not sound.")
+
+
+def sqlite3_busy(target: Store) -> Failure:
+    return Failure("MigrationBusy", f"Migrating the {target.name} schema: the {target.place} {SQLITE_REMEDIES['MigrationBusy']}.")
+
+
+def content_version(path: str, reader: sqlite3.Connection) -> Callable[[], object]:
+    """What changes with each change of an SQLite database by others, also where another connection of ours locks it."""
+    if reader.execute("PRAGMA journal_mode").fetchall() == [("wal",)]:
+        return lambda: reader.execute("PRAGMA data_version").fetchall()
+    # The change counter in its header. Never closed: that would release every lock of this process on the file.
+    file = os.open(path, os.O_RDONLY)
+    return lambda: os.pread(file, 4, 24)
+
+
+def write_back(copy: Store, path: str, is_unchanged: Callable[[], bool]) -> None:
+    """Replaces the content of the database by that of the copy. Raises ChangedMeanwhile where it is not what was copied."""
+    deadline = time.monotonic() + float(os.environ.get("MIGRATION_PHASE_SECONDS") or DEADLINES["write back"])
+    is_checked = False
+
+    def checked(_status: int, remaining: int, total: int) -> None:
+        nonlocal is_checked
+        if time.monotonic() > deadline:
+            raise sqlite3_busy(copy)
+        # From the first page on it holds the lock against others, and so few pages are not written to the file yet.
+        if remaining < total and not is_checked:
+            if not is_unchanged():
+                raise ChangedMeanwhile
+            is_checked = True
+
+    with (
+        contextlib.closing(sqlite3.connect(copy.sqlite_path or "")) as source,
+        contextlib.closing(sqlite3.connect(path, timeout=30)) as database,
+    ):
+        # The last step also commits, so there must be one before it.
+        pages = min(64, max(1, source.execute("PRAGMA page_count").fetchone()[0] // 2))
+        source.backup(database, pages=pages, progress=checked, sleep=0.05)
 
 
 def revisions(target: Store) -> tuple[list[str], str]:
@@ -577,16 +754,14 @@ def manual(state: str) -> Failure:
     )
 
 
-def check(targets: list[Store]) -> None:
-    """Raises Failure where somebody still has to migrate."""
-    for target in targets:
-        present, head = revisions(target)
-        if present != [head]:
-            raise manual(
-                f"The {target.name} schema in the {target.place} is at revision {', '.join(present) or 'none'}, and this"
-                f" MLflow needs {head}."
-            )
-        say(f"{target.name}: schema is at {head}")
+def require_current(target: Store, present: list[str], head: str) -> None:
+    """Raises Failure where an administrator still has to migrate."""
+    if present != [head]:
+        raise manual(
+            f"The {target.name} schema in the {target.place} is at revision {', '.join(present) or 'none'}, and this"
+            f" MLflow needs {head}."
+        )
+    say(f"{target.name}: schema is at {head}")
 
 
 MIGRATIONS = {"tracking": migrate_tracking, "auth": migrate_auth, "oidc": migrate_oidc}
@@ -606,40 +781,67 @@ def require_packages() -> None:
 def migrate() -> None:
     """The whole work: both databases are reached, and known to be of an age that fits, before either is changed."""
     targets = stores()
-    try:
-        import mlflow
-        import mlflow.store.db.utils
+    with phase("load", Failure("MigrationTimeout", "Loading MLflow takes too long. Check the CPU limit of the pod and the image.")):
+        try:
+            import mlflow
+            import mlflow.store.db.utils
 
-        if targets[-1].name == "auth":
-            import mlflow.server.auth
-    except Exception as error:
-        raise failure(error, targets[-1], "Loading MLflow") from None
-    require_packages()
+            if targets[-1].name == "auth":
+                import mlflow.server.auth
+        except Exception as error:
+            raise failure(error, targets[-1], "Loading MLflow") from None
+        require_packages()
+        limit_transactions()
     say(f"MLflow {mlflow.__version__}")
     for target in targets:
-        connect(target)
+        told = f"Connecting: the {target.place} {REMEDIES['DatabaseUnreachable']}"
+        with phase("connect", Failure("DatabaseUnreachable", told)):
+            connect(target)
     for target in targets:
-        try:
-            revisions(target)
-        except Exception as error:
-            raise failure(error, target, "Reading the schema's revision") from None
+        told = f"Reading the schema's revision: the {target.place} does not answer. End what blocks the database"
+        with phase("inspect", Failure("DatabaseTimeout", told)):
+            try:
+                present, head = revisions(target)
+            except Exception as error:
+                raise failure(error, target, "Reading the schema's revision") from None
+            if checking():
+                require_current(target, present, head)
     if checking():
-        return check(targets)
+        return
     for target in targets:
         try:
-            with lock(target) as file:
-                forget_half_made(target, file)
-                before, head = revisions(target)
-                if before != [head]:
-                    require_space(target)
-                    mark(file, BEING_MADE if is_empty(target) else "")
-                say(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
-                MIGRATIONS[target.name](target)
-                after, _ = revisions(target)
-                mark(file, "")
-                say(f"{target.name}: schema is at {', '.join(after)}")
+            with lock(target), changing():
+                migrate_schema(target)
         except Exception as error:
-            raise failure(error, target, f"Migrating the {target.name} schema") from None
+            told = failure(error, target, f"Migrating the {target.name} schema")
+            if told.reason == "DatabaseLocked":
+                told = Failure(told.reason, f"{told.message}{lock_holders(target)}")
+            raise told from None
+
+
+def migrate_schema(target: Store) -> None:
+    if target.sqlite_path is not None:
+        remove_copy(target)
+    before, head = revisions(target)
+    say(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
+    if target.sqlite_path is not None and before != [head]:
+        migrate_copy(target, head)
+    else:
+        with_patience(target)
+    after, _ = revisions(target)
+    say(f"{target.name}: schema is at {', '.join(after)}")
+
+
+def with_patience(target: Store) -> None:
+    """Tries again where another session of PostgreSQL holds a lock: the failed attempt is rolled back."""
+    for pause in (*LOCK_PAUSES, None):
+        try:
+            return MIGRATIONS[target.name](target)
+        except Exception as error:
+            if pause is None or Work.is_ending or sqlstate(error) != "55P03":
+                raise
+        say(f"{target.name}: other sessions hold locks on its tables, trying again in {pause} s")
+        time.sleep(pause)
 
 
 def give_up(told: Failure) -> NoReturn:
@@ -653,7 +855,7 @@ def give_up(told: Failure) -> NoReturn:
 
 def main() -> NoReturn:
     # As process 1 of a container a signal without a handler is ignored.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    signal.signal(signal.SIGTERM, end)
     quieten()
     try:
         migrate()

@@ -116,12 +116,15 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
         assert.equal(metadata.labels["app.kubernetes.io/instance"], undefined, "GitOps tools would track it");
       }
     }
+    const { phase, version } = ready.status?.migration ?? {};
+    assert.deepEqual([phase, version], ["Complete", "3.17.2"]);
     assert.deepEqual(
-      { ...ready.status, conditions: undefined },
+      { ...ready.status, conditions: undefined, migration: undefined },
       {
         observedGeneration: 1,
         conditions: undefined,
         observedGenerationTime: ready.status?.observedGenerationTime,
+        migration: undefined,
         url: `http://mlflow.${stage.namespace}:5000`,
         version: "3.17.2",
         authentication: "Basic",

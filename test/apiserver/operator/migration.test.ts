@@ -225,30 +225,162 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.notEqual(second.metadata.uid, first.metadata.uid);
   });
 
-  test("starts again when somebody deletes its completed Job, and pods go on", async (context) => {
+  test("is not run again when somebody deletes its completed Job", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready("mlflow", 60);
     const pods = await serverPods(stage);
     const first = await onlyJob(stage);
+    const since = await stage.quiet();
     await stage.objects.remove("Job", first.metadata.name, { propagationPolicy: "Background" });
-    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.uid, first.metadata.uid));
+    await steadily(async () => assert.deepEqual(await stage.writes(since), []), 2);
     const ready = await stage.ready("mlflow", 60);
     assert.equal(condition(ready, "DatabaseReady").status, "True");
+    assert.equal(ready.status?.migration?.phase, "Complete");
     assert.deepEqual(await serverPods(stage), pods);
+    await stage.stop();
+    await stage.start();
+    await stage.apply(server("mlflow", onPostgresql, { "spec.server.workers": 3 }));
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await stage.objects.list("Job"), []);
+  });
+
+  test("whose Job a TTL controller deletes as soon as it has completed is run once", async (context) => {
+    const stage = await watched(context);
+    stage.kubelet.decide(migrations({ does: "runs" }));
+    await stage.apply(server("mlflow", onPostgresql));
+    const { metadata } = await eventually(() => onlyJob(stage));
+    await stage.objects.patch("Job", metadata.name, { spec: { ttlSecondsAfterFinished: 0 } });
+    await eventually(async () => {
+      const { status } = await stage.objects.the("MlflowServer", "mlflow");
+      assert.equal(status?.migration?.phase, "Started");
+    });
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+    await eventually(async () => assert.deepEqual(await stage.objects.list("Job"), []));
+    const uids = new Set((await stage.jobs()).map(({ object }) => object.metadata.uid));
+    assert.deepEqual([...uids], [metadata.uid]);
+  });
+
+  test("that is running is not ended by a revert, a Secret or a label, and what it did is reported", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server("mlflow", older));
+    await stage.ready("mlflow", 60);
+    const former = await serverPods(stage);
+    stage.kubelet.decide(migrations({ does: "runs" }));
+    await stage.apply(server("mlflow", onPostgresql));
+    const running = await eventually(async () => {
+      const found = (await stage.objects.list("Job")).find(({ status }) => status?.succeeded === undefined);
+      assert.ok(found !== undefined && (found.status?.ready ?? 0) === 1);
+      return found;
+    });
+    const changes: readonly (() => Promise<unknown>)[] = [
+      () => stage.objects.patch("Secret", "database", { stringData: { password: "rotated" } }),
+      () => stage.apply(server("mlflow", onPostgresql, { "spec.pod": { labels: { team: "a" } } })),
+      () => stage.apply(server("mlflow", older, { "spec.hibernate": true })),
+      () => stage.apply(server("mlflow", older)),
+    ];
+    for (const change of changes) {
+      await change();
+      const since = await stage.quiet();
+      await steadily(async () => {
+        const { metadata } = await stage.objects.the("Job", running.metadata.name);
+        assert.deepEqual([metadata.uid, metadata.deletionTimestamp], [running.metadata.uid, undefined]);
+        assert.deepEqual(await stage.writes(since), []);
+        const { status } = await stage.objects.the("MlflowServer", "mlflow");
+        assert.equal(status?.conditions?.find(({ type }) => type === "DatabaseReady")?.status, "False");
+      }, 1);
+    }
+    stage.kubelet.decide(healthy);
+    const refused = await stage.stalled("DowngradeRefused");
+    assert.equal(condition(refused, "DatabaseReady").status, "False");
+    assert.equal(condition(refused, "Available").status, "True");
+    assert.equal(refused.status?.migration?.version, "3.17.2");
+    assert.deepEqual(await serverPods(stage), former);
+    await stage.apply(server("mlflow", onPostgresql));
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
+  });
+
+  test("is checked again after a revert, though the former Job of that version had completed", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server("mlflow", older));
+    await stage.ready("mlflow", 60);
+    const former = await serverPods(stage);
+    const proof = await onlyJob(stage);
+    stage.kubelet.decide(migrations(failing("DatabasePermissionDenied", "not the owner")));
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.stalled("DatabasePermissionDenied");
+    const tooNew = failing("DatabaseTooNew", "at a revision that this MLflow does not know");
+    stage.kubelet.decide(migrations(tooNew));
+    await stage.apply(server("mlflow", older));
+    const stalled = await stage.stalled("DatabaseTooNew");
+    assert.equal(condition(stalled, "DatabaseReady").status, "False");
+    assert.equal(condition(stalled, "Available").status, "True");
+    const again = await onlyJob(stage);
+    assert.equal(again.metadata.name, proof.metadata.name);
+    assert.notEqual(again.metadata.uid, proof.metadata.uid);
+    stage.kubelet.decide(healthy);
+    await stage.ready("mlflow", 60);
+    assert.deepEqual(await serverPods(stage), former);
+  });
+
+  test("to an older version is possible once a person says that a backup was restored", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.ready("mlflow", 60);
+    const first = await onlyJob(stage);
+    await stage.apply(server("mlflow", older));
+    await stage.stalled("DowngradeRefused");
+    const annotations = { "mlflow-operator.dev/database-restored": "2026-01-02" };
+    await stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.16.1");
+    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, first.metadata.name));
+  });
+
+  test("is run for another database that only the query of a URI chooses", async (context) => {
+    const stage = await watched(context);
+    const uri = (host: string) => `postgresql+psycopg2://mlflow:pw@/mlflow?host=${host}`;
+    await stage.objects.create("Secret", secret("uri", { uri: uri("one") }));
+    const backendStore = { uriSecret: { secretName: "uri", key: "uri" } };
+    await stage.apply(server("mlflow", { "spec.backendStore": backendStore }));
+    await stage.ready("mlflow", 60);
+    const { metadata } = await onlyJob(stage);
+    await stage.objects.patch("Secret", "uri", { stringData: { uri: uri("two") } });
+    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, metadata.name));
+    await stage.ready("mlflow", 60);
+  });
+
+  test("is run for another volume of the same name", async (context) => {
+    const stage = await watched(context);
+    await stage.apply(server());
+    await stage.ready("mlflow", 60);
+    const { metadata } = await onlyJob(stage);
+    await stage.stop();
+    // As the protection of claims in use would hold it, if there is one.
+    await stage.objects.patch("PersistentVolumeClaim", "mlflow", { metadata: { finalizers: null } });
+    await stage.objects.remove("PersistentVolumeClaim", "mlflow");
+    await eventually(async () => assert.equal(await stage.objects.get("PersistentVolumeClaim", "mlflow"), undefined));
+    await stage.start();
+    await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, metadata.name));
+    await stage.ready("mlflow", 60);
   });
 
   test("goes on when a label of ours is taken from its Job", async (context) => {
     const stage = await watched(context);
+    stage.kubelet.decide(migrations({ does: "runs" }));
     await stage.apply(server("mlflow", onPostgresql));
-    await stage.ready("mlflow", 60);
-    const { metadata } = await onlyJob(stage);
+    const { metadata } = await eventually(() => onlyJob(stage));
     await stage.objects.patch("Job", metadata.name, { metadata: { labels: { [label.managedBy]: null } } });
     await sleep(1000);
     await stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations: { touched: "yes" } } });
+    await sleep(1000);
+    assert.equal((await onlyJob(stage)).metadata.uid, metadata.uid);
+    stage.kubelet.decide(healthy);
     await stage.ready("mlflow", 40);
     await eventually(async () => {
-      assert.equal((await onlyJob(stage)).metadata.labels?.[label.managedBy], "mlflow-operator");
+      const job = await onlyJob(stage);
+      assert.equal(job.metadata.uid, metadata.uid);
+      assert.equal(job.metadata.labels?.[label.managedBy], "mlflow-operator");
     });
   });
 
