@@ -21,7 +21,7 @@ import { routeKinds } from "../../src/resources/exposure.ts";
 import { referencesOf } from "../../src/resources/references.ts";
 import { changed, type Document, rightDocuments } from "../api/documents.ts";
 import { textLeaves } from "../api/text-leaves.ts";
-import { all, inputs } from "../support/fixtures.ts";
+import { all, completedJob, inputs } from "../support/fixtures.ts";
 
 const schema = resourceSchema();
 
@@ -106,8 +106,7 @@ function serverOf(document: Document): MlflowServer {
   return JSON.parse(JSON.stringify({ ...document, metadata, spec: { replicas: 1, ...Object(spec) } }));
 }
 
-const completed = { status: { conditions: [{ type: "Complete", status: "True" }] } };
-const applied = (manifest: Manifest): Owned => (manifest.kind === "Job" ? { ...manifest, ...completed } : manifest);
+const applied = (manifest: Manifest): Owned => (manifest.kind === "Job" ? completedJob(manifest) : manifest);
 
 const leaves = Object.values(rightDocuments).flatMap((document) =>
   textLeaves(document, schema).map((leaf) => ({ document, ...leaf })),

@@ -24,7 +24,8 @@ Environment:
                                 the admin that is made unless a user of that name exists
   MIGRATION_TERMINATION_LOG     where the failure is reported; default /dev/termination-log
   MIGRATION_LOCK_SECONDS        how long to wait for another instance; default 600
-  MIGRATION_PHASE_SECONDS       the deadline of every other phase; default: see DEADLINES
+  MIGRATION_LOAD_SECONDS, MIGRATION_CONNECT_SECONDS, MIGRATION_INSPECT_SECONDS, MIGRATION_WRITE_BACK_SECONDS
+                                the deadlines of other phases; default: see DEADLINES
 
 Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and
 on stderr. Reasons: ConfigurationInvalid, ImageUnsuitable, DriverMissing, DatabaseUnreachable, DatabaseRejected,
@@ -365,10 +366,14 @@ def changing() -> Iterator[None]:
             os._exit(143)
 
 
+def seconds_of(name: str) -> float:
+    return float(os.environ.get(f"MIGRATION_{name.upper().replace(' ', '_')}_SECONDS") or DEADLINES[name])
+
+
 @contextlib.contextmanager
 def phase(name: str, told: Failure) -> Iterator[None]:
     """Fails the program where the block does not end in time, whatever it is waiting for."""
-    seconds = float(os.environ.get("MIGRATION_PHASE_SECONDS") or DEADLINES[name])
+    seconds = seconds_of(name)
     late = Failure(told.reason, f"{told.message.rstrip('.')} (no end after {seconds:g} s).")
     timer = threading.Timer(seconds, give_up, [late])
     timer.daemon = True
@@ -564,6 +569,7 @@ def migrate_copy(target: Store, head: str) -> None:
     """
     from sqlalchemy.engine import make_url
 
+    hurry_copies()
     path = target.sqlite_path or ""
     place = f"{path}{COPY_SUFFIX}"
     uri = make_url(target.uri).set(database=place).render_as_string(hide_password=False)
@@ -595,6 +601,20 @@ def migrate_copy(target: Store, head: str) -> None:
     remove_copy(target)
 
 
+def hurry_copies() -> None:
+    """Writes copies without waiting for the disk: one that is lost is made again."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def hurry(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            files = [row[2] for row in connection.execute("PRAGMA database_list").fetchall()]
+            if any(str(file).endswith(COPY_SUFFIX) for file in files):
+                connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", hurry)
+
+
 def require_sound(copy: Store, head: str) -> None:
     with contextlib.closing(sqlite3.connect(copy.sqlite_path or "")) as connection:
         problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -618,7 +638,7 @@ def content_version(path: str, reader: sqlite3.Connection) -> Callable[[], objec
 
 def write_back(copy: Store, path: str, is_unchanged: Callable[[], bool]) -> None:
     """Replaces the content of the database by that of the copy. Raises ChangedMeanwhile where it is not what was copied."""
-    deadline = time.monotonic() + float(os.environ.get("MIGRATION_PHASE_SECONDS") or DEADLINES["write back"])
+    deadline = time.monotonic() + seconds_of("write back")
     is_checked = False
 
     def checked(_status: int, remaining: int, total: int) -> None:

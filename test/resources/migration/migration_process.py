@@ -1,0 +1,63 @@
+"""Runs the migration program on databases of an earlier schema, in the MLflow that is installed."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+PROGRAM = Path(__file__).parents[3] / "src" / "resources" / "migration" / "migrate.py"
+
+# Brings an empty database to a schema that is some revisions older than the newest, and adds an experiment.
+MAKE_EARLIER = """
+import sys
+from alembic import command
+from alembic.script import ScriptDirectory
+from mlflow.store.db.utils import InitialBase, _get_alembic_config, create_sqlalchemy_engine
+from sqlalchemy import text
+uri, back = sys.argv[1], int(sys.argv[2])
+engine = create_sqlalchemy_engine(uri)
+InitialBase.metadata.create_all(engine)
+config = _get_alembic_config(uri)
+revisions = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()]
+with engine.begin() as connection:
+    config.attributes["connection"] = connection
+    command.upgrade(config, revisions[back])
+with engine.begin() as connection:
+    connection.execute(text(
+        "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, workspace)"
+        " VALUES (7, 'kept', 'mlflow-artifacts:/7', 'active', 'default')"
+    ))
+print(revisions[0], revisions[back], file=sys.stderr)
+"""
+
+
+def make_earlier(uri: str, back: int = 3) -> tuple[str, str]:
+    """The newest revision and the one that the database is now at."""
+    made = subprocess.run([sys.executable, "-c", MAKE_EARLIER, uri, str(back)], check=True, capture_output=True, text=True)
+    newest, earlier = made.stderr.strip().splitlines()[-1].split()
+    return newest, earlier
+
+
+def started(uri: str, more: Mapping[str, str] | None = None, before: Sequence[str] = ()) -> tuple[subprocess.Popen[str], Path]:
+    """The program at work on a tracking database, and the file that it reports a failure in."""
+    report = Path(tempfile.mkstemp()[1])
+    env = {
+        **os.environ,
+        "TRACKING_DATABASE_URI": uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "MIGRATION_TERMINATION_LOG": str(report),
+        **(more or {}),
+    }
+    command = [*before, sys.executable, str(PROGRAM)]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), report
+
+
+def migrated(uri: str, more: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], str]:
+    """Exit code, report and output of one run."""
+    process, report = started(uri, more)
+    output, _ = process.communicate(timeout=300)
+    text = report.read_text()
+    return process.returncode, json.loads(text) if text else {}, output

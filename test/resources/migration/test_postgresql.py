@@ -1,0 +1,154 @@
+"""A migration of PostgreSQL beside sessions that hold locks. Needs PostgreSQL's programs; PG_BIN names their folder."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+import psycopg2
+from migration_process import make_earlier, migrated
+
+PROGRAMS = Path(os.environ.get("PG_BIN") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), "/nowhere"))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@unittest.skipUnless((PROGRAMS / "initdb").exists(), "PostgreSQL is not installed")
+class Postgresql(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.folder = Path(tempfile.mkdtemp())
+        cls.port = free_port()
+        # The server does not run as root.
+        cls.user = {"user": "nobody"} if os.getuid() == 0 else {}
+        if cls.user:
+            shutil.chown(cls.folder, "nobody")
+        data = cls.folder / "data"
+        run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": cls.folder, **cls.user}
+        subprocess.run([PROGRAMS / "initdb", "-D", data, "-U", "mlflow", "-A", "trust"], **run)
+        settings = f"-p {cls.port} -k {cls.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        subprocess.run([PROGRAMS / "pg_ctl", "-D", data, "-o", settings, "-l", cls.folder / "log", "-w", "start"], **run)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        subprocess.run([PROGRAMS / "pg_ctl", "-D", cls.folder / "data", "-m", "immediate", "stop"], stdout=subprocess.DEVNULL, cwd=cls.folder, **cls.user)
+        shutil.rmtree(cls.folder)
+
+    def connect(self, database: str = "mlflow"):
+        return psycopg2.connect(host="127.0.0.1", port=self.port, user="mlflow", dbname=database, application_name="nightly report")
+
+    def setUp(self) -> None:
+        administrator = self.connect("postgres")
+        administrator.autocommit = True
+        with administrator.cursor() as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS mlflow WITH (FORCE)")
+            cursor.execute("CREATE DATABASE mlflow")
+        administrator.close()
+        self.uri = f"postgresql+psycopg2://mlflow@127.0.0.1:{self.port}/mlflow"
+        self.newest, self.earlier = make_earlier(self.uri)
+
+    def revision(self) -> str:
+        connection = self.connect()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT version_num FROM alembic_version")
+            (found,) = cursor.fetchone()
+        connection.close()
+        return found
+
+    def test_a_session_that_holds_a_lock_is_named_and_readers_wait_for_seconds_only(self) -> None:
+        holder = self.connect()
+        cursor = holder.cursor()
+        cursor.execute("SELECT count(*) FROM jobs; SELECT count(*) FROM spans; SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+        slowest = 0.0
+        done = threading.Event()
+
+        def read() -> None:
+            nonlocal slowest
+            reader = self.connect()
+            reader.autocommit = True
+            while not done.is_set():
+                began = time.monotonic()
+                with reader.cursor() as each:
+                    each.execute("SELECT count(*) FROM jobs")
+                slowest = max(slowest, time.monotonic() - began)
+                time.sleep(0.05)
+            reader.close()
+
+        readers = threading.Thread(target=read)
+        readers.start()
+        try:
+            code, report, output = migrated(self.uri)
+        finally:
+            done.set()
+            readers.join()
+        self.assertEqual((code, report.get("reason")), (1, "DatabaseLocked"), output)
+        self.assertIn(f"Sessions: {pid} (user mlflow, nightly report, idle in transaction, for ", report["message"])
+        self.assertIn(f"SELECT pg_terminate_backend({pid})", report["message"])
+        self.assertEqual(output.count("trying again in"), 2)
+        self.assertLess(slowest, 20)
+        self.assertEqual(self.revision(), self.earlier)
+        holder.close()
+        self.assertEqual(migrated(self.uri)[0], 0)
+        self.assertEqual(self.revision(), self.newest)
+
+    def test_one_that_ends_soon_is_waited_for(self) -> None:
+        holder = self.connect()
+        holder.cursor().execute("SELECT count(*) FROM jobs")
+        threading.Thread(target=self.end_when_waited_for, args=[holder, 6]).start()
+        code, report, output = migrated(self.uri)
+        self.assertEqual((code, report), (0, {}), output)
+        self.assertEqual(output.count("trying again"), 1)
+        self.assertEqual(self.revision(), self.newest)
+
+    def test_limits_of_the_user_do_not_cut_the_migration_off(self) -> None:
+        holder = self.connect()
+        with holder.cursor() as cursor:
+            cursor.execute("ALTER ROLE mlflow SET statement_timeout = '1s'")
+        holder.commit()
+        holder.cursor().execute("SELECT count(*) FROM jobs")
+        threading.Thread(target=self.end_when_waited_for, args=[holder, 2]).start()
+        try:
+            code, report, output = migrated(self.uri)
+            self.assertEqual((code, report), (0, {}), output)
+            self.assertNotIn("trying again", output)
+        finally:
+            with contextlib.closing(self.connect("postgres")) as other, other, other.cursor() as cursor:
+                cursor.execute("ALTER ROLE mlflow RESET ALL")
+
+    def end_when_waited_for(self, holder, seconds: float) -> None:
+        """Ends a session so long after another has begun to wait for its locks."""
+        observer = self.connect("postgres")
+        observer.autocommit = True
+        with observer.cursor() as cursor:
+            while True:
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone() != (0,):
+                    break
+                time.sleep(0.05)
+        observer.close()
+        time.sleep(seconds)
+        holder.close()
+
+    def test_a_database_that_does_not_answer_ends_the_phase(self) -> None:
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(1)
+            uri = f"postgresql+psycopg2://mlflow@127.0.0.1:{silent.getsockname()[1]}/mlflow?connect_timeout=600"
+            code, report, _ = migrated(uri, {"MIGRATION_CONNECT_SECONDS": "5"})
+        self.assertEqual((code, report["reason"]), (1, "DatabaseUnreachable"))
+        self.assertIn("no end after 5 s", report["message"])
+
+
+if __name__ == "__main__":
+    unittest.main()
