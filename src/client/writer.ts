@@ -53,17 +53,15 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
     return managersOf(whole?.metadata.managedFields ?? [], path, manager);
   }
 
-  /** The whole status, whatever it had before; a merge patch would keep what is left out. */
-  function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(
-    object: T,
-    status: T["status"],
-    isClaim = false,
-  ): Promise<T> {
+  /**
+   * The whole status, whatever it had before; a merge patch would keep what is left out. It follows from the object that was read, so it
+   * is a conflict if that has changed: the answer to a former write may have been lost, or another operator may have been first.
+   */
+  function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, status: T["status"]): Promise<T> {
+    const { uid, resourceVersion } = object.metadata;
     const steps: JsonPatchStep[] = [
-      { op: "test", path: "/metadata/uid", value: object.metadata.uid },
-      ...(isClaim
-        ? [{ op: "test", path: "/metadata/resourceVersion", value: object.metadata.resourceVersion } as const]
-        : []),
+      { op: "test", path: "/metadata/uid", value: uid },
+      { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
       { op: "add", path: "/status", value: status },
     ];
     return sent<T>(`${pathOf(object)}/status`, steps);
@@ -238,11 +236,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       caches.reported(await sent<MlflowServer>(`${pathOf(server)}/status`, steps));
     },
 
-    report: async (server, status) => {
-      // Of two operators that see a new server at once, one is the first to write its status.
-      const isClaim = status.operator !== undefined && server.status?.operator === undefined;
-      caches.reported(await statusPatched(server, status, isClaim));
-    },
+    report: async (server, status) => caches.reported(await statusPatched(server, status)),
 
     notify: async (server, notice) => {
       if (!events.allows(server.metadata.uid ?? "", notice)) return;
