@@ -12,13 +12,15 @@ const path = "/opt/mlflow/bin:/usr/sbin:/usr/bin:/bin";
 const folders = [
   "src/resources/ldap",
   "src/resources/middleware/mlflow_operator",
+  "src/resources/migration",
   "test/resources/ldap",
   "test/resources/middleware",
+  "test/resources/migration",
   "test/cluster/images/slapd",
 ] as const;
 
 /**
- * Python's tests of the function for LDAP and of the layer around MLflow, in the Python of MLflow's image, beside a real slapd that they
+ * Python's tests of the function for LDAP, of the layer around MLflow and of the migration of SQLite, in the Python of MLflow's image, beside a real slapd that they
  * start and end as they need it.
  */
 test("the Python programs by themselves, and in a real MLflow", { timeout: 900_000 }, async (context) => {
@@ -61,14 +63,15 @@ test("the Python programs by themselves, and in a real MLflow", { timeout: 900_0
   });
   await patiently(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
 
-  const ofTheLayer = ["test_guard", "test_locations", "test_prefix", "test_token_identity"];
-  for (const module of ["test_names", "test_memory", "test_directory", "test_server", ...ofTheLayer]) {
+  const ofTheLayer = ["test_guard", "test_locations", "test_preflights", "test_prefix", "test_token_identity"];
+  for (const module of ["test_names", "test_memory", "test_directory", "test_server", ...ofTheLayer, "test_sqlite"]) {
     await context.test(module, async () => {
       const places = [
         "src/resources/ldap",
         "test/resources/ldap",
         "src/resources/middleware",
         "test/resources/middleware",
+        "test/resources/migration",
       ];
       const pythonPath = places.map((each) => `/sources/${each}`).join(":");
       const env = [`PYTHONPATH=${pythonPath}`, `PATH=${path}`, "HOME=/tmp"];
