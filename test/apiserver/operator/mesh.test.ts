@@ -254,7 +254,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       "/status",
     );
     const { message } = await says(stage, "MeshNotEnforced");
-    assert.match(message, /pod mlflow-\S+ \(127\.83\.0\.1:5000\) answered POST \/v1\/traces with 401 \(and 1 more\)/);
+    assert.match(message, /pod mlflow-\S+ \(127\.83\.0\.1:5000\) answered POST \/v1\/traces with 401 \(and 2 more\)/);
     assert.deepEqual(await taken(stage), order, "what is there stays");
     await stage.ready();
     [status, text] = [403, "RBAC: access denied"];
