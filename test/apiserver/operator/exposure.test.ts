@@ -13,7 +13,12 @@ import { type Objects, objects } from "../../support/objects.ts";
 import { condition, freshNamespace, installed, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
 import { exposed, type Modification, server, withoutAuthentication } from "../../support/servers.ts";
 
-const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 } };
+const timing: ListWatchTiming = {
+  ...defaultTiming,
+  backoff: { first: 0.1, longest: 1 },
+  // That a kind is gone is believed once it is so for this long: shorter than the default, or the test takes minutes.
+  absenceSeconds: 2,
+};
 const at = (host: string): Modification => ({ "spec.exposure": { ingress: { hosts: [{ host }] } } });
 const routed: Modification = {
   "spec.exposure": {

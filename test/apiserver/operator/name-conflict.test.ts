@@ -35,7 +35,6 @@ const contents: Readonly<Partial<Record<ObjectKind, object>>> = {
   },
   Job: { spec: { suspend: true, template: podTemplate } },
   Secret: { stringData: { username: "somebody", password: "somebody else's password" } },
-  ConfigMap: { data: { a: "b" } },
   NetworkPolicy: { spec: { podSelector: { matchLabels: { app: "foreign" } } } },
 };
 
@@ -45,7 +44,6 @@ const names: readonly (readonly [ObjectKind, suffix: string])[] = [
   ["Service", ""],
   ["NetworkPolicy", ""],
   ["PersistentVolumeClaim", ""],
-  ["ConfigMap", "-migrate"],
   ["Secret", "-admin"],
   ["Secret", "-session"],
   ["Secret", "-auth"],
