@@ -97,7 +97,6 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.apply(server());
     const ready = await stage.ready();
     assert.deepEqual(await written(stage), [
-      "ConfigMap/mlflow-migrate",
       "Deployment/mlflow",
       "Job/mlflow-migrate-#",
       "NetworkPolicy/mlflow",
@@ -143,7 +142,6 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.apply(server("mlflow", onPostgresql, withoutAuthentication));
     const ready = await stage.ready();
     assert.deepEqual(await written(stage, ["Secret/database"]), [
-      "ConfigMap/mlflow-migrate",
       "Deployment/mlflow",
       "Job/mlflow-migrate-#",
       "NetworkPolicy/mlflow",

@@ -170,7 +170,8 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
       ({ user, verb, resource }) => users.includes(user) && verb === "patch" && resource === "services",
     );
     context.diagnostic(`${writes.length} repairs, the Lease changed hands ${changes} times`);
-    assert.ok(changes >= 4 && writes.length > 20, `${changes} changes, ${writes.length} repairs`);
+    // Each leader repairs a field five times at once, and then ever more rarely.
+    assert.ok(changes >= 4 && writes.length >= 10, `${changes} changes, ${writes.length} repairs`);
   });
 });
 
