@@ -78,12 +78,19 @@ describe("a release", { skip: lacking }, () => {
     assert.equal(await knowsHibernate(), false);
   });
 
-  test("lets the operator make a server ready, and forbids nothing that it asks for", async () => {
+  test("whose CRD is older than the operator: nothing is written for a server, and its status says why", async () => {
     tenant = await freshNamespace(cluster);
+    const inTenant = objects(cluster, tenant);
     const operator = await operatorOf(cluster, own);
     try {
-      first = await serverIn(tenant);
-      assert.ok(operator.messages.includes("this process leads"));
+      await inTenant.create("MlflowServer", server());
+      await eventually(async () => {
+        const ready = condition(await inTenant.the("MlflowServer", "mlflow"), "Ready");
+        assert.equal(ready.reason, "CustomResourceDefinitionOutdated");
+        assert.match(ready.message, /it lacks spec\.hibernate/);
+      });
+      assert.deepEqual(await inTenant.list("Deployment"), []);
+      await inTenant.remove("MlflowServer", "mlflow");
     } finally {
       await operator.stop();
     }
@@ -97,10 +104,25 @@ describe("a release", { skip: lacking }, () => {
     });
   });
 
-  test("is upgraded with its CRD, and no server is touched", async () => {
-    const before = await objects(cluster, tenant).the("Deployment", "mlflow");
+  test("is upgraded with its CRD", async () => {
     await own.run("upgrade", chart);
     await eventually(async () => assert.equal(await knowsHibernate(), true));
+  });
+
+  test("lets the operator make a server ready, and forbids nothing that it asks for", async () => {
+    const operator = await operatorOf(cluster, own);
+    try {
+      first = await serverIn(tenant);
+      assert.ok(operator.messages.includes("this process leads"));
+    } finally {
+      await operator.stop();
+    }
+    assert.deepEqual(await refusedCalls(own.user), []);
+  });
+
+  test("keeps its servers as they are when it is upgraded", async () => {
+    const before = await objects(cluster, tenant).the("Deployment", "mlflow");
+    await own.run("upgrade", chart);
     // A moment later the API server serves by the new definition; until then it drops what the former one did not know.
     const server = await eventually(async () => {
       const patched = await objects(cluster, tenant).patch("MlflowServer", "mlflow", { spec: { hibernate: true } });
