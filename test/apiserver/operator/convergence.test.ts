@@ -124,6 +124,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
         conditions: undefined,
         observedGenerationTime: ready.status?.observedGenerationTime,
         migration: undefined,
+        operator: `${stage.namespace}/mlflow-operator`,
         url: `http://mlflow.${stage.namespace}:5000`,
         version: "3.17.2",
         authentication: "Basic",
