@@ -40,8 +40,8 @@ TAGGED = frozenset(
     ("mlflow.SetTraceTag", "mlflow.SetTraceTagV3", "mlflow.StartTrace", "mlflow.EndTrace", "mlflow.StartTraceV3", "mlflow.CreateExperiment")
 )
 
-#: What a prompt, which has no artifacts, has in the place of one.
-PLACEHOLDERS: frozenset[str] = frozenset(handlers._PROMPT_SOURCE_PLACEHOLDERS)
+#: What a prompt, which has no artifacts, has in the place of one. MLflow before 3.17 has the texts, and no name for them.
+PLACEHOLDERS: frozenset[str] = frozenset(getattr(handlers, "_PROMPT_SOURCE_PLACEHOLDERS", ("dummy-source", "prompt-template")))
 
 #: Whether the server's own destination is opened, whose paths are judged by the request's route.
 of_the_server: ContextVar[bool] = ContextVar("of_the_server", default=False)
@@ -242,8 +242,34 @@ def install(extra: Sequence[str] = ()) -> None:
     replace(handlers, "_get_request_message", checked)
     replace(handlers, "_get_workspace_request_message", checked)
     replace(handlers, "_get_artifact_repo_mlflow_artifacts", trusted)
-    replace(handlers, "_is_mlflow_artifact_source", lambda original: lambda source: original(source) or is_in_a_store(source))
+    if hasattr(handlers, "_is_mlflow_artifact_source"):
+        replace(handlers, "_is_mlflow_artifact_source", lambda original: lambda source: original(source) or is_in_a_store(source))
+    else:
+        # MLflow before 3.17 does not ask whether the artifacts of a store are those of the run or model that the request names.
+        store = handlers._get_tracking_store
+        replace(handlers, "_validate_source_run", within(lambda run: store().get_run(run).info.artifact_uri))
+        replace(handlers, "_validate_source_model", within(lambda model: store().get_logged_model(model).artifact_location))
     replace(artifact_repository_registry._artifact_repository_registry, "get_artifact_repository", opened)
+
+
+def within(root_of: Callable[[str], str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """MLflow's validation of a source, which then must be below the location of the run or model that the request names."""
+
+    def wrapped(original: Callable[..., None]) -> Callable[..., None]:
+        def validate(source: str, identifier: str) -> None:
+            original(source, identifier)
+            if not is_in_a_store(source):
+                return
+            parts, root = parts_of(decoded(source)), parts_of(root_of(identifier)) if identifier else None
+            if parts is None or root is None or not is_below(parts, root):
+                raise MlflowException(
+                    f"Invalid model version source: '{source}'. It must be an artifact of the run or model that the request names.",
+                    INVALID_PARAMETER_VALUE,
+                )
+
+        return validate
+
+    return wrapped
 
 
 def is_in_a_store(source: str) -> bool:
