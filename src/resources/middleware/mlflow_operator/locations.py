@@ -247,21 +247,34 @@ def install(extra: Sequence[str] = ()) -> None:
     else:
         # MLflow before 3.17 does not ask whether the artifacts of a store are those of the run or model that the request names.
         store = handlers._get_tracking_store
-        replace(handlers, "_validate_source_run", within(lambda run: store().get_run(run).info.artifact_uri))
-        replace(handlers, "_validate_source_model", within(lambda model: store().get_logged_model(model).artifact_location))
+        replace(handlers, "_validate_source_run", within("runs", lambda run: store().get_run(run).info.artifact_uri))
+        replace(handlers, "_validate_source_model", within("models", lambda model: store().get_logged_model(model).artifact_location))
     replace(artifact_repository_registry._artifact_repository_registry, "get_artifact_repository", opened)
 
 
-def within(root_of: Callable[[str], str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """MLflow's validation of a source, which then must be below the location of the run or model that the request names."""
+def names_another(source: str, scheme: str, identifier: str) -> bool:
+    """Whether a source names a run or a logged model, and not the one of `identifier`. `models:/name/version` and `models:/name@alias` name neither."""
+    parts = parts_of(decoded(source))
+    if parts is None or parts[0] not in RESOLVED:
+        return parts is None
+    first = parts[2][0] if parts[2] else ""
+    if parts[0] == "models" and (len(parts[2]) != 1 or "@" in first):
+        return False
+    return parts[0] != scheme or not identifier or first != identifier
+
+
+def within(scheme: str, root_of: Callable[[str], str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """MLflow's validation of a source, which then must name, or be below the location of, the run or model that the request names."""
 
     def wrapped(original: Callable[..., None]) -> Callable[..., None]:
         def validate(source: str, identifier: str) -> None:
             original(source, identifier)
-            if not is_in_a_store(source):
-                return
-            parts, root = parts_of(decoded(source)), parts_of(root_of(identifier)) if identifier else None
-            if parts is None or root is None or not is_below(parts, root):
+            if is_in_a_store(source):
+                parts, root = parts_of(decoded(source)), parts_of(root_of(identifier)) if identifier else None
+                is_another = parts is None or root is None or not is_below(parts, root)
+            else:
+                is_another = urlsplit(source).scheme in RESOLVED and names_another(source, scheme, identifier)
+            if is_another:
                 raise MlflowException(
                     f"Invalid model version source: '{source}'. It must be an artifact of the run or model that the request names.",
                     INVALID_PARAMETER_VALUE,
