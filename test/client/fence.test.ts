@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { describe, type TestContext, test } from "node:test";
-import { type ApiClient, apiClient, type Call } from "../../src/client/api-client.ts";
+import type { ApiClient, Call } from "../../src/client/api-client.ts";
 import { type ClockReading, type LeaseFence, leaseFence } from "../../src/client/fence.ts";
 import { ApiError } from "../../src/kube/api-error.ts";
 import { eventually } from "../support/eventually.ts";
+import { localClient } from "../support/local-client.ts";
 
 /** A fence by clocks of the test's. */
 function clocked() {
@@ -93,19 +94,8 @@ async function fenced(context: TestContext): Promise<Fenced> {
     else response.end("{}");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  const credentials = {
-    server: new URL(`http://127.0.0.1:${address.port}`),
-    headers: {},
-    tls: { rejectUnauthorized: true },
-  };
   const fence = leaseFence();
-  const client = apiClient({
-    credentials: { current: async () => credentials, refused: () => {} },
-    userAgent: "test",
-    fence,
-  });
+  const client = localClient(server, fence);
   context.after(() => {
     client.close();
     server.close();

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { apiClient } from "../../src/client/api-client.ts";
 import { type ListWatch, listWatch, type Resource } from "../../src/client/list-watch.ts";
 import { store } from "../../src/client/store.ts";
 import type { ListWatchTiming } from "../../src/client/timing.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { eventually, steadily } from "../support/eventually.ts";
+import { localClient } from "../support/local-client.ts";
 
 const timing: ListWatchTiming = {
   backoff: { first: 0.01, longest: 0.05 },
@@ -64,17 +64,7 @@ async function scripted(
   };
   const server = createServer(serve).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  const credentials = {
-    server: new URL(`http://127.0.0.1:${address.port}`),
-    headers: {},
-    tls: { rejectUnauthorized: true },
-  };
-  const client = apiClient({
-    credentials: { current: async () => credentials, refused: () => {} },
-    userAgent: "test",
-  });
+  const client = localClient(server);
   const cache = store<KubeObject>(() => {});
   const resource: Resource = {
     name: "policies",

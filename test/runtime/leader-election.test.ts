@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { apiClient } from "../../src/client/api-client.ts";
 import { type LeaseFence, leaseFence } from "../../src/client/fence.ts";
 import { type Election, elect } from "../../src/runtime/leader-election.ts";
 import { eventually } from "../support/eventually.ts";
+import { localClient } from "../support/local-client.ts";
 
 interface Lease {
   metadata: { name: string; resourceVersion: string };
@@ -71,17 +71,7 @@ async function stage(context: TestContext, holder: string | undefined, script: S
   };
   const server = createServer((request, response) => void serve(request, response)).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  const credentials = {
-    server: new URL(`http://127.0.0.1:${address.port}`),
-    headers: {},
-    tls: { rejectUnauthorized: true },
-  };
-  const client = apiClient({
-    credentials: { current: async () => credentials, refused: () => {} },
-    userAgent: "test",
-  });
+  const client = localClient(server);
   const told: string[] = [];
   const log = () => {};
   const fence = leaseFence();
