@@ -37,7 +37,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from pydantic import BaseModel  # noqa: E402
 
 from mlflow_operator import locations  # noqa: E402
-from mlflow_operator.app import check_closed, endpoints, limit_decompression  # noqa: E402
+from mlflow_operator.app import check_closed, limit_decompression, module_of, routes_of, strip_credentials  # noqa: E402
 from mlflow_operator.locations import FIELDS, Roots  # noqa: E402
 
 from asgi import Answer, asked  # noqa: E402
@@ -222,8 +222,43 @@ class Sweep(unittest.TestCase):
 
     def test_every_route_of_the_assistant_and_the_gateway_is_known_for_one(self) -> None:
         check_closed(mlflow.server.fastapi_app.app)
-        modules = {module for _, module in endpoints(mlflow.server.fastapi_app.app.routes)}
+        modules = {module_of(route) for route in routes_of(mlflow.server.fastapi_app.app)}
         self.assertLessEqual({"mlflow.server.assistant.api", "mlflow.server.gateway_api"}, modules)
+
+    def test_a_credential_reaches_every_handler_of_flask_and_none_of_fastapi(self) -> None:
+        """Flask serves routes beside those of FastAPI, such as the list of artifacts, and authenticates them itself."""
+        application = mlflow.server.fastapi_app.app
+        routes = list(routes_of(application))
+        has_credential: dict[str, set[bool]] = {}
+
+        def recorded(route: Any) -> Any:
+            async def handle(scope: Any, receive: Any, send: Any) -> None:
+                names = {name for name, _ in scope["headers"]}
+                has_credential.setdefault(module_of(route), set()).add(bool(names & {b"authorization", b"cookie", b"x-remote-user"}))
+                await send({"type": "http.response.start", "status": 204, "headers": [(b"x-module", module_of(route).encode())]})
+                await send({"type": "http.response.body", "body": b""})
+
+            return handle
+
+        for everywhere in (False, True):
+            has_credential.clear()
+            for route in routes:
+                route.handle = recorded(route)
+            strip_credentials(application, everywhere=everywhere)
+            by_flask = set()
+            try:
+                for path, verb in {*self.flask(), *((path, verb) for path, verbs in self.native() for verb in verbs)}:
+                    target = re.sub(r"<[^>]*>|{[^}]*}", "1", path)
+                    answer = asked(application, verb, target, [("authorization", "Basic x"), ("cookie", "session=x"), ("x-remote-user", "x")])
+                    if answer.headers.get("x-module") == "":
+                        by_flask.add(target)
+            finally:
+                for route in routes:
+                    vars(route).pop("handle", None)
+            self.assertGreater(len(has_credential), 3)
+            for module, found in has_credential.items():
+                self.assertEqual(found, {module == "" and not everywhere}, module)
+            self.assertLessEqual({"/api/2.0/mlflow-artifacts/artifacts", "/api/2.0/mlflow-artifacts/mpu/create/1", "/graphql"}, by_flask)
 
     def flask(self) -> set[tuple[str, str]]:
         from mlflow.server import app

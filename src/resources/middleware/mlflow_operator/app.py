@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .bodies import TooLarge, decompressed
-from .guard import Guard, Limits, WithoutCredentials
+from .guard import Guard, Limits, handled_without_credentials
 from .methods import method_of
 from .prefix import Prefixed
 from .preflights import Preflights
@@ -44,8 +44,8 @@ def create_app() -> Application:
     limit_decompression(limits.request)
     inner = application_named(name)
     check_closed(inner)
-    served = strip_credentials(inner, everywhere=name == "plain")
-    application: Application = Guard(served, method_of(name), limits, gateway=settings["aiGateway"])
+    strip_credentials(inner, everywhere=name == "plain")
+    application: Application = Guard(inner, method_of(name), limits, gateway=settings["aiGateway"])
     if (prefix := settings["prefix"]) is not None:
         if name == "oidc-auth":
             import_module("mlflow_operator.oidc_prefix").tell(innermost(inner))
@@ -62,28 +62,37 @@ def innermost(application: Any) -> Any:
     return application
 
 
-def strip_credentials(application: Any, *, everywhere: bool) -> Application:
-    """Behind all middleware that authenticates: the last one of this list is next to the routes."""
-    from starlette.middleware import Middleware
-
-    innermost(application).user_middleware.append(Middleware(WithoutCredentials, everywhere=everywhere))
-    served: Application = application
-    return served
-
-
-def endpoints(routes: Any) -> Iterator[tuple[str, str]]:
-    """The path and the module of each route of FastAPI."""
-    for route in routes:
+def routes_of(application: Any) -> Iterator[Any]:
+    """FastAPI's routes, those of included routers among them. The last one is Flask."""
+    places = [*innermost(application).routes]
+    while places:
+        route = places.pop(0)
         if (router := getattr(route, "original_router", None)) is not None:
-            yield from endpoints(router.routes)
-        elif (endpoint := getattr(route, "endpoint", None)) is not None:
-            yield route.path, endpoint.__module__
+            places = [*router.routes, *places]
+        else:
+            yield route
+
+
+def module_of(route: Any) -> str:
+    """The module that handles the requests of a route; none for Flask."""
+    return getattr(getattr(route, "endpoint", None), "__module__", "")
+
+
+def strip_credentials(application: Any, *, everywhere: bool) -> None:
+    """Removes credentials where a handler of MLflow begins, behind all that authenticates.
+
+    Flask's handlers are left out where anything authenticates: it does so within Flask.
+    """
+    for route in routes_of(application):
+        module = module_of(route)
+        if everywhere or (module.startswith("mlflow.server.") and not module.startswith("mlflow.server.auth")):
+            route.handle = handled_without_credentials(route.handle)
 
 
 def check_closed(application: Any) -> None:
     """Raises if a route of the Assistant or the gateway has a path that would not be known for one."""
-    for path, module in endpoints(innermost(application).routes):
-        parts = segments(path)
+    for route in routes_of(application):
+        parts, module, path = segments(getattr(route, "path", "")), module_of(route), route.path
         if module.startswith("mlflow.server.assistant") and not is_assistant(parts):
             raise RuntimeError(f"MLflow serves its Assistant at {path} too, which this operator does not close.")
         if module == "mlflow.server.gateway_api" and not is_gateway(parts):

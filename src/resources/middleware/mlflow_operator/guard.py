@@ -13,7 +13,7 @@ from .bodies import PUBLIC_BYTES, UNCHECKED_BYTES, TooLarge, closing, declared, 
 from .headers import Headers, without_addresses, without_credentials
 from .methods import PROBE, Method
 from .protocol import Application, Message, Receive, Send
-from .routes import is_artifact_upload, is_assistant, is_gateway, is_native, segments
+from .routes import is_artifact_upload, is_assistant, is_gateway, segments
 
 ASSISTANT = "This server does not serve MLflow's Assistant, which runs programs on the server."
 GATEWAY = "The AI gateway of this server is disabled. An administrator can set spec.server.aiGateway: Enabled in the MlflowServer."
@@ -143,17 +143,15 @@ class Guard:
             await too_large(send, limit, "artifactStore.maxUploadSize")
 
 
-class WithoutCredentials:
-    """The innermost layer, behind what authenticates: no handler can pass a credential on, or take a header for an identity."""
+def handled_without_credentials(handle: Application) -> Application:
+    """A route's handler that cannot pass a credential on, or take a header for an identity."""
 
-    def __init__(self, app: Application, *, everywhere: bool) -> None:
-        self.application = app
-        self.everywhere = everywhere
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (self.everywhere or is_native(segments(scope["path"]))):
+    async def stripped(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
             scope = {**scope, "headers": without_credentials(scope["headers"])}
-        await self.application(scope, receive, send)
+        await handle(scope, receive, send)
+
+    return stripped
 
 
 async def refuse(send: Send, size: int | None, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:

@@ -43,8 +43,3 @@ def is_gateway(parts: list[str]) -> bool:
 def is_artifact_upload(method: str, path: str) -> bool:
     """What MLflow writes to the store as it comes, and never holds as a whole."""
     return method == "PUT" and re.match(r"/(ajax-)?api/2\.0/mlflow-artifacts/artifacts/.", path) is not None
-
-
-def is_native(parts: list[str]) -> bool:
-    """Served by FastAPI behind the middleware that authenticates, which no handler does again."""
-    return parts[:1] in (["gateway"], ["v1"], ["jobs"], ["mlflow-artifacts"]) or parts[:2] == ["mlflow", "mcp-servers"]
