@@ -8,7 +8,7 @@ const resourcesOf = (resources: object) =>
 
 test("amounts may be numbers, and are text in what is written", () => {
   assert.deepEqual(resourcesOf({ requests: { cpu: 2 }, limits: { memory: "4Gi", "nvidia.com/gpu": 1 } }), {
-    requests: { cpu: "2" },
+    requests: { cpu: "2", memory: "512Mi" },
     limits: { memory: "4Gi", "nvidia.com/gpu": "1" },
   });
 });
@@ -35,7 +35,8 @@ test("memory has a limit, which is twice the request at least and never below it
   assert.deepEqual(memory({}, { jobExecution: true }), ["2048Mi", "4096Mi"]);
   assert.deepEqual(memory({ requests: { memory: "6Gi" } }), ["6Gi", "12288Mi"]);
   assert.deepEqual(memory({ requests: { cpu: 1 }, limits: { cpu: 2 } }), ["512Mi", "2048Mi"]);
-  assert.deepEqual(memory({ limits: { memory: "1Gi" } }), [undefined, "1Gi"]);
+  assert.deepEqual(memory({ limits: { memory: "1Gi" } }), ["512Mi", "1Gi"]);
+  assert.deepEqual(memory({ limits: { memory: "300Mi" } }), ["300Mi", "300Mi"]);
 });
 
 const workloads = (pod: object) => {

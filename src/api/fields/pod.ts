@@ -39,7 +39,11 @@ export const pod = z
         ).optional(),
         limits: amounts("What must not be exceeded. Default: none.").optional(),
       })
-      .meta({ description: "Compute resources of the MLflow container.", ...rules(requestsWithinLimits) })
+      .meta({
+        description:
+          'Compute resources of the MLflow container. Default: requests of 100m CPU and 512Mi of memory, which grow with the workers and are lowered to a limit that is less, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
+        ...rules(requestsWithinLimits),
+      })
       .optional(),
     setupResources: z
       .strictObject({

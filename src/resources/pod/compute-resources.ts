@@ -30,10 +30,19 @@ export function withMemoryLimit(byDefault: Amounts, resources: Resources = {}): 
   return { requests: { ...requests, memory: requested }, limits: { ...limits, memory: `${mebibytes}Mi` } };
 }
 
-/** A default request is left out beside a limit of the same resource, which it might be above; then that is the request. */
+/** The default requests beside what the spec says. A limit alone does not become the request, as it would without a default. */
 export function computeResources(byDefault: Amounts, { requests, limits }: Resources = {}): V1ResourceRequirements {
-  const usual = Object.entries(byDefault).filter(([name]) => limits?.[name] === undefined);
-  return { requests: asText({ ...Object.fromEntries(usual), ...requests }), ...(limits && { limits: asText(limits) }) };
+  const all = { ...requestsWithin(byDefault, limits), ...requests };
+  return { requests: asText(all), ...(limits && { limits: asText(limits) }) };
+}
+
+/** Default requests, each lowered to the limit where that is less. */
+function requestsWithin(byDefault: Amounts, limits: Amounts = {}): Amounts {
+  const within = ([name, amount]: [string, Amounts[string]]): [string, Amounts[string]] => {
+    const limit = limits[name] ?? amount;
+    return [name, (quantityOf(String(limit)) ?? 0) < (quantityOf(String(amount)) ?? 0) ? limit : amount];
+  };
+  return Object.fromEntries(Object.entries(byDefault).map(within));
 }
 
 /** Of these a quota or a LimitRange may ask each container for a limit. */
@@ -51,11 +60,7 @@ export function setupResources(
   if (own !== undefined) return computeResources(byDefault, own);
   const { limits: ofServer = {} } = withMemoryLimit(defaultRequests(server.spec.server), resources);
   const limits = Object.fromEntries(Object.entries(ofServer).filter(([name]) => common.includes(name)));
-  const requests = Object.entries(byDefault).map(([name, amount]): [string, string] => {
-    const limit = String(limits[name] ?? amount);
-    return [name, (quantityOf(limit) ?? 0) < (quantityOf(amount) ?? 0) ? limit : amount];
-  });
-  return { requests: Object.fromEntries(requests), limits: asText(limits) };
+  return { requests: asText(requestsWithin(byDefault, limits)), limits: asText(limits) };
 }
 
 function asText(amounts: Amounts): Record<string, string> {
