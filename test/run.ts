@@ -18,16 +18,21 @@ import { dockerCanPull, k3sImage } from "./control-plane/docker.ts";
 import { sharedControlPlaneVariable } from "./control-plane/shared.ts";
 import { liveImages } from "./live/live-cluster.ts";
 import { runChecks } from "./support/checks.ts";
+import { startCpuPressure } from "./support/cpu-pressure.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
+import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
 import { installed } from "./support/scene.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
-const usage = `Usage: node test/run.ts [unit | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
+const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
 
 Without arguments: the checks of the whole tree, then all tiers, as far as this machine can carry them: unit, oauth2-proxy
 (the real program), chart, apiserver (a real API server), live (MLflow itself on a cluster of one real node; takes root) and mesh (the same with Istio; needs ztunnel
 on the PATH, which no registry has). A tier that it cannot carry is skipped with the reason; with CI=true that is a failure,
 but for the want of ztunnel, unless MLFLOW_OPERATOR_SKIP_TIERS names the tier (comma-separated).
+
+  --repeat N      runs the files of each tier N times and lists the tests that failed at least once, with counts
+  --cpu-pressure  keeps every processor busy with an endless loop while the tests run
 `;
 
 const root = join(import.meta.dirname, "..");
@@ -49,26 +54,28 @@ interface Lack {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  if (args.includes("--help")) {
+  const options = runOptions(args);
+  if (options.help) {
     write(usage);
     return 0;
   }
   const tally = emptyTally();
-  const tiers = await chosenTiers(root, args);
-  if (args.length === 0) await runChecks(root, tally, write);
+  const tiers = await chosenTiers(root, options.names);
+  if (options.names.length === 0) await runChecks(root, tally, write);
   const isLive = ({ name }: Tier) => name === "live";
   for (const [index, tier] of tiers.entries()) {
     // Tests against an API server leave the processors much time.
     if (tier.name === "apiserver" && tiers.slice(index).some(isLive)) buildImages();
-    await runTier(tier, tally);
+    await runTier(tier, options, tally);
   }
-  for (const skip of tally.skips) write(`- ${skip}\n`);
+  for (const skip of new Set(tally.skips)) write(`- ${skip}\n`);
+  if (options.repeat > 1) for (const line of failureCounts(tally.failures, options.repeat)) write(`- ${line}\n`);
   if (tally.passed + tally.failed === 0) write("No test ran.\n");
   write(`${sumLine(tally)}\n`);
   return tally.failed > 0 || tally.passed === 0 ? 1 : 0;
 }
 
-async function runTier(tier: Tier, tally: Tally): Promise<void> {
+async function runTier(tier: Tier, { repeat, cpuPressure }: RunOptions, tally: Tally): Promise<void> {
   const ground = await groundFor(tier).catch((error: unknown) => ({ broken: wordsOf(error) }));
   if ("lacking" in ground) return cannotCarry(tier, ground, tally);
   if ("broken" in ground) {
@@ -76,19 +83,28 @@ async function runTier(tier: Tier, tally: Tally): Promise<void> {
     write(`✖ tier ${tier.name} (${tier.files.length} files) did not start: ${ground.broken}\n`);
     return;
   }
+  const pressure = cpuPressure ? startCpuPressure() : undefined;
   try {
-    const events = run({
-      files: longestFirst(tier.files),
-      // These wait most of the time: for pods, watches, and times that are the matter.
-      concurrency: tier.name === "live" || tier.name === "apiserver" ? 3 : 2,
-      timeout: minutesOf(tier) * 60_000,
-      execArgv: ["--import", join(root, "test/support/end.ts")],
-      env: { ...ground.env, NODE_COMPILE_CACHE: compileCache },
-    });
-    for await (const text of events.compose(reporter(tally, root))) write(String(text));
+    for (let count = 1; count <= repeat; count++) {
+      if (repeat > 1) write(`tier ${tier.name}: run ${count} of ${repeat}\n`);
+      await runFiles(tier, ground, tally);
+    }
   } finally {
+    await pressure?.end();
     await ground.close();
   }
+}
+
+async function runFiles(tier: Tier, ground: Ground, tally: Tally): Promise<void> {
+  const events = run({
+    files: longestFirst(tier.files),
+    // These wait most of the time: for pods, watches, and times that are the matter.
+    concurrency: tier.name === "live" || tier.name === "apiserver" ? 3 : 2,
+    timeout: minutesOf(tier) * 60_000,
+    execArgv: ["--import", join(root, "test/support/end.ts")],
+    env: { ...ground.env, NODE_COMPILE_CACHE: compileCache },
+  });
+  for await (const text of events.compose(reporter(tally, root))) write(String(text));
 }
 
 /** Those that take longest begin, so that none of them goes on alone when all others are done. */

@@ -16,6 +16,7 @@ const tally = emptyTally();
 const events = run({ files: process.argv.slice(2), concurrency: 2 });
 for await (const text of events.compose(reporter(tally, import.meta.dirname))) process.stdout.write(text);
 for (const skip of tally.skips) console.log(skip);
+for (const failure of tally.failures) console.log("failed:", failure);
 console.log(sumLine(tally));
 `,
 );
@@ -67,6 +68,7 @@ test("a failure is told in full, with the file's output, and counted once", asyn
   assert.match(text, /case-0\.test\.ts > bad\n {2}at .*case-0\.test\.ts:\d+:\d+/);
   assert.match(text, /1 !== 2/);
   assert.match(text, /a clue/);
+  assert.match(text, /^failed: case-0\.test\.ts > bad$/m);
   assert.equal(last, "1 passed, 1 failed, 0 skipped");
 });
 
@@ -94,6 +96,7 @@ test("nothing that goes wrong outside a test is missed", async () => {
     ['describe("s", () => { throw new Error("in the suite"); });', 1],
   ] as const) {
     const { text, last } = await reportOf(body);
+    assert.match(text, /^failed: case-0\.test\.ts/m);
     assert.match(last ?? "", new RegExp(`^\\d passed, ${failed} failed, 0 skipped$`), `${body}\n${text}`);
   }
 });

@@ -10,9 +10,11 @@ export interface Tally {
   skipped: number;
   /** One line for each skipped test or tier: what, and why. */
   readonly skips: string[];
+  /** The title of each failed test, one entry for each time that it failed. */
+  readonly failures: string[];
 }
 
-export const emptyTally = (): Tally => ({ passed: 0, failed: 0, skipped: 0, skips: [] });
+export const emptyTally = (): Tally => ({ passed: 0, failed: 0, skipped: 0, skips: [], failures: [] });
 
 /** The last line of a run. */
 export const sumLine = ({ passed, failed, skipped }: Tally): string =>
@@ -76,6 +78,7 @@ export function reporter(tally: Tally, root: string): (events: AsyncIterable<Tes
       if (event.type === "test:pass" || event.type === "test:fail") {
         if (event.data.name === file) {
           wholeFile(stateOf(file), event);
+          tally.failures.push(relative(root, file));
           yield finish(file, event.data.details.duration_ms);
         } else oneTest(stateOf(file), event, `${relative(root, file)} > ${event.data.name}`, tally);
       }
@@ -124,6 +127,7 @@ function oneTest(state: FileState, event: Ended, title: string, tally: Tally): v
     if (isLeaf && details.type !== "suite") state.passed += 1;
   } else if (!isConsequence(event.data)) {
     state.failed += 1;
+    tally.failures.push(title);
     const { file = "", line = 0, column = 0 } = event.data;
     state.failures.push(`${title}\n  at ${file}:${line}:${column}\n${described(event.data.details.error)}`);
   }
