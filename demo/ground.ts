@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import type { ImageName } from "../test/cluster/image-catalogue.ts";
-import { lacking } from "../test/cluster/packages.ts";
+import { archiveOf } from "../test/cluster/image-archive.ts";
+import { type ImageName, imageNamed } from "../test/cluster/image-catalogue.ts";
+import { installPackages, lacking } from "../test/cluster/packages.ts";
 import { startCluster } from "../test/cluster/start-cluster.ts";
 import type { Report } from "../test/control-plane/binaries.ts";
 import { dockerCanPull, k3sImage } from "../test/control-plane/docker.ts";
@@ -38,6 +39,9 @@ export async function ground(kubeconfig: string | undefined, image: ImageName, r
 }
 
 async function node(image: ImageName, report: Report): Promise<Ground> {
+  await installPackages(report);
+  // Beside the programs of the cluster. A build that fails is tried again below.
+  void archiveOf(imageNamed(image), report).catch(() => {});
   const cluster = await startCluster({ report });
   try {
     await cluster.images([image]);

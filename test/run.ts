@@ -3,8 +3,6 @@ import { run } from "node:test";
 import { chromium } from "../demo/chromium.ts";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
 import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
-import { archiveOf } from "./cluster/image-archive.ts";
-import { imageNamed } from "./cluster/image-catalogue.ts";
 import { installMesh, removeMesh } from "./cluster/mesh/install-mesh.ts";
 import { lacksZtunnel, ztunnelProgram } from "./cluster/mesh/ztunnel.ts";
 import { oauth2ProxyImage, oauth2ProxyProgram } from "./cluster/oauth2-proxy.ts";
@@ -17,6 +15,7 @@ import { startControlPlane } from "./control-plane/control-plane.ts";
 import { dockerCanPull, k3sImage } from "./control-plane/docker.ts";
 import { sharedControlPlaneVariable } from "./control-plane/shared.ts";
 import { liveImages } from "./live/live-cluster.ts";
+import { buildImages, buildPrograms } from "./support/build-ahead.ts";
 import { runChecks } from "./support/checks.ts";
 import { startCpuPressure } from "./support/cpu-pressure.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
@@ -62,12 +61,11 @@ async function main(args: readonly string[]): Promise<number> {
   const tally = emptyTally();
   const tiers = await chosenTiers(root, options.names);
   if (options.names.length === 0) await runChecks(root, tally, write);
-  const isLive = ({ name }: Tier) => name === "live";
-  for (const [index, tier] of tiers.entries()) {
-    // Tests against an API server leave the processors much time.
-    if (tier.name === "apiserver" && tiers.slice(index).some(isLive)) buildImages();
-    await runTier(tier, options, tally);
-  }
+  const report = (line: string) => write(`  ${line}\n`);
+  const names = tiers.map(({ name }) => name);
+  if (names.includes("live")) images = buildImages(report);
+  await buildPrograms(names, report);
+  for (const tier of tiers) await runTier(tier, options, tally);
   for (const skip of new Set(tally.skips)) write(`- ${skip}\n`);
   if (options.repeat > 1) for (const line of failureCounts(tally.failures, options.repeat)) write(`- ${line}\n`);
   if (tally.passed + tally.failed === 0) write("No test ran.\n");
@@ -162,35 +160,24 @@ async function oauth2ProxyGround(report: Report): Promise<Ground | Lack> {
   }
 }
 
-/** Helm; and the control plane's programs where they can be had, so that no test waits for a build of minutes. */
+/** Helm. */
 async function chartGround(report: Report): Promise<Ground | Lack> {
   try {
     const env = { ...process.env, [helmVariable]: await helmProgram(report) };
-    await controlPlaneBinaries(report).catch(() => undefined);
     return { env, close: async () => {} };
   } catch (error) {
     return { lacking: wordsOf(error) };
   }
 }
 
-let imagesAreBuilt: Promise<void> | undefined;
-
-/** Begins to build what the cluster will run, for which it need not be up. What fails is tried again then, and told. */
-function buildImages(): void {
-  const build = async () => {
-    if (lacking()) return;
-    const report = (line: string) => write(`  ${line}\n`);
-    await installPackages(report);
-    for (const name of liveImages) await archiveOf(imageNamed(name), report);
-  };
-  imagesAreBuilt = build().catch(() => {});
-}
+/** The build of the images, which goes on while the first tiers run: tests against an API server leave the processors much time. */
+let images: Promise<void> | undefined;
 
 /** The cluster with its images; one that is up is used, and stays. One that does not come up is a failure, not a lack. */
 async function liveGround(report: Report): Promise<Ground | Lack> {
   const reason = lacking();
   if (reason) return { lacking: reason };
-  await imagesAreBuilt;
+  await images;
   try {
     await installPackages(report);
     await chromium(report);

@@ -1,19 +1,9 @@
 import { join } from "node:path";
 import type { Report } from "../control-plane/binaries.ts";
-import { builtBinaries, kubernetesStamp } from "../control-plane/go-build.ts";
+import { builtWithNode, type KubernetesProgram } from "../control-plane/go-build.ts";
 import { type GoModule, goPrograms } from "../control-plane/go-programs.ts";
 
 const folder = (name: string) => join(import.meta.dirname, "go", name);
-
-const kubernetes = {
-  directory: folder("kubernetes"),
-  packages: {
-    kubelet: "k8s.io/kubernetes/cmd/kubelet",
-    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
-    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
-  },
-  stamp: kubernetesStamp,
-} as const satisfies GoModule;
 
 const containerd = {
   directory: folder("containerd"),
@@ -47,33 +37,21 @@ const kubeRouter = {
 
 const pause = { directory: folder("pause"), packages: { pause: "." } } as const satisfies GoModule;
 
-/** Every module that the cluster is made of, besides the control plane. */
-export const modules = [kubernetes, containerd, coredns, localPath, metricsServer, kubeRouter, pause] as const;
+/** Every module that the cluster is made of, besides Kubernetes and etcd; those that compile longest first. */
+const modules = [containerd, coredns, localPath, metricsServer, kubeRouter, pause] as const;
 
 type Packages<T> = T extends { readonly packages: infer P } ? keyof P : never;
 
 /** What the cluster is made of, by name: the programs of the control plane and those that make a node of the machine. */
-export type ProgramName =
-  | Packages<(typeof modules)[number]>
-  | "etcd"
-  | "kube-apiserver"
-  | "kube-controller-manager"
-  | "kubectl";
+export type ProgramName = Packages<(typeof modules)[number]> | KubernetesProgram | "etcd";
 
 /** The path of each program. */
 export type Programs = (name: ProgramName) => string;
 
-/** All programs, from the cache or built once: about ten minutes on two idle cores. One build at a time. */
+/** All programs, from the cache or built once: about ten minutes on two idle cores. */
 export async function clusterPrograms(report: Report): Promise<Programs> {
-  const { etcd, kubeApiserver, kubeControllerManager = "", kubectl } = await builtBinaries(report);
-  const paths = new Map<string, string>([
-    ["etcd", etcd],
-    ["kube-apiserver", kubeApiserver],
-    ["kube-controller-manager", kubeControllerManager],
-    ["kubectl", kubectl],
-  ]);
-  for (const module of modules)
-    for (const [name, path] of Object.entries(await goPrograms(module, report))) paths.set(name, path);
+  const built = await Promise.all([builtWithNode(report), ...modules.map((module) => goPrograms(module, report))]);
+  const paths = new Map<string, string>(built.flatMap((programs) => Object.entries(programs)));
   return (name) => {
     const path = paths.get(name);
     if (path === undefined) throw new Error(`test/cluster/programs.ts builds no ${name}: add it.`);

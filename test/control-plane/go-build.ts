@@ -2,12 +2,15 @@ import { join } from "node:path";
 import type { Binaries, Report } from "./binaries.ts";
 import { type GoModule, goPrograms } from "./go-programs.ts";
 
-/** The longest build first: the rest share most of what it compiles. */
+const controlPlane = ["kube-apiserver", "kube-controller-manager", "kubectl"] as const;
+const node = ["kubelet", "kube-scheduler", "kube-proxy"] as const;
+
+export type KubernetesProgram = (typeof controlPlane)[number] | (typeof node)[number];
+
+/** Control plane and node are of one module, hence of one version. */
 const kubernetes: GoModule = {
   directory: join(import.meta.dirname, "go", "kubernetes"),
-  packages: Object.fromEntries(
-    ["kube-apiserver", "kube-controller-manager", "kubectl"].map((name) => [name, `k8s.io/kubernetes/cmd/${name}`]),
-  ),
+  packages: Object.fromEntries([...controlPlane, ...node].map((name) => [name, `k8s.io/kubernetes/cmd/${name}`])),
   stamp: kubernetesStamp,
   withoutGo:
     "A Kubernetes API server for the tests can be built here with Go >= 1.26: install Go, or set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver and kubectl, or start Docker.",
@@ -28,7 +31,20 @@ const helm: GoModule = {
 
 /** The control plane's programs, built once from the Go module proxy: about 7 minutes on 2 idle cores, each step reported. */
 export async function builtBinaries(report: Report): Promise<Binaries> {
-  const paths = { ...(await goPrograms(kubernetes, report)), ...(await goPrograms(etcd, report)) };
+  return binariesOf(await builtKubernetes(report, controlPlane));
+}
+
+/** The same with the programs of a node, all of Kubernetes in one build. */
+export async function builtWithNode(report: Report): Promise<Readonly<Record<string, string>>> {
+  return builtKubernetes(report, [...controlPlane, ...node]);
+}
+
+async function builtKubernetes(report: Report, names: readonly string[]): Promise<Readonly<Record<string, string>>> {
+  const built = await Promise.all([goPrograms(kubernetes, report, names), goPrograms(etcd, report)]);
+  return Object.assign({}, ...built);
+}
+
+function binariesOf(paths: Readonly<Record<string, string>>): Binaries {
   return {
     kubeApiserver: paths["kube-apiserver"] ?? "",
     kubeControllerManager: paths["kube-controller-manager"] ?? "",

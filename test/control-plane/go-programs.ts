@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { executable, type Report } from "./binaries.ts";
@@ -17,8 +17,11 @@ export interface GoModule {
   readonly withoutGo?: string;
 }
 
-/** How often a build that runs says so. */
+/** How often a build that runs reports its progress. */
 const progressSeconds = 15;
+
+/** Builds of this process that run at the same time: while one downloads or links, the other compiles. A link takes 2 GiB. */
+const buildsAtOnce = 2;
 
 /** `$XDG_CACHE_HOME/mlflow-operator`, `~/.cache/mlflow-operator` by default: everything that is made once and kept. */
 export function cacheDirectory(): string {
@@ -26,20 +29,26 @@ export function cacheDirectory(): string {
 }
 
 /**
- * The paths of a module's programs by name, from the cache, built there first from the Go module proxy if they are not
- * in it (minutes; each step is reported). Safe against crashes and against a second process that builds at the same time.
+ * The paths of a module's programs by name (all of them, unless `names` says which), from the cache. Those that the cache lacks are built from the Go
+ * module proxy, in one build, so that a package which several share is compiled once (minutes; each step is reported). Safe against crashes and
+ * against a second process that builds at the same time.
  */
-export async function goPrograms(module: GoModule, report: Report): Promise<Readonly<Record<string, string>>> {
+export async function goPrograms(
+  module: GoModule,
+  report: Report,
+  names: readonly string[] = Object.keys(module.packages),
+): Promise<Readonly<Record<string, string>>> {
   const directory = await programDirectory(module);
-  const paths = Object.fromEntries(Object.keys(module.packages).map((name) => [name, join(directory, name)]));
+  const paths = Object.fromEntries(names.map((name) => [name, join(directory, name)]));
   if ((await missing(paths)).length > 0) {
     await mkdir(directory, { recursive: true });
     const title = basename(module.directory);
     const waiting = (owner: number) => report(`${title}: process ${owner} is building it; waiting for that.`);
     await withLock(join(directory, ".lock"), waiting, async () => {
       for (const name of (await readdir(directory)).filter((each) => each.startsWith(".half-")))
-        await rm(join(directory, name));
-      for (const name of await missing(paths)) await build(module, name, directory, report);
+        await rm(join(directory, name), { recursive: true });
+      const unbuilt = await missing(paths);
+      if (unbuilt.length > 0) await inTurn(() => build(module, unbuilt, directory, report));
     });
   }
   return paths;
@@ -50,20 +59,39 @@ async function missing(paths: Readonly<Record<string, string>>): Promise<readonl
   return Object.keys(paths).filter((_, index) => found[index] === undefined);
 }
 
-async function build(module: GoModule, name: string, directory: string, report: Report): Promise<void> {
+let running = 0;
+const queue: (() => void)[] = [];
+
+async function inTurn(work: () => Promise<void>): Promise<void> {
+  if (running >= buildsAtOnce) await new Promise<void>((resolve) => queue.push(resolve));
+  else running += 1;
+  try {
+    await work();
+  } finally {
+    const next = queue.shift();
+    if (next) next();
+    else running -= 1;
+  }
+}
+
+async function build(module: GoModule, names: readonly string[], directory: string, report: Report): Promise<void> {
   const began = Date.now();
-  const title = [name, await versionOf(module)].filter(Boolean).join(" ");
+  const title = [names.join(", "), await versionOf(module)].filter(Boolean).join(" ");
   let done = "starting";
   const tell = () => report(`${title}: building from Go modules, once: ${seconds(began)}, ${done}`);
   tell();
   let compiled = 0;
   const timer = setInterval(tell, progressSeconds * 1000);
   // Named by pid: a compiler that outlived a killed process must not write into what its successor builds.
-  const half = join(directory, `.half-${process.pid}-${name}`);
+  const half = join(directory, `.half-${process.pid}`);
+  await mkdir(half);
+  const packages = names.map((name) => module.packages[name] ?? ".");
+  // Of several programs go itself makes the names, from the last part of each package's path.
+  const output = names.length === 1 ? join(half, names[0] ?? "") : half;
   const flags = `-s -w ${module.stamp?.(await versionOf(module)) ?? ""}`;
   try {
     const { code, stderr } = await go(
-      ["build", "-v", "-mod=readonly", "-ldflags", flags, "-o", half, module.packages[name] ?? "."],
+      ["build", "-v", "-mod=readonly", "-ldflags", flags, "-o", output, ...packages],
       module.directory,
       (line) => {
         done = line.startsWith("go: downloading") ? "downloading modules" : `${++compiled} packages compiled`;
@@ -76,7 +104,8 @@ async function build(module: GoModule, name: string, directory: string, report: 
   } finally {
     clearInterval(timer);
   }
-  await rename(half, join(directory, name));
+  for (const name of names) await rename(join(half, name), join(directory, name));
+  await rm(half, { recursive: true });
   report(`${title}: built in ${seconds(began)}`);
 }
 
@@ -92,7 +121,7 @@ async function programDirectory(module: GoModule): Promise<string> {
   );
   if (code !== 0) throw new Error(`${withoutGo} "go env" said: ${stderr.trim()}`);
   const pins = createHash("sha256");
-  for (const file of (await readdir(module.directory)).sort())
+  for await (const file of filesOf(module.directory))
     pins.update(`${file}\0`).update(await readFile(join(module.directory, file)));
   const key = [
     basename(module.directory),
@@ -101,6 +130,12 @@ async function programDirectory(module: GoModule): Promise<string> {
     pins.digest("hex").slice(0, 8),
   ];
   return join(cacheDirectory(), "go", key.filter(Boolean).join("-"));
+}
+
+/** Paths relative to `directory`, sorted. */
+async function* filesOf(directory: string): AsyncGenerator<string> {
+  for (const path of (await readdir(directory, { recursive: true })).sort())
+    if ((await stat(join(directory, path))).isFile()) yield path;
 }
 
 /** Where the sources of a module lie that `module` is made of: definitions and examples come along with its programs. */

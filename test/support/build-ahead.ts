@@ -1,0 +1,43 @@
+import { crdValidator, validatedVersions } from "../chart/crd-validators.ts";
+import { helmProgram } from "../chart/helm.ts";
+import { gatewayImages } from "../cluster/gateway/install-gateway.ts";
+import { archiveOf } from "../cluster/image-archive.ts";
+import { imageNamed } from "../cluster/image-catalogue.ts";
+import { oauth2ProxyProgram } from "../cluster/oauth2-proxy.ts";
+import { installPackages, lacking } from "../cluster/packages.ts";
+import { clusterPrograms } from "../cluster/programs.ts";
+import { controlPlaneBinaries, type Report } from "../control-plane/binaries.ts";
+import { goPrograms } from "../control-plane/go-programs.ts";
+import { otelcol } from "../live/collector-image.ts";
+import { liveImages } from "../live/live-cluster.ts";
+
+/**
+ * Builds the programs of all `tiers` at the same time, so that no tier waits for its own. A build that fails, or that this machine
+ * cannot do, is tried again by its tier, which reports it.
+ */
+export async function buildPrograms(tiers: readonly string[], report: Report): Promise<void> {
+  const isFor = (...names: readonly string[]) => names.some((name) => tiers.includes(name));
+  // The longest first. A cluster has the programs of a control plane, too.
+  const builds: (() => Promise<unknown>)[] = [];
+  const hasCluster = isFor("live") && lacking() === undefined;
+  if (hasCluster) builds.push(() => clusterPrograms(report));
+  else if (isFor("chart", "apiserver")) builds.push(() => controlPlaneBinaries(report));
+  if (hasCluster)
+    builds.push(
+      () => goPrograms(otelcol, report),
+      () => gatewayImages(report),
+    );
+  if (isFor("chart") || hasCluster) builds.push(() => helmProgram(report));
+  if (isFor("chart")) for (const version of await validatedVersions()) builds.push(() => crdValidator(version, report));
+  if (isFor("oauth2-proxy") || hasCluster) builds.push(() => oauth2ProxyProgram(report));
+  await Promise.allSettled(builds.map((build) => build()));
+}
+
+/** Builds the images of the live tier, for which no cluster need be up. What fails is tried again by the tier, which reports it. */
+export async function buildImages(report: Report): Promise<void> {
+  if (lacking()) return;
+  try {
+    await installPackages(report);
+    for (const name of liveImages) await archiveOf(imageNamed(name), report);
+  } catch {}
+}
