@@ -15,6 +15,11 @@ const checks: readonly Check[] = [
   { name: "format and lint (biome)", program: "node_modules/.bin/biome", args: ["check", "--error-on-warnings", "."] },
   { name: "types (tsc)", program: "node_modules/.bin/tsc", args: ["--noEmit"] },
   {
+    name: "no dead exports, files or dependencies (knip)",
+    program: "node_modules/.bin/knip",
+    args: ["--no-config-hints"],
+  },
+  {
     name: "generated files are up to date",
     program: "node_modules/.bin/node",
     args: ["scripts/generate.ts", "--check"],

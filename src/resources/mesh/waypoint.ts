@@ -4,7 +4,7 @@ import { label, manager } from "../../kube/names.ts";
 import { ownedMetadata } from "../metadata.ts";
 import { objectNames } from "../names.ts";
 
-export const useWaypoint = "istio.io/use-waypoint";
+const useWaypoint = "istio.io/use-waypoint";
 
 /**
  * The waypoint of this server alone: a policy that targets it holds for whatever goes through it. Its pods are none of
