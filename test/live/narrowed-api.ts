@@ -21,6 +21,8 @@ export async function narrowedApi(cluster: ClusterAccess, namespace: string): Pr
     const { host: _, connection: __, ...headers } = incoming.headers;
     const onward = request(new URL(path, cluster.url), { method: incoming.method, agent, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      // Otherwise they wait for the first event, and the operator gives up a watch of a kind that nothing happens to.
+      outgoing.flushHeaders();
       answer.pipe(outgoing);
       answer.on("error", () => outgoing.destroy());
     });
