@@ -16,7 +16,6 @@ const needed: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   mount: "mount",
   nftables: "nft",
-  openssl: "openssl",
   // Redis' server has several names; this one comes without a service that starts by itself.
   "redis-tools": "redis-check-rdb",
   runc: "runc",

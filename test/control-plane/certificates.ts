@@ -1,6 +1,26 @@
-import { rm, writeFile } from "node:fs/promises";
+import "reflect-metadata";
+import { createPrivateKey, KeyObject } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { succeeded } from "./completed.ts";
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type JsonGeneralName,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+} from "@peculiar/x509";
+
+/** In PEM. */
+export interface KeyPair {
+  readonly certificate: string;
+  readonly key: string;
+}
 
 /** A certificate and its private key: PEM files `<stem>.crt` and `<stem>.key`. */
 export type Stem = string;
@@ -8,69 +28,87 @@ export type Stem = string;
 export interface Subject {
   readonly name: string;
   readonly groups?: readonly string[];
-  /** As openssl writes them: `IP:127.0.0.1`, `DNS:localhost`. Needed by what serves. */
+  /** `IP:127.0.0.1`, `DNS:localhost` or `URI:spiffe://…`. Needed by what serves. */
   readonly alternativeNames?: readonly string[];
 }
 
-const ellipticCurve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" };
+const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
 
-async function openssl(args: readonly string[]): Promise<void> {
-  try {
-    await succeeded("openssl", args);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT")
-      throw new Error("openssl is not on the PATH: install it, the control plane's certificates are made with it.", {
-        cause: error,
-      });
-    throw error;
-  }
-}
+const newKeys = () => crypto.subtle.generateKey(keyAlgorithm, true, ["sign", "verify"]);
+const inDays = (days: number) => new Date(Date.now() + days * 86_400_000);
 
 /** A new certificate authority, good for ten days. */
-export async function issueAuthority(stem: Stem, name: string): Promise<void> {
-  await writeFile(
-    `${stem}.cnf`,
-    "[req]\ndistinguished_name=dn\nx509_extensions=v3\n[dn]\n[v3]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign,digitalSignature\nsubjectKeyIdentifier=hash\n",
-  );
-  await openssl([
-    "req",
-    "-x509",
-    ...ellipticCurve,
-    "-days",
-    "10",
-    "-subj",
-    `/CN=${name}`,
-    "-config",
-    `${stem}.cnf`,
-    "-keyout",
-    `${stem}.key`,
-    "-out",
-    `${stem}.crt`,
-  ]);
-  await rm(`${stem}.cnf`);
+export async function newAuthority(name: string): Promise<KeyPair> {
+  const keys = await newKeys();
+  const { keyCertSign, cRLSign, digitalSignature } = KeyUsageFlags;
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: [name] }],
+    keys,
+    signingAlgorithm,
+    notBefore: new Date(),
+    notAfter: inDays(10),
+    extensions: [
+      new BasicConstraintsExtension(true, undefined, true),
+      new KeyUsagesExtension(keyCertSign | cRLSign | digitalSignature, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return inPem(certificate, keys.privateKey);
 }
 
 /**
  * A certificate for client and server use, signed by `authority`, good for nine days.
  * The API server reads a client certificate's common name as the user and its organisations as the groups.
  */
+export async function newCertificate(authority: KeyPair, subject: Subject): Promise<KeyPair> {
+  const issuer = new X509Certificate(authority.certificate);
+  const keys = await newKeys();
+  const certificate = await X509CertificateGenerator.create({
+    subject: [...(subject.groups ?? []).map((group) => ({ O: [group] })), { CN: [subject.name] }],
+    issuer: issuer.subjectName.toJSON(),
+    publicKey: keys.publicKey,
+    signingKey: createPrivateKey(authority.key).toCryptoKey(keyAlgorithm, false, ["sign"]),
+    signingAlgorithm,
+    notBefore: new Date(),
+    notAfter: inDays(9),
+    extensions: [
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth, ExtendedKeyUsage.serverAuth]),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await AuthorityKeyIdentifierExtension.create(issuer),
+      ...(subject.alternativeNames
+        ? [new SubjectAlternativeNameExtension(subject.alternativeNames.map(generalName))]
+        : []),
+    ],
+  });
+  return inPem(certificate, keys.privateKey);
+}
+
+function inPem(certificate: X509Certificate, privateKey: CryptoKey): KeyPair {
+  const key = KeyObject.from(privateKey).export({ type: "pkcs8", format: "pem" });
+  return { certificate: `${certificate.toString("pem")}\n`, key: String(key) };
+}
+
+function generalName(text: string): JsonGeneralName {
+  const [, kind = "", value = ""] = /^(IP|DNS|URI):(.*)$/.exec(text) ?? [];
+  if (kind === "") throw new Error(`"${text}" is no alternative name: begin it with IP:, DNS: or URI:.`);
+  return { type: kind === "IP" ? "ip" : kind === "DNS" ? "dns" : "url", value };
+}
+
+/** As {@link newAuthority}, into files. */
+export async function issueAuthority(stem: Stem, name: string): Promise<void> {
+  await write(stem, await newAuthority(name));
+}
+
+/** As {@link newCertificate}, from and into files. */
 export async function issueCertificate(authority: Stem, stem: Stem, subject: Subject): Promise<void> {
-  const escaped = (text: string) => text.replaceAll(/[\\/+]/g, "\\$&");
-  const fields = [
-    ...(subject.groups ?? []).map((group) => `/O=${escaped(group)}`),
-    `/CN=${escaped(subject.name)}`,
-  ].join("");
-  const names = subject.alternativeNames ? `subjectAltName=${subject.alternativeNames.join(",")}\n` : "";
-  await writeFile(
-    `${stem}.ext`,
-    `keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth,serverAuth\n${names}`,
-  );
-  await openssl(["req", "-new", ...ellipticCurve, "-subj", fields, "-keyout", `${stem}.key`, "-out", `${stem}.csr`]);
-  const signing = ["x509", "-req", "-in", `${stem}.csr`, "-CA", `${authority}.crt`, "-CAkey", `${authority}.key`];
-  // A random serial, not -CAcreateserial: several are issued at once and would write the same serial file.
-  const serial = `0x01${crypto.randomUUID().replaceAll("-", "").slice(0, 30)}`;
-  await openssl([...signing, "-set_serial", serial, "-days", "9", "-extfile", `${stem}.ext`, "-out", `${stem}.crt`]);
-  await Promise.all([rm(`${stem}.csr`), rm(`${stem}.ext`)]);
+  const [certificate, key] = [await readFile(`${authority}.crt`, "utf8"), await readFile(`${authority}.key`, "utf8")];
+  await write(stem, await newCertificate({ certificate, key }, subject));
+}
+
+async function write(stem: Stem, { certificate, key }: KeyPair): Promise<void> {
+  await Promise.all([writeFile(`${stem}.key`, key, { mode: 0o600 }), writeFile(`${stem}.crt`, certificate)]);
 }
 
 /** Three authorities that a cluster may keep apart: whom it believes about clients, about itself and about proxies in front of it. */

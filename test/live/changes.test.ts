@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { succeeded } from "../control-plane/completed.ts";
+import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { type LiveScene, liveScene, patience } from "./live-scene.ts";
 import { patiently } from "./patiently.ts";
@@ -42,8 +39,14 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
   await context.test("it is served over TLS with the certificate of the Secret, and only so", async () => {
     const { status } = await scene.objects.the("MlflowServer", name);
     assert.match(status?.url ?? "", /^https:/);
-    assert.equal((await (await scene.asAdmin(name, certificates)).call("GET", search)).status, 200);
-    assert.equal((await (await scene.asNobody(name, certificates)).call("GET", search)).status, 401);
+    assert.equal(
+      (await (await scene.asAdmin(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
+      200,
+    );
+    assert.equal(
+      (await (await scene.asNobody(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
+      401,
+    );
     await assert.rejects((await scene.asAdmin(name)).call("GET", search), "it answers without TLS");
   });
 
@@ -58,12 +61,12 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
       assert.ok(pods.every(({ status }) => status?.conditions?.some((c) => c.type === "Ready" && c.status === "True")));
     }, patience);
     await scene.ready(name);
-    const admin = await scene.asAdmin(name, { ca: certificates.second["tls.crt"] });
+    const admin = await scene.asAdmin(name, { ca: certificates.second["ca.crt"] });
     await patiently(async () => assert.equal((await admin.call("GET", search)).status, 200), patience);
   });
 
   await context.test("hibernation ends the pods and keeps the data", async () => {
-    const secured = { ca: certificates.second["tls.crt"] };
+    const secured = { ca: certificates.second["ca.crt"] };
     const admin = await scene.asAdmin(name, secured);
     await admin.json("POST", "/api/2.0/mlflow/experiments/create", { name: "before the sleep" });
     await scene.apply({ metadata: { name }, spec: { ...spec, hibernate: true } });
@@ -80,20 +83,13 @@ async function uidsOf(scene: LiveScene) {
   return (await scene.pods(name)).map(({ metadata }) => metadata.uid);
 }
 
-/** Two certificates for the same names, each its own authority. */
+/** Two certificates for the same names, each of an authority of its own, as the content of a Secret. */
 async function certificatesFor(names: readonly string[]) {
-  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-live-"));
-  const make = async (stem: string) => {
-    const [key, certificate] = [join(directory, `${stem}.key`), join(directory, `${stem}.crt`)];
-    const subject = ["-subj", `/CN=${stem}`, "-addext", `subjectAltName=${names.map((dns) => `DNS:${dns}`).join(",")}`];
-    const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    await succeeded("openssl", ["req", ...kind, "-keyout", key, "-out", certificate, ...subject]);
-    return { "tls.crt": await readFile(certificate, "utf8"), "tls.key": await readFile(key, "utf8") };
+  const make = async (name: string) => {
+    const authority = await newAuthority(name);
+    const alternativeNames = names.map((dns) => `DNS:${dns}`);
+    const { certificate, key } = await newCertificate(authority, { name, alternativeNames });
+    return { "ca.crt": authority.certificate, "tls.crt": certificate, "tls.key": key };
   };
-  try {
-    const first = await make("first");
-    return { first, second: await make("second"), ca: first["tls.crt"] };
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+  return { first: await make("first"), second: await make("second") };
 }

@@ -1,7 +1,5 @@
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
-import { openPage, type Page } from "../../demo/chromium.ts";
+import { shows, withPage } from "../../demo/chromium.ts";
 
 const program = "/usr/bin/chromium";
 
@@ -22,41 +20,18 @@ export interface BrowserLogin {
 }
 
 /** Signs in as a person does; gives the address and the cookies' names in the end. Rejects if the text is never seen. */
-export async function signInByChromium(how: BrowserLogin): Promise<{ url: string; cookies: readonly string[] }> {
-  const page = await openPage(program, 1400, 900, { hosts: [how.issuer], unverified: true });
-  try {
-    await page.call("Network.enable");
-    await page.call("Page.navigate", { url: how.url });
-    await seen(page, "Sign in");
-    const typed = `for (const [name, text] of Object.entries(${JSON.stringify({ login: how.login, password: how.password })}))
-      document.querySelector(\`input[name=\${name}]\`).value = text;
-      document.querySelector("button").click();`;
-    await page.call("Runtime.evaluate", { expression: typed });
-    await seen(page, how.text);
-    if (how.screenshot !== undefined) {
-      const { data } = await page.call("Page.captureScreenshot", { format: "png" });
-      await writeFile(how.screenshot, String(data), "base64");
-    }
-    const { cookies } = await page.call("Network.getCookies", { urls: [how.url] });
-    const names = Array.isArray(cookies) ? cookies.map((cookie: { name: string }) => cookie.name) : [];
-    return { url: await evaluated(page, "location.href"), cookies: names };
-  } finally {
-    await page.close();
-  }
+export function signInByChromium(how: BrowserLogin): Promise<{ url: string; cookies: readonly string[] }> {
+  return withPage(program, { hosts: [how.issuer], ignoreHTTPSErrors: true }, async (page) => {
+    page.setDefaultTimeout(patience);
+    await page.goto(how.url, { waitUntil: "commit" });
+    await page.locator("input[name=login]").fill(how.login);
+    await page.locator("input[name=password]").fill(how.password);
+    await page.locator("button").first().click();
+    await shows(page, how.text, patience);
+    if (how.screenshot !== undefined) await page.screenshot({ path: how.screenshot });
+    const cookies = await page.context().cookies(how.url);
+    return { url: page.url(), cookies: cookies.map(({ name }) => name) };
+  });
 }
 
-async function seen(page: Page, text: string): Promise<void> {
-  const deadline = Date.now() + 180_000;
-  // The whole page: what is typed next has its place then. While one page takes another's place, neither can be asked.
-  const look = () =>
-    evaluated(page, "document.readyState === 'loading' ? '' : document.body.innerText").catch(() => "");
-  for (let shown = ""; !shown.includes(text); shown = await look()) {
-    if (Date.now() > deadline) throw new Error(`the page does not show ${text}, but: ${shown.slice(0, 300)}`);
-    await sleep(500);
-  }
-}
-
-async function evaluated(page: Page, expression: string): Promise<string> {
-  const { result } = await page.call("Runtime.evaluate", { expression });
-  return typeof result === "object" && result !== null && "value" in result ? String(result.value) : "";
-}
+const patience = 180_000;

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { issueAuthority, issueCertificate } from "../control-plane/certificates.ts";
+import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { type ClientPod, clientPod } from "./client-pod.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { type LiveScene, liveScene } from "./live-scene.ts";
@@ -113,22 +112,12 @@ async function startClient(scene: LiveScene, pod: ClientPod) {
 
 /** A certificate of an authority, in the Secret `certificate`. */
 async function certificateFor(scene: LiveScene, names: readonly string[]): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-live-"));
-  try {
-    const [authority, certificate] = [join(directory, "authority"), join(directory, "certificate")];
-    await issueAuthority(authority, "authority of tests");
-    const alternativeNames = names.map((each) => `DNS:${each}`);
-    await issueCertificate(authority, certificate, { name: "mlflow", alternativeNames });
-    await scene.objects.create("Secret", {
-      metadata: { name: "certificate" },
-      type: "kubernetes.io/tls",
-      stringData: {
-        "ca.crt": await readFile(`${authority}.crt`, "utf8"),
-        "tls.crt": await readFile(`${certificate}.crt`, "utf8"),
-        "tls.key": await readFile(`${certificate}.key`, "utf8"),
-      },
-    });
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+  const authority = await newAuthority("authority of tests");
+  const alternativeNames = names.map((each) => `DNS:${each}`);
+  const { certificate, key } = await newCertificate(authority, { name: "mlflow", alternativeNames });
+  await scene.objects.create("Secret", {
+    metadata: { name: "certificate" },
+    type: "kubernetes.io/tls",
+    stringData: { "ca.crt": authority.certificate, "tls.crt": certificate, "tls.key": key },
+  });
 }

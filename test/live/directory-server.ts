@@ -1,7 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { issueAuthority, issueCertificate } from "../control-plane/certificates.ts";
+import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { type Dependency, startDependency, startPod } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
 import type { LiveScene } from "./live-scene.ts";
@@ -25,7 +22,8 @@ const name = "slapd";
 const base = "dc=mlflow,dc=test";
 
 export async function startDirectory(scene: LiveScene): Promise<DirectoryServer> {
-  const { ca, certificate, key } = await certificates();
+  const authority = await newAuthority("authority of the directory");
+  const { certificate, key } = await newCertificate(authority, { name, alternativeNames: [`DNS:${name}`] });
   const dependency: Dependency = {
     name,
     port: 6360,
@@ -42,7 +40,7 @@ export async function startDirectory(scene: LiveScene): Promise<DirectoryServer>
   };
   await startDependency(scene, dependency);
   return {
-    ca,
+    ca: authority.certificate,
     url: { ldaps: `ldaps://${name}:6360/${base}`, ldap: `ldap://${name}:3890/${base}` },
     modify: async (ldif) => {
       const login = ["-x", "-D", `cn=root,${base}`, "-w", "of-the-root-12345"];
@@ -57,21 +55,4 @@ export async function startDirectory(scene: LiveScene): Promise<DirectoryServer>
     },
     start: () => startPod(scene, dependency),
   };
-}
-
-async function certificates(): Promise<{ ca: string; certificate: string; key: string }> {
-  const folder = await mkdtemp(join(tmpdir(), "directory-"));
-  try {
-    const [authority, server] = [join(folder, "ca"), join(folder, "server")];
-    await issueAuthority(authority, "authority of the directory");
-    await issueCertificate(authority, server, { name, alternativeNames: [`DNS:${name}`] });
-    const text = (path: string) => readFile(path, "utf8");
-    return {
-      ca: await text(`${authority}.crt`),
-      certificate: await text(`${server}.crt`),
-      key: await text(`${server}.key`),
-    };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
 }
