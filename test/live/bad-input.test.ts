@@ -55,8 +55,8 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
   // It is about another server.
   const full = context.test("a volume that is full, and on it what a migration left that was cut off", async () => {
     const volume = await smallVolume(context, scene, "64k");
-    await volume.write("mlflow.db", await halfMadeDatabase());
-    await volume.write("mlflow.db.migration-lock", "being made");
+    await volume.write("mlflow.db.migrating", await halfMadeDatabase());
+    await volume.write("mlflow.db.migration-lock", "");
     const persistentVolume = { size: "1Gi", storageClassName: volume.storageClassName };
     const full = { ...spec, backendStore: { sqlite: {} }, artifactStore: { persistentVolume } };
     await scene.apply({ metadata: { name: "full" }, spec: full });
