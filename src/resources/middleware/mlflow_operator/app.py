@@ -42,6 +42,8 @@ def create_app() -> Application:
     limits = Limits(settings["maxRequestBodyBytes"], settings["maxUploadBytes"])
     import_module("mlflow_operator.locations").install(settings["additionalLocations"])
     limit_decompression(limits.request)
+    if name == "basic-auth":
+        import_module("mlflow_operator.users").install()
     inner = application_named(name)
     check_closed(inner)
     strip_credentials(inner, everywhere=name == "plain")

@@ -1,0 +1,309 @@
+"""What MLflow's basic authentication reads for each request, remembered in this process. Users and grants: for READ_SECONDS.
+
+Without it a request asks the database some five times who its user is and what is granted. What is remembered only ever allows: where
+it would deny, the decision is made again from the database, so a new grant counts at once everywhere. Each write to the users'
+database in this process clears it, so in this process a change counts at once as well; in others after READ_SECONDS.
+
+If a release of MLflow no longer has the functions that are replaced here, the server does not start.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+#: How long another process's change may go unnoticed.
+READ_SECONDS = 5.0
+#: Which experiment a run belongs to.
+RUN_SECONDS = 600.0
+REMEMBERED = 4096
+
+#: The reads of grants: that of MLflow 3.17, and that of 3.16. The id of the user comes first.
+GRANTS = ("list_grants", "get_role_permission_for_resource")
+
+#: Methods of MLflow's store whose names begin so change nothing. All others count as writes.
+READERS = ("get_", "list_", "has_", "is_", "user_has_", "authenticate_user")
+
+
+class Stale(Exception):
+    """What is remembered contradicts the database. The decision is made again without it."""
+
+
+@dataclass
+class Decision:
+    """One answer to the question whether a request is allowed."""
+
+    #: Whether anything of it was remembered.
+    uses_memory: bool = False
+    #: The names of the users whose grants are asked for, by their ids.
+    names: dict[int, str] = field(default_factory=dict)
+
+
+#: None: outside of a decision, where everything is read from the database.
+current: ContextVar[Decision | None] = ContextVar("decision", default=None)
+
+
+class Memory:
+    """Values by key, each for a time, no more than `size`, and none from before the last write."""
+
+    def __init__(self, seconds: float, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._size = size
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        #: How many writes there were.
+        self.writes = 0
+
+    def clear(self) -> None:
+        with self._lock:
+            self.writes += 1
+            self._entries.clear()
+
+    def get(self, key: Hashable) -> Any:
+        with self._lock:
+            until, value = self._entries.get(key, (0.0, None))
+            return value if self._clock() < until else None
+
+    def put(self, key: Hashable, value: Any, writes: int, read_at: float) -> None:
+        """Keeps what was read when there were so many writes, unless there is another one since."""
+        with self._lock:
+            if writes != self.writes:
+                return
+            self._entries[key] = (read_at + self._seconds, value)
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+    def read(self, key: Hashable, read: Callable[[], Any]) -> Any:
+        """What is remembered, else what is read. Only inside of a decision."""
+        decision = current.get()
+        if decision is None:
+            return read()
+        if (known := self.get(key)) is not None:
+            decision.uses_memory = True
+            return known
+        writes, read_at = self.writes, self._clock()
+        value = read()
+        self.put(key, value, writes, read_at)
+        return value
+
+
+class Users:
+    """MLflow's store of users, with the reads of decisions remembered. It is changed in place: others hold it too."""
+
+    def __init__(self, store: Any, memory: Memory) -> None:
+        self._memory = memory
+        self._get_user = store.get_user
+        self._has_user = store.has_user
+        for name in dir(type(store)):
+            method = getattr(store, name)
+            if callable(method) and not name.startswith(("_", *READERS)):
+                setattr(store, name, self._writing(method))
+        store.get_user = self.get_user
+        store.has_user = self.has_user
+        reads = [name for name in GRANTS if callable(getattr(store, name, None))]
+        if not reads:
+            raise RuntimeError("This MLflow reads grants in another way. Removed ones would be remembered.")
+        for name in reads:
+            setattr(store, name, self._granting(name, getattr(store, name)))
+
+    def _writing(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def written(*args: Any, **named: Any) -> Any:
+            try:
+                return method(*args, **named)
+            finally:
+                self._memory.clear()
+
+        return written
+
+    def get_user(self, username: str) -> Any:
+        user = self._memory.read(("user", username), lambda: self._get_user(username))
+        if (decision := current.get()) is not None:
+            decision.names[user.id] = username
+        return user
+
+    def has_user(self, username: str, **options: Any) -> bool:
+        # None, which is not remembered: another process may make the user at any time.
+        return bool(self._memory.read(("has", username, *options), lambda: self._has_user(username, **options) or None))
+
+    def _granting(self, name: str, grants: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(grants)
+        def read(user_id: int, *args: Any, **named: Any) -> Any:
+            decision = current.get()
+            username = decision and decision.names.get(user_id)
+            if username is None:
+                return grants(user_id, *args, **named)
+
+            def fresh() -> Any:
+                found = grants(user_id, *args, **named)
+                # The user was perhaps read some seconds ago, and a database may give the id of a deleted user to a new one.
+                if self._get_user(username).id != user_id:
+                    raise Stale
+                return found
+
+            # The name too: two users may have had one id within that time.
+            named_values = ((each, frozen(value)) for each, value in sorted(named.items()))
+            return self._memory.read((name, username, user_id, *map(frozen, args), *named_values), fresh)
+
+        return read
+
+
+def frozen(value: Any) -> Hashable:
+    """The value as part of a key; equal sets make equal keys."""
+    found: Hashable = frozenset(value) if isinstance(value, (set, list)) else value
+    return found
+
+
+@contextmanager
+def deciding() -> Iterator[Decision]:
+    decision = Decision()
+    token = current.set(decision)
+    try:
+        yield decision
+    finally:
+        current.reset(token)
+
+
+def decided(decide: Callable[..., Any], allows: Callable[[Any], bool]) -> Callable[..., Any]:
+    """The same decision, whose denials are made from the database alone."""
+
+    @functools.wraps(decide)
+    def run(*args: Any, **named: Any) -> Any:
+        with deciding() as decision:
+            try:
+                answer = decide(*args, **named)
+            except Exception:
+                if not decision.uses_memory:
+                    raise
+            else:
+                if allows(answer) or not decision.uses_memory:
+                    return answer
+        return decide(*args, **named)
+
+    return run
+
+
+def decided_later(decide: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+    """The same of a decision that is waited for."""
+
+    async def run(*args: Any, **named: Any) -> bool:
+        with deciding() as decision:
+            try:
+                is_allowed = await decide(*args, **named)
+            except Exception:
+                if not decision.uses_memory:
+                    raise
+            else:
+                if is_allowed or not decision.uses_memory:
+                    return is_allowed
+        return await decide(*args, **named)
+
+    return run
+
+
+class Turns:
+    """Lets those who ask for one key work one after the other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[Hashable, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def of(self, key: Hashable) -> Iterator[None]:
+        with self._lock:
+            turn, count = self._turns.get(key, (threading.Lock(), 0))
+            self._turns[key] = (turn, count + 1)
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                _, count = self._turns[key]
+                if count == 1:
+                    del self._turns[key]
+                else:
+                    self._turns[key] = (turn, count - 1)
+
+
+def once_at_a_time(auth: Any, memory: Memory) -> Callable[[str, str], Any]:
+    """MLflow's check of a password with its cache, where all who wait for one credential take one hash, and no check outlives a write."""
+    check: Callable[[str, str], Any] = auth._authenticate_cached
+    turns = Turns()
+
+    def authenticated(username: str, password: str) -> Any:
+        if auth._USER_AUTH_CACHE is None:
+            return check(username, password)
+        key = auth._auth_cache_key(username, password)
+        with auth._USER_AUTH_CACHE_LOCK:
+            known = auth._USER_AUTH_CACHE.get(key)
+        if known is not None:
+            return known
+        with turns.of(key):
+            for _ in range(3):
+                writes = memory.writes
+                user = check(username, password)
+                if memory.writes == writes:
+                    return user
+                # A password may have been changed while its hash was compared: what was put into the cache is the former one.
+                auth._invalidate_user_auth_cache(username)
+        return None
+
+    return authenticated
+
+
+def remembered_runs(auth: Any, memory: Memory) -> Callable[..., Any]:
+    """MLflow's read of a resource for a decision. The experiment of a run never changes, and an id is never used twice."""
+    fetch: Callable[..., Any] = auth._fetch_or_none
+
+    def fetched(read: Callable[[str], Any], identifier: str) -> Any:
+        if getattr(read, "__name__", "") != "get_run":
+            return fetch(read, identifier)
+        workspace = auth.workspace_context.get_request_workspace()
+
+        def experiment() -> str | None:
+            run = fetch(read, identifier)
+            return run and str(run.info.experiment_id)
+
+        found = memory.read((workspace, identifier), experiment)
+        return found and SimpleNamespace(info=SimpleNamespace(experiment_id=found))
+
+    return fetched
+
+
+REPLACED = (
+    "_authenticate_cached _invalidate_user_auth_cache _auth_cache_key _before_request _find_fastapi_validator"
+    " _authenticate_custom_for_fastapi".split()
+)
+
+
+def install() -> None:
+    auth = import_module("mlflow.server.auth")
+    memory = Memory(READ_SECONDS, REMEMBERED)
+    for name in REPLACED:
+        if not callable(getattr(auth, name, None)):
+            raise RuntimeError(f"This MLflow has no mlflow.server.auth.{name}. Removed users and grants would be remembered.")
+    Users(auth.store, memory)
+    auth._authenticate_cached = once_at_a_time(auth, memory)
+    auth._before_request = decided(auth._before_request, lambda answer: answer is None)
+    auth._authenticate_custom_for_fastapi = decided(auth._authenticate_custom_for_fastapi, lambda answer: hasattr(answer, "is_admin"))
+    find = auth._find_fastapi_validator
+
+    def find_validator(path: str, method: str) -> Callable[..., Awaitable[bool]] | None:
+        validator = find(path, method)
+        return None if validator is None else decided_later(validator)
+
+    auth._find_fastapi_validator = find_validator
+    # MLflow 3.16 has no such function; there the run is read for each request.
+    if callable(getattr(auth, "_fetch_or_none", None)):
+        auth._fetch_or_none = remembered_runs(auth, Memory(RUN_SECONDS, REMEMBERED))

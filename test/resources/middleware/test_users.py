@@ -1,0 +1,280 @@
+import asyncio
+import random
+import threading
+import time
+import unittest
+from types import SimpleNamespace
+
+from mlflow_operator.users import Memory, Turns, Users, decided, decided_later, deciding, once_at_a_time, remembered_runs
+
+
+class Database:
+    """Users and grants as all processes of a server see them."""
+
+    def __init__(self):
+        self.users = {}
+        self.grants = {}
+        self.next_id = 1
+
+
+class Store:
+    """MLflow's store of users in one process, which counts what it reads."""
+
+    def __init__(self, database):
+        self.database = database
+        self.reads = 0
+
+    def get_user(self, username):
+        self.reads += 1
+        if username not in self.database.users:
+            raise LookupError(username)
+        return SimpleNamespace(id=self.database.users[username], username=username)
+
+    def has_user(self, username, *, use_primary=False):
+        self.reads += 1
+        return username in self.database.users
+
+    def list_grants(self, user_id, workspace, resource_types):
+        self.reads += 1
+        return [grant for grant in self.database.grants.get(user_id, ()) if grant in resource_types]
+
+    def create_user(self, username, user_id=None):
+        self.database.users[username] = user_id or self.database.next_id
+        self.database.next_id += 1
+
+    def delete_user(self, username):
+        self.database.grants.pop(self.database.users.pop(username, None), None)
+
+    def grant(self, username, resource):
+        self.database.grants.setdefault(self.database.users[username], set()).add(resource)
+
+    def revoke(self, username, resource):
+        self.database.grants.get(self.database.users[username], set()).discard(resource)
+
+
+class Process:
+    def __init__(self, database, clock):
+        self.store = Store(database)
+        self.original = Store(database)
+        Users(self.store, Memory(5, 8, clock))
+        self.may = decided(self._may, bool)
+
+    def _may(self, username, resource):
+        try:
+            user = self.store.get_user(username)
+        except LookupError:
+            return False
+        return resource in self.store.list_grants(user.id, "default", {resource})
+
+
+class UsersTest(unittest.TestCase):
+    def setUp(self):
+        self.now = 0.0
+        self.database = Database()
+        self.processes = [Process(self.database, lambda: self.now) for _ in range(2)]
+        self.one, self.other = self.processes
+        self.one.store.create_user("alice")
+        self.one.store.grant("alice", "a")
+
+    def test_a_second_decision_reads_nothing(self):
+        self.assertTrue(self.one.may("alice", "a"))
+        before = self.one.store.reads
+        self.assertTrue(self.one.may("alice", "a"))
+        self.assertEqual(self.one.store.reads, before)
+
+    def test_a_write_of_this_process_counts_at_once(self):
+        self.assertTrue(self.one.may("alice", "a"))
+        self.one.store.revoke("alice", "a")
+        self.assertFalse(self.one.may("alice", "a"))
+
+    def test_a_removal_by_another_process_counts_after_five_seconds(self):
+        self.assertTrue(self.one.may("alice", "a"))
+        self.other.store.revoke("alice", "a")
+        self.assertTrue(self.one.may("alice", "a"))
+        self.now = 5.0
+        self.assertFalse(self.one.may("alice", "a"))
+
+    def test_a_grant_by_another_process_counts_at_once(self):
+        self.assertFalse(self.one.may("alice", "b"))
+        self.other.store.grant("alice", "b")
+        self.assertTrue(self.one.may("alice", "b"))
+
+    def test_outside_of_a_decision_everything_is_read(self):
+        self.assertTrue(self.one.may("alice", "a"))
+        before = self.one.store.reads
+        self.one.store.get_user("alice")
+        self.assertEqual(self.one.store.reads, before + 1)
+
+    def test_the_id_of_a_deleted_user_gives_nobody_the_grants_of_a_new_one(self):
+        self.assertTrue(self.one.may("alice", "a"))
+        user_id = self.database.users["alice"]
+        self.other.store.delete_user("alice")
+        self.other.store.create_user("mallory", user_id)
+        self.other.store.grant("mallory", "secret")
+        self.assertFalse(self.one.may("alice", "secret"))
+
+    def test_a_value_read_before_a_write_is_not_kept(self):
+        memory = Memory(5, 8, lambda: self.now)
+
+        def read():
+            memory.clear()
+            return "former"
+
+        with deciding():
+            memory.read("key", read)
+        self.assertIsNone(memory.get("key"))
+
+    def test_the_memory_is_bounded(self):
+        memory = Memory(5, 8, lambda: self.now)
+        with deciding():
+            for number in range(100):
+                memory.read(number, lambda: True)
+        self.assertEqual(sum(memory.get(number) is not None for number in range(100)), 8)
+
+    def test_a_decision_that_waits_is_made_again_where_it_denies(self):
+        async def may(username, resource):
+            return await asyncio.to_thread(self.one._may, username, resource)
+
+        async def run():
+            decide = decided_later(may)
+            self.assertTrue(await decide("alice", "a"))
+            self.assertFalse(await decide("alice", "b"))
+            self.other.store.grant("alice", "b")
+            self.assertTrue(await decide("alice", "b"))
+
+        asyncio.run(run())
+
+    def test_random_histories(self):
+        """In every order of changes in two processes: what is denied has not been allowed, and what is allowed was so at most five seconds ago."""
+        for seed in range(300):
+            dice = random.Random(seed)
+            self.setUp()
+            #: When a user last lost a right, by name and resource; by which process.
+            lost = {}
+            names, resources = ["alice", "bob", "carol"], ["a", "b"]
+            for step in range(60):
+                process = dice.choice(self.processes)
+                name, resource = dice.choice(names), dice.choice(resources)
+                had = {(each, what): self.truth(each, what) for each in names for what in resources}
+                change = dice.randrange(8)
+                if change == 0 and name not in self.database.users:
+                    # SQLite gives the id of a deleted user again.
+                    free = next(number for number in range(1, 9) if number not in self.database.users.values())
+                    process.store.create_user(name, free)
+                elif change == 1 and name in self.database.users:
+                    process.store.delete_user(name)
+                elif change == 2 and name in self.database.users:
+                    process.store.grant(name, resource)
+                elif change == 3 and name in self.database.users:
+                    process.store.revoke(name, resource)
+                elif change == 4:
+                    self.now += dice.choice([0.5, 2.0, 4.9])
+                else:
+                    allowed = process.may(name, resource)
+                    if self.truth(name, resource):
+                        self.assertTrue(allowed, f"seed {seed}, step {step}")
+                    elif allowed:
+                        at, by = lost.get((name, resource), (-99.0, None))
+                        self.assertIsNot(by, process, f"seed {seed}, step {step}")
+                        self.assertLess(self.now - at, 5, f"seed {seed}, step {step}")
+                for key, before in had.items():
+                    if before and not self.truth(*key):
+                        lost[key] = (self.now, process)
+
+    def truth(self, name, resource):
+        return resource in self.database.grants.get(self.database.users.get(name), ())
+
+
+class PasswordsTest(unittest.TestCase):
+    def setUp(self):
+        self.memory = Memory(5, 8)
+        self.passwords = {"alice": "right"}
+        self.hashes = 0
+        cache = {}
+        self.meanwhile = lambda: None
+
+        def check(username, password):
+            key = (username, password)
+            if key in cache:
+                return cache[key]
+            self.hashes += 1
+            is_right = self.passwords.get(username) == password
+            self.meanwhile()
+            if not is_right:
+                return None
+            cache[key] = username
+            return username
+
+        def invalidate(username):
+            for key in [key for key in cache if key[0] == username]:
+                del cache[key]
+
+        self.auth = SimpleNamespace(
+            _authenticate_cached=check,
+            _USER_AUTH_CACHE=cache,
+            _USER_AUTH_CACHE_LOCK=threading.Lock(),
+            _auth_cache_key=lambda username, password: (username, password),
+            _invalidate_user_auth_cache=invalidate,
+        )
+        self.authenticate = once_at_a_time(self.auth, self.memory)
+
+    def test_of_many_at_once_one_hashes(self):
+        self.meanwhile = lambda: time.sleep(0.02)
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(self.authenticate("alice", "right"))) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(answers, ["alice"] * 32)
+        self.assertEqual(self.hashes, 1)
+
+    def test_another_password_is_another_credential(self):
+        self.assertEqual(self.authenticate("alice", "right"), "alice")
+        self.assertIsNone(self.authenticate("alice", "wrong"))
+
+    def test_a_password_that_changes_during_the_check_is_not_remembered(self):
+        def change():
+            self.meanwhile = lambda: None
+            self.passwords["alice"] = "new"
+            self.auth._invalidate_user_auth_cache("alice")
+            self.memory.clear()
+
+        self.meanwhile = change
+        self.assertIsNone(self.authenticate("alice", "right"))
+        self.assertIsNone(self.authenticate("alice", "right"))
+        self.assertEqual(self.authenticate("alice", "new"), "alice")
+
+    def test_turns_leave_nothing_behind(self):
+        turns = Turns()
+        with turns.of("a"), turns.of("b"):
+            self.assertEqual(len(turns._turns), 2)
+        self.assertEqual(turns._turns, {})
+
+
+class RunsTest(unittest.TestCase):
+    def test_the_experiment_of_a_run_is_read_once_for_each_workspace(self):
+        reads = []
+        workspace = "one"
+
+        def get_run(identifier):
+            reads.append(identifier)
+            return SimpleNamespace(info=SimpleNamespace(experiment_id="7")) if identifier == "known" else None
+
+        context = SimpleNamespace(get_request_workspace=lambda: workspace)
+        auth = SimpleNamespace(_fetch_or_none=lambda read, identifier: read(identifier), workspace_context=context)
+        fetched = remembered_runs(auth, Memory(5, 8))
+        with deciding():
+            self.assertEqual(fetched(get_run, "known").info.experiment_id, "7")
+            self.assertEqual(fetched(get_run, "known").info.experiment_id, "7")
+            self.assertEqual(reads, ["known"])
+            workspace = "two"
+            fetched(get_run, "known")
+            self.assertEqual(len(reads), 2)
+            for _ in range(2):
+                self.assertIsNone(fetched(get_run, "unknown"))
+        self.assertEqual(len(reads), 4)
+
+
+if __name__ == "__main__":
+    unittest.main()
