@@ -102,7 +102,8 @@ function container(inputs: Inputs): V1Container {
     name: "mlflow",
     image: imageOf(inputs),
     imagePullPolicy: image?.pullPolicy ?? "IfNotPresent",
-    command: ["mlflow", "server"],
+    // `mlflow server` in one process: it imports MLflow once, and takes half the memory.
+    command: ["python", "-P", "-m", "mlflow_operator.start"],
     // uvicorn looks for code in the directory that it is started in; nothing can be written to this one.
     workingDir: "/",
     args,

@@ -63,7 +63,15 @@ test("the Python programs by themselves, and in a real MLflow", { timeout: 900_0
   });
   await patiently(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
 
-  const ofTheLayer = ["test_guard", "test_locations", "test_preflights", "test_prefix", "test_token_identity"];
+  const ofTheLayer = [
+    "test_guard",
+    "test_locations",
+    "test_preflights",
+    "test_prefix",
+    "test_start",
+    "test_token_identity",
+    "test_users",
+  ];
   for (const module of ["test_names", "test_memory", "test_directory", "test_server", ...ofTheLayer, "test_sqlite"]) {
     await context.test(module, async () => {
       const places = [

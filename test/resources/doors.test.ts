@@ -19,7 +19,7 @@ describe("who gets in", () => {
   test("basic authentication is the application that runs, with a configuration of ours", () => {
     const deployment = deploymentOf(inputs());
     const container = deployment.spec.template.spec?.containers[0];
-    assert.deepEqual(container?.command, ["mlflow", "server"]);
+    assert.deepEqual(container?.command, ["python", "-P", "-m", "mlflow_operator.start"]);
     assert.deepEqual(container?.args, ["--app-name", "basic-auth"]);
     assert.equal(environmentOf(deployment)["MLFLOW_AUTH_CONFIG_PATH"], "/etc/mlflow/auth/basic_auth.ini");
   });

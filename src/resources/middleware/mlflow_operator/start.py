@@ -1,0 +1,118 @@
+"""`mlflow server` in one process: `python -P -m mlflow_operator.start` with the arguments of `mlflow server`.
+
+MLflow's command imports MLflow, checks its options and the database, and then starts uvicorn as another process, which imports all of
+it again. Here MLflow's own command runs unchanged up to where it starts that process. With one worker uvicorn then runs in this
+process. With more than one, uvicorn replaces this process and starts the workers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+#: Variables that MLflow reads when a request comes or the application is made: it is enough that they are set before that.
+LATE = frozenset(
+    "_MLFLOW_SERVER_ARTIFACT_ROOT _MLFLOW_SERVER_ARTIFACT_DESTINATION _MLFLOW_SERVER_BOOT_ID _MLFLOW_HUEY_STORAGE_PATH"
+    " _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED _MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN _MLFLOW_IN_JOB_EXECUTOR".split()
+)
+
+#: What is read at the import of MLflow too begins with one of these.
+OF_MLFLOW = ("MLFLOW_", "_MLFLOW_", "prometheus_")
+
+#: Variables without which MLflow does the same as with this value.
+DEFAULTS = {"MLFLOW_ENABLE_WORKSPACES": "false"}
+
+UVICORN = ["-m", "uvicorn"]
+
+
+def expected(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the command will give to its server, as far as MLflow reads it at its import. It makes MLflow check the Host header."""
+    store = environment.get("MLFLOW_BACKEND_STORE_URI", "")
+    found = {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_FILE_STORE": store, "_MLFLOW_SERVER_REGISTRY_STORE": store}
+    if environment.get("MLFLOW_SERVE_ARTIFACTS", "true") == "true":
+        found["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"
+    return found
+
+
+def relevant(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the imported MLflow may have read already."""
+    own = {name: value for name, value in environment.items() if name.startswith(OF_MLFLOW) and name not in LATE}
+    return {**DEFAULTS, **own}
+
+
+class Server:
+    """In the place of the process that the command starts. What the command does while that runs, it does before this runs."""
+
+    def __init__(self, arguments: Sequence[str], run: Callable[[Sequence[str]], Any]) -> None:
+        self.pid = os.getpid()
+        self._arguments = arguments
+        self._run = run
+        self._has_ended = False
+
+    def poll(self) -> int | None:
+        return 0 if self._has_ended else None
+
+    def send_signal(self, number: int) -> None:
+        """Asked for by the command's signal handler, which uvicorn replaces as long as it runs."""
+        sys.exit(128 + number)
+
+    def wait(self) -> None:
+        try:
+            self._run(self._arguments)
+        finally:
+            self._has_ended = True
+
+
+class Launcher:
+    """In the place of the function by which the command starts uvicorn."""
+
+    def __init__(
+        self,
+        imported_with: Mapping[str, str],
+        run: Callable[[Sequence[str]], Any],
+        replace: Callable[[str, Sequence[str], Mapping[str, str]], Any] = os.execve,
+    ) -> None:
+        self._imported_with = relevant(imported_with)
+        self._run = run
+        self._replace = replace
+
+    def __call__(self, command: Sequence[Any], *, extra_env: Mapping[str, str], **_: Any) -> Server:
+        words = [str(word) for word in command]
+        if words[1:3] != UVICORN:
+            raise RuntimeError(f"MLflow starts its server by another program than uvicorn: {words[1:3]}")
+        environment: MutableMapping[str, str] = {**os.environ, **extra_env}
+        if self.is_possible(words, environment):
+            os.environ.update(extra_env)
+            return Server(words[3:], self._run)
+        return Server(words, lambda words: self._replace(words[0], words, environment))
+
+    def is_possible(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
+        """Whether uvicorn can run in this process: with one worker, and what MLflow has read at its import still holds."""
+        one = words[words.index("--workers") + 1] == "1"
+        return one and "--reload" not in words and relevant(environment) == self._imported_with
+
+
+def end(number: int, _: object) -> None:
+    """Process 1 of a container ignores signals that it does not handle: it would end only after the grace period."""
+    sys.exit(128 + number)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, end)
+    os.environ.update(expected(os.environ))
+    imported_with = dict(os.environ)
+    import uvicorn.main
+    from mlflow import server
+    from mlflow.cli import cli
+
+    if not callable(getattr(server, "_exec_cmd", None)):
+        raise RuntimeError("This MLflow starts its server in another way. Without knowing it, this program could leave out a check.")
+    setattr(server, "_exec_cmd", Launcher(imported_with, lambda arguments: uvicorn.main.main(arguments, prog_name="uvicorn")))
+    cli(["server", *sys.argv[1:]], prog_name="mlflow")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+import os
+import subprocess
+import sys
+import unittest
+from unittest import mock
+
+from mlflow_operator.start import Launcher, expected
+
+COMMAND = [sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", "5000", "--workers", "1", "--factory", "some:app"]
+EXTRA = {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_BOOT_ID": "1"}
+
+
+class LauncherTest(unittest.TestCase):
+    def started(self, command=COMMAND, extra=EXTRA, **changes):
+        """What is run in this process, or by which command it is replaced."""
+        calls = []
+        imported_with = {**os.environ, **expected(os.environ)}
+        with mock.patch.dict(os.environ, {**imported_with, **changes}):
+            launcher = Launcher(imported_with, lambda words: calls.append(("here", words)), lambda *call: calls.append(("exec", *call)))
+            server = launcher(command, extra_env=extra, capture_output=False, synchronous=False)
+            self.assertEqual(calls, [])
+            self.assertIsNone(server.poll())
+            self.assertEqual(server.pid, os.getpid())
+            server.wait()
+            self.assertEqual(server.poll(), 0)
+            return calls[0], dict(os.environ)
+
+    def test_one_worker_runs_in_this_process(self):
+        call, environment = self.started()
+        self.assertEqual(call, ("here", COMMAND[3:]))
+        self.assertEqual(environment["_MLFLOW_SERVER_BOOT_ID"], "1")
+
+    def test_more_workers_replace_it(self):
+        command = ["4" if word == "1" else word for word in COMMAND]
+        (kind, program, words, environment), _ = self.started(command)
+        self.assertEqual((kind, program, words), ("exec", sys.executable, command))
+        self.assertEqual(environment["_MLFLOW_SERVER_BOOT_ID"], "1")
+
+    def test_what_the_import_has_not_seen_replaces_it(self):
+        for extra in ({"prometheus_multiproc_dir": "/tmp/metrics"}, {"_MLFLOW_STATIC_PREFIX": "/mlflow"}):
+            call, _ = self.started(extra={**EXTRA, **extra})
+            self.assertEqual(call[0], "exec", extra)
+        call, _ = self.started(MLFLOW_SERVER_ALLOWED_HOSTS="other.example.com")
+        self.assertEqual(call[0], "exec")
+
+    def test_the_default_of_workspaces_is_no_change(self):
+        call, _ = self.started(MLFLOW_ENABLE_WORKSPACES="false")
+        self.assertEqual(call[0], "here")
+        call, _ = self.started(MLFLOW_ENABLE_WORKSPACES="true")
+        self.assertEqual(call[0], "exec")
+
+    def test_another_server_than_uvicorn_is_an_error(self):
+        with self.assertRaises(RuntimeError):
+            self.started([sys.executable, "-m", "gunicorn", "app"])
+
+
+class ImportTest(unittest.TestCase):
+    def test_the_host_is_checked_though_mlflow_is_imported_before_uvicorn_runs(self):
+        """MLflow installs its check when it is imported, and only where it knows that it runs as a server."""
+        program = "\n".join([
+            "import os",
+            "from mlflow_operator.start import expected",
+            "os.environ.update(expected(os.environ))",
+            "from mlflow.server import app",
+            "answer = app.test_client().get('/api/2.0/mlflow/experiments/get', headers={'Host': 'evil.example.com'})",
+            "print(answer.status_code)",
+        ])
+        environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost"}
+        answer = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+        self.assertEqual(answer.stdout.strip().splitlines()[-1:], ["403"], answer.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
