@@ -40,8 +40,14 @@ class LauncherTest(unittest.TestCase):
         for extra in ({"prometheus_multiproc_dir": "/tmp/metrics"}, {"_MLFLOW_STATIC_PREFIX": "/mlflow"}):
             call, _ = self.started(extra={**EXTRA, **extra})
             self.assertEqual(call[0], "exec", extra)
-        call, _ = self.started(MLFLOW_SERVER_ALLOWED_HOSTS="other.example.com")
-        self.assertEqual(call[0], "exec")
+        for name, value in (("MLFLOW_SERVER_ALLOWED_HOSTS", "other.example.com"), ("MLFLOW_SERVER_X_FRAME_OPTIONS", "DENY")):
+            call, _ = self.started(**{name: value})
+            self.assertEqual(call[0], "exec", name)
+
+    def test_what_is_read_later_is_no_reason(self):
+        late = {"MLFLOW_TRACKING_URI": "sqlite://", "MLFLOW_SERVER_SECRETS_CACHE_TTL": "120"}
+        call, _ = self.started(extra={**EXTRA, **late})
+        self.assertEqual(call[0], "here")
 
     def test_the_default_of_workspaces_is_no_change(self):
         call, _ = self.started(MLFLOW_ENABLE_WORKSPACES="false")
@@ -55,7 +61,7 @@ class LauncherTest(unittest.TestCase):
 
 
 class ImportTest(unittest.TestCase):
-    def test_the_host_is_checked_though_mlflow_is_imported_before_uvicorn_runs(self):
+    def test_host_and_frames_are_checked_though_mlflow_is_imported_before_uvicorn_runs(self):
         """MLflow installs its check when it is imported, and only where it knows that it runs as a server."""
         program = "\n".join([
             "import os",
@@ -63,11 +69,12 @@ class ImportTest(unittest.TestCase):
             "os.environ.update(expected(os.environ))",
             "from mlflow.server import app",
             "answer = app.test_client().get('/api/2.0/mlflow/experiments/get', headers={'Host': 'evil.example.com'})",
-            "print(answer.status_code)",
+            "page = app.test_client().get('/health', headers={'Host': 'localhost'})",
+            "print(answer.status_code, page.headers.get('X-Frame-Options'))",
         ])
-        environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost"}
+        environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost", "MLFLOW_SERVER_X_FRAME_OPTIONS": ""}
         answer = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-        self.assertEqual(answer.stdout.strip().splitlines()[-1:], ["403"], answer.stderr)
+        self.assertEqual(answer.stdout.strip().splitlines()[-1:], ["403 SAMEORIGIN"], answer.stderr)
 
 
 if __name__ == "__main__":

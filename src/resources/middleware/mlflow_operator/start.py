@@ -16,7 +16,8 @@ from typing import Any
 #: Variables that MLflow reads when a request comes or the application is made: it is enough that they are set before that.
 LATE = frozenset(
     "_MLFLOW_SERVER_ARTIFACT_ROOT _MLFLOW_SERVER_ARTIFACT_DESTINATION _MLFLOW_SERVER_BOOT_ID _MLFLOW_HUEY_STORAGE_PATH"
-    " _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED _MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN _MLFLOW_IN_JOB_EXECUTOR".split()
+    " _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED _MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN _MLFLOW_IN_JOB_EXECUTOR MLFLOW_TRACKING_URI"
+    " MLFLOW_REGISTRY_URI MLFLOW_SERVER_SECRETS_CACHE_TTL MLFLOW_SERVER_SECRETS_CACHE_MAX_SIZE".split()
 )
 
 #: What is read at the import of MLflow too begins with one of these.
@@ -29,9 +30,11 @@ UVICORN = ["-m", "uvicorn"]
 
 
 def expected(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the command will give to its server, as far as MLflow reads it at its import. It makes MLflow check the Host header."""
+    """What the command will give to its server, as far as MLflow reads it at its import. It makes MLflow check the Host header and forbid frames."""
     store = environment.get("MLFLOW_BACKEND_STORE_URI", "")
     found = {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_FILE_STORE": store, "_MLFLOW_SERVER_REGISTRY_STORE": store}
+    # The command takes an empty variable for none, and MLFLOW_SERVER_X_FRAME_OPTIONS without a value means no header at all.
+    found["MLFLOW_SERVER_X_FRAME_OPTIONS"] = environment.get("MLFLOW_SERVER_X_FRAME_OPTIONS") or "SAMEORIGIN"
     if environment.get("MLFLOW_SERVE_ARTIFACTS", "true") == "true":
         found["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "true"
     return found
