@@ -24,9 +24,9 @@ export function signInByChromium(how: BrowserLogin): Promise<{ url: string; cook
   return withPage(program, { hosts: [how.issuer], ignoreHTTPSErrors: true }, async (page) => {
     page.setDefaultTimeout(patience);
     await page.goto(how.url, { waitUntil: "commit" });
-    await page.locator("input[name=login]").fill(how.login);
+    await page.locator("input[name=login], input[name=username]").fill(how.login);
     await page.locator("input[name=password]").fill(how.password);
-    await page.locator("button").first().click();
+    await page.locator("input[name=password]").press("Enter");
     await shows(page, how.text, patience);
     if (how.screenshot !== undefined) await page.screenshot({ path: how.screenshot });
     const cookies = await page.context().cookies(how.url);

@@ -93,8 +93,16 @@ export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebS
     cookies,
     signIn: async (url, login, password) => {
       const page = await open(url);
-      if (!/^\/interaction\/|^\/dex\/auth\/local\/login/.test(page.url.pathname)) return page;
-      return followed(await send("POST", page.url.href, { login, password }));
+      const form = loginForm(page);
+      return form === undefined ? page : followed(await send("POST", form.action, { [form.user]: login, password }));
     },
   };
+}
+
+/** Where the login form of a page goes, and the name of its field for the user; undefined for another page. */
+function loginForm({ url, body }: WebAnswer): { readonly action: string; readonly user: string } | undefined {
+  const user = /<input[^>]* name="(login|username)"/.exec(body)?.[1];
+  if (user === undefined || !/<input[^>]* type="password"/.test(body)) return undefined;
+  const action = /<form[^>]* action="([^"]*)"/.exec(body)?.[1] ?? "";
+  return { action: new URL(action.replaceAll("&amp;", "&"), url).href, user };
 }
