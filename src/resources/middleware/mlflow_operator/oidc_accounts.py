@@ -35,6 +35,8 @@ class Account:
     is_admin: bool
     #: When its user was last seen in a group; None: never, or has left it since.
     member_at: datetime | None = None
+    #: Whether it was found by its binding, so that there is nothing to bind.
+    is_bound: bool = False
 
 
 def identity_of(issuer: str, subject: object) -> str:
@@ -67,7 +69,7 @@ class Accounts:
                 .filter(SqlUserIdentity.provider_id == DEFAULT_PROVIDER_ID, SqlUserIdentity.subject == identity)
                 .one_or_none()
             )
-            return row and Account(row[0], bool(row[1]), row[2])
+            return row and Account(row[0], bool(row[1]), row[2], is_bound=True)
 
     def named(self, username: str, *, is_browser: bool) -> Account | None:
         """The account of this name, which is not bound yet. Raises Rejected for a service account of another kind."""

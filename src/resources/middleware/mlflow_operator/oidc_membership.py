@@ -124,7 +124,9 @@ def members_account(provider: Any, payload: Mapping[str, object], username: str)
         pending.set(identity)
         return username, False
     pending.set(None)
-    accounts().bind(account.username, identity)
+    # A write locks the user's row: with one for each request, those of one user wait for each other.
+    if not account.is_bound:
+        accounts().bind(account.username, identity)
     if TOKEN_SECONDS is not None:
         accounts().seen(identity, account)
     return account.username, False
@@ -167,7 +169,8 @@ def sign_in(provider: Any, *, username: str, userinfo: dict[str, Any], user_grou
         if not is_member(user_groups):
             accounts().gone(identity)
         elif (account := account_of(identity, username, is_browser=True)) is not None:
-            accounts().bind(account.username, identity)
+            if not account.is_bound:
+                accounts().bind(account.username, identity)
             username = account.username
     except Rejected as rejected:
         logger.warning("A login is rejected: %s", rejected)
