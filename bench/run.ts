@@ -1,4 +1,4 @@
-/** `npm run bench`, or `npm run bench -- event-loop`, `-- client`, `-- operator`, `-- workspaces`: each prints one table. */
+/** `npm run bench`, or `npm run bench -- event-loop`, `-- client`, `-- operator`, `-- requests`, `-- workspaces`: each prints one table. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   "event-loop": async () => (await import("./event-loop/bench.ts")).eventLoopBench(resultsFolder, say),
   client: async () => (await import("./client/bench.ts")).clientBench(say),
   operator: async () => (await import("./operator/bench.ts")).operatorBench(resultsFolder, say),
+  requests: async () => (await import("./requests/bench.ts")).requestsBench(say),
   workspaces: async () => (await import("./workspaces/bench.ts")).workspacesBench(resultsFolder, say),
 };
 

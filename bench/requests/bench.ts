@@ -1,0 +1,125 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { startOidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
+import { table } from "../table.ts";
+import { median, type Route, routes, type Sample, sample } from "./load.ts";
+import { clientId, methods, person } from "./methods.ts";
+import { startPostgresql } from "./postgresql.ts";
+import { rootFileSystem } from "./root-file-system.ts";
+import { type PreparedServer, prepareServer, type RunningServer, type Start } from "./server.ts";
+
+/** `BENCH_ROUNDS=1` for a shorter run. */
+const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3);
+const chosen = process.env["BENCH_ROUTES"]?.split(",");
+const measuredRoutes = routes.filter((route) => chosen?.includes(route) ?? true);
+const clientCounts = [1, 8, 32] as const;
+
+interface Measured {
+  readonly starts: Start[];
+  readonly samples: Map<string, Sample[]>;
+}
+
+const keyOf = (route: Route, clients: number) => `${route}, ${clients}`;
+
+/**
+ * What a request costs with each authentication method, against MLflow without the operator, in one run: rounds in which each server
+ * is asked once for each route and number of clients, and of which the medians count. Each server has one worker and a database of its
+ * own in one PostgreSQL. Needs root, for mounts.
+ */
+export async function requestsBench(say: (line: string) => void): Promise<{ text: string; figures: object }> {
+  const root = await rootFileSystem("mlflow-server:3.17.2", say);
+  const folder = await mkdtemp(join(tmpdir(), "bench-requests-"));
+  const issuer = await startOidcIssuer({
+    scheme: "http",
+    clients: [{ id: clientId, secret: "secret-of-the-client", redirectUris: ["http://localhost/callback"] }],
+    people: [{ login: person, password: "unused", groups: ["users"] }],
+    tokenSeconds: 24 * 3600,
+  });
+  const database = await startPostgresql(join(folder, "postgresql"), say);
+  const prepared = new Map<string, PreparedServer>();
+  const measured = new Map<string, Measured>();
+  try {
+    for (const method of methods(issuer)) {
+      say(`Migrating the database of ${method.name}.`);
+      prepared.set(method.name, await prepareServer(method, root, join(folder, method.name), database, issuer));
+      measured.set(method.name, { starts: [], samples: new Map() });
+    }
+    for (let round = 1; round <= rounds; round++)
+      for (const [name, server] of prepared) {
+        const start = await server.start();
+        measured.get(name)?.starts.push(start);
+        say(`Start ${round}: ${name}, ${start.seconds.toFixed(1)} s, ${start.mebibytes.toFixed(0)} MiB.`);
+        if (round < rounds) await server.stop();
+      }
+    const running = new Map<string, RunningServer>();
+    for (const [name, server] of prepared) running.set(name, await server.use());
+    for (let round = 1; round <= rounds; round++)
+      for (const route of measuredRoutes)
+        for (const clients of clientCounts)
+          for (const [name, server] of running) {
+            const found = await sample(server, route, clients);
+            say(`Round ${round}: ${route}, ${clients}, ${name}: ${found.p50.toFixed(1)} ms`);
+            const samples = measured.get(name)?.samples;
+            const key = keyOf(route, clients);
+            samples?.set(key, [...(samples.get(key) ?? []), found]);
+          }
+  } finally {
+    for (const server of prepared.values()) await server.stop().catch(() => {});
+    await database.close();
+    await issuer.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+  const figures = Object.fromEntries([...measured].map(([name, each]) => [name, medians(each)]));
+  return { text: textOf(figures), figures };
+}
+
+interface Medians {
+  readonly start: Start;
+  readonly requests: Readonly<Record<string, Sample>>;
+}
+
+function medians({ starts, samples }: Measured): Medians {
+  const of = <T>(values: readonly T[], key: (value: T) => number) => median(values.map(key));
+  return {
+    start: { seconds: of(starts, (each) => each.seconds), mebibytes: of(starts, (each) => each.mebibytes) },
+    requests: Object.fromEntries(
+      [...samples].map(([key, each]) => [
+        key,
+        {
+          p50: of(each, ({ p50 }) => p50),
+          perSecond: of(each, ({ perSecond }) => perSecond),
+          cpuPerRequest: of(each, ({ cpuPerRequest }) => cpuPerRequest),
+        },
+      ]),
+    ),
+  };
+}
+
+/** The table; behind each figure its ratio to that of plain MLflow. */
+function textOf(figures: Readonly<Record<string, Medians>>): string {
+  const plain = figures["plain"];
+  const against = (amount = 0, base = 0, digits = 1) => `${amount.toFixed(digits)} (${(amount / base).toFixed(2)})`;
+  const starts = Object.entries(figures).map(([name, { start }]) => [
+    name,
+    against(start.seconds, plain?.start.seconds),
+    against(start.mebibytes, plain?.start.mebibytes, 0),
+  ]);
+  const requests = measuredRoutes.flatMap((route) =>
+    Object.entries(figures).map(([name, { requests }]) => {
+      const cell = (clients: number, key: keyof Sample, digits?: number) => {
+        const at = keyOf(route, clients);
+        return against(requests[at]?.[key], plain?.requests[at]?.[key], digits);
+      };
+      const cells = [cell(1, "p50"), cell(1, "cpuPerRequest"), cell(8, "p50"), cell(8, "cpuPerRequest")];
+      return [`${route}, ${name}`, ...cells, cell(32, "perSecond", 0)];
+    }),
+  );
+  const [cpu] = cpus();
+  const machine = `${cpus().length} × ${cpu?.model ?? "CPU"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; medians of ${rounds} rounds; ratio to plain in parentheses`;
+  return [
+    machine,
+    table(["start", "seconds", "MiB (PSS)"], starts),
+    table(["request", "p50 ms, 1", "CPU ms, 1", "p50 ms, 8", "CPU ms, 8", "per s, 32"], requests),
+  ].join("\n\n");
+}

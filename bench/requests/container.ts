@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
+import type { Secret } from "../../src/kube/manifests.ts";
+
+/** A pod's place on this machine: the root file system of its containers, its volumes, its logs. */
+export interface Place {
+  readonly root: string;
+  readonly folder: string;
+  readonly secrets: readonly Secret[];
+  /** Files in the place of volumes that the kubelet fills, by volume. */
+  readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** In the place of values that hold for a pod of its own only, such as the port. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly user?: string;
+}
+
+const searchPath = "/opt/mlflow/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/**
+ * Starts a container's process as the kubelet would, but in the network of this machine: its command, arguments and environment, in
+ * a mount namespace with its volumes, with the image's root file system for root. What it prints is in `<folder>/<name>.log`.
+ */
+export async function startContainer(place: Place, pod: V1PodSpec, container: V1Container): Promise<ChildProcess> {
+  const mounts = [
+    "mount --rbind /dev $ROOT/dev",
+    "mount -t proc proc $ROOT/proc",
+    ...(await volumeMounts(place, pod, container)),
+  ];
+  const user = place.user === undefined ? "" : `--userspec=${place.user}`;
+  const script = `${mounts.join(" && ")} && exec chroot ${user} $ROOT sh -c 'unset ROOT; exec "$@"' sh "$@"`;
+  const log = openSync(join(place.folder, `${container.name}.log`), "a");
+  const child = spawn(
+    "unshare",
+    [
+      "--mount",
+      "--propagation",
+      "private",
+      "sh",
+      "-ec",
+      script,
+      "sh",
+      ...(container.command ?? []),
+      ...(container.args ?? []),
+    ],
+    { env: { PATH: searchPath, ...environmentOf(place, container), ROOT: place.root }, stdio: ["ignore", log, log] },
+  );
+  closeSync(log);
+  return child;
+}
+
+/** Runs a container to its end. Rejects with what it printed if it fails. */
+export async function runContainer(place: Place, pod: V1PodSpec, container: V1Container): Promise<void> {
+  const child = await startContainer(place, pod, container);
+  const code = await new Promise((resolve) => child.once("exit", resolve));
+  if (code !== 0) throw new Error(await logOf(place, container.name));
+}
+
+export function logOf({ folder }: Place, name: string): Promise<string> {
+  return readFile(join(folder, `${name}.log`), "utf8");
+}
+
+async function volumeMounts({ root, folder, secrets, files = {} }: Place, pod: V1PodSpec, container: V1Container) {
+  const script: string[] = [];
+  for (const { name, mountPath } of container.volumeMounts ?? []) {
+    const volume = join(folder, "volumes", name);
+    await mkdir(volume, { recursive: true });
+    const secretName = pod.volumes?.find((each) => each.name === name)?.secret?.secretName;
+    const content = files[name] ?? valuesOf(secrets, secretName);
+    for (const [path, text] of Object.entries(content)) {
+      await mkdir(dirname(join(volume, path)), { recursive: true });
+      await writeFile(join(volume, path), text);
+    }
+    // The image may lack the folder; what is made in it is empty, and the same for all.
+    await mkdir(join(root, mountPath), { recursive: true });
+    script.push(`mount --bind ${volume} $ROOT${mountPath}`);
+  }
+  return script;
+}
+
+function environmentOf({ secrets, env }: Place, container: V1Container): Record<string, string> {
+  const own = (container.env ?? []).map(({ name, value, valueFrom }): [string, string] => {
+    const reference = valueFrom?.secretKeyRef;
+    return [
+      name,
+      reference ? (valuesOf(secrets, reference.name)[reference.key] ?? "") : (value ?? "").replaceAll("$$", "$"),
+    ];
+  });
+  return { ...Object.fromEntries(own), ...env };
+}
+
+function valuesOf(secrets: readonly Secret[], name: string | undefined): Record<string, string> {
+  const found = secrets.find(({ metadata }) => metadata.name === name);
+  const data = Object.entries(found?.data ?? {}).map(([key, value]): [string, string] => [
+    key,
+    Buffer.from(value, "base64").toString(),
+  ]);
+  return Object.fromEntries(data);
+}

@@ -1,0 +1,53 @@
+import { httpClient } from "./http-client.ts";
+import { cpuMilliseconds } from "./process-tree.ts";
+import type { RunningServer } from "./server.ts";
+
+/** What is asked again and again; `BENCH_ROUTES=search,OTLP` for a shorter run. */
+export const routes = ["log-metric", "log-batch", "search", "OTLP"] as const;
+export type Route = (typeof routes)[number];
+
+export interface Sample {
+  /** Median of the requests, in milliseconds. */
+  readonly p50: number;
+  readonly perSecond: number;
+  /** Of the server's processes, in milliseconds. */
+  readonly cpuPerRequest: number;
+}
+
+const milliseconds = 1500;
+const fewest = 12;
+
+/** Asks with `clients` at once, each with a connection of its own, for one and a half seconds. */
+export async function sample(server: RunningServer, route: Route, clients: number): Promise<Sample> {
+  const client = httpClient(server.port, server.headers, clients);
+  const call = server.calls[route];
+  try {
+    await Promise.all(Array.from({ length: clients }, () => client.sent(call())));
+    const took: number[] = [];
+    const cpu = cpuMilliseconds(server.pids());
+    const began = performance.now();
+    const goesOn = () => performance.now() - began < milliseconds || took.length < Math.max(fewest, 2 * clients);
+    const worker = async () => {
+      while (goesOn()) {
+        const at = performance.now();
+        await client.sent(call());
+        took.push(performance.now() - at);
+      }
+    };
+    await Promise.all(Array.from({ length: clients }, worker));
+    const seconds = (performance.now() - began) / 1000;
+    return {
+      p50: median(took),
+      perSecond: took.length / seconds,
+      cpuPerRequest: (cpuMilliseconds(server.pids()) - cpu) / took.length,
+    };
+  } finally {
+    client.close();
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}

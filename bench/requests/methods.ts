@@ -1,0 +1,34 @@
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import type { OidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
+
+/** A configuration that is measured. `plain` is MLflow as its own image starts it, with the same settings and nothing of the operator. */
+export interface Method {
+  readonly name: string;
+  readonly isPlain?: boolean;
+  readonly authentication: MlflowServerSpec["authentication"];
+  readonly user: "none" | "password" | "token";
+}
+
+export const clientId = "mlflow";
+export const person = "bench@example.com";
+
+export function methods(issuer: OidcIssuer): readonly Method[] {
+  return [
+    { name: "plain", isPlain: true, authentication: { disabled: {} }, user: "none" },
+    { name: "disabled", authentication: { disabled: {} }, user: "none" },
+    { name: "basic", authentication: { basic: {} }, user: "password" },
+    {
+      name: "oidc",
+      authentication: {
+        oidc: {
+          discoveryUrl: `${issuer.url}/.well-known/openid-configuration`,
+          clientId,
+          clientSecret: { secretName: "client", key: "secret" },
+          userGroup: "users",
+          adminGroup: "admins",
+        },
+      },
+      user: "token",
+    },
+  ];
+}
