@@ -45,7 +45,8 @@ function completed(part: Record<string, unknown>): unknown {
 
 function problemsOf(document: unknown): readonly string[] {
   assert.ok(isObject(document));
-  const { kind, spec } = document;
+  const { apiVersion, kind, spec } = document;
+  if (typeof apiVersion === "string" && !apiVersion.startsWith("mlflow-operator.dev/")) return [];
   if (kind === "MlflowWorkspaceAccess") {
     const access = validateAccess(document);
     return "problems" in access ? access.problems : [];
