@@ -17,6 +17,7 @@ import { assertStored, startCollector } from "./collector.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 import { proxyScene } from "./proxy-scene.ts";
+import { startClient } from "./running-client.ts";
 import { apiAudience, grant, openDiscovery, serviceAccountToken } from "./service-accounts.ts";
 
 const name = "mlflow-workspaces";
@@ -118,6 +119,26 @@ test("namespaces as workspaces, by the callers' own tokens", {
     assert.equal(await ownerOf(await inPod("kubernetes", team)), owner);
     assert.match(await inPod("kubernetes", other), /[Pp]ermission|PERMISSION_DENIED|403/);
   };
+  /** Both providers where no ServiceAccount is mounted: namespace and token are those of the kubeconfig's context. */
+  const kubeconfigGetsIn = async () => {
+    const context = { namespace: team };
+    const attempts = {
+      namespaced: { provider: "kubernetes-namespaced", context },
+      "token alone": { provider: "kubernetes", workspace: team },
+      "another workspace": { provider: "kubernetes-namespaced", context, workspace: other },
+      "no workspace": { provider: "kubernetes" },
+      "no namespace": { provider: "kubernetes-namespaced" },
+      "no token": { provider: "kubernetes", workspace: team, hasNoToken: true },
+    };
+    const { calls, ...said } = await outside.run("client-kubeconfig.py", JSON.stringify(attempts));
+    for (const title of ["namespaced", "token alone"]) assert.equal(await ownerOf(String(said[title])), owner, title);
+    assert.match(String(said["another workspace"]), /PERMISSION_DENIED/);
+    assert.match(String(said["no workspace"]), /[Ww]orkspace/);
+    assert.match(String(said["no namespace"]), /Could not determine Kubernetes namespace/);
+    assert.match(String(said["no token"]), /Could not determine Kubernetes credentials/);
+    // A context's token is remembered for a minute, and not asked for with each request.
+    assert.ok(Number(calls) >= 4 && Number(calls) <= 8, `${calls} runs of the exec plugin`);
+  };
 
   await context.test("the example's Job writes into the workspace of its namespace, as itself", async () => {
     await patiently(async () => {
@@ -132,6 +153,13 @@ test("namespaces as workspaces, by the callers' own tokens", {
   });
 
   await context.test("a pod gets in with its projected token alone, by both providers", podsGetIn);
+
+  const outside = await startClient(scene, { name: "outside", image, trackingUri: uri });
+  await context.test("a kubeconfig with an exec plugin authenticates, by both providers", async () => {
+    await scene.inPod("outside", ["mkdir", "-p", "/tmp/kube"]);
+    await outside.write("/tmp/kube/token", token);
+    await kubeconfigGetsIn();
+  });
 
   await context.test("nobody gets into a workspace in which no RoleBinding names them", async () => {
     assert.equal((await search(team)).status, 200);
@@ -172,6 +200,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     await scene.objects.patch("MlflowServer", name, { spec: { proxy } });
     await scene.ready(name, 600);
     await podsGetIn();
+    await kubeconfigGetsIn();
     await collectorWrites();
     assert.equal((await search(foreign)).status, 404);
     assert.equal((await search(team, "x")).status, 401);

@@ -1,4 +1,5 @@
-"""What MLflow's own client says where a credential is wrong: tries each of the environments in the argument, which is JSON.
+"""What MLflow's own client says where a credential is wrong: tries each of the environments in the argument, which is JSON; null takes a
+variable away.
 
 The cookie is attached by a header provider, as guides for MLflow behind a login show it. Prints, as JSON in the last line, what
 came of each: `in`, or the error.
@@ -25,10 +26,10 @@ _request_header_provider_registry.register(SessionCookie)
 # Refusals are not among what it tries again; the network may drop a connection while pods come and go.
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "3"
 found = {}
+given = dict(os.environ)
 for name, environment in json.loads(sys.argv[1]).items():
-    for variable in ("MLFLOW_TRACKING_TOKEN", "COOKIE"):
-        os.environ.pop(variable, None)
-    os.environ.update(environment)
+    os.environ.clear()
+    os.environ.update({key: value for key, value in {**given, **environment}.items() if value is not None})
     try:
         mlflow.MlflowClient().search_experiments(max_results=1)
         found[name] = "in"

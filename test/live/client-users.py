@@ -35,6 +35,14 @@ attempt("writes before", lambda: client.create_run(experiment).info.status)
 attempt("grants", lambda: users.grant_user_permission(user[0], "experiment", experiment, "EDIT"))
 attempt("makes users", lambda: users.create_user(username="eve", password=user[1]))
 
+change = users.update_user_password
+attempt("changes another password", lambda: change(administrator[0], secrets.token_urlsafe(16)))
+attempt("changes the password without the current one", lambda: change(user[0], secrets.token_urlsafe(16)))
+attempt(
+    "changes the password with a wrong one",
+    lambda: change(user[0], secrets.token_urlsafe(16), current_password=administrator[1]),
+)
+
 become(administrator)
 users.grant_user_permission(user[0], "experiment", experiment, "EDIT")
 attempt("has", lambda: users.get_user_permission(user[0], "experiment", experiment).permission)

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
-import { type ClientPod, clientPod } from "./client-pod.ts";
+import { documentedCells } from "./documented-cells.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { type LiveScene, liveScene } from "./live-scene.ts";
-import { patiently } from "./patiently.ts";
+import { startClient } from "./running-client.ts";
 
 const name = "tracking";
 /** What MLflow's client says of the answer to a request that has no credential of this method. */
@@ -51,11 +49,22 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
       "writes before": "PERMISSION_DENIED",
       grants: "PERMISSION_DENIED",
       "makes users": "PERMISSION_DENIED",
+      "changes another password": "PERMISSION_DENIED",
+      "changes the password without the current one": "INVALID_PARAMETER_VALUE",
+      "changes the password with a wrong one": "INVALID_PARAMETER_VALUE",
       has: "EDIT",
       "writes after": "RUNNING",
       "deletes after": "PERMISSION_DENIED",
       "deletes as administrator": null,
     });
+  });
+
+  await context.test("a user changes the own password with the documented cell", async () => {
+    const cell = (await documentedCells())("User name and password", {
+      'getpass.getpass("New password: ")': '"of-grace-7654321"',
+    });
+    const found = await client.python(`${prepareUser}${cell}${checkPasswords}`);
+    assert.deepEqual(found, { "new password": "in", "former password": "401" });
   });
 
   await context.test("over TLS it does the same, if it is told whom to believe", async () => {
@@ -83,6 +92,26 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
   });
 });
 
+const prepareUser = `
+import os
+from mlflow.server import get_app_client
+get_app_client("basic-auth", tracking_uri=os.environ["MLFLOW_TRACKING_URI"]).create_user("grace", "of-grace-1234567")
+os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = "grace", "of-grace-1234567"
+`;
+
+const checkPasswords = `
+import json, mlflow
+found = {}
+for title, password in (("new password", new), ("former password", current)):
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = password
+    try:
+        mlflow.MlflowClient().search_experiments()
+        found[title] = "in"
+    except mlflow.MlflowException as error:
+        found[title] = "401" if "401" in str(error) else str(error)
+print(json.dumps(found))
+`;
+
 /** What client.py must print. */
 function assertWhole({ runId, artifactUri, found, ...rest }: Readonly<Record<string, unknown>>): void {
   assert.deepEqual(found, [{ id: runId, params: { rate: "0.1", layers: "3" }, loss: 0.25 }]);
@@ -97,19 +126,6 @@ function assertWhole({ runId, artifactUri, found, ...rest }: Readonly<Record<str
     predicted: 5,
     answers: [{ answer: "it is" }],
   });
-}
-
-/** Starts the pod; its scripts are those of this folder, and print JSON in their last line. */
-async function startClient(scene: LiveScene, pod: ClientPod) {
-  await scene.objects.create("Pod", clientPod(pod));
-  await patiently(async () => assert.equal((await scene.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);
-  return {
-    run: async (script: string, ...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> => {
-      const program = await readFile(join(import.meta.dirname, script), "utf8");
-      const said = await scene.inPod(pod.name, ["python", "-", ...args], program);
-      return JSON.parse(said.trimEnd().split("\n").at(-1) ?? "");
-    },
-  };
 }
 
 /** A certificate of an authority, in the Secret `certificate`. */

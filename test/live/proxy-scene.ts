@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
 import type { TestContext } from "node:test";
+import { gatewayHost } from "../cluster/gateway/install-gateway.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { type WebSession, webSession } from "../support/oidc/web-session.ts";
 import { attemptsAt, type Try } from "./door-table.ts";
@@ -18,7 +20,7 @@ export interface ProxyScene extends LiveScene {
   readonly browserUrl: string;
   /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does, or to somewhere else on it. */
   readonly forward: (server: string, elsewhere?: ForwardingTarget) => Promise<void>;
-  /** Where the issuer lets browsers come back to below, besides `browserUrl` itself. */
+  /** Where the issuer lets browsers come back to below, at `browserUrl` and at the Gateway by TLS, besides `browserUrl` itself. */
   readonly prefix: string;
   readonly browser: () => WebSession;
 }
@@ -37,7 +39,9 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
       {
         id: "mlflow",
         secret: clientSecret,
-        redirectUris: ["", prefix].map((path) => `${browserUrl}${path}/oauth2/callback`),
+        redirectUris: [browserUrl, `${browserUrl}${prefix}`, `https://${gatewayHost}${prefix}`].map(
+          (base) => `${base}/oauth2/callback`,
+        ),
       },
       { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"], email: "pipeline@example.com" },
       { id: "stranger", secret: "of-stranger", audience: "mlflow", groups: ["others"] },
@@ -45,6 +49,8 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
     people: [
       { login: "alice", password: "of-alice", groups: ["mlflow"] },
       { login: "bob", password: "of-bob", groups: ["others"] },
+      // The tokens of this one do not fit into one cookie.
+      { login: "dora", password: "of-dora", groups: ["others", ...Array.from({ length: 120 }, () => randomUUID())] },
     ],
   });
   context.after(() => issuer.close());

@@ -76,11 +76,16 @@ describe("the only door", () => {
     assert.ok(argsOf(proxied()).includes("--insecure-oidc-skip-nonce=false"));
   });
 
+  test("MLflow accepts headers of the size of a session in several cookies", () => {
+    const options = environmentOf(deploymentOf(proxied()))["MLFLOW_UVICORN_OPTS"];
+    assert.equal(options, "--timeout-keep-alive 120 --h11-max-incomplete-event-size 131072");
+  });
+
   test("with a certificate the proxy presents it, and MLflow does not", () => {
     const tls = proxied({}, { server: { tls: { secretName: "tls" } } });
     assert.ok(argsOf(tls).includes("--https-address=0.0.0.0:4180"));
     assert.ok(!argsOf(tls).some((argument) => argument.startsWith("--http-address")));
-    assert.equal(environmentOf(deploymentOf(tls))["MLFLOW_UVICORN_OPTS"], "--timeout-keep-alive 120");
+    assert.doesNotMatch(environmentOf(deploymentOf(tls))["MLFLOW_UVICORN_OPTS"] ?? "", /ssl/);
     assert.doesNotMatch(JSON.stringify(containerOf(tls, "mlflow").volumeMounts), /tls/);
     assert.match(JSON.stringify(containerOf(tls, "oauth2-proxy").readinessProbe), /HTTPS/);
   });

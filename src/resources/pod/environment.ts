@@ -158,11 +158,18 @@ function sessionKeys({ server }: Inputs): V1EnvVar[] {
  */
 export const keepAliveSeconds = 120;
 
+/**
+ * How many bytes the line and the headers of a request can have. By uvicorn's default it is 16 KiB, which the session of a user with many
+ * groups exceeds: its cookies, and behind the proxy the identity token and the groups besides. Such a request got 400 ("Invalid HTTP
+ * request received.") where it arrived in more than one segment. Envoy, which accepts more than other gateways, accepts 60 KiB.
+ */
+export const maxHeaderBytes = 131_072;
+
 function uvicornOptions({ server }: Inputs): V1EnvVar {
-  const keepAlive = `--timeout-keep-alive ${keepAliveSeconds}`;
+  const limits = `--timeout-keep-alive ${keepAliveSeconds} --h11-max-incomplete-event-size ${maxHeaderBytes}`;
   const isPlain = server.spec.server?.tls === undefined || server.spec.proxy !== undefined;
   const files = `--ssl-certfile ${tlsPath}/${dataKeys.certificate} --ssl-keyfile ${tlsPath}/${dataKeys.privateKey}`;
-  return literal("MLFLOW_UVICORN_OPTS", isPlain ? keepAlive : `${keepAlive} ${files}`);
+  return literal("MLFLOW_UVICORN_OPTS", isPlain ? limits : `${limits} ${files}`);
 }
 
 /** Reserved variables that nothing of ours has set: as they do nothing. */

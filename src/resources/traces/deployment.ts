@@ -11,7 +11,7 @@ import { programTexts as middleware } from "../middleware/program-texts.ts";
 import { maxRequestBodyBytes } from "../middleware/programs.ts";
 import { objectNames, tracesPort } from "../names.ts";
 import { computeResources, withMemoryLimit } from "../pod/compute-resources.ts";
-import { backendStoreUri, keepAliveSeconds, neutral } from "../pod/environment.ts";
+import { backendStoreUri, keepAliveSeconds, maxHeaderBytes, neutral } from "../pod/environment.ts";
 import { imageOf } from "../pod/image.ts";
 import type { Mounted } from "../pod/mounted.ts";
 import { podSpec } from "../pod/pod-spec.ts";
@@ -87,6 +87,7 @@ function container(inputs: Inputs): V1Container {
     args: [
       ...["--factory", "mlflow_traces:create_app", "--host=0.0.0.0", `--port=${tracesPort}`],
       ...["--no-server-header", `--timeout-keep-alive=${keepAliveSeconds}`],
+      `--h11-max-incomplete-event-size=${maxHeaderBytes}`,
     ],
     workingDir: "/",
     env: [...ours, ...neutral(ours)],

@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
 import { withLock } from "../../control-plane/build-lock.ts";
+import { newAuthority, newCertificate } from "../../control-plane/certificates.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Image } from "../image.ts";
@@ -13,11 +14,15 @@ import type { Cluster } from "../start-cluster.ts";
 export interface InstalledGateway {
   readonly name: string;
   readonly namespace: string;
-  /** Its name for pods, on port 80. */
+  /** Its name for pods, on port 80, and with TLS on port 443. */
   readonly host: string;
-  /** Where it answers, on port 80. */
+  /** Where it answers, on the same ports. */
   readonly address: string;
+  /** PEM of the CA that signed the certificate of its TLS listener, which is for `host` alone. */
+  readonly ca: string;
 }
+
+export const gatewayHost = "gateway.projectcontour";
 
 const contour = {
   directory: join(import.meta.dirname, "..", "go", "contour"),
@@ -65,6 +70,7 @@ async function install(cluster: Cluster): Promise<InstalledGateway> {
   await applied(cluster, (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n---\n"));
   await kubectl(cluster, ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
   const gateway = await readFile(join(import.meta.dirname, "gateway.yaml"), "utf8");
+  const ca = await certificate(cluster, namespace);
   // A kind is established a moment before the API server tells clients of it.
   await eventually(() => applied(cluster, gateway));
   const inNamespace = ["--namespace", namespace];
@@ -76,5 +82,30 @@ async function install(cluster: Cluster): Promise<InstalledGateway> {
     "service/gateway",
     "--output=jsonpath={.spec.clusterIP}",
   ]);
-  return { name: "gateway", namespace, host: `gateway.${namespace}`, address };
+  return { name: "gateway", namespace, host: gatewayHost, address, ca };
+}
+
+/** Certificates of the tests are good for nine days. */
+const renewAfterDays = 4;
+
+/** Creates the Secret of the TLS listener, or uses the one that is there, and gives its CA. */
+async function certificate(cluster: Cluster, namespace: string): Promise<string> {
+  const path = `/api/v1/namespaces/${namespace}/secrets/gateway`;
+  const found = await cluster.request("GET", path);
+  if (found.status === 200) {
+    const { metadata, data }: { metadata: { creationTimestamp: string }; data: Record<string, string> } = JSON.parse(
+      found.body,
+    );
+    const days = (Date.now() - Date.parse(metadata.creationTimestamp)) / 86_400_000;
+    if (days < renewAfterDays) return Buffer.from(data["ca.crt"] ?? "", "base64").toString("utf8");
+    await cluster.request("DELETE", path);
+  }
+  const authority = await newAuthority("CA of the gateway");
+  const names = { name: "gateway", alternativeNames: [`DNS:${gatewayHost}`] };
+  const { certificate: own, key } = await newCertificate(authority, names);
+  const stringData = { "ca.crt": authority.certificate, "tls.crt": own, "tls.key": key };
+  const metadata = { name: "gateway", namespace };
+  const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls", metadata, stringData };
+  await applied(cluster, JSON.stringify(secret));
+  return authority.certificate;
 }

@@ -51,11 +51,12 @@ test("a person signs in with the authorization code and PKCE, and the session is
   assert.equal((await verified(refreshed["id_token"], "mlflow")).payload.sub, "alice");
 });
 
-test("a public client is let in only with PKCE", async () => {
-  const query = `client_id=public&redirect_uri=${encodeURIComponent(redirectUri)}&response_type=code&scope=openid`;
-  const { headers } = await webSession({ ca: issuer.ca }).send("GET", `${issuer.url}/auth?${query}`);
-  assert.match(String(headers["location"]), /error=invalid_request/);
-});
+for (const client of ["public", "mlflow"])
+  test(`the client ${client} must use PKCE`, async () => {
+    const query = `client_id=${client}&redirect_uri=${encodeURIComponent(redirectUri)}&response_type=code&scope=openid`;
+    const { headers } = await webSession({ ca: issuer.ca }).send("GET", `${issuer.url}/auth?${query}`);
+    assert.match(String(headers["location"]), /error=invalid_request/);
+  });
 
 test("a program gets a JWT for itself by its client credentials", async () => {
   const { payload } = await verified(await issuer.clientToken("pipeline", "of-pipeline"), "mlflow");

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type ClientPod, clientPod } from "./client-pod.ts";
+import type { LiveScene } from "./live-scene.ts";
+import { patiently } from "./patiently.ts";
+
+/** What a program printed in its last line, which is JSON. */
+export type Printed = Readonly<Record<string, unknown>>;
+
+/** A pod in which programs use MLflow's own client. */
+export interface RunningClient {
+  /** Runs a program of this folder. */
+  readonly run: (script: string, ...args: readonly string[]) => Promise<Printed>;
+  /** Runs a program that is given as text, with further environment variables; undefined takes one away. */
+  readonly python: (program: string, variables?: Readonly<Record<string, string | undefined>>) => Promise<Printed>;
+  /** Writes a file, below /tmp. */
+  readonly write: (path: string, text: string) => Promise<void>;
+}
+
+/** Starts the pod and waits until it runs. */
+export async function startClient(scene: LiveScene, pod: ClientPod): Promise<RunningClient> {
+  await scene.objects.create("Pod", clientPod(pod));
+  await patiently(async () => assert.equal((await scene.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);
+  const printed = async (command: readonly string[], program: string): Promise<Printed> =>
+    JSON.parse((await scene.inPod(pod.name, command, program)).trimEnd().split("\n").at(-1) ?? "");
+  return {
+    run: async (script, ...args) =>
+      printed(["python", "-", ...args], await readFile(join(import.meta.dirname, script), "utf8")),
+    python: (program, variables = {}) => {
+      const changes = Object.entries(variables).sort(([, value]) => (value === undefined ? -1 : 1));
+      const env = changes.flatMap(([key, value]) => (value === undefined ? ["-u", key] : [`${key}=${value}`]));
+      return printed(["env", ...env, "python", "-W", "ignore", "-"], program);
+    },
+    write: async (path, text) => void (await scene.inPod(pod.name, ["sh", "-c", `cat >${path}`], text)),
+  };
+}
