@@ -243,52 +243,49 @@ test("Kubernetes on the word of the proxy", {
     assert.deepEqual(await openRoutes(service.clusterIP ?? "", name, routes), ["GET /: 302"]);
   });
 
-  await context.test(
-    "with workspaces, the same names count in each namespace by its own RoleBindings",
-    async (inWorkspaces) => {
-      const [team, other, foreign] = [
-        await freshNamespace(cluster),
-        await freshNamespace(cluster),
-        await freshNamespace(cluster),
-      ];
-      context.after(async () => {
-        for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
-      });
-      for (const each of [team, other]) await consent(each);
-      for (const each of [team, foreign]) await grant(scene, "alice", [user("alice@example.com")], each);
-      await grant(scene, "others", [group("others")], other);
-      const gateway = await installGateway(cluster, () => {});
-      const externalUrl = `https://${gateway.host}${scene.prefix}`;
-      const parentRefs = [{ name: gateway.name, namespace: gateway.namespace }];
-      const { redirectUrl: _, ...ofScene } = scene.proxy;
-      const proxy = { ...ofScene, acceptServiceAccountTokens: spec.proxy.acceptServiceAccountTokens };
-      const exposure = { externalUrl, httpRoute: { parentRefs } };
-      await scene.apply({ metadata: { name }, spec: { ...spec, proxy, workspaces: { default: team }, exposure } });
-      const server = await scene.ready(name, 600);
-      const mlflow = await scene.asNobody(name);
-      const search = async (login: string, workspace?: string, claims = {}) => {
-        const headers = {
-          authorization: `Bearer ${await token(claims, login)}`,
-          ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
-        };
-        const body = { name: `of-${login}-${Math.random()}` };
-        return (await mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body })).status;
+  await context.test("with workspaces, the same names count in each namespace by its own RoleBindings", async (own) => {
+    const [team, other, foreign] = [
+      await freshNamespace(cluster),
+      await freshNamespace(cluster),
+      await freshNamespace(cluster),
+    ];
+    context.after(async () => {
+      for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+    });
+    for (const each of [team, other]) await consent(each);
+    for (const each of [team, foreign]) await grant(scene, "alice", [user("alice@example.com")], each);
+    await grant(scene, "others", [group("others")], other);
+    const gateway = await installGateway(cluster, () => {});
+    const externalUrl = `https://${gateway.host}${scene.prefix}`;
+    const parentRefs = [{ name: gateway.name, namespace: gateway.namespace }];
+    const { redirectUrl: _, ...ofScene } = scene.proxy;
+    const proxy = { ...ofScene, acceptServiceAccountTokens: spec.proxy.acceptServiceAccountTokens };
+    const exposure = { externalUrl, httpRoute: { parentRefs } };
+    await scene.apply({ metadata: { name }, spec: { ...spec, proxy, workspaces: { default: team }, exposure } });
+    const server = await scene.ready(name, 600);
+    const mlflow = await scene.asNobody(name);
+    const search = async (login: string, workspace?: string, claims = {}) => {
+      const headers = {
+        authorization: `Bearer ${await token(claims, login)}`,
+        ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
       };
-      assert.equal(await search("alice", team), 200);
-      assert.equal(await search("alice"), 200, "the default workspace");
-      assert.equal(await search("alice", other), 403);
-      assert.equal(await search("bob", other), 200);
-      assert.equal(await search("bob", team), 403);
-      assert.equal(await search("bob", other, { groups: ["evil,others"] }), 403);
-      assert.equal(await search("alice", foreign), 404, "it has not consented");
+      const body = { name: `of-${login}-${Math.random()}` };
+      return (await mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body })).status;
+    };
+    assert.equal(await search("alice", team), 200);
+    assert.equal(await search("alice"), 200, "the default workspace");
+    assert.equal(await search("alice", other), 403);
+    assert.equal(await search("bob", other), 200);
+    assert.equal(await search("bob", team), 403);
+    assert.equal(await search("bob", other, { groups: ["evil,others"] }), 403);
+    assert.equal(await search("alice", foreign), 404, "it has not consented");
 
-      const outside = webSession({ ca: gateway.ca, addresses: { [gateway.host]: gateway.address } });
-      await patiently(async () => {
-        const { status, body } = await outside.send("GET", `${externalUrl}/health`);
-        assert.ok([200, 401].includes(status), `${status} ${body}`);
-      }, 120);
-      const urls = { serviceUrl: serviceUrl(server), externalUrl };
-      await assertDocumentedClients(inWorkspaces, scene, { ...urls, gateway, team, other, foreign });
-    },
-  );
+    const outside = webSession({ ca: gateway.ca, addresses: { [gateway.host]: gateway.address } });
+    await patiently(async () => {
+      const { status, body } = await outside.send("GET", `${externalUrl}/health`);
+      assert.ok([200, 401].includes(status), `${status} ${body}`);
+    }, 120);
+    const urls = { serviceUrl: serviceUrl(server), externalUrl };
+    await assertDocumentedClients(own, scene, { ...urls, gateway, team, other, foreign });
+  });
 });
