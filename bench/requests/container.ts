@@ -19,6 +19,15 @@ export interface Place {
 
 const searchPath = "/opt/mlflow/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+const running = new Set<ChildProcess>();
+
+/** Whoever ends the bench ends what it has started. SIGINT: PostgreSQL waits for its clients with SIGTERM. */
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    for (const child of running) child.kill("SIGINT");
+    process.exit(1);
+  });
+
 /**
  * Starts a container's process as the kubelet would, but in the network of this machine: its command, arguments and environment, in
  * a mount namespace with its volumes, with the image's root file system for root. What it prints is in `<folder>/<name>.log`.
@@ -48,6 +57,8 @@ export async function startContainer(place: Place, pod: V1PodSpec, container: V1
     { env: { PATH: searchPath, ...environmentOf(place, container), ROOT: place.root }, stdio: ["ignore", log, log] },
   );
   closeSync(log);
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   return child;
 }
 
