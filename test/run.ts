@@ -116,7 +116,18 @@ const long = [
     (name) => `apiserver/operator/${name}`,
   ),
   "apiserver/client/list-watch",
-  ...["workspaces", "proxy-kubernetes", "prefix", "oidc", "ldap"].map((name) => `live/${name}`),
+  ...[
+    "bad-input",
+    "oidc",
+    "workspaces",
+    "ldap-function",
+    "prefix-without-proxy",
+    "prefix",
+    "caller-token",
+    "permissions",
+    "proxy-kubernetes",
+    "ldap",
+  ].map((name) => `live/${name}`),
   "mesh/whole",
 ];
 

@@ -11,6 +11,9 @@ export interface Binaries {
   readonly kubeControllerManager?: string;
 }
 
+/** Names the Kubernetes version of the control planes of the tests, such as 1.30, where it is not the default. */
+export const kubernetesVersionVariable = "MLFLOW_OPERATOR_TEST_KUBERNETES";
+
 /** Takes one line of progress, without its newline. */
 export type Report = (line: string) => void;
 
@@ -24,7 +27,7 @@ export const reportOnStderr: Report = (line) => {
  */
 export async function controlPlaneBinaries(report: Report = reportOnStderr): Promise<Binaries> {
   const assets = process.env["KUBEBUILDER_ASSETS"];
-  return assets ? binariesIn(assets) : builtBinaries(report);
+  return assets ? binariesIn(assets) : builtBinaries(report, process.env[kubernetesVersionVariable] || undefined);
 }
 
 async function binariesIn(directory: string): Promise<Binaries> {

@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Binaries, Report } from "./binaries.ts";
 import { type GoModule, goPrograms } from "./go-programs.ts";
@@ -16,6 +17,8 @@ const kubernetes: GoModule = {
     "A Kubernetes API server for the tests can be built here with Go >= 1.26: install Go, or set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver and kubectl, or start Docker.",
 };
 
+const versions = join(import.meta.dirname, "go", "kubernetes-versions");
+
 const etcd: GoModule = {
   directory: join(import.meta.dirname, "go", "etcd"),
   packages: { etcd: "go.etcd.io/etcd/server/v3" },
@@ -30,17 +33,34 @@ const helm: GoModule = {
 };
 
 /** The control plane's programs, built once from the Go module proxy: about 7 minutes on 2 idle cores, each step reported. */
-export async function builtBinaries(report: Report): Promise<Binaries> {
-  return binariesOf(await builtKubernetes(report, controlPlane));
+export async function builtBinaries(report: Report, version?: string): Promise<Binaries> {
+  const module = version === undefined ? kubernetes : await moduleOfVersion(version);
+  return binariesOf(await builtKubernetes(report, module, controlPlane));
 }
 
 /** The same with the programs of a node, all of Kubernetes in one build. */
 export async function builtWithNode(report: Report): Promise<Readonly<Record<string, string>>> {
-  return builtKubernetes(report, [...controlPlane, ...node]);
+  return builtKubernetes(report, kubernetes, [...controlPlane, ...node]);
 }
 
-async function builtKubernetes(report: Report, names: readonly string[]): Promise<Readonly<Record<string, string>>> {
-  const built = await Promise.all([goPrograms(kubernetes, report, names), goPrograms(etcd, report)]);
+/** The Kubernetes versions besides the default that a control plane can be built of, such as 1.30. */
+export async function otherVersions(): Promise<readonly string[]> {
+  return (await readdir(versions)).sort();
+}
+
+async function moduleOfVersion(version: string): Promise<GoModule> {
+  const known = await otherVersions();
+  if (!known.includes(version))
+    throw new Error(`No control plane of Kubernetes "${version}" can be built: name one of ${known.join(", ")}.`);
+  return { ...kubernetes, directory: join(versions, version) };
+}
+
+async function builtKubernetes(
+  report: Report,
+  module: GoModule,
+  names: readonly string[],
+): Promise<Readonly<Record<string, string>>> {
+  const built = await Promise.all([goPrograms(module, report, names), goPrograms(etcd, report)]);
   return Object.assign({}, ...built);
 }
 
