@@ -15,7 +15,8 @@ export async function logRun(kubectl: Kubectl, server: MlflowServer, say: (line:
   const { name, namespace = "default" } = server.metadata;
   const pods = ["--namespace", namespace];
   const image = await kubectl(["get", ...pods, `deployment/${name}`, "-o", "jsonpath={..containers[0].image}"]);
-  const { url: trackingUri = "", adminSecret: loginSecret = "" } = server.status ?? {};
+  const { serviceURL: trackingUri = "", adminCredentialsSecretRef } = server.status ?? {};
+  const loginSecret = adminCredentialsSecretRef?.name ?? "";
   const pod = { apiVersion: "v1", kind: "Pod", ...clientPod({ name: "client", image, trackingUri, loginSecret }) };
   await kubectl(["apply", ...pods, "-f", "-"], { stdin: JSON.stringify(pod) });
   await kubectl(["wait", ...pods, "--for=condition=Ready", "pod/client", "--timeout=120s"]);

@@ -24,7 +24,7 @@ export async function look(kubectl: Kubectl, { server, run, port, path }: Look, 
   }
   say("a browser looks at the run");
   const { namespace = "default" } = server.metadata;
-  const secret = ["get", "secret", "--namespace", namespace, server.status?.adminSecret ?? ""];
+  const secret = ["get", "secret", "--namespace", namespace, server.status?.adminCredentialsSecretRef?.name ?? ""];
   const data: Record<string, string> = JSON.parse(await kubectl([...secret, "-o", "jsonpath={.data}"]));
   const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
   const login = { username: text("username"), password: text("password") };

@@ -18,12 +18,14 @@ export const quickStart = {
 /** Experiments in PostgreSQL, users in another database, artifacts in a bucket: the setup of most teams. Names two Secrets. */
 export const ofTeams = {
   version: "3.17.2",
-  backendStore: { postgresql: { host: "db.example.com", database: "mlflow", credentials: { secretName: "database" } } },
+  backendStore: {
+    postgresql: { host: "db.example.com", database: "mlflow", credentialsSecretRef: { name: "database" } },
+  },
   artifactStore: { s3: { bucket: "models" } },
   authentication: {
     basic: {
       database: {
-        postgresql: { host: "db.example.com", database: "auth", credentials: { secretName: "auth-database" } },
+        postgresql: { host: "db.example.com", database: "auth", credentialsSecretRef: { name: "auth-database" } },
       },
     },
   },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { startOidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
 import { table } from "../table.ts";
 import { median, type Route, routes, type Sample, sample } from "./load.ts";
-import { clientId, methods, person } from "./methods.ts";
+import { clientID, methods, person } from "./methods.ts";
 import { startPostgresql } from "./postgresql.ts";
 import { rootFileSystem } from "./root-file-system.ts";
 import { type PreparedServer, prepareServer, type RunningServer, type Start } from "./server.ts";
@@ -32,7 +32,7 @@ export async function requestsBench(say: (line: string) => void): Promise<{ text
   const folder = await mkdtemp(join(tmpdir(), "bench-requests-"));
   const issuer = await startOidcIssuer({
     scheme: "http",
-    clients: [{ id: clientId, secret: "secret-of-the-client", redirectUris: ["http://localhost/callback"] }],
+    clients: [{ id: clientID, secret: "secret-of-the-client", redirectUris: ["http://localhost/callback"] }],
     people: [{ login: person, password: "unused", groups: ["users"] }],
     tokenSeconds: 24 * 3600,
   });

@@ -9,21 +9,21 @@ export interface Method {
   readonly user: "none" | "password" | "token";
 }
 
-export const clientId = "mlflow";
+export const clientID = "mlflow";
 export const person = "bench@example.com";
 
 export function methods(issuer: OidcIssuer): readonly Method[] {
   return [
-    { name: "plain", isPlain: true, authentication: { disabled: {} }, user: "none" },
-    { name: "disabled", authentication: { disabled: {} }, user: "none" },
+    { name: "plain", isPlain: true, authentication: { none: {} }, user: "none" },
+    { name: "none", authentication: { none: {} }, user: "none" },
     { name: "basic", authentication: { basic: {} }, user: "password" },
     {
       name: "oidc",
       authentication: {
         oidc: {
-          discoveryUrl: `${issuer.url}/.well-known/openid-configuration`,
-          clientId,
-          clientSecret: { secretName: "client", key: "secret" },
+          discoveryURL: `${issuer.url}/.well-known/openid-configuration`,
+          clientID,
+          clientSecretRef: { name: "client", key: "secret" },
           userGroup: "users",
           adminGroup: "admins",
         },

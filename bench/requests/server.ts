@@ -10,7 +10,7 @@ import type { OidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
 import { logOf, type Place, runContainer, startContainer } from "./container.ts";
 import { type Call, httpClient } from "./http-client.ts";
 import type { Route } from "./load.ts";
-import { clientId, type Method, person } from "./methods.ts";
+import { clientID, type Method, person } from "./methods.ts";
 import { type Postgresql, password } from "./postgresql.ts";
 import { pssMebibytes } from "./process-tree.ts";
 
@@ -59,7 +59,7 @@ export async function prepareServer(
         port: database.port,
         database: name,
         sslMode: "disable" as const,
-        credentials: { secretName: "db" },
+        credentialsSecretRef: { name: "db" },
       },
     },
   };
@@ -125,7 +125,7 @@ function plain(container: V1Container): V1Container {
 
 async function credentialOf(method: Method, port: number, issuer: OidcIssuer): Promise<Record<string, string>> {
   if (method.user === "none") return {};
-  if (method.user === "token") return { authorization: `Bearer ${await issuer.token(person, clientId)}` };
+  if (method.user === "token") return { authorization: `Bearer ${await issuer.token(person, clientID)}` };
   const administrator = httpClient(port, { authorization: basic("admin", "generated-password") });
   await administrator.sent({ path: "/api/2.0/mlflow/users/create", body: { username: user, password: userPassword } });
   administrator.close();

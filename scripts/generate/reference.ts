@@ -156,7 +156,7 @@ function asField([path, schema]: readonly [string, StructuralSchema]): Field {
 }
 
 function described({ description = "" }: StructuralSchema): string {
-  return description.replace(/^Required\. /, "");
+  return description;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

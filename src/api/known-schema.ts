@@ -20,7 +20,7 @@ export function knownSchema(schema: StructuralSchema): KnownSchema {
   const { type, items, additionalProperties, properties } = schema;
   const rules = (schema["x-kubernetes-validations"] ?? []).map(({ rule }) => rule);
   const unions = rules.flatMap((rule) => unionOf(rule) ?? []);
-  const required = [...(schema.required ?? []), ...rules.flatMap((rule) => requiredBy(rule) ?? [])];
+  const { required = [] } = schema;
   const values = schema.enum ?? rules.map(valuesOf).find((found) => found !== undefined);
   return {
     ...(type !== undefined && { type }),
@@ -41,11 +41,6 @@ function unionOf(rule: string): [string[]] | undefined {
   const fields = [...rule.matchAll(/has\(self\.([A-Za-z0-9]+)\)/g)].map(([, field = ""]) => field);
   if (fields.length < 2) throw new Error(`a union without fields: ${rule}`);
   return [fields];
-}
-
-/** The field of a rule of `presence`. */
-function requiredBy(rule: string): string | undefined {
-  return /^has\(self\.([A-Za-z0-9]+)\)$/.exec(rule)?.[1];
 }
 
 /** The values of a rule `self in [...]`. */

@@ -122,7 +122,7 @@ export const reasons = {
   ArtifactStoreNotFound: { meaning: "The bucket does not exist.", remedy: "Create the bucket, or mend its name." },
   ArtifactStoreUnreachable: {
     meaning: "The artifact store does not answer.",
-    remedy: "Check `endpointUrl` and `region`, DNS, network policies and firewalls.",
+    remedy: "Check `endpointURL` and `region`, DNS, network policies and firewalls.",
     isAwaited: true,
   },
   ArtifactStoreRejected: {
@@ -131,7 +131,7 @@ export const reasons = {
   },
   ArtifactStoreTLSVerificationFailed: {
     meaning: "The artifact store's certificate is not signed by the CA, or is for another host.",
-    remedy: "Mend `ca`, `endpointUrl` or the certificate.",
+    remedy: "Mend `ca`, `endpointURL` or the certificate.",
   },
   TLSVerificationFailed: {
     meaning: "The database's certificate is not signed by the CA, or is for another host.",
@@ -224,7 +224,7 @@ export const reasons = {
   },
   IssuerUntrusted: {
     meaning: "An issuer's certificate is not trusted.",
-    remedy: "Name its certificate authority in `spec.proxy.ca` or `spec.authentication.oidc.ca`.",
+    remedy: "Name its certificate authority in `spec.authentication.oauth2Proxy.ca` or `spec.authentication.oidc.ca`.",
   },
   IssuerMismatch: {
     meaning: "An issuer calls itself by another name, if only by a slash at the end.",
@@ -242,7 +242,8 @@ export const reasons = {
   },
   SessionStoreRefused: {
     meaning: "Redis does not take the user of the sessions, or is not trusted. New pods wait; those that run go on.",
-    remedy: "Mend user, password, authority or URL in `spec.proxy.session.redis`, as the message says.",
+    remedy:
+      "Mend user, password, authority or URL in `spec.authentication.oauth2Proxy.session.redis`, as the message says.",
   },
   WorkspaceConsentMissing: {
     meaning:
@@ -265,7 +266,8 @@ export const reasons = {
   WorkspacesUnavailable: {
     meaning:
       "The operator works in some namespaces only, and has no right to give a server what reaches beyond its own.",
-    remedy: "Install the operator for all namespaces, or leave out `spec.workspaces`, and use `CallerToken`.",
+    remedy:
+      "Install the operator for all namespaces, or leave out `spec.workspaces`, and use `accessReview: SelfSubjectAccessReview`.",
   },
   MeshEnforced: { meaning: "All that can be seen says that the mesh guards the server.", remedy: "" },
   MeshProgressing: { meaning: "The mesh is being set up, one step after the other.", remedy: "" },

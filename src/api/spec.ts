@@ -8,7 +8,6 @@ import { mesh } from "./fields/mesh.ts";
 import { networkPolicy } from "./fields/network-policy.ts";
 import { pod } from "./fields/pod.ts";
 import { extraAnnotations } from "./fields/pod-metadata.ts";
-import { proxy } from "./fields/proxy.ts";
 import { demanded, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
 import { traces } from "./fields/traces.ts";
@@ -16,15 +15,17 @@ import { version } from "./fields/version.ts";
 import { workspaces } from "./fields/workspaces.ts";
 import { kubernetesVersions } from "./versions.ts";
 
-const onSqlite = "has(self.backendStore) && has(self.backendStore.sqlite)";
-const onVolume = "has(self.artifactStore) && has(self.artifactStore.persistentVolume)";
+const onSqlite = "has(self.backendStore.sqlite)";
+const onVolume = "has(self.artifactStore.persistentVolume)";
 const volume = "self.artifactStore.persistentVolume";
 const onPrivateVolume = `${onVolume} && !(has(${volume}.accessModes) && 'ReadWriteMany' in ${volume}.accessModes)`;
-const named = "has(self.exposure) && has(self.exposure.externalUrl)";
+const named = "has(self.exposure) && has(self.exposure.externalURL)";
 /** The operator leads clients there itself. */
 const routed = "has(self.exposure) && (has(self.exposure.ingress) || has(self.exposure.httpRoute))";
 const outside = `(${named} || ${routed})`;
-const isOpen = "has(self.authentication) && has(self.authentication.disabled) && !has(self.proxy)";
+const proxied = "has(self.authentication.oauth2Proxy)";
+const byKubernetes = `(has(self.authentication.kubernetes) || (${proxied} && has(self.authentication.oauth2Proxy.authorization) && has(self.authentication.oauth2Proxy.authorization.kubernetes)))`;
+const isOpen = "has(self.authentication.none)";
 const severalReplicas = "has(self.replicas) && self.replicas > 1";
 
 /** What a user writes under `spec`. */
@@ -59,7 +60,6 @@ export const mlflowServerSpec = z
     backendStore,
     artifactStore,
     authentication,
-    proxy: proxy.optional(),
     workspaces: workspaces.optional(),
     traces: traces.optional(),
     mesh: mesh.optional(),
@@ -97,7 +97,7 @@ export const mlflowServerSpec = z
         fieldPath: ".replicas",
       },
       {
-        rule: "!(has(self.authentication) && has(self.authentication.oidc) && has(self.authentication.oidc.ca) && has(self.server) && has(self.server.env) && self.server.env.exists(variable, variable.name == 'SSL_CERT_FILE'))",
+        rule: "!(has(self.authentication.oidc) && has(self.authentication.oidc.ca) && has(self.server) && has(self.server.env) && self.server.env.exists(variable, variable.name == 'SSL_CERT_FILE'))",
         message: "SSL_CERT_FILE names the authority of the issuer: put both authorities into authentication.oidc.ca",
         fieldPath: ".server.env",
       },
@@ -114,30 +114,18 @@ export const mlflowServerSpec = z
         fieldPath: ".backendStore.sqlite",
       },
       {
-        rule: `!(has(self.authentication) && has(self.authentication.kubernetes) && has(self.version) && !(self.version in ${JSON.stringify(kubernetesVersions)}))`,
-        message: `authentication.kubernetes needs version ${kubernetesVersions.join(", ")}: the plugin starts with no other`,
-        fieldPath: ".authentication.kubernetes",
+        rule: `!${byKubernetes} || self.version in ${JSON.stringify(kubernetesVersions)}`,
+        message: `authorization by Kubernetes needs version ${kubernetesVersions.join(", ")}: the plugin starts with no other. Write one of these, or use another authentication method`,
+        fieldPath: ".authentication",
       },
       {
-        rule: "!has(self.proxy) || !has(self.authentication) || has(self.authentication.kubernetes) || has(self.authentication.disabled)",
+        rule: `!has(self.workspaces) || ${byKubernetes}`,
         message:
-          "proxy goes with authentication.kubernetes, or with authentication.disabled where the proxy alone decides: one Authorization header cannot carry the proxy's token and MLflow's own credential. Use one of these, or leave out proxy",
-        fieldPath: ".proxy",
-      },
-      {
-        rule: "has(self.proxy) || !has(self.authentication) || !has(self.authentication.kubernetes) || !has(self.authentication.kubernetes.authorization) || self.authentication.kubernetes.authorization != 'ProxyIdentity'",
-        message:
-          "authorization: ProxyIdentity takes the word of the proxy for who calls: add proxy, or use authorization: CallerToken",
-        fieldPath: ".authentication.kubernetes.authorization",
-      },
-      {
-        rule: "!has(self.workspaces) || !has(self.authentication) || has(self.authentication.kubernetes)",
-        message:
-          "workspaces are namespaces, and Kubernetes says who may do what in them: use authentication.kubernetes, or leave out workspaces",
+          "workspaces are namespaces, and Kubernetes says who may do what in them: use authentication.kubernetes, or authentication.oauth2Proxy with authorization.kubernetes, or leave out workspaces",
         fieldPath: ".workspaces",
       },
       {
-        rule: "!(has(self.networkPolicy) && has(self.networkPolicy.egress) && !has(self.networkPolicy.egress.ports) && has(self.backendStore) && has(self.backendStore.uriSecret))",
+        rule: "!(has(self.networkPolicy) && has(self.networkPolicy.egress) && !has(self.networkPolicy.egress.ports) && has(self.backendStore.uriSecretRef))",
         message:
           "the port of the database is in a Secret, where networkPolicy does not look: list it in networkPolicy.egress.ports",
         fieldPath: ".networkPolicy.egress",
@@ -149,13 +137,13 @@ export const mlflowServerSpec = z
         fieldPath: ".traces.identity",
       },
       {
-        rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !has(self.authentication) || !has(self.authentication.kubernetes)",
+        rule: `!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !${byKubernetes}`,
         message:
-          "with authentication.kubernetes a writer's own token says in which workspace it may write: use traces.identity: Application",
+          "with authorization by Kubernetes a writer's own token says in which workspace it may write: use traces.identity: Application",
         fieldPath: ".traces.identity",
       },
       {
-        rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !has(self.backendStore) || !has(self.backendStore.sqlite)",
+        rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !has(self.backendStore.sqlite)",
         message:
           "the listener of traces.identity: Mesh has pods of its own, which cannot use a SQLite file: use backendStore.postgresql, or identity: Application",
         fieldPath: ".traces.identity",
@@ -171,38 +159,38 @@ export const mlflowServerSpec = z
         fieldPath: ".server.tls",
       },
       {
-        rule: "!has(self.proxy) || !has(self.server) || !has(self.server.allowedHosts)",
+        rule: "!has(self.authentication.oauth2Proxy) || !has(self.server) || !has(self.server.allowedHosts)",
         message: "behind the proxy MLflow sees no Host header of clients: leave out server.allowedHosts",
         fieldPath: ".server.allowedHosts",
       },
       {
-        rule: `!(has(self.proxy) && has(self.proxy.redirectUrl) && ${outside}) || (${named} && self.proxy.redirectUrl == self.exposure.externalUrl + '/oauth2/callback')`,
+        rule: `!(${proxied} && has(self.authentication.oauth2Proxy.redirectURL) && ${outside}) || (${named} && self.authentication.oauth2Proxy.redirectURL == self.exposure.externalURL + '/oauth2/callback')`,
         message:
-          "proxy.redirectUrl follows from exposure (externalUrl, or its default, with /oauth2/callback behind it): leave it out",
-        fieldPath: ".proxy.redirectUrl",
+          "authentication.oauth2Proxy.redirectURL follows from exposure (externalURL, or its default, with /oauth2/callback behind it): leave it out",
+        fieldPath: ".authentication.oauth2Proxy.redirectURL",
       },
       {
-        rule: `!(has(self.authentication) && has(self.authentication.oidc) && has(self.authentication.oidc.redirectUrl) && ${outside}) || (${named} && self.authentication.oidc.redirectUrl == self.exposure.externalUrl + '/callback')`,
+        rule: `!(has(self.authentication.oidc) && has(self.authentication.oidc.redirectURL) && ${outside}) || (${named} && self.authentication.oidc.redirectURL == self.exposure.externalURL + '/callback')`,
         message:
-          "authentication.oidc.redirectUrl follows from exposure (externalUrl, or its default, with /callback behind it): leave it out",
-        fieldPath: ".authentication.oidc.redirectUrl",
+          "authentication.oidc.redirectURL follows from exposure (externalURL, or its default, with /callback behind it): leave it out",
+        fieldPath: ".authentication.oidc.redirectURL",
       },
       {
-        rule: `!(has(self.proxy) && ${named}) || self.exposure.externalUrl.matches('^(https://|http://(localhost|127[.]0[.]0[.]1)(:|/|$))')`,
+        rule: `!(${proxied} && ${named}) || self.exposure.externalURL.matches('^(https://|http://(localhost|127[.]0[.]0[.]1)(:|/|$))')`,
         message:
-          "with proxy, exposure.externalUrl begins with https:// (http only for localhost): else the session could be read on the way",
-        fieldPath: ".exposure.externalUrl",
+          "with authentication.oauth2Proxy, exposure.externalURL begins with https:// (http only for localhost): else the session could be read on the way",
+        fieldPath: ".exposure.externalURL",
       },
       {
-        rule: `!(has(self.proxy) && ${routed} && !has(self.exposure.externalUrl)) || !has(self.exposure.ingress) || has(self.exposure.ingress.tls) || !has(self.exposure.ingress.hosts)`,
+        rule: `!(${proxied} && ${routed} && !has(self.exposure.externalURL)) || !has(self.exposure.ingress) || has(self.exposure.ingress.tls) || !has(self.exposure.ingress.hosts)`,
         message:
-          "with proxy, clients come by https: add exposure.ingress.tls, or write exposure.externalUrl with https:// where TLS ends before the ingress",
+          "with authentication.oauth2Proxy, clients come by https: add exposure.ingress.tls, or write exposure.externalURL with https:// where TLS ends before the ingress",
         fieldPath: ".exposure.ingress",
       },
       {
         rule: `!(${isOpen} && ${routed})`,
         message:
-          "a server that asks nobody who they are is not led outside: use another way of authentication, or add proxy; whoever guards it by other means writes the Ingress or HTTPRoute, and here exposure.externalUrl only",
+          "a server with authentication.none is not exposed outside the cluster: use another authentication method, such as oauth2Proxy. Where other means guard the server, write the Ingress or HTTPRoute yourself, and here exposure.externalURL only",
         fieldPath: ".exposure",
       },
       {

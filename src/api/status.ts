@@ -41,16 +41,26 @@ export const mlflowServerStatus = z
     observedGeneration: observedGeneration.exactOptional(),
     observedGenerationTime: observedGenerationTime.exactOptional(),
     conditions: conditionList("Ready").exactOptional(),
-    url: z.string().max(2048).meta({ description: "Where clients in the cluster find the server." }).exactOptional(),
-    externalUrl: z
+    url: z
+      .string()
+      .max(2048)
+      .meta({ description: "The URL of the server: externalURL, or without one serviceURL." })
+      .exactOptional(),
+    serviceURL: z
+      .string()
+      .max(2048)
+      .meta({ description: "The URL of the server for clients in the cluster. Example: http://mlflow.team-a:5000." })
+      .exactOptional(),
+    externalURL: z
       .string()
       .max(256)
-      .meta({ description: "Where clients outside the cluster find the server." })
+      .meta({ description: "The URL of the server for clients outside the cluster." })
       .exactOptional(),
     addresses: z
       .array(z.string().max(512).meta({ description: "A host, and the prefix behind it." }))
       .max(64)
       .meta({
+        "x-kubernetes-list-type": "set",
         description:
           "Hosts, each with the prefix behind it, that lead to this server or are kept for it: no other server is led to from them.",
       })
@@ -63,6 +73,16 @@ export const mlflowServerStatus = z
           "The operator that manages this server, by namespace and name of its Lease. Another one changes nothing. Example: mlflow-operator/mlflow-operator.",
       })
       .exactOptional(),
+    backendStore: z
+      .string()
+      .max(64)
+      .meta({ description: "The kind of the backend store: SQLite, PostgreSQL or URI." })
+      .exactOptional(),
+    artifactStore: z
+      .string()
+      .max(64)
+      .meta({ description: "The kind of the artifact store: PersistentVolume or S3." })
+      .exactOptional(),
     version: z
       .string()
       .max(64)
@@ -74,13 +94,12 @@ export const mlflowServerStatus = z
       .max(64)
       .meta({
         description:
-          "Who is let in: Basic (users with passwords), LDAP (users of a directory), OIDC (users of an OpenID Connect issuer), Kubernetes (tokens that the API server accepts), Proxy (whom the proxy lets in; Proxy+Kubernetes: and Kubernetes allows it), or Disabled (everybody).",
+          "The authentication method: Basic (users with passwords), LDAP (users of a directory), OIDC (users of an OpenID Connect issuer), Kubernetes (bearer tokens of the API server), OAuth2Proxy (every user that oauth2-proxy accepts), OAuth2Proxy+Kubernetes (those to whom Kubernetes RBAC grants access) or None.",
       })
       .exactOptional(),
-    adminSecret: z
-      .string()
-      .max(253)
-      .meta({ description: "Name of the Secret with the name and first password of the administrator." })
+    adminCredentialsSecretRef: z
+      .strictObject({ name: z.string().max(253).meta({ description: "Name of the Secret." }) })
+      .meta({ description: "The Secret with the name and the first password of the administrator." })
       .exactOptional(),
     replicas: count("Number of pods that there are.").exactOptional(),
     readyReplicas: count("Number of pods that are ready.").exactOptional(),

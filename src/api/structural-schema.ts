@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { presence, type Rule } from "./fields/rule.ts";
+import type { Rule } from "./fields/rule.ts";
 
 /** The part of a CRD's OpenAPI v3 schema that we use: what the API server calls structural. */
 export interface StructuralSchema {
@@ -74,9 +74,9 @@ const generated = z.strictObject({
 });
 
 /**
- * A zod schema as a structural schema. Two things differ from what zod writes: `additionalProperties: false` goes (the
+ * A zod schema as a structural schema. It differs from what zod writes in that `additionalProperties: false` goes: the
  * API server drops and, with strict field validation, refuses unknown fields by itself, and allows it nowhere beside
- * properties), and a demanded field is demanded by a rule. Throws where the schema cannot be in a CRD.
+ * properties. Throws where the schema cannot be in a CRD, or a list has no list type.
  */
 export function structuralSchema(schema: z.ZodType): StructuralSchema {
   return structural(generated.parse(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" })));
@@ -89,19 +89,23 @@ function structural(json: z.infer<typeof generated>): StructuralSchema {
     (anyOf === undefined) === (json.type === undefined)
   )
     throw new Error(`neither a type nor x-kubernetes-int-or-string: ${JSON.stringify(json)}`);
+  if (json.type === "array" && json["x-kubernetes-list-type"] === undefined)
+    throw new Error(`a list without x-kubernetes-list-type: ${json.description}`);
   const fields = Object.entries(properties ?? {});
-  const demands = fields.flatMap(([name, field]) =>
-    field.remedy !== undefined && required?.includes(name) ? [presence(name, field.remedy)] : [],
-  );
-  const stillRequired = required?.filter((name) => properties?.[name]?.remedy === undefined) ?? [];
-  const validations = [...demands, ...(json["x-kubernetes-validations"] ?? [])];
-  return {
+  const schema: StructuralSchema = {
     ...rest,
-    ...(remedy !== undefined && { description: `Required. ${rest.description ?? ""}`.trimEnd() }),
     ...(items && { items: structural(items) }),
     ...(properties && { properties: Object.fromEntries(fields.map(([name, field]) => [name, structural(field)])) }),
-    ...(stillRequired.length > 0 && { required: stillRequired }),
+    ...(required && required.length > 0 && { required }),
     ...(additionalProperties && { additionalProperties: structural(additionalProperties) }),
-    ...(validations.length > 0 && { "x-kubernetes-validations": validations }),
   };
+  if (remedy !== undefined) remedies.set(schema, remedy);
+  return schema;
+}
+
+const remedies = new WeakMap<StructuralSchema, string>();
+
+/** What to write where a required field is missing; undefined where its description says enough. A CRD has no place for it. */
+export function remedyOf(schema: StructuralSchema): string | undefined {
+  return remedies.get(schema);
 }

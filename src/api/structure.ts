@@ -1,5 +1,5 @@
 import { child, type FieldProblem, goQuoted, invalid } from "./field-problem.ts";
-import type { StructuralSchema } from "./structural-schema.ts";
+import { remedyOf, type StructuralSchema } from "./structural-schema.ts";
 
 /**
  * What the API server would say of a value whose shape is not the schema's: unknown fields (as with strict field
@@ -76,15 +76,20 @@ function listProblems(schema: StructuralSchema, value: readonly unknown[], path:
     problems.push({ field: path, body: tooMany(value.length, maxItems), blocking: true });
   if (minItems !== undefined && value.length < minItems)
     problems.push(outOfBounds(path, value.length, `should have at least ${minItems} items`));
-  return [...problems, ...duplicates(schema["x-kubernetes-list-map-keys"] ?? [], value, path)];
+  return [...problems, ...duplicates(schema, value, path)];
 }
 
-function duplicates(keys: readonly string[], value: readonly unknown[], path: string): FieldProblem[] {
-  if (keys.length === 0) return [];
+function duplicates(schema: StructuralSchema, value: readonly unknown[], path: string): FieldProblem[] {
+  const { "x-kubernetes-list-type": type, "x-kubernetes-list-map-keys": keys = [] } = schema;
+  if (type !== "set" && type !== "map") return [];
   const seen = new Set<string>();
   return value.flatMap((item, index) => {
+    if (type === "map" && !isObject(item)) {
+      const body = invalid(item, "must be an object for an array of list-type map");
+      return [{ field: `${path}[${index}]`, body, blocking: false }];
+    }
     const identity = JSON.stringify(
-      Object.fromEntries(keys.map((key) => [key, isObject(item) ? item[key] : undefined])),
+      type === "set" ? item : Object.fromEntries(keys.map((key) => [key, isObject(item) ? item[key] : undefined])),
     );
     if (!seen.has(identity)) {
       seen.add(identity);
@@ -99,7 +104,7 @@ function objectProblems(schema: StructuralSchema, value: Record<string, unknown>
   const present = Object.entries(value);
   const problems: FieldProblem[] = required
     .filter((name) => value[name] === undefined)
-    .map((name) => ({ field: child(path, name), body: "Required value", blocking: true }));
+    .map((name) => ({ field: child(path, name), body: missing(schema.properties?.[name]), blocking: true }));
   if (maxProperties !== undefined && present.length > maxProperties)
     problems.push({ field: path, body: tooMany(present.length, maxProperties), blocking: true });
   for (const [name, content] of present) {
@@ -108,6 +113,12 @@ function objectProblems(schema: StructuralSchema, value: Record<string, unknown>
     else problems.push({ field: "", body: `unknown field "${child(path, name)}"`, blocking: true });
   }
   return problems;
+}
+
+/** In the API server's words, and with what to write, which the API server cannot say. */
+function missing(schema: StructuralSchema | undefined): string {
+  const remedy = schema && remedyOf(schema);
+  return remedy === undefined ? "Required value" : `Required value: ${remedy}`;
 }
 
 function unsupported(allowed: readonly string[], value: unknown, path: string): FieldProblem {

@@ -42,10 +42,10 @@ function checkTokenUrl(credential: CollectorCredential, tokenUrl: string | undef
     if (tokenUrl !== undefined) throw new Error("this server needs no token of an issuer: leave out --token-url");
     return;
   }
-  const { discoveryUrl } = credential;
+  const { discoveryURL } = credential;
   if (tokenUrl === undefined)
-    throw new Error(`name the issuer's token endpoint by --token-url: it is token_endpoint in ${discoveryUrl}`);
+    throw new Error(`name the issuer's token endpoint by --token-url: it is token_endpoint in ${discoveryURL}`);
   const known = URL.canParse(tokenUrl) ? new URL(tokenUrl).protocol : "";
-  if (known !== "https:" && !(known === "http:" && discoveryUrl.startsWith("http:")))
+  if (known !== "https:" && !(known === "http:" && discoveryURL.startsWith("http:")))
     throw new Error("--token-url is an https URL: over plain http the client's secret could be read on the way");
 }

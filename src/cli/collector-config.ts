@@ -49,7 +49,7 @@ export function collectorConfig(collector: Collector): Settings {
   };
 }
 
-/** Clients in the cluster leave out the prefix of `exposure.externalUrl`. */
+/** Clients in the cluster leave out the prefix of `exposure.externalURL`. */
 function tracesEndpoint({ server }: Collector): string {
   if (hasListener(server)) return listenerUrl(server);
   return `${serviceUrl(server)}/v1/traces`;

@@ -24,13 +24,13 @@ export const collectorFiles = {
 /** The volumes that bring them. */
 export function collectorMounts(collector: Collector): Mounted[] {
   const { name, credential, serverAuthority } = collector;
-  const config = authorityFile("config", { configMapName: name, key: "config.yaml" }, collectorFiles.config);
+  const config = authorityFile("config", { configMapRef: { name, key: "config.yaml" } }, collectorFiles.config);
   return [
     config,
     ...credentialFiles(collector),
     ...(serverAuthority === undefined
       ? []
-      : [authorityFile("ca-server", { configMapName: serverAuthority }, collectorFiles.serverAuthority)]),
+      : [authorityFile("ca-server", { configMapRef: { name: serverAuthority } }, collectorFiles.serverAuthority)]),
     ...(credential.kind === "ClientCredentials" && credential.ca !== undefined
       ? [authorityFile("ca-issuer", credential.ca, collectorFiles.issuerAuthority)]
       : []),

@@ -36,11 +36,9 @@ export function configurationNotes(collector: Collector): string[] {
   return notes;
 }
 
-function authorityNote(
-  { server, namespace }: Collector,
-  { secretName, configMapName, key = "ca.crt" }: CertificateAuthority,
-): string {
-  const object = secretName === undefined ? `ConfigMap/${configMapName}` : `Secret/${secretName}`;
+function authorityNote({ server, namespace }: Collector, { secretRef, configMapRef }: CertificateAuthority): string {
+  const object = secretRef === undefined ? `ConfigMap/${configMapRef?.name}` : `Secret/${secretRef.name}`;
+  const { key = "ca.crt" } = secretRef ?? configMapRef ?? {};
   const home = server.metadata.namespace ?? "default";
   const copy = home === namespace ? "" : `, a copy of the one in namespace ${home}`;
   return `${collectorFiles.issuerAuthority} is the key ${key} of ${object}${copy}.`;

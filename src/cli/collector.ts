@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { label } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
+import { isAuthorizedByKubernetes } from "../resources/authentication/kubernetes-authorization.ts";
 import type { CollectorCredential } from "./collector-credential.ts";
 
 /** An OpenTelemetry Collector that sends traces to a server: all that its configuration and its manifests depend on. */
@@ -28,7 +29,7 @@ export interface Collector {
 
 /** Whether Kubernetes decides what it may write, and in which namespace. */
 export function rightsNamespace({ server, workspace }: Pick<Collector, "server" | "workspace">): string | undefined {
-  if (server.spec.authentication.kubernetes === undefined) return undefined;
+  if (!isAuthorizedByKubernetes(server.spec)) return undefined;
   return workspace ?? server.metadata.namespace ?? "default";
 }
 

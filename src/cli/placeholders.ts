@@ -24,7 +24,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
       flaskSecretKey: generated("flask-secret-key"),
       kekPassphrase: generated("kek-passphrase"),
       webhookKey: generated("webhook-key"),
-      ...(server.spec.proxy !== undefined && { cookieSecret: generated("cookie-secret") }),
+      ...(server.spec.authentication.oauth2Proxy !== undefined && { cookieSecret: generated("cookie-secret") }),
     },
     ...(administratorOf(server)?.generated && {
       generatedAdmin: { username: "admin", password: generated("password") },
@@ -54,7 +54,7 @@ export function presentable(manifest: Manifest, { spec }: MlflowServer): object 
   const text = JSON.stringify(withReadableData(manifest), (key, value) =>
     key === annotation.inputs && typeof value === "string" ? "0".repeat(value.length) : value,
   );
-  if (spec.backendStore.uriSecret === undefined) return JSON.parse(text);
+  if (spec.backendStore.uriSecretRef === undefined) return JSON.parse(text);
   return JSON.parse(text.replace(/(-migrate-)[0-9a-f]{10}"/g, `$1${unknownHash}"`));
 }
 

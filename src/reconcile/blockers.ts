@@ -66,7 +66,7 @@ function narrowOperator({ server, installation }: Facts): Cause | undefined {
   if (namespaces === undefined || !needsConsent(server.spec)) return undefined;
   const [what, instead] =
     server.spec.workspaces === undefined
-      ? ["authorization: ProxyIdentity", "use CallerToken"]
+      ? ["accessReview: SubjectAccessReview", "use accessReview: SelfSubjectAccessReview"]
       : ["spec.workspaces", "leave out spec.workspaces"];
   return {
     reason: "WorkspacesUnavailable",
@@ -119,9 +119,9 @@ function keyList(data: Record<string, string> | undefined): string {
 }
 
 function invalidUri({ server, references }: Facts): Cause | undefined {
-  const { uriSecret } = server.spec.backendStore;
-  if (uriSecret === undefined) return undefined;
-  const uri = decoded(references.secrets.get(uriSecret.secretName)?.data, uriSecret.key);
+  const { uriSecretRef } = server.spec.backendStore;
+  if (uriSecretRef === undefined) return undefined;
+  const uri = decoded(references.secrets.get(uriSecretRef.name)?.data, uriSecretRef.key);
   if (uri === undefined) return undefined;
   const problem = controlCharacters.test(uri)
     ? "contains a line break or another control character: write it without one (printf, not echo)"
@@ -129,7 +129,7 @@ function invalidUri({ server, references }: Facts): Cause | undefined {
       ? undefined
       : "is not a SQLAlchemy URI such as postgresql+psycopg2://user:password@host:5432/database";
   if (problem === undefined) return undefined;
-  return { reason: "InvalidSecret", message: `the key ${uriSecret.key} of Secret ${uriSecret.secretName} ${problem}` };
+  return { reason: "InvalidSecret", message: `the key ${uriSecretRef.key} of Secret ${uriSecretRef.name} ${problem}` };
 }
 
 /** Names only: a password may hold any characters, but a line break in a user name is a slip of the hand. */
@@ -137,7 +137,7 @@ function invalidCredentials({ server, references, inputs }: Facts): Cause[] {
   const databases = [server.spec.backendStore.postgresql, authenticationOf(inputs).users?.postgresql];
   return databases.flatMap((database): Cause[] => {
     if (database === undefined) return [];
-    const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
+    const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
     const data = references.secrets.get(secretName)?.data;
     const username = decoded(data, usernameKey);
     const isWrongName = username !== undefined && (username === "" || controlCharacters.test(username));
@@ -177,7 +177,7 @@ function invalidAdmin({ server, references }: Facts): Cause | undefined {
 }
 
 function invalidCertificate({ server, references }: Facts): Cause | undefined {
-  const secretName = server.spec.server?.tls?.secretName;
+  const secretName = server.spec.server?.tls?.certificateSecretRef.name;
   if (secretName === undefined) return undefined;
   const data = references.secrets.get(secretName)?.data;
   const [pem, key] = [decoded(data, dataKeys.certificate), decoded(data, dataKeys.privateKey)];
@@ -217,7 +217,7 @@ function openVariable({ server, references, inputs }: Facts): Cause[] {
 }
 
 function invalidSessionKeys({ server, inputs }: Facts): Cause | undefined {
-  const secretName = server.spec.server?.sessionSecret?.secretName;
+  const secretName = server.spec.server?.sessionSecretRef?.name;
   if (secretName === undefined) return undefined;
   const { flaskSecretKey, kekPassphrase, webhookKey } = inputs.session;
   const problem =

@@ -18,7 +18,7 @@ const most = 3;
 /** The doors of a server in a mesh that are shut to whoever is no writer, as the operator is none. */
 export function doorsOf(server: MlflowServer, owned: readonly Owned[]): Door[] {
   const { name, namespace = "default" } = server.metadata;
-  const inPod = server.spec.proxy === undefined ? port : proxyPort;
+  const inPod = server.spec.authentication.oauth2Proxy === undefined ? port : proxyPort;
   const own = [service(objectNames.service(name), namespace, port), ...pods("server", inPod, owned)];
   if (listenerOf({ owned, server }) === undefined) return own;
   return [...own, service(objectNames.listener(name), namespace, tracesPort), ...pods("traces", tracesPort, owned)];

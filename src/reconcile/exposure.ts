@@ -83,7 +83,7 @@ function taken({ metadata }: MlflowServer, { address, winner }: Loss): Cause {
   const who = isNear ? `MlflowServer ${winner.metadata.name}` : "a server of another namespace";
   return {
     reason: "AddressTaken",
-    message: `${address} already leads to ${who}, which keeps it: use another host in spec.exposure, or another prefix in exposure.externalUrl${isNear ? ", or delete that server" : ""}`,
+    message: `${address} already leads to ${who}, which keeps it: use another host in spec.exposure, or another prefix in exposure.externalURL${isNear ? ", or delete that server" : ""}`,
   };
 }
 

@@ -4,8 +4,8 @@ import type { Cause } from "./finding.ts";
 
 /** Keys of the user's own without one that oauth2-proxy can encrypt with; a generated one is right. */
 export function invalidCookieSecret({ server, inputs }: Facts): Cause | undefined {
-  const secretName = server.spec.server?.sessionSecret?.secretName;
-  if (server.spec.proxy === undefined || secretName === undefined) return undefined;
+  const secretName = server.spec.server?.sessionSecretRef?.name;
+  if (server.spec.authentication.oauth2Proxy === undefined || secretName === undefined) return undefined;
   if (/^[A-Za-z0-9]{32}$/.test(inputs.session.cookieSecret ?? "")) return undefined;
   return {
     reason: "InvalidSecret",

@@ -7,7 +7,7 @@ import type { Cause } from "./finding.ts";
 
 /** A secret that is one line, and is none: whoever compares it would refuse it, with words that do not say so. */
 export function invalidLine({ server, references }: Facts): Cause[] {
-  return lines(server.spec).flatMap(({ secretName, key, remedy }): Cause[] => {
+  return lines(server.spec).flatMap(({ name: secretName, key, remedy }): Cause[] => {
     const secret = decoded(references.secrets.get(secretName)?.data, key);
     if (secret === undefined) return [];
     const problem =
@@ -21,17 +21,27 @@ export function invalidLine({ server, references }: Facts): Cause[] {
   });
 }
 
-function lines({ authentication, proxy }: MlflowServerSpec): (SecretKey & { remedy: string })[] {
+function lines({ authentication }: MlflowServerSpec): (SecretKey & { remedy: string })[] {
   const client = "write the client's secret";
-  const { oidc } = authentication;
-  const password = proxy?.session?.redis?.password;
+  const { oidc, oauth2Proxy: proxy } = authentication;
+  const password = proxy?.session?.redis?.passwordSecretRef;
   return [
-    ...(oidc === undefined ? [] : [{ ...oidc.clientSecret, remedy: client }]),
-    ...(proxy?.clientSecret === undefined
+    ...(oidc === undefined ? [] : [{ ...oidc.clientSecretRef, remedy: client }]),
+    ...(proxy?.clientSecretRef === undefined
       ? []
-      : [{ ...proxy.clientSecret, remedy: `${client}, or leave out spec.proxy.clientSecret for a public client` }]),
+      : [
+          {
+            ...proxy.clientSecretRef,
+            remedy: `${client}, or leave out spec.authentication.oauth2Proxy.clientSecretRef for a public client`,
+          },
+        ]),
     ...(password === undefined
       ? []
-      : [{ ...password, remedy: "write the password, or leave out spec.proxy.session.redis.password" }]),
+      : [
+          {
+            ...password,
+            remedy: "write the password, or leave out spec.authentication.oauth2Proxy.session.redis.passwordSecretRef",
+          },
+        ]),
   ];
 }

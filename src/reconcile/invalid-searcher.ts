@@ -5,9 +5,9 @@ import type { Cause } from "./finding.ts";
 
 /** A DN or password with which nobody could search the directory. */
 export function invalidSearcher({ server, references }: Facts): Cause | undefined {
-  const credentials = server.spec.authentication.ldap?.search?.bindCredentials;
+  const credentials = server.spec.authentication.ldap?.search?.bindCredentialsSecretRef;
   if (credentials === undefined) return undefined;
-  const { secretName, usernameKey = "username", passwordKey = "password" } = credentials;
+  const { name: secretName, usernameKey = "username", passwordKey = "password" } = credentials;
   const data = references.secrets.get(secretName)?.data;
   const dn = decoded(data, usernameKey);
   const password = decoded(data, passwordKey);

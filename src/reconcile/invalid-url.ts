@@ -19,26 +19,27 @@ export function invalidUrl({ server: { spec } }: Pick<Facts, "server">): Cause |
 
 type Named = readonly [path: string, url: string | undefined];
 
-function urlsOf({ exposure, authentication, artifactStore, proxy }: MlflowServerSpec): Named[] {
+function urlsOf({ exposure, authentication, artifactStore }: MlflowServerSpec): Named[] {
   const { ingress, httpRoute } = exposure ?? {};
+  const { oauth2Proxy: proxy } = authentication;
   return [
-    ["spec.exposure.externalUrl", exposure?.externalUrl],
+    ["spec.exposure.externalURL", exposure?.externalURL],
     ...hosts(
       "spec.exposure.ingress.hosts",
       ingress?.hosts?.map(({ host }) => host),
     ),
     ...hosts("spec.exposure.httpRoute.hostnames", httpRoute?.hostnames),
-    ["spec.artifactStore.s3.endpointUrl", artifactStore.s3?.endpointUrl],
+    ["spec.artifactStore.s3.endpointURL", artifactStore.s3?.endpointURL],
     ["spec.authentication.ldap.url", authentication.ldap?.url],
-    ["spec.authentication.oidc.discoveryUrl", authentication.oidc?.discoveryUrl],
+    ["spec.authentication.oidc.discoveryURL", authentication.oidc?.discoveryURL],
     ["spec.authentication.oidc.issuer", authentication.oidc?.issuer],
-    ["spec.authentication.oidc.redirectUrl", authentication.oidc?.redirectUrl],
-    ["spec.proxy.issuerUrl", proxy?.issuerUrl],
-    ["spec.proxy.redirectUrl", proxy?.redirectUrl],
-    ["spec.proxy.acceptServiceAccountTokens.issuer", proxy?.acceptServiceAccountTokens?.issuer],
-    ["spec.proxy.session.redis.url", proxy?.session?.redis?.url],
-    ...(proxy?.extraJwtIssuers ?? []).map(
-      (entry, index): Named => [`spec.proxy.extraJwtIssuers[${index}]`, entry.split("=")[0]],
+    ["spec.authentication.oidc.redirectURL", authentication.oidc?.redirectURL],
+    ["spec.authentication.oauth2Proxy.issuerURL", proxy?.issuerURL],
+    ["spec.authentication.oauth2Proxy.redirectURL", proxy?.redirectURL],
+    ["spec.authentication.oauth2Proxy.acceptServiceAccountTokens.issuer", proxy?.acceptServiceAccountTokens?.issuer],
+    ["spec.authentication.oauth2Proxy.session.redis.url", proxy?.session?.redis?.url],
+    ...(proxy?.extraJWTIssuers ?? []).map(
+      ({ issuer }, index): Named => [`spec.authentication.oauth2Proxy.extraJWTIssuers[${index}].issuer`, issuer],
     ),
   ];
 }

@@ -30,7 +30,7 @@ export async function lostSecrets(
   const session = objectNames.session(server.metadata.name);
   const admin = objectNames.admin(server.metadata.name);
   const generated = [
-    ...(server.spec.server?.sessionSecret === undefined ? [{ name: session, keys: encryptionKeys }] : []),
+    ...(server.spec.server?.sessionSecretRef === undefined ? [{ name: session, keys: encryptionKeys }] : []),
     ...(administratorOf(server)?.generated ? [{ name: admin, keys: [dataKeys.password] }] : []),
   ];
   const found = await Promise.all(

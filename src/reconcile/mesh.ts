@@ -136,7 +136,7 @@ function leaving(former: MeshMode, mode: MeshMode): Mesh["finding"] {
 function withoutMesh({ spec }: MlflowServer): Mesh["finding"] {
   if (spec.traces === undefined) return undefined;
   const guard =
-    spec.authentication.disabled !== undefined && spec.proxy === undefined
+    spec.authentication.none !== undefined
       ? "and as the server asks nobody who they are, whoever reaches its port may write traces"
       : "so whoever the server's authentication lets in may write the traces that MLflow's permissions allow";
   return {

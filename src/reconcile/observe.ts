@@ -108,13 +108,14 @@ async function read(cluster: Cluster, server: MlflowServer, namespace: string): 
 }
 
 function sessionKeys(server: MlflowServer, owned: readonly Owned[], references: References): SessionKeys {
-  const own = server.spec.server?.sessionSecret;
+  const own = server.spec.server?.sessionSecretRef;
   const stored =
     own === undefined
       ? secretNamed(owned, objectNames.session(server.metadata.name))
-      : references.secrets.get(own.secretName);
+      : references.secrets.get(own.name);
   const cookieSecret =
-    decoded(stored?.data, dataKeys.cookieSecret) ?? (server.spec.proxy === undefined ? undefined : letters(32));
+    decoded(stored?.data, dataKeys.cookieSecret) ??
+    (server.spec.authentication.oauth2Proxy === undefined ? undefined : letters(32));
   return {
     flaskSecretKey: decoded(stored?.data, dataKeys.flaskSecretKey) ?? randomBytes(32).toString("base64url"),
     kekPassphrase: decoded(stored?.data, dataKeys.kekPassphrase) ?? randomBytes(32).toString("base64url"),

@@ -201,7 +201,7 @@ function missingConsent({ server, inputs }: Facts): Cause | undefined {
   if (workspaces === undefined) {
     return {
       reason: "WorkspaceConsentMissing",
-      message: `with authorization: ProxyIdentity the server can ask what anybody may do, for which namespace ${place} must say that it is its own workspace. Whoever administers it says so by kubectl label namespace ${place} ${label.workspaceOf}=${place}`,
+      message: `with accessReview: SubjectAccessReview the server can ask what anybody may do, for which namespace ${place} must say that it is its own workspace. Whoever administers it says so by kubectl label namespace ${place} ${label.workspaceOf}=${place}`,
     };
   }
   const { matchLabels } = workspaces.selector ?? {};

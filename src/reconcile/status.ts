@@ -4,6 +4,7 @@ import { type Condition, conditionsOf, type Finding, timestamp } from "../kube/c
 import type { Deployment } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
+import { choose } from "../resources/choose.ts";
 import { outsideOf } from "../resources/exposure.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
@@ -25,14 +26,14 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   if (outcome.isUnread || unsupportedSpec("MlflowServer", facts.server.spec)) return unreadStatus(facts, outcome);
   const { server, owned, workspaces, now } = facts;
   const { generation = 0 } = server.metadata;
-  const externalUrl = outsideOf(server)?.url;
+  const externalURL = outsideOf(server)?.url;
   const addresses = facts.exposure?.addresses ?? server.status?.addresses ?? [];
   const deployment = deploymentIn(owned, server);
   const before = server.status ?? {};
   const version = outcome.state === "ready" ? server.spec.version : before.version;
   // While pods of an earlier spec may run, clients authenticate by what that said.
   const isOfPods = outcome.state === "ready" || deployment === undefined || before.authentication === undefined;
-  const { authentication, adminSecret } = isOfPods ? authenticationStatus(server) : before;
+  const { authentication, adminCredentialsSecretRef } = isOfPods ? authenticationStatus(server) : before;
   const migration = outcome.migration === undefined ? before.migration : outcome.migration.record;
   const selector = Object.entries(podSelector(server)).map(([key, value]) => `${key}=${value}`);
   return {
@@ -47,13 +48,15 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
       generation,
       now,
     ),
-    url: serviceUrl(server),
-    ...(externalUrl !== undefined && { externalUrl }),
+    url: externalURL ?? serviceUrl(server),
+    serviceURL: serviceUrl(server),
+    ...(externalURL !== undefined && { externalURL }),
     ...(addresses.length > 0 && { addresses: [...addresses] }),
     ...(authentication !== undefined && { authentication }),
+    ...storesOf(server),
     ...(version !== undefined && { version }),
     ...(migration !== undefined && { migration }),
-    ...(adminSecret !== undefined && { adminSecret }),
+    ...(adminCredentialsSecretRef !== undefined && { adminCredentialsSecretRef }),
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
     ...(server.spec.workspaces !== undefined && workspaceCounts(workspaces, before)),
@@ -100,11 +103,28 @@ function deploymentIn(owned: Reported["owned"], { metadata }: MlflowServer): Dep
   return owned.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
 }
 
-function authenticationStatus(server: MlflowServer): Pick<MlflowServerStatus, "authentication" | "adminSecret"> {
+function authenticationStatus(
+  server: MlflowServer,
+): Pick<MlflowServerStatus, "authentication" | "adminCredentialsSecretRef"> {
   const administrator = administratorOf(server);
   return {
     authentication: authenticationName(server.spec),
-    ...(administrator?.canLogIn && { adminSecret: administrator.secretName }),
+    ...(administrator?.canLogIn && { adminCredentialsSecretRef: { name: administrator.secretName } }),
+  };
+}
+
+/** The stores as tables name them. */
+function storesOf({ spec }: MlflowServer): Pick<MlflowServerStatus, "backendStore" | "artifactStore"> {
+  return {
+    backendStore: choose(spec.backendStore, "spec.backendStore", {
+      sqlite: () => "SQLite",
+      postgresql: () => "PostgreSQL",
+      uriSecretRef: () => "URI",
+    }),
+    artifactStore: choose(spec.artifactStore, "spec.artifactStore", {
+      persistentVolume: () => "PersistentVolume",
+      s3: () => "S3",
+    }),
   };
 }
 

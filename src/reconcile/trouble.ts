@@ -65,7 +65,7 @@ function endTrouble(pod: Pod, container: V1ContainerStatus, ended: End | undefin
   if (ended.reason === "OOMKilled") {
     return {
       reason: "OutOfMemory",
-      message: `container ${container.name} of pod ${pod.metadata.name} needs more memory than it may use. Raise ${container.name === "oauth2-proxy" ? "spec.proxy.resources.limits.memory" : "spec.pod.resources.limits.memory, or lower spec.server.workers"}`,
+      message: `container ${container.name} of pod ${pod.metadata.name} needs more memory than it may use. Raise ${container.name === "oauth2-proxy" ? "spec.authentication.oauth2Proxy.resources.limits.memory" : "spec.pod.resources.limits.memory, or lower spec.server.workers"}`,
     };
   }
   return reportedFailure(ended.message) ?? crash(pod, container, ended.exitCode);
@@ -89,7 +89,7 @@ function endOfTask({ state, lastState }: V1ContainerStatus): End | undefined {
 
 /** Where the spec says what a container is. */
 function fieldOf({ name }: V1ContainerStatus): string {
-  return name === "oauth2-proxy" ? "spec.proxy" : "spec";
+  return name === "oauth2-proxy" ? "spec.authentication.oauth2Proxy" : "spec";
 }
 
 function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause {

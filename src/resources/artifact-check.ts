@@ -41,7 +41,7 @@ function container(inputs: Inputs): V1Container {
 export function artifactCheckHash(inputs: Inputs): string | undefined {
   const { s3 } = inputs.server.spec.artifactStore;
   if (!isChecked(inputs)) return undefined;
-  const credentials = inputs.references.secrets.get(s3?.credentials?.secretName ?? "")?.data ?? {};
+  const credentials = inputs.references.secrets.get(s3?.credentialsSecretRef?.name ?? "")?.data ?? {};
   return keyedHash(inputs, JSON.stringify([s3, Object.entries(credentials).sort()]));
 }
 

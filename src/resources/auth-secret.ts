@@ -10,5 +10,5 @@ export function authSecret(inputs: Inputs): Secret | undefined {
   const { server } = inputs;
   const { files } = authenticationOf(inputs);
   if (Object.keys(files).length === 0) return undefined;
-  return secret(ownedMetadata(server, objectNames.auth(server.metadata.name)), files);
+  return secret(ownedMetadata(server, objectNames.authConfig(server.metadata.name)), files);
 }

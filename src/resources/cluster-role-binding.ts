@@ -1,10 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { ClusterRoleBinding } from "../kube/manifests.ts";
 import { serverRole } from "../kube/server-roles.ts";
+import { usesSubjectAccessReview } from "./authentication/kubernetes-authorization.ts";
 import type { Inputs } from "./inputs.ts";
 import { releasedMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
-import { asksByName } from "./workspaces.ts";
 
 /**
  * MLflow sees which namespaces are its workspaces: the plugin lists them. Only where at least one has said so: whoever may
@@ -17,7 +17,7 @@ export function clusterRoleBinding({ server, workspaces }: Inputs): ClusterRoleB
 
 /** MLflow asks what people may do whom the proxy vouches for. It can ask that of anybody, so this, too, takes consent. */
 export function reviewerBinding({ server, workspaces }: Inputs): ClusterRoleBinding | undefined {
-  if (!asksByName(server.spec) || workspaces.length === 0) return undefined;
+  if (!usesSubjectAccessReview(server.spec) || workspaces.length === 0) return undefined;
   return binding(server, objectNames.reviewerBinding, serverRole.reviewer);
 }
 

@@ -48,7 +48,7 @@ function percentEncoded(text: string): string {
 
 /** User name and password of a database, or undefined while the Secret or a key is missing. */
 export function databaseCredentials(database: Postgresql, references: References): Credentials | undefined {
-  const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
+  const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
   const data = references.secrets.get(secretName)?.data;
   const username = decoded(data, usernameKey);
   const password = decoded(data, passwordKey);
@@ -59,7 +59,7 @@ export function databaseCredentials(database: Postgresql, references: References
 export function trackingUri({ server, references }: Pick<Inputs, "server" | "references">): string | undefined {
   return choose(server.spec.backendStore, "spec.backendStore", {
     sqlite: (): string | undefined => sqliteUri,
-    uriSecret: ({ secretName, key }) => decoded(references.secrets.get(secretName)?.data, key),
+    uriSecretRef: ({ name: secretName, key }) => decoded(references.secrets.get(secretName)?.data, key),
     postgresql: (postgresql) => uriOf(postgresql, references, "tracking"),
   });
 }

@@ -67,7 +67,7 @@ function hasExclusiveVolume({ server }: Inputs): boolean {
 
 /** MLflow, and the proxy where there is one. */
 function containers(inputs: Inputs): Containers {
-  const { proxy } = inputs.server.spec;
+  const { oauth2Proxy: proxy } = inputs.server.spec.authentication;
   const authentication = authenticationOf(inputs);
   const mlflow = {
     container: container(inputs),
@@ -96,7 +96,8 @@ function containers(inputs: Inputs): Containers {
 }
 
 function container(inputs: Inputs): V1Container {
-  const { pod, proxy, server: settings, image } = inputs.server.spec;
+  const { pod, authentication, server: settings, image } = inputs.server.spec;
+  const { oauth2Proxy: proxy } = authentication;
   const args = [...applicationArguments(authenticationOf(inputs)), ...(settings?.extraArgs ?? [])];
   return {
     name: "mlflow",

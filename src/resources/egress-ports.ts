@@ -1,4 +1,5 @@
 import { authenticationOf } from "./authentication/index.ts";
+import { isAuthorizedByKubernetes } from "./authentication/kubernetes-authorization.ts";
 import type { Inputs } from "./inputs.ts";
 import { issuersOf } from "./proxy/issuers.ts";
 
@@ -7,19 +8,20 @@ const apiServerPorts = [443, 6443];
 
 /** The TCP ports of what a server's spec has it call, by the addresses that stand there. */
 export function egressPorts(inputs: Inputs): number[] {
-  const { backendStore, authentication, artifactStore, proxy } = inputs.server.spec;
+  const { backendStore, authentication, artifactStore } = inputs.server.spec;
+  const { oauth2Proxy: proxy } = authentication;
   const { users } = authenticationOf(inputs);
   const databases = [backendStore.postgresql, users?.postgresql].flatMap((database) =>
     database === undefined ? [] : [database.port ?? 5432],
   );
   const { s3 } = artifactStore;
   const urls = [
-    ...(s3 === undefined ? [] : [s3.endpointUrl ?? "https://s3"]),
+    ...(s3 === undefined ? [] : [s3.endpointURL ?? "https://s3"]),
     ...(authentication.ldap === undefined ? [] : [authentication.ldap.url]),
     ...issuersOf(inputs).map(({ discovery, issuer }) => discovery ?? issuer),
     ...(proxy?.session?.redis === undefined ? [] : [proxy.session.redis.url]),
   ];
-  const asksApiServer = authentication.kubernetes !== undefined || proxy?.acceptServiceAccountTokens !== undefined;
+  const asksApiServer = isAuthorizedByKubernetes(inputs.server.spec) || proxy?.acceptServiceAccountTokens !== undefined;
   return [...databases, ...urls.flatMap(portOf), ...(asksApiServer ? apiServerPorts : [])];
 }
 

@@ -19,7 +19,7 @@ export interface Outside {
 
 /** Undefined where the spec names no URL for clients outside, and no host, or one that is no URL (`invalidUrls`). */
 export function outsideOf({ spec }: Pick<MlflowServer, "spec">): Outside | undefined {
-  const url = spec.exposure?.externalUrl ?? defaultUrl(spec);
+  const url = spec.exposure?.externalURL ?? defaultUrl(spec);
   if (url === undefined) return undefined;
   const parsed = URL.parse(url);
   if (parsed === null) return undefined;

@@ -21,7 +21,7 @@ export function inputsHash(inputs: Inputs): string {
     configMaps: digests(references.configMaps),
     made: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
     session,
-    ...(server.spec.proxy !== undefined && { cookieSecret }),
+    ...(server.spec.authentication.oauth2Proxy !== undefined && { cookieSecret }),
   };
   return keyedHash(inputs, JSON.stringify(content));
 }

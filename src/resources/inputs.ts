@@ -23,7 +23,7 @@ export interface Installation {
   readonly namespaces?: readonly string[] | undefined;
 }
 
-/** Keys that are invented once per server, or are the user's own (`server.sessionSecret`). */
+/** Keys that are invented once per server, or are the user's own (`server.sessionSecretRef`). */
 export interface SessionKeys {
   /** Signs session cookies and CSRF tokens; the same on all replicas. */
   readonly flaskSecretKey: string;

@@ -159,7 +159,7 @@ const artifactVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_RO
 
 function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
   return choose(server.spec.backendStore, "spec.backendStore", {
-    uriSecret: ({ secretName, key }): V1EnvVar[] => [fromSecret("TRACKING_DATABASE_URI", secretName, key)],
+    uriSecretRef: ({ name: secretName, key }): V1EnvVar[] => [fromSecret("TRACKING_DATABASE_URI", secretName, key)],
     postgresql: (postgresql) => parts("TRACKING", postgresql),
     sqlite: () => [literal("TRACKING_DATABASE_URI", sqliteUri)],
   });
@@ -178,7 +178,7 @@ function userDatabase({ server }: Inputs, users: UserDatabase | undefined): V1En
 
 /** A database in parts: what is running keeps its own URI until the new one has proved itself. */
 function parts(prefix: "TRACKING" | "AUTH", database: Postgresql): V1EnvVar[] {
-  const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
+  const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
   const rootCertificate = rootCertificateOf(database, prefix === "TRACKING" ? "tracking" : "auth");
   return [
     literal(`${prefix}_DATABASE_HOST`, database.host),

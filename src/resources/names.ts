@@ -16,16 +16,16 @@ export const objectNames = {
   admin: (server: string) => `${server}-admin`,
   session: (server: string) => `${server}-session`,
   store: (server: string) => `${server}-store`,
-  auth: (server: string) => `${server}-auth`,
+  authConfig: (server: string) => `${server}-auth-config`,
   waypoint: (server: string) => `${server}-waypoint`,
-  tracesPolicy: (server: string) => `${server}-traces`,
-  fromWaypoint: (server: string) => `${server}-from-waypoint`,
-  lock: (server: string) => `${server}-lock`,
+  tracesPolicy: (server: string) => `${server}-trace-writers`,
+  fromWaypoint: (server: string) => `${server}-allow-waypoint`,
+  lock: (server: string) => `${server}-waypoint-only`,
   sidecarPolicy: (server: string) => `${server}-sidecar`,
   /** Of all that belongs to the listener for traces, but for its policies. */
   listener: (server: string) => `${server}-traces`,
-  writers: (server: string) => `${server}-writers`,
-  onlyWriters: (server: string) => `${server}-writers-only`,
+  writers: (server: string) => `${server}-traces-allow-writers`,
+  onlyWriters: (server: string) => `${server}-traces-writers-only`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
   reviewerBinding: (namespace: string, server: string) => `${namespace}.${server}.reviewer`,
@@ -37,7 +37,7 @@ export const objectNames = {
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
 } as const;
 
-/** Keys in the data of the Secrets that we write. Those of `session` are also expected in `server.sessionSecret`. */
+/** Keys in the data of the Secrets that we write. Those of `session` are also expected in `server.sessionSecretRef`. */
 export const dataKeys = {
   username: "username",
   password: "password",

@@ -43,7 +43,7 @@ export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
 /** No entry is nobody, while an entry without `from`, or with an empty one, is everybody. */
 function ingress({ server }: Inputs): IngressRule[] {
   const { from } = server.spec.networkPolicy ?? {};
-  const door = server.spec.proxy === undefined ? port : proxyPort;
+  const door = server.spec.authentication.oauth2Proxy === undefined ? port : proxyPort;
   const ports = tcp(door, hbonePort);
   if (from === undefined) return [{ ports }];
   const probes = { ports: tcp(door), from: [{ ipBlock: { cidr: ambientProbes } }] };
@@ -80,7 +80,7 @@ function needsMetadata({ server }: Inputs): boolean {
   const { artifactStore, networkPolicy, serviceAccount } = server.spec;
   const { s3 } = artifactStore;
   if (networkPolicy?.metadataService !== undefined) return networkPolicy.metadataService === "Allowed";
-  return (s3 !== undefined && s3.credentials === undefined) || serviceAccount?.annotations !== undefined;
+  return (s3 !== undefined && s3.credentialsSecretRef === undefined) || serviceAccount?.annotations !== undefined;
 }
 
 /** Without a policy for egress nothing is restricted. */

@@ -7,7 +7,7 @@ export interface Reference {
   readonly name: string;
   /** Keys that must be there; none where all keys are taken. */
   readonly keys: readonly string[];
-  /** Where the spec names it, for messages: `spec.backendStore.postgresql.credentials`. */
+  /** Where the spec names it, for messages: `spec.backendStore.postgresql.credentialsSecretRef`. */
   readonly path: string;
   /** Whether pods start without it. */
   readonly optional: boolean;
@@ -28,17 +28,18 @@ export function configMapReference(name: string, keys: readonly string[], path: 
 /** What a PostgreSQL database needs: its credentials, and its authority where it has one of its own. */
 export function databaseReferences(database: Postgresql | undefined, path: string): Reference[] {
   if (database === undefined) return [];
-  const { secretName, usernameKey = "username", passwordKey = "password" } = database.credentials;
+  const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
   return [
-    secretReference(secretName, [usernameKey, passwordKey], `${path}.credentials`),
+    secretReference(secretName, [usernameKey, passwordKey], `${path}.credentialsSecretRef`),
     ...authorityReferences(database.ca, `${path}.ca`),
   ];
 }
 
 /** The certificates of an authority. */
 export function authorityReferences(ca: CertificateAuthority | undefined, path: string): Reference[] {
-  const keys = [ca?.key ?? "ca.crt"];
-  if (ca?.secretName !== undefined) return [{ ...secretReference(ca.secretName, keys, path), isAuthority: true }];
-  if (ca?.configMapName === undefined) return [];
-  return [{ ...configMapReference(ca.configMapName, keys, path), isAuthority: true }];
+  const { secretRef, configMapRef } = ca ?? {};
+  const keys = [(secretRef ?? configMapRef)?.key ?? "ca.crt"];
+  if (secretRef !== undefined) return [{ ...secretReference(secretRef.name, keys, path), isAuthority: true }];
+  if (configMapRef === undefined) return [];
+  return [{ ...configMapReference(configMapRef.name, keys, path), isAuthority: true }];
 }

@@ -18,7 +18,9 @@ export function referencesOf(spec: MlflowServerSpec): Reference[] {
     ...choose(backendStore, "spec.backendStore", {
       sqlite: (): Reference[] => [],
       postgresql: (postgresql) => databaseReferences(postgresql, "spec.backendStore.postgresql"),
-      uriSecret: ({ secretName, key }) => [secretReference(secretName, [key], "spec.backendStore.uriSecret")],
+      uriSecretRef: ({ name: secretName, key }) => [
+        secretReference(secretName, [key], "spec.backendStore.uriSecretRef"),
+      ],
     }),
     ...authenticationReferences(spec),
     ...proxyReferences(spec),
@@ -32,16 +34,18 @@ function storeReferences(store: MlflowServerSpec["artifactStore"]): Reference[] 
 }
 
 function bucketReferences(s3: NonNullable<MlflowServerSpec["artifactStore"]["s3"]>): Reference[] {
-  const { secretName, accessKeyIdKey, secretAccessKeyKey } = s3.credentials ?? {};
-  const keys = [accessKeyIdKey ?? "AWS_ACCESS_KEY_ID", secretAccessKeyKey ?? "AWS_SECRET_ACCESS_KEY"];
+  const { name: secretName, accessKeyIDKey, secretAccessKeyKey } = s3.credentialsSecretRef ?? {};
+  const keys = [accessKeyIDKey ?? "AWS_ACCESS_KEY_ID", secretAccessKeyKey ?? "AWS_SECRET_ACCESS_KEY"];
   return [
-    ...(secretName === undefined ? [] : [secretReference(secretName, keys, "spec.artifactStore.s3.credentials")]),
+    ...(secretName === undefined
+      ? []
+      : [secretReference(secretName, keys, "spec.artifactStore.s3.credentialsSecretRef")]),
     ...authorityReferences(s3.ca, "spec.artifactStore.s3.ca"),
   ];
 }
 
 function serverReferences(settings: MlflowServerSpec["server"]): Reference[] {
-  const own = settings?.sessionSecret;
+  const own = settings?.sessionSecretRef;
   const keys = [dataKeys.flaskSecretKey, dataKeys.kekPassphrase, dataKeys.webhookKey];
   const variables = (settings?.env ?? []).flatMap(({ name, valueFrom }) => {
     const path = `spec.server.env[${name}]`;
@@ -62,9 +66,15 @@ function serverReferences(settings: MlflowServerSpec["server"]): Reference[] {
   });
   return [
     ...(settings?.tls
-      ? [secretReference(settings.tls.secretName, [dataKeys.certificate, dataKeys.privateKey], "spec.server.tls")]
+      ? [
+          secretReference(
+            settings.tls.certificateSecretRef.name,
+            [dataKeys.certificate, dataKeys.privateKey],
+            "spec.server.tls",
+          ),
+        ]
       : []),
-    ...(own ? [secretReference(own.secretName, keys, "spec.server.sessionSecret")] : []),
+    ...(own ? [secretReference(own.name, keys, "spec.server.sessionSecretRef")] : []),
     ...variables,
     ...sources,
   ];

@@ -6,7 +6,7 @@ import { secret } from "./secret.ts";
 
 /** Keys that all replicas and all later pods must share: losing them logs everyone out and loses what they encrypted. */
 export function sessionSecret({ server, session }: Inputs): Secret | undefined {
-  if (server.spec.server?.sessionSecret !== undefined) return undefined;
+  if (server.spec.server?.sessionSecretRef !== undefined) return undefined;
   return secret(storedMetadata(server, objectNames.session(server.metadata.name)), {
     [dataKeys.flaskSecretKey]: session.flaskSecretKey,
     [dataKeys.kekPassphrase]: session.kekPassphrase,

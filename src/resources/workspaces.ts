@@ -2,7 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { choice } from "./choose.ts";
+import { usesSubjectAccessReview } from "./authentication/kubernetes-authorization.ts";
 
 /** Namespaces that the plugin never serves, whatever their labels: its own list, a star for any text. */
 export const excludedNamespaces = [
@@ -16,17 +16,9 @@ export const excludedNamespaces = [
   "redhat-ods-*",
 ] as const;
 
-/** Whether MLflow asks Kubernetes about people by their names, and not by showing their tokens. */
-export function asksByName({ authentication }: MlflowServerSpec): boolean {
-  if (authentication.kubernetes === undefined) return false;
-  const { authorization = "CallerToken" } = authentication.kubernetes;
-  const path = "spec.authentication.kubernetes.authorization";
-  return choice(authorization, path, { CallerToken: false, ProxyIdentity: true });
-}
-
 /** Whether the server needs a right in the whole cluster: for that a namespace must have said that it is its workspace. */
 export function needsConsent(spec: MlflowServerSpec): boolean {
-  return spec.workspaces !== undefined || asksByName(spec);
+  return spec.workspaces !== undefined || usesSubjectAccessReview(spec);
 }
 
 /** The labels by which a namespace is a workspace of the server: its consent, and what the spec narrows that to. */

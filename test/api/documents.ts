@@ -50,7 +50,7 @@ export const fullest: Document = {
       tag: "3.17.2-1",
       digest: `sha256:${"0".repeat(64)}`,
       pullPolicy: "Always",
-      pullSecrets: ["registry"],
+      pullSecrets: [{ name: "registry" }],
     },
     deletionPolicy: "Delete",
     replicas: 3,
@@ -63,8 +63,8 @@ export const fullest: Document = {
       allowedHosts: ["mlflow.example.com", "mlflow.example.com:8443", "10.0.0.1:*", "[fd00::1]:*"],
       corsAllowedOrigins: ["https://mlflow.example.com", "http://localhost:3000"],
       logLevel: "DEBUG",
-      tls: { secretName: "tls" },
-      sessionSecret: { secretName: "session" },
+      tls: { certificateSecretRef: { name: "tls" } },
+      sessionSecretRef: { name: "session" },
       env: [
         { name: "A", value: "two\nlines and a\ttab" },
         { name: "B", valueFrom: { secretKeyRef: { name: "s", key: "k", optional: true } } },
@@ -111,9 +111,9 @@ export const fullest: Document = {
         host: "db.example.com",
         port: 5433,
         database: "mlflow",
-        credentials: { secretName: "db", usernameKey: "user", passwordKey: "pass" },
+        credentialsSecretRef: { name: "db", usernameKey: "user", passwordKey: "pass" },
         sslMode: "verify-full",
-        ca: { secretName: "db-ca", key: "ca.pem" },
+        ca: { secretRef: { name: "db-ca", key: "ca.pem" } },
       },
       migration: "Manual",
       connectionCheck: false,
@@ -123,26 +123,26 @@ export const fullest: Document = {
         bucket: "models",
         prefix: "team-a/mlflow",
         region: "eu-central-1",
-        endpointUrl: "https://minio.example.com:9000/s3",
-        credentials: { secretName: "s3", accessKeyIdKey: "id", secretAccessKeyKey: "key" },
-        ca: { configMapName: "s3-ca" },
+        endpointURL: "https://minio.example.com:9000/s3",
+        credentialsSecretRef: { name: "s3", accessKeyIDKey: "id", secretAccessKeyKey: "key" },
+        ca: { configMapRef: { name: "s3-ca", key: "ca.pem" } },
       },
       access: "Direct",
       additionalLocations: ["s3://former-bucket/mlflow", "s3://other.bucket"],
       maxUploadSize: "1.5Gi",
     },
-    exposure: { externalUrl: "https://platform.example.com:8443/clusters/c-1/ml_flow.v2~x" },
+    exposure: { externalURL: "https://platform.example.com:8443/clusters/c-1/ml_flow.v2~x" },
     authentication: {
       basic: {
         passwordCacheTTL: "10m",
-        admin: { secretName: "admin", usernameKey: "user", passwordKey: "pass.word" },
+        adminCredentialsSecretRef: { name: "admin", usernameKey: "user", passwordKey: "pass.word" },
         defaultPermission: "NO_PERMISSIONS",
         database: {
           postgresql: {
             host: "fd00::1",
             database: "auth",
-            credentials: { secretName: "auth-db" },
-            ca: { configMapName: "auth-ca" },
+            credentialsSecretRef: { name: "auth-db" },
+            ca: { configMapRef: { name: "auth-ca", key: "ca.pem" } },
           },
         },
       },
@@ -152,18 +152,18 @@ export const fullest: Document = {
 
 /** `smallest` with the fields that `fullest` cannot have. */
 export const smallestInFull: Document = changed(smallest, {
-  "spec.backendStore": { uriSecret: { secretName: "uri", key: "uri" } },
+  "spec.backendStore": { uriSecretRef: { name: "uri", key: "uri" } },
   "spec.artifactStore.persistentVolume": { size: "0.5Ti", storageClassName: "fast", accessModes: ["ReadWriteMany"] },
-  "spec.authentication": { disabled: {} },
+  "spec.authentication": { none: {} },
 });
 
 /** `fullest` with the other source wherever there are two. */
 export const fullestOtherwise: Document = changed(fullest, {
-  "spec.backendStore.postgresql.ca": { configMapName: "db-ca" },
-  "spec.artifactStore.s3.ca": { secretName: "s3-ca", key: "ca.pem" },
-  "spec.authentication.basic.database.postgresql.ca": { secretName: "auth-ca", key: "ca.pem" },
-  "spec.authentication.basic.database.postgresql.credentials": {
-    secretName: "auth-db",
+  "spec.backendStore.postgresql.ca": { configMapRef: { name: "db-ca", key: "ca.pem" } },
+  "spec.artifactStore.s3.ca": { secretRef: { name: "s3-ca", key: "ca.pem" } },
+  "spec.authentication.basic.database.postgresql.ca": { secretRef: { name: "auth-ca", key: "ca.pem" } },
+  "spec.authentication.basic.database.postgresql.credentialsSecretRef": {
+    name: "auth-db",
     usernameKey: "user",
     passwordKey: "pass",
   },
@@ -180,9 +180,9 @@ const ldapUsers = {
     base: "ou=people,dc=example,dc=com",
     filter: "(|(uid=%s)(mail=%s))",
     usernameAttribute: "uid",
-    bindCredentials: { secretName: "ldap", usernameKey: "dn", passwordKey: "pass" },
+    bindCredentialsSecretRef: { name: "ldap", usernameKey: "dn", passwordKey: "pass" },
   },
-  ca: { secretName: "ldap-ca", key: "ca.pem" },
+  ca: { secretRef: { name: "ldap-ca", key: "ca.pem" } },
   groups: {
     searchBase: "ou=groups,dc=example,dc=com",
     filter: "(&(objectClass=groupOfUniqueNames)(uniqueMember=%s))",
@@ -196,8 +196,8 @@ const ldapUsers = {
     postgresql: {
       host: "db.example.com",
       database: "auth",
-      credentials: { secretName: "auth-db", usernameKey: "user", passwordKey: "pass" },
-      ca: { secretName: "auth-ca", key: "ca.pem" },
+      credentialsSecretRef: { name: "auth-db", usernameKey: "user", passwordKey: "pass" },
+      ca: { secretRef: { name: "auth-ca", key: "ca.pem" } },
     },
   },
 };
@@ -219,8 +219,8 @@ export const ldapTemplate: Document = changed(smallest, {
         postgresql: {
           host: "db.example.com",
           database: "auth",
-          credentials: { secretName: "auth-db" },
-          ca: { configMapName: "auth-ca" },
+          credentialsSecretRef: { name: "auth-db" },
+          ca: { configMapRef: { name: "auth-ca", key: "ca.pem" } },
         },
       },
     },
@@ -228,7 +228,7 @@ export const ldapTemplate: Document = changed(smallest, {
 });
 
 export const ldapOtherwise: Document = changed(ldapSearch, {
-  "spec.authentication.ldap.ca": { configMapName: "ldap-ca" },
+  "spec.authentication.ldap.ca": { configMapRef: { name: "ldap-ca", key: "ca.pem" } },
   "spec.authentication.ldap.search": { filter: "(uid=%s)" },
   "spec.authentication.ldap.url": "ldaps://10.0.0.1:6360/dc=example,dc=com",
 });
@@ -237,26 +237,26 @@ export const ldapOtherwise: Document = changed(ldapSearch, {
 export const oidcInFull: Document = changed(smallest, {
   "spec.authentication": {
     oidc: {
-      discoveryUrl: "https://keycloak.example.com:8443/realms/ml/.well-known/openid-configuration",
+      discoveryURL: "https://keycloak.example.com:8443/realms/ml/.well-known/openid-configuration",
       issuer: "https://id.example.com/realms/ml",
-      clientId: "mlflow",
-      clientSecret: { secretName: "oidc", key: "OIDC_CLIENT_SECRET" },
-      redirectUrl: "https://mlflow.example.com/callback",
+      clientID: "mlflow",
+      clientSecretRef: { name: "oidc", key: "OIDC_CLIENT_SECRET" },
+      redirectURL: "https://mlflow.example.com/callback",
       scopes: ["openid", "profile", "groups", "api://mlflow/.default"],
       audience: "mlflow-api",
       usernameClaim: "upn",
       groupsClaim: "https://example.com/groups",
       userGroup: "/ml/users of mlflow",
       adminGroup: "mlflow-admin",
-      ca: { configMapName: "issuer-ca" },
+      ca: { configMapRef: { name: "issuer-ca", key: "ca.pem" } },
       accessTokens: { maxAge: "720h" },
       defaultPermission: "READ",
       database: {
         postgresql: {
           host: "db.example.com",
           database: "auth",
-          credentials: { secretName: "auth-db", usernameKey: "user", passwordKey: "pass" },
-          ca: { secretName: "auth-ca", key: "ca.pem" },
+          credentialsSecretRef: { name: "auth-db", usernameKey: "user", passwordKey: "pass" },
+          ca: { secretRef: { name: "auth-ca", key: "ca.pem" } },
         },
       },
     },
@@ -264,47 +264,49 @@ export const oidcInFull: Document = changed(smallest, {
 });
 
 export const oidcOtherwise: Document = changed(oidcInFull, {
-  "spec.authentication.oidc.ca": { secretName: "issuer-ca", key: "ca.pem" },
-  "spec.authentication.oidc.database.postgresql.ca": { configMapName: "auth-ca" },
-  "spec.authentication.oidc.discoveryUrl":
+  "spec.authentication.oidc.ca": { secretRef: { name: "issuer-ca", key: "ca.pem" } },
+  "spec.authentication.oidc.database.postgresql.ca": { configMapRef: { name: "auth-ca", key: "ca.pem" } },
+  "spec.authentication.oidc.discoveryURL":
     "http://keycloak-service.keycloak:8080/realms/master/.well-known/openid-configuration",
 });
 
 /** Kubernetes behind the proxy, with every field of both. */
 export const proxied: Document = changed(smallest, {
-  "spec.authentication": { kubernetes: { authorization: "CallerToken" } },
-  "spec.proxy": {
-    image: {
-      repository: "registry.example.com/oauth2-proxy",
-      tag: "v7.15.5-alpine",
-      digest: `sha256:${"1".repeat(64)}`,
-      pullPolicy: "Never",
-      pullSecrets: ["mirror"],
-    },
-    resources: { requests: { cpu: "50m" }, limits: { memory: "128Mi" } },
-    issuerUrl: "https://dex.example.com:5554/dex/",
-    clientId: "mlflow",
-    clientSecret: { secretName: "client", key: "secret" },
-    ca: { configMapName: "dex-ca", key: "ca.pem" },
-    redirectUrl: "https://mlflow.example.com:8443/oauth2/callback",
-    emailDomains: ["example.com", ".example.org"],
-    allowedGroups: ["mlflow", "cn=data science"],
-    extraJwtIssuers: ["https://ci.example.com/_services/token=mlflow"],
-    acceptServiceAccountTokens: {
-      issuer: "https://kubernetes.default.svc",
-      audience: "https://kubernetes.default.svc",
-    },
-    session: {
-      refresh: "90s",
-      expire: "2h",
-      redis: {
-        url: "rediss://redis.example.com:6379/3",
-        username: "mlflow",
-        password: { secretName: "redis", key: "password" },
-        ca: { secretName: "redis-ca", key: "ca.pem" },
+  "spec.authentication": {
+    oauth2Proxy: {
+      image: {
+        repository: "registry.example.com/oauth2-proxy",
+        tag: "v7.15.5-alpine",
+        digest: `sha256:${"1".repeat(64)}`,
+        pullPolicy: "Never",
+        pullSecrets: [{ name: "mirror" }],
       },
+      resources: { requests: { cpu: "50m" }, limits: { memory: "128Mi" } },
+      issuerURL: "https://dex.example.com:5554/dex/",
+      clientID: "mlflow",
+      clientSecretRef: { name: "client", key: "secret" },
+      ca: { configMapRef: { name: "dex-ca", key: "ca.pem" } },
+      redirectURL: "https://mlflow.example.com:8443/oauth2/callback",
+      emailDomains: ["example.com", ".example.org"],
+      allowedGroups: ["mlflow", "cn=data science"],
+      extraJWTIssuers: [{ issuer: "https://ci.example.com/_services/token", audience: "mlflow" }],
+      acceptServiceAccountTokens: {
+        issuer: "https://kubernetes.default.svc",
+        audience: "https://kubernetes.default.svc",
+      },
+      session: {
+        refresh: "90s",
+        expire: "2h",
+        redis: {
+          url: "rediss://redis.example.com:6379/3",
+          username: "mlflow",
+          passwordSecretRef: { name: "redis", key: "password" },
+          ca: { secretRef: { name: "redis-ca", key: "ca.pem" } },
+        },
+      },
+      extraArgs: ["--scope=openid email groups", "--prompt=login", "--oidc-groups-claim=roles"],
+      authorization: { kubernetes: { accessReview: "SelfSubjectAccessReview" } },
     },
-    extraArgs: ["--scope=openid email groups", "--prompt=login", "--oidc-groups-claim=roles"],
   },
   "spec.networkPolicy": {
     enabled: true,
@@ -346,8 +348,8 @@ export const proxied: Document = changed(smallest, {
 
 /** Kubernetes on the proxy's word. */
 export const vouched: Document = changed(proxied, {
-  "spec.authentication.kubernetes": {
-    authorization: "ProxyIdentity",
+  "spec.authentication.oauth2Proxy.authorization.kubernetes": {
+    accessReview: "SubjectAccessReview",
     usernameClaim: "email",
     groupsClaim: "https://example.com/groups",
     usernamePrefix: "oidc:",
@@ -359,15 +361,17 @@ export const vouched: Document = changed(proxied, {
 
 /** The proxy alone, with as little as it needs, and what `proxied` cannot have. */
 export const proxyAlone: Document = changed(smallest, {
-  "spec.authentication": { disabled: {} },
-  "spec.proxy": {
-    issuerUrl: "https://dex.example.com/dex",
-    clientId: "mlflow",
-    ca: { secretName: "dex-ca" },
-    redirectUrl: "http://localhost:5000/oauth2/callback",
-    session: { redis: { url: "rediss://[fd00::1]:6379", ca: { configMapName: "redis-ca" } } },
-    skipJwtBearerTokens: false,
-    emailDomains: ["*"],
+  "spec.authentication": {
+    oauth2Proxy: {
+      issuerURL: "https://dex.example.com/dex",
+      clientID: "mlflow",
+      authorization: { allAuthenticatedUsers: {} },
+      ca: { secretRef: { name: "dex-ca", key: "ca.pem" } },
+      redirectURL: "http://localhost:5000/oauth2/callback",
+      session: { redis: { url: "rediss://[fd00::1]:6379", ca: { configMapRef: { name: "redis-ca", key: "ca.pem" } } } },
+      skipJWTBearerTokens: false,
+      emailDomains: ["*"],
+    },
   },
 });
 
@@ -387,7 +391,7 @@ export const inSidecars: Document = changed(meshed, { "spec.mesh.istio.mode": "S
 export const tracesByMesh: Document = changed(meshed, {
   "spec.traces.identity": "Mesh",
   "spec.backendStore": {
-    postgresql: { host: "db.example.com", database: "mlflow", credentials: { secretName: "database" } },
+    postgresql: { host: "db.example.com", database: "mlflow", credentialsSecretRef: { name: "database" } },
   },
 });
 
@@ -396,7 +400,7 @@ export const writersWithoutMesh: Document = changed(meshed, { "spec.mesh": undef
 /** Led to from outside, in each way that there is. */
 export const exposed: Document = changed(smallest, {
   "spec.exposure": {
-    externalUrl: "https://platform.example.com:8443/clusters/c1/mlflow",
+    externalURL: "https://platform.example.com:8443/clusters/c1/mlflow",
     ingress: {
       className: "nginx",
       annotations: {
@@ -423,14 +427,14 @@ export const exposed: Document = changed(smallest, {
 /** With as little as it needs: the host is that of the URL, or the URL that of the host. */
 export const exposedByUrl: Document = changed(smallest, {
   "spec.exposure": {
-    externalUrl: "https://mlflow.example.com",
+    externalURL: "https://mlflow.example.com",
     ingress: {},
     httpRoute: { parentRefs: [{ name: "a" }] },
   },
 });
 
 export const exposedByHost: Document = changed(proxyAlone, {
-  "spec.proxy.redirectUrl": undefined,
+  "spec.authentication.oauth2Proxy.redirectURL": undefined,
   "spec.exposure": { ingress: { hosts: [{ host: "mlflow.example.com" }], tls: [{ secretName: "tls" }] } },
 });
 

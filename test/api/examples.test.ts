@@ -20,7 +20,7 @@ describe("the examples", async () => {
     test(`${file} brings every Secret and ConfigMap that its pods need`, () => {
       // The certificate of an Ingress is its controller's.
       const needed = JSON.stringify(servers(documents), (key, value) => (key === "exposure" ? undefined : value));
-      const names = needed.matchAll(/"(?:secretName|configMapName)":"([^"]+)"/g);
+      const names = needed.matchAll(/"(?:[A-Za-z]*[sS]ecretRef|configMapRef)":\{"name":"([^"]+)"/g);
       const brought = documents.flatMap((document) =>
         isObject(document) && isObject(document["metadata"]) ? [document["metadata"]["name"]] : [],
       );

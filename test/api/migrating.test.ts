@@ -51,7 +51,7 @@ describe("the page for those who come from a chart", () => {
     const of = inputs(serverNamed("mlflow"), databases);
     const tracking = new URL(secretText(of, "mlflow-store", "backend-store-uri"));
     assert.deepEqual([tracking.username, tracking.pathname], ["mlflowuser", "/mlflow"]);
-    const ini = secretText(of, "mlflow-auth", "basic_auth.ini");
+    const ini = secretText(of, "mlflow-auth-config", "basic_auth.ini");
     assert.match(
       ini,
       /^database_uri = postgresql\+psycopg2:\/\/mlflowauth:A4m1nPa33w0rd%%21@mlflow-auth\.\S+\/auth\?/m,

@@ -33,12 +33,21 @@ const others = ["ResolvedRefs", "UnsupportedValue"];
 /** A part of a spec, in a server that it can be a part of. */
 function completed(part: Record<string, unknown>): unknown {
   const { spec } = smallest;
-  const { proxy } = part;
+  const { authentication } = part;
+  const proxy = isObject(authentication) ? authentication["oauth2Proxy"] : undefined;
   const own = {
     ...(isObject(spec) && spec),
-    ...(isObject(proxy) && { authentication: { disabled: {} } }),
     ...part,
-    ...(isObject(proxy) && { proxy: { issuerUrl: "https://dex.example.com/dex", clientId: "mlflow", ...proxy } }),
+    ...(isObject(proxy) && {
+      authentication: {
+        oauth2Proxy: {
+          issuerURL: "https://dex.example.com/dex",
+          clientID: "mlflow",
+          authorization: { allAuthenticatedUsers: {} },
+          ...proxy,
+        },
+      },
+    }),
   };
   return { ...smallest, spec: own };
 }

@@ -73,7 +73,7 @@ export const wrongUpdates: readonly WrongUpdate[] = [
   ),
   update(smallest)(
     "from sqlite to a database",
-    { "spec.backendStore": { uriSecret: { secretName: "a", key: "b" } } },
+    { "spec.backendStore": { uriSecretRef: { name: "a", key: "b" } } },
     "spec.backendStore",
     "cannot move between sqlite and another database",
   ),
@@ -113,7 +113,7 @@ export const rightUpdates: readonly Pick<WrongUpdate, "title" | "from" | "to">[]
   {
     title: "from basic to disabled",
     from: smallest,
-    to: changed(smallest, { "spec.authentication": { disabled: {} } }),
+    to: changed(smallest, { "spec.authentication": { none: {} } }),
   },
   {
     title: "from disabled to basic",
@@ -121,10 +121,10 @@ export const rightUpdates: readonly Pick<WrongUpdate, "title" | "from" | "to">[]
     to: changed(smallestInFull, { "spec.authentication": { basic: {} } }),
   },
   {
-    title: "from uriSecret to postgresql",
+    title: "from uriSecretRef to postgresql",
     from: smallestInFull,
     to: changed(smallestInFull, {
-      "spec.backendStore": { postgresql: { host: "db", database: "mlflow", credentials: { secretName: "db" } } },
+      "spec.backendStore": { postgresql: { host: "db", database: "mlflow", credentialsSecretRef: { name: "db" } } },
     }),
   },
   { title: "hibernation", from: fullest, to: changed(fullest, { "spec.hibernate": true }) },

@@ -30,7 +30,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "an empty store",
     { "spec.backendStore": {} },
     "spec.backendStore",
-    "exactly one of sqlite, postgresql, uriSecret",
+    "exactly one of sqlite, postgresql, uriSecretRef",
   ),
   small("a store that is null", { "spec.backendStore.sqlite": null }, "spec.backendStore", "exactly one of"),
   full("two stores", { "spec.backendStore.sqlite": {} }, "spec.backendStore", "exactly one of"),
@@ -52,13 +52,13 @@ export const wrongDocuments: readonly Wrong[] = [
     "an empty authentication",
     { "spec.authentication": {} },
     "spec.authentication",
-    "exactly one of basic, ldap, oidc, kubernetes, disabled",
+    "exactly one of basic, ldap, oidc, kubernetes, oauth2Proxy, none",
   ),
   small(
     "two authentications",
-    { "spec.authentication.disabled": {} },
+    { "spec.authentication.none": {} },
     "spec.authentication",
-    "exactly one of basic, ldap, oidc, kubernetes, disabled",
+    "exactly one of basic, ldap, oidc, kubernetes, oauth2Proxy, none",
   ),
   small("replicas on sqlite", { "spec.replicas": 2 }, "spec.replicas", "use backendStore.postgresql, or replicas: 1"),
   onVolume(
@@ -378,7 +378,12 @@ export const wrongDocuments: readonly Wrong[] = [
   ),
   full("a port of 0", { [`${postgresql}.port`]: 0 }, `${postgresql}.port`, "greater than or equal to 1"),
   full("no database", { [`${postgresql}.database`]: undefined }, `${postgresql}.database`, "Required value"),
-  full("no credentials", { [`${postgresql}.credentials`]: undefined }, `${postgresql}.credentials`, "Required value"),
+  full(
+    "no credentials",
+    { [`${postgresql}.credentialsSecretRef`]: undefined },
+    `${postgresql}.credentialsSecretRef`,
+    "Required value",
+  ),
   ...["disable", "allow", "prefer", "require"].map((mode) =>
     full(
       `ca with sslMode ${mode}`,
@@ -403,11 +408,11 @@ export const wrongDocuments: readonly Wrong[] = [
   ),
   full(
     "ca from two places",
-    { [`${postgresql}.ca.configMapName`]: "c" },
+    { [`${postgresql}.ca.configMapRef`]: { name: "c" } },
     `${postgresql}.ca`,
-    "exactly one of secretName, configMapName",
+    "exactly one of secretRef, configMapRef",
   ),
-  full("ca from nowhere", { [`${postgresql}.ca`]: {} }, `${postgresql}.ca`, "exactly one of secretName, configMapName"),
+  full("ca from nowhere", { [`${postgresql}.ca`]: {} }, `${postgresql}.ca`, "exactly one of secretRef, configMapRef"),
   ...["s3://models", "models/a", "Models", "models_a", "-models", "x"].map((bucket) =>
     full(
       `the bucket ${bucket}`,
@@ -437,23 +442,23 @@ export const wrongDocuments: readonly Wrong[] = [
   ].map((url) =>
     full(
       `the endpoint ${url}`,
-      { "spec.artifactStore.s3.endpointUrl": url },
-      "spec.artifactStore.s3.endpointUrl",
+      { "spec.artifactStore.s3.endpointURL": url },
+      "spec.artifactStore.s3.endpointURL",
       "http or https URL",
     ),
   ),
   ...["Admin", "admin_secret", "-admin", "admin.", ""].map((name) =>
     full(
       `the Secret name ${JSON.stringify(name)}`,
-      { "spec.authentication.basic.admin.secretName": name },
-      "spec.authentication.basic.admin.secretName",
+      { "spec.authentication.basic.adminCredentialsSecretRef.name": name },
+      "spec.authentication.basic.adminCredentialsSecretRef.name",
       "must be the name of a Kubernetes object",
     ),
   ),
   full(
     "a Secret key with a slash",
-    { [`${postgresql}.credentials.usernameKey`]: "a/b" },
-    `${postgresql}.credentials.usernameKey`,
+    { [`${postgresql}.credentialsSecretRef.usernameKey`]: "a/b" },
+    `${postgresql}.credentialsSecretRef.usernameKey`,
     "must be a key",
   ),
   ...[

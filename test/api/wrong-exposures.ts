@@ -1,11 +1,11 @@
 import { exposed, exposedByHost, type Json, oidcInFull, proxied, smallest } from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 
-const path = "spec.exposure.externalUrl";
+const path = "spec.exposure.externalURL";
 const small = wrong(smallest);
 
 function each(values: readonly Json[], says: string): Wrong[] {
-  return values.map((value) => small(`externalUrl ${JSON.stringify(value)}`, { [path]: value }, path, says));
+  return values.map((value) => small(`externalURL ${JSON.stringify(value)}`, { [path]: value }, path, says));
 }
 
 const base = "https://platform.example.com";
@@ -48,17 +48,22 @@ export const wrongExposures: readonly Wrong[] = [
     "letters, digits, -, _, . and ~",
   ),
   ...each([`${base}/api`, `${base}/api/x`, `${base}/oauth2`, `${base}/health/x`, `${base}/v1/mlflow`], "MLflow's own"),
-  wrong(proxied)("another redirect URL of the proxy", { [path]: base }, "spec.proxy.redirectUrl", "leave it out"),
+  wrong(proxied)(
+    "another redirect URL of the proxy",
+    { [path]: base },
+    "spec.authentication.oauth2Proxy.redirectURL",
+    "leave it out",
+  ),
   wrong(proxied)(
     "http before a proxy",
-    { [path]: "http://platform.example.com/a", "spec.proxy.redirectUrl": undefined },
+    { [path]: "http://platform.example.com/a", "spec.authentication.oauth2Proxy.redirectURL": undefined },
     path,
-    "with proxy, exposure.externalUrl begins with https://",
+    "with authentication.oauth2Proxy, exposure.externalURL begins with https://",
   ),
   wrong(oidcInFull)(
     "another redirect URL of the plugin",
     { [path]: `${base}/a` },
-    "spec.authentication.oidc.redirectUrl",
+    "spec.authentication.oidc.redirectURL",
     "leave it out",
   ),
   ...wrongRoutes(),
@@ -107,7 +112,7 @@ function wrongRoutes(): Wrong[] {
       (host) => by(`hostname ${host}`, { [`${route}.hostnames[0]`]: host }, `${route}.hostnames[0]`, "in lower case"),
     ),
     ...["/mlflow", "v1", "/v1/", "/v1//x", "/v1/../x", "/v1/%2f", "/v1/.*", "/vx"].map((value) =>
-      by(`path ${value}`, { [`${ingress}.hosts[1].paths[0]`]: value }, `${ingress}.hosts[1].paths[0]`, "externalUrl"),
+      by(`path ${value}`, { [`${ingress}.hosts[1].paths[0]`]: value }, `${ingress}.hosts[1].paths[0]`, "externalURL"),
     ),
     by("no path", { [`${ingress}.hosts[1].paths`]: [] }, `${ingress}.hosts[1].paths`, "leave out paths for all"),
     by("no host", { [`${ingress}.hosts`]: [] }, `${ingress}.hosts`, "leave out hosts"),
@@ -137,22 +142,22 @@ function wrongRoutes(): Wrong[] {
     by("http with a certificate", { [path]: "http://platform.example.com" }, path, "with https://"),
     by("a URL of none of the hosts", { [path]: "https://platform.example.org/a" }, path, "add it there"),
     by("a URL that only begins like a host", { [path]: "https://platform.example.com.evil.org" }, path, "add it there"),
-    small("an ingress without a host", { [ingress]: {} }, "spec.exposure", "write externalUrl"),
-    small("a route without a host", { [route]: { parentRefs: [{ name: "a" }] } }, "spec.exposure", "write externalUrl"),
+    small("an ingress without a host", { [ingress]: {} }, "spec.exposure", "write externalURL"),
+    small("a route without a host", { [route]: { parentRefs: [{ name: "a" }] } }, "spec.exposure", "write externalURL"),
     ...["https://10.0.0.1/a", "https://ML.example.com", "https://[fd00::1]:8443"].map((url) =>
       small(`the host of ${url}`, { [path]: url, [ingress]: {} }, path, "in lower case, and no address"),
     ),
     small(
       "an open server",
-      { "spec.authentication": { disabled: {} }, [path]: base, [ingress]: {} },
+      { "spec.authentication": { none: {} }, [path]: base, [ingress]: {} },
       "spec.exposure",
-      "not led outside",
+      "not exposed outside the cluster",
     ),
     small(
       "an open server by a Gateway",
-      { "spec.authentication": { disabled: {} }, [path]: base, [route]: { parentRefs: [{ name: "a" }] } },
+      { "spec.authentication": { none: {} }, [path]: base, [route]: { parentRefs: [{ name: "a" }] } },
       "spec.exposure",
-      "add proxy",
+      "such as oauth2Proxy",
     ),
     small(
       "nobody gets in",
@@ -163,14 +168,14 @@ function wrongRoutes(): Wrong[] {
     byHost("http before a proxy, by default", { [`${ingress}.tls`]: undefined }, ingress, "add exposure.ingress.tls"),
     byHost(
       "another redirect URL than that of the host",
-      { "spec.proxy.redirectUrl": "https://other.example.com/oauth2/callback" },
-      "spec.proxy.redirectUrl",
+      { "spec.authentication.oauth2Proxy.redirectURL": "https://other.example.com/oauth2/callback" },
+      "spec.authentication.oauth2Proxy.redirectURL",
       "leave it out",
     ),
     wrong(oidcInFull)(
       "another redirect URL of the plugin than that of the host",
       { [ingress]: { hosts: [{ host: "mlflow.example.com" }] } },
-      "spec.authentication.oidc.redirectUrl",
+      "spec.authentication.oidc.redirectURL",
       "leave it out",
     ),
   ];

@@ -127,14 +127,14 @@ export const wrongLdapDocuments: readonly Wrong[] = [
   ),
   template(
     "two authorities",
-    { [`${ldap}.ca.configMapName`]: "ca" },
+    { [`${ldap}.ca.configMapRef`]: { name: "ca" } },
     `${ldap}.ca`,
-    "exactly one of secretName, configMapName, certificates",
+    "exactly one of secretRef, configMapRef, certificates",
   ),
   template(
     "a key of certificates",
     { [`${ldap}.ca.key`]: "ca.crt" },
-    `${ldap}.ca.key`,
-    "leave it out beside certificates",
+    "",
+    'unknown field "spec.authentication.ldap.ca.key"',
   ),
 ];

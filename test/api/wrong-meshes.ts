@@ -4,7 +4,7 @@ import { type Wrong, wrong } from "./wrong-document.ts";
 const mesh = wrong(meshed);
 const inPostgresql = {
   "spec.backendStore": {
-    postgresql: { host: "db.example.com", database: "mlflow", credentials: { secretName: "database" } },
+    postgresql: { host: "db.example.com", database: "mlflow", credentialsSecretRef: { name: "database" } },
   },
 };
 const writer = "spec.traces.writers[0]";
@@ -68,5 +68,10 @@ export const wrongMeshes: readonly Wrong[] = [
   ...["*", "Cluster.local", ".local"].map((value) =>
     mesh(`the trust domain ${value}`, { [trustDomain]: value }, trustDomain, "lower case letters"),
   ),
-  mesh("TLS in the mesh", { "spec.server": { tls: { secretName: "tls" } } }, "spec.server.tls", "leave out server.tls"),
+  mesh(
+    "TLS in the mesh",
+    { "spec.server": { tls: { certificateSecretRef: { name: "tls" } } } },
+    "spec.server.tls",
+    "leave out server.tls",
+  ),
 ];

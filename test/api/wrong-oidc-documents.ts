@@ -21,8 +21,8 @@ export const wrongOidcDocuments: readonly Wrong[] = [
   ].map((url) =>
     full(
       `the discovery URL ${url}`,
-      { [`${oidc}.discoveryUrl`]: url },
-      `${oidc}.discoveryUrl`,
+      { [`${oidc}.discoveryURL`]: url },
+      `${oidc}.discoveryURL`,
       "/.well-known/openid-configuration behind",
     ),
   ),
@@ -41,7 +41,7 @@ export const wrongOidcDocuments: readonly Wrong[] = [
     "mlflow.example.com/callback",
     "https://mlflow.1/callback",
   ].map((url) =>
-    full(`coming back to ${url}`, { [`${oidc}.redirectUrl`]: url }, `${oidc}.redirectUrl`, "with /callback behind"),
+    full(`coming back to ${url}`, { [`${oidc}.redirectURL`]: url }, `${oidc}.redirectURL`, "with /callback behind"),
   ),
   full("scopes without openid", { [`${oidc}.scopes`]: ["profile"] }, `${oidc}.scopes`, "must hold openid"),
   full("scopes in one text", { [`${oidc}.scopes`]: ["openid", "email profile"] }, `${oidc}.scopes[1]`, "one scope"),
@@ -57,8 +57,8 @@ export const wrongOidcDocuments: readonly Wrong[] = [
   full("two claims", { [`${oidc}.usernameClaim`]: "email,upn" }, `${oidc}.usernameClaim`, "one claim"),
   full(
     "a secret in the spec",
-    { [`${oidc}.clientSecret`]: "secret" },
-    `${oidc}.clientSecret`,
+    { [`${oidc}.clientSecretRef`]: "secret" },
+    `${oidc}.clientSecretRef`,
     "must be of type object",
   ),
   full(

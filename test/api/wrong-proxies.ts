@@ -7,7 +7,7 @@ const alone = wrong(proxyAlone);
 
 /** A field of the proxy with each of these values, which must all be refused by the same words. */
 function each(field: string, values: readonly Json[], says: string, at = ""): Wrong[] {
-  const path = `spec.proxy.${field}`;
+  const path = `spec.authentication.oauth2Proxy.${field}`;
   return values.map((value) => full(`${field} ${JSON.stringify(value)}`, { [path]: value }, `${path}${at}`, says));
 }
 
@@ -32,19 +32,46 @@ const args = [
 ];
 
 export const wrongProxies: readonly Wrong[] = [
-  small("a proxy before basic", { "spec.proxy": proxyOf(proxyAlone) }, "spec.proxy", "one Authorization header cannot"),
-  ...Object.entries({ ldapTemplate, oidcInFull }).map(([way, document]) =>
-    wrong(document)(`a proxy before ${way}`, { "spec.proxy": proxyOf(proxyAlone) }, "spec.proxy", "cannot carry"),
+  ...Object.entries({ smallest, ldapTemplate, oidcInFull }).map(([name, document]) =>
+    wrong(document)(
+      `oauth2-proxy in front of ${name}`,
+      { "spec.authentication.oauth2Proxy": proxyOf(proxyAlone) },
+      "spec.authentication",
+      "exactly one of basic, ldap, oidc, kubernetes, oauth2Proxy, none",
+    ),
   ),
-  alone("no issuer", { "spec.proxy.issuerUrl": undefined }, "spec.proxy.issuerUrl", "write the issuer's URL"),
-  alone("no client", { "spec.proxy.clientId": undefined }, "spec.proxy.clientId", "write the id of the client"),
-  alone("a proxy of nothing", { "spec.proxy": {} }, "spec.proxy.issuerUrl", "write the issuer's URL"),
-  ...each("issuerUrl", issuers, "to the letter as tokens name it".replace("to the letter ", "")),
-  ...each("clientId", ["a,b"], "no comma"),
-  ...each("clientSecret", [{ secretName: "s" }], "Required value", ".key"),
-  ...each("ca", [{}], "exactly one of secretName, configMapName"),
+  small("the proxy of earlier versions", { "spec.proxy": proxyOf(proxyAlone) }, "", 'unknown field "spec.proxy"'),
+  alone(
+    "no authorization",
+    { "spec.authentication.oauth2Proxy.authorization": undefined },
+    "spec.authentication.oauth2Proxy.authorization",
+    "write allAuthenticatedUsers: {}",
+  ),
+  ...each("authorization", [{}, { allAuthenticatedUsers: {}, kubernetes: {} }], "exactly one of allAuthenticatedUsers"),
+  alone(
+    "no issuer",
+    { "spec.authentication.oauth2Proxy.issuerURL": undefined },
+    "spec.authentication.oauth2Proxy.issuerURL",
+    "write the issuer's URL",
+  ),
+  alone(
+    "no client",
+    { "spec.authentication.oauth2Proxy.clientID": undefined },
+    "spec.authentication.oauth2Proxy.clientID",
+    "write the id of the client",
+  ),
+  alone(
+    "a proxy of nothing",
+    { "spec.authentication.oauth2Proxy": {} },
+    "spec.authentication.oauth2Proxy.issuerURL",
+    "write the issuer's URL",
+  ),
+  ...each("issuerURL", issuers, "to the letter as tokens name it".replace("to the letter ", "")),
+  ...each("clientID", ["a,b"], "no comma"),
+  ...each("clientSecretRef", [{ name: "s" }], "Required value", ".key"),
+  ...each("ca", [{}], "exactly one of secretRef, configMapRef"),
   ...each(
-    "redirectUrl",
+    "redirectURL",
     [
       "https://mlflow.example.com",
       "https://mlflow.example.com/",
@@ -58,48 +85,67 @@ export const wrongProxies: readonly Wrong[] = [
   ),
   ...each("emailDomains", [[]], 'leave out emailDomains, or write ["*"]'),
   ...["me@example.com", "@example.com", "*.example.com", "example.com,other.com", "exa mple.com"].map((domain) =>
-    full(`emailDomains ${domain}`, { "spec.proxy.emailDomains": [domain] }, "spec.proxy.emailDomains[0]", "no @"),
+    full(
+      `emailDomains ${domain}`,
+      { "spec.authentication.oauth2Proxy.emailDomains": [domain] },
+      "spec.authentication.oauth2Proxy.emailDomains[0]",
+      "no @",
+    ),
   ),
   ...each("allowedGroups", [[]], "leave out allowedGroups"),
   full(
     "a group with a comma",
-    { "spec.proxy.allowedGroups[0]": "a,system:masters" },
-    "spec.proxy.allowedGroups[0]",
+    { "spec.authentication.oauth2Proxy.allowedGroups[0]": "a,system:masters" },
+    "spec.authentication.oauth2Proxy.allowedGroups[0]",
     "comma",
   ),
-  ...[
-    ...issuers,
-    "https://a.example.com",
-    "https://a.example.com=",
-    "=mlflow",
-    "https://a.example.com=x=y",
-    "https://a.example.com=x,https://b.example.com=y",
-  ].map((entry) =>
+  ...[...issuers, "https://a.example.com=x", "=mlflow", "https://a.example.com=x,https://b.example.com=y"].map(
+    (issuer) =>
+      full(
+        `extraJWTIssuers of ${issuer}`,
+        { "spec.authentication.oauth2Proxy.extraJWTIssuers[0]": { issuer, audience: "mlflow" } },
+        "spec.authentication.oauth2Proxy.extraJWTIssuers[0].issuer",
+        "as tokens name it",
+      ),
+  ),
+  ...["a,b", "a=b", "a b"].map((audience) =>
     full(
-      `extraJwtIssuers ${entry}`,
-      { "spec.proxy.extraJwtIssuers[0]": entry },
-      "spec.proxy.extraJwtIssuers[0]",
-      "issuer=audience",
+      `extraJWTIssuers for ${audience}`,
+      { "spec.authentication.oauth2Proxy.extraJWTIssuers[0]": { issuer: "https://a.example.com", audience } },
+      "spec.authentication.oauth2Proxy.extraJWTIssuers[0].audience",
+      "no comma, no = and no space",
     ),
+  ),
+  full(
+    "extraJWTIssuers without an audience",
+    { "spec.authentication.oauth2Proxy.extraJWTIssuers[0]": { issuer: "https://a.example.com" } },
+    "spec.authentication.oauth2Proxy.extraJWTIssuers[0].audience",
+    "write the audience",
+  ),
+  full(
+    "extraJWTIssuers as text",
+    { "spec.authentication.oauth2Proxy.extraJWTIssuers[0]": "https://a.example.com=mlflow" },
+    "spec.authentication.oauth2Proxy.extraJWTIssuers[0]",
+    "must be of type object",
   ),
   ...issuers.map((issuer) =>
     full(
       `ServiceAccounts of ${issuer}`,
-      { "spec.proxy.acceptServiceAccountTokens.issuer": issuer },
-      "spec.proxy.acceptServiceAccountTokens.issuer",
+      { "spec.authentication.oauth2Proxy.acceptServiceAccountTokens.issuer": issuer },
+      "spec.authentication.oauth2Proxy.acceptServiceAccountTokens.issuer",
       "as tokens name it",
     ),
   ),
   full(
     "two audiences",
-    { "spec.proxy.acceptServiceAccountTokens.audience": "a,b" },
-    "spec.proxy.acceptServiceAccountTokens.audience",
+    { "spec.authentication.oauth2Proxy.acceptServiceAccountTokens.audience": "a,b" },
+    "spec.authentication.oauth2Proxy.acceptServiceAccountTokens.audience",
     "no comma",
   ),
   alone(
     "ServiceAccounts without tokens",
-    { "spec.proxy.acceptServiceAccountTokens": {} },
-    "spec.proxy.skipJwtBearerTokens",
+    { "spec.authentication.oauth2Proxy.acceptServiceAccountTokens": {} },
+    "spec.authentication.oauth2Proxy.skipJWTBearerTokens",
     "leave that out",
   ),
   ...each(
@@ -116,22 +162,22 @@ export const wrongProxies: readonly Wrong[] = [
     "have fields of their own",
   ),
   ...each("session.redis", [{}, { username: "mlflow" }], "write the address of Redis", ".url"),
-  ...each("session.redis", [{ url: "redis://redis", ca: { secretName: "ca" } }], "ca is for TLS", ".ca"),
-  ...each("session.redis", [{ url: "redis://redis", username: "mlflow" }], "add password", ".username"),
+  ...each("session.redis", [{ url: "redis://redis", ca: { secretRef: { name: "ca" } } }], "ca is for TLS", ".ca"),
+  ...each("session.redis", [{ url: "redis://redis", username: "mlflow" }], "add passwordSecretRef", ".username"),
   ...each("session", [{ refresh: "2h", expire: "1h" }, { expire: "30m" }, { refresh: "8h" }], "shorter than expire"),
-  ...["1", "1d", "0s", "1h30m", "-1h", "1.5h"].map((time) =>
+  ...["1", "1d", "0s", "30m1h", "-1h", "1.5h"].map((time) =>
     full(
       `refresh ${time}`,
-      { "spec.proxy.session": { refresh: time } },
-      "spec.proxy.session.refresh",
+      { "spec.authentication.oauth2Proxy.session": { refresh: time } },
+      "spec.authentication.oauth2Proxy.session.refresh",
       "a duration such as",
     ),
   ),
   ...args.map((argument) =>
     full(
       `the argument ${argument}`,
-      { "spec.proxy.extraArgs": [argument] },
-      "spec.proxy.extraArgs[0]",
+      { "spec.authentication.oauth2Proxy.extraArgs": [argument] },
+      "spec.authentication.oauth2Proxy.extraArgs[0]",
       "allowed are --scope",
     ),
   ),
@@ -148,21 +194,29 @@ export const wrongProxies: readonly Wrong[] = [
     "v5",
     "v7.14",
   ].map((tag) =>
-    full(`oauth2-proxy ${tag}`, { "spec.proxy.image.tag": tag }, "spec.proxy.image.tag", "use v7.15.5 or newer"),
+    full(
+      `oauth2-proxy ${tag}`,
+      { "spec.authentication.oauth2Proxy.image.tag": tag },
+      "spec.authentication.oauth2Proxy.image.tag",
+      "use v7.15.5 or newer",
+    ),
   ),
   full(
     "a request above the limit",
-    { "spec.proxy.resources": { requests: { memory: "1Gi" }, limits: { memory: "64Mi" } } },
-    "spec.proxy.resources",
+    { "spec.authentication.oauth2Proxy.resources": { requests: { memory: "1Gi" }, limits: { memory: "64Mi" } } },
+    "spec.authentication.oauth2Proxy.resources",
     "cannot be above the limit",
   ),
   alone("hosts behind the proxy", { "spec.server": { allowedHosts: ["a"] } }, "spec.server.allowedHosts", "leave out"),
-  full("Kubernetes on 3.16.1", { "spec.version": "3.16.1" }, "spec.authentication.kubernetes", "needs version 3.17.2"),
+  full("Kubernetes on 3.16.1", { "spec.version": "3.16.1" }, "spec.authentication", "needs version 3.17.2"),
 ];
 
 function proxyOf(document: Document): Json {
   const { spec } = document;
-  const proxy = typeof spec === "object" && spec !== null && !Array.isArray(spec) ? spec["proxy"] : undefined;
+  const isObject = (value: Json | undefined): value is Document =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  const authentication = isObject(spec) ? spec["authentication"] : undefined;
+  const proxy = isObject(authentication) ? authentication["oauth2Proxy"] : undefined;
   if (proxy === undefined) throw new Error("there is no proxy");
   return proxy;
 }

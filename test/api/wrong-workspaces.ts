@@ -4,28 +4,33 @@ import { type Wrong, wrong } from "./wrong-document.ts";
 const small = wrong(smallest);
 const full = wrong(proxied);
 const named = wrong(vouched);
-const kubernetes = "spec.authentication.kubernetes";
+const kubernetes = "spec.authentication.oauth2Proxy.authorization.kubernetes";
 const selector = "spec.workspaces.selector";
 const grant = "spec.workspaces.access[0]";
 
 /** Kubernetes and its workspaces, as they could not be, or not as they are meant. */
 export const wrongWorkspaces: readonly Wrong[] = [
-  named(
-    "the word of a proxy that is not there",
-    { "spec.proxy": undefined },
-    `${kubernetes}.authorization`,
-    "add proxy, or use authorization: CallerToken",
+  small(
+    "SubjectAccessReview without oauth2-proxy",
+    { "spec.authentication": { kubernetes: { accessReview: "SubjectAccessReview" } } },
+    "",
+    'unknown field "spec.authentication.kubernetes.accessReview"',
   ),
   named(
-    "the authorization proxyIdentity",
-    { [`${kubernetes}.authorization`]: "proxyIdentity" },
-    `${kubernetes}.authorization`,
-    "ProxyIdentity",
+    "the access review subjectAccessReview",
+    { [`${kubernetes}.accessReview`]: "subjectAccessReview" },
+    `${kubernetes}.accessReview`,
+    "SubjectAccessReview",
   ),
-  named("a claim for who reads none", { [`${kubernetes}.authorization`]: "CallerToken" }, kubernetes, "leave them out"),
+  named(
+    "a claim for who reads none",
+    { [`${kubernetes}.accessReview`]: "SelfSubjectAccessReview" },
+    kubernetes,
+    "leave them out",
+  ),
   named(
     "a claim without saying who reads it",
-    { [`${kubernetes}.authorization`]: undefined },
+    { [`${kubernetes}.accessReview`]: undefined },
     kubernetes,
     "leave them out",
   ),

@@ -82,7 +82,7 @@ async function clusterRole(name: string, rules: readonly object[]): Promise<void
 const granting = (role: string, name = role.toLowerCase()) =>
   changed(access, { "spec.role": role, "metadata.name": name });
 const serving = (grants: Json, more: Readonly<Record<string, Json | undefined>> = {}) =>
-  changed(proxied, { "spec.proxy": undefined, "spec.workspaces": { access: grants }, ...more });
+  changed(proxied, { "spec.authentication.oauth2Proxy": undefined, "spec.workspaces": { access: grants }, ...more });
 const grant = (role: string, who: string) => ({ role, subjects: [{ kind: "Group", name: who }], selector: {} });
 const refusal = (role: string) => new RegExp(`may not bind ClusterRole mlflow-workspace-${role}`);
 
@@ -347,7 +347,7 @@ describe("who may grant, and lead outside", { skip: lacking }, () => {
     await eventually(async () => assert.match(await applies(byIngress, team), noIngress));
     assert.match(await applies(byRoute, team), /may not create httproutes\.gateway\.networking\.k8s\.io/);
     assert.match(await leads(byRoute, team), /may not create httproutes/);
-    assert.equal(await applies(named("by-url", { externalUrl: "https://a.example.com" }), team), "");
+    assert.equal(await applies(named("by-url", { externalURL: "https://a.example.com" }), team), "");
     assert.equal(await leads(byIngress, team), "");
     assert.equal(await applies(changed(byIngress, { "spec.replicas": 0 }), team), "", "what is there already");
     const host = "spec.exposure.ingress.hosts[0].host";

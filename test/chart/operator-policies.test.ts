@@ -266,7 +266,7 @@ describe("what the operator's ServiceAccount can write", { skip: lacking }, () =
     await call(cluster, "POST", path, document);
     const patch = (body: object) => asOperator("PATCH", `${path}/mlflow`, body, "application/merge-patch+json");
     assert.equal((await patch({ metadata: { finalizers: ["mlflow-operator.dev/release"] } })).status, 200);
-    denied(await patch({ spec: { authentication: { basic: null, disabled: {} } } }), isOfPolicy, "the spec");
+    denied(await patch({ spec: { authentication: { basic: null, none: {} } } }), isOfPolicy, "the spec");
     denied(await patch({ metadata: { labels: { a: "b" } } }), isOfPolicy, "labels");
     assert.equal(
       (await asOperator("PATCH", `${path}/mlflow/status`, { status: {} }, "application/merge-patch+json")).status,

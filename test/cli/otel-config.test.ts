@@ -58,15 +58,14 @@ function credential(text: string): [name: unknown, settings: unknown] {
 }
 
 const oidc = {
-  discoveryUrl: "https://id.example.com/realms/ml/.well-known/openid-configuration",
-  clientId: "mlflow",
-  clientSecret: { secretName: "client", key: "secret" },
+  discoveryURL: "https://id.example.com/realms/ml/.well-known/openid-configuration",
+  clientID: "mlflow",
+  clientSecretRef: { name: "client", key: "secret" },
   userGroup: "mlflow",
   adminGroup: "mlflow-admin",
 };
-const proxy = { issuerUrl: "https://id.example.com", clientId: "mlflow" };
+const proxy = { issuerURL: "https://id.example.com", clientID: "mlflow", authorization: { allAuthenticatedUsers: {} } };
 const viaProxy = { ...proxy, acceptServiceAccountTokens: {} };
-const proxyIdentity = { kubernetes: { authorization: "ProxyIdentity" } };
 
 const password = {
   client_auth: { username_file: "/etc/otelcol/credential/username", password_file: "/etc/otelcol/credential/password" },
@@ -96,30 +95,42 @@ const ways: Readonly<Record<string, readonly [spec: object, name: string | undef
     password,
   ],
   oidc: [{ authentication: { oidc } }, "oauth2client/mlflow", client],
-  "the proxy alone": [{ authentication: { disabled: {} }, proxy }, "oauth2client/mlflow", client],
+  "the proxy alone": [{ authentication: { oauth2Proxy: proxy } }, "oauth2client/mlflow", client],
   "the proxy alone, which takes ServiceAccounts": [
-    { authentication: { disabled: {} }, proxy: viaProxy },
+    { authentication: { oauth2Proxy: viaProxy } },
     "bearertokenauth/mlflow",
     token,
   ],
   "the proxy, which wants a group": [
-    { authentication: { disabled: {} }, proxy: { ...viaProxy, allowedGroups: ["mlflow"] } },
+    { authentication: { oauth2Proxy: { ...viaProxy, allowedGroups: ["mlflow"] } } },
     "oauth2client/mlflow",
     client,
   ],
   CallerToken: [{ authentication: { kubernetes: {} } }, "bearertokenauth/mlflow", token],
   "CallerToken behind the proxy": [
-    { authentication: { kubernetes: {} }, proxy: viaProxy },
+    { authentication: { oauth2Proxy: { ...viaProxy, authorization: { kubernetes: {} } } } },
     "bearertokenauth/mlflow",
     token,
   ],
-  ProxyIdentity: [{ authentication: proxyIdentity, proxy }, "oauth2client/mlflow", client],
+  ProxyIdentity: [
+    {
+      authentication: {
+        oauth2Proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
+      },
+    },
+    "oauth2client/mlflow",
+    client,
+  ],
   "ProxyIdentity, which takes ServiceAccounts": [
-    { authentication: proxyIdentity, proxy: viaProxy },
+    {
+      authentication: {
+        oauth2Proxy: { ...viaProxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
+      },
+    },
     "bearertokenauth/mlflow",
     token,
   ],
-  "nobody is asked": [{ authentication: { disabled: {} } }, undefined],
+  "nobody is asked": [{ authentication: { none: {} } }, undefined],
 };
 
 describe("mlflow-operator otel-config", () => {
@@ -142,7 +153,7 @@ describe("mlflow-operator otel-config", () => {
   });
 
   test("over TLS where the server has it, by the authority that is named", async () => {
-    const spec = { authentication: { basic: {} }, server: { tls: { secretName: "tls" } } };
+    const spec = { authentication: { basic: {} }, server: { tls: { certificateSecretRef: { name: "tls" } } } };
     const { stdout } = await ask(spec, ["--server-ca", "internal-ca"]);
     assert.equal(at(exporter(stdout), "traces_endpoint"), "https://tracking.ml:5000/v1/traces");
     assert.deepEqual(at(exporter(stdout), "tls"), {
@@ -174,11 +185,19 @@ describe("mlflow-operator otel-config", () => {
       [{ authentication: { oidc } }, ["--token-url", "http://id.example.com/token"], /is an https URL/],
       [{ authentication: { basic: {} } }, tokenUrl, /leave out --token-url/],
       [
-        { authentication: { disabled: {} }, proxy: { ...proxy, skipJwtBearerTokens: false } },
+        { authentication: { oauth2Proxy: { ...proxy, skipJWTBearerTokens: false } } },
         tokenUrl,
         /lets no program in .*leave that out/,
       ],
-      [{ authentication: proxyIdentity, proxy }, [...tokenUrl, "--manifests"], /--user <name>/],
+      [
+        {
+          authentication: {
+            oauth2Proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
+          },
+        },
+        [...tokenUrl, "--manifests"],
+        /--user <name>/,
+      ],
     ];
     for (const [spec, args, message] of wrong) {
       const { code, stdout, stderr } = await ask(spec, args);
@@ -207,7 +226,7 @@ describe("mlflow-operator otel-config", () => {
   });
 
   test("brings no credential where the mesh's word is enough, and sends to the listener for that", async () => {
-    const postgresql = { host: "db", database: "mlflow", credentials: { secretName: "db" } };
+    const postgresql = { host: "db", database: "mlflow", credentialsSecretRef: { name: "db" } };
     const { stdout } = await ask({
       authentication: { basic: {} },
       backendStore: { postgresql },
@@ -246,7 +265,14 @@ describe("mlflow-operator otel-config --manifests", () => {
     assert.deepEqual(at(byToken, "subjects"), [{ kind: "ServiceAccount", name: "otel-collector", namespace: "ml" }]);
     const byName = of(
       "RoleBinding",
-      await objects({ authentication: proxyIdentity, proxy }, [...tokenUrl, "--user", "c"]),
+      await objects(
+        {
+          authentication: {
+            oauth2Proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
+          },
+        },
+        [...tokenUrl, "--user", "c"],
+      ),
     );
     assert.deepEqual(at(byName, "subjects"), [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: "c" }]);
     assert.equal(of("RoleBinding", await objects({ authentication: { basic: {} } })), undefined);
@@ -259,7 +285,9 @@ describe("mlflow-operator otel-config --manifests", () => {
     };
     assert.equal(await audience({ authentication: { kubernetes: {} } }), undefined);
     const behind = (acceptServiceAccountTokens: object) =>
-      audience({ authentication: { kubernetes: {} }, proxy: { ...proxy, acceptServiceAccountTokens } });
+      audience({
+        authentication: { oauth2Proxy: { ...proxy, acceptServiceAccountTokens, authorization: { kubernetes: {} } } },
+      });
     assert.equal(await behind({}), "https://kubernetes.default.svc.cluster.local");
     assert.equal(await behind({ audience: "mlflow" }), "mlflow");
   });

@@ -81,9 +81,9 @@ test("that a server cannot have what it wants is news to others, once", () => {
 
 test("a server with a URL and no route of the operator's wants nothing", () => {
   const all = claims(() => assert.fail("somebody is told"));
-  const externalUrl = "https://a.example.com";
-  all.noted(one, server({ exposure: { externalUrl } }));
-  all.noted(two, server({ exposure: { externalUrl, ingress: {} } }));
+  const externalURL = "https://a.example.com";
+  all.noted(one, server({ exposure: { externalURL } }));
+  all.noted(two, server({ exposure: { externalURL, ingress: {} } }));
   // Another prefix is another address.
-  all.noted(three, server({ exposure: { externalUrl: `${externalUrl}/mlflow`, ingress: {} } }));
+  all.noted(three, server({ exposure: { externalURL: `${externalURL}/mlflow`, ingress: {} } }));
 });

@@ -33,7 +33,7 @@ describe("what is held of an object with the operator's label", () => {
   test("is no content where no server has an object of this name, or there is no such server", () => {
     for (const object of [
       configMap("demo-1", "text"),
-      configMap("demo-auth", "text", "team-b"),
+      configMap("demo-auth-config", "text", "team-b"),
       configMap("mlflow-client", "text"),
     ]) {
       const brief = held(object, isServer);
@@ -89,7 +89,7 @@ describe("what is held of an object with the operator's label", () => {
     const object: Secret = {
       apiVersion: "v1",
       kind: "Secret",
-      metadata: metadata("demo-auth"),
+      metadata: metadata("demo-auth-config"),
       data: { large: megabyte, small: "a" },
     };
     const kept = held(trimmed(structuredClone(object)), isServer);

@@ -197,7 +197,11 @@ test("namespaces as workspaces, by the callers' own tokens", {
 
   await context.test("through the proxy it is the same", async () => {
     const proxy = { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience } };
-    await scene.objects.patch("MlflowServer", name, { spec: { proxy } });
+    await scene.objects.patch("MlflowServer", name, {
+      spec: {
+        authentication: { kubernetes: null, oauth2Proxy: { ...proxy, authorization: { kubernetes: {} } } },
+      },
+    });
     await scene.ready(name, 600);
     await podsGetIn();
     await kubeconfigGetsIn();

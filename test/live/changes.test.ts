@@ -25,7 +25,7 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
     backendStore: { postgresql: postgresql.database("mlflow") },
     artifactStore: { persistentVolume: {} },
     authentication: { basic: {} },
-    server: { tls: { secretName: "certificate" } },
+    server: { tls: { certificateSecretRef: { name: "certificate" } } },
   };
   await scene.apply({ metadata: { name }, spec });
 

@@ -21,7 +21,7 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
   await scene.apply({ metadata: { name }, spec });
   const { status } = await scene.ready(name);
   const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-  const login = { image, loginSecret: status?.adminSecret ?? "" };
+  const login = { image, loginSecret: status?.adminCredentialsSecretRef?.name ?? "" };
   const client = await startClient(scene, { ...login, name: "client", trackingUri: status?.url ?? "" });
 
   await context.test("what it logs it finds again, whole: runs, artifacts, models, traces", async () => {
@@ -69,7 +69,10 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
 
   await context.test("over TLS it does the same, if it is told whom to believe", async () => {
     await certificateFor(scene, [name, `${name}.${scene.namespace}`]);
-    await scene.apply({ metadata: { name }, spec: { ...spec, server: { tls: { secretName: "certificate" } } } });
+    await scene.apply({
+      metadata: { name },
+      spec: { ...spec, server: { tls: { certificateSecretRef: { name: "certificate" } } } },
+    });
     const { status } = await scene.ready(name);
     assert.match(status?.url ?? "", /^https:/);
     const trackingUri = status?.url ?? "";

@@ -10,7 +10,7 @@ import { type Printed, startClient } from "./running-client.ts";
 /** A server with workspaces behind a proxy, outside by TLS below a prefix. */
 export interface DocumentedServer {
   readonly serviceUrl: string;
-  readonly externalUrl: string;
+  readonly externalURL: string;
   readonly gateway: InstalledGateway;
   /** A workspace of alice, the server's default one; one of dora; and a namespace that is no workspace. */
   readonly team: string;
@@ -38,15 +38,15 @@ def error_of(call):
 /** Runs the cells of docs/clients.md in a pod, as a user copies them; each row of its table of errors is a claim. */
 export async function assertDocumentedClients(context: TestContext, scene: ProxyScene, server: DocumentedServer) {
   const { issuer } = scene;
-  const { serviceUrl, externalUrl, gateway, team, other, foreign } = server;
+  const { serviceUrl, externalURL, gateway, team, other, foreign } = server;
   const cell = await documentedCells();
   const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-  const client = await startClient(scene, { name: "client", image, trackingUri: externalUrl });
+  const client = await startClient(scene, { name: "client", image, trackingUri: externalURL });
   await client.write("/tmp/ca-bundle.crt", `${gateway.ca}\n${issuer.ca}`);
   const bundle = { REQUESTS_CA_BUNDLE: "/tmp/ca-bundle.crt" };
   const as = (login: string, password = `of-${login}`) => ({
     ...bundle,
-    MLFLOW_EXTERNAL_URL: externalUrl,
+    MLFLOW_EXTERNAL_URL: externalURL,
     OIDC_ISSUER: issuer.url,
     OIDC_CLIENT_ID: "mlflow",
     OIDC_CLIENT_SECRET: clientSecret,
@@ -59,7 +59,7 @@ export async function assertDocumentedClients(context: TestContext, scene: Proxy
   const train = (uri: string, workspace: string) =>
     cell("Train", { "http://mlflow.mlflow:5000": uri, '"team-a"': JSON.stringify(workspace) });
   const inside = (workspace: string) => `${train(serviceUrl, workspace)}\ninside = run\n`;
-  const outside = (workspace: string) => `${train(externalUrl, workspace)}\noutside = run\n`;
+  const outside = (workspace: string) => `${train(externalURL, workspace)}\noutside = run\n`;
   const loggedBy = (owner: string) => [owner, "my-experiment", 0.125];
 
   await context.test("a token by PKCE: in the cluster, renewed, and outside by TLS below the prefix", async () => {

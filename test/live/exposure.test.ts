@@ -23,7 +23,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
     authentication: { basic: {} },
-    exposure: { externalUrl: `http://${byIngress}${prefix}`, ingress: { className: "contour" }, httpRoute },
+    exposure: { externalURL: `http://${byIngress}${prefix}`, ingress: { className: "contour" }, httpRoute },
   };
   const apply = async (exposure: object | undefined) => {
     const { exposure: _, ...rest } = spec;
@@ -67,7 +67,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     async () => {
       const server = await scene.reason(name, "Exposed", "IngressWithoutAddress");
       assert.equal(condition(server, "Exposed").status, "Unknown");
-      await apply({ externalUrl: `http://${byRoute}${prefix}`, httpRoute });
+      await apply({ externalURL: `http://${byRoute}${prefix}`, httpRoute });
       await scene.reason(name, "Exposed", "Exposed");
       await answers(byIngress, `${prefix}${search}`, 404, login);
       await answers(byRoute, `${prefix}${search}`, 200, login);
@@ -77,7 +77,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
   await context.test("a Gateway that does not have the listener is named", async () => {
     const [parent] = httpRoute.parentRefs;
     const parentRefs = [{ ...parent, sectionName: "https" }];
-    await apply({ externalUrl: `http://${byRoute}${prefix}`, httpRoute: { ...httpRoute, parentRefs } });
+    await apply({ externalURL: `http://${byRoute}${prefix}`, httpRoute: { ...httpRoute, parentRefs } });
     const { message } = condition(await scene.reason(name, "Exposed", "RouteNotAccepted"), "Exposed");
     assert.match(
       message,
@@ -88,7 +88,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
   await context.test("an Ingress leads to the paths that are named, and to no other", async () => {
     // One only: where its Gateway has no https listener, Contour looks at the first path of a host and at no other.
     const hosts = [{ host: byIngress, paths: ["/health"] }];
-    await apply({ externalUrl: `http://${byIngress}${prefix}`, ingress: { className: "contour", hosts } });
+    await apply({ externalURL: `http://${byIngress}${prefix}`, ingress: { className: "contour", hosts } });
     await answers(byIngress, `${prefix}/health`, 200);
     await answers(byIngress, `${prefix}${search}`, 404, login);
     await answers(byRoute, `${prefix}${search}`, 404, login);

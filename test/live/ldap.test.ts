@@ -89,10 +89,10 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
         backendStore: { postgresql: postgresql.database("mlflow") },
         artifactStore: { s3: s3.store },
         authentication: { ldap: { groups, database: { postgresql: postgresql.database("mlflow_auth") }, ...ldap } },
-        exposure: { externalUrl: `https://platform.example.com${prefix}` },
+        exposure: { externalURL: `https://platform.example.com${prefix}` },
       },
     });
-  const byDn = { url: directory.url.ldaps, ca: { configMapName: "ldap-ca" }, userBind: `uid=%s,${people}` };
+  const byDn = { url: directory.url.ldaps, ca: { configMapRef: { name: "ldap-ca" } }, userBind: `uid=%s,${people}` };
   await apply(byDn, oldestVersion);
   const server = await scene.ready(name);
   const nobody = await scene.asNobody(name);
@@ -171,7 +171,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   });
 
   await context.test("the administrator of MLflow's start, whom status does not name, cannot log in", async () => {
-    assert.equal(server.status?.adminSecret, undefined);
+    assert.equal(server.status?.adminCredentialsSecretRef, undefined);
     assert.equal(server.status?.authentication, "LDAP");
     const { data } = await scene.objects.the("Secret", `${name}-admin`);
     const text = (key: string) => Buffer.from(data?.[key] ?? "", "base64").toString("utf8");
@@ -187,7 +187,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   });
 
   await context.test("by the newest version, StartTLS and a search: the same table", async () => {
-    const searching = { filter: "(uid=%s)", bindCredentials: { secretName: "searcher" } };
+    const searching = { filter: "(uid=%s)", bindCredentialsSecretRef: { name: "searcher" } };
     await apply({
       url: directory.url.ldap,
       startTLS: true,

@@ -176,7 +176,7 @@ export async function addressOf(own: Objects, name: string): Promise<string> {
 /** The first administrator of a server. */
 export async function adminOf(own: Objects, name: string): Promise<Login> {
   const { status } = await own.the("MlflowServer", name);
-  const { data } = await own.the("Secret", status?.adminSecret ?? "");
+  const { data } = await own.the("Secret", status?.adminCredentialsSecretRef?.name ?? "");
   const text = (key: string) => Buffer.from(data?.[key] ?? "", "base64").toString("utf8");
   return { username: text("username"), password: text("password") };
 }

@@ -27,7 +27,7 @@ const rulesOf = (spec: Partial<MlflowServerSpec> = {}) => tracesRules(meshed(spe
 const ofSidecar = sidecarPolicy(meshed()).spec.rules ?? [];
 const policies = {
   bare: rulesOf(),
-  prefixed: rulesOf({ exposure: { externalUrl: `https://platform.example.com${prefix}` } }),
+  prefixed: rulesOf({ exposure: { externalURL: `https://platform.example.com${prefix}` } }),
   nobody: rulesOf({ traces: { writers: [] } }),
   sidecar: ofSidecar,
   // As if this listener were another port of the pod.

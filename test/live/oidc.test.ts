@@ -84,15 +84,15 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
         artifactStore: { s3: s3.store },
         authentication: {
           oidc: {
-            discoveryUrl: `${issuer.url}/.well-known/openid-configuration`,
-            clientId: "mlflow",
-            clientSecret: { secretName: "oidc", key: "secret" },
+            discoveryURL: `${issuer.url}/.well-known/openid-configuration`,
+            clientID: "mlflow",
+            clientSecretRef: { name: "oidc", key: "secret" },
             scopes: ["openid", "email", "profile", "groups"],
             // Programs' tokens of this issuer have no preferred_username.
             usernameClaim: "sub",
             userGroup: "mlflow",
             adminGroup: "mlflow-admin",
-            ca: { configMapName: "issuer-ca" },
+            ca: { configMapRef: { name: "issuer-ca" } },
             ...change,
           },
         },
@@ -197,7 +197,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assert.equal(known.status, 200, known.body);
     assert.match(known.body, /"is_admin":true/);
     assert.match(known.body, /"username":"ada"/);
-    assert.equal(server.status?.url, serviceUrl(server));
+    assert.equal(server.status?.serviceURL, serviceUrl(server));
 
     await login.test("who writes a run, as whom, and who does not", async () => {
       const attempt = attemptsAt(await addressOf(scene.objects, name), name);
@@ -329,7 +329,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   await context.test("an issuer that is none is said, and what runs goes on letting people in", async () => {
     const elsewhere = "https://127.0.0.1:1/.well-known/openid-configuration";
     for (const [change, reason, words] of [
-      [{ discoveryUrl: elsewhere }, "IssuerUnreachable", /spec\.authentication\.oidc\.discoveryUrl/],
+      [{ discoveryURL: elsewhere }, "IssuerUnreachable", /spec\.authentication\.oidc\.discoveryURL/],
       [{ ca: undefined }, "IssuerUntrusted", /spec\.authentication\.oidc\.ca/],
       [{ issuer: `${issuer.url}/` }, "IssuerMismatch", /calls itself/],
     ] as const) {

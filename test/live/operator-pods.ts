@@ -53,4 +53,4 @@ export async function isLookedAt(tenant: Objects, name: string): Promise<void> {
 
 /** A server that costs no pod: it waits for a Secret that nobody makes. */
 export const waiting = (name: string) =>
-  server(name, { "spec.backendStore": { uriSecret: { secretName: "nobody-makes-it", key: "uri" } } });
+  server(name, { "spec.backendStore": { uriSecretRef: { name: "nobody-makes-it", key: "uri" } } });

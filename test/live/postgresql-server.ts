@@ -52,7 +52,7 @@ export async function startPostgresql(scene: LiveScene): Promise<PostgresqlServe
   const database: PostgresqlServer["database"] = (database) => ({
     host: name,
     database,
-    credentials: { secretName: secretName(database) },
+    credentialsSecretRef: { name: secretName(database) },
   });
   return { database, setPassword, sql };
 }

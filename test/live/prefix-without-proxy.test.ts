@@ -40,14 +40,14 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
   await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
   await scene.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
   const oidc = {
-    discoveryUrl: `${issuer.url}/.well-known/openid-configuration`,
-    clientId: "mlflow",
-    clientSecret: { secretName: "oidc", key: "secret" },
+    discoveryURL: `${issuer.url}/.well-known/openid-configuration`,
+    clientID: "mlflow",
+    clientSecretRef: { name: "oidc", key: "secret" },
     scopes: ["openid", "email", "profile", "groups"],
     usernameClaim: "sub",
     userGroup: "mlflow",
     adminGroup: "mlflow-admin",
-    ca: { configMapName: "issuer-ca" },
+    ca: { configMapRef: { name: "issuer-ca" } },
   };
   const servers = { passwords: { basic: {} }, issued: { oidc } } as const;
   for (const [name, authentication] of Object.entries(servers))
@@ -58,7 +58,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
         backendStore: { sqlite: {} },
         artifactStore: { persistentVolume: {} },
         authentication,
-        exposure: { externalUrl: `${browserUrl}${prefixOf(name)}` },
+        exposure: { externalURL: `${browserUrl}${prefixOf(name)}` },
       },
     });
   const routes = {

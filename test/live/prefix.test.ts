@@ -23,15 +23,14 @@ test("below a prefix and without it, through one proxy", {
 }, async (context) => {
   const scene = await proxyScene(context);
   const { issuer, namespace, browserUrl, prefix } = scene;
-  const { redirectUrl: _, ...proxy } = scene.proxy;
-  const externalUrl = `${browserUrl}${prefix}`;
+  const { redirectURL: _, ...proxy } = scene.proxy;
+  const externalURL = `${browserUrl}${prefix}`;
   const spec = {
     version: testedVersion,
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
-    authentication: { disabled: {} },
-    exposure: { externalUrl },
-    proxy,
+    authentication: { oauth2Proxy: proxy },
+    exposure: { externalURL },
   };
   await scene.apply({ metadata: { name }, spec });
   const [image, gateway] = await Promise.all([
@@ -39,7 +38,7 @@ test("below a prefix and without it, through one proxy", {
     prefixRoute(scene, name, prefix, async (parent) => {
       const parentRefs = [{ name: parent?.name ?? "", namespace: parent?.namespace ?? "" }];
       const httpRoute = { parentRefs, hostnames: [new URL(browserUrl).hostname, parent?.host ?? ""] };
-      const exposure = { externalUrl, ...(parent !== undefined && { httpRoute }) };
+      const exposure = { externalURL, ...(parent !== undefined && { httpRoute }) };
       await scene.apply({ metadata: { name }, spec: { ...spec, exposure } });
       await scene.ready(name);
       if (parent !== undefined) await scene.reason(name, "Exposed", "Exposed");
@@ -50,7 +49,7 @@ test("below a prefix and without it, through one proxy", {
   await scene.forward(name, { address: gateway.address, port: 80 });
   const alice = await issuer.token("alice", "mlflow");
   await scene.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
-  const client = { name: "client", image, trackingUri: status?.url ?? "", tokenSecret: "token" };
+  const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", tokenSecret: "token" };
   await scene.objects.create("Pod", clientPod(client));
   await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
   /** What a data scientist does, by MLflow's own client: runs, artifacts, models, traces. */
@@ -78,7 +77,7 @@ test("below a prefix and without it, through one proxy", {
     const token = async (claims: JWTPayload) => ({
       MLFLOW_TRACKING_TOKEN: await issuer.token("alice", "mlflow", { claims }),
     });
-    const said = await troubles(status?.url ?? "", {
+    const said = await troubles(status?.serviceURL ?? "", {
       "a good token": { MLFLOW_TRACKING_TOKEN: alice },
       nothing: {},
       "a token that is none": { MLFLOW_TRACKING_TOKEN: "x" },
@@ -97,12 +96,12 @@ test("below a prefix and without it, through one proxy", {
   });
 
   await context.test("the status says both URLs", () => {
-    assert.equal(status?.url, `http://${name}.${namespace}:5000`);
-    assert.equal(status?.externalUrl, externalUrl);
+    assert.equal(status?.serviceURL, `http://${name}.${namespace}:5000`);
+    assert.equal(status?.externalURL, externalURL);
   });
 
   await context.test("in the cluster MLflow's own client needs no prefix", async () => {
-    await works(status?.url ?? "", "inside");
+    await works(status?.serviceURL ?? "", "inside");
   });
 
   for (const mode of gatewayModes) {
@@ -127,13 +126,13 @@ test("below a prefix and without it, through one proxy", {
         const to = { host: gateway.address, name: "localhost" };
         const first = await raw(80, "GET", `${prefix}/oauth2/userinfo`, bearer(alice), to);
         assert.equal(first.status, mode === "passes" ? 200 : 307, first.body);
-        const { pathname } = new URL(first.location || "userinfo", `${externalUrl}/oauth2/userinfo`);
+        const { pathname } = new URL(first.location || "userinfo", `${externalURL}/oauth2/userinfo`);
         assert.match((await raw(80, "GET", pathname, bearer(alice), to)).body, /alice@example\.com/);
       });
 
       await gatewayContext.test("a script fetches a session cookie, and MLflow's client gets in by it", async () => {
         const web = scene.browser();
-        const proxy = mode === "passes" ? externalUrl : `${externalUrl}${prefix}`;
+        const proxy = mode === "passes" ? externalURL : `${externalURL}${prefix}`;
         const back = encodeURIComponent(`${prefix}/`);
         const page = await web.signIn(`${proxy}/oauth2/start?rd=${back}`, "alice", "of-alice");
         // Where the issuer sends it, a browser's script says the prefix again that the gateway has taken.
@@ -168,7 +167,7 @@ test("below a prefix and without it, through one proxy", {
       await gatewayContext.test("a real browser signs in and sees MLflow", { skip: lacksChromium }, async () => {
         const login = { issuer: new URL(issuer.url).hostname, login: "alice", password: "of-alice" };
         // An experiment that the page can only show by calls of its own, below the prefix.
-        for (const start of [`${externalUrl}/`, `${externalUrl}/#/experiments`]) {
+        for (const start of [`${externalURL}/`, `${externalURL}/#/experiments`]) {
           const { url, cookies } = await signInByChromium({ url: start, ...login, text: `outside-${mode}` });
           assert.ok(url.startsWith(start), url);
           assert.ok(cookies.includes(`_${namespace}_${name}`), cookies.join());
@@ -203,7 +202,10 @@ test("below a prefix and without it, through one proxy", {
   });
 
   await context.test("with Kubernetes behind the proxy likewise", async () => {
-    await scene.apply({ metadata: { name }, spec: { ...spec, authentication: { kubernetes: {} } } });
+    await scene.apply({
+      metadata: { name },
+      spec: { ...spec, authentication: { oauth2Proxy: { ...proxy, authorization: { kubernetes: {} } } } },
+    });
     await scene.ready(name);
     await sweep(["/: 403"]);
     // The issuer's token passes the proxy, and the API server, which knows no such user, refuses it.

@@ -50,8 +50,13 @@ test("Kubernetes on the word of the proxy", {
     version: testedVersion,
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
-    authentication: { kubernetes: { authorization: "ProxyIdentity", usernameClaim: "email" } },
-    proxy: { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience, audience: "mlflow" } },
+    authentication: {
+      oauth2Proxy: {
+        ...scene.proxy,
+        acceptServiceAccountTokens: { issuer: apiAudience, audience: "mlflow" },
+        authorization: { kubernetes: { accessReview: "SubjectAccessReview", usernameClaim: "email" } },
+      },
+    },
   };
   await scene.apply({ metadata: { name }, spec });
   await scene.reason(name, "Stalled", "WorkspaceConsentMissing");
@@ -179,7 +184,18 @@ test("Kubernetes on the word of the proxy", {
       await assertStored(mlflow, await byItsToken.send(), reader);
       const server = await scene.objects.the("MlflowServer", name);
       const byTheIssuer = await startCollector(scene, name, {
-        manifest: JSON.stringify({ ...server, spec: { ...spec, proxy: scene.proxy } }),
+        manifest: JSON.stringify({
+          ...server,
+          spec: {
+            ...spec,
+            authentication: {
+              oauth2Proxy: {
+                ...scene.proxy,
+                authorization: { kubernetes: { accessReview: "SubjectAccessReview", usernameClaim: "email" } },
+              },
+            },
+          },
+        }),
         args: ["--token-url", `${issuer.url}/token`, "--user", "pipeline@example.com"],
         credential: { "client-id": "pipeline", "client-secret": "of-pipeline" },
       });
@@ -256,12 +272,16 @@ test("Kubernetes on the word of the proxy", {
     for (const each of [team, foreign]) await grant(scene, "alice", [user("alice@example.com")], each);
     await grant(scene, "others", [group("others")], other);
     const gateway = await installGateway(cluster, () => {});
-    const externalUrl = `https://${gateway.host}${scene.prefix}`;
+    const externalURL = `https://${gateway.host}${scene.prefix}`;
     const parentRefs = [{ name: gateway.name, namespace: gateway.namespace }];
-    const { redirectUrl: _, ...ofScene } = scene.proxy;
-    const proxy = { ...ofScene, acceptServiceAccountTokens: spec.proxy.acceptServiceAccountTokens };
-    const exposure = { externalUrl, httpRoute: { parentRefs } };
-    await scene.apply({ metadata: { name }, spec: { ...spec, proxy, workspaces: { default: team }, exposure } });
+    const { redirectURL: _, ...ofScene } = scene.proxy;
+    const { acceptServiceAccountTokens, authorization } = spec.authentication.oauth2Proxy;
+    const authentication = { oauth2Proxy: { ...ofScene, acceptServiceAccountTokens, authorization } };
+    const exposure = { externalURL, httpRoute: { parentRefs } };
+    await scene.apply({
+      metadata: { name },
+      spec: { ...spec, authentication, workspaces: { default: team }, exposure },
+    });
     const server = await scene.ready(name, 600);
     const mlflow = await scene.asNobody(name);
     const search = async (login: string, workspace?: string, claims = {}) => {
@@ -282,10 +302,10 @@ test("Kubernetes on the word of the proxy", {
 
     const outside = webSession({ ca: gateway.ca, addresses: { [gateway.host]: gateway.address } });
     await patiently(async () => {
-      const { status, body } = await outside.send("GET", `${externalUrl}/health`);
+      const { status, body } = await outside.send("GET", `${externalURL}/health`);
       assert.ok([200, 401].includes(status), `${status} ${body}`);
     }, 120);
-    const urls = { serviceUrl: serviceUrl(server), externalUrl };
+    const urls = { serviceUrl: serviceUrl(server), externalURL };
     await assertDocumentedClients(own, scene, { ...urls, gateway, team, other, foreign });
   });
 });

@@ -26,8 +26,13 @@ test("Kubernetes behind the proxy", {
     version: testedVersion,
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
-    authentication: { kubernetes: {} },
-    proxy: { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience } },
+    authentication: {
+      oauth2Proxy: {
+        ...scene.proxy,
+        acceptServiceAccountTokens: { issuer: apiAudience },
+        authorization: { kubernetes: {} },
+      },
+    },
   };
   const shut = await shutDiscovery(scene);
   await scene.apply({ metadata: { name }, spec });
@@ -94,7 +99,7 @@ test("Kubernetes behind the proxy", {
   await context.test("a pod gets in with the token of its ServiceAccount, by MLflow's own client", async () => {
     const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
     const { status } = await scene.objects.the("MlflowServer", name);
-    const client = { name: "client", image, trackingUri: status?.url ?? "", serviceAccount: "trainer" };
+    const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", serviceAccount: "trainer" };
     await scene.objects.create("Pod", clientPod(client));
     await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
@@ -128,7 +133,7 @@ test("Kubernetes behind the proxy", {
   await context.test(
     "without the proxy the same tokens count, and MLflow's public routes answer strangers",
     async () => {
-      await scene.apply({ metadata: { name }, spec: { ...spec, proxy: undefined } });
+      await scene.apply({ metadata: { name }, spec: { ...spec, authentication: { kubernetes: {} } } });
       await scene.ready(name, 600);
       const routes = await everyRoute(scene, name);
       const open = (await openRoutes(address, name, routes)).map((line) => line.replace(/: \d+$/, ""));

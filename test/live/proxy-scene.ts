@@ -12,8 +12,8 @@ import { type LiveScene, liveScene } from "./live-scene.ts";
 /** A scene with an issuer, its authority and its client's secret. */
 export interface ProxyScene extends LiveScene {
   readonly issuer: OidcIssuer;
-  /** `spec.proxy` for them. */
-  readonly proxy: Readonly<Record<string, unknown>> & { readonly issuerUrl: string };
+  /** `spec.authentication.oauth2Proxy` for them. */
+  readonly proxy: Readonly<Record<string, unknown>> & { readonly issuerURL: string };
   /** Attempts to write a run at a server. */
   readonly attempts: (server: string) => Promise<Try>;
   /** Where browsers on this machine see the server, once the way is laid. */
@@ -65,11 +65,12 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
     ...scene,
     issuer,
     proxy: {
-      issuerUrl: issuer.url,
-      clientId: "mlflow",
-      clientSecret: { secretName: "client", key: "secret" },
-      ca: { configMapName: "issuer-ca" },
-      redirectUrl: `${browserUrl}/oauth2/callback`,
+      issuerURL: issuer.url,
+      clientID: "mlflow",
+      authorization: { allAuthenticatedUsers: {} },
+      clientSecretRef: { name: "client", key: "secret" },
+      ca: { configMapRef: { name: "issuer-ca" } },
+      redirectURL: `${browserUrl}/oauth2/callback`,
     },
     attempts: async (server) => attemptsAt(await address(server), server),
     browserUrl,

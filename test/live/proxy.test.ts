@@ -36,8 +36,7 @@ test("the proxy alone", {
     version: oldestVersion,
     backendStore: { postgresql: postgresql.database("mlflow") },
     artifactStore: { s3: s3.store },
-    authentication: { disabled: {} },
-    proxy,
+    authentication: { oauth2Proxy: proxy },
   };
   await scene.apply({ metadata: { name }, spec });
   await scene.ready(name, 600);
@@ -199,7 +198,7 @@ test("the proxy alone", {
     const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
     const { status } = await scene.objects.the("MlflowServer", name);
     await scene.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
-    const client = { name: "client", image, trackingUri: status?.url ?? "", tokenSecret: "token" };
+    const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", tokenSecret: "token" };
     await scene.objects.create("Pod", clientPod(client));
     await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
@@ -264,7 +263,10 @@ test("the proxy alone", {
 
   await context.test("an issuer that calls itself otherwise is named, and what runs goes on running", async () => {
     const before = await stays();
-    await scene.apply({ metadata: { name }, spec: { ...spec, proxy: { ...proxy, issuerUrl: `${issuer.url}/` } } });
+    await scene.apply({
+      metadata: { name },
+      spec: { ...spec, authentication: { oauth2Proxy: { ...proxy, issuerURL: `${issuer.url}/` } } },
+    });
     const { status } = await scene.reason(name, "Stalled", "IssuerMismatch");
     const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
     assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
@@ -289,7 +291,10 @@ test("the proxy alone", {
     await issuer.suspend();
     try {
       assert.equal(await isIn(token), 200);
-      await scene.apply({ metadata: { name }, spec: { ...spec, proxy: { ...proxy, session: { refresh: "10m" } } } });
+      await scene.apply({
+        metadata: { name },
+        spec: { ...spec, authentication: { oauth2Proxy: { ...proxy, session: { refresh: "10m" } } } },
+      });
       await scene.reason(name, "Stalled", "IssuerUnreachable");
       assert.equal(await isIn(token), 200);
     } finally {

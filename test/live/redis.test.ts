@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { programTexts } from "../../src/resources/proxy/program-texts.ts";
 import { completed } from "../control-plane/completed.ts";
@@ -30,17 +30,18 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
     });
     for (const [index, port] of ports.entries()) {
       const proxy: ProxySettings = {
-        issuerUrl: issuer.url,
-        clientId: "mlflow",
-        clientSecret: { secretName: "client", key: "secret" },
-        ca: { configMapName: "ca" },
-        ...(redirectUris[index] !== undefined && { redirectUrl: redirectUris[index] }),
+        issuerURL: issuer.url,
+        clientID: "mlflow",
+        authorization: { allAuthenticatedUsers: {} },
+        clientSecretRef: { name: "client", key: "secret" },
+        ca: { configMapRef: { name: "ca" } },
+        ...(redirectUris[index] !== undefined && { redirectURL: redirectUris[index] }),
         session: {
           redis: {
             url: redis.url,
             username: "mlflow",
-            password: { secretName: "redis", key: "password" },
-            ca: { configMapName: "redis-ca" },
+            passwordSecretRef: { name: "redis", key: "password" },
+            ca: { configMapRef: { name: "redis-ca" } },
           },
         },
       };

@@ -44,8 +44,8 @@ export async function startS3(scene: LiveScene): Promise<S3Server> {
       bucket,
       prefix: "team-a/live",
       region: "us-east-1",
-      endpointUrl: `http://s3:${port}`,
-      credentials: { secretName: "s3" },
+      endpointURL: `http://s3:${port}`,
+      credentialsSecretRef: { name: "s3" },
     },
     keys: async () => {
       const listing = await (await fetch(`${url}?list-type=2`)).text();

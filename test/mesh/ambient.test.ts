@@ -148,7 +148,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
       });
       const outside = "mlflow.example.com";
       const httpRoute = { parentRefs: [{ name: "ingress", namespace: gateways }] };
-      await scene.serve({ mesh, traces: { writers }, exposure: { externalUrl: `http://${outside}`, httpRoute } });
+      await scene.serve({ mesh, traces: { writers }, exposure: { externalURL: `http://${outside}`, httpRoute } });
       await scene.reason(name, "Exposed", "Exposed", 180);
       await scene.enforced();
       const through = { host: `ingress-istio.${gateways}`, port: 80 };

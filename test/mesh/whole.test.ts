@@ -72,9 +72,15 @@ test("the whole of it, in a mesh in ambient mode", {
       replicas: 2,
       backendStore: { postgresql: postgresql.database("mlflow") },
       artifactStore: { s3: s3.store },
-      authentication: { kubernetes: {} },
-      proxy: { ...scene.proxy, redirectUrl: undefined, acceptServiceAccountTokens: { issuer: apiAudience } },
-      exposure: { externalUrl: `https://platform.example.com${prefix}` },
+      authentication: {
+        oauth2Proxy: {
+          ...scene.proxy,
+          redirectURL: undefined,
+          acceptServiceAccountTokens: { issuer: apiAudience },
+          authorization: { kubernetes: {} },
+        },
+      },
+      exposure: { externalURL: `https://platform.example.com${prefix}` },
       networkPolicy: {
         from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": agents } } }],
         egress: {},

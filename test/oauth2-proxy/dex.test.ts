@@ -13,18 +13,18 @@ const lacking = lacksDex;
 describe("Dex as the issuer", { skip: lacking }, () => {
   test("a person signs in by the browser, and works as a program with the same identity token", async () => {
     const port = await freePort();
-    const redirectUrl = `http://127.0.0.1:${port}/oauth2/callback`;
-    const dex = await startDex("of-mlflow", redirectUrl);
+    const redirectURL = `http://127.0.0.1:${port}/oauth2/callback`;
+    const dex = await startDex("of-mlflow", redirectURL);
     const door = await openDoor({
       port,
-      authentication: { kubernetes: {} },
       proxy: {
-        issuerUrl: dex.url,
-        clientId: "mlflow",
-        clientSecret: { secretName: "client", key: "secret" },
-        ca: { configMapName: "ca" },
-        redirectUrl,
+        issuerURL: dex.url,
+        clientID: "mlflow",
+        clientSecretRef: { name: "client", key: "secret" },
+        ca: { configMapRef: { name: "ca" } },
+        redirectURL,
         allowedGroups: ["mlflow"],
+        authorization: { kubernetes: {} },
       },
       files: { [proxyFiles.issuerAuthority]: dex.ca, [proxyFiles.clientSecret]: "of-mlflow" },
     }).catch(async (error: unknown) => {

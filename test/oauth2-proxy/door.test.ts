@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually } from "../support/eventually.ts";
@@ -37,15 +37,16 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
       ],
     });
     settings = {
-      issuerUrl: issuer.url,
-      clientId: "mlflow",
-      clientSecret: { secretName: "client", key: "secret" },
-      ca: { configMapName: "ca" },
-      redirectUrl: redirectTo(port),
+      issuerURL: issuer.url,
+      clientID: "mlflow",
+      authorization: { allAuthenticatedUsers: {} },
+      clientSecretRef: { name: "client", key: "secret" },
+      ca: { configMapRef: { name: "ca" } },
+      redirectURL: redirectTo(port),
       emailDomains: ["example.com"],
     };
     files = { [proxyFiles.issuerAuthority]: issuer.ca, [proxyFiles.clientSecret]: "of-mlflow" };
-    door = await openDoor({ port, authentication: { kubernetes: {} }, proxy: settings, files });
+    door = await openDoor({ port, proxy: { ...settings, authorization: { kubernetes: {} } }, files });
   });
   after(async () => {
     await door?.stop();
@@ -192,7 +193,12 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     assert.match(cookie, /(^|; )_team-a_demo=/);
     door.taken();
     const other = await openDoor({
-      proxy: { issuerUrl: issuer.url, clientId: "mlflow", ca: { configMapName: "ca" } },
+      proxy: {
+        issuerURL: issuer.url,
+        clientID: "mlflow",
+        authorization: { allAuthenticatedUsers: {} },
+        ca: { configMapRef: { name: "ca" } },
+      },
       files: { [proxyFiles.issuerAuthority]: issuer.ca, [proxyFiles.cookieSecret]: "d".repeat(32) },
     });
     try {
@@ -206,7 +212,13 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
 
   test("where a group is needed, who lacks it is not let in; a program has its groups from the issuer too", async () => {
     const guarded = await openDoor({
-      proxy: { issuerUrl: issuer.url, clientId: "mlflow", ca: { configMapName: "ca" }, allowedGroups: ["mlflow"] },
+      proxy: {
+        issuerURL: issuer.url,
+        clientID: "mlflow",
+        authorization: { allAuthenticatedUsers: {} },
+        ca: { configMapRef: { name: "ca" } },
+        allowedGroups: ["mlflow"],
+      },
       files: { [proxyFiles.issuerAuthority]: issuer.ca },
     });
     try {
@@ -225,7 +237,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
   test("a session is renewed at the issuer when its time has come", async () => {
     const renewed = await openDoor({
       port: otherPort,
-      proxy: { ...settings, redirectUrl: redirectTo(otherPort), session: { refresh: "1s", expire: "1h" } },
+      proxy: { ...settings, redirectURL: redirectTo(otherPort), session: { refresh: "1s", expire: "1h" } },
       files,
     });
     try {
@@ -249,11 +261,10 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
       people: [{ login: "alice", password: "of-alice" }],
       tokenSeconds: 2,
     });
-    const proxy = { ...settings, issuerUrl: hasty.url, redirectUrl: redirectTo(otherPort) };
+    const proxy = { ...settings, issuerURL: hasty.url, redirectURL: redirectTo(otherPort) };
     const patient = await openDoor({
       port: otherPort,
-      authentication: { kubernetes: { authorization: "ProxyIdentity" } },
-      proxy,
+      proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
       files: { ...files, [proxyFiles.issuerAuthority]: hasty.ca },
     });
     try {
@@ -273,10 +284,10 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
   });
 
   test("a public client signs people in without a secret, by PKCE", async () => {
-    const { clientSecret: _, ...rest } = settings;
+    const { clientSecretRef: _, ...rest } = settings;
     const open = await openDoor({
       port: otherPort,
-      proxy: { ...rest, clientId: "public", redirectUrl: redirectTo(otherPort) },
+      proxy: { ...rest, clientID: "public", redirectURL: redirectTo(otherPort) },
       files,
     });
     try {
@@ -290,7 +301,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
 
   test("with a certificate it speaks https and nothing else", async () => {
     const certificate = await certificateFor("127.0.0.1");
-    const secured = await openDoor({ proxy: { ...settings, redirectUrl: undefined }, certificate, files });
+    const secured = await openDoor({ proxy: { ...settings, redirectURL: undefined }, certificate, files });
     try {
       const answer = await webSession({ ca: certificate.ca }).send("GET", `https://127.0.0.1:${secured.port}${search}`);
       assert.deepEqual([answer.status, answer.body.trim()], [401, "{}"]);

@@ -5,7 +5,7 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { proxyArguments } from "../../src/resources/proxy/arguments.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
@@ -33,11 +33,10 @@ export interface Door {
 
 export interface DoorOptions {
   readonly proxy: ProxySettings;
-  readonly authentication?: MlflowServerSpec["authentication"];
   readonly exposure?: MlflowServerSpec["exposure"];
   /** Content of its files, by path in the pod. */
   readonly files: Readonly<Record<string, string>>;
-  /** How its port is reached in `redirectUrl`. */
+  /** How its port is reached in `redirectURL`. */
   readonly port?: number;
   /** `spec.server.tls`. */
   readonly certificate?: Certificate;
@@ -47,7 +46,7 @@ export interface DoorOptions {
 
 /** Starts it, and waits until it answers. Throws with its last words if it ends. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { proxy, authentication = { disabled: {} }, exposure, files, port = await freePort(), certificate } = options;
+  const { proxy, exposure, files, port = await freePort(), certificate } = options;
   const { env = {} } = options;
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-door-"));
   const passed: Passed[] = [];
@@ -72,8 +71,8 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     await writeFile(join(directory, path), content);
   }
   // Of what pods get, only addresses and the place of files differ.
-  const tls = certificate && { server: { tls: { secretName: "tls" } } };
-  const spec = { proxy, authentication, ...tls, ...(exposure !== undefined && { exposure }) };
+  const tls = certificate && { server: { tls: { certificateSecretRef: { name: "tls" } } } };
+  const spec = { authentication: { oauth2Proxy: proxy }, ...tls, ...(exposure !== undefined && { exposure }) };
   const args = proxyArguments(inputs(server(spec)), proxy).map((argument) =>
     argument
       .replace("0.0.0.0:4180", `127.0.0.1:${port}`)

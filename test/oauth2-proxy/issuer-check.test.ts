@@ -29,7 +29,14 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     await rm(log, { force: true });
     const env = {
       ...process.env,
-      ISSUERS: JSON.stringify([{ issuer: url, path: "spec.proxy.issuerUrl", ca: "spec.proxy.ca", ...entry }]),
+      ISSUERS: JSON.stringify([
+        {
+          issuer: url,
+          path: "spec.authentication.oauth2Proxy.issuerURL",
+          ca: "spec.authentication.oauth2Proxy.ca",
+          ...entry,
+        },
+      ]),
       AUTHORITIES: JSON.stringify(authorities.map((file) => join(directory, file))),
       TERMINATION_LOG: log,
       PATIENCE: "0",
@@ -54,7 +61,7 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
   test("one whose authority nobody named is not trusted, and the field for it is named", async () => {
     const { reason, message } = await check(issuer.url, []);
     assert.equal(reason, "IssuerUntrusted");
-    assert.match(message, /spec\.proxy\.ca/);
+    assert.match(message, /spec\.authentication\.oauth2Proxy\.ca/);
   });
 
   test("one of MLflow's plugin may describe itself elsewhere than where it says to be", async () => {
@@ -94,9 +101,9 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     const url = `https://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
-    const found = await check(url, ["other.crt"], { path: "spec.proxy.acceptServiceAccountTokens" }).finally(() =>
-      server.close(),
-    );
+    const found = await check(url, ["other.crt"], {
+      path: "spec.authentication.oauth2Proxy.acceptServiceAccountTokens",
+    }).finally(() => server.close());
     assert.equal(found.reason, "IssuerForbidden");
     assert.match(found.message, /system:service-account-issuer-discovery.*system:unauthenticated/);
   });

@@ -29,7 +29,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
   before(async () => {
     outside = await freePort();
     origin = `http://localhost:${outside}`;
-    const exposure = { externalUrl: `${origin}${prefix}` };
+    const exposure = { externalURL: `${origin}${prefix}` };
     const seen = outsideOf(server({ exposure }));
     assert.ok(seen !== undefined);
     issuer = await startOidcIssuer({
@@ -39,10 +39,11 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
     door = await openDoor({
       exposure,
       proxy: {
-        issuerUrl: issuer.url,
-        clientId: "mlflow",
-        clientSecret: { secretName: "client", key: "secret" },
-        ca: { configMapName: "ca" },
+        issuerURL: issuer.url,
+        clientID: "mlflow",
+        authorization: { allAuthenticatedUsers: {} },
+        clientSecretRef: { name: "client", key: "secret" },
+        ca: { configMapRef: { name: "ca" } },
       },
       files: {
         [proxyFiles.issuerAuthority]: issuer.ca,

@@ -53,7 +53,7 @@ describe("what is missing", () => {
     assert.equal(found?.reason, "SecretNotFound");
     assert.match(
       found?.message ?? "",
-      /spec\.backendStore\.postgresql\.credentials names Secret db.*keys username, password/,
+      /spec\.backendStore\.postgresql\.credentialsSecretRef names Secret db.*keys username, password/,
     );
   });
 
@@ -65,7 +65,7 @@ describe("what is missing", () => {
   });
 
   test("a ConfigMap and its key", () => {
-    const of = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapName: "ca" } } } });
+    const of = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapRef: { name: "ca" } } } } });
     assert.equal(reason(of, secret("db", db)), "ConfigMapNotFound");
     assert.equal(reason(of, secret("db", db), configMap("ca", { "other.crt": "" })), "ConfigMapKeyMissing");
   });
@@ -77,8 +77,8 @@ describe("what is missing", () => {
 });
 
 describe("what cannot work", () => {
-  const admin = server({ authentication: { basic: { admin: { secretName: "admin" } } } });
-  const uri = server({ backendStore: { uriSecret: { secretName: "uri", key: "uri" } } });
+  const admin = server({ authentication: { basic: { adminCredentialsSecretRef: { name: "admin" } } } });
+  const uri = server({ backendStore: { uriSecretRef: { name: "uri", key: "uri" } } });
 
   test("an administrator's password that MLflow refuses", () => {
     const of = (password: string, username = "root") => cause(admin, secret("admin", { username, password }));
@@ -88,7 +88,7 @@ describe("what cannot work", () => {
     assert.match(of("long-enough-password", "ro:ot")?.message ?? "", /username/);
     assert.equal(of("long-enough-password"), undefined);
     const named = server({
-      authentication: { basic: { admin: { secretName: "admin", passwordKey: "its-password" } } },
+      authentication: { basic: { adminCredentialsSecretRef: { name: "admin", passwordKey: "its-password" } } },
     });
     const found = cause(named, secret("admin", { username: "root", "its-password": "short" }));
     assert.match(found?.message ?? "", /the key its-password has fewer than 12/);
@@ -107,7 +107,7 @@ describe("what cannot work", () => {
   });
 
   test("session keys that MLflow cannot use", () => {
-    const of = server({ server: { sessionSecret: { secretName: "keys" } } });
+    const of = server({ server: { sessionSecretRef: { name: "keys" } } });
     const keys = (webhook: string) => {
       const all = inputs(of, [secret("keys", { "flask-secret-key": "", "kek-passphrase": "", "webhook-key": "" })]);
       const session = { flaskSecretKey: "f".repeat(32), kekPassphrase: "k".repeat(32), webhookKey: webhook };
@@ -141,14 +141,14 @@ describe("what cannot work", () => {
   });
 
   test("a certificate that is none", () => {
-    const of = server({ server: { tls: { secretName: "tls" } } });
+    const of = server({ server: { tls: { certificateSecretRef: { name: "tls" } } } });
     const found = cause(of, secret("tls", { "tls.crt": "no certificate", "tls.key": "no key" }));
     assert.equal(found?.reason, "InvalidSecret");
     assert.match(found?.message ?? "", /Secret tls.*in PEM/);
   });
 
   test("an authority that is no certificate, in whatever it stands", () => {
-    const database = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapName: "ca" } } } });
+    const database = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapRef: { name: "ca" } } } } });
     const of = (pem: string) =>
       cause(database, secret("db", { username: "u", password: "p" }), configMap("ca", { "ca.crt": pem }));
     assert.equal(of(authorityPem), undefined);
@@ -172,7 +172,7 @@ describe("what cannot work", () => {
   });
 
   test("credentials with which nobody can search a directory", () => {
-    const search = { filter: "(uid=%s)", bindCredentials: { secretName: "searcher" } };
+    const search = { filter: "(uid=%s)", bindCredentialsSecretRef: { name: "searcher" } };
     const searching = server({ authentication: { ldap: { ...directory, userBind: undefined, search } } });
     const of = (username: string, password: string) =>
       cause(searching, secret("searcher", { username, password }))?.message;
@@ -186,9 +186,9 @@ describe("what cannot work", () => {
   });
 
   test("a client secret that the issuer would not know", () => {
-    const clientSecret = { secretName: "oidc", key: "secret" };
-    const discoveryUrl = "https://id.example.com/.well-known/openid-configuration";
-    const oidc = { discoveryUrl, clientId: "mlflow", clientSecret, userGroup: "u", adminGroup: "a" };
+    const clientSecretRef = { name: "oidc", key: "secret" };
+    const discoveryURL = "https://id.example.com/.well-known/openid-configuration";
+    const oidc = { discoveryURL, clientID: "mlflow", clientSecretRef, userGroup: "u", adminGroup: "a" };
     const of = (text: string) => cause(server({ authentication: { oidc } }), secret("oidc", { secret: text }))?.message;
     assert.equal(of("any thing"), undefined);
     assert.match(of("hidden\n") ?? "", /^the key secret of Secret oidc contains a line break/);
@@ -197,9 +197,14 @@ describe("what cannot work", () => {
 });
 
 describe("what the proxy would crash on", () => {
-  const proxy = { issuerUrl: "https://dex.example.com", clientId: "mlflow" };
-  const authentication = { disabled: {} };
-  const client = server({ authentication, proxy: { ...proxy, clientSecret: { secretName: "client", key: "secret" } } });
+  const proxy = {
+    issuerURL: "https://dex.example.com",
+    clientID: "mlflow",
+    authorization: { allAuthenticatedUsers: {} },
+  };
+  const client = server({
+    authentication: { oauth2Proxy: { ...proxy, clientSecretRef: { name: "client", key: "secret" } } },
+  });
 
   test("a client secret with a line break at its end, or none at all", () => {
     for (const text of ["secret\n", ""]) {
@@ -211,7 +216,7 @@ describe("what the proxy would crash on", () => {
   });
 
   test("an authority that is no certificate", () => {
-    const of = server({ authentication, proxy: { ...proxy, ca: { configMapName: "ca" } } });
+    const of = server({ authentication: { oauth2Proxy: { ...proxy, ca: { configMapRef: { name: "ca" } } } } });
     const broken = "-----BEGIN CERTIFICATE-----\nreplace\n-----END CERTIFICATE-----\n";
     for (const text of ["", "certificates", broken]) {
       const found = cause(of, configMap("ca", { "ca.crt": text }));
@@ -222,8 +227,8 @@ describe("what the proxy would crash on", () => {
 
   test("a cookie secret of one's own that is no key; without a proxy nobody asks for it", () => {
     const keys = { "flask-secret-key": "f".repeat(16), "kek-passphrase": "k".repeat(16), "webhook-key": "x" };
-    const settings = { sessionSecret: { secretName: "own" } };
-    const own = server({ authentication, proxy, server: settings });
+    const settings = { sessionSecretRef: { name: "own" } };
+    const own = server({ authentication: { oauth2Proxy: proxy }, server: settings });
     assert.equal(reason(own, secret("own", keys)), "SecretKeyMissing");
     const found = inputs(own, [secret("own", { ...keys, "cookie-secret": "short" })]);
     const { installation, references } = found;
@@ -241,15 +246,18 @@ describe("what the proxy would crash on", () => {
       inputs: { ...found, session: { ...found.session, cookieSecret: "short" } },
     };
     assert.match(blockersOf(facts)[0]?.message ?? "", /cookie-secret is not 32 letters and digits/);
-    assert.equal(reason(server({ authentication, server: settings }), secret("own", keys)), undefined);
+    assert.equal(reason(server({ authentication: { none: {} }, server: settings }), secret("own", keys)), undefined);
   });
 });
 
 describe("several problems at once", () => {
   const of = server({
     backendStore: { postgresql },
-    authentication: { basic: { admin: { secretName: "admin" } } },
-    server: { tls: { secretName: "tls" }, env: [{ name: "A", valueFrom: { secretKeyRef: { name: "a", key: "a" } } }] },
+    authentication: { basic: { adminCredentialsSecretRef: { name: "admin" } } },
+    server: {
+      tls: { certificateSecretRef: { name: "tls" } },
+      env: [{ name: "A", valueFrom: { secretKeyRef: { name: "a", key: "a" } } }],
+    },
   });
 
   test("are all reported, in the order of the checks", () => {

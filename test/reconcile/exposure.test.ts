@@ -8,9 +8,9 @@ import { planOf } from "../../src/reconcile/plan.ts";
 import { addressesOf, routeKinds } from "../../src/resources/exposure.ts";
 import { all, completedJob, inputs, server } from "../support/fixtures.ts";
 
-const externalUrl = "https://platform.example.com/clusters/c1/mlflow";
+const externalURL = "https://platform.example.com/clusters/c1/mlflow";
 const parentRefs = [{ name: "platform", namespace: "gateways" }];
-const settings: Settings = { externalUrl, ingress: {}, httpRoute: { parentRefs } };
+const settings: Settings = { externalURL, ingress: {}, httpRoute: { parentRefs } };
 const led = server({ exposure: settings });
 
 /** A server of this name and age, in `team-a` unless another namespace is named. */
@@ -47,7 +47,7 @@ describe("the condition Exposed", () => {
   test("is True when all routes are as they are wanted, and their controllers take them", () => {
     assert.deepEqual([seen(there(led)).finding?.status, reason(there(led))], ["True", "Exposed"]);
     assert.equal(seen(there(server())).finding, undefined);
-    assert.equal(seen(there(server({ exposure: { externalUrl } }))).finding, undefined);
+    assert.equal(seen(there(server({ exposure: { externalURL } }))).finding, undefined);
   });
 
   test("names each piece that is missing", () => {
@@ -100,7 +100,7 @@ describe("an address that two servers want", () => {
   test("is whose it is, though an older one comes to want it; what led to that before still does", () => {
     const former = having(old, ["former.example.com"]);
     const { owned } = there(
-      aged("old", "2026-01-01T00:00:00Z", { externalUrl: "https://former.example.com", ingress: {} }),
+      aged("old", "2026-01-01T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),
     );
     const found = seen({ server: former, owned }, { rivals: [having(young)] });
     assert.equal(found.finding?.reason, "AddressTaken");
@@ -112,7 +112,7 @@ describe("an address that two servers want", () => {
   test("is given up when nothing leads from it any more, and not before", () => {
     const moved = having(young, ["former.example.com"]);
     const { owned } = there(
-      aged("young", "2026-01-02T00:00:00Z", { externalUrl: "https://former.example.com", ingress: {} }),
+      aged("young", "2026-01-02T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),
     );
     const now = "platform.example.com/clusters/c1/mlflow";
     assert.deepEqual(seen({ server: moved, owned }).addresses, [now, "former.example.com"]);
@@ -183,7 +183,7 @@ describe("what leads to a server", () => {
 
   test("goes before the pods that may let everybody in", () => {
     const closed = server({ exposure: settings, authentication: { kubernetes: {} } });
-    const groups = plan(server({ authentication: { disabled: {} } }), all(inputs(closed)));
+    const groups = plan(server({ authentication: { none: {} } }), all(inputs(closed)));
     // The API server's ports are no longer among those that the pods can reach at any address.
     assert.deepEqual(groups.slice(0, 2), [["apply NetworkPolicy"], ["delete Ingress", "delete HTTPRoute"]]);
     assert.ok(groups[2]?.includes("apply Deployment"), JSON.stringify(groups));

@@ -131,7 +131,7 @@ test("the door of a listener is shut whatever else is wrong: it waits for no mig
     return { server: of, owned: whole, inputs: wanted, installation, references, ...more };
   };
   assert.deepEqual(shutting(facts(new Set(meshStepsOf(of)))), []);
-  const lost = whole.filter(({ metadata }) => metadata.name !== "demo-writers-only");
+  const lost = whole.filter(({ metadata }) => metadata.name !== "demo-traces-writers-only");
   const [step, ...others] = shutting(facts(meshOf(meshView(of, lost)).steps));
   assert.deepEqual(others, []);
   assert.ok(step?.do === "delete");
@@ -141,7 +141,7 @@ test("the door of a listener is shut whatever else is wrong: it waits for no mig
 test("ztunnel has dropped a part of what keeps others out: the door is shut", () => {
   const of = listening("Ambient");
   const dropped = world(of, "Ambient").map((object) =>
-    object.metadata.name === "demo-writers-only"
+    object.metadata.name === "demo-traces-writers-only"
       ? acceptedPolicy(object as AuthorizationPolicy, { reason: "UnsupportedValue" })
       : object,
   );

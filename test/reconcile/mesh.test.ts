@@ -97,7 +97,7 @@ describe("the way into the mesh", () => {
   test("is never gone back by what is lost: what is missing is restored at once", () => {
     for (const lost of everything.filter(({ kind }) => kind === "Gateway" || kind === "AuthorizationPolicy")) {
       const now = without(lost.kind, lost.metadata.name);
-      const kept = lost.metadata.name === "demo-lock" ? [...meshSteps] : meshSteps;
+      const kept = lost.metadata.name === "demo-waypoint-only" ? [...meshSteps] : meshSteps;
       assert.deepEqual(steps(now), kept, lost.metadata.name);
       assert.equal(reason(now), "MeshProgressing");
     }
@@ -150,10 +150,10 @@ describe("the way out of the mesh", () => {
         );
     }
     assert.deepEqual(order, [
-      "demo-lock",
-      "demo-from-waypoint",
+      "demo-waypoint-only",
+      "demo-allow-waypoint",
       "labels",
-      "demo-traces",
+      "demo-trace-writers",
       "demo-waypoint",
       "demo-waypoint",
       "pods",
@@ -230,7 +230,7 @@ describe("writers without a mesh", () => {
   test("are not told apart, and the condition says what guards traces instead", () => {
     assert.deepEqual([finding({})?.status, finding({})?.reason], ["False", "MeshNotConfigured"]);
     assert.match(finding({})?.message ?? "", /whoever the server's authentication lets in/);
-    assert.match(finding({ authentication: { disabled: {} } })?.message ?? "", /whoever reaches its port/);
+    assert.match(finding({ authentication: { none: {} } })?.message ?? "", /whoever reaches its port/);
   });
 });
 
@@ -296,33 +296,33 @@ describe("MeshReady is False, and says why and what to do, when", () => {
     [
       "the policy has been looked at in a former form",
       "MeshPolicyNotAccepted",
-      [policy("demo-traces", { observedGeneration: 0 })],
+      [policy("demo-trace-writers", { observedGeneration: 0 })],
     ],
     [
       "the policy's status does not say of which form",
       "MeshPolicyNotAccepted",
-      [policy("demo-traces", { observedGeneration: Number.NaN })],
+      [policy("demo-trace-writers", { observedGeneration: Number.NaN })],
     ],
     [
       "the policy is not bound",
       "MeshPolicyNotAccepted",
-      [policy("demo-traces", { status: "False", reason: "AncestorNotBound" })],
+      [policy("demo-trace-writers", { status: "False", reason: "AncestorNotBound" })],
     ],
     [
       "ztunnel has dropped a part of the lock",
       "MeshPolicyNotAccepted",
-      [policy("demo-lock", { reason: "UnsupportedValue" })],
+      [policy("demo-waypoint-only", { reason: "UnsupportedValue" })],
     ],
     [
       "ztunnel has dropped a part of the passage",
       "MeshPolicyNotAccepted",
-      [policy("demo-from-waypoint", { reason: "UnsupportedValue" })],
+      [policy("demo-allow-waypoint", { reason: "UnsupportedValue" })],
     ],
     [
       "the policy has been widened",
       "MeshProgressing",
       [
-        having<AuthorizationPolicy>("AuthorizationPolicy", "demo-traces", (of) => ({
+        having<AuthorizationPolicy>("AuthorizationPolicy", "demo-trace-writers", (of) => ({
           ...of,
           spec: { ...of.spec, rules: [{}] },
         })),

@@ -13,7 +13,7 @@ const traces: MlflowServerSpec["traces"] = {
   identity: "Mesh",
 };
 const exposure = {
-  externalUrl: "https://ml.example.com",
+  externalURL: "https://ml.example.com",
   ingress: {},
   httpRoute: { parentRefs: [{ name: "gateway" }] },
 };
@@ -30,8 +30,13 @@ const specs: readonly Partial<MlflowServerSpec>[] = [
   },
   { traces, exposure, mesh: { istio: { mode: "Sidecar" } }, deletionPolicy: "Retain" },
   {
-    authentication: { kubernetes: { authorization: "ProxyIdentity" } },
-    proxy: { issuerUrl: "https://dex.example.com", clientId: "mlflow" },
+    authentication: {
+      oauth2Proxy: {
+        issuerURL: "https://dex.example.com",
+        clientID: "mlflow",
+        authorization: { kubernetes: { accessReview: "SubjectAccessReview" } },
+      },
+    },
     deletionPolicy: "Retain",
   },
 ];

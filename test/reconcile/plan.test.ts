@@ -44,7 +44,7 @@ describe("the plan", () => {
     const { groups } = plan([], [], server());
     const kinds = groups.map((group) => group.map((step) => ("manifest" in step ? step.manifest.metadata.name : "")));
     assert.deepEqual(kinds[0], ["demo-session", "demo-admin"]);
-    assert.ok(!kinds.flat().includes("demo-auth"), "what pods read waits for the migration");
+    assert.ok(!kinds.flat().includes("demo-auth-config"), "what pods read waits for the migration");
   });
 
   test("creates the Job of a SQLite database once its volume's claim exists, whose identity is part of the Job's", () => {
@@ -152,7 +152,7 @@ describe("the plan", () => {
     const { apiVersion, metadata } = named("Service");
     const extra = { apiVersion, kind: "ConfigMap", metadata: { ...metadata, name: "demo-former" } } as Owned;
     assert.deepEqual(steps([...everything, extra]), ["delete ConfigMap"]);
-    const open = server({ authentication: { disabled: {} } });
+    const open = server({ authentication: { none: {} } });
     const withoutUsers = inputs(open);
     const { installation, references } = withoutUsers;
     const found = planOf({

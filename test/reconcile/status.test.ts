@@ -37,10 +37,13 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
 const done = { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1, readyReplicas: 1 };
 
 test("the URL for clients outside is said beside the Service's", () => {
-  const externalUrl = "https://platform.example.com/clusters/c1/mlflow";
-  const { status } = world(server({ exposure: { externalUrl } }), done);
-  assert.deepEqual([status.url, status.externalUrl], ["http://demo.team-a:5000", externalUrl]);
-  assert.equal(world(server(), done).status.externalUrl, undefined);
+  const externalURL = "https://platform.example.com/clusters/c1/mlflow";
+  const { status } = world(server({ exposure: { externalURL } }), done);
+  assert.deepEqual(
+    [status.url, status.serviceURL, status.externalURL],
+    [externalURL, "http://demo.team-a:5000", externalURL],
+  );
+  assert.equal(world(server(), done).status.externalURL, undefined);
 });
 
 describe("Ready", () => {
@@ -142,7 +145,7 @@ describe("what a pass has not checked", () => {
   const missing = { reason: "SecretNotFound", message: "Secret none does not exist" } as const;
 
   test("keeps the generation that it was found of", () => {
-    const of = changed({ authentication: { basic: { admin: { secretName: "none" } } } });
+    const of = changed({ authentication: { basic: { adminCredentialsSecretRef: { name: "none" } } } });
     const { facts } = world(of, done);
     const { conditions = [] } = statusOf(facts, blocked([missing], facts));
     const of2 = conditions.filter(({ observedGeneration }) => observedGeneration === 2).map(({ type }) => type);
@@ -158,11 +161,11 @@ describe("what a pass has not checked", () => {
   });
 
   test("is not reported of authentication either: while former pods may run, clients authenticate as before", () => {
-    const { facts } = world(changed({ authentication: { disabled: {} } }), done);
+    const { facts } = world(changed({ authentication: { none: {} } }), done);
     const status = statusOf(facts, blocked([missing], facts));
-    assert.deepEqual([status.authentication, status.adminSecret], ["Basic", "demo-admin"]);
-    const { status: after } = world(changed({ authentication: { disabled: {} } }), done);
-    assert.deepEqual([after.authentication, after.adminSecret], ["Disabled", undefined]);
+    assert.deepEqual([status.authentication, status.adminCredentialsSecretRef?.name], ["Basic", "demo-admin"]);
+    const { status: after } = world(changed({ authentication: { none: {} } }), done);
+    assert.deepEqual([after.authentication, after.adminCredentialsSecretRef], ["None", undefined]);
   });
 });
 
@@ -177,6 +180,6 @@ test("an administrator is named where one can log in, and not where users are th
   const ldap = { url: "ldaps://ldap.example.com/dc=test", userBind: "uid=%s,dc=test", groups };
   const ofBasic = world(server(), done).status;
   const ofLdap = world(server({ authentication: { ldap } }), done).status;
-  assert.deepEqual([ofBasic.authentication, ofBasic.adminSecret], ["Basic", "demo-admin"]);
-  assert.deepEqual([ofLdap.authentication, ofLdap.adminSecret], ["LDAP", undefined]);
+  assert.deepEqual([ofBasic.authentication, ofBasic.adminCredentialsSecretRef?.name], ["Basic", "demo-admin"]);
+  assert.deepEqual([ofLdap.authentication, ofLdap.adminCredentialsSecretRef], ["LDAP", undefined]);
 });

@@ -8,7 +8,11 @@ import { proxyImageOf } from "../../src/resources/proxy/image.ts";
 import { rightDocuments } from "../api/documents.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
 
-const proxy = { issuerUrl: "https://dex.example.com/dex", clientId: "mlflow" };
+const proxy = {
+  issuerURL: "https://dex.example.com/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+};
 
 function disallowed(spec: Partial<MlflowServerSpec>, allowedImages?: readonly string[]): string[] {
   const of = inputs(server(spec));
@@ -21,9 +25,9 @@ describe("the images that servers can name", () => {
     assert.deepEqual(disallowed({ image }), []);
     assert.deepEqual(disallowed({ image }, ["ghcr.io/team/*"]), ["spec.image"]);
     assert.deepEqual(disallowed({}, ["ghcr.io/team/*"]), []);
-    const proxied: Partial<MlflowServerSpec> = { authentication: { disabled: {} }, proxy: { ...proxy, image } };
-    assert.deepEqual(disallowed(proxied, ["ghcr.io/team/*"]), ["spec.proxy.image"]);
-    assert.deepEqual(disallowed({ ...proxied, proxy }, ["ghcr.io/team/*"]), []);
+    const proxied: Partial<MlflowServerSpec> = { authentication: { oauth2Proxy: { ...proxy, image } } };
+    assert.deepEqual(disallowed(proxied, ["ghcr.io/team/*"]), ["spec.authentication.oauth2Proxy.image"]);
+    assert.deepEqual(disallowed({ authentication: { oauth2Proxy: proxy } }, ["ghcr.io/team/*"]), []);
   });
 
   test("a repository is itself with any tag or digest, and a prefix is what is below it", () => {

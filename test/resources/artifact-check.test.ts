@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { inputs, jobOf, secret, server } from "../support/fixtures.ts";
 
-const s3 = { bucket: "models", credentials: { secretName: "s3" } };
+const s3 = { bucket: "models", credentialsSecretRef: { name: "s3" } };
 const keys = (secretKey: string) => secret("s3", { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: secretKey });
 const job = (artifactStore: MlflowServerSpec["artifactStore"], secretKey = "a", more: Partial<MlflowServerSpec> = {}) =>
   jobOf(inputs(server({ artifactStore, ...more }), [keys(secretKey)]));

@@ -5,6 +5,7 @@ import {
   authenticationOf,
   authenticationReferences,
 } from "../../src/resources/authentication/index.ts";
+import { usesSubjectAccessReview } from "../../src/resources/authentication/kubernetes-authorization.ts";
 import { choice, choose } from "../../src/resources/choose.ts";
 import { trackingUri } from "../../src/resources/database.ts";
 import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
@@ -13,7 +14,6 @@ import { migrationMode } from "../../src/resources/migration-job.ts";
 import { persistentVolumeClaim } from "../../src/resources/persistent-volume-claim.ts";
 import { artifacts, backendStoreUri } from "../../src/resources/pod/environment.ts";
 import { referencesOf } from "../../src/resources/references.ts";
-import { asksByName } from "../../src/resources/workspaces.ts";
 import { inputs, server } from "../support/fixtures.ts";
 
 test("a union has exactly one member", () => {
@@ -48,7 +48,11 @@ describe("functions that choose by a union or an enum throw for a member that th
     "mesh mode": () => meshStepsOf(future({ mesh: { istio: { mode: "Node" } } })),
     "identity of traces": () =>
       meshStepsOf(future({ mesh: { istio: { mode: "Ambient" } }, traces: { writers: [], identity: "Token" } })),
-    authorization: () => asksByName(future({ authentication: { kubernetes: { authorization: "Webhook" } } }).spec),
+    authorization: () =>
+      usesSubjectAccessReview(
+        future({ authentication: { oauth2Proxy: { authorization: { kubernetes: { accessReview: "Webhook" } } } } })
+          .spec,
+      ),
   };
   const unions: Record<string, () => unknown> = {
     authentication: () => authenticationOf({ ...inputs(), server: authentication }),
@@ -62,7 +66,7 @@ describe("functions that choose by a union or an enum throw for a member that th
     "references of the artifact store": () => referencesOf(artifactStore.spec),
   };
   for (const [name, use] of Object.entries(unions))
-    test(name, () => assert.throws(use, /^Error: spec\.[A-Za-z.]+ must have exactly one of /));
+    test(name, () => assert.throws(use, /^Error: spec\.[A-Za-z0-9.]+ must have exactly one of /));
   for (const [name, use] of Object.entries(enums))
-    test(name, () => assert.throws(use, /^Error: spec\.[A-Za-z.]+ must be one of /));
+    test(name, () => assert.throws(use, /^Error: spec\.[A-Za-z0-9.]+ must be one of /));
 });

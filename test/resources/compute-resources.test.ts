@@ -42,13 +42,14 @@ test("memory has a limit, which is twice the request at least and never below it
 const workloads = (pod: object) => {
   const s3 = { bucket: "models" };
   const proxy = {
-    issuerUrl: "https://issuer.example.com",
-    clientId: "mlflow",
+    issuerURL: "https://issuer.example.com",
+    clientID: "mlflow",
+    authorization: { allAuthenticatedUsers: {} },
     resources: { limits: { cpu: "1", memory: "128Mi" } },
   };
   const of = server({
-    ...{ pod, proxy, backendStore: { postgresql }, artifactStore: { s3 }, authentication: { disabled: {} } },
-    exposure: { externalUrl: "https://mlflow.example.com" },
+    ...{ pod, backendStore: { postgresql }, artifactStore: { s3 }, authentication: { oauth2Proxy: proxy } },
+    exposure: { externalURL: "https://mlflow.example.com" },
     traces: { writers: [{ namespace: "agents", serviceAccount: "collector" }], identity: "Mesh" },
     mesh: { istio: { mode: "Ambient" } },
   });

@@ -25,7 +25,7 @@ describe("who gets in", () => {
   });
 
   test("a server without authentication has been asked for by name", () => {
-    const deployment = deploymentOf(inputs(server({ authentication: { disabled: {} } })));
+    const deployment = deploymentOf(inputs(server({ authentication: { none: {} } })));
     assert.deepEqual(deployment.spec.template.spec?.containers[0]?.args, ["--app-name", "mlflow-operator"]);
     assert.equal(environmentOf(deployment)["MLFLOW_AUTH_CONFIG_PATH"], "");
   });
@@ -60,7 +60,7 @@ describe("who gets in", () => {
 describe("what envFrom cannot change", () => {
   test("every reserved variable stands in env, which wins over envFrom, unless the server has no use for it", () => {
     const postgres = inputs(server({ backendStore: { postgresql } }), [credentials]);
-    for (const each of [inputs(), postgres, inputs(server({ authentication: { disabled: {} } }))]) {
+    for (const each of [inputs(), postgres, inputs(server({ authentication: { none: {} } }))]) {
       const environment = environmentOf(deploymentOf(each));
       const ours = ["MLFLOW_HOST", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_SERVER_ALLOWED_HOSTS", "PYTHONPATH"];
       for (const name of [...ours, ...Object.keys(neutralEnvironment)]) {
@@ -76,7 +76,7 @@ describe("what envFrom cannot change", () => {
 });
 
 describe("TLS", () => {
-  const tls = inputs(server({ server: { tls: { secretName: "tls" } } }), [
+  const tls = inputs(server({ server: { tls: { certificateSecretRef: { name: "tls" } } } }), [
     secret("tls", { "tls.crt": "c", "tls.key": "k" }),
   ]);
 
@@ -108,7 +108,7 @@ describe("secrets", () => {
   });
 
   test("each per cent sign is doubled in the ini, since configparser expands it", () => {
-    const ini = secretText(of, "demo-auth", "basic_auth.ini");
+    const ini = secretText(of, "demo-auth-config", "basic_auth.ini");
     const uri = /^database_uri = (.*)$/m.exec(ini)?.[1] ?? "";
     assert.equal(uri.replaceAll("%%", "%"), secretText(of, "demo-store", "backend-store-uri"));
     assert.doesNotMatch(uri.replaceAll("%%", ""), /%/);
@@ -117,7 +117,7 @@ describe("secrets", () => {
 
   test("MLflow caches a successful password check for a minute, or as long as the spec says", () => {
     const ini = (basic: { passwordCacheTTL?: string }) =>
-      secretText(inputs(server({ authentication: { basic } })), "demo-auth", "basic_auth.ini");
+      secretText(inputs(server({ authentication: { basic } })), "demo-auth-config", "basic_auth.ini");
     assert.match(ini({}), /^auth_cache_ttl_seconds = 60$/m);
     assert.match(ini({ passwordCacheTTL: "0s" }), /^auth_cache_ttl_seconds = 0$/m);
     assert.match(ini({ passwordCacheTTL: "10m" }), /^auth_cache_ttl_seconds = 600$/m);
@@ -138,7 +138,7 @@ describe("secrets", () => {
   });
 
   test("a CA without sslMode is checked against", () => {
-    const checked = { ...postgresql, ca: { configMapName: "ca" } };
+    const checked = { ...postgresql, ca: { configMapRef: { name: "ca" } } };
     const uri = new URL(
       secretText(
         inputs(server({ backendStore: { postgresql: checked } }), [credentials]),

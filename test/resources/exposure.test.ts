@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Exposure } from "../../src/api/fields/exposure.ts";
-import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Ingress } from "../../src/kube/manifests.ts";
 import { outsideOf } from "../../src/resources/exposure.ts";
@@ -11,19 +11,23 @@ import { all, deploymentOf, environmentOf, inputs, programsOf, server } from "..
 import { scriptedWay } from "../support/page-script.ts";
 
 const prefix = "/clusters/c1/mlflow";
-const externalUrl = `https://platform.example.com${prefix}`;
-const proxy: ProxySettings = { issuerUrl: "https://dex.example.com/dex", clientId: "mlflow" };
-const disabled = { authentication: { disabled: {} } };
+const externalURL = `https://platform.example.com${prefix}`;
+const proxy: ProxySettings = {
+  issuerURL: "https://dex.example.com/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+};
+const disabled = { authentication: { none: {} } };
 const oidc = {
-  discoveryUrl: "https://id.example.com/.well-known/openid-configuration",
-  clientId: "mlflow",
-  clientSecret: { secretName: "oidc", key: "secret" },
+  discoveryURL: "https://id.example.com/.well-known/openid-configuration",
+  clientID: "mlflow",
+  clientSecretRef: { name: "oidc", key: "secret" },
   userGroup: "mlflow",
   adminGroup: "mlflow-admin",
 };
 
-const exposed = (spec: Partial<MlflowServerSpec> = {}, url = externalUrl) =>
-  inputs(server({ exposure: { externalUrl: url }, ...spec }));
+const exposed = (spec: Partial<MlflowServerSpec> = {}, url = externalURL) =>
+  inputs(server({ exposure: { externalURL: url }, ...spec }));
 const environment = (of: ReturnType<typeof inputs>) => environmentOf(deploymentOf(of));
 const container = (of: ReturnType<typeof inputs>, name: string) =>
   deploymentOf(of).spec.template.spec?.containers.find((each) => each.name === name);
@@ -40,22 +44,26 @@ describe("where clients outside come by", () => {
   });
 
   test("host and origin are those that browsers send: lower case, without the usual port", () => {
-    const seen = outsideOf(server({ exposure: { externalUrl: "https://ML.example.com:443/a" } }));
+    const seen = outsideOf(server({ exposure: { externalURL: "https://ML.example.com:443/a" } }));
     assert.deepEqual([seen?.host, seen?.origin, seen?.prefix], ["ml.example.com", "https://ml.example.com", "/a"]);
-    const other = outsideOf(server({ exposure: { externalUrl: "http://ml.example.com:8080" } }));
+    const other = outsideOf(server({ exposure: { externalURL: "http://ml.example.com:8080" } }));
     assert.deepEqual([other?.host, other?.prefix], ["ml.example.com:8080", ""]);
   });
 
   test("the login comes back there, to the proxy or to the plugin", () => {
-    assert.ok(argsOf(exposed({ ...disabled, proxy })).includes(`--redirect-url=${externalUrl}/oauth2/callback`));
+    assert.ok(
+      argsOf(exposed({ authentication: { oauth2Proxy: proxy } })).includes(
+        `--redirect-url=${externalURL}/oauth2/callback`,
+      ),
+    );
     const variables = environment(exposed({ authentication: { oidc } }));
-    assert.equal(variables["OIDC_REDIRECT_URI"], `${externalUrl}/callback`);
+    assert.equal(variables["OIDC_REDIRECT_URI"], `${externalURL}/callback`);
     assert.equal(variables["SESSION_COOKIE_SECURE"], "true");
     assert.equal(variables["SESSION_COOKIE_NAME"], "__Secure-_team-a_demo");
   });
 
   test("without a prefix none is taken off, and the proxy is as ever", () => {
-    const plain = exposed({ ...disabled, proxy }, "https://mlflow.example.com");
+    const plain = exposed({ authentication: { oauth2Proxy: proxy } }, "https://mlflow.example.com");
     assert.deepEqual(container(plain, "mlflow")?.args, ["--app-name", "mlflow-operator"]);
     assert.equal(settingsOf(plain).prefix, null);
     assert.ok(argsOf(plain).includes("--redirect-url=https://mlflow.example.com/oauth2/callback"));
@@ -89,11 +97,11 @@ describe("a prefix", () => {
 
   test("another one rolls the pods", () => {
     const template = (url?: string) => deploymentOf(exposed(disabled, url)).spec.template;
-    assert.notDeepEqual(template(), template(`${externalUrl}2`));
+    assert.notDeepEqual(template(), template(`${externalURL}2`));
   });
 
   test("is where the proxy's own paths and cookies are", () => {
-    const args = argsOf(exposed({ ...disabled, proxy }));
+    const args = argsOf(exposed({ authentication: { oauth2Proxy: proxy } }));
     assert.ok(args.includes(`--proxy-prefix=${prefix}/oauth2`));
     assert.ok(args.includes(`--cookie-path=${prefix}`));
     assert.ok(!args.some((each) => /skip-provider-button|reverse-proxy|skip-auth/.test(each)));
@@ -152,7 +160,7 @@ describe("what a program is answered without a credential", () => {
 });
 
 describe("the page that leads to the login", () => {
-  const seen = outsideOf(server({ exposure: { externalUrl } }));
+  const seen = outsideOf(server({ exposure: { externalURL } }));
   assert.ok(seen !== undefined);
   const page = signInPage(seen);
   const way = (url: string) => scriptedWay(page, url);
@@ -160,30 +168,30 @@ describe("the page that leads to the login", () => {
     `https://platform.example.com${proxy}/oauth2/start?rd=${encodeURIComponent(back)}`;
 
   test("starts it below the prefix, and names the whole way back", () => {
-    assert.equal(way(`${externalUrl}/?a=b#/models`), start(prefix, `${prefix}/?a=b#/models`));
-    assert.equal(way(externalUrl), start(prefix, `${prefix}/`));
-    assert.equal(way(`${externalUrl}/oauth2/sign_in?rd=https://evil.example.com`), start(prefix, `${prefix}/`));
-    assert.equal(way(`${externalUrl}${prefix}/oauth2/sign_in`), start(`${prefix}${prefix}`, `${prefix}/`));
+    assert.equal(way(`${externalURL}/?a=b#/models`), start(prefix, `${prefix}/?a=b#/models`));
+    assert.equal(way(externalURL), start(prefix, `${prefix}/`));
+    assert.equal(way(`${externalURL}/oauth2/sign_in?rd=https://evil.example.com`), start(prefix, `${prefix}/`));
+    assert.equal(way(`${externalURL}${prefix}/oauth2/sign_in`), start(`${prefix}${prefix}`, `${prefix}/`));
   });
 
   test("says the prefix twice where a gateway has stripped it, and then no more", () => {
-    assert.equal(way(`${externalUrl}/oauth2/start?rd=%2Fx`), `${externalUrl}${prefix}/oauth2/start?rd=%2Fx`);
-    assert.equal(way(`${externalUrl}/oauth2/callback?code=c`), `${externalUrl}${prefix}/oauth2/callback?code=c`);
+    assert.equal(way(`${externalURL}/oauth2/start?rd=%2Fx`), `${externalURL}${prefix}/oauth2/start?rd=%2Fx`);
+    assert.equal(way(`${externalURL}/oauth2/callback?code=c`), `${externalURL}${prefix}/oauth2/callback?code=c`);
   });
 
   test("sends who is elsewhere to where the login works", () => {
-    assert.equal(way("http://demo.team-a:5000/#/models"), `${externalUrl}/#/models`);
-    assert.equal(way(`http://platform.example.com${prefix}/`), `${externalUrl}/`);
-    assert.equal(way(`${externalUrl}2/`), `${externalUrl}/`);
+    assert.equal(way("http://demo.team-a:5000/#/models"), `${externalURL}/#/models`);
+    assert.equal(way(`http://platform.example.com${prefix}/`), `${externalURL}/`);
+    assert.equal(way(`${externalURL}2/`), `${externalURL}/`);
   });
 });
 
 describe("how long the proxy waits for an artifact to be stored", () => {
   test("follows maxUploadSize", () => {
     const waits = (maxUploadSize: string) =>
-      argsOf(exposed({ ...disabled, proxy, artifactStore: { persistentVolume: {}, maxUploadSize } })).find((each) =>
-        each.startsWith("--upstream-timeout"),
-      );
+      argsOf(
+        exposed({ authentication: { oauth2Proxy: proxy }, artifactStore: { persistentVolume: {}, maxUploadSize } }),
+      ).find((each) => each.startsWith("--upstream-timeout"));
     assert.equal(waits("1Gi"), "--upstream-timeout=600s");
     assert.equal(waits("100Gi"), "--upstream-timeout=12800s");
   });
@@ -200,13 +208,13 @@ describe("hosts that the operator leads to a server", () => {
     assert.equal(urlOf({ ingress: { hosts, tls: [{ secretName: "tls" }] } }), "https://mlflow.example.com");
     assert.equal(urlOf({ httpRoute }), "https://by-route.example.com");
     assert.equal(urlOf({ httpRoute, ingress: { hosts } }), "http://mlflow.example.com");
-    assert.equal(urlOf({ externalUrl, ingress: { hosts } }), externalUrl);
+    assert.equal(urlOf({ externalURL, ingress: { hosts } }), externalURL);
   });
 
   test("are those that MLflow answers to, and their pages may write", () => {
     const httpRoute = { parentRefs: [{ name: "platform" }], hostnames: ["by-route.example.com"] };
     const variables = environment(
-      led({ externalUrl: "https://mlflow.example.com:8443/a", ingress: { hosts }, httpRoute }),
+      led({ externalURL: "https://mlflow.example.com:8443/a", ingress: { hosts }, httpRoute }),
     );
     const answered = variables["MLFLOW_SERVER_ALLOWED_HOSTS"]?.split(",") ?? [];
     const outside = ["mlflow.example.com:8443", "traces.example.com:8443", "by-route.example.com:8443"];
@@ -235,7 +243,7 @@ describe("the Ingress", () => {
   test("leads the host of the URL to the Service, and has its class, annotations and certificates", () => {
     const annotations = { "nginx.ingress.kubernetes.io/proxy-body-size": "0" };
     const { metadata, spec } = of({
-      externalUrl: "https://mlflow.example.com:8443",
+      externalURL: "https://mlflow.example.com:8443",
       ingress: { className: "nginx", annotations, tls: [{ secretName: "tls" }] },
     });
     assert.deepEqual(
@@ -259,7 +267,7 @@ describe("the Ingress", () => {
 
   test("passes the prefix on, before the paths that are named", () => {
     const hosts = [{ host: "platform.example.com" }, { host: "traces.example.com", paths: ["/v1/traces", "/"] }];
-    assert.deepEqual(pathsOf(of({ externalUrl, ingress: { hosts } })), [
+    assert.deepEqual(pathsOf(of({ externalURL, ingress: { hosts } })), [
       ["platform.example.com", `Prefix ${prefix}`],
       ["traces.example.com", `Prefix ${prefix}/v1/traces`, `Prefix ${prefix}`],
     ]);
@@ -280,7 +288,7 @@ describe("the Ingress", () => {
 describe("the HTTPRoute", () => {
   test("is attached to the Gateways, leads the prefix to the Service, and does not limit how long an upload takes", () => {
     const parentRefs = [{ name: "platform", namespace: "gateways", sectionName: "https" }];
-    const found = all(inputs(server({ exposure: { externalUrl, httpRoute: { parentRefs } } }))).find(
+    const found = all(inputs(server({ exposure: { externalURL, httpRoute: { parentRefs } } }))).find(
       ({ kind }) => kind === "HTTPRoute",
     );
     assert.ok(found?.kind === "HTTPRoute");
@@ -299,7 +307,7 @@ describe("the HTTPRoute", () => {
 });
 
 test("nothing leads to a server from outside unless it is asked for", () => {
-  for (const exposure of [undefined, { externalUrl }])
+  for (const exposure of [undefined, { externalURL }])
     assert.ok(
       all(inputs(server(exposure && { exposure }))).every(({ kind }) => kind !== "Ingress" && kind !== "HTTPRoute"),
     );

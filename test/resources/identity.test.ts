@@ -2,23 +2,30 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { secondsOf } from "../../src/api/duration.ts";
 import { isReserved } from "../../src/api/environment.ts";
-import type { Kubernetes } from "../../src/api/fields/authentication.ts";
-import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { Namespace } from "../../src/kube/manifests.ts";
 import { label } from "../../src/kube/names.ts";
 import { workspacesOf } from "../../src/resources/workspaces.ts";
 import { all, configMap, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
 
+type Kubernetes = NonNullable<ProxySettings["authorization"]["kubernetes"]>;
+
 const settings: ProxySettings = {
-  issuerUrl: "https://dex.example.com/dex",
-  clientId: "mlflow",
-  ca: { configMapName: "dex-ca" },
+  issuerURL: "https://dex.example.com/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+  ca: { configMapRef: { name: "dex-ca" } },
 };
 const of = (kubernetes: Partial<Kubernetes> = {}, proxy: Partial<ProxySettings> = {}) =>
   inputs(
     server({
-      authentication: { kubernetes: { authorization: "ProxyIdentity", ...kubernetes } },
-      proxy: { ...settings, ...proxy },
+      authentication: {
+        oauth2Proxy: {
+          ...settings,
+          ...proxy,
+          authorization: { kubernetes: { accessReview: "SubjectAccessReview", ...kubernetes } },
+        },
+      },
     }),
     [configMap("dex-ca", { "ca.crt": "c" })],
   );
@@ -39,7 +46,7 @@ test("our application runs in the plugin's place, from where nobody can write", 
 
 test("nobody but the operator says whose tokens count", () => {
   assert.ok(isReserved("MLFLOW_K8S_IDENTITY"));
-  assert.deepEqual(told().issuers, [{ issuer: settings.issuerUrl, audience: "mlflow", isCluster: false }]);
+  assert.deepEqual(told().issuers, [{ issuer: settings.issuerURL, audience: "mlflow", isCluster: false }]);
   assert.deepEqual(told().authorities, ["/etc/oauth2-proxy/ca/issuer/ca.crt"]);
 });
 
@@ -47,12 +54,12 @@ test("names of the cluster are believed of the API server's issuer alone", () =>
   const { issuers } = told(
     {},
     {
-      extraJwtIssuers: ["https://ci.example.com=mlflow"],
+      extraJWTIssuers: [{ issuer: "https://ci.example.com", audience: "mlflow" }],
       acceptServiceAccountTokens: { audience: "mlflow" },
     },
   );
   assert.deepEqual(issuers, [
-    { issuer: settings.issuerUrl, audience: "mlflow", isCluster: false },
+    { issuer: settings.issuerURL, audience: "mlflow", isCluster: false },
     { issuer: "https://ci.example.com", audience: "mlflow", isCluster: false },
     { issuer: "https://kubernetes.default.svc.cluster.local", audience: "mlflow", isCluster: true },
   ]);
@@ -65,7 +72,7 @@ test("a session is renewed before the token of a common issuer ends, unless the 
       ?.args?.filter((argument) => argument.startsWith("--cookie-refresh="));
   assert.deepEqual(refresh(), ["--cookie-refresh=4m"]);
   assert.deepEqual(refresh({}, { session: { refresh: "90s" } }), ["--cookie-refresh=90s"]);
-  assert.deepEqual(["2h", "1m"].map(secondsOf), [7200, 60]);
+  assert.deepEqual(["2h", "1m", "1h30m", "1m30s"].map(secondsOf), [7200, 60, 5400, 90]);
   assert.equal(told().signIn, "/oauth2/start?rd=%2F");
 });
 

@@ -54,7 +54,7 @@ describe("the name of the migration Job", () => {
   });
 
   test("of a whole URI does not differ by user and password, but by host", () => {
-    const uri = server({ backendStore: { uriSecret: { secretName: "uri", key: "uri" } } });
+    const uri = server({ backendStore: { uriSecretRef: { name: "uri", key: "uri" } } });
     const of = (text: string) => nameOf(uri, [secret("uri", { uri: text })]);
     assert.equal(of("postgresql://a:b@host/db"), of("postgresql://c:d@host/db"));
     assert.notEqual(of("postgresql://a:b@host/db"), of("postgresql://a:b@other/db"));

@@ -29,7 +29,7 @@ const places = { ca: undefined, credentials: "/x" };
 const searching = {
   ...ldap,
   userBind: undefined,
-  search: { filter: "(uid=%s)", bindCredentials: { secretName: "searcher", passwordKey: "pass" } },
+  search: { filter: "(uid=%s)", bindCredentialsSecretRef: { name: "searcher", passwordKey: "pass" } },
 };
 const credentials = secret("searcher", {
   username: "cn=searcher,dc=test",
@@ -48,7 +48,7 @@ describe("users of a directory", () => {
     const container = deploymentOf(of()).spec.template.spec?.containers[0];
     assert.deepEqual(container?.args, ["--app-name", "basic-auth"]);
     assert.equal(container?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/python")?.readOnly, true);
-    const ini = secretText(of(), "demo-auth", "basic_auth.ini");
+    const ini = secretText(of(), "demo-auth-config", "basic_auth.ini");
     assert.match(ini, /^authorization_function = mlflow_ldap:authenticate_request$/m);
     for (const [file, text] of Object.entries(programTexts)) assert.equal(programsOf(of())[file], text);
   });
@@ -77,12 +77,12 @@ describe("users of a directory", () => {
 
   test("an authority is a file, wherever it comes from", () => {
     const file = (each: ReturnType<typeof of>) => JSON.parse(programsOf(each)["ldap.json"] ?? "").caFile;
-    const named = of({ ...ldap, ca: { configMapName: "ca" } });
+    const named = of({ ...ldap, ca: { configMapRef: { name: "ca" } } });
     assert.equal(file(named), "/etc/mlflow/ca/ldap/ca.crt");
     assert.equal(volume(named, "ca-ldap")?.configMap?.name, "ca");
     const inline = of({ ...ldap, ca: { certificates: authorityPem } });
     assert.equal(file(inline), "/etc/mlflow/auth/ldap-ca.crt");
-    assert.equal(secretText(inline, "demo-auth", "ldap-ca.crt"), authorityPem);
+    assert.equal(secretText(inline, "demo-auth-config", "ldap-ca.crt"), authorityPem);
     assert.equal(volume(inline, "ca-ldap"), undefined);
     assert.equal(file(of()), null);
   });

@@ -26,7 +26,7 @@ const policy = (name: string, of = meshed()) => named<AuthorizationPolicy>("Auth
 
 describe("in the mesh", () => {
   test("no writers means nobody, and no list is ever empty", () => {
-    const { rules = [] } = policy("demo-traces", meshed({ traces: { writers: [] } })).spec;
+    const { rules = [] } = policy("demo-trace-writers", meshed({ traces: { writers: [] } })).spec;
     assert.ok(rules.every(({ from }) => from === undefined));
     assert.ok(!JSON.stringify(rules).includes("[]"));
     const ask = { principal: collector, method: "POST", path: "/v1/traces" };
@@ -36,16 +36,16 @@ describe("in the mesh", () => {
 
   test("identities are exact, and of the mesh's own trust domain", () => {
     const of = meshed({ mesh: { istio: { mode: "Ambient", trustDomain: "prod.example" } } });
-    assert.deepEqual(policy("demo-traces", of).spec.rules?.[0]?.from?.[0]?.source, {
+    assert.deepEqual(policy("demo-trace-writers", of).spec.rules?.[0]?.from?.[0]?.source, {
       principals: ["prod.example/ns/agents/sa/otel-collector"],
     });
-    assert.deepEqual(policy("demo-lock", of).spec.rules, [
+    assert.deepEqual(policy("demo-waypoint-only", of).spec.rules, [
       { from: [{ source: { notPrincipals: ["prod.example/ns/team-a/sa/demo-waypoint"] } }] },
     ]);
   });
 
   test("what ztunnel enforces says nothing of paths and methods: it would skip it, and let everybody in", () => {
-    for (const name of ["demo-lock", "demo-from-waypoint"]) {
+    for (const name of ["demo-waypoint-only", "demo-allow-waypoint"]) {
       const { selector, targetRefs, rules = [] } = policy(name).spec;
       assert.deepEqual([selector?.matchLabels, targetRefs], [podSelector(meshed()), undefined]);
       assert.ok(rules.every((rule) => rule.to === undefined && rule.from !== undefined));
@@ -53,7 +53,7 @@ describe("in the mesh", () => {
   });
 
   test("the policy of traces holds for all that goes through the waypoint", () => {
-    const { selector, targetRefs } = policy("demo-traces").spec;
+    const { selector, targetRefs } = policy("demo-trace-writers").spec;
     assert.equal(selector, undefined);
     assert.deepEqual(
       targetRefs?.map(({ kind, name }) => [kind, name]),
@@ -128,9 +128,9 @@ describe("in a mesh of sidecars", () => {
         return { operation };
       }),
     }));
-    assert.deepEqual(bare, policy("demo-traces").spec.rules);
+    assert.deepEqual(bare, policy("demo-trace-writers").spec.rules);
     const kinds = all(inputs(inSidecars())).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
-    assert.ok(!kinds.includes("Gateway/demo-waypoint") && !kinds.includes("AuthorizationPolicy/demo-lock"));
+    assert.ok(!kinds.includes("Gateway/demo-waypoint") && !kinds.includes("AuthorizationPolicy/demo-waypoint-only"));
     assert.equal(named<Service>("Service", "demo", inSidecars()).metadata.labels?.["istio.io/use-waypoint"], undefined);
     const pods = deploymentOf(inputs(inSidecars())).spec.template.metadata?.labels ?? {};
     assert.equal(pods["sidecar.istio.io/inject"], "true");
@@ -161,8 +161,11 @@ const others = (root: string) =>
 describe("who gets to which path", () => {
   const prefixes = ["", "/mlflow", "/clusters/c1/mlflow", "/ap", "/v10/mlflow"];
   for (const prefix of prefixes) {
-    const externalUrl = `https://platform.example.com${prefix}`;
-    const { rules = [] } = policy("demo-traces", meshed(prefix === "" ? {} : { exposure: { externalUrl } })).spec;
+    const externalURL = `https://platform.example.com${prefix}`;
+    const { rules = [] } = policy(
+      "demo-trace-writers",
+      meshed(prefix === "" ? {} : { exposure: { externalURL } }),
+    ).spec;
     const roots = prefix === "" ? [""] : ["", prefix];
     const ask = (path: string, method = "POST", principal: string | undefined = undefined) =>
       isAllowed(rules, { path, method, ...(principal !== undefined && { principal }) });

@@ -9,7 +9,7 @@ const settingsOf = (spec: Partial<MlflowServerSpec> = {}) =>
   JSON.parse(programsOf(of(spec))["mlflow_operator/settings.json"] ?? "");
 
 test("the layer is around MLflow with every authentication method, under the name that MLflow finds first", () => {
-  const names = { disabled: "mlflow-operator", basic: "basic-auth", kubernetes: "kubernetes-auth" };
+  const names = { none: "mlflow-operator", basic: "basic-auth", kubernetes: "kubernetes-auth" };
   for (const [method, name] of Object.entries(names)) {
     const spec = { authentication: { [method]: {} } };
     const files = programsOf(of(spec));

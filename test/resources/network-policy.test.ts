@@ -4,7 +4,11 @@ import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { egressPorts } from "../../src/resources/egress-ports.ts";
 import { all, inputs, postgresql, server } from "../support/fixtures.ts";
 
-const proxy = { issuerUrl: "https://dex.example.com:5554/dex", clientId: "mlflow" };
+const proxy = {
+  issuerURL: "https://dex.example.com:5554/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+};
 
 function policyOf(spec: Partial<MlflowServerSpec>) {
   const found = all(inputs(server(spec))).find((manifest) => manifest.kind === "NetworkPolicy");
@@ -21,7 +25,7 @@ describe("who may call a server", () => {
         ],
       },
     ]);
-    assert.equal(policyOf({ authentication: { disabled: {} }, proxy })?.ingress?.[0]?.ports?.[0]?.port, 4180);
+    assert.equal(policyOf({ authentication: { oauth2Proxy: proxy } })?.ingress?.[0]?.ports?.[0]?.port, 4180);
   });
 
   test("nobody means nobody, though an empty list means everybody to Kubernetes", () => {
@@ -84,8 +88,11 @@ describe("whom a server may call", () => {
     const annotations = { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x" };
     assert.deepEqual(policyOf({ artifactStore: { s3 } })?.policyTypes, ["Ingress"]);
     assert.deepEqual(policyOf({ serviceAccount: { annotations } })?.policyTypes, ["Ingress"]);
-    const credentials = { secretName: "s3" };
-    assert.deepEqual(policyOf({ artifactStore: { s3: { ...s3, credentials } } })?.policyTypes, ["Ingress", "Egress"]);
+    const credentialsSecretRef = { name: "s3" };
+    assert.deepEqual(policyOf({ artifactStore: { s3: { ...s3, credentialsSecretRef } } })?.policyTypes, [
+      "Ingress",
+      "Egress",
+    ]);
     const denied = policyOf({ artifactStore: { s3 }, networkPolicy: { metadataService: "Denied" } });
     assert.deepEqual(denied?.policyTypes, ["Ingress", "Egress"]);
     assert.deepEqual(policyOf({ networkPolicy: { metadataService: "Allowed" } })?.policyTypes, ["Ingress"]);
@@ -114,14 +121,14 @@ describe("whom a server may call", () => {
     assert.deepEqual(portsOf({ authentication: { basic: { database: { postgresql } } } }), [5432]);
     assert.deepEqual(portsOf({ artifactStore: { s3: { bucket: "models" } } }), [443]);
     assert.deepEqual(
-      portsOf({ artifactStore: { s3: { bucket: "models", endpointUrl: "http://minio:9000" } } }),
+      portsOf({ artifactStore: { s3: { bucket: "models", endpointURL: "http://minio:9000" } } }),
       [9000],
     );
     const userBind = "uid=%s,dc=test";
     assert.deepEqual(portsOf({ authentication: { ldap: { url: "ldaps://ldap", userBind, groups } } }), [636]);
-    assert.deepEqual(portsOf({ authentication: { disabled: {} }, proxy }), [5554]);
+    assert.deepEqual(portsOf({ authentication: { oauth2Proxy: proxy } }), [5554]);
     const session = { redis: { url: "rediss://redis" } };
-    assert.deepEqual(portsOf({ authentication: { disabled: {} }, proxy: { ...proxy, session } }), [5554, 6379]);
+    assert.deepEqual(portsOf({ authentication: { oauth2Proxy: { ...proxy, session } } }), [5554, 6379]);
     assert.deepEqual(portsOf({ authentication: { kubernetes: {} } }), [443, 6443]);
   });
 });

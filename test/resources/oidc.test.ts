@@ -17,9 +17,9 @@ import {
 } from "../support/fixtures.ts";
 
 const oidc: Oidc = {
-  discoveryUrl: "https://id.example.com/realms/ml/.well-known/openid-configuration",
-  clientId: "mlflow",
-  clientSecret: { secretName: "oidc", key: "secret" },
+  discoveryURL: "https://id.example.com/realms/ml/.well-known/openid-configuration",
+  clientID: "mlflow",
+  clientSecretRef: { name: "oidc", key: "secret" },
   userGroup: "mlflow",
   adminGroup: "mlflow-admin",
 };
@@ -58,7 +58,7 @@ describe("people of an issuer", () => {
   test("browsers come back to a URL that is said outright, by a cookie that is as safe as the URL", () => {
     assert.equal(environment()["OIDC_REDIRECT_URI"], "http://demo.team-a:5000/callback");
     assert.equal(environment()["SESSION_COOKIE_SECURE"], "false");
-    const outside = environment({ redirectUrl: "https://mlflow.example.com:8443/callback" });
+    const outside = environment({ redirectURL: "https://mlflow.example.com:8443/callback" });
     assert.equal(outside["SESSION_COOKIE_SECURE"], "true");
     assert.equal(outside["SESSION_COOKIE_NAME"], "__Host-_team-a_demo");
     assert.equal(environment()["SESSION_COOKIE_NAME"], "_team-a_demo");
@@ -68,17 +68,17 @@ describe("people of an issuer", () => {
 
   test("all replicas sign sessions by the same key", () => {
     assert.equal(environment()["SECRET_KEY"], "demo-session/flask-secret-key");
-    const own = environment({}, { server: { sessionSecret: { secretName: "keys" } } });
+    const own = environment({}, { server: { sessionSecretRef: { name: "keys" } } });
     assert.equal(own["SECRET_KEY"], "keys/flask-secret-key");
   });
 
   test("users are in the backend store's database, or in a file of their own, or in another database", () => {
-    const uri = (...args: Parameters<typeof of>) => secretText(of(...args), "demo-auth", "oidc-users-db-uri");
+    const uri = (...args: Parameters<typeof of>) => secretText(of(...args), "demo-auth-config", "oidc-users-db-uri");
     assert.equal(uri(), "sqlite:////mlflow/data/oidc_auth.db");
     assert.match(uri({}, { backendStore: { postgresql } }), /^postgresql\+psycopg2:\/\/mlflow:p@db\.example\.com/);
     const own = { postgresql: { ...postgresql, database: "auth" } };
     assert.match(uri({ database: own }, { backendStore: { postgresql } }), /\/auth\?/);
-    assert.equal(environment()["OIDC_USERS_DB_URI"], "demo-auth/oidc-users-db-uri");
+    assert.equal(environment()["OIDC_USERS_DB_URI"], "demo-auth-config/oidc-users-db-uri");
     assert.equal(environment()["OIDC_ALEMBIC_VERSION_TABLE"], "alembic_version_oidc");
   });
 
@@ -107,7 +107,7 @@ describe("people of an issuer", () => {
   });
 
   test("an authority of its own is trusted besides the public ones", () => {
-    const own = of({ ca: { configMapName: "ca" } });
+    const own = of({ ca: { configMapRef: { name: "ca" } } });
     assert.equal(environmentOf(deploymentOf(own))["SSL_CERT_FILE"], "/etc/mlflow/ca/oidc/ca.crt");
     const volumes = deploymentOf(own).spec.template.spec?.volumes ?? [];
     assert.equal(volumes.find(({ name }) => name === "ca-oidc")?.configMap?.name, "ca");
@@ -115,7 +115,7 @@ describe("people of an issuer", () => {
   });
 
   test("a pod waits until the issuer answers, at the URL that is given, by the name that tokens have", () => {
-    const own = of({ ca: { configMapName: "ca" }, issuer: "https://outside.example.com" });
+    const own = of({ ca: { configMapRef: { name: "ca" } }, issuer: "https://outside.example.com" });
     const [programs, check, ...others] = deploymentOf(own).spec.template.spec?.initContainers ?? [];
     assert.deepEqual([programs?.name, check?.name, others], ["programs", "issuers", []]);
     const given = (check?.env ?? []).filter(({ name }) => name !== "MLFLOW_OPERATOR_PROGRAM");
@@ -125,7 +125,7 @@ describe("people of an issuer", () => {
         issuer: "https://outside.example.com",
         path: "spec.authentication.oidc.issuer",
         ca: "spec.authentication.oidc.ca",
-        discovery: oidc.discoveryUrl,
+        discovery: oidc.discoveryURL,
       },
     ]);
     assert.deepEqual(variables["AUTHORITIES"], ["/etc/mlflow/ca/oidc/ca.crt"]);

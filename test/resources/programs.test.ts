@@ -9,28 +9,36 @@ import { program, programInstallation } from "../../src/resources/pod/program.ts
 import { completed } from "../control-plane/completed.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
 
-const s3 = { bucket: "models", credentials: { secretName: "s3" } };
+const s3 = { bucket: "models", credentialsSecretRef: { name: "s3" } };
 const ldap = {
   url: "ldaps://ldap.example.com",
   userBind: "uid=%s,dc=example,dc=com",
   groups: { searchBase: "dc=x", filter: "(member=%s)", admin: "cn=a", user: "cn=u" },
 };
 const oidc = {
-  discoveryUrl: "https://id.example.com/.well-known/openid-configuration",
-  clientId: "mlflow",
-  clientSecret: { secretName: "oidc", key: "secret" },
+  discoveryURL: "https://id.example.com/.well-known/openid-configuration",
+  clientID: "mlflow",
+  clientSecretRef: { name: "oidc", key: "secret" },
   userGroup: "mlflow",
   adminGroup: "mlflow-admin",
 };
-const proxy = { issuerUrl: "https://dex.example.com/dex", clientId: "mlflow" };
+const proxy = {
+  issuerURL: "https://dex.example.com/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+};
 const specs: Partial<MlflowServerSpec>[] = [
-  { authentication: { disabled: {} } },
+  { authentication: { none: {} } },
   { authentication: { basic: {} }, artifactStore: { s3 } },
   { authentication: { ldap } },
   { authentication: { oidc } },
   { authentication: { kubernetes: {} } },
-  { authentication: { kubernetes: { authorization: "ProxyIdentity" } }, proxy },
-  { authentication: { disabled: {} }, proxy, exposure: { externalUrl: "https://example.com/mlflow" } },
+  {
+    authentication: {
+      oauth2Proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
+    },
+  },
+  { authentication: { oauth2Proxy: proxy }, exposure: { externalURL: "https://example.com/mlflow" } },
 ];
 
 /** The pods of all workloads of a server. */

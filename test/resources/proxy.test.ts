@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ProxySettings } from "../../src/api/fields/proxy.ts";
+import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { inputsHash } from "../../src/resources/inputs-hash.ts";
 import {
@@ -16,11 +16,12 @@ import {
 } from "../support/fixtures.ts";
 
 const settings: ProxySettings = {
-  issuerUrl: "https://dex.example.com/dex",
-  clientId: "mlflow",
-  clientSecret: { secretName: "client", key: "secret" },
-  ca: { configMapName: "dex-ca" },
-  redirectUrl: "https://mlflow.example.com/oauth2/callback",
+  issuerURL: "https://dex.example.com/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+  clientSecretRef: { name: "client", key: "secret" },
+  ca: { configMapRef: { name: "dex-ca" } },
+  redirectURL: "https://mlflow.example.com/oauth2/callback",
 };
 const client = secret("client", { secret: "secret-of-the-client" });
 const authority = configMap("dex-ca", { "ca.crt": "certificates" });
@@ -29,7 +30,7 @@ const proxied = (
   proxy: Partial<ProxySettings> = {},
   spec: Partial<MlflowServerSpec> = {},
   references = [client, authority],
-) => inputs(server({ authentication: { disabled: {} }, proxy: { ...settings, ...proxy }, ...spec }), references);
+) => inputs(server({ authentication: { oauth2Proxy: { ...settings, ...proxy } }, ...spec }), references);
 
 function containerOf(of: ReturnType<typeof inputs>, name: string) {
   const pod = deploymentOf(of).spec.template.spec;
@@ -82,7 +83,7 @@ describe("the only door", () => {
   });
 
   test("with a certificate the proxy presents it, and MLflow does not", () => {
-    const tls = proxied({}, { server: { tls: { secretName: "tls" } } });
+    const tls = proxied({}, { server: { tls: { certificateSecretRef: { name: "tls" } } } });
     assert.ok(argsOf(tls).includes("--https-address=0.0.0.0:4180"));
     assert.ok(!argsOf(tls).some((argument) => argument.startsWith("--http-address")));
     assert.doesNotMatch(environmentOf(deploymentOf(tls))["MLFLOW_UVICORN_OPTS"] ?? "", /ssl/);
@@ -94,7 +95,7 @@ describe("the only door", () => {
     const origins = (of: ReturnType<typeof inputs>) =>
       environmentOf(deploymentOf(of))["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"];
     assert.equal(origins(proxied()), "https://mlflow.example.com");
-    assert.equal(origins(proxied({ redirectUrl: undefined })), "http://demo.team-a:5000");
+    assert.equal(origins(proxied({ redirectURL: undefined })), "http://demo.team-a:5000");
   });
 
   test("preflights pass the proxy only where origins are allowed, and the layer around MLflow answers them", () => {
@@ -109,22 +110,22 @@ describe("the only door", () => {
     const name = (of: ReturnType<typeof inputs>) =>
       argsOf(of).find((argument) => argument.startsWith("--cookie-name="));
     assert.equal(name(proxied()), "--cookie-name=__Host-_team-a_demo");
-    const below = { exposure: { externalUrl: "https://example.com/a" } };
-    assert.equal(name(proxied({ redirectUrl: undefined }, below)), "--cookie-name=__Secure-_team-a_demo");
-    const local = proxied({ redirectUrl: "http://localhost:5000/oauth2/callback" });
+    const below = { exposure: { externalURL: "https://example.com/a" } };
+    assert.equal(name(proxied({ redirectURL: undefined }, below)), "--cookie-name=__Secure-_team-a_demo");
+    const local = proxied({ redirectURL: "http://localhost:5000/oauth2/callback" });
     assert.equal(name(local), "--cookie-name=_team-a_demo");
   });
 
   test("a session cookie goes over https only, but to this very machine", () => {
     assert.ok(argsOf(proxied()).includes("--cookie-secure=true"));
-    assert.ok(argsOf(proxied({ redirectUrl: undefined })).includes("--cookie-secure=true"));
+    assert.ok(argsOf(proxied({ redirectURL: undefined })).includes("--cookie-secure=true"));
     assert.ok(
-      argsOf(proxied({ redirectUrl: "http://localhost:5000/oauth2/callback" })).includes("--cookie-secure=false"),
+      argsOf(proxied({ redirectURL: "http://localhost:5000/oauth2/callback" })).includes("--cookie-secure=false"),
     );
   });
 
   test("Kubernetes expands no variable in an argument", () => {
-    assert.ok(argsOf(proxied({ clientId: "$(HOME)" })).includes("--client-id=$$(HOME)"));
+    assert.ok(argsOf(proxied({ clientID: "$(HOME)" })).includes("--client-id=$$(HOME)"));
   });
 });
 
@@ -132,8 +133,8 @@ describe("sessions in Redis", () => {
   const redis = {
     url: "rediss://redis.example.com:6379",
     username: "mlflow",
-    password: { secretName: "redis", key: "password" },
-    ca: { configMapName: "redis-ca" },
+    passwordSecretRef: { name: "redis", key: "password" },
+    ca: { configMapRef: { name: "redis-ca" } },
   };
   const references = [
     client,
@@ -173,7 +174,7 @@ describe("what is secret", () => {
   });
 
   test("a public client has no secret", () => {
-    assert.ok(argsOf(proxied({ clientSecret: undefined })).includes("--client-secret-file=/dev/null"));
+    assert.ok(argsOf(proxied({ clientSecretRef: undefined })).includes("--client-secret-file=/dev/null"));
   });
 
   test("the cookie secret is kept with the other keys, once there has been a proxy", () => {
@@ -211,7 +212,10 @@ describe("whose tokens are taken", () => {
   test("those of the issuer only, unless more are named", () => {
     assert.ok(!argsOf(proxied()).some((argument) => argument.startsWith("--extra-jwt-issuers")));
     const more = argsOf(
-      proxied({ extraJwtIssuers: ["https://ci.example.com=mlflow"], acceptServiceAccountTokens: {} }),
+      proxied({
+        extraJWTIssuers: [{ issuer: "https://ci.example.com", audience: "mlflow" }],
+        acceptServiceAccountTokens: {},
+      }),
     ).filter((argument) => argument.startsWith("--extra-jwt-issuers"));
     const ofCluster = "https://kubernetes.default.svc.cluster.local";
     assert.deepEqual(more, [
@@ -227,8 +231,16 @@ describe("whose tokens are taken", () => {
     );
     const issuers = check.env?.find(({ name }) => name === "ISSUERS")?.value ?? "";
     assert.deepEqual(JSON.parse(issuers), [
-      { issuer: "https://dex.example.com/dex", path: "spec.proxy.issuerUrl", ca: "spec.proxy.ca" },
-      { issuer: "https://api.example.com", path: "spec.proxy.acceptServiceAccountTokens", ca: "spec.proxy.ca" },
+      {
+        issuer: "https://dex.example.com/dex",
+        path: "spec.authentication.oauth2Proxy.issuerURL",
+        ca: "spec.authentication.oauth2Proxy.ca",
+      },
+      {
+        issuer: "https://api.example.com",
+        path: "spec.authentication.oauth2Proxy.acceptServiceAccountTokens",
+        ca: "spec.authentication.oauth2Proxy.ca",
+      },
     ]);
   });
 });
@@ -258,9 +270,9 @@ describe("Kubernetes as the authorization", () => {
   });
 
   test("behind the proxy gets the caller's token from it; where MLflow asks nobody it gets none", () => {
-    assert.ok(argsOf(proxied({}, { authentication: { kubernetes: {} } })).includes("--pass-authorization-header=true"));
+    assert.ok(argsOf(proxied({ authorization: { kubernetes: {} } })).includes("--pass-authorization-header=true"));
     assert.ok(argsOf(proxied()).includes("--pass-authorization-header=false"));
-    const mounts = containerOf(proxied({}, { authentication: { kubernetes: {} } }), "oauth2-proxy").volumeMounts;
+    const mounts = containerOf(proxied({ authorization: { kubernetes: {} } }), "oauth2-proxy").volumeMounts;
     assert.doesNotMatch(JSON.stringify(mounts), /serviceaccount/);
   });
 });
@@ -277,7 +289,10 @@ describe("its image", () => {
   });
 
   test("needs the pull secrets of both images", () => {
-    const of = proxied({ image: { pullSecrets: ["a", "b"] } }, { image: { pullSecrets: ["b", "c"] } });
+    const of = proxied(
+      { image: { pullSecrets: [{ name: "a" }, { name: "b" }] } },
+      { image: { pullSecrets: [{ name: "b" }, { name: "c" }] } },
+    );
     const names = deploymentOf(of).spec.template.spec?.imagePullSecrets?.map(({ name }) => name);
     assert.deepEqual(names, ["b", "c", "a"]);
   });

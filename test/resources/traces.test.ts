@@ -27,10 +27,10 @@ const selects = (selector: Readonly<Record<string, string>> = {}, labels: Readon
 
 describe("the listener for traces", () => {
   test("answers the writers by identity alone, so there is no path to be disguised", () => {
-    const { spec: only } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-writers-only");
+    const { spec: only } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-traces-writers-only");
     const principals = writers.map(({ serviceAccount }) => `cluster.local/ns/agents/sa/${serviceAccount}`);
     assert.deepEqual([only.action, only.rules], ["DENY", [{ from: [{ source: { notPrincipals: principals } }] }]]);
-    const { spec: letIn } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-writers");
+    const { spec: letIn } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-traces-allow-writers");
     for (const principal of principals)
       assert.ok(isAllowed(letIn.rules ?? [], { principal, method: "POST", path: "/v1/traces" }));
     assert.ok(!isAllowed(letIn.rules ?? [], { method: "POST", path: "/v1/traces" }));
@@ -38,13 +38,16 @@ describe("the listener for traces", () => {
 
   test("its policies, NetworkPolicy and Service are of its pods, and those of the server are not", () => {
     const pods = deployment().spec.template.metadata?.labels ?? {};
-    for (const name of ["demo-writers-only", "demo-writers"])
+    for (const name of ["demo-traces-writers-only", "demo-traces-allow-writers"])
       assert.ok(selects(named<AuthorizationPolicy>("AuthorizationPolicy", name).spec.selector?.matchLabels, pods));
     assert.ok(selects(named<Service>("Service", "demo-traces").spec.selector, pods));
     assert.ok(selects(named<NetworkPolicy>("NetworkPolicy", "demo-traces").spec.podSelector?.matchLabels, pods));
     assert.ok(!selects(named<Service>("Service", "demo").spec.selector, pods));
     assert.ok(
-      !selects(named<AuthorizationPolicy>("AuthorizationPolicy", "demo-lock").spec.selector?.matchLabels, pods),
+      !selects(
+        named<AuthorizationPolicy>("AuthorizationPolicy", "demo-waypoint-only").spec.selector?.matchLabels,
+        pods,
+      ),
     );
     const own = named<Deployment>("Deployment", "demo").spec.template.metadata?.labels;
     assert.ok(!selects(named<Service>("Service", "demo-traces").spec.selector, own));

@@ -36,7 +36,7 @@ export function server(spec: Partial<MlflowServerSpec> = {}, more: Partial<Mlflo
 export const postgresql = {
   host: "db.example.com",
   database: "mlflow",
-  credentials: { secretName: "db" },
+  credentialsSecretRef: { name: "db" },
 };
 
 export function secret(name: string, values: Readonly<Record<string, string>>): Secret {
@@ -60,7 +60,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
       flaskSecretKey: "flask-secret-key-of-tests",
       kekPassphrase: "kek-passphrase-of-tests",
       webhookKey: `${"w".repeat(43)}=`,
-      ...(of.spec.proxy !== undefined && { cookieSecret: "c".repeat(32) }),
+      ...(of.spec.authentication.oauth2Proxy !== undefined && { cookieSecret: "c".repeat(32) }),
     },
     mesh: new Set(meshStepsOf(of)),
     routes: new Set(routeKinds),

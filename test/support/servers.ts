@@ -16,12 +16,12 @@ export function server(name = "mlflow", ...modifications: readonly Modification[
 /** Artifacts in a bucket and experiments in PostgreSQL, so that nothing is stored and several replicas may run. */
 export const onPostgresql: Modification = {
   "spec.backendStore": {
-    postgresql: { host: "db.example.com", database: "mlflow", credentials: { secretName: "database" } },
+    postgresql: { host: "db.example.com", database: "mlflow", credentialsSecretRef: { name: "database" } },
   },
   "spec.artifactStore": { s3: { bucket: "models" } },
 };
 
-export const withoutAuthentication: Modification = { "spec.authentication": { disabled: {} } };
+export const withoutAuthentication: Modification = { "spec.authentication": { none: {} } };
 
 /** A Secret of the user's own, in plain text. */
 export function secret(name: string, content: Readonly<Record<string, string>>): Draft {
@@ -34,7 +34,7 @@ export const databaseSecret = secret("database", { username: "mlflow", password:
 /** Led to from outside, by an Ingress. */
 export const exposed: Modification = {
   "spec.exposure": {
-    externalUrl: "https://platform.example.com/clusters/c1/mlflow",
+    externalURL: "https://platform.example.com/clusters/c1/mlflow",
     ingress: {
       className: "nginx",
       annotations: { "nginx.ingress.kubernetes.io/proxy-body-size": "0" },

@@ -17,6 +17,7 @@ const persistentVolume = z
       .min(1)
       .max(1)
       .meta({
+        "x-kubernetes-list-type": "atomic",
         description: "How the volume may be mounted. Default: [ReadWriteOnce]. Several replicas need [ReadWriteMany].",
       })
       .optional(),
@@ -39,15 +40,15 @@ const s3 = z
         "prefix is a path such as team-a/mlflow: without a slash at its ends, and without //, ., .., ?, # and backslash",
     }).optional(),
     region: text("Region of the bucket. Example: eu-central-1.", 63).optional(),
-    endpointUrl: text("URL of an S3-compatible store. Default: AWS. Example: https://minio.example.com:9000.", 512, {
+    endpointURL: text("URL of an S3-compatible store. Default: AWS. Example: https://minio.example.com:9000.", 512, {
       rule: String.raw`self.matches('^https?://${hostWithPort}(/[^@?#\\s]*)?$')`,
       message:
-        "endpointUrl is an http or https URL of host and port, such as https://minio.example.com:9000, without user and query",
+        "endpointURL is an http or https URL of host and port, such as https://minio.example.com:9000, without user and query",
     }).optional(),
-    credentials: z
+    credentialsSecretRef: z
       .strictObject({
-        secretName: objectName("Name of a Secret with the access key."),
-        accessKeyIdKey: dataKey("Key of the access key id. Default: AWS_ACCESS_KEY_ID.").optional(),
+        name: objectName("Name of a Secret in the namespace of the MlflowServer."),
+        accessKeyIDKey: dataKey("Key of the access key id. Default: AWS_ACCESS_KEY_ID.").optional(),
         secretAccessKeyKey: dataKey("Key of the secret access key. Default: AWS_SECRET_ACCESS_KEY.").optional(),
       })
       .meta({
@@ -55,7 +56,7 @@ const s3 = z
           "Access key. Leave it out where the pods get their rights otherwise, such as by serviceAccount.annotations (IRSA). A change rolls the pods.",
       })
       .optional(),
-    ca: certificateAuthority("Certificate authority of the store at endpointUrl.").optional(),
+    ca: certificateAuthority("Certificate authority of the store at endpointURL.").optional(),
   })
   .meta({ description: "A bucket in S3 or in a store that speaks its protocol." });
 

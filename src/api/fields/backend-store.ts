@@ -23,7 +23,7 @@ export const backendStore = z
       })
       .optional(),
     postgresql: postgresql("A PostgreSQL database.").optional(),
-    uriSecret: secretKey(
+    uriSecretRef: secretKey(
       "A Secret key with a whole SQLAlchemy URI, for what the other alternatives do not cover. User and password in it must be percent-encoded.",
     ).optional(),
     migration: z
@@ -43,10 +43,10 @@ export const backendStore = z
   })
   .meta({
     description:
-      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql and uriSecret.",
+      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql and uriSecretRef.",
     ...demanded("write sqlite: {} to try MLflow out, else postgresql with host, database and credentials"),
     ...rules(
-      exactlyOneOf(["sqlite", "postgresql", "uriSecret"], "MLflow has one backend store"),
+      exactlyOneOf(["sqlite", "postgresql", "uriSecretRef"], "MLflow has one backend store"),
       {
         rule: "!has(self.connectionCheck) || self.connectionCheck || (has(self.migration) && self.migration == 'Manual')",
         message: "connectionCheck: false needs migration: Manual, since an automatic migration connects in any case",

@@ -1,15 +1,20 @@
 import type { Rule } from "./rule.ts";
 import { text } from "./text.ts";
 
-/** A regular expression (RE2) for a duration above zero in one unit. */
-export const isDuration = "^[1-9][0-9]{0,6}[smh]$";
+const amount = "(0|[1-9][0-9]{0,6})";
+const pattern = `^(${amount}h)?(${amount}m)?(${amount}s)?$`;
 
-/** A duration above zero, such as 90s, 30m or 8h. */
+/** CEL: whether text is a metav1.Duration in whole hours, minutes and seconds, above zero. */
+export function isDuration(self: string): string {
+  return `(${self}.matches('${pattern}') && ${self}.matches('[1-9]'))`;
+}
+
+/** A duration above zero, such as 90s, 30m or 1h30m. */
 export function duration(description: string, ...further: Rule[]) {
   return text(
     description,
     16,
-    { rule: `self.matches('${isDuration}')`, message: "must be a duration such as 90s, 30m or 8h" },
+    { rule: isDuration("self"), message: "must be a duration such as 90s, 30m or 1h30m" },
     ...further,
   );
 }
@@ -17,7 +22,7 @@ export function duration(description: string, ...further: Rule[]) {
 /** A rule that a duration is from `least` to `most`. A value that is no duration is another rule's. */
 export function within(least: string, most: string, message: string): Rule {
   return {
-    rule: `!self.matches('${isDuration}') || (duration(self) >= duration('${least}') && duration(self) <= duration('${most}'))`,
+    rule: `!${isDuration("self")} || (duration(self) >= duration('${least}') && duration(self) <= duration('${most}'))`,
     message,
   };
 }
@@ -25,7 +30,7 @@ export function within(least: string, most: string, message: string): Rule {
 /** For how long something is cached: 0s turns the cache off. */
 export function cacheDuration(description: string, most: string) {
   return text(description, 16, {
-    rule: `self == '0s' || (self.matches('${isDuration}') && duration(self) <= duration('${most}'))`,
+    rule: `self == '0s' || (${isDuration("self")} && duration(self) <= duration('${most}'))`,
     message: `must be a duration from 1s to ${most}, such as 60s, or 0s to turn the cache off`,
   });
 }

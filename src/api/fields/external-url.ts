@@ -17,28 +17,28 @@ const example = "such as https://platform.example.com/clusters/c1/mlflow";
 const urlRules: readonly Rule[] = [
   {
     rule: "self.matches('^https?://')",
-    message: `externalUrl begins with https:// or http://, ${example}`,
+    message: `externalURL begins with https:// or http://, ${example}`,
   },
   {
     rule: "!self.endsWith('/')",
-    message: `externalUrl has no slash at its end: write it as it is, ${example}, without it`,
+    message: `externalURL has no slash at its end: write it as it is, ${example}, without it`,
   },
   {
     rule: "!self.matches('[?#]')",
-    message: `externalUrl has neither query nor fragment: write scheme, host and path only, ${example}`,
+    message: `externalURL has neither query nor fragment: write scheme, host and path only, ${example}`,
   },
   {
     rule: `self.matches('[?#]|/$') || !self.matches('^https?://') || (self.matches('^https?://${hostWithPort}(/[A-Za-z0-9._~-]+)*$') && !self.matches('/[.]{1,2}(/|$)'))`,
-    message: `externalUrl is a host, with a port up to 65535 where needed, and a path of letters, digits, -, _, . and ~, ${example}: without user, space, %, //, . and ..`,
+    message: `externalURL is a host, with a port up to 65535 where needed, and a path of letters, digits, -, _, . and ~, ${example}: without user, space, %, //, . and ..`,
   },
   {
     rule: `!self.matches('^https?://[^/]+/${ownSegment}(/|$)')`,
-    message: `the path of externalUrl begins with one of MLflow's own (${ownPaths.join(", ")}), which clients in the cluster would lose: put another segment before it, such as /mlflow`,
+    message: `the path of externalURL begins with one of MLflow's own (${ownPaths.join(", ")}), which clients in the cluster would lose: put another segment before it, such as /mlflow`,
   },
 ];
 
 /** Where clients outside find the server. */
-export const externalUrl = text(
+export const externalURL = text(
   "The URL under which clients outside find the server; its path is the prefix, which a gateway may pass on or strip. " +
     "Clients in the cluster go on using the Service's URL, without it. Default: the first host of ingress, or else of httpRoute, " +
     "without a prefix; https, but for an ingress without tls. Example: https://platform.example.com/clusters/c1/mlflow.",

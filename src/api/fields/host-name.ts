@@ -14,7 +14,7 @@ export function hostName(description: string) {
     {
       rule: `self.contains('*') || (self.matches('^${shape}$') && self.matches('(^|[.])[a-z][-a-z0-9]*$'))`,
       message:
-        "a host is a name such as mlflow.example.com in lower case: no scheme, no port, no path, no address, and no last part that begins with a digit; a port belongs into externalUrl",
+        "a host is a name such as mlflow.example.com in lower case: no scheme, no port, no path, no address, and no last part that begins with a digit; a port belongs into externalURL",
     },
   );
 }

@@ -24,6 +24,7 @@ export const httpRoute = z
       .array(parent)
       .max(16)
       .meta({
+        "x-kubernetes-list-type": "atomic",
         description: "The Gateways by which clients come. Example: [{name: platform, namespace: gateways}].",
         ...demanded("name the Gateway, such as parentRefs: [{name: platform, namespace: gateways}]"),
         ...rules({
@@ -35,9 +36,10 @@ export const httpRoute = z
       .array(hostName("A host. Example: mlflow.example.com."))
       .max(16)
       .meta({
-        description: "Hosts that lead to the server. Default: that of externalUrl.",
+        "x-kubernetes-list-type": "set",
+        description: "Hosts that lead to the server. Default: that of externalURL.",
         ...rules(
-          { rule: "self.size() > 0", message: "name a host, or leave out hostnames for that of externalUrl" },
+          { rule: "self.size() > 0", message: "name a host, or leave out hostnames for that of externalURL" },
           { rule: "self.all(one, self.filter(other, other == one).size() == 1)", message: "name each host once" },
         ),
       })

@@ -38,11 +38,17 @@ const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
       .meta({ description: "When the image is pulled. Default: IfNotPresent." })
       .optional(),
     pullSecrets: z
-      .array(objectName("Name of a Secret of type kubernetes.io/dockerconfigjson."))
+      .array(
+        z
+          .strictObject({ name: objectName("Name of a Secret in the namespace of the MlflowServer.") })
+          .meta({ description: "A Secret of type kubernetes.io/dockerconfigjson." }),
+      )
       .max(8)
       .meta({
         description:
-          "Names of Secrets of type kubernetes.io/dockerconfigjson, in the namespace of the MlflowServer, to pull the image with.",
+          "Secrets of type kubernetes.io/dockerconfigjson to pull the image with. Default: none. Example: [{name: registry}].",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
       })
       .optional(),
   });

@@ -34,7 +34,7 @@ const foreignPowers: readonly Rule[] = [
 const path = text("A path below the prefix, / for all. Example: /v1/traces.", 253, {
   rule: `self == '/' || (self.matches('^/${ownSegment}(/[A-Za-z0-9._~-]+)*$') && !self.matches('/[.]{1,2}(/|$)'))`,
   message:
-    "a path is / or one of MLflow's own, such as /v1/traces, without a slash at its end: a prefix is the path of externalUrl, and is put before it",
+    "a path is / or one of MLflow's own, such as /v1/traces, without a slash at its end: a prefix is the path of externalURL, and is put before it",
 });
 
 const host = z
@@ -44,6 +44,7 @@ const host = z
       .array(path)
       .max(16)
       .meta({
+        "x-kubernetes-list-type": "set",
         description: "Paths that are led to the server, each with all below it. Default: all.",
         ...rules({ rule: "self.size() > 0", message: "no path leads nowhere: leave out paths for all" }),
       })
@@ -60,6 +61,7 @@ const certificate = z
       .array(hostName("A host."))
       .max(16)
       .meta({
+        "x-kubernetes-list-type": "set",
         description: "Hosts that it is for. Default: all.",
         ...rules({ rule: "self.size() > 0", message: "a certificate is for a host: leave out hosts for all" }),
       })
@@ -84,16 +86,16 @@ export const ingress = z
       .array(host)
       .max(16)
       .meta({
-        description: "Hosts that lead to the server. Default: that of externalUrl.",
+        description: "Hosts that lead to the server. Default: that of externalURL.",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["host"],
-        ...rules({ rule: "self.size() > 0", message: "name a host, or leave out hosts for that of externalUrl" }),
+        ...rules({ rule: "self.size() > 0", message: "name a host, or leave out hosts for that of externalURL" }),
       })
       .optional(),
     tls: z
       .array(certificate)
       .max(16)
-      .meta({ description: "Certificates by which the controller speaks https." })
+      .meta({ "x-kubernetes-list-type": "atomic", description: "Certificates by which the controller speaks https." })
       .optional(),
   })
   .meta({

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { cacheDuration } from "./duration.ts";
-import { certificateAuthorityOrText } from "./reference.ts";
+import { certificateAuthorityOrText, credentialsSecret } from "./reference.ts";
 import { exactlyOneOf, type Rule, rules } from "./rule.ts";
-import { dataKey, objectName, text } from "./text.ts";
+import { text } from "./text.ts";
 import { ipv6Pattern, portPattern } from "./url-host.ts";
 import { userStore } from "./user-store.ts";
 
@@ -43,14 +43,10 @@ const search = z
       128,
       { rule: "self.matches('^[A-Za-z][A-Za-z0-9.-]*$')", message: "must be the name of one attribute, such as uid" },
     ).optional(),
-    bindCredentials: z
-      .strictObject({
-        secretName: objectName("Name of a Secret with a DN and its password."),
-        usernameKey: dataKey("Key of the DN. Default: username.").optional(),
-        passwordKey: dataKey("Key of the password. Default: password.").optional(),
-      })
-      .meta({ description: "Who searches for users and their groups. Default: nobody, by an anonymous search." })
-      .optional(),
+    bindCredentialsSecretRef: credentialsSecret(
+      "DN and password of the account that searches for users and their groups. Default: none, an anonymous search. Example: {name: ldap-search}.",
+      "Key of the DN. Default: username.",
+    ).optional(),
   })
   .meta({
     description: "Finds a user's entry, and then binds as that entry with the password that was typed.",

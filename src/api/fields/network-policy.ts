@@ -18,7 +18,11 @@ const peer = z
     ipBlock: z
       .strictObject({
         cidr: cidr("Addresses. Example: 10.0.0.0/8."),
-        except: z.array(cidr("Addresses that are left out.")).max(16).optional().meta({ description: "Left out." }),
+        except: z
+          .array(cidr("Addresses that are left out."))
+          .max(16)
+          .optional()
+          .meta({ description: "Left out.", "x-kubernetes-list-type": "atomic" }),
       })
       .meta({ description: "Addresses, for what is no pod: nodes, load balancers, machines elsewhere." })
       .optional(),
@@ -46,6 +50,7 @@ export const networkPolicy = z
       .array(peer)
       .max(16)
       .meta({
+        "x-kubernetes-list-type": "atomic",
         description:
           "Who may reach the door. Default: everybody, from any namespace and from outside of the cluster. []: nobody but the node's own kubelet. Example: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: team-a}}}].",
       })
@@ -63,6 +68,7 @@ export const networkPolicy = z
           .array(z.int().min(1).max(65_535).meta({ description: "A TCP port." }))
           .max(32)
           .meta({
+            "x-kubernetes-list-type": "set",
             description:
               "TCP ports besides those that the spec names, such as that of an HTTP proxy, or the port of a pod behind a Service that has another.",
           })

@@ -18,7 +18,7 @@ function groupName(description: string) {
 /** People who log in at an OpenID Connect issuer, and programs with its tokens. */
 export const oidc = z
   .strictObject({
-    discoveryUrl: text(
+    discoveryURL: text(
       "Where the issuer describes itself. Example: https://keycloak.example.com/realms/ml/.well-known/openid-configuration.",
       512,
       {
@@ -28,20 +28,22 @@ export const oidc = z
       },
     ),
     issuer: text(
-      "The issuer as it stands in tokens (iss), to the letter. Default: discoveryUrl without /.well-known/openid-configuration.",
+      "The issuer as it stands in tokens (iss), to the letter. Default: discoveryURL without /.well-known/openid-configuration.",
       512,
       {
         rule: `self.matches('^https?://${hostWithPort}(/[^@?#]*)?$')`,
         message: "must be the URL that stands in tokens as iss, such as https://keycloak.example.com/realms/ml",
       },
     ).optional(),
-    clientId: text("The id under which the issuer knows this server. Example: mlflow.", 255, {
+    clientID: text("The id under which the issuer knows this server. Example: mlflow.", 255, {
       rule: "!self.contains(',')",
       message: "must be one client id, without a comma",
     }),
-    clientSecret: secretKey("The client's secret. A change rolls the pods."),
-    redirectUrl: text(
-      "Where browsers come back to after the login; the issuer must know it. Default: /callback below exposure.externalUrl, or without that below the Service's URL. Example: https://mlflow.example.com/callback.",
+    clientSecretRef: secretKey(
+      "The client's secret. A change rolls the pods. Example: {name: mlflow-client, key: client-secret}.",
+    ),
+    redirectURL: text(
+      "Where browsers come back to after the login; the issuer must know it. Default: /callback below exposure.externalURL, or without that below the Service's URL. Example: https://mlflow.example.com/callback.",
       512,
       {
         rule: `self.matches('^https?://${hostWithPort}/callback$')`,
@@ -59,12 +61,13 @@ export const oidc = z
       .min(1)
       .max(16)
       .meta({
+        "x-kubernetes-list-type": "set",
         description:
           "What is asked of the issuer. Default: [openid, email, profile]; with Dex also groups, which Keycloak would refuse.",
         ...rules({ rule: "'openid' in self", message: "must hold openid: without it there is no identity token" }),
       })
       .optional(),
-    audience: text("For whom tokens must be that programs present (aud). Default: clientId.", 255).optional(),
+    audience: text("For whom tokens must be that programs present (aud). Default: clientID.", 255).optional(),
     usernameClaim: claim(
       "The claim that names a user. People must not be able to change it at the issuer, or they could become somebody else; so not email, where that is so. Names must be in lower case and in one script, except those of sub. Default: preferred_username. Example: sub.",
     ).optional(),

@@ -64,7 +64,11 @@ export const pod = z
     topologySpreadConstraints: z
       .array(topologySpreadConstraint)
       .max(8)
-      .meta({ description: "How pods are spread. Default: over nodes, as far as possible." })
+      .meta({
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["topologyKey", "whenUnsatisfiable"],
+        description: "How pods are spread. Default: over nodes, as far as possible.",
+      })
       .optional(),
     priorityClassName: objectName(
       "PriorityClass of the pods; not one whose name begins with system-. Default: that of the cluster. Example: high.",

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { certificateAuthority } from "./reference.ts";
+import { certificateAuthority, credentialsSecret } from "./reference.ts";
 import { rules } from "./rule.ts";
-import { dataKey, objectName, text } from "./text.ts";
+import { text } from "./text.ts";
 
 /** A PostgreSQL database, with its credentials by reference. */
 export function postgresql(description: string) {
@@ -13,13 +13,11 @@ export function postgresql(description: string) {
       }),
       port: z.int().min(1).max(65535).meta({ description: "Port. Default: 5432." }).optional(),
       database: text("Name of the database; it must exist. Example: mlflow.", 63),
-      credentials: z
-        .strictObject({
-          secretName: objectName("Name of a Secret with the user name and the password."),
-          usernameKey: dataKey("Key of the user name. Default: username.").optional(),
-          passwordKey: dataKey("Key of the password; any characters work. Default: password.").optional(),
-        })
-        .meta({ description: "The database user. A change rolls the pods." }),
+      credentialsSecretRef: credentialsSecret(
+        "User name and password of the database user. A change rolls the pods. Example: {name: mlflow-db}.",
+        undefined,
+        "Key of the password; any characters work. Default: password.",
+      ),
       sslMode: z
         .enum(["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
         .meta({

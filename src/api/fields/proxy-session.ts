@@ -10,7 +10,7 @@ const refresh = `(has(self.refresh) ? self.refresh : '${defaults.sessionRefresh}
 const expire = `(has(self.expire) ? self.expire : '${defaults.sessionExpire}')`;
 
 const refreshedInTime: Rule = {
-  rule: `!${refresh}.matches('${isDuration}') || !${expire}.matches('${isDuration}') || duration(${refresh}) < duration(${expire})`,
+  rule: `!${isDuration(refresh)} || !${isDuration(expire)} || duration(${refresh}) < duration(${expire})`,
   message: `refresh must be shorter than expire (defaults: ${defaults.sessionRefresh} and ${defaults.sessionExpire})`,
 };
 
@@ -27,7 +27,7 @@ const redis = z
       },
     ).meta(demanded("write the address of Redis, such as url: rediss://redis.example.com:6379")),
     username: text("User, where Redis has an access control list. Default: Redis' own default user.").optional(),
-    password: secretKey("The password. A change rolls the pods. Default: none.").optional(),
+    passwordSecretRef: secretKey("The password. A change rolls the pods. Default: none.").optional(),
     ca: certificateAuthority(
       "Certificate authority of Redis, besides the public ones. A change rolls the pods.",
     ).optional(),
@@ -42,8 +42,8 @@ const redis = z
         fieldPath: ".ca",
       },
       {
-        rule: "!has(self.username) || has(self.password)",
-        message: "a user of Redis needs a password: add password, or leave out username",
+        rule: "!has(self.username) || has(self.passwordSecretRef)",
+        message: "a user of Redis needs a password: add passwordSecretRef, or leave out username",
         fieldPath: ".username",
       },
     ),

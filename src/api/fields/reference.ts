@@ -6,39 +6,53 @@ import { dataKey, objectName } from "./text.ts";
 export function secretKey(description: string) {
   return z
     .strictObject({
-      secretName: objectName("Name of a Secret in the namespace of the MlflowServer."),
+      name: objectName("Name of a Secret in the namespace of the MlflowServer."),
       key: dataKey("Key in the Secret's data."),
     })
     .meta({ description });
 }
 
-/** A certificate authority: PEM certificates in a Secret or a ConfigMap. */
-export function certificateAuthority(description: string) {
+/** A Secret with a user name and a password. */
+export function credentialsSecret(
+  description: string,
+  username = "Key of the user name. Default: username.",
+  password = "Key of the password. Default: password.",
+) {
   return z
     .strictObject({
-      secretName: objectName("Name of a Secret with the PEM certificates.").optional(),
-      configMapName: objectName("Name of a ConfigMap with the PEM certificates.").optional(),
-      key: dataKey("Key in the data. Default: ca.crt.").optional(),
+      name: objectName("Name of a Secret in the namespace of the MlflowServer."),
+      usernameKey: dataKey(username).optional(),
+      passwordKey: dataKey(password).optional(),
     })
-    .meta({
-      description,
-      ...rules(exactlyOneOf(["secretName", "configMapName"], "the certificates are read from one place")),
-    });
+    .meta({ description });
+}
+
+const certificatesOf = (kind: string) =>
+  z
+    .strictObject({
+      name: objectName(`Name of a ${kind} in the namespace of the MlflowServer.`),
+      key: dataKey("Key of the PEM certificates. Default: ca.crt.").optional(),
+    })
+    .meta({ description: `A ${kind} with PEM certificates. Example: {name: example-ca, key: ca.crt}.` });
+
+const certificateSources = {
+  secretRef: certificatesOf("Secret").optional(),
+  configMapRef: certificatesOf("ConfigMap").optional(),
+};
+
+/** A CA bundle: PEM certificates in a Secret or a ConfigMap. */
+export function certificateAuthority(description: string) {
+  return z.strictObject(certificateSources).meta({
+    description,
+    ...rules(exactlyOneOf(["secretRef", "configMapRef"], "the certificates are read from one place")),
+  });
 }
 
 /** The same, or the certificates themselves, which are public. */
 export function certificateAuthorityOrText(description: string) {
-  const { secretName, configMapName, key } = certificateAuthority(description).shape;
-  return z.strictObject({ secretName, configMapName, key, certificates: pem.optional() }).meta({
+  return z.strictObject({ ...certificateSources, certificates: pem.optional() }).meta({
     description,
-    ...rules(
-      exactlyOneOf(["secretName", "configMapName", "certificates"], "the certificates are read from one place"),
-      {
-        rule: "!(has(self.certificates) && has(self.key))",
-        message: "key is a key of a Secret or ConfigMap: leave it out beside certificates",
-        fieldPath: ".key",
-      },
-    ),
+    ...rules(exactlyOneOf(["secretRef", "configMapRef", "certificates"], "the certificates are read from one place")),
   });
 }
 
@@ -54,6 +68,7 @@ const pem = z
     }),
   });
 
+export type CredentialsSecret = z.infer<ReturnType<typeof credentialsSecret>>;
 export type SecretKey = z.infer<ReturnType<typeof secretKey>>;
 export type CertificateAuthority = z.infer<ReturnType<typeof certificateAuthority>>;
 export type CertificateAuthorityOrText = z.infer<ReturnType<typeof certificateAuthorityOrText>>;

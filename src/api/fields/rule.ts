@@ -36,17 +36,9 @@ export function exactlyOneOf(fields: readonly string[], remedy: string): Rule {
   };
 }
 
-/**
- * Metadata of a field that must be there, with what to write. The API server's own word for a missing field is
- * "Required value" and no more, so the CRD demands such a field by a rule on its parent that says it.
- */
+/** Metadata of a required field: what to write where it is missing. The API server says "Required value" and no more; `render` says this, too. */
 export function demanded(remedy: string): { readonly remedy: string } {
   return { remedy };
-}
-
-/** The rule on the parent that {@link demanded} stands for. */
-export function presence(field: string, remedy: string): Rule {
-  return { rule: `has(self.${celName(field)})`, message: remedy, fieldPath: `.${field}`, reason: "FieldValueRequired" };
 }
 
 /**

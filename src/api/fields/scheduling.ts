@@ -14,24 +14,28 @@ const requirement = (key: z.ZodType<string>, operators: readonly [string, ...str
 const labelValues = z
   .array(labelValue("A value."))
   .max(64)
-  .meta({ description: "Values; for Exists and DoesNotExist none." });
+  .meta({ "x-kubernetes-list-type": "atomic", description: "Values; for Exists and DoesNotExist none." });
 
 const onLabels = (whose: string, ...operators: readonly [string, ...string[]]) =>
   z
     .array(requirement(labelKey("Label key."), operators, labelValues))
     .max(16)
-    .meta({ description: `Requirements on labels of ${whose}; all must hold.` });
+    .meta({ "x-kubernetes-list-type": "atomic", description: `Requirements on labels of ${whose}; all must hold.` });
 
 const onNodeName = z
   .array(
     requirement(
       z.enum(["metadata.name"]).meta({ description: "The only field that Kubernetes knows here: metadata.name." }),
       ["In", "NotIn"],
-      z.array(objectName("Name of a node.")).min(1).max(1).meta({ description: "The name of one node." }),
+      z
+        .array(objectName("Name of a node."))
+        .min(1)
+        .max(1)
+        .meta({ "x-kubernetes-list-type": "atomic", description: "The name of one node." }),
     ),
   )
   .max(16)
-  .meta({ description: "Requirements on the node's name; all must hold." });
+  .meta({ "x-kubernetes-list-type": "atomic", description: "Requirements on the node's name; all must hold." });
 
 /** A selector over labels. */
 export function labelSelector(description: string) {
@@ -59,7 +63,10 @@ const podTerm = z
     namespaces: z
       .array(objectName("Name of a namespace."))
       .max(32)
-      .meta({ description: "Names of the pods' namespaces. Default: the server's." })
+      .meta({
+        "x-kubernetes-list-type": "atomic",
+        description: "Names of the pods' namespaces. Default: the server's.",
+      })
       .optional(),
     topologyKey: labelKey("Node label that says what counts as the same place. Example: kubernetes.io/hostname."),
   })
@@ -71,7 +78,7 @@ const podTerms = (description: string) =>
       requiredDuringSchedulingIgnoredDuringExecution: z
         .array(podTerm)
         .max(8)
-        .meta({ description: "Must hold." })
+        .meta({ description: "Must hold.", "x-kubernetes-list-type": "atomic" })
         .optional(),
       preferredDuringSchedulingIgnoredDuringExecution: z
         .array(
@@ -80,7 +87,7 @@ const podTerms = (description: string) =>
             .meta({ description: "A weighted term." }),
         )
         .max(8)
-        .meta({ description: "Should hold." })
+        .meta({ description: "Should hold.", "x-kubernetes-list-type": "atomic" })
         .optional(),
     })
     .meta({ description });
@@ -92,7 +99,11 @@ export const affinity = z
       .strictObject({
         requiredDuringSchedulingIgnoredDuringExecution: z
           .strictObject({
-            nodeSelectorTerms: z.array(nodeTerm).min(1).max(8).meta({ description: "Terms; one must hold." }),
+            nodeSelectorTerms: z
+              .array(nodeTerm)
+              .min(1)
+              .max(8)
+              .meta({ "x-kubernetes-list-type": "atomic", description: "Terms; one must hold." }),
           })
           .meta({ description: "Must hold." })
           .optional(),
@@ -103,7 +114,7 @@ export const affinity = z
               .meta({ description: "A weighted term." }),
           )
           .max(8)
-          .meta({ description: "Should hold." })
+          .meta({ description: "Should hold.", "x-kubernetes-list-type": "atomic" })
           .optional(),
       })
       .meta({ description: "Which nodes." })
@@ -138,4 +149,4 @@ export const tolerations = z
       .meta({ description: "A taint that is tolerated." }),
   )
   .max(32)
-  .meta({ description: "Taints that are tolerated (core/v1 Toleration)." });
+  .meta({ "x-kubernetes-list-type": "atomic", description: "Taints that are tolerated (core/v1 Toleration)." });

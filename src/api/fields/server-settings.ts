@@ -58,6 +58,7 @@ export const serverSettings = z
       .array(allowedHost)
       .max(32)
       .meta({
+        "x-kubernetes-list-type": "set",
         description:
           "Further Host headers that MLflow answers to (it refuses others, against DNS rebinding). The Service's names and localhost are always allowed.",
       })
@@ -66,6 +67,7 @@ export const serverSettings = z
       .array(origin)
       .max(32)
       .meta({
+        "x-kubernetes-list-type": "set",
         description:
           "Origins of web pages that may call the API with a token. Their preflights are answered without authentication, also behind the proxy; their requests are authenticated as all others. The server's own pages need no entry. Default: none. Example: https://notebooks.example.com.",
       })
@@ -76,16 +78,21 @@ export const serverSettings = z
       .optional(),
     tls: z
       .strictObject({
-        secretName: objectName("Name of a Secret of type kubernetes.io/tls: keys tls.crt and tls.key."),
+        certificateSecretRef: z
+          .strictObject({ name: objectName("Name of a Secret in the namespace of the MlflowServer.") })
+          .meta({
+            description:
+              "A Secret of type kubernetes.io/tls, with the keys tls.crt and tls.key. Example: {name: mlflow-tls}.",
+          }),
       })
       .meta({
         description:
           "The certificate that pods present: with it the Service speaks https and nothing else. It must be for the Service's names. A change, such as a renewal, rolls the pods.",
       })
       .optional(),
-    sessionSecret: z
+    sessionSecretRef: z
       .strictObject({
-        secretName: objectName("Name of a Secret with the keys flask-secret-key, kek-passphrase and webhook-key."),
+        name: objectName("Name of a Secret with the keys flask-secret-key, kek-passphrase and webhook-key."),
       })
       .meta({
         description:
@@ -107,6 +114,7 @@ export const serverSettings = z
       .array(environmentSource)
       .max(16)
       .meta({
+        "x-kubernetes-list-type": "atomic",
         description:
           "Additional environment variables from all keys of Secrets and ConfigMaps, written into the pods key by key, so that a change of the object counts only when the pods are rolled for it. Keys that are no names of variables are left out, env wins over it, and a later source over an earlier one. Default: none. Example: [{secretRef: {name: gateway-keys}}].",
       })
@@ -115,6 +123,7 @@ export const serverSettings = z
       .array(extraArgument)
       .max(8)
       .meta({
+        "x-kubernetes-list-type": "atomic",
         description: "Further arguments of `mlflow server`, from an allow-list. Example: --secrets-cache-ttl=120.",
       })
       .optional(),

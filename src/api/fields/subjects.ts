@@ -53,6 +53,7 @@ export const subjects = z
   .min(1)
   .max(64)
   .meta({
+    "x-kubernetes-list-type": "atomic",
     description: "Who gets the role.",
     ...demanded("write who gets the role, such as subjects: [{kind: Group, name: data-science}]"),
   });

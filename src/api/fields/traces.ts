@@ -21,6 +21,8 @@ export const traces = z
       .array(writer)
       .max(64)
       .meta({
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["namespace", "serviceAccount"],
         description:
           "The only workloads that may POST to /v1/traces and below it, in the mesh and with a credential of the server's authentication. [] means nobody.",
         ...demanded("write who may write traces, or writers: [] for nobody"),

@@ -21,6 +21,7 @@ export const workspaceGrant = z
       .min(1)
       .max(256)
       .meta({
+        "x-kubernetes-list-type": "set",
         description:
           "Namespaces in which the role is granted. One that is no workspace of this server waits, and a condition names it.",
       })
@@ -48,6 +49,7 @@ export const workspaceGrant = z
 
 /** All grants of a server. */
 export const workspaceGrants = z.array(workspaceGrant).max(32).meta({
+  "x-kubernetes-list-type": "atomic",
   description:
     "Who may do what in the workspaces of this server: one RoleBinding per namespace and role. People of a team can grant more by a MlflowWorkspaceAccess in their own namespace.",
 });

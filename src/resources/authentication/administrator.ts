@@ -6,7 +6,7 @@ import { fromSecret } from "../pod/variable.ts";
 import { type Reference, secretReference } from "../reference.ts";
 
 /** A Secret of the user's with the first administrator's name and password. */
-type OwnAdministrator = NonNullable<NonNullable<Authentication["basic"]>["admin"]>;
+type OwnAdministrator = NonNullable<NonNullable<Authentication["basic"]>["adminCredentialsSecretRef"]>;
 
 /** Where the first administrator's name and password stand, where MLflow keeps users of its own. */
 export interface Administrator {
@@ -23,9 +23,9 @@ export interface Administrator {
 export function administratorOf({ metadata, spec }: MlflowServer): Administrator | undefined {
   const { basic, ldap } = spec.authentication;
   if (basic === undefined && ldap === undefined) return undefined;
-  const own = basic?.admin;
+  const own = basic?.adminCredentialsSecretRef;
   return {
-    secretName: own?.secretName ?? objectNames.admin(metadata.name),
+    secretName: own?.name ?? objectNames.admin(metadata.name),
     usernameKey: own?.usernameKey ?? dataKeys.username,
     passwordKey: own?.passwordKey ?? dataKeys.password,
     generated: own === undefined,
@@ -46,6 +46,6 @@ export function administratorVariables(server: MlflowServer): V1EnvVar[] {
 
 export function administratorReferences(admin: OwnAdministrator | undefined, path: string): Reference[] {
   if (admin === undefined) return [];
-  const { secretName, usernameKey = dataKeys.username, passwordKey = dataKeys.password } = admin;
+  const { name: secretName, usernameKey = dataKeys.username, passwordKey = dataKeys.password } = admin;
   return [secretReference(secretName, [usernameKey, passwordKey], path)];
 }

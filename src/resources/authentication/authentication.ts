@@ -11,7 +11,7 @@ export interface Authentication {
   readonly programs?: Programs;
   /** Variables of the MLflow container, by reference where they are secret. */
   readonly env: readonly V1EnvVar[];
-  /** What pods read as files in `authDirectory`, by name: the content of the Secret `<name>-auth`; none: no Secret. */
+  /** What pods read as files in `authDirectory`, by name: the content of the Secret `<name>-auth-config`; none: no Secret. */
   readonly files: Readonly<Record<string, string>>;
   /** Further volumes of the MLflow container, such as certificate authorities. */
   readonly mounted: readonly Mounted[];

@@ -16,10 +16,10 @@ export function basicAuthentication(inputs: Inputs, basic: Basic): Authenticatio
 }
 
 /** The Secrets and ConfigMaps that it needs. */
-export function basicReferences({ database, admin }: Basic): Reference[] {
+export function basicReferences({ database, adminCredentialsSecretRef }: Basic): Reference[] {
   const path = "spec.authentication.basic";
   return [
     ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
-    ...administratorReferences(admin, `${path}.admin`),
+    ...administratorReferences(adminCredentialsSecretRef, `${path}.adminCredentialsSecretRef`),
   ];
 }

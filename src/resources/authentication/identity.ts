@@ -24,7 +24,7 @@ export function proxyIdentity(
 
 /** What the program is told: src/resources/middleware/mlflow_operator/kubernetes_identity.py. */
 function settings(inputs: Inputs) {
-  const { kubernetes = {} } = inputs.server.spec.authentication;
+  const { kubernetes = {} } = inputs.server.spec.authentication.oauth2Proxy?.authorization ?? {};
   const { prefix = "" } = outsideOf(inputs.server) ?? {};
   return {
     issuers: issuersOf(inputs).map(({ issuer, audience, isCluster = false }) => ({ issuer, audience, isCluster })),

@@ -15,9 +15,12 @@ export function authenticationOf(inputs: Inputs): Authentication {
   const { server } = inputs;
   const method = methodOf(inputs);
   const outside = outsideOf(server);
-  if (outside === undefined || outside.prefix === "" || server.spec.proxy === undefined) return method;
+  if (outside === undefined || outside.prefix === "" || server.spec.authentication.oauth2Proxy === undefined)
+    return method;
   return { ...method, files: { ...method.files, [signInPageName]: signInPage(outside) } };
 }
+
+const plain: Authentication = { application: "plain", env: [], files: {}, mounted: [] };
 
 function methodOf(inputs: Inputs): Authentication {
   return choose(inputs.server.spec.authentication, "spec.authentication", {
@@ -25,7 +28,12 @@ function methodOf(inputs: Inputs): Authentication {
     kubernetes: () => kubernetesAuthentication(inputs),
     ldap: (ldap) => ldapAuthentication(inputs, ldap),
     oidc: (oidc) => oidcAuthentication(inputs, oidc),
-    disabled: () => ({ application: "plain", env: [], files: {}, mounted: [] }),
+    oauth2Proxy: ({ authorization }) =>
+      choose(authorization, "spec.authentication.oauth2Proxy.authorization", {
+        allAuthenticatedUsers: () => plain,
+        kubernetes: () => kubernetesAuthentication(inputs),
+      }),
+    none: () => plain,
   });
 }
 
@@ -36,19 +44,24 @@ export function authenticationReferences({ authentication }: MlflowServerSpec): 
     kubernetes: () => [],
     ldap: (ldap) => ldapReferences(ldap),
     oidc: (oidc) => oidcReferences(oidc),
-    disabled: () => [],
+    // Those of oauth2-proxy are listed by proxyReferences.
+    oauth2Proxy: () => [],
+    none: () => [],
   });
 }
 
-/** How status and tables name it: who must be convinced, one after the other. */
-export function authenticationName({ authentication, proxy }: MlflowServerSpec): string {
-  const method = choose(authentication, "spec.authentication", {
-    basic: (): string | undefined => "Basic",
+/** The authentication method as status and tables name it. */
+export function authenticationName({ authentication }: MlflowServerSpec): string {
+  return choose(authentication, "spec.authentication", {
+    basic: (): string => "Basic",
     kubernetes: () => "Kubernetes",
     ldap: () => "LDAP",
     oidc: () => "OIDC",
-    disabled: () => undefined,
+    oauth2Proxy: ({ authorization }) =>
+      choose(authorization, "spec.authentication.oauth2Proxy.authorization", {
+        allAuthenticatedUsers: () => "OAuth2Proxy",
+        kubernetes: () => "OAuth2Proxy+Kubernetes",
+      }),
+    none: () => "None",
   });
-  const methods = [proxy && "Proxy", method].filter((each) => each !== undefined);
-  return methods.length === 0 ? "Disabled" : methods.join("+");
 }

@@ -2,19 +2,20 @@ import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import type { Mounted } from "../pod/mounted.ts";
 import { literal } from "../pod/variable.ts";
-import { asksByName, excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
+import { excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
 import type { Authentication } from "./authentication.ts";
 import { proxyIdentity } from "./identity.ts";
+import { usesSubjectAccessReview } from "./kubernetes-authorization.ts";
 
 /**
  * Kubernetes decides what a caller may do, by RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in
  * the server's own: the caller's token is shown to the API server in a SelfSubjectAccessReview, for which the server
- * needs no right, or with ProxyIdentity the API server is asked about the names in a token that the proxy has let in.
+ * needs no right, or with SubjectAccessReview the API server is asked about the names in the ID token that oauth2-proxy has verified.
  */
 export function kubernetesAuthentication(inputs: Inputs): Authentication {
   const { server } = inputs;
   const hasWorkspaces = server.spec.workspaces !== undefined;
-  const byName = asksByName(server.spec);
+  const byName = usesSubjectAccessReview(server.spec);
   const way = byName ? proxyIdentity(inputs) : callerToken;
   return {
     ...way,
@@ -27,7 +28,7 @@ export function kubernetesAuthentication(inputs: Inputs): Authentication {
       // The plugin's default is five minutes, for which rights that were taken away, and expired tokens, would live on.
       literal("MLFLOW_K8S_AUTH_CACHE_TTL_SECONDS", "60"),
       literal("MLFLOW_K8S_AUTH_USERNAME_CLAIM", "sub"),
-      // Its defaults are headers that anybody may send. With ProxyIdentity our application puts its own in their place.
+      // Its defaults are headers that anybody may send. With SubjectAccessReview our application puts its own in their place.
       literal("MLFLOW_K8S_AUTH_REMOTE_USER_HEADER", "x-unused"),
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_HEADER", "x-unused"),
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_SEPARATOR", "|"),

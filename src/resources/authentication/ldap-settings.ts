@@ -55,7 +55,7 @@ export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
           base: search.base ?? base,
           filter: search.filter,
           usernameAttribute: search.usernameAttribute ?? attributeOf(search.filter),
-          credentials: search.bindCredentials
+          credentials: search.bindCredentialsSecretRef
             ? { dnFile: `${places.credentials}/dn`, passwordFile: `${places.credentials}/password` }
             : null,
         }

@@ -34,13 +34,17 @@ export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
 /** The Secrets and ConfigMaps that it needs. */
 export function ldapReferences({ database, ca, search }: Ldap): Reference[] {
   const path = "spec.authentication.ldap";
-  const { secretName, usernameKey = "username", passwordKey = "password" } = search?.bindCredentials ?? {};
+  const {
+    name: secretName,
+    usernameKey = "username",
+    passwordKey = "password",
+  } = search?.bindCredentialsSecretRef ?? {};
   return [
     ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
     ...authorityReferences(named(ca), `${path}.ca`),
     ...(secretName === undefined
       ? []
-      : [secretReference(secretName, [usernameKey, passwordKey], `${path}.search.bindCredentials`)]),
+      : [secretReference(secretName, [usernameKey, passwordKey], `${path}.search.bindCredentialsSecretRef`)]),
   ];
 }
 
@@ -56,8 +60,8 @@ function named(ca: CertificateAuthorityOrText | undefined): CertificateAuthority
 
 /** Who searches: the two keys of the user's Secret, and none of its others. */
 function credentials({ search }: Ldap): Mounted[] {
-  const found = search?.bindCredentials;
+  const found = search?.bindCredentialsSecretRef;
   if (found === undefined) return [];
-  const { secretName, usernameKey = "username", passwordKey = "password" } = found;
+  const { name: secretName, usernameKey = "username", passwordKey = "password" } = found;
   return [keyFiles("ldap", secretName, credentialsPath, { dn: usernameKey, password: passwordKey })];
 }

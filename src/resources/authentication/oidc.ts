@@ -16,44 +16,44 @@ import { oidcAuthority, oidcAuthorityPath } from "./oidc-authority.ts";
 /** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
   const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
-  const origin = URL.parse(redirectUrl(inputs, oidc))?.origin;
+  const origin = URL.parse(redirectURL(inputs, oidc))?.origin;
   return {
     application: "oidc-auth",
     env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...accessTokens(oidc), ...authority(oidc)],
     files: uri === undefined ? {} : { [dataKeys.oidcUsersUri]: uri },
     mounted: oidcAuthority(oidc),
     packages: ["mlflow_oidc_auth"],
-    origin: oidc.redirectUrl === undefined ? undefined : origin,
+    origin: oidc.redirectURL === undefined ? undefined : origin,
     readinessPath: "/health/ready",
     users: { application: "oidc-auth", postgresql: oidc.database?.postgresql, administrator: [] },
   };
 }
 
 /** The Secrets and ConfigMaps that it needs. */
-export function oidcReferences({ clientSecret, database, ca }: Oidc): Reference[] {
+export function oidcReferences({ clientSecretRef: clientSecret, database, ca }: Oidc): Reference[] {
   const path = "spec.authentication.oidc";
   return [
-    secretReference(clientSecret.secretName, [clientSecret.key], `${path}.clientSecret`),
+    secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`),
     ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
     ...authorityReferences(ca, `${path}.ca`),
   ];
 }
 
 /** Where a browser comes back to. Said outright: the plugin would otherwise take the Host of the request for it. */
-function redirectUrl({ server }: Inputs, { redirectUrl }: Oidc): string {
-  return redirectUrl ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/callback`;
+function redirectURL({ server }: Inputs, { redirectURL }: Oidc): string {
+  return redirectURL ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/callback`;
 }
 
 /** Whose tokens count, for whom they must be, and whom they name. */
 function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
-  const { discoveryUrl, clientId, clientSecret, scopes, usernameClaim, groupsClaim } = oidc;
+  const { discoveryURL, clientID, clientSecretRef: clientSecret, scopes, usernameClaim, groupsClaim } = oidc;
   const { issuer, audience } = issuerOf(oidc);
   return [
-    literal("OIDC_DISCOVERY_URL", discoveryUrl),
+    literal("OIDC_DISCOVERY_URL", discoveryURL),
     literal("OIDC_ISSUER", issuer),
-    literal("OIDC_CLIENT_ID", clientId),
-    fromSecret("OIDC_CLIENT_SECRET", clientSecret.secretName, clientSecret.key),
-    literal("OIDC_REDIRECT_URI", redirectUrl(inputs, oidc)),
+    literal("OIDC_CLIENT_ID", clientID),
+    fromSecret("OIDC_CLIENT_SECRET", clientSecret.name, clientSecret.key),
+    literal("OIDC_REDIRECT_URI", redirectURL(inputs, oidc)),
     literal("OIDC_SCOPE", (scopes ?? ["openid", "email", "profile"]).join(" ")),
     literal("OIDC_AUDIENCE", audience),
     literal("OIDC_USERNAME_FIELD", usernameClaim ?? "preferred_username"),
@@ -73,11 +73,11 @@ function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
 /** Users and sessions are the same in all replicas. */
 function sessions(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
   const { name } = inputs.server.metadata;
-  const own = inputs.server.spec.server?.sessionSecret?.secretName;
-  const isSecure = redirectUrl(inputs, oidc).startsWith("https:");
+  const own = inputs.server.spec.server?.sessionSecretRef?.name;
+  const isSecure = redirectURL(inputs, oidc).startsWith("https:");
   return [
     fromSecret("SECRET_KEY", own ?? objectNames.session(name), dataKeys.flaskSecretKey),
-    fromSecret("OIDC_USERS_DB_URI", objectNames.auth(name), dataKeys.oidcUsersUri),
+    fromSecret("OIDC_USERS_DB_URI", objectNames.authConfig(name), dataKeys.oidcUsersUri),
     // Not the plugin's default, which is also MLflow's own: the two could not share a database.
     literal("OIDC_ALEMBIC_VERSION_TABLE", "alembic_version_oidc"),
     literal("SESSION_COOKIE_SECURE", String(isSecure)),

@@ -9,7 +9,7 @@ import { tracesRules } from "./traces-rules.ts";
  * for pods in ambient mode: ztunnel would drop what it says of paths, and let nobody in.
  */
 export function sidecarPolicy(server: MlflowServer): AuthorizationPolicy {
-  const door = server.spec.proxy === undefined ? port : proxyPort;
+  const door = server.spec.authentication.oauth2Proxy === undefined ? port : proxyPort;
   const rules = tracesRules(server).map(({ to = [], ...rule }) => ({
     ...rule,
     to: to.map(({ operation }) => ({ operation: { ports: [String(door)], ...operation } })),

@@ -18,7 +18,7 @@ interface Settings {
   readonly maxUploadBytes: number;
   /** Locations of artifacts besides those of the server's own store. */
   readonly additionalLocations: readonly string[];
-  /** The path of `exposure.externalUrl`, and its host. */
+  /** The path of `exposure.externalURL`, and its host. */
   readonly prefix: { readonly path: string; readonly host: string; readonly isProxied: boolean } | null;
 }
 
@@ -56,7 +56,7 @@ export function serverPrograms({ server }: Pick<Inputs, "server">, authenticatio
 
 function settings(server: Inputs["server"], application: Authentication["application"]): Settings {
   const { host, prefix } = outsideOf(server) ?? { host: "", prefix: "" };
-  const isProxied = server.spec.proxy !== undefined;
+  const isProxied = server.spec.authentication.oauth2Proxy !== undefined;
   const { artifactStore, server: process } = server.spec;
   return {
     application,

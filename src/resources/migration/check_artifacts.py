@@ -65,11 +65,11 @@ REMEDIES = {
     "ArtifactStoreReadOnly": "does not let these credentials write. Grant them s3:PutObject (and s3:AbortMultipartUpload) on it,"
     " or set artifactStore.connectionCheck: false for a server that shall only read",
     "ArtifactStoreAuthenticationFailed": "does not accept the credentials, or there are none. Mend the Secret that"
-    " artifactStore.s3.credentials names, or the role of the service account",
-    "ArtifactStoreUnreachable": "does not answer. Check artifactStore.s3.endpointUrl and region, and that network policies"
+    " artifactStore.s3.credentialsSecretRef names, or the role of the service account",
+    "ArtifactStoreUnreachable": "does not answer. Check artifactStore.s3.endpointURL and region, and that network policies"
     " let these pods reach it",
     "ArtifactStoreNotFound": "does not exist there. Create the bucket, or mend artifactStore.s3.bucket",
-    "ArtifactStoreRejected": "refuses an upload. Check region, endpointUrl and the bucket's policy",
+    "ArtifactStoreRejected": "refuses an upload. Check region, endpointURL and the bucket's policy",
     "ArtifactStoreTLSVerificationFailed": "could not be reached by verified TLS. Check that its certificate is signed by"
     " artifactStore.s3.ca, or by a public authority, and carries this host name",
 }

@@ -15,7 +15,9 @@ export function disallowedImages(inputs: Inputs): ChosenImage[] {
   if (allowedImages === undefined) return [];
   const chosen: ChosenImage[] = [
     { image: imageOf(inputs), path: "spec.image" },
-    ...(server.spec.proxy === undefined ? [] : [{ image: proxyImageOf(inputs), path: "spec.proxy.image" }]),
+    ...(server.spec.authentication.oauth2Proxy === undefined
+      ? []
+      : [{ image: proxyImageOf(inputs), path: "spec.authentication.oauth2Proxy.image" }]),
   ];
   const own = [installation.imageRepository, repositoryOf(installation.proxyImage)];
   return chosen.filter(({ image }) => ![...own, ...allowedImages].some((pattern) => isImageOf(image, pattern)));

@@ -20,7 +20,7 @@ import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 export function environment(inputs: Inputs): V1EnvVar[] {
   const ours = [
     // Behind a proxy nobody reaches it but the containers of the pod.
-    literal("MLFLOW_HOST", inputs.server.spec.proxy === undefined ? "0.0.0.0" : "127.0.0.1"),
+    literal("MLFLOW_HOST", inputs.server.spec.authentication.oauth2Proxy === undefined ? "0.0.0.0" : "127.0.0.1"),
     literal("MLFLOW_PORT", String(port)),
     ...callerAddress(inputs),
     ...processSettings(inputs),
@@ -46,7 +46,7 @@ export function backendStoreUri({ server }: Inputs): V1EnvVar {
   const variable = "MLFLOW_BACKEND_STORE_URI";
   return choose(server.spec.backendStore, "spec.backendStore", {
     sqlite: () => literal(variable, sqliteUri),
-    uriSecret: ({ secretName, key }) => fromSecret(variable, secretName, key),
+    uriSecretRef: ({ name: secretName, key }) => fromSecret(variable, secretName, key),
     postgresql: () => fromSecret(variable, objectNames.store(server.metadata.name), dataKeys.backendStoreUri),
   });
 }
@@ -56,7 +56,7 @@ export function backendStoreUri({ server }: Inputs): V1EnvVar {
  * it sees. Without it everybody would be local for MLflow, and may let the Assistant run programs on the server.
  */
 function callerAddress({ server }: Inputs): V1EnvVar[] {
-  return server.spec.proxy === undefined ? [] : [literal("FORWARDED_ALLOW_IPS", "127.0.0.1")];
+  return server.spec.authentication.oauth2Proxy === undefined ? [] : [literal("FORWARDED_ALLOW_IPS", "127.0.0.1")];
 }
 
 function processSettings({ server }: Inputs): V1EnvVar[] {
@@ -85,19 +85,19 @@ export function artifacts({ server }: Inputs): V1EnvVar[] {
 
 function bucket(s3: NonNullable<ArtifactStore["s3"]>, access: ArtifactStore["access"] = "Proxied"): V1EnvVar[] {
   const location = `s3://${s3.bucket}${s3.prefix === undefined ? "" : `/${s3.prefix}`}`;
-  const { secretName, accessKeyIdKey, secretAccessKeyKey } = s3.credentials ?? {};
+  const { name: secretName, accessKeyIDKey, secretAccessKeyKey } = s3.credentialsSecretRef ?? {};
   return [
     ...choice(access, "spec.artifactStore.access", {
       Proxied: [literal("MLFLOW_SERVE_ARTIFACTS", "true"), literal("MLFLOW_ARTIFACTS_DESTINATION", location)],
       Direct: [literal("MLFLOW_SERVE_ARTIFACTS", "false"), literal("MLFLOW_DEFAULT_ARTIFACT_ROOT", location)],
     }),
     ...(s3.region === undefined ? [] : [literal("AWS_REGION", s3.region), literal("AWS_DEFAULT_REGION", s3.region)]),
-    ...(s3.endpointUrl === undefined ? [] : [literal("MLFLOW_S3_ENDPOINT_URL", s3.endpointUrl)]),
+    ...(s3.endpointURL === undefined ? [] : [literal("MLFLOW_S3_ENDPOINT_URL", s3.endpointURL)]),
     ...(s3.ca === undefined ? [] : [literal("AWS_CA_BUNDLE", s3CaPath)]),
     ...(secretName === undefined
       ? []
       : [
-          fromSecret("AWS_ACCESS_KEY_ID", secretName, accessKeyIdKey ?? "AWS_ACCESS_KEY_ID"),
+          fromSecret("AWS_ACCESS_KEY_ID", secretName, accessKeyIDKey ?? "AWS_ACCESS_KEY_ID"),
           fromSecret("AWS_SECRET_ACCESS_KEY", secretName, secretAccessKeyKey ?? "AWS_SECRET_ACCESS_KEY"),
         ]),
   ];
@@ -143,7 +143,7 @@ function hosts(inputs: Inputs): V1EnvVar[] {
 }
 
 function sessionKeys({ server }: Inputs): V1EnvVar[] {
-  const secretName = server.spec.server?.sessionSecret?.secretName ?? objectNames.session(server.metadata.name);
+  const secretName = server.spec.server?.sessionSecretRef?.name ?? objectNames.session(server.metadata.name);
   return [
     fromSecret("MLFLOW_FLASK_SERVER_SECRET_KEY", secretName, dataKeys.flaskSecretKey),
     fromSecret("MLFLOW_CRYPTO_KEK_PASSPHRASE", secretName, dataKeys.kekPassphrase),
@@ -167,7 +167,7 @@ export const maxHeaderBytes = 131_072;
 
 function uvicornOptions({ server }: Inputs): V1EnvVar {
   const limits = `--timeout-keep-alive ${keepAliveSeconds} --h11-max-incomplete-event-size ${maxHeaderBytes}`;
-  const isPlain = server.spec.server?.tls === undefined || server.spec.proxy !== undefined;
+  const isPlain = server.spec.server?.tls === undefined || server.spec.authentication.oauth2Proxy !== undefined;
   const files = `--ssl-certfile ${tlsPath}/${dataKeys.certificate} --ssl-keyfile ${tlsPath}/${dataKeys.privateKey}`;
   return literal("MLFLOW_UVICORN_OPTS", isPlain ? limits : `${limits} ${files}`);
 }

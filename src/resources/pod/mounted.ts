@@ -31,11 +31,13 @@ export function keyFiles(
 
 /** The certificates of an authority as the file `path`, which is the only one in its directory. */
 export function authorityFile(name: string, ca: CertificateAuthority, path: string): Mounted {
-  const items = [{ key: ca.key ?? "ca.crt", path: path.slice(path.lastIndexOf("/") + 1) }];
+  const { secretRef, configMapRef } = ca;
+  const { name: object = "", key = "ca.crt" } = secretRef ?? configMapRef ?? {};
+  const items = [{ key, path: path.slice(path.lastIndexOf("/") + 1) }];
   const source =
-    ca.secretName === undefined
-      ? { configMap: { name: ca.configMapName ?? "", items, defaultMode: 0o444 } }
-      : { secret: { secretName: ca.secretName, items, defaultMode: 0o444 } };
+    secretRef === undefined
+      ? { configMap: { name: object, items, defaultMode: 0o444 } }
+      : { secret: { secretName: object, items, defaultMode: 0o444 } };
   return {
     volume: { name, ...source },
     mounts: [{ name, mountPath: path.slice(0, path.lastIndexOf("/")), readOnly: true }],

@@ -23,8 +23,9 @@ export interface Containers {
  */
 export function podSpec({ server }: Inputs, { before = [], together }: Containers): V1PodSpec {
   const { nodeSelector, tolerations, affinity, priorityClassName } = server.spec.pod ?? {};
-  const { image, proxy } = server.spec;
-  const pullSecrets = [...new Set([...(image?.pullSecrets ?? []), ...(proxy?.image?.pullSecrets ?? [])])];
+  const { image, authentication } = server.spec;
+  const wanted = [...(image?.pullSecrets ?? []), ...(authentication.oauth2Proxy?.image?.pullSecrets ?? [])];
+  const pullSecrets = [...new Set(wanted.map(({ name }) => name))];
   return {
     serviceAccountName: objectNames.serviceAccount(server.metadata.name),
     automountServiceAccountToken: false,

@@ -6,7 +6,7 @@ import { port } from "../names.ts";
 /** `/health` answers without a credential under every authentication of MLflow, and whatever the Host header. */
 export function probes(inputs: Inputs): Record<"startupProbe" | "readinessProbe" | "livenessProbe", V1Probe> {
   const { readinessPath = "/health" } = authenticationOf(inputs);
-  const isProxied = inputs.server.spec.proxy !== undefined;
+  const isProxied = inputs.server.spec.authentication.oauth2Proxy !== undefined;
   // A program costs more than a request, above all while MLflow starts.
   const startup = isProxied ? { periodSeconds: 5, failureThreshold: 60 } : { periodSeconds: 2, failureThreshold: 150 };
   return {
@@ -24,7 +24,8 @@ export function probes(inputs: Inputs): Record<"startupProbe" | "readinessProbe"
  * `site`, which takes some 40 ms. A path that the proxy lets everybody through to would be a hole for nothing.
  */
 function question({ server }: Inputs, path: string): V1Probe {
-  if (server.spec.proxy !== undefined) return { exec: { command: ["python", "-I", "-S", "-c", program(path)] } };
+  if (server.spec.authentication.oauth2Proxy !== undefined)
+    return { exec: { command: ["python", "-I", "-S", "-c", program(path)] } };
   const scheme = server.spec.server?.tls === undefined ? "HTTP" : "HTTPS";
   return { httpGet: { path, port: "http", scheme } };
 }

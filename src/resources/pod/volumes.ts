@@ -37,13 +37,15 @@ export function data({ server }: Inputs): Mounted[] {
 /** The configuration of the authentication, where it has any. */
 export function authFiles({ server }: Inputs, { files }: Authentication): Mounted[] {
   if (Object.keys(files).length === 0) return [];
-  return [secretFiles("auth", objectNames.auth(server.metadata.name), authDirectory)];
+  return [secretFiles("auth", objectNames.authConfig(server.metadata.name), authDirectory)];
 }
 
 /** The certificate that MLflow presents; where there is a proxy, that does. */
 export function certificate({ server }: Inputs): Mounted[] {
   const tls = server.spec.server?.tls;
-  return tls === undefined || server.spec.proxy !== undefined ? [] : [secretFiles("tls", tls.secretName, tlsPath)];
+  return tls === undefined || server.spec.authentication.oauth2Proxy !== undefined
+    ? []
+    : [secretFiles("tls", tls.certificateSecretRef.name, tlsPath)];
 }
 
 /** Certificate authorities of the databases. */

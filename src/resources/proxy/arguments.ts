@@ -1,6 +1,7 @@
 import { defaults } from "../../api/defaults.ts";
-import type { ProxySettings } from "../../api/fields/proxy.ts";
+import type { ProxySettings } from "../../api/fields/oauth2-proxy.ts";
 import { quantityOf } from "../../api/quantity.ts";
+import { isAuthorizedByKubernetes } from "../authentication/kubernetes-authorization.ts";
 import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../names.ts";
@@ -20,7 +21,7 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
   const { session = {}, emailDomains = ["*"], allowedGroups = [], extraArgs = [] } = proxy;
   const { prefix = "" } = outsideOf(inputs.server) ?? {};
   const [, ...furtherIssuers] = issuersOf(inputs);
-  const isSecure = !(proxy.redirectUrl ?? outsideOf(inputs.server)?.url)?.startsWith("http:");
+  const isSecure = !(proxy.redirectURL ?? outsideOf(inputs.server)?.url)?.startsWith("http:");
   return [
     ...listener(inputs),
     `--upstream=http://127.0.0.1:${port}`,
@@ -29,14 +30,14 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
     // MLflow answers to its own names only, and the proxy to all: what a browser sends elsewhere has no session.
     "--pass-host-header=false",
     // With its token, if MLflow shall look at that; never with a header of the client's.
-    `--pass-authorization-header=${inputs.server.spec.authentication.kubernetes !== undefined}`,
+    `--pass-authorization-header=${isAuthorizedByKubernetes(inputs.server.spec)}`,
     "--pass-basic-auth=false",
     "--pass-user-headers=false",
 
     "--provider=oidc",
-    `--oidc-issuer-url=${proxy.issuerUrl}`,
-    `--client-id=${proxy.clientId}`,
-    `--client-secret-file=${proxy.clientSecret === undefined ? "/dev/null" : proxyFiles.clientSecret}`,
+    `--oidc-issuer-url=${proxy.issuerURL}`,
+    `--client-id=${proxy.clientID}`,
+    `--client-secret-file=${proxy.clientSecretRef === undefined ? "/dev/null" : proxyFiles.clientSecret}`,
     ...(proxy.ca === undefined ? [] : [`--provider-ca-file=${proxyFiles.issuerAuthority}`]),
     ...(proxy.acceptServiceAccountTokens === undefined ? [] : [`--provider-ca-file=${proxyFiles.clusterAuthority}`]),
     "--use-system-trust-store=true",
@@ -48,7 +49,7 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
     ...emailDomains.map((domain) => `--email-domain=${domain}`),
     ...allowedGroups.map((group) => `--allowed-group=${group}`),
 
-    `--skip-jwt-bearer-tokens=${proxy.skipJwtBearerTokens ?? true}`,
+    `--skip-jwt-bearer-tokens=${proxy.skipJWTBearerTokens ?? true}`,
     ...furtherIssuers.map(({ issuer, audience }) => `--extra-jwt-issuers=${issuer}=${audience}`),
     // Preflights carry no credential. The layer around MLflow answers every OPTIONS then, and MLflow sees none.
     ...((inputs.server.spec.server?.corsAllowedOrigins ?? []).length === 0 ? [] : ["--skip-auth-preflight=true"]),
@@ -58,7 +59,7 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
       ? ["--skip-provider-button=true"]
       : [`--proxy-prefix=${prefix}/oauth2`, `--cookie-path=${prefix}`, `--custom-templates-dir=${proxyFiles.pages}`]),
 
-    `--redirect-url=${redirectUrl(inputs, proxy)}`,
+    `--redirect-url=${redirectURL(inputs, proxy)}`,
     `--cookie-name=${cookieName(inputs, isSecure)}`,
     `--cookie-secret-file=${proxyFiles.cookieSecret}`,
     `--cookie-secure=${isSecure}`,
@@ -74,8 +75,7 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
 
 /** With Kubernetes behind it the proxy must have a new token before the old one ends. */
 function refreshOf({ server }: Inputs): string {
-  const isKubernetes = server.spec.authentication.kubernetes !== undefined;
-  return isKubernetes ? defaults.kubernetesSessionRefresh : defaults.sessionRefresh;
+  return isAuthorizedByKubernetes(server.spec) ? defaults.kubernetesSessionRefresh : defaults.sessionRefresh;
 }
 
 /** Enough to hand the largest artifact on to a store that takes 8 MiB in a second, and never less than ten minutes. */
@@ -94,8 +94,8 @@ function listener({ server }: Inputs): string[] {
   ];
 }
 
-function redirectUrl({ server }: Pick<Inputs, "server">, proxy: ProxySettings): string {
-  return proxy.redirectUrl ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/oauth2/callback`;
+function redirectURL({ server }: Pick<Inputs, "server">, proxy: ProxySettings): string {
+  return proxy.redirectURL ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/oauth2/callback`;
 }
 
 /** Of this server alone: browsers keep servers apart by host, but not by port and path. */
@@ -106,7 +106,7 @@ function cookieName(inputs: Inputs, isSecure: boolean): string {
 
 /** The origin of pages that browsers get through the proxy, which may write. */
 export function browserOrigin({ server }: Pick<Inputs, "server">): string[] {
-  const { proxy } = server.spec;
-  const origin = proxy === undefined ? undefined : URL.parse(redirectUrl({ server }, proxy))?.origin;
+  const { oauth2Proxy: proxy } = server.spec.authentication;
+  const origin = proxy === undefined ? undefined : URL.parse(redirectURL({ server }, proxy))?.origin;
   return origin === undefined ? [] : [origin];
 }

@@ -23,7 +23,7 @@ import time
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-FIELD = "spec.proxy.session.redis"
+FIELD = "spec.authentication.oauth2Proxy.session.redis"
 TIMEOUT_SECONDS = 5
 ANSWER_BYTES = 1000
 
@@ -87,7 +87,7 @@ def refuse(url: str, answer: bytes) -> None:
         return
     kind = answer.split(b" ", 1)[0].decode("ascii", "replace").strip()
     if kind in ("-NOAUTH", "-WRONGPASS", "-NOPERM"):
-        message = f"{url} refuses the user ({kind[1:]}). Check {FIELD}.username and {FIELD}.password"
+        message = f"{url} refuses the user ({kind[1:]}). Check {FIELD}.username and {FIELD}.passwordSecretRef"
         raise Failure("SessionStoreRefused", message)
     if answer.startswith(b"-LOADING"):
         raise Failure("SessionStoreUnreachable", f"{url} is still loading its data. It is tried again by itself")

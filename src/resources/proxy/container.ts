@@ -1,6 +1,6 @@
 import type { V1Container, V1Probe } from "@kubernetes/client-node";
 import { defaults } from "../../api/defaults.ts";
-import type { ProxySettings } from "../../api/fields/proxy.ts";
+import type { ProxySettings } from "../../api/fields/oauth2-proxy.ts";
 import type { Inputs } from "../inputs.ts";
 import { proxyPort } from "../names.ts";
 import { computeResources } from "../pod/compute-resources.ts";

@@ -19,18 +19,18 @@ export const proxyFiles = {
 } as const;
 
 /** The ConfigMap that Kubernetes keeps in every namespace, with the API server's authority. */
-const clusterAuthority = { configMapName: "kube-root-ca.crt", key: "ca.crt" };
+const clusterAuthority = { name: "kube-root-ca.crt", key: "ca.crt" };
 
 /** Authorities that issuers are checked against, besides the public ones. */
 export function issuerAuthorities({ server }: Pick<Inputs, "server">): Mounted[] {
-  const { authentication, proxy } = server.spec;
+  const { oidc, oauth2Proxy: proxy } = server.spec.authentication;
   const { ca, acceptServiceAccountTokens } = proxy ?? {};
   return [
-    ...oidcAuthority(authentication.oidc),
+    ...oidcAuthority(oidc),
     ...(ca === undefined ? [] : [authorityFile("ca-issuer", ca, proxyFiles.issuerAuthority)]),
     ...(acceptServiceAccountTokens === undefined
       ? []
-      : [authorityFile("ca-cluster", clusterAuthority, proxyFiles.clusterAuthority)]),
+      : [authorityFile("ca-cluster", { configMapRef: clusterAuthority }, proxyFiles.clusterAuthority)]),
   ];
 }
 
@@ -41,21 +41,24 @@ export function issuerAuthorityPaths(inputs: Pick<Inputs, "server">): string[] {
 
 /** Everything that oauth2-proxy has as files. */
 export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
-  const { proxy, server: settings } = server.spec;
-  const sessionSecret = settings?.sessionSecret?.secretName ?? objectNames.session(server.metadata.name);
-  const { clientSecret } = proxy ?? {};
+  const { authentication, server: settings } = server.spec;
+  const { oauth2Proxy: proxy } = authentication;
+  const sessionSecret = settings?.sessionSecretRef?.name ?? objectNames.session(server.metadata.name);
+  const { clientSecretRef: clientSecret } = proxy ?? {};
   return [
     file("proxy-cookie", sessionSecret, dataKeys.cookieSecret, proxyFiles.cookieSecret),
     ...(clientSecret === undefined
       ? []
-      : [file("proxy-client", clientSecret.secretName, clientSecret.key, proxyFiles.clientSecret)]),
+      : [file("proxy-client", clientSecret.name, clientSecret.key, proxyFiles.clientSecret)]),
     ...issuerAuthorities({ server }),
     ...sessionMounts(proxy?.session?.redis),
-    ...(settings?.tls === undefined ? [] : [secretFiles("tls", settings.tls.secretName, proxyFiles.tls)]),
+    ...(settings?.tls === undefined
+      ? []
+      : [secretFiles("tls", settings.tls.certificateSecretRef.name, proxyFiles.tls)]),
     ...((outsideOf(server)?.prefix ?? "") === ""
       ? []
       : [
-          keyFiles("pages", objectNames.auth(server.metadata.name), proxyFiles.pages, {
+          keyFiles("pages", objectNames.authConfig(server.metadata.name), proxyFiles.pages, {
             [signInPageName]: signInPageName,
           }),
         ]),
@@ -63,27 +66,22 @@ export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
 }
 
 /** The Secrets and ConfigMaps that the proxy needs. */
-export function proxyReferences({ proxy, server }: Inputs["server"]["spec"]): Reference[] {
+export function proxyReferences({ authentication, server }: Inputs["server"]["spec"]): Reference[] {
+  const { oauth2Proxy: proxy } = authentication;
   if (proxy === undefined) return [];
-  const { clientSecret, ca, acceptServiceAccountTokens, session } = proxy;
-  const path = "spec.proxy";
-  const own = server?.sessionSecret;
+  const { clientSecretRef: clientSecret, ca, acceptServiceAccountTokens, session } = proxy;
+  const path = "spec.authentication.oauth2Proxy";
+  const own = server?.sessionSecretRef;
   return [
     ...(clientSecret === undefined
       ? []
-      : [{ ...secretReference(clientSecret.secretName, [clientSecret.key], `${path}.clientSecret`), isReread: true }]),
+      : [{ ...secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`), isReread: true }]),
     ...authorityReferences(ca, `${path}.ca`),
     ...sessionReferences(session?.redis),
     ...(acceptServiceAccountTokens === undefined
       ? []
-      : [
-          configMapReference(
-            clusterAuthority.configMapName,
-            [clusterAuthority.key],
-            `${path}.acceptServiceAccountTokens`,
-          ),
-        ]),
-    ...(own ? [secretReference(own.secretName, [dataKeys.cookieSecret], "spec.server.sessionSecret")] : []),
+      : [configMapReference(clusterAuthority.name, [clusterAuthority.key], `${path}.acceptServiceAccountTokens`)]),
+    ...(own ? [secretReference(own.name, [dataKeys.cookieSecret], "spec.server.sessionSecretRef")] : []),
   ];
 }
 

@@ -2,7 +2,7 @@ import type { Inputs } from "../inputs.ts";
 
 /** The image of oauth2-proxy: what the spec says of it, and for the rest the operator's setting. */
 export function proxyImageOf({ server, installation }: Pick<Inputs, "server" | "installation">): string {
-  const { repository, tag, digest } = server.spec.proxy?.image ?? {};
+  const { repository, tag, digest } = server.spec.authentication.oauth2Proxy?.image ?? {};
   const usual = partsOf(installation.proxyImage);
   const name = repository ?? usual.repository;
   if (digest !== undefined) return `${name}@${digest}`;

@@ -19,20 +19,22 @@ export function issuersOf({
   server,
   installation,
 }: Pick<Inputs, "server"> & { readonly installation: Pick<Installation, "clusterDomain"> }): TokenIssuer[] {
-  const { proxy, authentication } = server.spec;
-  if (authentication.oidc !== undefined) return [issuerOf(authentication.oidc)];
+  const { oidc, oauth2Proxy: proxy } = server.spec.authentication;
+  if (oidc !== undefined) return [issuerOf(oidc)];
   if (proxy === undefined) return [];
-  const { issuerUrl, clientId, extraJwtIssuers = [], acceptServiceAccountTokens } = proxy;
-  const path = "spec.proxy";
+  const { issuerURL, clientID, extraJWTIssuers = [], acceptServiceAccountTokens } = proxy;
+  const path = "spec.authentication.oauth2Proxy";
   const ca = `${path}.ca`;
   const ofCluster =
     acceptServiceAccountTokens?.issuer ?? `https://kubernetes.default.svc.${installation.clusterDomain}`;
   return [
-    { issuer: issuerUrl, audience: clientId, path: `${path}.issuerUrl`, ca },
-    ...extraJwtIssuers.map((entry, index) => {
-      const [issuer = "", audience = ""] = entry.split("=");
-      return { issuer, audience, path: `${path}.extraJwtIssuers[${index}]`, ca };
-    }),
+    { issuer: issuerURL, audience: clientID, path: `${path}.issuerURL`, ca },
+    ...extraJWTIssuers.map(({ issuer, audience }, index) => ({
+      issuer,
+      audience,
+      path: `${path}.extraJWTIssuers[${index}]`,
+      ca,
+    })),
     ...(acceptServiceAccountTokens === undefined
       ? []
       : [
@@ -50,18 +52,18 @@ export function issuersOf({
 const discoveryPath = "/.well-known/openid-configuration";
 
 /** Where an issuer describes itself. */
-export function discoveryUrlOf({ issuer, discovery }: TokenIssuer): string {
+export function discoveryURLOf({ issuer, discovery }: TokenIssuer): string {
   return discovery ?? `${issuer.replace(/\/$/, "")}${discoveryPath}`;
 }
 
 /** The issuer of MLflow's plugin, which may be reached by another address than the one that it calls itself. */
-export function issuerOf({ discoveryUrl, issuer, audience, clientId }: Oidc): TokenIssuer {
+export function issuerOf({ discoveryURL, issuer, audience, clientID }: Oidc): TokenIssuer {
   const path = "spec.authentication.oidc";
   return {
-    issuer: issuer ?? discoveryUrl.slice(0, -discoveryPath.length),
-    audience: audience ?? clientId,
-    path: issuer === undefined ? `${path}.discoveryUrl` : `${path}.issuer`,
+    issuer: issuer ?? discoveryURL.slice(0, -discoveryPath.length),
+    audience: audience ?? clientID,
+    path: issuer === undefined ? `${path}.discoveryURL` : `${path}.issuer`,
     ca: `${path}.ca`,
-    discovery: discoveryUrl,
+    discovery: discoveryURL,
   };
 }

@@ -22,8 +22,8 @@ export function sessionArguments(redis: RedisSettings | undefined): string[] {
 
 /** The password, which oauth2-proxy takes from no file. */
 export function sessionVariables(redis: RedisSettings | undefined): V1EnvVar[] {
-  const password = redis?.password;
-  return password === undefined ? [] : [fromSecret("OAUTH2_PROXY_REDIS_PASSWORD", password.secretName, password.key)];
+  const password = redis?.passwordSecretRef;
+  return password === undefined ? [] : [fromSecret("OAUTH2_PROXY_REDIS_PASSWORD", password.name, password.key)];
 }
 
 /** Certificates that Redis is checked against, besides the public ones. */
@@ -34,21 +34,21 @@ export function sessionMounts(redis: RedisSettings | undefined): Mounted[] {
 /** The Secrets and ConfigMaps that it needs. */
 export function sessionReferences(redis: RedisSettings | undefined): Reference[] {
   if (redis === undefined) return [];
-  const path = "spec.proxy.session.redis";
-  const { password, ca } = redis;
+  const path = "spec.authentication.oauth2Proxy.session.redis";
+  const { passwordSecretRef: password, ca } = redis;
   return [
-    ...(password === undefined ? [] : [secretReference(password.secretName, [password.key], `${path}.password`)]),
+    ...(password === undefined ? [] : [secretReference(password.name, [password.key], `${path}.passwordSecretRef`)]),
     ...authorityReferences(ca, `${path}.ca`),
   ];
 }
 
 /** Waits until Redis takes the proxy's user. */
 export function redisCheck(inputs: Inputs, redis: RedisSettings): V1Container {
-  const { url, username, password, ca } = redis;
+  const { url, username, passwordSecretRef: password, ca } = redis;
   return peerCheck(inputs, "sessions", "check_redis.py", [
     literal("REDIS_URL", url),
     ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
-    ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.secretName, password.key)]),
+    ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.name, password.key)]),
     ...(ca === undefined ? [] : [literal("AUTHORITY", authorityPath)]),
   ]);
 }

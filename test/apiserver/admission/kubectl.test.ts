@@ -24,11 +24,14 @@ const status: MlflowServerStatus = {
       lastTransitionTime: "2026-01-01T00:00:00Z",
     },
   ],
-  url: "http://mlflow.team-a:5000",
-  externalUrl: "https://platform.example.com/clusters/c1/mlflow",
+  url: "https://platform.example.com/clusters/c1/mlflow",
+  serviceURL: "http://mlflow.team-a:5000",
+  externalURL: "https://platform.example.com/clusters/c1/mlflow",
+  backendStore: "SQLite",
+  artifactStore: "PersistentVolume",
   version: "3.17.2",
   authentication: "Basic",
-  adminSecret: "mlflow-admin",
+  adminCredentialsSecretRef: { name: "mlflow-admin" },
   replicas: 1,
   readyReplicas: 0,
   selector: "mlflow-operator.dev/server=mlflow",
@@ -73,18 +76,25 @@ describe("MlflowServers by kubectl", () => {
   });
 
   test("a person sees all that is wrong at once, each with its remedy", async () => {
-    const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": undefined });
+    const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": {} });
     const { code, stderr } = await kubectl(["apply", "-f", "-"], document);
     assert.equal(code, 1);
     assert.equal(
       stderr.trim(),
       [
         'The MlflowServer "mlflow" is invalid: ',
-        "* spec.authentication: Required value: write basic: {} for users with passwords, ldap for those of a directory, oidc for those of an issuer, or kubernetes: {} for tokens of Kubernetes; an open server must be asked for by disabled: {}",
         "* spec.replicas: Invalid value: replicas above 1 need a database that pods can share: use backendStore.postgresql, or replicas: 1",
         "* spec.replicas: Invalid value: replicas above 1 need an artifact store that pods can share: use artifactStore.s3, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
+        "* spec.authentication: Invalid value: set exactly one of basic, ldap, oidc, kubernetes, oauth2Proxy, none: write basic: {} for users with passwords, ldap for users of a directory, oidc for users of an OpenID Connect issuer, kubernetes: {} for bearer tokens of Kubernetes, or oauth2Proxy for sign-in in front of MLflow; an open server must be asked for by none: {}",
       ].join("\n"),
     );
+  });
+
+  test("a required field is required by the OpenAPI schema", async () => {
+    const document = changed(smallest, { "spec.authentication": undefined });
+    const { code, stderr } = await kubectl(["apply", "-f", "-"], document);
+    assert.equal(code, 1);
+    assert.match(stderr, /spec\.authentication: Required value/);
   });
 
   test("a misspelt field is refused by kubectl's default, not dropped", async () => {
@@ -131,12 +141,12 @@ spec:
     const rows = async (...args: string[]) =>
       (await kubectl(["get", ...args])).stdout.split("\n").map((line) => line.trim().split(/\s+/));
     const [head, row] = await rows("mlf", "columns");
-    assert.deepEqual(head, ["NAME", "READY", "VERSION", "URL", "REPLICAS", "AGE"]);
-    assert.deepEqual(row?.slice(0, 5), ["columns", "False", "3.17.2", "http://mlflow.team-a:5000", "0"]);
+    assert.deepEqual(head, ["NAME", "READY", "REASON", "VERSION", "REPLICAS", "URL", "AGE"]);
+    assert.deepEqual(row?.slice(0, 6), ["columns", "False", "SecretNotFound", "3.17.2", "0", status.url]);
     const [wideHead, wideRow] = await rows("mlflowserver", "columns", "-o", "wide");
-    assert.deepEqual(wideHead?.slice(0, 8), ["NAME", "READY", "VERSION", "URL", "REPLICAS", "AGE", "AUTH", "REASON"]);
-    assert.deepEqual(wideHead?.slice(8), ["EXTERNAL-URL"]);
-    assert.deepEqual(wideRow?.slice(6), ["Basic", "SecretNotFound", status.externalUrl]);
+    assert.deepEqual(wideHead?.slice(0, 7), head);
+    assert.deepEqual(wideHead?.slice(7), ["AUTH", "DATABASE", "ARTIFACTS", "EXTERNAL-URL"]);
+    assert.deepEqual(wideRow?.slice(7), ["Basic", "SQLite", "PersistentVolume", status.externalURL]);
     assert.match((await kubectl(["get", "mlops"])).stdout, /columns/);
   });
 
@@ -154,7 +164,7 @@ spec:
     assert.match(stdout, /connectionCheck\s<boolean>/);
     assert.match(
       (await kubectl(["explain", "mlflowserver.spec"])).stdout,
-      /version\s<string>[\s\S]*Required\. Version of MLflow/,
+      /version\s<string> -required-\s+Version of MLflow/,
     );
   });
 

@@ -30,11 +30,11 @@ const make = (content: Readonly<Record<string, string>>, name = "it") => {
 
 const ofDatabase: Modification = {
   ...onPostgresql,
-  "spec.backendStore.postgresql.credentials": { secretName: "it" },
+  "spec.backendStore.postgresql.credentialsSecretRef": { name: "it" },
 };
-const ofUri: Modification = { ...onPostgresql, "spec.backendStore": { uriSecret: { secretName: "it", key: "uri" } } };
-const ofAdmin: Modification = { "spec.authentication.basic.admin": { secretName: "it" } };
-const ofSession: Modification = { "spec.server.sessionSecret": { secretName: "it" } };
+const ofUri: Modification = { ...onPostgresql, "spec.backendStore": { uriSecretRef: { name: "it", key: "uri" } } };
+const ofAdmin: Modification = { "spec.authentication.basic.adminCredentialsSecretRef": { name: "it" } };
+const ofSession: Modification = { "spec.server.sessionSecretRef": { name: "it" } };
 
 const credentials = { username: "mlflow", password: "any" };
 const admin = { username: "root", password: "a long password" };
@@ -51,7 +51,7 @@ const cases: readonly Case[] = [
     title: "a Secret that is not there",
     spec: ofDatabase,
     reason: "SecretNotFound",
-    says: /spec\.backendStore\.postgresql\.credentials names Secret it, which does not exist in namespace \S+\. Create it with the keys username, password/,
+    says: /spec\.backendStore\.postgresql\.credentialsSecretRef names Secret it, which does not exist in namespace \S+\. Create it with the keys username, password/,
     mend: make(credentials),
   },
   {
@@ -66,19 +66,19 @@ const cases: readonly Case[] = [
     title: "an administrator's Secret that is not there",
     spec: ofAdmin,
     reason: "SecretNotFound",
-    says: /spec\.authentication\.basic\.admin names Secret it/,
+    says: /spec\.authentication\.basic\.adminCredentialsSecretRef names Secret it/,
     mend: make(admin),
   },
   {
     title: "a session Secret that is not there",
     spec: ofSession,
     reason: "SecretNotFound",
-    says: /spec\.server\.sessionSecret names Secret it/,
+    says: /spec\.server\.sessionSecretRef names Secret it/,
     mend: make(session),
   },
   {
     title: "a ConfigMap with the authority that is not there",
-    spec: { ...onPostgresql, "spec.backendStore.postgresql.ca": { configMapName: "it" } },
+    spec: { ...onPostgresql, "spec.backendStore.postgresql.ca": { configMapRef: { name: "it" } } },
     given: [["Secret", databaseSecret]],
     reason: "ConfigMapNotFound",
     says: /spec\.backendStore\.postgresql\.ca names ConfigMap it, .* Create it with the key ca\.crt/,
@@ -86,7 +86,7 @@ const cases: readonly Case[] = [
   },
   {
     title: "a ConfigMap without the key",
-    spec: { ...onPostgresql, "spec.artifactStore.s3.ca": { configMapName: "it" } },
+    spec: { ...onPostgresql, "spec.artifactStore.s3.ca": { configMapRef: { name: "it" } } },
     given: [
       ["Secret", databaseSecret],
       ["ConfigMap", { metadata: { name: "it" }, data: { "tls.crt": authorityPem } }],
@@ -232,13 +232,21 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
   }
 
   const wrongChanges: readonly (readonly [title: string, change: Modification, reason: string])[] = [
-    ["a Secret that is not there", { "spec.authentication.basic.admin": { secretName: "none" } }, "SecretNotFound"],
+    [
+      "a Secret that is not there",
+      { "spec.authentication.basic.adminCredentialsSecretRef": { name: "none" } },
+      "SecretNotFound",
+    ],
     [
       "a ConfigMap that is not there",
       { "spec.server.envFrom": [{ configMapRef: { name: "none" } }] },
       "ConfigMapNotFound",
     ],
-    ["a password that is too short", { "spec.authentication.basic.admin": { secretName: "short" } }, "InvalidSecret"],
+    [
+      "a password that is too short",
+      { "spec.authentication.basic.adminCredentialsSecretRef": { name: "short" } },
+      "InvalidSecret",
+    ],
     ["an older version", { "spec.version": "3.16.1" }, "DowngradeRefused"],
   ];
 

@@ -22,11 +22,11 @@ const passwords = {
 
 const spec: Modification = {
   ...onPostgresql,
-  "spec.artifactStore.s3.credentials": { secretName: "bucket" },
+  "spec.artifactStore.s3.credentialsSecretRef": { name: "bucket" },
   "spec.authentication.basic": {
-    admin: { secretName: "administrator" },
+    adminCredentialsSecretRef: { name: "administrator" },
     database: {
-      postgresql: { host: "db.example.com", database: "auth", credentials: { secretName: "auth-database" } },
+      postgresql: { host: "db.example.com", database: "auth", credentialsSecretRef: { name: "auth-database" } },
     },
   },
   "spec.server": {
@@ -112,7 +112,10 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
 
     // In what was made for MLflow they are as its parsers want them.
     assert.equal(new URL(Buffer.from(store, "base64").toString()).password, percentEncoded(passwords.database));
-    const ini = Buffer.from((await objects.the("Secret", "mlflow-auth")).data?.["basic_auth.ini"] ?? "", "base64");
+    const ini = Buffer.from(
+      (await objects.the("Secret", "mlflow-auth-config")).data?.["basic_auth.ini"] ?? "",
+      "base64",
+    );
     const [, uri = ""] = /^database_uri = (.*)$/m.exec(ini.toString()) ?? [];
     assert.equal(decodeURIComponent(new URL(uri.replaceAll("%%", "%")).password), passwords.auth);
 
@@ -156,11 +159,11 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     await stage.objects.create("Secret", secret("uri", { uri }));
     const keys = { "flask-secret-key": "f".repeat(32), "kek-passphrase": "k".repeat(32), "webhook-key": webhook };
     await stage.objects.create("Secret", secret("session", keys));
-    await stage.apply(server("a", { "spec.authentication.basic.admin": { secretName: "admin" } }));
+    await stage.apply(server("a", { "spec.authentication.basic.adminCredentialsSecretRef": { name: "admin" } }));
     await stage.apply(
-      server("b", { ...onPostgresql, "spec.backendStore": { uriSecret: { secretName: "uri", key: "uri" } } }),
+      server("b", { ...onPostgresql, "spec.backendStore": { uriSecretRef: { name: "uri", key: "uri" } } }),
     );
-    await stage.apply(server("c", { "spec.server.sessionSecret": { secretName: "session" } }));
+    await stage.apply(server("c", { "spec.server.sessionSecretRef": { name: "session" } }));
     for (const name of ["a", "b", "c"]) await stage.stalled("InvalidSecret", name);
     // An event comes after the status.
     await eventually(async () => assert.equal((await stage.objects.list("Event")).length, 3));

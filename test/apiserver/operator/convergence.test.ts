@@ -102,7 +102,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
       "NetworkPolicy/mlflow",
       "PersistentVolumeClaim/mlflow",
       "Secret/mlflow-admin",
-      "Secret/mlflow-auth",
+      "Secret/mlflow-auth-config",
       "Secret/mlflow-session",
       "Service/mlflow",
       "ServiceAccount/mlflow",
@@ -126,9 +126,12 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
         migration: undefined,
         operator: `${stage.namespace}/mlflow-operator`,
         url: `http://mlflow.${stage.namespace}:5000`,
+        serviceURL: `http://mlflow.${stage.namespace}:5000`,
+        backendStore: "SQLite",
+        artifactStore: "PersistentVolume",
         version: "3.17.2",
         authentication: "Basic",
-        adminSecret: "mlflow-admin",
+        adminCredentialsSecretRef: { name: "mlflow-admin" },
         replicas: 1,
         readyReplicas: 1,
         selector: "mlflow-operator.dev/server=mlflow,app.kubernetes.io/component=server",
@@ -151,8 +154,8 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
       "Service/mlflow",
       "ServiceAccount/mlflow",
     ]);
-    assert.equal(ready.status?.authentication, "Disabled");
-    assert.equal(ready.status.adminSecret, undefined);
+    assert.equal(ready.status?.authentication, "None");
+    assert.equal(ready.status.adminCredentialsSecretRef, undefined);
   });
 
   test("every state on the way to Ready, through changes and failures, is true", async (context) => {

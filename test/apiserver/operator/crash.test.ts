@@ -48,7 +48,7 @@ const changes: Modification = {
   "spec.serviceAccount.annotations": { "example.com/role": "reader" },
   "spec.server.workers": 2,
   "spec.deletionPolicy": "Delete",
-  "spec.exposure.externalUrl": "https://platform.example.com/mlflow",
+  "spec.exposure.externalURL": "https://platform.example.com/mlflow",
 };
 
 const former = server("mlflow", exposed, { "spec.version": "3.16.1" });

@@ -144,7 +144,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       ["NetworkPolicy", "mlflow"],
       ["PodDisruptionBudget", "mlflow"],
       ["Service", "mlflow"],
-      ["Secret", "mlflow-auth"],
+      ["Secret", "mlflow-auth-config"],
       ["Secret", "mlflow-store"],
       ["Ingress", "mlflow"],
     ] as const) {
@@ -192,7 +192,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       ["NetworkPolicy", "mlflow"],
       ["Service", "mlflow"],
       ["Ingress", "mlflow"],
-      ["Secret", "mlflow-auth"],
+      ["Secret", "mlflow-auth-config"],
       ["Deployment", "mlflow"],
     ] as const) {
       const { uid } = (await stage.objects.the(kind, name)).metadata;
@@ -221,7 +221,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     const since = await stage.quiet();
     for (const [kind, name] of [
       ["Service", "mlflow"],
-      ["Secret", "mlflow-auth"],
+      ["Secret", "mlflow-auth-config"],
       ["Deployment", "mlflow"],
       ["ServiceAccount", "mlflow"],
     ] as const) {

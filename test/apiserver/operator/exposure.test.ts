@@ -22,7 +22,7 @@ const timing: ListWatchTiming = {
 const at = (host: string): Modification => ({ "spec.exposure": { ingress: { hosts: [{ host }] } } });
 const routed: Modification = {
   "spec.exposure": {
-    externalUrl: "https://platform.example.com/clusters/c1/mlflow",
+    externalURL: "https://platform.example.com/clusters/c1/mlflow",
     httpRoute: { parentRefs: [{ name: "platform", namespace: "gateways" }] },
   },
 };
@@ -78,7 +78,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     const stage = await set(context);
     await stage.apply(server("mlflow", exposed));
     const { status } = await stage.ready("mlflow", 60);
-    assert.equal(status?.externalUrl, "https://platform.example.com/clusters/c1/mlflow");
+    assert.equal(status?.externalURL, "https://platform.example.com/clusters/c1/mlflow");
     const addresses = ["platform.example.com/clusters/c1/mlflow", "traces.example.com/clusters/c1/mlflow"];
     assert.deepEqual(status?.addresses, addresses);
     const waiting = await says(stage, "IngressWithoutAddress");
@@ -109,7 +109,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow"));
     await eventually(async () => assert.deepEqual(await hostsOf(stage), []));
     const plain = await stage.ready("mlflow", 60);
-    assert.deepEqual([plain.status?.externalUrl, plain.status?.addresses], [undefined, undefined]);
+    assert.deepEqual([plain.status?.externalURL, plain.status?.addresses], [undefined, undefined]);
     assert.ok(!plain.status?.conditions?.some(({ type }) => type === "Exposed"));
   });
 
@@ -274,7 +274,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     assert.match(message, /already leads to a server of another namespace/);
     assert.ok(!message.includes(stage.namespace), message);
     // Below another prefix it is another address.
-    const other = { ...exposed, "spec.exposure.externalUrl": "https://platform.example.com/clusters/c2/mlflow" };
+    const other = { ...exposed, "spec.exposure.externalURL": "https://platform.example.com/clusters/c2/mlflow" };
     await elsewhere.objects.create("MlflowServer", server("neighbour", other));
     await says(elsewhere, "RouteProgressing", "neighbour");
   });

@@ -138,7 +138,7 @@ async function commotion(stage: Scene): Promise<() => Promise<void>> {
   await stage.apply(server("changed", onPostgresql, { "spec.replicas": 2, "spec.server.workers": 3 }));
   await objects.remove("MlflowServer", "deleted");
   await objects.remove("Service", "drifted");
-  await objects.patch("Secret", "drifted-auth", { metadata: { labels: { [label.managedBy]: null } } });
+  await objects.patch("Secret", "drifted-auth-config", { metadata: { labels: { [label.managedBy]: null } } });
   await objects.patch("Deployment", "drifted", { spec: { template: { spec: { enableServiceLinks: true } } } });
   await stage.apply(server("created"));
 
@@ -151,7 +151,7 @@ async function commotion(stage: Scene): Promise<() => Promise<void>> {
       const workers = spec.template.spec?.containers[0]?.env?.find(({ name }) => name === "MLFLOW_WORKERS");
       assert.equal(workers?.value, "3");
       await objects.the("Service", "drifted");
-      const { metadata } = await objects.the("Secret", "drifted-auth");
+      const { metadata } = await objects.the("Secret", "drifted-auth-config");
       assert.equal(metadata.labels?.[label.managedBy], "mlflow-operator", "the loss of the label was missed");
       const drifted = await objects.the("Deployment", "drifted");
       assert.equal(drifted.spec.template.spec?.enableServiceLinks, false, "the change of the Deployment was missed");

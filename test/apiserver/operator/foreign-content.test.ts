@@ -77,7 +77,7 @@ describe("content of one namespace", { skip: onK3s() }, () => {
     }));
     // Some of them have the names of the server's own.
     await create(cluster, `${core}/secrets`, 2, (n) => ({
-      metadata: { name: ["mlflow-store", "mlflow-auth"][n], labels },
+      metadata: { name: ["mlflow-store", "mlflow-auth-config"][n], labels },
       stringData: { blob: blob.slice(0, 700_000) },
     }));
     await create(cluster, `${core}/serviceaccounts`, 200, (n) => ({

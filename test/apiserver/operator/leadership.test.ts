@@ -115,7 +115,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("one", onPostgresql));
     await stage.apply(server("two"));
-    await stage.apply(server("three", { "spec.authentication.basic.admin": { secretName: "none" } }));
+    await stage.apply(server("three", { "spec.authentication.basic.adminCredentialsSecretRef": { name: "none" } }));
     await stage.ready("one", 60);
     await stage.ready("two", 60);
     await stage.stalled("SecretNotFound", "three");

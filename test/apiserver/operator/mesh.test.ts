@@ -29,10 +29,10 @@ async function taken({ objects }: Scene): Promise<string[]> {
   const has = (name: string) => policies.includes(`mlflow-${name}`);
   return [
     ...(gateways.length > 0 ? ["waypoint"] : []),
-    ...(has("traces") ? ["traces"] : []),
+    ...(has("trace-writers") ? ["traces"] : []),
     ...(labels?.["istio.io/use-waypoint"] === "mlflow-waypoint" ? ["binding"] : []),
-    ...(has("from-waypoint") ? ["passage"] : []),
-    ...(has("lock") ? ["lock"] : []),
+    ...(has("allow-waypoint") ? ["passage"] : []),
+    ...(has("waypoint-only") ? ["lock"] : []),
   ];
 }
 
@@ -64,13 +64,13 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     const istio = istiod(stage.objects);
     return [
       istio.program,
-      () => istio.accept("mlflow-traces"),
+      () => istio.accept("mlflow-trace-writers"),
       async () => {
         await istio.bind();
         await istio.enrol();
       },
-      () => istio.accept("mlflow-from-waypoint"),
-      () => istio.accept("mlflow-lock"),
+      () => istio.accept("mlflow-allow-waypoint"),
+      () => istio.accept("mlflow-waypoint-only"),
     ];
   }
 
@@ -133,20 +133,20 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await reaches(stage, ["waypoint"]);
     await istio.program();
     await reaches(stage, order.slice(0, 2));
-    await istio.accept("mlflow-traces", { status: "False", reason: "AncestorNotBound" });
+    await istio.accept("mlflow-trace-writers", { status: "False", reason: "AncestorNotBound" });
     await says(stage, "MeshPolicyNotAccepted");
-    await istio.accept("mlflow-traces");
+    await istio.accept("mlflow-trace-writers");
     await reaches(stage, order.slice(0, 3));
     await istio.bind();
     await says(stage, "PodsNotEnrolled");
     assert.deepEqual(await taken(stage), order.slice(0, 3));
     await istio.enrol();
     await reaches(stage, order.slice(0, 4));
-    await istio.accept("mlflow-from-waypoint");
+    await istio.accept("mlflow-allow-waypoint");
     await reaches(stage, order);
-    await istio.accept("mlflow-lock", { reason: "UnsupportedValue" });
+    await istio.accept("mlflow-waypoint-only", { reason: "UnsupportedValue" });
     await says(stage, "MeshPolicyNotAccepted");
-    await istio.accept("mlflow-lock");
+    await istio.accept("mlflow-waypoint-only");
     await says(stage, "MeshEnforced");
 
     await stage.objects.patch("Deployment", "mlflow-waypoint", { spec: { replicas: 0 } });
@@ -168,15 +168,15 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.objects.remove("Service", "theirs");
     await says(stage, "MeshEnforced");
 
-    await stage.objects.patch("AuthorizationPolicy", "mlflow-traces", { spec: { rules: [{}] } });
+    await stage.objects.patch("AuthorizationPolicy", "mlflow-trace-writers", { spec: { rules: [{}] } });
     await eventually(async () => {
-      const { spec } = await stage.objects.the("AuthorizationPolicy", "mlflow-traces");
+      const { spec } = await stage.objects.the("AuthorizationPolicy", "mlflow-trace-writers");
       assert.equal(spec.rules?.length, 2);
     });
     await says(stage, "MeshPolicyNotAccepted");
-    await istio.accept("mlflow-traces");
+    await istio.accept("mlflow-trace-writers");
     await says(stage, "MeshEnforced");
-    await stage.objects.remove("AuthorizationPolicy", "mlflow-lock");
+    await stage.objects.remove("AuthorizationPolicy", "mlflow-waypoint-only");
     await reaches(stage, order);
   });
 
@@ -194,10 +194,10 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.deepEqual(
       writes.filter((write, index) => writes.indexOf(write) === index),
       [
-        "delete mlflow-lock",
-        "delete mlflow-from-waypoint",
+        "delete mlflow-waypoint-only",
+        "delete mlflow-allow-waypoint",
         "patch mlflow",
-        "delete mlflow-traces",
+        "delete mlflow-trace-writers",
         "delete mlflow-waypoint",
       ],
     );
@@ -277,7 +277,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       assert.equal(await isOpen(), false);
       await prove();
     }
-    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) {
+    for (const policy of ["mlflow-traces-writers-only", "mlflow-traces-allow-writers"]) {
       await eventually(async () =>
         assert.match(
           (await says(stage, "MeshPolicyNotAccepted")).message,
@@ -297,11 +297,11 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.objects.remove("Secret", "database");
     await stage.stalled("SecretNotFound", "mlflow", 60);
     assert.equal(await isOpen(), true);
-    await istio.accept("mlflow-lock", { reason: "UnsupportedValue" });
+    await istio.accept("mlflow-waypoint-only", { reason: "UnsupportedValue" });
     await eventually(async () => assert.equal(await isOpen(), false));
     await stage.stop();
     await stage.objects.create("Secret", databaseSecret);
-    await istio.accept("mlflow-lock");
+    await istio.accept("mlflow-waypoint-only");
     await stage.start();
     await says(stage, "MeshEnforced");
     assert.equal(await isOpen(), true);
@@ -310,7 +310,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.apply(listening({ "spec.traces.identity": "Application" }));
     await eventually(async () => {
       const names = (await stage.objects.list("AuthorizationPolicy")).map(({ metadata }) => metadata.name).sort();
-      assert.deepEqual(names, ["mlflow-from-waypoint", "mlflow-lock", "mlflow-traces"]);
+      assert.deepEqual(names, ["mlflow-allow-waypoint", "mlflow-trace-writers", "mlflow-waypoint-only"]);
     });
     const deleted = (await stage.writes(began)).flatMap(({ verb, uri }) => (verb === "delete" ? [uri] : []));
     assert.match(deleted[0] ?? "", /deployments\/mlflow-traces/);
@@ -371,7 +371,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       await reaches(stage, order.slice(0, index + 1));
       await prove();
     }
-    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) {
+    for (const policy of ["mlflow-traces-writers-only", "mlflow-traces-allow-writers"]) {
       await eventually(async () =>
         assert.match((await says(stage, "MeshPolicyNotAccepted")).message, new RegExp(`/${policy} `)),
       );
@@ -397,7 +397,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       await prove();
     }
     await says(stage, "MeshPolicyNotAccepted");
-    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) await istio.accept(policy);
+    for (const policy of ["mlflow-traces-writers-only", "mlflow-traces-allow-writers"]) await istio.accept(policy);
     await says(stage, "MeshEnforced");
     const state = async () => {
       const kinds = ["Deployment", "ServiceAccount", "Service", "NetworkPolicy"] as const;
@@ -465,7 +465,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       await reaches(stage, order.slice(0, index + 1));
       await prove();
     }
-    for (const policy of ["mlflow-writers-only", "mlflow-writers"]) await istio.accept(policy);
+    for (const policy of ["mlflow-traces-writers-only", "mlflow-traces-allow-writers"]) await istio.accept(policy);
     await says(stage, "MeshEnforced");
   });
 
@@ -493,14 +493,14 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.apply(
       server("mlflow", mesh, {
         "spec.traces": { writers: [] },
-        "spec.exposure": { externalUrl: "https://platform.example.com/clusters/c1/mlflow" },
+        "spec.exposure": { externalURL: "https://platform.example.com/clusters/c1/mlflow" },
       }),
     );
     await stage.ready("mlflow", 60);
     await reaches(stage, ["waypoint"]);
     await istiod(stage.objects).program();
     await reaches(stage, order.slice(0, 2));
-    const { spec } = await stage.objects.the("AuthorizationPolicy", "mlflow-traces");
+    const { spec } = await stage.objects.the("AuthorizationPolicy", "mlflow-trace-writers");
     assert.ok(spec.rules?.every(({ from }) => from === undefined));
     assert.equal(spec.rules?.length, 2);
   });

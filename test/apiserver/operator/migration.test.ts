@@ -341,7 +341,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     const stage = await watched(context);
     const uri = (host: string) => `postgresql+psycopg2://mlflow:pw@/mlflow?host=${host}`;
     await stage.objects.create("Secret", secret("uri", { uri: uri("one") }));
-    const backendStore = { uriSecret: { secretName: "uri", key: "uri" } };
+    const backendStore = { uriSecretRef: { name: "uri", key: "uri" } };
     await stage.apply(server("mlflow", { "spec.backendStore": backendStore }));
     await stage.ready("mlflow", 60);
     const { metadata } = await onlyJob(stage);
@@ -391,7 +391,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
     const { metadata } = await onlyJob(stage);
     await stage.apply(
-      server("mlflow", onPostgresql, { "spec.backendStore.postgresql.credentials": { secretName: "other" } }),
+      server("mlflow", onPostgresql, { "spec.backendStore.postgresql.credentialsSecretRef": { name: "other" } }),
     );
     await stage.ready("mlflow", 60);
     assert.equal((await onlyJob(stage)).metadata.uid, metadata.uid);

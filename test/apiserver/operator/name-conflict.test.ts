@@ -46,7 +46,7 @@ const names: readonly (readonly [ObjectKind, suffix: string])[] = [
   ["PersistentVolumeClaim", ""],
   ["Secret", "-admin"],
   ["Secret", "-session"],
-  ["Secret", "-auth"],
+  ["Secret", "-auth-config"],
   ["Deployment", ""],
 ];
 

@@ -29,7 +29,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
     assert.equal((await running.get("/secrets")).status, 404);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
-    await stage.apply(server("broken", { "spec.authentication.basic.admin": { secretName: "none" } }));
+    await stage.apply(server("broken", { "spec.authentication.basic.adminCredentialsSecretRef": { name: "none" } }));
     await stage.stalled("SecretNotFound", "broken");
 
     for (const line of running.log()) {

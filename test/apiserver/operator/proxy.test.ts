@@ -6,11 +6,12 @@ import { type Modification, secret, server, withoutAuthentication } from "../../
 
 const name = "mlflow";
 const proxy = {
-  issuerUrl: "https://dex.example.com/dex",
-  clientId: "mlflow",
-  clientSecret: { secretName: "client", key: "secret" },
+  issuerURL: "https://dex.example.com/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+  clientSecretRef: { name: "client", key: "secret" },
 };
-const behindProxy: Modification = { "spec.authentication": { disabled: {} }, "spec.proxy": proxy };
+const behindProxy: Modification = { "spec.authentication": { oauth2Proxy: proxy } };
 
 async function keysOf({ objects }: Scene) {
   return (await objects.the("Secret", `${name}-session`)).data ?? {};
@@ -74,7 +75,7 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
     assert.deepEqual((await templateOf(stage)).metadata?.annotations, before);
 
     await stage.objects.patch("Secret", `${name}-session`, { stringData: { "cookie-secret": "z".repeat(32) } });
-    await stage.apply(server(name, behindProxy, { "spec.proxy.clientId": "other" }));
+    await stage.apply(server(name, behindProxy, { "spec.authentication.oauth2Proxy.clientID": "other" }));
     await stage.ready(name);
     assert.notDeepEqual((await templateOf(stage)).metadata?.annotations, before);
   });
@@ -83,9 +84,8 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
     const stage = await scene(context);
     await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
     const kubernetes = {
-      "spec.authentication": { kubernetes: {} },
-      "spec.proxy": proxy,
-      "spec.proxy.acceptServiceAccountTokens": {},
+      "spec.authentication": { oauth2Proxy: { ...proxy, authorization: { kubernetes: {} } } },
+      "spec.authentication.oauth2Proxy.acceptServiceAccountTokens": {},
     };
     await stage.apply(server(name, kubernetes));
     const { metadata } = await stage.ready(name);

@@ -20,7 +20,7 @@ const priorityClass = "tests-of-pruning";
 /** Everything that puts a field into what we write and may be taken away again. */
 const optional: Modification = {
   "spec.serviceAccount": { annotations: { "example.com/role": "reader" } },
-  "spec.image": { pullSecrets: ["registry"], pullPolicy: "Always" },
+  "spec.image": { pullSecrets: [{ name: "registry" }], pullPolicy: "Always" },
   "spec.pod": {
     labels: { team: "ml" },
     annotations: { "example.com/note": "text" },
@@ -54,9 +54,9 @@ const optional: Modification = {
     bucket: "models",
     prefix: "team-a",
     region: "eu-central-1",
-    endpointUrl: "https://minio.example.com",
-    credentials: { secretName: "s3" },
-    ca: { configMapName: "kube-root-ca.crt" },
+    endpointURL: "https://minio.example.com",
+    credentialsSecretRef: { name: "s3" },
+    ca: { configMapRef: { name: "kube-root-ca.crt" } },
   },
 };
 
@@ -157,7 +157,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     const admin = await stage.objects.the("Secret", "mlflow-admin");
     await stage.apply(server("mlflow", withoutAuthentication));
     await stage.ready("mlflow", 60);
-    assert.equal(await stage.objects.get("Secret", "mlflow-auth"), undefined);
+    assert.equal(await stage.objects.get("Secret", "mlflow-auth-config"), undefined);
     assert.deepEqual(await stage.objects.the("Secret", "mlflow-admin"), admin);
     // It goes after its pods.
     await eventually(async () => {
@@ -166,7 +166,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.apply(server());
     await stage.ready("mlflow", 60);
     assert.deepEqual((await stage.objects.the("Secret", "mlflow-admin")).data, admin.data);
-    await stage.objects.the("Secret", "mlflow-auth");
+    await stage.objects.the("Secret", "mlflow-auth-config");
   });
 
   test("what carries our labels and is not ours is left alone", async (context) => {

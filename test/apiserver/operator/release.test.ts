@@ -161,8 +161,13 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     const set = await stage(context, cluster);
     const { objects, namespace, binding } = set;
     const vouched: Modification = {
-      "spec.authentication": { kubernetes: { authorization: "ProxyIdentity" } },
-      "spec.proxy": { issuerUrl: "https://dex.example.com", clientId: "mlflow" },
+      "spec.authentication": {
+        oauth2Proxy: {
+          issuerURL: "https://dex.example.com",
+          clientID: "mlflow",
+          authorization: { kubernetes: { accessReview: "SubjectAccessReview" } },
+        },
+      },
     };
     await set.consent(namespace);
     await set.apply(server("mlflow", vouched));

@@ -211,12 +211,12 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     );
     await stage.apply(
       server("mlflow", {
-        "spec.authentication.basic.admin": { secretName: "admin" },
-        "spec.server.sessionSecret": { secretName: "session" },
+        "spec.authentication.basic.adminCredentialsSecretRef": { name: "admin" },
+        "spec.server.sessionSecretRef": { name: "session" },
       }),
     );
     const ready = await stage.ready("mlflow", 60);
-    assert.equal(ready.status?.adminSecret, "admin");
+    assert.equal(ready.status?.adminCredentialsSecretRef?.name, "admin");
     assert.equal(await stage.objects.get("Secret", "mlflow-admin"), undefined);
     assert.equal(await stage.objects.get("Secret", "mlflow-session"), undefined);
     await stage.objects.remove("MlflowServer", "mlflow");

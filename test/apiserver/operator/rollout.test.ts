@@ -13,17 +13,17 @@ import { databaseSecret, type Modification, onPostgresql, secret, server } from 
 
 /** A server that refers to as many Secrets and ConfigMaps as one can, by each way that there is. */
 const referring: Modification = {
-  "spec.backendStore.postgresql.ca": { configMapName: "database-ca" },
-  "spec.artifactStore.s3.credentials": { secretName: "bucket" },
-  "spec.artifactStore.s3.ca": { secretName: "bucket-ca", key: "tls.crt" },
+  "spec.backendStore.postgresql.ca": { configMapRef: { name: "database-ca" } },
+  "spec.artifactStore.s3.credentialsSecretRef": { name: "bucket" },
+  "spec.artifactStore.s3.ca": { secretRef: { name: "bucket-ca", key: "tls.crt" } },
   "spec.authentication.basic": {
-    admin: { secretName: "admin" },
+    adminCredentialsSecretRef: { name: "admin" },
     database: {
-      postgresql: { host: "auth-db.example.com", database: "auth", credentials: { secretName: "auth-database" } },
+      postgresql: { host: "auth-db.example.com", database: "auth", credentialsSecretRef: { name: "auth-database" } },
     },
   },
   "spec.server": {
-    sessionSecret: { secretName: "session" },
+    sessionSecretRef: { name: "session" },
     env: [
       { name: "A", valueFrom: { secretKeyRef: { name: "env-secret", key: "a" } } },
       { name: "B", valueFrom: { configMapKeyRef: { name: "env-config", key: "b" } } },

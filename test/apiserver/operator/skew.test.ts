@@ -47,9 +47,10 @@ const newer = changed((definition) => {
 
 /** Of an older operator, which knew no proxy. */
 const older = changed((definition) => {
-  const spec = schemaAt(definition, "spec");
-  delete spec.properties?.["proxy"];
-  without(spec, /proxy/);
+  const authentication = schemaAt(definition, "spec", "authentication");
+  delete authentication.properties?.["oauth2Proxy"];
+  without(authentication, /oauth2Proxy/);
+  without(schemaAt(definition, "spec"), /oauth2Proxy/);
 });
 
 /** Of one that kept no addresses. */
@@ -60,7 +61,11 @@ const withoutAddresses = changed((definition) => {
 const behindProxy = {
   ...onPostgresql,
   ...withoutAuthentication,
-  "spec.proxy": { issuerUrl: "https://dex.example.com", clientId: "mlflow" },
+  "spec.authentication.oauth2Proxy": {
+    issuerURL: "https://dex.example.com",
+    clientID: "mlflow",
+    authorization: { allAuthenticatedUsers: {} },
+  },
 };
 
 describe("an operator and a CustomResourceDefinition of different versions", { skip: onK3s() }, () => {
@@ -79,21 +84,20 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
       headers: { "content-type": applyPatch },
     });
     assert.ok(answer.status < 300, answer.body);
-    const { properties } = schemaAt(definition, "spec");
-    const { saml } = schemaAt(definition, "spec", "authentication").properties ?? {};
+    const { oauth2Proxy, saml } = schemaAt(definition, "spec", "authentication").properties ?? {};
     await eventually(async () => {
       const shown = await cluster.request("POST", `${pathOf("MlflowServer", "default")}?dryRun=All`, {
         body: {
           apiVersion: "mlflow-operator.dev/v1alpha1",
           kind: "MlflowServer",
-          ...server("trial", { ...behindProxy, "spec.authentication": { disabled: {}, saml: {} } }),
+          ...server("trial", { ...behindProxy, "spec.authentication": { none: {}, saml: {} } }),
         },
       });
       assert.equal(shown.status, 201, shown.body);
       const { spec } = JSON.parse(shown.body);
       assert.deepEqual(
-        ["proxy" in spec, "saml" in spec.authentication],
-        [properties?.["proxy"] !== undefined, saml !== undefined],
+        ["oauth2Proxy" in spec.authentication, "saml" in spec.authentication],
+        [oauth2Proxy !== undefined, saml !== undefined],
       );
     });
   }
@@ -122,7 +126,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     assert.deepEqual(told, []);
     await install(older);
     guard.doubt();
-    assert.deepEqual(await guard.skew("MlflowServer"), { missing: ["spec.proxy"], isSame: false });
+    assert.deepEqual(await guard.skew("MlflowServer"), { missing: ["spec.authentication.oauth2Proxy"], isSame: false });
     await install(newer);
     guard.doubt();
     assert.deepEqual(await guard.skew("MlflowServer"), { missing: [], isSame: false });
@@ -173,7 +177,10 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
       assert.ok(found.length > 0, "no event tells of the definition");
       return found;
     });
-    assert.match(events[0]?.note ?? "", /CustomResourceDefinition of MlflowServer .* lacks spec\.proxy/);
+    assert.match(
+      events[0]?.note ?? "",
+      /CustomResourceDefinition of MlflowServer .* lacks spec\.authentication\.oauth2Proxy/,
+    );
     assert.ok(stage.operator().log.some(({ message }) => /CustomResourceDefinition is older/.test(message)));
     // Somebody's change is not repaired, and the API server's copy of the server not written.
     await stage.objects.patch("Deployment", "mlflow", { metadata: { labels: { other: "x" } } });
@@ -183,7 +190,10 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
 
     await install(changed(() => undefined));
     const after = await stage.ready();
-    assert.ok(after.spec.proxy !== undefined, "the API server has lost spec.proxy");
+    assert.ok(
+      after.spec.authentication.oauth2Proxy !== undefined,
+      "the API server has lost spec.authentication.oauth2Proxy",
+    );
     assert.deepEqual((await stage.objects.the("Deployment", "mlflow")).spec, before.spec);
   });
 
@@ -193,7 +203,10 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     await install(older);
     await create(stage, server("mlflow", behindProxy));
     const found = await stage.stalled("CustomResourceDefinitionOutdated");
-    assert.match(condition(found, "Stalled").message, /lacks spec\.proxy\. .*Apply the CustomResourceDefinitions/);
+    assert.match(
+      condition(found, "Stalled").message,
+      /lacks spec\.authentication\.oauth2Proxy\. .*Apply the CustomResourceDefinitions/,
+    );
     assert.deepEqual(await workloads(stage), []);
   });
 
@@ -210,7 +223,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     await install(changed(() => undefined));
     await stage.start();
     const { message } = condition(await stage.stalled("FieldsPruned"), "Stalled");
-    assert.match(message, /spec\.proxy/);
+    assert.match(message, /spec\.authentication\.oauth2Proxy/);
     assert.deepEqual((await stage.objects.the("Deployment", "mlflow")).spec, before.spec);
     await stage.apply(server("mlflow", behindProxy));
     await stage.ready();

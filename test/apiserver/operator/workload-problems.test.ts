@@ -189,7 +189,7 @@ describe("what another controller creates", { skip: onK3s(), concurrency: 2 }, (
     const stage = await scene(context, { operator: false });
     const start = () => stage.start({ gracePeriodSeconds: seconds });
     await start();
-    await stage.apply(server("mlflow", onPostgresql, { "spec.server.tls": { secretName: "tls" } }));
+    await stage.apply(server("mlflow", onPostgresql, { "spec.server.tls": { certificateSecretRef: { name: "tls" } } }));
     const message = await reported(stage, "SecretNotFound");
     assert.match(message, /^2 problems: \(1\) .*Secret database.*\(2\) .*Secret tls/);
     const began = Date.now();
