@@ -18,12 +18,14 @@ const textOf = (page: string) => readFileSync(join(root, page), "utf8");
 const schema = resourceSchema();
 const chartValues = load(textOf("charts/mlflow-operator/values.yaml"));
 
-/** First keys of what is not for us: Ingresses, HTTPRoutes, pods, Argo CD, and values of the chart. */
+/** First keys of YAML without a kind that is no part of a spec: parts of Ingresses, HTTPRoutes and containers, settings of Argo CD and Dex, values of the chart. */
 const foreign = [
+  "env",
   "envFrom",
   "filters",
   "nginx.ingress.kubernetes.io/proxy-body-size",
   "resource.customizations.health.mlflow-operator.dev_MlflowServer",
+  "staticClients",
   "watchNamespaces",
 ];
 
@@ -38,19 +40,16 @@ function completed(part: Record<string, unknown>): unknown {
   const own = {
     ...(isObject(spec) && spec),
     ...part,
-    ...(isObject(proxy) && {
-      authentication: {
-        oauth2Proxy: {
-          issuerURL: "https://dex.example.com/dex",
-          clientID: "mlflow",
-          authorization: { allAuthenticatedUsers: {} },
-          ...proxy,
-        },
-      },
-    }),
+    ...(isObject(proxy) && { authentication: { oauth2Proxy: { ...smallestProxy, ...proxy } } }),
   };
   return { ...smallest, spec: own };
 }
+
+const smallestProxy = {
+  issuerURL: "https://dex.example.com/dex",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
+};
 
 function problemsOf(document: unknown): readonly string[] {
   assert.ok(isObject(document));
@@ -143,6 +142,14 @@ describe("the pages", () => {
     const named = pages.flatMap((page) => textOf(page).match(/\bmlflow_operator_[a-z_]+/g) ?? []);
     const written = textOf("src/runtime/metrics.ts").match(/\bmlflow_operator_[a-z_]+/g) ?? [];
     assert.deepEqual(new Set(named), new Set(written));
+  });
+
+  test("troubleshooting has a row for each reason", () => {
+    const rows = textOf("docs/troubleshooting.md");
+    assert.deepEqual(
+      Object.keys(reasons).filter((reason) => !rows.includes(`\`${reason}\``)),
+      [],
+    );
   });
 
   test("name reasons, conditions, kinds and words that there are", () => {
