@@ -138,6 +138,13 @@ describe("the pages", () => {
     }
   });
 
+  test("use the terms of the ecosystem", () => {
+    const avoided = /\b(doors?|knock(s|ed|ing)?|mend(s|ed|ing)?|nobody|somebody|whoever|shall|anew|in the way|got round|led outside|takes? up)\b/gi;
+    const written = pages.filter((page) => !/^CHANGELOG|^docs\/(decisions\/|reference)/.test(page));
+    const found = written.flatMap((page) => (textOf(page).match(avoided) ?? []).map((word) => `${page}: ${word}`));
+    assert.deepEqual(found, []);
+  });
+
   test("name all metrics of the operator's own, and no others", () => {
     const named = pages.flatMap((page) => textOf(page).match(/\bmlflow_operator_[a-z_]+/g) ?? []);
     const written = textOf("src/runtime/metrics.ts").match(/\bmlflow_operator_[a-z_]+/g) ?? [];
