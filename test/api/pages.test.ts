@@ -139,7 +139,8 @@ describe("the pages", () => {
   });
 
   test("use the terms of the ecosystem", () => {
-    const avoided = /\b(doors?|knock(s|ed|ing)?|mend(s|ed|ing)?|nobody|somebody|whoever|shall|anew|in the way|got round|led outside|takes? up)\b/gi;
+    const avoided =
+      /\b(doors?|knock(s|ed|ing)?|mend(s|ed|ing)?|nobody|somebody|whoever|shall|anew|in the way|got round|led outside|takes? up)\b/gi;
     const written = pages.filter((page) => !/^CHANGELOG|^docs\/(decisions\/|reference)/.test(page));
     const found = written.flatMap((page) => (textOf(page).match(avoided) ?? []).map((word) => `${page}: ${word}`));
     assert.deepEqual(found, []);

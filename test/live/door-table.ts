@@ -43,22 +43,22 @@ export async function strangers(attempt: Try): Promise<readonly Row[]> {
   const tricks = pathTricks(attemptPath);
   const defaults = [basicLine("admin", "password"), basicLine("admin", "password1234"), basicLine("admin", "")];
   return [
-    await attempt("nobody", []),
-    await attempt("nobody, who says that a page will do", ["Accept: text/html"]),
+    await attempt("no credential", []),
+    await attempt("no credential, `Accept: text/html`", ["Accept: text/html"]),
     await all(
-      `nobody, with each of ${forgedHeaders.length} sets of forged headers`,
+      `no credential, each of ${forgedHeaders.length} sets of forged headers`,
       forgedHeaders.map((lines) => attempt("", lines)),
     ),
     await all(
-      `nobody, by each of ${tricks.length} paths that may lead elsewhere`,
+      `no credential, each of ${tricks.length} path tricks`,
       tricks.map((path) => attempt("", [], path)),
     ),
     await all(
-      "MLflow's former default passwords, and none",
+      "MLflow's former default passwords, and an empty one",
       defaults.map((line) => attempt("", [line])),
     ),
-    await attempt("a token that is none", ["Authorization: Bearer x"]),
-    await attempt("a token that nobody signed (`alg: none`)", [
+    await attempt("an invalid token", ["Authorization: Bearer x"]),
+    await attempt("an unsigned token (`alg: none`)", [
       `Authorization: Bearer ${unsigned({ sub: "admin", groups: ["system:masters"] })}`,
     ]),
   ];
@@ -88,9 +88,7 @@ export async function assertDocumented(section: string, rows: readonly Row[]): P
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
   assert.ok(from >= begin.length && to >= from, `docs/security.md has no place for ${section}`);
   const lines = rows.map(({ who, status, body, owner }) => `| ${who} | ${status} | ${body} | ${owner} |`);
-  const table = ["| who writes a run | status | answer | owner of the run |", "|---|---|---|---|", ...lines, ""].join(
-    "\n",
-  );
+  const table = ["| client | status | answer | owner of the run |", "|---|---|---|---|", ...lines, ""].join("\n");
   if (process.env["UPDATE_TABLES"] === "1") await writeFile(path, page.slice(0, from) + table + page.slice(to));
   else assert.equal(page.slice(from, to), table, "the table in docs/security.md is another: UPDATE_TABLES=1 writes it");
 }

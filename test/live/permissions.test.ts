@@ -91,7 +91,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       ...(await strangers(attempt)),
       await of("a wrong password", { ...writer, password: firstAdmin.password }),
       await of("the right password with a line break", { ...writer, password: `${writer.password}\n` }),
-      await of("a name that is not there", { ...writer, username: "nobody" }),
+      await of("an unknown user", { ...writer, username: "nobody" }),
       await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
       before,
       await of("a user who may edit the experiment", writer),

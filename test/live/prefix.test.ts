@@ -80,7 +80,7 @@ test("below a prefix and without it, through one proxy", {
     const said = await troubles(status?.serviceURL ?? "", {
       "a good token": { MLFLOW_TRACKING_TOKEN: alice },
       nothing: {},
-      "a token that is none": { MLFLOW_TRACKING_TOKEN: "x" },
+      "an invalid token": { MLFLOW_TRACKING_TOKEN: "x" },
       "an expired token": await token({ exp: 1 }),
       "a token of another audience": await token({ aud: "another" }),
       "a token with a line break": { MLFLOW_TRACKING_TOKEN: `${alice}\n` },

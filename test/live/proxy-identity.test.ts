@@ -75,7 +75,7 @@ test("Kubernetes on the word of the proxy", {
     const asTrainer = `system:serviceaccount:${namespace}:trainer`;
     const rows: [string, readonly string[], number][] = [
       [
-        "a user's token that nobody signed",
+        "a user's token without a signature",
         bearer(
           unsigned({
             iss: issuer.url,
@@ -88,7 +88,11 @@ test("Kubernetes on the word of the proxy", {
         ),
         401,
       ],
-      ["a token of another's key", bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" })), 401],
+      [
+        "a token with the signature of another key",
+        bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" })),
+        401,
+      ],
       ["an expired token", bearer(await token({ exp: now - 5 })), 401],
       ["a token for another client", bearer(await issuer.token("alice", "other")), 401],
       ["a user with a RoleBinding", bearer(await token()), 200],
@@ -99,39 +103,47 @@ test("Kubernetes on the word of the proxy", {
         200,
       ],
       ["a member of a group with a RoleBinding", bearer(await token({}, "bob")), 200],
-      ["a user without either", bearer(await token({ email: "carol@example.com", groups: ["mlflow"] })), 403],
+      ["a user without a RoleBinding", bearer(await token({ email: "carol@example.com", groups: ["mlflow"] })), 403],
       [
-        "who is in a group `evil,others`",
+        "a member of a group `evil,others`",
         bearer(await token({ email: "carol@example.com", groups: ["evil,others"] })),
         403,
       ],
       [
-        "the same with a bar in the place of the comma",
+        "the same with a bar instead of the comma",
         bearer(await token({ email: "carol@example.com", groups: ["evil|others"] })),
         403,
       ],
       [
-        "who is in a group `evil,system:masters`",
+        "a member of a group `evil,system:masters`",
         bearer(await token({ email: "carol@example.com", groups: ["evil,system:masters"] })),
         403,
       ],
       [
-        "who is in a group with a comma that has a RoleBinding",
+        "a member of a group with a comma that has a RoleBinding",
         bearer(await token({ email: "carol@example.com", groups: ["odd, but one|group"] })),
         200,
       ],
-      ["who is in a group `system:masters` of the issuer's", bearer(await token({ groups: ["system:masters"] })), 401],
+      [
+        "a member of the group `system:masters` of the issuer",
+        bearer(await token({ groups: ["system:masters"] })),
+        401,
+      ],
       ["the same with a space before it", bearer(await token({ groups: [" system:masters"] })), 401],
-      ["who is called as a ServiceAccount is", bearer(await token({ email: asTrainer })), 401],
-      ["who is called `system:admin`", bearer(await token({ email: "system:admin" })), 401],
-      ["who is called `kubernetes-admin`", bearer(await token({ email: "kubernetes-admin" })), 401],
-      ["who is in a group `kubeadm:cluster-admins`", bearer(await token({ groups: ["kubeadm:cluster-admins"] })), 401],
-      ["whose name ends in a line break", bearer(await token({ email: "alice@example.com\n" })), 401],
-      ["who has no name", bearer(await token({ email: undefined })), 401],
-      ["whose e-mail address is not verified", bearer(await token({ email_verified: false })), 401],
-      ["of whose e-mail address nothing is verified", bearer(await token({ email_verified: undefined })), 401],
+      ["a user with the name of a ServiceAccount", bearer(await token({ email: asTrainer })), 401],
+      ["a user with the name `system:admin`", bearer(await token({ email: "system:admin" })), 401],
+      ["a user with the name `kubernetes-admin`", bearer(await token({ email: "kubernetes-admin" })), 401],
+      [
+        "a member of a group `kubeadm:cluster-admins`",
+        bearer(await token({ groups: ["kubeadm:cluster-admins"] })),
+        401,
+      ],
+      ["a user whose name ends in a line break", bearer(await token({ email: "alice@example.com\n" })), 401],
+      ["a token without a user name", bearer(await token({ email: undefined })), 401],
+      ["a user with an e-mail address that is not verified", bearer(await token({ email_verified: false })), 401],
+      ["a token without `email_verified`", bearer(await token({ email_verified: undefined })), 401],
       ["a ServiceAccount with a RoleBinding", bearer(trainer), 200],
-      ["a ServiceAccount without one", bearer(await serviceAccountToken(scene, "stranger", "mlflow")), 403],
+      ["a ServiceAccount without a RoleBinding", bearer(await serviceAccountToken(scene, "stranger", "mlflow")), 403],
       ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer")), 401],
     ];
     const found: Row[] = [];

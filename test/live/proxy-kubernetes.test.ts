@@ -63,13 +63,13 @@ test("Kubernetes behind the proxy", {
     const [head, , signature] = trainer.split(".");
     const altered = Buffer.from(JSON.stringify({ ...parsed, sub: "system:admin" })).toString("base64url");
     const rows: [string, readonly string[]][] = [
-      ["a ServiceAccount's token that nobody signed (`alg: none`)", bearer(unsigned(parsed))],
+      ["an unsigned token of a ServiceAccount (`alg: none`)", bearer(unsigned(parsed))],
       ["a ServiceAccount's token with another subject", bearer(`${head}.${altered}.${signature}`)],
       ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer", "mlflow"))],
-      ["a user of the issuer, whom the API server does not know", bearer(await issuer.token("alice", "mlflow"))],
+      ["a user of an issuer that the API server does not know", bearer(await issuer.token("alice", "mlflow"))],
       ["the same in a browser, after the login", [`Cookie: ${session}`]],
-      ["a ServiceAccount without rights on MLflow", bearer(await serviceAccountToken(scene, "stranger"))],
-      ["a ServiceAccount with rights on MLflow", bearer(trainer)],
+      ["a ServiceAccount without permissions on MLflow", bearer(await serviceAccountToken(scene, "stranger"))],
+      ["a ServiceAccount with permissions on MLflow", bearer(trainer)],
     ];
     const attempts: Row[] = [...(await strangers(attempt))];
     for (const [who, lines] of rows) {
@@ -77,9 +77,9 @@ test("Kubernetes behind the proxy", {
       attempts.push({ ...rest, owner: recorded.replace(namespace, "&lt;namespace&gt;") });
     }
     assert.equal(attempts.at(-1)?.owner, "system:serviceaccount:&lt;namespace&gt;:trainer");
-    attempts.push(...(await closedTo(attempt, "a ServiceAccount with rights on MLflow", bearer(trainer))));
+    attempts.push(...(await closedTo(attempt, "a ServiceAccount with permissions on MLflow", bearer(trainer))));
     await assertDocumented("Kubernetes behind the proxy", attempts);
-    assertInside(attempts, ["a ServiceAccount with rights on MLflow"]);
+    assertInside(attempts, ["a ServiceAccount with permissions on MLflow"]);
   });
 
   await context.test("no header of the client's is a way in, or makes another of who is in", async () => {

@@ -67,11 +67,14 @@ test("the proxy alone", {
         bearer(await issuer.token("alice", "mlflow", { claims: { iss: "https://elsewhere.test" } })),
       ],
       [
-        "a token of the issuer with a slash",
+        "a token of the issuer with a trailing slash",
         bearer(await issuer.token("alice", "mlflow", { claims: { iss: `${issuer.url}/` } })),
       ],
-      ["a token that a stranger signed", bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" }))],
-      ["a user's token that nobody signed", bearer(await issuer.token("alice", "mlflow", { signedBy: "nobody" }))],
+      [
+        "a token with the signature of another key",
+        bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" })),
+      ],
+      ["a user's token without a signature", bearer(await issuer.token("alice", "mlflow", { signedBy: "nobody" }))],
       ["the session of another server", [others]],
       ["a session with a forged signature", [cut]],
       ["a user without the group", bearer(await issuer.token("bob", "mlflow"))],
