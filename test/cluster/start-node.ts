@@ -45,7 +45,7 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
   await until(machine, programs, {
     what: "the node is ready",
     by: ["kubelet", "containerd"],
-    reached: async () => (await ailment(programs)) === undefined,
+    reached: async () => (await ailment(programs)) ?? true,
   });
   lap("the node is ready");
   const resolver = new Resolver({ timeout: 500, tries: 1 });
@@ -94,20 +94,27 @@ async function startAgents(machine: Machine, programs: Programs, access: Cluster
 interface Step {
   readonly what: string;
   readonly by: readonly ProgramName[];
-  readonly reached: () => Promise<boolean>;
+  /** True, or false, or what is missing yet. */
+  readonly reached: () => Promise<boolean | string>;
 }
 
 /** Resolves when the step is reached; rejects with the last words of its programs when one ends or patience does. */
 async function until(machine: Machine, programs: Programs, { what, by, reached }: Step): Promise<void> {
   const deadline = Date.now() + patience * 1000;
-  while (!(await reached().catch(() => false))) {
+  for (let found = await attempt(reached); found !== true; found = await attempt(reached)) {
     const running = await Promise.all(by.map(async (name) => (await machine.pidsOf(programs(name))).length > 0));
     const ended = by.filter((_, index) => !running[index]);
     if (ended.length > 0 || Date.now() > deadline) {
       const why = ended.length > 0 ? `${ended.join(", ")} ended` : `${patience} s are over`;
       const said = await Promise.all(by.map(async (name) => `${name} said last:\n${await lastLines(name)}`));
-      throw new Error(`Gave up waiting until ${what}: ${why}. ${said.join("\n")}`);
+      const missing = found === false ? "" : ` (${found})`;
+      throw new Error(`Gave up waiting until ${what}${missing}: ${why}. ${said.join("\n")}`);
     }
     await sleep(100);
   }
+}
+
+/** An error is the same as false. */
+async function attempt(reached: Step["reached"]): Promise<boolean | string> {
+  return reached().catch(() => false);
 }
