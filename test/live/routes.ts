@@ -7,11 +7,13 @@ export interface Route {
 /**
  * For Python in an MLflow container: prints the routes of the very application that serves
  * there, those of FastAPI and those of the Flask application that is mounted in it, as JSON. What kind of application it
- * is, is decided by variables that `mlflow server` sets for uvicorn alone, so they are taken over from that process.
+ * is, is decided by variables that `mlflow server` sets: those that the program at the start expects, or those of uvicorn's process.
  * Earlier releases of FastAPI copy the routes of a router that is included; later ones (0.165) keep the router.
  */
 const programOf = (application: string) => `
 import glob, json, os, sys
+from mlflow_operator.start import expected
+os.environ.update(expected(os.environ))
 for process in glob.glob("/proc/[0-9]*"):
     try:
         if b"uvicorn" not in open(process + "/cmdline", "rb").read():
