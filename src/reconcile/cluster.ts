@@ -4,7 +4,7 @@ import type { MigrationRecord } from "../api/status.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Kind } from "../kube/kinds.ts";
-import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Deployment, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { Measured } from "../resources/content.ts";
 import type { Door } from "./door.ts";
@@ -46,6 +46,15 @@ export interface Cluster {
 
   /** The server as last seen, or undefined where there is none. */
   server(key: Key): MlflowServer | undefined;
+
+  /** All servers as last seen. */
+  servers(): Iterable<MlflowServer>;
+
+  /** The Deployment of this name as last seen, or undefined where there is none with our label. */
+  deployment(key: Key): Deployment | undefined;
+
+  /** Servers, as `namespace/name`, whose {@link startUpgrade} has been sent and not answered. */
+  startingUpgrades(): ReadonlySet<string>;
 
   /** What carries our label and names this server, wherever it is: what we wrote, and the pods that came of it. */
   owned(key: Key): readonly Owned[];
@@ -136,6 +145,9 @@ export interface Cluster {
 
   /** Deletes this very object (by uid), with all that it owns; one that is already gone is fine. */
   delete(object: Owned): Promise<void>;
+
+  /** Writes the annotation `upgrade` of this very version of a Deployment, and nothing else. */
+  startUpgrade(live: Deployment, marker: string): Promise<void>;
 
   /** Has the server stay, when it is deleted, until {@link letGo}. */
   hold(server: MlflowServer): Promise<void>;
