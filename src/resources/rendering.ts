@@ -2,6 +2,7 @@ import type { Deployment, Manifest } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import type { Inputs } from "./inputs.ts";
 import { contentOf, keyedHash } from "./inputs-hash.ts";
+import { enrolmentAnnotation, enrolmentLabels } from "./mesh/enrolment.ts";
 import { objectNames } from "./names.ts";
 
 /** What tells a change that a user makes from one that another version or other settings of the operator make. */
@@ -39,12 +40,16 @@ export function renderingIn(deployment: Pick<Deployment, "metadata">): Rendering
   return version === format && workload && inputs ? { workload, inputs } : undefined;
 }
 
-/** The number of replicas is left out: a server that is scaled keeps its pod template. */
+/**
+ * The number of replicas is left out: a server that is scaled keeps its pod template. So is the mesh but for what pods have of it: each of its
+ * steps would otherwise write the Deployment.
+ */
 function userInputs(inputs: Inputs): unknown {
   const { server, mesh, volumeClaim } = inputs;
-  const { replicas: _, hibernate: __, ...spec } = server.spec;
+  const { replicas: _, hibernate: __, mesh: ___, traces: ____, ...spec } = server.spec;
   const restored = server.metadata.annotations?.[annotation.restored];
-  return { spec, restored, content: contentOf(inputs), mesh: [...mesh].sort(), volume: volumeClaim?.uid };
+  const enrolment = [enrolmentLabels(mesh), mesh.has("door") && enrolmentAnnotation(mesh)];
+  return { spec, restored, content: contentOf(inputs), enrolment, volume: volumeClaim?.uid };
 }
 
 /** JSON with the keys of objects in order. */
