@@ -258,7 +258,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       }
     },
 
-    record: async (server, migration) => {
+    record: async (server, migration, conditions) => {
       const { uid, resourceVersion } = server.metadata;
       const steps: JsonPatchStep[] = [
         { op: "test", path: "/metadata/uid", value: uid },
@@ -266,6 +266,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         server.status === undefined
           ? { op: "add", path: "/status", value: { migration } }
           : { op: "add", path: "/status/migration", value: migration },
+        ...(conditions === undefined ? [] : [{ op: "add", path: "/status/conditions", value: conditions } as const]),
       ];
       caches.reported(await sent<MlflowServer>(`${pathOf(server)}/status`, steps));
     },

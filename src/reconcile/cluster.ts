@@ -3,6 +3,7 @@ import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { MigrationRecord } from "../api/status.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import type { Condition } from "../kube/conditions.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Deployment, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
@@ -155,8 +156,8 @@ export interface Cluster {
   /** Lets the server go, now or when it is deleted; one that is already gone is fine. */
   letGo(server: MlflowServer): Promise<void>;
 
-  /** Writes `status.migration` alone, if the server is still at this very resource version. */
-  record(server: MlflowServer, migration: MigrationRecord): Promise<void>;
+  /** Writes `status.migration`, and the conditions if there are any, if the server is still at this very resource version. */
+  record(server: MlflowServer, migration: MigrationRecord, conditions?: readonly Condition[]): Promise<void>;
 
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;

@@ -55,7 +55,7 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
       if (step.isAllowed()) await cluster.startUpgrade(step.live, step.marker);
       return undefined;
     case "record":
-      await cluster.record(server, step.record);
+      await cluster.record(server, step.record, step.conditions);
       return undefined;
     case "delete":
       await cluster.delete(step.live);

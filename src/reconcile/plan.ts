@@ -1,5 +1,6 @@
 import { quantityOf } from "../api/quantity.ts";
 import type { MigrationRecord } from "../api/status.ts";
+import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
 import { annotation, finalizer, label, group as ownGroup } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
@@ -16,6 +17,7 @@ import { type Migration, migrationOf, waiting } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
+import { statusOf } from "./status.ts";
 import type { Waiting } from "./upgrade.ts";
 import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, verdictOn } from "./upgrade-plan.ts";
 import { type Conflict, withoutContested } from "./write-conflict.ts";
@@ -25,8 +27,8 @@ export type Step =
   | { readonly do: "create"; readonly manifest: Manifest }
   | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
   | { readonly do: "delete"; readonly live: Owned }
-  /** Writes `status.migration` before what follows. */
-  | { readonly do: "record"; readonly record: MigrationRecord }
+  /** Writes `status.migration` before what follows, and with it the conditions if they do not hold any more. */
+  | { readonly do: "record"; readonly record: MigrationRecord; readonly conditions?: readonly Condition[] | undefined }
   /** Marks the Deployment, if it is still the turn of the server: then its pods may be changed by the upgrade of the operator. */
   | {
       readonly do: "start upgrade";
@@ -81,7 +83,7 @@ export function planOf(facts: Facts): Plan {
   const obstacle = inTheWay(facts.foreign);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
   if (isStaged) return stagedPlan(wanted, staged, facts, migration);
-  if (migration.isRefused) return { groups: recordGroups(migration), migration };
+  if (migration.isRefused) return { groups: recordGroups(migration, facts), migration };
   const leaving = inTheWay(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
@@ -93,7 +95,7 @@ export function planOf(facts: Facts): Plan {
   ];
   const missing = missingConsent(facts);
   const groups = [
-    ...recordGroups(migration),
+    ...recordGroups(migration, facts),
     holdStep(all, facts),
     migration.complete || migrationJob === undefined ? [] : stopStep(facts),
     stage("invented"),
@@ -193,8 +195,22 @@ function migrationFor(job: Job | undefined, facts: Facts): Migration {
   return waiting(migration, message, known);
 }
 
-function recordGroups({ record, isRecordedFirst }: Migration): Step[][] {
-  return isRecordedFirst && record !== undefined ? [[{ do: "record", record }]] : [];
+function recordGroups(migration: Migration, facts: Facts): Step[][] {
+  const { record, isRecordedFirst } = migration;
+  if (!isRecordedFirst || record === undefined) return [];
+  return [[{ do: "record", record, conditions: withdrawnReadiness(migration, facts) }]];
+}
+
+/**
+ * The conditions without `Ready`, where they still have it and a migration begins without a change of the spec. Otherwise a status
+ * that is written now would repeat `Ready` of an earlier state of the Deployment.
+ */
+function withdrawnReadiness(migration: Migration, facts: Facts): readonly Condition[] | undefined {
+  const { status, metadata } = facts.server;
+  const isReady = status?.conditions?.some((each) => each.type === "Ready" && each.status === "True");
+  if (migration.complete || !isReady || status?.observedGeneration !== metadata.generation) return undefined;
+  const state = migration.stalled ? "stalled" : "progressing";
+  return statusOf(facts, { state, cause: migration.cause, migration }).conditions;
 }
 
 /** Ends the pods of the server where the migration could not mount its volume otherwise. */

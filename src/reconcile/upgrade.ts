@@ -52,8 +52,11 @@ export function verdict(
   const isSelf = (member: UpgradeMember) => member.namespace === server.namespace && member.name === server.name;
   const self = members.find(isSelf);
   const others = members.filter((member) => !isSelf(member));
-  const failed = others.filter((member) => hasFailed(member, revision)).sort(byName)[0];
-  if (failed !== undefined) return wait("UpgradeStopped", stopped(failed), 15);
+  const failed = others.filter((member) => hasFailed(member, revision)).sort(byName);
+  if (failed.length > 0) {
+    const known = failed.find(({ namespace }) => namespace === server.namespace);
+    return wait("UpgradeStopped", known === undefined ? stoppedElsewhere : stoppedBy(known), 15);
+  }
   const active = others.filter((member) => isActive(member, revision, now)).length;
   const isProven = others.some((member) => member.marker?.revision === revision && isDone(member));
   if (isProven) {
@@ -114,8 +117,10 @@ const first = (concurrency: number) =>
   `${what}, until one other server is ready after this change. Then at most ${concurrency} servers are changed at the same time. No action required.`;
 const inTurn = (concurrency: number) =>
   `${what}, until it is their turn: at most ${concurrency} servers are changed at the same time. No action required.`;
-const stopped = ({ namespace, name }: UpgradeMember) =>
+const stoppedBy = ({ namespace, name }: UpgradeMember) =>
   `${what}, since MlflowServer ${name} in namespace ${namespace} was changed and did not become ready: kubectl describe mlflowserver ${name} -n ${namespace}. Repair or delete it, install the former version or settings of the operator, or leave it out: kubectl annotate mlflowserver ${name} -n ${namespace} ${annotation.paused}=true`;
+/** Users of a namespace are not told the names of servers and of namespaces that they cannot list. */
+const stoppedElsewhere = `${what}, since an MlflowServer in another namespace was changed and did not become ready. A cluster administrator finds it by the metric mlflow_operator_server_state{state="stalled"} or by kubectl get mlflowservers -A, and repairs it, leaves it out or installs the former version of the operator.`;
 
 function byName(a: UpgradeMember, b: UpgradeMember): number {
   const [first, second] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];

@@ -21,7 +21,12 @@ const live = (manifest: Manifest): Owned => (manifest.kind === "Job" ? completed
 const everything = all(former).map(live);
 const status: MlflowServer["status"] = {
   migration: recordOf(jobOf(former)),
+  observedGeneration: 1,
   conditions: [
+    {
+      ...{ type: "Ready", status: "True", reason: "Ready", message: "1 replica" },
+      ...{ observedGeneration: 1, lastTransitionTime: "2026-01-01T00:00:00Z" },
+    },
     {
       ...{ type: "DatabaseReady", status: "True", reason: "MigrationComplete", message: "The schema fits." },
       ...{ observedGeneration: 1, lastTransitionTime: "2026-01-01T00:00:00Z" },
@@ -49,6 +54,7 @@ interface Situation {
   readonly owned?: readonly Owned[];
   readonly others?: readonly UpgradeMember[];
   readonly imageRepository?: string;
+  readonly generation?: number;
 }
 
 /** The plan of an operator with another image. */
@@ -58,8 +64,9 @@ function plan({
   owned = everything,
   others = [active],
   imageRepository = "example.com/newer",
+  generation = 1,
 }: Situation) {
-  const of = server({ ...spec, ...changes }, { status });
+  const of = server({ ...spec, ...changes }, { status, metadata: { ...former.server.metadata, generation } });
   const installation = { ...former.installation, imageRepository, upgrade };
   const wanted: Inputs = { ...former, server: of, installation, references: references ?? former.references };
   const facts = {
@@ -105,6 +112,29 @@ describe("the plan of an operator that renders other pods", () => {
     assert.ok(steps({ owned }).includes("create Job"), "whatever others do meanwhile");
     const migrated = plan({ owned, imageRepository: former.installation.imageRepository });
     assert.equal(migrated.upgrade, undefined);
+  });
+
+  test("reports that the server is not ready any more together with the first record of the migration", () => {
+    const started = { revision: "new", phase: "Started", startTime: now.toISOString(), wasReady: true } as const;
+    const owned = withAnnotations({ [annotation.upgrade]: markerText(started) });
+    const [record] = plan({ owned }).groups.flat();
+    assert.ok(record?.do === "record");
+    assert.equal(record.record.phase, "Started");
+    const reported = record.conditions?.map(({ type, status: is, observedGeneration }) => [
+      type,
+      is,
+      observedGeneration,
+    ]);
+    assert.deepEqual(reported, [
+      ["Ready", "False", 1],
+      ["Reconciling", "True", 1],
+      ["Stalled", "False", 1],
+      ["DatabaseReady", "False", 1],
+      ["Available", "False", 1],
+    ]);
+    const [edited] = plan({ owned, generation: 2 }).groups.flat();
+    assert.ok(edited?.do === "record");
+    assert.equal(edited.conditions, undefined, "the status says that it is of an earlier spec");
   });
 
   test("asks again in the moment of the write", () => {

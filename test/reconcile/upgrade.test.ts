@@ -108,6 +108,14 @@ describe("the turn of a server in an upgrade of the operator", () => {
     assert.ok(!turn.mayStart);
     assert.match(turn.cause.message, /MlflowServer a in namespace team/);
     assert.match(turn.cause.message, /kubectl annotate mlflowserver a -n team mlflow-operator.dev\/paused=true/);
+    const elsewhere = { ...failed, namespace: "other-team", name: "a-secret-name" };
+    const message = (...members: UpgradeMember[]) => {
+      const stopped = verdict(waiting(), [...members, waiting()], upgrade(), now);
+      return stopped.mayStart ? assert.fail() : stopped.cause.message;
+    };
+    assert.doesNotMatch(message(elsewhere), /other-team|a-secret-name/, "users of other namespaces could read it");
+    assert.match(message(elsewhere), /an MlflowServer in another namespace/);
+    assert.equal(message(elsewhere, failed), turn.cause.message);
     assert.equal(verdict(waiting(), [waiting()], upgrade(), now).mayStart, true, "it is deleted");
     assert.equal(
       verdict(waiting(), [{ ...failed, isStalled: false, isComplete: true }, waiting()], upgrade(), now).mayStart,
