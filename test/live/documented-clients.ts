@@ -142,7 +142,7 @@ print(json.dumps({
     await assertErrors({ whole: String(session), forged, part: first });
   });
 
-  const assertErrors = async (cookies: { whole: string; forged: string; part: string }) => {
+  async function assertErrors(cookies: { whole: string; forged: string; part: string }): Promise<void> {
     const once = { MLFLOW_HTTP_REQUEST_MAX_RETRIES: "0", MLFLOW_WORKSPACE: other };
     const alice = await issuer.token("alice", "mlflow");
     const expired = await issuer.token("alice", "mlflow", { claims: { exp: 1 } });
@@ -174,7 +174,7 @@ print(json.dumps({
     assert.match(String(found["a namespace that is no workspace"]), /not found|404|RESOURCE_DOES_NOT_EXIST/i);
     for (const title of ["no workspace", "the check turned off", "the CA for MLflow alone"])
       assert.equal(found[title], "in", title);
-  };
+  }
 
   await context.test("a wrong password is reported by the sign-in", async () => {
     const program = [
