@@ -170,16 +170,13 @@ test("the proxy alone", {
   await context.test("MLflow's own port answers nobody", () => assertUnreachable(scene, name));
 
   await context.test(
-    "every route is shut to strangers; nobody is local to the Assistant, who is in least of all",
+    "unauthenticated clients get 401 from every route, and the Assistant is 404 for an authenticated user with any client address",
     async () => {
       const routes = await everyRoute(scene, name);
       assert.deepEqual(await openRoutes(address, name, routes), ["GET /: 302"]);
       const base = "/ajax-api/3.0/mlflow/assistant";
-      const tells = ({ method, path }: { method: string; path: string }) =>
-        method === "GET" && [`${base}/config`, `${base}/providers`].includes(path);
-      // Of a provider that does not exist it says so to everybody.
       const assistant = routes
-        .filter((route) => route.path.startsWith(`${base}/`) && !tells(route))
+        .filter(({ path }) => path.startsWith(`${base}/`))
         .map(({ method, path }) => ({ method, path: path.replace("/providers/1/", "/providers/claude_code/") }));
       assert.ok(assistant.length > 5, `the Assistant has only ${assistant.length} routes`);
       const local = [
@@ -191,7 +188,7 @@ test("the proxy alone", {
       for (const { method, path } of assistant)
         for (const lines of local) {
           const answer = await raw(5000, method, path, [...lines, ...bearer(alice)], { host: address, body: "{}" });
-          assert.equal(answer.status, 403, `${method} ${path} with ${lines}: ${answer.body}`);
+          assert.equal(answer.status, 404, `${method} ${path} with ${lines}: ${answer.body}`);
         }
       context.diagnostic(`${routes.length} methods of routes, ${assistant.length} of them the Assistant's`);
     },

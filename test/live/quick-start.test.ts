@@ -56,8 +56,10 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     for (const host of [...own, `${name}.${scene.namespace}.svc.cluster.local`, "localhost"])
       for (const suffix of ["", ":5000"])
         assert.equal((await nobody.call("GET", search, { headers: { host: host + suffix } })).status, 401, host);
-    for (const host of ["evil.example.com", `${name}.evil.example.com`, "10.0.0.1"])
-      assert.equal((await nobody.call("GET", search, { headers: { host } })).status, 403, host);
+    for (const host of ["evil.example.com", `${name}.evil.example.com`, "10.0.0.1"]) {
+      assert.equal((await nobody.call("GET", search, { headers: { host } })).status, 401, host);
+      assert.equal((await admin.call("GET", search, { headers: { host } })).status, 403, host);
+    }
   });
 
   await context.test("a write from a page of another origin is refused", async () => {

@@ -110,7 +110,10 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
     };
     try {
       assert.equal(await check({}), " ");
-      assert.match(await check({ REDIS_PASSWORD: "of-another" }), /^SessionStoreRefused .*WRONGPASS.*\.password$/);
+      assert.match(
+        await check({ REDIS_PASSWORD: "of-another" }),
+        /^SessionStoreRefused .*WRONGPASS.*\.passwordSecretRef$/,
+      );
       assert.match(await check({ REDIS_PASSWORD: undefined }), /^SessionStoreRefused .*NOAUTH/);
       assert.match(await check({ AUTHORITY: undefined }), /^SessionStoreRefused .*\.redis\.ca$/);
       assert.match(await check({ REDIS_URL: `${redis.url}/99` }), /^SessionStoreRefused .*number of the database/);
