@@ -22,7 +22,7 @@ async function endState({ objects, namespace }: Scene): Promise<unknown> {
     .replaceAll(/-migrate-[0-9a-f]{10}/g, "-migrate-#")
     .replaceAll(/("mlflow-operator\.dev\/inputs":)"[0-9a-f]{32}"/g, '$1"#"')
     // The time of the attempt, and a hash with the uid of the volume's claim.
-    .replaceAll(/("mlflow-operator\.dev\/(?:attempt|database)":)"[^"]+"/g, '$1"#"');
+    .replaceAll(/("mlflow-operator\.dev\/(?:attempt|database|rendering)":)"[^"]+"/g, '$1"#"');
   const state: Record<string, { data?: Record<string, string> }> = JSON.parse(text);
   for (const name of ["Secret/mlflow-admin", "Secret/mlflow-session"]) {
     const { data = {} } = state[name] ?? {};
