@@ -24,7 +24,6 @@ const options = {
   "proxy-image": { type: "string" },
   "allowed-images": { type: "string" },
   "cluster-domain": { type: "string" },
-  "upgrade-concurrency": { type: "string" },
   "grace-period": { type: "string" },
   "leader-elect": { type: "string" },
   "lease-namespace": { type: "string" },
@@ -44,8 +43,6 @@ MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
   --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.5 or newer [${defaultProxyImage}]
   --allowed-images <a,b/*>     images that servers can name besides these two: a repository, or all below a prefix [any]
   --cluster-domain <domain>    DNS domain of Services [cluster.local]
-  --upgrade-concurrency <n>    how many servers at the same time get other pods because of another version or other settings
-                               of the operator, after a first one [5]
   --grace-period <seconds>     how long what others may still create, such as a Secret, is reported as Reconciling and not
                                as Stalled, from when a generation is first observed [120]
   --leader-elect <true|false>  wait for the Lease before writing [true]
@@ -82,7 +79,6 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     proxyImage: checkedProxyImage("--proxy-image", read("proxy-image") ?? defaultProxyImage),
     allowedImages: allowedImagesOf("--allowed-images", read("allowed-images")),
     clusterDomain: read("cluster-domain") ?? "cluster.local",
-    upgradeConcurrency: whole("--upgrade-concurrency", read("upgrade-concurrency") ?? "5", 1, 10_000),
     gracePeriodSeconds: whole("--grace-period", read("grace-period") ?? "120", 0, 3600),
     leaderElection: leaderElect === "true",
     leaseNamespace: read("lease-namespace") ?? nonEmpty(environment["POD_NAMESPACE"]) ?? "default",

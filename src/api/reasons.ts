@@ -11,8 +11,6 @@ export const conditionTypes = {
   Exposed:
     "With `spec.exposure.ingress` or `httpRoute`: by what their controllers report, clients outside are led to the server. `Ready` does not wait for it.",
   Available: "At least one pod answers, of this spec or of an earlier one.",
-  UpgradePending:
-    "Only while another version, or other settings, of the operator change the pods of the server and have not yet done so. The server runs as before; `Ready` does not wait for it.",
   WorkspacesReady:
     "With `spec.workspaces`: what is granted is in force in all namespaces that the server has or names.",
 } as const;
@@ -172,17 +170,6 @@ export const reasons = {
   Paused: {
     meaning: "The annotation `mlflow-operator.dev/paused` has the operator write nothing for the server.",
     remedy: "Remove the annotation to go on.",
-  },
-  UpgradeWaiting: {
-    meaning:
-      "The operator was upgraded, or its settings were changed, and it renders other pods for the server. It changes one server first, and then a few at the same time.",
-    remedy: "",
-  },
-  UpgradeStopped: {
-    meaning:
-      "A server did not become ready after an upgrade of the operator had changed its pods, so those of further servers are not changed.",
-    remedy:
-      "Repair the server that the message names, leave it out by the annotation `mlflow-operator.dev/paused`, or install the former version of the operator.",
   },
   GeneratedSecretLost: {
     meaning:

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { isKind, type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
-import type { ConfigMap, Deployment, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
@@ -40,8 +40,6 @@ export interface CachesOptions {
 /** What watches keep of the cluster. */
 export interface Caches {
   server(key: Key): MlflowServer | undefined;
-  /** One that carries our label. */
-  deployment(key: Key): Deployment | undefined;
   /** What is labelled as ours and as this server's. */
   owned(key: Key): Owned[];
   /**
@@ -313,10 +311,6 @@ export function caches(options: CachesOptions): Caches {
     granted: workspaces.granted,
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
-    deployment: (key) => {
-      const found = keptOf("Deployment", key.namespace)?.get(key);
-      return found?.kind === "Deployment" ? found : undefined;
-    },
     owned,
     completed: async (key) => {
       if (!isServer(key)) return;

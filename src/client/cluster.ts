@@ -1,8 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, type KubeObject, keyText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
-import type { UpgradeMember } from "../reconcile/upgrade.ts";
-import { upgradeMembers } from "../reconcile/upgrade-members.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
@@ -33,8 +31,6 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
    * pass fails, also of what earlier ones have.
    */
   pass<T>(key: Key, run: (cluster: Cluster) => Promise<T>): Promise<T>;
-  /** What of all servers matters to an upgrade of the operator. */
-  upgradeMembers(): UpgradeMember[];
   /** What passes over workspaces have. */
   readonly workspaces: WorkspaceCluster;
   /** All namespaces in which something may have to be done for workspaces. */
@@ -73,13 +69,6 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
     states,
     servers,
     watchProblem,
-    upgradeMembers: () =>
-      upgradeMembers({
-        identity: options.identity,
-        servers: cache.servers,
-        deployment: cache.deployment,
-        startingUpgrades: writes.startingUpgrades,
-      }),
     stop: () => {
       probes.stop();
       guard.stop();
@@ -110,8 +99,6 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         ...schema,
         identity: options.identity,
         server: cache.server,
-        servers: cache.servers,
-        deployment: cache.deployment,
         owned: cache.owned,
         consenting: cache.consenting,
         granted: cache.granted,

@@ -3,8 +3,8 @@ import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { ApiError, isApiError } from "../kube/api-error.ts";
 import { isKind, resourcePath } from "../kube/kinds.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
-import { annotation, finalizer, manager } from "../kube/names.ts";
-import { type KubeObject, keyText, objectText } from "../kube/object.ts";
+import { finalizer, manager } from "../kube/names.ts";
+import { type KubeObject, objectText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
 import { difference } from "../reconcile/difference.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
@@ -20,19 +20,7 @@ import { writeBudget } from "./write-budget.ts";
 /** The methods of the port that call the API server, each with the calls that it makes. */
 export type Writer = Pick<
   Cluster,
-  | "read"
-  | "create"
-  | "apply"
-  | "isOverruled"
-  | "contest"
-  | "delete"
-  | "startingUpgrades"
-  | "startUpgrade"
-  | "hold"
-  | "letGo"
-  | "record"
-  | "report"
-  | "notify"
+  "read" | "create" | "apply" | "isOverruled" | "contest" | "delete" | "hold" | "letGo" | "record" | "report" | "notify"
 > &
   Pick<WorkspaceCluster, "mend" | "reportAccess">;
 
@@ -57,7 +45,6 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
   const overruled = overrulings();
   const budget = writeBudget();
   const events = eventLimit();
-  const starting = new Set<string>();
 
   /** Who contests a field, by the API server's account: a call that is made only where a write had to be repeated often. */
   async function contestants(manifest: Manifest, path: string): Promise<readonly string[] | undefined> {
@@ -209,27 +196,6 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
 
     reportAccess: async (access, status) => caches.reportedAccess(await statusPatched(access, status)),
 
-    startingUpgrades: () => starting,
-
-    startUpgrade: async (live, marker) => {
-      const { namespace = "default", name, resourceVersion, annotations } = live.metadata;
-      const key = keyText({ namespace, name });
-      const path = `/metadata/annotations/${annotation.upgrade.replaceAll("/", "~1")}`;
-      const steps: JsonPatchStep[] = [
-        // It was decided from this version: another one may have been changed by a user.
-        { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
-        annotations === undefined
-          ? { op: "add", path: "/metadata/annotations", value: { [annotation.upgrade]: marker } }
-          : { op: "add", path, value: marker },
-      ];
-      starting.add(key);
-      try {
-        caches.wrote(await patched(live, steps), false);
-      } finally {
-        starting.delete(key);
-      }
-    },
-
     hold: async (server) => {
       const { resourceVersion, finalizers } = server.metadata;
       caches.reported(
@@ -258,7 +224,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       }
     },
 
-    record: async (server, migration, conditions) => {
+    record: async (server, migration) => {
       const { uid, resourceVersion } = server.metadata;
       const steps: JsonPatchStep[] = [
         { op: "test", path: "/metadata/uid", value: uid },
@@ -266,7 +232,6 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         server.status === undefined
           ? { op: "add", path: "/status", value: { migration } }
           : { op: "add", path: "/status/migration", value: migration },
-        ...(conditions === undefined ? [] : [{ op: "add", path: "/status/conditions", value: conditions } as const]),
       ];
       caches.reported(await sent<MlflowServer>(`${pathOf(server)}/status`, steps));
     },

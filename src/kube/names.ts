@@ -37,10 +37,6 @@ export const annotation = {
   replaceLostSecrets: `${group}/replace-lost-secrets`,
   /** On the Deployment: the migration Job after whose success it was written. No decision depends on it. */
   migration: `${group}/migration`,
-  /** On the Deployment: what it was last rendered from, and how (`resources/rendering.ts`). */
-  rendering: `${group}/rendering`,
-  /** On the Deployment: the operator upgrade that last changed its pods (`reconcile/upgrade-marker.ts`). */
-  upgrade: `${group}/upgrade`,
   /** On the migration Job: the time that tells it from earlier Jobs of its name, as in `status.migration.attempt`. */
   attempt: `${group}/attempt`,
   /** On the migration Job: the identity of its databases, a hash. */

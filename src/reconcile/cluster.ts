@@ -3,9 +3,8 @@ import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { MigrationRecord } from "../api/status.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
-import type { Condition } from "../kube/conditions.ts";
 import type { Kind } from "../kube/kinds.ts";
-import type { ConfigMap, Deployment, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { Measured } from "../resources/content.ts";
 import type { Door } from "./door.ts";
@@ -47,15 +46,6 @@ export interface Cluster {
 
   /** The server as last seen, or undefined where there is none. */
   server(key: Key): MlflowServer | undefined;
-
-  /** All servers as last seen. */
-  servers(): Iterable<MlflowServer>;
-
-  /** The Deployment of this name as last seen, or undefined where there is none with our label. */
-  deployment(key: Key): Deployment | undefined;
-
-  /** Servers, as `namespace/name`, whose {@link startUpgrade} has been sent and not answered. */
-  startingUpgrades(): ReadonlySet<string>;
 
   /** What carries our label and names this server, wherever it is: what we wrote, and the pods that came of it. */
   owned(key: Key): readonly Owned[];
@@ -147,17 +137,14 @@ export interface Cluster {
   /** Deletes this very object (by uid), with all that it owns; one that is already gone is fine. */
   delete(object: Owned): Promise<void>;
 
-  /** Writes the annotation `upgrade` of this very version of a Deployment, and nothing else. */
-  startUpgrade(live: Deployment, marker: string): Promise<void>;
-
   /** Has the server stay, when it is deleted, until {@link letGo}. */
   hold(server: MlflowServer): Promise<void>;
 
   /** Lets the server go, now or when it is deleted; one that is already gone is fine. */
   letGo(server: MlflowServer): Promise<void>;
 
-  /** Writes `status.migration`, and the conditions if there are any, if the server is still at this very resource version. */
-  record(server: MlflowServer, migration: MigrationRecord, conditions?: readonly Condition[]): Promise<void>;
+  /** Writes `status.migration` alone, if the server is still at this very resource version. */
+  record(server: MlflowServer, migration: MigrationRecord): Promise<void>;
 
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;

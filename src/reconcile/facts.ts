@@ -5,7 +5,6 @@ import type { Contest } from "./cluster.ts";
 import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";
 import type { Mesh } from "./mesh.ts";
-import type { UpgradeMember } from "./upgrade.ts";
 import type { Warnings } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -35,7 +34,5 @@ export interface Facts {
   readonly granted: readonly Owned[];
   /** What events say of objects that get no further. */
   readonly warnings?: Warnings;
-  /** What of all servers matters to an upgrade of the operator, as it is known at the time of the call; default: nothing. */
-  readonly upgradeMembers?: () => readonly UpgradeMember[];
   readonly now: Date;
 }

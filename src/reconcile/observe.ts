@@ -17,7 +17,6 @@ import { lostSecrets } from "./lost-secrets.ts";
 import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
 import { mostReferenced, referencesSize } from "./references-size.ts";
-import { upgradeMembers } from "./upgrade-members.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
 
 /** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
@@ -70,7 +69,6 @@ export async function observe(
     workspaces: cluster.workspaces(server),
     granted: cluster.granted({ namespace, name }),
     warnings,
-    upgradeMembers: () => upgradeMembers(cluster),
     now,
   };
 }

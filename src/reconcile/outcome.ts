@@ -21,8 +21,6 @@ export interface Outcome {
   readonly cause: Cause;
   /** What is known of the database; undefined where the pass did not come to look. */
   readonly migration?: Migration;
-  /** Why the pods keep the template of a former version of the operator. */
-  readonly upgrade?: Cause;
   /** Objects have just been written: the next pass, which their events bring about, has more to say. */
   readonly isInterim?: true;
   /** What the caches say may be outdated, so that nobody knows whether the server is ready. */
@@ -71,18 +69,12 @@ function isBeingPlaced({ owned, now }: Facts): boolean {
 }
 
 function judged(facts: Facts, plan: Plan): Outcome {
-  const { upgrade } = plan;
-  const state = judgedByState(facts, plan);
-  const outcome =
-    upgrade === undefined
-      ? state
-      : { ...state, upgrade: upgrade.cause, ...againIn(upgrade.againInSeconds, state.againInSeconds) };
+  const outcome = judgedByState(facts, plan);
   const { conflict, migration } = plan;
   if (conflict === undefined || outcome.isInterim) return outcome;
   const { reason, message, seconds } = conflict;
   const againInSeconds = Math.min(seconds, outcome.againInSeconds ?? seconds);
-  const waiting = outcome.upgrade && { upgrade: outcome.upgrade };
-  return { state: "stalled", cause: { reason, message }, migration, againInSeconds, ...waiting };
+  return { state: "stalled", cause: { reason, message }, migration, againInSeconds };
 }
 
 function judgedByState(facts: Facts, { groups, migration, missing }: Plan): Outcome {

@@ -1,8 +1,7 @@
 import { quantityOf } from "../api/quantity.ts";
 import type { MigrationRecord } from "../api/status.ts";
-import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
-import { annotation, finalizer, label, group as ownGroup } from "../kube/names.ts";
+import { finalizer, label, group as ownGroup } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import { objectNames } from "../resources/names.ts";
@@ -17,9 +16,6 @@ import { type Migration, migrationOf, waiting } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
-import { statusOf } from "./status.ts";
-import type { Waiting } from "./upgrade.ts";
-import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, verdictOn } from "./upgrade-plan.ts";
 import { type Conflict, withoutContested } from "./write-conflict.ts";
 
 /** One write. */
@@ -27,15 +23,8 @@ export type Step =
   | { readonly do: "create"; readonly manifest: Manifest }
   | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
   | { readonly do: "delete"; readonly live: Owned }
-  /** Writes `status.migration` before what follows, and with it the conditions if they do not hold any more. */
-  | { readonly do: "record"; readonly record: MigrationRecord; readonly conditions?: readonly Condition[] | undefined }
-  /** Marks the Deployment, if it is still the turn of the server: then its pods may be changed by the upgrade of the operator. */
-  | {
-      readonly do: "start upgrade";
-      readonly live: Deployment;
-      readonly marker: string;
-      readonly isAllowed: () => boolean;
-    }
+  /** Writes `status.migration` before what follows. */
+  | { readonly do: "record"; readonly record: MigrationRecord }
   /** Has the server stay until {@link retire} has released what is far. */
   | { readonly do: "hold" }
   | { readonly do: "let go" };
@@ -52,8 +41,6 @@ export interface Plan {
   readonly conflict?: Conflict;
   /** The pods have to wait for somebody's consent; what runs goes on. */
   readonly missing?: Cause;
-  /** Why the pods keep the template of a former version of the operator. */
-  readonly upgrade?: Waiting;
 }
 
 /** The door that must not stand open any more: a step that waits for nothing, whatever else is wrong with a server. */
@@ -68,13 +55,10 @@ export function shutting({ owned, server, inputs }: Facts): Step[] {
  * so does the removal of what is no longer wanted: until then, what runs keeps all that it had.
  */
 export function planOf(facts: Facts): Plan {
-  const rendered = desired(facts.inputs);
-  const staged = stagedUpgrade(Object.values(rendered).flat(), deploymentIn(facts), facts);
-  const wanted = staged === undefined ? rendered : withDeployment(rendered, staged.wanted);
+  const wanted = desired(facts.inputs);
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
-  const isStaged = staged?.change === "operator";
-  const migration = isStaged ? knownMigration(facts.server) : migrationFor(migrationJob, facts);
+  const migration = migrationFor(migrationJob, facts);
   const inTheWay = (objects: readonly Owned[]) =>
     objects
       .filter((live) => all.some((manifest) => isSame(live, manifest)))
@@ -82,8 +66,7 @@ export function planOf(facts: Facts): Plan {
       .find((found) => found !== undefined);
   const obstacle = inTheWay(facts.foreign);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
-  if (isStaged) return stagedPlan(wanted, staged, facts, migration);
-  if (migration.isRefused) return { groups: recordGroups(migration, facts), migration };
+  if (migration.isRefused) return { groups: recordGroups(migration), migration };
   const leaving = inTheWay(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
@@ -95,7 +78,7 @@ export function planOf(facts: Facts): Plan {
   ];
   const missing = missingConsent(facts);
   const groups = [
-    ...recordGroups(migration, facts),
+    ...recordGroups(migration),
     holdStep(all, facts),
     migration.complete || migrationJob === undefined ? [] : stopStep(facts),
     stage("invented"),
@@ -118,64 +101,6 @@ export function planOf(facts: Facts): Plan {
   };
 }
 
-function withDeployment(wanted: Record<Stage, Manifest[]>, deployment: Deployment): Record<Stage, Manifest[]> {
-  const workload = wanted.workload.map((each) => (isSame(deployment, each) ? deployment : each));
-  return { ...wanted, workload };
-}
-
-/**
- * The first step of an upgrade of the operator if it is the turn of this server. Otherwise all that leaves pods as they are: of the
- * Deployments the number of pods, and the Secrets of the pods only if no other version of the operator may have written them.
- */
-function stagedPlan(
-  wanted: Record<Stage, Manifest[]>,
-  { wanted: deployment, live }: StagedUpgrade,
-  facts: Facts,
-  migration: Migration,
-): Plan {
-  const turn = verdictOn(facts);
-  if (turn.mayStart) {
-    const isAllowed = () => verdictOn(facts).mayStart;
-    return { groups: [[{ do: "start upgrade", live, marker: startMarker(facts), isAllowed }]], migration };
-  }
-  const inputs = ({ spec }: Deployment) => spec.template.metadata?.annotations?.[annotation.inputs];
-  const isSameContent = inputs(live) === inputs(deployment);
-  const stage = (name: Stage) =>
-    wanted[name].flatMap((manifest) => {
-      const step = stepFor(manifest, facts);
-      if (manifest.kind === "Deployment") return scaleSteps(manifest, step);
-      const isOfPods = name === "workload" && !isSameContent;
-      return step.filter((each) => each.do === "create" || !isOfPods);
-    });
-  const workload = stage("workload");
-  const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isSole === true;
-  const groups = [
-    holdStep(Object.values(wanted).flat(), facts),
-    stage("invented"),
-    stage("surroundings"),
-    withdrawn(Object.values(wanted).flat(), facts),
-    workload,
-    [...stage("mesh"), ...(isReached ? stage("exposure") : [])],
-  ];
-  const { allowed, conflict } = withoutContested(groups, facts);
-  const { mayStart: _, ...upgrade } = turn;
-  return {
-    groups: allowed.filter((group) => group.length > 0),
-    migration,
-    upgrade,
-    ...(conflict && { conflict }),
-  };
-}
-
-/** A change of a Deployment, reduced to its number of pods. */
-function scaleSteps({ spec: { replicas } }: Deployment, steps: readonly Step[]): Step[] {
-  return steps.flatMap((step): Step[] => {
-    if (step.do !== "apply" || step.live.kind !== "Deployment") return [step];
-    if (step.live.spec.replicas === replicas) return [];
-    return [{ ...step, manifest: withReplicas(step.live, replicas) }];
-  });
-}
-
 /**
  * The decision about the migration. A Job that mounts the volume waits until the claim exists, whose identity is part of
  * its own, and until no pod of the server holds a volume that one pod alone can mount.
@@ -195,22 +120,8 @@ function migrationFor(job: Job | undefined, facts: Facts): Migration {
   return waiting(migration, message, known);
 }
 
-function recordGroups(migration: Migration, facts: Facts): Step[][] {
-  const { record, isRecordedFirst } = migration;
-  if (!isRecordedFirst || record === undefined) return [];
-  return [[{ do: "record", record, conditions: withdrawnReadiness(migration, facts) }]];
-}
-
-/**
- * The conditions without `Ready`, where they still have it and a migration begins without a change of the spec. Otherwise a status
- * that is written now would repeat `Ready` of an earlier state of the Deployment.
- */
-function withdrawnReadiness(migration: Migration, facts: Facts): readonly Condition[] | undefined {
-  const { status, metadata } = facts.server;
-  const isReady = status?.conditions?.some((each) => each.type === "Ready" && each.status === "True");
-  if (migration.complete || !isReady || status?.observedGeneration !== metadata.generation) return undefined;
-  const state = migration.stalled ? "stalled" : "progressing";
-  return statusOf(facts, { state, cause: migration.cause, migration }).conditions;
+function recordGroups({ record, isRecordedFirst }: Migration): Step[][] {
+  return isRecordedFirst && record !== undefined ? [[{ do: "record", record }]] : [];
 }
 
 /** Ends the pods of the server where the migration could not mount its volume otherwise. */
@@ -220,11 +131,11 @@ function stopStep(facts: Facts): Step[] {
   if (server.spec.backendStore.sqlite === undefined || claim === undefined || !isOfOnePod(claim)) return [];
   const live = deploymentIn(facts);
   if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "ours") return [];
-  return [{ do: "apply", manifest: withReplicas(live, 0), live }];
+  return [{ do: "apply", manifest: withoutPods(live), live }];
 }
 
-/** The Deployment as it is, with another number of pods. What its own controller writes into it stays its own. */
-function withReplicas(live: Deployment, replicas: number | undefined): Deployment {
+/** The Deployment as it is, without pods. What its own controller writes into it stays its own. */
+function withoutPods(live: Deployment): Deployment {
   const { name, namespace, labels, annotations = {}, ownerReferences } = live.metadata;
   const own = Object.entries(annotations).filter(([key]) => key.startsWith(`${ownGroup}/`));
   return {
@@ -237,7 +148,7 @@ function withReplicas(live: Deployment, replicas: number | undefined): Deploymen
       annotations: Object.fromEntries(own),
       ...(ownerReferences && { ownerReferences }),
     },
-    spec: { ...live.spec, ...(replicas !== undefined && { replicas }) },
+    spec: { ...live.spec, replicas: 0 },
   };
 }
 
@@ -353,7 +264,7 @@ function unwanted(wanted: readonly Manifest[], { owned, server }: Facts, isMeant
     .map((live): Step => ({ do: "delete", live }));
 }
 
-function isSame(live: Owned | Manifest, manifest: Manifest): boolean {
+function isSame(live: Owned, manifest: Manifest): boolean {
   const [a, b] = [live.metadata, manifest.metadata];
   return live.kind === manifest.kind && a.name === b.name && a.namespace === b.namespace;
 }

@@ -12,15 +12,8 @@ export async function report(cluster: Cluster, facts: Reported, outcome: Outcome
   const status = { ...statusOf(facts, outcome), ...(identity !== undefined && { operator: identity }) };
   if (isDeepStrictEqual(status, before)) return;
   await cluster.report(server, status);
-  for (const notice of [noticeOf(outcome, before), upgradeNotice(outcome, before)])
-    if (notice !== undefined) await cluster.notify(server, notice);
-}
-
-/** That an upgrade of the operator does not go on. */
-function upgradeNotice({ upgrade }: Outcome, before: MlflowServerStatus | undefined): Notice | undefined {
-  const former = before?.conditions?.find(({ type }) => type === "UpgradePending");
-  if (upgrade?.reason !== "UpgradeStopped" || former?.reason === upgrade.reason) return undefined;
-  return { type: "Warning", action: "Upgrade", ...upgrade };
+  const notice = noticeOf(outcome, before);
+  if (notice !== undefined) await cluster.notify(server, notice);
 }
 
 /** That the server needs a person, with every new cause, and that it is ready, whatever it was before. */

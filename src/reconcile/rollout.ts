@@ -17,11 +17,13 @@ export interface Rollout {
 
 /** As `kubectl rollout status` judges, from the Deployment's own status, and why where that says only "not yet". */
 export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evidence: Evidence): Rollout {
-  if (isRolledOut(deployment)) return { complete: true, stalled: false };
   const { spec, status = {}, metadata } = deployment;
   const wanted = spec.replicas ?? 1;
-  const { availableReplicas = 0, observedGeneration = 0 } = status;
+  const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
   const isCurrent = observedGeneration >= (metadata.generation ?? 0);
+  if (isCurrent && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted) {
+    return { complete: true, stalled: false };
+  }
   const problem = deploymentProblem(deployment, podsOf("server", owned), evidence);
   if (problem !== undefined) return { complete: false, ...problem };
   const overdue = status.conditions?.some((c) => c.type === "Progressing" && c.reason === "ProgressDeadlineExceeded");
@@ -31,14 +33,6 @@ export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evide
   }
   const message = "pods of this spec are being started";
   return { complete: false, cause: { reason: "Progressing", message }, stalled: false };
-}
-
-/** Whether all pods are of the Deployment's latest spec and ready, as `kubectl rollout status` judges. */
-export function isRolledOut({ spec, status = {}, metadata }: Deployment): boolean {
-  const wanted = spec.replicas ?? 1;
-  const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
-  const isCurrent = observedGeneration >= (metadata.generation ?? 0);
-  return isCurrent && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted;
 }
 
 /** The pods of a part of a server, the newest first. */

@@ -140,7 +140,6 @@ function findings(
     ...meshFinding(facts, outcome),
     ...exposureFinding(facts, outcome),
     availableFinding(deployment),
-    ...(outcome.upgrade === undefined ? [] : [{ type: "UpgradePending", status: "True" as const, ...outcome.upgrade }]),
   ];
 }
 

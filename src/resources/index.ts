@@ -12,7 +12,6 @@ import { migrationJob } from "./migration-job.ts";
 import { networkPolicy } from "./network-policy.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
-import { renderingOf, withRendering } from "./rendering.ts";
 import { service } from "./service.ts";
 import { serviceAccount } from "./service-account.ts";
 import { sessionSecret } from "./session-secret.ts";
@@ -50,17 +49,13 @@ export type Stage = keyof typeof stages;
 export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
   const [unsupported] = unsupportedFields("MlflowServer", inputs.server.spec);
   if (unsupported !== undefined) throw new Error(`${unsupported}: not supported by this version of the operator`);
-  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []);
-  const migration = build("migration");
-  const workload = build("workload");
-  const mesh = build("mesh");
-  const rendering = renderingOf(inputs, [...migration, ...workload, ...mesh]);
+  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []).map(withShape);
   return {
-    invented: build("invented").map(withShape),
-    surroundings: build("surroundings").map(withShape),
-    migration: migration.map(withShape),
-    workload: workload.map((manifest) => withShape(withRendering(manifest, inputs, rendering))),
-    mesh: mesh.map(withShape),
-    exposure: build("exposure").map(withShape),
+    invented: build("invented"),
+    surroundings: build("surroundings"),
+    migration: build("migration"),
+    workload: build("workload"),
+    mesh: build("mesh"),
+    exposure: build("exposure"),
   };
 }

@@ -13,20 +13,17 @@ import { storeSecret } from "./store-secret.ts";
  * may read pods try out passwords.
  */
 export function inputsHash(inputs: Inputs): string {
-  const { secrets, configMaps, ...keys } = contentOf(inputs);
-  const made = [storeSecret(inputs)?.data, authSecret(inputs)?.data];
-  return keyedHash(inputs, JSON.stringify({ secrets, configMaps, made, ...keys }));
-}
-
-/** What users and the operator's generated keys contribute to {@link inputsHash}, as it is stored. */
-export function contentOf({ references, server, session: { cookieSecret, ...session } }: Inputs) {
+  const { references, server } = inputs;
+  const { cookieSecret, ...session } = inputs.session;
   const reread = rereadSecrets(server.spec);
-  return {
+  const content = {
     secrets: digests(new Map([...references.secrets].filter(([name]) => !reread.has(name)))),
     configMaps: digests(references.configMaps),
+    made: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
     session,
     ...(server.spec.authentication.oauth2Proxy !== undefined && { cookieSecret }),
   };
+  return keyedHash(inputs, JSON.stringify(content));
 }
 
 /** HMAC-SHA-256 by the server's session key, 32 hexadecimal digits of it. */

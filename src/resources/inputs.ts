@@ -19,17 +19,8 @@ export interface Installation {
   readonly clusterDomain: string;
   /** Seconds in which others may create what a new generation needs; default 120. */
   readonly gracePeriodSeconds?: number | undefined;
-  /** How upgrades of the operator are rolled out; without it they change all servers at once. */
-  readonly upgrade?: Upgrade | undefined;
   /** The only namespaces that the operator works in; all without it. */
   readonly namespaces?: readonly string[] | undefined;
-}
-
-/** A version of the operator and its settings, and how many servers it changes at the same time. */
-export interface Upgrade {
-  /** Changes with the version and with every setting that a pod template depends on. */
-  readonly revision: string;
-  readonly concurrency: number;
 }
 
 /** Keys that are invented once per server, or are the user's own (`server.sessionSecretRef`). */

@@ -10,7 +10,6 @@ import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Failing } from "../reconcile/failure-cause.ts";
 import { isPartlyDone } from "../reconcile/partly-done.ts";
 import { type Pass, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
-import { type UpgradeCounts, upgradeCounts } from "../reconcile/upgrade.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { burst, leftovers } from "./leftovers.ts";
 import type { Log } from "./log.ts";
@@ -51,8 +50,6 @@ export interface Controller {
   readonly waiting: () => number;
   /** How many workspaces do. */
   readonly workspacesWaiting: () => number;
-  /** How many servers an upgrade of the operator has yet to change, is changing and has failed on. */
-  readonly upgrades: () => UpgradeCounts;
   /** By `namespace/name`, as the last pass left them. */
   readonly states: () => ReadonlyMap<string, Pass["state"]>;
   /** Cuts the watches; with `isDraining` once the passes that are under way have ended. */
@@ -233,7 +230,6 @@ export function controller(options: ControllerOptions): Controller {
     },
     waiting: () => work.waiting,
     workspacesWaiting: workspaces.waiting,
-    upgrades: () => upgradeCounts(connection.upgradeMembers(), installation.upgrade?.revision ?? "", new Date()),
     states: () => states,
     stop: async (isDraining) => {
       leads = false;

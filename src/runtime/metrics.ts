@@ -1,7 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { States } from "../client/staleness.ts";
 import { keyOf } from "../kube/object.ts";
-import type { UpgradeCounts } from "../reconcile/upgrade.ts";
 
 /** What Prometheus may ask of the operator. Names and units follow its conventions. */
 export interface Metrics {
@@ -24,7 +23,6 @@ export interface MetricSources {
   readonly longestPassSeconds: () => number;
   /** By `namespace/name`, as the last pass left them. */
   readonly states: () => ReadonlyMap<string, string>;
-  readonly upgrades: () => UpgradeCounts;
 }
 
 export function metrics(sources: MetricSources): Metrics {
@@ -133,15 +131,6 @@ export function metrics(sources: MetricSources): Metrics {
     collect() {
       this.reset();
       for (const [server, state] of sources.states()) this.set({ ...keyOf(server), state }, 1);
-    },
-  });
-  new Gauge({
-    name: "mlflow_operator_upgrade_servers",
-    help: "MlflowServers that an upgrade of the operator has yet to change (waiting), is changing (updating), or that are not ready since (failed).",
-    labelNames: ["state"],
-    registers,
-    collect() {
-      for (const [state, count] of Object.entries(sources.upgrades())) this.set({ state }, count);
     },
   });
   new Gauge({

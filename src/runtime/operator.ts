@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { ImageDigests } from "../api/image-digests.ts";
 import { apiClient } from "../client/api-client.ts";
 import type { CredentialSource } from "../client/credentials.ts";
@@ -20,8 +20,6 @@ export interface OperatorOptions {
   readonly proxyImage: string;
   readonly allowedImages?: readonly string[] | undefined;
   readonly clusterDomain: string;
-  /** How many servers an upgrade of the operator changes at the same time, after a first one. */
-  readonly upgradeConcurrency: number;
   /** Seconds in which others may create what a new generation of a server needs; default 120. */
   readonly gracePeriodSeconds?: number | undefined;
   /** Namespaces to work in; all without it. */
@@ -59,13 +57,6 @@ const drainMilliseconds = 8000;
 /** An attempt to get or renew the Lease is made at least every 20 s. */
 const stuckElectionSeconds = 300;
 
-/** Tells one version of the operator, with the settings that pods depend on, from another. */
-function revisionOf(options: OperatorOptions): string {
-  const { version, imageRepository, imageDigests, proxyImage, clusterDomain } = options;
-  const parts = [version, imageRepository, Object.entries(imageDigests ?? {}).sort(), proxyImage, clusterDomain];
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 10);
-}
-
 /** A running operator. Rejects when the health port cannot be had; a cluster that cannot be reached is waited for. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
   const { log } = options;
@@ -90,7 +81,6 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       proxyImage: options.proxyImage,
       allowedImages: options.allowedImages,
       clusterDomain: options.clusterDomain,
-      upgrade: { revision: revisionOf(options), concurrency: options.upgradeConcurrency },
       gracePeriodSeconds: options.gracePeriodSeconds,
       namespaces: options.namespaces,
     },
@@ -112,7 +102,6 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     watches: work.watches,
     longestPassSeconds: work.longestPassSeconds,
     states: work.states,
-    upgrades: work.upgrades,
   });
   const health = await healthServer(options.healthAddress, options.healthPort, {
     unhealthyBecause: () =>
