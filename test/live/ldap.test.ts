@@ -14,7 +14,7 @@ import {
   strangers,
 } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
-import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
+import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, type Login, liveScene } from "./live-scene.ts";
 import type { Mlflow } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
@@ -22,7 +22,6 @@ import { grant } from "./permission-matrix.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-scene.ts";
 import { routesProgram } from "./routes.ts";
-import { startClient } from "./running-client.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
@@ -197,24 +196,6 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     });
     await scene.ready(name);
     await assertTable(as);
-  });
-
-  await context.test("MLflow's own client works with the user name and the password of the directory", async () => {
-    await scene.objects.create("Secret", { metadata: { name: "odd" }, stringData: odd });
-    const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-    const pod = { name: "client", image, trackingUri: server.status?.url ?? "", loginSecret: "odd" };
-    const client = await startClient(scene, pod);
-    const unauthenticated = "UNAUTHENTICATED: This server asks for a credential, and there is none.";
-    assert.deepEqual(await client.run("client-options.py"), {
-      "login by environment": "in",
-      "no login": unauthenticated,
-      "wrong password": "401",
-      "a token": unauthenticated,
-      "login by file": "in",
-    });
-    const back = await client.run("client.py", "by-odd");
-    assert.deepEqual([back["isWhole"], back["predicted"], back["answers"]], [true, 5, [{ answer: "it is" }]]);
-    await scene.objects.remove("Pod", "client");
   });
 
   await context.test(

@@ -7,7 +7,6 @@ import { clientToken } from "../support/oidc/client-token.ts";
 import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
-import { documentedCells } from "./documented-cells.ts";
 import {
   assertDocumented,
   assertInside,
@@ -18,13 +17,12 @@ import {
   type Row,
   strangers,
 } from "./door-table.ts";
-import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
+import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveScene } from "./live-scene.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-scene.ts";
-import { startClient } from "./running-client.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 
@@ -353,36 +351,6 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assertInside(await strangers(attemptsAt(await addressOf(scene.objects, name), name)), []);
     const shut = await nobody.call("POST", "/v1/traces", { body: {}, headers: { "content-type": "application/json" } });
     assertShut(shut);
-  });
-
-  await context.test("MLflow's own client works with a token, and with the documented client credentials", async () => {
-    const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-    await scene.objects.create("Secret", {
-      metadata: { name: "token" },
-      stringData: { token: await issuer.token("bob", "mlflow") },
-    });
-    const pod = { name: "client", image, trackingUri: url, tokenSecret: "token" };
-    const client = await startClient(scene, pod);
-    const back = await client.run("client.py", "by-bob");
-    assert.deepEqual([back["isWhole"], back["predicted"], back["answers"]], [true, 5, [{ answer: "it is" }]]);
-    await client.write("/tmp/issuer.crt", issuer.ca);
-    const cell = await documentedCells();
-    const train = cell("Train", {
-      "http://mlflow.mlflow:5000": url,
-      'mlflow.set_workspace("team-a")': "",
-      "my-experiment": "by-pipeline",
-      "my-model": "by-pipeline",
-    });
-    const report = 'import json\nprint(json.dumps({"status": mlflow.get_run(run.info.run_id).info.status}))\n';
-    const found = await client.python(`${cell("Client credentials")}\n${train}\n${report}`, {
-      MLFLOW_TRACKING_TOKEN: undefined,
-      REQUESTS_CA_BUNDLE: "/tmp/issuer.crt",
-      OIDC_ISSUER: issuer.url,
-      OIDC_CLIENT_ID: "pipeline",
-      OIDC_CLIENT_SECRET: "of-the-pipeline-12345",
-    });
-    assert.deepEqual(found, { status: "FINISHED" });
-    await scene.objects.remove("Pod", "client");
   });
 
   await context.test("with accessTokens, one counts until its user shows that the group is gone", async () => {

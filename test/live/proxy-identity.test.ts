@@ -318,6 +318,6 @@ test("Kubernetes on the word of the proxy", {
       assert.ok([200, 401].includes(status), `${status} ${body}`);
     }, 120);
     const urls = { serviceUrl: serviceUrl(server), externalURL };
-    await assertDocumentedClients(own, scene, { ...urls, gateway, team, other, foreign });
+    await assertDocumentedClients(own, scene, { ...urls, gateway, team, other });
   });
 });
