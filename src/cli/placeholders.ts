@@ -6,6 +6,7 @@ import { encoded } from "../resources/base64.ts";
 import { routeKinds } from "../resources/exposure.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { meshStepsOf } from "../resources/mesh/steps.ts";
+import { isProxied } from "../resources/proxied.ts";
 import { referencesOf } from "../resources/references.ts";
 import { needsConsent } from "../resources/workspaces.ts";
 
@@ -24,7 +25,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
       flaskSecretKey: generated("flask-secret-key"),
       kekPassphrase: generated("kek-passphrase"),
       webhookKey: generated("webhook-key"),
-      ...(server.spec.authentication.oauth2Proxy !== undefined && { cookieSecret: generated("cookie-secret") }),
+      ...(isProxied(server.spec) && { cookieSecret: generated("cookie-secret") }),
     },
     ...(administratorOf(server)?.generated && {
       generatedAdmin: { username: "admin", password: generated("password") },

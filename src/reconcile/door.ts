@@ -1,7 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { objectNames, port, proxyPort, tracesPort } from "../resources/names.ts";
+import { objectNames, port, tracesPort } from "../resources/names.ts";
+import { servingPort } from "../resources/proxied.ts";
 import { listenerOf } from "./mesh-view.ts";
 
 /** Where traces could be written to a server, as the network knows it. */
@@ -18,7 +19,7 @@ const most = 3;
 /** The doors of a server in a mesh that are shut to whoever is no writer, as the operator is none. */
 export function doorsOf(server: MlflowServer, owned: readonly Owned[]): Door[] {
   const { name, namespace = "default" } = server.metadata;
-  const inPod = server.spec.authentication.oauth2Proxy === undefined ? port : proxyPort;
+  const inPod = servingPort(server);
   const own = [service(objectNames.service(name), namespace, port), ...pods("server", inPod, owned)];
   if (listenerOf({ owned, server }) === undefined) return own;
   return [...own, service(objectNames.listener(name), namespace, tracesPort), ...pods("traces", tracesPort, owned)];

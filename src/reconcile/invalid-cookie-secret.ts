@@ -1,11 +1,12 @@
 import { dataKeys } from "../resources/names.ts";
+import { isProxied } from "../resources/proxied.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
 /** Keys of the user's own without one that oauth2-proxy can encrypt with; a generated one is right. */
 export function invalidCookieSecret({ server, inputs }: Facts): Cause | undefined {
   const secretName = server.spec.server?.sessionSecretRef?.name;
-  if (server.spec.authentication.oauth2Proxy === undefined || secretName === undefined) return undefined;
+  if (!isProxied(server.spec) || secretName === undefined) return undefined;
   if (/^[A-Za-z0-9]{32}$/.test(inputs.session.cookieSecret ?? "")) return undefined;
   return {
     reason: "InvalidSecret",

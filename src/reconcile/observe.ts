@@ -7,6 +7,7 @@ import type { Measured } from "../resources/content.ts";
 import { routeKinds } from "../resources/exposure.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";
+import { isProxied } from "../resources/proxied.ts";
 import { referencesOf } from "../resources/references.ts";
 import { workspacesOf } from "../resources/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
@@ -114,8 +115,7 @@ function sessionKeys(server: MlflowServer, owned: readonly Owned[], references: 
       ? secretNamed(owned, objectNames.session(server.metadata.name))
       : references.secrets.get(own.name);
   const cookieSecret =
-    decoded(stored?.data, dataKeys.cookieSecret) ??
-    (server.spec.authentication.oauth2Proxy === undefined ? undefined : letters(32));
+    decoded(stored?.data, dataKeys.cookieSecret) ?? (isProxied(server.spec) ? letters(32) : undefined);
   return {
     flaskSecretKey: decoded(stored?.data, dataKeys.flaskSecretKey) ?? randomBytes(32).toString("base64url"),
     kekPassphrase: decoded(stored?.data, dataKeys.kekPassphrase) ?? randomBytes(32).toString("base64url"),

@@ -3,6 +3,7 @@ import type { MlflowServerSpec } from "../api/spec.ts";
 import { authSecret } from "./auth-secret.ts";
 import { type Content, digestOf, type Measured } from "./content.ts";
 import type { Inputs } from "./inputs.ts";
+import { isProxied } from "./proxied.ts";
 import { referencesOf } from "./references.ts";
 import { storeSecret } from "./store-secret.ts";
 
@@ -21,7 +22,7 @@ export function inputsHash(inputs: Inputs): string {
     configMaps: digests(references.configMaps),
     made: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
     session,
-    ...(server.spec.authentication.oauth2Proxy !== undefined && { cookieSecret }),
+    ...(isProxied(server.spec) && { cookieSecret }),
   };
   return keyedHash(inputs, JSON.stringify(content));
 }

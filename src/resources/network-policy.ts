@@ -4,7 +4,8 @@ import { label } from "../kube/names.ts";
 import { egressPorts } from "./egress-ports.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
-import { objectNames, port, proxyPort } from "./names.ts";
+import { objectNames } from "./names.ts";
+import { servingPort } from "./proxied.ts";
 
 /**
  * HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled, and to those that have a sidecar, which
@@ -43,7 +44,7 @@ export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
 /** No entry is nobody, while an entry without `from`, or with an empty one, is everybody. */
 function ingress({ server }: Inputs): IngressRule[] {
   const { from } = server.spec.networkPolicy ?? {};
-  const door = server.spec.authentication.oauth2Proxy === undefined ? port : proxyPort;
+  const door = servingPort(server);
   const ports = tcp(door, hbonePort);
   if (from === undefined) return [{ ports }];
   const probes = { ports: tcp(door), from: [{ ipBlock: { cidr: ambientProbes } }] };

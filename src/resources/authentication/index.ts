@@ -2,6 +2,7 @@ import type { MlflowServerSpec } from "../../api/spec.ts";
 import { choose } from "../choose.ts";
 import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
+import { isProxied } from "../proxied.ts";
 import { signInPage, signInPageName } from "../proxy/sign-in-page.ts";
 import type { Reference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
@@ -15,8 +16,7 @@ export function authenticationOf(inputs: Inputs): Authentication {
   const { server } = inputs;
   const method = methodOf(inputs);
   const outside = outsideOf(server);
-  if (outside === undefined || outside.prefix === "" || server.spec.authentication.oauth2Proxy === undefined)
-    return method;
+  if (outside === undefined || outside.prefix === "" || !isProxied(server.spec)) return method;
   return { ...method, files: { ...method.files, [signInPageName]: signInPage(outside) } };
 }
 

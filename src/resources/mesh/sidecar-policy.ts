@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
-import { objectNames, port, proxyPort } from "../names.ts";
+import { objectNames } from "../names.ts";
+import { servingPort } from "../proxied.ts";
 import { policyOfPods } from "./policy-of-pods.ts";
 import { tracesRules } from "./traces-rules.ts";
 
@@ -9,10 +10,9 @@ import { tracesRules } from "./traces-rules.ts";
  * for pods in ambient mode: ztunnel would drop what it says of paths, and let nobody in.
  */
 export function sidecarPolicy(server: MlflowServer): AuthorizationPolicy {
-  const door = server.spec.authentication.oauth2Proxy === undefined ? port : proxyPort;
   const rules = tracesRules(server).map(({ to = [], ...rule }) => ({
     ...rule,
-    to: to.map(({ operation }) => ({ operation: { ports: [String(door)], ...operation } })),
+    to: to.map(({ operation }) => ({ operation: { ports: [String(servingPort(server))], ...operation } })),
   }));
   return policyOfPods(server, objectNames.sidecarPolicy(server.metadata.name), { action: "ALLOW", rules });
 }

@@ -4,6 +4,7 @@ import type { Authentication } from "../authentication/authentication.ts";
 import { outsideOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import type { Programs } from "../pod/program.ts";
+import { isProxied } from "../proxied.ts";
 import { programTexts } from "./program-texts.ts";
 
 /** The package's settings: src/resources/middleware/mlflow_operator/app.py. */
@@ -56,17 +57,16 @@ export function serverPrograms({ server }: Pick<Inputs, "server">, authenticatio
 
 function settings(server: Inputs["server"], application: Authentication["application"]): Settings {
   const { host, prefix } = outsideOf(server) ?? { host: "", prefix: "" };
-  const isProxied = server.spec.authentication.oauth2Proxy !== undefined;
   const { artifactStore, server: process } = server.spec;
   return {
     application,
     corsOrigins: process?.corsAllowedOrigins ?? [],
-    isProxied,
+    isProxied: isProxied(server.spec),
     aiGateway: process?.aiGateway === "Enabled",
     maxRequestBodyBytes: maxRequestBodyBytes({ server }),
     maxUploadBytes: bytesOf(artifactStore.maxUploadSize ?? defaults.maxUploadSize),
     additionalLocations: artifactStore.additionalLocations ?? [],
-    prefix: prefix === "" ? null : { path: prefix, host, isProxied },
+    prefix: prefix === "" ? null : { path: prefix, host, isProxied: isProxied(server.spec) },
   };
 }
 

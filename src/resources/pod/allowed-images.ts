@@ -1,4 +1,5 @@
 import type { Inputs, Installation } from "../inputs.ts";
+import { isProxied } from "../proxied.ts";
 import { proxyImageOf } from "../proxy/image.ts";
 import { imageOf } from "./image.ts";
 
@@ -15,9 +16,7 @@ export function disallowedImages(inputs: Inputs): ChosenImage[] {
   if (allowedImages === undefined) return [];
   const chosen: ChosenImage[] = [
     { image: imageOf(inputs), path: "spec.image" },
-    ...(server.spec.authentication.oauth2Proxy === undefined
-      ? []
-      : [{ image: proxyImageOf(inputs), path: "spec.authentication.oauth2Proxy.image" }]),
+    ...(isProxied(server.spec) ? [{ image: proxyImageOf(inputs), path: "spec.authentication.oauth2Proxy.image" }] : []),
   ];
   const own = [installation.imageRepository, repositoryOf(installation.proxyImage)];
   return chosen.filter(({ image }) => ![...own, ...allowedImages].some((pattern) => isImageOf(image, pattern)));

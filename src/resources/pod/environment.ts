@@ -7,6 +7,7 @@ import { sqliteUri } from "../database.ts";
 import { originsOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port } from "../names.ts";
+import { isProxied } from "../proxied.ts";
 import { browserOrigin } from "../proxy/arguments.ts";
 import { programsPath } from "./program.ts";
 import { userEnvironment } from "./user-environment.ts";
@@ -20,7 +21,7 @@ import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 export function environment(inputs: Inputs): V1EnvVar[] {
   const ours = [
     // Behind a proxy nobody reaches it but the containers of the pod.
-    literal("MLFLOW_HOST", inputs.server.spec.authentication.oauth2Proxy === undefined ? "0.0.0.0" : "127.0.0.1"),
+    literal("MLFLOW_HOST", isProxied(inputs.server.spec) ? "127.0.0.1" : "0.0.0.0"),
     literal("MLFLOW_PORT", String(port)),
     ...callerAddress(inputs),
     ...processSettings(inputs),
@@ -56,7 +57,7 @@ export function backendStoreUri({ server }: Inputs): V1EnvVar {
  * it sees. Without it everybody would be local for MLflow, and may let the Assistant run programs on the server.
  */
 function callerAddress({ server }: Inputs): V1EnvVar[] {
-  return server.spec.authentication.oauth2Proxy === undefined ? [] : [literal("FORWARDED_ALLOW_IPS", "127.0.0.1")];
+  return isProxied(server.spec) ? [literal("FORWARDED_ALLOW_IPS", "127.0.0.1")] : [];
 }
 
 function processSettings({ server }: Inputs): V1EnvVar[] {
@@ -167,7 +168,7 @@ export const maxHeaderBytes = 131_072;
 
 function uvicornOptions({ server }: Inputs): V1EnvVar {
   const limits = `--timeout-keep-alive ${keepAliveSeconds} --h11-max-incomplete-event-size ${maxHeaderBytes}`;
-  const isPlain = server.spec.server?.tls === undefined || server.spec.authentication.oauth2Proxy !== undefined;
+  const isPlain = server.spec.server?.tls === undefined || isProxied(server.spec);
   const files = `--ssl-certfile ${tlsPath}/${dataKeys.certificate} --ssl-keyfile ${tlsPath}/${dataKeys.privateKey}`;
   return literal("MLFLOW_UVICORN_OPTS", isPlain ? limits : `${limits} ${files}`);
 }

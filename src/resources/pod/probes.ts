@@ -2,13 +2,15 @@ import type { V1Probe } from "@kubernetes/client-node";
 import { authenticationOf } from "../authentication/index.ts";
 import type { Inputs } from "../inputs.ts";
 import { port } from "../names.ts";
+import { isProxied } from "../proxied.ts";
 
 /** `/health` answers without a credential under every authentication of MLflow, and whatever the Host header. */
 export function probes(inputs: Inputs): Record<"startupProbe" | "readinessProbe" | "livenessProbe", V1Probe> {
   const { readinessPath = "/health" } = authenticationOf(inputs);
-  const isProxied = inputs.server.spec.authentication.oauth2Proxy !== undefined;
   // A program costs more than a request, above all while MLflow starts.
-  const startup = isProxied ? { periodSeconds: 5, failureThreshold: 60 } : { periodSeconds: 2, failureThreshold: 150 };
+  const startup = isProxied(inputs.server.spec)
+    ? { periodSeconds: 5, failureThreshold: 60 }
+    : { periodSeconds: 2, failureThreshold: 150 };
   return {
     // Five minutes to start: a large registry or a slow node takes its time, and nothing else judges it until then.
     startupProbe: { ...question(inputs, "/health"), ...startup, timeoutSeconds: 5 },
@@ -24,8 +26,7 @@ export function probes(inputs: Inputs): Record<"startupProbe" | "readinessProbe"
  * `site`, which takes some 40 ms. A path that the proxy lets everybody through to would be a hole for nothing.
  */
 function question({ server }: Inputs, path: string): V1Probe {
-  if (server.spec.authentication.oauth2Proxy !== undefined)
-    return { exec: { command: ["python", "-I", "-S", "-c", program(path)] } };
+  if (isProxied(server.spec)) return { exec: { command: ["python", "-I", "-S", "-c", program(path)] } };
   const scheme = server.spec.server?.tls === undefined ? "HTTP" : "HTTPS";
   return { httpGet: { path, port: "http", scheme } };
 }

@@ -3,6 +3,7 @@ import { type Authentication, authDirectory } from "../authentication/authentica
 import { databaseCaPath } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
 import { objectNames } from "../names.ts";
+import { isProxied } from "../proxied.ts";
 import { authorityFile, type Mounted, secretFiles } from "./mounted.ts";
 
 /** Where things are in the container of MLflow. Its root file system is read-only. */
@@ -43,7 +44,7 @@ export function authFiles({ server }: Inputs, { files }: Authentication): Mounte
 /** The certificate that MLflow presents; where there is a proxy, that does. */
 export function certificate({ server }: Inputs): Mounted[] {
   const tls = server.spec.server?.tls;
-  return tls === undefined || server.spec.authentication.oauth2Proxy !== undefined
+  return tls === undefined || isProxied(server.spec)
     ? []
     : [secretFiles("tls", tls.certificateSecretRef.name, tlsPath)];
 }
