@@ -82,7 +82,7 @@ async function clusterRole(name: string, rules: readonly object[]): Promise<void
 const granting = (role: string, name = role.toLowerCase()) =>
   changed(access, { "spec.role": role, "metadata.name": name });
 const serving = (grants: Json, more: Readonly<Record<string, Json | undefined>> = {}) =>
-  changed(proxied, { "spec.authentication.oauth2Proxy": undefined, "spec.workspaces": { access: grants }, ...more });
+  changed(proxied, { "spec.authentication": { kubernetes: {} }, "spec.workspaces": { access: grants }, ...more });
 const grant = (role: string, who: string) => ({ role, subjects: [{ kind: "Group", name: who }], selector: {} });
 const refusal = (role: string) => new RegExp(`may not bind ClusterRole mlflow-workspace-${role}`);
 
