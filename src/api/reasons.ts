@@ -1,77 +1,77 @@
-/** Reasons of conditions and events: stable, so that alerts and scripts may rest on them. */
+/** Reasons of conditions and events: stable, so that alerts and scripts can depend on them. */
 
 /** Types of the conditions of an MlflowServer, in the order in which they are reported. */
 export const conditionTypes = {
-  Ready: "The pods of this very spec run and answer. What GitOps tools and `kubectl wait` should wait for.",
-  Reconciling: "The operator is on its way to what the spec says; nobody needs to do anything.",
-  Stalled: "Somebody must do something; the message says what. What ran before still runs.",
-  DatabaseReady: "The database answers and has the schema of this version.",
+  Ready: "All pods of this generation run and are ready. GitOps tools and `kubectl wait` should wait for it.",
+  Reconciling: "The operator is applying the spec. No action required.",
+  Stalled: "A user must act; the message says how. Pods that ran before still run.",
+  DatabaseReady: "The database is reachable and has the schema of this version.",
   MeshReady:
-    "With `spec.mesh` or `spec.traces`: all that Istio's objects and the pods tell says that only the writers get to `/v1/traces`. `Ready` does not wait for it.",
+    "With `spec.mesh` or `spec.traces`: Istio enforces that only the writers can access `/v1/traces`, as far as its objects, the pods and a probe show. `Ready` does not wait for it.",
   Exposed:
-    "With `spec.exposure.ingress` or `httpRoute`: by what their controllers report, clients outside are led to the server. `Ready` does not wait for it.",
-  Available: "At least one pod answers, of this spec or of an earlier one.",
+    "With `spec.exposure.ingress` or `httpRoute`: their controllers report that the server is exposed outside the cluster. `Ready` does not wait for it.",
+  Available: "At least one pod is ready, of this generation or of an earlier one.",
   WorkspacesReady:
-    "With `spec.workspaces`: what is granted is in force in all namespaces that the server has or names.",
+    "With `spec.workspaces`: all grants are in force in all namespaces that the server selects or names.",
 } as const;
 
 export type ConditionType = keyof typeof conditionTypes;
 
 export interface ReasonRow {
-  /** What is the case. */
+  /** What has happened. */
   readonly meaning: string;
-  /** What a person can do; empty where there is nothing to do. */
+  /** What a user can do; empty where no action is required. */
   readonly remedy: string;
   /** Others may bring it about soon: while a generation is new it is reported as `Reconciling`, and as `Stalled` only then. */
   readonly isAwaited?: true;
 }
 
 export const reasons = {
-  Ready: { meaning: "All pods of this spec run and answer.", remedy: "" },
+  Ready: { meaning: "All pods of this generation are ready.", remedy: "" },
   Hibernated: {
     meaning: "No pods run, because of `hibernate: true` or `replicas: 0`.",
-    remedy: "Set `hibernate: false` to go on.",
+    remedy: "Set `hibernate: false` to start pods.",
   },
-  Progressing: { meaning: "Objects have been written, or pods are being started or replaced.", remedy: "" },
-  NotReconciling: { meaning: "Nothing is under way.", remedy: "" },
-  NotStalled: { meaning: "Nobody needs to do anything.", remedy: "" },
-  PodsReady: { meaning: "Pods answer.", remedy: "" },
-  NoPodReady: { meaning: "No pod answers.", remedy: "See the message of `Ready`." },
+  Progressing: { meaning: "The operator has applied objects, or pods are starting or being replaced.", remedy: "" },
+  NotReconciling: { meaning: "Nothing is in progress.", remedy: "" },
+  NotStalled: { meaning: "No action required.", remedy: "" },
+  PodsReady: { meaning: "Pods are ready.", remedy: "" },
+  NoPodReady: { meaning: "No pod is ready.", remedy: "See the message of `Ready`." },
   NotStarted: { meaning: "No pods have been started yet.", remedy: "See the message of `Ready`." },
   NotChecked: {
     meaning: "The database, or a workspace, has not been checked yet, or cannot be checked.",
     remedy: "See the message, and that of `Ready`.",
   },
   MigrationComplete: { meaning: "The database has the schema of this version.", remedy: "" },
-  MigrationNotWanted: { meaning: "The database is taken as it is, as the spec says.", remedy: "" },
+  MigrationDisabled: { meaning: "The spec turns the migration off, so the database is used as it is.", remedy: "" },
   MigrationPending: {
-    meaning: "The migration waits for an earlier one to end, or for the artifact store.",
+    meaning: "The migration waits for an earlier migration to end, or for the artifact store.",
     remedy: "See the message of `Ready`.",
   },
-  MigrationRunning: { meaning: "A Job brings the database to the schema of this version.", remedy: "" },
+  MigrationRunning: { meaning: "A Job migrates the database to the schema of this version.", remedy: "" },
   MigrationOverdue: {
     meaning: "A migration has been running for more than an hour. It is not stopped.",
     remedy:
       "Read its log. A large database takes long; a session that holds locks, or a lost node, is named in docs/operations.md.",
   },
   MigrationFailed: {
-    meaning: "The migration failed for a reason that the program does not know.",
-    remedy: "Read the Job's log; it is tried again by itself.",
+    meaning: "The migration failed for an unknown reason.",
+    remedy: "Read the log of the Job. The operator retries.",
   },
   MigrationBusy: {
     meaning: "Another process holds the lock of the migration.",
-    remedy: "Wait, or end what else migrates this database.",
+    remedy: "Wait, or stop the other process that migrates this database.",
   },
   ManualMigrationNeeded: {
     meaning: "With `migration: Manual`: the database does not have the schema of this version.",
     remedy: "Run `mlflow db upgrade` with the image of this version, or set `migration: Automatic`.",
   },
   ConfigurationInvalid: {
-    meaning: "The migration was given settings that make no sense.",
+    meaning: "The settings of the migration are invalid.",
     remedy: "Read the message.",
   },
-  ImageUnsuitable: {
-    meaning: "The image lacks what MLflow needs: its authentication extra, or the version that the spec names.",
+  UnsupportedImage: {
+    meaning: "The image lacks the authentication extra of MLflow, or has another version than `spec.version`.",
     remedy: "Use the project's image, or one with `mlflow[auth]` of this version and the database drivers.",
   },
   DriverMissing: {
@@ -79,25 +79,31 @@ export const reasons = {
     remedy: "Use the project's image, or add the driver to yours.",
   },
   DatabaseUnreachable: {
-    meaning: "The database does not answer.",
+    meaning: "The database is unreachable.",
     remedy: "Check host and port, DNS, network policies and firewalls.",
     isAwaited: true,
   },
   DatabaseRejected: {
-    meaning: "The database refuses connections.",
+    meaning: "The database rejects connections.",
     remedy: "Check its access rules, connection limit and whether it offers TLS.",
   },
-  DatabaseAuthenticationFailed: { meaning: "The database refuses user or password.", remedy: "Mend the Secret." },
+  DatabaseAuthenticationFailed: {
+    meaning: "The database rejects the user or the password.",
+    remedy: "Correct the Secret.",
+  },
   DatabaseNotFound: { meaning: "The server has no database of this name.", remedy: "Create the database." },
   DatabasePermissionDenied: {
     meaning: "The user may not create or change tables.",
     remedy: "Grant the rights on the database and its schema.",
   },
-  DatabaseReadOnly: { meaning: "The database takes no writes, as a replica does.", remedy: "Name the primary." },
-  DatabaseFull: { meaning: "The database or volume has no space left.", remedy: "Make room." },
+  DatabaseReadOnly: {
+    meaning: "The database is read-only, such as a replica.",
+    remedy: "Set the host of the primary.",
+  },
+  DatabaseFull: { meaning: "The database or volume has no space left.", remedy: "Free or add space." },
   DatabaseLocked: {
     meaning: "Other sessions hold locks on MLflow's tables, so they cannot be changed. Nothing was changed.",
-    remedy: "End the sessions that the message names, or wait: it is tried again.",
+    remedy: "End the sessions that the message names, or wait: the operator retries.",
   },
   MigrationTimeout: {
     meaning: "A phase of the migration that does not depend on the database takes too long.",
@@ -105,100 +111,100 @@ export const reasons = {
   },
   DatabaseTimeout: {
     meaning: "The database did not answer in time.",
-    remedy: "Look for locks and load on the database.",
+    remedy: "Check the database for locks and load.",
   },
   DatabaseTooNew: {
     meaning: "The database has the schema of a newer MLflow, which this one cannot read.",
     remedy: "Set `spec.version` to that of the schema or newer.",
   },
   ArtifactStoreReadOnly: {
-    meaning: "The bucket does not let these credentials write.",
-    remedy: "Grant `s3:PutObject`, or set `artifactStore.connectionCheck: false` for a server that shall only read.",
+    meaning: "The credentials have no permission to write to the bucket.",
+    remedy: "Grant `s3:PutObject`, or set `artifactStore.connectionCheck: false` for a read-only server.",
   },
   ArtifactStoreAuthenticationFailed: {
-    meaning: "The bucket does not accept the credentials, or there are none.",
-    remedy: "Mend the Secret, or the role of the service account.",
+    meaning: "The artifact store rejects the credentials, or there are none.",
+    remedy: "Correct the Secret, or the role of the ServiceAccount.",
   },
-  ArtifactStoreNotFound: { meaning: "The bucket does not exist.", remedy: "Create the bucket, or mend its name." },
+  ArtifactStoreNotFound: { meaning: "The bucket does not exist.", remedy: "Create the bucket, or correct its name." },
   ArtifactStoreUnreachable: {
-    meaning: "The artifact store does not answer.",
+    meaning: "The artifact store is unreachable.",
     remedy: "Check `endpointURL` and `region`, DNS, network policies and firewalls.",
     isAwaited: true,
   },
   ArtifactStoreRejected: {
-    meaning: "The artifact store refuses an upload for another reason.",
+    meaning: "The artifact store rejects an upload for another reason.",
     remedy: "Read the message; check region, endpoint and the bucket's policy.",
   },
   ArtifactStoreTLSVerificationFailed: {
     meaning: "The artifact store's certificate is not signed by the CA, or is for another host.",
-    remedy: "Mend `ca`, `endpointURL` or the certificate.",
+    remedy: "Correct `ca`, `endpointURL` or the certificate.",
   },
   TLSVerificationFailed: {
     meaning: "The database's certificate is not signed by the CA, or is for another host.",
-    remedy: "Mend `ca`, the host or the certificate.",
+    remedy: "Correct `ca`, the host or the certificate.",
   },
   AdminPasswordRejected: {
-    meaning: "MLflow refuses the administrator's password.",
+    meaning: "MLflow rejects the password of the administrator.",
     remedy: "Choose one of 12 characters or more.",
   },
-  DowngradeRefused: {
-    meaning: "The version is older than the one that last migrated the database. Running pods stay.",
+  DowngradeRejected: {
+    meaning: "The version is older than the one that last migrated the database. Running pods are not changed.",
     remedy:
       "Set `spec.version` to `status.migration.version` or newer. After restoring an older backup, set the annotation `mlflow-operator.dev/database-restored` to a new value.",
   },
   SecretNotFound: {
-    meaning: "A Secret that the spec names does not exist.",
-    remedy: "Create it, or name another.",
+    meaning: "A Secret that the spec references does not exist.",
+    remedy: "Create it, or reference another.",
     isAwaited: true,
   },
   SecretKeyMissing: {
-    meaning: "A Secret that the spec names lacks a key.",
-    remedy: "Add the key, or name another.",
+    meaning: "A Secret that the spec references lacks a key.",
+    remedy: "Add the key, or reference another.",
     isAwaited: true,
   },
   ConfigMapNotFound: {
-    meaning: "A ConfigMap that the spec names does not exist.",
-    remedy: "Create it, or name another.",
+    meaning: "A ConfigMap that the spec references does not exist.",
+    remedy: "Create it, or reference another.",
     isAwaited: true,
   },
   ConfigMapKeyMissing: {
-    meaning: "A ConfigMap that the spec names lacks a key.",
-    remedy: "Add the key, or name another.",
+    meaning: "A ConfigMap that the spec references lacks a key.",
+    remedy: "Add the key, or reference another.",
     isAwaited: true,
   },
-  InvalidSecret: { meaning: "A Secret has content that cannot work.", remedy: "Mend it as the message says." },
+  InvalidSecret: { meaning: "A Secret has invalid content.", remedy: "Correct it as the message says." },
   Paused: {
-    meaning: "The annotation `mlflow-operator.dev/paused` has the operator write nothing for the server.",
-    remedy: "Remove the annotation to go on.",
+    meaning: "The annotation `mlflow-operator.dev/paused` pauses the server: the operator applies nothing for it.",
+    remedy: "Remove the annotation to resume.",
   },
   GeneratedSecretLost: {
     meaning:
-      "A Secret that the operator generated for a server that has run is gone, or lacks keys. Nothing is written until that changes: new keys cannot decrypt what the old ones encrypted.",
+      "A Secret that the operator generated for a server that has run is missing, or lacks keys. The operator applies nothing until that changes: new keys cannot decrypt what the old ones encrypted.",
     remedy: "Restore the Secret, or confirm the loss by the annotation that the message names.",
   },
   OtherOperator: {
-    meaning: "Another operator manages the server, so this one changes nothing. Only events and the log tell of it.",
+    meaning: "Another operator manages the server, so this one changes nothing. Only events and the log report it.",
     remedy:
-      "Have one operator for each namespace, or hand the server over by the annotation `mlflow-operator.dev/operator`.",
+      "Run one operator for each namespace, or hand the server over by the annotation `mlflow-operator.dev/operator`.",
   },
   WriteConflict: {
     meaning:
-      "Another client changes or deletes again and again what the operator writes. It is still repaired, but less and less often.",
-    remedy: "Stop the field manager that the message names, or have it leave the object alone.",
+      "Another client repeatedly changes or deletes objects that the operator applies. The operator repairs them less and less often.",
+    remedy: "Stop the field manager that the message names, or exclude the object from it.",
   },
   CustomResourceDefinitionOutdated: {
     meaning:
-      "The installed CustomResourceDefinition lacks fields or values that the operator knows, so the API server may have removed them from specs. Nothing is written until that changes.",
+      "The installed CustomResourceDefinition lacks fields or values that the operator knows, so the API server may have removed them from specs. The operator applies nothing until that changes.",
     remedy: "Apply the CustomResourceDefinitions of this operator, then the objects again.",
   },
   FieldsPruned: {
     meaning:
-      "The API server has removed fields of the spec that its author still owns, since the CustomResourceDefinition that was installed at the time did not have them. Nothing is written for the object until that changes.",
+      "The API server has removed fields of the spec that its author still owns, since the CustomResourceDefinition that was installed at the time did not have them. The operator applies nothing for the object until that changes.",
     remedy: "Apply the object again, with the CustomResourceDefinitions of this operator.",
   },
   UnsupportedField: {
     meaning:
-      "The spec has a field, a union member or a value that this version of the operator does not support, as with a CustomResourceDefinition of a newer one. Nothing is written for the object until that changes.",
+      "The spec has a field, a union member or a value that this version of the operator does not support, as with a CustomResourceDefinition of a newer one. The operator applies nothing for the object until that changes.",
     remedy: "Upgrade the operator, or correct the spec.",
   },
   InvalidURL: {
@@ -207,119 +213,123 @@ export const reasons = {
   },
   ObjectTooLarge: {
     meaning: "The server, or an object that belongs to it, has more than 256 KiB, which the operator does not process.",
-    remedy: "Make the spec smaller, or remove what others have added to the object; the message names it.",
+    remedy: "Make the spec smaller, or remove what other clients have added to the object; the message names it.",
   },
   ReferencesTooLarge: {
-    meaning: "The Secrets and ConfigMaps that the spec names have more than 4 MiB together.",
-    remedy: "Name smaller ones, or fewer; the message names the largest.",
+    meaning: "The Secrets and ConfigMaps that the spec references have more than 4 MiB together.",
+    remedy: "Reference smaller or fewer objects; the message names the largest.",
   },
   InvalidCertificateAuthority: {
-    meaning: "A certificate authority that the spec names is not PEM certificates.",
+    meaning: "A CA bundle that the spec references does not contain PEM certificates.",
     remedy: "Write the certificates, from -----BEGIN CERTIFICATE----- on, as the message says.",
   },
   IssuerUnreachable: {
-    meaning: "An issuer of tokens does not answer as one. New pods wait; those that run go on.",
-    remedy: "Check the URL, DNS, network policies and the issuer; it is tried again by itself.",
+    meaning: "An OpenID Connect issuer is unreachable. New pods wait; running pods are not changed.",
+    remedy: "Check the URL, DNS, network policies and the issuer. The operator retries.",
     isAwaited: true,
   },
   IssuerUntrusted: {
     meaning: "An issuer's certificate is not trusted.",
-    remedy: "Name its certificate authority in `spec.authentication.oauth2Proxy.ca` or `spec.authentication.oidc.ca`.",
+    remedy: "Set its CA bundle in `spec.authentication.oauth2Proxy.ca` or `spec.authentication.oidc.ca`.",
   },
   IssuerMismatch: {
-    meaning: "An issuer calls itself by another name, if only by a slash at the end.",
-    remedy: "Write the name as the message quotes it.",
+    meaning: "The issuer in the discovery document differs from the one in the spec, such as by a slash at the end.",
+    remedy: "Write the issuer as the message quotes it.",
   },
   IssuerForbidden: {
-    meaning: "An issuer does not tell its keys without a credential, as the API server does by default.",
+    meaning: "An issuer does not serve its keys to unauthenticated clients, which is the default of the API server.",
     remedy: "Bind the ClusterRole `system:service-account-issuer-discovery` to the group `system:unauthenticated`.",
   },
   SessionStoreUnreachable: {
     meaning:
-      "Redis, where sessions of browsers shall be kept, does not answer as one. New pods wait; those that run go on.",
-    remedy: "Check the URL, DNS, network policies and Redis; it is tried again by itself.",
+      "Redis, which stores the sessions of browsers, is unreachable. New pods wait; running pods are not changed.",
+    remedy: "Check the URL, DNS, network policies and Redis. The operator retries.",
     isAwaited: true,
   },
-  SessionStoreRefused: {
-    meaning: "Redis does not take the user of the sessions, or is not trusted. New pods wait; those that run go on.",
+  SessionStoreRejected: {
+    meaning: "Redis rejects the user, or its certificate is not trusted. New pods wait; running pods are not changed.",
     remedy:
-      "Mend user, password, authority or URL in `spec.authentication.oauth2Proxy.session.redis`, as the message says.",
+      "Correct the user, the password, the CA bundle or the URL in `spec.authentication.oauth2Proxy.session.redis`, as the message says.",
   },
-  WorkspaceConsentMissing: {
-    meaning:
-      "What the server needs beyond its own namespace waits until a namespace says that it may have it as a workspace.",
-    remedy: "Label the namespace as the message says; that takes rights on Namespace objects.",
+  WorkspaceOptInMissing: {
+    meaning: "The server needs permissions outside its namespace, and no namespace has opted in as a workspace.",
+    remedy: "Label the namespace as the message says; that requires permissions on Namespace objects.",
     isAwaited: true,
   },
-  WorkspacesReady: { meaning: "In all workspaces is what is granted there.", remedy: "" },
+  WorkspacesReady: { meaning: "All grants are in force in all workspaces.", remedy: "" },
   WorkspaceNotServed: {
-    meaning: "A grant is for a namespace that the server does not have as a workspace, though the namespace consents.",
-    remedy: "Mend the reference to the server, or have `spec.workspaces.selector` of the server choose the namespace.",
+    meaning: "A grant is for a namespace that has opted in, and that the server does not select as a workspace.",
+    remedy:
+      "Correct the reference to the server, or change `spec.workspaces.selector` of the server so that it selects the namespace.",
     isAwaited: true,
   },
-  GrantsContradict: {
-    meaning: "Two servers give somebody different roles in one namespace; the older server's count.",
+  ConflictingGrants: {
+    meaning: "Two servers grant a subject different roles in one namespace; those of the older server are in force.",
     remedy: "Grant the same role, or narrow `spec.workspaces.selector` of one of them.",
   },
   Granted: { meaning: "The grant of a MlflowWorkspaceAccess is in force.", remedy: "" },
-  Expired: { meaning: "The time of the grant is over.", remedy: "Delete it, or set `spec.expiresAt` anew." },
+  Expired: { meaning: "The grant has expired.", remedy: "Delete it, or set a later `spec.expiresAt`." },
   WorkspacesUnavailable: {
     meaning:
-      "The operator works in some namespaces only, and has no right to give a server what reaches beyond its own.",
+      "The operator manages some namespaces only, and has no permission to grant access outside the namespace of a server.",
     remedy:
       "Install the operator for all namespaces, or leave out `spec.workspaces`, and use `accessReview: SelfSubjectAccessReview`.",
   },
-  MeshEnforced: { meaning: "All that can be seen says that the mesh guards the server.", remedy: "" },
-  MeshProgressing: { meaning: "The mesh is being set up, one step after the other.", remedy: "" },
-  MeshHibernated: { meaning: "No pods run, so nothing shows that they are in the mesh.", remedy: "" },
+  MeshEnforced: {
+    meaning: "The mesh enforces the policies of the server, as far as its objects, the pods and a probe show.",
+    remedy: "",
+  },
+  MeshProgressing: { meaning: "The operator is setting up the mesh policies, step by step.", remedy: "" },
+  MeshHibernated: { meaning: "No pods run, so the mesh cannot be checked.", remedy: "" },
   MeshNotConfigured: {
-    meaning: "`spec.traces` names writers, and without a mesh nothing tells them apart.",
+    meaning: "`spec.traces` names writers, and only a mesh can distinguish them.",
     remedy: "Add `spec.mesh`, or leave out `spec.traces`.",
   },
   IstioMissing: {
-    meaning: "The cluster lacks kinds of Istio or the Gateway API. They are noticed when they come.",
-    remedy: "Install Istio, for its ambient mode the Gateway API's definitions, too, or leave out `spec.mesh`.",
+    meaning: "The cluster lacks kinds of Istio or the Gateway API. The operator continues when they are installed.",
+    remedy: "Install Istio, for ambient mode also the CRDs of the Gateway API, or remove `spec.mesh`.",
   },
   WaypointNotProgrammed: {
-    meaning: "Istio has not set up the waypoint that the Gateway asks for.",
+    meaning: "Istio has not programmed the waypoint of the Gateway.",
     remedy: "Check that istiod runs and that the GatewayClass `istio-waypoint` is accepted.",
   },
-  WaypointWithoutAddress: { meaning: "The waypoint has no address.", remedy: "Look at the Gateway's conditions." },
+  WaypointWithoutAddress: { meaning: "The waypoint has no address.", remedy: "Check the conditions of the Gateway." },
   WaypointUnavailable: {
-    meaning: "No pod of the waypoint is available, so nobody in the mesh gets through.",
-    remedy: "Look at the waypoint's Deployment.",
+    meaning: "No pod of the waypoint is available, so clients in the mesh cannot reach the server.",
+    remedy: "Check the Deployment of the waypoint.",
   },
   WaypointIdentityUnexpected: {
-    meaning: "The waypoint runs as another ServiceAccount than that of its name, which the lock would keep out.",
-    remedy: "Take the annotations that rename it off the Gateway.",
+    meaning:
+      "The waypoint runs as another ServiceAccount than the one of its name, which the policy `<name>-waypoint-only` denies.",
+    remedy: "Remove the annotations that rename it from the Gateway.",
   },
   TrustDomainUnexpected: {
     meaning:
-      "The mesh has another trust domain than the spec says, so nobody would be known by the identity that policies name.",
+      "The mesh has another trust domain than the spec says, so no client would match the identities in the policies.",
     remedy: "Write the one that the message names as `mesh.istio.trustDomain`.",
   },
   MeshPolicyNotAccepted: {
-    meaning: "Istio has not accepted an AuthorizationPolicy in its present form, or dropped a part of it.",
-    remedy: "Look at the conditions of the policy.",
+    meaning: "Istio has not accepted the current AuthorizationPolicy, or has dropped a part of it.",
+    remedy: "Check the conditions of the policy.",
   },
   ServiceNotBound: {
     meaning: "Requests to the Service do not go through the waypoint yet.",
-    remedy: "Look at the condition `istio.io/WaypointBound` of the Service.",
+    remedy: "Check the condition `istio.io/WaypointBound` of the Service.",
   },
   PodsNotEnrolled: {
-    meaning: "A pod that is ready is not in the mesh, or in it by the other mode.",
-    remedy: "Do what the message says: it names the pod, and what puts it into the mesh.",
+    meaning: "A ready pod is not in the mesh, or in the other data plane mode.",
+    remedy: "Follow the message, which names the pod and how it is added to the mesh.",
   },
-  OtherPolicyInTheWay: {
-    meaning: "Another AuthorizationPolicy of the namespace lets requests through beside those of the server.",
-    remedy: "Delete it, or target it elsewhere.",
+  ConflictingPolicy: {
+    meaning: "Another AuthorizationPolicy in the namespace allows requests besides those of the server.",
+    remedy: "Delete it, or change its selector or targetRefs.",
   },
-  OtherServiceInTheWay: {
-    meaning: "Another Service leads to the server's pods; the lock cuts off who comes by it.",
+  ConflictingService: {
+    meaning: "Another Service also selects the pods of the server. Traffic through it is denied.",
     remedy: "Delete it, or change its selector.",
   },
   MeshNotEnforced: {
-    meaning: "The operator is no writer of traces, and got an answer where the mesh should have refused it.",
+    meaning: "A probe of the operator, which is not a writer of traces, was answered. The mesh should have denied it.",
     remedy:
       "Read the message: check that ztunnel or the sidecars enforce policies, and that the operator does not use its node's network.",
   },
@@ -337,49 +347,51 @@ export const reasons = {
   },
   MeshNotProbed: {
     meaning:
-      "A request of the operator, which the mesh must deny, was neither denied nor answered. The listener for traces stays closed.",
-    remedy: "Let the operator reach the server's pods and Service: check network policies and DNS.",
+      "A probe of the operator, which the mesh must deny, was neither denied nor answered. The listener for traces stays closed.",
+    remedy: "Allow the operator to reach the pods and the Service of the server: check network policies and DNS.",
   },
-  Exposed: { meaning: "By what the controllers report, clients outside are led to the server.", remedy: "" },
+  Exposed: { meaning: "The controllers report that the server is exposed outside the cluster.", remedy: "" },
   RouteProgressing: {
-    meaning: "The Ingress or HTTPRoute is written as soon as all pods are of this spec.",
+    meaning: "The operator applies the Ingress or HTTPRoute when all pods are of this generation.",
     remedy: "",
   },
   GatewayApiMissing: {
-    meaning: "The cluster lacks the kind HTTPRoute. It is noticed when it comes.",
-    remedy: "Install the Gateway API's definitions and an implementation, or use `exposure.ingress`.",
+    meaning: "The cluster lacks the kind HTTPRoute. The operator continues when it is installed.",
+    remedy: "Install the CRDs of the Gateway API and an implementation, or use `exposure.ingress`.",
   },
-  AddressTaken: {
-    meaning: "Another server has this host with this prefix already. What led to this server before still does.",
+  HostConflict: {
+    meaning: "Another server already uses this host with this prefix. Existing routes of this server are not changed.",
     remedy: "Use another host or prefix, or delete the other server.",
   },
   RouteNotAccepted: {
-    meaning: "A Gateway does not take the HTTPRoute, or nobody has said anything of it.",
-    remedy: "Read the message: whoever runs the Gateway decides which namespaces and hosts it takes.",
+    meaning: "A Gateway does not accept the HTTPRoute, or no controller has reported on it.",
+    remedy: "Read the message: the administrator of the Gateway decides which namespaces and hosts it accepts.",
   },
   RouteNotResolved: {
-    meaning: "The implementation of the Gateway API does not find the Service that the HTTPRoute leads to.",
-    remedy: "Look at the conditions of the HTTPRoute.",
+    meaning: "The implementation of the Gateway API does not find the Service of the HTTPRoute.",
+    remedy: "Check the conditions of the HTTPRoute.",
   },
   IngressWithoutAddress: {
     meaning: "No controller has given the Ingress an address; some never do.",
     remedy: "Check that a controller serves the class: `kubectl get ingressclasses`.",
   },
   ImageNotAllowed: {
-    meaning: "An image of the spec is none of those that the operator's setting `--allowed-images` has.",
-    remedy: "Name an allowed image, or have a cluster administrator add it to `allowedImages` in the chart's values.",
+    meaning: "The operator's setting `--allowed-images` does not allow an image of the spec.",
+    remedy: "Use an allowed image, or ask a cluster administrator to add it to `allowedImages` in the chart's values.",
   },
   ReservedVariable: {
-    meaning: "A source of `server.envFrom` sets a variable that only the operator may.",
+    meaning: "A source of `server.envFrom` sets a variable that only the operator can set.",
     remedy: "Remove the key from the Secret or ConfigMap.",
   },
   NameConflict: {
-    meaning: "An object of a name that the server needs belongs to somebody else; it is neither adopted nor deleted.",
+    meaning:
+      "An object with a name that the server needs has another owner; the operator neither adopts nor deletes it.",
     remedy: "Create the server under another name, or remove the object.",
   },
-  Refused: {
-    meaning: "The API server refuses what the operator writes: a quota, an admission webhook, a missing right.",
-    remedy: "Read the message; the operator tries again by itself.",
+  ApplyRejected: {
+    meaning:
+      "The API server rejects an object that the operator applies: a quota, an admission webhook, a missing permission.",
+    remedy: "Read the message. The operator retries.",
   },
   ImagePullFailed: { meaning: "The image cannot be pulled.", remedy: "Check `spec.image` and its `pullSecrets`." },
   ContainerNotCreated: {
@@ -387,16 +399,16 @@ export const reasons = {
     remedy: "Read the message; often a Secret or its key is missing.",
   },
   CrashLooping: {
-    meaning: "A container ends soon after its start, again and again.",
+    meaning: "A container repeatedly exits soon after its start.",
     remedy: "Read its log with the command in the message.",
   },
   OutOfMemory: {
-    meaning: "A container was ended since it used more memory than it may.",
+    meaning: "A container was terminated because it exceeded its memory limit.",
     remedy: "Raise the memory limit, or lower `server.workers`.",
   },
-  Unschedulable: { meaning: "No node can run a pod.", remedy: "Add capacity, or change `spec.pod`." },
-  PodsRefused: {
-    meaning: "The API server does not let the pods be created.",
+  Unschedulable: { meaning: "No node fits a pod.", remedy: "Add capacity, or change `spec.pod`." },
+  PodsRejected: {
+    meaning: "The API server rejects the pods.",
     remedy: "Read the message: a quota, Pod Security, a webhook.",
   },
   PodsNotCreated: {
@@ -409,16 +421,16 @@ export const reasons = {
     remedy: "Read the message, which quotes the event; describe the pod.",
   },
   PodNotTerminating: {
-    meaning: "A pod that was deleted does not end, often since its node is lost.",
+    meaning: "A deleted pod does not terminate, often because its node is lost.",
     remedy: "Check the node; if it is lost, delete the pod with `--force`.",
   },
   SidecarRunning: {
-    meaning: "The migration is done, but an injected container keeps its Job from completing.",
-    remedy: "Inject native sidecars, or turn the injection off by `spec.pod.annotations`.",
+    meaning: "The migration is complete, but an injected container prevents its Job from completing.",
+    remedy: "Inject native sidecars, or disable the injection by `spec.pod.annotations`.",
   },
   JobSuspended: {
     meaning: "The migration Job is suspended, by a user or by a queue such as Kueue.",
-    remedy: "Have the queue admit it, or set `suspend: false` on the Job.",
+    remedy: "Let the queue admit it, or set `suspend: false` on the Job.",
   },
   RolloutPaused: {
     meaning: "The Deployment is paused, so pods of the new spec do not start.",
@@ -426,7 +438,7 @@ export const reasons = {
   },
   RolloutStuck: {
     meaning: "No pod has become ready for ten minutes.",
-    remedy: "Look at the pods with the command in the message.",
+    remedy: "Check the pods with the command in the message.",
   },
 } as const satisfies Record<string, ReasonRow>;
 

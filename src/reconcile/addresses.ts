@@ -34,7 +34,7 @@ export function has({ status }: MlflowServer, address: string): boolean {
 /** Whether it has been found that a server, as it is now, cannot have all that it wants. */
 export function isBlocked({ metadata, status }: MlflowServer): boolean {
   const found = status?.conditions?.find(({ type }) => type === "Exposed");
-  return found?.reason === "AddressTaken" && found.observedGeneration === (metadata.generation ?? 0);
+  return found?.reason === "HostConflict" && found.observedGeneration === (metadata.generation ?? 0);
 }
 
 /** By age; the name decides between those of one second. */

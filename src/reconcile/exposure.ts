@@ -82,7 +82,7 @@ function taken({ metadata }: MlflowServer, { address, winner }: Loss): Cause {
   const isNear = winner.metadata.namespace === metadata.namespace;
   const who = isNear ? `MlflowServer ${winner.metadata.name}` : "a server of another namespace";
   return {
-    reason: "AddressTaken",
+    reason: "HostConflict",
     message: `${address} already leads to ${who}, which keeps it: use another host in spec.exposure, or another prefix in exposure.externalURL${isNear ? ", or delete that server" : ""}`,
   };
 }

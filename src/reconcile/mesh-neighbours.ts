@@ -22,7 +22,7 @@ export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause
       ? ["pods", objectNames.sidecarPolicy(name)]
       : ["waypoint or Service", objectNames.tracesPolicy(name)];
     return {
-      reason: "OtherPolicyInTheWay",
+      reason: "ConflictingPolicy",
       message: `AuthorizationPolicy/${policy.metadata.name} allows requests at the ${where} of this server, beside ${beside}: delete it, or have it select something else`,
     };
   }
@@ -30,7 +30,7 @@ export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause
   const service = sorted.find((each): each is Service => each.kind === "Service" && selects(each, pods));
   if (service === undefined) return undefined;
   return {
-    reason: "OtherServiceInTheWay",
+    reason: "ConflictingService",
     message: `Service/${service.metadata.name} leads to the pods of this server, too, and the lock cuts off who comes by it: delete it, or change its selector`,
   };
 }

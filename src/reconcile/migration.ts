@@ -66,7 +66,7 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Mig
   if (obstacle !== undefined) return { ...report, ...obstacle, record: withoutRemoved(known, obstacle, allPods) };
   if (wanted === undefined) {
     const message = "The database is used as it is: migration is Manual, without a check.";
-    return { ...finished("MigrationNotWanted", message), remove: staying(jobs), record: undefined };
+    return { ...finished("MigrationDisabled", message), remove: staying(jobs), record: undefined };
   }
   const former = staying(jobs.filter((job) => job !== named || current === undefined));
   if (known?.phase === "Complete" && known.job === wanted.metadata.name) {
@@ -255,7 +255,7 @@ function isRefused(known: MigrationRecord, wanted: Job): boolean {
 
 function refused({ version }: MigrationRecord, wanted: Job): Decision {
   const message = `The database has the schema of MLflow ${version}, which MLflow ${versionOf(wanted)} cannot read. Nothing is changed, and running pods stay. Set spec.version to ${version} or newer. If you have restored an older backup, set the annotation ${annotation.restored} to a new value, such as the date.`;
-  return { ...pending(message, "DowngradeRefused"), stalled: true, isRefused: true };
+  return { ...pending(message, "DowngradeRejected"), stalled: true, isRefused: true };
 }
 
 /** Another DELETE of what is already being deleted would be a change, and the next pass would send yet another. */

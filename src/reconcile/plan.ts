@@ -200,14 +200,14 @@ function missingConsent({ server, inputs }: Facts): Cause | undefined {
   const place = server.metadata.namespace;
   if (workspaces === undefined) {
     return {
-      reason: "WorkspaceConsentMissing",
+      reason: "WorkspaceOptInMissing",
       message: `with accessReview: SubjectAccessReview the server can ask what anybody may do, for which namespace ${place} must say that it is its own workspace. Whoever administers it says so by kubectl label namespace ${place} ${label.workspaceOf}=${place}`,
     };
   }
   const { matchLabels } = workspaces.selector ?? {};
   const chosen = matchLabels === undefined ? "" : ", and has the labels of spec.workspaces.selector";
   return {
-    reason: "WorkspaceConsentMissing",
+    reason: "WorkspaceOptInMissing",
     message: `no namespace says that it is a workspace of servers in namespace ${place}${chosen}. Whoever administers one says so by kubectl label namespace ${workspaces.default ?? "<name>"} ${label.workspaceOf}=${place}`,
   };
 }

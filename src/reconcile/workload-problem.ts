@@ -47,7 +47,7 @@ function replicaFailure({ status }: Deployment): Cause | undefined {
 }
 
 function podsRefused(text: string): Cause {
-  return { reason: "PodsRefused", message: `pods cannot be created: ${brief(text)}` };
+  return { reason: "PodsRejected", message: `pods cannot be created: ${brief(text)}` };
 }
 
 /** While a Deployment is paused, its controller creates no pods of a new spec. */

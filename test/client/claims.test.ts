@@ -62,7 +62,7 @@ test("that a server has what it wants, or has it no more, is news to others, onc
 test("that a server cannot have what it wants is news to others, once", () => {
   const told: string[] = [];
   const all = claims((key) => told.push(keyText(key)));
-  const finding = { type: "Exposed", status: "False", reason: "AddressTaken", message: "" } as const;
+  const finding = { type: "Exposed", status: "False", reason: "HostConflict", message: "" } as const;
   const wanting = at("a.example.com", "b.example.com");
   const blocked = { ...wanting, status: { conditions: conditionsOf([finding], [], 1, new Date(0)) } };
   all.noted(one, wanting);

@@ -59,7 +59,7 @@ test("Kubernetes on the word of the proxy", {
     },
   };
   await scene.apply({ metadata: { name }, spec });
-  await scene.reason(name, "Stalled", "WorkspaceConsentMissing");
+  await scene.reason(name, "Stalled", "WorkspaceOptInMissing");
   await consent(namespace);
   await scene.ready(name, 600);
   await scene.forward(name);

@@ -18,7 +18,7 @@ test("a quota on limits is quoted by the status, and limits of MLflow's containe
     authentication: { basic: {} },
   };
   await scene.apply({ metadata: { name }, spec });
-  const stalled = await scene.reason(name, "Stalled", "PodsRefused");
+  const stalled = await scene.reason(name, "Stalled", "PodsRejected");
   const { message = "" } = stalled.status?.conditions?.find(({ type }) => type === "Stalled") ?? {};
   assert.match(message, /failed quota: team: must specify limits\.cpu/);
   await scene.apply({

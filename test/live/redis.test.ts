@@ -112,11 +112,11 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
       assert.equal(await check({}), " ");
       assert.match(
         await check({ REDIS_PASSWORD: "of-another" }),
-        /^SessionStoreRefused .*WRONGPASS.*\.passwordSecretRef$/,
+        /^SessionStoreRejected .*WRONGPASS.*\.passwordSecretRef$/,
       );
-      assert.match(await check({ REDIS_PASSWORD: undefined }), /^SessionStoreRefused .*NOAUTH/);
-      assert.match(await check({ AUTHORITY: undefined }), /^SessionStoreRefused .*\.redis\.ca$/);
-      assert.match(await check({ REDIS_URL: `${redis.url}/99` }), /^SessionStoreRefused .*number of the database/);
+      assert.match(await check({ REDIS_PASSWORD: undefined }), /^SessionStoreRejected .*NOAUTH/);
+      assert.match(await check({ AUTHORITY: undefined }), /^SessionStoreRejected .*\.redis\.ca$/);
+      assert.match(await check({ REDIS_URL: `${redis.url}/99` }), /^SessionStoreRejected .*number of the database/);
       const clear = redis.url.replace("rediss:", "redis:");
       assert.match(await check({ REDIS_URL: clear, PATIENCE: "0" }), /^SessionStoreUnreachable .*rediss:/);
       assert.match(
@@ -124,7 +124,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         /^SessionStoreUnreachable .*does not answer/,
       );
       const plain = issuer.url.replace("https:", "rediss:");
-      assert.match(await check({ REDIS_URL: plain }), /^SessionStoreRefused .*not trusted/);
+      assert.match(await check({ REDIS_URL: plain }), /^SessionStoreRejected .*not trusted/);
     } finally {
       await rm(directory, { recursive: true });
     }

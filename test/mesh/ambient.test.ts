@@ -83,7 +83,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await objects.create("Service", { metadata: { name: "bare" }, spec });
     await objects.create("Service", { metadata: { name: "headless" }, spec: { ...spec, clusterIP: "None" } });
     await objects.create("Service", { metadata: { name: "with-waypoint", labels }, spec });
-    await scene.reason(name, "MeshReady", "OtherServiceInTheWay", 180);
+    await scene.reason(name, "MeshReady", "ConflictingService", 180);
     const byWaypoint = [await at(`with-waypoint.${scene.namespace}`)];
     await patiently(async () => assert.deepEqual(await writer.ask(byWaypoint), ["200"]), 180);
     for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(byWaypoint), ["refused"]);

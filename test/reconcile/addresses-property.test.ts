@@ -129,7 +129,7 @@ for (const isCut of [false, true]) {
         }
       for (const place of places.values()) {
         const { server: own } = place;
-        const isTaken = look(place).finding?.reason === "AddressTaken";
+        const isTaken = look(place).finding?.reason === "HostConflict";
         if (!isTaken) assert.deepEqual(leads(place), addressesOf(own), `world ${seed}`);
         if (!isTaken && addressesOf(own).length > 0) led += 1;
         if (!isTaken) continue;

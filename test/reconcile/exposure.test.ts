@@ -74,9 +74,9 @@ describe("an address that two servers want", () => {
 
   test("is the older one's where neither has it, or both have", () => {
     for (const as of [(of: MlflowServer) => of, having]) {
-      assert.notEqual(reason(there(as(old)), { rivals: [as(young)] }), "AddressTaken");
+      assert.notEqual(reason(there(as(old)), { rivals: [as(young)] }), "HostConflict");
       const found = seen(bare(as(young)), { rivals: [as(old)] });
-      assert.equal(found.finding?.reason, "AddressTaken");
+      assert.equal(found.finding?.reason, "HostConflict");
       assert.deepEqual([...found.routes, ...found.addresses], []);
     }
   });
@@ -103,7 +103,7 @@ describe("an address that two servers want", () => {
       aged("old", "2026-01-01T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),
     );
     const found = seen({ server: former, owned }, { rivals: [having(young)] });
-    assert.equal(found.finding?.reason, "AddressTaken");
+    assert.equal(found.finding?.reason, "HostConflict");
     assert.deepEqual([found.isKept, found.addresses], [true, ["former.example.com"]]);
     assert.deepEqual(seen(bare(former), { rivals: [having(young)] }).addresses, [], "nothing leads from it");
     assert.equal(reason(there(having(young)), { rivals: [former] }), "Exposed");
@@ -120,13 +120,13 @@ describe("an address that two servers want", () => {
     const plain = { ...server(), status: { addresses: [now] } };
     assert.deepEqual(seen({ server: plain, owned }).addresses, [now]);
     assert.deepEqual(seen(bare(plain)).addresses, []);
-    assert.equal(reason(there(old), { rivals: [plain] }), "AddressTaken");
+    assert.equal(reason(there(old), { rivals: [plain] }), "HostConflict");
   });
 
   test("is lost by name within a second, so that all see it alike", () => {
     const [a, b] = [aged("a", "2026-01-01T00:00:00Z"), aged("b", "2026-01-01T00:00:00Z")];
-    assert.equal(reason(bare(b), { rivals: [a] }), "AddressTaken");
-    assert.notEqual(reason(bare(a), { rivals: [b] }), "AddressTaken");
+    assert.equal(reason(bare(b), { rivals: [a] }), "HostConflict");
+    assert.notEqual(reason(bare(a), { rivals: [b] }), "HostConflict");
   });
 
   test("is said to be whose only in one namespace", () => {

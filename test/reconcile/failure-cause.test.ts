@@ -10,7 +10,7 @@ const lasting = { attempts: 4, seconds: 20 };
 describe("why a pass failed", () => {
   for (const status of [400, 403, 405, 413, 422])
     test(`is reported at once with ${status}`, () =>
-      assert.equal(failureCause(failure(status), notFailing)?.reason, "Refused"));
+      assert.equal(failureCause(failure(status), notFailing)?.reason, "ApplyRejected"));
 
   for (const status of [0, 401, 404, 408, 409, 410, 418, 429, 500, 501, 502, 503, 504, 599])
     test(`is reported with ${status} when it lasts, with the object and the code`, () => {

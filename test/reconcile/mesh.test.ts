@@ -202,8 +202,8 @@ describe("a mesh of sidecars", () => {
     const matchLabels = { "mlflow-operator.dev/server": "demo" };
     const whole = ofSidecars(["sidecar", "inbound"]);
     const reasonBeside = (spec: AuthorizationPolicy["spec"]) => seen(whole, { neighbours: [policyOf(spec)] }).reason;
-    assert.equal(reasonBeside({ rules: [{}] }), "OtherPolicyInTheWay");
-    assert.equal(reasonBeside({ selector: { matchLabels }, rules: [{}] }), "OtherPolicyInTheWay");
+    assert.equal(reasonBeside({ rules: [{}] }), "ConflictingPolicy");
+    assert.equal(reasonBeside({ selector: { matchLabels }, rules: [{}] }), "ConflictingPolicy");
     assert.equal(reasonBeside({ selector: { matchLabels: { app: "other" } }, rules: [{}] }), "MeshEnforced");
     assert.equal(reasonBeside({}), "MeshEnforced", "one without rules lets nobody in");
     assert.equal(reasonBeside({ action: "DENY", rules: [{}] }), "MeshEnforced");
@@ -345,12 +345,12 @@ describe("MeshReady is False, and says why and what to do, when", () => {
     ],
     [
       "another policy opens the waypoint",
-      "OtherPolicyInTheWay",
+      "ConflictingPolicy",
       [everything, { neighbours: [other({ targetRefs: [toGateway], rules: [{}] })] }],
     ],
     [
       "another Service leads to the pods",
-      "OtherServiceInTheWay",
+      "ConflictingService",
       [everything, { neighbours: [service({ "mlflow-operator.dev/server": "demo" })] }],
     ],
     [

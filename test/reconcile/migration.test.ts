@@ -184,7 +184,7 @@ describe("the migration", () => {
     const older = jobOf(inputs(server({ version: "3.16.1" })));
     const found = migrationOf(older, [live(finished("Complete"))]);
     assert.deepEqual([found.isRefused, found.create, found.remove], [true, undefined, []]);
-    assert.equal(found.cause.reason, "DowngradeRefused");
+    assert.equal(found.cause.reason, "DowngradeRejected");
     assert.match(found.cause.message, /MLflow 3\.17\.2.*MLflow 3\.16\.1.*database-restored/);
     const metadata = { ...server().metadata, annotations: { [annotation.restored]: "2026-01-02" } };
     const restored = jobOf(inputs(server({ version: "3.16.1" }, { metadata })));

@@ -100,7 +100,7 @@ describe("the plan", () => {
       isOverruled: () => false,
       now: new Date(0),
     });
-    assert.deepEqual([found.groups, found.migration.cause.reason], [[], "DowngradeRefused"]);
+    assert.deepEqual([found.groups, found.migration.cause.reason], [[], "DowngradeRejected"]);
   });
 
   test("mends one object with one step", () => {

@@ -113,7 +113,7 @@ describe("Stalled", () => {
   test("says that pods are refused, in the API server's words", () => {
     const conditions = [{ type: "ReplicaFailure", status: "True", message: "exceeded quota: small" }];
     const { condition } = world(server(), { ...done, availableReplicas: 0, conditions });
-    assert.equal(condition("Stalled")?.reason, "PodsRefused");
+    assert.equal(condition("Stalled")?.reason, "PodsRejected");
     assert.match(condition("Stalled")?.message ?? "", /exceeded quota/);
   });
 });

@@ -99,10 +99,10 @@ describe("pods that cannot be created", () => {
       const conditions = [{ type: "ReplicaFailure", status: "True", message: text }];
       const ofServer = after(6, [completed, deployment({ conditions })]);
       for (const { state, reason, message } of [ofMigration, ofServer]) {
-        assert.deepEqual([state, reason], ["stalled", "PodsRefused"]);
+        assert.deepEqual([state, reason], ["stalled", "PodsRejected"]);
         assert.ok(message.includes(text), message);
       }
-      assert.equal(ofMigration.database?.reason, "PodsRefused");
+      assert.equal(ofMigration.database?.reason, "PodsRejected");
     }
   });
 

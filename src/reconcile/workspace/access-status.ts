@@ -96,7 +96,7 @@ function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict
       host === undefined ? "does not say that it is a workspace" : `is a workspace of servers in namespace ${host}`;
     return {
       state: "stalled",
-      reason: "WorkspaceConsentMissing",
+      reason: "WorkspaceOptInMissing",
       message: `namespace ${place} ${says}: whoever administers it says so by kubectl label namespace ${place} ${label.workspaceOf}=${serverRef.namespace}`,
     };
   }

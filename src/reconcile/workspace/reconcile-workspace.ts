@@ -138,7 +138,7 @@ function ownerOf({ metadata }: WorkspaceObject): string {
 
 function causeOf({ subject, role, older, olderRoles }: Contradiction): Cause {
   return {
-    reason: "GrantsContradict",
+    reason: "ConflictingGrants",
     message: `${subjectKey(subject)} is to be ${role}, but ${textOf(older)}, which is older, makes it ${olderRoles.join(" and ")}, and rights in a namespace are the same for all its servers: grant the same role, or narrow spec.workspaces.selector of one`,
   };
 }

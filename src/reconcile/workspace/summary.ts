@@ -73,7 +73,7 @@ function settled(total: number, ready: number, host: string): Finding {
   const type = "WorkspacesReady";
   if (total === 0) {
     const message = `no namespace is a workspace: one becomes it by kubectl label namespace <name> ${label.workspaceOf}=${host}`;
-    return { type, status: "False", reason: "WorkspaceConsentMissing", message };
+    return { type, status: "False", reason: "WorkspaceOptInMissing", message };
   }
   const message = `${ready} of ${total} namespaces have what is granted in them`;
   if (ready < total) return { type, status: "False", reason: "Progressing", message };
@@ -98,7 +98,7 @@ function consentMissing(waiting: readonly string[], namespace: Situation["namesp
   const causes: Cause[] = [];
   if (strange.length > 0) {
     causes.push({
-      reason: "WorkspaceConsentMissing",
+      reason: "WorkspaceOptInMissing",
       message: `${listed(strange)} ${strange.length === 1 ? "does" : "do"} not exist, or not say to be ${strange.length === 1 ? "a workspace" : "workspaces"} of servers in namespace ${host}; nothing is written there until whoever administers it says so: kubectl label namespace ${strange[0]} ${label.workspaceOf}=${host}`,
     });
   }

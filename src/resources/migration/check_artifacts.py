@@ -10,7 +10,7 @@ Environment: that of the server, and
 
 Exit code 0: MLflow may write. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and on
 stderr. Reasons: ArtifactStoreReadOnly, ArtifactStoreAuthenticationFailed, ArtifactStoreUnreachable, ArtifactStoreNotFound,
-ArtifactStoreTLSVerificationFailed, ArtifactStoreRejected, ImageUnsuitable.
+ArtifactStoreTLSVerificationFailed, ArtifactStoreRejected, UnsupportedImage.
 
 No credential and no text of an exception is ever written; messages are made of bucket, endpoint and error codes.
 """
@@ -132,7 +132,7 @@ def main() -> NoReturn:
         default.update({"connect_timeout": 10, "read_timeout": 10})
         check()
     except ImportError as error:
-        give_up("ImageUnsuitable", f"The image lacks {error.name or 'a package'}, which MLflow needs for S3. Use the project's image.")
+        give_up("UnsupportedImage", f"The image lacks {error.name or 'a package'}, which MLflow needs for S3. Use the project's image.")
     except Exception as error:
         reason, code = judged(error)
         give_up(reason, f"Writing: the {place()} {REMEDIES[reason]} ({code}).")

@@ -28,7 +28,7 @@ Environment:
                                 the deadlines of other phases; default: see DEADLINES
 
 Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and
-on stderr. Reasons: ConfigurationInvalid, ImageUnsuitable, DriverMissing, DatabaseUnreachable, DatabaseRejected,
+on stderr. Reasons: ConfigurationInvalid, UnsupportedImage, DriverMissing, DatabaseUnreachable, DatabaseRejected,
 DatabaseAuthenticationFailed, DatabaseNotFound, DatabasePermissionDenied, DatabaseReadOnly, DatabaseFull,
 DatabaseLocked, DatabaseTimeout, MigrationTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
 MigrationFailed.
@@ -317,7 +317,7 @@ def failure(error: BaseException, target: Store, action: str, connecting: bool =
             return cause
         if isinstance(cause, ModuleNotFoundError) or type(cause).__name__ == "NoSuchModuleError":
             return Failure(
-                "DriverMissing" if connecting else "ImageUnsuitable",
+                "DriverMissing" if connecting else "UnsupportedImage",
                 f"{action} on the {target.place} needs a Python package that the MLflow image does not have"
                 f"{f' ({cause.name})' if isinstance(cause, ModuleNotFoundError) and cause.name else ''}. Use an image that has"
                 " the driver named by the URI's dialect, and MLflow with its 'auth' extra for basic authentication.",
@@ -792,7 +792,7 @@ def require_packages() -> None:
     missing = [name for name in os.environ.get("MIGRATION_PACKAGES", "").split(",") if name and find_spec(name) is None]
     if missing:
         raise Failure(
-            "ImageUnsuitable",
+            "UnsupportedImage",
             f"The MLflow image lacks {', '.join(missing)}, which this way of authentication needs. Use the project's image, or add"
             " the package to yours.",
         )

@@ -56,10 +56,10 @@ def connected(url: str, authority: str | None) -> socket.socket:
         return context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         message = f"the certificate of {url} ({FIELD}.url) is not trusted ({error.verify_message}). Name its authority in {FIELD}.ca"
-        raise Failure("SessionStoreRefused", message) from None
+        raise Failure("SessionStoreRejected", message) from None
     except ssl.SSLError:
         message = f"{url} ({FIELD}.url) does not speak TLS. Write redis:// where it speaks in the clear, or check the port"
-        raise Failure("SessionStoreRefused", message) from None
+        raise Failure("SessionStoreRejected", message) from None
     except OSError as error:
         message = f"{url} ({FIELD}.url) does not answer: {error}. Check the address, DNS, network policies and Redis"
         raise Failure("SessionStoreUnreachable", message) from None
@@ -88,12 +88,12 @@ def refuse(url: str, answer: bytes) -> None:
     kind = answer.split(b" ", 1)[0].decode("ascii", "replace").strip()
     if kind in ("-NOAUTH", "-WRONGPASS", "-NOPERM"):
         message = f"{url} refuses the user ({kind[1:]}). Check {FIELD}.username and {FIELD}.passwordSecretRef"
-        raise Failure("SessionStoreRefused", message)
+        raise Failure("SessionStoreRejected", message)
     if answer.startswith(b"-LOADING"):
         raise Failure("SessionStoreUnreachable", f"{url} is still loading its data. It is tried again by itself")
     if answer.startswith(b"-"):
         message = f"{url} answers with {kind[1:]}. Check the number of the database and the rights of the user"
-        raise Failure("SessionStoreRefused", message)
+        raise Failure("SessionStoreRejected", message)
     message = f"{url} ({FIELD}.url) does not answer as Redis. Check the address, and whether it wants rediss://"
     raise Failure("SessionStoreUnreachable", message)
 

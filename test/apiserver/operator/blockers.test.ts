@@ -247,7 +247,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
       { "spec.authentication.basic.adminCredentialsSecretRef": { name: "short" } },
       "InvalidSecret",
     ],
-    ["an older version", { "spec.version": "3.16.1" }, "DowngradeRefused"],
+    ["an older version", { "spec.version": "3.16.1" }, "DowngradeRejected"],
   ];
 
   test("a wrong new spec leaves what runs untouched", async (context) => {
@@ -269,7 +269,11 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
       assert.deepEqual(await state(), before, title);
       assert.equal(condition(stalled, "Available").status, "True", title);
       // The schema is not that of an older version.
-      assert.equal(condition(stalled, "DatabaseReady").status, reason === "DowngradeRefused" ? "False" : "True", title);
+      assert.equal(
+        condition(stalled, "DatabaseReady").status,
+        reason === "DowngradeRejected" ? "False" : "True",
+        title,
+      );
       await onlySaid(stage, since, title);
     }
     await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
@@ -313,7 +317,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
     const stage = await scene(context, { isRefused: true });
     await quotaInForce(stage.objects, "no-services", { services: "0" }, "Service", { ports: [{ port: 80 }] });
     await stage.apply(server());
-    const stalled = await stage.stalled("Refused", "mlflow", 60);
+    const stalled = await stage.stalled("ApplyRejected", "mlflow", 60);
     assert.match(condition(stalled, "Stalled").message, /services is forbidden|exceeded quota/);
     await stage.objects.remove("ResourceQuota", "no-services");
     await stage.ready("mlflow", 60);

@@ -192,13 +192,13 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await says(stage, "IngressWithoutAddress");
     // It came later: the name decides only within a second, and here it would decide for mlflow as well.
     assert.match(
-      (await says(stage, "AddressTaken", "second")).message,
+      (await says(stage, "HostConflict", "second")).message,
       /^a\.example\.com already leads to MlflowServer mlflow/,
     );
     assert.deepEqual(await hostsOf(stage, "second"), []);
 
     await stage.apply(server("older", at("a.example.com")));
-    assert.match((await says(stage, "AddressTaken", "older")).message, /MlflowServer mlflow/);
+    assert.match((await says(stage, "HostConflict", "older")).message, /MlflowServer mlflow/);
     // What led to it before still does.
     assert.deepEqual(await hostsOf(stage, "older"), ["old.example.com"]);
     assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]);
@@ -208,15 +208,15 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await own.patch("Ingress", "older", { spec: { rules } });
     await stage.apply(server("older", at("a.example.com"), { "spec.replicas": 0 }));
     await steadily(async () => assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]), 2);
-    await says(stage, "AddressTaken", "older");
+    await says(stage, "HostConflict", "older");
 
     await stage.apply(server("mlflow", at("b.example.com")));
     // Of the two that wait, whose pass comes first has it.
     const [next, last] = await eventually(async () => {
       const reasonOf = async (name: string) => condition(await own.the("MlflowServer", name), "Exposed").reason;
       const reasons = [await reasonOf("older"), await reasonOf("second")];
-      assert.deepEqual(reasons.toSorted(), ["AddressTaken", "IngressWithoutAddress"]);
-      const both = reasons[0] === "AddressTaken" ? (["second", "older"] as const) : (["older", "second"] as const);
+      assert.deepEqual(reasons.toSorted(), ["HostConflict", "IngressWithoutAddress"]);
+      const both = reasons[0] === "HostConflict" ? (["second", "older"] as const) : (["older", "second"] as const);
       assert.deepEqual(await hostsOf(stage, both[0]), ["a.example.com"]);
       return both;
     });
@@ -240,7 +240,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     };
     const isToldSo = async (name: string) => {
       const { reason } = condition(await stage.objects.the("MlflowServer", name), "Exposed");
-      assert.equal(reason, "AddressTaken", name);
+      assert.equal(reason, "HostConflict", name);
     };
     for (let waiting = names; waiting.length > 1; ) {
       const holder = await eventually(async () => {
@@ -270,7 +270,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow", exposed));
     await stage.ready("mlflow", 60);
     await elsewhere.objects.create("MlflowServer", server("secret-project", exposed));
-    const { message } = await says(elsewhere, "AddressTaken", "secret-project");
+    const { message } = await says(elsewhere, "HostConflict", "secret-project");
     assert.match(message, /already leads to a server of another namespace/);
     assert.ok(!message.includes(stage.namespace), message);
     // Below another prefix it is another address.

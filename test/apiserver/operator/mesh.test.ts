@@ -159,12 +159,12 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     // Whatever it is labelled.
     const labels = { "app.kubernetes.io/managed-by": "mlflow-operator" };
     await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs", labels }, spec: policy });
-    assert.match((await says(stage, "OtherPolicyInTheWay")).message, /AuthorizationPolicy\/theirs/);
+    assert.match((await says(stage, "ConflictingPolicy")).message, /AuthorizationPolicy\/theirs/);
     await stage.objects.remove("AuthorizationPolicy", "theirs");
     await says(stage, "MeshEnforced");
     const selector = { "mlflow-operator.dev/server": "mlflow" };
     await stage.objects.create("Service", { metadata: { name: "theirs" }, spec: { selector, ports: [{ port: 80 }] } });
-    await says(stage, "OtherServiceInTheWay");
+    await says(stage, "ConflictingService");
     await stage.objects.remove("Service", "theirs");
     await says(stage, "MeshEnforced");
 
@@ -227,7 +227,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
     await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs" }, spec: { rules: [{}] } });
-    assert.match((await says(stage, "OtherPolicyInTheWay")).message, /AuthorizationPolicy\/theirs/);
+    assert.match((await says(stage, "ConflictingPolicy")).message, /AuthorizationPolicy\/theirs/);
     await stage.objects.patch("AuthorizationPolicy", "theirs", { spec: { rules: null } });
     await says(stage, "MeshEnforced");
     await stage.objects.remove("AuthorizationPolicy", "theirs");

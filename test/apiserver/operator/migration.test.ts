@@ -292,7 +292,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
       }, 1);
     }
     stage.kubelet.decide(healthy);
-    const refused = await stage.stalled("DowngradeRefused");
+    const refused = await stage.stalled("DowngradeRejected");
     assert.equal(condition(refused, "DatabaseReady").status, "False");
     assert.equal(condition(refused, "Available").status, "True");
     assert.equal(refused.status?.migration?.version, "3.17.2");
@@ -330,7 +330,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
     const first = await onlyJob(stage);
     await stage.apply(server("mlflow", older));
-    await stage.stalled("DowngradeRefused");
+    await stage.stalled("DowngradeRejected");
     const annotations = { "mlflow-operator.dev/database-restored": "2026-01-02" };
     await stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.16.1");
@@ -424,7 +424,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
       }),
     );
     const ready = await stage.ready("mlflow", 60);
-    assert.equal(condition(ready, "DatabaseReady").reason, "MigrationNotWanted");
+    assert.equal(condition(ready, "DatabaseReady").reason, "MigrationDisabled");
     assert.deepEqual(await stage.jobs(), []);
   });
 });

@@ -55,7 +55,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     const set = await stage(context, cluster);
     const { objects, consent, binding, namespace } = set;
     await set.apply(withWorkspaces);
-    const waiting = await set.stalled("WorkspaceConsentMissing");
+    const waiting = await set.stalled("WorkspaceOptInMissing");
     assert.match(condition(waiting, "Ready").message, new RegExp(`workspace-of=${namespace}$`));
     assert.equal(waiting.metadata.finalizers, undefined);
     assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "nobody has consented");
@@ -65,7 +65,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await consent(namespace);
     await bound(set);
     await consent(null);
-    const { metadata } = await set.stalled("WorkspaceConsentMissing");
+    const { metadata } = await set.stalled("WorkspaceOptInMissing");
     await eventually(async () => {
       assert.equal(await objects.get("ClusterRoleBinding", binding), undefined);
       assert.equal((await objects.the("MlflowServer", "mlflow")).metadata.finalizers, undefined);
@@ -171,7 +171,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     };
     await set.consent(namespace);
     await set.apply(server("mlflow", vouched));
-    const waiting = await set.stalled("WorkspaceConsentMissing");
+    const waiting = await set.stalled("WorkspaceOptInMissing");
     assert.match(condition(waiting, "Ready").message, new RegExp(`label namespace ${namespace} .*=${namespace}$`));
     assert.equal(await objects.get("ClusterRoleBinding", `${binding}.reviewer`), undefined);
 

@@ -200,7 +200,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     assert.ok(pod?.spec !== undefined);
     await quotaInForce(stage.objects, "full", { pods: "0" }, "Pod", pod.spec);
     await stage.objects.patch("MlflowServer", "mlflow", { spec: { server: { workers: 2 } } });
-    const stalled = await stage.stalled("PodsRefused");
+    const stalled = await stage.stalled("PodsRejected");
     assert.match(condition(stalled, "Stalled").message, /^pods cannot be created: .*exceeded quota: full/);
     assert.deepEqual(await podsOf(stage), former);
     await stage.objects.remove("ResourceQuota", "full");

@@ -57,7 +57,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     const hard = { "limits.cpu": "4", "limits.memory": "8Gi" };
     await stage.objects.create("ResourceQuota", { metadata: { name: "team" }, spec: { hard } });
     await stage.apply(server());
-    const stalled = await stage.stalled("PodsRefused");
+    const stalled = await stage.stalled("PodsRejected");
     for (const type of ["Stalled", "DatabaseReady"])
       assert.match(
         condition(stalled, type).message,
@@ -102,7 +102,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
       assert.match(body, /registry\.corp only/);
     });
     await stage.apply(server());
-    const stalled = await stage.stalled("PodsRefused");
+    const stalled = await stage.stalled("PodsRejected");
     assert.match(condition(stalled, "Stalled").message, /images come from registry\.corp only/);
   });
 

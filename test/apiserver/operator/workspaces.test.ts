@@ -40,7 +40,7 @@ describe("workspaces", { skip: onK3s() }, () => {
         { role: "Viewer", subjects: [group("audit")], selector: { matchLabels: { tier: "x" } } },
       ],
     });
-    const message = await set.workspacesReady("WorkspaceConsentMissing");
+    const message = await set.workspacesReady("WorkspaceOptInMissing");
     assert.match(
       message,
       new RegExp(`kubectl label namespace ${silent.namespace} ${label.workspaceOf}=${set.namespace}`),
@@ -198,7 +198,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     assert.deepEqual(await set.holders(team, "editor"), ["science", "ada"]);
 
     await silent.create("MlflowWorkspaceAccess", { metadata: { name: "early" }, spec });
-    assert.match(await accessSays(silent, "early", "WorkspaceConsentMissing"), /kubectl label namespace/);
+    assert.match(await accessSays(silent, "early", "WorkspaceOptInMissing"), /kubectl label namespace/);
     assert.deepEqual(await silent.list("RoleBinding"), []);
     const strange = { ...spec, serverRef: { ...serverRef, name: "none" } };
     await team.create("MlflowWorkspaceAccess", { metadata: { name: "strange" }, spec: strange });
@@ -240,7 +240,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     // creationTimestamp has whole seconds.
     await new Promise((resolve) => setTimeout(resolve, 1100));
     await set.serve({ access: [grant("Admin", "science", team.namespace), grant("Editor", "audit")] }, "younger");
-    assert.match(await set.workspacesReady("GrantsContradict", "younger"), /older, which is older, makes it Viewer/);
+    assert.match(await set.workspacesReady("ConflictingGrants", "younger"), /older, which is older, makes it Viewer/);
     await set.workspacesReady("WorkspacesReady", "older");
     assert.equal(await team.get("RoleBinding", set.binding("admin", "younger")), undefined);
     assert.deepEqual(await set.holders(team, "viewer", "older"), ["science"]);
@@ -360,7 +360,7 @@ describe("workspaces", { skip: onK3s() }, () => {
       assert.equal(status?.used?.["count/configmaps"], "1");
     });
     await set.serve({ access: [grant("Editor", "science")] });
-    assert.match(await set.workspacesReady("Refused"), new RegExp(`in namespace ${team.namespace}: .*quota`));
+    assert.match(await set.workspacesReady("ApplyRejected"), new RegExp(`in namespace ${team.namespace}: .*quota`));
     assert.deepEqual(await set.holders(team, "editor"), ["science"]);
     await eventually(async () => assert.deepEqual(await set.holders(other, "editor"), ["science"]));
     await team.remove("ResourceQuota", "none");

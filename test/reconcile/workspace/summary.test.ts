@@ -49,7 +49,7 @@ describe("WorkspacesReady", () => {
     const server = tracking({ access: [grantTo("x", "Viewer", "a", "c", "d")] });
     const other = workspace("d", { "mlflow-operator.dev/workspace-of": "elsewhere" });
     const { ready, total, finding } = summary(server, [a, other], { a: "ready" });
-    assert.deepEqual([ready, total, finding.status, finding.reason], [1, 3, "False", "WorkspaceConsentMissing"]);
+    assert.deepEqual([ready, total, finding.status, finding.reason], [1, 3, "False", "WorkspaceOptInMissing"]);
     assert.match(finding.message, /^namespaces c, d do not exist, or not say/);
     assert.match(finding.message, /kubectl label namespace c mlflow-operator\.dev\/workspace-of=mlflow$/);
   });
@@ -75,7 +75,7 @@ describe("WorkspacesReady", () => {
   });
 
   test("is False where no namespace is a workspace", () => {
-    assert.equal(summary(tracking(), [], {}).finding.reason, "WorkspaceConsentMissing");
+    assert.equal(summary(tracking(), [], {}).finding.reason, "WorkspaceOptInMissing");
   });
 
   test("does not wait for a namespace that is going", () => {
