@@ -18,9 +18,9 @@ import { liveImages } from "./live/live-cluster.ts";
 import { buildImages, buildPrograms } from "./support/build-ahead.ts";
 import { runChecks } from "./support/checks.ts";
 import { startCpuPressure } from "./support/cpu-pressure.ts";
+import { installed } from "./support/operator-fixture.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
 import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
-import { installed } from "./support/scene.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
 const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]

@@ -6,7 +6,7 @@ import { changed, type Document, type Json, proxied, smallest } from "../api/doc
 import { controlPlaneBinaries } from "../control-plane/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { chart, helmProgram } from "./helm.ts";
 import { call, installation, may } from "./installation.ts";
 import { randomChange, reach } from "./random-grants.ts";

@@ -10,7 +10,7 @@ import { auditLog } from "../support/audit-log.ts";
 import { eventually } from "../support/eventually.ts";
 import { startKubelet } from "../support/kubelet.ts";
 import { objects } from "../support/objects.ts";
-import { condition, freshNamespace } from "../support/scene.ts";
+import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { server } from "../support/servers.ts";
 import { chart, helmProgram } from "./helm.ts";
 import { call, chartWith, type Installation, installation, may, releaseName } from "./installation.ts";

@@ -9,7 +9,7 @@ import { type ControlPlane, startControlPlane } from "../control-plane/control-p
 import { eventually } from "../support/eventually.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
 import { installIstioDefinitions, installRouteDefinition } from "../support/istio-definitions.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { chart, helmProgram } from "./helm.ts";
 import { call, type Installation, installation, releaseName } from "./installation.ts";
 

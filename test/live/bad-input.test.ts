@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene, patience } from "./live-scene.ts";
+import { liveFixture, patience } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
@@ -19,23 +19,23 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
   timeout: 1_500_000,
   concurrency: 2,
 }, async (context) => {
-  const scene = await liveScene(context);
-  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
+  const fixture = await liveFixture(context);
+  const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture)]);
   const reader = await s3.userWhoMay("reader", ["s3:Get*", "s3:List*"]);
   const writer = await s3.userWhoMay("writer", ["s3:*"]);
   await s3.askForSignatures();
-  await scene.objects.patch("Secret", "s3", { stringData: writer });
+  await fixture.objects.patch("Secret", "s3", { stringData: writer });
   const spec = {
     version: testedVersion,
     backendStore: { postgresql: postgresql.database("mlflow") },
     artifactStore: { s3: s3.store },
     authentication: { basic: {} },
   };
-  const apply = (change: object) => scene.apply({ metadata: { name }, spec: { ...spec, ...change } });
+  const apply = (change: object) => fixture.apply({ metadata: { name }, spec: { ...spec, ...change } });
   /** Waits until it is said; how long that took is told, and is no matter of the test: the machine may be busy. */
   const told = async (reason: string, of = name) => {
     const began = performance.now();
-    const server = await scene.reason(of, "Stalled", reason);
+    const server = await fixture.reason(of, "Stalled", reason);
     const find = (type: string) => server.status?.conditions?.find((each) => each.type === type);
     assert.equal(find("Ready")?.reason, reason);
     const { message = "" } = find("Stalled") ?? {};
@@ -43,7 +43,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     return { message, database: find("DatabaseReady"), available: find("Available") };
   };
   const forgotten = async (of = name) => {
-    const { status } = await scene.ready(of);
+    const { status } = await fixture.ready(of);
     const bad = status?.conditions?.filter((each) => ["Stalled", "Reconciling"].includes(each.type));
     assert.deepEqual(
       bad?.map((each) => each.status),
@@ -54,12 +54,12 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
 
   // It is about another server.
   const full = context.test("a volume that is full, and on it what a migration left that was cut off", async () => {
-    const volume = await smallVolume(context, scene, "64k");
+    const volume = await smallVolume(context, fixture, "64k");
     await volume.write("mlflow.db.migrating", await halfMadeDatabase());
     await volume.write("mlflow.db.migration-lock", "");
     const persistentVolume = { size: "1Gi", storageClassName: volume.storageClassName };
     const full = { ...spec, backendStore: { sqlite: {} }, artifactStore: { persistentVolume } };
-    await scene.apply({ metadata: { name: "full" }, spec: full });
+    await fixture.apply({ metadata: { name: "full" }, spec: full });
     const { message } = await told("DatabaseFull", "full");
     assert.match(message, /Enlarge its volume/);
     await volume.resize("64m");
@@ -84,20 +84,20 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     await forgotten();
   });
 
-  const admin = await scene.asAdmin(name);
-  const uids = async () => (await scene.pods(name)).map(({ metadata }) => metadata.uid);
+  const admin = await fixture.asAdmin(name);
+  const uids = async () => (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
   const before = await uids();
   assert.equal(before.length, 1);
   /** The pod that ran before still does, and answers. */
   const unhurt = async () => {
-    const pods = await scene.pods(name);
+    const pods = await fixture.pods(name);
     const former = pods.find(({ metadata }) => metadata.uid === before[0]);
     assert.equal(former?.status?.conditions?.find(({ type }) => type === "Ready")?.status, "True");
     assert.equal((await admin.call("GET", search)).status, 200);
   };
 
   await context.test("credentials that may only read the bucket", async () => {
-    await scene.objects.patch("Secret", "s3", { stringData: reader });
+    await fixture.objects.patch("Secret", "s3", { stringData: reader });
     const { message, database, available } = await told("ArtifactStoreReadOnly");
     assert.match(message, /mlflow-artifacts-of-tests.*s3:PutObject/);
     assert.ok(!message.includes(reader.AWS_ACCESS_KEY_ID));
@@ -106,7 +106,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     assert.deepEqual(await uids(), before);
     // What runs still has the former ones.
     await assertKept(admin, await logRun(admin));
-    await scene.objects.patch("Secret", "s3", { stringData: writer });
+    await fixture.objects.patch("Secret", "s3", { stringData: writer });
     await forgotten();
     assert.deepEqual(await uids(), before, "nothing had changed in the end, and the pods were replaced");
   });
@@ -114,7 +114,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
   await context.test("an MLflow that crashes at its start", async () => {
     await apply({ server: { env: [{ name: "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", value: "many" }] } });
     const { message, available } = await told("CrashLooping");
-    assert.match(message, new RegExp(`kubectl logs -n ${scene.namespace} ${name}-\\S+ -c mlflow --previous`));
+    assert.match(message, new RegExp(`kubectl logs -n ${fixture.namespace} ${name}-\\S+ -c mlflow --previous`));
     assert.equal(available?.status, "True");
     await unhurt();
     await apply({});

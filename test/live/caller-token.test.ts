@@ -11,12 +11,12 @@ import {
 } from "../cluster/authentication-configuration.ts";
 import { places } from "../cluster/places.ts";
 import { objects } from "../support/objects.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { clientPod } from "./client-pod.ts";
 import { assertStored, startCollector } from "./collector.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
-import { proxyScene } from "./proxy-scene.ts";
+import { proxyFixture } from "./proxy-fixture.ts";
 import { startClient } from "./running-client.ts";
 import { apiAudience, grant, openDiscovery, serviceAccountToken } from "./service-accounts.ts";
 
@@ -40,16 +40,16 @@ except mlflow.exceptions.MlflowException as error:
 test("namespaces as workspaces, by the callers' own tokens", {
   timeout: 1_800_000,
 }, async (context) => {
-  const scene = await proxyScene(context, { isWide: true });
-  const { cluster, namespace, issuer } = scene;
+  const fixture = await proxyFixture(context, { isWide: true });
+  const { cluster, namespace, issuer } = fixture;
   const [team, other, foreign] = await Promise.all([0, 1, 2].map(() => freshNamespace(cluster)));
   assert.ok(team !== undefined && other !== undefined && foreign !== undefined);
   context.after(async () => {
     for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
-  context.after(await openDiscovery(scene));
+  context.after(await openDiscovery(fixture));
   const consent = (of: string, to: string | null) =>
-    scene.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: to } } });
+    fixture.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: to } } });
   for (const each of [team, other]) await consent(each, namespace);
 
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
@@ -64,19 +64,19 @@ test("namespaces as workspaces, by the callers' own tokens", {
   const inTeam = objects(cluster, team);
   const uri = `http://${name}.${namespace}:5000`;
   await inTeam.create("Pod", clientPod({ name: "client", image, trackingUri: uri, serviceAccount: trainer }));
-  await scene.ready(name, 600);
+  await fixture.ready(name, 600);
   await grant(
-    scene,
+    fixture,
     "alice",
     [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: `${namespace}:alice` }],
     team,
   );
   await patiently(async () => assert.equal((await inTeam.the("Pod", "client")).status?.phase, "Running"), 300);
 
-  const token = await serviceAccountToken({ ...scene, namespace: team }, trainer);
+  const token = await serviceAccountToken({ ...fixture, namespace: team }, trainer);
   const owner = `system:serviceaccount:${team}:${trainer}`;
   const search = async (workspace: string | undefined, bearer = token) => {
-    const mlflow = await scene.asNobody(name);
+    const mlflow = await fixture.asNobody(name);
     const headers = {
       authorization: `Bearer ${bearer}`,
       ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
@@ -84,7 +84,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     return mlflow.call("GET", "/api/2.0/mlflow/experiments/search?max_results=5", { headers });
   };
   const created = async (workspace: string) => {
-    const mlflow = await scene.asNobody(name);
+    const mlflow = await fixture.asNobody(name);
     const headers = { authorization: `Bearer ${token}`, "x-mlflow-workspace": workspace };
     const body = { name: `tried-${Math.random()}` };
     return mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body });
@@ -94,16 +94,16 @@ test("namespaces as workspaces, by the callers' own tokens", {
     const { body } = await created(team);
     const [, experiment = ""] = /"experiment_id": *"(\d+)"/.exec(body) ?? [];
     const args = ["--workspace", team];
-    const collector = await startCollector(scene, name, {
+    const collector = await startCollector(fixture, name, {
       place: { namespace: team, sender: "client" },
       experiment,
       args,
     });
     const reader = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
-    await assertStored(await scene.asNobody(name), await collector.send(), reader);
+    await assertStored(await fixture.asNobody(name), await collector.send(), reader);
   };
   const ownerOf = async (run: string) => {
-    const mlflow = await scene.asNobody(name);
+    const mlflow = await fixture.asNobody(name);
     const headers = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
     const { body } = await mlflow.call("GET", `/api/2.0/mlflow/runs/get?run_id=${run}`, { headers });
     return /"user_id": *"([^"]*)"/.exec(body)?.[1] ?? body;
@@ -154,9 +154,9 @@ test("namespaces as workspaces, by the callers' own tokens", {
 
   await context.test("a pod gets in with its projected token alone, by both providers", podsGetIn);
 
-  const outside = await startClient(scene, { name: "outside", image, trackingUri: uri });
+  const outside = await startClient(fixture, { name: "outside", image, trackingUri: uri });
   await context.test("a kubeconfig with an exec plugin authenticates, by both providers", async () => {
-    await scene.inPod("outside", ["mkdir", "-p", "/tmp/kube"]);
+    await fixture.inPod("outside", ["mkdir", "-p", "/tmp/kube"]);
     await outside.write("/tmp/kube/token", token);
     await kubeconfigGetsIn();
   });
@@ -172,7 +172,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     assert.equal((await search("kube-system")).status, 404);
     assert.equal((await search(undefined)).status, 400, "there is no default workspace");
     const headers = { authorization: `Bearer ${token}` };
-    const { body } = await (await scene.asNobody(name)).call("GET", "/api/3.0/mlflow/workspaces", { headers });
+    const { body } = await (await fixture.asNobody(name)).call("GET", "/api/3.0/mlflow/workspaces", { headers });
     assert.deepEqual([body.includes(team), body.includes(other)], [true, false], body);
   });
 
@@ -189,20 +189,20 @@ test("namespaces as workspaces, by the callers' own tokens", {
     assert.equal((await search(team, await as({}))).status, 200, "the cluster's own key signs");
     assert.equal((await search(team, await as({ iat: now - 7200, nbf: now - 7200, exp: now - 3600 }))).status, 401);
     assert.equal(
-      (await search(team, await serviceAccountToken({ ...scene, namespace: team }, trainer, "mlflow"))).status,
+      (await search(team, await serviceAccountToken({ ...fixture, namespace: team }, trainer, "mlflow"))).status,
       401,
     );
     assert.equal((await search(team, "x")).status, 401);
   });
 
   await context.test("through the proxy it is the same", async () => {
-    const proxy = { ...scene.proxy, acceptServiceAccountTokens: { issuer: apiAudience } };
-    await scene.objects.patch("MlflowServer", name, {
+    const proxy = { ...fixture.proxy, acceptServiceAccountTokens: { issuer: apiAudience } };
+    await fixture.objects.patch("MlflowServer", name, {
       spec: {
         authentication: { kubernetes: null, oauth2Proxy: { ...proxy, authorization: { kubernetes: {} } } },
       },
     });
-    await scene.ready(name, 600);
+    await fixture.ready(name, 600);
     await podsGetIn();
     await kubeconfigGetsIn();
     await collectorWrites();

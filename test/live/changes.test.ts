@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { type LiveScene, liveScene, patience } from "./live-scene.ts";
+import { type LiveFixture, liveFixture, patience } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 import { secretName, startPostgresql, trickyPassword } from "./postgresql-server.ts";
 
@@ -10,16 +10,16 @@ const name = "changing";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
 test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
-  const postgresql = await startPostgresql(scene);
+  const fixture = await liveFixture(context);
+  const postgresql = await startPostgresql(fixture);
   const credentials = secretName("mlflow");
-  const certificates = await certificatesFor([name, `${name}.${scene.namespace}`]);
-  await scene.objects.create("Secret", {
+  const certificates = await certificatesFor([name, `${name}.${fixture.namespace}`]);
+  await fixture.objects.create("Secret", {
     metadata: { name: "certificate" },
     type: "kubernetes.io/tls",
     stringData: certificates.first,
   });
-  await scene.objects.patch("Secret", credentials, { stringData: { password: "not-of-mlflow" } });
+  await fixture.objects.patch("Secret", credentials, { stringData: { password: "not-of-mlflow" } });
   const spec = {
     version: testedVersion,
     backendStore: { postgresql: postgresql.database("mlflow") },
@@ -27,60 +27,60 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
     authentication: { basic: {} },
     server: { tls: { certificateSecretRef: { name: "certificate" } } },
   };
-  await scene.apply({ metadata: { name }, spec });
+  await fixture.apply({ metadata: { name }, spec });
 
   await context.test("a wrong password is named, and forgotten when it is mended", async () => {
-    const server = await scene.reason(name, "DatabaseReady", "DatabaseAuthenticationFailed");
+    const server = await fixture.reason(name, "DatabaseReady", "DatabaseAuthenticationFailed");
     assert.ok(!JSON.stringify(server.status).includes("not-of-mlflow"), "the password is told");
-    await scene.objects.patch("Secret", credentials, { stringData: { password: trickyPassword } });
-    await scene.ready(name);
+    await fixture.objects.patch("Secret", credentials, { stringData: { password: trickyPassword } });
+    await fixture.ready(name);
   });
 
   await context.test("it is served over TLS with the certificate of the Secret, and only so", async () => {
-    const { status } = await scene.objects.the("MlflowServer", name);
+    const { status } = await fixture.objects.the("MlflowServer", name);
     assert.match(status?.url ?? "", /^https:/);
     assert.equal(
-      (await (await scene.asAdmin(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
+      (await (await fixture.asAdmin(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
       200,
     );
     assert.equal(
-      (await (await scene.asNobody(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
+      (await (await fixture.asNobody(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
       401,
     );
-    await assert.rejects((await scene.asAdmin(name)).call("GET", search), "it answers without TLS");
+    await assert.rejects((await fixture.asAdmin(name)).call("GET", search), "it answers without TLS");
   });
 
   await context.test("a new certificate rolls the pods and is served", async () => {
-    const before = await uidsOf(scene);
-    await scene.objects.patch("Secret", "certificate", { stringData: certificates.second });
+    const before = await uidsOf(fixture);
+    await fixture.objects.patch("Secret", "certificate", { stringData: certificates.second });
     // The status follows a little later, so the pods themselves are asked first.
     await patiently(async () => {
-      const pods = await scene.pods(name);
+      const pods = await fixture.pods(name);
       assert.equal(pods.length, 1);
       assert.ok(pods.every(({ metadata }) => metadata.uid !== undefined && !before.includes(metadata.uid)));
       assert.ok(pods.every(({ status }) => status?.conditions?.some((c) => c.type === "Ready" && c.status === "True")));
     }, patience);
-    await scene.ready(name);
-    const admin = await scene.asAdmin(name, { ca: certificates.second["ca.crt"] });
+    await fixture.ready(name);
+    const admin = await fixture.asAdmin(name, { ca: certificates.second["ca.crt"] });
     await patiently(async () => assert.equal((await admin.call("GET", search)).status, 200), patience);
   });
 
   await context.test("hibernation ends the pods and keeps the data", async () => {
     const secured = { ca: certificates.second["ca.crt"] };
-    const admin = await scene.asAdmin(name, secured);
+    const admin = await fixture.asAdmin(name, secured);
     await admin.json("POST", "/api/2.0/mlflow/experiments/create", { name: "before the sleep" });
-    await scene.apply({ metadata: { name }, spec: { ...spec, hibernate: true } });
-    await scene.reason(name, "Ready", "Hibernated");
-    await patiently(async () => assert.deepEqual(await scene.pods(name), []), patience);
-    await scene.apply({ metadata: { name }, spec });
-    await scene.ready(name);
+    await fixture.apply({ metadata: { name }, spec: { ...spec, hibernate: true } });
+    await fixture.reason(name, "Ready", "Hibernated");
+    await patiently(async () => assert.deepEqual(await fixture.pods(name), []), patience);
+    await fixture.apply({ metadata: { name }, spec });
+    await fixture.ready(name);
     const path = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=before%20the%20sleep";
     assert.equal((await admin.call("GET", path)).status, 200);
   });
 });
 
-async function uidsOf(scene: LiveScene) {
-  return (await scene.pods(name)).map(({ metadata }) => metadata.uid);
+async function uidsOf(fixture: LiveFixture) {
+  return (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
 }
 
 /** Two certificates for the same names, each of an authority of its own, as the content of a Secret. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { documentedCells } from "./documented-cells.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { type LiveScene, liveScene } from "./live-scene.ts";
+import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 import { startClient } from "./running-client.ts";
 
 const name = "tracking";
@@ -11,24 +11,24 @@ const name = "tracking";
 const unauthenticated = "UNAUTHENTICATED: This server asks for a credential, and there is none.";
 
 test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
+  const fixture = await liveFixture(context);
   const spec = {
     version: testedVersion,
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
     authentication: { basic: {} },
   };
-  await scene.apply({ metadata: { name }, spec });
-  const { status } = await scene.ready(name);
-  const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
+  await fixture.apply({ metadata: { name }, spec });
+  const { status } = await fixture.ready(name);
+  const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
   const login = { image, loginSecret: status?.adminCredentialsSecretRef?.name ?? "" };
-  const client = await startClient(scene, { ...login, name: "client", trackingUri: status?.url ?? "" });
+  const client = await startClient(fixture, { ...login, name: "client", trackingUri: status?.url ?? "" });
 
   await context.test("what it logs it finds again, whole: runs, artifacts, models, traces", async () => {
     const back = await client.run("client.py", "by-client");
     assertWhole(back);
     // Not only the client says so.
-    const { run } = await (await scene.asAdmin(name)).json("GET", `/api/2.0/mlflow/runs/get?run_id=${back["runId"]}`);
+    const { run } = await (await fixture.asAdmin(name)).json("GET", `/api/2.0/mlflow/runs/get?run_id=${back["runId"]}`);
     assert.match(JSON.stringify(run), /"key":"loss","value":0\.25/);
   });
 
@@ -68,15 +68,15 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
   });
 
   await context.test("over TLS it does the same, if it is told whom to believe", async () => {
-    await certificateFor(scene, [name, `${name}.${scene.namespace}`]);
-    await scene.apply({
+    await certificateFor(fixture, [name, `${name}.${fixture.namespace}`]);
+    await fixture.apply({
       metadata: { name },
       spec: { ...spec, server: { tls: { certificateSecretRef: { name: "certificate" } } } },
     });
-    const { status } = await scene.ready(name);
+    const { status } = await fixture.ready(name);
     assert.match(status?.url ?? "", /^https:/);
     const trackingUri = status?.url ?? "";
-    const secured = await startClient(scene, {
+    const secured = await startClient(fixture, {
       ...login,
       name: "secured",
       trackingUri,
@@ -132,11 +132,11 @@ function assertWhole({ runId, artifactUri, found, ...rest }: Readonly<Record<str
 }
 
 /** A certificate of an authority, in the Secret `certificate`. */
-async function certificateFor(scene: LiveScene, names: readonly string[]): Promise<void> {
+async function certificateFor(fixture: LiveFixture, names: readonly string[]): Promise<void> {
   const authority = await newAuthority("authority of tests");
   const alternativeNames = names.map((each) => `DNS:${each}`);
   const { certificate, key } = await newCertificate(authority, { name: "mlflow", alternativeNames });
-  await scene.objects.create("Secret", {
+  await fixture.objects.create("Secret", {
     metadata: { name: "certificate" },
     type: "kubernetes.io/tls",
     stringData: { "ca.crt": authority.certificate, "tls.crt": certificate, "tls.key": key },

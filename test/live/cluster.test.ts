@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { describe, type TestContext, test } from "node:test";
 import { installGateway } from "../cluster/gateway/install-gateway.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { imageReference, liveCluster } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 import { webPod } from "./web-pod.ts";

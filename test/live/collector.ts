@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { otelConfig } from "../../src/cli/otel-config.ts";
 import { objects } from "../support/objects.ts";
 import { collectorImage } from "./collector-image.ts";
-import { addressOf, type LiveScene, patience } from "./live-scene.ts";
+import { addressOf, type LiveFixture, patience } from "./live-fixture.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
 import { spanOf, traceIdOf } from "./span.ts";
@@ -10,7 +10,7 @@ import { spanOf, traceIdOf } from "./span.ts";
 /** What the command is told, besides the server and the experiment. */
 export interface CollectorOptions {
   readonly experiment?: string;
-  /** Where it runs, and a pod there with Python that sends it spans. Default: the scene's, and a pod of the server's. */
+  /** Where it runs, and a pod there with Python that sends it spans. Default: the fixture's, and a pod of the server's. */
   readonly place?: { readonly namespace: string; readonly sender: string };
   /** Further options of `mlflow-operator otel-config`. */
   readonly args?: readonly string[];
@@ -37,20 +37,20 @@ print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.stdin.buffe
 
 /** Applies what `mlflow-operator otel-config --manifests` prints for a server, and nothing else but the Secret; waits until it is ready. */
 export async function startCollector(
-  scene: LiveScene,
+  fixture: LiveFixture,
   server: string,
   options: CollectorOptions = {},
 ): Promise<RunningCollector> {
-  const { cluster } = scene;
+  const { cluster } = fixture;
   const { experiment = "0", args = [], credential, manifest } = options;
-  const { namespace, sender } = options.place ?? (await besideTheServer(scene, server));
+  const { namespace, sender } = options.place ?? (await besideTheServer(fixture, server));
   const name = `collector-${++made}`;
   const own = objects(cluster, namespace);
   if (credential !== undefined)
     await own.create("Secret", { metadata: { name: `${name}-mlflow` }, stringData: credential });
   const image = ["--image", await collectorImage(cluster)];
   const source = manifest === undefined ? ["--kubeconfig", cluster.kubeconfigPath] : ["-f", "-"];
-  const target = [server, "-n", scene.namespace, ...source, "--experiment", experiment];
+  const target = [server, "-n", fixture.namespace, ...source, "--experiment", experiment];
   const collector = ["--manifests", "--collector", `${namespace}/${name}`, ...image];
   const printed = await output([...target, ...collector, ...args], manifest);
   const applied = await cluster.kubectl(["apply", "-f", "-"], printed);
@@ -82,10 +82,10 @@ export async function startCollector(
 
 let made = 0;
 
-async function besideTheServer(scene: LiveScene, server: string): Promise<{ namespace: string; sender: string }> {
-  const [pod] = await scene.pods(server);
+async function besideTheServer(fixture: LiveFixture, server: string): Promise<{ namespace: string; sender: string }> {
+  const [pod] = await fixture.pods(server);
   assert.ok(pod !== undefined);
-  return { namespace: scene.namespace, sender: pod.metadata.name };
+  return { namespace: fixture.namespace, sender: pod.metadata.name };
 }
 
 async function output(args: readonly string[], stdin = ""): Promise<string> {

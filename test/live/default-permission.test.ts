@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { liveFixture } from "./live-fixture.ts";
 import { allowed, grant, newExperiment, newModel, newUser, type Operation, operations } from "./permission-matrix.ts";
 
 const name = "by-default";
@@ -14,7 +14,7 @@ const byDefault: Readonly<Record<string, readonly Operation[]>> = {
 };
 
 test("defaultPermission", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
+  const fixture = await liveFixture(context);
   const ready = async (defaultPermission?: string) => {
     const spec = {
       version: testedVersion,
@@ -22,11 +22,11 @@ test("defaultPermission", { timeout: 1_500_000 }, async (context) => {
       artifactStore: { persistentVolume: {} },
       authentication: { basic: defaultPermission === undefined ? {} : { defaultPermission } },
     };
-    await scene.apply({ metadata: { name }, spec });
-    await scene.ready(name);
+    await fixture.apply({ metadata: { name }, spec });
+    await fixture.ready(name);
   };
   await ready();
-  const admin = await scene.asAdmin(name);
+  const admin = await fixture.asAdmin(name);
   const grace = await newUser(admin, "grace");
   await newUser(admin, "other");
   let made = 0;

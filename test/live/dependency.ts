@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { V1Container } from "@kubernetes/client-node";
 import { connectionTo } from "./connection.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 
 /** Something that servers depend on, as one pod with its Service. */
@@ -17,12 +17,12 @@ export interface Dependency {
 }
 
 /** Starts it under the restricted standard, and gives the Service's address as soon as it takes connections. */
-export async function startDependency(scene: LiveScene, dependency: Dependency): Promise<string> {
+export async function startDependency(fixture: LiveFixture, dependency: Dependency): Promise<string> {
   const { name, port, otherPorts = [] } = dependency;
   const ports = [port, ...otherPorts].map((each) => ({ name: `port-${each}`, port: each }));
-  await scene.objects.create("Service", { metadata: { name }, spec: { selector: { app: name }, ports } });
-  await startPod(scene, dependency);
-  const { spec } = await scene.objects.the("Service", name);
+  await fixture.objects.create("Service", { metadata: { name }, spec: { selector: { app: name }, ports } });
+  await startPod(fixture, dependency);
+  const { spec } = await fixture.objects.the("Service", name);
   assert.ok(spec.clusterIP !== undefined);
   const address = spec.clusterIP;
   await patiently(() => connectionTo(address, port), 600);
@@ -30,9 +30,9 @@ export async function startDependency(scene: LiveScene, dependency: Dependency):
 }
 
 /** Starts only the pod, for a Service that is there, and waits until it takes connections. */
-export async function startPod(scene: LiveScene, dependency: Dependency): Promise<void> {
+export async function startPod(fixture: LiveFixture, dependency: Dependency): Promise<void> {
   const { name, port, container, dataPath, user } = dependency;
-  await scene.objects.create("Pod", {
+  await fixture.objects.create("Pod", {
     metadata: { name, labels: { app: name } },
     spec: {
       automountServiceAccountToken: false,
@@ -59,7 +59,7 @@ export async function startPod(scene: LiveScene, dependency: Dependency): Promis
     },
   });
   await patiently(async () => {
-    const { status } = await scene.objects.the("Pod", name);
+    const { status } = await fixture.objects.the("Pod", name);
     const ready = status?.conditions?.find(({ type }) => type === "Ready");
     assert.equal(ready?.status, "True", `Pod/${name} is not ready: ${ready?.message}`);
   }, 600);

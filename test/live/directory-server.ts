@@ -1,7 +1,7 @@
 import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { type Dependency, startDependency, startPod } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 
 /** An LDAP directory of the namespace, with the people and groups of test/cluster/images/slapd/directory.ldif. */
@@ -21,7 +21,7 @@ export interface DirectoryServer {
 const name = "slapd";
 const base = "dc=mlflow,dc=test";
 
-export async function startDirectory(scene: LiveScene): Promise<DirectoryServer> {
+export async function startDirectory(fixture: LiveFixture): Promise<DirectoryServer> {
   const authority = await newAuthority("authority of the directory");
   const { certificate, key } = await newCertificate(authority, { name, alternativeNames: [`DNS:${name}`] });
   const dependency: Dependency = {
@@ -29,7 +29,7 @@ export async function startDirectory(scene: LiveScene): Promise<DirectoryServer>
     port: 6360,
     otherPorts: [3890],
     container: {
-      image: await imageReference(scene.cluster, "slapd"),
+      image: await imageReference(fixture.cluster, "slapd"),
       env: [
         { name: "TLS_CERTIFICATE", value: certificate },
         { name: "TLS_KEY", value: key },
@@ -38,21 +38,21 @@ export async function startDirectory(scene: LiveScene): Promise<DirectoryServer>
     dataPath: "/var/lib/slapd",
     user: 999,
   };
-  await startDependency(scene, dependency);
+  await startDependency(fixture, dependency);
   return {
     ca: authority.certificate,
     url: { ldaps: `ldaps://${name}:6360/${base}`, ldap: `ldap://${name}:3890/${base}` },
     modify: async (ldif) => {
       const login = ["-x", "-D", `cn=root,${base}`, "-w", "of-the-root-12345"];
-      await scene.inPod(name, ["ldapmodify", "-H", "ldap://localhost:3890", ...login], ldif);
+      await fixture.inPod(name, ["ldapmodify", "-H", "ldap://localhost:3890", ...login], ldif);
     },
     stop: async () => {
-      await scene.objects.remove("Pod", name);
+      await fixture.objects.remove("Pod", name);
       await patiently(async () => {
-        if ((await scene.objects.list("Pod")).some(({ metadata }) => metadata.name === name))
+        if ((await fixture.objects.list("Pod")).some(({ metadata }) => metadata.name === name))
           throw new Error(`Pod/${name} is still there.`);
       }, 60);
     },
-    start: () => startPod(scene, dependency),
+    start: () => startPod(fixture, dependency),
   };
 }

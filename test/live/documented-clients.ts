@@ -3,7 +3,7 @@ import type { TestContext } from "node:test";
 import type { InstalledGateway } from "../cluster/gateway/install-gateway.ts";
 import { documentedCells } from "./documented-cells.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { clientSecret, type ProxyScene } from "./proxy-scene.ts";
+import { clientSecret, type ProxyFixture } from "./proxy-fixture.ts";
 import { unpackWheels } from "./python-wheels.ts";
 import { startClient } from "./running-client.ts";
 
@@ -35,12 +35,12 @@ def error_of(call):
 `;
 
 /** Runs the cells of docs/clients.md in a pod, as a user copies them; without its table of errors. */
-export async function assertDocumentedClients(context: TestContext, scene: ProxyScene, server: DocumentedServer) {
-  const { issuer } = scene;
+export async function assertDocumentedClients(context: TestContext, fixture: ProxyFixture, server: DocumentedServer) {
+  const { issuer } = fixture;
   const { serviceUrl, externalURL, gateway, team, other } = server;
   const cell = await documentedCells();
-  const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-  const client = await startClient(scene, { name: "client", image, trackingUri: externalURL });
+  const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
+  const client = await startClient(fixture, { name: "client", image, trackingUri: externalURL });
   await client.write("/tmp/ca-bundle.crt", `${gateway.ca}\n${issuer.ca}`);
   const bundle = { REQUESTS_CA_BUNDLE: "/tmp/ca-bundle.crt" };
   const as = (login: string, password = `of-${login}`) => ({
@@ -101,8 +101,8 @@ def another_verifier():
   });
 
   await context.test("the client of MLflow 3.10 does the same", async () => {
-    const place = { namespace: scene.namespace, pod: "client", folder: "/tmp/mlflow-3.10" };
-    await unpackWheels(scene.cluster, "mlflow-client-3.10.lock", place);
+    const place = { namespace: fixture.namespace, pod: "client", folder: "/tmp/mlflow-3.10" };
+    await unpackWheels(fixture.cluster, "mlflow-client-3.10.lock", place);
     const claims = `
 print(json.dumps({
     "client": mlflow.__version__,

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { supportedVersions } from "../../src/api/versions.ts";
 import { undecided } from "../environment/undecided.ts";
 import { objects } from "../support/objects.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { raw } from "../oauth2-proxy/raw.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 import { plainRoutesProgram, type Route, routesIn } from "./routes.ts";
 
 /** All routes of the MLflow in a server's pod. */
 export async function everyRoute(
-  scene: LiveScene,
+  fixture: LiveFixture,
   server: string,
   program = plainRoutesProgram,
 ): Promise<readonly Route[]> {
-  const [pod] = await scene.pods(server);
+  const [pod] = await fixture.pods(server);
   assert.ok(pod !== undefined);
-  const { fastapi, routes } = routesIn(await scene.inPod(pod.metadata.name, ["python", "-c", program]));
+  const { fastapi, routes } = routesIn(await fixture.inPod(pod.metadata.name, ["python", "-c", program]));
   assert.ok(fastapi > 20 && routes.length > 300, `only ${fastapi} and ${routes.length} routes have been found`);
   return routes;
 }

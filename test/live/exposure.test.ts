@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { installGateway } from "../cluster/gateway/install-gateway.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
-import { condition } from "../support/scene.ts";
+import { condition } from "../support/operator-fixture.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { adminOf, liveScene } from "./live-scene.ts";
+import { adminOf, liveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 
 const name = "exposed";
@@ -15,8 +15,8 @@ const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 test("a server that the operator leads clients to, by an Ingress and by an HTTPRoute", {
   timeout: 1_200_000,
 }, async (context) => {
-  const scene = await liveScene(context);
-  const gateway = await installGateway(scene.cluster, () => {});
+  const fixture = await liveFixture(context);
+  const gateway = await installGateway(fixture.cluster, () => {});
   const httpRoute = { parentRefs: [{ name: gateway.name, namespace: gateway.namespace }], hostnames: [byRoute] };
   const spec = {
     version: testedVersion,
@@ -27,15 +27,15 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
   };
   const apply = async (exposure: object | undefined) => {
     const { exposure: _, ...rest } = spec;
-    await scene.apply({ metadata: { name }, spec: { ...rest, ...(exposure && { exposure }) } });
-    await scene.ready(name);
+    await fixture.apply({ metadata: { name }, spec: { ...rest, ...(exposure && { exposure }) } });
+    await fixture.ready(name);
   };
   const call = (host: string, path: string, lines: readonly string[] = [], method = "GET", body?: string) =>
     raw(80, method, path, lines, { host: gateway.address, name: host, ...(body !== undefined && { body }) });
   const answers = (host: string, path: string, status: number, lines: readonly string[] = []) =>
     patiently(async () => assert.equal((await call(host, path, lines)).status, status, `${host}${path}`), 60);
   await apply(spec.exposure);
-  const { username, password } = await adminOf(scene.objects, name);
+  const { username, password } = await adminOf(fixture.objects, name);
   const login = [`Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`];
 
   await context.test("is reached by both hosts below the prefix, with a credential, and nowhere else", async () => {
@@ -65,10 +65,10 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
   await context.test(
     "the real controller accepts the HTTPRoute; it gives no Ingress an address, which is said",
     async () => {
-      const server = await scene.reason(name, "Exposed", "IngressWithoutAddress");
+      const server = await fixture.reason(name, "Exposed", "IngressWithoutAddress");
       assert.equal(condition(server, "Exposed").status, "Unknown");
       await apply({ externalURL: `http://${byRoute}${prefix}`, httpRoute });
-      await scene.reason(name, "Exposed", "Exposed");
+      await fixture.reason(name, "Exposed", "Exposed");
       await answers(byIngress, `${prefix}${search}`, 404, login);
       await answers(byRoute, `${prefix}${search}`, 200, login);
     },
@@ -78,7 +78,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     const [parent] = httpRoute.parentRefs;
     const parentRefs = [{ ...parent, sectionName: "https" }];
     await apply({ externalURL: `http://${byRoute}${prefix}`, httpRoute: { ...httpRoute, parentRefs } });
-    const { message } = condition(await scene.reason(name, "Exposed", "RouteNotAccepted"), "Exposed");
+    const { message } = condition(await fixture.reason(name, "Exposed", "RouteNotAccepted"), "Exposed");
     assert.match(
       message,
       /Gateway gateway in namespace projectcontour does not take HTTPRoute\/exposed \(NoMatchingParent/,
@@ -102,7 +102,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
         const answer = await call(host, `${prefix}/health`).catch(() => undefined);
         assert.ok(answer === undefined || answer.status === 404, host);
       }, 60);
-    assert.deepEqual(await scene.objects.list("Ingress"), []);
-    assert.deepEqual(await scene.objects.list("HTTPRoute"), []);
+    assert.deepEqual(await fixture.objects.list("Ingress"), []);
+    assert.deepEqual(await fixture.objects.list("HTTPRoute"), []);
   });
 });

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { objects } from "../support/objects.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 

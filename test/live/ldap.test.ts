@@ -15,12 +15,12 @@ import {
 } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
-import { addressOf, type Login, liveScene } from "./live-scene.ts";
+import { addressOf, type Login, liveFixture } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
 import { grant } from "./permission-matrix.ts";
 import { startPostgresql } from "./postgresql-server.ts";
-import { bearer } from "./proxy-scene.ts";
+import { bearer } from "./proxy-fixture.ts";
 import { routesProgram } from "./routes.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
@@ -69,19 +69,19 @@ const table: readonly (readonly [string, Login, string | undefined])[] = [
 ];
 
 test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
+  const fixture = await liveFixture(context);
   const [postgresql, s3, directory] = await Promise.all([
-    startPostgresql(scene),
-    startS3(scene),
-    startDirectory(scene),
+    startPostgresql(fixture),
+    startS3(fixture),
+    startDirectory(fixture),
   ]);
-  await scene.objects.create("ConfigMap", { metadata: { name: "ldap-ca" }, data: { "ca.crt": directory.ca } });
-  await scene.objects.create("Secret", {
+  await fixture.objects.create("ConfigMap", { metadata: { name: "ldap-ca" }, data: { "ca.crt": directory.ca } });
+  await fixture.objects.create("Secret", {
     metadata: { name: "searcher" },
     stringData: { username: "cn=searcher,dc=mlflow,dc=test", password: "of-searcher-12345" },
   });
   const apply = (ldap: object, version: string = testedVersion) =>
-    scene.apply({
+    fixture.apply({
       metadata: { name },
       spec: {
         version,
@@ -94,12 +94,12 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     });
   const byDn = { url: directory.url.ldaps, ca: { configMapRef: { name: "ldap-ca" } }, userBind: `uid=%s,${people}` };
   await apply(byDn, oldestVersion);
-  const server = await scene.ready(name);
-  const nobody = await scene.asNobody(name);
+  const server = await fixture.ready(name);
+  const nobody = await fixture.asNobody(name);
   const as = (login: Login) => nobody.as({ login });
 
   await context.test("a first login at all pods at once makes one user", async () => {
-    const addresses = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
+    const addresses = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
     assert.equal(addresses.length, 2);
     const many = Array.from({ length: 10 }, () => addresses.map((address) => as(bob).as({ address }))).flat();
     const answers = await Promise.all(many.map((each) => each.call("GET", search)));
@@ -113,7 +113,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   await context.test("by the oldest version, ldaps and a DN: the table of who gets in", () => assertTable(as));
 
   await context.test("who writes a run, as whom, and who does not", async () => {
-    const attempt = attemptsAt(await addressOf(scene.objects, name), name);
+    const attempt = attemptsAt(await addressOf(fixture.objects, name), name);
     const of = async (who: string, { username, password }: Login) => attempt(who, [basicLine(username, password)]);
     const before = await of("a user without a grant", bob);
     assert.equal((await grant(as(ada), "bob", { type: "experiment", id: "0" }, "EDIT")).status, 200);
@@ -123,7 +123,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       await of("the right password with a line break", { ...bob, password: `${bob.password}\n` }),
       await of("an empty password (an unauthenticated bind)", { ...bob, password: "" }),
       await of("a wildcard as the user name", { ...bob, username: "*" }),
-      await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
+      await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(fixture, "default"))),
       await of("a user without a group", eve),
       before,
       await of("a user who may edit the experiment", bob),
@@ -136,7 +136,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   });
 
   await context.test("a collector writes traces as a user of the directory who may edit the experiment", async () => {
-    const collector = await startCollector(scene, name, { credential: odd });
+    const collector = await startCollector(fixture, name, { credential: odd });
     const refused = await collector.send();
     await collector.refused(403);
     assert.equal((await traceIn(as(ada), refused)).status, 404);
@@ -158,8 +158,8 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     assert.equal((await nobody.call("GET", "/health")).status, 200);
     const isPublic =
       /^\S+ (\/clusters\/c1\/mlflow)?(\/health|\/(ajax-)?api\/3\.0\/mlflow\/server-info|\/static-files\/1): /;
-    const routes = await everyRoute(scene, name, routesProgram);
-    const address = await addressOf(scene.objects, name);
+    const routes = await everyRoute(fixture, name, routesProgram);
+    const address = await addressOf(fixture.objects, name);
     for (const path of ["", prefix]) {
       const open = await openRoutes(address, name, routes, path);
       assert.deepEqual(
@@ -173,7 +173,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   await context.test("the administrator of MLflow's start, whom status does not name, cannot log in", async () => {
     assert.equal(server.status?.adminCredentialsSecretRef, undefined);
     assert.equal(server.status?.authentication, "LDAP");
-    const { data } = await scene.objects.the("Secret", `${name}-admin`);
+    const { data } = await fixture.objects.the("Secret", `${name}-admin`);
     const text = (key: string) => Buffer.from(data?.[key] ?? "", "base64").toString("utf8");
     const login = { username: text("username"), password: text("password") };
     assert.equal(login.username, "admin");
@@ -194,7 +194,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       ca: { certificates: directory.ca },
       search: { base: people, ...searching },
     });
-    await scene.ready(name);
+    await fixture.ready(name);
     await assertTable(as);
   });
 
@@ -239,7 +239,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   await context.test(
     "no password is in a log, and none in what was written to the cluster but in Secrets",
     async () => {
-      const pods = await scene.pods(name);
+      const pods = await fixture.pods(name);
       // The table may have been asked of a pod that was just going; and not each may have noticed that the directory is back.
       for (const { status } of pods) {
         const at = as(eve).as({ address: status?.podIP ?? "" });
@@ -247,17 +247,17 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       }
       const logs = pods.map(({ metadata }) =>
         patiently(async () => {
-          const { stdout } = await scene.cluster.kubectl(["logs", "--namespace", scene.namespace, metadata.name]);
+          const { stdout } = await fixture.cluster.kubectl(["logs", "--namespace", fixture.namespace, metadata.name]);
           assert.match(stdout, /The directory does not let in "eve"/);
           return stdout;
         }, 60),
       );
       const log = (await Promise.all(logs)).join("");
-      const written = await scene.cluster.kubectl([
+      const written = await fixture.cluster.kubectl([
         "get",
         "deployments,configmaps,jobs",
         "-n",
-        scene.namespace,
+        fixture.namespace,
         "-o=json",
       ]);
       // MLflow's former default stands in the migration's program, which refuses it.

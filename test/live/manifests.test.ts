@@ -9,7 +9,7 @@ import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspa
 import { isObject } from "../chart/rendering.ts";
 import { auditLog } from "../support/audit-log.ts";
 import { objects } from "../support/objects.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { imageReference, liveCluster } from "./live-cluster.ts";
 import { operatorName, operatorPods } from "./operator-pods.ts";
 

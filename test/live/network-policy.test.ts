@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { addressOf, liveScene } from "./live-scene.ts";
+import { addressOf, liveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { logRun } from "./tracked-run.ts";
@@ -10,11 +10,11 @@ import { webPod } from "./web-pod.ts";
 const name = "fenced";
 
 test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (context) => {
-  const scene = await liveScene(context);
-  await imageReference(scene.cluster, "busybox");
-  const postgresql = await startPostgresql(scene);
-  for (const pod of ["friend", "stranger"]) await scene.objects.create("Pod", webPod(pod));
-  await scene.apply({
+  const fixture = await liveFixture(context);
+  await imageReference(fixture.cluster, "busybox");
+  const postgresql = await startPostgresql(fixture);
+  for (const pod of ["friend", "stranger"]) await fixture.objects.create("Pod", webPod(pod));
+  await fixture.apply({
     metadata: { name },
     spec: {
       version: testedVersion,
@@ -24,31 +24,31 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
       networkPolicy: { egress: {} },
     },
   });
-  await scene.ready(name);
-  const service = await addressOf(scene.objects, name);
-  const [server] = await scene.pods(name);
+  await fixture.ready(name);
+  const service = await addressOf(fixture.objects, name);
+  const [server] = await fixture.pods(name);
   assert.ok(server?.status?.podIP !== undefined);
   /** Whether a pod gets an answer by HTTP from there. */
   const reaches = async (pod: string, address: string, port: number) => {
     const ask = `printf 'GET /health HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 3 ${address} ${port}`;
-    return (await scene.inPod(pod, ["busybox", "sh", "-c", ask]).catch(() => "")).startsWith("HTTP/1");
+    return (await fixture.inPod(pod, ["busybox", "sh", "-c", ask]).catch(() => "")).startsWith("HTTP/1");
   };
   /** Whether the server opens a connection. */
   const connects = async (host: string, port: number) => {
     const program = `import socket; socket.create_connection(("${host}", ${port}), 3)`;
-    return scene.inPod(server.metadata.name, ["python", "-c", program]).then(
+    return fixture.inPod(server.metadata.name, ["python", "-c", program]).then(
       () => true,
       () => false,
     );
   };
 
   await context.test("MLflow works with its database, behind the policy", async () => {
-    await logRun(await scene.asAdmin(name));
+    await logRun(await fixture.asAdmin(name));
   });
 
   const from = [{ podSelector: { matchLabels: { app: "friend" } } }];
   await patiently(async () => assert.ok(await reaches("stranger", service, 5000), "the door is shut"), 60);
-  await scene.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from } } });
+  await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from } } });
   await patiently(async () => {
     assert.ok(!(await reaches("stranger", service, 5000)), "a stranger is let in");
     assert.ok(await reaches("friend", service, 5000), "a friend is shut out");
@@ -69,31 +69,31 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
     const listen =
       "import http.server, os, sys\nif os.fork(): sys.exit()\nos.setsid()\n[os.close(fd) for fd in (0, 1, 2)]\n" +
       'http.server.HTTPServer(("0.0.0.0", 8000), type("H", (http.server.BaseHTTPRequestHandler,), {"do_GET": lambda h: (h.send_response(200), h.end_headers()), "log_message": lambda *a: None})).serve_forever()';
-    await scene.inPod(server.metadata.name, ["python", "-c", listen]);
+    await fixture.inPod(server.metadata.name, ["python", "-c", listen]);
     const own = 'import urllib.request as r; r.urlopen("http://127.0.0.1:8000", timeout=3)';
-    await patiently(() => scene.inPod(server.metadata.name, ["python", "-c", own]), 120);
+    await patiently(() => fixture.inPod(server.metadata.name, ["python", "-c", own]), 120);
     assert.ok(!(await reaches("friend", server.status?.podIP ?? "", 8000)));
   });
 
   await context.test("it calls names and its database, and no port that the spec does not name", async () => {
-    const friend = (await scene.objects.the("Pod", "friend")).status?.podIP ?? "";
+    const friend = (await fixture.objects.the("Pod", "friend")).status?.podIP ?? "";
     await patiently(async () => assert.ok(await reaches("stranger", friend, 8080), "nobody serves there"), 60);
     assert.ok(!(await connects(friend, 8080)));
-    await patiently(async () => assert.ok(await connects(`postgresql.${scene.namespace}`, 5432)), 60);
+    await patiently(async () => assert.ok(await connects(`postgresql.${fixture.namespace}`, 5432)), 60);
   });
 
   await context.test("an empty list is nobody, and no policy is everybody", async () => {
-    await scene.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from: [], egress: null } } });
+    await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from: [], egress: null } } });
     await patiently(async () => assert.ok(!(await reaches("friend", service, 5000)), "a friend is still let in"), 60);
     await patiently(
-      async () => assert.ok(await connects((await scene.objects.the("Pod", "friend")).status?.podIP ?? "", 8080)),
+      async () => assert.ok(await connects((await fixture.objects.the("Pod", "friend")).status?.podIP ?? "", 8080)),
       60,
     );
-    await scene.objects.patch("MlflowServer", name, { spec: { networkPolicy: null } });
+    await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: null } });
     await patiently(
       async () => assert.ok(await reaches("stranger", service, 5000), "a stranger is still shut out"),
       60,
     );
-    await scene.ready(name);
+    await fixture.ready(name);
   });
 });

@@ -18,11 +18,11 @@ import {
   strangers,
 } from "./door-table.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
-import { addressOf, liveScene } from "./live-scene.ts";
+import { addressOf, liveFixture } from "./live-fixture.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
-import { bearer } from "./proxy-scene.ts";
+import { bearer } from "./proxy-fixture.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 
@@ -59,11 +59,11 @@ const forged: readonly Record<string, string>[] = [
 ];
 
 test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
-  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
-  const url = `http://${name}.${scene.namespace}:${port}`;
+  const fixture = await liveFixture(context);
+  const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture)]);
+  const url = `http://${name}.${fixture.namespace}:${port}`;
   const issuer = await startOidcIssuer({
-    address: scene.cluster.hostAddress,
+    address: fixture.cluster.hostAddress,
     clients: [
       { id: "mlflow", secret: "of-the-client-12345", redirectUris: [`${url}/callback`] },
       { id: "pipeline", secret: "of-the-pipeline-12345", groups: ["mlflow"], audience: "mlflow" },
@@ -72,10 +72,10 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     people,
   });
   context.after(() => issuer.close());
-  await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
-  await scene.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
+  await fixture.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
+  await fixture.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
   const apply = (change: object = {}, version: string = oldestVersion) =>
-    scene.apply({
+    fixture.apply({
       metadata: { name },
       spec: {
         version,
@@ -99,8 +99,8 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       },
     });
   await apply();
-  const server = await scene.ready(name);
-  const nobody = await scene.asNobody(name);
+  const server = await fixture.ready(name);
+  const nobody = await fixture.asNobody(name);
   const asked = (token: string, path = search, at = nobody) =>
     at.call("GET", path, { headers: { authorization: `Bearer ${token}` } });
   /** Waits until each pod lets in: each remembers keys for a minute, and what somebody may do for half a minute. */
@@ -116,7 +116,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     "two replicas share one database with the experiments, and neither has died of the other",
     async () => {
       assert.equal(server.status?.authentication, "OIDC");
-      const pods = await scene.pods(name);
+      const pods = await fixture.pods(name);
       assert.deepEqual(
         pods.map(({ status }) => status?.containerStatuses?.[0]?.restartCount),
         [0, 0],
@@ -183,11 +183,11 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   });
 
   await context.test("a person logs in by the browser, at one pod, and is known to the other", async (login) => {
-    const addresses = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
+    const addresses = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
     const [first = "", second = ""] = addresses;
     assert.notEqual(first, second);
     const browser = (address: string) =>
-      webSession({ ca: issuer.ca, addresses: { [`${name}.${scene.namespace}`]: address } });
+      webSession({ ca: issuer.ca, addresses: { [`${name}.${fixture.namespace}`]: address } });
     const web = browser(first);
     const page = await web.signIn(`${url}/login`, "ada", "of-ada-1234567");
     assert.equal(page.status, 200, page.body);
@@ -200,7 +200,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assert.equal(server.status?.serviceURL, serviceUrl(server));
 
     await login.test("who writes a run, as whom, and who does not", async () => {
-      const attempt = attemptsAt(await addressOf(scene.objects, name), name);
+      const attempt = attemptsAt(await addressOf(fixture.objects, name), name);
       const own = browser(first);
       await own.signIn(`${url}/login`, "ada", "of-ada-1234567");
       const session = own.cookies(url);
@@ -220,7 +220,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       for (const [title, form] of Object.entries(wrongTokens))
         rows.push(await attempt(`a user's token ${title}`, bearer(await wrongToken(form))));
       rows.push(
-        await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
+        await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(fixture, "default"))),
         await attempt("a session with a forged signature", [`Cookie: ${forgedSession}`]),
         await attempt("an access token of the plugin as a password", [basicLine("bob", "mlf_01234567_of-the-plugin")]),
         await attempt("a user in neither group", bearer(await issuer.token("eve", "mlflow"))),
@@ -253,9 +253,9 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
         credential: { "client-id": id, "client-secret": `of-the-${id}-12345` },
       });
       const reader = { authorization: `Bearer ${await issuer.token("bob", "mlflow")}` };
-      const collector = await startCollector(scene, name, as("pipeline"));
+      const collector = await startCollector(fixture, name, as("pipeline"));
       await assertStored(nobody, await collector.send(), reader);
-      const stranger = await startCollector(scene, name, as("stranger"));
+      const stranger = await startCollector(fixture, name, as("stranger"));
       const refused = await stranger.send();
       await stranger.refused(401);
       // So the plugin answers of a trace that is not there.
@@ -306,7 +306,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     "while the issuer is away, who has a token is let in by its keys that are known, and strangers are not",
     async () => {
       const token = await issuer.token("bob", "mlflow");
-      const addresses = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
+      const addresses = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
       const letIn = async () => {
         await allLetIn(addresses, token);
         await issuer.suspend();
@@ -334,7 +334,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       [{ issuer: `${issuer.url}/` }, "IssuerMismatch", /calls itself/],
     ] as const) {
       await apply(change);
-      const { status } = await scene.reason(name, "Stalled", reason);
+      const { status } = await fixture.reason(name, "Stalled", reason);
       assert.match(status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "", words);
       const token = await issuer.token("bob", "mlflow");
       assert.equal((await asked(token)).status, 200, reason);
@@ -343,19 +343,19 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
 
   await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
     await apply({ accessTokens: { maxAge: "1h" } }, testedVersion);
-    const { status } = await scene.ready(name);
+    const { status } = await fixture.ready(name);
     assert.equal(status?.version, testedVersion);
     assert.deepEqual(await who(nobody, await issuer.token("bob", "mlflow")), ["bob", false]);
     assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", true]);
     assertShut(await asked(await issuer.token("eve", "mlflow")));
-    assertInside(await strangers(attemptsAt(await addressOf(scene.objects, name), name)), []);
+    assertInside(await strangers(attemptsAt(await addressOf(fixture.objects, name), name)), []);
     const shut = await nobody.call("POST", "/v1/traces", { body: {}, headers: { "content-type": "application/json" } });
     assertShut(shut);
   });
 
   await context.test("with accessTokens, one counts until its user shows that the group is gone", async () => {
-    const [address = ""] = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
-    const web = webSession({ ca: issuer.ca, addresses: { [`${name}.${scene.namespace}`]: address } });
+    const [address = ""] = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
+    const web = webSession({ ca: issuer.ca, addresses: { [`${name}.${fixture.namespace}`]: address } });
     await web.signIn(`${url}/login`, "tom", "of-tom-1234567");
     const made = await nobody.as({ address }).call("POST", `${users}/current/tokens`, {
       body: { name: "ci", expiration: new Date(Date.now() + 86_400_000).toISOString() },
@@ -369,36 +369,36 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assert.equal((await byPassword.call("GET", search)).status, 200);
     await issuer.resume();
     // A pod that has asked for the keys in vain rejects every token for a while, before anything in it counts.
-    const pods = (await scene.pods(name)).map(({ status }) => status?.podIP ?? "");
+    const pods = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
     await allLetIn(pods, await issuer.token("ada", "mlflow"));
     assertShut(await asked(await issuer.token("tom", "mlflow", { claims: { groups: ["others"] } })));
     assertShut(await byPassword.call("GET", search));
   });
 
   await context.test("who authenticates, in the Python of MLflow's image", async () => {
-    const [pod] = await scene.pods(name);
+    const [pod] = await fixture.pods(name);
     const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_oidc.py"), "utf8");
     for (const takesTokens of ["", "yes"]) {
       const variables = ["PYTHONPATH=/etc/mlflow/python", `TAKES_TOKENS=${takesTokens}`];
       const python = ["env", "--chdir=/tmp", ...variables, "sh", "-c", "python -B -W ignore - 2>&1"];
-      const said = await scene.inPod(pod?.metadata.name ?? "", python, program);
+      const said = await fixture.inPod(pod?.metadata.name ?? "", python, program);
       assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK/m);
     }
   });
 
   await context.test("no secret is in a log, and none in what was written but in Secrets", async () => {
-    const pods = (await scene.pods(name)).map(({ metadata }) => metadata.name);
+    const pods = (await fixture.pods(name)).map(({ metadata }) => metadata.name);
     const logs = await Promise.all(
-      pods.map((pod) => scene.cluster.kubectl(["logs", "--namespace", scene.namespace, pod])),
+      pods.map((pod) => fixture.cluster.kubectl(["logs", "--namespace", fixture.namespace, pod])),
     );
-    const written = await scene.cluster.kubectl([
+    const written = await fixture.cluster.kubectl([
       "get",
       "deployments,configmaps,jobs",
       "-n",
-      scene.namespace,
+      fixture.namespace,
       "-o=json",
     ]);
-    const { data } = await scene.objects.the("Secret", `${name}-session`);
+    const { data } = await fixture.objects.the("Secret", `${name}-session`);
     const key = Buffer.from(data?.["flask-secret-key"] ?? "", "base64").toString("utf8");
     assert.ok(key.length > 20);
     for (const secret of ["of-the-client-12345", key])

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Pod } from "../../src/kube/manifests.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { type Objects, objects } from "../support/objects.ts";
-import { condition } from "../support/scene.ts";
+import { condition } from "../support/operator-fixture.ts";
 import { server } from "../support/servers.ts";
 import { patiently } from "./patiently.ts";
 

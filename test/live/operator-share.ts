@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { auditLog, type Call, type Mark } from "../support/audit-log.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 
 /** What happened between the request for a server and the report that it is ready, in the order in which the API server got it. */
 export interface Start {
@@ -14,8 +14,8 @@ export interface Start {
   readonly reported: Call;
 }
 
-/** Reads it for the first server of the scene since `since`, which must be Ready. */
-export async function startOf({ cluster, namespace, operatorUser }: LiveScene, since: Mark): Promise<Start> {
+/** Reads it for the first server of the fixture since `since`, which must be Ready. */
+export async function startOf({ cluster, namespace, operatorUser }: LiveFixture, since: Mark): Promise<Start> {
   // The log has them in the order of their answers, and a controller may write while the operator does.
   const calls = (await auditLog(cluster).calls({ since }))
     .filter((call) => call.namespace === namespace && call.code < 300 && !["get", "list", "watch"].includes(call.verb))

@@ -13,7 +13,7 @@ import {
   strangers,
 } from "./door-table.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { addressOf, adminOf, type Login, liveScene } from "./live-scene.ts";
+import { addressOf, adminOf, type Login, liveFixture } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
 import {
@@ -26,7 +26,7 @@ import {
   type Operation,
   operations,
 } from "./permission-matrix.ts";
-import { bearer } from "./proxy-scene.ts";
+import { bearer } from "./proxy-fixture.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 
 const name = "guarded";
@@ -41,8 +41,8 @@ const byLevel: Readonly<Record<string, readonly Operation[]>> = {
 };
 
 test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
-  await scene.apply({
+  const fixture = await liveFixture(context);
+  await fixture.apply({
     metadata: { name },
     spec: {
       version: testedVersion,
@@ -51,8 +51,8 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       authentication: { basic: { defaultPermission: "NO_PERMISSIONS" } },
     },
   });
-  await scene.ready(name);
-  const admin = await scene.asAdmin(name);
+  await fixture.ready(name);
+  const admin = await fixture.asAdmin(name);
   const grace = await newUser(admin, "grace");
   await newUser(admin, "other");
   let made = 0;
@@ -70,7 +70,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   }
 
   await context.test("an administrator may do everything, and nobody nothing", async () => {
-    const nobody = await scene.asNobody(name);
+    const nobody = await fixture.asNobody(name);
     for (const make of kinds) {
       const resource = await make(admin, `of-${++made}`, "other");
       for (const operation of operations)
@@ -80,8 +80,8 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   });
 
   await context.test("who gets in, as whom, and who does not", async () => {
-    const attempt = attemptsAt(await addressOf(scene.objects, name), name);
-    const firstAdmin = await adminOf(scene.objects, name);
+    const attempt = attemptsAt(await addressOf(fixture.objects, name), name);
+    const firstAdmin = await adminOf(fixture.objects, name);
     const writer = { username: "writer", password: newPassword() };
     await admin.json("POST", "/api/2.0/mlflow/users/create", writer);
     const of = async (who: string, { username, password }: Login) => attempt(who, [basicLine(username, password)]);
@@ -92,7 +92,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       await of("a wrong password", { ...writer, password: firstAdmin.password }),
       await of("the right password with a line break", { ...writer, password: `${writer.password}\n` }),
       await of("an unknown user", { ...writer, username: "nobody" }),
-      await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(scene, "default"))),
+      await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(fixture, "default"))),
       before,
       await of("a user who may edit the experiment", writer),
       await of("an administrator", firstAdmin),
@@ -106,8 +106,8 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   await context.test(
     "whoever connects from this pod, as a sidecar of Istio does from 127.0.0.6, is not local",
     async () => {
-      const [pod] = await scene.pods(name);
-      const { username, password } = await adminOf(scene.objects, name);
+      const [pod] = await fixture.pods(name);
+      const { username, password } = await adminOf(fixture.objects, name);
       const program = [
         "import base64, http.client, json, sys",
         "credential = base64.b64encode(sys.stdin.read().encode()).decode()",
@@ -119,7 +119,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
         "        found.append(connection.getresponse().status)",
         "print(json.dumps(found))",
       ].join("\n");
-      const said = await scene.inPod(pod?.metadata.name ?? "", ["python", "-c", program], `${username}:${password}`);
+      const said = await fixture.inPod(pod?.metadata.name ?? "", ["python", "-c", program], `${username}:${password}`);
       assert.deepEqual(JSON.parse(said), [404, 404, 404, 404]);
     },
   );
@@ -128,7 +128,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     const credential = { username: "collector", password: newPassword() };
     await admin.json("POST", "/api/2.0/mlflow/users/create", credential);
     const experiment = await newExperiment(admin, `of-${++made}`, "other");
-    const collector = await startCollector(scene, name, { experiment: experiment.id, credential });
+    const collector = await startCollector(fixture, name, { experiment: experiment.id, credential });
     // This machine is none of the collector's namespace, and its NetworkPolicy is enforced, a moment after the pod is there.
     await patiently(() => assert.rejects(connectionTo(collector.address, 4318)), 60);
     const refused = await collector.send();

@@ -1,6 +1,6 @@
 import { startDependency } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 
 /** Each of these has a meaning in a URI, in Python's configparser, in a shell or in a Kubernetes variable. */
@@ -18,20 +18,20 @@ export interface PostgresqlServer {
 export type DatabaseName = "mlflow" | "mlflow_auth";
 
 /** Starts it with {@link trickyPassword} for both roles; their Secrets are called `mlflow` and `mlflow-auth` + `-db`. */
-export async function startPostgresql(scene: LiveScene): Promise<PostgresqlServer> {
+export async function startPostgresql(fixture: LiveFixture): Promise<PostgresqlServer> {
   const name = "postgresql";
-  await startDependency(scene, {
+  await startDependency(fixture, {
     name,
     port: 5432,
     container: {
-      image: await imageReference(scene.cluster, "postgres"),
+      image: await imageReference(fixture.cluster, "postgres"),
       env: [{ name: "POSTGRES_PASSWORD", value: "of-the-superuser" }],
     },
     dataPath: "/var/lib/postgresql/data",
     user: 999,
   });
   const sql: PostgresqlServer["sql"] = (database, statement) =>
-    scene.inPod(
+    fixture.inPod(
       name,
       ["psql", "-h", "/tmp", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qtA"],
       statement,
@@ -44,7 +44,7 @@ export async function startPostgresql(scene: LiveScene): Promise<PostgresqlServe
     await sql("postgres", `CREATE ROLE ${role};`);
     await setPassword(role, trickyPassword);
     await sql("postgres", `CREATE DATABASE ${role} OWNER ${role};`);
-    await scene.objects.create("Secret", {
+    await fixture.objects.create("Secret", {
       metadata: { name: secretName(role) },
       stringData: { username: role, password: trickyPassword },
     });

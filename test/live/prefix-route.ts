@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type InstalledGateway, installGateway } from "../cluster/gateway/install-gateway.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 
 /** What a gateway does with the prefix of a path that leads to a server. */
@@ -18,13 +18,18 @@ export interface PrefixRoute extends Pick<InstalledGateway, "address" | "host"> 
 export type Lead = (gateway: InstalledGateway | undefined) => Promise<unknown>;
 
 /** Without `lead` both routes are the test's. */
-export async function prefixRoute(scene: LiveScene, server: string, prefix: string, lead?: Lead): Promise<PrefixRoute> {
+export async function prefixRoute(
+  fixture: LiveFixture,
+  server: string,
+  prefix: string,
+  lead?: Lead,
+): Promise<PrefixRoute> {
   const name = `${server}-of-the-test`;
-  const gateway = await installGateway(scene.cluster, () => {});
+  const gateway = await installGateway(fixture.cluster, () => {});
   const manifest = (mode: GatewayMode) => ({
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
-    metadata: { name, namespace: scene.namespace },
+    metadata: { name, namespace: fixture.namespace },
     spec: {
       parentRefs: [{ name: gateway.name, namespace: gateway.namespace }],
       rules: [
@@ -51,7 +56,7 @@ export async function prefixRoute(scene: LiveScene, server: string, prefix: stri
     },
   });
   const kubectl = async (args: readonly string[], stdin?: string) => {
-    const { code, stderr } = await scene.cluster.kubectl(args, stdin);
+    const { code, stderr } = await fixture.cluster.kubectl(args, stdin);
     assert.equal(code, 0, stderr);
   };
   const own = async (mode: GatewayMode) => {
@@ -65,7 +70,7 @@ export async function prefixRoute(scene: LiveScene, server: string, prefix: stri
     use: async (mode) => {
       const isLed = mode === "passes" && lead !== undefined;
       if (isLed) {
-        await kubectl(["delete", "httproute", name, "--namespace", scene.namespace, "--ignore-not-found"]);
+        await kubectl(["delete", "httproute", name, "--namespace", fixture.namespace, "--ignore-not-found"]);
         await lead(gateway);
       } else await own(mode);
       await patiently(async () => {

@@ -7,7 +7,7 @@ import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { forwarding } from "./forward.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
-import { addressOf, adminOf, liveScene } from "./live-scene.ts";
+import { addressOf, adminOf, liveFixture } from "./live-fixture.ts";
 import { gatewayModes, prefixRoute } from "./prefix-route.ts";
 import { oidcRoutesProgram, routesProgram } from "./routes.ts";
 import { spanOf } from "./span.ts";
@@ -25,20 +25,20 @@ const isPublic = {
 test("below a prefix and without it, where MLflow itself asks who is there", {
   timeout: 1_800_000,
 }, async (context) => {
-  const scene = await liveScene(context);
+  const fixture = await liveFixture(context);
   const way = await forwarding(context);
   const browserUrl = `http://localhost:${way.port}`;
-  const prefixOf = (name: string) => `/clusters/${scene.namespace}/${name}`;
+  const prefixOf = (name: string) => `/clusters/${fixture.namespace}/${name}`;
   const issuer = await startOidcIssuer({
-    address: scene.cluster.hostAddress,
+    address: fixture.cluster.hostAddress,
     clients: [
       { id: "mlflow", secret: "of-the-client-12345", redirectUris: [`${browserUrl}${prefixOf("issued")}/callback`] },
     ],
     people: [{ login: "ada", password: "of-ada-1234567", groups: ["mlflow-admin"] }],
   });
   context.after(() => issuer.close());
-  await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
-  await scene.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
+  await fixture.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
+  await fixture.objects.create("Secret", { metadata: { name: "oidc" }, stringData: { secret: "of-the-client-12345" } });
   const oidc = {
     discoveryURL: `${issuer.url}/.well-known/openid-configuration`,
     clientID: "mlflow",
@@ -51,7 +51,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
   };
   const servers = { passwords: { basic: {} }, issued: { oidc } } as const;
   for (const [name, authentication] of Object.entries(servers))
-    await scene.apply({
+    await fixture.apply({
       metadata: { name },
       spec: {
         version: name === "passwords" ? oldestVersion : testedVersion,
@@ -62,13 +62,13 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
       },
     });
   const routes = {
-    passwords: await prefixRoute(scene, "passwords", prefixOf("passwords")),
-    issued: await prefixRoute(scene, "issued", prefixOf("issued")),
+    passwords: await prefixRoute(fixture, "passwords", prefixOf("passwords")),
+    issued: await prefixRoute(fixture, "issued", prefixOf("issued")),
   };
-  for (const name of ["passwords", "issued"]) await scene.ready(name);
+  for (const name of ["passwords", "issued"]) await fixture.ready(name);
   const { address } = routes.issued;
   way.leadTo({ address, port: 80 });
-  const admin = await adminOf(scene.objects, "passwords");
+  const admin = await adminOf(fixture.objects, "passwords");
   const basic = `Basic ${Buffer.from(`${admin.username}:${admin.password}`).toString("base64")}`;
   const to = { host: address, name: new URL(browserUrl).host };
 
@@ -131,8 +131,8 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
     ["issued", oidcRoutesProgram],
   ] as const) {
     await context.test(`every route of the server ${name} is shut to strangers, but for the public ones`, async () => {
-      const all = await everyRoute(scene, name, program);
-      const service = await addressOf(scene.objects, name);
+      const all = await everyRoute(fixture, name, program);
+      const service = await addressOf(fixture.objects, name);
       for (const prefix of ["", prefixOf(name)]) {
         const open = await openRoutes(service, name, all, prefix);
         // A few of the plugin's own say 403 to strangers, in place of 401.

@@ -9,10 +9,10 @@ import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { addressOf } from "./live-scene.ts";
+import { addressOf } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 import { gatewayModes, prefixRoute } from "./prefix-route.ts";
-import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
+import { assertUnreachable, bearer, proxyFixture } from "./proxy-fixture.ts";
 import { spanOf } from "./span.ts";
 
 const name = "prefixed";
@@ -21,9 +21,9 @@ const create = "/ajax-api/2.0/mlflow/experiments/create";
 test("below a prefix and without it, through one proxy", {
   timeout: 1_800_000,
 }, async (context) => {
-  const scene = await proxyScene(context);
-  const { issuer, namespace, browserUrl, prefix } = scene;
-  const { redirectURL: _, ...proxy } = scene.proxy;
+  const fixture = await proxyFixture(context);
+  const { issuer, namespace, browserUrl, prefix } = fixture;
+  const { redirectURL: _, ...proxy } = fixture.proxy;
   const externalURL = `${browserUrl}${prefix}`;
   const spec = {
     version: testedVersion,
@@ -32,31 +32,31 @@ test("below a prefix and without it, through one proxy", {
     authentication: { oauth2Proxy: proxy },
     exposure: { externalURL },
   };
-  await scene.apply({ metadata: { name }, spec });
+  await fixture.apply({ metadata: { name }, spec });
   const [image, gateway] = await Promise.all([
-    imageReference(scene.cluster, `mlflow-server:${testedVersion}`),
-    prefixRoute(scene, name, prefix, async (parent) => {
+    imageReference(fixture.cluster, `mlflow-server:${testedVersion}`),
+    prefixRoute(fixture, name, prefix, async (parent) => {
       const parentRefs = [{ name: parent?.name ?? "", namespace: parent?.namespace ?? "" }];
       const httpRoute = { parentRefs, hostnames: [new URL(browserUrl).hostname, parent?.host ?? ""] };
       const exposure = { externalURL, ...(parent !== undefined && { httpRoute }) };
-      await scene.apply({ metadata: { name }, spec: { ...spec, exposure } });
-      await scene.ready(name);
-      if (parent !== undefined) await scene.reason(name, "Exposed", "Exposed");
+      await fixture.apply({ metadata: { name }, spec: { ...spec, exposure } });
+      await fixture.ready(name);
+      if (parent !== undefined) await fixture.reason(name, "Exposed", "Exposed");
     }),
   ]);
-  const { status } = await scene.ready(name);
-  const address = await addressOf(scene.objects, name);
-  await scene.forward(name, { address: gateway.address, port: 80 });
+  const { status } = await fixture.ready(name);
+  const address = await addressOf(fixture.objects, name);
+  await fixture.forward(name, { address: gateway.address, port: 80 });
   const alice = await issuer.token("alice", "mlflow");
-  await scene.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
+  await fixture.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
   const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", tokenSecret: "token" };
-  await scene.objects.create("Pod", clientPod(client));
-  await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
+  await fixture.objects.create("Pod", clientPod(client));
+  await patiently(async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"), 300);
   /** What a data scientist does, by MLflow's own client: runs, artifacts, models, traces. */
   const works = async (trackingUri: string, experiment: string) => {
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
     const command = ["env", `MLFLOW_TRACKING_URI=${trackingUri}`, "python", "-", experiment];
-    const said = await scene.inPod("client", command, program);
+    const said = await fixture.inPod("client", command, program);
     const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
     assert.deepEqual(
       [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
@@ -68,7 +68,7 @@ test("below a prefix and without it, through one proxy", {
   const troubles = async (trackingUri: string, environments: Readonly<Record<string, Record<string, string>>>) => {
     const program = await readFile(join(import.meta.dirname, "client-troubles.py"), "utf8");
     const unset = ["env", "-u", "MLFLOW_TRACKING_TOKEN", `MLFLOW_TRACKING_URI=${trackingUri}`];
-    const said = await scene.inPod("client", [...unset, "python", "-", JSON.stringify(environments)], program);
+    const said = await fixture.inPod("client", [...unset, "python", "-", JSON.stringify(environments)], program);
     const found: Record<string, string> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
     return found;
   };
@@ -110,7 +110,7 @@ test("below a prefix and without it, through one proxy", {
 
       if (mode === "passes") {
         await gatewayContext.test("the route is the operator's own", async () => {
-          const routes = await scene.objects.list("HTTPRoute");
+          const routes = await fixture.objects.list("HTTPRoute");
           assert.deepEqual(
             routes.map(({ metadata }) => metadata.name),
             [name],
@@ -131,7 +131,7 @@ test("below a prefix and without it, through one proxy", {
       });
 
       await gatewayContext.test("a script fetches a session cookie, and MLflow's client gets in by it", async () => {
-        const web = scene.browser();
+        const web = fixture.browser();
         const proxy = mode === "passes" ? externalURL : `${externalURL}${prefix}`;
         const back = encodeURIComponent(`${prefix}/`);
         const page = await web.signIn(`${proxy}/oauth2/start?rd=${back}`, "alice", "of-alice");
@@ -177,7 +177,7 @@ test("below a prefix and without it, through one proxy", {
   }
 
   const sweep = async (pages: readonly string[]) => {
-    const routes = await everyRoute(scene, name);
+    const routes = await everyRoute(fixture, name);
     for (const path of ["", prefix])
       assert.deepEqual(
         await openRoutes(address, name, routes, path),
@@ -190,23 +190,23 @@ test("below a prefix and without it, through one proxy", {
     // The page that leads to the login, and nothing of MLflow.
     const routes = await sweep(["/: 403"]);
     context.diagnostic(`${routes.length} methods of routes, each with and without the prefix`);
-    await assertUnreachable(scene, name);
+    await assertUnreachable(fixture, name);
   });
 
   await context.test("the layer's own claims hold in the Python of the image", async () => {
-    const [pod] = await scene.pods(name);
+    const [pod] = await fixture.pods(name);
     assert.ok(pod !== undefined);
     const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_prefix.py"), "utf8");
     const run = ["sh", "-c", "python -B - 2>&1"];
-    assert.match(await scene.inPod(pod.metadata.name, run, program), /^Ran [1-9][0-9]* tests[\s\S]*^OK$/m);
+    assert.match(await fixture.inPod(pod.metadata.name, run, program), /^Ran [1-9][0-9]* tests[\s\S]*^OK$/m);
   });
 
   await context.test("with Kubernetes behind the proxy likewise", async () => {
-    await scene.apply({
+    await fixture.apply({
       metadata: { name },
       spec: { ...spec, authentication: { oauth2Proxy: { ...proxy, authorization: { kubernetes: {} } } } },
     });
-    await scene.ready(name);
+    await fixture.ready(name);
     await sweep(["/: 403"]);
     // The issuer's token passes the proxy, and the API server, which knows no such user, refuses it.
     for (const path of ["", prefix, `${prefix}/`, `/${prefix}`]) {

@@ -8,14 +8,14 @@ import { installGateway } from "../cluster/gateway/install-gateway.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { webSession } from "../support/oidc/web-session.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { assertStored, startCollector } from "./collector.ts";
 import { assertDocumentedClients } from "./documented-clients.ts";
 import { assertDocumented, assertInside, closedTo, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
-import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
+import { assertUnreachable, bearer, proxyFixture } from "./proxy-fixture.ts";
 import { apiAudience, grant, openDiscovery, serviceAccount, serviceAccountToken } from "./service-accounts.ts";
 
 const name = "vouched";
@@ -37,40 +37,40 @@ for headers in json.load(sys.stdin):
 test("Kubernetes on the word of the proxy", {
   timeout: 1_800_000,
 }, async (context) => {
-  const scene = await proxyScene(context, { isWide: true });
-  const { issuer, namespace, browserUrl, cluster } = scene;
+  const fixture = await proxyFixture(context, { isWide: true });
+  const { issuer, namespace, browserUrl, cluster } = fixture;
   const consent = (of: string) =>
-    scene.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: namespace } } });
-  const closeDiscovery = await openDiscovery(scene);
+    fixture.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: namespace } } });
+  const closeDiscovery = await openDiscovery(fixture);
   context.after(closeDiscovery);
-  await serviceAccount(scene, "trainer", { mayUse: true });
-  await serviceAccount(scene, "stranger", { mayUse: false });
-  await grant(scene, "people", [user("alice@example.com"), group("others"), group("odd, but one|group")]);
+  await serviceAccount(fixture, "trainer", { mayUse: true });
+  await serviceAccount(fixture, "stranger", { mayUse: false });
+  await grant(fixture, "people", [user("alice@example.com"), group("others"), group("odd, but one|group")]);
   const spec = {
     version: testedVersion,
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
     authentication: {
       oauth2Proxy: {
-        ...scene.proxy,
+        ...fixture.proxy,
         acceptServiceAccountTokens: { issuer: apiAudience, audience: "mlflow" },
         authorization: { kubernetes: { accessReview: "SubjectAccessReview", usernameClaim: "email" } },
       },
     },
   };
-  await scene.apply({ metadata: { name }, spec });
-  await scene.reason(name, "Stalled", "WorkspaceOptInMissing");
+  await fixture.apply({ metadata: { name }, spec });
+  await fixture.reason(name, "Stalled", "WorkspaceOptInMissing");
   await consent(namespace);
-  await scene.ready(name, 600);
-  await scene.forward(name);
-  const attempt = await scene.attempts(name);
+  await fixture.ready(name, 600);
+  await fixture.forward(name);
+  const attempt = await fixture.attempts(name);
   const token = (claims: Record<string, unknown> = {}, login = "alice") => issuer.token(login, "mlflow", { claims });
-  const trainer = await serviceAccountToken(scene, "trainer", "mlflow");
+  const trainer = await serviceAccountToken(fixture, "trainer", "mlflow");
   const now = Math.floor(Date.now() / 1000);
-  const { spec: service } = await scene.objects.the("Service", name);
+  const { spec: service } = await fixture.objects.the("Service", name);
 
   await context.test("who gets in, as whom, and who does not", async () => {
-    const browser = scene.browser();
+    const browser = fixture.browser();
     await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
     const asTrainer = `system:serviceaccount:${namespace}:trainer`;
     const rows: [string, readonly string[], number][] = [
@@ -143,8 +143,8 @@ test("Kubernetes on the word of the proxy", {
       ["a user with an e-mail address that is not verified", bearer(await token({ email_verified: false })), 401],
       ["a token without `email_verified`", bearer(await token({ email_verified: undefined })), 401],
       ["a ServiceAccount with a RoleBinding", bearer(trainer), 200],
-      ["a ServiceAccount without a RoleBinding", bearer(await serviceAccountToken(scene, "stranger", "mlflow")), 403],
-      ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer")), 401],
+      ["a ServiceAccount without a RoleBinding", bearer(await serviceAccountToken(fixture, "stranger", "mlflow")), 403],
+      ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(fixture, "trainer")), 401],
     ];
     const found: Row[] = [];
     const wrong: string[] = [];
@@ -168,20 +168,20 @@ test("Kubernetes on the word of the proxy", {
   });
 
   await context.test("whom a token names, in the Python of MLflow's image", async () => {
-    const [pod] = await scene.pods(name);
+    const [pod] = await fixture.pods(name);
     const python = ["env", "PYTHONPATH=/etc/mlflow/python", "sh", "-c", "python -B -W ignore - 2>&1"];
     for (const file of ["test_token_identity.py", "test_kubernetes_identity.py"]) {
       const path = join(import.meta.dirname, "../resources/middleware", file);
-      const said = await scene.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
+      const said = await fixture.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
       assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
     }
   });
 
   await context.test("a ServiceAccount is in the groups of its namespace, as the API server has it", async () => {
-    await grant(scene, "all-of-here", [group(`system:serviceaccounts:${namespace}`)]);
-    const stranger = await serviceAccountToken(scene, "stranger", "mlflow");
+    await grant(fixture, "all-of-here", [group(`system:serviceaccounts:${namespace}`)]);
+    const stranger = await serviceAccountToken(fixture, "stranger", "mlflow");
     // What was refused is remembered for a minute, by each question: this one has not been asked.
-    const answer = await scene.asNobody(name);
+    const answer = await fixture.asNobody(name);
     const headers = { authorization: `Bearer ${stranger}` };
     const { status } = await answer.call("GET", "/api/2.0/mlflow/registered-models/search", { headers });
     assert.equal(status, 200);
@@ -190,19 +190,19 @@ test("Kubernetes on the word of the proxy", {
   await context.test(
     "a collector writes traces with its projected token, or as the user whom a client's token names",
     async () => {
-      const mlflow = await scene.asNobody(name);
+      const mlflow = await fixture.asNobody(name);
       const reader = { authorization: `Bearer ${trainer}` };
-      const byItsToken = await startCollector(scene, name);
+      const byItsToken = await startCollector(fixture, name);
       await assertStored(mlflow, await byItsToken.send(), reader);
-      const server = await scene.objects.the("MlflowServer", name);
-      const byTheIssuer = await startCollector(scene, name, {
+      const server = await fixture.objects.the("MlflowServer", name);
+      const byTheIssuer = await startCollector(fixture, name, {
         manifest: JSON.stringify({
           ...server,
           spec: {
             ...spec,
             authentication: {
               oauth2Proxy: {
-                ...scene.proxy,
+                ...fixture.proxy,
                 authorization: { kubernetes: { accessReview: "SubjectAccessReview", usernameClaim: "email" } },
               },
             },
@@ -236,8 +236,8 @@ test("Kubernetes on the word of the proxy", {
   });
 
   await context.test("past the proxy, too, only a token counts that the issuer has signed", async () => {
-    await assertUnreachable(scene, name);
-    const [pod] = await scene.pods(name);
+    await assertUnreachable(fixture, name);
+    const [pod] = await fixture.pods(name);
     const claims = {
       iss: issuer.url,
       aud: "mlflow",
@@ -258,7 +258,7 @@ test("Kubernetes on the word of the proxy", {
       { Authorization: `Bearer ${await token({ iat: now - 7200, exp: now - 3600 })}` },
       { Authorization: `Bearer ${await token({ iat: now - 60, exp: now - 1 })}` },
     ];
-    const said = await scene.inPod(
+    const said = await fixture.inPod(
       pod?.metadata.name ?? "",
       ["python", "-c", pastTheProxy],
       JSON.stringify([...forged, { Authorization: `Bearer ${await token()}` }]),
@@ -267,7 +267,7 @@ test("Kubernetes on the word of the proxy", {
   });
 
   await context.test("every route is shut to strangers, and the page leads to the login", async () => {
-    const routes = await everyRoute(scene, name);
+    const routes = await everyRoute(fixture, name);
     assert.deepEqual(await openRoutes(service.clusterIP ?? "", name, routes), ["GET /: 302"]);
   });
 
@@ -281,21 +281,21 @@ test("Kubernetes on the word of the proxy", {
       for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
     });
     for (const each of [team, other]) await consent(each);
-    for (const each of [team, foreign]) await grant(scene, "alice", [user("alice@example.com")], each);
-    await grant(scene, "others", [group("others")], other);
+    for (const each of [team, foreign]) await grant(fixture, "alice", [user("alice@example.com")], each);
+    await grant(fixture, "others", [group("others")], other);
     const gateway = await installGateway(cluster, () => {});
-    const externalURL = `https://${gateway.host}${scene.prefix}`;
+    const externalURL = `https://${gateway.host}${fixture.prefix}`;
     const parentRefs = [{ name: gateway.name, namespace: gateway.namespace }];
-    const { redirectURL: _, ...ofScene } = scene.proxy;
+    const { redirectURL: _, ...ofFixture } = fixture.proxy;
     const { acceptServiceAccountTokens, authorization } = spec.authentication.oauth2Proxy;
-    const authentication = { oauth2Proxy: { ...ofScene, acceptServiceAccountTokens, authorization } };
+    const authentication = { oauth2Proxy: { ...ofFixture, acceptServiceAccountTokens, authorization } };
     const exposure = { externalURL, httpRoute: { parentRefs } };
-    await scene.apply({
+    await fixture.apply({
       metadata: { name },
       spec: { ...spec, authentication, workspaces: { default: team }, exposure },
     });
-    const server = await scene.ready(name, 600);
-    const mlflow = await scene.asNobody(name);
+    const server = await fixture.ready(name, 600);
+    const mlflow = await fixture.asNobody(name);
     const search = async (login: string, workspace?: string, claims = {}) => {
       const headers = {
         authorization: `Bearer ${await token(claims, login)}`,
@@ -318,6 +318,6 @@ test("Kubernetes on the word of the proxy", {
       assert.ok([200, 401].includes(status), `${status} ${body}`);
     }, 120);
     const urls = { serviceUrl: serviceUrl(server), externalURL };
-    await assertDocumentedClients(own, scene, { ...urls, gateway, team, other });
+    await assertDocumentedClients(own, fixture, { ...urls, gateway, team, other });
   });
 });

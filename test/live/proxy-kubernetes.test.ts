@@ -10,7 +10,7 @@ import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
-import { assertUnreachable, bearer, proxyScene } from "./proxy-scene.ts";
+import { assertUnreachable, bearer, proxyFixture } from "./proxy-fixture.ts";
 import { apiAudience, openDiscovery, serviceAccount, serviceAccountToken, shutDiscovery } from "./service-accounts.ts";
 
 const name = "guarded";
@@ -18,43 +18,43 @@ const name = "guarded";
 test("Kubernetes behind the proxy", {
   timeout: 1_800_000,
 }, async (context) => {
-  const scene = await proxyScene(context);
-  const { issuer, namespace, browserUrl } = scene;
-  await serviceAccount(scene, "trainer", { mayUse: true });
-  await serviceAccount(scene, "stranger", { mayUse: false });
+  const fixture = await proxyFixture(context);
+  const { issuer, namespace, browserUrl } = fixture;
+  await serviceAccount(fixture, "trainer", { mayUse: true });
+  await serviceAccount(fixture, "stranger", { mayUse: false });
   const spec = {
     version: testedVersion,
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
     authentication: {
       oauth2Proxy: {
-        ...scene.proxy,
+        ...fixture.proxy,
         acceptServiceAccountTokens: { issuer: apiAudience },
         authorization: { kubernetes: {} },
       },
     },
   };
-  const shut = await shutDiscovery(scene);
-  await scene.apply({ metadata: { name }, spec });
+  const shut = await shutDiscovery(fixture);
+  await fixture.apply({ metadata: { name }, spec });
 
   await context.test("an API server that tells nobody its keys is named, with the remedy", async () => {
-    const { status } = await scene.reason(name, "Stalled", "IssuerForbidden", 400);
+    const { status } = await fixture.reason(name, "Stalled", "IssuerForbidden", 400);
     const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
     assert.match(message, /acceptServiceAccountTokens.*system:service-account-issuer-discovery/);
   });
 
   await shut();
-  context.after(await openDiscovery(scene));
-  await scene.ready(name, 600);
-  await scene.forward(name);
-  const attempt = await scene.attempts(name);
-  const trainer = await serviceAccountToken(scene, "trainer");
+  context.after(await openDiscovery(fixture));
+  await fixture.ready(name, 600);
+  await fixture.forward(name);
+  const attempt = await fixture.attempts(name);
+  const trainer = await serviceAccountToken(fixture, "trainer");
   const owner = `system:serviceaccount:${namespace}:trainer`;
-  const { spec: service } = await scene.objects.the("Service", name);
+  const { spec: service } = await fixture.objects.the("Service", name);
   const address = service.clusterIP ?? "";
 
   await context.test("who gets in, as whom, and who does not", async () => {
-    const browser = scene.browser();
+    const browser = fixture.browser();
     await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
     const session = browser.cookies(browserUrl);
     assert.match(session, new RegExp(`_${namespace}_${name}=`));
@@ -65,10 +65,10 @@ test("Kubernetes behind the proxy", {
     const rows: [string, readonly string[]][] = [
       ["an unsigned token of a ServiceAccount (`alg: none`)", bearer(unsigned(parsed))],
       ["a ServiceAccount's token with another subject", bearer(`${head}.${altered}.${signature}`)],
-      ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(scene, "trainer", "mlflow"))],
+      ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(fixture, "trainer", "mlflow"))],
       ["a user of an issuer that the API server does not know", bearer(await issuer.token("alice", "mlflow"))],
       ["the same in a browser, after the login", [`Cookie: ${session}`]],
-      ["a ServiceAccount without permissions on MLflow", bearer(await serviceAccountToken(scene, "stranger"))],
+      ["a ServiceAccount without permissions on MLflow", bearer(await serviceAccountToken(fixture, "stranger"))],
       ["a ServiceAccount with permissions on MLflow", bearer(trainer)],
     ];
     const attempts: Row[] = [...(await strangers(attempt))];
@@ -94,22 +94,25 @@ test("Kubernetes behind the proxy", {
     }
   });
 
-  await context.test("MLflow's own port answers nobody", () => assertUnreachable(scene, name));
+  await context.test("MLflow's own port answers nobody", () => assertUnreachable(fixture, name));
 
   await context.test("a pod gets in with the token of its ServiceAccount, by MLflow's own client", async () => {
-    const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-    const { status } = await scene.objects.the("MlflowServer", name);
+    const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
+    const { status } = await fixture.objects.the("MlflowServer", name);
     const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", serviceAccount: "trainer" };
-    await scene.objects.create("Pod", clientPod(client));
-    await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
+    await fixture.objects.create("Pod", clientPod(client));
+    await patiently(
+      async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"),
+      300,
+    );
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
-    const said = await scene.inPod("client", ["python", "-", "by-trainer"], program);
+    const said = await fixture.inPod("client", ["python", "-", "by-trainer"], program);
     const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
     assert.deepEqual(
       [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
       [true, 5, [{ answer: "it is" }]],
     );
-    const mlflow = await scene.asNobody(name);
+    const mlflow = await fixture.asNobody(name);
     const run = await mlflow.call("GET", `/api/2.0/mlflow/runs/get?run_id=${back["runId"]}`, {
       headers: { authorization: `Bearer ${trainer}` },
     });
@@ -125,7 +128,7 @@ test("Kubernetes behind the proxy", {
   });
 
   await context.test("every route is shut to strangers, and the page leads to the login", async () => {
-    const routes = await everyRoute(scene, name);
+    const routes = await everyRoute(fixture, name);
     assert.deepEqual(await openRoutes(address, name, routes), ["GET /: 302"]);
     context.diagnostic(`${routes.length} methods of routes`);
   });
@@ -133,9 +136,9 @@ test("Kubernetes behind the proxy", {
   await context.test(
     "without the proxy the same tokens count, and MLflow's public routes answer strangers",
     async () => {
-      await scene.apply({ metadata: { name }, spec: { ...spec, authentication: { kubernetes: {} } } });
-      await scene.ready(name, 600);
-      const routes = await everyRoute(scene, name);
+      await fixture.apply({ metadata: { name }, spec: { ...spec, authentication: { kubernetes: {} } } });
+      await fixture.ready(name, 600);
+      const routes = await everyRoute(fixture, name);
       const open = (await openRoutes(address, name, routes)).map((line) => line.replace(/: \d+$/, ""));
       const isPublic = (line: string) =>
         /^GET \/(health|version|(static-files|build)\/.*)?$/.test(line) ||
@@ -151,7 +154,7 @@ test("Kubernetes behind the proxy", {
       const [head, , signature] = trainer.split(".");
       const altered = Buffer.from(JSON.stringify({ sub: "system:admin" })).toString("base64url");
       assert.equal((await attempt("", bearer(`${head}.${altered}.${signature}`))).status, 401);
-      const stranger = await attempt("", bearer(await serviceAccountToken(scene, "stranger")));
+      const stranger = await attempt("", bearer(await serviceAccountToken(fixture, "stranger")));
       assert.equal(stranger.status, 403);
     },
   );

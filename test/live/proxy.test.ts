@@ -18,7 +18,7 @@ import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
-import { assertUnreachable, bearer, clientSecret, proxyScene } from "./proxy-scene.ts";
+import { assertUnreachable, bearer, clientSecret, proxyFixture } from "./proxy-fixture.ts";
 import { startS3 } from "./s3-server.ts";
 import { spanOf } from "./span.ts";
 
@@ -28,24 +28,24 @@ const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 test("the proxy alone", {
   timeout: 1_800_000,
 }, async (context) => {
-  const scene = await proxyScene(context);
-  const { issuer, namespace, browserUrl } = scene;
-  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
-  const proxy = { ...scene.proxy, allowedGroups: ["mlflow"] };
+  const fixture = await proxyFixture(context);
+  const { issuer, namespace, browserUrl } = fixture;
+  const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture)]);
+  const proxy = { ...fixture.proxy, allowedGroups: ["mlflow"] };
   const spec = {
     version: oldestVersion,
     backendStore: { postgresql: postgresql.database("mlflow") },
     artifactStore: { s3: s3.store },
     authentication: { oauth2Proxy: proxy },
   };
-  await scene.apply({ metadata: { name }, spec });
-  await scene.ready(name, 600);
-  await scene.forward(name);
-  const attempt = await scene.attempts(name);
-  const { spec: service } = await scene.objects.the("Service", name);
+  await fixture.apply({ metadata: { name }, spec });
+  await fixture.ready(name, 600);
+  await fixture.forward(name);
+  const attempt = await fixture.attempts(name);
+  const { spec: service } = await fixture.objects.the("Service", name);
   const address = service.clusterIP ?? "";
   const alice = await issuer.token("alice", "mlflow");
-  const mlflow = await scene.asNobody(name);
+  const mlflow = await fixture.asNobody(name);
   const isIn = async (token = alice) => {
     const { status, body } = await mlflow.call("GET", search, { headers: { authorization: `Bearer ${token}` } });
     assert.ok(status < 500, body);
@@ -53,7 +53,7 @@ test("the proxy alone", {
   };
 
   await context.test("who gets in, as whom, and who does not", async () => {
-    const browser = scene.browser();
+    const browser = fixture.browser();
     const page = await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
     assert.match(page.body, /<title>MLflow<\/title>/);
     const session = `Cookie: ${browser.cookies(browserUrl)}`;
@@ -167,12 +167,12 @@ test("the proxy alone", {
     },
   );
 
-  await context.test("MLflow's own port answers nobody", () => assertUnreachable(scene, name));
+  await context.test("MLflow's own port answers nobody", () => assertUnreachable(fixture, name));
 
   await context.test(
     "unauthenticated clients get 401 from every route, and the Assistant is 404 for an authenticated user with any client address",
     async () => {
-      const routes = await everyRoute(scene, name);
+      const routes = await everyRoute(fixture, name);
       assert.deepEqual(await openRoutes(address, name, routes), ["GET /: 302"]);
       const base = "/ajax-api/3.0/mlflow/assistant";
       const assistant = routes
@@ -195,20 +195,23 @@ test("the proxy alone", {
   );
 
   await context.test("MLflow's own client gets in with a token", async () => {
-    const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-    const { status } = await scene.objects.the("MlflowServer", name);
-    await scene.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
+    const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
+    const { status } = await fixture.objects.the("MlflowServer", name);
+    await fixture.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
     const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", tokenSecret: "token" };
-    await scene.objects.create("Pod", clientPod(client));
-    await patiently(async () => assert.equal((await scene.objects.the("Pod", "client")).status?.phase, "Running"), 300);
+    await fixture.objects.create("Pod", clientPod(client));
+    await patiently(
+      async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"),
+      300,
+    );
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
-    const said = await scene.inPod("client", ["python", "-", "by-alice"], program);
+    const said = await fixture.inPod("client", ["python", "-", "by-alice"], program);
     const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
     assert.deepEqual(
       [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
       [true, 5, [{ answer: "it is" }]],
     );
-    await scene.objects.remove("Pod", "client");
+    await fixture.objects.remove("Pod", "client");
   });
 
   await context.test(
@@ -219,9 +222,9 @@ test("the proxy alone", {
         credential: { "client-id": id, "client-secret": `of-${id}` },
       });
       const reader = { authorization: `Bearer ${alice}` };
-      const collector = await startCollector(scene, name, as("pipeline"));
+      const collector = await startCollector(fixture, name, as("pipeline"));
       await assertStored(mlflow, await collector.send(), reader);
-      const stranger = await startCollector(scene, name, as("stranger"));
+      const stranger = await startCollector(fixture, name, as("stranger"));
       const refused = await stranger.send();
       await stranger.refused(403);
       assert.equal((await traceIn(mlflow, refused, reader)).status, 404);
@@ -258,31 +261,31 @@ test("the proxy alone", {
 
   const stays = async () => {
     assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
-    return (await scene.pods(name)).filter(isReady).map(({ metadata }) => metadata.uid);
+    return (await fixture.pods(name)).filter(isReady).map(({ metadata }) => metadata.uid);
   };
 
   await context.test("an issuer that calls itself otherwise is named, and what runs goes on running", async () => {
     const before = await stays();
-    await scene.apply({
+    await fixture.apply({
       metadata: { name },
       spec: { ...spec, authentication: { oauth2Proxy: { ...proxy, issuerURL: `${issuer.url}/` } } },
     });
-    const { status } = await scene.reason(name, "Stalled", "IssuerMismatch");
+    const { status } = await fixture.reason(name, "Stalled", "IssuerMismatch");
     const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
     assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
     assert.deepEqual(await stays(), before);
-    await scene.apply({ metadata: { name }, spec });
-    await scene.ready(name, 600);
+    await fixture.apply({ metadata: { name }, spec });
+    await fixture.ready(name, 600);
   });
 
   await context.test("a client secret with a line break is named; a new one needs no new pods", async () => {
     const before = await stays();
-    await scene.objects.patch("Secret", "client", { stringData: { secret: `${clientSecret}\n` } });
-    await scene.reason(name, "Stalled", "InvalidSecret");
-    await scene.objects.patch("Secret", "client", { stringData: { secret: "another-one" } });
-    await scene.ready(name);
+    await fixture.objects.patch("Secret", "client", { stringData: { secret: `${clientSecret}\n` } });
+    await fixture.reason(name, "Stalled", "InvalidSecret");
+    await fixture.objects.patch("Secret", "client", { stringData: { secret: "another-one" } });
+    await fixture.ready(name);
     assert.deepEqual(await stays(), before);
-    await scene.objects.patch("Secret", "client", { stringData: { secret: clientSecret } });
+    await fixture.objects.patch("Secret", "client", { stringData: { secret: clientSecret } });
   });
 
   await context.test("while the issuer is away, who has a token that is known stays in", async () => {
@@ -291,21 +294,21 @@ test("the proxy alone", {
     await issuer.suspend();
     try {
       assert.equal(await isIn(token), 200);
-      await scene.apply({
+      await fixture.apply({
         metadata: { name },
         spec: { ...spec, authentication: { oauth2Proxy: { ...proxy, session: { refresh: "10m" } } } },
       });
-      await scene.reason(name, "Stalled", "IssuerUnreachable");
+      await fixture.reason(name, "Stalled", "IssuerUnreachable");
       assert.equal(await isIn(token), 200);
     } finally {
       await issuer.resume();
     }
-    await scene.ready(name, 600);
+    await fixture.ready(name, 600);
   });
 
   await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
-    await scene.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
-    await scene.ready(name, 600);
+    await fixture.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
+    await fixture.ready(name, 600);
     // A former pod that is just going may still be asked, and if nobody asked it before, the newer schema is too new for it (500).
     await patiently(async () => assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200), 60);
     assert.equal(await isIn(await issuer.token("bob", "mlflow")), 403);

@@ -9,7 +9,7 @@ import { loadAll } from "js-yaml";
 import { port } from "../../src/resources/names.ts";
 import { auditLog } from "../support/audit-log.ts";
 import type { Draft } from "../support/objects.ts";
-import { addressOf, liveScene } from "./live-scene.ts";
+import { addressOf, liveFixture } from "./live-fixture.ts";
 import { operatorShare, startOf } from "./operator-share.ts";
 import { type Route, routesIn, routesProgram } from "./routes.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
@@ -22,13 +22,13 @@ const isPublic = ({ path }: Route) =>
   path === "/health" || /^\/(ajax-)?api\/3\.0\/mlflow\/server-info$/.test(path) || path.startsWith("/static-files/");
 
 test("the quick start example, on a real node", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
-  const mark = await auditLog(scene.cluster).mark();
-  await scene.apply(await exampleOf("sqlite-quick-start.yaml"));
-  await scene.ready(name);
-  const start = await startOf(scene, mark);
-  const admin = await scene.asAdmin(name);
-  const nobody = await scene.asNobody(name);
+  const fixture = await liveFixture(context);
+  const mark = await auditLog(fixture.cluster).mark();
+  await fixture.apply(await exampleOf("sqlite-quick-start.yaml"));
+  await fixture.ready(name);
+  const start = await startOf(fixture, mark);
+  const admin = await fixture.asAdmin(name);
+  const nobody = await fixture.asNobody(name);
 
   await context.test("it comes by way of the migration, each step at once after what it waits for", () => {
     const steps = [start.applied, start.jobCreated, start.jobEnded, start.deploymentCreated, start.deploymentReady];
@@ -52,8 +52,8 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
   });
 
   await context.test("a Host header of another name is refused, every name of the Service is not", async () => {
-    const own = [name, `${name}.${scene.namespace}`, `${name}.${scene.namespace}.svc`];
-    for (const host of [...own, `${name}.${scene.namespace}.svc.cluster.local`, "localhost"])
+    const own = [name, `${name}.${fixture.namespace}`, `${name}.${fixture.namespace}.svc`];
+    for (const host of [...own, `${name}.${fixture.namespace}.svc.cluster.local`, "localhost"])
       for (const suffix of ["", ":5000"])
         assert.equal((await nobody.call("GET", search, { headers: { host: host + suffix } })).status, 401, host);
     for (const host of ["evil.example.com", `${name}.evil.example.com`, "10.0.0.1"]) {
@@ -71,7 +71,7 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
 
   await context.test("a connection is kept for longer than by uvicorn's five seconds", async () => {
     const agent = new Agent({ keepAlive: true });
-    const where = { agent, host: await addressOf(scene.objects, name), port, path: "/health" };
+    const where = { agent, host: await addressOf(fixture.objects, name), port, path: "/health" };
     const asked = async () => {
       const outgoing = request(where).end();
       const [answer]: IncomingMessage[] = await once(outgoing, "response");
@@ -88,9 +88,9 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
   await context.test("a run and its artifact are kept", async () => assertKept(admin, await logRun(admin)));
 
   await context.test("every route of the application is shut to strangers, but for the public ones", async () => {
-    const [pod] = await scene.pods(name);
+    const [pod] = await fixture.pods(name);
     assert.ok(pod !== undefined);
-    const { fastapi, routes } = routesIn(await scene.inPod(pod.metadata.name, ["python", "-c", routesProgram]));
+    const { fastapi, routes } = routesIn(await fixture.inPod(pod.metadata.name, ["python", "-c", routesProgram]));
     assert.ok(fastapi > 20 && routes.length > 300, `only ${fastapi} and ${routes.length} routes have been found`);
     const open: string[] = [];
     await inParallel(routes, 4, async (route) => {

@@ -1,31 +1,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { liveFixture } from "./live-fixture.ts";
 
 const name = "limited";
 
 test("a quota on limits is quoted by the status, and limits of MLflow's container are enough for all pods", {
   timeout: 1_200_000,
 }, async (context) => {
-  const scene = await liveScene(context);
+  const fixture = await liveFixture(context);
   const hard = { "limits.cpu": "4", "limits.memory": "8Gi" };
-  await scene.objects.create("ResourceQuota", { metadata: { name: "team" }, spec: { hard } });
+  await fixture.objects.create("ResourceQuota", { metadata: { name: "team" }, spec: { hard } });
   const spec = {
     version: testedVersion,
     backendStore: { sqlite: {} },
     artifactStore: { persistentVolume: {} },
     authentication: { basic: {} },
   };
-  await scene.apply({ metadata: { name }, spec });
-  const stalled = await scene.reason(name, "Stalled", "PodsRejected");
+  await fixture.apply({ metadata: { name }, spec });
+  const stalled = await fixture.reason(name, "Stalled", "PodsRejected");
   const { message = "" } = stalled.status?.conditions?.find(({ type }) => type === "Stalled") ?? {};
   assert.match(message, /failed quota: team: must specify limits\.cpu/);
-  await scene.apply({
+  await fixture.apply({
     metadata: { name },
     spec: { ...spec, pod: { resources: { limits: { cpu: "2", memory: "2Gi" } } } },
   });
-  await scene.ready(name);
-  const mlflow = await scene.asAdmin(name);
+  await fixture.ready(name);
+  const mlflow = await fixture.asAdmin(name);
   assert.ok(mlflow !== undefined);
 });

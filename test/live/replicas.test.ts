@@ -4,7 +4,7 @@ import type { Pod } from "../../src/kube/manifests.ts";
 import { findMachine } from "../cluster/machine.ts";
 import { clusterPrograms } from "../cluster/programs.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { type LiveScene, liveScene, patience } from "./live-scene.ts";
+import { type LiveFixture, liveFixture, patience } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
@@ -14,9 +14,9 @@ import { assertKept, logRun } from "./tracked-run.ts";
 const name = "shared";
 
 test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (context) => {
-  const scene = await liveScene(context);
-  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
-  await scene.objects.create("Secret", { metadata: { name: "setting" }, stringData: { level: "1" } });
+  const fixture = await liveFixture(context);
+  const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture)]);
+  await fixture.objects.create("Secret", { metadata: { name: "setting" }, stringData: { level: "1" } });
   const setting = { name: "SETTING_OF_TESTS", valueFrom: { secretKeyRef: { name: "setting", key: "level" } } };
   const spec = {
     version: testedVersion,
@@ -29,12 +29,12 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
       corsAllowedOrigins: ["https://mlflow.example.com"],
     },
   };
-  await scene.apply({ metadata: { name }, spec: { ...spec, replicas: 3 } });
-  await scene.ready(name);
-  const admin = await scene.asAdmin(name);
+  await fixture.apply({ metadata: { name }, spec: { ...spec, replicas: 3 } });
+  await fixture.ready(name);
+  const admin = await fixture.asAdmin(name);
 
   await context.test("all of them start on the empty database, and none dies of the others", async () => {
-    const pods = await scene.pods(name);
+    const pods = await fixture.pods(name);
     const restarts = pods.map(({ status }) => status?.containerStatuses?.[0]?.restartCount);
     assert.deepEqual(restarts, [0, 0, 0]);
     assert.equal(await postgresql.sql("mlflow", "SELECT count(*) FROM experiments WHERE name = 'Default';"), "1\n");
@@ -54,7 +54,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
   });
 
   await context.test("a session that one pod began is known to another", async () => {
-    const [first, second] = await scene.pods(name);
+    const [first, second] = await fixture.pods(name);
     const [a, b] = [admin.as({ address: ipOf(first) }), admin.as({ address: ipOf(second) })];
     const page = await a.call("GET", "/signup");
     assert.equal(page.status, 200, page.body);
@@ -76,11 +76,11 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
   });
 
   await context.test("requests go on when a pod ends in an orderly way, and it is replaced", async () => {
-    const [victim] = await scene.pods(name);
+    const [victim] = await fixture.pods(name);
     assert.ok(victim !== undefined);
     const load = steadyLoad(admin);
-    await scene.objects.remove("Pod", victim.metadata.name);
-    await patiently(() => allReplaced(scene, [victim.metadata.uid], 3), patience);
+    await fixture.objects.remove("Pod", victim.metadata.name);
+    await patiently(() => allReplaced(fixture, [victim.metadata.uid], 3), patience);
     const { answered, failed } = await load.end();
     assert.ok(answered > 0, "no request was answered");
     assert.deepEqual(failed, []);
@@ -92,7 +92,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     async () => {
       const status = async (headers: Readonly<Record<string, string>>) =>
         (await admin.call("POST", "/api/2.0/mlflow/experiments/search", { body: { max_results: 1 }, headers })).status;
-      for (const host of ["mlflow.example.com", "mlflow.example.com:8443", `${name}.${scene.namespace}.svc:5000`])
+      for (const host of ["mlflow.example.com", "mlflow.example.com:8443", `${name}.${fixture.namespace}.svc:5000`])
         assert.equal(await status({ host }), 200, host);
       for (const host of ["mlflow.example.com:80", "MLFLOW.example.com", "other.example.com", "x.mlflow.example.com"])
         assert.equal(await status({ host }), 403, host);
@@ -105,14 +105,14 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
   await context.test(
     "two replicas are replaced for a changed Secret under steady load, and no request fails",
     async () => {
-      await scene.apply({ metadata: { name }, spec: { ...spec, replicas: 2 } });
-      await scene.ready(name);
-      await patiently(async () => assert.equal((await scene.pods(name)).length, 2), patience);
-      const before = (await scene.pods(name)).map(({ metadata }) => metadata.uid);
+      await fixture.apply({ metadata: { name }, spec: { ...spec, replicas: 2 } });
+      await fixture.ready(name);
+      await patiently(async () => assert.equal((await fixture.pods(name)).length, 2), patience);
+      const before = (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
       const load = steadyLoad(admin);
-      await scene.objects.patch("Secret", "setting", { stringData: { level: "2" } });
-      await patiently(() => allReplaced(scene, before, 2), patience);
-      await scene.ready(name);
+      await fixture.objects.patch("Secret", "setting", { stringData: { level: "2" } });
+      await patiently(() => allReplaced(fixture, before, 2), patience);
+      await fixture.ready(name);
       const { answered, failed } = await load.end();
       assert.ok(answered > 0, "no request was answered");
       assert.deepEqual(failed, []);
@@ -121,8 +121,8 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
   );
 
   await context.test("a pod of one worker takes at most half a GiB", async () => {
-    const used = (await scene.pods(name)).map(async ({ metadata }) =>
-      Number(await scene.inPod(metadata.name, ["python", "-c", workingSetProgram])),
+    const used = (await fixture.pods(name)).map(async ({ metadata }) =>
+      Number(await fixture.inPod(metadata.name, ["python", "-c", workingSetProgram])),
     );
     const mebibytes = (await Promise.all(used)).map((bytes) => Math.round(bytes / 2 ** 20));
     context.diagnostic(`pods use ${mebibytes.join(" and ")} MiB after the requests above`);
@@ -131,23 +131,23 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
 
   await context.test("a node that kills and evicts pods while the operator is away loses nothing", async () => {
     const run = await logRun(admin);
-    const [killed, evicted] = await scene.pods(name);
+    const [killed, evicted] = await fixture.pods(name);
     assert.ok(killed !== undefined && evicted !== undefined);
     const restarts = restartsOf(killed);
-    await scene.stopOperator();
+    await fixture.stopOperator();
     await killContainer(killed);
-    await scene.objects.evict(evicted.metadata.name);
-    await scene.startOperator();
+    await fixture.objects.evict(evicted.metadata.name);
+    await fixture.startOperator();
     await patiently(async () => {
-      await allReplaced(scene, [evicted.metadata.uid], 2);
-      const again = (await scene.pods(name)).find(({ metadata }) => metadata.uid === killed.metadata.uid);
+      await allReplaced(fixture, [evicted.metadata.uid], 2);
+      const again = (await fixture.pods(name)).find(({ metadata }) => metadata.uid === killed.metadata.uid);
       assert.equal(restartsOf(again), restarts + 1, "the container was not restarted");
     }, patience);
-    const all = await scene.pods(name);
-    for (const { metadata } of all) await scene.objects.remove("Pod", metadata.name, { gracePeriodSeconds: 0 });
+    const all = await fixture.pods(name);
+    for (const { metadata } of all) await fixture.objects.remove("Pod", metadata.name, { gracePeriodSeconds: 0 });
     const former = all.map(({ metadata }) => metadata.uid);
-    await patiently(() => allReplaced(scene, former, 2), patience);
-    await scene.ready(name);
+    await patiently(() => allReplaced(fixture, former, 2), patience);
+    await fixture.ready(name);
     await assertKept(admin, run);
   });
 });
@@ -159,8 +159,12 @@ function ipOf(pod: { status?: { podIP?: string } } | undefined): string {
 }
 
 /** Asserts that so many pods are ready, and none of them is one of the former. */
-async function allReplaced(scene: LiveScene, former: readonly (string | undefined)[], count: number): Promise<void> {
-  const pods = await scene.pods(name);
+async function allReplaced(
+  fixture: LiveFixture,
+  former: readonly (string | undefined)[],
+  count: number,
+): Promise<void> {
+  const pods = await fixture.pods(name);
   const ready = pods.filter(({ status }) => status?.conditions?.some((c) => c.type === "Ready" && c.status === "True"));
   assert.equal(ready.length, count);
   assert.ok(pods.every(({ metadata }) => !former.includes(metadata.uid)));

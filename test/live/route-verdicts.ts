@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Check } from "../kube/least-role.ts";
 import { everyRoute } from "./every-route.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 import type { Route } from "./routes.ts";
 
 /** What MLflow's plugin does with a request, by its own look-up. */
@@ -21,12 +21,12 @@ export interface Verdicts {
 }
 
 /** The plugin's verdict on each route of the very MLflow that serves. */
-export async function routeVerdicts(scene: LiveScene, server: string): Promise<Verdicts> {
+export async function routeVerdicts(fixture: LiveFixture, server: string): Promise<Verdicts> {
   const program = await readFile(join(import.meta.dirname, "../kube/plugin/plugin_rules.py"), "utf8");
-  const routes = await everyRoute(scene, server);
-  const [pod] = await scene.pods(server);
+  const routes = await everyRoute(fixture, server);
+  const [pod] = await fixture.pods(server);
   const pairs = JSON.stringify(routes.map(({ method, path }) => [method, path]));
   const command = ["python", "-W", "ignore", "-c", program, "verdicts"];
-  const output = await scene.inPod(pod?.metadata.name ?? "", command, pairs);
+  const output = await fixture.inPod(pod?.metadata.name ?? "", command, pairs);
   return JSON.parse(output.slice(output.indexOf('{"routes"')));
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClientPod, clientPod } from "./client-pod.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 
 /** What a program printed in its last line, which is JSON. */
@@ -19,11 +19,11 @@ export interface RunningClient {
 }
 
 /** Starts the pod and waits until it runs. */
-export async function startClient(scene: LiveScene, pod: ClientPod): Promise<RunningClient> {
-  await scene.objects.create("Pod", clientPod(pod));
-  await patiently(async () => assert.equal((await scene.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);
+export async function startClient(fixture: LiveFixture, pod: ClientPod): Promise<RunningClient> {
+  await fixture.objects.create("Pod", clientPod(pod));
+  await patiently(async () => assert.equal((await fixture.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);
   const printed = async (command: readonly string[], program: string): Promise<Printed> =>
-    JSON.parse((await scene.inPod(pod.name, command, program)).trimEnd().split("\n").at(-1) ?? "");
+    JSON.parse((await fixture.inPod(pod.name, command, program)).trimEnd().split("\n").at(-1) ?? "");
   return {
     run: async (script, ...args) =>
       printed(["python", "-", ...args], await readFile(join(import.meta.dirname, script), "utf8")),
@@ -32,6 +32,6 @@ export async function startClient(scene: LiveScene, pod: ClientPod): Promise<Run
       const env = changes.flatMap(([key, value]) => (value === undefined ? ["-u", key] : [`${key}=${value}`]));
       return printed(["env", ...env, "python", "-W", "ignore", "-"], program);
     },
-    write: async (path, text) => void (await scene.inPod(pod.name, ["sh", "-c", `cat >${path}`], text)),
+    write: async (path, text) => void (await fixture.inPod(pod.name, ["sh", "-c", `cat >${path}`], text)),
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { startDependency } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 
 /** An S3 server of the namespace with one bucket. */
 export interface S3Server {
@@ -23,19 +23,19 @@ export interface AccessKey {
 const bucket = "mlflow-artifacts-of-tests";
 
 /** Starts it; the credentials are in the Secret `s3`. */
-export async function startS3(scene: LiveScene): Promise<S3Server> {
+export async function startS3(fixture: LiveFixture): Promise<S3Server> {
   const port = 9000;
-  const address = await startDependency(scene, {
+  const address = await startDependency(fixture, {
     name: "s3",
     port,
-    container: { image: await imageReference(scene.cluster, "s3") },
+    container: { image: await imageReference(fixture.cluster, "s3") },
     dataPath: "/tmp",
     user: 1000,
   });
   const url = `http://${address}:${port}/${bucket}`;
   const made = await fetch(url, { method: "PUT" });
   assert.equal(made.status, 200, await made.text());
-  await scene.objects.create("Secret", {
+  await fixture.objects.create("Secret", {
     metadata: { name: "s3" },
     stringData: { AWS_ACCESS_KEY_ID: "key-of-tests", AWS_SECRET_ACCESS_KEY: "secret-of-tests" },
   });

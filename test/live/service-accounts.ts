@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Subject } from "../../src/kube/manifests.ts";
-import { type LiveScene, patience } from "./live-scene.ts";
+import { type LiveFixture, patience } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
@@ -18,39 +18,43 @@ const userRules = [
 ];
 
 /** Makes a ServiceAccount, with or without rights on MLflow in the namespace. */
-export async function serviceAccount(scene: LiveScene, name: string, { mayUse }: { mayUse: boolean }): Promise<void> {
-  await scene.objects.create("ServiceAccount", { metadata: { name } });
-  if (mayUse) await grant(scene, name, [{ kind: "ServiceAccount", name, namespace: scene.namespace }]);
+export async function serviceAccount(
+  fixture: LiveFixture,
+  name: string,
+  { mayUse }: { mayUse: boolean },
+): Promise<void> {
+  await fixture.objects.create("ServiceAccount", { metadata: { name } });
+  if (mayUse) await grant(fixture, name, [{ kind: "ServiceAccount", name, namespace: fixture.namespace }]);
 }
 
-/** Lets these work with MLflow in a namespace, by default the scene's: everything but to administer it. Resolves when that counts. */
+/** Lets these work with MLflow in a namespace, by default the fixture's: everything but to administer it. Resolves when that counts. */
 export async function grant(
-  scene: LiveScene,
+  fixture: LiveFixture,
   name: string,
   subjects: readonly Subject[],
-  namespace = scene.namespace,
+  namespace = fixture.namespace,
 ): Promise<void> {
   const place = `${rbac}/namespaces/${namespace}`;
-  await created(scene, `${place}/roles`, { kind: "Role", metadata: { name: `use-${name}` }, rules: userRules });
-  await created(scene, `${place}/rolebindings`, {
+  await created(fixture, `${place}/roles`, { kind: "Role", metadata: { name: `use-${name}` }, rules: userRules });
+  await created(fixture, `${place}/rolebindings`, {
     kind: "RoleBinding",
     metadata: { name: `use-${name}` },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: `use-${name}` },
     subjects,
   });
-  for (const subject of subjects) await mayRead(scene, subject, namespace);
+  for (const subject of subjects) await mayRead(fixture, subject, namespace);
 }
 
 /**
  * Resolves when the API server lets this one read experiments. Its authorizer hears of a binding by a watch of its own, a moment
  * later, and whom it refuses until then MLflow's plugin goes on refusing for a minute.
  */
-export async function mayRead(scene: LiveScene, subject: Subject, namespace: string): Promise<void> {
+export async function mayRead(fixture: LiveFixture, subject: Subject, namespace: string): Promise<void> {
   const attributes = { group: "mlflow.kubeflow.org", resource: "experiments", verb: "get", namespace };
   const spec = { ...asWhom(subject), resourceAttributes: attributes };
   await patiently(async () => {
     const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-    const answer = await created(scene, path, { kind: "SubjectAccessReview", spec }, "authorization.k8s.io/v1");
+    const answer = await created(fixture, path, { kind: "SubjectAccessReview", spec }, "authorization.k8s.io/v1");
     const { status }: { status?: { allowed?: boolean } } = JSON.parse(answer);
     assert.equal(status?.allowed, true, answer);
   }, 60);
@@ -64,10 +68,10 @@ function asWhom({ kind, name, namespace }: Subject): { readonly user: string; re
 }
 
 /** A token of a ServiceAccount, as a projected volume would have it. */
-export async function serviceAccountToken(scene: LiveScene, name: string, audience = apiAudience): Promise<string> {
-  const path = `/api/v1/namespaces/${scene.namespace}/serviceaccounts/${name}/token`;
+export async function serviceAccountToken(fixture: LiveFixture, name: string, audience = apiAudience): Promise<string> {
+  const path = `/api/v1/namespaces/${fixture.namespace}/serviceaccounts/${name}/token`;
   const spec = { audiences: [audience], expirationSeconds: 3600 };
-  const answer = await created(scene, path, { kind: "TokenRequest", spec }, "authentication.k8s.io/v1");
+  const answer = await created(fixture, path, { kind: "TokenRequest", spec }, "authentication.k8s.io/v1");
   const { status }: { status?: { token?: string } } = JSON.parse(answer);
   assert.ok(status?.token !== undefined, answer);
   return status.token;
@@ -77,7 +81,7 @@ const openPrefix = "discovery-for-";
 const shutLabel = "tests/discovery";
 
 /** That nobody may ask for them holds in the whole cluster: others wait to allow it, until what is given is called. */
-export async function shutDiscovery({ objects, cluster }: LiveScene): Promise<() => Promise<void>> {
+export async function shutDiscovery({ objects, cluster }: LiveFixture): Promise<() => Promise<void>> {
   const name = "discovery-shut";
   await objects.create("ConfigMap", { metadata: { name, labels: { [shutLabel]: "shut" } } });
   await patiently(async () => {
@@ -87,7 +91,7 @@ export async function shutDiscovery({ objects, cluster }: LiveScene): Promise<()
   return () => objects.remove("ConfigMap", name);
 }
 
-async function discoveryIsNeededShut({ cluster }: LiveScene): Promise<boolean> {
+async function discoveryIsNeededShut({ cluster }: LiveFixture): Promise<boolean> {
   const { body } = await cluster.request("GET", `/api/v1/configmaps?labelSelector=${shutLabel}`);
   const { items }: { items: { metadata: { creationTimestamp: string } }[] } = JSON.parse(body);
   // A test that was ended from outside leaves one behind.
@@ -98,8 +102,8 @@ async function discoveryIsNeededShut({ cluster }: LiveScene): Promise<boolean> {
  * Lets everybody ask the API server for its public keys; gives what takes that back. The binding is there before it names anybody,
  * so that of this and a test that needs discovery shut at least one sees the other.
  */
-export async function openDiscovery(scene: LiveScene): Promise<() => Promise<void>> {
-  const name = `${openPrefix}${scene.namespace}`;
+export async function openDiscovery(fixture: LiveFixture): Promise<() => Promise<void>> {
+  const name = `${openPrefix}${fixture.namespace}`;
   const binding = {
     kind: "ClusterRoleBinding",
     metadata: { name },
@@ -109,22 +113,22 @@ export async function openDiscovery(scene: LiveScene): Promise<() => Promise<voi
       name: "system:service-account-issuer-discovery",
     },
   };
-  const close = async () => void (await scene.objects.attempt("DELETE", `${rbac}/clusterrolebindings/${name}`));
+  const close = async () => void (await fixture.objects.attempt("DELETE", `${rbac}/clusterrolebindings/${name}`));
   await patiently(async () => {
-    assert.ok(!(await discoveryIsNeededShut(scene)), "another test needs it shut");
-    await created(scene, `${rbac}/clusterrolebindings`, binding);
-    if (!(await discoveryIsNeededShut(scene))) return;
+    assert.ok(!(await discoveryIsNeededShut(fixture)), "another test needs it shut");
+    await created(fixture, `${rbac}/clusterrolebindings`, binding);
+    if (!(await discoveryIsNeededShut(fixture))) return;
     await close();
     assert.fail("another test needs it shut now");
   }, patience);
-  await scene.objects.patch("ClusterRoleBinding", name, {
+  await fixture.objects.patch("ClusterRoleBinding", name, {
     subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:unauthenticated" }],
   });
   return close;
 }
 
 async function created(
-  { objects }: LiveScene,
+  { objects }: LiveFixture,
   path: string,
   body: object,
   apiVersion = "rbac.authorization.k8s.io/v1",

@@ -3,7 +3,7 @@ import { chmod, writeFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import { findMachine } from "../cluster/machine.ts";
 import { places } from "../cluster/places.ts";
-import type { LiveScene } from "./live-scene.ts";
+import type { LiveFixture } from "./live-fixture.ts";
 
 /** A volume of the node with a limit that is kept: memory with a file system on it. */
 export interface SmallVolume {
@@ -15,15 +15,15 @@ export interface SmallVolume {
 }
 
 /** Makes it, with `size` as mount(8) takes it, and unmakes it with the test. It says of itself that it has 1 GiB. */
-export async function smallVolume(context: TestContext, scene: LiveScene, size: string): Promise<SmallVolume> {
+export async function smallVolume(context: TestContext, fixture: LiveFixture, size: string): Promise<SmallVolume> {
   const machine = await findMachine();
   assert.ok(machine !== undefined, "there is no node");
-  const name = `small-${scene.namespace}`;
+  const name = `small-${fixture.namespace}`;
   const path = `${places.state}/volumes/${name}`;
   await machine.succeed("mkdir", ["-p", path]);
   await machine.succeed("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0777`, "tmpfs", path]);
   const volumes = "/api/v1/persistentvolumes";
-  const made = await scene.cluster.request("POST", volumes, {
+  const made = await fixture.cluster.request("POST", volumes, {
     body: {
       metadata: { name },
       spec: {
@@ -37,7 +37,7 @@ export async function smallVolume(context: TestContext, scene: LiveScene, size: 
   });
   assert.equal(made.status, 201, made.body);
   context.after(async () => {
-    await scene.cluster.request("DELETE", `${volumes}/${name}`);
+    await fixture.cluster.request("DELETE", `${volumes}/${name}`);
     // A pod may hold it for a moment yet: what is in use is unmounted when it is no more.
     await machine.succeed("umount", ["--lazy", path]);
     await machine.succeed("rmdir", [path]);

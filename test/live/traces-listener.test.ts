@@ -6,10 +6,10 @@ import { listenerUrl } from "../../src/resources/names.ts";
 import { all, inputs } from "../support/fixtures.ts";
 import { installAuthorizationPolicies } from "../support/istio-definitions.ts";
 import { objects } from "../support/objects.ts";
-import { condition, freshNamespace } from "../support/scene.ts";
+import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { clientPod } from "./client-pod.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { liveFixture } from "./live-fixture.ts";
 import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { spanOf, traceIdOf } from "./span.ts";
@@ -32,20 +32,20 @@ except urllib.error.HTTPError as error:
  * nothing; the listener is started as it would render it.
  */
 test("a listener for traces, as the operator renders it", { timeout: 900_000 }, async (context) => {
-  const scene = await liveScene(context);
-  await installAuthorizationPolicies(scene.cluster);
-  const image = await imageReference(scene.cluster, `mlflow-server:${testedVersion}`);
-  const postgresql = await startPostgresql(scene);
-  const agents = await freshNamespace(scene.cluster);
-  const strangers = await freshNamespace(scene.cluster);
+  const fixture = await liveFixture(context);
+  await installAuthorizationPolicies(fixture.cluster);
+  const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
+  const postgresql = await startPostgresql(fixture);
+  const agents = await freshNamespace(fixture.cluster);
+  const strangers = await freshNamespace(fixture.cluster);
   context.after(async () => {
     for (const namespace of [agents, strangers])
-      await scene.cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+      await fixture.cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
   });
   const trackingUri = "http://localhost";
   for (const namespace of [agents, strangers])
-    await objects(scene.cluster, namespace).create("Pod", clientPod({ name: "collector", image, trackingUri }));
-  await scene.apply({
+    await objects(fixture.cluster, namespace).create("Pod", clientPod({ name: "collector", image, trackingUri }));
+  await fixture.apply({
     metadata: { name },
     spec: {
       version: testedVersion,
@@ -56,41 +56,41 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
       mesh: { istio: { mode: "Sidecar" } },
     },
   });
-  const server = await scene.ready(name);
+  const server = await fixture.ready(name);
   const url = listenerUrl(server);
 
   const write = async (namespace: string, span: object): Promise<string> => {
     const args = ["exec", "--stdin", "--namespace", namespace, "collector", "--", "python", "-c", exporter, url];
-    const { code, stdout } = await scene.cluster.kubectl(args, JSON.stringify(span));
+    const { code, stdout } = await fixture.cluster.kubectl(args, JSON.stringify(span));
     return code === 0 ? stdout.trim() : "no answer";
   };
   const early = spanOf("too early");
   const listeners = async () =>
-    (await scene.objects.list("Pod")).filter(
+    (await fixture.objects.list("Pod")).filter(
       ({ metadata }) => metadata.labels?.["app.kubernetes.io/component"] === "traces",
     );
   const annotate = async (annotations: Readonly<Record<string, string | null>>) => {
     for (const { metadata } of await listeners())
-      await scene.objects.patch("Pod", metadata.name, { metadata: { annotations } });
+      await fixture.objects.patch("Pod", metadata.name, { metadata: { annotations } });
   };
 
   await context.test("whatever the pods' annotations say, the operator gets an answer, and opens nothing", async () => {
-    for (const { metadata } of await scene.pods(name))
-      await scene.objects.patch("Pod", metadata.name, { metadata: { annotations: injected } });
-    const found = condition(await scene.reason(name, "MeshReady", "MeshNotEnforced"), "MeshReady");
+    for (const { metadata } of await fixture.pods(name))
+      await fixture.objects.patch("Pod", metadata.name, { metadata: { annotations: injected } });
+    const found = condition(await fixture.reason(name, "MeshReady", "MeshNotEnforced"), "MeshReady");
     assert.match(found.message, /pod mlflow-\S+ .* answered POST \/v1\/traces with 401/);
-    assert.ok((await scene.objects.list("Deployment")).every(({ metadata }) => metadata.name === name));
-    assert.ok((await scene.objects.list("AuthorizationPolicy")).length >= 3, "what keeps others out is there");
+    assert.ok((await fixture.objects.list("Deployment")).every(({ metadata }) => metadata.name === name));
+    assert.ok((await fixture.objects.list("AuthorizationPolicy")).length >= 3, "what keeps others out is there");
   });
 
-  await scene.stopOperator();
+  await fixture.stopOperator();
   const wanted = inputs(server);
   const installation = { ...wanted.installation, imageRepository: image.slice(0, image.lastIndexOf(":")) };
   const ofListener = ({ kind, metadata }: Manifest) => meshStepOf(kind, metadata.name, name) === "door";
   const [deployment] = all({ ...wanted, installation }).filter(ofListener);
   assert.ok(deployment?.kind === "Deployment");
   const { name: listener, labels, ownerReferences } = deployment.metadata;
-  await scene.objects.create("Deployment", { ...deployment, metadata: { name: listener, labels, ownerReferences } });
+  await fixture.objects.create("Deployment", { ...deployment, metadata: { name: listener, labels, ownerReferences } });
   await patiently(async () => {
     const [pod] = await listeners();
     assert.equal(pod?.status?.containerStatuses?.[0]?.started, true, "it lives");
@@ -100,7 +100,7 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
     const [pod] = await listeners();
     assert.equal(pod?.status?.containerStatuses?.[0]?.ready, false);
     const ask = `import http.client as c; h = c.HTTPConnection("127.0.0.1", 4318); h.request("POST", "/v1/traces"); print(h.getresponse().status)`;
-    assert.equal((await scene.inPod(pod?.metadata.name ?? "", ["python", "-c", ask])).trim(), "503");
+    assert.equal((await fixture.inPod(pod?.metadata.name ?? "", ["python", "-c", ask])).trim(), "503");
     assert.equal(await write(agents, early), "no answer");
   });
 
@@ -108,7 +108,7 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
     await annotate(injected);
     const written = spanOf("by identity");
     await patiently(async () => assert.equal(await write(agents, written), "200"), 300);
-    const admin = await scene.asAdmin(name);
+    const admin = await fixture.asAdmin(name);
     await patiently(async () => {
       const body = { locations: [{ type: "MLFLOW_EXPERIMENT", mlflow_experiment: { experiment_id: "0" } }] };
       const { traces } = await admin.json("POST", "/api/3.0/mlflow/traces/search", body);

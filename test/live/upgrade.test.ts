@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { supportedVersions } from "../../src/api/versions.ts";
 import { label } from "../../src/kube/names.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
-import { liveScene } from "./live-scene.ts";
+import { liveFixture } from "./live-fixture.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 
@@ -11,21 +11,21 @@ const name = "older";
 
 test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 }, async (context) => {
   assert.deepEqual([supportedVersions[0], supportedVersions.at(-1)], [testedVersion, oldestVersion]);
-  const scene = await liveScene(context);
-  await imageReference(scene.cluster, `mlflow-server:${oldestVersion}`);
-  const postgresql = await startPostgresql(scene);
+  const fixture = await liveFixture(context);
+  await imageReference(fixture.cluster, `mlflow-server:${oldestVersion}`);
+  const postgresql = await startPostgresql(fixture);
   const spec = {
     version: oldestVersion,
     backendStore: { postgresql: postgresql.database("mlflow") },
     artifactStore: { persistentVolume: {} },
     authentication: { basic: { database: { postgresql: postgresql.database("mlflow_auth") } } },
   };
-  await scene.apply({ metadata: { name }, spec });
-  await scene.ready(name);
-  const admin = await scene.asAdmin(name);
+  await fixture.apply({ metadata: { name }, spec });
+  await fixture.ready(name);
+  const admin = await fixture.asAdmin(name);
   const run = await logRun(admin);
-  const jobsBefore = (await scene.objects.list("Job")).map(({ metadata }) => metadata.name);
-  const uids = async () => (await scene.pods(name)).map(({ metadata }) => metadata.uid);
+  const jobsBefore = (await fixture.objects.list("Job")).map(({ metadata }) => metadata.name);
+  const uids = async () => (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
   const podsBefore = await uids();
 
   await context.test("a migration that fails leaves what runs running, and says why", async () => {
@@ -37,8 +37,8 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
     );
     const revision = () => postgresql.sql("mlflow", "SELECT version_num FROM alembic_version;");
     const revisionBefore = await revision();
-    await scene.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
-    const { status } = await scene.reason(name, "DatabaseReady", "DatabasePermissionDenied");
+    await fixture.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
+    const { status } = await fixture.reason(name, "DatabaseReady", "DatabasePermissionDenied");
     const condition = (type: string) => status?.conditions?.find((each) => each.type === type);
     assert.match(condition("Stalled")?.message ?? "", /Migrating the tracking schema.*owner/);
     assert.deepEqual([condition("Available")?.status, status?.version], ["True", oldestVersion]);
@@ -52,14 +52,14 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
     "once that is mended it goes on by itself: data kept, one migration, no new pod before it",
     async () => {
       await postgresql.sql("mlflow", "REASSIGN OWNED BY owner TO mlflow;");
-      const { status } = await scene.ready(name);
+      const { status } = await fixture.ready(name);
       assert.equal(status?.version, testedVersion);
       await assertKept(admin, run);
 
-      const jobs = (await scene.objects.list("Job")).filter(({ metadata }) => !jobsBefore.includes(metadata.name));
+      const jobs = (await fixture.objects.list("Job")).filter(({ metadata }) => !jobsBefore.includes(metadata.name));
       assert.equal(jobs.length, 1, "there was not one migration");
       assert.equal(jobs[0]?.status?.succeeded, 1);
-      const pods = await scene.pods(name);
+      const pods = await fixture.pods(name);
       assert.ok(pods.length > 0);
       for (const { metadata } of pods) {
         assert.equal(metadata.labels?.[label.version], testedVersion);

@@ -6,10 +6,10 @@ import { isObject } from "../../src/api/structure.ts";
 import { label } from "../../src/kube/names.ts";
 import type { WorkspaceRole } from "../../src/kube/workspace-roles.ts";
 import { type Draft, type Objects, objects } from "../support/objects.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { clientPod } from "./client-pod.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { type LiveScene, liveScene } from "./live-scene.ts";
+import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 import type { MlflowAnswer } from "./mlflow.ts";
 import { patiently } from "./patiently.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
@@ -29,7 +29,7 @@ type Person = keyof typeof people;
 export const persons = ["stranger", "writer", "viewer", "editor", "admin"] as const satisfies readonly Person[];
 
 /** Two teams, each with a workspace of one MLflow; all people of the one, in pods, and an administrator of the other. */
-export interface WorkspaceTeams extends LiveScene {
+export interface WorkspaceTeams extends LiveFixture {
   readonly team: string;
   readonly other: string;
   readonly inTeam: Objects;
@@ -46,8 +46,8 @@ export interface WorkspaceTeams extends LiveScene {
 }
 
 export async function workspaceTeams(context: TestContext): Promise<WorkspaceTeams> {
-  const scene = await liveScene(context, { isWide: true });
-  const { cluster, namespace } = scene;
+  const fixture = await liveFixture(context, { isWide: true });
+  const { cluster, namespace } = fixture;
   const program = await readFile(join(import.meta.dirname, "workspace-roles.py"), "utf8");
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
   const [team, other] = await Promise.all(
@@ -67,7 +67,7 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
   const inTeam = objects(cluster, team);
   for (const person of persons) await inTeam.create("ServiceAccount", { metadata: { name: person } });
   await objects(cluster, other).create("ServiceAccount", { metadata: { name: "admin" } });
-  await scene.apply({
+  await fixture.apply({
     metadata: { name },
     spec: {
       version: testedVersion,
@@ -80,8 +80,8 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
     },
   });
   for (const person of persons) await inTeam.create("Pod", pod(person, image));
-  await scene.ready(name);
-  await scene.reason(name, "WorkspacesReady", "WorkspacesReady");
+  await fixture.ready(name);
+  await fixture.reason(name, "WorkspacesReady", "WorkspacesReady");
   for (const person of persons)
     await patiently(async () => assert.equal((await inTeam.the("Pod", person)).status?.phase, "Running"), 300);
 
@@ -92,7 +92,7 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
   };
   return {
-    ...scene,
+    ...fixture,
     team,
     other,
     inTeam,
@@ -103,13 +103,13 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
       assert.ok(isObject(there));
       return Object.fromEntries(Object.entries(there).map(([key, value]) => [key, String(value)]));
     },
-    token: (place, account) => serviceAccountToken({ ...scene, namespace: place }, account),
+    token: (place, account) => serviceAccountToken({ ...fixture, namespace: place }, account),
     get: async (bearer, path, workspace) => {
       const headers = {
         authorization: `Bearer ${bearer}`,
         ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
       };
-      return (await scene.asNobody(name)).call("GET", path, { headers });
+      return (await fixture.asNobody(name)).call("GET", path, { headers });
     },
   };
 }

@@ -4,27 +4,27 @@ import { listenerUrl, objectNames, port, tracesPort } from "../../src/resources/
 import { disguised, plain } from "../envoy/trace-paths.ts";
 import { patiently } from "../live/patiently.ts";
 import { objects as objectsOf } from "../support/objects.ts";
-import { condition, freshNamespace } from "../support/scene.ts";
+import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { inAmbient, withSidecar } from "./caller.ts";
-import { all, each, meshScene, others, toTraces } from "./mesh-scene.ts";
+import { all, each, meshFixture, others, toTraces } from "./mesh-fixture.ts";
 import { steadily } from "./steady-caller.ts";
 
 const mesh = { istio: { mode: "Ambient" } };
 
 test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_200_000 }, async (context) => {
-  const scene = await meshScene(context);
-  const { name, agents, elsewhere, writers, objects } = scene;
-  await scene.serve({});
+  const fixture = await meshFixture(context);
+  const { name, agents, elsewhere, writers, objects } = fixture;
+  await fixture.serve({});
   const [writer, colleague, stranger, outsider, sidecar] = await Promise.all([
-    scene.caller(agents, "collector", inAmbient),
-    scene.caller(agents, "colleague", inAmbient),
-    scene.caller(elsewhere, "collector", inAmbient),
-    scene.caller(elsewhere, "outsider"),
-    scene.caller(elsewhere, "sidecar", withSidecar),
+    fixture.caller(agents, "collector", inAmbient),
+    fixture.caller(agents, "colleague", inAmbient),
+    fixture.caller(elsewhere, "collector", inAmbient),
+    fixture.caller(elsewhere, "outsider"),
+    fixture.caller(elsewhere, "sidecar", withSidecar),
   ]);
-  await scene.ready(name);
-  const trace = await scene.spanWithCredential();
-  const at = (host: string, more = {}) => scene.spanWithCredential({ host, ...more });
+  await fixture.ready(name);
+  const trace = await fixture.spanWithCredential();
+  const at = (host: string, more = {}) => fixture.spanWithCredential({ host, ...more });
   /** Nobody answers, neither the mesh nor who is behind it; a sidecar says so in words of its own. */
   const isUnanswered = (outcomes: readonly string[]) =>
     outcomes.forEach((outcome) => void assert.match(outcome, /^(none|503)$/));
@@ -32,8 +32,8 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
   await context.test("a server enters the mesh, in a namespace of the restricted standard, and serves on", async () => {
     const load = await steadily(stranger);
     const began = Date.now();
-    await scene.serve({ mesh, traces: { writers } });
-    const server = await scene.enforced();
+    await fixture.serve({ mesh, traces: { writers } });
+    const server = await fixture.enforced();
     context.diagnostic(`in the mesh after ${((Date.now() - began) / 1000).toFixed(1)} s`);
     assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector may write traces`));
     const { answered, failed } = await load.end();
@@ -67,12 +67,12 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
   });
 
   await context.test("the address of a pod is no way round, nor is another port or a header", async () => {
-    const [pod] = await scene.pods(name);
+    const [pod] = await fixture.pods(name);
     const asked = await Promise.all([port, 15008, 8080].map((port) => at(pod?.status?.podIP ?? "", { port })));
     for (const caller of [writer, stranger, outsider])
       assert.deepEqual(await caller.ask(asked), all(asked.length, "none"));
     const headers = { "x-forwarded-uri": "/health", "x-original-url": "/health", "x-envoy-original-path": "/health" };
-    assert.deepEqual(await stranger.ask([await scene.spanWithCredential({ headers })]), ["refused"]);
+    assert.deepEqual(await stranger.ask([await fixture.spanWithCredential({ headers })]), ["refused"]);
   });
 
   const services = ["bare", "headless", "with-waypoint"];
@@ -83,17 +83,17 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await objects.create("Service", { metadata: { name: "bare" }, spec });
     await objects.create("Service", { metadata: { name: "headless" }, spec: { ...spec, clusterIP: "None" } });
     await objects.create("Service", { metadata: { name: "with-waypoint", labels }, spec });
-    await scene.reason(name, "MeshReady", "ConflictingService", 180);
-    const byWaypoint = [await at(`with-waypoint.${scene.namespace}`)];
+    await fixture.reason(name, "MeshReady", "ConflictingService", 180);
+    const byWaypoint = [await at(`with-waypoint.${fixture.namespace}`)];
     await patiently(async () => assert.deepEqual(await writer.ask(byWaypoint), ["200"]), 180);
     for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(byWaypoint), ["refused"]);
-    const past = [await at(`bare.${scene.namespace}`), await at(`headless.${scene.namespace}`)];
+    const past = [await at(`bare.${fixture.namespace}`), await at(`headless.${fixture.namespace}`)];
     for (const caller of [writer, colleague, stranger, outsider])
       assert.deepEqual(await caller.ask(past), ["none", "none"]);
     assert.deepEqual(await outsider.ask(byWaypoint), ["none"]);
   });
   for (const service of services) await objects.remove("Service", service);
-  await scene.enforced();
+  await fixture.enforced();
 
   await context.test("what somebody takes away or alters is there again", async () => {
     const [lock, policy] = [objectNames.lock(name), objectNames.tracesPolicy(name)];
@@ -104,41 +104,41 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
       await objects.the("AuthorizationPolicy", lock);
       assert.deepEqual((await objects.the("AuthorizationPolicy", policy)).spec.rules, rules);
     }, 180);
-    await scene.enforced();
+    await fixture.enforced();
     await patiently(async () => {
       assert.deepEqual([await stranger.ask([trace]), await outsider.ask([trace])], [["refused"], ["none"]]);
     }, 180);
   });
 
   await context.test("another trust domain than the mesh's is named, and keeps nobody out who was let in", async () => {
-    await scene.serve({ mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } }, traces: { writers } });
-    const { message } = condition(await scene.reason(name, "MeshReady", "TrustDomainUnexpected", 180), "MeshReady");
+    await fixture.serve({ mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } }, traces: { writers } });
+    const { message } = condition(await fixture.reason(name, "MeshReady", "TrustDomainUnexpected", 180), "MeshReady");
     assert.match(message, /write mesh.istio.trustDomain: cluster.local/);
     assert.deepEqual(await stranger.ask([...each(["GET"], ["/health"]), trace]), ["200", "refused"]);
-    await scene.serve({ mesh, traces: { writers } });
-    await scene.enforced();
+    await fixture.serve({ mesh, traces: { writers } });
+    await fixture.enforced();
   });
 
   await context.test("without a pod of the waypoint nobody gets in, and MeshReady says so", async () => {
     const waypoint = objectNames.waypoint(name);
     await objects.patch("Deployment", waypoint, { spec: { replicas: 0 } });
-    await scene.reason(name, "MeshReady", "WaypointUnavailable", 180);
+    await fixture.reason(name, "MeshReady", "WaypointUnavailable", 180);
     const asked = [...each(["GET"], others), trace];
     await patiently(async () => {
       for (const caller of [writer, stranger, outsider])
         assert.deepEqual(await caller.ask(asked), all(asked.length, "none"));
     }, 180);
     await objects.patch("Deployment", waypoint, { spec: { replicas: 1 } });
-    await scene.enforced();
+    await fixture.enforced();
     await patiently(async () => assert.deepEqual(await stranger.ask(each(["GET"], ["/health"])), ["200"]), 180);
   });
 
   await context.test(
     "who comes from outside by an ingress gateway of Istio's goes through the waypoint, too",
     async () => {
-      const gateways = await freshNamespace(scene.cluster, { "pod-security.kubernetes.io/enforce": "baseline" });
-      context.after(() => scene.cluster.request("DELETE", `/api/v1/namespaces/${gateways}`));
-      await objectsOf(scene.cluster, gateways).create("Gateway", {
+      const gateways = await freshNamespace(fixture.cluster, { "pod-security.kubernetes.io/enforce": "baseline" });
+      context.after(() => fixture.cluster.request("DELETE", `/api/v1/namespaces/${gateways}`));
+      await objectsOf(fixture.cluster, gateways).create("Gateway", {
         // No load balancer gives it an address here.
         metadata: { name: "ingress", annotations: { "networking.istio.io/service-type": "ClusterIP" } },
         spec: {
@@ -148,14 +148,14 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
       });
       const outside = "mlflow.example.com";
       const httpRoute = { parentRefs: [{ name: "ingress", namespace: gateways }] };
-      await scene.serve({ mesh, traces: { writers }, exposure: { externalURL: `http://${outside}`, httpRoute } });
-      await scene.reason(name, "Exposed", "Exposed", 180);
-      await scene.enforced();
+      await fixture.serve({ mesh, traces: { writers }, exposure: { externalURL: `http://${outside}`, httpRoute } });
+      await fixture.reason(name, "Exposed", "Exposed", 180);
+      await fixture.enforced();
       const through = { host: `ingress-istio.${gateways}`, port: 80 };
       const headers = { host: outside };
       const asked = each(["GET"], others).map((request) => ({ ...request, ...through, headers }));
       await patiently(async () => assert.deepEqual(await outsider.ask(asked), ["200", "401", "401"]), 180);
-      const traces = [await scene.spanWithCredential({ ...through, headers })];
+      const traces = [await fixture.spanWithCredential({ ...through, headers })];
       const inDisguise = disguised.map((path) => ({ method: "POST", path, ...through, headers }));
       // The gateway is no writer, whoever comes by it.
       for (const caller of [outsider, writer])
@@ -169,11 +169,11 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
   await context.test(
     "with identity Mesh writers need no credential, and the listener answers nobody else",
     async () => {
-      const server = await scene.serve({ mesh, traces: { identity: "Mesh", writers } });
-      await scene.enforced();
+      const server = await fixture.serve({ mesh, traces: { identity: "Mesh", writers } });
+      await fixture.enforced();
       const pod = await listenerPod();
       const hosts = [new URL(listenerUrl(server)).hostname, pod?.status?.podIP ?? ""];
-      const asked = hosts.map((host) => scene.span({ host, port: tracesPort }));
+      const asked = hosts.map((host) => fixture.span({ host, port: tracesPort }));
       await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200", "200"]), 180);
       for (const caller of [colleague, stranger, outsider]) assert.deepEqual(await caller.ask(asked), ["none", "none"]);
       isUnanswered(await sidecar.ask(asked));
@@ -185,22 +185,22 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     const pod = await listenerPod();
     const labels = { "istio.io/dataplane-mode": "none" };
     await objects.patch("Pod", pod?.metadata.name ?? "", { metadata: { labels } });
-    const asked = [scene.span({ host: pod?.status?.podIP ?? "", port: tracesPort })];
+    const asked = [fixture.span({ host: pod?.status?.podIP ?? "", port: tracesPort })];
     await patiently(async () => {
       for (const caller of [writer, colleague, outsider]) isUnanswered(await caller.ask(asked));
     }, 180);
     await objects.remove("Pod", pod?.metadata.name ?? "");
-    await scene.enforced();
+    await fixture.enforced();
   });
 
   await context.test("it leaves the mesh, and serves on", async () => {
     const load = await steadily(stranger);
-    await scene.serve({});
+    await fixture.serve({});
     await patiently(async () => {
       assert.deepEqual([await objects.list("AuthorizationPolicy"), await objects.list("Gateway")], [[], []]);
       assert.deepEqual(await outsider.ask(each(["GET"], ["/health"])), ["200"]);
     }, 180);
-    await scene.ready(name);
+    await fixture.ready(name);
     const { answered, failed } = await load.end();
     assert.deepEqual(failed, []);
     context.diagnostic(`${answered} requests were answered meanwhile, none failed`);

@@ -3,28 +3,28 @@ import { test } from "node:test";
 import { listenerUrl, port, tracesPort } from "../../src/resources/names.ts";
 import { plain } from "../envoy/trace-paths.ts";
 import { patiently } from "../live/patiently.ts";
-import { condition } from "../support/scene.ts";
+import { condition } from "../support/operator-fixture.ts";
 import { inAmbient, withSidecar } from "./caller.ts";
-import { all, each, meshScene, others, toTraces } from "./mesh-scene.ts";
+import { all, each, meshFixture, others, toTraces } from "./mesh-fixture.ts";
 
 test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_000 }, async (context) => {
-  const scene = await meshScene(context);
-  const { name, agents, elsewhere, writers, objects } = scene;
+  const fixture = await meshFixture(context);
+  const { name, agents, elsewhere, writers, objects } = fixture;
   const mesh = { istio: { mode: "Sidecar" } };
-  await scene.serve({ mesh, traces: { writers } });
+  await fixture.serve({ mesh, traces: { writers } });
   const [writer, colleague, stranger, outsider, ambient] = await Promise.all([
-    scene.caller(agents, "collector", withSidecar),
-    scene.caller(agents, "colleague", withSidecar),
-    scene.caller(elsewhere, "collector", withSidecar),
-    scene.caller(elsewhere, "outsider"),
-    scene.caller(elsewhere, "ambient", inAmbient),
+    fixture.caller(agents, "collector", withSidecar),
+    fixture.caller(agents, "colleague", withSidecar),
+    fixture.caller(elsewhere, "collector", withSidecar),
+    fixture.caller(elsewhere, "outsider"),
+    fixture.caller(elsewhere, "ambient", inAmbient),
   ]);
   const strangers = Object.entries({ colleague, stranger, outsider, ambient });
-  await scene.ready(name);
-  const trace = await scene.spanWithCredential();
+  await fixture.ready(name);
+  const trace = await fixture.spanWithCredential();
 
   await context.test("a server has its sidecar, in a namespace of the restricted standard", async () => {
-    const server = await scene.enforced();
+    const server = await fixture.enforced();
     assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector may write traces`));
     // Each sidecar hears of the server by itself.
     for (const [who, { ask }] of [["writer", writer] as const, ...strangers])
@@ -59,22 +59,22 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
       metadata: { name: "headless" },
       spec: { selector, ports: [{ port }], clusterIP: "None" },
     });
-    const [pod] = await scene.pods(name);
-    const hosts = [pod?.status?.podIP ?? "", `bare.${scene.namespace}`, `headless.${scene.namespace}`];
-    const asked = await Promise.all(hosts.map((host) => scene.spanWithCredential({ host })));
+    const [pod] = await fixture.pods(name);
+    const hosts = [pod?.status?.podIP ?? "", `bare.${fixture.namespace}`, `headless.${fixture.namespace}`];
+    const asked = await Promise.all(hosts.map((host) => fixture.spanWithCredential({ host })));
     await patiently(async () => {
       for (const [who, { ask }] of strangers) assert.deepEqual(await ask(asked), all(asked.length, "refused"), who);
     }, 180);
     for (const service of ["bare", "headless"]) await objects.remove("Service", service);
-    await scene.enforced();
+    await fixture.enforced();
   });
 
   await context.test(
     "with identity Mesh writers need no credential, and the listener answers nobody else",
     async () => {
-      const server = await scene.serve({ mesh, traces: { identity: "Mesh", writers } });
-      await scene.enforced();
-      const asked = [scene.span({ host: new URL(listenerUrl(server)).hostname, port: tracesPort })];
+      const server = await fixture.serve({ mesh, traces: { identity: "Mesh", writers } });
+      await fixture.enforced();
+      const asked = [fixture.span({ host: new URL(listenerUrl(server)).hostname, port: tracesPort })];
       await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200"]), 180);
       for (const [who, { ask }] of strangers) assert.match((await ask(asked))[0] ?? "", /^(none|503|refused)$/, who);
     },
@@ -82,18 +82,18 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
 
   await context.test("a writer in ambient mode is known to a sidecar, too", async () => {
     const both = [...writers, { namespace: elsewhere, serviceAccount: "ambient" }];
-    await scene.serve({ mesh, traces: { writers: both } });
-    await scene.enforced();
+    await fixture.serve({ mesh, traces: { writers: both } });
+    await fixture.enforced();
     await patiently(async () => assert.deepEqual(await ambient.ask([trace]), ["200"]), 180);
     assert.deepEqual(await outsider.ask([trace]), ["refused"]);
-    await scene.serve({ mesh, traces: { writers } });
-    await scene.enforced();
+    await fixture.serve({ mesh, traces: { writers } });
+    await fixture.enforced();
     await patiently(async () => assert.deepEqual(await ambient.ask([trace]), ["refused"]), 180);
   });
 
   await context.test("a change to ambient mode leaves nobody in the way, and lets nobody in", async () => {
-    await scene.serve({ mesh: { istio: { mode: "Ambient" } }, traces: { writers } });
-    await scene.enforced();
+    await fixture.serve({ mesh: { istio: { mode: "Ambient" } }, traces: { writers } });
+    await fixture.enforced();
     await patiently(async () => {
       assert.deepEqual(await ambient.ask([...each(["GET"], others), trace]), ["200", "401", "401", "refused"]);
     }, 180);

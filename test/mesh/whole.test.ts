@@ -11,14 +11,14 @@ import { imageReference, testedVersion } from "../live/live-cluster.ts";
 import { operatorPods } from "../live/operator-pods.ts";
 import { patiently } from "../live/patiently.ts";
 import { startPostgresql } from "../live/postgresql-server.ts";
-import { proxyScene } from "../live/proxy-scene.ts";
+import { proxyFixture } from "../live/proxy-fixture.ts";
 import { startS3 } from "../live/s3-server.ts";
 import { apiAudience, grant, openDiscovery, serviceAccount, serviceAccountToken } from "../live/service-accounts.ts";
 import { spanOf } from "../live/span.ts";
 import { pathOf } from "../support/objects.ts";
-import { condition, freshNamespace } from "../support/scene.ts";
+import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { inAmbient, type MeshRequest, startCaller } from "./caller.ts";
-import { all } from "./mesh-scene.ts";
+import { all } from "./mesh-fixture.ts";
 import { steadily } from "./steady-caller.ts";
 
 const name = "mlflow";
@@ -34,9 +34,9 @@ test("the whole of it, in a mesh in ambient mode", {
   timeout: 1_200_000,
 }, async (context) => {
   await helmProgram();
-  const scene = await proxyScene(context);
-  const { cluster, namespace, objects } = scene;
-  await scene.stopOperator();
+  const fixture = await proxyFixture(context);
+  const { cluster, namespace, objects } = fixture;
+  await fixture.stopOperator();
   // Its rights are called like those of the chart.
   for (const plural of ["rolebindings", "roles"])
     await cluster.request("DELETE", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/${plural}`);
@@ -49,7 +49,7 @@ test("the whole of it, in a mesh in ambient mode", {
     for (const each of [namespace, release.namespace, agents, elsewhere])
       await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
-  context.after(await openDiscovery(scene));
+  context.after(await openDiscovery(fixture));
   await objects.patch("Namespace", release.namespace, { metadata: { labels: inAmbient } });
   const image = await cluster.image(await oauth2ProxyImage());
   const [, registry = "", repository = "", tag = ""] = /^([^/]+)\/(.+):(.+)$/.exec(image) ?? [];
@@ -60,12 +60,12 @@ test("the whole of it, in a mesh in ambient mode", {
     ...[`proxyImage.registry=${registry}`, `proxyImage.repository=${repository}`, `proxyImage.tag=${tag}`],
   ];
   const installed = release.run("install", chart, ...sets.flatMap((set) => ["--set", set]), "--wait", "--timeout=5m");
-  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene), installed]);
+  const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture), installed]);
   await objects.patch("Pod", "postgresql", { metadata: { labels: inAmbient } });
-  await serviceAccount(scene, "trainer", { mayUse: true });
-  await grant(scene, "collector", [{ kind: "ServiceAccount", name: collector, namespace: agents }]);
+  await serviceAccount(fixture, "trainer", { mayUse: true });
+  await grant(fixture, "collector", [{ kind: "ServiceAccount", name: collector, namespace: agents }]);
   const writers = [collector, "writer"].map((serviceAccount) => ({ namespace: agents, serviceAccount }));
-  await scene.apply({
+  await fixture.apply({
     metadata: { name },
     spec: {
       version: testedVersion,
@@ -74,7 +74,7 @@ test("the whole of it, in a mesh in ambient mode", {
       artifactStore: { s3: s3.store },
       authentication: {
         oauth2Proxy: {
-          ...scene.proxy,
+          ...fixture.proxy,
           redirectURL: undefined,
           acceptServiceAccountTokens: { issuer: apiAudience },
           authorization: { kubernetes: {} },
@@ -99,7 +99,7 @@ test("the whole of it, in a mesh in ambient mode", {
     caller(agents, "outsider"),
   ]);
   const waypoint = objectNames.waypoint(name);
-  const enforced = () => scene.reason(name, "MeshReady", "MeshEnforced", 400);
+  const enforced = () => fixture.reason(name, "MeshReady", "MeshEnforced", 400);
 
   await context.test("the operator brings the server up and into the mesh, from inside of it", async () => {
     for (const { metadata } of await operator.leaderAndOther())
@@ -111,7 +111,7 @@ test("the whole of it, in a mesh in ambient mode", {
     }, 120);
   });
 
-  const headers = { authorization: `Bearer ${await serviceAccountToken(scene, "trainer")}` };
+  const headers = { authorization: `Bearer ${await serviceAccountToken(fixture, "trainer")}` };
   const experiments: MeshRequest = { method: "GET", path: "/api/2.0/mlflow/experiments/get?experiment_id=0", headers };
   const span: MeshRequest = {
     method: "POST",
@@ -125,7 +125,7 @@ test("the whole of it, in a mesh in ambient mode", {
     for (const { ask } of [writer, colleague, stranger])
       await patiently(async () => assert.deepEqual(await ask(asked), ["200", "200", "401"]), 180);
     assert.deepEqual(await outsider.ask(asked), all(3, "none"));
-    const [pod] = await scene.pods(name);
+    const [pod] = await fixture.pods(name);
     const past = [4180, port, 15008].map((port) => ({ ...experiments, host: pod?.status?.podIP ?? "", port }));
     for (const { ask } of [writer, stranger, outsider]) assert.deepEqual(await ask(past), all(3, "none"));
   });
@@ -143,7 +143,7 @@ test("the whole of it, in a mesh in ambient mode", {
   );
 
   await context.test("the collector that the operator's command prints is let in, with its own token", async () => {
-    const { send } = await startCollector(scene, name, { place: { namespace: agents, sender: "writer" } });
+    const { send } = await startCollector(fixture, name, { place: { namespace: agents, sender: "writer" } });
     const trace = await send();
     const found = { ...experiments, path: `/api/3.0/mlflow/traces/${trace}` };
     await patiently(async () => assert.deepEqual(await colleague.ask([found]), ["200"]), 180);
@@ -174,7 +174,7 @@ test("the whole of it, in a mesh in ambient mode", {
           return [one, other] as const;
         }, 240);
       const rounds = [];
-      for (const pods of [waypoints, () => scene.pods(name)]) {
+      for (const pods of [waypoints, () => fixture.pods(name)]) {
         const [first, second] = await twoOf(pods);
         await patiently(async () => assert.equal(await evicted(first), 201), 60);
         assert.equal(await evicted(second), 429);
@@ -202,7 +202,7 @@ test("the whole of it, in a mesh in ambient mode", {
     const remove = () => cluster.request("DELETE", `${policy}/${body.metadata.name}`);
     context.after(remove);
     assert.equal((await cluster.request("POST", policy, { body })).status, 201);
-    const server = await scene.reason(name, "MeshReady", "MeshNotEnforced", 240);
+    const server = await fixture.reason(name, "MeshReady", "MeshNotEnforced", 240);
     context.diagnostic(condition(server, "MeshReady").message);
     await remove();
     await enforced();

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../../support/eventually.ts";
-import { nothingWasForbidden, scene } from "../../support/scene.ts";
+import { fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { server } from "../../support/servers.ts";
 
 describe("a policy that changes what the operator writes", () => {
   test("is not fought: the server becomes Ready, and then nothing is written", async (context) => {
-    const { cluster, namespace, apply, ready, quiet, writes, objects, operator } = await scene(context);
+    const { cluster, namespace, apply, ready, quiet, writes, objects, operator } = await fixture(context);
     const name = `pull-always-${namespace}`;
     const policy = {
       apiVersion: "admissionregistration.k8s.io/v1",

@@ -6,7 +6,7 @@ import { authorityPem } from "../../support/authority-pem.ts";
 import { dump } from "../../support/dump.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Draft } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, quotaInForce, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden, quotaInForce } from "../../support/operator-fixture.ts";
 import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
 
 interface Case {
@@ -17,15 +17,15 @@ interface Case {
   readonly reason: string;
   /** What the message says: the object, and what to do. */
   readonly says: RegExp;
-  readonly mend: (scene: Scene) => Promise<unknown>;
+  readonly mend: (fixture: Fixture) => Promise<unknown>;
 }
 
 const put = (content: Readonly<Record<string, string>>, name = "it") => {
-  return ({ objects }: Scene) => objects.patch("Secret", name, { stringData: content });
+  return ({ objects }: Fixture) => objects.patch("Secret", name, { stringData: content });
 };
 
 const make = (content: Readonly<Record<string, string>>, name = "it") => {
-  return ({ objects }: Scene) => objects.create("Secret", secret(name, content));
+  return ({ objects }: Fixture) => objects.create("Secret", secret(name, content));
 };
 
 const ofDatabase: Modification = {
@@ -200,7 +200,7 @@ const cases: readonly Case[] = [
 ];
 
 /** Since then the operator has written status and event, and nothing else: the event comes after the status. */
-function onlySaid(stage: Scene, since: Mark, title = "writes"): Promise<void> {
+function onlySaid(stage: Fixture, since: Mark, title = "writes"): Promise<void> {
   return eventually(async () => {
     const written = (await stage.writes(since)).map(({ resource, subresource }) => `${resource}/${subresource}`);
     assert.deepEqual(new Set(written), new Set(["mlflowservers/status", "events/"]), title);
@@ -212,7 +212,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
 
   for (const { title, spec, given = [], reason, says, mend } of cases) {
     test(`${title}: nothing is written, and mending it is enough`, async (context) => {
-      const stage = await scene(context);
+      const stage = await fixture(context);
       for (const [kind, draft] of given) await stage.objects.create(kind, draft);
       const before = await dump(stage.objects);
       const since = await stage.mark();
@@ -251,7 +251,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
   ];
 
   test("a wrong new spec leaves what runs untouched", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.objects.create("Secret", secret("short", { username: "root", password: "short" }));
     await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
@@ -282,7 +282,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("a Secret that is deleted while the server runs stalls it, and leaves it running", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready("mlflow", 60);
@@ -296,7 +296,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("optional references may be missing, and are taken up when they come", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const optional = { name: "it", optional: true };
     await stage.apply(
       server("mlflow", {
@@ -314,7 +314,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("a quota that refuses what is written is said, and goes by itself", async (context) => {
-    const stage = await scene(context, { isRefused: true });
+    const stage = await fixture(context, { isRefused: true });
     await quotaInForce(stage.objects, "no-services", { services: "0" }, "Service", { ports: [{ port: 80 }] });
     await stage.apply(server());
     const stalled = await stage.stalled("ApplyRejected", "mlflow", 60);

@@ -6,7 +6,7 @@ import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { healthy } from "../../support/kubelet.ts";
 import type { ObjectKind } from "../../support/objects.ts";
-import { nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
 
 /** Values that would be found again wherever they went, with characters that are encoded in URIs and in ini files. */
@@ -60,7 +60,7 @@ function writings(value: string): string[] {
 }
 
 /** Everything that others may read: objects but Secrets, the metadata of Secrets, the log, and what the API server logs. */
-async function readable(stage: Scene, since: number): Promise<Record<string, string>> {
+async function readable(stage: Fixture, since: number): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const kind of openKinds) {
     for (const object of await stage.objects.list(kind))
@@ -77,7 +77,7 @@ async function readable(stage: Scene, since: number): Promise<Record<string, str
   return found;
 }
 
-async function assertConfidential(stage: Scene, since: number, values: readonly string[]): Promise<void> {
+async function assertConfidential(stage: Fixture, since: number, values: readonly string[]): Promise<void> {
   assert.ok(values.every((value) => value.length >= 8));
   const places = await readable(stage, since);
   assert.ok(Object.keys(places).length > 8, Object.keys(places).join());
@@ -92,7 +92,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   test("are nowhere but in Secrets: not in objects, events, status, logs or paths", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const since = await stage.mark();
     const { objects } = stage;
     await objects.create("Secret", secret("database", { username: "mlflow", password: passwords.database }));
@@ -133,7 +133,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
   });
 
   test("that were generated are nowhere but in Secrets", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const since = await stage.mark();
     await stage.apply(server());
     await stage.ready("mlflow", 60);
@@ -151,7 +151,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
   });
 
   test("that are wrong are not quoted when that is said", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const since = await stage.mark();
     const wrong = ["short-pw1", "not-a-uri-but-s3cret", "no-fernet-key-s3cret"];
     const [password = "", uri = "", webhook = ""] = wrong;

@@ -5,12 +5,12 @@ import { annotation } from "../../../src/kube/names.ts";
 import { onK3s } from "../../control-plane/shared.ts";
 import { dump } from "../../support/dump.ts";
 import { eventually } from "../../support/eventually.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { operatorInProcess } from "../../support/operator-in-process.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
 import { server } from "../../support/servers.ts";
 
 /** Changes an object back whenever the operator has written it, until it is stopped. */
-function flipper({ objects }: Scene): { stop: () => Promise<number> } {
+function flipper({ objects }: Fixture): { stop: () => Promise<number> } {
   let isStopped = false;
   let flips = 0;
   const image = "registry.example.com/other:1";
@@ -38,7 +38,7 @@ function flipper({ objects }: Scene): { stop: () => Promise<number> } {
 
 describe("other clients that write what the operator writes", { skip: onK3s() }, () => {
   test("a field that is changed back again and again is repaired less often, and named with its manager", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready();
     const since = await stage.quiet();
@@ -57,7 +57,7 @@ describe("other clients that write what the operator writes", { skip: onK3s() },
   });
 
   test("a second operator says whose a server is, and writes nothing", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     const { status } = await stage.ready();
     assert.equal(status?.operator, `${stage.namespace}/mlflow-operator`);
@@ -91,7 +91,7 @@ describe("other clients that write what the operator writes", { skip: onK3s() },
   });
 
   test("a paused server is left alone, goes on where it is not paused any more, and can be deleted", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const pause = (value: string | null) =>
       stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations: { [annotation.paused]: value } } });
     await stage.apply(server());

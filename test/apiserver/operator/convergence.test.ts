@@ -8,7 +8,7 @@ import { label, manager } from "../../../src/kube/names.ts";
 import { needsConsent } from "../../../src/resources/workspaces.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import type { ObjectKind } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, server, withoutAuthentication } from "../../support/servers.ts";
 import { statusWatch } from "../../support/status-watch.ts";
 
@@ -37,7 +37,7 @@ const writtenKinds: readonly ObjectKind[] = [
 ];
 
 /** `Kind/name` of all in the namespace that the test did not put there itself; a hash in a name is `#`. */
-async function written({ objects }: Scene, others: readonly string[] = []): Promise<string[]> {
+async function written({ objects }: Fixture, others: readonly string[] = []): Promise<string[]> {
   const found: string[] = [];
   for (const kind of writtenKinds) {
     for (const { metadata } of await objects.list(kind)) found.push(`${kind}/${metadata.name}`);
@@ -49,7 +49,7 @@ async function written({ objects }: Scene, others: readonly string[] = []): Prom
 }
 
 /** Watches from before the server is there; gives what asserts that every status was true, `Ready` at that very moment. */
-async function observed(context: TestContext, { cluster, namespace }: Scene): Promise<() => Promise<void>> {
+async function observed(context: TestContext, { cluster, namespace }: Fixture): Promise<() => Promise<void>> {
   const watch = await statusWatch(cluster, [namespace], { staleSeconds: 0 });
   context.after(() => watch.stop());
   return () => watch.check();
@@ -69,7 +69,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
   assert.ok(examples.length >= 3, "the examples are not where they were");
   for (const file of examples) {
     test(`examples/${file} is Ready, and never said so too early`, async (context) => {
-      const stage = await scene(context);
+      const stage = await fixture(context);
       const truth = await observed(context, stage);
       const applied = await stage.cluster.kubectl(
         ["apply", "--namespace", stage.namespace, "-f", "-"],
@@ -92,7 +92,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
   }
 
   test("SQLite and generated passwords: just these objects, all of them ours", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const truth = await observed(context, stage);
     await stage.apply(server());
     const ready = await stage.ready();
@@ -141,7 +141,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("PostgreSQL, S3 and no authentication: just these objects", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql, withoutAuthentication));
     const ready = await stage.ready();
@@ -159,7 +159,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("every state on the way to Ready, through changes and failures, is true", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const truth = await observed(context, stage);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql));

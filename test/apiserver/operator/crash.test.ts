@@ -8,13 +8,13 @@ import type { ProxiedRequest } from "../../support/fault.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { type History, history } from "../../support/history.ts";
 import { killedAfterWrites } from "../../support/killed-after-writes.ts";
-import { nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { exposed, type Modification, server } from "../../support/servers.ts";
 
 const textOf = ({ method, path }: ProxiedRequest) => `${method} ${path.replace(/^.*\/namespaces\/[^/]+\//, "")}`;
 
 /** What is there in the end, comparable between namespaces: keys that were drawn are only named, and hashes of them. */
-async function endState({ objects, namespace }: Scene): Promise<unknown> {
+async function endState({ objects, namespace }: Fixture): Promise<unknown> {
   // The Job of a former version goes after its pods.
   await eventually(async () => assert.equal((await objects.list("Job")).length, 1));
   const text = JSON.stringify(await dump(objects))
@@ -56,7 +56,7 @@ const changed = server("mlflow", exposed, changes);
 
 /** The ends of a creation and of a change with an operator that nobody disturbs. */
 async function calmEnds(context: TestContext): Promise<readonly unknown[]> {
-  const stage = await scene(context);
+  const stage = await fixture(context);
   await stage.apply(former);
   await stage.ready("mlflow", 60);
   const created = await endState(stage);
@@ -72,7 +72,7 @@ describe("an operator that is killed right after a write", { skip: onK3s() }, ()
     const cluster = await sharedControlPlane();
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     const secrets = await history(cluster, stage.namespace, "Secret");
     context.after(() => secrets.stop());
     const calm = calmEnds(context);

@@ -8,11 +8,11 @@ import { eventually } from "../../support/eventually.ts";
 import { type History, history } from "../../support/history.ts";
 import { type Leaf, leavesOf, otherValues, pointerTo, valueIn } from "../../support/leaves.ts";
 import { jsonPatch, mergePatch, type ObjectKind, type ObjectOf, pathOf } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, exposed, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
-async function running(context: TestContext, ...modifications: Modification[]): Promise<Scene> {
-  const stage = await scene(context);
+async function running(context: TestContext, ...modifications: Modification[]): Promise<Fixture> {
+  const stage = await fixture(context);
   await stage.objects.create("Secret", databaseSecret);
   await stage.apply(server("mlflow", ...modifications));
   await stage.ready("mlflow", 60);
@@ -21,24 +21,24 @@ async function running(context: TestContext, ...modifications: Modification[]): 
 
 /** An object whose fields are tampered with. */
 interface Target<K extends ObjectKind> {
-  readonly scene: Scene;
+  readonly fixture: Fixture;
   readonly kind: K;
   readonly name: string;
   readonly seen: History<ObjectOf[K]>;
 }
 
-async function target<K extends ObjectKind>(context: TestContext, scene: Scene, kind: K, name: string) {
-  const seen = await history(scene.cluster, scene.namespace, kind);
+async function target<K extends ObjectKind>(context: TestContext, fixture: Fixture, kind: K, name: string) {
+  const seen = await history(fixture.cluster, fixture.namespace, kind);
   context.after(() => seen.stop());
-  return { scene, kind, name, seen };
+  return { fixture, kind, name, seen };
 }
 
 /**
  * The fields that the operator's builders write of the object. After its POST the operator owns what the API server has
  * filled in, too: the first repair makes that an apply of just these. Owner references have a test of their own.
  */
-async function fieldsOf<K extends ObjectKind>({ scene, kind, name, seen }: Target<K>): Promise<Leaf[]> {
-  const changed = await scene.objects.patch(kind, name, { metadata: { labels: { [label.application]: "changed" } } });
+async function fieldsOf<K extends ObjectKind>({ fixture, kind, name, seen }: Target<K>): Promise<Leaf[]> {
+  const changed = await fixture.objects.patch(kind, name, { metadata: { labels: { [label.application]: "changed" } } });
   const { object } = await seen.first(({ object, at }) => {
     const { labels, name: found } = object.metadata;
     return found === name && at > Number(changed.metadata.resourceVersion) && labels?.[label.application] === "mlflow";
@@ -57,13 +57,13 @@ type Result = "repaired" | "refused" | "no change";
 
 /** Changes a field as somebody else, and waits until it is again what it was. Throws where it stays changed. */
 async function disturbed<K extends ObjectKind>(
-  { scene, kind, name, seen }: Target<K>,
+  { fixture, kind, name, seen }: Target<K>,
   leaf: Leaf,
   change: { op: "add"; value: unknown } | { op: "remove" },
 ): Promise<Result> {
-  const path = pointerTo(await scene.objects.the(kind, name), leaf);
-  const url = `${pathOf(kind, scene.namespace, name)}?fieldManager=somebody`;
-  const answer = await scene.objects.attempt("PATCH", url, [{ ...change, path }], jsonPatch);
+  const path = pointerTo(await fixture.objects.the(kind, name), leaf);
+  const url = `${pathOf(kind, fixture.namespace, name)}?fieldManager=somebody`;
+  const answer = await fixture.objects.attempt("PATCH", url, [{ ...change, path }], jsonPatch);
   if (answer.status >= 300) return "refused";
   const changed: ObjectOf[K] = JSON.parse(answer.body);
   if (isDeepStrictEqual(valueIn(changed, leaf), leaf.value)) return "no change";
@@ -73,7 +73,7 @@ async function disturbed<K extends ObjectKind>(
   await seen
     .first(({ object, at }) => at > after && isRestored(object))
     .catch(async () => {
-      const value = valueIn(await scene.objects.the(kind, name), leaf);
+      const value = valueIn(await fixture.objects.the(kind, name), leaf);
       assert.fail(
         `${kind}/${name}${leaf.text} stays as it is after ${JSON.stringify(change)}: ${JSON.stringify(value)}`,
       );

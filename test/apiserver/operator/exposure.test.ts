@@ -10,7 +10,14 @@ import { history } from "../../support/history.ts";
 import { installRouteDefinition, removeRouteDefinition } from "../../support/istio-definitions.ts";
 import { healthy } from "../../support/kubelet.ts";
 import { type Objects, objects } from "../../support/objects.ts";
-import { condition, freshNamespace, installed, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import {
+  condition,
+  type Fixture,
+  type FixtureOptions,
+  fixture,
+  freshNamespace,
+  installed,
+} from "../../support/operator-fixture.ts";
 import { exposed, type Modification, server, withoutAuthentication } from "../../support/servers.ts";
 
 const timing: ListWatchTiming = {
@@ -27,7 +34,7 @@ const routed: Modification = {
   },
 };
 
-const says = ({ objects: own }: Pick<Scene, "objects">, reason: string, name = "mlflow") =>
+const says = ({ objects: own }: Pick<Fixture, "objects">, reason: string, name = "mlflow") =>
   eventually(async () => {
     const found = condition(await own.the("MlflowServer", name), "Exposed");
     assert.equal(found.reason, reason, found.message);
@@ -35,7 +42,7 @@ const says = ({ objects: own }: Pick<Scene, "objects">, reason: string, name = "
   });
 
 /** The hosts that an Ingress leads to its server; none where there is no Ingress. */
-async function hostsOf({ objects: own }: Pick<Scene, "objects">, name = "mlflow"): Promise<(string | undefined)[]> {
+async function hostsOf({ objects: own }: Pick<Fixture, "objects">, name = "mlflow"): Promise<(string | undefined)[]> {
   return (await own.get("Ingress", name))?.spec.rules?.map(({ host }) => host) ?? [];
 }
 
@@ -71,8 +78,8 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
   });
   after(() => cluster?.close());
 
-  const set = (context: TestContext, options: SceneOptions = {}) =>
-    scene(context, { cluster, ...options, operator: options.operator ?? { timing } });
+  const set = (context: TestContext, options: FixtureOptions = {}) =>
+    fixture(context, { cluster, ...options, operator: options.operator ?? { timing } });
 
   test("has its Ingress once it is asked for, and no longer; a steady state makes no call", async (context) => {
     const stage = await set(context);

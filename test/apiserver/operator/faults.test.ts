@@ -7,7 +7,7 @@ import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { FaultRule, ProxiedRequest } from "../../support/fault.ts";
 import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
-import { nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
 
 /** As in production, but for waits that are made for minutes and would take them. The API server ends watches so that new ones are struck. */
@@ -118,13 +118,13 @@ function overloaded(): FaultRule["fault"] & { kind: "status" } {
   return { kind: "status", code: 429 };
 }
 
-async function hashOf({ objects }: Scene, name: string): Promise<string | undefined> {
+async function hashOf({ objects }: Fixture, name: string): Promise<string | undefined> {
   const { template } = (await objects.the("Deployment", name)).spec;
   return template.metadata?.annotations?.[annotation.inputs];
 }
 
 /** Servers come, change and go, and what belongs to them is tampered with. Gives what asserts that all is as it shall be. */
-async function commotion(stage: Scene): Promise<() => Promise<void>> {
+async function commotion(stage: Fixture): Promise<() => Promise<void>> {
   const { objects } = stage;
   await objects.create("Secret", databaseSecret);
   await stage.apply(server("changed", onPostgresql));
@@ -176,7 +176,7 @@ describe("the end state is right although", { skip: onK3s(), concurrency: 4 }, (
         if (interrupt) interrupted += proxy.interrupt(interrupt, isWatch);
       }, 1500);
       context.after(() => clearInterval(timer));
-      const stage = await scene(context, { proxy, operator: { timing: ownTiming } });
+      const stage = await fixture(context, { proxy, operator: { timing: ownTiming } });
       const assertRight = await commotion(stage);
       // The fault is still in force.
       await assertRight();
@@ -190,7 +190,7 @@ describe("the end state is right although", { skip: onK3s(), concurrency: 4 }, (
     const cluster = await sharedControlPlane();
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
-    const stage = await scene(context, { proxy, operator: { timing: impatient } });
+    const stage = await fixture(context, { proxy, operator: { timing: impatient } });
     await stage.apply(server("before"));
     await stage.ready("before", 180);
     for (const fault of [status(500), { kind: "cut" }, { kind: "hang" }] as const) {

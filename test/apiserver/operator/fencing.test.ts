@@ -6,9 +6,9 @@ import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { auditLog, type Call } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
+import { type Fixture, fixture, mustNotBeForbidden, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { operatorIdentity } from "../../support/operator-identity.ts";
 import { type OperatorProcess, operatorProcess } from "../../support/operator-process.ts";
-import { mustNotBeForbidden, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
 import { server } from "../../support/servers.ts";
 
 interface Candidate {
@@ -21,7 +21,7 @@ interface Candidate {
 /** An operator with a ServiceAccount of its own, so that the audit log tells who wrote, behind a proxy that slows it down. */
 async function candidate(
   context: TestContext,
-  { cluster, namespace }: Scene,
+  { cluster, namespace }: Fixture,
   name: string,
 ): Promise<Candidate & { proxy: FaultProxy }> {
   const identity = await operatorIdentity(cluster, namespace, [namespace], name);
@@ -83,7 +83,7 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
   before(async () => void (await sharedControlPlane()));
 
   test("whichever of them is killed, ended, suspended or slowed down, and whoever takes the Lease", async (context) => {
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     const both = [await candidate(context, stage, "first"), await candidate(context, stage, "second")] as const;
     const users = both.map(({ user }) => user);
     const since = await stage.mark();

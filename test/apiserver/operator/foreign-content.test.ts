@@ -7,9 +7,9 @@ import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { startKubelet } from "../../support/kubelet.ts";
 import { objects } from "../../support/objects.ts";
+import { fixture, freshNamespace, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { operatorIdentity } from "../../support/operator-identity.ts";
 import { operatorProcess } from "../../support/operator-process.ts";
-import { freshNamespace, nothingWasForbidden, scene } from "../../support/scene.ts";
 import { server } from "../../support/servers.ts";
 
 const megabyte = 1_000_000;
@@ -50,7 +50,7 @@ describe("content of one namespace", { skip: onK3s() }, () => {
   before(async () => void (await sharedControlPlane()));
 
   test("with the operator's label does not use up its memory at the chart's limit, nor delay a server elsewhere", async (context) => {
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     const { cluster } = stage;
     const other = await freshNamespace(cluster);
     const own = objects(cluster, other);
@@ -115,7 +115,7 @@ describe("content of one namespace", { skip: onK3s() }, () => {
   });
 
   test("that a server names is read as far as a limit, and the status says so", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const names = Array.from({ length: 6 }, (_, n) => `large-${n}`);
     for (const name of names)
       await stage.objects.create("ConfigMap", { metadata: { name }, data: { BLOB: "x".repeat(900_000) } });

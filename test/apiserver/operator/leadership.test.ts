@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
+import { type Fixture, fixture, mustNotBeForbidden, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { operatorIdentity } from "../../support/operator-identity.ts";
 import { operatorInProcess } from "../../support/operator-in-process.ts";
 import { type OperatorProcess, operatorProcess } from "../../support/operator-process.ts";
-import { mustNotBeForbidden, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
 import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
 
 interface Candidate {
@@ -16,7 +16,7 @@ interface Candidate {
 }
 
 /** An operator that wants to lead, with a ServiceAccount of its own, so that the audit log tells who wrote. */
-async function candidate(context: TestContext, { cluster, namespace }: Scene, name: string): Promise<Candidate> {
+async function candidate(context: TestContext, { cluster, namespace }: Fixture, name: string): Promise<Candidate> {
   const identity = await operatorIdentity(cluster, namespace, [namespace], name);
   mustNotBeForbidden(identity);
   const args = [`--watch-namespaces=${namespace}`, "--leader-elect=true"];
@@ -26,7 +26,7 @@ async function candidate(context: TestContext, { cluster, namespace }: Scene, na
 }
 
 /** Who wrote anything but a Lease since then, by name of the ServiceAccount. */
-async function writers({ cluster }: Scene, candidates: readonly Candidate[], since: number): Promise<Set<string>> {
+async function writers({ cluster }: Fixture, candidates: readonly Candidate[], since: number): Promise<Set<string>> {
   const calls = await auditLog(cluster).calls({ since, exclude: ({ resource }) => resource === "leases" });
   const written = calls.filter(({ verb }) => !["get", "list", "watch"].includes(verb)).map(({ user }) => user);
   return new Set(candidates.map(({ user }) => user).filter((user) => written.includes(user)));
@@ -36,7 +36,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   test("write one at a time; on SIGTERM the other takes over at once", async (context) => {
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     await stage.objects.create("Secret", databaseSecret);
     const first = await candidate(context, stage, "first");
     await first.running.logged(/^this process leads$/);
@@ -67,7 +67,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
   });
 
   test("when the leader is killed, the other takes over as soon as the Lease has expired", async (context) => {
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     await stage.objects.create("Secret", databaseSecret);
     const first = await candidate(context, stage, "first");
     await first.running.logged(/^this process leads$/);
@@ -90,7 +90,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
   });
 
   test("who takes over begins with what has changed last, however many servers there are", async (context) => {
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     const { namespace, identity, objects: own } = stage;
     const names = Array.from({ length: 8 }, (_, index) => `server-${index}`);
     for (const name of names) await stage.apply(server(name));
@@ -111,7 +111,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
   });
 
   test("an operator that is started again writes nothing where nothing has changed", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("one", onPostgresql));
     await stage.apply(server("two"));

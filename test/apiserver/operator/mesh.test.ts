@@ -12,7 +12,7 @@ import type { ProxiedRequest } from "../../support/fault.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { installIstioDefinitions, removeIstioDefinitions } from "../../support/istio-definitions.ts";
 import { istiod } from "../../support/istiod.ts";
-import { condition, installed, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import { condition, type Fixture, type FixtureOptions, fixture, installed } from "../../support/operator-fixture.ts";
 import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
 const timing: ListWatchTiming = { ...defaultTiming, backoff: { first: 0.1, longest: 1 }, absenceSeconds: 2 };
@@ -22,7 +22,7 @@ const mesh: Modification = {
 };
 
 /** Which steps have been taken, in their order. */
-async function taken({ objects }: Scene): Promise<string[]> {
+async function taken({ objects }: Fixture): Promise<string[]> {
   const gateways = await objects.list("Gateway");
   const policies = (await objects.list("AuthorizationPolicy")).map(({ metadata }) => metadata.name);
   const { labels } = (await objects.the("Service", "mlflow")).metadata;
@@ -36,9 +36,9 @@ async function taken({ objects }: Scene): Promise<string[]> {
   ];
 }
 
-const reaches = (stage: Scene, steps: readonly string[]) =>
+const reaches = (stage: Fixture, steps: readonly string[]) =>
   eventually(async () => assert.deepEqual(await taken(stage), steps));
-const says = (stage: Scene, reason: string, seconds = 60) =>
+const says = (stage: Fixture, reason: string, seconds = 60) =>
   eventually(async () => {
     const found = condition(await stage.objects.the("MlflowServer", "mlflow"), "MeshReady");
     assert.equal(found.reason, reason, found.message);
@@ -53,14 +53,14 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
   });
   after(() => cluster?.close());
 
-  const set = (context: TestContext, options: SceneOptions = {}) =>
-    scene(context, { cluster, operator: { timing }, ...options });
+  const set = (context: TestContext, options: FixtureOptions = {}) =>
+    fixture(context, { cluster, operator: { timing }, ...options });
 
   /** Nothing in this cluster enforces policies: the operator's own requests are denied by the test. */
-  const denying: SceneOptions = { operator: { timing, probe: async () => ({ result: "denied" }) } };
+  const denying: FixtureOptions = { operator: { timing, probe: async () => ({ result: "denied" }) } };
 
   /** What Istio does with each step, in their order. */
-  async function proofs(stage: Scene): Promise<readonly (() => Promise<void>)[]> {
+  async function proofs(stage: Fixture): Promise<readonly (() => Promise<void>)[]> {
     const istio = istiod(stage.objects);
     return [
       istio.program,
@@ -74,7 +74,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     ];
   }
 
-  async function enforced(stage: Scene): Promise<void> {
+  async function enforced(stage: Fixture): Promise<void> {
     await stage.apply(server("mlflow", mesh));
     await stage.ready("mlflow", 60);
     for (const [index, prove] of (await proofs(stage)).entries()) {

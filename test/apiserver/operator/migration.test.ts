@@ -7,7 +7,7 @@ import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import { history, type Version } from "../../support/history.ts";
 import { type Fate, healthy } from "../../support/kubelet.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, secret, server } from "../../support/servers.ts";
 
 const isMigration = (pod: Pod) => pod.metadata.labels?.[label.component] === "migration";
@@ -25,14 +25,14 @@ const failing = (reason: string, message: string): Fate => ({
 
 const older = { ...onPostgresql, "spec.version": "3.16.1" };
 
-interface Watched extends Scene {
+interface Watched extends Fixture {
   /** Every version of every Job so far. */
   readonly jobs: () => Promise<readonly Version<Job>[]>;
 }
 
-/** A scene in which at no time two Jobs are unfinished, as is asserted at its end. */
+/** A fixture in which at no time two Jobs are unfinished, as is asserted at its end. */
 async function watched(context: TestContext): Promise<Watched> {
-  const stage = await scene(context);
+  const stage = await fixture(context);
   const seen = await history(stage.cluster, stage.namespace, "Job");
   context.after(async () => {
     try {
@@ -57,7 +57,7 @@ function assertOneAtATime(versions: readonly Version<Job>[]): void {
 }
 
 /** The one Job, which must not be complete. */
-async function onlyJob({ objects }: Scene): Promise<Job> {
+async function onlyJob({ objects }: Fixture): Promise<Job> {
   const jobs = await objects.list("Job");
   assert.equal(jobs.length, 1, `Jobs: ${jobs.map(({ metadata }) => metadata.name).join(", ")}`);
   const [job] = jobs;
@@ -65,7 +65,7 @@ async function onlyJob({ objects }: Scene): Promise<Job> {
   return job;
 }
 
-async function serverPods({ objects }: Scene): Promise<(string | undefined)[]> {
+async function serverPods({ objects }: Fixture): Promise<(string | undefined)[]> {
   const pods = await objects.list("Pod");
   return pods.filter((pod) => !isMigration(pod)).map(({ metadata }) => metadata.uid);
 }

@@ -4,7 +4,7 @@ import { label, manager } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Draft, ObjectKind } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
 
 const podTemplate = {
@@ -61,7 +61,7 @@ const foreign = (kind: ObjectKind, name: string, metadata: object = {}): Draft =
 });
 
 /** The object as it is, but for what controllers write of it. */
-async function untouched({ objects }: Scene, kind: ObjectKind, name: string): Promise<unknown> {
+async function untouched({ objects }: Fixture, kind: ObjectKind, name: string): Promise<unknown> {
   const { status, metadata, ...rest } = { status: undefined, ...(await objects.the(kind, name)) };
   const { managedFields, resourceVersion, annotations, ...own } = metadata;
   const managers = (managedFields ?? []).filter((entry) => !entry.subresource).map((entry) => entry.manager);
@@ -76,7 +76,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     ["by an object with a controller of its own and our labels", true],
   ] as const) {
     test(`${title} is said, nothing is done to it, and all goes on once it is gone`, async (context) => {
-      const stage = await scene(context);
+      const stage = await fixture(context);
       const owner = await stage.objects.create("ConfigMap", { metadata: { name: "owner" } });
       const { uid } = owner.metadata;
       const metadataOf = (name: string) => ({
@@ -111,7 +111,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
   }
 
   test("by an object that only looks like ours is said, too", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const labels = { [label.managedBy]: manager, [label.server]: "mlflow" };
     await stage.objects.create("Service", foreign("Service", "mlflow", { labels }));
     const before = await untouched(stage, "Service", "mlflow");
@@ -123,7 +123,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("for the ServiceAccount is said, and nothing runs with the rights of somebody else's", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("ServiceAccount", foreign("ServiceAccount", "mlflow"));
     await stage.apply(server());
     await stage.stalled("NameConflict");
@@ -133,7 +133,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("for the Secret that is made of the database's is said", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.objects.create("Secret", foreign("Secret", "mlflow-store"));
     const before = await untouched(stage, "Secret", "mlflow-store");
@@ -145,7 +145,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("for the Job is said", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
     await stage.stop();
@@ -175,7 +175,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("by what a former server of that name left to the garbage collector is waited for", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
     for (const _round of [1, 2, 3]) {

@@ -6,16 +6,22 @@ import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startKubelet } from "../../support/kubelet.ts";
 import { objects } from "../../support/objects.ts";
+import {
+  fixture,
+  freshNamespace,
+  installed,
+  mustNotBeForbidden,
+  nothingWasForbidden,
+} from "../../support/operator-fixture.ts";
 import { operatorIdentity } from "../../support/operator-identity.ts";
 import { operatorProcess } from "../../support/operator-process.ts";
-import { freshNamespace, installed, mustNotBeForbidden, nothingWasForbidden, scene } from "../../support/scene.ts";
 import { server } from "../../support/servers.ts";
 
 describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   test("serves health and metrics, logs JSON that names the object, and ends cleanly on SIGTERM", async (context) => {
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     const kubeconfig = await stage.identity.kubeconfig();
     const narrow = [`--watch-namespaces=${stage.namespace}`, "--leader-elect=true"];
     const running = operatorProcess(context, kubeconfig, stage.identity, narrow);

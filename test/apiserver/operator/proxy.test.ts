@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
-import { type Scene, scene } from "../../support/scene.ts";
+import { type Fixture, fixture } from "../../support/operator-fixture.ts";
 import { type Modification, secret, server, withoutAuthentication } from "../../support/servers.ts";
 
 const name = "mlflow";
@@ -13,11 +13,11 @@ const proxy = {
 };
 const behindProxy: Modification = { "spec.authentication": { oauth2Proxy: proxy } };
 
-async function keysOf({ objects }: Scene) {
+async function keysOf({ objects }: Fixture) {
   return (await objects.the("Secret", `${name}-session`)).data ?? {};
 }
 
-async function templateOf({ objects }: Scene) {
+async function templateOf({ objects }: Fixture) {
   const { spec } = await objects.the("Deployment", name);
   return spec.template;
 }
@@ -26,7 +26,7 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
   before(async () => void (await sharedControlPlane()));
 
   test("its cookie secret is added to the server's keys, of which none changes, and outlives it", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
     await stage.apply(server(name, withoutAuthentication));
     await stage.ready(name);
@@ -62,7 +62,7 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
   });
 
   test("a new cookie secret rolls the pods, a new client secret does not", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
     await stage.apply(server(name, behindProxy));
     await stage.ready(name);
@@ -81,7 +81,7 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
   });
 
   test("once it has converged, nothing is written any more", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
     const kubernetes = {
       "spec.authentication": { oauth2Proxy: { ...proxy, authorization: { kubernetes: {} } } },

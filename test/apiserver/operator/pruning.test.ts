@@ -5,7 +5,7 @@ import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { dump } from "../../support/dump.ts";
 import { eventually } from "../../support/eventually.ts";
-import { condition, nothingWasForbidden, scene } from "../../support/scene.ts";
+import { condition, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import {
   databaseSecret,
   type Modification,
@@ -73,7 +73,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => createPriorityClass(await sharedControlPlane()));
 
   test("fields that the spec no longer asks for are gone, as if they had never been there", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.objects.create("Secret", bucket);
     await stage.objects.create("Secret", secret("extra", { a: "b" }));
@@ -105,7 +105,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("fields are pruned one by one", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(
       server("mlflow", {
         "spec.pod": { priorityClassName: priorityClass, annotations: { a: "1", b: "2" } },
@@ -151,7 +151,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("what nobody wants any more is deleted; what was generated is kept", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
     const admin = await stage.objects.the("Secret", "mlflow-admin");
@@ -170,7 +170,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("what carries our labels and is not ours is left alone", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     const { metadata } = await stage.ready("mlflow", 60);
     const labels = { [label.managedBy]: manager, [label.server]: "mlflow" };
@@ -202,7 +202,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("of a server that is deleted nothing is left but what was generated and stored", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
     await stage.objects.remove("MlflowServer", "mlflow");

@@ -9,7 +9,7 @@ import { onK3s } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { killedAfterWrites } from "../../support/killed-after-writes.ts";
-import { condition, freshNamespace, installed, type SceneOptions, scene } from "../../support/scene.ts";
+import { condition, type FixtureOptions, fixture, freshNamespace, installed } from "../../support/operator-fixture.ts";
 import { type Modification, server } from "../../support/servers.ts";
 
 const byKubernetes: Modification = { "spec.authentication": { kubernetes: {} } };
@@ -18,8 +18,8 @@ const withWorkspaces = server("mlflow", workspaces);
 const withoutWorkspaces = server("mlflow", byKubernetes);
 
 /** An operator of all namespaces, and one namespace that consents to be a workspace of those beside it. */
-async function stage(context: TestContext, cluster: ClusterAccess, options: SceneOptions = {}) {
-  const set = await scene(context, { cluster, isWide: true, ...options });
+async function stage(context: TestContext, cluster: ClusterAccess, options: FixtureOptions = {}) {
+  const set = await fixture(context, { cluster, isWide: true, ...options });
   const team = await freshNamespace(cluster);
   const consent = (value: string | null) =>
     set.objects.patch("Namespace", team, { metadata: { labels: { [label.workspaceOf]: value } } });
@@ -272,7 +272,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
 });
 
 test("an operator with Roles says that it cannot give a server workspaces", { skip: onK3s() }, async (context) => {
-  const { apply, stalled } = await scene(context);
+  const { apply, stalled } = await fixture(context);
   await apply(withWorkspaces);
   assert.match(
     condition(await stalled("WorkspacesUnavailable"), "Ready").message,
@@ -283,7 +283,7 @@ test("an operator with Roles says that it cannot give a server workspaces", { sk
 test("nor can it take away what another has given one: it says so, and does not let it go", {
   skip: onK3s(),
 }, async (context) => {
-  const { apply, objects } = await scene(context);
+  const { apply, objects } = await fixture(context);
   await apply({ ...withoutWorkspaces, metadata: { name: "mlflow", finalizers: [finalizer] } });
   await objects.remove("MlflowServer", "mlflow");
   const { status } = await eventually(async () => {

@@ -3,7 +3,7 @@ import { before, describe, type TestContext, test } from "node:test";
 import { annotation } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { secret, server } from "../../support/servers.ts";
 
 const stored = [
@@ -14,15 +14,15 @@ const stored = [
 
 const deleted = { "spec.deletionPolicy": "Delete" };
 
-async function running(context: TestContext, ...modifications: Parameters<typeof server>[1][]): Promise<Scene> {
-  const stage = await scene(context);
+async function running(context: TestContext, ...modifications: Parameters<typeof server>[1][]): Promise<Fixture> {
+  const stage = await fixture(context);
   await stage.apply(server("mlflow", ...modifications.filter((each) => each !== undefined)));
   await stage.ready("mlflow", 60);
   return stage;
 }
 
 /** What was invented, what holds the data, and the hash of what pods read: all that must not change by itself. */
-async function kept({ objects }: Scene) {
+async function kept({ objects }: Fixture) {
   const [session, admin, volume, deployment] = await Promise.all([
     objects.the("Secret", "mlflow-session"),
     objects.the("Secret", "mlflow-admin"),
@@ -39,12 +39,12 @@ async function kept({ objects }: Scene) {
 }
 
 /** Says, as an administrator, that what a generated Secret held is lost. */
-async function confirm({ objects }: Scene, name: string): Promise<void> {
+async function confirm({ objects }: Fixture, name: string): Promise<void> {
   const annotations = { [annotation.replaceLostSecrets]: name };
   await objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });
 }
 
-async function gone({ objects }: Scene): Promise<void> {
+async function gone({ objects }: Fixture): Promise<void> {
   await eventually(async () => {
     assert.equal(await objects.get("MlflowServer", "mlflow"), undefined);
     assert.equal(await objects.get("Deployment", "mlflow"), undefined);
@@ -196,7 +196,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
   });
 
   test("is not made where the spec names the user's own, and theirs are never written", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const admin = await stage.objects.create(
       "Secret",
       secret("admin", { username: "root", password: "a long password" }),

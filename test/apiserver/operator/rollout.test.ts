@@ -8,7 +8,7 @@ import { authorityPem } from "../../support/authority-pem.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type Fate, healthy } from "../../support/kubelet.ts";
 import type { ObjectKind } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, quotaInForce, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden, quotaInForce } from "../../support/operator-fixture.ts";
 import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
 
 /** A server that refers to as many Secrets and ConfigMaps as one can, by each way that there is. */
@@ -52,18 +52,18 @@ const references: readonly (readonly [ObjectKind & ("Secret" | "ConfigMap"), str
 
 const isServer = (pod: Pod) => pod.metadata.labels?.[label.component] === "server";
 
-async function podsOf({ objects }: Scene): Promise<(string | undefined)[]> {
+async function podsOf({ objects }: Fixture): Promise<(string | undefined)[]> {
   return (await objects.list("Pod")).filter(isServer).map(({ metadata }) => metadata.uid);
 }
 
-async function hashOf({ objects }: Scene): Promise<string | undefined> {
+async function hashOf({ objects }: Fixture): Promise<string | undefined> {
   const { template } = (await objects.the("Deployment", "mlflow")).spec;
   return template.metadata?.annotations?.[annotation.inputs];
 }
 
-/** Two pods that run, and the scene that they are in. */
-async function running(context: TestContext): Promise<Scene> {
-  const stage = await scene(context);
+/** Two pods that run, and the fixture that they are in. */
+async function running(context: TestContext): Promise<Fixture> {
+  const stage = await fixture(context);
   await stage.objects.create("Secret", databaseSecret);
   await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
   await stage.ready("mlflow", 60);
@@ -115,7 +115,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   test("follows each change of what is referenced, and of nothing else", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     for (const [kind, name, data] of references) {
       await stage.objects.create(kind, kind === "Secret" ? secret(name, data) : { metadata: { name }, data });
     }

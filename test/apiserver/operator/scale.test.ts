@@ -5,10 +5,10 @@ import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { dump } from "../../support/dump.ts";
 import { eventually } from "../../support/eventually.ts";
 import { mergePatch, pathOf } from "../../support/objects.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
 
-async function serverPods({ objects }: Scene, name = "mlflow") {
+async function serverPods({ objects }: Fixture, name = "mlflow") {
   return (await objects.list("Pod")).filter(
     ({ metadata }) => metadata.labels?.[label.component] === "server" && metadata.labels[label.server] === name,
   );
@@ -18,7 +18,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   test("by the scale subresource, as kubectl scale and autoscalers do", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready("mlflow", 60);
@@ -41,7 +41,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("to nothing by hibernate keeps everything else, is Ready, and comes back", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
     const others = async () => ({ ...(await dump(stage.objects)), "Deployment/mlflow": undefined });
@@ -63,7 +63,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("of a hibernated server that is upgraded: the database is migrated, no pod starts", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     await stage.apply(server("mlflow", { "spec.version": "3.16.1", "spec.hibernate": true }));
     await stage.ready("mlflow", 60);
     await stage.apply(server("mlflow", { "spec.hibernate": true }));
@@ -72,7 +72,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("of servers in one namespace: names that are each other's with a suffix do not meet", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const names = ["mlflow", "mlflow-admin", "mlflow-auth", "mlflow-migrate", "mlflow-session"];
     for (const name of names) await stage.apply(server(name));
     for (const name of names) await stage.ready(name, 60);

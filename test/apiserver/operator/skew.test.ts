@@ -9,7 +9,7 @@ import { type ControlPlane, startControlPlane } from "../../control-plane/contro
 import { onK3s } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import { applyPatch, pathOf } from "../../support/objects.ts";
-import { condition, installed, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, installed, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, server, withoutAuthentication } from "../../support/servers.ts";
 
 /** Fields of the schema of a definition, down a path of properties. */
@@ -103,20 +103,20 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   }
 
   /** Without kubectl's strict validation, as other clients. */
-  async function create(on: Scene, document: object): Promise<void> {
+  async function create(on: Fixture, document: object): Promise<void> {
     const body = { apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowServer", ...document };
     const answer = await on.objects.attempt("POST", pathOf("MlflowServer", on.namespace), body);
     assert.equal(answer.status, 201, answer.body);
   }
 
-  const workloads = async ({ objects }: Scene) => [
+  const workloads = async ({ objects }: Fixture) => [
     ...(await objects.list("Deployment")),
     ...(await objects.list("Job")),
     ...(await objects.list("Service")),
   ];
 
   test("the operator's own definition is taken for its own", async (context) => {
-    const stage = await scene(context, { cluster, operator: false });
+    const stage = await fixture(context, { cluster, operator: false });
     const client = apiClient({ credentials: stage.identity.credentials(), userAgent: "guard" });
     context.after(() => client.close());
     const told: string[] = [];
@@ -143,7 +143,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   for (const [title, modification] of Object.entries(unknown))
     test(`a newer definition: ${title} starts nothing and changes nothing`, async (context) => {
       await install(newer);
-      const stage = await scene(context, { cluster });
+      const stage = await fixture(context, { cluster });
       await create(stage, server("new", modification));
       const { message } = condition(await stage.stalled("UnsupportedField", "new"), "Stalled");
       const [path = ""] = Object.keys(modification);
@@ -165,7 +165,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     });
 
   test("an older definition: what runs keeps running, and goes on when the definition is back", async (context) => {
-    const stage = await scene(context, { cluster });
+    const stage = await fixture(context, { cluster });
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", behindProxy));
     await stage.ready();
@@ -198,7 +198,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   });
 
   test("an older definition: a server that was created with it is not started", async (context) => {
-    const stage = await scene(context, { cluster });
+    const stage = await fixture(context, { cluster });
     await stage.objects.create("Secret", databaseSecret);
     await install(older);
     await create(stage, server("mlflow", behindProxy));
@@ -211,7 +211,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   });
 
   test("a field that an older definition has removed for good is missed for good", async (context) => {
-    const stage = await scene(context, { cluster });
+    const stage = await fixture(context, { cluster });
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", behindProxy));
     await stage.ready();
@@ -231,7 +231,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   });
 
   test("a definition whose status lacks a field", async (context) => {
-    const stage = await scene(context, { cluster });
+    const stage = await fixture(context, { cluster });
     await install(withoutAddresses);
     await eventually(() => assert.ok(stage.operator().log.some(({ message }) => /is older/.test(message))));
     await stage.apply(server());
@@ -242,7 +242,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   });
 
   test("in steady state nothing is asked", async (context) => {
-    const stage = await scene(context, { cluster });
+    const stage = await fixture(context, { cluster });
     await stage.apply(server());
     await stage.ready();
     const since = await stage.quiet();

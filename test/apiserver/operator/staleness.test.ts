@@ -5,7 +5,13 @@ import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import type { ProxiedRequest } from "../../support/fault.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
-import { condition, nothingWasForbidden, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import {
+  condition,
+  type Fixture,
+  type FixtureOptions,
+  fixture,
+  nothingWasForbidden,
+} from "../../support/operator-fixture.ts";
 import { server } from "../../support/servers.ts";
 
 const timing: ListWatchTiming = {
@@ -19,23 +25,23 @@ const of =
   ({ method, path }: ProxiedRequest) =>
     method === "GET" && path.endsWith(`/${plural}`);
 
-async function health(stage: Scene, path: string): Promise<{ status: number; text: string }> {
+async function health(stage: Fixture, path: string): Promise<{ status: number; text: string }> {
   const answer = await fetch(`http://127.0.0.1:${stage.operator().healthPort}${path}`, {
     headers: { connection: "close" },
   });
   return { status: answer.status, text: await answer.text() };
 }
 
-const ready = async (stage: Scene) => condition(await stage.objects.the("MlflowServer", "mlflow"), "Ready");
+const ready = async (stage: Fixture) => condition(await stage.objects.the("MlflowServer", "mlflow"), "Ready");
 
 describe("an operator that cannot see says so", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  /** The scene of a test, with its own proxy. */
-  async function set(context: TestContext, options: SceneOptions = {}) {
+  /** The fixture of a test, with its own proxy. */
+  async function set(context: TestContext, options: FixtureOptions = {}) {
     const own = await startFaultProxy(await sharedControlPlane());
     context.after(() => own.close());
-    return { stage: await scene(context, { proxy: own, operator: { timing }, ...options }), own };
+    return { stage: await fixture(context, { proxy: own, operator: { timing }, ...options }), own };
   }
 
   for (const code of [401, 403, 404])

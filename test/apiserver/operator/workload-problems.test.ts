@@ -7,7 +7,7 @@ import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { history } from "../../support/history.ts";
 import { type Fate, healthy } from "../../support/kubelet.ts";
-import { condition, nothingWasForbidden, type Scene, scene } from "../../support/scene.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, secret, server } from "../../support/servers.ts";
 
 const isMigration = (pod: Pod) => pod.metadata.labels?.[label.component] === "migration";
@@ -16,7 +16,7 @@ const servers = (fate: Fate) => (pod: Pod) => (isMigration(pod) ? healthy(pod) :
 const creating: Fate = { does: "waits", reason: "ContainerCreating", message: "" };
 
 /** Waits until `Ready` has this reason, whether or not the server is stalled, and gives the message. */
-function reported({ objects }: Scene, reason: string, seconds = 60): Promise<string> {
+function reported({ objects }: Fixture, reason: string, seconds = 60): Promise<string> {
   return eventually(async () => {
     const ready = condition(await objects.the("MlflowServer", "mlflow"), "Ready");
     assert.equal(ready.reason, reason, ready.message);
@@ -25,7 +25,7 @@ function reported({ objects }: Scene, reason: string, seconds = 60): Promise<str
 }
 
 /** Records what the kubelet would about each pod that fits. */
-async function failedMount({ objects, cluster, namespace }: Scene, fits: (pod: Pod) => boolean): Promise<void> {
+async function failedMount({ objects, cluster, namespace }: Fixture, fits: (pod: Pod) => boolean): Promise<void> {
   const pod = await eventually(async () => {
     const found = (await objects.list("Pod")).find(fits);
     assert.ok(found !== undefined, "there is no such pod yet");
@@ -53,7 +53,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   test("since a quota on limits rejects those of the migration: the status quotes the event within a minute", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const hard = { "limits.cpu": "4", "limits.memory": "8Gi" };
     await stage.objects.create("ResourceQuota", { metadata: { name: "team" }, spec: { hard } });
     await stage.apply(server());
@@ -68,7 +68,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("since an admission policy denies those of the migration: the status quotes its message", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const name = `deny-${stage.namespace}`;
     const policies = "/apis/admissionregistration.k8s.io/v1";
     const rules = [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }];
@@ -111,7 +111,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     ["the server", servers(creating), (pod: Pod) => !isMigration(pod)],
   ] as const) {
     test(`since a volume of ${title} cannot be mounted: the status quotes the event within a minute`, async (context) => {
-      const stage = await scene(context);
+      const stage = await fixture(context);
       stage.kubelet.decide(held);
       await stage.apply(server());
       await failedMount(stage, fits);
@@ -123,7 +123,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
   }
 
   test("since a sidecar keeps the migration's Job: the status names the container", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     stage.kubelet.decide(migrations({ does: "succeeds", beside: "linkerd-proxy" }));
     await stage.apply(server());
     const stalled = await stage.stalled("SidecarRunning");
@@ -133,7 +133,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("since others suspend the Job or pause the Deployment: it is reported at once, and ends with it", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     stage.kubelet.decide(migrations({ does: "nothing" }));
     await stage.apply(server());
     const job = await eventually(async () => {
@@ -157,7 +157,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("and of those that do, no event is read", async (context) => {
-    const stage = await scene(context);
+    const stage = await fixture(context);
     const since = await stage.mark();
     await stage.apply(server());
     await stage.ready("mlflow", 60);
@@ -171,7 +171,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
 
 describe("what another controller creates", { skip: onK3s(), concurrency: 2 }, () => {
   test("and that comes a little later never stalls a server", async (context) => {
-    const stage = await scene(context, { operator: { gracePeriodSeconds: 120 } });
+    const stage = await fixture(context, { operator: { gracePeriodSeconds: 120 } });
     const told = await history(stage.cluster, stage.namespace, "MlflowServer");
     context.after(() => told.stop());
     await stage.apply(server("mlflow", onPostgresql));
@@ -186,7 +186,7 @@ describe("what another controller creates", { skip: onK3s(), concurrency: 2 }, (
 
   test("and that does not come stalls it when the period is over, which a restart does not begin again", async (context) => {
     const seconds = 8;
-    const stage = await scene(context, { operator: false });
+    const stage = await fixture(context, { operator: false });
     const start = () => stage.start({ gracePeriodSeconds: seconds });
     await start();
     await stage.apply(server("mlflow", onPostgresql, { "spec.server.tls": { certificateSecretRef: { name: "tls" } } }));

@@ -9,9 +9,9 @@ import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { history } from "../../support/history.ts";
 import type { Objects } from "../../support/objects.ts";
-import { installed } from "../../support/scene.ts";
+import { installed } from "../../support/operator-fixture.ts";
 import { server } from "../../support/servers.ts";
-import { accessSays, workspaceScene } from "./workspace-scene.ts";
+import { accessSays, workspaceFixture } from "./workspace-fixture.ts";
 
 const group = (name: string) => ({ kind: "Group", name });
 const grant = (role: string, who: string, ...namespaces: string[]) => ({
@@ -32,7 +32,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("what is granted is bound in those that consent, and nothing is written in those that do not", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const [one, other, silent] = [await set.team(), await set.team(true, { tier: "x" }), await set.team(false)];
     await set.serve({
       access: [
@@ -68,7 +68,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("what is granted goes with the grant, with the label, and with the server", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const [one, other] = [await set.team(), await set.team()];
     await set.serve({ access: [grant("Editor", "science"), grant("Viewer", "audit")] });
     await set.workspacesReady("WorkspacesReady");
@@ -86,7 +86,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("a server that goes waits until nothing of it is left in workspaces, also where the operator was away", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const team = await set.team();
     await set.serve({ access: [grant("Admin", "science")] });
     await set.workspacesReady("WorkspacesReady");
@@ -100,7 +100,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("a namespace that goes holds up neither the others nor the server, whatever keeps it", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const [one, kept] = [await set.team(), await set.team()];
     await set.serve({ access: [grant("Editor", "science")] });
     await set.workspacesReady("WorkspacesReady");
@@ -121,7 +121,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("what somebody changes is repaired: subjects, role, labels, the object, the ConfigMap's data", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const team = await set.team();
     await set.serve({ access: [grant("Editor", "science")] });
     await set.workspacesReady("WorkspacesReady");
@@ -167,7 +167,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("what others have under a name that we want is neither changed nor deleted, and told", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const [team, other] = [await set.team(), await set.team()];
     await team.create("ConfigMap", { metadata: { name: "mlflow-client" }, data: { mine: "1" } });
     await set.serve({ access: [grant("Editor", "science")] });
@@ -188,7 +188,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("the people of a team grant by an access, until it expires, and hear what is in force", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const [team, silent] = [await set.team(), await set.team(false)];
     await set.serve({ access: [grant("Editor", "science")] });
     const serverRef = { namespace: set.namespace, name: "mlflow" };
@@ -234,7 +234,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("two servers that contradict each other: the older one's grant counts, the younger one says so", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const [team, other] = [await set.team(), await set.team()];
     await set.serve({ access: [grant("Viewer", "science", team.namespace)] }, "older");
     // creationTimestamp has whole seconds.
@@ -253,7 +253,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("a pod or a status costs no call to workspaces, and a change of one grant touches its bindings only", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const teams = [await set.team(), await set.team(), await set.team()];
     const [first] = teams;
     assert.ok(first !== undefined);
@@ -288,7 +288,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("a new operator writes nothing where all is in place", async (context) => {
-    const set = await workspaceScene(context, cluster);
+    const set = await workspaceFixture(context, cluster);
     const team = await set.team();
     await set.serve({ access: [grant("Editor", "science")] });
     await set.workspacesReady("WorkspacesReady");
@@ -297,7 +297,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.start();
     await eventually(() => assert.ok(set.operator().log.some(({ message }) => message === "all watches are synced")));
     await new Promise((resolve) => setTimeout(resolve, 2500));
-    // What other tests have left is going, and is not of this scene.
+    // What other tests have left is going, and is not of this fixture.
     const here = ({ namespace }: { namespace: string }) => namespace === set.namespace || namespace === team.namespace;
     assert.deepEqual((await set.writes(mark)).filter(here), []);
   });
@@ -305,7 +305,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   test("faults: calls that fail, are cut or hang are made good, and nothing is left behind", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
-    const set = await workspaceScene(context, cluster, { proxy, isRefused: true });
+    const set = await workspaceFixture(context, cluster, { proxy, isRefused: true });
     const teams = await Promise.all(Array.from({ length: 6 }, () => set.team()));
     let count = 0;
     const isBinding = ({ method, path }: { method: string; path: string }) =>
@@ -326,7 +326,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   test("WorkspacesReady is never True of a generation whose grants are not written yet", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
-    const set = await workspaceScene(context, cluster, { proxy });
+    const set = await workspaceFixture(context, cluster, { proxy });
     const team = await set.team();
     await set.serve({ access: [grant("Editor", "science")] });
     await set.workspacesReady("WorkspacesReady");
@@ -350,7 +350,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("a namespace in which the API server refuses a write is named, and the others go on", async (context) => {
-    const set = await workspaceScene(context, cluster, { isRefused: true });
+    const set = await workspaceFixture(context, cluster, { isRefused: true });
     const [team, other] = [await set.team(), await set.team()];
     const quota = { hard: { "count/configmaps": "1" } };
     await team.create("ResourceQuota", { metadata: { name: "none" }, spec: quota });

@@ -6,11 +6,17 @@ import type { Json } from "../../api/documents.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type Objects, objects } from "../../support/objects.ts";
-import { condition, freshNamespace, type Scene, type SceneOptions, scene } from "../../support/scene.ts";
+import {
+  condition,
+  type Fixture,
+  type FixtureOptions,
+  fixture,
+  freshNamespace,
+} from "../../support/operator-fixture.ts";
 import { server } from "../../support/servers.ts";
 
 /** An operator of all namespaces, a server in its namespace, and teams that consent to be workspaces of it. */
-export interface WorkspaceScene extends Scene {
+export interface WorkspaceFixture extends Fixture {
   /** A fresh namespace, with the label by which it consents, or not. */
   readonly team: (isConsenting?: boolean, labels?: Readonly<Record<string, string>>) => Promise<Objects>;
   /** Applies the server with these workspaces, and waits until it is ready. */
@@ -22,12 +28,12 @@ export interface WorkspaceScene extends Scene {
   readonly workspacesReady: (reason: string, name?: string) => Promise<string>;
 }
 
-export async function workspaceScene(
+export async function workspaceFixture(
   context: TestContext,
   cluster: ClusterAccess,
-  options: SceneOptions = {},
-): Promise<WorkspaceScene> {
-  const set = await scene(context, { cluster, isWide: true, ...options });
+  options: FixtureOptions = {},
+): Promise<WorkspaceFixture> {
+  const set = await fixture(context, { cluster, isWide: true, ...options });
   const { namespace } = set;
   const binding = (role: string, name = "mlflow") => `mlflow.${namespace}.${name}.${role}`;
   return {

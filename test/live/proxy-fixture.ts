@@ -7,10 +7,10 @@ import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts
 import { type WebSession, webSession } from "../support/oidc/web-session.ts";
 import { attemptsAt, type Try } from "./door-table.ts";
 import { type ForwardingTarget, forwarding } from "./forward.ts";
-import { type LiveScene, liveScene } from "./live-scene.ts";
+import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 
-/** A scene with an issuer, its authority and its client's secret. */
-export interface ProxyScene extends LiveScene {
+/** A fixture with an issuer, its authority and its client's secret. */
+export interface ProxyFixture extends LiveFixture {
   readonly issuer: OidcIssuer;
   /** `spec.authentication.oauth2Proxy` for them. */
   readonly proxy: Readonly<Record<string, unknown>> & { readonly issuerURL: string };
@@ -28,13 +28,13 @@ export interface ProxyScene extends LiveScene {
 export const clientSecret = "of-the-client-mlflow";
 export const bearer = (token: string) => [`Authorization: Bearer ${token}`];
 
-export async function proxyScene(context: TestContext, { isWide = false } = {}): Promise<ProxyScene> {
-  const scene = await liveScene(context, { withProxy: true, isWide });
+export async function proxyFixture(context: TestContext, { isWide = false } = {}): Promise<ProxyFixture> {
+  const fixture = await liveFixture(context, { withProxy: true, isWide });
   const way = await forwarding(context);
   const browserUrl = `http://localhost:${way.port}`;
-  const prefix = `/clusters/${scene.namespace}/mlflow`;
+  const prefix = `/clusters/${fixture.namespace}/mlflow`;
   const issuer = await startOidcIssuer({
-    address: scene.cluster.hostAddress,
+    address: fixture.cluster.hostAddress,
     clients: [
       {
         id: "mlflow",
@@ -54,15 +54,15 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
     ],
   });
   context.after(() => issuer.close());
-  await scene.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
-  await scene.objects.create("Secret", { metadata: { name: "client" }, stringData: { secret: clientSecret } });
+  await fixture.objects.create("ConfigMap", { metadata: { name: "issuer-ca" }, data: { "ca.crt": issuer.ca } });
+  await fixture.objects.create("Secret", { metadata: { name: "client" }, stringData: { secret: clientSecret } });
   const address = async (server: string) => {
-    const { spec } = await scene.objects.the("Service", server);
+    const { spec } = await fixture.objects.the("Service", server);
     assert.ok(spec.clusterIP !== undefined);
     return spec.clusterIP;
   };
   return {
-    ...scene,
+    ...fixture,
     issuer,
     proxy: {
       issuerURL: issuer.url,
@@ -81,8 +81,8 @@ export async function proxyScene(context: TestContext, { isWide = false } = {}):
 }
 
 /** Asserts that MLflow's own port answers nobody: it listens to its pod only. */
-export async function assertUnreachable(scene: LiveScene, server: string): Promise<void> {
-  const pods = await scene.pods(server);
+export async function assertUnreachable(fixture: LiveFixture, server: string): Promise<void> {
+  const pods = await fixture.pods(server);
   assert.ok(pods.length > 0);
   for (const { status } of pods) {
     const host = status?.podIP;

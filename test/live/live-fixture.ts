@@ -7,9 +7,9 @@ import { oauth2ProxyImage } from "../cluster/oauth2-proxy.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { succeeded } from "../control-plane/completed.ts";
 import { applyPatch, type Draft, type Objects, objects, pathOf } from "../support/objects.ts";
+import { condition, freshNamespace, installed } from "../support/operator-fixture.ts";
 import { operatorIdentity } from "../support/operator-identity.ts";
 import { operatorInProcess } from "../support/operator-in-process.ts";
-import { condition, freshNamespace, installed } from "../support/scene.ts";
 import { statusWatch } from "../support/status-watch.ts";
 import { connectionTo } from "./connection.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
@@ -18,7 +18,7 @@ import { narrowedApi } from "./narrowed-api.ts";
 import { patiently } from "./patiently.ts";
 
 /** One namespace of the real cluster, under Pod Security "restricted", and an operator that works in it alone. */
-export interface LiveScene {
+export interface LiveFixture {
   readonly cluster: Cluster;
   readonly namespace: string;
   readonly objects: Objects;
@@ -46,8 +46,11 @@ export interface LiveScene {
 /** Seconds after which a test gives up: many times what a machine needs that has nothing else to do. */
 export const patience = 600;
 
-/** Sets a scene that ends with the test. The operator's log is shown where the test fails. `withProxy`: with oauth2-proxy's image. `isWide`: with the rights of an operator of all namespaces, of which it sees only this one's servers. */
-export async function liveScene(context: TestContext, { withProxy = false, isWide = false } = {}): Promise<LiveScene> {
+/** Sets a fixture that ends with the test. The operator's log is shown where the test fails. `withProxy`: with oauth2-proxy's image. `isWide`: with the rights of an operator of all namespaces, of which it sees only this one's servers. */
+export async function liveFixture(
+  context: TestContext,
+  { withProxy = false, isWide = false } = {},
+): Promise<LiveFixture> {
   const cluster = await liveCluster();
   await installed(cluster);
   const namespace = await freshNamespace(cluster);

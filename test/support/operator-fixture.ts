@@ -17,7 +17,7 @@ import { type OperatorInProcess, operatorInProcess } from "./operator-in-process
 import { type StatusWatch, statusWatch } from "./status-watch.ts";
 
 /** One namespace under Pod Security "restricted", a node's stand-in for it, and an operator that works in it alone. */
-export interface Scene {
+export interface Fixture {
   readonly cluster: ClusterAccess;
   readonly namespace: string;
   readonly objects: Objects;
@@ -27,7 +27,7 @@ export interface Scene {
   readonly operator: () => OperatorInProcess;
   /** Checks every status that is reported in the namespace, and fails the test at its end where one is not true. */
   readonly statuses: StatusWatch;
-  /** Ends the operator in an orderly way; a new one, which knows nothing of it, is started with {@link Scene.start}. */
+  /** Ends the operator in an orderly way; a new one, which knows nothing of it, is started with {@link Fixture.start}. */
   readonly stop: () => Promise<void>;
   readonly start: (options?: Partial<OperatorOptions>) => Promise<void>;
   /** Applies a server as kubectl would. */
@@ -37,7 +37,7 @@ export interface Scene {
   /** Waits until a condition of the server has this reason at its generation, and gives it. */
   readonly stalled: (reason: string, name?: string, seconds?: number) => Promise<MlflowServer>;
   readonly mark: () => Promise<Mark>;
-  /** As {@link Scene.mark}, once the operator has made no call for a second: after a status comes its event. */
+  /** As {@link Fixture.mark}, once the operator has made no call for a second: after a status comes its event. */
   readonly quiet: () => Promise<Mark>;
   /** Calls of the operator since then, as the audit log has them, without lists and watches. */
   readonly calls: (since: Mark) => Promise<readonly Call[]>;
@@ -45,7 +45,7 @@ export interface Scene {
   readonly writes: (since: Mark) => Promise<readonly Call[]>;
 }
 
-export interface SceneOptions {
+export interface FixtureOptions {
   /** Default: the one that test files share. */
   readonly cluster?: ClusterAccess;
   /** Settings of its operator, or false to start none yet. */
@@ -61,8 +61,8 @@ export interface SceneOptions {
 const users = new Set<string>();
 let began: Promise<Mark> | undefined;
 
-/** Sets a scene that ends with the test. What was logged is shown where the test fails. */
-export async function scene(context: TestContext, options: SceneOptions = {}): Promise<Scene> {
+/** Sets a fixture that ends with the test. What was logged is shown where the test fails. */
+export async function fixture(context: TestContext, options: FixtureOptions = {}): Promise<Fixture> {
   const cluster = options.cluster ?? (await sharedControlPlane());
   const log = auditLog(cluster);
   began ??= log.mark();

@@ -3,15 +3,15 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import { port } from "../../src/resources/names.ts";
 import { disguised, plain } from "../envoy/trace-paths.ts";
 import { testedVersion } from "../live/live-cluster.ts";
-import { adminOf, type LiveScene, liveScene } from "../live/live-scene.ts";
+import { adminOf, type LiveFixture, liveFixture } from "../live/live-fixture.ts";
 import { startPostgresql } from "../live/postgresql-server.ts";
 import { startS3 } from "../live/s3-server.ts";
 import { spanOf } from "../live/span.ts";
-import { freshNamespace } from "../support/scene.ts";
+import { freshNamespace } from "../support/operator-fixture.ts";
 import { type Caller, type MeshRequest, startCaller } from "./caller.ts";
 
 /** A server, its writers' namespace and another one, in a cluster with Istio. */
-export interface MeshScene extends LiveScene {
+export interface MeshFixture extends LiveFixture {
   /** The name of the server. */
   readonly name: string;
   /** The namespace of the writer, whose ServiceAccount is `collector`. */
@@ -30,24 +30,24 @@ export interface MeshScene extends LiveScene {
 }
 
 /** The server keeps nothing in a volume, so its pods are replaced one by one. */
-export async function meshScene(context: TestContext): Promise<MeshScene> {
+export async function meshFixture(context: TestContext): Promise<MeshFixture> {
   const name = "mlflow";
-  const scene = await liveScene(context);
-  const agents = await freshNamespace(scene.cluster);
-  const elsewhere = await freshNamespace(scene.cluster);
+  const fixture = await liveFixture(context);
+  const agents = await freshNamespace(fixture.cluster);
+  const elsewhere = await freshNamespace(fixture.cluster);
   context.after(async () => {
     for (const namespace of [agents, elsewhere])
-      await scene.cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+      await fixture.cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
   });
-  const [postgresql, s3] = await Promise.all([startPostgresql(scene), startS3(scene)]);
+  const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture)]);
   const spec = {
     version: testedVersion,
     backendStore: { postgresql: postgresql.database("mlflow") },
     artifactStore: { s3: s3.store },
     authentication: { basic: {} },
   };
-  const host = `${name}.${scene.namespace}`;
-  const span: MeshScene["span"] = ({ headers, ...more } = {}) => ({
+  const host = `${name}.${fixture.namespace}`;
+  const span: MeshFixture["span"] = ({ headers, ...more } = {}) => ({
     method: "POST",
     path: "/v1/traces",
     body: JSON.stringify(spanOf("of a test")),
@@ -55,21 +55,21 @@ export async function meshScene(context: TestContext): Promise<MeshScene> {
     ...more,
   });
   return {
-    ...scene,
+    ...fixture,
     name,
     agents,
     elsewhere,
     writers: [{ namespace: agents, serviceAccount: "collector" }],
-    serve: (more) => scene.apply({ metadata: { name }, spec: { ...spec, ...more } }),
-    caller: (namespace, of, labels = {}) => startCaller(scene.cluster, { namespace, name: of, labels, host }),
+    serve: (more) => fixture.apply({ metadata: { name }, spec: { ...spec, ...more } }),
+    caller: (namespace, of, labels = {}) => startCaller(fixture.cluster, { namespace, name: of, labels, host }),
     span,
     spanWithCredential: async (more = {}) => {
-      const { username, password } = await adminOf(scene.objects, name);
+      const { username, password } = await adminOf(fixture.objects, name);
       const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
       // MLflow answers by this name, wherever a request is sent to.
       return span({ ...more, headers: { authorization, host: `${host}:${port}`, ...more.headers } });
     },
-    enforced: () => scene.reason(name, "MeshReady", "MeshEnforced", 300),
+    enforced: () => fixture.reason(name, "MeshReady", "MeshEnforced", 300),
   };
 }
 
