@@ -15,7 +15,7 @@ const chosen = process.env["BENCH_ROUTES"]?.split(",");
 const measuredRoutes = routes.filter((route) => chosen?.includes(route) ?? true);
 const clientCounts = [1, 8, 32] as const;
 
-interface Measured {
+interface ContentSummary {
   readonly starts: Start[];
   readonly samples: Map<string, Sample[]>;
 }
@@ -38,7 +38,7 @@ export async function requestsBench(say: (line: string) => void): Promise<{ text
   });
   const database = await startPostgresql(join(folder, "postgresql"), say);
   const prepared = new Map<string, PreparedServer>();
-  const measured = new Map<string, Measured>();
+  const measured = new Map<string, ContentSummary>();
   try {
     for (const method of methods(issuer)) {
       say(`Migrating the database of ${method.name}.`);
@@ -79,7 +79,7 @@ interface Medians {
   readonly requests: Readonly<Record<string, Sample>>;
 }
 
-function medians({ starts, samples }: Measured): Medians {
+function medians({ starts, samples }: ContentSummary): Medians {
   const of = <T>(values: readonly T[], key: (value: T) => number) => median(values.map(key));
   return {
     start: { seconds: of(starts, (each) => each.seconds), mebibytes: of(starts, (each) => each.mebibytes) },

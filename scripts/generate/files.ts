@@ -54,7 +54,7 @@ function programsIn(folder: string): string[] {
 function withoutPrograms(document: string): string {
   const shortened = document.replace(/(name: MLFLOW_OPERATOR_PROGRAM\n +value: )\S+/g, "$1(compressed program)");
   if (shortened === document) return document;
-  return shortened.replace(/(mlflow-operator\.dev\/(?:shape|inputs): )[0-9a-f]+/g, "$1(hash)");
+  return shortened.replace(/(mlflow-operator\.dev\/(?:applied-fields-hash|inputs): )[0-9a-f]+/g, "$1(hash)");
 }
 
 /** A module with the programs of a folder by file name, in lines, so that a bundle carries them and a change can be read. */

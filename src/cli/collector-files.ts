@@ -1,4 +1,4 @@
-import { authorityFile, keyFiles, type Mounted } from "../resources/pod/mounted.ts";
+import { caFileVolume, keyFiles, type Mounted } from "../resources/pod/mounted-volume.ts";
 import type { Collector } from "./collector.ts";
 
 /** Keys of the Secret with the credential; the files have the same names. */
@@ -24,15 +24,15 @@ export const collectorFiles = {
 /** The volumes that bring them. */
 export function collectorMounts(collector: Collector): Mounted[] {
   const { name, credential, serverAuthority } = collector;
-  const config = authorityFile("config", { configMapRef: { name, key: "config.yaml" } }, collectorFiles.config);
+  const config = caFileVolume("config", { configMapRef: { name, key: "config.yaml" } }, collectorFiles.config);
   return [
     config,
     ...credentialFiles(collector),
     ...(serverAuthority === undefined
       ? []
-      : [authorityFile("ca-server", { configMapRef: { name: serverAuthority } }, collectorFiles.serverAuthority)]),
+      : [caFileVolume("ca-server", { configMapRef: { name: serverAuthority } }, collectorFiles.serverAuthority)]),
     ...(credential.kind === "ClientCredentials" && credential.ca !== undefined
-      ? [authorityFile("ca-issuer", credential.ca, collectorFiles.issuerAuthority)]
+      ? [caFileVolume("ca-issuer", credential.ca, collectorFiles.issuerAuthority)]
       : []),
   ];
 }

@@ -6,7 +6,7 @@ import { resourcePath } from "../kube/kinds.ts";
 import type { Namespace, RoleBinding } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { clusterRoleName, workspaceRoleNames } from "../kube/workspace-roles.ts";
-import { isGranted } from "../resources/workspace/ownership.ts";
+import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
 import { serversOf } from "../resources/workspace/workspace.ts";
 import { type AccessRow, accessRows } from "./access-table.ts";
 
@@ -28,7 +28,7 @@ export async function liveAccess(kubeconfig: string, name: string, version: stri
     const bindings = await items<RoleBinding>(client, resourcePath("RoleBinding", name));
     const byHand = bindings
       .map((binding): RoleBinding => ({ ...binding, apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding" }))
-      .filter((binding) => !isGranted(binding))
+      .filter((binding) => !isWorkspaceObject(binding))
       .flatMap(rowsOf);
     return [...accessRows({ namespace, servers, accesses, now }), ...byHand];
   } finally {

@@ -6,9 +6,9 @@ import { encoded } from "../resources/base64.ts";
 import { routeKinds } from "../resources/exposure.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { meshStepsOf } from "../resources/mesh/steps.ts";
-import { isProxied } from "../resources/proxied.ts";
 import { referencesOf } from "../resources/references.ts";
-import { needsConsent } from "../resources/workspaces.ts";
+import { isProxied } from "../resources/serving-port.ts";
+import { needsOptIn } from "../resources/workspaces.ts";
 
 /** Inputs for what is only known in a cluster: texts that say whose place they take. */
 export function placeholderInputs(server: MlflowServer, installation: Installation): Inputs {
@@ -20,7 +20,7 @@ export function placeholderInputs(server: MlflowServer, installation: Installati
     // The consent of namespaces is taken as given, and which they are is only known in a cluster.
     mesh: new Set(meshStepsOf(server)),
     routes: new Set(routeKinds),
-    workspaces: needsConsent(server.spec) ? [server.spec.workspaces?.default ?? generated("workspace")] : [],
+    workspaces: needsOptIn(server.spec) ? [server.spec.workspaces?.default ?? generated("workspace")] : [],
     session: {
       flaskSecretKey: generated("flask-secret-key"),
       kekPassphrase: generated("kek-passphrase"),

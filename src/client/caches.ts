@@ -5,8 +5,8 @@ import type { ConfigMap, Namespace, Neighbour, Owned, Secret } from "../kube/man
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
-import { isGranted } from "../resources/workspace/ownership.ts";
-import { needsConsent } from "../resources/workspaces.ts";
+import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
+import { needsOptIn } from "../resources/workspaces.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { claims } from "./claims.ts";
 import { held, heldServer, isExpected } from "./held.ts";
@@ -189,7 +189,7 @@ export function caches(options: CachesOptions): Caches {
     const { namespace = "", name } = object.metadata;
     if (object.kind === "Secret") secrets.touched(namespace, name);
     if (object.kind === "ConfigMap") configMaps.touched(namespace, name);
-    if (isGranted(object) || (before !== undefined && isGranted(before))) onWorkspace(namespace);
+    if (isWorkspaceObject(object) || (before !== undefined && isWorkspaceObject(before))) onWorkspace(namespace);
   }
 
   function fetched<T extends Secret | ConfigMap>(kind: Kind) {
@@ -379,5 +379,5 @@ function matters(kind: Kind, spec: MlflowServer["spec"]): boolean {
   const { isOptional, roles } = rowOf(kind);
   if (isOptional) return needsKind(spec, kind);
   const isOfWorkspaces = roles.some((role) => role === "consenting" || role === "granting" || role === "granted");
-  return !isOfWorkspaces || spec.workspaces !== undefined || (kind === "Namespace" && needsConsent(spec));
+  return !isOfWorkspaces || spec.workspaces !== undefined || (kind === "Namespace" && needsOptIn(spec));
 }

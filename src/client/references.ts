@@ -1,5 +1,5 @@
 import { type Key, type KubeObject, keyOf, keyText } from "../kube/object.ts";
-import { type Content, type Measured, reduced } from "../resources/content.ts";
+import { type Content, type ContentSummary, reduced } from "../resources/content.ts";
 import type { Sink } from "./sink.ts";
 import { sizeOf } from "./size.ts";
 
@@ -10,7 +10,12 @@ export interface References<T extends KubeObject & Content>
    * The values of these keys, the names of the others and a digest of all; undefined where there is no such object. `reader`
    * is told when it changes. Throws what the fetch throws.
    */
-  read(namespace: string, name: string, reader: Key, keys?: ReadonlySet<string>): Promise<(T & Measured) | undefined>;
+  read(
+    namespace: string,
+    name: string,
+    reader: Key,
+    keys?: ReadonlySet<string>,
+  ): Promise<(T & ContentSummary) | undefined>;
   /** Tells those who read this object: another watch saw it change. */
   touched(namespace: string, name: string): void;
   /** `reader` reads these (as `keyText`) and nothing else. What nobody reads any more is forgotten. */
@@ -44,7 +49,7 @@ interface Reference<T> {
   /** Whose values are held. */
   readonly keys: Set<string>;
   /** Absent until somebody reads it after a change. */
-  content: Promise<(T & Measured) | undefined> | undefined;
+  content: Promise<(T & ContentSummary) | undefined> | undefined;
   /** Version of the content once it has arrived, 0 where there is no such object. */
   version: number | undefined;
   /** Newest version that the watch has told since the content was asked for. */
@@ -87,7 +92,11 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
   }
 
   /** Whole contents are in memory one at a time for each fetch, and no longer. */
-  async function part(namespace: string, name: string, keys: ReadonlySet<string>): Promise<(T & Measured) | undefined> {
+  async function part(
+    namespace: string,
+    name: string,
+    keys: ReadonlySet<string>,
+  ): Promise<(T & ContentSummary) | undefined> {
     if (fetches >= mostFetches) await new Promise<void>((resolve) => waiting.push(resolve));
     fetches += 1;
     try {
@@ -104,7 +113,7 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
     namespace: string,
     name: string,
     keys: ReadonlySet<string>,
-  ): Promise<(T & Measured) | undefined> {
+  ): Promise<(T & ContentSummary) | undefined> {
     for (const key of keys) reference.keys.add(key);
     const content = part(namespace, name, new Set(reference.keys));
     drop(reference);

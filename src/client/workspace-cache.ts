@@ -5,8 +5,8 @@ import type { Owned } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import { objectNames } from "../resources/names.ts";
-import { isGranted } from "../resources/workspace/ownership.ts";
-import { needsConsent } from "../resources/workspaces.ts";
+import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
+import { needsOptIn } from "../resources/workspaces.ts";
 import { type Consents, consents } from "./consents.ts";
 import { type Store, store } from "./store.ts";
 
@@ -40,7 +40,7 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
     workspace: onWorkspace,
     host: (namespace) => {
       for (const { metadata, spec } of servers(namespace))
-        if (needsConsent(spec)) onServer({ namespace, name: metadata.name });
+        if (needsOptIn(spec)) onServer({ namespace, name: metadata.name });
     },
   });
   const bindings = store<Owned>((_change, { metadata }) => onWorkspace(metadata.namespace ?? ""), {
@@ -90,7 +90,7 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
 }
 
 function grantedOnly(objects: readonly Owned[]) {
-  return objects.filter(isGranted);
+  return objects.filter(isWorkspaceObject);
 }
 
 /** Whether a server changed in what matters to workspaces: its spec, or that it is held or goes; not its status. */

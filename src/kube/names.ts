@@ -26,7 +26,7 @@ export const label = {
 
 export const annotation = {
   /** On what we write: a hash of the field paths of the manifest (no values), so that a dropped field is noticed. */
-  shape: `${group}/shape`,
+  appliedFieldsHash: `${group}/applied-fields-hash`,
   /** On the pod template: keyed hash (HMAC) of all that pods read at start; a change rolls them. */
   inputs: `${group}/inputs`,
   /** On an MlflowServer, by an administrator: the operator that manages it, in place of the one in its status. */

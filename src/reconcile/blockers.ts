@@ -9,7 +9,7 @@ import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Reference } from "../resources/reference.ts";
 import { referencesOf } from "../resources/references.ts";
-import { needsConsent } from "../resources/workspaces.ts";
+import { needsOptIn } from "../resources/workspaces.ts";
 import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
@@ -63,7 +63,7 @@ export function blockersOf(facts: Facts): readonly Cause[] {
 /** An operator with Roles instead of a ClusterRole cannot give a server what reaches beyond its namespace. */
 function narrowOperator({ server, installation }: Facts): Cause | undefined {
   const { namespaces } = installation;
-  if (namespaces === undefined || !needsConsent(server.spec)) return undefined;
+  if (namespaces === undefined || !needsOptIn(server.spec)) return undefined;
   const [what, instead] =
     server.spec.workspaces === undefined
       ? ["accessReview: SubjectAccessReview", "use accessReview: SelfSubjectAccessReview"]

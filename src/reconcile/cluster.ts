@@ -6,7 +6,7 @@ import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
-import type { Measured } from "../resources/content.ts";
+import type { ContentSummary } from "../resources/content.ts";
 import type { Door } from "./door.ts";
 import type { Probes } from "./probes.ts";
 import type { Warning } from "./warnings.ts";
@@ -102,10 +102,14 @@ export interface Cluster {
    * A Secret that a spec names, or undefined where there is none: with the values of these keys, empty values for all others,
    * and a digest of the whole.
    */
-  secret(namespace: string, name: string, keys: ReadonlySet<string>): Promise<(Secret & Measured) | undefined>;
+  secret(namespace: string, name: string, keys: ReadonlySet<string>): Promise<(Secret & ContentSummary) | undefined>;
 
   /** The same of a ConfigMap. */
-  configMap(namespace: string, name: string, keys: ReadonlySet<string>): Promise<(ConfigMap & Measured) | undefined>;
+  configMap(
+    namespace: string,
+    name: string,
+    keys: ReadonlySet<string>,
+  ): Promise<(ConfigMap & ContentSummary) | undefined>;
 
   /** Warning events about an object, the newest first; none where they cannot be read. */
   warnings(object: KubeObject): Promise<readonly Warning[]>;

@@ -2,7 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { objectNames, port, tracesPort } from "../resources/names.ts";
-import { servingPort } from "../resources/proxied.ts";
+import { servingPort } from "../resources/serving-port.ts";
 import { listenerOf } from "./mesh-view.ts";
 
 /** Where traces could be written to a server, as the network knows it. */

@@ -1,10 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { HTTPRoute, Ingress, Owned } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
-import { addressesOf, outsideOf, type RouteKind, routeKinds } from "../resources/exposure.ts";
+import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
+import { addressesOf, externalAddressOf, type RouteKind, routeKinds } from "../resources/exposure.ts";
 import { httpRoute } from "../resources/http-route.ts";
 import { ingress } from "../resources/ingress.ts";
-import { withShape } from "../resources/shape.ts";
 import { has, type Loss, lossOf } from "./addresses.ts";
 import { difference } from "./difference.ts";
 import type { Cause } from "./finding.ts";
@@ -68,7 +68,7 @@ export function isRoute(object: Owned): object is Ingress | HTTPRoute {
 
 function routesOf(server: MlflowServer, routes: ReadonlySet<RouteKind>): (Ingress | HTTPRoute)[] {
   const wanted = [httpRoute({ server, routes }), ingress({ server, routes })];
-  return wanted.filter((each) => each !== undefined).map(withShape);
+  return wanted.filter((each) => each !== undefined).map(withAppliedFieldsHash);
 }
 
 const missing: Cause = {
@@ -88,7 +88,7 @@ function taken({ metadata }: MlflowServer, { address, winner }: Loss): Cause {
 }
 
 function exposed(server: MlflowServer) {
-  const message = `by what the controllers report, ${outsideOf(server)?.url} leads to this server`;
+  const message = `by what the controllers report, ${externalAddressOf(server)?.url} leads to this server`;
   return { status: "True", reason: "Exposed", message } as const;
 }
 

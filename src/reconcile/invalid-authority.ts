@@ -9,8 +9,8 @@ export function invalidAuthority({ server, references }: Facts): Cause[] {
   const found: Cause[] = [];
   const inline = server.spec.authentication.ldap?.ca?.certificates;
   if (inline !== undefined && !areCertificates(inline)) found.push(causeOf("spec.authentication.ldap.ca.certificates"));
-  for (const { kind, name, keys, path, isAuthority } of referencesOf(server.spec)) {
-    if (!isAuthority) continue;
+  for (const { kind, name, keys, path, isCaBundle } of referencesOf(server.spec)) {
+    if (!isCaBundle) continue;
     for (const key of keys) {
       const text =
         kind === "Secret"

@@ -1,13 +1,13 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { AuthorizationPolicy, Service } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
-import { lock, passage } from "../resources/mesh/lock.ts";
 import { sidecarPolicy } from "../resources/mesh/sidecar-policy.ts";
 import type { MeshStep } from "../resources/mesh/steps.ts";
 import { tracesPolicy } from "../resources/mesh/traces-policy.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
+import { allowFromWaypoint, denyBypass } from "../resources/mesh/waypoint-only-policies.ts";
 import { objectNames } from "../resources/names.ts";
-import { onlyWriters, writers } from "../resources/traces/policies.ts";
+import { allowWriters, denyNonWriters } from "../resources/traces/policies.ts";
 import type { Cause } from "./finding.ts";
 import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
@@ -28,17 +28,17 @@ export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
       return policyProblem(tracesPolicy(server), view, "WaypointAccepted");
     case "binding":
       return bindingProblem(server, serviceOf(view)) ?? enrolmentProblem("Ambient", view);
-    case "passage":
-      return policyProblem(passage(server), view, "ZtunnelAccepted");
-    case "lock":
-      return policyProblem(lock(server), view, "ZtunnelAccepted");
+    case "allowFromWaypoint":
+      return policyProblem(allowFromWaypoint(server), view, "ZtunnelAccepted");
+    case "denyBypass":
+      return policyProblem(denyBypass(server), view, "ZtunnelAccepted");
     case "sidecar":
       return labelProblem(step, view) ?? enrolmentProblem("Sidecar", view);
     case "inbound":
       return unfinished(sidecarPolicy(server), policyLike(sidecarPolicy(server), view));
     case "writers":
       return writersProblem(view);
-    case "door":
+    case "listener":
       return listenerProblem(view);
   }
 }
@@ -59,7 +59,7 @@ function policyProblem(wanted: AuthorizationPolicy, view: MeshView, type: string
 /** Istio says nothing of policies for sidecars. */
 function writersProblem(view: MeshView): Cause | undefined {
   const isSidecar = view.server.spec.mesh?.istio.mode === "Sidecar";
-  for (const policy of [onlyWriters(view.server), writers(view.server)]) {
+  for (const policy of [denyNonWriters(view.server), allowWriters(view.server)]) {
     const problem = isSidecar
       ? unfinished(policy, policyLike(policy, view))
       : policyProblem(policy, view, "ZtunnelAccepted");

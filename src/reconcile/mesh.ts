@@ -40,8 +40,8 @@ export function meshOf(view: MeshView): Mesh {
     const shut = withSteps(way, "writers");
     return unproved === undefined ? shut : { ...shut, finding: { status: "False", ...unproved } };
   }
-  const open = withSteps(way, "writers", "door");
-  const unanswered = meshProblem("door", view);
+  const open = withSteps(way, "writers", "listener");
+  const unanswered = meshProblem("listener", view);
   return unanswered === undefined ? open : { ...open, finding: { status: "False", ...unanswered } };
 }
 

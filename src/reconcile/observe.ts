@@ -3,12 +3,12 @@ import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { decoded } from "../resources/base64.ts";
-import type { Measured } from "../resources/content.ts";
+import type { ContentSummary } from "../resources/content.ts";
 import { routeKinds } from "../resources/exposure.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";
-import { isProxied } from "../resources/proxied.ts";
 import { referencesOf } from "../resources/references.ts";
+import { isProxied } from "../resources/serving-port.ts";
 import { workspacesOf } from "../resources/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
 import { doorsOf } from "./door.ts";
@@ -85,8 +85,8 @@ const readAtOnce = 4;
 
 /** Reads no further than the server may have of references in all. */
 async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {
-  const secrets = new Map<string, Secret & Measured>();
-  const configMaps = new Map<string, ConfigMap & Measured>();
+  const secrets = new Map<string, Secret & ContentSummary>();
+  const configMaps = new Map<string, ConfigMap & ContentSummary>();
   const named = [...Map.groupBy(referencesOf(server.spec), ({ kind, name }) => `${kind}/${name}`).values()];
   for (let at = 0; at < named.length && referencesSize({ secrets, configMaps }) <= mostReferenced; at += readAtOnce) {
     await Promise.all(

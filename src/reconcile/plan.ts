@@ -5,7 +5,7 @@ import { finalizer, label, group as ownGroup } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import { objectNames } from "../resources/names.ts";
-import { needsConsent } from "../resources/workspaces.ts";
+import { needsOptIn } from "../resources/workspaces.ts";
 import { difference } from "./difference.ts";
 import { isRoute } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
@@ -46,7 +46,7 @@ export interface Plan {
 /** The door that must not stand open any more: a step that waits for nothing, whatever else is wrong with a server. */
 export function shutting({ owned, server, inputs }: Facts): Step[] {
   const listener = listenerOf({ owned, server });
-  if (listener === undefined || inputs.mesh.has("door") || ownershipOf(listener, server) !== "ours") return [];
+  if (listener === undefined || inputs.mesh.has("listener") || ownershipOf(listener, server) !== "ours") return [];
   return [{ do: "delete", live: listener }];
 }
 
@@ -81,8 +81,8 @@ export function planOf(facts: Facts): Plan {
     ...recordGroups(migration),
     holdStep(all, facts),
     migration.complete || migrationJob === undefined ? [] : stopStep(facts),
-    stage("invented"),
-    [...stage("surroundings"), ...jobs],
+    stage("generated"),
+    [...stage("prerequisites"), ...jobs],
   ];
   if (migration.complete) {
     const workload = stage("workload");
@@ -195,7 +195,7 @@ function holdStep(wanted: readonly Manifest[], { owned, granted, server }: Facts
 
 /** MLflow's pods would end at once, since they could not ask for their workspaces. */
 function missingConsent({ server, inputs }: Facts): Cause | undefined {
-  if (!needsConsent(server.spec) || inputs.workspaces.length > 0) return undefined;
+  if (!needsOptIn(server.spec) || inputs.workspaces.length > 0) return undefined;
   const { workspaces } = server.spec;
   const place = server.metadata.namespace;
   if (workspaces === undefined) {

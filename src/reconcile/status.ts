@@ -5,7 +5,7 @@ import type { Deployment } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
 import { choose } from "../resources/choose.ts";
-import { outsideOf } from "../resources/exposure.ts";
+import { externalAddressOf } from "../resources/exposure.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
@@ -26,7 +26,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   if (outcome.isUnread || unsupportedSpec("MlflowServer", facts.server.spec)) return unreadStatus(facts, outcome);
   const { server, owned, workspaces, now } = facts;
   const { generation = 0 } = server.metadata;
-  const externalURL = outsideOf(server)?.url;
+  const externalURL = externalAddressOf(server)?.url;
   const addresses = facts.exposure?.addresses ?? server.status?.addresses ?? [];
   const deployment = deploymentIn(owned, server);
   const before = server.status ?? {};

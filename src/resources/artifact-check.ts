@@ -5,21 +5,21 @@ import { programTexts } from "./migration/program-texts.ts";
 import { setupResources } from "./pod/compute-resources.ts";
 import { artifactEnvironment } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
-import type { Furnished } from "./pod/pod-spec.ts";
+import type { MountedContainer } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { storeAuthorities, temporary } from "./pod/volumes.ts";
+import { storeCaFiles, temporary } from "./pod/volumes.ts";
 
 /**
  * Shows that MLflow may write to its bucket, with the server's own environment, before anything is migrated or started.
  * Nothing else would tell until a user's artifact is lost. Undefined where the server itself writes to no bucket, or
  * the spec wants no check.
  */
-export function artifactCheck(inputs: Inputs): Furnished | undefined {
+export function artifactCheck(inputs: Inputs): MountedContainer | undefined {
   if (!isChecked(inputs)) return undefined;
   return {
     container: container(inputs),
-    mounted: [temporary(inputs), ...storeAuthorities(inputs)],
+    mounted: [temporary(inputs), ...storeCaFiles(inputs)],
   };
 }
 

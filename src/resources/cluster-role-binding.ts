@@ -3,7 +3,7 @@ import type { ClusterRoleBinding } from "../kube/manifests.ts";
 import { serverRole } from "../kube/server-roles.ts";
 import { usesSubjectAccessReview } from "./authentication/kubernetes-authorization.ts";
 import type { Inputs } from "./inputs.ts";
-import { releasedMetadata } from "./metadata.ts";
+import { crossNamespaceMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
 
 /**
@@ -30,7 +30,7 @@ function binding(
   return {
     apiVersion: "rbac.authorization.k8s.io/v1",
     kind: "ClusterRoleBinding",
-    metadata: releasedMetadata(server, nameOf(namespace, name)),
+    metadata: crossNamespaceMetadata(server, nameOf(namespace, name)),
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
     subjects: [{ kind: "ServiceAccount", name: objectNames.serviceAccount(name), namespace }],
   };

@@ -7,7 +7,7 @@ export interface Content {
 }
 
 /** What is known of a Secret or ConfigMap of which only some values are held; the other keys have an empty value. */
-export interface Measured {
+export interface ContentSummary {
   /** Of the whole content. */
   readonly digest?: string;
   /** Characters of all names and values. */
@@ -15,7 +15,7 @@ export interface Measured {
 }
 
 /** A digest of the whole content, whatever the order of its keys. */
-export function digestOf({ digest, data = {}, binaryData = {} }: Content & Measured): string {
+export function digestOf({ digest, data = {}, binaryData = {} }: Content & ContentSummary): string {
   if (digest !== undefined) return digest;
   const hash = createHash("sha256");
   for (const [what, values] of [
@@ -33,7 +33,7 @@ export function digestOf({ digest, data = {}, binaryData = {} }: Content & Measu
 }
 
 /** How large a content is. */
-export function contentSize({ size, data = {}, binaryData = {} }: Content & Measured): number {
+export function contentSize({ size, data = {}, binaryData = {} }: Content & ContentSummary): number {
   if (size !== undefined) return size;
   return [...Object.entries(data), ...Object.entries(binaryData)].reduce(
     (sum, [key, value]) => sum + key.length + value.length,
@@ -42,7 +42,7 @@ export function contentSize({ size, data = {}, binaryData = {} }: Content & Meas
 }
 
 /** The object with the values of these keys only, and what is to be known of the rest. */
-export function reduced<T extends Content>(object: T, keys: ReadonlySet<string>): T & Measured {
+export function reduced<T extends Content>(object: T, keys: ReadonlySet<string>): T & ContentSummary {
   const { data, binaryData } = object;
   return {
     ...object,

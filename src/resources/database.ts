@@ -12,12 +12,12 @@ export function databaseCaPath(role: DatabaseRole): string {
 }
 
 /** Debian's bundle of public authorities, which our image has. libpq itself would look for a file in HOME. */
-const publicAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+const publicCaBundle = "/etc/ssl/certs/ca-certificates.crt";
 
 /** The file of authorities that a database's certificate is checked against; undefined where it is not checked. */
 export function rootCertificateOf(database: Postgresql, role: DatabaseRole): string | undefined {
   if (database.ca !== undefined) return databaseCaPath(role);
-  return sslModeOf(database).startsWith("verify-") ? publicAuthorities : undefined;
+  return sslModeOf(database).startsWith("verify-") ? publicCaBundle : undefined;
 }
 
 /** The SQLite file, on the volume. */

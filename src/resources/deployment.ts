@@ -16,9 +16,9 @@ import { type Containers, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
 import { installedPrograms, programInstallation } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { authFiles, certificate, data, databaseAuthorities, storeAuthorities, temporary } from "./pod/volumes.ts";
+import { authFiles, certificate, data, databaseCaFiles, storeCaFiles, temporary } from "./pod/volumes.ts";
 import { proxyContainer } from "./proxy/container.ts";
-import { issuerAuthorities, proxyMounts } from "./proxy/files.ts";
+import { issuerCaFiles, proxyMounts } from "./proxy/files.ts";
 import { issuerCheck } from "./proxy/issuer-check.ts";
 import { issuersOf } from "./proxy/issuers.ts";
 import { redisCheck, sessionMounts } from "./proxy/redis.ts";
@@ -78,15 +78,15 @@ function containers(inputs: Inputs): Containers {
       ...authFiles(inputs, authentication),
       ...authentication.mounted,
       ...certificate(inputs),
-      ...databaseAuthorities(inputs, authentication),
-      ...storeAuthorities(inputs),
+      ...databaseCaFiles(inputs, authentication),
+      ...storeCaFiles(inputs),
     ],
   };
   const door = proxy && { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) };
   const together = door === undefined ? [mlflow] : [mlflow, door];
   const programs = programInstallation(inputs, serverPrograms(inputs, authentication));
   if (issuersOf(inputs).length === 0) return { before: [programs], together };
-  const issuers = { container: issuerCheck(inputs), mounted: issuerAuthorities(inputs) };
+  const issuers = { container: issuerCheck(inputs), mounted: issuerCaFiles(inputs) };
   const redis = proxy?.session?.redis;
   if (redis === undefined) return { before: [programs, issuers], together };
   return {

@@ -6,7 +6,7 @@ export const routeKinds = ["Ingress", "HTTPRoute"] as const;
 export type RouteKind = (typeof routeKinds)[number];
 
 /** What clients outside see of a server (`exposure`). */
-export interface Outside {
+export interface ExternalAddress {
   /** Without a slash at its end. */
   readonly url: string;
   /** Scheme, host and port, as browsers name it. */
@@ -18,7 +18,7 @@ export interface Outside {
 }
 
 /** Undefined where the spec names no URL for clients outside, and no host, or one that is no URL (`invalidUrls`). */
-export function outsideOf({ spec }: Pick<MlflowServer, "spec">): Outside | undefined {
+export function externalAddressOf({ spec }: Pick<MlflowServer, "spec">): ExternalAddress | undefined {
   const url = spec.exposure?.externalURL ?? defaultUrl(spec);
   if (url === undefined) return undefined;
   const parsed = URL.parse(url);
@@ -38,7 +38,7 @@ function defaultUrl({ exposure }: MlflowServer["spec"]): string | undefined {
 
 /** All origins by which the operator leads clients to the server, that of its URL first; all have its scheme and port. */
 export function originsOf(server: Pick<MlflowServer, "spec">): readonly URL[] {
-  const outside = outsideOf(server);
+  const outside = externalAddressOf(server);
   if (outside === undefined) return [];
   const { protocol = "https:", port = "" } = URL.parse(outside.origin) ?? {};
   const further = [...ingressHosts(server), ...routeHosts(server)].map(
@@ -62,13 +62,13 @@ export function routeHosts(server: Pick<MlflowServer, "spec">): readonly string[
 }
 
 function hostOfUrl(server: Pick<MlflowServer, "spec">): readonly string[] {
-  const outside = outsideOf(server);
+  const outside = externalAddressOf(server);
   const host = URL.parse(outside?.url ?? "")?.hostname;
   return host === undefined ? [] : [host];
 }
 
 /** Hosts by which the operator leads clients to the server, each with the prefix behind it; none where it writes no route. */
 export function addressesOf(server: Pick<MlflowServer, "spec">): readonly string[] {
-  const prefix = outsideOf(server)?.prefix ?? "";
+  const prefix = externalAddressOf(server)?.prefix ?? "";
   return [...new Set([...ingressHosts(server), ...routeHosts(server)])].map((host) => `${host}${prefix}`);
 }

@@ -1,5 +1,5 @@
 import type { HTTPRoute } from "../kube/manifests.ts";
-import { outsideOf, routeHosts } from "./exposure.ts";
+import { externalAddressOf, routeHosts } from "./exposure.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
@@ -11,7 +11,7 @@ import { objectNames, port } from "./names.ts";
 export function httpRoute({ server, routes }: Pick<Inputs, "server" | "routes">): HTTPRoute | undefined {
   const settings = server.spec.exposure?.httpRoute;
   if (settings === undefined || !routes.has("HTTPRoute")) return undefined;
-  const value = outsideOf(server)?.prefix || "/";
+  const value = externalAddressOf(server)?.prefix || "/";
   const service = objectNames.service(server.metadata.name);
   return {
     apiVersion: "gateway.networking.k8s.io/v1",

@@ -1,6 +1,7 @@
 import { unsupportedFields } from "../api/unsupported-fields.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { adminSecret } from "./admin-secret.ts";
+import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { authSecret } from "./auth-secret.ts";
 import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
@@ -15,20 +16,19 @@ import { podDisruptionBudget } from "./pod-disruption-budget.ts";
 import { service } from "./service.ts";
 import { serviceAccount } from "./service-account.ts";
 import { sessionSecret } from "./session-secret.ts";
-import { withShape } from "./shape.ts";
 import { storeSecret } from "./store-secret.ts";
 
 /** A resource of a server as it shall be, or undefined where this server has none. */
 export type Builder = (inputs: Inputs) => Manifest | undefined;
 
 /**
- * All builders, by when their object is written. What was invented comes first: everything else is made of it. What the
+ * All builders, by when their object is written. What was generated comes first: everything else is made of it. What the
  * pods read and the pods themselves come after the migration: until then, what runs keeps its former state. The mesh and
  * what leads to the server from outside come last: what is in their way is in nobody else's.
  */
 export const stages = {
-  invented: [sessionSecret, adminSecret],
-  surroundings: [
+  generated: [sessionSecret, adminSecret],
+  prerequisites: [
     networkPolicy,
     podDisruptionBudget,
     serviceAccount,
@@ -49,10 +49,11 @@ export type Stage = keyof typeof stages;
 export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
   const [unsupported] = unsupportedFields("MlflowServer", inputs.server.spec);
   if (unsupported !== undefined) throw new Error(`${unsupported}: not supported by this version of the operator`);
-  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []).map(withShape);
+  const build = (stage: Stage) =>
+    stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []).map(withAppliedFieldsHash);
   return {
-    invented: build("invented"),
-    surroundings: build("surroundings"),
+    generated: build("generated"),
+    prerequisites: build("prerequisites"),
     migration: build("migration"),
     workload: build("workload"),
     mesh: build("mesh"),

@@ -1,5 +1,5 @@
 import type { Ingress } from "../kube/manifests.ts";
-import { ingressHosts, outsideOf } from "./exposure.ts";
+import { externalAddressOf, ingressHosts } from "./exposure.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
@@ -10,7 +10,7 @@ export function ingress({ server, routes }: Pick<Inputs, "server" | "routes">): 
   if (settings === undefined || !routes.has("Ingress")) return undefined;
   const { className, annotations, hosts, tls = [] } = settings;
   const names = ingressHosts(server);
-  const prefix = outsideOf(server)?.prefix ?? "";
+  const prefix = externalAddressOf(server)?.prefix ?? "";
   const metadata = ownedMetadata(server, objectNames.ingress(server.metadata.name));
   const backend = { service: { name: objectNames.service(server.metadata.name), port: { number: port } } };
   const pathsOf = (host: string) => hosts?.find((each) => each.host === host)?.paths ?? ["/"];

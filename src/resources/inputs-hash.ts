@@ -1,10 +1,10 @@
 import { createHmac } from "node:crypto";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { authSecret } from "./auth-secret.ts";
-import { type Content, digestOf, type Measured } from "./content.ts";
+import { type Content, type ContentSummary, digestOf } from "./content.ts";
 import type { Inputs } from "./inputs.ts";
-import { isProxied } from "./proxied.ts";
 import { referencesOf } from "./references.ts";
+import { isProxied } from "./serving-port.ts";
 import { storeSecret } from "./store-secret.ts";
 
 /**
@@ -39,6 +39,6 @@ function rereadSecrets(spec: MlflowServerSpec): ReadonlySet<string> {
   return new Set(secrets.map(({ name }) => name).filter((name) => !once.has(name)));
 }
 
-function digests(objects: ReadonlyMap<string, Content & Measured>): unknown {
+function digests(objects: ReadonlyMap<string, Content & ContentSummary>): unknown {
   return [...objects].map(([name, content]) => [name, digestOf(content)]).sort();
 }

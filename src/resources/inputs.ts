@@ -1,7 +1,7 @@
 import type { ImageDigests } from "../api/image-digests.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Secret } from "../kube/manifests.ts";
-import type { Measured } from "./content.ts";
+import type { ContentSummary } from "./content.ts";
 import type { RouteKind } from "./exposure.ts";
 import type { MeshStep } from "./mesh/steps.ts";
 
@@ -46,8 +46,8 @@ export interface Credentials {
  * of the keys that `referencesOf` names; of the others only the keys are, and a digest of all.
  */
 export interface References {
-  readonly secrets: ReadonlyMap<string, Secret & Measured>;
-  readonly configMaps: ReadonlyMap<string, ConfigMap & Measured>;
+  readonly secrets: ReadonlyMap<string, Secret & ContentSummary>;
+  readonly configMaps: ReadonlyMap<string, ConfigMap & ContentSummary>;
 }
 
 /**

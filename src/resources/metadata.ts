@@ -38,7 +38,7 @@ export function retainedMetadata(server: MlflowServer, name: string, component: 
  * Metadata of an object outside of the server's namespace, by default of one in none. The garbage collector knows no owner
  * there: the labels say whose it is, and the server's finalizer stays until it is gone.
  */
-export function releasedMetadata(server: MlflowServer, name: string, namespace?: string): ObjectMeta {
+export function crossNamespaceMetadata(server: MlflowServer, name: string, namespace?: string): ObjectMeta {
   const own = { ...labels(server), [label.serverNamespace]: server.metadata.namespace ?? "default" };
   return { name, ...(namespace !== undefined && { namespace }), labels: own };
 }

@@ -16,12 +16,12 @@ import { objectNames } from "./names.ts";
 import { setupResources } from "./pod/compute-resources.ts";
 import { artifacts } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
-import type { Mounted } from "./pod/mounted.ts";
+import type { Mounted } from "./pod/mounted-volume.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { fromSecret, literal } from "./pod/variable.ts";
-import { data, databaseAuthorities, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, databaseCaFiles, temporary, temporaryPath } from "./pod/volumes.ts";
 
 /** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
@@ -42,7 +42,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   if (mode === undefined) return undefined;
   const { server } = inputs;
   const { annotations } = server.spec.pod ?? {};
-  const authorities = databaseAuthorities(inputs, authenticationOf(inputs));
+  const authorities = databaseCaFiles(inputs, authenticationOf(inputs));
   const mounted = [temporary(inputs), ...database(inputs), ...authorities];
   const check = artifactCheck(inputs);
   const spec = {

@@ -19,13 +19,13 @@ export const objectNames = {
   authConfig: (server: string) => `${server}-auth-config`,
   waypoint: (server: string) => `${server}-waypoint`,
   tracesPolicy: (server: string) => `${server}-trace-writers`,
-  fromWaypoint: (server: string) => `${server}-allow-waypoint`,
-  lock: (server: string) => `${server}-waypoint-only`,
+  allowFromWaypoint: (server: string) => `${server}-allow-waypoint`,
+  denyBypass: (server: string) => `${server}-waypoint-only`,
   sidecarPolicy: (server: string) => `${server}-sidecar`,
   /** Of all that belongs to the listener for traces, but for its policies. */
   listener: (server: string) => `${server}-traces`,
-  writers: (server: string) => `${server}-traces-allow-writers`,
-  onlyWriters: (server: string) => `${server}-traces-writers-only`,
+  allowWriters: (server: string) => `${server}-traces-allow-writers`,
+  denyNonWriters: (server: string) => `${server}-traces-writers-only`,
   /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
   reviewerBinding: (namespace: string, server: string) => `${namespace}.${server}.reviewer`,

@@ -5,7 +5,7 @@ import { egressPorts } from "./egress-ports.ts";
 import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
-import { servingPort } from "./proxied.ts";
+import { servingPort } from "./serving-port.ts";
 
 /**
  * HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled, and to those that have a sidecar, which

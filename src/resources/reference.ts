@@ -12,7 +12,7 @@ export interface Reference {
   /** Whether pods start without it. */
   readonly optional: boolean;
   /** Whether what the key holds must be PEM certificates. */
-  readonly isAuthority?: true;
+  readonly isCaBundle?: true;
   /** Whether what runs reads it again by itself, so that a change needs no new pods. */
   readonly isReread?: boolean;
 }
@@ -31,15 +31,15 @@ export function databaseReferences(database: Postgresql | undefined, path: strin
   const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
   return [
     secretReference(secretName, [usernameKey, passwordKey], `${path}.credentialsSecretRef`),
-    ...authorityReferences(database.ca, `${path}.ca`),
+    ...caReferences(database.ca, `${path}.ca`),
   ];
 }
 
 /** The certificates of an authority. */
-export function authorityReferences(ca: CertificateAuthority | undefined, path: string): Reference[] {
+export function caReferences(ca: CertificateAuthority | undefined, path: string): Reference[] {
   const { secretRef, configMapRef } = ca ?? {};
   const keys = [(secretRef ?? configMapRef)?.key ?? "ca.crt"];
-  if (secretRef !== undefined) return [{ ...secretReference(secretRef.name, keys, path), isAuthority: true }];
+  if (secretRef !== undefined) return [{ ...secretReference(secretRef.name, keys, path), isCaBundle: true }];
   if (configMapRef === undefined) return [];
-  return [{ ...configMapReference(configMapRef.name, keys, path), isAuthority: true }];
+  return [{ ...configMapReference(configMapRef.name, keys, path), isCaBundle: true }];
 }

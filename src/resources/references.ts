@@ -3,13 +3,7 @@ import { authenticationReferences } from "./authentication/index.ts";
 import { choose } from "./choose.ts";
 import { dataKeys } from "./names.ts";
 import { proxyReferences } from "./proxy/files.ts";
-import {
-  authorityReferences,
-  configMapReference,
-  databaseReferences,
-  type Reference,
-  secretReference,
-} from "./reference.ts";
+import { caReferences, configMapReference, databaseReferences, type Reference, secretReference } from "./reference.ts";
 
 /** All Secrets and ConfigMaps that a spec names. A change of any of them rolls the pods, but for those that are read again. */
 export function referencesOf(spec: MlflowServerSpec): Reference[] {
@@ -40,7 +34,7 @@ function bucketReferences(s3: NonNullable<MlflowServerSpec["artifactStore"]["s3"
     ...(secretName === undefined
       ? []
       : [secretReference(secretName, keys, "spec.artifactStore.s3.credentialsSecretRef")]),
-    ...authorityReferences(s3.ca, "spec.artifactStore.s3.ca"),
+    ...caReferences(s3.ca, "spec.artifactStore.s3.ca"),
   ];
 }
 

@@ -17,7 +17,7 @@ export const excludedNamespaces = [
 ] as const;
 
 /** Whether the server needs a right in the whole cluster: for that a namespace must have said that it is its workspace. */
-export function needsConsent(spec: MlflowServerSpec): boolean {
+export function needsOptIn(spec: MlflowServerSpec): boolean {
   return spec.workspaces !== undefined || usesSubjectAccessReview(spec);
 }
 
@@ -31,7 +31,7 @@ export function workspaceLabels({ metadata, spec }: MlflowServer): Readonly<Reco
  * Without `spec.workspaces` MLflow serves its own.
  */
 export function workspacesOf(server: MlflowServer, namespaces: readonly Namespace[]): string[] {
-  if (!needsConsent(server.spec)) return [];
+  if (!needsOptIn(server.spec)) return [];
   const wanted = Object.entries(workspaceLabels(server));
   const isServed = (name: string) => server.spec.workspaces !== undefined || name === server.metadata.namespace;
   return namespaces

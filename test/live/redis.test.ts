@@ -97,7 +97,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         REDIS_URL: redis.url,
         REDIS_USERNAME: "mlflow",
         REDIS_PASSWORD: redis.password,
-        AUTHORITY: authority,
+        CA_FILE: authority,
         TERMINATION_LOG: log,
         ...differs,
       };
@@ -115,12 +115,12 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         /^SessionStoreRejected .*WRONGPASS.*\.passwordSecretRef$/,
       );
       assert.match(await check({ REDIS_PASSWORD: undefined }), /^SessionStoreRejected .*NOAUTH/);
-      assert.match(await check({ AUTHORITY: undefined }), /^SessionStoreRejected .*\.redis\.ca$/);
+      assert.match(await check({ CA_FILE: undefined }), /^SessionStoreRejected .*\.redis\.ca$/);
       assert.match(await check({ REDIS_URL: `${redis.url}/99` }), /^SessionStoreRejected .*number of the database/);
       const clear = redis.url.replace("rediss:", "redis:");
-      assert.match(await check({ REDIS_URL: clear, PATIENCE: "0" }), /^SessionStoreUnreachable .*rediss:/);
+      assert.match(await check({ REDIS_URL: clear, STARTUP_SECONDS: "0" }), /^SessionStoreUnreachable .*rediss:/);
       assert.match(
-        await check({ REDIS_URL: "rediss://127.0.0.1:1", PATIENCE: "0" }),
+        await check({ REDIS_URL: "rediss://127.0.0.1:1", STARTUP_SECONDS: "0" }),
         /^SessionStoreUnreachable .*does not answer/,
       );
       const plain = issuer.url.replace("https:", "rediss:");

@@ -86,7 +86,7 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
   await fixture.stopOperator();
   const wanted = inputs(server);
   const installation = { ...wanted.installation, imageRepository: image.slice(0, image.lastIndexOf(":")) };
-  const ofListener = ({ kind, metadata }: Manifest) => meshStepOf(kind, metadata.name, name) === "door";
+  const ofListener = ({ kind, metadata }: Manifest) => meshStepOf(kind, metadata.name, name) === "listener";
   const [deployment] = all({ ...wanted, installation }).filter(ofListener);
   assert.ok(deployment?.kind === "Deployment");
   const { name: listener, labels, ownerReferences } = deployment.metadata;

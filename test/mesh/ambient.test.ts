@@ -96,7 +96,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
   await fixture.enforced();
 
   await context.test("what somebody takes away or alters is there again", async () => {
-    const [lock, policy] = [objectNames.lock(name), objectNames.tracesPolicy(name)];
+    const [lock, policy] = [objectNames.denyBypass(name), objectNames.tracesPolicy(name)];
     const { rules } = (await objects.the("AuthorizationPolicy", policy)).spec;
     await objects.remove("AuthorizationPolicy", lock);
     await objects.patch("AuthorizationPolicy", policy, { spec: { rules: [{}] } });

@@ -37,9 +37,9 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
           ...entry,
         },
       ]),
-      AUTHORITIES: JSON.stringify(authorities.map((file) => join(directory, file))),
+      CA_FILES: JSON.stringify(authorities.map((file) => join(directory, file))),
       TERMINATION_LOG: log,
-      PATIENCE: "0",
+      STARTUP_SECONDS: "0",
     };
     const { code } = await completed("python3", ["-I", "-c", programTexts["check_issuers.py"]], { env });
     const said = await readFile(log, "utf8").catch(() => undefined);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { outsideOf } from "../../src/resources/exposure.ts";
+import { externalAddressOf } from "../../src/resources/exposure.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { signInPage, signInPageName } from "../../src/resources/proxy/sign-in-page.ts";
 import { freePort } from "../control-plane/free-port.ts";
@@ -30,7 +30,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
     outside = await freePort();
     origin = `http://localhost:${outside}`;
     const exposure = { externalURL: `${origin}${prefix}` };
-    const seen = outsideOf(server({ exposure }));
+    const seen = externalAddressOf(server({ exposure }));
     assert.ok(seen !== undefined);
     issuer = await startOidcIssuer({
       clients: [{ id: "mlflow", secret: "of-mlflow", redirectUris: [`${origin}${prefix}/oauth2/callback`] }],

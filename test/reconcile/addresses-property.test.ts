@@ -5,9 +5,9 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import { conditionsOf } from "../../src/kube/conditions.ts";
 import type { Ingress } from "../../src/kube/manifests.ts";
 import { type Exposure, exposureOf } from "../../src/reconcile/exposure.ts";
+import { withAppliedFieldsHash } from "../../src/resources/applied-fields-hash.ts";
 import { addressesOf } from "../../src/resources/exposure.ts";
 import { ingress } from "../../src/resources/ingress.ts";
-import { withShape } from "../../src/resources/shape.ts";
 import { dice } from "../support/dice.ts";
 import { server } from "../support/fixtures.ts";
 
@@ -54,7 +54,7 @@ function world(seed: number, isCut = false) {
     const { route: before } = place;
     const wanted = ingress({ server: of, routes: exposure.routes });
     if (wanted === undefined && !exposure.isKept) place.route = undefined;
-    if (wanted !== undefined && isRolledOut && exposure.isSole) place.route = withShape(wanted);
+    if (wanted !== undefined && isRolledOut && exposure.isSole) place.route = withAppliedFieldsHash(wanted);
     for (const host of leads(place)) if (addressesOf(place.server).includes(host)) place.held.add(host);
     return !isDeepStrictEqual(before, place.route);
   }

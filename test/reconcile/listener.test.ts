@@ -31,7 +31,7 @@ function answering(object: Owned): Owned {
   return object.kind === "Deployment" ? { ...object, status: { availableReplicas: 1 } } : object;
 }
 
-const isOpen = (...args: Parameters<typeof meshView>) => meshOf(meshView(...args)).steps.has("door");
+const isOpen = (...args: Parameters<typeof meshView>) => meshOf(meshView(...args)).steps.has("listener");
 
 for (const mode of ["Ambient", "Sidecar"] as const) {
   describe(`the listener for traces in mode ${mode}`, () => {
@@ -100,7 +100,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
     test("nobody named means that there is none", () => {
       const nobody = listening(mode, { traces: { writers: [], identity: "Mesh" } });
       const { steps, finding } = meshOf(meshView(nobody, world(nobody, mode)));
-      assert.ok(!steps.has("writers") && !steps.has("door"));
+      assert.ok(!steps.has("writers") && !steps.has("listener"));
       assert.equal(finding?.status, "True");
     });
 

@@ -79,7 +79,7 @@ describe("the way into the mesh", () => {
     const outside = [...bound, enrolledPod({})];
     assert.deepEqual(steps(outside), meshSteps.slice(0, 4));
     assert.equal(reason(outside), "PodsNotEnrolled");
-    assert.ok(!steps(bound).includes("lock"));
+    assert.ok(!steps(bound).includes("denyBypass"));
   });
 
   test("says so where pods of before are being replaced, and does not knock while one of them still answers", () => {
@@ -216,7 +216,7 @@ describe("a mesh of sidecars", () => {
       order.push(now.steps.at(-1) ?? "none");
       assert.equal(now.reason, "MeshProgressing");
     }
-    assert.deepEqual(order, ["passage", "binding", "traces", "waypoint", "ambient", "none", "sidecar"]);
+    assert.deepEqual(order, ["allowFromWaypoint", "binding", "traces", "waypoint", "ambient", "none", "sidecar"]);
     assert.deepEqual(steps(ofSidecars(["sidecar", "inbound"])), ["sidecar"]);
     assert.deepEqual(steps(ofSidecars(["sidecar"])), []);
     assert.deepEqual(steps(ofSidecars([])), ["ambient"]);
@@ -314,7 +314,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       [policy("demo-waypoint-only", { reason: "UnsupportedValue" })],
     ],
     [
-      "ztunnel has dropped a part of the passage",
+      "ztunnel has dropped a part of the allowFromWaypoint",
       "MeshPolicyNotAccepted",
       [policy("demo-allow-waypoint", { reason: "UnsupportedValue" })],
     ],

@@ -4,7 +4,7 @@ import type { Exposure } from "../../src/api/fields/exposure.ts";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Ingress } from "../../src/kube/manifests.ts";
-import { outsideOf } from "../../src/resources/exposure.ts";
+import { externalAddressOf } from "../../src/resources/exposure.ts";
 import { apiRoute } from "../../src/resources/proxy/api-route.ts";
 import { signInPage } from "../../src/resources/proxy/sign-in-page.ts";
 import { all, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
@@ -44,9 +44,9 @@ describe("where clients outside come by", () => {
   });
 
   test("host and origin are those that browsers send: lower case, without the usual port", () => {
-    const seen = outsideOf(server({ exposure: { externalURL: "https://ML.example.com:443/a" } }));
+    const seen = externalAddressOf(server({ exposure: { externalURL: "https://ML.example.com:443/a" } }));
     assert.deepEqual([seen?.host, seen?.origin, seen?.prefix], ["ml.example.com", "https://ml.example.com", "/a"]);
-    const other = outsideOf(server({ exposure: { externalURL: "http://ml.example.com:8080" } }));
+    const other = externalAddressOf(server({ exposure: { externalURL: "http://ml.example.com:8080" } }));
     assert.deepEqual([other?.host, other?.prefix], ["ml.example.com:8080", ""]);
   });
 
@@ -160,7 +160,7 @@ describe("what a program is answered without a credential", () => {
 });
 
 describe("the page that leads to the login", () => {
-  const seen = outsideOf(server({ exposure: { externalURL } }));
+  const seen = externalAddressOf(server({ exposure: { externalURL } }));
   assert.ok(seen !== undefined);
   const page = signInPage(seen);
   const way = (url: string) => scriptedWay(page, url);
@@ -199,7 +199,7 @@ describe("how long the proxy waits for an artifact to be stored", () => {
 
 describe("hosts that the operator leads to a server", () => {
   const led = (exposure: Exposure, spec: Partial<MlflowServerSpec> = {}) => inputs(server({ exposure, ...spec }));
-  const urlOf = (exposure: Exposure) => outsideOf(server({ exposure }))?.url;
+  const urlOf = (exposure: Exposure) => externalAddressOf(server({ exposure }))?.url;
   const hosts = [{ host: "mlflow.example.com" }, { host: "traces.example.com" }];
 
   test("give the URL where none is named: https, but for an ingress without a certificate", () => {

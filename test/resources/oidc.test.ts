@@ -128,7 +128,7 @@ describe("people of an issuer", () => {
         discovery: oidc.discoveryURL,
       },
     ]);
-    assert.deepEqual(variables["AUTHORITIES"], ["/etc/mlflow/ca/oidc/ca.crt"]);
+    assert.deepEqual(variables["CA_FILES"], ["/etc/mlflow/ca/oidc/ca.crt"]);
     assert.ok(check?.volumeMounts?.some(({ mountPath }) => mountPath === "/etc/mlflow/ca/oidc"));
   });
 });

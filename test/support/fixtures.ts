@@ -10,7 +10,7 @@ import { routeKinds } from "../../src/resources/exposure.ts";
 import { desired } from "../../src/resources/index.ts";
 import type { Inputs } from "../../src/resources/inputs.ts";
 import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
-import { needsConsent } from "../../src/resources/workspaces.ts";
+import { needsOptIn } from "../../src/resources/workspaces.ts";
 
 /** The spec that tests start from: everything on one volume, users with passwords. */
 export const baseSpec: MlflowServerSpec = {
@@ -64,7 +64,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
     },
     mesh: new Set(meshStepsOf(of)),
     routes: new Set(routeKinds),
-    workspaces: needsConsent(of.spec) ? ["team-b"] : [],
+    workspaces: needsOptIn(of.spec) ? ["team-b"] : [],
     references: {
       secrets: new Map(references.flatMap((each) => (each.kind === "Secret" ? [[each.metadata.name, each]] : []))),
       configMaps: new Map(

@@ -4,7 +4,7 @@ import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
 import type { Installation } from "../../resources/inputs.ts";
-import { type Contradiction, subjectKey } from "../../resources/workspace/grant.ts";
+import { type GrantConflict, subjectKey } from "../../resources/workspace/grant.ts";
 import type { Cause } from "../finding.ts";
 import { otherOperator } from "../other-operator.ts";
 import { refusal } from "../refusal.ts";
@@ -136,7 +136,7 @@ function ownerOf({ metadata }: WorkspaceObject): string {
   return keyText({ namespace: namespace ?? "", name: server ?? host ?? "" });
 }
 
-function causeOf({ subject, role, older, olderRoles }: Contradiction): Cause {
+function causeOf({ subject, role, older, olderRoles }: GrantConflict): Cause {
   return {
     reason: "ConflictingGrants",
     message: `${subjectKey(subject)} is to be ${role}, but ${textOf(older)}, which is older, makes it ${olderRoles.join(" and ")}, and rights in a namespace are the same for all its servers: grant the same role, or narrow spec.workspaces.selector of one`,

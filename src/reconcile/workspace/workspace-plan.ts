@@ -3,7 +3,7 @@ import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import type { Namespace } from "../../kube/manifests.ts";
 import { finalizer, label } from "../../kube/names.ts";
 import { clientConfigMap } from "../../resources/workspace/client-config-map.ts";
-import { type Contradiction, grantsIn } from "../../resources/workspace/grant.ts";
+import { type GrantConflict, grantsIn } from "../../resources/workspace/grant.ts";
 import { roleBindings } from "../../resources/workspace/role-bindings.ts";
 import { serversOf, type Workspace } from "../../resources/workspace/workspace.ts";
 import type { SpecProblem } from "../spec-problem.ts";
@@ -32,7 +32,7 @@ export interface WorkspacePlan {
   readonly servers: readonly MlflowServer[];
   /** Those that have it, but cannot grant yet. */
   readonly waits: readonly MlflowServer[];
-  readonly contradictions: readonly Contradiction[];
+  readonly contradictions: readonly GrantConflict[];
 }
 
 /** What has to be written into a namespace: nothing without its consent, and what was granted goes with that. */

@@ -1,6 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Postgresql } from "../../api/fields/postgresql.ts";
-import type { Mounted } from "../pod/mounted.ts";
+import type { Mounted } from "../pod/mounted-volume.ts";
 import type { Programs } from "../pod/program.ts";
 
 /** What one way of authentication brings to a server. Each way is one file of this folder. */

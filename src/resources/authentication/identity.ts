@@ -1,8 +1,8 @@
 import { reservedNames } from "../../api/defaults.ts";
-import { outsideOf } from "../exposure.ts";
+import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { literal } from "../pod/variable.ts";
-import { issuerAuthorities, issuerAuthorityPaths } from "../proxy/files.ts";
+import { issuerCaFiles, issuerCaPaths } from "../proxy/files.ts";
 import { issuersOf } from "../proxy/issuers.ts";
 import type { Authentication } from "./authentication.ts";
 
@@ -17,7 +17,7 @@ export function proxyIdentity(
     application: "kubernetes-identity",
     env: [literal("MLFLOW_K8S_IDENTITY", JSON.stringify(settings(inputs)))],
     files: {},
-    mounted: issuerAuthorities(inputs),
+    mounted: issuerCaFiles(inputs),
     packages: ["mlflow_kubernetes_plugins", "jwt"],
   };
 }
@@ -25,10 +25,10 @@ export function proxyIdentity(
 /** What the program is told: src/resources/middleware/mlflow_operator/kubernetes_identity.py. */
 function settings(inputs: Inputs) {
   const { kubernetes = {} } = inputs.server.spec.authentication.oauth2Proxy?.authorization ?? {};
-  const { prefix = "" } = outsideOf(inputs.server) ?? {};
+  const { prefix = "" } = externalAddressOf(inputs.server) ?? {};
   return {
     issuers: issuersOf(inputs).map(({ issuer, audience, isCluster = false }) => ({ issuer, audience, isCluster })),
-    authorities: issuerAuthorityPaths(inputs),
+    authorities: issuerCaPaths(inputs),
     usernameClaim: kubernetes.usernameClaim ?? "sub",
     groupsClaim: kubernetes.groupsClaim ?? "groups",
     usernamePrefix: kubernetes.usernamePrefix ?? "",

@@ -1,10 +1,10 @@
 import type { MlflowServerSpec } from "../../api/spec.ts";
 import { choose } from "../choose.ts";
-import { outsideOf } from "../exposure.ts";
+import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
-import { isProxied } from "../proxied.ts";
 import { signInPage, signInPageName } from "../proxy/sign-in-page.ts";
 import type { Reference } from "../reference.ts";
+import { isProxied } from "../serving-port.ts";
 import type { Authentication } from "./authentication.ts";
 import { basicAuthentication, basicReferences } from "./basic.ts";
 import { kubernetesAuthentication } from "./kubernetes.ts";
@@ -15,7 +15,7 @@ import { oidcAuthentication, oidcReferences } from "./oidc.ts";
 export function authenticationOf(inputs: Inputs): Authentication {
   const { server } = inputs;
   const method = methodOf(inputs);
-  const outside = outsideOf(server);
+  const outside = externalAddressOf(server);
   if (outside === undefined || outside.prefix === "" || !isProxied(server.spec)) return method;
   return { ...method, files: { ...method.files, [signInPageName]: signInPage(outside) } };
 }

@@ -1,6 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
-import type { Mounted } from "../pod/mounted.ts";
+import type { Mounted } from "../pod/mounted-volume.ts";
 import { literal } from "../pod/variable.ts";
 import { excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
 import type { Authentication } from "./authentication.ts";

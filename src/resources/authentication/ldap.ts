@@ -2,8 +2,8 @@ import type { Ldap } from "../../api/fields/ldap.ts";
 import type { CertificateAuthority, CertificateAuthorityOrText } from "../../api/fields/reference.ts";
 import type { Inputs } from "../inputs.ts";
 import { programTexts } from "../ldap/program-texts.ts";
-import { authorityFile, keyFiles, type Mounted } from "../pod/mounted.ts";
-import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
+import { caFileVolume, keyFiles, type Mounted } from "../pod/mounted-volume.ts";
+import { caReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";
 import { withUserStore } from "./user-store.ts";
@@ -41,7 +41,7 @@ export function ldapReferences({ database, ca, search }: Ldap): Reference[] {
   } = search?.bindCredentialsSecretRef ?? {};
   return [
     ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
-    ...authorityReferences(named(ca), `${path}.ca`),
+    ...caReferences(named(ca), `${path}.ca`),
     ...(secretName === undefined
       ? []
       : [secretReference(secretName, [usernameKey, passwordKey], `${path}.search.bindCredentialsSecretRef`)]),
@@ -50,7 +50,7 @@ export function ldapReferences({ database, ca, search }: Ldap): Reference[] {
 
 function authority(ca: CertificateAuthorityOrText | undefined): Mounted[] {
   const found = named(ca);
-  return found === undefined ? [] : [authorityFile("ca-ldap", found, caPath)];
+  return found === undefined ? [] : [caFileVolume("ca-ldap", found, caPath)];
 }
 
 /** The authority where it stands in a Secret or ConfigMap. */

@@ -3,15 +3,15 @@ import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Oidc } from "../../api/fields/oidc.ts";
 import { userDatabaseUri } from "../database.ts";
-import { outsideOf } from "../exposure.ts";
+import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, serviceUrl } from "../names.ts";
 import { fromSecret, literal } from "../pod/variable.ts";
 import { cookiePrefix } from "../proxy/cookie-prefix.ts";
 import { issuerOf } from "../proxy/issuers.ts";
-import { authorityReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
+import { caReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
-import { oidcAuthority, oidcAuthorityPath } from "./oidc-authority.ts";
+import { oidcCaFiles, oidcCaPath } from "./oidc-ca.ts";
 
 /** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
@@ -21,7 +21,7 @@ export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
     application: "oidc-auth",
     env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...accessTokens(oidc), ...authority(oidc)],
     files: uri === undefined ? {} : { [dataKeys.oidcUsersUri]: uri },
-    mounted: oidcAuthority(oidc),
+    mounted: oidcCaFiles(oidc),
     packages: ["mlflow_oidc_auth"],
     origin: oidc.redirectURL === undefined ? undefined : origin,
     readinessPath: "/health/ready",
@@ -35,13 +35,13 @@ export function oidcReferences({ clientSecretRef: clientSecret, database, ca }: 
   return [
     secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`),
     ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
-    ...authorityReferences(ca, `${path}.ca`),
+    ...caReferences(ca, `${path}.ca`),
   ];
 }
 
 /** Where a browser comes back to. Said outright: the plugin would otherwise take the Host of the request for it. */
 function redirectURL({ server }: Inputs, { redirectURL }: Oidc): string {
-  return redirectURL ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/callback`;
+  return redirectURL ?? `${externalAddressOf(server)?.url ?? serviceUrl(server)}/callback`;
 }
 
 /** Whose tokens count, for whom they must be, and whom they name. */
@@ -112,5 +112,5 @@ function accessTokens({ accessTokens }: Oidc): V1EnvVar[] {
 
 /** Python's TLS looks here besides the public authorities, which are in a directory. */
 function authority({ ca }: Oidc): V1EnvVar[] {
-  return ca === undefined ? [] : [literal("SSL_CERT_FILE", oidcAuthorityPath)];
+  return ca === undefined ? [] : [literal("SSL_CERT_FILE", oidcCaPath)];
 }

@@ -4,14 +4,14 @@ import type { Inputs } from "../inputs.ts";
 import { objectNames } from "../names.ts";
 import { listenerDeployment } from "../traces/deployment.ts";
 import { listenerNetworkPolicy } from "../traces/network-policy.ts";
-import { onlyWriters, writers } from "../traces/policies.ts";
+import { allowWriters, denyNonWriters } from "../traces/policies.ts";
 import { listenerService } from "../traces/service.ts";
 import { listenerServiceAccount } from "../traces/service-account.ts";
-import { lock, passage } from "./lock.ts";
 import { sidecarPolicy } from "./sidecar-policy.ts";
 import { type MeshStep, meshStepsOf } from "./steps.ts";
 import { tracesPolicy } from "./traces-policy.ts";
 import { waypoint } from "./waypoint.ts";
+import { allowFromWaypoint, denyBypass } from "./waypoint-only-policies.ts";
 import { waypointParameters } from "./waypoint-parameters.ts";
 
 /** The builders of the mesh. Each has its object when its turn has come. */
@@ -19,15 +19,15 @@ export const meshBuilders = [
   turn("waypoint", waypointParameters),
   turn("waypoint", waypoint),
   turn("traces", tracesPolicy),
-  turn("passage", passage),
-  turn("lock", lock),
+  turn("allowFromWaypoint", allowFromWaypoint),
+  turn("denyBypass", denyBypass),
   turn("inbound", sidecarPolicy),
-  turn("writers", onlyWriters),
-  turn("writers", writers),
+  turn("writers", denyNonWriters),
+  turn("writers", allowWriters),
   turn("writers", listenerNetworkPolicy),
   turn("writers", listenerServiceAccount),
   turn("writers", listenerService),
-  turn("door", (_, inputs) => listenerDeployment(inputs)),
+  turn("listener", (_, inputs) => listenerDeployment(inputs)),
 ];
 
 /**
@@ -47,17 +47,17 @@ export function meshStepOf(kind: string, name: string, server: string): MeshStep
   if (name === objectNames.waypoint(server)) return waypointKinds.includes(kind) ? "waypoint" : undefined;
   if (kind === "AuthorizationPolicy") return policySteps.find(([of]) => of(server) === name)?.[1];
   if (name !== objectNames.listener(server)) return undefined;
-  if (kind === "Deployment") return "door";
+  if (kind === "Deployment") return "listener";
   return listenerKinds.includes(kind) ? "writers" : undefined;
 }
 
 const policySteps: readonly (readonly [(server: string) => string, MeshStep])[] = [
   [objectNames.tracesPolicy, "traces"],
-  [objectNames.fromWaypoint, "passage"],
-  [objectNames.lock, "lock"],
+  [objectNames.allowFromWaypoint, "allowFromWaypoint"],
+  [objectNames.denyBypass, "denyBypass"],
   [objectNames.sidecarPolicy, "inbound"],
-  [objectNames.writers, "writers"],
-  [objectNames.onlyWriters, "writers"],
+  [objectNames.allowWriters, "writers"],
+  [objectNames.denyNonWriters, "writers"],
 ];
 
 const waypointKinds: readonly string[] = ["Gateway", "ConfigMap"];

@@ -7,7 +7,7 @@ import { choice } from "../choose.ts";
  * pods are locked only when requests go through the waypoint; a sidecar has its policy only when each pod has one.
  */
 export const meshSteps = {
-  Ambient: ["ambient", "waypoint", "traces", "binding", "passage", "lock"],
+  Ambient: ["ambient", "waypoint", "traces", "binding", "allowFromWaypoint", "denyBypass"],
   Sidecar: ["sidecar", "inbound"],
 } as const;
 
@@ -15,7 +15,7 @@ export const meshSteps = {
  * The listener for traces, where the mesh's word is enough: first what lets the writers in and nobody else, then the door,
  * the one thing that is taken back when a proof is lost.
  */
-const listenerSteps = ["writers", "door"] as const;
+const listenerSteps = ["writers", "listener"] as const;
 
 export type MeshMode = keyof typeof meshSteps;
 

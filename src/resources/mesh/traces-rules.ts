@@ -1,11 +1,11 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationRule } from "../../kube/manifests.ts";
-import { outsideOf } from "../exposure.ts";
+import { externalAddressOf } from "../exposure.ts";
 import { writerPrincipals } from "./principals.ts";
 
 /** Only writers POST traces; all other paths are everybody's. An ALLOW, which refuses what nobody has thought of. */
 export function tracesRules(server: MlflowServer): AuthorizationRule[] {
-  const prefix = outsideOf(server)?.prefix ?? "";
+  const prefix = externalAddressOf(server)?.prefix ?? "";
   return [...writing(server, prefix), ...elsewhere(prefix)];
 }
 

@@ -1,10 +1,10 @@
 import { defaults } from "../../api/defaults.ts";
 import { quantityOf } from "../../api/quantity.ts";
 import type { Authentication } from "../authentication/authentication.ts";
-import { outsideOf } from "../exposure.ts";
+import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import type { Programs } from "../pod/program.ts";
-import { isProxied } from "../proxied.ts";
+import { isProxied } from "../serving-port.ts";
 import { programTexts } from "./program-texts.ts";
 
 /** The package's settings: src/resources/middleware/mlflow_operator/app.py. */
@@ -56,7 +56,7 @@ export function serverPrograms({ server }: Pick<Inputs, "server">, authenticatio
 }
 
 function settings(server: Inputs["server"], application: Authentication["application"]): Settings {
-  const { host, prefix } = outsideOf(server) ?? { host: "", prefix: "" };
+  const { host, prefix } = externalAddressOf(server) ?? { host: "", prefix: "" };
   const { artifactStore, server: process } = server.spec;
   return {
     application,

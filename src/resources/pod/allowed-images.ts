@@ -1,6 +1,6 @@
 import type { Inputs, Installation } from "../inputs.ts";
-import { isProxied } from "../proxied.ts";
 import { proxyImageOf } from "../proxy/image.ts";
+import { isProxied } from "../serving-port.ts";
 import { imageOf } from "./image.ts";
 
 /** An image of a server's pods, and the field that chooses it. */

@@ -1,11 +1,11 @@
 import type { V1Container, V1PodSpec, V1Volume } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import { objectNames } from "../names.ts";
-import type { Mounted } from "./mounted.ts";
+import type { Mounted } from "./mounted-volume.ts";
 import { podSecurityContext } from "./security.ts";
 
 /** A container with what is mounted in it. */
-export interface Furnished {
+export interface MountedContainer {
   readonly container: V1Container;
   readonly mounted: readonly Mounted[];
 }
@@ -13,8 +13,8 @@ export interface Furnished {
 /** The containers of a pod. */
 export interface Containers {
   /** They run one after the other, before the others start. */
-  readonly before?: readonly Furnished[];
-  readonly together: readonly Furnished[];
+  readonly before?: readonly MountedContainer[];
+  readonly together: readonly MountedContainer[];
 }
 
 /**
@@ -42,14 +42,14 @@ export function podSpec({ server }: Inputs, { before = [], together }: Container
   };
 }
 
-function withMounts({ container, mounted }: Furnished): V1Container {
+function withMounts({ container, mounted }: MountedContainer): V1Container {
   const volumeMounts = mounted.flatMap((each) => each.mounts);
   return volumeMounts.length === 0 ? container : { ...container, volumeMounts };
 }
 
 /** Each volume once, though several containers mount it. */
-function volumesOf(furnished: readonly Furnished[]): V1Volume[] {
-  const volumes = furnished.flatMap(({ mounted }) =>
+function volumesOf(containers: readonly MountedContainer[]): V1Volume[] {
+  const volumes = containers.flatMap(({ mounted }) =>
     mounted.map(({ volume }): [string, V1Volume] => [volume.name, volume]),
   );
   return [...new Map(volumes).values()];

@@ -2,7 +2,7 @@ import type { V1Probe } from "@kubernetes/client-node";
 import { authenticationOf } from "../authentication/index.ts";
 import type { Inputs } from "../inputs.ts";
 import { port } from "../names.ts";
-import { isProxied } from "../proxied.ts";
+import { isProxied } from "../serving-port.ts";
 
 /** `/health` answers without a credential under every authentication of MLflow, and whatever the Host header. */
 export function probes(inputs: Inputs): Record<"startupProbe" | "readinessProbe" | "livenessProbe", V1Probe> {

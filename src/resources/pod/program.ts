@@ -3,8 +3,8 @@ import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import { setupResources } from "./compute-resources.ts";
 import { imageOf } from "./image.ts";
-import type { Mounted } from "./mounted.ts";
-import type { Furnished } from "./pod-spec.ts";
+import type { Mounted } from "./mounted-volume.ts";
+import type { MountedContainer } from "./pod-spec.ts";
 import { containerSecurityContext } from "./security.ts";
 import { escaped, literal } from "./variable.ts";
 
@@ -50,7 +50,7 @@ export const installedPrograms: Mounted = {
 };
 
 /** The init container that writes programs of several files to their volume. */
-export function programInstallation(inputs: Inputs, { programs, settings = {} }: Programs): Furnished {
+export function programInstallation(inputs: Inputs, { programs, settings = {} }: Programs): MountedContainer {
   const { volume, mounts } = installedPrograms;
   const args = Object.entries(settings).flatMap(([path, text]) => [path, escaped(text)]);
   const container: V1Container = {

@@ -3,8 +3,8 @@ import { type Authentication, authDirectory } from "../authentication/authentica
 import { databaseCaPath } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
 import { objectNames } from "../names.ts";
-import { isProxied } from "../proxied.ts";
-import { authorityFile, type Mounted, secretFiles } from "./mounted.ts";
+import { isProxied } from "../serving-port.ts";
+import { caFileVolume, type Mounted, secretFiles } from "./mounted-volume.ts";
 
 /** Where things are in the container of MLflow. Its root file system is read-only. */
 export const temporaryPath = "/tmp";
@@ -50,17 +50,17 @@ export function certificate({ server }: Inputs): Mounted[] {
 }
 
 /** Certificate authorities of the databases. */
-export function databaseAuthorities({ server }: Inputs, { users }: Authentication): Mounted[] {
+export function databaseCaFiles({ server }: Inputs, { users }: Authentication): Mounted[] {
   const auth = users?.postgresql?.ca;
   const tracking = server.spec.backendStore.postgresql?.ca;
   return [
-    ...(tracking === undefined ? [] : [authorityFile("ca-tracking", tracking, databaseCaPath("tracking"))]),
-    ...(auth === undefined ? [] : [authorityFile("ca-auth", auth, databaseCaPath("auth"))]),
+    ...(tracking === undefined ? [] : [caFileVolume("ca-tracking", tracking, databaseCaPath("tracking"))]),
+    ...(auth === undefined ? [] : [caFileVolume("ca-auth", auth, databaseCaPath("auth"))]),
   ];
 }
 
 /** Certificate authority of the artifact store. */
-export function storeAuthorities({ server }: Inputs): Mounted[] {
+export function storeCaFiles({ server }: Inputs): Mounted[] {
   const ca = server.spec.artifactStore.s3?.ca;
-  return ca === undefined ? [] : [authorityFile("ca-s3", ca, s3CaPath)];
+  return ca === undefined ? [] : [caFileVolume("ca-s3", ca, s3CaPath)];
 }

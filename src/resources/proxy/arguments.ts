@@ -2,7 +2,7 @@ import { defaults } from "../../api/defaults.ts";
 import type { ProxySettings } from "../../api/fields/oauth2-proxy.ts";
 import { quantityOf } from "../../api/quantity.ts";
 import { isAuthorizedByKubernetes } from "../authentication/kubernetes-authorization.ts";
-import { outsideOf } from "../exposure.ts";
+import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../names.ts";
 import { escaped } from "../pod/variable.ts";
@@ -19,9 +19,9 @@ import { sessionArguments } from "./redis.ts";
  */
 export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
   const { session = {}, emailDomains = ["*"], allowedGroups = [], extraArgs = [] } = proxy;
-  const { prefix = "" } = outsideOf(inputs.server) ?? {};
+  const { prefix = "" } = externalAddressOf(inputs.server) ?? {};
   const [, ...furtherIssuers] = issuersOf(inputs);
-  const isSecure = !(proxy.redirectURL ?? outsideOf(inputs.server)?.url)?.startsWith("http:");
+  const isSecure = !(proxy.redirectURL ?? externalAddressOf(inputs.server)?.url)?.startsWith("http:");
   return [
     ...listener(inputs),
     `--upstream=http://127.0.0.1:${port}`,
@@ -95,7 +95,7 @@ function listener({ server }: Inputs): string[] {
 }
 
 function redirectURL({ server }: Pick<Inputs, "server">, proxy: ProxySettings): string {
-  return proxy.redirectURL ?? `${outsideOf(server)?.url ?? serviceUrl(server)}/oauth2/callback`;
+  return proxy.redirectURL ?? `${externalAddressOf(server)?.url ?? serviceUrl(server)}/oauth2/callback`;
 }
 
 /** Of this server alone: browsers keep servers apart by host, but not by port and path. */

@@ -7,9 +7,9 @@ starts, and refuses everybody. So the pod waits here, and says why in one line o
 Environment:
   ISSUERS          JSON, a list of {"issuer", "path", "ca", "discovery"}: the issuer as tokens name it, the field of the spec that
                    names it and that for its authority, and where it describes itself, unless that follows from its name
-  AUTHORITIES      JSON, a list of files with certificate authorities, besides the public ones
+  CA_FILES      JSON, a list of files with certificate authorities, besides the public ones
   TERMINATION_LOG  default /dev/termination-log
-  PATIENCE         how many seconds an issuer may take to come up; default 20
+  STARTUP_SECONDS         how many seconds an issuer may take to come up; default 20
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def ended(failure: Failure) -> NoReturn:
 
 
 def main() -> None:
-    patience = time.monotonic() + float(os.environ.get("PATIENCE", "20"))
+    patience = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
     issuers = json.loads(os.environ["ISSUERS"])
     try:
-        context = trust(json.loads(os.environ["AUTHORITIES"]), issuers[0]["ca"])
+        context = trust(json.loads(os.environ["CA_FILES"]), issuers[0]["ca"])
     except Failure as failure:
         ended(failure)
     for entry in issuers:

@@ -7,9 +7,9 @@ Environment:
   REDIS_URL        redis:// or rediss:// (TLS), a host, and perhaps a port and the number of a database
   REDIS_USERNAME   may be missing
   REDIS_PASSWORD   may be missing
-  AUTHORITY        a file with certificate authorities besides the public ones; may be missing
+  CA_FILE        a file with certificate authorities besides the public ones; may be missing
   TERMINATION_LOG  default /dev/termination-log
-  PATIENCE         how many seconds Redis may take to come up; default 20
+  STARTUP_SECONDS         how many seconds Redis may take to come up; default 20
 """
 
 from __future__ import annotations
@@ -107,11 +107,11 @@ def ended(failure: Failure) -> NoReturn:
 
 
 def main() -> None:
-    patience = time.monotonic() + float(os.environ.get("PATIENCE", "20"))
+    patience = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
     of = os.environ.get
     while True:
         try:
-            return check(os.environ["REDIS_URL"], of("REDIS_USERNAME"), of("REDIS_PASSWORD"), of("AUTHORITY"))
+            return check(os.environ["REDIS_URL"], of("REDIS_USERNAME"), of("REDIS_PASSWORD"), of("CA_FILE"))
         except Failure as failure:
             if failure.reason != "SessionStoreUnreachable" or time.monotonic() > patience:
                 ended(failure)

@@ -1,10 +1,10 @@
 import type { V1Volume } from "@kubernetes/client-node";
-import { oidcAuthority } from "../authentication/oidc-authority.ts";
-import { outsideOf } from "../exposure.ts";
+import { oidcCaFiles } from "../authentication/oidc-ca.ts";
+import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames } from "../names.ts";
-import { authorityFile, keyFiles, type Mounted, secretFiles } from "../pod/mounted.ts";
-import { authorityReferences, configMapReference, type Reference, secretReference } from "../reference.ts";
+import { caFileVolume, keyFiles, type Mounted, secretFiles } from "../pod/mounted-volume.ts";
+import { caReferences, configMapReference, type Reference, secretReference } from "../reference.ts";
 import { sessionMounts, sessionReferences } from "./redis.ts";
 import { signInPageName } from "./sign-in-page.ts";
 
@@ -22,21 +22,21 @@ export const proxyFiles = {
 const clusterAuthority = { name: "kube-root-ca.crt", key: "ca.crt" };
 
 /** Authorities that issuers are checked against, besides the public ones. */
-export function issuerAuthorities({ server }: Pick<Inputs, "server">): Mounted[] {
+export function issuerCaFiles({ server }: Pick<Inputs, "server">): Mounted[] {
   const { oidc, oauth2Proxy: proxy } = server.spec.authentication;
   const { ca, acceptServiceAccountTokens } = proxy ?? {};
   return [
-    ...oidcAuthority(oidc),
-    ...(ca === undefined ? [] : [authorityFile("ca-issuer", ca, proxyFiles.issuerAuthority)]),
+    ...oidcCaFiles(oidc),
+    ...(ca === undefined ? [] : [caFileVolume("ca-issuer", ca, proxyFiles.issuerAuthority)]),
     ...(acceptServiceAccountTokens === undefined
       ? []
-      : [authorityFile("ca-cluster", { configMapRef: clusterAuthority }, proxyFiles.clusterAuthority)]),
+      : [caFileVolume("ca-cluster", { configMapRef: clusterAuthority }, proxyFiles.clusterAuthority)]),
   ];
 }
 
 /** The same as paths. */
-export function issuerAuthorityPaths(inputs: Pick<Inputs, "server">): string[] {
-  return issuerAuthorities(inputs).flatMap(({ mounts }) => mounts.map(({ mountPath }) => `${mountPath}/ca.crt`));
+export function issuerCaPaths(inputs: Pick<Inputs, "server">): string[] {
+  return issuerCaFiles(inputs).flatMap(({ mounts }) => mounts.map(({ mountPath }) => `${mountPath}/ca.crt`));
 }
 
 /** Everything that oauth2-proxy has as files. */
@@ -50,12 +50,12 @@ export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
     ...(clientSecret === undefined
       ? []
       : [file("proxy-client", clientSecret.name, clientSecret.key, proxyFiles.clientSecret)]),
-    ...issuerAuthorities({ server }),
+    ...issuerCaFiles({ server }),
     ...sessionMounts(proxy?.session?.redis),
     ...(settings?.tls === undefined
       ? []
       : [secretFiles("tls", settings.tls.certificateSecretRef.name, proxyFiles.tls)]),
-    ...((outsideOf(server)?.prefix ?? "") === ""
+    ...((externalAddressOf(server)?.prefix ?? "") === ""
       ? []
       : [
           keyFiles("pages", objectNames.authConfig(server.metadata.name), proxyFiles.pages, {
@@ -76,7 +76,7 @@ export function proxyReferences({ authentication, server }: Inputs["server"]["sp
     ...(clientSecret === undefined
       ? []
       : [{ ...secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`), isReread: true }]),
-    ...authorityReferences(ca, `${path}.ca`),
+    ...caReferences(ca, `${path}.ca`),
     ...sessionReferences(session?.redis),
     ...(acceptServiceAccountTokens === undefined
       ? []

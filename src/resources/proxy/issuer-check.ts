@@ -2,7 +2,7 @@ import type { V1Container } from "@kubernetes/client-node";
 import type { Inputs } from "../inputs.ts";
 import { httpProxy } from "../pod/user-environment.ts";
 import { literal } from "../pod/variable.ts";
-import { issuerAuthorityPaths } from "./files.ts";
+import { issuerCaPaths } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
 import { peerCheck } from "./peer-check.ts";
 
@@ -16,7 +16,7 @@ export function issuerCheck(inputs: Inputs): V1Container {
   }));
   return peerCheck(inputs, "issuers", "check_issuers.py", [
     literal("ISSUERS", JSON.stringify(issuers)),
-    literal("AUTHORITIES", JSON.stringify(issuerAuthorityPaths(inputs))),
+    literal("CA_FILES", JSON.stringify(issuerCaPaths(inputs))),
     ...httpProxy(inputs),
   ]);
 }

@@ -1,9 +1,9 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { RedisSettings } from "../../api/fields/proxy-session.ts";
 import type { Inputs } from "../inputs.ts";
-import { authorityFile, type Mounted } from "../pod/mounted.ts";
+import { caFileVolume, type Mounted } from "../pod/mounted-volume.ts";
 import { fromSecret, literal } from "../pod/variable.ts";
-import { authorityReferences, type Reference, secretReference } from "../reference.ts";
+import { caReferences, type Reference, secretReference } from "../reference.ts";
 import { peerCheck } from "./peer-check.ts";
 
 const authorityPath = "/etc/oauth2-proxy/ca/redis/ca.crt";
@@ -28,7 +28,7 @@ export function sessionVariables(redis: RedisSettings | undefined): V1EnvVar[] {
 
 /** Certificates that Redis is checked against, besides the public ones. */
 export function sessionMounts(redis: RedisSettings | undefined): Mounted[] {
-  return redis?.ca === undefined ? [] : [authorityFile("ca-redis", redis.ca, authorityPath)];
+  return redis?.ca === undefined ? [] : [caFileVolume("ca-redis", redis.ca, authorityPath)];
 }
 
 /** The Secrets and ConfigMaps that it needs. */
@@ -38,7 +38,7 @@ export function sessionReferences(redis: RedisSettings | undefined): Reference[]
   const { passwordSecretRef: password, ca } = redis;
   return [
     ...(password === undefined ? [] : [secretReference(password.name, [password.key], `${path}.passwordSecretRef`)]),
-    ...authorityReferences(ca, `${path}.ca`),
+    ...caReferences(ca, `${path}.ca`),
   ];
 }
 
@@ -49,6 +49,6 @@ export function redisCheck(inputs: Inputs, redis: RedisSettings): V1Container {
     literal("REDIS_URL", url),
     ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
     ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.name, password.key)]),
-    ...(ca === undefined ? [] : [literal("AUTHORITY", authorityPath)]),
+    ...(ca === undefined ? [] : [literal("CA_FILE", authorityPath)]),
   ]);
 }

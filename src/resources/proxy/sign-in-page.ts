@@ -1,4 +1,4 @@
-import type { Outside } from "../exposure.ts";
+import type { ExternalAddress } from "../exposure.ts";
 
 /** The file that oauth2-proxy looks for among its templates. */
 export const signInPageName = "sign_in.html";
@@ -8,7 +8,7 @@ export const signInPageName = "sign_in.html";
  * way back. The proxy's own paths are below the prefix. Who sees this page there, other than at `sign_in`, is behind a gateway
  * that strips the prefix, and gets through to them by saying it twice.
  */
-export function signInPage({ url, origin, prefix }: Outside): string {
+export function signInPage({ url, origin, prefix }: ExternalAddress): string {
   return `{{define "sign_in.html"}}<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -13,12 +13,12 @@ import { objectNames, tracesPort } from "../names.ts";
 import { computeResources, withMemoryLimit } from "../pod/compute-resources.ts";
 import { backendStoreUri, keepAliveSeconds, maxHeaderBytes, neutral } from "../pod/environment.ts";
 import { imageOf } from "../pod/image.ts";
-import type { Mounted } from "../pod/mounted.ts";
+import type { Mounted } from "../pod/mounted-volume.ts";
 import { podSpec } from "../pod/pod-spec.ts";
 import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { literal } from "../pod/variable.ts";
-import { databaseAuthorities, temporary, temporaryPath } from "../pod/volumes.ts";
+import { databaseCaFiles, temporary, temporaryPath } from "../pod/volumes.ts";
 import { programTexts } from "./program-texts.ts";
 
 const enrolmentPath = "/etc/mlflow/mesh";
@@ -36,7 +36,7 @@ export function listenerDeployment(inputs: Inputs): Deployment {
     installedPrograms,
     enrolment(inputs),
     // Not those of users: no user is looked for here.
-    ...databaseAuthorities(inputs, { ...authenticationOf(inputs), users: undefined }),
+    ...databaseCaFiles(inputs, { ...authenticationOf(inputs), users: undefined }),
   ];
   return {
     apiVersion: "apps/v1",

@@ -9,13 +9,13 @@ import { objectNames } from "../names.ts";
  * the same to ztunnel and to a sidecar, and no way to write a path gets round it. Never without writers: a rule without
  * principals is one for everybody.
  */
-export function onlyWriters(server: MlflowServer): AuthorizationPolicy {
+export function denyNonWriters(server: MlflowServer): AuthorizationPolicy {
   const rules = [{ from: [{ source: { notPrincipals: writerPrincipals(server) } }] }];
-  return policyOfPods(server, objectNames.onlyWriters(server.metadata.name), { action: "DENY", rules }, "traces");
+  return policyOfPods(server, objectNames.denyNonWriters(server.metadata.name), { action: "DENY", rules }, "traces");
 }
 
 /** Lets the writers in where a policy of the namespace allows nothing. */
-export function writers(server: MlflowServer): AuthorizationPolicy {
+export function allowWriters(server: MlflowServer): AuthorizationPolicy {
   const rules = [{ from: [{ source: { principals: writerPrincipals(server) } }] }];
-  return policyOfPods(server, objectNames.writers(server.metadata.name), { action: "ALLOW", rules }, "traces");
+  return policyOfPods(server, objectNames.allowWriters(server.metadata.name), { action: "ALLOW", rules }, "traces");
 }

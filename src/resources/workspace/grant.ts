@@ -16,7 +16,7 @@ export interface Grant {
 }
 
 /** Two servers give one subject different roles in one namespace; the older one's counts. */
-export interface Contradiction {
+export interface GrantConflict {
   readonly server: MlflowServer;
   readonly older: MlflowServer;
   readonly subject: Subject;
@@ -26,7 +26,7 @@ export interface Contradiction {
 
 export interface Grants {
   readonly inForce: readonly Grant[];
-  readonly contradictions: readonly Contradiction[];
+  readonly contradictions: readonly GrantConflict[];
 }
 
 /**
@@ -35,7 +35,7 @@ export interface Grants {
  */
 export function grantsIn({ namespace, servers, accesses, now }: Workspace): Grants {
   const inForce: Grant[] = [];
-  const contradictions: Contradiction[] = [];
+  const contradictions: GrantConflict[] = [];
   for (const server of servers) {
     const older = [...inForce];
     for (const grant of serverGrants(server, namespace)) {

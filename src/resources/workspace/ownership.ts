@@ -3,7 +3,7 @@ import { label, manager } from "../../kube/names.ts";
 import { objectNames } from "../names.ts";
 
 /** Whether an object in a workspace is one that we wrote there: labels alone may have been copied with a whole object. */
-export function isGranted(object: Owned): object is RoleBinding | ConfigMap {
+export function isWorkspaceObject(object: Owned): object is RoleBinding | ConfigMap {
   const { name, labels = {} } = object.metadata;
   const { [label.serverNamespace]: namespace, [label.server]: server } = labels;
   if (labels[label.managedBy] !== manager || namespace === undefined) return false;

@@ -1,6 +1,6 @@
 import type { RoleBinding, Subject } from "../../kube/manifests.ts";
 import { clusterRoleName } from "../../kube/workspace-roles.ts";
-import { releasedMetadata } from "../metadata.ts";
+import { crossNamespaceMetadata } from "../metadata.ts";
 import { objectNames } from "../names.ts";
 import { type Grant, subjectKey } from "./grant.ts";
 
@@ -13,7 +13,7 @@ export function roleBindings(namespace: string, grants: readonly Grant[]): RoleB
     return {
       apiVersion: "rbac.authorization.k8s.io/v1",
       kind: "RoleBinding",
-      metadata: releasedMetadata(first.server, name, namespace),
+      metadata: crossNamespaceMetadata(first.server, name, namespace),
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: clusterRoleName(first.role) },
       subjects: distinct(all.map(({ subject }) => subject)),
     } as const;

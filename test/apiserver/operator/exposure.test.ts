@@ -109,7 +109,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await eventually(async () => {
       const { metadata: now, spec: rest } = await stage.objects.the("Ingress", "mlflow");
       assert.equal(rest.tls, undefined);
-      const { [annotation.shape]: _, ...annotations } = now.annotations ?? {};
+      const { [annotation.appliedFieldsHash]: _, ...annotations } = now.annotations ?? {};
       assert.deepEqual(annotations, { "example.com/theirs": "kept" });
     });
 

@@ -31,8 +31,8 @@ async function taken({ objects }: Fixture): Promise<string[]> {
     ...(gateways.length > 0 ? ["waypoint"] : []),
     ...(has("trace-writers") ? ["traces"] : []),
     ...(labels?.["istio.io/use-waypoint"] === "mlflow-waypoint" ? ["binding"] : []),
-    ...(has("allow-waypoint") ? ["passage"] : []),
-    ...(has("waypoint-only") ? ["lock"] : []),
+    ...(has("allow-waypoint") ? ["allowFromWaypoint"] : []),
+    ...(has("waypoint-only") ? ["denyBypass"] : []),
   ];
 }
 
@@ -44,7 +44,7 @@ const says = (stage: Fixture, reason: string, seconds = 60) =>
     assert.equal(found.reason, reason, found.message);
     return found;
   }, seconds);
-const order = ["waypoint", "traces", "binding", "passage", "lock"];
+const order = ["waypoint", "traces", "binding", "allowFromWaypoint", "denyBypass"];
 
 describe("a server in a mesh", { skip: onK3s() }, () => {
   let cluster: ControlPlane;

@@ -7,12 +7,12 @@ import { annotation } from "../kube/names.ts";
  * that cannot see is a field that a former manifest had and this one has no more. Then the shape differs, the manifest
  * is applied, and the API server prunes the field. Only paths are hashed, so nothing secret can be guessed from it.
  */
-export function withShape<T extends Manifest>(manifest: T): T {
+export function withAppliedFieldsHash<T extends Manifest>(manifest: T): T {
   const shape = createHash("sha256").update(paths(manifest, "").join("\n")).digest("hex").slice(0, 16);
   const { metadata } = manifest;
   return {
     ...manifest,
-    metadata: { ...metadata, annotations: { ...metadata.annotations, [annotation.shape]: shape } },
+    metadata: { ...metadata, annotations: { ...metadata.annotations, [annotation.appliedFieldsHash]: shape } },
   };
 }
 

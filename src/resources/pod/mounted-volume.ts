@@ -30,7 +30,7 @@ export function keyFiles(
 }
 
 /** The certificates of an authority as the file `path`, which is the only one in its directory. */
-export function authorityFile(name: string, ca: CertificateAuthority, path: string): Mounted {
+export function caFileVolume(name: string, ca: CertificateAuthority, path: string): Mounted {
   const { secretRef, configMapRef } = ca;
   const { name: object = "", key = "ca.crt" } = secretRef ?? configMapRef ?? {};
   const items = [{ key, path: path.slice(path.lastIndexOf("/") + 1) }];
