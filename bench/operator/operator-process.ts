@@ -57,7 +57,7 @@ export async function operatorProcess(
   createInterface(child.stdout).on("line", (line) => {
     log.write(`${line}\n`);
     if (line.includes("all watches are synced")) isSynced = true;
-    if (line.includes("this process leads")) leads = true;
+    if (line.includes("this process is the leader")) leads = true;
   });
   createInterface(child.stderr).on("line", (line) => {
     log.write(`${line}\n`);

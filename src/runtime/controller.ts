@@ -13,7 +13,7 @@ import { type Pass, reconcile, reconcileUnsynced } from "../reconcile/reconcile.
 import type { Installation } from "../resources/inputs.ts";
 import { burst, leftovers } from "./leftovers.ts";
 import type { Log } from "./log.ts";
-import type { Metrics } from "./metrics.ts";
+import type { ControllerName, Metrics } from "./metrics.ts";
 import { queue } from "./queue.ts";
 import { workspaceController } from "./workspace-controller.ts";
 
@@ -40,16 +40,14 @@ export interface Controller {
   readonly staleWatches: () => string | undefined;
   /** Why a restart would help: something within has stopped. */
   readonly stuckBecause: () => string | undefined;
-  /** For how long the oldest pass has been under way. */
-  readonly longestPassSeconds: () => number;
+  /** Running time of the oldest reconciliation of a server. */
+  readonly longestRunningSeconds: () => number;
   /** By resource, as metrics call it. */
   readonly watches: () => States;
   /** Works from now on; until then changes are only noted. */
   lead(): void;
-  /** How many servers wait for a pass. */
-  readonly waiting: () => number;
-  /** How many workspaces do. */
-  readonly workspacesWaiting: () => number;
+  /** Number of keys in the work queue of a controller. */
+  readonly depth: (controller: ControllerName) => number;
   /** By `namespace/name`, as the last pass left them. */
   readonly states: () => ReadonlyMap<string, Pass["state"]>;
   /** Cuts the watches; with `isDraining` once the passes that are under way have ended. */
@@ -96,16 +94,16 @@ export function controller(options: ControllerOptions): Controller {
     onWorkspace: workspaces.changed,
     summaries: ({ metadata: { namespace = "default", name, generation = 0 } }) =>
       workspaces.summary({ key: { namespace, name }, generation }),
-    onEventsUnread: (error) => log.warn({ error }, "events could not be read"),
+    onEventsUnread: (error) => log.warn({ error }, "cannot read Events; conditions do not quote them"),
     onSkew: (kind, { missing, isSame }) => {
       if (missing.length > 0)
         log.error(
           { kind, missing: missing.slice(0, 20) },
-          "the CustomResourceDefinition is older than the operator; nothing is written until it is replaced",
+          "the CustomResourceDefinition is older than the operator; the operator writes nothing until you update it",
         );
-      else log.info({ kind, isSame }, "the CustomResourceDefinition has all that the operator needs");
+      else log.info({ kind, isSame }, "the CustomResourceDefinition has all fields that the operator needs");
     },
-    onEventLost: (error) => log.warn({ error }, "an event could not be recorded"),
+    onEventLost: (error) => log.warn({ error }, "cannot create an Event"),
     onOverruled: (object, path) =>
       log.warn(
         {
@@ -113,18 +111,18 @@ export function controller(options: ControllerOptions): Controller {
           object: objectText(object),
           path,
         },
-        "admission changes what is applied; the operator does not fight it",
+        "admission changed a field that the operator applied; the operator keeps the changed value",
       ),
     observer: {
       listed: (resource, again) => count(resource, again ? "relisted" : "listed"),
       resumed: (resource) => count(resource, "resumed"),
       unprocessed: (resource, object, error) => {
         count(resource, "unprocessed");
-        log.warn({ resource, object, error: messageOf(error) }, "an object could not be processed");
+        log.warn({ resource, object, error: messageOf(error) }, "cannot process an object");
       },
       failed: (resource, error, delaySeconds) => {
         count(resource, "failed");
-        log.warn({ resource, error: messageOf(error), delaySeconds }, "a watch failed; it is tried again");
+        log.warn({ resource, error: messageOf(error), delaySeconds }, "a watch failed and will be retried");
       },
       recovered: () => {
         work.recovered();
@@ -141,8 +139,8 @@ export function controller(options: ControllerOptions): Controller {
     boundsAfter: retryBounds,
     isOutage,
     onFailure: (server, error, retrySeconds) => {
-      options.metrics().passes.inc({ result: "error" });
-      log.warn({ server, error: messageOf(error), retrySeconds }, "a pass failed");
+      options.metrics().reconciled("mlflowserver", "error");
+      log.warn({ server, error: messageOf(error), retrySeconds }, "reconciliation failed");
     },
   });
 
@@ -159,8 +157,9 @@ export function controller(options: ControllerOptions): Controller {
     if (!isSynced) return connection.pass(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
     const result = await connection.pass(key, (cluster) => reconcile(cluster, key, installation, new Date(), failing));
     const seconds = (performance.now() - begun) / 1000;
-    options.metrics().passSeconds.observe(seconds);
-    options.metrics().passes.inc({ result: result?.state ?? "gone" });
+    options.metrics().reconcileSeconds.observe({ controller: "mlflowserver" }, seconds);
+    const isRepeated = result?.againInSeconds !== undefined;
+    options.metrics().reconciled("mlflowserver", isRepeated ? "requeue_after" : "success");
     remember(server, result);
     return result?.againInSeconds;
   }
@@ -181,7 +180,7 @@ export function controller(options: ControllerOptions): Controller {
     }
     const [problem] = problems.values();
     if (problem !== undefined && former.size === 0)
-      log.error({ servers: problems.size }, `${problem}. Servers report Ready as Unknown`);
+      log.error({ servers: problems.size }, `${problem}. Ready of the affected servers is Unknown`);
     else if (problem === undefined && former.size > 0) log.info({}, "all watches work again");
   }
   const reviewing = setInterval(review, Math.min(reviewSeconds, timing.refusedSeconds / 3) * 1000).unref();
@@ -219,17 +218,16 @@ export function controller(options: ControllerOptions): Controller {
       const [resource] =
         Object.entries(connection.states()).find(([, each]) => each.idleSeconds > stuckWatchSeconds) ?? [];
       if (resource !== undefined) return `the watch of ${resource} has stopped`;
-      if (work.longestRunningSeconds > stuckPassSeconds) return "a pass over a server does not end";
+      if (work.longestRunningSeconds > stuckPassSeconds) return "the reconciliation of a server does not end";
       return undefined;
     },
-    longestPassSeconds: () => work.longestRunningSeconds,
+    longestRunningSeconds: () => work.longestRunningSeconds,
     watches: connection.states,
     lead: () => {
       leads = true;
       flush();
     },
-    waiting: () => work.waiting,
-    workspacesWaiting: workspaces.waiting,
+    depth: (name) => (name === "mlflowserver" ? work.waiting : workspaces.waiting()),
     states: () => states,
     stop: async (isDraining) => {
       leads = false;

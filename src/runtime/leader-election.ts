@@ -95,7 +95,7 @@ export function elect(options: ElectionOptions): Election {
       if (stopping.signal.aborted) return;
       if (holds && !leading) {
         leading = true;
-        log.info({ lease: `${namespace}/${name}`, identity }, "this process leads");
+        log.info({ lease: `${namespace}/${name}`, identity }, "this process is the leader");
         options.onElected();
         void watchHolder();
       } else if (leading && !holds && (isTaken || secondsSince(renewedAt) > timing.renewDeadline)) {
@@ -131,8 +131,7 @@ export function elect(options: ElectionOptions): Election {
     } catch (error) {
       if (isApiError(error, 404)) return create();
       lease = undefined;
-      if (!isApiError(error, 409))
-        log.warn({ error, lease: `${namespace}/${name}` }, "the Lease cannot be read or renewed");
+      if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "cannot read or renew the Lease");
       // Another has written it: whether it holds it now must be known at once.
       else if (leading && mayRepeat) return tryOnce(false);
       return false;
@@ -155,7 +154,7 @@ export function elect(options: ElectionOptions): Election {
       const call = { method: "GET", path: resourcePath("Lease", namespace), query, signal: stopping.signal } as const;
       const take = (line: string) => {
         const { type, object }: { type?: string; object?: Lease } = JSON.parse(line);
-        if (type === "ERROR") throw new Error("The watch of the Lease cannot go on.");
+        if (type === "ERROR") throw new Error("The watch of the Lease failed.");
         if (!leading || object?.spec === undefined) return;
         const holder = type === "DELETED" ? "" : (object.spec.holderIdentity ?? "");
         if (holder === identity) return;
@@ -179,7 +178,7 @@ export function elect(options: ElectionOptions): Election {
       await claim("POST", collection, undefined);
       return true;
     } catch (error) {
-      if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "the Lease cannot be created");
+      if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "cannot create the Lease");
       return false;
     }
   }
@@ -219,7 +218,7 @@ export function elect(options: ElectionOptions): Election {
       await client.request<Lease>({ method: "PUT", path, body, timeoutSeconds: 2 });
       log.info({ lease: `${namespace}/${name}`, identity }, "the Lease is released");
     } catch (error) {
-      log.warn({ error, lease: `${namespace}/${name}` }, "the Lease cannot be released; it expires by itself");
+      log.warn({ error, lease: `${namespace}/${name}` }, "cannot release the Lease; it will expire");
     }
   }
 

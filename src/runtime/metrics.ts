@@ -2,96 +2,89 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { States } from "../client/staleness.ts";
 import { keyOf } from "../kube/object.ts";
 
-/** What Prometheus may ask of the operator. Names and units follow its conventions. */
+/** The controllers, as the labels `controller` and `name` have them. */
+export type ControllerName = "mlflowserver" | "workspace";
+
+/** The metrics of the operator. Those that controller-runtime and client-go have, too, have the same names and labels here. */
 export interface Metrics {
-  readonly passes: Counter<"result">;
-  readonly passSeconds: Histogram;
-  readonly workspacePasses: Counter<"result">;
-  readonly apiCalls: Counter<"method" | "code">;
+  /** Counts a reconciliation by how it ended: `requeue_after` if it asked for another one after a time. */
+  readonly reconciled: (controller: ControllerName, result: "success" | "requeue_after" | "error") => void;
+  readonly reconcileSeconds: Histogram<"controller">;
+  /** Counts a request to the API server; status 0 means that no response arrived. */
+  readonly requested: (method: string, status: number) => void;
   readonly watchEvents: Counter<"resource" | "event">;
-  /** The text format, and its content type. */
+  /** The metrics in the text format of Prometheus. */
   readonly text: () => Promise<string>;
   readonly contentType: string;
 }
 
 export interface MetricSources {
-  readonly waiting: () => number;
-  readonly workspacesWaiting: () => number;
+  /** Number of keys in the work queue of a controller. */
+  readonly depth: (controller: ControllerName) => number;
   readonly isLeader: () => boolean;
   readonly leaseName: string;
   readonly watches: () => States;
-  readonly longestPassSeconds: () => number;
-  /** By `namespace/name`, as the last pass left them. */
+  /** Running time of the oldest reconciliation of an MlflowServer. */
+  readonly longestRunningSeconds: () => number;
+  /** By `namespace/name`, as the last reconciliation left them. */
   readonly states: () => ReadonlyMap<string, string>;
 }
+
+const controllers = ["mlflowserver", "workspace"] as const satisfies readonly ControllerName[];
 
 export function metrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  const passes = new Counter({
-    name: "mlflow_operator_reconcile_total",
-    help: "Passes over an MlflowServer, by result.",
-    labelNames: ["result"],
+  const reconciles = new Counter({
+    name: "controller_runtime_reconcile_total",
+    help: "Reconciliations by controller and result: success, requeue_after or error.",
+    labelNames: ["controller", "result"],
     registers,
   });
-  const passSeconds = new Histogram({
-    name: "mlflow_operator_reconcile_duration_seconds",
-    help: "Duration of a pass.",
+  const reconcileErrors = new Counter({
+    name: "controller_runtime_reconcile_errors_total",
+    help: "Reconciliations that failed, by controller.",
+    labelNames: ["controller"],
+    registers,
+  });
+  const reconcileSeconds = new Histogram({
+    name: "controller_runtime_reconcile_time_seconds",
+    help: "Duration of a reconciliation, by controller.",
+    labelNames: ["controller"],
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
     registers,
   });
-  const workspacePasses = new Counter({
-    name: "mlflow_operator_workspace_reconcile_total",
-    help: "Passes over a namespace that is a workspace, or was one, by result.",
-    labelNames: ["result"],
-    registers,
-  });
-  const apiCalls = new Counter({
-    name: "mlflow_operator_api_requests_total",
-    help: "Calls of the Kubernetes API, by method and HTTP status (0: no answer).",
+  const requests = new Counter({
+    name: "rest_client_requests_total",
+    help: "Requests to the API server by method and HTTP status code; <error> if no response arrived.",
     labelNames: ["method", "code"],
     registers,
   });
   const watchEvents = new Counter({
     name: "mlflow_operator_watch_events_total",
-    help: "What happened to watches: lists, resumptions and failures, by resource.",
+    help: "Lists, resumed watches and failures by resource.",
     labelNames: ["resource", "event"],
     registers,
   });
   new Gauge({
-    name: "mlflow_operator_queue_waiting",
-    help: "MlflowServers that wait for a pass.",
+    name: "workqueue_depth",
+    help: "Number of keys that wait in a work queue.",
+    labelNames: ["name"],
     registers,
     collect() {
-      this.set(sources.waiting());
-    },
-  });
-  new Gauge({
-    name: "mlflow_operator_workspace_queue_waiting",
-    help: "Namespaces that wait for a pass, as workspaces.",
-    registers,
-    collect() {
-      this.set(sources.workspacesWaiting());
-    },
-  });
-  new Gauge({
-    name: "mlflow_operator_leader",
-    help: "1 where this process is the one that writes.",
-    registers,
-    collect() {
-      this.set(sources.isLeader() ? 1 : 0);
+      for (const name of controllers) this.set({ name }, sources.depth(name));
     },
   });
   new Gauge({
     name: "leader_election_master_status",
-    help: "1 where this process holds the Lease of this name.",
+    help: "1 if this process holds the Lease of this name.",
     labelNames: ["name"],
     registers,
     collect() {
       this.set({ name: sources.leaseName }, sources.isLeader() ? 1 : 0);
     },
   });
-  const ofWatches = (name: string, help: string, value: (state: States[string]) => number) =>
+  const watchGauge = (name: string, help: string, value: (state: States[string]) => number) =>
     new Gauge({
       name,
       help,
@@ -101,31 +94,29 @@ export function metrics(sources: MetricSources): Metrics {
         for (const [resource, state] of Object.entries(sources.watches())) this.set({ resource }, value(state));
       },
     });
-  ofWatches(
+  watchGauge(
     "mlflow_operator_watch_age_seconds",
     "Seconds since the API server last delivered a list, an event or a bookmark of a resource.",
     ({ ageSeconds }) => ageSeconds,
   );
-  ofWatches(
+  watchGauge(
     "mlflow_operator_watch_consecutive_failures",
-    "How many times in a row the list or the watch of a resource has failed; 0 where it works.",
+    "Consecutive failures of the list or watch of a resource.",
     ({ failures }) => failures,
   );
-  ofWatches("mlflow_operator_watch_synced", "1 where a resource has been listed.", ({ isSynced }) =>
-    isSynced ? 1 : 0,
-  );
+  watchGauge("mlflow_operator_watch_synced", "1 if a resource has been listed.", ({ isSynced }) => (isSynced ? 1 : 0));
   new Gauge({
     name: "workqueue_longest_running_processor_seconds",
-    help: "For how long the oldest pass over an MlflowServer has been under way.",
+    help: "Running time of the oldest reconciliation of an MlflowServer.",
     labelNames: ["name"],
     registers,
     collect() {
-      this.set({ name: "mlflowserver" }, sources.longestPassSeconds());
+      this.set({ name: "mlflowserver" }, sources.longestRunningSeconds());
     },
   });
   new Gauge({
     name: "mlflow_operator_server_state",
-    help: "1 for the state that the last pass over an MlflowServer left it in: ready, progressing or stalled.",
+    help: "1 for the state of an MlflowServer after its last reconciliation: ready, progressing or stalled.",
     labelNames: ["namespace", "name", "state"],
     registers,
     collect() {
@@ -135,17 +126,19 @@ export function metrics(sources: MetricSources): Metrics {
   });
   new Gauge({
     name: "process_resident_memory_bytes",
-    help: "Resident memory.",
+    help: "Resident memory size in bytes.",
     registers,
     collect() {
       this.set(process.memoryUsage.rss());
     },
   });
   return {
-    passes,
-    passSeconds,
-    workspacePasses,
-    apiCalls,
+    reconciled: (controller, result) => {
+      reconciles.inc({ controller, result });
+      if (result === "error") reconcileErrors.inc({ controller });
+    },
+    reconcileSeconds,
+    requested: (method, status) => requests.inc({ method, code: status === 0 ? "<error>" : status }),
     watchEvents,
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -66,7 +66,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       credentials: options.credentials,
       fence: fenced,
       userAgent: `mlflow-operator/${options.version}`,
-      onCall: (method, status) => collected.apiCalls.inc({ method, code: status }),
+      onCall: (method, status) => collected.requested(method, status),
     });
   const client = connect(fence);
   // Its own connections: passes that wait for a slow API server must not hold up the renewal of the Lease. No fence: a Lease that
@@ -95,17 +95,15 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
   });
   let stuckElection = () => false;
   const collected: Metrics = metrics({
-    waiting: work.waiting,
-    workspacesWaiting: work.workspacesWaiting,
+    depth: work.depth,
     isLeader: () => isLeader(),
     leaseName: options.leaseName,
     watches: work.watches,
-    longestPassSeconds: work.longestPassSeconds,
+    longestRunningSeconds: work.longestRunningSeconds,
     states: work.states,
   });
   const health = await healthServer(options.healthAddress, options.healthPort, {
-    unhealthyBecause: () =>
-      work.stuckBecause() ?? (stuckElection() ? "the election of the leader has stopped" : undefined),
+    unhealthyBecause: () => work.stuckBecause() ?? (stuckElection() ? "leader election has stopped" : undefined),
     notReadyBecause: work.staleWatches,
     metrics: async () => ({ text: await collected.text(), contentType: collected.contentType }),
   });
@@ -125,7 +123,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
         onElected: work.lead,
         onLost: () => {
           isLost = true;
-          fail("the Lease is lost: another process may write now");
+          fail("the Lease is lost: another process may be the leader");
         },
         log,
       })
@@ -147,7 +145,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       const cutOff = fence?.close() ?? 0;
       client.close();
       if (cutOff > 0)
-        log.warn({ calls: cutOff }, "calls that write did not end in time; the Lease is not released, and expires");
+        log.warn({ calls: cutOff }, "writes did not end in time; the Lease is not released and will expire");
       // The API server may yet do what was cut off: the Lease then protects it from what another process does.
       await election?.stop(cutOff === 0);
       health.close();

@@ -66,8 +66,8 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     boundsAfter: retryBounds,
     isOutage,
     onFailure: (namespace, error, retrySeconds) => {
-      metrics().workspacePasses.inc({ result: "error" });
-      log.warn({ namespace, error: messageOf(error), retrySeconds }, "a pass over a workspace failed");
+      metrics().reconciled("workspace", "error");
+      log.warn({ namespace, error: messageOf(error), retrySeconds }, "reconciliation of a workspace failed");
       if (retrySeconds >= reportedRetrySeconds) fail(namespace, messageOf(error));
     },
   });
@@ -83,7 +83,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     const unsure = [...state.keys()].filter((server) => summaries.get(server)?.summary?.isPartial);
     for (const server of new Set([...wrote, ...different(before, state), ...unsure])) tell(server);
     if (failure !== undefined) throw failure;
-    metrics().workspacePasses.inc({ result: "done" });
+    metrics().reconciled("workspace", againInSeconds === undefined ? "success" : "requeue_after");
     return againInSeconds;
   }
 

@@ -113,7 +113,7 @@ describe("a release", { skip: lacking }, () => {
     const operator = await operatorOf(cluster, own);
     try {
       first = await serverIn(tenant);
-      assert.ok(operator.messages.includes("this process leads"));
+      assert.ok(operator.messages.includes("this process is the leader"));
     } finally {
       await operator.stop();
     }

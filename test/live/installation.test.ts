@@ -81,7 +81,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     // Who holds the Lease says so itself a moment later.
     await patiently(async () => {
       const texts = await Promise.all((await operator.leaderAndOther()).map(read));
-      const leading = texts.map((text) => /^mlflow_operator_leader (\d)$/m.exec(text)?.[1]);
+      const leading = texts.map((text) => /^leader_election_master_status\{name="[^"]+"\} (\d)$/m.exec(text)?.[1]);
       assert.deepEqual(leading, ["1", "0"]);
     }, 60);
   });
@@ -164,7 +164,10 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     await release.run("install", chart, ...closed, ...patience);
     await patiently(() => isLookedAt(tenant, "made-meanwhile"), 180);
     const [leader] = await operator.leaderAndOther();
-    await patiently(async () => assert.match((await metrics?.(leader)) ?? "", /^mlflow_operator_leader 1$/m), 60);
+    await patiently(
+      async () => assert.match((await metrics?.(leader)) ?? "", /^leader_election_master_status\{name="[^"]+"\} 1$/m),
+      60,
+    );
     await operator.worksOn(tenant, "after-the-return");
     assert.deepEqual(await whatRuns(), atFirst);
     const calls = await log.calls({ since, user: release.user });

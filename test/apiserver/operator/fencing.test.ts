@@ -43,7 +43,7 @@ async function candidate(
 }
 
 const leads = (operator: OperatorProcess) =>
-  operator.log().some(({ message }) => message === "this process leads") &&
+  operator.log().some(({ message }) => message === "this process is the leader") &&
   !operator.log().some(({ message }) => message === "the Lease is lost");
 
 /**
@@ -141,7 +141,7 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
         await sleep(300);
         one.running().signal("SIGSTOP");
         const other = both.find((each) => each !== one);
-        await other?.running().logged(/^this process leads$/);
+        await other?.running().logged(/^this process is the leader$/);
         await sleep(500);
         one.running().signal("SIGCONT");
         one.proxy.clear();

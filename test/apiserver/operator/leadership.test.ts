@@ -39,20 +39,20 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     const stage = await fixture(context, { operator: false });
     await stage.objects.create("Secret", databaseSecret);
     const first = await candidate(context, stage, "first");
-    await first.running.logged(/^this process leads$/);
+    await first.running.logged(/^this process is the leader$/);
     const second = await candidate(context, stage, "second");
     const both = [first, second];
     const start = await stage.mark();
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready("mlflow", 60);
     assert.deepEqual(await writers(stage, both, start), new Set([first.user]));
-    assert.ok(!second.running.log().some(({ message }) => message === "this process leads"));
+    assert.ok(!second.running.log().some(({ message }) => message === "this process is the leader"));
     assert.equal((await second.running.get("/readyz")).status, 200, "a process that waits is ready to take over");
 
     const since = await stage.mark();
     const began = performance.now();
     first.running.signal("SIGTERM");
-    await second.running.logged(/^this process leads$/);
+    await second.running.logged(/^this process is the leader$/);
     const seconds = (performance.now() - began) / 1000;
     context.diagnostic(`the other led ${seconds.toFixed(2)} s after SIGTERM`);
     assert.ok(seconds < 12, `it took ${seconds} s, as if it had waited for the end of the Lease`);
@@ -70,7 +70,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     const stage = await fixture(context, { operator: false });
     await stage.objects.create("Secret", databaseSecret);
     const first = await candidate(context, stage, "first");
-    await first.running.logged(/^this process leads$/);
+    await first.running.logged(/^this process is the leader$/);
     const second = await candidate(context, stage, "second");
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready("mlflow", 60);
@@ -81,7 +81,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     const renewed = Date.parse(lease.spec.renewTime ?? "");
     const since = await stage.mark();
     await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
-    await second.running.logged(/^this process leads$/);
+    await second.running.logged(/^this process is the leader$/);
     const seconds = (Date.now() - renewed) / 1000;
     context.diagnostic(`the other led ${seconds.toFixed(2)} s after the last renewal`);
     assert.ok(seconds >= 15 && seconds < 40, `it took ${seconds} s`);
@@ -102,7 +102,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     const saw = (message: string) => running.log.some((line) => line.message === message);
     const worked = () => running.log.flatMap((line) => line["server"] ?? []);
     await eventually(() => assert.ok(saw("all watches are synced")));
-    for (let count = 0; !saw("this process leads"); count += 1) {
+    for (let count = 0; !saw("this process is the leader"); count += 1) {
       await stage.apply(server("server-4", { "spec.replicas": count % 2 }));
       if (count === 20) await own.remove("Lease", "mlflow-operator");
     }

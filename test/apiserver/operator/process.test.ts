@@ -54,17 +54,20 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
     // A pass is counted when it is over, its event included.
     const { status, contentType, body } = await eventually(async () => {
       const answer = await running.get("/metrics");
-      assert.match(answer.body, /^mlflow_operator_reconcile_total\{result="ready"\} [1-9]/m);
+      assert.match(
+        answer.body,
+        /^controller_runtime_reconcile_total\{controller="mlflowserver",result="success"\} [1-9]/m,
+      );
       return answer;
     });
     assert.equal(status, 200);
     assert.match(contentType, /^text\/plain; version=0\.0\.4/);
     assertExposition(body);
     const sample = (text: string) => body.split("\n").find((line) => line.startsWith(`${text} `));
-    assert.ok(sample("mlflow_operator_leader")?.endsWith(" 1"), body);
+    assert.ok(sample('leader_election_master_status{name="mlflow-operator"}')?.endsWith(" 1"), body);
     const state = `mlflow_operator_server_state{namespace="${stage.namespace}",name="broken",state="stalled"}`;
     assert.ok(sample(state)?.endsWith(" 1"), body);
-    assert.match(body, /^mlflow_operator_api_requests_total\{method="POST",code="201"\} [1-9]/m);
+    assert.match(body, /^rest_client_requests_total\{method="POST",code="201"\} [1-9]/m);
 
     const began = performance.now();
     running.signal("SIGTERM");
@@ -150,7 +153,10 @@ function assertExposition(text: string): void {
       const family = sample[1]?.replace(/_(bucket|sum|count)$/, "") ?? "";
       const known = types.has(family) ? family : (sample[1] ?? "");
       assert.ok(types.has(known) && helped.has(known), `${known} has no TYPE and HELP`);
-      assert.match(known, /^(mlflow_operator|leader_election|workqueue|process|nodejs)_/);
+      assert.match(
+        known,
+        /^(mlflow_operator|controller_runtime|leader_election|rest_client|workqueue|process|nodejs)_/,
+      );
       if (types.get(known) === "counter") assert.match(known, /_total$/);
     }
   }
