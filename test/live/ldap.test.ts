@@ -248,7 +248,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       const logs = pods.map(({ metadata }) =>
         patiently(async () => {
           const { stdout } = await fixture.cluster.kubectl(["logs", "--namespace", fixture.namespace, metadata.name]);
-          assert.match(stdout, /The directory does not let in "eve"/);
+          assert.match(stdout, /The directory rejects the login of "eve"/);
           return stdout;
         }, 60),
       );

@@ -331,7 +331,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     for (const [change, reason, words] of [
       [{ discoveryURL: elsewhere }, "IssuerUnreachable", /spec\.authentication\.oidc\.discoveryURL/],
       [{ ca: undefined }, "IssuerUntrusted", /spec\.authentication\.oidc\.ca/],
-      [{ issuer: `${issuer.url}/` }, "IssuerMismatch", /calls itself/],
+      [{ issuer: `${issuer.url}/` }, "IssuerMismatch", /has the issuer/],
     ] as const) {
       await apply(change);
       const { status } = await fixture.reason(name, "Stalled", reason);

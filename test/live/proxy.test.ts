@@ -272,7 +272,7 @@ test("the proxy alone", {
     });
     const { status } = await fixture.reason(name, "Stalled", "IssuerMismatch");
     const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
-    assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
+    assert.ok(message.includes(`has the issuer ${issuer.url}.`), message);
     assert.deepEqual(await stays(), before);
     await fixture.apply({ metadata: { name }, spec });
     await fixture.ready(name, 600);

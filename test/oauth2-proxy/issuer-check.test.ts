@@ -55,7 +55,7 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
   test("one that calls itself otherwise, if only by a slash, is named as it calls itself", async () => {
     const { reason, message } = await check(`${issuer.url}/`);
     assert.equal(reason, "IssuerMismatch");
-    assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
+    assert.ok(message.includes(`has the issuer ${issuer.url}.`), message);
   });
 
   test("one whose authority nobody named is not trusted, and the field for it is named", async () => {
@@ -70,7 +70,7 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     const ca = "spec.authentication.oidc.ca";
     const { reason, message } = await check("https://id.example.com", ["ca.crt"], { discovery, ca });
     assert.equal(reason, "IssuerMismatch");
-    assert.ok(message.includes(`calls itself ${issuer.url}.`), message);
+    assert.ok(message.includes(`has the issuer ${issuer.url}.`), message);
     assert.ok((await check(issuer.url, [], { discovery, ca })).message.includes(ca));
   });
 

@@ -1,4 +1,4 @@
-"""The directory: who a user is, by a bind with the password that was given, and what the groups make of that user."""
+"""The LDAP directory: authenticates a user with a bind, and reads the user's role from the groups."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ from mlflow_ldap_settings import Search, Settings
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 5
 
-# Result codes of RFC 4511 by which a directory says that this user does not get in: wrong password, no such entry, a name
-# that is none, a locked or expired account, a lack of rights. All others say that it cannot tell, and nobody gets in.
-REFUSALS = frozenset({19, 32, 34, 48, 49, 50, 53})
+# Result codes of RFC 4511 with which a directory rejects this user: wrong password, no such entry, invalid name, locked or
+# expired account, insufficient rights. All others mean that the directory is unavailable, and no user is authenticated.
+REJECTIONS = frozenset({19, 32, 34, 48, 49, 50, 53})
 SUCCESS = 0
 
 log = logging.getLogger("mlflow.ldap")
 
 
 class Role(Enum):
-    NOBODY = "nobody"
+    NONE = "none"
     USER = "user"
     ADMIN = "admin"
 
 
 @dataclass(frozen=True)
 class Login:
-    """What a name and a password are worth."""
+    """The result of a name and a password."""
 
     role: Role
-    #: The account in MLflow, which is one for each entry of the directory, whichever of its names was typed.
+    #: The account in MLflow: one for each entry of the directory, regardless of which of its names was entered.
     account: str = ""
 
 
-NOBODY = Login(Role.NOBODY)
+NO_LOGIN = Login(Role.NONE)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry that was found, with the values of the one attribute that was asked for."""
+    """An entry from a search, with the values of the requested attribute."""
 
     dn: str
     values: list[str]
 
 
 class Unavailable(Exception):
-    """The directory cannot tell who is who; the message is for the log and holds no credential."""
+    """The directory cannot authenticate users; the message is for the log and contains no credential."""
 
 
 class VerifiedTls(Tls):
-    """TLS by Python's own rules, which look at the host name too; ldap3 itself does so by rules of its own."""
+    """TLS with Python's verification, including the host name; ldap3 verifies host names by rules of its own."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE)
         self.host = settings.host
         self.context = ssl.create_default_context(cafile=settings.ca_file)
-        # Authorities of one's own often lack the extensions that Python 3.13 began to demand.
+        # Private CAs often do not set the extensions that Python 3.13 requires.
         self.context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if not settings.verify:
             self.context.check_hostname = False
@@ -78,10 +78,10 @@ class Directory:
         self._settings = settings
 
     def login(self, name: str, password: str) -> Login:
-        """Who a user with this name and password is. Raises Unavailable where the directory cannot be asked."""
-        # A bind without a password succeeds with many directories, and proves nothing (RFC 4513, 5.1.2).
+        """Returns the login for a name and a password. Raises Unavailable if the directory cannot be queried."""
+        # A bind without a password succeeds in many directories, and proves nothing (RFC 4513, 5.1.2).
         if not name or not password:
-            return NOBODY
+            return NO_LOGIN
         settings = self._settings
         try:
             with self._connected() as connection:
@@ -89,21 +89,21 @@ class Directory:
                     return self._by_search(connection, settings.search, name, password)
                 return self._by_template(connection, settings.user_bind, name, password)
         except (LDAPException, OSError) as error:
-            # Its text may quote what was sent.
+            # Its text can contain what was sent.
             raise Unavailable(f"{type(error).__name__} from {self._place()}") from None
 
     def _by_template(self, connection: Connection, template: str, name: str, password: str) -> Login:
         dn = bind_dn(template, name)
         if not self._bound(connection, dn, password.encode()):
-            return NOBODY
-        # Some directories take a name for another one, such as one without its accents.
+            return NO_LOGIN
+        # Some directories match similar names, such as a name without its accents.
         if (own := self._own(connection, dn)) is not None and not same_values(own, dn):
-            log.warning("The directory takes %r for the entry %r, which has another name: use ldap.search", dn, own)
-            return NOBODY
+            log.warning("The directory resolves %r to the entry %r, which has another name, so the login is rejected. Use ldap.search", dn, own)
+            return NO_LOGIN
         return Login(self._role(connection, dn), name)
 
     def _own(self, connection: Connection, dn: str) -> str | None:
-        """The DN of this entry as the directory has it; None where the user may not read it."""
+        """Returns the DN of this entry as stored in the directory; None if the user is not allowed to read it."""
         connection.search(dn, "(objectClass=*)", BASE, DEREF_NEVER, [NO_ATTRIBUTES], time_limit=ANSWER_SECONDS)
         found = [entry["dn"] for entry in connection.response or [] if entry["type"] == "searchResEntry"]
         return found[0] if len(found) == 1 and found[0] else None
@@ -112,26 +112,26 @@ class Directory:
         if search.credentials is not None:
             dn, secret = search.credentials.read()
             if not dn or not secret or not self._bound(connection, dn, secret):
-                raise Unavailable(f"{self._place()} does not take the credentials of search.bindCredentials")
+                raise Unavailable(f"{self._place()} rejects the credentials of search.bindCredentialsSecretRef")
         wanted = [search.username_attribute]
         found = self._search(connection, search.base, filled_filter(search.filter, name), wanted)
-        # Of several entries none is the user: the password of one must not open what belongs to another.
+        # Several entries are ambiguous: the password of one must not give access to the account of another.
         if len(found) != 1 or not found[0].dn:
-            return NOBODY
+            return NO_LOGIN
         [entry] = found
         with self._connected() as own:
             if not self._bound(own, entry.dn, password.encode()):
-                return NOBODY
+                return NO_LOGIN
         account = account_name(entry.dn, search.username_attribute, entry.values)
         if account is None:
             log.warning(
-                "The entry %r cannot log in: its attribute %r must have one value that is a name, or one in the DN; it has %d that "
-                "can be read. Set ldap.search.usernameAttribute to an attribute with one value",
+                "The entry %r cannot log in: its attribute %r must have one value that is a name, or one in the DN; it has %d readable "
+                "values. Set ldap.search.usernameAttribute to an attribute with one value",
                 entry.dn,
                 search.username_attribute,
                 len(entry.values),
             )
-            return NOBODY
+            return NO_LOGIN
         return Login(self._role(connection, entry.dn), account)
 
     def _role(self, connection: Connection, dn: str) -> Role:
@@ -142,13 +142,13 @@ class Directory:
         names = [entry.dn for entry in found] if by_dn else [value for entry in found for value in entry.values]
         if any(same(name, groups.admin) for name in names):
             return Role.ADMIN
-        return Role.USER if any(same(name, groups.user) for name in names) else Role.NOBODY
+        return Role.USER if any(same(name, groups.user) for name in names) else Role.NONE
 
     def _search(self, connection: Connection, base: str, filter: str, attributes: list[str]) -> list[Entry]:
         connection.search(base, filter, SUBTREE, DEREF_NEVER, attributes, time_limit=ANSWER_SECONDS)
         if connection.result["result"] != SUCCESS:
             raise Unavailable(f"{self._place()} answers a search below {base!r} with {described(connection)}")
-        # References to other servers are not followed: they would be sent the password.
+        # Referrals to other servers are not followed: those servers would receive the password.
         return [
             Entry(found["dn"], [text(value) for values in found["raw_attributes"].values() for value in values])
             for found in connection.response or []
@@ -156,12 +156,12 @@ class Directory:
         ]
 
     def _bound(self, connection: Connection, dn: str, password: bytes) -> bool:
-        """Whether the directory takes this password for this DN."""
-        # As bytes, for of a text ldap3 makes another one first (SASLprep), of which nothing may be left.
+        """Whether the directory accepts this password for this DN."""
+        # As bytes: ldap3 normalises text first (SASLprep), which can result in an empty password.
         connection.user, connection.password, connection.authentication = dn, password, SIMPLE
         connection.bind()
         result = connection.result["result"]
-        if result in REFUSALS:
+        if result in REJECTIONS:
             return False
         if result != SUCCESS:
             raise Unavailable(f"{self._place()} answers a bind with {described(connection)}")
@@ -169,7 +169,7 @@ class Directory:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        """A connection on which nothing is sent in the clear that shall not be."""
+        """A connection that uses TLS before it sends anything, if TLS is configured."""
         settings = self._settings
         secured = settings.tls or settings.start_tls
         server = Server(
@@ -192,7 +192,7 @@ class Directory:
             self._open(connection)
             yield connection
         finally:
-            # A connection that is broken already must not hide why.
+            # An error of unbind on a broken connection must not hide the first error.
             with suppress(LDAPException, OSError):
                 connection.unbind()
 
@@ -201,7 +201,7 @@ class Directory:
             connection.open()
             started = not self._settings.start_tls or connection.start_tls()
         except (LDAPException, OSError) as error:
-            # Nothing has been sent yet that its text could quote, and it tells what is wrong with a certificate.
+            # No credential has been sent yet, so the text is safe, and it describes what is wrong with a certificate.
             raise Unavailable(f"{self._place()} cannot be reached: {error}") from None
         if not started:
             raise Unavailable(f"{self._place()} does not start TLS")
@@ -216,5 +216,5 @@ def text(value: bytes) -> str:
 
 
 def described(connection: Connection) -> str:
-    """The result of an operation by number and name; a server's own words may quote what it was sent."""
+    """Returns the result of an operation by number and name; the server's own message can contain what it was sent."""
     return f"{connection.result['result']} ({connection.result['description']})"

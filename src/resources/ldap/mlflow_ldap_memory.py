@@ -1,4 +1,4 @@
-"""What is remembered of the directory's answers, for a short time: a page of the UI is some forty requests at once."""
+"""A short-lived cache of the directory's answers: a page of the UI makes about forty requests at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 class Memory(Generic[Value]):
-    """Answers by key, each for its own time, and no more than `size` of them."""
+    """Answers by key, each with its own lifetime, and at most `size` of them."""
 
     def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = size
@@ -36,7 +36,7 @@ class Memory(Generic[Value]):
                 self._entries.popitem(last=False)
 
     def ask(self, key: Hashable, answer: Callable[[], tuple[Value, float]]) -> Value:
-        """What is remembered, else the answer, with how long to remember it. Of those who ask for one key one at a time asks."""
+        """Returns the cached answer, or calls `answer` for it and its lifetime. Only one caller at a time does so for a key."""
         with self._lock:
             turn = self._asking.setdefault(key, threading.Lock())
         with turn:
@@ -52,7 +52,7 @@ class Memory(Generic[Value]):
 
 
 class CredentialKey:
-    """Keys that tell credentials apart and do not give them away: keyed by a secret of this process, which nobody else has."""
+    """Cache keys that do not reveal the credentials: an HMAC with a secret of this process."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)

@@ -1,4 +1,4 @@
-"""Names as a directory reads them: what a user may be called, how a name gets into a DN or a filter, and which DNs are equal."""
+"""Names as a directory reads them: valid user names, escaping in DNs and filters, and equality of DNs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn, parse_dn
 
 LONGEST_NAME = 255
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def user_name(typed: str) -> str | None:
-    """The name of a user, in MLflow and for the directory: in lower case, since directories do not tell cases apart.
+    """Returns the name of a user, in MLflow and for the directory: in lower case, because directories ignore case.
 
-    What a directory reads as another name (with further spaces, or with characters that are not seen) is none: one person
-    must not become several users.
+    A name that a directory reads as another one (with additional spaces or invisible characters) is invalid: one person
+    must not have several accounts.
     """
     name = unicodedata.normalize("NFKC", typed).lower()
     if not name or len(name) > LONGEST_NAME or name != " ".join(name.split()):
         return None
-    return None if any(unicodedata.category(character) in UNSEEN for character in name) else name
+    return None if any(unicodedata.category(character) in INVISIBLE for character in name) else name
 
 
 def account_name(dn: str, attribute: str, values: list[str]) -> str | None:
-    """The name of the account of an entry: the value of the attribute; of several the one that is in the entry's own DN."""
+    """Returns the account name of an entry: the value of the attribute; if it has several, the one in the entry's DN."""
     if len(values) > 1:
         try:
             naming = own_names(dn)
@@ -37,7 +37,7 @@ def account_name(dn: str, attribute: str, values: list[str]) -> str | None:
 
 
 def own_names(dn: str) -> list[tuple[str, str]]:
-    """The attributes, in lower case, and the values of the first part of a DN."""
+    """Returns the attributes, in lower case, and the values of the first part of a DN."""
     names: list[tuple[str, str]] = []
     for attribute, value, separator in parse_dn(dn, escape=False, strip=True):
         names.append((attribute.lower(), unescaped(value)))
@@ -47,12 +47,12 @@ def own_names(dn: str) -> list[tuple[str, str]]:
 
 
 def bind_dn(template: str, name: str) -> str:
-    """The DN of a user, whose name cannot be more than one value in it."""
+    """Returns the DN of a user; the name is escaped, so it stays one value."""
     return template.replace("%s", escape_rdn(name))
 
 
 def filled_filter(template: str, value: str) -> str:
-    """A search filter in which a value, whatever it holds, stays a value."""
+    """Returns a search filter with an escaped value."""
     return template.replace("%s", escape_filter_chars(value))
 
 
@@ -62,7 +62,7 @@ def same(left: str, right: str) -> bool:
 
 
 def same_values(left: str, right: str) -> bool:
-    """Whether two DNs have the same values, whatever their attributes are called: these may have several names."""
+    """Whether two DNs have the same values, regardless of the names of their attributes, which have aliases."""
     try:
         return all_values(left) == all_values(right)
     except (LDAPInvalidDnError, IndexError):
@@ -74,7 +74,7 @@ def all_values(dn: str) -> list[str]:
 
 
 def normalised(text: str) -> tuple[object, ...]:
-    """A DN in parts, whatever its case, spaces and escapes; a text that is no DN in one part."""
+    """Returns the parts of a DN without differences of case, spaces and escapes; for a text that is no DN, one part."""
     try:
         components = parse_dn(text, escape=False, strip=True)
     except (LDAPInvalidDnError, IndexError):
@@ -94,7 +94,7 @@ def folded(text: str) -> str:
 
 
 def unescaped(value: str) -> str:
-    """A value without the escapes of RFC 4514: `\\2C` and `\\,` are both a comma."""
+    """Returns a value without the escapes of RFC 4514: `\\2C` and `\\,` are both a comma."""
     encoded = re.sub(
         rb"\\([0-9A-Fa-f]{2}|.)",
         lambda found: bytes.fromhex(found[1].decode()) if len(found[1]) == 2 else found[1],

@@ -1,4 +1,4 @@
-"""What the operator says of the directory: ldap.json, beside this module."""
+"""The operator's settings for the directory: ldap.json, beside this module."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Credentials:
-    """Where the DN and the password stand with which users are searched for. Both are files, read each time."""
+    """The files with the DN and the password for searches, read each time."""
 
     dn_file: str
     password_file: str
@@ -20,7 +20,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Search:
-    """How a user's entry is found by the name."""
+    """The search for a user's entry by name."""
 
     base: str
     filter: str
@@ -31,7 +31,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Groups:
-    """How the groups of a user are found, and which of them make a user and an administrator."""
+    """The search for the groups of a user, and which groups are for users and administrators."""
 
     base: str
     filter: str
@@ -48,7 +48,7 @@ class Settings:
     start_tls: bool
     verify: bool
     ca_file: str | None
-    #: How long an answer that lets a user in is cached.
+    #: How long a successful login is cached.
     accepted_seconds: int
     user_bind: str
     search: Search | None
@@ -56,7 +56,7 @@ class Settings:
 
 
 def settings_from(path: Path) -> Settings:
-    """Reads the operator's file. It has been validated there; what is missing here is an error, not a default."""
+    """Reads the operator's file. The operator has validated it; a missing key is an error and has no default."""
     given = json.loads(path.read_text(encoding="utf-8"))
     search = given["search"]
     credentials = search and search["credentials"]

@@ -1,4 +1,4 @@
-"""The users of MLflow that stand for those of the directory: MLflow keeps permissions by them."""
+"""MLflow's accounts for users of the directory: MLflow stores permissions by account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class User(Protocol):
 
 
 class Store(Protocol):
-    """What is needed of MLflow's store of users."""
+    """The part of MLflow's user store that is used here."""
 
     def has_user(self, username: str) -> bool: ...
 
@@ -25,15 +25,15 @@ class Store(Protocol):
 
 
 def enrol(store: Store, name: str, is_admin: bool) -> None:
-    """Sees to it that the user exists and is an administrator if the directory says so, and only then.
+    """Creates the user if missing, and makes it an administrator exactly if the directory does.
 
-    The password that MLflow wants for a user is random and nobody's: nothing ever asks for it.
+    MLflow requires a password for a user: it is random and never used.
     """
     if not store.has_user(name):
         try:
             store.create_user(name, secrets.token_urlsafe(32), is_admin)
         except MlflowException:
-            # Another replica was faster.
+            # Another replica has created the user.
             if not store.has_user(name):
                 raise
     if store.get_user(name).is_admin != is_admin:

@@ -1,18 +1,18 @@
-"""Shows that MLflow may write to its bucket, before the databases are migrated and any pod starts.
+"""Checks that MLflow can write to its bucket, before the databases are migrated and any pod starts.
 
-Runs in the MLflow image with the environment of the server, and uses MLflow's own client for the bucket, so what is
-proved is what the server will do. It begins the upload of an object in parts and aborts it: that takes the right to
-write objects, and nothing is left in the bucket, not even where nobody may delete.
+Runs in the MLflow image with the environment of the server, and uses MLflow's own client for the bucket, so the check
+does what the server does. It starts a multipart upload and aborts it: that requires the permission to write objects, and
+leaves nothing in the bucket, even if no credential may delete.
 
 Environment: that of the server, and
   MIGRATION_TERMINATION_LOG         where the failure is reported; default /dev/termination-log
-  MIGRATION_PHASE_SECONDS           how long the check may take; default 180
+  MIGRATION_PHASE_SECONDS           deadline of the check; default 180
 
-Exit code 0: MLflow may write. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and on
+Exit code 0: MLflow can write. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and on
 stderr. Reasons: ArtifactStoreReadOnly, ArtifactStoreAuthenticationFailed, ArtifactStoreUnreachable, ArtifactStoreNotFound,
 ArtifactStoreTLSVerificationFailed, ArtifactStoreRejected, UnsupportedImage.
 
-No credential and no text of an exception is ever written; messages are made of bucket, endpoint and error codes.
+No credential and no text of an exception is ever written; messages contain bucket, endpoint and error codes only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ERR = sys.stderr
 LOCATION = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
 ENDPOINT = os.environ.get("MLFLOW_S3_ENDPOINT_URL") or "AWS"
 
-# So long the check may take.
+# Deadline of the check.
 SECONDS = float(os.environ.get("MIGRATION_PHASE_SECONDS") or "180")
 
 # Codes of the S3 protocol: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -51,7 +51,7 @@ CODES = {
     "InvalidToken": "ArtifactStoreAuthenticationFailed",
     "TokenRefreshRequired": "ArtifactStoreAuthenticationFailed",
 }
-# Of botocore, where there was no answer. Of its base classes the first that is named here counts.
+# Exceptions of botocore, if there was no answer: the first class of the inheritance chain that is listed here counts.
 CLASSES = {
     "NoCredentialsError": "ArtifactStoreAuthenticationFailed",
     "PartialCredentialsError": "ArtifactStoreAuthenticationFailed",
@@ -62,16 +62,16 @@ CLASSES = {
     "ConnectTimeoutError": "ArtifactStoreUnreachable",
 }
 REMEDIES = {
-    "ArtifactStoreReadOnly": "does not let these credentials write. Grant them s3:PutObject (and s3:AbortMultipartUpload) on it,"
-    " or set artifactStore.connectionCheck: false for a server that shall only read",
-    "ArtifactStoreAuthenticationFailed": "does not accept the credentials, or there are none. Mend the Secret that"
-    " artifactStore.s3.credentialsSecretRef names, or the role of the service account",
+    "ArtifactStoreReadOnly": "denies writes with these credentials. Grant them s3:PutObject (and s3:AbortMultipartUpload) on the bucket,"
+    " or set artifactStore.connectionCheck: false for a server that only reads",
+    "ArtifactStoreAuthenticationFailed": "does not accept the credentials, or there are none. Correct the Secret that"
+    " artifactStore.s3.credentialsSecretRef references, or the role of the service account",
     "ArtifactStoreUnreachable": "does not answer. Check artifactStore.s3.endpointURL and region, and that network policies"
     " let these pods reach it",
-    "ArtifactStoreNotFound": "does not exist there. Create the bucket, or mend artifactStore.s3.bucket",
-    "ArtifactStoreRejected": "refuses an upload. Check region, endpointURL and the bucket's policy",
-    "ArtifactStoreTLSVerificationFailed": "could not be reached by verified TLS. Check that its certificate is signed by"
-    " artifactStore.s3.ca, or by a public authority, and carries this host name",
+    "ArtifactStoreNotFound": "does not exist there. Create the bucket, or correct artifactStore.s3.bucket",
+    "ArtifactStoreRejected": "rejects an upload. Check region, endpointURL and the bucket's policy",
+    "ArtifactStoreTLSVerificationFailed": "failed TLS verification. Check that its certificate is signed by"
+    " artifactStore.s3.ca, or by a public CA, and contains this host name",
 }
 
 
@@ -87,8 +87,8 @@ def give_up(reason: str, message: str) -> NoReturn:
     os._exit(1)
 
 
-def judged(error: Exception) -> tuple[str, str]:
-    """The stable reason of an exception, and the code or class that it was known by."""
+def classify(error: Exception) -> tuple[str, str]:
+    """Returns the stable reason of an exception, and the error code or class that it follows from."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         code = re.sub(r"[^A-Za-z0-9._-]", "?", str(response.get("Error", {}).get("Code", "")))[:60]
@@ -105,25 +105,25 @@ def check() -> None:
     bucket, prefix = store.parse_s3_compliant_uri(LOCATION)
     key = "/".join(part for part in (prefix, ".mlflow-operator-check") if part)
     client = store._get_s3_client()
-    # A bucket may take nothing without these: a key to encrypt with, an access list.
+    # Some buckets reject uploads without these: an encryption key, an access list.
     extra = {**(store.get_s3_file_upload_extra_args() or {}), **getattr(store, "_bucket_owner_params", {})}
     upload = client.create_multipart_upload(Bucket=bucket, Key=key, **extra)
-    # What cannot be aborted expires by the bucket's rules; it can be written to all the same.
+    # An upload that cannot be aborted expires by the bucket's lifecycle rules; the check has succeeded anyway.
     with contextlib.suppress(Exception):
         client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
 
 
 def main() -> NoReturn:
-    # As process 1 of a container a signal without a handler is ignored.
+    # Process 1 of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
     warnings.simplefilter("ignore")
-    # Whatever hangs, such as the resolver.
-    told = "ArtifactStoreUnreachable", f"Writing: the {place()} {REMEDIES['ArtifactStoreUnreachable']} (no end after {SECONDS:g} s)."
-    watch = threading.Timer(SECONDS, give_up, told)
-    watch.daemon = True
-    watch.start()
-    # What hangs is told within a minute, and what is tried again is the whole container.
+    # Covers everything that can hang, such as DNS resolution.
+    timeout = "ArtifactStoreUnreachable", f"Writing: the {place()} {REMEDIES['ArtifactStoreUnreachable']} (timeout after {SECONDS:g} s)."
+    timer = threading.Timer(SECONDS, give_up, timeout)
+    timer.daemon = True
+    timer.start()
+    # A hanging connection is reported within a minute; the kubelet retries the whole container.
     os.environ.update({"AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"})
     try:
         import botocore.config
@@ -132,11 +132,11 @@ def main() -> NoReturn:
         default.update({"connect_timeout": 10, "read_timeout": 10})
         check()
     except ImportError as error:
-        give_up("UnsupportedImage", f"The image lacks {error.name or 'a package'}, which MLflow needs for S3. Use the project's image.")
+        give_up("UnsupportedImage", f"The MLflow image does not contain {error.name or 'a package'}, which MLflow requires for S3. Use the project's image.")
     except Exception as error:
-        reason, code = judged(error)
+        reason, code = classify(error)
         give_up(reason, f"Writing: the {place()} {REMEDIES[reason]} ({code}).")
-    print(f"{place()} can be written to", file=OUT, flush=True)
+    print(f"{place()} is writable", file=OUT, flush=True)
     os._exit(0)
 
 

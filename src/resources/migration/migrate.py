@@ -1,31 +1,31 @@
-"""Brings the databases of an MLflow server to the schema of the installed MLflow.
+"""Migrates the databases of an MLflow server to the schema of the installed MLflow.
 
-Runs in the MLflow image before the server's pods start, so that any number of replicas may start at once afterwards:
-it makes everything that MLflow itself makes at its first start (tables, the Default experiment, the first admin).
-It is idempotent, and of several instances at work on one database all but one wait.
+Runs in the MLflow image before the server's pods start, so that any number of replicas can start at once afterwards:
+it creates everything that MLflow itself creates at its first start (tables, the Default experiment, the first admin).
+It is idempotent, and only one instance at a time works on a database; the others wait.
 
-It runs in phases. Each but the migration itself has a deadline, after which the program fails with a reason and is started
-again by the kubelet. The migration itself is never cut off: SIGTERM ends the program at once in every other phase, and after
-the schema at work in this one. PostgreSQL rolls a failed migration back. SQLite cannot, so a copy of the file is migrated,
-and then written back in one transaction.
+It runs in phases. Each phase except the migration itself has a deadline, after which the program fails with a reason and the
+kubelet restarts it. The migration itself is never interrupted: SIGTERM ends the program immediately in every other phase, and
+after the current schema in this one. PostgreSQL rolls back a failed migration. SQLite cannot, so the program migrates a copy of
+the file, and then writes it back in one transaction.
 
 Environment:
-  MIGRATION_MODE                "upgrade" (default) or "check": only look whether the schemas are those of this MLflow
-  TRACKING_DATABASE_URI         the tracking database; or in parts, so that no one else has to put a password into a URI:
+  MIGRATION_MODE                "upgrade" (default) or "check": only check that the schemas are those of this MLflow
+  TRACKING_DATABASE_URI         the tracking database; or in parts, so that the caller does not have to put a password into a URI:
   TRACKING_DATABASE_HOST, _PORT, _NAME, _USERNAME, _PASSWORD, _SSLMODE, _SSLROOTCERT
                                 a PostgreSQL database
   AUTH_DATABASE_URI, AUTH_DATABASE_HOST, …
                                 the database of basic authentication, likewise; absent or empty: no authentication
-  AUTH_APPLICATION              what keeps users in that database: "basic-auth" (default) or "oidc-auth", the plugin for OpenID Connect
-  MIGRATION_PACKAGES            Python packages that the image must have, besides, with commas between them
+  AUTH_APPLICATION              the owner of that database: "basic-auth" (default) or "oidc-auth", the plugin for OpenID Connect
+  MIGRATION_PACKAGES            additional Python packages that the image must contain, separated by commas
   MLFLOW_SERVE_ARTIFACTS, MLFLOW_DEFAULT_ARTIFACT_ROOT, MLFLOW_ENABLE_WORKSPACES
-                                the same as the server's: the Default experiment keeps the artifact root of its creation
+                                as for the server: the Default experiment keeps the artifact root of its creation
   MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD
-                                the admin that is made unless a user of that name exists
+                                the admin that is created unless a user of that name exists
   MIGRATION_TERMINATION_LOG     where the failure is reported; default /dev/termination-log
   MIGRATION_LOCK_SECONDS        how long to wait for another instance; default 600
   MIGRATION_LOAD_SECONDS, MIGRATION_CONNECT_SECONDS, MIGRATION_INSPECT_SECONDS, MIGRATION_WRITE_BACK_SECONDS
-                                the deadlines of other phases; default: see DEADLINES
+                                the deadlines of the other phases; default: see DEADLINES
 
 Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and
 on stderr. Reasons: ConfigurationInvalid, UnsupportedImage, DriverMissing, DatabaseUnreachable, DatabaseRejected,
@@ -33,8 +33,8 @@ DatabaseAuthenticationFailed, DatabaseNotFound, DatabasePermissionDenied, Databa
 DatabaseLocked, DatabaseTimeout, MigrationTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
 MigrationFailed.
 
-No URL, password or text of an exception is ever written, for drivers quote what they were given; messages are made of
-the parsed host, port, database and user, of SQLSTATEs, and of class names.
+No URL, password or text of an exception is ever written, because drivers quote their input; messages contain the parsed
+host, port, database and user, SQLSTATEs, and class names only.
 """
 
 from __future__ import annotations
@@ -66,21 +66,21 @@ ERR = sys.stderr
 DIALECTS = ("postgresql", "mysql", "mssql", "sqlite")
 CONNECT_SECONDS = 10
 CONNECT_ATTEMPTS = 3
-# What a new SQLite database takes, several times over.
+# Several times the size of a new SQLite database.
 SQLITE_SPARE = 16 << 20
 # A copy of an SQLite database that is being migrated, beside it.
 COPY_SUFFIX = ".migrating"
-# How often a copy is made again because the database was written to after the copy was made.
+# Maximum number of copies, if the database is written to after a copy was made.
 COPY_ATTEMPTS = 5
-# So long a statement waits for a lock in PostgreSQL. Everything that comes later to the same table waits behind it.
+# How long a statement waits for a lock in PostgreSQL. All later statements on the same table wait for it.
 LOCK_TIMEOUT_SECONDS = 5
-# Seconds between attempts that end for the want of a lock. Then the program fails, and the kubelet starts it again.
+# Seconds between attempts that fail because of a lock timeout. Then the program fails, and the kubelet restarts it.
 LOCK_PAUSES = (5, 10)
-# Seconds that a phase may take.
+# Deadlines of the phases in seconds.
 DEADLINES = {"load": 300, "connect": 180, "inspect": 120, "write back": 300}
-# Advisory locks live in one database, so the key needs to tell only the two schemas apart.
+# Advisory locks belong to one database, so the keys only distinguish the schemas.
 LOCK_KEYS = {"tracking": 0x6D6C666C6F770001, "auth": 0x6D6C666C6F770002, "oidc": 0x6D6C666C6F770003}
-# Not the plugin's default, which is also MLflow's own: the two could not share a database.
+# Not the plugin's default, which is also MLflow's own and would prevent a shared database.
 OIDC_VERSION_TABLE = "alembic_version_oidc"
 
 SQLSTATES = {
@@ -129,7 +129,7 @@ FILE_ERRORS = {
     errno.ENOSPC: "DatabaseFull",
     errno.EDQUOT: "DatabaseFull",
 }
-# libpq reports a refused connection as text only, without an SQLSTATE.
+# libpq reports a failed connection as text only, without an SQLSTATE.
 CONNECT_TEXTS = (
     (r"invalid \w+ value|invalid connection option|invalid dsn", "ConfigurationInvalid"),
     (r'database "" does not exist', "DatabaseNotFound"),
@@ -146,40 +146,40 @@ CONNECT_TEXTS = (
     ),
 )
 REMEDIES = {
-    "ConfigurationInvalid": "was given a parameter that its client does not know. Check the names and values behind the '?' of"
+    "ConfigurationInvalid": "received a parameter that its client does not support. Check the names and values after the '?' of"
     " the URI, such as sslmode and sslrootcert",
     "DatabaseUnreachable": "did not answer or is not ready. Check host and port, that the database runs and has"
-    " connections to spare, and that network policies let these pods reach it",
-    "DatabaseRejected": "refused the connection for a reason that it did not encode. Check its log for this moment, and"
+    " free connections, and that network policies allow these pods to reach it",
+    "DatabaseRejected": "rejected the connection without an error code. Check its log at this time, and"
     " user, password, database name and TLS mode",
     "DatabaseAuthenticationFailed": "does not accept this user with this password. Check both in the Secret, and that"
-    " the server's pg_hba.conf admits the user from here with this TLS mode",
-    "DatabaseNotFound": "does not exist. Create the database, or mend its name or path",
-    "DatabasePermissionDenied": "does not give this user the rights that a migration needs. Make the user the owner of the"
-    " database, or grant it CONNECT on the database and USAGE and CREATE on its schema (PostgreSQL 15 no"
-    " longer grants CREATE on schema public to everybody), and make it the owner of existing MLflow tables",
-    "DatabaseReadOnly": "is read-only. Name the primary, not a replica, and mount a volume that can be written",
+    " the server's pg_hba.conf allows the user from here with this TLS mode",
+    "DatabaseNotFound": "does not exist. Create the database, or correct its name or path",
+    "DatabasePermissionDenied": "does not grant this user the privileges that a migration needs. Make the user the owner of the"
+    " database, or grant it CONNECT on the database and USAGE and CREATE on its schema (PostgreSQL 15 and later"
+    " does not grant CREATE on schema public to all users), and make it the owner of existing MLflow tables",
+    "DatabaseReadOnly": "is read-only. Use the primary, not a replica, and mount a writable volume",
     "DatabaseFull": "has no space left. Enlarge its storage",
-    "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. Nothing was changed, and it"
-    " is tried again. End long transactions and queries, such as backups, if they do not end by themselves",
+    "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. Nothing was changed, and the"
+    " migration is retried. End long transactions and queries, such as backups, if they do not end by themselves",
     "DatabaseTimeout": "cancelled a statement because of a timeout (statement_timeout or lock_timeout). Raise it for this"
     " user, and end the sessions that hold locks on MLflow's tables",
-    "TLSVerificationFailed": "could not be reached by verified TLS. Check that it offers TLS, that its certificate is"
-    " signed by the given CA and carries this host name, and that the CA file is there",
+    "TLSVerificationFailed": "failed TLS verification. Check that it offers TLS, that its certificate is"
+    " signed by the given CA and contains this host name, and that the CA file exists",
 }
 SQLITE_REMEDIES = {
-    "DatabaseNotFound": "cannot be opened. Check that a volume is mounted there and that the pod's user may write to it",
-    "DatabasePermissionDenied": "may not be opened by the pod's user. Check the owner of its files and the pod's fsGroup",
-    "DatabaseReadOnly": "cannot be written. Check the owner of its files, the pod's fsGroup, and how its volume is mounted",
+    "DatabaseNotFound": "cannot be opened. Check that a volume is mounted there and that the pod's user can write to it",
+    "DatabasePermissionDenied": "cannot be opened by the pod's user. Check the owner of its files and the pod's fsGroup",
+    "DatabaseReadOnly": "is not writable. Check the owner of its files, the pod's fsGroup, and how its volume is mounted",
     "DatabaseFull": "has no space left. Enlarge its volume",
-    "DatabaseRejected": "is not an SQLite database or is damaged. Name another file, or restore a backup",
-    "MigrationBusy": "is locked by another program. Nothing was changed, and it is tried again. End that program",
+    "DatabaseRejected": "is not an SQLite database or is damaged. Use another file, or restore a backup",
+    "MigrationBusy": "is locked by another program. Nothing was changed, and the migration is retried. End that program",
 }
 
 
 @dataclass
 class Failure(Exception):
-    """An end that a person can mend: a reason from the list above and a sentence."""
+    """A failure of the program: a reason from the list above and a message for the user."""
 
     reason: str
     message: str
@@ -198,7 +198,7 @@ class Store:
     backend: str
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     print(line, file=OUT, flush=True)
 
 
@@ -207,10 +207,10 @@ def configuration_error(text: str) -> Failure:
 
 
 def store(name: str, uri: str, source: str) -> Store:
-    """Parses a database URI without ever quoting it. Raises Failure when a part of the password could end up in a name."""
+    """Parses a database URI without ever quoting it. Raises Failure if part of the password could be read as a name."""
     from sqlalchemy.engine import make_url
 
-    remedy = f"The database URI in {source} is not valid: write dialect://user:password@host:port/database"
+    remedy = f"The database URI in {source} is not valid. Use dialect://user:password@host:port/database"
     try:
         url = make_url(uri)
         backend = url.get_backend_name()
@@ -233,7 +233,7 @@ def store(name: str, uri: str, source: str) -> Store:
 
 
 def database_uri(role: str) -> str:
-    """The URI of a database, as it is given or made of its parts; empty where there is none. Secret."""
+    """Returns the URI of a database, as given or built from its parts; empty if there is none. The result is a secret."""
     from sqlalchemy.engine import URL
 
     def given(part: str) -> str:
@@ -252,7 +252,7 @@ def database_uri(role: str) -> str:
 
 
 def stores() -> list[Store]:
-    """The tracking schema first, then that of users, if any."""
+    """Returns the tracking schema first, then the schema of users, if any."""
     tracking = database_uri("TRACKING")
     if not tracking:
         raise configuration_error("TRACKING_DATABASE_URI is empty: set it to the URI of the tracking database.")
@@ -264,7 +264,7 @@ def stores() -> list[Store]:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made from, outermost first."""
+    """Yields the error and the errors that it was raised from, outermost first."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -283,7 +283,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def reason_of(error: BaseException) -> str | None:
-    """The stable reason of a database error by its code; by its text only where libpq gives no code (no connection)."""
+    """Returns the stable reason of a database error by its code; by its text only if libpq gives no code (no connection)."""
     code = sqlstate(error)
     if code is not None:
         return SQLSTATES.get(code, "DatabaseUnreachable" if code.startswith("08") else None)
@@ -294,7 +294,7 @@ def reason_of(error: BaseException) -> str | None:
         if type(cause).__module__.split(".")[0] in ("pymysql", "MySQLdb") and cause.args:
             return MYSQL_CODES.get(cause.args[0]) if isinstance(cause.args[0], int) else None
         if type(cause).__module__.split(".")[0] in ("psycopg", "psycopg2"):
-            # Names are taken out, or a database called "my-ssl" would pass for a fault of TLS.
+            # Names are removed, or a database called "my-ssl" would match as a TLS error.
             text = re.sub(r'"[^"]*"', '""', str(cause).lower())
             return next((reason for pattern, reason in CONNECT_TEXTS if re.search(pattern, text)), None)
         if isinstance(cause, OSError) and cause.errno in FILE_ERRORS:
@@ -303,7 +303,7 @@ def reason_of(error: BaseException) -> str | None:
 
 
 def origin(error: BaseException) -> str:
-    """The innermost place in MLflow or here that an exception came from: names of files, no values."""
+    """Returns the innermost source location in MLflow or here of an exception: file and line, no values."""
     frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
     files = [(frame.filename.rpartition("site-packages/")[2], frame.lineno) for frame in frames]
     ours = [(file, line) for file, line in files if file.startswith("mlflow/") or file == __file__]
@@ -311,15 +311,15 @@ def origin(error: BaseException) -> str:
 
 
 def failure(error: BaseException, target: Store, action: str, connecting: bool = False) -> Failure:
-    """What to tell a person about an exception, made of known parts only."""
+    """Returns the reason and message for an exception, from known parts only."""
     for cause in causes(error):
         if isinstance(cause, Failure):
             return cause
         if isinstance(cause, ModuleNotFoundError) or type(cause).__name__ == "NoSuchModuleError":
             return Failure(
                 "DriverMissing" if connecting else "UnsupportedImage",
-                f"{action} on the {target.place} needs a Python package that the MLflow image does not have"
-                f"{f' ({cause.name})' if isinstance(cause, ModuleNotFoundError) and cause.name else ''}. Use an image that has"
+                f"{action} on the {target.place} needs a Python package that the MLflow image does not contain"
+                f"{f' ({cause.name})' if isinstance(cause, ModuleNotFoundError) and cause.name else ''}. Use an image with"
                 " the driver named by the URI's dialect, and MLflow with its 'auth' extra for basic authentication.",
             )
     reason = reason_of(error) or ("DatabaseRejected" if connecting else None)
@@ -329,26 +329,26 @@ def failure(error: BaseException, target: Store, action: str, connecting: bool =
         remedy = SQLITE_REMEDIES.get(reason) if target.backend == "sqlite" else REMEDIES.get(reason)
         return Failure(reason, f"{action}: the {target.place} {remedy or REMEDIES['DatabaseRejected']}{coded}.")
     kinds = " < ".join(dict.fromkeys(type(cause).__name__ for cause in causes(error)))
-    left = {
+    state = {
         "postgresql": "PostgreSQL has rolled it back.",
         "sqlite": "The database is unchanged: a copy was migrated.",
-    }.get(target.backend, "The schema may be changed in part: restore the backup if it fails again.")
+    }.get(target.backend, "The schema may be changed in part: restore the backup if the migration fails again.")
     return Failure(
         "MigrationFailed",
-        f"{action} on the {target.place} failed with {kinds}{coded} at {origin(error)}. {left}"
-        " Look for this error in MLflow's release notes and issues.",
+        f"{action} on the {target.place} failed with {kinds}{coded} at {origin(error)}. {state}"
+        " Search MLflow's release notes and issues for this error.",
     )
 
 
 class Work:
-    """Whether a schema is being changed, and whether the program was told to end meanwhile."""
+    """Whether a schema is being changed, and whether SIGTERM arrived in the meantime."""
 
     is_changing = False
     is_ending = False
 
 
 def end(*_: object) -> None:
-    """On SIGTERM: at once, but never in the middle of a change."""
+    """Handles SIGTERM: exits immediately, or after the current schema if one is being changed."""
     if Work.is_changing:
         Work.is_ending = True
     else:
@@ -371,10 +371,10 @@ def seconds_of(name: str) -> float:
 
 
 @contextlib.contextmanager
-def phase(name: str, told: Failure) -> Iterator[None]:
-    """Fails the program where the block does not end in time, whatever it is waiting for."""
+def phase(name: str, timeout: Failure) -> Iterator[None]:
+    """Ends the program with this failure if the block does not end before the deadline of the phase."""
     seconds = seconds_of(name)
-    late = Failure(told.reason, f"{told.message.rstrip('.')} (no end after {seconds:g} s).")
+    late = Failure(timeout.reason, f"{timeout.message.rstrip('.')} (timeout after {seconds:g} s).")
     timer = threading.Timer(seconds, give_up, [late])
     timer.daemon = True
     timer.start()
@@ -385,9 +385,9 @@ def phase(name: str, told: Failure) -> Iterator[None]:
 
 
 def limit_transactions() -> None:
-    """Has each transaction in PostgreSQL wait for locks for a short time only, and has nothing else of the user's limits cut it off.
+    """Sets a short lock timeout for each transaction in PostgreSQL, and disables the user's other timeouts.
 
-    Per transaction, since poolers give each one another session.
+    Per transaction, because poolers assign a session to each transaction.
     """
     from sqlalchemy import event
     from sqlalchemy.engine import Connection, Engine
@@ -404,7 +404,7 @@ def limit_transactions() -> None:
 
 
 def lock_holders(target: Store) -> str:
-    """The oldest sessions that hold locks on tables of a PostgreSQL database, for people; without their queries."""
+    """Describes the oldest sessions that hold locks on tables of a PostgreSQL database, without their queries."""
     from sqlalchemy import text
 
     statement = (
@@ -428,7 +428,7 @@ def lock_holders(target: Store) -> str:
 
 
 def reach(target: Store) -> None:
-    """Opens a TCP connection, so that an unknown host and a closed port are told apart for every driver."""
+    """Opens a TCP connection, to distinguish an unknown host from a closed port for every driver."""
     if checking() and target.sqlite_path is not None and not os.path.exists(target.sqlite_path):
         raise manual(f"The {target.place} does not exist yet.")
     if target.host is None:
@@ -443,7 +443,7 @@ def reach(target: Store) -> None:
 
 
 def connect(target: Store) -> None:
-    """Proves that the server lets us in. What may pass by itself is tried a few times."""
+    """Checks that the database accepts the credentials. Retries a few times if it is unreachable."""
     from sqlalchemy import text
 
     for attempt in range(1, CONNECT_ATTEMPTS + 1):
@@ -451,19 +451,19 @@ def connect(target: Store) -> None:
             reach(target)
             with engine(target) as database, database.connect() as connection:
                 connection.execute(text("SELECT 1"))
-            say(f"{target.name}: connected to the {target.place}")
+            log(f"{target.name}: connected to the {target.place}")
             return
         except Exception as error:
-            told = failure(error, target, "Connecting", connecting=True)
-            if told.reason != "DatabaseUnreachable" or attempt == CONNECT_ATTEMPTS:
-                raise told from None
-            say(f"{target.name}: attempt {attempt} of {CONNECT_ATTEMPTS} did not reach the {target.place}")
+            result = failure(error, target, "Connecting", connecting=True)
+            if result.reason != "DatabaseUnreachable" or attempt == CONNECT_ATTEMPTS:
+                raise result from None
+            log(f"{target.name}: attempt {attempt} of {CONNECT_ATTEMPTS} did not reach the {target.place}")
             time.sleep(2 * attempt)
 
 
 @contextlib.contextmanager
 def engine(target: Store) -> Iterator:
-    """An engine made by MLflow, so that what is checked is what the server will use."""
+    """Yields an engine created by MLflow, so that the check connects as the server does."""
     from mlflow.store.db.utils import _make_parent_dirs_if_sqlite, create_sqlalchemy_engine
 
     if target.sqlite_path is not None and not checking():
@@ -478,22 +478,22 @@ def engine(target: Store) -> Iterator:
 
 @contextlib.contextmanager
 def lock(target: Store) -> Iterator[None]:
-    """Holds the schema for this instance alone. The database (or the kernel) frees it however this process ends."""
+    """Locks the schema for this instance. The database (or the kernel) releases the lock when the process ends."""
     deadline = time.monotonic() + float(os.environ.get("MIGRATION_LOCK_SECONDS") or "600")
 
-    def wait(told: bool) -> bool:
+    def wait(is_logged: bool) -> bool:
         if time.monotonic() > deadline:
             raise Failure(
                 "MigrationBusy",
-                f"Another migration holds the lock on the {target.place}. It is tried again; if no other migration"
+                f"Another migration holds the lock on the {target.place}. The migration is retried. If no other migration"
                 " runs, end the database session that holds the advisory lock.",
             )
-        if not told:
-            say(f"{target.name}: waiting for another migration")
+        if not is_logged:
+            log(f"{target.name}: waiting for another migration")
         time.sleep(1)
         return True
 
-    told = False
+    is_logged = False
     if target.sqlite_path is not None:
         with open(f"{target.sqlite_path}.migration-lock", "a+", encoding="utf-8") as file:
             while True:
@@ -501,7 +501,7 @@ def lock(target: Store) -> Iterator[None]:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    told = wait(told)
+                    is_logged = wait(is_logged)
             yield
         return
     from sqlalchemy import text
@@ -510,33 +510,33 @@ def lock(target: Store) -> Iterator[None]:
         connection = database.connect()
         try:
             if target.backend == "postgresql":
-                # A lock of the transaction, not of the session: it also holds behind a pooler in transaction mode.
+                # A lock of the transaction, not of the session: it also works with a pooler in transaction mode.
                 statement = f"SELECT pg_try_advisory_xact_lock({LOCK_KEYS[target.name]})"
             elif target.backend == "mysql":
                 statement = f"SELECT GET_LOCK(CONCAT('mlflow-{target.name}-', MD5(DATABASE())), 0)"
             else:
                 statement = "SELECT 1"
             while not connection.execute(text(statement)).scalar():
-                told = wait(told)
+                is_logged = wait(is_logged)
             yield
         finally:
-            # A connection that broke while it waited must not turn a finished migration into a failed one.
+            # A connection that broke in the meantime must not turn a finished migration into a failed one.
             with contextlib.suppress(Exception):
                 connection.close()
 
 
 def is_empty(target: Store) -> bool:
-    """Whether an SQLite database holds nothing at all, not even a table."""
+    """Whether an SQLite database has no tables."""
     path = target.sqlite_path
     if path is None or not os.path.exists(path) or os.path.getsize(path) == 0:
         return path is not None
-    # What was cut off while it was written from nothing is rolled back by opening it.
+    # Opening the file rolls back an interrupted first write.
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
 
 
 def require_space(target: Store) -> None:
-    """Raises Failure where the volume may become full: it takes a copy, and the journal while that is written back."""
+    """Raises Failure if the volume may become full: it holds a copy, and the journal while the copy is written back."""
     if target.sqlite_path is None:
         return
     size = 0 if is_empty(target) else os.path.getsize(target.sqlite_path)
@@ -545,13 +545,13 @@ def require_space(target: Store) -> None:
     if free < needed:
         raise Failure(
             "DatabaseFull",
-            f"Migrating the {target.name} schema: a copy of the {target.place} is migrated, which may need {needed >> 20} MiB of free"
+            f"Migrating the {target.name} schema: a copy of the {target.place} is migrated, which can need {needed >> 20} MiB of free"
             f" space, and its volume has {free >> 20}. Enlarge its volume.",
         )
 
 
 def remove_copy(target: Store) -> None:
-    """Removes the copy of an SQLite database, also that of an attempt that was cut off."""
+    """Removes the copy of an SQLite database, also that of an interrupted attempt."""
     for suffix in ("", "-journal", "-wal", "-shm"):
         Path(f"{target.sqlite_path}{COPY_SUFFIX}{suffix}").unlink(missing_ok=True)
 
@@ -561,15 +561,15 @@ class ChangedMeanwhile(Exception):
 
 
 def migrate_copy(target: Store, head: str) -> None:
-    """Brings an SQLite database to the newest schema, all or nothing.
+    """Migrates an SQLite database to the newest schema atomically.
 
     A copy is migrated while the database is locked against writers, and then written back into the same file in one
-    transaction of SQLite's: a server that has the file open neither loses what it writes nor sees half a schema. Whatever is
-    cut off leaves the database as it was; a copy that is left over is removed by the next attempt.
+    SQLite transaction: a server that has the file open neither loses writes nor sees a partial schema. An interruption
+    leaves the database unchanged; the next attempt removes the remaining copy.
     """
     from sqlalchemy.engine import make_url
 
-    hurry_copies()
+    disable_sync_of_copies()
     path = target.sqlite_path or ""
     place = f"{path}{COPY_SUFFIX}"
     uri = make_url(target.uri).set(database=place).render_as_string(hide_password=False)
@@ -587,32 +587,32 @@ def migrate_copy(target: Store, head: str) -> None:
                 before = version()
                 with contextlib.closing(sqlite3.connect(place)) as made:
                     reader.backup(made)
-                say(f"{target.name}: copied, and locked against writers")
+                log(f"{target.name}: copied, and locked against writers")
                 MIGRATIONS[target.name](copy)
                 require_sound(copy, head)
-                say(f"{target.name}: the copy is migrated")
+                log(f"{target.name}: the copy is migrated")
                 writers.execute("ROLLBACK")
                 write_back(copy, path, lambda: version() == before)
             break
         except ChangedMeanwhile:
             if attempt == COPY_ATTEMPTS:
                 raise sqlite3_busy(target) from None
-            say(f"{target.name}: written to after it was copied, attempt {attempt} of {COPY_ATTEMPTS}")
+            log(f"{target.name}: written to after it was copied, attempt {attempt} of {COPY_ATTEMPTS}")
     remove_copy(target)
 
 
-def hurry_copies() -> None:
-    """Writes copies without waiting for the disk: one that is lost is made again."""
+def disable_sync_of_copies() -> None:
+    """Writes copies without waiting for the disk: a lost copy is created again."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    def hurry(connection: object, _: object) -> None:
+    def disable_sync(connection: object, _: object) -> None:
         if isinstance(connection, sqlite3.Connection):
             files = [row[2] for row in connection.execute("PRAGMA database_list").fetchall()]
             if any(str(file).endswith(COPY_SUFFIX) for file in files):
                 connection.execute("PRAGMA synchronous = OFF")
 
-    event.listen(Engine, "connect", hurry)
+    event.listen(Engine, "connect", disable_sync)
 
 
 def require_sound(copy: Store, head: str) -> None:
@@ -620,7 +620,7 @@ def require_sound(copy: Store, head: str) -> None:
         problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     found, _ = revisions(copy)
     if problem != "ok" or found != [head]:
-        raise Failure("MigrationFailed", f"Migrating the {copy.name} schema: the migrated copy of the {copy.place} is not sound.")
+        raise Failure("MigrationFailed", f"Migrating the {copy.name} schema: the migrated copy of the {copy.place} is damaged. The database is unchanged. Check its volume.")
 
 
 def sqlite3_busy(target: Store) -> Failure:
@@ -628,16 +628,16 @@ def sqlite3_busy(target: Store) -> Failure:
 
 
 def content_version(path: str, reader: sqlite3.Connection) -> Callable[[], object]:
-    """What changes with each change of an SQLite database by others, also where another connection of ours locks it."""
+    """Returns a function whose result changes with each write to an SQLite database by other connections."""
     if reader.execute("PRAGMA journal_mode").fetchall() == [("wal",)]:
         return lambda: reader.execute("PRAGMA data_version").fetchall()
-    # The change counter in its header. Never closed: that would release every lock of this process on the file.
+    # The change counter in the file header. Never closed: that would release all locks of this process on the file.
     file = os.open(path, os.O_RDONLY)
     return lambda: os.pread(file, 4, 24)
 
 
 def write_back(copy: Store, path: str, is_unchanged: Callable[[], bool]) -> None:
-    """Replaces the content of the database by that of the copy. Raises ChangedMeanwhile where it is not what was copied."""
+    """Replaces the content of the database with the copy. Raises ChangedMeanwhile if the database was written to."""
     deadline = time.monotonic() + seconds_of("write back")
     is_checked = False
 
@@ -645,7 +645,7 @@ def write_back(copy: Store, path: str, is_unchanged: Callable[[], bool]) -> None
         nonlocal is_checked
         if time.monotonic() > deadline:
             raise sqlite3_busy(copy)
-        # From the first page on it holds the lock against others, and so few pages are not written to the file yet.
+        # From the first page on, this connection holds the write lock, and these few pages are not in the file yet.
         if remaining < total and not is_checked:
             if not is_unchanged():
                 raise ChangedMeanwhile
@@ -661,7 +661,7 @@ def write_back(copy: Store, path: str, is_unchanged: Callable[[], bool]) -> None
 
 
 def revisions(target: Store) -> tuple[list[str], str]:
-    """The revisions in the database and the newest that this MLflow knows. Raises Failure for one that it does not know."""
+    """Returns the revisions in the database and the newest of this MLflow. Raises Failure for an unknown revision."""
     import mlflow
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
@@ -703,7 +703,7 @@ def migrate_tracking(target: Store) -> None:
     from sqlalchemy import inspect
 
     with engine(target) as database:
-        # Tables of basic authentication may be there already, so "no tables at all" would be the wrong question.
+        # Tables of basic authentication may exist already, so an empty database is not the criterion.
         if inspect(database).has_table("experiments"):
             _upgrade_db(database)
         else:
@@ -719,18 +719,18 @@ def migrate_auth(target: Store) -> None:
     username = os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME", "")
     password = os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD") or None
     if not username:
-        raise configuration_error("MLFLOW_AUTH_ADMIN_USERNAME is empty: name the first admin.")
+        raise configuration_error("MLFLOW_AUTH_ADMIN_USERNAME is empty: set it to the name of the first admin.")
     auth.store.init_db(target.uri)
     existed = auth.store.has_user(username)
-    # The rule of mlflow.server.auth (_validate_bootstrap_admin_password), checked first for a message that helps.
+    # The rule of mlflow.server.auth (_validate_bootstrap_admin_password), checked first for a clear message.
     if not existed and (password is None or len(password) < 12 or password == "password1234"):
         raise Failure(
             "AdminPasswordRejected",
-            f'MLflow does not accept the password of its first admin "{username}": give MLFLOW_AUTH_ADMIN_PASSWORD at least'
-            " 12 characters, and not the former default.",
+            f'MLflow does not accept the password of its first admin "{username}". Set one with at least'
+            " 12 characters, and not MLflow's former default.",
         )
     auth.create_admin_user(username, password)
-    say(f'auth: admin "{username}" {"exists" if existed else "created"}')
+    log(f'auth: admin "{username}" {"exists" if existed else "created"}')
 
 
 def migrate_oidc(target: Store) -> None:
@@ -741,19 +741,19 @@ def migrate_oidc(target: Store) -> None:
         if not revisions(target)[0] and inspect(database).has_table("users"):
             raise Failure(
                 "DatabaseRejected",
-                f"The {target.place} has a table of users already, which is not that of OpenID Connect: basic authentication or LDAP"
-                " has kept its users there. Give authentication.oidc a database of its own.",
+                f"The {target.place} already contains users of basic authentication or LDAP, and the plugin for OpenID Connect"
+                " cannot use their tables. Set a separate database in authentication.oidc.database.",
             )
         migrate(database, "head")
 
 
-def quieten() -> None:
-    """Lets only our own lines and Alembic's steps out: other programs' logs quote connection strings."""
+def silence_libraries() -> None:
+    """Logs only this program's lines and Alembic's steps: other loggers quote connection strings."""
 
     class Steps(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.name == "alembic.runtime.migration" and record.getMessage().startswith("Running "):
-                say(f"  {record.getMessage()[:200]}")
+                log(f"  {record.getMessage()[:200]}")
 
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
     warnings.simplefilter("ignore")
@@ -775,31 +775,31 @@ def manual(state: str) -> Failure:
 
 
 def require_current(target: Store, present: list[str], head: str) -> None:
-    """Raises Failure where an administrator still has to migrate."""
+    """Raises Failure if an administrator has to migrate the schema."""
     if present != [head]:
         raise manual(
             f"The {target.name} schema in the {target.place} is at revision {', '.join(present) or 'none'}, and this"
             f" MLflow needs {head}."
         )
-    say(f"{target.name}: schema is at {head}")
+    log(f"{target.name}: schema is at {head}")
 
 
 MIGRATIONS = {"tracking": migrate_tracking, "auth": migrate_auth, "oidc": migrate_oidc}
 
 
 def require_packages() -> None:
-    """Without them the server would start, and answer every request with an error."""
+    """Raises Failure if a package is missing: the server would start, and answer every request with an error."""
     missing = [name for name in os.environ.get("MIGRATION_PACKAGES", "").split(",") if name and find_spec(name) is None]
     if missing:
         raise Failure(
             "UnsupportedImage",
-            f"The MLflow image lacks {', '.join(missing)}, which this way of authentication needs. Use the project's image, or add"
-            " the package to yours.",
+            f"The MLflow image does not contain {', '.join(missing)}, which this authentication method requires. Use the project's"
+            " image, or add the package to yours.",
         )
 
 
 def migrate() -> None:
-    """The whole work: both databases are reached, and known to be of an age that fits, before either is changed."""
+    """Checks the connections and revisions of all databases before it changes any of them, then migrates them."""
     targets = stores()
     with phase("load", Failure("MigrationTimeout", "Loading MLflow takes too long. Check the CPU limit of the pod and the image.")):
         try:
@@ -812,14 +812,14 @@ def migrate() -> None:
             raise failure(error, targets[-1], "Loading MLflow") from None
         require_packages()
         limit_transactions()
-    say(f"MLflow {mlflow.__version__}")
+    log(f"MLflow {mlflow.__version__}")
     for target in targets:
-        told = f"Connecting: the {target.place} {REMEDIES['DatabaseUnreachable']}"
-        with phase("connect", Failure("DatabaseUnreachable", told)):
+        message = f"Connecting: the {target.place} {REMEDIES['DatabaseUnreachable']}"
+        with phase("connect", Failure("DatabaseUnreachable", message)):
             connect(target)
     for target in targets:
-        told = f"Reading the schema's revision: the {target.place} does not answer. End what blocks the database"
-        with phase("inspect", Failure("DatabaseTimeout", told)):
+        message = f"Reading the schema's revision: the {target.place} does not answer. End the sessions that block the database"
+        with phase("inspect", Failure("DatabaseTimeout", message)):
             try:
                 present, head = revisions(target)
             except Exception as error:
@@ -833,57 +833,57 @@ def migrate() -> None:
             with lock(target), changing():
                 migrate_schema(target)
         except Exception as error:
-            told = failure(error, target, f"Migrating the {target.name} schema")
-            if told.reason == "DatabaseLocked":
-                told = Failure(told.reason, f"{told.message}{lock_holders(target)}")
-            raise told from None
+            result = failure(error, target, f"Migrating the {target.name} schema")
+            if result.reason == "DatabaseLocked":
+                result = Failure(result.reason, f"{result.message}{lock_holders(target)}")
+            raise result from None
 
 
 def migrate_schema(target: Store) -> None:
     if target.sqlite_path is not None:
         remove_copy(target)
     before, head = revisions(target)
-    say(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
+    log(f"{target.name}: schema {', '.join(before) or 'empty'} -> {head}")
     if target.sqlite_path is not None and before != [head]:
         migrate_copy(target, head)
     else:
-        with_patience(target)
+        migrate_with_retries(target)
     after, _ = revisions(target)
-    say(f"{target.name}: schema is at {', '.join(after)}")
+    log(f"{target.name}: schema is at {', '.join(after)}")
 
 
-def with_patience(target: Store) -> None:
-    """Tries again where another session of PostgreSQL holds a lock: the failed attempt is rolled back."""
+def migrate_with_retries(target: Store) -> None:
+    """Migrates a schema, with retries while other sessions of PostgreSQL hold locks: failed attempts are rolled back."""
     for pause in (*LOCK_PAUSES, None):
         try:
             return MIGRATIONS[target.name](target)
         except Exception as error:
             if pause is None or Work.is_ending or sqlstate(error) != "55P03":
                 raise
-        say(f"{target.name}: other sessions hold locks on its tables, trying again in {pause} s")
+        log(f"{target.name}: other sessions hold locks on its tables, trying again in {pause} s")
         time.sleep(pause)
 
 
-def give_up(told: Failure) -> NoReturn:
-    line = json.dumps({"reason": told.reason, "message": told.message[:2000]})
+def give_up(result: Failure) -> NoReturn:
+    line = json.dumps({"reason": result.reason, "message": result.message[:2000]})
     print(line, file=ERR, flush=True)
     with contextlib.suppress(OSError):
         Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(f"{line}\n", encoding="utf-8")
-    # Threads that MLflow started may not hold up the end or print at it.
+    # Threads that MLflow started must not delay the exit or print during it.
     os._exit(1)
 
 
 def main() -> NoReturn:
-    # As process 1 of a container a signal without a handler is ignored.
+    # Process 1 of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, end)
-    quieten()
+    silence_libraries()
     try:
         migrate()
-    except Failure as told:
-        give_up(told)
+    except Failure as result:
+        give_up(result)
     except BaseException as error:
         give_up(Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}."))
-    say("done")
+    log("done")
     OUT.flush()
     os._exit(0)
 

@@ -1,15 +1,16 @@
-"""Looks whether the issuers of tokens can be asked for their keys, before oauth2-proxy or MLflow is started.
+"""Checks that the issuers of tokens serve their keys, before oauth2-proxy or MLflow starts.
 
-oauth2-proxy ends at once when its main issuer cannot be reached or calls itself otherwise, and says so in its log only; where
-a further issuer cannot be reached it starts, and refuses the tokens of that issuer for ever. MLflow's plugin for OpenID Connect
-starts, and refuses everybody. So the pod waits here, and says why in one line of JSON, {"reason", "message"}, in the termination log.
+oauth2-proxy exits if its main issuer is unreachable or has another name, and reports that in its log only. If an additional
+issuer is unreachable, oauth2-proxy starts and rejects the tokens of that issuer until it restarts. MLflow's plugin for OpenID
+Connect starts and rejects all users. So the pod waits here, and writes the reason as one line of JSON, {"reason", "message"}, to
+the termination log.
 
 Environment:
-  ISSUERS          JSON, a list of {"issuer", "path", "ca", "discovery"}: the issuer as tokens name it, the field of the spec that
-                   names it and that for its authority, and where it describes itself, unless that follows from its name
-  CA_FILES      JSON, a list of files with certificate authorities, besides the public ones
+  ISSUERS          JSON, a list of {"issuer", "path", "ca", "discovery"}: the issuer as in the claim iss, the field of the spec that
+                   sets it, the field for its CA bundle, and its discovery URL, unless that is the default one
+  CA_FILES         JSON, a list of files with CA certificates, in addition to the system's
   TERMINATION_LOG  default /dev/termination-log
-  STARTUP_SECONDS         how many seconds an issuer may take to come up; default 20
+  STARTUP_SECONDS  how many seconds an issuer can take to start; default 20
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ANSWER_BYTES = 1_000_000
 
 
 class Failure(Exception):
-    """What a person can mend: a reason and a sentence."""
+    """A failed check: a reason and a message for the user."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -38,18 +39,18 @@ class Failure(Exception):
         self.message = message
 
 
-def trust(authorities: list[str], ca: str) -> ssl.SSLContext:
+def tls_context(ca_files: list[str], ca: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    for path in authorities:
+    for path in ca_files:
         try:
             context.load_verify_locations(path)
         except (OSError, ssl.SSLError):
-            raise Failure("InvalidCertificateAuthority", f"{path} holds no certificate in PEM. Mend {ca}") from None
+            raise Failure("InvalidCertificateAuthority", f"{path} contains no PEM certificate, so issuers cannot be verified. Correct {ca}") from None
     return context
 
 
-def fetched(url: str, issuer: str, path: str, ca: str, context: ssl.SSLContext) -> dict[str, object]:
-    """The JSON object at a URL. Asked for directly and without a credential, as oauth2-proxy does it."""
+def fetch_json(url: str, issuer: str, path: str, ca: str, context: ssl.SSLContext) -> dict[str, object]:
+    """Returns the JSON object at a URL. Requested directly and without a credential, as oauth2-proxy does."""
     opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
     place = f"issuer {issuer} ({path})"
     try:
@@ -60,14 +61,14 @@ def fetched(url: str, issuer: str, path: str, ca: str, context: ssl.SSLContext) 
             remedy = (
                 "bind the ClusterRole system:service-account-issuer-discovery to the group system:unauthenticated"
                 if path.endswith("acceptServiceAccountTokens")
-                else "open it, or name another issuer"
+                else "allow access without a credential, or use another issuer"
             )
-            raise Failure("IssuerForbidden", f"{place} answers {error.code} to {url}, which must need no credential: {remedy}") from None
+            raise Failure("IssuerForbidden", f"{place} answers {error.code} to {url}, which must not require a credential: {remedy}") from None
         raise Failure("IssuerUnreachable", f"{place} answers {error.code} to {url}. Check the URL and the issuer") from None
     except URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            why = error.reason.verify_message
-            raise Failure("IssuerUntrusted", f"the certificate of {place} is not trusted ({why}). Name its authority in {ca}") from None
+            detail = error.reason.verify_message
+            raise Failure("IssuerUntrusted", f"the certificate of {place} is not trusted ({detail}). Set its CA bundle in {ca}") from None
         raise Failure("IssuerUnreachable", f"{place} does not answer at {url}: {error.reason}. Check the URL, DNS and network policies") from None
     except (OSError, HTTPException) as error:
         raise Failure("IssuerUnreachable", f"{place} does not answer at {url}: {type(error).__name__}. Check the URL and the issuer") from None
@@ -81,18 +82,18 @@ def fetched(url: str, issuer: str, path: str, ca: str, context: ssl.SSLContext) 
 def check(entry: dict[str, str], context: ssl.SSLContext) -> None:
     issuer, path, ca = entry["issuer"], entry["path"], entry["ca"]
     url = entry.get("discovery") or f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
-    found = fetched(url, issuer, path, ca, context)
+    found = fetch_json(url, issuer, path, ca, context)
     name = found.get("issuer")
     if name != issuer:
-        raise Failure("IssuerMismatch", f"{path} is {issuer}, but the issuer there calls itself {name}. Write it so, to the letter")
+        raise Failure("IssuerMismatch", f"{path} is {issuer}, but the discovery document at {url} has the issuer {name}. Set the field to exactly this value")
     keys = found.get("jwks_uri")
-    # As safe as the way to the issuer itself.
+    # As safe as the connection to the issuer itself.
     if not isinstance(keys, str) or urlsplit(keys).scheme not in ("https", urlsplit(url).scheme):
-        raise Failure("IssuerUnreachable", f"issuer {issuer} ({path}) names no https address of its keys (jwks_uri)")
-    fetched(keys, issuer, path, ca, context)
+        raise Failure("IssuerUnreachable", f"issuer {issuer} ({path}) has no https URL for its keys (jwks_uri). Correct the issuer's discovery document")
+    fetch_json(keys, issuer, path, ca, context)
 
 
-def ended(failure: Failure) -> NoReturn:
+def exit_with(failure: Failure) -> NoReturn:
     line = json.dumps({"reason": failure.reason, "message": failure.message[:1000]})
     with open(os.environ.get("TERMINATION_LOG", "/dev/termination-log"), "w", encoding="utf-8") as log:
         log.write(line)
@@ -101,20 +102,20 @@ def ended(failure: Failure) -> NoReturn:
 
 
 def main() -> None:
-    patience = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
+    deadline = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
     issuers = json.loads(os.environ["ISSUERS"])
     try:
-        context = trust(json.loads(os.environ["CA_FILES"]), issuers[0]["ca"])
+        context = tls_context(json.loads(os.environ["CA_FILES"]), issuers[0]["ca"])
     except Failure as failure:
-        ended(failure)
+        exit_with(failure)
     for entry in issuers:
         while True:
             try:
                 check(entry, context)
                 break
             except Failure as failure:
-                if failure.reason != "IssuerUnreachable" or time.monotonic() > patience:
-                    ended(failure)
+                if failure.reason != "IssuerUnreachable" or time.monotonic() > deadline:
+                    exit_with(failure)
                 time.sleep(1)
 
 

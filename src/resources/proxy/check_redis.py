@@ -1,15 +1,15 @@
-"""Looks whether Redis takes the sessions of browsers, before oauth2-proxy is started.
+"""Checks that Redis accepts browser sessions, before oauth2-proxy starts.
 
-oauth2-proxy starts without it, and then every login ends with an error that does not say why. So the pod waits here, and says
-why in one line of JSON, {"reason", "message"}, in the termination log.
+oauth2-proxy starts without Redis, and then every login fails with an error that does not show the reason. So the pod waits here, and
+writes the reason as one line of JSON, {"reason", "message"}, to the termination log.
 
 Environment:
-  REDIS_URL        redis:// or rediss:// (TLS), a host, and perhaps a port and the number of a database
-  REDIS_USERNAME   may be missing
-  REDIS_PASSWORD   may be missing
-  CA_FILE        a file with certificate authorities besides the public ones; may be missing
+  REDIS_URL        redis:// or rediss:// (TLS), a host, and optionally a port and the number of a database
+  REDIS_USERNAME   optional
+  REDIS_PASSWORD   optional
+  CA_FILE          a file with CA certificates, in addition to the system's; optional
   TERMINATION_LOG  default /dev/termination-log
-  STARTUP_SECONDS         how many seconds Redis may take to come up; default 20
+  STARTUP_SECONDS  how many seconds Redis can take to start; default 20
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ANSWER_BYTES = 1000
 
 
 class Failure(Exception):
-    """What a person can mend: a reason and a sentence."""
+    """A failed check: a reason and a message for the user."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ def command(*words: str) -> bytes:
     return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
 
 
-def connected(url: str, authority: str | None) -> socket.socket:
+def connect(url: str, ca_file: str | None) -> socket.socket:
     target = urlsplit(url)
     host = target.hostname or ""
     try:
@@ -51,54 +51,54 @@ def connected(url: str, authority: str | None) -> socket.socket:
         if target.scheme == "redis":
             return plain
         context = ssl.create_default_context()
-        if authority is not None:
-            context.load_verify_locations(authority)
+        if ca_file is not None:
+            context.load_verify_locations(ca_file)
         return context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
-        message = f"the certificate of {url} ({FIELD}.url) is not trusted ({error.verify_message}). Name its authority in {FIELD}.ca"
+        message = f"the certificate of {url} ({FIELD}.url) is not trusted ({error.verify_message}). Set its CA bundle in {FIELD}.ca"
         raise Failure("SessionStoreRejected", message) from None
     except ssl.SSLError:
-        message = f"{url} ({FIELD}.url) does not speak TLS. Write redis:// where it speaks in the clear, or check the port"
+        message = f"{url} ({FIELD}.url) does not accept TLS connections. Use redis:// if it has no TLS, or check the port"
         raise Failure("SessionStoreRejected", message) from None
     except OSError as error:
         message = f"{url} ({FIELD}.url) does not answer: {error}. Check the address, DNS, network policies and Redis"
         raise Failure("SessionStoreUnreachable", message) from None
 
 
-def check(url: str, username: str | None, password: str | None, authority: str | None) -> None:
+def check(url: str, username: str | None, password: str | None, ca_file: str | None) -> None:
     database = urlsplit(url).path.removeprefix("/") or "0"
     steps = [command("SELECT", database), command("GET", "mlflow-operator")]
     if password is not None:
         steps.insert(0, command("AUTH", username or "default", password))
-    with connected(url, authority) as connection:
+    with connect(url, ca_file) as connection:
         for step in steps:
             try:
                 connection.sendall(step)
                 answer = connection.recv(ANSWER_BYTES)
             except OSError as error:
-                message = f"{url} ({FIELD}.url) does not answer as Redis: {type(error).__name__}. Check the address, and whether it wants rediss://"
+                message = f"{url} ({FIELD}.url) does not answer as Redis: {type(error).__name__}. Check the address, and whether it requires rediss://"
                 raise Failure("SessionStoreUnreachable", message) from None
-            refuse(url, answer)
+            require_success(url, answer)
 
 
-def refuse(url: str, answer: bytes) -> None:
-    """Raises if Redis does not do what it was told. Its own words are shown as far as the kind of error goes."""
+def require_success(url: str, answer: bytes) -> None:
+    """Raises Failure for an error reply. Only the kind of the error is shown."""
     if answer.startswith((b"+", b"$")):
         return
     kind = answer.split(b" ", 1)[0].decode("ascii", "replace").strip()
     if kind in ("-NOAUTH", "-WRONGPASS", "-NOPERM"):
-        message = f"{url} refuses the user ({kind[1:]}). Check {FIELD}.username and {FIELD}.passwordSecretRef"
+        message = f"{url} rejects the user ({kind[1:]}), so no user can log in. Check {FIELD}.username and {FIELD}.passwordSecretRef"
         raise Failure("SessionStoreRejected", message)
     if answer.startswith(b"-LOADING"):
-        raise Failure("SessionStoreUnreachable", f"{url} is still loading its data. It is tried again by itself")
+        raise Failure("SessionStoreUnreachable", f"{url} is still loading its data. The check is repeated automatically. No action required")
     if answer.startswith(b"-"):
-        message = f"{url} answers with {kind[1:]}. Check the number of the database and the rights of the user"
+        message = f"{url} answers with {kind[1:]}. Check the number of the database and the permissions of the user"
         raise Failure("SessionStoreRejected", message)
-    message = f"{url} ({FIELD}.url) does not answer as Redis. Check the address, and whether it wants rediss://"
+    message = f"{url} ({FIELD}.url) does not answer as Redis. Check the address, and whether it requires rediss://"
     raise Failure("SessionStoreUnreachable", message)
 
 
-def ended(failure: Failure) -> NoReturn:
+def exit_with(failure: Failure) -> NoReturn:
     line = json.dumps({"reason": failure.reason, "message": failure.message[:1000]})
     with open(os.environ.get("TERMINATION_LOG", "/dev/termination-log"), "w", encoding="utf-8") as log:
         log.write(line)
@@ -107,14 +107,14 @@ def ended(failure: Failure) -> NoReturn:
 
 
 def main() -> None:
-    patience = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
-    of = os.environ.get
+    deadline = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
+    get = os.environ.get
     while True:
         try:
-            return check(os.environ["REDIS_URL"], of("REDIS_USERNAME"), of("REDIS_PASSWORD"), of("CA_FILE"))
+            return check(os.environ["REDIS_URL"], get("REDIS_USERNAME"), get("REDIS_PASSWORD"), get("CA_FILE"))
         except Failure as failure:
-            if failure.reason != "SessionStoreUnreachable" or time.monotonic() > patience:
-                ended(failure)
+            if failure.reason != "SessionStoreUnreachable" or time.monotonic() > deadline:
+                exit_with(failure)
             time.sleep(1)
 
 

@@ -1,14 +1,14 @@
-"""MLflow's intake of traces and nothing else, for workloads that a mesh lets in by who they are.
+"""MLflow's OTLP endpoint for traces and nothing else, for workloads that the mesh authorizes by identity.
 
-Nothing here asks for a credential: the mesh's policies let the writers to this port, and nobody else. A pod that is not in the mesh has
-no such guard, so it is shut until what takes pods into the mesh has said so in an annotation of the pod, which the kubelet copies
-into a file; and it is shut again when that is gone.
+Nothing here requires a credential: the mesh's policies allow only the writers to reach this port. A pod outside the mesh is not
+protected by these policies, so it answers 503 until the mesh has set its annotation on the pod, which the kubelet copies into a
+file, and again when the annotation is removed.
 
-Environment: that by which MLflow finds its database, and
-  MESH_ENROLMENT_FILE   where the annotation is
-  MESH_ENROLMENT        its value in a pod that is in the mesh; empty: any
+Environment: MLflow's variables for its database, and
+  MESH_ENROLMENT_FILE   the file with the annotation
+  MESH_ENROLMENT        the value of the annotation in a pod in the mesh; empty: any
   MAX_REQUEST_BODY_BYTES
-                        of a request, compressed or not
+                        maximum size of a request body, compressed and decompressed
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Enrolled:
-    """An application that answers only where the pod is in the mesh; but for `/health`, which says that the process lives."""
+    """An application that answers only if the pod is in the mesh, except for `/health`, which reports that the process runs."""
 
     def __init__(self, application: Application, file: Path, value: str) -> None:
         self.application = application
@@ -45,7 +45,7 @@ class Enrolled:
         elif scope["path"] == "/health":
             await answer(send, 200, b"OK")
         elif not self.is_in_mesh():
-            # Exporters try again after this one (OTLP specification, "Retryable response codes").
+            # Exporters retry after this status (OTLP specification, "Retryable response codes").
             await answer(send, 503, b"this pod is not in the mesh", (b"retry-after", b"5"))
         elif scope["path"] == "/ready":
             await answer(send, 200, b"OK")
@@ -67,11 +67,11 @@ async def answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, by
 
 
 def create_app() -> Application:
-    """What uvicorn runs. Raises what MLflow raises where it does not get to its database."""
+    """Returns the application for uvicorn. Raises MLflow's exception if the database cannot be reached."""
     _get_tracking_store()
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     application.include_router(otel_router)
-    # The same limits as on the server's own port: who writes here has no credential at all.
+    # The same limits as on the server's own port: writers have no credential here.
     limit = int(os.environ["MAX_REQUEST_BODY_BYTES"])
     limit_decompression(limit)
     guarded = Guard(application, None, Limits(limit, limit), gateway=False)

@@ -64,7 +64,7 @@ class Roles(WithSlapd):
             with self.subTest(search=search):
                 self.assertEqual(self.role("ada", "of-ada-1234567", search=search), Role.ADMIN)
                 self.assertEqual(self.role("bob", "of-bob-1234567", search=search), Role.USER)
-                self.assertEqual(self.role("eve", "of-eve-1234567", search=search), Role.NOBODY)
+                self.assertEqual(self.role("eve", "of-eve-1234567", search=search), Role.NONE)
                 self.assertEqual(self.role(ODD, ODD_PASSWORD, search=search), Role.USER)
 
     def test_whoever_cannot_prove_it_is_nobody(self) -> None:
@@ -84,18 +84,18 @@ class Roles(WithSlapd):
                 ("ada+cn=Ada", "of-bob-1234567"),
             ]:
                 with self.subTest(search=search is not None, name=name):
-                    self.assertEqual(self.role(name, password, search=search), Role.NOBODY)
+                    self.assertEqual(self.role(name, password, search=search), Role.NONE)
 
     def test_a_bind_without_a_password_is_no_login_though_the_directory_takes_it(self) -> None:
         # SASLprep, which ldap3 applies to texts, leaves nothing of the last two.
         for password in ["", "\u00ad", "\u200b\ufeff"]:
             for search in [None, self.search()]:
                 with self.subTest(password=password):
-                    self.assertEqual(self.role("ada", password, search=search), Role.NOBODY)
+                    self.assertEqual(self.role("ada", password, search=search), Role.NONE)
 
     def test_of_several_entries_none_is_the_user(self) -> None:
         both = self.search("(mail=%s)")
-        self.assertEqual(self.role("shared@mlflow.test", "of-bob-1234567", search=both), Role.NOBODY)
+        self.assertEqual(self.role("shared@mlflow.test", "of-bob-1234567", search=both), Role.NONE)
         self.assertEqual(self.role("ada@mlflow.test", "of-ada-1234567", search=both), Role.ADMIN)
 
     def test_one_person_is_one_account_whichever_name_is_typed(self) -> None:
@@ -117,7 +117,7 @@ class Roles(WithSlapd):
             for attribute in ["mail", "telephoneNumber"]:
                 with self.assertLogs("mlflow.ldap") as logs:
                     search = self.search("(uid=%s)", attribute=attribute)
-                    self.assertEqual(self.role("ada", "of-ada-1234567", search=search), Role.NOBODY)
+                    self.assertEqual(self.role("ada", "of-ada-1234567", search=search), Role.NONE)
                 self.assertIn("usernameAttribute", logs.output[0])
                 self.assertNotIn("of-ada", logs.output[0])
         finally:
@@ -131,7 +131,7 @@ class Roles(WithSlapd):
             with self.subTest(groups):
                 self.assertEqual(self.role("ada", "of-ada-1234567", groups=groups), Role.ADMIN)
                 self.assertEqual(self.role("bob", "of-bob-1234567", groups=groups), Role.USER)
-                self.assertEqual(self.role("eve", "of-eve-1234567", groups=groups), Role.NOBODY)
+                self.assertEqual(self.role("eve", "of-eve-1234567", groups=groups), Role.NONE)
 
     def test_the_groups_are_those_of_this_moment(self) -> None:
         member = f"uniqueMember: uid=ada,{PEOPLE}\n"

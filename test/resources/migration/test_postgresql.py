@@ -147,7 +147,7 @@ class Postgresql(unittest.TestCase):
             uri = f"postgresql+psycopg2://mlflow@127.0.0.1:{silent.getsockname()[1]}/mlflow?connect_timeout=600"
             code, report, _ = migrated(uri, {"MIGRATION_CONNECT_SECONDS": "5"})
         self.assertEqual((code, report["reason"]), (1, "DatabaseUnreachable"))
-        self.assertIn("no end after 5 s", report["message"])
+        self.assertIn("timeout after 5 s", report["message"])
 
 
 if __name__ == "__main__":
