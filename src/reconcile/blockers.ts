@@ -70,7 +70,7 @@ function narrowOperator({ server, installation }: Facts): Cause | undefined {
       : ["spec.workspaces", "leave out spec.workspaces"];
   return {
     reason: "WorkspacesUnavailable",
-    message: `${what} needs an operator of all namespaces, and this one works in ${namespaces.join(", ")} only: install it without watchNamespaces, or ${instead}`,
+    message: `${what} needs an operator that watches all namespaces, but this operator watches ${namespaces.join(", ")} only, so nothing is applied for this server: install the operator without watchNamespaces, or ${instead}`,
   };
 }
 
@@ -165,11 +165,11 @@ function invalidAdmin({ server, references }: Facts): Cause | undefined {
   if (username === undefined || password === undefined) return undefined;
   const problem =
     username === "" || controlCharacters.test(username) || username.includes(":")
-      ? `the key ${usernameKey} is empty, or contains a colon or a line break, which basic authentication cannot carry`
+      ? `the key ${usernameKey} is empty, or contains a colon or a line break, which basic authentication does not support`
       : password === "password1234"
-        ? `the key ${passwordKey} is MLflow's former default, which everyone knows: choose another`
+        ? `the key ${passwordKey} is MLflow's former default, which is publicly known: choose another`
         : password.length < 12
-          ? `the key ${passwordKey} has fewer than 12 characters, which MLflow refuses: choose a longer one`
+          ? `the key ${passwordKey} has fewer than 12 characters, which MLflow rejects: choose a longer one`
           : controlCharacters.test(password)
             ? `the key ${passwordKey} contains a line break or another control character: write it without one (printf, not echo)`
             : undefined;
@@ -210,7 +210,7 @@ function openVariable({ server, references, inputs }: Facts): Cause[] {
     return [
       {
         reason: "ReservedVariable",
-        message: `${objectText(source)}, a source of spec.server.envFrom, has the key ${open}, and ${prefix}${open} cannot be set there: ${insteadOf(prefix + open)}. Remove the key, or name keys one by one in spec.server.env`,
+        message: `${objectText(source)}, a source of spec.server.envFrom, has the key ${open}, and ${prefix}${open} cannot be set there: ${insteadOf(prefix + open)}. Remove the key, or list keys individually in spec.server.env`,
       },
     ];
   });
@@ -222,11 +222,11 @@ function invalidSessionKeys({ server, inputs }: Facts): Cause | undefined {
   const { flaskSecretKey, kekPassphrase, webhookKey } = inputs.session;
   const problem =
     flaskSecretKey.length < 16
-      ? `${dataKeys.flaskSecretKey} has fewer than 16 characters: make one with openssl rand -hex 32`
+      ? `${dataKeys.flaskSecretKey} has fewer than 16 characters: generate one with openssl rand -hex 32`
       : kekPassphrase.length < 16
-        ? `${dataKeys.kekPassphrase} has fewer than 16 characters: make one with openssl rand -hex 32`
+        ? `${dataKeys.kekPassphrase} has fewer than 16 characters: generate one with openssl rand -hex 32`
         : /^[A-Za-z0-9_-]{43}=$/.test(webhookKey)
           ? undefined
-          : `${dataKeys.webhookKey} is no Fernet key (32 bytes in URL-safe base64): make one with openssl rand -base64 32 | tr +/ -_`;
+          : `${dataKeys.webhookKey} is not a Fernet key (32 bytes in URL-safe base64): generate one with openssl rand -base64 32 | tr +/ -_`;
   return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
 }

@@ -74,35 +74,35 @@ function routesOf(server: MlflowServer, routes: ReadonlySet<RouteKind>): (Ingres
 const missing: Cause = {
   reason: "GatewayApiMissing",
   message:
-    "the cluster lacks the kind HTTPRoute (gateway.networking.k8s.io/v1), which exposure.httpRoute asks for: install the Gateway API's definitions and an implementation, or use exposure.ingress",
+    "The cluster does not have the kind HTTPRoute (gateway.networking.k8s.io/v1), so spec.exposure.httpRoute has no effect. Install the Gateway API's CustomResourceDefinitions and an implementation, or use spec.exposure.ingress",
 };
 
 /** Of another namespace it is not said which: nobody learns here what others run. */
 function taken({ metadata }: MlflowServer, { address, winner }: Loss): Cause {
   const isNear = winner.metadata.namespace === metadata.namespace;
-  const who = isNear ? `MlflowServer ${winner.metadata.name}` : "a server of another namespace";
+  const who = isNear ? `MlflowServer ${winner.metadata.name}` : "an MlflowServer in another namespace";
   return {
     reason: "HostConflict",
-    message: `${address} already leads to ${who}, which keeps it: use another host in spec.exposure, or another prefix in exposure.externalURL${isNear ? ", or delete that server" : ""}`,
+    message: `${address} is already used by ${who}, so this server is not exposed there: use another host in spec.exposure, or another prefix in spec.exposure.externalURL${isNear ? ", or delete that server" : ""}`,
   };
 }
 
 function exposed(server: MlflowServer) {
-  const message = `by what the controllers report, ${externalAddressOf(server)?.url} leads to this server`;
+  const message = `${externalAddressOf(server)?.url} routes to this server, as the controllers of its routes report`;
   return { status: "True", reason: "Exposed", message } as const;
 }
 
 function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cause | undefined {
   const live = owned.filter(isRoute).find((each) => isNamed(wanted, each));
-  const when = "as soon as all pods are of this spec";
+  const when = "once all pods run the current spec";
   if (live === undefined || live.metadata.deletionTimestamp !== undefined) {
-    return { reason: "RouteProgressing", message: `${objectText(wanted)} is written ${when}` };
+    return { reason: "RouteProgressing", message: `${objectText(wanted)} is created ${when}` };
   }
   const path = difference(wanted, live);
   if (path !== undefined) {
     return {
       reason: "RouteProgressing",
-      message: `${objectText(wanted)} is not as it is wanted (${path}), and is written ${when}; where it stays so, admission or a definition before Gateway API 1.2 changes it`,
+      message: `${objectText(wanted)} differs from the spec in ${path}, and is updated ${when}. If this does not change, an admission webhook or a Gateway API before 1.2 changes the object`,
     };
   }
   return live.kind === "HTTPRoute" ? parentProblem(live) : addressProblem(live);
@@ -129,6 +129,6 @@ function addressProblem(live: Ingress): Cause | undefined {
   const served = ingressClassName === undefined ? "the cluster's default class" : `class ${ingressClassName}`;
   return {
     reason: "IngressWithoutAddress",
-    message: `no controller has given ${objectText(live)} an address: check that one serves ${served} (kubectl get ingressclasses); some never do, and then this says nothing`,
+    message: `No controller has set an address on ${objectText(live)}, so the server may not be exposed: check that a controller serves ${served} (kubectl get ingressclasses). Some controllers never set one`,
   };
 }

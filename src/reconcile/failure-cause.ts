@@ -25,7 +25,7 @@ export function failureCause(error: unknown, { attempts, seconds }: Failing): Ca
     if (error.reason === "LeaseExpired") return undefined;
     return {
       reason: "ReconcileFailed",
-      message: `A request of the operator to the API server fails again and again: ${error.message}. The operator keeps trying. Check the API server, its admission webhooks and the object that the path names.`,
+      message: `A request of the operator to the API server fails repeatedly: ${error.message}. The operator retries it. Check the API server, its admission webhooks and the object that the path names.`,
     };
   }
   // What it says may quote the spec or a Secret.

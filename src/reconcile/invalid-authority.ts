@@ -26,7 +26,7 @@ export function invalidAuthority({ server, references }: Facts): Cause[] {
 function causeOf(what: string): Cause {
   return {
     reason: "InvalidCertificateAuthority",
-    message: `${what} must be PEM certificates, each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----: write the authority's certificate there`,
+    message: `${what} must be PEM certificates, each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----: replace it with the CA certificates in PEM`,
   };
 }
 

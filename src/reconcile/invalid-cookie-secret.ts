@@ -10,6 +10,6 @@ export function invalidCookieSecret({ server, inputs }: Facts): Cause | undefine
   if (/^[A-Za-z0-9]{32}$/.test(inputs.session.cookieSecret ?? "")) return undefined;
   return {
     reason: "InvalidSecret",
-    message: `Secret ${secretName}: ${dataKeys.cookieSecret} is not 32 letters and digits: make one with openssl rand -hex 16`,
+    message: `Secret ${secretName}: ${dataKeys.cookieSecret} is not 32 letters and digits: generate one with openssl rand -hex 16`,
   };
 }

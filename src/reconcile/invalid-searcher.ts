@@ -16,7 +16,7 @@ export function invalidSearcher({ server, references }: Facts): Cause | undefine
     !dn.includes("=") || controlCharacters.test(dn)
       ? `the key ${usernameKey} must be a DN such as cn=mlflow,ou=services,dc=example,dc=com, without a line break (printf, not echo)`
       : password === ""
-        ? `the key ${passwordKey} is empty, by which a directory takes anybody for anonymous: write the password`
+        ? `the key ${passwordKey} is empty, which LDAP servers treat as an anonymous bind: write the password`
         : /[\r\n]$/.test(password)
           ? `the key ${passwordKey} ends with a line break: write the password without it (printf, not echo)`
           : undefined;

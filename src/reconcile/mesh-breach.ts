@@ -12,7 +12,7 @@ export function breachProblem(view: MeshView): Cause | undefined {
   if (probes === undefined) {
     return wasProved(view)
       ? undefined
-      : { reason: "MeshProgressing", message: "the operator is knocking at the doors" };
+      : { reason: "MeshProgressing", message: "Checking that the mesh enforces its policies." };
   }
   const { breaches } = probes;
   const [first] = breaches;
@@ -20,7 +20,7 @@ export function breachProblem(view: MeshView): Cause | undefined {
   const more = breaches.length > 1 ? ` (and ${breaches.length - 1} more)` : "";
   return {
     reason: "MeshNotEnforced",
-    message: `the operator, which is no writer, was answered where the mesh should have refused it: ${first}${more}. Check that ztunnel or the pods' sidecars enforce AuthorizationPolicies, and that the operator does not use the network of its node`,
+    message: `The mesh did not deny a request of the operator, which is not a writer, so other clients may write traces: ${first}${more}. Check that ztunnel or the pods' sidecars enforce AuthorizationPolicies, and that the operator does not use hostNetwork`,
   };
 }
 
@@ -35,10 +35,10 @@ function wasProved(view: MeshView): boolean {
 export function unprovedProblem(view: MeshView): Cause | undefined {
   const probes = view.probes();
   if (probes === undefined || isDenied(probes)) return undefined;
-  const [first = "none of the endpoints of the server could be asked"] = probes.unanswered;
+  const [first = "no endpoint of the server could be probed"] = probes.unanswered;
   const more = probes.unanswered.length > 1 ? ` (and ${probes.unanswered.length - 1} more)` : "";
   return {
     reason: "MeshNotProbed",
-    message: `the listener for traces stays closed: a request of the operator was neither answered nor denied: ${first}${more}. Only an explicit denial proves that the mesh enforces its policies. Check that network policies let the operator reach the server's pods, and its DNS`,
+    message: `The listener for traces stays closed: a probe of the operator was neither denied nor answered: ${first}${more}. Only an explicit denial proves that the mesh enforces its policies. Check that network policies allow the operator to reach the server's pods and DNS`,
   };
 }

@@ -20,7 +20,7 @@ export function conditionOf({ metadata, status }: Conditioned, type: string): Fo
 
 /** A condition in words, on one line. */
 export function said(condition: ForeignCondition | undefined): string {
-  if (condition === undefined) return "Istio has said nothing of its present form";
+  if (condition === undefined) return "Istio has not reported a condition for its current generation";
   const reason = excerpt(condition.reason, 100) || "no reason";
   const line = excerpt(condition.message);
   return line === "" ? reason : `${reason}: ${line}`;
@@ -30,5 +30,5 @@ export function said(condition: ForeignCondition | undefined): string {
 export function unfinished(wanted: Judged, live: Judged | undefined): Cause | undefined {
   if (live !== undefined && live.metadata.deletionTimestamp === undefined && difference(wanted, live) === undefined)
     return undefined;
-  return { reason: "MeshProgressing", message: `${objectText(wanted)} is being written` };
+  return { reason: "MeshProgressing", message: `${objectText(wanted)} is being applied` };
 }

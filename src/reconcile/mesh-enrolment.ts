@@ -11,7 +11,7 @@ export function labelProblem(step: "ambient" | "sidecar", view: MeshView): Cause
   if (isTaken(step, view)) return undefined;
   const deployment = deploymentOf(view);
   const what = deployment === undefined ? "the Deployment" : objectText(deployment);
-  return { reason: "MeshProgressing", message: `${what} is being put into the mesh` };
+  return { reason: "MeshProgressing", message: `${what} is being added to the mesh` };
 }
 
 /** Whether every pod that answers is in the mesh: outside of it no policy holds, whatever the conditions say. */
@@ -22,9 +22,9 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
     if (spec.hibernate === true || spec.replicas === 0)
       return {
         reason: "MeshHibernated",
-        message: "no pods run, as the spec says, so nothing shows that they are in the mesh",
+        message: "No pods run, as the spec sets, so it is unknown whether they are in the mesh",
       };
-    return { reason: "MeshProgressing", message: "no pod is ready, so nothing shows that pods are in the mesh" };
+    return { reason: "MeshProgressing", message: "No pod is ready, so it is unknown whether the pods are in the mesh" };
   }
   const sorted = ready.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   for (const pod of sorted) {
@@ -33,7 +33,7 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
     if (isOfBefore(pod, mode)) {
       return {
         reason: "MeshProgressing",
-        message: `pod ${pod.metadata.name} is being replaced by one that is in the mesh`,
+        message: `pod ${pod.metadata.name} is being replaced by a pod in the mesh`,
       };
     }
     return { reason: "PodsNotEnrolled", message };
@@ -54,7 +54,7 @@ export function lingeringProblem(mode: MeshMode, { server, owned }: MeshView): C
   if (pod === undefined) return undefined;
   return {
     reason: "MeshProgressing",
-    message: `pod ${pod.metadata.name}, which is not in the mesh, is being ended and may still answer: see kubectl get pods -n ${namespace}`,
+    message: `pod ${pod.metadata.name}, which is not in the mesh, is terminating and may still serve requests: see kubectl get pods -n ${namespace}`,
   };
 }
 
@@ -77,7 +77,7 @@ const outside: Readonly<Record<MeshMode, (pod: Pod, namespace: string) => string
 function outsideOfAmbient(pod: Pod, namespace: string): string | undefined {
   const { name } = pod.metadata;
   if (hasSidecar(pod))
-    return `pod ${name} has a sidecar of Istio, which knows no waypoint: take the label istio-injection off namespace ${namespace}, or istio.io/rev, and delete the pod; or write mesh.istio.mode: Sidecar`;
+    return `pod ${name} has an Istio sidecar, which does not use the waypoint: remove the label istio-injection or istio.io/rev from namespace ${namespace} and delete the pod, or set spec.mesh.istio.mode: Sidecar`;
   if (isAmbient(pod)) return undefined;
   return `pod ${name} is not in the mesh (no annotation ambient.istio.io/redirection: enabled): check that istio-cni and ztunnel run on its node, then delete the pod`;
 }
@@ -85,9 +85,9 @@ function outsideOfAmbient(pod: Pod, namespace: string): string | undefined {
 function withoutSidecar(pod: Pod, namespace: string): string | undefined {
   const { name } = pod.metadata;
   if (isAmbient(pod))
-    return `pod ${name} is in ambient mode, where the policy for sidecars would let nobody in: write mesh.istio.mode: Ambient, or take the pod out of it by the label istio.io/dataplane-mode: none, which it gets when it is replaced`;
+    return `pod ${name} is in ambient mode, where the policy for sidecars denies all clients: set spec.mesh.istio.mode: Ambient, or delete the pod, whose replacement has the label istio.io/dataplane-mode: none`;
   if (hasSidecar(pod)) return undefined;
-  return `pod ${name} has no sidecar (no annotation sidecar.istio.io/status): check that Istio's injection webhook answers for namespace ${namespace}, then delete the pod`;
+  return `pod ${name} has no sidecar (no annotation sidecar.istio.io/status): check that Istio's injection webhook is active for namespace ${namespace}, then delete the pod`;
 }
 
 function isAmbient({ metadata }: Pod): boolean {

@@ -7,7 +7,8 @@ import type { MeshView } from "./mesh-view.ts";
 
 /** What others have in the namespace that widens what our policies say, or that the lock cuts off. */
 export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause | undefined {
-  if (neighbours === undefined) return { reason: "MeshProgressing", message: "the namespace is being looked at" };
+  if (neighbours === undefined)
+    return { reason: "MeshProgressing", message: "Checking the namespace for conflicting policies and Services" };
   const { name } = server.metadata;
   // By uid, since labels could be anybody's.
   const isOurs = ({ metadata }: Neighbour) => owned.some((object) => object.metadata.uid === metadata.uid);
@@ -23,7 +24,7 @@ export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause
       : ["waypoint or Service", objectNames.tracesPolicy(name)];
     return {
       reason: "ConflictingPolicy",
-      message: `AuthorizationPolicy/${policy.metadata.name} allows requests at the ${where} of this server, beside ${beside}: delete it, or have it select something else`,
+      message: `AuthorizationPolicy/${policy.metadata.name} allows requests to the ${where} of this server in addition to ${beside}, so clients other than the writers can write traces: delete it, or change what it selects`,
     };
   }
   if (isSidecar) return undefined;
@@ -31,7 +32,7 @@ export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause
   if (service === undefined) return undefined;
   return {
     reason: "ConflictingService",
-    message: `Service/${service.metadata.name} leads to the pods of this server, too, and the lock cuts off who comes by it: delete it, or change its selector`,
+    message: `Service/${service.metadata.name} also selects the pods of this server. Traffic through it is denied. Delete it or change its selector`,
   };
 }
 

@@ -52,7 +52,7 @@ function policyProblem(wanted: AuthorizationPolicy, view: MeshView, type: string
   if (condition?.status === "True" && condition.reason === "Accepted") return undefined;
   return {
     reason: "MeshPolicyNotAccepted",
-    message: `Istio has not accepted ${objectText(live)} as a whole (${type}: ${said(condition)}): check that istiod and ztunnel run and are of a version that knows its fields`,
+    message: `Istio has not accepted all of ${objectText(live)} (${type}: ${said(condition)}), so it may not be enforced: check that istiod and ztunnel run and support its fields`,
   };
 }
 
@@ -75,12 +75,12 @@ function listenerProblem(view: MeshView): Cause | undefined {
   const problem = listener && deploymentProblem(listener, podsOf("traces", view.owned), view.evidence);
   if (problem !== undefined) {
     const { reason, message } = problem.cause;
-    return { reason, message: `the listener for traces has no pod that is available: ${message}` };
+    return { reason, message: `The listener for traces has no available pod: ${message}` };
   }
   const { namespace, name } = view.server.metadata;
   return {
     reason: "MeshProgressing",
-    message: `the listener for traces has no pod that is available: see kubectl describe deployment -n ${namespace} ${objectNames.listener(name)}. A pod is ready only once it is in the mesh`,
+    message: `The listener for traces has no available pod: see kubectl describe deployment -n ${namespace} ${objectNames.listener(name)}. A pod becomes ready only once it is in the mesh`,
   };
 }
 
@@ -94,9 +94,9 @@ export function bindingProblem(server: MlflowServer, live: Service | undefined):
   const condition = live.status?.conditions?.find(({ type }) => type === "istio.io/WaypointBound");
   const waypoint = `${server.metadata.namespace ?? "default"}/${objectNames.waypoint(server.metadata.name)}`;
   if (condition?.status === "True" && condition.message?.includes(waypoint)) return undefined;
-  const what = condition === undefined ? "Istio has said nothing of it" : said(condition);
+  const what = condition === undefined ? "Istio has not reported this condition" : said(condition);
   return {
     reason: "ServiceNotBound",
-    message: `Service/${name} is not bound to the waypoint ${waypoint} (${what}): check that istiod runs with AMBIENT_ENABLE_STATUS, its default, and look at the Gateway`,
+    message: `Service/${name} is not bound to the waypoint ${waypoint} (${what}): check that istiod runs with AMBIENT_ENABLE_STATUS, its default, and check the Gateway`,
   };
 }

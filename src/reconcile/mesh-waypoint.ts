@@ -20,11 +20,11 @@ export function namesakeProblem({ server, neighbours = [] }: MeshView): Cause | 
   const selector = found?.spec.selector ?? {};
   if (found === undefined || selector["gateway.networking.k8s.io/gateway-name"] === name) return undefined;
   const other = selector[label.server];
-  const owner = other === undefined ? "somebody else" : `MlflowServer/${other}`;
+  const what = other === undefined ? "is not part of the waypoint" : `belongs to MlflowServer/${other}`;
   const remedy = other === undefined ? dispensable : `${crowded}, or leave out spec.mesh`;
   return {
     reason: "NameConflict",
-    message: `Service/${name} belongs to ${owner}, so Istio does not make the one of the waypoint, which has that name: ${remedy}`,
+    message: `Service/${name} ${what}, so Istio does not create the waypoint's Service, which has the same name: ${remedy}`,
   };
 }
 
@@ -63,7 +63,7 @@ export function waypointProblem(
   if (account === name) return trustDomainProblem(server, deployment);
   return {
     reason: "WaypointIdentityUnexpected",
-    message: `the waypoint runs as ServiceAccount ${account ?? "default"} and not as ${name}, which alone the pods would answer: take the annotations that rename it off Gateway/${name}`,
+    message: `the waypoint runs as ServiceAccount ${account ?? "default"} instead of ${name}, the only one that the server's pods accept: remove the annotations that rename it from Gateway/${name}`,
   };
 }
 
@@ -84,6 +84,6 @@ function trustDomainProblem({ spec }: MlflowServer, deployment: Deployment): Cau
   if (theirs === undefined || theirs === ours) return undefined;
   return {
     reason: "TrustDomainUnexpected",
-    message: `the trust domain of the mesh is ${theirs}, as Deployment/${deployment.metadata.name} says, and not ${ours}: write mesh.istio.trustDomain: ${theirs}`,
+    message: `Deployment/${deployment.metadata.name} has the trust domain ${theirs}, but the spec has ${ours}, so the policies are not updated: set spec.mesh.istio.trustDomain: ${theirs}`,
   };
 }

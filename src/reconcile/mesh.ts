@@ -111,16 +111,16 @@ function upTo(last: number, mode: MeshMode): ReadonlySet<MeshStep> {
   return new Set(meshSteps[mode].slice(0, Math.max(0, last + 1)));
 }
 
-const fallback = "until then the server's own authentication alone guards /v1/traces";
+const fallback = "until then only the server's own authentication protects /v1/traces";
 
 const missing: Readonly<Record<MeshMode, Cause>> = {
   Ambient: {
     reason: "IstioMissing",
-    message: `the cluster lacks the kind Gateway (gateway.networking.k8s.io/v1) or AuthorizationPolicy (security.istio.io/v1). Install the Gateway API's definitions and Istio in ambient mode, or leave out spec.mesh; ${fallback}`,
+    message: `The cluster does not have the kind Gateway (gateway.networking.k8s.io/v1) or AuthorizationPolicy (security.istio.io/v1). Install the Gateway API's CustomResourceDefinitions and Istio in ambient mode, or leave out spec.mesh; ${fallback}`,
   },
   Sidecar: {
     reason: "IstioMissing",
-    message: `the cluster lacks the kind AuthorizationPolicy (security.istio.io/v1). Install Istio, or leave out spec.mesh; ${fallback}`,
+    message: `The cluster does not have the kind AuthorizationPolicy (security.istio.io/v1). Install Istio, or leave out spec.mesh; ${fallback}`,
   },
 };
 
@@ -128,7 +128,7 @@ function leaving(former: MeshMode, mode: MeshMode): Mesh["finding"] {
   return {
     status: "False",
     reason: "MeshProgressing",
-    message: `the server leaves Istio's mode ${former} step by step, and then enters ${mode}`,
+    message: `Moving the server from Istio's ${former} mode to ${mode} mode, step by step`,
   };
 }
 
@@ -137,23 +137,23 @@ function withoutMesh({ spec }: MlflowServer): Mesh["finding"] {
   if (spec.traces === undefined) return undefined;
   const guard =
     spec.authentication.none !== undefined
-      ? "and as the server asks nobody who they are, whoever reaches its port may write traces"
-      : "so whoever the server's authentication lets in may write the traces that MLflow's permissions allow";
+      ? "and without authentication any client that reaches the server's port can write traces"
+      : "so any client that the server authenticates can write the traces that MLflow's permissions allow";
   return {
     status: "False",
     reason: "MeshNotConfigured",
-    message: `nothing tells the writers of spec.traces apart without a mesh, ${guard}; networkPolicy.from can restrict who reaches the port, but not by path. Add mesh.istio, or leave out traces`,
+    message: `Without a mesh spec.traces.writers is not enforced, ${guard}. spec.networkPolicy.from can restrict which clients reach the port, but not by path. Add spec.mesh.istio, or leave out spec.traces`,
   };
 }
 
 function enforced(server: MlflowServer, mode: MeshMode): Cause {
   const writers =
     server.spec.traces?.writers.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`) ?? [];
-  const who = writers.length === 0 ? "nobody" : writers.sort().join(", ");
-  const where = mode === "Ambient" ? "all go through the waypoint" : "each pod's sidecar sees to it";
-  const listener = hasListener(server) ? `, and by their identity alone at ${listenerUrl(server)}` : "";
+  const who = writers.length === 0 ? "No client" : writers.sort().join(", ");
+  const where = mode === "Ambient" ? "all requests go through the waypoint" : "each pod's sidecar enforces this";
+  const listener = hasListener(server) ? `, and with their mesh identity alone at ${listenerUrl(server)}` : "";
   return {
     reason: "MeshEnforced",
-    message: `by what Istio and the pods report, ${who} may write traces${listener}, and ${where}`,
+    message: `${who} can write traces${listener}. Istio and the pods report that ${where}`,
   };
 }

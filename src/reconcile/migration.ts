@@ -65,7 +65,7 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Mig
     atWork(pods, jobs, current, now) ?? unfinished(jobs.filter((job) => job !== current)) ?? abandoned(pods, jobs);
   if (obstacle !== undefined) return { ...report, ...obstacle, record: withoutRemoved(known, obstacle, allPods) };
   if (wanted === undefined) {
-    const message = "The database is used as it is: migration is Manual, without a check.";
+    const message = "The operator neither migrates nor checks the database, because migration is Manual.";
     return { ...finished("MigrationDisabled", message), remove: staying(jobs), record: undefined };
   }
   const former = staying(jobs.filter((job) => job !== named || current === undefined));
@@ -206,12 +206,12 @@ function atWork(pods: readonly Pod[], jobs: readonly Job[], current: Job | undef
   const started = Date.parse(String(migrateContainer(pod)?.state?.running?.startedAt ?? ""));
   const seconds = (now.getTime() - started) / 1000;
   if (seconds >= overdueSeconds) {
-    const message = `${what} has been running for more than ${Math.floor(seconds / 60)} minutes. It is not stopped, since its work on the database may be half done. See kubectl logs -n ${pod.metadata.namespace} ${pod.metadata.name} -c migrate. If its node is lost, delete the pod with --force.`;
+    const message = `${what} has been running for more than ${Math.floor(seconds / 60)} minutes. It is not stopped, because the migration of the database may be incomplete. See kubectl logs -n ${pod.metadata.namespace} ${pod.metadata.name} -c migrate. If its node is lost, delete the pod with --force.`;
     return { ...pending(message, "MigrationOverdue"), stalled: true };
   }
   const again = Number.isNaN(seconds) ? {} : { againInSeconds: Math.max(1, overdueSeconds - seconds) };
   if (job === undefined || job !== current || job.metadata.deletionTimestamp !== undefined) {
-    return { ...pending(`Waiting for the end of ${what}, an earlier migration that is running.`), ...again };
+    return { ...pending(`Waiting until ${what}, an earlier migration that is still running, ends.`), ...again };
   }
   const trouble = troubleOf(podsOf(job, pods));
   if (trouble !== undefined) return { complete: false, remove: [], cause: trouble, stalled: true, ...again };
@@ -232,7 +232,7 @@ function abandoned(pods: readonly Pod[], jobs: readonly Job[]): Decision | undef
   if (pod === undefined) return undefined;
   const { name, namespace } = pod.metadata;
   return pending(
-    `Waiting for the end of Pod/${name}, whose migration Job was deleted. To give it up: kubectl delete pod -n ${namespace} ${name}`,
+    `Waiting until Pod/${name}, whose migration Job was deleted, ends. To stop it: kubectl delete pod -n ${namespace} ${name}`,
   );
 }
 
@@ -241,7 +241,7 @@ function ofCurrent(live: Job, wanted: Job, pods: readonly Pod[]): Decision {
   const text = objectText(live);
   if (live.metadata.deletionTimestamp !== undefined) return pending(`Waiting until ${text} and its pods are deleted.`);
   if (hasCondition(live, "Failed") || inputsOf(live) !== inputsOf(wanted)) {
-    return { ...pending(`${text} is replaced, since it failed or its Secrets or settings changed.`), remove: [live] };
+    return { ...pending(`${text} is replaced, because it failed or its Secrets or settings changed.`), remove: [live] };
   }
   const trouble = troubleOf(pods);
   if (trouble !== undefined) return { complete: false, remove: [], cause: trouble, stalled: true };
@@ -254,7 +254,7 @@ function isRefused(known: MigrationRecord, wanted: Job): boolean {
 }
 
 function refused({ version }: MigrationRecord, wanted: Job): Decision {
-  const message = `The database has the schema of MLflow ${version}, which MLflow ${versionOf(wanted)} cannot read. Nothing is changed, and running pods stay. Set spec.version to ${version} or newer. If you have restored an older backup, set the annotation ${annotation.restored} to a new value, such as the date.`;
+  const message = `The database has the schema of MLflow ${version}, which MLflow ${versionOf(wanted)} cannot read. The operator changes nothing, and running pods continue. Set spec.version to ${version} or newer. If you have restored an older backup, set the annotation ${annotation.restored} to a new value, such as the date.`;
   return { ...pending(message, "DowngradeRejected"), stalled: true, isRefused: true };
 }
 
@@ -273,7 +273,7 @@ const running = (job: Job): Decision => ({
   remove: [],
   cause: {
     reason: "MigrationRunning",
-    message: `${objectText(job)} brings the database to the schema of MLflow ${versionOf(job)}.`,
+    message: `${objectText(job)} migrates the database to the schema of MLflow ${versionOf(job)}.`,
   },
   stalled: false,
 });

@@ -16,6 +16,6 @@ export function otherOperator(
   const { namespace, name } = metadata;
   return {
     reason: "OtherOperator",
-    message: `Operator ${manager.slice(0, 317)} manages MlflowServer ${name}, so operator ${identity} changes nothing for it. Have only one operator watch namespace ${namespace}. To hand the server over: kubectl annotate mlflowserver ${name} -n ${namespace} --overwrite ${annotation.operator}=${identity}`,
+    message: `Operator ${manager.slice(0, 317)} manages MlflowServer ${name}, so operator ${identity} changes nothing for it. Have only one operator watch namespace ${namespace}. To transfer the server: kubectl annotate mlflowserver ${name} -n ${namespace} --overwrite ${annotation.operator}=${identity}`,
   };
 }

@@ -52,7 +52,7 @@ export function obstructed({ passing, reason, message }: Obstacle, migration: Mi
 export function outcomeOf(facts: Facts, plan: Plan): Outcome {
   const outcome = withGracePeriod(judged(facts, plan), facts);
   if (outcome.cause.reason !== "Unschedulable" || !isBeingPlaced(facts)) return outcome;
-  const cause = { reason: "Progressing", message: "a node for the pods is being looked for" } as const;
+  const cause = { reason: "Progressing", message: "The pods are being scheduled" } as const;
   return { ...outcome, state: "progressing", cause, againInSeconds: placementSeconds };
 }
 
@@ -86,16 +86,16 @@ function judgedByState(facts: Facts, { groups, migration, missing }: Plan): Outc
       object.kind === "Deployment" && object.metadata.name === objectNames.deployment(server.metadata.name),
   );
   if (deployment === undefined || groups.length > 0) {
-    const cause = { reason: "Progressing", message: "pods of this spec are being started" } as const;
+    const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
     return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 0.1 };
   }
   const rollout = rolloutOf(deployment, owned, facts);
   if (!rollout.complete) {
     if (!rollout.stalled && isNew(deployment, facts.now)) {
-      const cause = { reason: "Progressing", message: "pods of this spec are being started" } as const;
+      const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
       return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 1 };
     }
-    const cause = rollout.cause ?? { reason: "Progressing", message: "pods of this spec are being started" };
+    const cause = rollout.cause ?? { reason: "Progressing", message: "Pods of the current spec are starting" };
     const state = rollout.stalled ? "stalled" : "progressing";
     return { state, cause, migration, ...againIn(rollout.againInSeconds, warningsAgainIn(owned, facts.now)) };
   }
@@ -133,7 +133,7 @@ function isNew({ metadata }: Deployment, now: Date): boolean {
 function readyCause({ server }: Facts): Cause {
   const { hibernate, replicas, version } = server.spec;
   if (hibernate === true || replicas === 0) {
-    return { reason: "Hibernated", message: "no pods run, as the spec says; everything else is kept" };
+    return { reason: "Hibernated", message: "No pods run, as the spec sets. All other resources are kept" };
   }
   const pods = replicas === 1 ? "1 replica" : `${replicas} replicas`;
   return { reason: "Ready", message: `${pods} of MLflow ${version} at ${serviceUrl(server)}` };

@@ -74,15 +74,14 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
       return {
         passing: false,
         reason: "NameConflict",
-        message: `${place} exists and belongs to ${ownerText(object)}, not to this server: ${remedyFor(object)}${hintFor(object, server)}`,
+        message: `${place} exists and ${ownerText(object)}, so the operator applies nothing for this server: ${remedyFor(object)}${hintFor(object, server)}`,
       };
   }
 }
 
 /** What to do where an object of another server has the name, and where one of anybody else's has. */
-export const crowded =
-  "one namespace has no room for both servers under these names. Create one of them anew under another name";
-export const dispensable = "rename one of them, or delete it if nobody needs it";
+export const crowded = "the names of the two servers conflict. Recreate one of them with another name";
+export const dispensable = "rename one of the two, or delete the existing object if it is not needed";
 
 /** Two servers whose names get in each other's way, as those of a server in a mesh and of one that is called like its waypoint. */
 function remedyFor(object: Owned): string {
@@ -93,13 +92,13 @@ function remedyFor(object: Owned): string {
 /** What was generated or stored is known by its label alone, which its owner may have taken off, or may put on. */
 function hintFor(object: Owned, server: MlflowServer): string {
   if (!isStored(object, server)) return "";
-  return `; to have this server take it up, label it ${label.server}=${server.metadata.name}`;
+  return `; to reuse it for this server, label it ${label.server}=${server.metadata.name}`;
 }
 
 function ownerText(object: Owned): string {
   const [owner, server] = [ownerOf(object), waypointOwner(object)];
-  if (owner === undefined) return "somebody else";
-  return `${owner.kind}/${owner.name}${server === undefined ? "" : `, the waypoint of MlflowServer/${server}`}`;
+  if (owner === undefined) return "does not belong to this server";
+  return `belongs to ${owner.kind}/${owner.name}${server === undefined ? "" : `, the waypoint of MlflowServer/${server}`}`;
 }
 
 function ownerOf({ metadata }: Owned) {

@@ -5,9 +5,8 @@ import { conditionOf, said } from "./mesh-condition.ts";
 
 /** What to do, by the reason of the Gateway API that a route is not accepted for. */
 const remedies: Readonly<Record<string, string>> = {
-  NotAllowedByListeners:
-    "its listener must take routes of this namespace (allowedRoutes), which whoever runs it decides",
-  NoMatchingListenerHostname: "use a host that its listener has, or a listener for this host",
+  NotAllowedByListeners: "have its administrator allow routes of this namespace on a listener (allowedRoutes)",
+  NoMatchingListenerHostname: "use a host of one of its listeners, or add a listener for this host",
   NoMatchingParent: "check sectionName and port in exposure.httpRoute.parentRefs",
 };
 
@@ -22,21 +21,21 @@ export function parentProblem(route: HTTPRoute): Cause | undefined {
     if (accepted === undefined) {
       return {
         reason: "RouteNotAccepted",
-        message: `nobody has said anything of ${objectText(route)} for ${gateway}: check that it exists, and that an implementation of the Gateway API runs its GatewayClass`,
+        message: `${gateway} has not accepted or rejected ${objectText(route)}, so the server is not exposed: check that the Gateway exists, and that an implementation of the Gateway API manages its GatewayClass`,
       };
     }
     if (accepted.status !== "True") {
-      const remedy = remedies[accepted.reason ?? ""] ?? "see its conditions, and those of the route";
+      const remedy = remedies[accepted.reason ?? ""] ?? "check its conditions and those of the route";
       return {
         reason: "RouteNotAccepted",
-        message: `${gateway} does not take ${objectText(route)} (${said(accepted)}): ${remedy}`,
+        message: `${gateway} does not accept ${objectText(route)} (${said(accepted)}): ${remedy}`,
       };
     }
     const resolved = conditionOf(judged, "ResolvedRefs");
     if (resolved !== undefined && resolved.status !== "True") {
       return {
         reason: "RouteNotResolved",
-        message: `${gateway} does not find what ${objectText(route)} leads to (${said(resolved)}): check that the Service is there and that the implementation may read it`,
+        message: `${gateway} cannot resolve the backend of ${objectText(route)} (${said(resolved)}): check that the Service exists and that the implementation can read it`,
       };
     }
   }

@@ -116,7 +116,7 @@ function migrationFor(job: Job | undefined, facts: Facts): Migration {
     return waiting(migration, `Waiting for PersistentVolumeClaim/${name}.`, { ...known, isInterim: true });
   }
   if (!isOfOnePod(claim) || !owned.some(isServerPod)) return migration;
-  const message = `Waiting until the pods of the server have ended: PersistentVolumeClaim/${claim.metadata.name} has the access mode ReadWriteOncePod, so the migration cannot run beside them. They start again after it.`;
+  const message = `Waiting until the pods of the server have terminated: PersistentVolumeClaim/${claim.metadata.name} has the access mode ReadWriteOncePod, so the migration cannot run at the same time. They start again after it.`;
   return waiting(migration, message, known);
 }
 
@@ -201,14 +201,14 @@ function missingConsent({ server, inputs }: Facts): Cause | undefined {
   if (workspaces === undefined) {
     return {
       reason: "WorkspaceOptInMissing",
-      message: `with accessReview: SubjectAccessReview the server can ask what anybody may do, for which namespace ${place} must say that it is its own workspace. Whoever administers it says so by kubectl label namespace ${place} ${label.workspaceOf}=${place}`,
+      message: `Namespace ${place} is not labeled as its own workspace, which accessReview: SubjectAccessReview requires, because the server can then review the access of any user. No pods are started. An administrator of the namespace can label it: kubectl label namespace ${place} ${label.workspaceOf}=${place}`,
     };
   }
   const { matchLabels } = workspaces.selector ?? {};
-  const chosen = matchLabels === undefined ? "" : ", and has the labels of spec.workspaces.selector";
+  const chosen = matchLabels === undefined ? "" : " with the labels of spec.workspaces.selector";
   return {
     reason: "WorkspaceOptInMissing",
-    message: `no namespace says that it is a workspace of servers in namespace ${place}${chosen}. Whoever administers one says so by kubectl label namespace ${workspaces.default ?? "<name>"} ${label.workspaceOf}=${place}`,
+    message: `No namespace${chosen} is labeled as a workspace of servers in namespace ${place}, so no pods are started. An administrator of a namespace can label it: kubectl label namespace ${workspaces.default ?? "<name>"} ${label.workspaceOf}=${place}`,
   };
 }
 

@@ -78,7 +78,7 @@ async function reporting<T>(
 
 const paused: Cause = {
   reason: "Paused",
-  message: `The annotation ${annotation.paused} is "true", so the operator changes nothing for this server; what runs keeps running, and deletion works. Remove the annotation to go on.`,
+  message: `The annotation ${annotation.paused} is "true", so the operator changes nothing for this server; what runs keeps running, and deletion works. Remove the annotation to resume.`,
 };
 
 /** Reports why nothing may be read from the spec, and writes nothing else: only an event where a status would lose fields. */
@@ -108,7 +108,7 @@ export async function reconcileUnsynced(cluster: Cluster, key: Key, now: Date): 
 const confirmationSeconds = 15;
 
 function awaitingConfirmation(kind: Kind): Pass {
-  const message = `the API server has just answered that the cluster has no ${kind}; nothing is changed until that is confirmed`;
+  const message = `The API server reports that the cluster does not have the kind ${kind}. Nothing is changed until this is confirmed`;
   const cause = { reason: "Progressing", message } as const;
   return { state: "progressing", cause, isInterim: true, againInSeconds: confirmationSeconds };
 }

@@ -22,7 +22,7 @@ export function referencesTooLarge({ references }: Pick<Facts, "references">): C
   const more = largest.length > namesShown ? ", …" : "";
   return {
     reason: "ReferencesTooLarge",
-    message: `The Secrets and ConfigMaps that the spec names have more than ${mostReferenced / 2 ** 20} MiB together: ${named.join(", ")}${more}. The operator writes nothing for this server. Name smaller ones, or fewer`,
+    message: `The Secrets and ConfigMaps that the spec names have more than ${mostReferenced / 2 ** 20} MiB together: ${named.join(", ")}${more}. The operator writes nothing for this server. Refer to fewer or smaller ones`,
   };
 }
 

@@ -10,5 +10,8 @@ const refusals: ReadonlySet<number> = new Set([400, 403, 405, 413, 422]);
  */
 export function refusal(error: unknown): Cause | undefined {
   if (!(error instanceof ApiError) || !refusals.has(error.status)) return undefined;
-  return { reason: "ApplyRejected", message: `the API server refuses what the operator writes: ${error.message}` };
+  return {
+    reason: "ApplyRejected",
+    message: `The API server rejects an object that the operator applies. Fix the quota, admission policy, permission or value that caused it: ${error.message}`,
+  };
 }

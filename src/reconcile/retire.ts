@@ -45,7 +45,7 @@ function beyondReach({ metadata }: MlflowServer, namespaces: readonly string[]) 
     state: "stalled",
     cause: {
       reason: "WorkspacesUnavailable",
-      message: `an operator of all namespaces has given this server what this one, which works in ${namespaces.join(", ")} only, may not take away: delete the ClusterRoleBindings labelled ${labels}, then take ${finalizer} off metadata.finalizers`,
+      message: `This operator watches ${namespaces.join(", ")} only and cannot delete ClusterRoleBindings, which an operator of all namespaces has created for this server, so the finalizer stays: delete the ClusterRoleBindings labeled ${labels}, then remove ${finalizer} from metadata.finalizers`,
     },
   } as const;
 }

@@ -31,7 +31,7 @@ export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evide
     const message = `${availableReplicas} of ${wanted} pods are ready, and none has become so for ten minutes. See kubectl describe pods -l ${label.server}=${metadata.name}`;
     return { complete: false, cause: { reason: "RolloutStuck", message }, stalled: true };
   }
-  const message = "pods of this spec are being started";
+  const message = "Pods of the current spec are starting";
   return { complete: false, cause: { reason: "Progressing", message }, stalled: false };
 }
 

@@ -41,7 +41,7 @@ export async function specProblem(
 function outdated(kind: KnownKind, missing: readonly string[]): Cause {
   return {
     reason: "CustomResourceDefinitionOutdated",
-    message: `The CustomResourceDefinition of ${kind} is older than the operator: it lacks ${listed(missing)}. Specs may have lost fields, so the operator changes nothing; what runs keeps running. Apply the CustomResourceDefinitions of this operator, then apply this ${kind} again.`,
+    message: `The CustomResourceDefinition of ${kind} is older than the operator: it does not have ${listed(missing)}. Specs may have lost fields, so the operator changes nothing; what runs keeps running. Apply the CustomResourceDefinitions of this operator, then apply this ${kind} again.`,
   };
 }
 

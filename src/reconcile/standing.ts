@@ -5,7 +5,7 @@ export const settled: Finding = {
   type: "Reconciling",
   status: "False",
   reason: "NotReconciling",
-  message: "Nothing is under way.",
+  message: "No changes are in progress.",
 };
 
 /** `Stalled` of an object that does not need a person. */

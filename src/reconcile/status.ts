@@ -179,7 +179,7 @@ function databaseFinding({ migration }: Outcome, before: readonly Condition[]): 
     };
   }
   if (isOfArtifacts(migration.cause.reason)) {
-    const message = "the migration waits until the artifact store can be written to";
+    const message = "The migration waits until the artifact store is writable";
     return { type: "DatabaseReady", status: "False", reason: "MigrationPending", message };
   }
   return { type: "DatabaseReady", status: migration.complete ? "True" : "False", ...migration.cause };
@@ -207,7 +207,7 @@ function workspaceFindings(
   );
   if (workspaces !== undefined && !(workspaces.isPartial && former !== undefined)) return [workspaces.finding];
   if (former === undefined) {
-    const message = "the namespaces have not been looked at yet";
+    const message = "The namespaces have not been checked yet";
     return [{ type: "WorkspacesReady", status: "Unknown", reason: "Progressing", message }];
   }
   return [asFound(former)];
@@ -226,11 +226,11 @@ function availableFinding(deployment: Deployment | undefined): Finding {
   const type = "Available";
   const wanted = deployment?.spec.replicas ?? 0;
   if (deployment === undefined)
-    return { type, status: "False", reason: "NotStarted", message: "no pods have been started yet" };
+    return { type, status: "False", reason: "NotStarted", message: "No pods have been started yet" };
   const available = deployment.status?.availableReplicas ?? 0;
   if (available > 0)
-    return { type, status: "True", reason: "PodsReady", message: `${available} of ${wanted} pods answer` };
+    return { type, status: "True", reason: "PodsReady", message: `${available} of ${wanted} pods are available` };
   return wanted === 0
-    ? { type, status: "False", reason: "Hibernated", message: "no pods run, as the spec says" }
-    : { type, status: "False", reason: "NoPodReady", message: `none of ${wanted} pods answers` };
+    ? { type, status: "False", reason: "Hibernated", message: "No pods run, as the spec sets" }
+    : { type, status: "False", reason: "NoPodReady", message: `0 of ${wanted} pods are available` };
 }

@@ -54,7 +54,7 @@ function startTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined
     case "RunContainerError":
       return {
         reason: "ContainerNotCreated",
-        message: `container ${container.name} of pod ${pod.metadata.name} cannot be created: ${brief(waiting.message)}`,
+        message: `container ${container.name} of pod ${pod.metadata.name} cannot be created: ${brief(waiting.message)}. See kubectl describe pod -n ${pod.metadata.namespace} ${pod.metadata.name}`,
       };
   }
   return undefined;
@@ -65,7 +65,7 @@ function endTrouble(pod: Pod, container: V1ContainerStatus, ended: End | undefin
   if (ended.reason === "OOMKilled") {
     return {
       reason: "OutOfMemory",
-      message: `container ${container.name} of pod ${pod.metadata.name} needs more memory than it may use. Raise ${container.name === "oauth2-proxy" ? "spec.authentication.oauth2Proxy.resources.limits.memory" : "spec.pod.resources.limits.memory, or lower spec.server.workers"}`,
+      message: `container ${container.name} of pod ${pod.metadata.name} exceeded its memory limit. Raise ${container.name === "oauth2-proxy" ? "spec.authentication.oauth2Proxy.resources.limits.memory" : "spec.pod.resources.limits.memory, or lower spec.server.workers"}`,
     };
   }
   return reportedFailure(ended.message) ?? crash(pod, container, ended.exitCode);
@@ -96,7 +96,7 @@ function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause 
   const { name, namespace } = pod.metadata;
   return {
     reason: "CrashLooping",
-    message: `container ${container.name} of pod ${name} ends with exit code ${exitCode}. Its last words: kubectl logs -n ${namespace} ${name} -c ${container.name} --previous`,
+    message: `container ${container.name} of pod ${name} terminated with exit code ${exitCode}. See its log: kubectl logs -n ${namespace} ${name} -c ${container.name} --previous`,
   };
 }
 

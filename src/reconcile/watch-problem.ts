@@ -12,7 +12,7 @@ export function doubted(outcome: Outcome, problem: string | undefined): Outcome 
 }
 
 function doubt(problem: string) {
-  const message = `${problem}, so this status may be outdated, and changes are not noticed. What runs goes on. Check the operator's rights and the API server`;
+  const message = `${problem}, so this status may be outdated, and changes are not detected. Running pods continue. Check the operator's permissions and the API server`;
   return { state: "stalled", cause: { reason: "WatchFailed", message }, isDoubted: true } as const;
 }
 

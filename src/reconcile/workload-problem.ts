@@ -47,7 +47,10 @@ function replicaFailure({ status }: Deployment): Cause | undefined {
 }
 
 function podsRefused(text: string): Cause {
-  return { reason: "PodsRejected", message: `pods cannot be created: ${brief(text)}` };
+  return {
+    reason: "PodsRejected",
+    message: `pods cannot be created: ${brief(text)}. Change the quota, policy or webhook that rejects them, or spec.pod`,
+  };
 }
 
 /** While a Deployment is paused, its controller creates no pods of a new spec. */
@@ -137,7 +140,7 @@ function terminationProblem({ metadata, spec }: Pod, now: Date): Problem | undef
   if (deletionTimestamp === undefined || secondsSince(deletionTimestamp, now) < limits.termination) return undefined;
   const cause: Cause = {
     reason: "PodNotTerminating",
-    message: `pod ${name} should have ended more than five minutes ago. Check node ${spec?.nodeName ?? "of the pod"}; if it is lost, run kubectl delete pod -n ${namespace} ${name} --force`,
+    message: `pod ${name} should have terminated more than five minutes ago. Check node ${spec?.nodeName ?? "of the pod"}; if it is lost, run kubectl delete pod -n ${namespace} ${name} --force`,
   };
   return { cause, stalled: true };
 }
@@ -152,7 +155,7 @@ function sidecarProblem(pods: readonly Pod[], now: Date): Problem | undefined {
     const names = others.map(({ name }) => name).join(", ");
     const cause: Cause = {
       reason: "SidecarRunning",
-      message: `the migration is done, but container ${names} of pod ${metadata.name} still runs, so the Job does not complete. Inject it as a native sidecar, or turn the injection off by spec.pod.annotations, such as linkerd.io/inject: disabled`,
+      message: `The migration has completed, but container ${names} of pod ${metadata.name} still runs, so the Job does not complete. Inject it as a native sidecar, or disable the injection with spec.pod.annotations, such as linkerd.io/inject: disabled`,
     };
     return lasting(cause, end.finishedAt, limits.sidecar, now);
   }

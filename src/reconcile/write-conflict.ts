@@ -38,6 +38,6 @@ export function contestOf(step: Step, contest: Facts["contest"]): Conflict | und
 
 function messageOf(object: string, { path, managers }: Contest): string {
   const who = managers.length === 0 ? "Another client" : `Field manager ${managers.join(", ")}`;
-  const what = path === "" ? `deletes ${object}` : `changes ${path.slice(1)} of ${object}`;
-  return `${who} ${what} again and again, so the operator repairs it less and less often. Stop the other client, or have it leave out the object; the operator owns it.`;
+  const what = path === "" ? `repeatedly deletes ${object}` : `repeatedly changes ${path.slice(1)} of ${object}`;
+  return `${who} ${what}, so the operator waits longer before each repair. Stop the other client, or exclude the object from it; the operator manages the object.`;
 }

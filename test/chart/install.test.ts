@@ -87,7 +87,7 @@ describe("a release", { skip: lacking }, () => {
       await eventually(async () => {
         const ready = condition(await inTenant.the("MlflowServer", "mlflow"), "Ready");
         assert.equal(ready.reason, "CustomResourceDefinitionOutdated");
-        assert.match(ready.message, /it lacks spec\.hibernate/);
+        assert.match(ready.message, /it does not have spec\.hibernate/);
       });
       assert.deepEqual(await inTenant.list("Deployment"), []);
       await inTenant.remove("MlflowServer", "mlflow");

@@ -81,7 +81,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     const { message } = condition(await fixture.reason(name, "Exposed", "RouteNotAccepted"), "Exposed");
     assert.match(
       message,
-      /Gateway gateway in namespace projectcontour does not take HTTPRoute\/exposed \(NoMatchingParent/,
+      /Gateway gateway in namespace projectcontour does not accept HTTPRoute\/exposed \(NoMatchingParent/,
     );
   });
 

@@ -25,7 +25,7 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
 
   await context.test("a server has its sidecar, in a namespace of the restricted standard", async () => {
     const server = await fixture.enforced();
-    assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector may write traces`));
+    assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector can write traces`));
     // Each sidecar hears of the server by itself.
     for (const [who, { ask }] of [["writer", writer] as const, ...strangers])
       await patiently(async () => assert.deepEqual(await ask(each(["GET"], ["/health"])), ["200"], who), 180);

@@ -124,7 +124,7 @@ describe("what cannot work", () => {
         now: new Date(0),
       })[0];
     };
-    assert.match(keys("nonsense")?.message ?? "", /no Fernet key/);
+    assert.match(keys("nonsense")?.message ?? "", /not a Fernet key/);
     assert.equal(keys(`${"A".repeat(43)}=`), undefined);
   });
 

@@ -133,7 +133,7 @@ describe("an address that two servers want", () => {
     assert.match(seen(bare(young), { rivals: [old] }).finding?.message ?? "", /MlflowServer old/);
     const far = aged("secret", "2026-01-01T00:00:00Z", settings, "team-b");
     const message = seen(bare(young), { rivals: [far] }).finding?.message ?? "";
-    assert.match(message, /a server of another namespace/);
+    assert.match(message, /an MlflowServer in another namespace/);
     assert.doesNotMatch(message, /secret|team-b/);
   });
 });

@@ -45,7 +45,10 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       assert.ok(isOpen(of, world(of, mode, [...main, "writers"])));
       const { finding } = meshOf(meshView(of, whole));
       assert.equal(finding?.status, "True", finding?.message ?? "");
-      assert.match(finding?.message ?? "", /by their identity alone at http:\/\/demo-traces\.team-a:4318\/v1\/traces/);
+      assert.match(
+        finding?.message ?? "",
+        /with their mesh identity alone at http:\/\/demo-traces\.team-a:4318\/v1\/traces/,
+      );
     });
 
     test("shuts when anything of it is lost, and says what", () => {
@@ -94,7 +97,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
         object.kind === "Deployment" && object.metadata.name === "demo-traces" ? { ...object, status: {} } : object,
       );
       assert.ok(isOpen(of, starting));
-      assert.match(meshOf(meshView(of, starting)).finding?.message ?? "", /listener for traces has no pod/);
+      assert.match(meshOf(meshView(of, starting)).finding?.message ?? "", /listener for traces has no available pod/);
     });
 
     test("nobody named means that there is none", () => {

@@ -89,7 +89,7 @@ describe("the way into the mesh", () => {
     const ending = enrolledPod({}, { isOfBefore: true, isEnding: true });
     const { finding } = mesh([...everything, ending], { probes });
     assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshProgressing"]);
-    assert.match(finding?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is being ended/);
+    assert.match(finding?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is terminating/);
     assert.deepEqual(steps([...world(meshSteps.slice(0, 5)), ending]), meshSteps, "it holds nothing up");
     assert.equal(mesh([...everything, enrolledPod(undefined, { isEnding: true })]).finding?.status, "True");
   });
@@ -229,8 +229,8 @@ describe("writers without a mesh", () => {
 
   test("are not told apart, and the condition says what guards traces instead", () => {
     assert.deepEqual([finding({})?.status, finding({})?.reason], ["False", "MeshNotConfigured"]);
-    assert.match(finding({})?.message ?? "", /whoever the server's authentication lets in/);
-    assert.match(finding({ authentication: { none: {} } })?.message ?? "", /whoever reaches its port/);
+    assert.match(finding({})?.message ?? "", /any client that the server authenticates/);
+    assert.match(finding({ authentication: { none: {} } })?.message ?? "", /any client that reaches the server's port/);
   });
 });
 

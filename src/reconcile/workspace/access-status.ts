@@ -80,7 +80,7 @@ function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict
     return {
       state: "stalled",
       reason: "Expired",
-      message: `the grant ended at ${expiresAt}, so its subjects have no access. Set spec.expiresAt to a later time, or delete it`,
+      message: `The grant expired at ${expiresAt}, so its subjects have no access. Set spec.expiresAt to a later time, or delete it`,
     };
   }
   if (!situation.hasServer(access)) {
@@ -92,18 +92,20 @@ function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict
   }
   const host = namespace?.metadata.labels?.[label.workspaceOf];
   if (host !== serverRef.namespace) {
-    const says =
-      host === undefined ? "does not say that it is a workspace" : `is a workspace of servers in namespace ${host}`;
+    const what =
+      host === undefined
+        ? `is not labeled as a workspace of servers in namespace ${serverRef.namespace}`
+        : `is a workspace of servers in namespace ${host}, not ${serverRef.namespace}`;
     return {
       state: "stalled",
       reason: "WorkspaceOptInMissing",
-      message: `namespace ${place} ${says}: whoever administers it says so by kubectl label namespace ${place} ${label.workspaceOf}=${serverRef.namespace}`,
+      message: `namespace ${place} ${what}, so nothing is granted. An administrator of the namespace can label it: kubectl label namespace ${place} ${label.workspaceOf}=${serverRef.namespace}`,
     };
   }
   const isMeant = (server: MlflowServer) => isServerOf(access, server);
   const server = servers.find(isMeant);
   if (server === undefined && waits.some(isMeant)) {
-    return { state: "waiting", reason: "Progressing", message: "the server is on its way" };
+    return { state: "waiting", reason: "Progressing", message: "Waiting until the server has its finalizer" };
   }
   const unread = [...situation.problems].find(
     ([{ kind, metadata }]) =>
@@ -122,12 +124,12 @@ function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict
     ({ manifest }) => manifest.kind === "RoleBinding" && manifest.metadata.name === roleBinding,
   );
   if (obstacle !== undefined) return { state: "stalled", reason: obstacle.reason, message: obstacle.message };
-  const who = subjects.length === 1 ? "1 subject is" : `${subjects.length} subjects are`;
+  const who = subjects.length === 1 ? "1 subject has" : `${subjects.length} subjects have`;
   const until = expiresAt === undefined ? "" : `, until ${expiresAt}`;
   return {
     state: "in force",
     reason: "Granted",
-    message: `${who} ${role} by RoleBinding ${roleBinding}${until}`,
+    message: `${who} the role ${role} by RoleBinding ${roleBinding}${until}`,
     roleBinding,
   };
 }

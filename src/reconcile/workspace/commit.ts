@@ -58,7 +58,7 @@ async function takeUp(cluster: WorkspaceCluster, manifest: WorkspaceObject): Pro
     await cluster.mend(manifest, live);
     return undefined;
   }
-  const message = `${objectText(live)} in namespace ${live.metadata.namespace} belongs to somebody else: delete it if nobody needs it${live.kind === "ConfigMap" ? ", or set spec.workspaces.clientConfigMaps: false" : ""}`;
+  const message = `${objectText(live)} in namespace ${live.metadata.namespace} exists and is not managed by this operator, so it is not changed: delete it if it is not needed${live.kind === "ConfigMap" ? ", or set spec.workspaces.clientConfigMaps: false" : ""}`;
   return { manifest, reason: "NameConflict", message };
 }
 

@@ -120,7 +120,7 @@ interface Verdicts extends Omit<WorkspacePlan, "steps" | "wanted"> {
 function stateOf({ servers, waits, contradictions, obstacles }: Verdicts): WorkspaceState {
   const waiting = waits.map((server): [string, Cause] => [
     textOf(server),
-    { reason: "Progressing", message: "the server is on its way" },
+    { reason: "Progressing", message: "Waiting until the server has its finalizer" },
   ]);
   const settled = servers.map((server): [string, Cause | "ready"] => {
     const obstacle = obstacles.find(({ manifest }) => ownerOf(manifest) === textOf(server));
@@ -139,7 +139,7 @@ function ownerOf({ metadata }: WorkspaceObject): string {
 function causeOf({ subject, role, older, olderRoles }: GrantConflict): Cause {
   return {
     reason: "ConflictingGrants",
-    message: `${subjectKey(subject)} is to be ${role}, but ${textOf(older)}, which is older, makes it ${olderRoles.join(" and ")}, and rights in a namespace are the same for all its servers: grant the same role, or narrow spec.workspaces.selector of one`,
+    message: `${subjectKey(subject)} would get the role ${role}, but the older MlflowServer ${textOf(older)} grants it ${olderRoles.join(" and ")}. Permissions in a namespace apply to all its servers, so this grant is not applied: grant the same role, or narrow spec.workspaces.selector of one`,
   };
 }
 

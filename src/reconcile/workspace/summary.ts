@@ -66,16 +66,16 @@ export function summaryOf(
 }
 
 function failureText(names: readonly string[], why = "no details"): string {
-  return `${listed(names)} cannot be checked: ${why.slice(0, 300)}. The operator tries again`;
+  return `${listed(names)} cannot be checked: ${why.slice(0, 300)}. The operator retries`;
 }
 
 function settled(total: number, ready: number, host: string): Finding {
   const type = "WorkspacesReady";
   if (total === 0) {
-    const message = `no namespace is a workspace: one becomes it by kubectl label namespace <name> ${label.workspaceOf}=${host}`;
+    const message = `No namespace is labeled as a workspace of servers in namespace ${host}, so MLflow serves none. Label one: kubectl label namespace <name> ${label.workspaceOf}=${host}`;
     return { type, status: "False", reason: "WorkspaceOptInMissing", message };
   }
-  const message = `${ready} of ${total} namespaces have what is granted in them`;
+  const message = `${ready} of ${total} workspaces are ready`;
   if (ready < total) return { type, status: "False", reason: "Progressing", message };
   return { type, status: "True", reason: "WorkspacesReady", message };
 }
@@ -99,13 +99,13 @@ function consentMissing(waiting: readonly string[], namespace: Situation["namesp
   if (strange.length > 0) {
     causes.push({
       reason: "WorkspaceOptInMissing",
-      message: `${listed(strange)} ${strange.length === 1 ? "does" : "do"} not exist, or not say to be ${strange.length === 1 ? "a workspace" : "workspaces"} of servers in namespace ${host}; nothing is written there until whoever administers it says so: kubectl label namespace ${strange[0]} ${label.workspaceOf}=${host}`,
+      message: `${listed(strange)} ${strange.length === 1 ? "does not exist or is not labeled as a workspace" : "do not exist or are not labeled as workspaces"} of servers in namespace ${host}, so nothing is granted there. An administrator of the namespace can label it: kubectl label namespace ${strange[0]} ${label.workspaceOf}=${host}`,
     });
   }
   if (chosen.length > 0) {
     causes.push({
       reason: "WorkspaceNotServed",
-      message: `${listed(chosen)}: spec.workspaces.access names what MLflow does not serve, because of the labels in spec.workspaces.selector or because it never serves namespaces of the cluster itself. Label the namespace, or name another`,
+      message: `${listed(chosen)}: spec.workspaces.access grants access to a namespace that MLflow does not serve: spec.workspaces.selector does not match its labels, or it is a namespace of the cluster itself. Label the namespace, or name another`,
     });
   }
   return causes;

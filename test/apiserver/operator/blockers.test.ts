@@ -178,7 +178,7 @@ const cases: readonly Case[] = [
     spec: ofSession,
     given: [["Secret", secret("it", { ...session, "webhook-key": "not base64 of 32 bytes" })]],
     reason: "InvalidSecret",
-    says: /^Secret it: webhook-key is no Fernet key .*openssl rand/,
+    says: /^Secret it: webhook-key is not a Fernet key .*openssl rand/,
     mend: put(session),
   },
   {

@@ -235,7 +235,10 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     const stage = await running(context);
     await stage.objects.patch("Service", "mlflow", { metadata: { ownerReferences: null } });
     const stalled = await stage.stalled("NameConflict");
-    assert.match(condition(stalled, "Stalled").message, /^Service\/mlflow in namespace \S+ exists and belongs to/);
+    assert.match(
+      condition(stalled, "Stalled").message,
+      /^Service\/mlflow in namespace \S+ exists and does not belong to this server/,
+    );
     await stage.objects.remove("Service", "mlflow");
     await stage.ready("mlflow", 60);
   });

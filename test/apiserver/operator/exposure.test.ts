@@ -124,7 +124,10 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     const stage = await set(context);
     await stage.apply(server("mlflow", routed));
     await stage.ready("mlflow", 60);
-    assert.match((await says(stage, "GatewayApiMissing")).message, /install the Gateway API's definitions/);
+    assert.match(
+      (await says(stage, "GatewayApiMissing")).message,
+      /Install the Gateway API's CustomResourceDefinitions/,
+    );
     await installRouteDefinition(cluster);
     await says(stage, "RouteNotAccepted");
     await removeRouteDefinition(cluster);
@@ -158,7 +161,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await judge(own, { Accepted: {}, ResolvedRefs: {} });
     assert.match(
       (await says(stage, "Exposed")).message,
-      /https:\/\/platform\.example\.com\/clusters\/c1\/mlflow leads/,
+      /https:\/\/platform\.example\.com\/clusters\/c1\/mlflow routes to/,
     );
     const quiet = await stage.quiet();
     await steadily(() => {}, 1);
@@ -182,7 +185,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await stage.objects.create("Ingress", { metadata: { name: "mlflow" }, spec: { defaultBackend: backend } });
     await stage.apply(server("mlflow", at("a.example.com")));
     await stage.stalled("NameConflict", "mlflow", 60);
-    assert.match((await says(stage, "NameConflict")).message, /^Ingress\/mlflow .* belongs to somebody else/);
+    assert.match((await says(stage, "NameConflict")).message, /^Ingress\/mlflow .* does not belong to this server/);
     assert.equal((await stage.objects.the("Deployment", "mlflow")).status?.readyReplicas, 1);
     assert.deepEqual((await stage.objects.the("Ingress", "mlflow")).spec.defaultBackend, backend);
   });
@@ -200,7 +203,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     // It came later: the name decides only within a second, and here it would decide for mlflow as well.
     assert.match(
       (await says(stage, "HostConflict", "second")).message,
-      /^a\.example\.com already leads to MlflowServer mlflow/,
+      /^a\.example\.com is already used by MlflowServer mlflow/,
     );
     assert.deepEqual(await hostsOf(stage, "second"), []);
 
@@ -278,7 +281,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await stage.ready("mlflow", 60);
     await elsewhere.objects.create("MlflowServer", server("secret-project", exposed));
     const { message } = await says(elsewhere, "HostConflict", "secret-project");
-    assert.match(message, /already leads to a server of another namespace/);
+    assert.match(message, /is already used by an MlflowServer in another namespace/);
     assert.ok(!message.includes(stage.namespace), message);
     // Below another prefix it is another address.
     const other = { ...exposed, "spec.exposure.externalURL": "https://platform.example.com/clusters/c2/mlflow" };

@@ -88,7 +88,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     const stage = await set(context);
     await stage.apply(server("mlflow", mesh));
     await stage.ready("mlflow", 60);
-    assert.match((await says(stage, "IstioMissing")).message, /Install the Gateway API's definitions/);
+    assert.match((await says(stage, "IstioMissing")).message, /Install the Gateway API's CustomResourceDefinitions/);
     await installIstioDefinitions(cluster);
     await reaches(stage, ["waypoint"]);
     await says(stage, "WaypointNotProgrammed");
@@ -118,7 +118,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       assert.equal(condition(await stage.ready(), "MeshReady").status, "False");
       await prove();
     }
-    assert.match((await says(stage, "MeshEnforced")).message, /agents\/otel-collector may write traces/);
+    assert.match((await says(stage, "MeshEnforced")).message, /agents\/otel-collector can write traces/);
     const quiet = await stage.quiet();
     await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
@@ -321,7 +321,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     const stage = await set(context);
     await stage.apply(server("mlflow", mesh, { "spec.mesh": undefined }));
     await stage.ready("mlflow", 60);
-    assert.match((await says(stage, "MeshNotConfigured")).message, /whoever the server's authentication lets in/);
+    assert.match((await says(stage, "MeshNotConfigured")).message, /any client that the server authenticates/);
   });
 
   test("keeps all steps while the API server says for a moment that it has no kinds of Istio, and over a start of the operator then", async (context) => {
@@ -477,7 +477,10 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.objects.create("Gateway", { metadata: { name: "mlflow-waypoint" }, spec });
     await stage.apply(server("mlflow", mesh));
     await stage.stalled("NameConflict", "mlflow", 60);
-    assert.match((await says(stage, "NameConflict")).message, /Gateway\/mlflow-waypoint .*somebody else/);
+    assert.match(
+      (await says(stage, "NameConflict")).message,
+      /Gateway\/mlflow-waypoint .*does not belong to this server/,
+    );
     await eventually(async () =>
       assert.equal((await stage.objects.the("Deployment", "mlflow")).status?.readyReplicas, 1),
     );

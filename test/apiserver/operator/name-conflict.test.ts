@@ -98,7 +98,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
         const stalled = await stage.stalled("NameConflict", name, 60);
         const { message } = condition(stalled, "Stalled");
         assert.ok(message.startsWith(`${kind}/${taken} in namespace ${stage.namespace} exists`), message);
-        assert.match(message, labelled ? /belongs to ConfigMap\/owner/ : /belongs to somebody else/);
+        assert.match(message, labelled ? /belongs to ConfigMap\/owner/ : /does not belong to this server/);
         assert.equal(condition(stalled, "Ready").status, "False");
       }
       const after = await Promise.all(cases.map(({ kind, taken }) => untouched(stage, kind, taken)));

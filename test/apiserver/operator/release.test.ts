@@ -128,7 +128,10 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await set.consent(set.namespace);
     await set.apply(withWorkspaces);
     const stalled = await set.stalled("NameConflict");
-    assert.match(condition(stalled, "Ready").message, new RegExp(`ClusterRoleBinding/${binding} exists and belongs`));
+    assert.match(
+      condition(stalled, "Ready").message,
+      new RegExp(`ClusterRoleBinding/${binding} exists and does not belong to this server`),
+    );
     await objects.remove("MlflowServer", "mlflow");
     await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined));
     const after = await objects.the("ClusterRoleBinding", binding);
@@ -276,7 +279,7 @@ test("an operator with Roles says that it cannot give a server workspaces", { sk
   await apply(withWorkspaces);
   assert.match(
     condition(await stalled("WorkspacesUnavailable"), "Ready").message,
-    /needs an operator of all namespaces/,
+    /needs an operator that watches all namespaces/,
   );
 });
 
@@ -291,7 +294,7 @@ test("nor can it take away what another has given one: it says so, and does not 
     assert.equal(condition(left, "Stalled").reason, "WorkspacesUnavailable");
     return left;
   });
-  assert.match(JSON.stringify(status), /take mlflow-operator\.dev\/release off metadata\.finalizers/);
+  assert.match(JSON.stringify(status), /remove mlflow-operator\.dev\/release from metadata\.finalizers/);
   await objects.patch("MlflowServer", "mlflow", { metadata: { finalizers: null } });
   await eventually(async () => assert.equal(await objects.get("MlflowServer", "mlflow"), undefined));
 });

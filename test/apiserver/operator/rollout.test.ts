@@ -83,13 +83,13 @@ const troubles: readonly Trouble[] = [
     title: "crash",
     fate: { does: "exits", exitCode: 3 },
     reason: "CrashLooping",
-    says: /container mlflow of pod mlflow-\S+ ends with exit code 3\. Its last words: kubectl logs -n \S+ mlflow-\S+ -c mlflow --previous/,
+    says: /container mlflow of pod mlflow-\S+ terminated with exit code 3\. See its log: kubectl logs -n \S+ mlflow-\S+ -c mlflow --previous/,
   },
   {
     title: "need more memory than they may",
     fate: { does: "exits", exitCode: 137, reason: "OOMKilled" },
     reason: "OutOfMemory",
-    says: /needs more memory than it may use\. Raise spec\.pod\.resources\.limits\.memory/,
+    says: /exceeded its memory limit\. Raise spec\.pod\.resources\.limits\.memory/,
   },
   {
     title: "cannot be pulled",

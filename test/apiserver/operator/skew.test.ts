@@ -179,7 +179,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     });
     assert.match(
       events[0]?.note ?? "",
-      /CustomResourceDefinition of MlflowServer .* lacks spec\.authentication\.oauth2Proxy/,
+      /CustomResourceDefinition of MlflowServer .* does not have spec\.authentication\.oauth2Proxy/,
     );
     assert.ok(stage.operator().log.some(({ message }) => /CustomResourceDefinition is older/.test(message)));
     // Somebody's change is not repaired, and the API server's copy of the server not written.
@@ -205,7 +205,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     const found = await stage.stalled("CustomResourceDefinitionOutdated");
     assert.match(
       condition(found, "Stalled").message,
-      /lacks spec\.authentication\.oauth2Proxy\. .*Apply the CustomResourceDefinitions/,
+      /does not have spec\.authentication\.oauth2Proxy\. .*Apply the CustomResourceDefinitions/,
     );
     assert.deepEqual(await workloads(stage), []);
   });

@@ -50,7 +50,7 @@ describe("WorkspacesReady", () => {
     const other = workspace("d", { "mlflow-operator.dev/workspace-of": "elsewhere" });
     const { ready, total, finding } = summary(server, [a, other], { a: "ready" });
     assert.deepEqual([ready, total, finding.status, finding.reason], [1, 3, "False", "WorkspaceOptInMissing"]);
-    assert.match(finding.message, /^namespaces c, d do not exist, or not say/);
+    assert.match(finding.message, /^namespaces c, d do not exist or are not labeled/);
     assert.match(finding.message, /kubectl label namespace c mlflow-operator\.dev\/workspace-of=mlflow$/);
   });
 
@@ -62,7 +62,10 @@ describe("WorkspacesReady", () => {
   });
 
   test("tells what is the matter in one namespace; the others count", () => {
-    const cause = { reason: "NameConflict", message: "ConfigMap/mlflow-client belongs to somebody else" } as const;
+    const cause = {
+      reason: "NameConflict",
+      message: "ConfigMap/mlflow-client is not managed by this operator",
+    } as const;
     const { ready, total, finding } = summary(tracking(), [a, b], { a: "ready", b: cause });
     assert.deepEqual([ready, total, finding.reason], [1, 2, "NameConflict"]);
     assert.match(finding.message, /^in namespace b: ConfigMap/);
