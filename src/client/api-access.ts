@@ -1,19 +1,19 @@
 import { type CredentialSource, credentialSource } from "./credentials.ts";
 import { serviceAccount } from "./service-account.ts";
 
-/** Which API server, and as whom: by a kubeconfig that is named, or as the pod that this process runs in. */
+/** How to reach and authenticate to the API server: by a kubeconfig, or as the service account of the pod. */
 export type ApiAccess =
   | { readonly kubeconfig: string; readonly context?: string }
   | { readonly host: string; readonly port: string; readonly serviceAccountDirectory?: string };
 
-/** The credentials for it. What is wrong with them is thrown when they are first asked for. */
+/** Returns the source of the credentials. The first call of `current` throws if they are invalid. */
 export function credentialsFor(access: ApiAccess, now?: () => number): CredentialSource {
   if (!("kubeconfig" in access)) {
     const read = serviceAccount(access.host, access.port, access.serviceAccountDirectory);
     return credentialSource(async () => read, now);
   }
   return credentialSource(async () => {
-    // Loaded only where it is used: the package takes more memory than all else.
+    // Imported only if needed: the package takes more memory than the rest of the operator.
     const { kubeconfig } = await import("./kubeconfig.ts");
     return kubeconfig(access.kubeconfig, access.context);
   }, now);

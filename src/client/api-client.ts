@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { ApiError, type ApiFailure, isApiError } from "../kube/api-error.ts";
-import { type Connections, connections, destroy, maxCalls, retire } from "./connections.ts";
+import { type Connections, connections, destroy, drain, maxCalls } from "./connections.ts";
 import { type CredentialSource, type Credentials, sameTls } from "./credentials.ts";
-import { type Answer, exchange, LineRefused, type Lines, type Outgoing, stale } from "./exchange.ts";
-import { failureOf, isDistrust, refusalOf } from "./failure.ts";
+import { type Answer, exchange, LineRejected, type Lines, type Outgoing, stale } from "./exchange.ts";
+import { failureOf, isDistrust, rejectionOf } from "./failure.ts";
 import type { Fence } from "./fence.ts";
 import { type ListItems, listItems } from "./list-items.ts";
 
@@ -11,40 +11,40 @@ export interface Call {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Absolute, as `resourcePath` returns it. */
   readonly path: string;
-  /** Those undefined are left out. */
+  /** Undefined values are omitted. */
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** Default `application/json`. */
   readonly accept?: string;
-  /** Further headers of the request. */
+  /** Additional headers of the request. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Receives the headers of a success. */
+  /** Receives the headers of a successful response. */
   readonly onHeaders?: (headers: IncomingHttpHeaders) => void;
   readonly body?: unknown;
   /** Default `application/json`. */
   readonly contentType?: string;
-  /** From the call to the end of the answer, the wait for a free connection included. Default 30. */
+  /** Limit from the call to the end of the response, including the wait for a free connection. Default 30. */
   readonly timeoutSeconds?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface ApiClient {
   /**
-   * The answer, parsed: T is what the API server's schema promises for this call. Throws {@link ApiError}. Nothing is
-   * tried twice (the queue repeats a pass, the list-watch its list), with one exception: when a kept connection turns
-   * out to have been closed by the server while it was idle, what is not a POST is sent again on another.
+   * Returns the parsed response; T is the type in the API server's schema. Throws {@link ApiError}. Requests are not
+   * retried (the queue retries a reconciliation, the list-watch its list), with one exception: if the server closed an idle
+   * connection, a request that is not a POST is sent again on another connection.
    */
   request<T>(call: Call): Promise<T>;
   /**
    * Delivers the items of a list one by one while they arrive, each with the length of its text, and returns the rest of the
-   * list: only one item at a time is in memory. The time limit begins again with each byte.
+   * list. Only one item at a time is in memory. Each byte restarts the time limit.
    */
   list<T, P>(call: Call, onItem: (item: T, bytes: number) => void): Promise<P>;
   /**
-   * Delivers the answer line by line until the server ends it; `onOpen` is called when it begins. Throws {@link ApiError} when it is refused or cut, or with
-   * reason `Timeout` when nothing comes for `idleSeconds`; and what `onLine` throws.
+   * Delivers the response line by line until the server ends it; `onOpen` is called when it begins. Throws {@link ApiError} if the request is rejected or the
+   * connection breaks, with reason `Timeout` if nothing arrives for `idleSeconds`, and whatever `onLine` throws.
    */
   stream(call: Call, idleSeconds: number, onLine: (line: string) => void, onOpen?: () => void): Promise<void>;
-  /** Cuts all connections; calls in flight fail, and later ones. */
+  /** Closes all connections. Calls in flight and later calls fail. */
   close(): void;
 }
 
@@ -52,15 +52,15 @@ export interface ApiClientOptions {
   readonly credentials: CredentialSource;
   /** `name/version`, as audit logs show it. */
   readonly userAgent: string;
-  /** What every call that writes has to pass; default: nothing. */
+  /** Checked before each write. Default: writes are always allowed. */
   readonly fence?: Fence | undefined;
-  /** Told when a request ends: `status` is 0 where no answer came; `seconds` from the call to the end of the answer. */
+  /** Called when a request ends. `status` is 0 if no response arrived; `seconds` is the time from the call to the end of the response. */
   readonly onCall?: (method: Call["method"], status: number, seconds: number) => void;
 }
 
 const defaultTimeoutSeconds = 30;
 
-/** HTTP/1.1 over few kept connections; credentials by a {@link CredentialSource}. */
+/** Returns a client that uses HTTP/1.1 over a few persistent connections. */
 export function apiClient(options: ApiClientOptions): ApiClient {
   let open: { readonly connections: Connections; readonly credentials: Credentials } | undefined;
   let closed = false;
@@ -72,7 +72,7 @@ export function apiClient(options: ApiClientOptions): ApiClient {
     if (open !== undefined && open.credentials.server.href === server.href && sameTls(open.credentials.tls, tls)) {
       return { connections: open.connections, credentials };
     }
-    if (open !== undefined) retire(open.connections);
+    if (open !== undefined) drain(open.connections);
     open = { connections: connections(server.protocol, tls), credentials };
     return open;
   }
@@ -84,26 +84,26 @@ export function apiClient(options: ApiClientOptions): ApiClient {
       const agent = isWatch ? connections.watches : connections.calls;
       const fence = call.method === "GET" ? undefined : options.fence;
       const outgoing = { ...outgoingOf(call, credentials, options.userAgent, agent, limitSeconds), fence };
-      // Each attempt uses up one kept connection, so the last one is at the latest with a new one.
+      // Each attempt uses one of the persistent connections, so the last attempt has a new one.
       for (let attempts = call.method === "POST" ? 1 : maxCalls + 1; attempts > 0; attempts--) {
         const answer = await exchange(outgoing, lines);
         if (answer === stale) continue;
-        if (answer.status >= 300) throw refused(call, refusalOf(answer));
+        if (answer.status >= 300) throw rejected(call, rejectionOf(answer));
         return answer;
       }
-      throw new Error("The API server had closed the connection.");
+      throw new Error("The API server closed the connection.");
     } catch (error) {
-      if (error instanceof LineRefused) throw error.cause;
-      throw error instanceof ApiError ? error : refused(call, failureOf(error, limitSeconds));
+      if (error instanceof LineRejected) throw error.cause;
+      throw error instanceof ApiError ? error : rejected(call, failureOf(error, limitSeconds));
     }
   }
 
-  function refused(call: Call, failure: ApiFailure): ApiError {
-    if (failure.status === 401 || isDistrust(failure)) options.credentials.refused();
+  function rejected(call: Call, failure: ApiFailure): ApiError {
+    if (failure.status === 401 || isDistrust(failure)) options.credentials.rejected();
     return new ApiError(call.method, call.path, failure);
   }
 
-  /** Has a call counted, whatever becomes of it. */
+  /** Reports the call to `onCall`, whether it succeeds or fails. */
   async function counted(call: Call, exchanged: () => Promise<Answer>): Promise<ReturnType<typeof JSON.parse>> {
     const started = performance.now();
     let status = 0;
@@ -144,7 +144,7 @@ export function apiClient(options: ApiClientOptions): ApiClient {
   };
 }
 
-/** The object at `path`, or undefined where there is none. Throws {@link ApiError} for the rest. */
+/** Returns the object at `path`, or undefined if it does not exist. Throws {@link ApiError} for other failures. */
 export async function find<T>(client: ApiClient, path: string): Promise<T | undefined> {
   try {
     return await client.request<T>({ method: "GET", path });
@@ -154,7 +154,7 @@ export async function find<T>(client: ApiClient, path: string): Promise<T | unde
   }
 }
 
-/** `any`, so that {@link ApiClient.request} can give it the type that its caller knows. */
+/** Returns `any`, so that {@link ApiClient.request} can return the type that its caller expects. */
 function parsed({ method, path }: Call, { body, status }: Answer): ReturnType<typeof JSON.parse> {
   try {
     return JSON.parse(body.toString("utf8"));
@@ -162,7 +162,7 @@ function parsed({ method, path }: Call, { body, status }: Answer): ReturnType<ty
     throw new ApiError(method, path, {
       status,
       reason: "NotJson",
-      detail: "The answer is not JSON: is this an API server?",
+      detail: "The response is not JSON: check that the address is that of an API server.",
     });
   }
 }

@@ -1,32 +1,32 @@
 import { ApiError, isApiError } from "../kube/api-error.ts";
 
-/** Bounds of the wait between attempts, in seconds. */
+/** Bounds of the delay between attempts, in seconds. */
 export interface BackoffBounds {
   readonly first: number;
   readonly longest: number;
 }
 
-/** The longest wait that a timer takes: `setTimeout` ends a longer one at once. */
+/** The longest delay of a timer: `setTimeout` runs a longer one immediately. */
 const longestMilliseconds = 2 ** 31 - 1;
 
-/** What a timer gets for a number of seconds that is not a number: a hot loop is worse than a minute. */
+/** The delay for NaN: a minute is better than a hot loop. */
 const unknownMilliseconds = 60_000;
 
-/** Seconds as milliseconds for a timer: never negative, never more than a timer takes. */
+/** Returns milliseconds for a timer: never negative, never more than a timer accepts. */
 export function timerMilliseconds(seconds: number): number {
   if (Number.isNaN(seconds)) return unknownMilliseconds;
   return Math.min(Math.max(seconds * 1000, 0), longestMilliseconds);
 }
 
-/** Up to a tenth longer, but no more than 5 s, so that waits that began together do not end together. */
+/** Adds up to a tenth, at most 5 s, so that delays that start together do not end together. */
 export function jittered(seconds: number, random: () => number = Math.random): number {
   return seconds + random() * Math.min(seconds / 10, 5);
 }
 
 /**
- * Milliseconds to wait after `failures` in a row (1 is the first): full jitter, anything between nothing and the bound
- * that doubles with each failure, so that many clients of an API server that comes back do not come at once. Never
- * less than what the API server asked for by Retry-After, which is bounded where it is read.
+ * Returns the milliseconds to wait after `failures` consecutive failures (1 is the first), with full jitter: between zero and a bound
+ * that doubles with each failure, so that many clients do not reconnect to a recovered API server at the same time. Never
+ * less than the Retry-After of the API server, which is bounded when it is read.
  */
 export function backoffMilliseconds(
   failures: number,
@@ -38,15 +38,15 @@ export function backoffMilliseconds(
   return timerMilliseconds(Math.max(random() * bound, jittered(retryAfterSeconds, random)));
 }
 
-/** How long to wait at least, and at most, after work that failed with an error, in seconds. */
+/** Minimum and maximum delay after work that failed with an error, in seconds. */
 export interface RetryBounds {
-  /** What the API server asked for by Retry-After. */
+  /** From the Retry-After of the API server. */
   readonly least: number;
-  /** Undefined: as long as after any other error. */
+  /** Undefined: the default of the queue. */
   readonly longest?: number;
 }
 
-/** An overloaded API server is asked again after a few seconds: it says when it is not ready yet. */
+/** An overloaded API server is tried again after a few seconds: its Retry-After extends the delay if needed. */
 const overloadSeconds = 4;
 
 export function retryBounds(error: unknown): RetryBounds {
@@ -54,7 +54,7 @@ export function retryBounds(error: unknown): RetryBounds {
   return isApiError(error, 429) ? { least, longest: Math.max(overloadSeconds, least) } : { least };
 }
 
-/** Whether an error says nothing of what was asked for: the API server could not be reached, or could not serve just then. */
+/** Whether the API server could not be reached or could not serve the request, so that the error is unrelated to the request. */
 export function isOutage(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
 }

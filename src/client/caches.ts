@@ -1,19 +1,19 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { isKind, type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
-import type { ConfigMap, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
 import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
 import { needsOptIn } from "../resources/workspaces.ts";
 import { type ApiClient, find } from "./api-client.ts";
-import { claims } from "./claims.ts";
-import { held, heldServer, isExpected } from "./held.ts";
+import { cachedObject, cachedServer, isExpected } from "./cached-object.ts";
+import type { EventHandler } from "./event-handler.ts";
+import { hostIndex } from "./host-index.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
-import { type Neighbours, neighbours } from "./neighbours.ts";
+import { type OtherResources, otherResources } from "./other-resources.ts";
 import { type References, references } from "./references.ts";
-import type { Sink } from "./sink.ts";
 import { watchProblem } from "./staleness.ts";
 import { type Store, serverKeyOf, store } from "./store.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
@@ -22,75 +22,75 @@ import { isOtherServer, type WorkspaceCache, workspaceCache } from "./workspace-
 
 export interface CachesOptions {
   readonly client: ApiClient;
-  /** The namespaces to watch; without it all of them, by one watch for a kind. */
+  /** The namespaces to watch. Default: all, with one watch for each kind. */
   readonly namespaces?: readonly string[] | undefined;
-  /** Told of every change that can matter to a server: its own, of what belongs to it, of what its passes have read. */
+  /** Called for each change that can affect a server: of itself, its objects, or objects that its reconciliations have read. */
   readonly onServer: (key: Key) => void;
-  /** Told of every change that can matter to what is in a workspace; never where not all namespaces are watched. */
+  /** Called for each change that can affect a workspace. Not called if only some namespaces are watched. */
   readonly onWorkspace?: (namespace: string) => void;
   /**
-   * Told when a CustomResourceDefinition of ours may have changed: its watches end then (`isEnded`), and a spec that has changed
-   * may be the first to show it.
+   * Called when a CustomResourceDefinition of the operator may have changed: its watches have ended (`isEnded`), or a spec
+   * has changed, which can be the first sign of a new definition.
    */
   readonly onDefinition?: (isEnded: boolean) => void;
   readonly observer?: ListWatchObserver;
   readonly timing?: ListWatchTiming;
 }
 
-/** What watches keep of the cluster. */
+/** The objects of the cluster that watches keep in memory. */
 export interface Caches {
   server(key: Key): MlflowServer | undefined;
-  /** What is labelled as ours and as this server's. */
+  /** The objects with the labels of the operator and of this server. */
   owned(key: Key): Owned[];
   /**
-   * Reads the content of what belongs to this server and was there before it, such as the Secrets of a former server of its
-   * name. A pass must not begin without: it would take them for empty. Throws what the calls throw.
+   * Reads the content of objects of this server that are older than it, such as the Secrets of a deleted server with the same
+   * name. Must run before a reconciliation, which would otherwise see empty objects. Throws the errors of the requests.
    */
   completed(key: Key): Promise<void>;
-  /** Namespaces that consent to be workspaces of servers in this one; none where not all namespaces are watched. */
+  /** Namespaces that opted in as workspaces of servers in this namespace. Empty if only some namespaces are watched. */
   consenting(namespace: string): Namespace[];
-  /** What is in workspaces because of this server, but for what goes with its namespace. */
+  /** The objects in workspaces for this server, except those in terminating namespaces. */
   granted(key: Key): Owned[];
   readonly workspaces: WorkspaceCache;
-  /** False where the cluster does not have the kind; undefined while only a recent answer says so. */
+  /** False if the cluster does not have the kind; undefined until that is confirmed. */
   knows(kind: Kind, namespace: string): boolean | undefined;
-  /** The other servers that want or have an address outside of this one. */
+  /** The other servers that request or have an external address of this server. */
   rivals(key: Key): MlflowServer[];
-  /** What others have in a namespace; undefined until it is known. It is watched from the first question on. */
-  neighbours(namespace: string): Neighbour[] | undefined;
+  /** Services and AuthorizationPolicies in a namespace, whoever owns them; undefined until they are listed. The first call starts the watches. */
+  neighbours(namespace: string): OtherResource[] | undefined;
   readonly secrets: References<Secret>;
   readonly configMaps: References<ConfigMap>;
-  /** Takes the API server's answer to a report, so that the next pass sees it before the watch tells. */
+  /** Stores the response to a status write, so that the next reconciliation sees it before the watch event. */
   reported(server: MlflowServer): void;
-  /** The same of a report to an access. */
+  /** The same for the status of an MlflowWorkspaceAccess. */
   reportedAccess(access: MlflowWorkspaceAccess): void;
-  /** The same of an answer to a write. */
+  /** The same for the response to a write of an owned object. */
   wrote(object: Owned, created: boolean): void;
-  /** Takes note that this very object is deleted. */
+  /** Removes an object that the operator has deleted. */
   removed(object: Owned): void;
-  /** True when everything has been listed once, false when it was stopped before. */
+  /** True when the first list of each kind is complete, false if the caches were stopped before. */
   readonly synced: Promise<boolean>;
-  /** By resource, as metrics and messages call it. */
+  /** By the name of the resource in metrics and messages. */
   states(): Record<string, ListWatchState>;
-  /** Why what is kept of this server, or of what belongs to it, may be outdated. */
+  /** Why the cached state of this server or its objects may be outdated; undefined if it is current. */
   watchProblem(server: MlflowServer): string | undefined;
-  /** All servers that are known. */
+  /** All cached servers. */
   servers(): Iterable<MlflowServer>;
   stop(): void;
 }
 
 const keptKinds = [...kindsWith("owned"), ...kindsWith("observed")];
 
-/** Starts the watches that the table of kinds asks for. They go on until they are stopped, whatever fails. */
+/** Starts the watches of the kinds in `kube/kinds.ts`. They are retried after failures until `stop`. */
 export function caches(options: CachesOptions): Caches {
   const { client, namespaces, onServer, onWorkspace = () => undefined, observer, timing = defaultTiming } = options;
   const watches = new Map<string, ListWatch>();
-  /** Of each watch: what it is of. */
+  /** Kind and scope of each watch. */
   const watched = new Map<string, { readonly kind: Kind; readonly scope: string | undefined }>();
   const servers = new Map<string, Store<MlflowServer>>();
   const kept = new Map<string, Store<Owned>>();
-  const others = new Map<string, readonly Neighbours[]>();
-  const addresses = claims(onServer);
+  const others = new Map<string, readonly OtherResources[]>();
+  const addresses = hostIndex(onServer);
   const workspaces = workspaceCache({
     servers: (namespace) => serversOf(namespace)?.inNamespace(namespace) ?? [],
     configMap: (key) => keptOf("ConfigMap", key.namespace)?.get(key),
@@ -98,7 +98,7 @@ export function caches(options: CachesOptions): Caches {
     onWorkspace,
   });
 
-  /** The watch that tells of objects of a namespace: its own, or that of all. */
+  /** The scope of the watch that covers a namespace: the namespace itself, or undefined for all. */
   const scopeOf = (namespace: string | undefined) => (namespaces === undefined ? undefined : namespace);
   const placeOf = (plural: string, scope: string | undefined) => (scope === undefined ? plural : `${scope}/${plural}`);
   const serversOf = (namespace: string | undefined) => servers.get(scopeOf(namespace) ?? "");
@@ -107,9 +107,9 @@ export function caches(options: CachesOptions): Caches {
   function start<T extends KubeObject>(
     kind: Kind,
     scope: string | undefined,
-    sink: Sink<T>,
+    handler: EventHandler<T>,
     selector?: string,
-    which: "" | "referenced " | "neighbouring " = "",
+    which: "" | "referenced " | "other " = "",
   ): void {
     const { apiVersion, plural, isOptional = false } = rowOf(kind);
     const name = placeOf(`${which}${plural}`, scope);
@@ -127,53 +127,53 @@ export function caches(options: CachesOptions): Caches {
       ...labelSelector,
       ...isMetadataOnly,
     };
-    watches.set(name, listWatch(client, resource, sink, isOwn ? doubting : observer, timing));
+    watches.set(name, listWatch(client, resource, handler, isOwn ? definitionObserver : observer, timing));
     watched.set(name, { kind, scope });
   }
 
-  const doubt = (isEnded = false) => options.onDefinition?.(isEnded);
-  /** The API server ends the watches of a kind when its definition changes. */
-  const doubting: ListWatchObserver = {
+  const definitionMayHaveChanged = (isEnded = false) => options.onDefinition?.(isEnded);
+  /** The API server ends the watches of a kind when its CustomResourceDefinition changes. */
+  const definitionObserver: ListWatchObserver = {
     listed: (resource, again) => {
-      doubt(true);
+      definitionMayHaveChanged(true);
       observer?.listed?.(resource, again);
     },
     resumed: (resource) => {
-      doubt(true);
+      definitionMayHaveChanged(true);
       observer?.resumed?.(resource);
     },
     failed: (resource, error, delaySeconds) => {
-      doubt();
+      definitionMayHaveChanged();
       observer?.failed?.(resource, error, delaySeconds);
     },
   };
 
-  /** The servers that need a kind which clusters may lack. */
+  /** The servers that need an optional kind. */
   function needing(kind: Kind, scope: string | undefined): Key[] {
     return [...(servers.get(scope ?? "")?.all() ?? [])].flatMap(({ metadata, spec }) =>
       needsKind(spec, kind) ? [{ namespace: metadata.namespace ?? "", name: metadata.name }] : [],
     );
   }
 
-  /** Has passes over them, of one namespace or of all. */
+  /** Enqueues them, of one namespace or of all. */
   function needed(kind: Kind, scope: string | undefined, namespace?: string): void {
     for (const key of needing(kind, scope)) if (namespace === undefined || namespace === key.namespace) onServer(key);
   }
 
-  /** Takes note of what of a server matters to others. */
+  /** Updates the indexes by which a server affects other objects. */
   function noted(server: MlflowServer, before: MlflowServer | undefined, isGone = false): void {
     const { namespace = "", name } = server.metadata;
     addresses.noted({ namespace, name }, isGone ? undefined : server);
     if (isGone || isOtherServer(server, before)) workspaces.touched(server);
   }
 
-  function neighboursIn(scope: string | undefined): readonly Neighbours[] {
+  function otherResourcesIn(scope: string | undefined): readonly OtherResources[] {
     const known = others.get(scope ?? "");
     if (known !== undefined) return known;
-    const started = kindsWith("neighbouring").map((kind) => {
-      const ofKind = neighbours((namespace) => needed(kind, scope, namespace));
-      // Not by label, which anybody may put on what shall not be seen here.
-      start(kind, scope, ofKind, undefined, "neighbouring ");
+    const started = kindsWith("inspected").map((kind) => {
+      const ofKind = otherResources((namespace) => needed(kind, scope, namespace));
+      // Without a label selector: anyone with write access to an object can set labels that would hide it.
+      start(kind, scope, ofKind, undefined, "other ");
       return ofKind;
     });
     others.set(scope ?? "", started);
@@ -209,28 +209,28 @@ export function caches(options: CachesOptions): Caches {
 
   const isServer = (key: Key) => serversOf(key.namespace)?.get(key) !== undefined;
 
-  /** The store, with what is held of each object that arrives. */
-  function holding<T extends KubeObject>(sink: Store<T>, hold: (object: T) => T): Sink<T> {
+  /** The store, with `hold` applied to each object. */
+  function holding<T extends KubeObject>(handler: Store<T>, hold: (object: T) => T): EventHandler<T> {
     return {
-      reached: sink.reached,
-      changed: (change, object) => sink.changed(change, hold(object)),
+      reached: handler.reached,
+      changed: (change, object) => handler.changed(change, hold(object)),
       listing: () => {
-        const { item, complete } = sink.listing();
+        const { item, complete } = handler.listing();
         return { item: (object) => item(hold(object)), complete };
       },
     };
   }
 
   const scopes: readonly (string | undefined)[] = namespaces ?? [undefined];
-  /** What is watched besides servers, by scope; resolves when all of it is listed. */
+  /** The watches of objects of servers, by scope; resolves when they are listed. */
   const opened = new Map<string, Promise<boolean>>();
-  /** Scopes of which the servers are listed. */
+  /** Scopes whose servers are listed. */
   const listed = new Set<string>();
-  /** Scopes of which all is listed. */
+  /** Scopes in which all kinds are listed. */
   const ready = new Set<string>();
   let isStopped = false;
 
-  /** Whether a pass over servers of this scope would see all that belongs to them. */
+  /** Whether all objects of the servers in this scope are cached. */
   function isReady(scope: string | undefined): boolean {
     return scope === undefined || !listed.has(scope) || ready.has(scope);
   }
@@ -238,7 +238,7 @@ export function caches(options: CachesOptions): Caches {
   function startServers(scope: string | undefined): void {
     const ofServers = store<MlflowServer>(
       (change, server, before) => {
-        if (server.metadata.generation !== before?.metadata.generation) doubt();
+        if (server.metadata.generation !== before?.metadata.generation) definitionMayHaveChanged();
         const key = { namespace: server.metadata.namespace ?? "", name: server.metadata.name };
         if (listed.has(scope ?? "") && change !== "deleted") void open(scope);
         if (isReady(scope)) onServer(key);
@@ -247,10 +247,10 @@ export function caches(options: CachesOptions): Caches {
       { byNamespace: true, isCustom: true },
     );
     servers.set(scope ?? "", ofServers);
-    start("MlflowServer", scope, holding(ofServers, heldServer));
+    start("MlflowServer", scope, holding(ofServers, cachedServer));
   }
 
-  /** Watches what belongs to servers, once there is one: a namespace without servers takes one watch. */
+  /** Starts the watches of objects of servers, when there is a server: a namespace without servers needs only one watch. */
   function open(scope: string | undefined): Promise<boolean> {
     const known = opened.get(scope ?? "");
     if (known !== undefined) return known;
@@ -259,20 +259,20 @@ export function caches(options: CachesOptions): Caches {
       if (scope !== undefined && rowOf(kind).scope === "Cluster") continue;
       const ofKind = store<Owned>((_change, object, former) => changed(object, former));
       kept.set(placeOf(kind, scope), ofKind);
-      // Where the kind has just come, or gone, no object of it tells so.
+      // If the kind was installed or removed, there is no event of an object.
       let wasKnown: boolean | undefined;
       const relisted = () => {
         const isKnown = watches.get(placeOf(rowOf(kind).plural, scope))?.isKnown();
         if (isKnown !== wasKnown) needed(kind, scope);
         wasKnown = isKnown;
       };
-      const sink = holding(ofKind, (object) => held(object, isServer));
-      start(kind, scope, { ...sink, ...(rowOf(kind).isOptional && { relisted }) }, managedSelector);
+      const handler = holding(ofKind, (object) => cachedObject(object, isServer));
+      start(kind, scope, { ...handler, ...(rowOf(kind).isOptional && { relisted }) }, managedSelector);
     }
-    // Only what is not ours, so that no object is told by two watches.
-    const foreign = `${label.managedBy}!=${manager}`;
-    start("Secret", scope, secrets, foreign, "referenced ");
-    start("ConfigMap", scope, configMaps, foreign, "referenced ");
+    // Only objects without the label of the operator, so that no object is in two watches.
+    const notManaged = `${label.managedBy}!=${manager}`;
+    start("Secret", scope, secrets, notManaged, "referenced ");
+    start("ConfigMap", scope, configMaps, notManaged, "referenced ");
     const started = [...watches].flatMap(([name, { synced }]) => (before.has(name) ? [] : [synced]));
     const isListed = Promise.all(started).then((all) => {
       ready.add(scope ?? "");
@@ -284,7 +284,7 @@ export function caches(options: CachesOptions): Caches {
     return isListed;
   }
 
-  /** Servers come first: what belongs to none of them is held in brief. */
+  /** Servers are listed first: of objects without a server only metadata is cached. */
   async function begin(scope: string | undefined): Promise<boolean> {
     const isListed = (await watches.get(placeOf(kinds.MlflowServer.plural, scope))?.synced) === true;
     if (!isListed || isStopped) return false;
@@ -319,7 +319,7 @@ export function caches(options: CachesOptions): Caches {
         const { kind, metadata } = object;
         if (!isKind(kind)) continue;
         const whole = await find<Owned>(client, resourcePath(kind, metadata.namespace, metadata.name));
-        if (whole !== undefined) keptOf(kind, metadata.namespace)?.filled(held(trimmed(whole), isServer));
+        if (whole !== undefined) keptOf(kind, metadata.namespace)?.loaded(cachedObject(trimmed(whole), isServer));
       }
     },
     knows: (kind, namespace) => {
@@ -328,8 +328,8 @@ export function caches(options: CachesOptions): Caches {
     },
     rivals: (key) => addresses.rivals(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
     neighbours: (namespace) => {
-      const found: Neighbour[] = [];
-      for (const each of neighboursIn(scopeOf(namespace))) {
+      const found: OtherResource[] = [];
+      for (const each of otherResourcesIn(scopeOf(namespace))) {
         const those = each.of(namespace);
         if (those === undefined) return undefined;
         found.push(...those);
@@ -341,16 +341,16 @@ export function caches(options: CachesOptions): Caches {
     reported: (server) => {
       const { namespace = "", name } = server.metadata;
       const before = serversOf(namespace)?.get({ namespace, name });
-      const answer = heldServer(trimmed(server));
+      const answer = cachedServer(trimmed(server));
       serversOf(namespace)?.wrote(answer, false);
-      // The watch will tell it as nothing new.
+      // The watch event for this version is not reported as a change.
       noted(answer, before);
     },
     reportedAccess: (access) => workspaces.accesses.wrote(trimmed(access), false),
     wrote: (object, created) => {
-      // The watch would never tell of it, and what it does not tell is never removed.
+      // The watch does not select it, so it would never be removed from the cache.
       if (object.metadata.labels?.[label.managedBy] !== manager) return;
-      keptOf(object.kind, object.metadata.namespace)?.wrote(held(trimmed(object), isServer), created);
+      keptOf(object.kind, object.metadata.namespace)?.wrote(cachedObject(trimmed(object), isServer), created);
     },
     removed: (object) => keptOf(object.kind, object.metadata.namespace)?.removed(object),
     synced: Promise.all([...first, ...scopes.map(begin)]).then((all) => all.every(Boolean)),
@@ -360,7 +360,7 @@ export function caches(options: CachesOptions): Caches {
       const isSynced = Object.values(all).every((state) => state.isSynced);
       const relevant = Object.entries(all).filter(([name]) => {
         const of = watched.get(name);
-        // Until all is listed no pass is made, whatever a server needs.
+        // Until all kinds are listed, no server is reconciled.
         return of !== undefined && (!isSynced || (matters(of.kind, server.spec) && (of.scope ?? scope) === scope));
       });
       return watchProblem(Object.fromEntries(relevant), all, timing);
@@ -374,7 +374,7 @@ export function caches(options: CachesOptions): Caches {
   };
 }
 
-/** Whether the objects of a kind can matter to a server of this spec. */
+/** Whether objects of a kind can affect a server with this spec. */
 function matters(kind: Kind, spec: MlflowServer["spec"]): boolean {
   const { isOptional, roles } = rowOf(kind);
   if (isOptional) return needsKind(spec, kind);

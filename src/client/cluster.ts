@@ -10,39 +10,41 @@ import { violations } from "./violations.ts";
 import { warningsReader } from "./warnings.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
-export interface ClusterOptions extends CachesOptions, Pick<WriterOptions, "instance" | "onEventLost" | "onOverruled"> {
-  /** How the workspaces of a server are, as far as is known. */
+export interface ClusterOptions
+  extends CachesOptions,
+    Pick<WriterOptions, "instance" | "onEventWriteError" | "onMutatedByAdmission"> {
+  /** The state of the workspaces of a server, as far as it is known. */
   readonly summaries?: (server: MlflowServer) => WorkspaceSummary | undefined;
   readonly probeTiming?: ProbeTiming;
-  /** How an endpoint in a mesh is asked; default over the network. */
+  /** Sends the probes of endpoints in a mesh. Default: over the network. */
   readonly probe?: Probe | undefined;
-  /** Told why events could not be read. */
-  readonly onEventsUnread?: (message: string) => void;
-  /** This operator among others, as `status.operator` has it. */
+  /** Called with the error if Events cannot be read. */
+  readonly onEventsReadError?: (message: string) => void;
+  /** Identity of this operator, as in `status.operator`. */
   readonly identity?: string | undefined;
-  /** A CustomResourceDefinition that is installed lacks what this operator knows, or has it again (nothing is missing). */
+  /** Called when the difference between an installed CustomResourceDefinition and the one of this operator has changed. */
   readonly onSkew?: Parameters<typeof schemaGuard>[1];
 }
 
-/** The cluster as its watches and one API client see it. */
+/** A connection to the cluster: caches and one API client. */
 export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "stop" | "servers" | "watchProblem"> {
   /**
-   * Runs one pass over a server on the port. Afterwards the server is told of changes of what this pass has read; when the
-   * pass fails, also of what earlier ones have.
+   * Runs one reconciliation of a server. Afterwards, changes of the objects that it has read enqueue the server; after a
+   * failure, also changes of objects that earlier reconciliations have read.
    */
   pass<T>(key: Key, run: (cluster: Cluster) => Promise<T>): Promise<T>;
-  /** What passes over workspaces have. */
+  /** The interface for reconciliations of workspaces. */
   readonly workspaces: WorkspaceCluster;
-  /** All namespaces in which something may have to be done for workspaces. */
+  /** All namespaces that may need a reconciliation of workspaces. */
   allWorkspaces(): Iterable<string>;
-  /** What is the case in all workspaces of a server that is there, from how passes have left each. */
+  /** The summary of all workspaces of an existing server, from the results of their reconciliations. */
   summary(key: Key, checks: WorkspaceChecks): WorkspaceSummary | undefined;
 }
 
-/** Starts the watches; passes may run once `synced` is true. */
+/** Starts the watches. Reconciliations can run after `synced` resolves to true. */
 export function clusterConnection(options: ClusterOptions): ClusterConnection {
-  const warnings = warningsReader(options.client, (message) => options.onEventsUnread?.(message));
-  const cache = caches({ ...options, onDefinition: (isEnded) => (isEnded ? guard.recheck() : guard.doubt()) });
+  const warnings = warningsReader(options.client, (message) => options.onEventsReadError?.(message));
+  const cache = caches({ ...options, onDefinition: (isEnded) => (isEnded ? guard.recheck() : guard.invalidate()) });
   const writes = writer({ ...options, caches: cache });
   const guard = schemaGuard(options.client, (kind, skew) => {
     options.onSkew?.(kind, skew);

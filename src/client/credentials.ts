@@ -1,13 +1,13 @@
-/** How to reach an API server and as whom, as of one moment. */
+/** Address of an API server and the credentials for it at one time. */
 export interface Credentials {
-  /** Scheme, host, port, and the path prefix where the API server is behind one. */
+  /** Scheme, host, port, and path prefix if the API server has one. */
   readonly server: URL;
   /** `Authorization`, impersonation. Secret. */
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsMaterial;
 }
 
-/** What a TLS connection is made of, in PEM. Compared by {@link sameTls}: a connection outlives a token, not a certificate. */
+/** TLS configuration of a connection, in PEM. A connection stays open when the token changes, but not when a certificate changes ({@link sameTls}). */
 export interface TlsMaterial {
   readonly ca?: string;
   readonly cert?: string;
@@ -18,30 +18,30 @@ export interface TlsMaterial {
 
 export interface CredentialSource {
   /**
-   * The credentials, read again when they are older than a minute: bound tokens rotate hourly, and the kubelet renews the
-   * file long before (client-go waits a minute, too). When they cannot be read, the former ones are returned.
+   * Returns the credentials, read again if they are older than a minute: bound tokens expire after an hour, and the kubelet renews the
+   * file long before (client-go also reads it once a minute). If they cannot be read, the previous ones are returned.
    */
   current(): Promise<Credentials>;
-  /** Says that the API server refused the credentials: they are loaded anew, at most every 5 s. */
-  refused(): void;
+  /** Reports that the API server rejected the credentials: they are loaded again, at most every 5 s. */
+  rejected(): void;
 }
 
-/** Reads the credentials as they are now. Throws where they are incomplete. */
+/** Reads the current credentials. Throws if they are incomplete. */
 export type ReadCredentials = () => Promise<Credentials>;
 
 const freshSeconds = 60;
 const reloadSeconds = 5;
 
 /**
- * `load` prepares the reading (a kubeconfig is parsed, say), and does so again when the API server refused. `now` is a clock that
- * cannot be set: a clock that is set back would keep a token for as long.
+ * Returns a source that caches credentials. `load` prepares reading them (it parses a kubeconfig, for example) and runs again after a
+ * rejection. `now` must be a monotonic clock: with a clock that is set back, an old token would be used for too long.
  */
 export function credentialSource(
   load: () => Promise<ReadCredentials>,
   now: () => number = () => performance.now(),
 ): CredentialSource {
   let read: ReadCredentials | undefined;
-  let held: Credentials | undefined;
+  let cached: Credentials | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
   let loadedAt = Number.NEGATIVE_INFINITY;
   let reading: Promise<Credentials> | undefined;
@@ -52,23 +52,23 @@ export function credentialSource(
         read = await load();
         loadedAt = now();
       }
-      held = await read();
+      cached = await read();
     } catch (error) {
-      if (held === undefined) throw error;
+      if (cached === undefined) throw error;
     } finally {
       readAt = now();
       reading = undefined;
     }
-    return held;
+    return cached;
   }
 
   return {
     current: () => {
-      if (held !== undefined && now() - readAt < freshSeconds * 1000) return Promise.resolve(held);
+      if (cached !== undefined && now() - readAt < freshSeconds * 1000) return Promise.resolve(cached);
       reading ??= renewed();
       return reading;
     },
-    refused: () => {
+    rejected: () => {
       if (now() - loadedAt < reloadSeconds * 1000) return;
       read = undefined;
       readAt = Number.NEGATIVE_INFINITY;
@@ -76,7 +76,7 @@ export function credentialSource(
   };
 }
 
-/** Whether a connection made with `a` may serve a call that is to be made with `b`. */
+/** Whether a connection that was opened with `a` can be used for a request with `b`. */
 export function sameTls(a: TlsMaterial, b: TlsMaterial): boolean {
   return (
     a.ca === b.ca &&

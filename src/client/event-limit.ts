@@ -1,15 +1,15 @@
 import type { Notice } from "../reconcile/cluster.ts";
 
-/** Keeps Events few: the same one is recorded once in a while, and a server gets only so many in a time. */
+/** Rate limit of Events: repeated Events are recorded once per period, and the number of Events of a server is limited. */
 export interface EventLimit {
-  /** Whether this Event may be recorded now; it counts as recorded then. */
+  /** Whether the Event can be recorded now. If so, it is counted as recorded. */
   allows(uid: string, notice: Notice): boolean;
 }
 
-/** Events of one server that may be recorded at once, and how long until one more may be. */
+/** Burst of Events of one server, and the interval at which one more is allowed. */
 const burst = 25;
 const refillSeconds = 60;
-/** For so long the same Event is not recorded again. */
+/** The same Event is recorded again only after this time. */
 const repeatSeconds = 600;
 
 interface Bucket {
@@ -21,7 +21,7 @@ interface Bucket {
 export function eventLimit(now: () => number = () => performance.now() / 1000): EventLimit {
   const buckets = new Map<string, Bucket>();
 
-  /** A bucket that is full again, with nothing to remember, is as none. */
+  /** Removes buckets that are full again. */
   function sweep(): void {
     for (const [uid, { at }] of buckets) if (now() - at > burst * refillSeconds) buckets.delete(uid);
   }

@@ -7,15 +7,15 @@ import type { Notice } from "../reconcile/cluster.ts";
 /** Limit of `note` (events.k8s.io/v1). */
 const longestNote = 1024;
 
-/** An Event of events.k8s.io/v1 about a server. `instance` names this operator among its replicas. */
+/** Returns an Event of events.k8s.io/v1 about a server. `instance` is the name of the pod of this operator. */
 export function event(server: Pick<MlflowServer, "metadata">, notice: Notice, instance: string, now: Date) {
   const { name, namespace, uid, resourceVersion } = server.metadata;
   const { type, reason, action, message } = notice;
   return {
     apiVersion: kinds.Event.apiVersion,
     kind: "Event",
-    metadata: { name: `${name}.${momentText(now)}`, namespace },
-    // metav1.MicroTime has six digits after the point, and parses no other number of them.
+    metadata: { name: `${name}.${timestampSuffix(now)}`, namespace },
+    // metav1.MicroTime requires exactly six fractional digits.
     eventTime: now.toISOString().replace("Z", "000Z"),
     reportingController: manager,
     reportingInstance: instance.slice(0, 128),
@@ -35,15 +35,15 @@ export function event(server: Pick<MlflowServer, "metadata">, notice: Notice, in
 }
 
 /**
- * The moment in hexadecimal nanoseconds, as client-go has it in the names of events; what is below a millisecond is
- * random. `kubectl describe` shows events of this API in the order of their names.
+ * Returns the time in hexadecimal nanoseconds, as in the Event names of client-go; the digits below a millisecond are
+ * random. `kubectl describe` sorts Events of this API by name.
  */
-function momentText(now: Date): string {
+function timestampSuffix(now: Date): string {
   const nanoseconds = BigInt(now.getTime()) * 1_000_000n + BigInt(randomInt(1_000_000));
   return nanoseconds.toString(16).padStart(16, "0");
 }
 
-/** At most so many bytes of UTF-8, never half a character. */
+/** Truncates to a number of bytes of UTF-8, at a character boundary. */
 function cut(text: string, bytes: number): string {
   const encoded = Buffer.from(text);
   if (encoded.length <= bytes) return text;

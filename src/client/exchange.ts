@@ -6,14 +6,14 @@ import { timerMilliseconds } from "./backoff.ts";
 import type { Fence } from "./fence.ts";
 import { type LineSplitter, lineSplitter } from "./lines.ts";
 
-/** One HTTP request, with its connection chosen. */
+/** One HTTP request and the agent that sends it. */
 export interface Outgoing {
   readonly protocol: string;
   readonly options: http.RequestOptions;
   readonly body: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly limitSeconds: number;
-  /** Of a write: asked in the last moment before its first byte is sent. */
+  /** For a write: checked immediately before its first byte is sent. */
   readonly fence?: Fence | undefined;
 }
 
@@ -21,36 +21,36 @@ export interface Answer {
   readonly status: number;
   readonly statusText: string;
   readonly headers: http.IncomingHttpHeaders;
-  /** Empty where the lines of a success were delivered one by one. */
+  /** Empty if the lines of a successful response were delivered one by one. */
   readonly body: Buffer;
 }
 
-/** The connection was a kept one that the server had closed before it saw the request. */
+/** The request failed because the server had already closed the persistent connection. */
 export const stale = Symbol("stale");
 
 export class Overdue extends Error {}
 export class Aborted extends Error {}
-/** The fence was closed: nothing was sent, or the connection was closed while the answer was awaited. */
+/** The fence was closed: nothing was sent, or the connection was closed before the response arrived. */
 export class Fenced extends Error {}
 /** `cause` is what `onLine` threw. */
-export class LineRefused extends Error {}
+export class LineRejected extends Error {}
 
-/** An API server begins to answer a watch at once; only its events take their time. */
-const longestToAnswer = 30_000;
+/** Limit until the response of a watch begins: the API server sends the headers immediately. */
+const longestUntilResponse = 30_000;
 
-/** Where the lines of an answer go, or the parts into which `splitter` takes it apart. */
+/** Receivers of the lines of a response, or of the parts that `splitter` produces. */
 export interface Lines {
   readonly onLine: (line: string) => void;
-  /** Takes an answer apart that is not made of lines. Such an answer may take all of its limit to begin. */
+  /** Splits a response that does not consist of lines. Such a response can take its whole limit to begin. */
   readonly splitter?: (onPart: (part: string) => void) => LineSplitter;
-  /** The answer is a success, and begins. */
+  /** Called when a successful response begins. */
   readonly onOpen?: (() => void) | undefined;
 }
 
 /**
- * Sends the request and reads its answer. Without `lines` the limit is for the whole; with it, a success is delivered
- * line by line and every byte grants the limit anew, after at most 30 s until the answer begins. Rejects with what Node says, {@link Overdue}, {@link Aborted} or
- * {@link LineRefused}.
+ * Sends the request and reads the response. Without `lines` the limit applies to the whole exchange. With `lines`, a successful response is delivered
+ * line by line, each byte restarts the limit, and the response must begin within 30 s. Rejects with the error of Node, {@link Overdue}, {@link Aborted} or
+ * {@link LineRejected}.
  */
 export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | typeof stale> {
   return new Promise((resolve, reject) => {
@@ -59,15 +59,15 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
     const request = protocol === "http:" ? http.request(options) : https.request(options);
     let answered = false;
     let settled = false;
-    /** Node tells a request that waits for a connection of its end only when it gets one. */
+    /** Node emits the error of a request that waits for a connection only after it has one. */
     const giveUp = (error: Error) => {
       fail(error);
       request.destroy(error);
     };
     const overdue = () => giveUp(new Overdue());
     const isWatch = lines !== undefined && lines.splitter === undefined;
-    const untilAnswer = isWatch ? Math.min(limitMilliseconds, longestToAnswer) : limitMilliseconds;
-    let timer = setTimeout(overdue, untilAnswer);
+    const untilResponse = isWatch ? Math.min(limitMilliseconds, longestUntilResponse) : limitMilliseconds;
+    let timer = setTimeout(overdue, untilResponse);
     const abort = () => giveUp(new Aborted());
     const { fence } = outgoing;
     const fenceOff = () => giveUp(new Fenced());
@@ -108,8 +108,8 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
         try {
           split(chunk);
         } catch (error) {
-          // Before the connection ends: where head, lines and end of the answer came in one chunk, its end is told next.
-          giveUp(new LineRefused("A line was refused.", { cause: error }));
+          // Settle before the connection ends: if headers, lines and end arrived in one chunk, `end` is emitted next.
+          giveUp(new LineRejected("A line was rejected.", { cause: error }));
         }
       });
       incoming.on("end", () => {
@@ -122,12 +122,12 @@ export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | ty
     if (signal?.aborted) abort();
     if (fence === undefined) request.end(body);
     else if (!fence.isOpen()) fenceOff();
-    // Node sends no byte before the end: whatever time the way to a connection takes, the fence is asked after it.
+    // Node sends no byte before `end`. The fence is checked after the connection is established, however long that takes.
     else request.once("socket", (socket) => whenReady(socket, () => (fence.isOpen() ? request.end(body) : fenceOff())));
   });
 }
 
-/** Calls `send` when bytes written to the socket leave at once. */
+/** Calls `send` when the socket is connected, so that bytes are sent without delay. */
 function whenReady(socket: Socket, send: () => void): void {
   if (!(socket instanceof TLSSocket)) {
     if (socket.connecting) socket.once("connect", send);
@@ -136,7 +136,7 @@ function whenReady(socket: Socket, send: () => void): void {
   else send();
 }
 
-/** Node has the property, its types do not; the protocol is told before the handshake is over. */
+/** The property is missing in the types of Node. The protocol is known before the handshake is complete. */
 function isShakingHands(socket: TLSSocket): boolean {
   return "secureConnecting" in socket && socket.secureConnecting === true;
 }

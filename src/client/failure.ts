@@ -2,7 +2,7 @@ import type { ApiFailure } from "../kube/api-error.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import { Aborted, type Answer, Fenced, Overdue } from "./exchange.ts";
 
-/** The part of metav1.Status that says why. */
+/** The fields of metav1.Status that describe a failure. */
 export interface Status {
   readonly code?: number;
   readonly reason?: string;
@@ -10,23 +10,23 @@ export interface Status {
   readonly details?: { readonly retryAfterSeconds?: number };
 }
 
-/** Longest part of a message of the API server that is quoted: that of a large object's validation can be huge. */
+/** Messages of the API server are truncated to this length: validation messages of large objects can be huge. */
 const longestDetail = 1000;
 
 /**
- * A longer Retry-After is cut to this. The API server asks for seconds; a load balancer or a gateway that asks for an hour must not
- * keep a watch closed for as long.
+ * Maximum of a Retry-After. The API server sends seconds; a load balancer or gateway that sends an hour must not
+ * keep a watch closed for that long.
  */
 export const longestRetryAfterSeconds = 30;
 
-/** Why the API server refused: what its Status says, or the HTTP status where something else answered in its place. */
-export function refusalOf(answer: Answer): ApiFailure {
+/** Returns the failure in the Status of the API server, or in the HTTP status if a proxy answered instead. */
+export function rejectionOf(answer: Answer): ApiFailure {
   const failure = failureOfStatus(statusIn(answer.body), answer.status, answer.statusText);
   const seconds = retryAfterOf(answer.headers["retry-after"], answer.headers.date);
   return seconds === undefined ? failure : { ...failure, retryAfterSeconds: seconds };
 }
 
-/** Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds, or a date), measured against the date of the same answer. */
+/** Returns the seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date), relative to the date of the response. */
 function retryAfterOf(text: string | undefined, answered: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/[a-z]/i.test(text)) return boundedSeconds(Number(text));
@@ -34,12 +34,12 @@ function retryAfterOf(text: string | undefined, answered: string | undefined): n
   return boundedSeconds((Date.parse(text) - (Number.isNaN(now) ? Date.now() : now)) / 1000);
 }
 
-/** Undefined for what is no wait. */
+/** Undefined if it is not a positive number. */
 function boundedSeconds(seconds: unknown): number | undefined {
   return typeof seconds === "number" && seconds > 0 ? Math.min(seconds, longestRetryAfterSeconds) : undefined;
 }
 
-/** The same of a Status, as an answer or as the ERROR event of a watch has it. */
+/** Returns the failure in a Status, from a response or from an ERROR event of a watch. */
 export function failureOfStatus(status: Status, code = status.code ?? 500, text = "Unknown"): ApiFailure {
   return {
     status: code,
@@ -50,18 +50,18 @@ export function failureOfStatus(status: Status, code = status.code ?? 500, text 
 }
 
 const fenced =
-  "This process must not write any more: its Lease may have expired, and another process may write. What it was about to do is left to the leader.";
+  "The Lease of this process may have expired, so it must not write: another process may be the leader. The leader will do this write.";
 
-/** Why there was no answer. */
+/** Returns the failure of a request without a response. */
 export function failureOf(error: unknown, limitSeconds: number): ApiFailure {
   if (error instanceof Overdue) return { status: 0, reason: "Timeout", detail: `No answer within ${limitSeconds} s.` };
   if (error instanceof Fenced) return { status: 0, reason: "LeaseExpired", detail: fenced };
-  if (error instanceof Aborted) return { status: 0, reason: "Aborted", detail: "The call was given up." };
+  if (error instanceof Aborted) return { status: 0, reason: "Aborted", detail: "The request was aborted." };
   const { code, message } = error instanceof Error ? { code: codeOf(error), message: error.message } : {};
   return { status: 0, reason: code ?? "Failed", detail: excerpt(message || String(error), longestDetail) };
 }
 
-/** Whether the connection failed because one side does not trust the other, so that other credentials may help. */
+/** Whether TLS verification failed, so that new credentials can help. */
 export function isDistrust(failure: ApiFailure): boolean {
   return /^(ERR_TLS_|ERR_SSL_|UNABLE_TO_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA)/.test(failure.reason);
 }

@@ -1,24 +1,24 @@
 import { timerMilliseconds } from "./backoff.ts";
 
 /**
- * Whether this process may write now. Another may from the moment on at which the Lease of this one has expired, so nothing is sent
- * after that, and what is under way is given up.
+ * Whether this process can write now. Once its Lease has expired, another process can write. Then nothing is sent,
+ * and requests in flight are aborted.
  */
 export interface Fence {
   isOpen(): boolean;
-  /** Calls `abort` once, when the fence closes; returns how to take that back. */
+  /** Calls `abort` once when the fence closes. Returns a function that unsubscribes. */
   onClose(abort: () => void): () => void;
 }
 
 export interface LeaseFence extends Fence {
-  /** Writes are allowed for so long from a moment of {@link FenceClock.read} on. */
+  /** Allows writes for a number of seconds from a reading of {@link FenceClock.read}. */
   extend(from: ClockReading, seconds: number): void;
-  /** At once, and until it is extended again. Gives the number of calls that were under way, of which it is not known whether they are done. */
+  /** Closes the fence immediately, until the next extension. Returns the number of aborted requests, whose outcome is unknown. */
   close(): number;
   readonly clock: FenceClock;
 }
 
-/** Two clocks: the first cannot be set, but may stand still while a virtual machine is suspended; the second may be set. */
+/** Two clocks: the monotonic clock can stop while a virtual machine is suspended; the wall clock can be set. */
 export interface ClockReading {
   readonly monotonic: number;
   readonly wall: number;
@@ -30,7 +30,7 @@ export interface FenceClock {
 
 const systemClock: FenceClock = { read: () => ({ monotonic: performance.now(), wall: Date.now() }) };
 
-/** Closed at first. Its time is over as soon as either clock says so: a clock that is set forward costs one renewal. */
+/** Returns a closed fence. It closes when the time is over on either clock; a clock that is set forward costs one renewal. */
 export function leaseFence(clock: FenceClock = systemClock): LeaseFence {
   const aborts = new Set<() => void>();
   let until: ClockReading | undefined;
@@ -56,7 +56,7 @@ export function leaseFence(clock: FenceClock = systemClock): LeaseFence {
     return given.length;
   }
 
-  /** One timer, however often the time is extended. */
+  /** Uses one timer, however often the time is extended. */
   function watch(): void {
     timer = setTimeout(() => {
       if (isOpen()) watch();

@@ -1,15 +1,15 @@
 import { BlockList, isIP } from "node:net";
 
-/** What the environment of a process says of proxies. */
+/** The HTTP proxy settings in the environment of a process. */
 export interface ProxyEnvironment {
-  /** The variable that names a proxy for HTTPS; its value may hold a password, and is not kept. */
+  /** The name of the variable for the HTTPS proxy. Its value is not kept, since it can contain a password. */
   readonly variable: string;
   readonly noProxy: string;
 }
 
 /**
- * A warning where the environment asks for a proxy to the API server: the operator always connects directly. Undefined where
- * NO_PROXY excludes the host, as Go's clients read it: names, suffixes, addresses, CIDR ranges, `*`.
+ * Returns a warning if the environment configures a proxy for the API server: the operator always connects directly. Undefined if
+ * NO_PROXY excludes the host, with the rules of Go: names, suffixes, addresses, CIDR ranges, `*`.
  */
 export function ignoredProxy(environment: ProxyEnvironment | undefined, host: string): string | undefined {
   if (environment === undefined) return undefined;

@@ -1,21 +1,21 @@
-/** Shorter texts cost less than to look for them. */
+/** Shorter texts cost less memory than an entry in the map. */
 const shortest = 12;
-/** Longer texts are remembered apart: of them a few are in all pods, such as a compressed program. */
+/** Longer texts have a map of their own: a few of them are in all pods, such as a compressed program. */
 const longest = 256;
-/** So many characters of longer texts are remembered together, and none that is longer than this alone. */
+/** Limits for longer texts: characters of all of them, and of one. */
 const mostLong = 2 ** 20;
 const longestOfAll = 2 ** 16;
-/** Distinct texts that are remembered: far more than the objects of one version of the operator have in common. */
+/** Number of distinct texts: far more than the objects of one version of the operator share. */
 const most = 20_000;
-/** What users store: never remembered here, since it would outlive its object. */
+/** Fields with content of users: never interned, since the text would outlive its object. */
 const content: ReadonlySet<string> = new Set(["data", "binaryData", "stringData"]);
 
 const known = new Map<string, string>();
 
 /**
- * The same value, with each short text in it replaced by the first one equal to it. Objects of many servers are alike in
- * almost all that they say, such as the names of a hundred variables; so it is held once. The content of Secrets and
- * ConfigMaps is left alone.
+ * Returns the same value with each short text in it replaced by the first equal one. Objects of many servers have almost
+ * the same texts, such as the names of a hundred variables, so each text is in memory once. The content of Secrets and
+ * ConfigMaps is not interned.
  */
 export function interned<T>(value: T): T {
   if (typeof value === "string") return canonical(value);
@@ -57,20 +57,20 @@ function canonicalLong(text: string): string {
   return text;
 }
 
-/** Longer ones, such as a RoleBinding with thousands of subjects, are not shared. */
-const longestWhole = 2048;
-const mostWholes = 4000;
+/** Longer values, such as a RoleBinding with thousands of subjects, are not shared. */
+const longestShared = 2048;
+const mostShared = 4000;
 
-const wholes = new Map<string, object>();
+const sharedValues = new Map<string, object>();
 
-/** The first object or list that said the same. For what nobody changes: labels, subjects, references. */
+/** Returns the first equal object or list. For values that are never mutated: labels, subjects, references. */
 export function shared<T extends object>(value: T): T;
 export function shared(value: object): object {
   const key = JSON.stringify(value);
-  if (key.length > longestWhole) return value;
-  const found = wholes.get(key);
+  if (key.length > longestShared) return value;
+  const found = sharedValues.get(key);
   if (found !== undefined) return found;
-  if (wholes.size >= mostWholes) wholes.clear();
-  wholes.set(key, value);
+  if (sharedValues.size >= mostShared) sharedValues.clear();
+  sharedValues.set(key, value);
   return value;
 }

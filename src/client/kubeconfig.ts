@@ -4,8 +4,8 @@ import { messageOf } from "../kube/message-of.ts";
 import type { ReadCredentials, TlsMaterial } from "./credentials.ts";
 
 /**
- * The credentials of a kubeconfig's context (its current one, if none is named): certificates, tokens and their files,
- * exec plugins. Throws where the file cannot be read.
+ * Reads the credentials of a context of a kubeconfig (default: the current context): certificates, tokens and their files,
+ * exec plugins. Throws if the file cannot be read.
  */
 export function kubeconfig(path: string, context: string | undefined): ReadCredentials {
   const config = new KubeConfig();
@@ -27,7 +27,7 @@ export function kubeconfig(path: string, context: string | undefined): ReadCrede
   const server = new URL(cluster.server);
   return async () => {
     const options: RequestOptions = {};
-    // It also makes an agent, which is not used.
+    // It also creates an agent, which is not used.
     await config.applyToHTTPSOptions(options);
     return { server, headers: headersOf(options), tls: tlsOf(options) };
   };

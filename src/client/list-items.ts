@@ -2,18 +2,18 @@ const quote = 0x22;
 const backslash = 0x5c;
 const [openList, closeList, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Longest part of a list that is not its items: metadata, and what a proxy may answer instead of a list. */
+/** Limit for the list without its items: its metadata, or the response of a proxy instead of a list. */
 const longestFrame = 2 ** 20;
 
-/** Bytes in, items out. */
+/** Accepts bytes and delivers items. */
 export interface ListItems {
   readonly take: (chunk: Buffer) => void;
-  /** The list without its items, once it is whole. */
+  /** Returns the list without its items, once it is complete. */
   readonly frame: () => string;
 }
 
 /**
- * Takes a JSON list of the API server apart while it arrives, so that at no time more than one item of it is in memory: a
+ * Splits a JSON list of the API server while it arrives, so that only one item at a time is in memory: a
  * page of 500 ConfigMaps can have 500 MB. `onItem` receives the text of each object in `items`.
  */
 export function listItems(onItem: (text: string) => void): ListItems {
@@ -22,7 +22,7 @@ export function listItems(onItem: (text: string) => void): ListItems {
   let isEscaped = false;
   let isInItems = false;
   let isInItem = false;
-  /** What has come of the item that has begun. The same memory serves all items of the list. */
+  /** The received part of the current item. All items of the list use the same buffer. */
   let item = Buffer.allocUnsafe(2 ** 16);
   let itemBytes = 0;
   let frame: Buffer[] = [];
@@ -41,11 +41,11 @@ export function listItems(onItem: (text: string) => void): ListItems {
     }
     frameBytes += part.length;
     if (frameBytes > longestFrame) throw new Error("The list has more than 1 MiB besides its items.");
-    // A copy: a part of a chunk would keep the whole chunk in memory.
+    // A copy, because a slice would keep the whole chunk in memory.
     frame.push(Buffer.from(part));
   }
 
-  /** Whether what has come so far ends with the key `items`. */
+  /** Whether the text so far ends with the key `items`. */
   function isItemsKey(): boolean {
     frame = [Buffer.concat(frame)];
     return /(?:^|[^\\])"items"\s*:\s*$/.test(frame[0]?.subarray(-64).toString("latin1") ?? "");
@@ -112,7 +112,7 @@ export function listItems(onItem: (text: string) => void): ListItems {
     take,
     frame: () => {
       const text = Buffer.concat(frame).toString("utf8");
-      // Between items only their commas are left.
+      // Between items there are only commas.
       return text.replace(/("items"\s*:\s*\[)[\s,]*\]/, "$1]");
     },
   };

@@ -3,79 +3,79 @@ import { ApiError, isApiError } from "../kube/api-error.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ApiClient } from "./api-client.ts";
 import { backoffMilliseconds, jittered, timerMilliseconds } from "./backoff.ts";
+import type { EventHandler, Listing } from "./event-handler.ts";
 import { failureOfStatus, type Status } from "./failure.ts";
-import type { Listing, Sink } from "./sink.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
 import { trimmed } from "./trimmed.ts";
 
-/** What is listed and watched. */
+/** A resource to list and watch. */
 export interface Resource {
-  /** As metrics and messages call it: the plural, with the namespace where it is narrowed to one. */
+  /** Name in metrics and messages: the plural, with the namespace if it is restricted to one. */
   readonly name: string;
   readonly path: string;
   readonly apiVersion: string;
   readonly kind: string;
   readonly labelSelector?: string;
-  /** Only metadata is sent, though it is kept: all that matters of such an object is in it. */
+  /** Requests only metadata (PartialObjectMetadata). */
   readonly isMetadataOnly?: true;
   /**
-   * Its definition may change, and with it what the API server shows of objects that stay as they are: when a watch is cut, or
-   * the API server has no storage for it yet, all is listed again.
+   * A custom resource of the operator. Its definition can change, and with it the stored objects as the API server returns them. When a watch
+   * breaks, or the API server has no storage for it yet, it is listed again.
    */
   readonly isCustom?: boolean;
-  /** The cluster may not have it: then there is nothing, which is no failure, and it is asked for again while it is wanted. */
+  /** The cluster may not have the resource. That is not a failure; it is requested again while it is wanted. */
   readonly optional?: { readonly isWanted: () => boolean };
 }
 
-/** What metrics and logs want to know. */
+/** Receives events for metrics and logs. */
 export interface ListWatchObserver {
   /** A list was complete; `again` if it was not the first. */
   listed?(resource: string, again: boolean): void;
-  /** A watch was opened again where the former one ended. */
+  /** A watch was resumed from the resource version at which the previous one ended. */
   resumed?(resource: string): void;
-  /** A list or a watch failed; it will be tried again after `delaySeconds`. */
+  /** A list or a watch failed and will be retried after `delaySeconds`. */
   failed?(resource: string, error: unknown, delaySeconds: number): void;
-  /** The API server answers again after a failure. */
+  /** The API server responds again after a failure. */
   recovered?(resource: string): void;
-  /** An object (`namespace/name`; empty where it is not known which) could not be processed. The others are: nothing is listed again. */
+  /** An object (`namespace/name`; empty if unknown) could not be processed. Other objects are not affected. */
   unprocessed?(resource: string, object: string, error: unknown): void;
 }
 
-/** All times are of a clock that cannot be set. */
+/** All times are from a monotonic clock. */
 export interface ListWatchState {
   /** The first list is complete, or the cluster does not have the resource. */
   readonly isSynced: boolean;
-  /** Lists and watches that failed since the API server last told something new. */
+  /** Consecutive failed lists and watches since the last data from the API server. */
   readonly failures: number;
-  /** Since the last list, event or bookmark; since the start where there was none. */
+  /** Since the last list, event or bookmark, or since the start. */
   readonly ageSeconds: number;
-  /** For how long every list and watch has been rejected by a status that waiting does not change, such as 403; 0 if not. */
-  readonly refusedSeconds: number;
-  /** For how long the API server has answered without a failure; 0 if not. */
+  /** For how long each list and watch has been rejected with a status such as 403; otherwise 0. */
+  readonly rejectedSeconds: number;
+  /** For how long the API server has responded without a failure; otherwise 0. */
   readonly healthySeconds: number;
-  /** Since anything was tried or heard: a loop that works is never idle for longer than a watch may be silent. */
+  /** Since the last request or data: a working loop is not idle for longer than the idle limit of a watch. */
   readonly idleSeconds: number;
-  /** What the last list or watch failed with, while it fails. */
+  /** The error of the last list or watch, if it failed. */
   readonly error: unknown;
 }
 
 export interface ListWatch {
-  /** True when the first list is complete, false when it was stopped before. */
+  /** True when the first list is complete, false if it was stopped before. */
   readonly synced: Promise<boolean>;
-  /** False where the cluster does not have the resource; undefined while only a recent answer says so. */
+  /** False if the cluster does not have the resource; undefined until that is confirmed. */
   isKnown(): boolean | undefined;
   state(): ListWatchState;
   stop(): void;
 }
 
-/** A page, without its items: those have been delivered. */
+/** A page without its items, which were already delivered. */
 interface Page {
   readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
 }
 
-/** Items of the first page: all that most clusters have of a kind. */
+/** Items of the first page: most clusters have fewer of a kind. */
 const firstPage = 100;
-/** So much a page should have at most, as far as the size of its items can be told from those before. */
+/** Target size of a page, estimated from the items before. */
 const pageBytes = 4 * 2 ** 20;
 
 function nextLimit(limit: number, count: number, bytes: number): number {
@@ -83,10 +83,10 @@ function nextLimit(limit: number, count: number, bytes: number): number {
   return Math.max(1, Math.min(4 * limit, Math.floor((pageBytes * count) / Math.max(1, bytes))));
 }
 
-/** A list on its way. A page that fails is asked for again by its token, and what came before it need not be. */
-interface Begun<T> {
+/** A list in progress. A failed page is requested again with its continue token. */
+interface PartialList<T> {
   readonly listing: Listing<T> | undefined;
-  /** How many items the next page may have. */
+  /** Number of items of the next page. */
   limit: number;
   next?: string | undefined;
   resourceVersion?: string | undefined;
@@ -99,23 +99,23 @@ type WatchEvent<T> =
 const changes = { ADDED: "added", MODIFIED: "modified", DELETED: "deleted" } as const;
 
 /**
- * Watches that delivered nothing before they ended, one after the other, until a list is made all the same: something between here and
- * the API server may hold events back. Silence counts for more than an end, since a bookmark is overdue.
+ * After this score of consecutive watches without events the resource is listed again: a proxy in front of
+ * the API server may delay events. An idle timeout counts more than an ended watch, since a bookmark is overdue.
  */
 const longestSilence = 5;
 const silenceOf = { ended: 1, overdue: 3 } as const;
 
-/** A watch that the server ends sooner than this without a word counts as a failure, so that it is not asked in a loop. */
+/** A watch that the server ends sooner than this without an event counts as a failure, to avoid a hot loop. */
 const shortestWatchMilliseconds = 1000;
 
 /**
- * Lists one resource and watches it from there, for ever: whatever fails is tried again with growing pauses. A watch
- * goes on where the former one ended; a list is made again only when the API server no longer knows that position.
+ * Lists one resource and watches it until `stop`. Failures are retried with exponential backoff. A watch
+ * resumes where the previous one ended; the resource is listed again only if the API server no longer has that resource version.
  */
 export function listWatch<T extends KubeObject>(
   client: ApiClient,
   resource: Resource,
-  sink: Sink<T>,
+  handler: EventHandler<T>,
   observer: ListWatchObserver = {},
   timing: ListWatchTiming = defaultTiming,
 ): ListWatch {
@@ -125,32 +125,32 @@ export function listWatch<T extends KubeObject>(
   const isPartial = resource.isMetadataOnly === true;
   const { promise: synced, resolve: sync } = Promise.withResolvers<boolean>();
   let position: string | undefined;
-  /** A list that has pages to come. */
-  let begun: Begun<T> | undefined;
+  /** A list with outstanding pages. */
+  let partialList: PartialList<T> | undefined;
   let lists = 0;
   let failures = 0;
   /** Failures since the last list or event. */
   let failuresHere = 0;
   let isSynced = false;
   let isKnown = true;
-  /** Whether it is certain that the cluster does not have the resource, where `isKnown` is false. */
+  /** If `isKnown` is false: whether it is confirmed that the cluster does not have the resource. */
   let isSettled = false;
-  /** When the cluster first said that it does not have the resource, and nothing else since. */
+  /** Time of the first of consecutive 404 responses. */
   let absentSince: number | undefined;
   let silence = 0;
   const started = performance.now();
-  let lastNews = started;
+  let lastData = started;
   let lastActivity = started;
   let healthySince: number | undefined;
-  let refusedSince: number | undefined;
+  let rejectedSince: number | undefined;
   let lastError: unknown;
   const secondsSince = (moment: number | undefined) => (moment === undefined ? 0 : (performance.now() - moment) / 1000);
 
-  /** The API server has answered. */
-  function answered(isNews: boolean): void {
+  /** Records a response of the API server. */
+  function answered(hasData: boolean): void {
     lastActivity = performance.now();
-    if (isNews) lastNews = lastActivity;
-    refusedSince = undefined;
+    if (hasData) lastData = lastActivity;
+    rejectedSince = undefined;
     const isRecovery = healthySince === undefined && lastError !== undefined;
     healthySince ??= lastActivity;
     lastError = undefined;
@@ -158,16 +158,16 @@ export function listWatch<T extends KubeObject>(
   }
 
   async function list(): Promise<string> {
-    begun ??= { listing: sink.listing?.(), limit: firstPage };
-    const { listing } = begun;
+    partialList ??= { listing: handler.listing?.(), limit: firstPage };
+    const { listing } = partialList;
     do {
-      const limit = listing === undefined ? 1 : Math.min(begun.limit, timing.pageSize);
+      const limit = listing === undefined ? 1 : Math.min(partialList.limit, timing.pageSize);
       let count = 0;
       let bytes = 0;
       const call = {
         method: "GET",
         path,
-        query: { labelSelector, limit, continue: begun.next },
+        query: { labelSelector, limit, continue: partialList.next },
         timeoutSeconds: 60,
         signal,
         ...(isPartial ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
@@ -179,20 +179,20 @@ export function listWatch<T extends KubeObject>(
         if (listing !== undefined) processed(item, (object) => listing.item(object));
       });
       answered(true);
-      begun.limit = nextLimit(begun.limit, count, bytes);
-      // All pages are of the moment of the first.
-      begun.resourceVersion ??= page.metadata.resourceVersion;
-      begun.next = listing === undefined ? undefined : page.metadata.continue;
-    } while (begun.next);
-    const { resourceVersion } = begun;
+      partialList.limit = nextLimit(partialList.limit, count, bytes);
+      // All pages have the resource version of the first.
+      partialList.resourceVersion ??= page.metadata.resourceVersion;
+      partialList.next = listing === undefined ? undefined : page.metadata.continue;
+    } while (partialList.next);
+    const { resourceVersion } = partialList;
     isKnown = true;
     absentSince = undefined;
     silence = 0;
     failuresHere = 0;
     if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
-    begun = undefined;
+    partialList = undefined;
     attempted("", () => listing?.complete(resourceVersion));
-    attempted("", () => sink.relisted?.());
+    attempted("", () => handler.relisted?.());
     observer.listed?.(resource.name, lists > 0);
     lists += 1;
     return resourceVersion;
@@ -216,7 +216,7 @@ export function listWatch<T extends KubeObject>(
     const opened = performance.now();
     let isOpen = false;
     let isSilent = true;
-    // An ERROR event, which throws, says nothing of the resource: such a watch has been silent.
+    // An ERROR event throws before these lines, so it does not count as an event.
     const take = (line: string) => {
       receive(line);
       isSilent = false;
@@ -236,7 +236,7 @@ export function listWatch<T extends KubeObject>(
     } catch (error) {
       const isOverdue = isOpen && isApiError(error, 0) && error.reason === "Timeout";
       if (isOpen && isSilent) silence += isOverdue ? silenceOf.overdue : silenceOf.ended;
-      // An API server whose etcd tells no progress sends no bookmarks of a resource that has no objects: that is no failure.
+      // If etcd sends no progress notifications, a resource without objects gets no bookmarks. That is not a failure.
       if (!isOverdue) throw error;
       failures = 0;
       return;
@@ -260,12 +260,12 @@ export function listWatch<T extends KubeObject>(
     failures = 0;
     const { resourceVersion } = event.object.metadata;
     const { type } = event;
-    if (type !== "BOOKMARK") processed(event.object, (object) => sink.changed(changes[type], object));
-    else if (resourceVersion !== undefined) sink.reached?.(resourceVersion);
+    if (type !== "BOOKMARK") processed(event.object, (object) => handler.changed(changes[type], object));
+    else if (resourceVersion !== undefined) handler.reached?.(resourceVersion);
     position = resourceVersion ?? position;
   }
 
-  /** One object that cannot be processed must not hold up the others of its kind. */
+  /** An object that cannot be processed must not delay the others of its kind. */
   function processed(object: T, take: (object: T) => void): void {
     const { namespace = "", name } = object.metadata;
     attempted(`${namespace}/${name}`, () => take(received(object)));
@@ -279,10 +279,10 @@ export function listWatch<T extends KubeObject>(
     }
   }
 
-  /** Items of a list do not say what they are. */
+  /** Items of a list have no apiVersion and kind. */
   function received(object: T): T {
     if (resource.isMetadataOnly) {
-      // It calls itself PartialObjectMetadata.
+      // Its kind is PartialObjectMetadata.
       object.apiVersion = resource.apiVersion;
       object.kind = resource.kind;
     }
@@ -291,7 +291,7 @@ export function listWatch<T extends KubeObject>(
     return trimmed(object);
   }
 
-  /** One list where there is no position, and one watch. Returns how long to wait before the next, in milliseconds. */
+  /** Lists if there is no resource version, then watches once. Returns the delay until the next round in milliseconds. */
   async function round(): Promise<number> {
     lastActivity = performance.now();
     if (!isKnown && resource.optional?.isWanted() === false) return restMilliseconds();
@@ -321,11 +321,11 @@ export function listWatch<T extends KubeObject>(
     failuresHere += 1;
     lastError = error;
     healthySince = undefined;
-    refusedSince = isRefused(error) ? (refusedSince ?? performance.now()) : undefined;
+    rejectedSince = isRejected(error) ? (rejectedSince ?? performance.now()) : undefined;
     const isLost = invalidates(error, failuresHere, position !== undefined);
     if (isLost || (resource.isCustom && isSettingUp(error))) {
       position = undefined;
-      begun = undefined;
+      partialList = undefined;
     }
     const retryAfter = error instanceof ApiError ? error.retryAfterSeconds : undefined;
     const delay = backoffMilliseconds(failures, timing.backoff, retryAfter);
@@ -333,14 +333,14 @@ export function listWatch<T extends KubeObject>(
     return delay;
   }
 
-  /** Nothing is wrong, and nothing is to be had. */
+  /** The delay while the cluster does not have the resource. */
   function restMilliseconds(): number {
     return timerMilliseconds(jittered(timing.backoff.longest));
   }
 
   /**
-   * Whether discovery lists a resource that was just answered with 404: an API server that starts, or what stands in front of
-   * it, answers so for a moment. Who may not read discovery learns nothing from it, and time decides.
+   * Whether discovery lists a resource after a 404: a starting API server, or a proxy in front of
+   * it, can return 404 for a moment. False without permission to read discovery; then the elapsed time decides.
    */
   async function isServed(): Promise<boolean> {
     const version = resource.apiVersion.includes("/") ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
@@ -357,15 +357,15 @@ export function listWatch<T extends KubeObject>(
     }
   }
 
-  /** The definition has just come, or come again, and the API server has no storage for it yet. */
+  /** The CustomResourceDefinition was just created or replaced, and the API server has no storage for it yet. */
   function isSettingUp(error: unknown): error is ApiError {
     return isApiError(error, 429) && (!isKnown || error.detail.includes("storage is (re)initializing"));
   }
 
   /**
-   * The cluster does not have the resource (any more). What was known of it holds until the same is said again after a time, since
-   * servers that lose it are changed and started again. Its definition comes without a word to us. Discovery is asked only where its
-   * word changes something: at a start, most clusters lack kinds that no server needs.
+   * The cluster does not have the resource. Cached objects stay until a later 404 confirms that, since
+   * servers without them would be changed and restarted. There is no event when the definition is created. Discovery is requested only if it
+   * can change the decision: at the start most clusters do not have kinds that no server needs.
    */
   async function absent(error: unknown): Promise<number> {
     absentSince ??= performance.now();
@@ -382,23 +382,23 @@ export function listWatch<T extends KubeObject>(
       : timerMilliseconds(jittered(Math.min(timing.backoff.longest, timing.absenceSeconds / 4)));
   }
 
-  /** Holds up nobody else. That there are no objects is told once it is certain. */
+  /** Marks the resource as synced, so that nothing waits for it. The empty list is delivered when it is confirmed. */
   function forget(isConfirmed: boolean): void {
-    const isNews = isConfirmed && (isKnown || !isSettled);
+    const isFirst = isConfirmed && (isKnown || !isSettled);
     isKnown = false;
     isSettled = isConfirmed;
     position = undefined;
-    begun = undefined;
-    if (isNews) {
-      sink.listing?.()?.complete("0");
-      sink.relisted?.();
+    partialList = undefined;
+    if (isFirst) {
+      handler.listing?.()?.complete("0");
+      handler.relisted?.();
     }
     isSynced = true;
     sync(true);
   }
 
   async function run(): Promise<void> {
-    // Even an observer that throws must not end the watch.
+    // An error of an observer must not end the loop.
     const pause = () => restMilliseconds();
     while (!signal.aborted) await sleep(await round().catch(pause), undefined, { signal }).catch(() => {});
     sync(false);
@@ -411,9 +411,9 @@ export function listWatch<T extends KubeObject>(
     state: () => ({
       isSynced,
       failures,
-      // What the cluster does not have is not asked for unless a server needs it.
-      ageSeconds: isKnown || lastError !== undefined ? secondsSince(lastNews) : 0,
-      refusedSeconds: secondsSince(refusedSince),
+      // A missing resource is not requested unless a server needs it.
+      ageSeconds: isKnown || lastError !== undefined ? secondsSince(lastData) : 0,
+      rejectedSeconds: secondsSince(rejectedSince),
       healthySeconds: secondsSince(healthySince),
       idleSeconds: secondsSince(lastActivity),
       error: lastError,
@@ -423,9 +423,9 @@ export function listWatch<T extends KubeObject>(
 }
 
 /**
- * Whether a failure means that the position is of no use any more: 410, the API server has forgotten it; 400, it does not
- * understand it; 504 again and again, it never reaches it (etcd was restored from a backup); 500 to a watch again and again, it fails at it.
- * So does an event that cannot be read: what is known then is uncertain.
+ * Whether a failure invalidates the resource version: 410, it is compacted; 400, it is not
+ * understood; repeated 504, it is never reached (etcd was restored from a backup); repeated 500 of a watch, it cannot be served.
+ * So does an event that cannot be parsed.
  */
 function invalidates(error: unknown, failures: number, isWatch: boolean): boolean {
   if (!(error instanceof ApiError)) return true;
@@ -437,14 +437,14 @@ function invalidates(error: unknown, failures: number, isWatch: boolean): boolea
   );
 }
 
-/** Whether the API server rejects a request in a way that only a change of rights or definitions ends. */
-function isRefused(error: unknown): boolean {
+/** Whether the API server rejects a request until permissions or definitions change. */
+function isRejected(error: unknown): boolean {
   return (
     error instanceof ApiError && error.status >= 400 && error.status < 500 && ![408, 410, 429].includes(error.status)
   );
 }
 
-/** Asks for `PartialObjectMetadata` instead of whole objects (Kubernetes, "API concepts: metadata-only fetches"). */
+/** Requests `PartialObjectMetadata` instead of whole objects (Kubernetes, "API concepts: metadata-only fetches"). */
 function metadataOnly(kind: string): string {
   return `application/json;as=${kind};g=meta.k8s.io;v=v1`;
 }

@@ -5,7 +5,7 @@ export type JsonPatchStep =
   | { readonly op: "add" | "replace" | "test"; readonly path: string; readonly value: unknown }
   | { readonly op: "remove"; readonly path: string };
 
-/** An entry of `metadata.managedFields` as the API server has it. */
+/** An entry of `metadata.managedFields`. */
 export interface ManagedFields extends FieldManager {
   readonly apiVersion?: string;
   readonly fieldsV1?: FieldSet;
@@ -17,19 +17,19 @@ export interface FieldSet {
 }
 
 /**
- * Where a POST of ours has left its trace: server-side apply removes a field that a manifest dropped only if the field is
- * owned by an entry of operation `Apply`, and a POST makes one of operation `Update`. `many` is for what a POST alone
- * cannot leave: entries that have to be merged.
+ * Returns whether the operator has entries of operation `Update`: `none`, `one`, or `many` entries that must be merged. Server-side apply removes a
+ * field that is missing in the manifest only if an entry of operation `Apply` owns it, and a POST creates an entry of
+ * operation `Update`.
  */
-export function trace(managedFields: readonly FieldManager[], manager: string): "none" | "one" | "many" {
-  const ours = managedFields.filter((entry) => isOurs(entry, manager));
-  if (!ours.some(({ operation }) => operation === "Update")) return "none";
-  return ours.length === 1 ? "one" : "many";
+export function updateEntries(managedFields: readonly FieldManager[], manager: string): "none" | "one" | "many" {
+  const own = managedFields.filter((entry) => isOwn(entry, manager));
+  if (!own.some(({ operation }) => operation === "Update")) return "none";
+  return own.length === 1 ? "one" : "many";
 }
 
-/** Renames the only entry to `Apply`, if it is still where we saw it. */
+/** Returns a patch that renames the only entry to `Apply`, if it is still at the same index. */
 export function renamed(managedFields: readonly FieldManager[], manager: string): JsonPatchStep[] {
-  const index = managedFields.findIndex((entry) => isOurs(entry, manager));
+  const index = managedFields.findIndex((entry) => isOwn(entry, manager));
   const path = `/metadata/managedFields/${index}`;
   return [
     { op: "test", path: `${path}/manager`, value: manager },
@@ -38,23 +38,23 @@ export function renamed(managedFields: readonly FieldManager[], manager: string)
   ];
 }
 
-/** Merges our entries into one of operation `Apply`, if the object is still the version that we saw. */
+/** Returns a patch that merges the entries of the operator into one of operation `Apply`, if the object is unchanged. */
 export function merged(
   metadata: { resourceVersion?: string; managedFields?: readonly ManagedFields[] },
   manager: string,
 ) {
   const { resourceVersion, managedFields = [] } = metadata;
-  const ours = managedFields.filter((entry) => isOurs(entry, manager));
-  const base = ours.find(({ operation }) => operation === "Apply") ?? ours[0];
-  const fieldsV1 = ours.map((entry) => entry.fieldsV1 ?? {}).reduce(union, {});
-  const value = [...managedFields.filter((entry) => !ours.includes(entry)), { ...base, operation: "Apply", fieldsV1 }];
+  const own = managedFields.filter((entry) => isOwn(entry, manager));
+  const base = own.find(({ operation }) => operation === "Apply") ?? own[0];
+  const fieldsV1 = own.map((entry) => entry.fieldsV1 ?? {}).reduce(union, {});
+  const value = [...managedFields.filter((entry) => !own.includes(entry)), { ...base, operation: "Apply", fieldsV1 }];
   return [
     { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
     { op: "replace", path: "/metadata/managedFields", value },
   ] satisfies JsonPatchStep[];
 }
 
-function isOurs(entry: FieldManager, manager: string): boolean {
+function isOwn(entry: FieldManager, manager: string): boolean {
   return entry.manager === manager && !entry.subresource;
 }
 

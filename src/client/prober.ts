@@ -4,37 +4,37 @@ import type { Door } from "../reconcile/door.ts";
 import type { Probes } from "../reconcile/probes.ts";
 import { jittered, timerMilliseconds } from "./backoff.ts";
 
-/** Knocks at the doors of servers, again and again, as somebody who must not get in. */
+/** Probes the endpoints of servers periodically, as an unauthorized client. */
 export interface Prober {
-  /** What the last requests came to; undefined until that is known. They are repeated while passes ask. */
+  /** Results of the last probes; undefined until there are any. Probes are repeated while reconciliations call this. */
   probes(key: Key, doors: readonly Door[]): Probes | undefined;
-  /** No more of this server, until somebody asks again. */
+  /** Stops the probes of this server until the next call of `probes`. */
   forget(key: Key): void;
   stop(): void;
 }
 
 export interface ProbeTiming {
-  /** Until the next time, where all was refused. */
-  readonly refusedSeconds: number;
-  /** Until the second time, where something got through for the first: the mesh may just be taking up a policy. */
+  /** Interval if all requests were denied. */
+  readonly deniedSeconds: number;
+  /** Delay of the second probe after a first answered request: the mesh may still be applying a policy. */
   readonly againSeconds: number;
-  /** Until the next time, where something got through twice, or nothing was learnt. */
+  /** Interval if a request was answered twice, or there was no response. */
   readonly answeredSeconds: number;
-  /** An answer that takes longer is none: neither an answer nor a denial. */
+  /** Timeout of a request. A timeout is neither an answer nor a denial. */
   readonly timeoutSeconds: number;
 }
 
 export const defaultProbeTiming: ProbeTiming = {
-  refusedSeconds: 60,
+  deniedSeconds: 60,
   againSeconds: 2,
   answeredSeconds: 5,
   timeoutSeconds: 3,
 };
 
-/** The second bypasses a policy that lists paths: what is behind the mesh decodes it. */
+/** The second path bypasses a policy that lists paths, since the server decodes it. */
 const paths = ["/v1/traces", "/v1%2ftraces"];
 
-/** The path with some of its characters, at least one, encoded as clients may write them: which, nobody can have listed. */
+/** Returns the path with a random selection of at least one character percent-encoded, so that no policy can list it. */
 export function encodedPath(random: () => number = Math.random): string {
   const [, ...rest] = "/v1/traces";
   const always = Math.floor(random() * rest.length);
@@ -46,7 +46,7 @@ export function encodedPath(random: () => number = Math.random): string {
   return `/${written.join("")}`;
 }
 
-/** What a request came to: denied by the mesh, answered by what is behind it (in words), or neither (in words). */
+/** Result of a request: denied by the mesh, answered by the server behind it, or unanswered. */
 export type Probed =
   | { readonly result: "denied" }
   | { readonly result: "answered" | "unanswered"; readonly text: string };
@@ -56,14 +56,14 @@ export type Probe = (door: Door, path: string, timeoutSeconds: number) => Promis
 interface Known {
   readonly doors: string;
   found: Probes | undefined;
-  /** The same until it is denied, so that what is reported of it stays the same. */
+  /** Kept until it is denied, so that the reported message does not change. */
   encoded?: string | undefined;
-  /** Something got through once, which is not told yet: ztunnel has a policy a moment after istiod has reported it. */
-  isDoubtful?: boolean;
+  /** A request was answered once, which is not reported yet: ztunnel applies a policy a moment after istiod has reported it. */
+  isUnconfirmed?: boolean;
   timer?: NodeJS.Timeout;
 }
 
-/** `changed` is told of a server of which something else has been found than before. */
+/** `changed` is called for a server whose results have changed. */
 export function prober(
   changed: (key: Key) => void,
   timing: ProbeTiming = defaultProbeTiming,
@@ -71,26 +71,26 @@ export function prober(
 ): Prober {
   const known = new Map<string, Known>();
 
-  async function knock(key: Key, state: Known, doors: readonly Door[]): Promise<void> {
+  async function probeAll(key: Key, state: Known, doors: readonly Door[]): Promise<void> {
     state.encoded ??= encodedPath();
     const tried = [...paths, state.encoded];
-    const asked = doors.flatMap((door) => tried.map((path) => probe(door, path, timing.timeoutSeconds)));
-    const found = probesOf(await Promise.all(asked));
+    const requests = doors.flatMap((door) => tried.map((path) => probe(door, path, timing.timeoutSeconds)));
+    const found = probesOf(await Promise.all(requests));
     if (known.get(keyText(key)) !== state) return;
-    state.isDoubtful = found.breaches.length > 0 && !state.found?.breaches.length && !state.isDoubtful;
-    if (state.isDoubtful) {
+    state.isUnconfirmed = found.breaches.length > 0 && !state.found?.breaches.length && !state.isUnconfirmed;
+    if (state.isUnconfirmed) {
       again(timing.againSeconds);
       return;
     }
-    const isNews = JSON.stringify(found) !== JSON.stringify(state.found);
+    const isChanged = JSON.stringify(found) !== JSON.stringify(state.found);
     state.found = found;
     const isDenied = found.breaches.length === 0 && found.unanswered.length === 0;
     if (isDenied) state.encoded = undefined;
-    again(isDenied ? timing.refusedSeconds : timing.answeredSeconds);
-    if (isNews) changed(key);
+    again(isDenied ? timing.deniedSeconds : timing.answeredSeconds);
+    if (isChanged) changed(key);
 
     function again(seconds: number): void {
-      state.timer = setTimeout(() => void knock(key, state, doors), timerMilliseconds(jittered(seconds))).unref();
+      state.timer = setTimeout(() => void probeAll(key, state, doors), timerMilliseconds(jittered(seconds))).unref();
     }
   }
 
@@ -105,10 +105,10 @@ export function prober(
       const text = JSON.stringify(doors);
       if (before?.doors === text) return before.found;
       clearTimeout(before?.timer);
-      // What was found at the former doors holds until these have been tried.
+      // The results of the previous endpoints are kept until these have been probed.
       const state: Known = { doors: text, found: before?.found };
       known.set(keyText(key), state);
-      void knock(key, state, doors);
+      void probeAll(key, state, doors);
       return state.found;
     },
     forget,
@@ -130,9 +130,9 @@ function probesOf(all: readonly Probed[]): Probes {
 }
 
 /**
- * Denied is what Envoy denies by role-based access control (status 403, body `RBAC: access denied`), and a connection that is accepted and
- * then closed without a byte, as ztunnel does. Whatever else is answered comes from behind the mesh. No answer in time, a name
- * that is not resolved and a connection that is not made say nothing of the mesh.
+ * Denied: Envoy's RBAC filter responds with status 403 and body `RBAC: access denied`, or ztunnel accepts the connection and
+ * closes it without a byte. Any other response comes from the server behind the mesh. Timeouts, DNS failures
+ * and failed connections are not results of the mesh.
  */
 const probeEndpoint: Probe = ({ what, host, port }, path, timeoutSeconds) =>
   new Promise((resolve) => {
@@ -141,7 +141,7 @@ const probeEndpoint: Probe = ({ what, host, port }, path, timeoutSeconds) =>
       resolve({ result: "unanswered", text: `${endpoint} did not answer POST ${path}: ${why}` });
     const headers = { "content-length": 0, "user-agent": "mlflow-operator" };
     let isConnected = false;
-    const asked = request({ host, port, path, method: "POST", headers, agent: false }, (answer) => {
+    const outgoing = request({ host, port, path, method: "POST", headers, agent: false }, (answer) => {
       const answered = {
         result: "answered",
         text: `${endpoint} answered POST ${path} with ${answer.statusCode}`,
@@ -150,19 +150,19 @@ const probeEndpoint: Probe = ({ what, host, port }, path, timeoutSeconds) =>
       answer.setEncoding("utf8");
       answer.on("data", (part: string) => {
         text += part.slice(0, 100);
-        if (text.length >= 100) asked.destroy();
+        if (text.length >= 100) outgoing.destroy();
       });
       answer.on("error", () => resolve(answered));
       answer.on("close", () =>
         resolve(answer.statusCode === 403 && text.startsWith("RBAC: access denied") ? { result: "denied" } : answered),
       );
     });
-    asked.on("socket", (socket) =>
+    outgoing.on("socket", (socket) =>
       socket.once("connect", () => {
         isConnected = true;
       }),
     );
-    asked.on("error", (error: NodeJS.ErrnoException) => {
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
       const { code = "" } = error;
       if (code.startsWith("HPE_"))
         resolve({ result: "answered", text: `${endpoint} answered POST ${path} with something else than HTTP` });
@@ -171,8 +171,8 @@ const probeEndpoint: Probe = ({ what, host, port }, path, timeoutSeconds) =>
     });
     const timer = setTimeout(() => {
       unanswered(`nothing came within ${timeoutSeconds} s`);
-      asked.destroy();
+      outgoing.destroy();
     }, timerMilliseconds(timeoutSeconds));
-    asked.on("close", () => clearTimeout(timer));
-    asked.end();
+    outgoing.on("close", () => clearTimeout(timer));
+    outgoing.end();
   });

@@ -1,14 +1,14 @@
 import { type Key, type KubeObject, keyOf, keyText } from "../kube/object.ts";
 import { type Content, type ContentSummary, reduced } from "../resources/content.ts";
-import type { Sink } from "./sink.ts";
+import type { EventHandler } from "./event-handler.ts";
 import { sizeOf } from "./size.ts";
 
-/** The content of the objects of one kind that servers name in their specs, each fetched once per version. */
+/** Cache of the objects of one kind that specs of servers reference. Each version is fetched once. */
 export interface References<T extends KubeObject & Content>
-  extends Required<Pick<Sink<KubeObject>, "changed" | "relisted" | "listing">> {
+  extends Required<Pick<EventHandler<KubeObject>, "changed" | "relisted" | "listing">> {
   /**
-   * The values of these keys, the names of the others and a digest of all; undefined where there is no such object. `reader`
-   * is told when it changes. Throws what the fetch throws.
+   * Returns the values of these keys, the names of the others and a digest of all; undefined if the object does not exist. A change of the
+   * object is reported for `reader`. Throws the errors of the fetch.
    */
   read(
     namespace: string,
@@ -16,20 +16,20 @@ export interface References<T extends KubeObject & Content>
     reader: Key,
     keys?: ReadonlySet<string>,
   ): Promise<(T & ContentSummary) | undefined>;
-  /** Tells those who read this object: another watch saw it change. */
+  /** Invalidates this object after an event of another watch. */
   touched(namespace: string, name: string): void;
-  /** `reader` reads these (as `keyText`) and nothing else. What nobody reads any more is forgotten. */
+  /** Sets the objects (as `keyText`) that `reader` reads. Objects without a reader are removed. */
   keepOnly(reader: Key, read: ReadonlySet<string>): void;
-  /** How many objects somebody reads. */
+  /** Number of objects with a reader. */
   size(): number;
 }
 
 export interface ReferenceSource<T> {
   /** GET; undefined for 404. */
   fetch(namespace: string, name: string): Promise<T | undefined>;
-  /** Told for each reader of what has changed, or may have. */
+  /** Called for each reader of an object that has changed or may have changed. */
   changed(reader: Key): void;
-  /** How much may be held between passes, of one object and of all; the rest is fetched again by each pass. */
+  /** Size limits of the cached content, of one object and of all. Other objects are fetched by each reconciliation. */
   readonly limits?: ReferenceLimits;
 }
 
@@ -40,37 +40,37 @@ export interface ReferenceLimits {
 
 const defaultLimits: ReferenceLimits = { ofOne: 64 * 2 ** 10, ofAll: 16 * 2 ** 20 };
 
-/** How many objects are fetched at once: each may have a megabyte. */
-const mostFetches = 4;
+/** Limit of concurrent fetches: an object can have a megabyte. */
+const maxFetches = 4;
 
 interface Reference<T> {
   /** As `keyText`. */
   readonly readers: Set<string>;
-  /** Whose values are held. */
+  /** Keys whose values are cached. */
   readonly keys: Set<string>;
-  /** Absent until somebody reads it after a change. */
+  /** Undefined until it is read after a change. */
   content: Promise<(T & ContentSummary) | undefined> | undefined;
-  /** Version of the content once it has arrived, 0 where there is no such object. */
+  /** Version of the fetched content, 0 if the object does not exist. */
   version: number | undefined;
-  /** Newest version that the watch has told since the content was asked for. */
-  told: number | undefined;
-  /** How much is held. */
-  held: number;
+  /** Newest version from the watch since the fetch began. */
+  watchedVersion: number | undefined;
+  /** Size of the cached content. */
+  bytes: number;
 }
 
-/** Objects that nobody reads cost nothing: their events are looked up and forgotten. */
+/** Objects without a reader are not cached: their events are dropped. */
 export function references<T extends KubeObject & Content>(source: ReferenceSource<T>): References<T> {
   const byId = new Map<string, Reference<T>>();
   const limits = source.limits ?? defaultLimits;
-  let held = 0;
+  let totalBytes = 0;
   let fetches = 0;
   const waiting: (() => void)[] = [];
-  /** The list that has just been complete has been compared with what is held. */
+  /** The completed list was compared with the cached versions. */
   let isCompared = false;
 
   function drop(reference: Reference<T>): void {
-    held -= reference.held;
-    reference.held = 0;
+    totalBytes -= reference.bytes;
+    reference.bytes = 0;
     reference.content = undefined;
   }
 
@@ -85,19 +85,19 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
     if (known !== undefined) return known;
     const reference = {
       ...{ readers: new Set<string>(), keys: new Set<string>() },
-      ...{ content: undefined, version: undefined, told: undefined, held: 0 },
+      ...{ content: undefined, version: undefined, watchedVersion: undefined, bytes: 0 },
     };
     byId.set(id, reference);
     return reference;
   }
 
-  /** Whole contents are in memory one at a time for each fetch, and no longer. */
+  /** Fetches an object and returns only the values of these keys, so that the whole content is in memory only during the fetch. */
   async function part(
     namespace: string,
     name: string,
     keys: ReadonlySet<string>,
   ): Promise<(T & ContentSummary) | undefined> {
-    if (fetches >= mostFetches) await new Promise<void>((resolve) => waiting.push(resolve));
+    if (fetches >= maxFetches) await new Promise<void>((resolve) => waiting.push(resolve));
     fetches += 1;
     try {
       const object = await source.fetch(namespace, name);
@@ -119,14 +119,15 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
     drop(reference);
     reference.content = content;
     reference.version = undefined;
-    reference.told = undefined;
+    reference.watchedVersion = undefined;
     try {
       const object = await content;
-      // Invalidated meanwhile: good enough for this reader, who has been told to come again, and for nobody else.
+      // Invalidated during the fetch: this reader gets it, since its server has been enqueued again, but it is not cached.
       if (reference.content !== content) return object;
       reference.version = object === undefined ? 0 : versionOf(object);
       hold(reference, object);
-      if (reference.told !== undefined && !(reference.told <= reference.version)) invalidate(reference);
+      if (reference.watchedVersion !== undefined && !(reference.watchedVersion <= reference.version))
+        invalidate(reference);
       return object;
     } catch (error) {
       if (reference.content === content) reference.content = undefined;
@@ -136,12 +137,12 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
 
   function hold(reference: Reference<T>, object: T | undefined): void {
     const size = object === undefined ? 0 : sizeOf(object);
-    if (size > limits.ofOne || held + size > limits.ofAll) {
+    if (size > limits.ofOne || totalBytes + size > limits.ofAll) {
       reference.content = undefined;
       return;
     }
-    reference.held = size;
-    held += size;
+    reference.bytes = size;
+    totalBytes += size;
   }
 
   return {
@@ -170,11 +171,11 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
       const reference = byId.get(keyText({ namespace, name }));
       if (reference === undefined) return;
       const { content, version } = reference;
-      if (content !== undefined && version === undefined) reference.told = versionOf(object);
+      if (content !== undefined && version === undefined) reference.watchedVersion = versionOf(object);
       else if (version === 0 && change === "deleted") return;
       else if (version === undefined || !(versionOf(object) <= version)) invalidate(reference);
     },
-    // Without references the list is no more than the question where to begin.
+    // Without references only the resource version of the list is needed.
     listing: () => {
       if (byId.size === 0) return undefined;
       const seen = new Set<string>();
@@ -186,7 +187,7 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
           if (reference === undefined) return;
           seen.add(id);
           const { content, version } = reference;
-          if (content !== undefined && version === undefined) reference.told = versionOf(object);
+          if (content !== undefined && version === undefined) reference.watchedVersion = versionOf(object);
           else if (version !== undefined && !(versionOf(object) <= version)) invalidate(reference);
         },
         complete: (resourceVersion) => {
@@ -194,8 +195,8 @@ export function references<T extends KubeObject & Content>(source: ReferenceSour
           for (const [id, reference] of byId) {
             if (seen.has(id)) continue;
             const { content, version } = reference;
-            // What is on its way may be older than the list.
-            if (content !== undefined && version === undefined) reference.told = Number(resourceVersion);
+            // A fetch in progress can be older than the list.
+            if (content !== undefined && version === undefined) reference.watchedVersion = Number(resourceVersion);
             else if (version !== undefined && version !== 0 && !(version > Number(resourceVersion)))
               invalidate(reference);
           }

@@ -9,52 +9,52 @@ import { isApiError } from "../kube/api-error.ts";
 import { group } from "../kube/names.ts";
 import type { ApiClient } from "./api-client.ts";
 
-/** What is installed of our CustomResourceDefinitions, compared with what this operator was built with. */
+/** Compares the installed CustomResourceDefinitions with those of this build of the operator. */
 export interface SchemaGuard {
-  /** How a definition differs; asks the API server only where it may have changed. Throws ApiError where it cannot tell. */
+  /** Returns how a definition differs. Requests it only if it may have changed. Throws ApiError if it cannot be read. */
   skew(kind: KnownKind): Promise<Skew>;
-  /** A definition may have changed: the next question is put to the API server. */
-  doubt(): void;
-  /** {@link SchemaGuard.doubt}, and asks at once, so that a change is noticed without a pass. */
+  /** A definition may have changed: the next call of `skew` reads it again. */
+  invalidate(): void;
+  /** {@link SchemaGuard.invalidate}, and reads it immediately, so that a change is noticed without a reconciliation. */
   recheck(): void;
   stop(): void;
 }
 
-/** What the API server publishes of our group: any user who is authenticated may read it, without a role of ours. */
+/** OpenAPI of the API group: readable for authenticated users without a role of the operator. */
 const path = `/openapi/v3/apis/${apiVersion}`;
 
-/** How often, and in what steps, to ask for what the API server has not published yet: a definition that has just come. */
+/** Retries while the API server has not published a new definition yet. */
 const attempts = { count: 20, milliseconds: 250 };
 
-/** Of a definition that is not installed. */
+/** For a definition that is not installed. */
 const absent: Skew = { missing: ["spec"], isSame: false };
 
-/** What is expected, and no news: a definition that goes with the operator. */
+/** The assumption before the first read: the definition is that of the operator. */
 const unknown: Skew = { missing: [], isSame: true };
 
 interface Published {
   readonly components?: { readonly schemas?: Readonly<Record<string, StructuralSchema>> };
 }
 
-/** Seconds until a question that failed, and that no pass has put, is put again. */
+/** Seconds until a failed read is retried, if no reconciliation does so. */
 const recheckSeconds = 5;
 
-/** `onSkew` is told when what a definition lacks has changed, or whether it is the operator's own. */
+/** `onSkew` is called when the difference of a definition has changed. */
 export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: Skew) => void): SchemaGuard {
   const stopping = new AbortController();
-  let isDoubtful = true;
+  let isOutdated = true;
   let etag: string | undefined;
   let known: ReadonlyMap<KnownKind, Skew> = new Map();
   let asking: Promise<void> | undefined;
 
-  /** One question at a time, however many passes want to know. */
+  /** One read at a time for all reconciliations. */
   async function ask(): Promise<void> {
-    while (isDoubtful) {
-      isDoubtful = false;
+    while (isOutdated) {
+      isOutdated = false;
       try {
         await read();
       } catch (error) {
-        isDoubtful = true;
+        isOutdated = true;
         throw error;
       }
     }
@@ -75,7 +75,7 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
     for (const [kind, skew] of changed) onSkew(kind, skew);
   }
 
-  /** Undefined where it is the same as before. */
+  /** Undefined if it is unchanged. */
   async function publishedSchemas(): Promise<Published | undefined> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -97,7 +97,7 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
   }
 
   async function certain(): Promise<void> {
-    while (isDoubtful || asking !== undefined) {
+    while (isOutdated || asking !== undefined) {
       asking ??= ask().finally(() => {
         asking = undefined;
       });
@@ -106,10 +106,10 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
   }
 
   function recheck(): void {
-    isDoubtful = true;
+    isOutdated = true;
     certain().catch(async () => {
       await sleep(recheckSeconds * 1000, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
-      if (isDoubtful && !stopping.signal.aborted) recheck();
+      if (isOutdated && !stopping.signal.aborted) recheck();
     });
   }
 
@@ -118,8 +118,8 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
       await certain();
       return known.get(kind) ?? absent;
     },
-    doubt: () => {
-      isDoubtful = true;
+    invalidate: () => {
+      isOutdated = true;
     },
     recheck,
     stop: () => stopping.abort(),
@@ -128,7 +128,7 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
 
 const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess"];
 
-/** As the API server names it: the group backwards, version and kind. */
+/** Name in the OpenAPI document: the reversed group, version and kind. */
 function schemaName(kind: KnownKind): string {
   const version = apiVersion.slice(group.length + 1);
   return `${group.split(".").reverse().join(".")}.${version}.${String(kind)}`;

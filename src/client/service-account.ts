@@ -3,13 +3,13 @@ import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import type { ReadCredentials } from "./credentials.ts";
 
-/** Where the kubelet mounts a pod's token and the cluster's authority. */
+/** Where the kubelet mounts the token of a pod and the CA certificate of the cluster. */
 export const serviceAccountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
- * The credentials of the pod's own service account; host and port of the API server are in its environment
- * (`KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT`). The same as KubeConfig.loadFromCluster, without the 30 MB that
- * importing it costs.
+ * Reads the credentials of the pod's service account; host and port of the API server are in the environment
+ * (`KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT`). The same as KubeConfig.loadFromCluster, without the 30 MB of memory
+ * for its import.
  */
 export function serviceAccount(host: string, port: string, directory = serviceAccountDirectory): ReadCredentials {
   const server = new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`);

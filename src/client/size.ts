@@ -1,6 +1,6 @@
 /**
- * About how many bytes a JSON value takes in memory: twelve for each value and name, and one for each character. Ends early
- * once it is more than `most`, which the result then exceeds.
+ * Estimates the bytes that a JSON value takes in memory: twelve for each value and name, and one for each character. Stops
+ * as soon as the result exceeds `most`.
  */
 export function sizeOf(value: unknown, most = Number.POSITIVE_INFINITY): number {
   if (typeof value === "string") return 12 + value.length;

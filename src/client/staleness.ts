@@ -5,31 +5,31 @@ import type { ListWatchTiming } from "./timing.ts";
 
 export type States = Readonly<Record<string, ListWatchState>>;
 
-type Limits = Pick<ListWatchTiming, "refusedSeconds" | "staleSeconds">;
+type Limits = Pick<ListWatchTiming, "rejectedSeconds" | "staleSeconds">;
 
 /** How many resources a message names. */
 const shown = 5;
 
-/** Whether a watch has been rejected, or has delivered nothing, for longer than passes over. */
-export function isStale({ refusedSeconds, ageSeconds }: ListWatchState, limits: Limits): boolean {
-  return refusedSeconds >= limits.refusedSeconds || ageSeconds >= limits.staleSeconds;
+/** Whether a watch has been rejected, or has delivered nothing, for longer than the limits. */
+export function isStale({ rejectedSeconds, ageSeconds }: ListWatchState, limits: Limits): boolean {
+  return rejectedSeconds >= limits.rejectedSeconds || ageSeconds >= limits.staleSeconds;
 }
 
 /**
- * Why objects that depend on these watches may be other than the caches say; undefined where nothing is wrong, and where the API server is
- * away or has just come back: every watch is behind then, and will not be in a moment.
+ * Returns why the caches of these watches may be outdated; undefined if they are current, and if the API server is
+ * unavailable or has just recovered: then all watches are behind for a moment.
  */
 export function watchProblem(relevant: States, all: States, limits: Limits): string | undefined {
-  const isServing = Object.values(all).some(({ healthySeconds }) => healthySeconds >= limits.refusedSeconds);
+  const isServing = Object.values(all).some(({ healthySeconds }) => healthySeconds >= limits.rejectedSeconds);
   const failing = Object.entries(relevant).filter(
     ([, state]) =>
-      state.refusedSeconds >= limits.refusedSeconds || (isServing && state.ageSeconds >= limits.staleSeconds),
+      state.rejectedSeconds >= limits.rejectedSeconds || (isServing && state.ageSeconds >= limits.staleSeconds),
   );
   if (failing.length === 0) return undefined;
   return `The operator cannot watch ${listed(failing.map(([resource, state]) => `${resource} (${brief(state)})`))}`;
 }
 
-/** What keeps caches from being complete and current, with the answers of the API server: for whoever runs the operator. */
+/** Returns a line for each incomplete or outdated cache, with the response of the API server, for the operator's administrator. */
 export function staleWatches(all: States, limits: Limits): string | undefined {
   const failing = Object.entries(all).filter(([, state]) => !state.isSynced || isStale(state, limits));
   if (failing.length === 0) return undefined;
@@ -40,7 +40,7 @@ export function staleWatches(all: States, limits: Limits): string | undefined {
   return texts.join("\n");
 }
 
-/** Without numbers that change: it becomes part of a status. */
+/** Without numbers that change, since it is part of a status. */
 function brief({ error }: ListWatchState): string {
   if (!(error instanceof ApiError)) return "it delivers nothing";
   return error.status === 0 ? error.reason : `${error.status} ${error.reason}`;

@@ -2,43 +2,43 @@ import { isDeepStrictEqual } from "node:util";
 import { isKind, rowOf } from "../kube/kinds.ts";
 import { label } from "../kube/names.ts";
 import { type Key, type KubeObject, keyText } from "../kube/object.ts";
-import type { Change, Listing, Sink } from "./sink.ts";
+import type { Change, EventHandler, Listing } from "./event-handler.ts";
 
-/** Told of a change after the store has it; `before` is what the store had. */
+/** Called after the store has applied a change; `before` is the previous object. */
 export type OnChange<T> = (change: Change, object: T, before: T | undefined) => void;
 
-/** The objects of one kind that one list-watch delivers, by name and by the server that they belong to. */
-export interface Store<T extends KubeObject> extends Required<Omit<Sink<T>, "relisted" | "listing">> {
+/** The objects of one kind from one list-watch, by name and by their server. */
+export interface Store<T extends KubeObject> extends Required<Omit<EventHandler<T>, "relisted" | "listing">> {
   listing(): Listing<T>;
   get(key: Key): T | undefined;
-  /** Those labelled with the server of this key. */
+  /** The objects with the label of this server. */
   ofServer(key: Key): T[];
-  /** Those in a namespace; only where the store was made to tell. */
+  /** The objects in a namespace. Requires the option `byNamespace`. */
   inNamespace(namespace: string): T[];
   all(): Iterable<T>;
   /**
-   * Records the answer to a write of ours, so that a pass that starts before the watch tells of it sees it. The answer to
-   * a `created` is nobody else's change, so its echo is not told.
+   * Stores the response to a write of the operator, so that a reconciliation sees it before the watch event. The watch event
+   * of a `created` object contains no change by others, so it is not reported.
    */
   wrote(object: T, created: boolean): void;
-  /** Takes in an object as it has just been read, of which the content was left out. Nothing is told. */
-  filled(object: T): void;
-  /** Records that the API server has deleted this very object. */
+  /** Stores the content of an object that was omitted. Not reported as a change. */
+  loaded(object: T): void;
+  /** Removes this object after the API server has deleted it. */
   removed(object: T): void;
 }
 
 /**
- * A write that the watch has not told yet. Until it does, the watch may tell older versions: they are not taken, but
- * told, because what they changed has been part of the answer, and no pass may have seen it.
+ * A write without a watch event so far. Events of older versions are not stored, but
+ * reported: their changes are part of the response to the write, and no reconciliation may have seen them.
  */
-type Awaited =
+type PendingWrite =
   | { readonly gone: false; readonly version: number; readonly created: boolean }
   | { readonly gone: true; readonly uid: string | undefined };
 
 export interface StoreOptions {
-  /** Whether objects can be had by namespace. */
+  /** Indexes objects by namespace. */
   readonly byNamespace?: boolean;
-  /** The API server may show an object otherwise though it has not changed, when its definition does. */
+  /** A custom resource: the API server can return an unchanged object differently after its definition changed. */
   readonly isCustom?: boolean;
 }
 
@@ -49,8 +49,8 @@ export function store<T extends KubeObject>(
   const items = new Map<string, T>();
   /** By the server's `namespace/name`, and by `namespace/`. */
   const index = new Map<string, Set<string>>();
-  const awaited = new Map<string, Awaited>();
-  /** The resource version up to which the watch has told all. */
+  const pendingWrites = new Map<string, PendingWrite>();
+  /** The resource version up to which the watch has delivered all changes. */
   let position = Number.NaN;
 
   const entriesOf = (object: T) => [
@@ -97,16 +97,16 @@ export function store<T extends KubeObject>(
   function receive(change: Change, object: T): void {
     const id = idOf(object);
     const before = items.get(id);
-    const write = awaited.get(id);
+    const write = pendingWrites.get(id);
     if (write?.gone && write.uid === object.metadata.uid) {
-      if (change === "deleted") awaited.delete(id);
+      if (change === "deleted") pendingWrites.delete(id);
       return;
     }
     if (write !== undefined && !write.gone && versionOf(object) < write.version) {
       onChange("modified", object, before);
       return;
     }
-    awaited.delete(id);
+    pendingWrites.delete(id);
     if (change === "deleted") {
       if (take(id) !== undefined) onChange("deleted", object, before);
       return;
@@ -128,12 +128,12 @@ export function store<T extends KubeObject>(
     wrote: (object, created) => {
       const id = idOf(object);
       const version = versionOf(object);
-      const write = awaited.get(id);
+      const write = pendingWrites.get(id);
       if (!(version > position) || (write !== undefined && !write.gone && !(version > write.version))) return;
       put(id, object);
-      awaited.set(id, { gone: false, version, created });
+      pendingWrites.set(id, { gone: false, version, created });
     },
-    filled: (object) => {
+    loaded: (object) => {
       const id = idOf(object);
       if (items.has(id)) put(id, object);
     },
@@ -141,7 +141,7 @@ export function store<T extends KubeObject>(
       const id = idOf(object);
       if (items.get(id)?.metadata.uid !== object.metadata.uid) return;
       take(id);
-      awaited.set(id, { gone: true, uid: object.metadata.uid });
+      pendingWrites.set(id, { gone: true, uid: object.metadata.uid });
     },
     changed: (change, object) => {
       position = versionOf(object);
@@ -152,8 +152,8 @@ export function store<T extends KubeObject>(
     },
     listing: () => {
       const seen = new Set<string>();
-      // The list is of a later moment than every write that has been answered.
-      awaited.clear();
+      // The list is newer than each completed write.
+      pendingWrites.clear();
       return {
         item: (object) => {
           seen.add(idOf(object));
@@ -164,7 +164,7 @@ export function store<T extends KubeObject>(
           const errors: unknown[] = [];
           for (const id of items.keys()) {
             if (seen.has(id)) continue;
-            const write = awaited.get(id);
+            const write = pendingWrites.get(id);
             if (write !== undefined && !write.gone && write.version > position) continue;
             const before = take(id);
             try {
@@ -173,7 +173,7 @@ export function store<T extends KubeObject>(
               errors.push(error);
             }
           }
-          // Only once all that are gone have been told.
+          // Thrown after all deletions have been reported.
           if (errors.length > 0) throw errors[0];
         },
       };
@@ -185,7 +185,7 @@ function idOf({ metadata }: KubeObject): string {
   return keyText({ namespace: metadata.namespace ?? "", name: metadata.name });
 }
 
-/** The server that an object is labelled with: one of its own namespace, unless its kind may reach farther. */
+/** Returns the server in the labels of an object: in its own namespace, unless the kind can belong to a server of another namespace. */
 export function serverKeyOf({ kind, metadata }: KubeObject): Key | undefined {
   const name = metadata.labels?.[label.server] ?? metadata.labels?.[label.waypoint];
   if (name === undefined) return undefined;
@@ -199,8 +199,8 @@ function serverOf(object: KubeObject): [string] | undefined {
 }
 
 /**
- * Resource versions are compared only among objects of one kind, where they are integers that grow (Kubernetes, "API
- * concepts: resource versions"). Where they are not, every comparison is false and the watch alone counts.
+ * Resource versions are compared only between objects of one kind, where they are increasing integers (Kubernetes, "API
+ * concepts: resource versions"). If they are not integers, each comparison is false and only the watch counts.
  */
 function versionOf({ metadata }: KubeObject): number {
   return Number(metadata.resourceVersion);

@@ -2,16 +2,16 @@ import type { BackoffBounds } from "./backoff.ts";
 
 export interface ListWatchTiming {
   readonly backoff: BackoffBounds;
-  /** A watch that is silent for longer is cut and resumed. The API server sends a bookmark about once a minute. */
+  /** A watch without data for longer is closed and resumed. The API server sends a bookmark about once a minute. */
   readonly idleSeconds: number;
-  /** How long the API server is asked to keep a watch open: random between the two, so that watches end apart. */
+  /** Range of the random timeout of watches, so that they do not end together. */
   readonly watchSeconds: readonly [number, number];
   readonly pageSize: number;
-  /** A kind that the cluster had is believed to be gone when the API server still says so after this time. */
+  /** A kind counts as removed if the API server still returns 404 after this time. */
   readonly absenceSeconds: number;
-  /** A watch that has been rejected for so long (403, say) makes what it keeps uncertain; servers say so. */
-  readonly refusedSeconds: number;
-  /** So does one that has delivered nothing for so long, not even a bookmark, while others do. */
+  /** A cache is stale if its watch has been rejected (for example with 403) for this time; servers report it. */
+  readonly rejectedSeconds: number;
+  /** A cache is stale if its watch has delivered nothing for this time, not even a bookmark, while others have. */
   readonly staleSeconds: number;
 }
 
@@ -21,6 +21,6 @@ export const defaultTiming: ListWatchTiming = {
   watchSeconds: [300, 600],
   pageSize: 500,
   absenceSeconds: 60,
-  refusedSeconds: 30,
+  rejectedSeconds: 30,
   staleSeconds: 240,
 };

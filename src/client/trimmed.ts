@@ -6,21 +6,21 @@ import { interned, shared } from "./interned.ts";
 import { prunedFields } from "./pruned-fields.ts";
 import { sizeOf } from "./size.ts";
 
-/** kubectl's copy of the whole spec in an annotation. */
+/** The annotation of kubectl with a copy of the whole spec. */
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
-/** No annotation that the operator writes or reads is longer. */
+/** Annotations that the operator reads or writes are shorter. */
 const longestAnnotation = 16_384;
-/** Longer texts in a status are cut: the kubelet's termination messages have 4,096 bytes at most. */
+/** Longer texts in a status are truncated: termination messages of the kubelet have at most 4,096 bytes. */
 const longestStatusText = 8192;
-/** Of longer lists in a status the rest is left out. */
+/** Longer lists in a status are truncated. */
 const longestStatusList = 256;
-/** Labels of a namespace that take more are no choice of workspaces. */
+/** Limit for the labels of a namespace; of larger ones only those of the operator are kept. */
 const largestLabels = 16_384;
 
 /**
- * What the cache keeps of an object: all, except for which fields each manager owns (often half of an object), kubectl's
- * copy of a spec, and of a pod's spec all but the node and the names of its containers: a server has few pods, but each
- * is as large as all else. Texts that others can make as long as they like are cut, or held as a digest.
+ * Returns what the cache keeps of an object. Omitted are the fields in `managedFields` (often half of an object), the
+ * annotation of kubectl, and the spec of a pod except for the node and the names of its containers: a pod
+ * is as large as all other objects of a server. Texts without a length limit are truncated or kept as a digest.
  */
 export function trimmed<T extends KubeObject>(object: T): T {
   const pruned = prunedFields(object);
@@ -30,7 +30,11 @@ export function trimmed<T extends KubeObject>(object: T): T {
       return ofWorkspaces(object);
     case "MlflowServer":
     case "MlflowWorkspaceAccess":
-      return interned({ ...object, metadata: metaOfOurs(object.metadata), ...(pruned.length > 0 && { pruned }) });
+      return interned({
+        ...object,
+        metadata: customResourceMeta(object.metadata),
+        ...(pruned.length > 0 && { pruned }),
+      });
     case "Secret":
     case "ConfigMap":
       return interned({ ...object, metadata: trimmedMeta(object.metadata), ...condensedContent(object) });
@@ -52,8 +56,8 @@ export function trimmed<T extends KubeObject>(object: T): T {
 }
 
 /**
- * There may be thousands, which are alike but for their names: only what passes look at is kept, and what is the same is held
- * once. Nobody else's fields are in a RoleBinding of ours, so who manages which does not matter.
+ * There can be thousands, which differ only in their names: only fields that reconciliations read are kept, and equal values are
+ * shared. A RoleBinding of the operator has no fields of other managers, so `managedFields` are not needed.
  */
 function ofWorkspaces<T extends KubeObject>(object: T): T {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, labels } = object.metadata;
@@ -63,21 +67,21 @@ function ofWorkspaces<T extends KubeObject>(object: T): T {
     ...(uid !== undefined && { uid }),
     ...(resourceVersion !== undefined && { resourceVersion }),
     ...(deletionTimestamp !== undefined && { deletionTimestamp }),
-    ...(labels !== undefined && { labels: shared(sizeOf(labels) > largestLabels ? ourLabels(labels) : labels) }),
+    ...(labels !== undefined && { labels: shared(sizeOf(labels) > largestLabels ? operatorLabels(labels) : labels) }),
   };
   const content = Object.entries(object).filter(([key]) => key !== "metadata");
   const rest = content.map(([key, value]) => [key, typeof value === "object" ? shared(value) : value]);
   return { ...object, ...Object.fromEntries(rest), metadata };
 }
 
-function ourLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+function operatorLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => key.startsWith(`${group}/`)));
 }
 
-/** Of what users write annotations of others and their field managers do not matter. */
-function metaOfOurs({ managedFields, annotations, ...rest }: ObjectMeta): ObjectMeta {
-  const ours = Object.entries(annotations ?? {}).filter(([name]) => name.startsWith(`${group}/`));
-  return { ...rest, ...(ours.length > 0 && { annotations: shortAnnotations(Object.fromEntries(ours)) }) };
+/** Of custom resources only annotations of the operator are kept. */
+function customResourceMeta({ managedFields, annotations, ...rest }: ObjectMeta): ObjectMeta {
+  const own = Object.entries(annotations ?? {}).filter(([name]) => name.startsWith(`${group}/`));
+  return { ...rest, ...(own.length > 0 && { annotations: shortAnnotations(Object.fromEntries(own)) }) };
 }
 
 function trimmedMeta(metadata: ObjectMeta): ObjectMeta {
@@ -95,7 +99,7 @@ function shortAnnotations(annotations: Record<string, string>): Record<string, s
   return all.every(isKept) ? annotations : Object.fromEntries(all.filter(isKept));
 }
 
-/** The order and number of entries stay: `ownership.ts` names an entry by its index. */
+/** Keeps the order and number of entries: `ownership.ts` refers to an entry by its index. */
 function trimmedManager({ manager, operation, subresource }: FieldManager): FieldManager {
   return {
     ...(manager === undefined ? {} : { manager }),
@@ -118,7 +122,7 @@ function condensedTexts(texts: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, condensed(text)]));
 }
 
-/** Others write it, and quote what others still have written. */
+/** Statuses are written by other controllers and can quote texts of any length. */
 function trimmedStatus(object: KubeObject): { status?: unknown } {
   return "status" in object ? { status: shortened(object.status) } : {};
 }

@@ -2,12 +2,12 @@ import type { MlflowServer } from "../api/server.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 
-/** Specs do not change once they are read. */
+/** Cached by spec, which is never mutated. */
 const checked = new WeakMap<object, readonly string[]>();
 
 /**
- * What the operator's own CustomResourceDefinition would refuse of a spec, its CEL rules included. Only for specs that another
- * definition has admitted: zod and a CEL interpreter are loaded then, and not before.
+ * Returns the violations of the operator's own CustomResourceDefinition in a spec, including CEL rules. Only for specs that another
+ * definition has admitted: zod and the CEL interpreter are imported only then.
  */
 export async function violations(
   kind: KnownKind,

@@ -5,13 +5,13 @@ import { brief } from "../reconcile/trouble.ts";
 import type { Warning } from "../reconcile/warnings.ts";
 import type { ApiClient } from "./api-client.ts";
 
-/** Reads Warning events about one object, from the API server or from what was read a moment ago. */
+/** Reads the Warning Events of one object, from the API server or a short-lived cache. */
 export type ReadWarnings = (object: KubeObject) => Promise<readonly Warning[]>;
 
-/** Passes come more often than there is news; events are not watched. */
+/** Events are not watched. Reconciliations are more frequent than new Events. */
 const freshMilliseconds = 5000;
 const keptMilliseconds = 60_000;
-/** How many events of an object are read, and how many of them are kept. */
+/** Limits of the Events of an object that are read, and of those that are kept. */
 const readLimit = 50;
 const kept = 3;
 
@@ -37,7 +37,7 @@ export function warningsReader(client: ApiClient, onFailure: (message: string) =
         .sort((a, b) => (a.time < b.time ? 1 : -1))
         .slice(0, kept);
     } catch (error) {
-      // Without events the status says less; a pass must not fail for them.
+      // Events only add detail to the status, so a reconciliation must not fail because of them.
       onFailure(messageOf(error));
       return [];
     }

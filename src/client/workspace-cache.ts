@@ -7,36 +7,36 @@ import type { Key } from "../kube/object.ts";
 import { objectNames } from "../resources/names.ts";
 import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
 import { needsOptIn } from "../resources/workspaces.ts";
-import { type Consents, consents } from "./consents.ts";
 import { type Store, store } from "./store.ts";
+import { type WorkspaceNamespaces, workspaceNamespaces } from "./workspace-namespaces.ts";
 
-/** What watches keep of workspaces. */
+/** Cached objects of workspaces. */
 export interface WorkspaceCache {
-  readonly consenting: Consents;
-  /** Ours, and what only carries our label. */
+  readonly consenting: WorkspaceNamespaces;
+  /** RoleBindings with the label of the operator. */
   readonly bindings: Store<Owned>;
   readonly accesses: Store<MlflowWorkspaceAccess>;
   servers(namespace: string): MlflowServer[];
-  /** What we have written into a namespace. */
+  /** Objects of the operator in a namespace. */
   grantedIn(namespace: string): ReturnType<typeof grantedOnly>;
-  /** What is in workspaces because of a server, but for what goes with its namespace. */
+  /** The objects in workspaces for a server, except those in terminating namespaces. */
   granted(key: Key): Owned[];
-  /** All namespaces in which something may have to be done: for the start. */
+  /** All namespaces that may need a reconciliation after the start. */
   all(): Set<string>;
-  /** Tells of all namespaces that a change of this server can matter to. */
+  /** Reports all namespaces that a change of this server can affect. */
   touched(server: MlflowServer): void;
 }
 
 export interface WorkspaceSources {
   servers(namespace: string): MlflowServer[];
-  /** A ConfigMap that carries our label. */
+  /** A ConfigMap with the label of the operator. */
   configMap(key: Key): Owned | undefined;
   onServer(key: Key): void;
   onWorkspace(namespace: string): void;
 }
 
 export function workspaceCache({ servers, configMap, onServer, onWorkspace }: WorkspaceSources): WorkspaceCache {
-  const consenting = consents({
+  const consenting = workspaceNamespaces({
     workspace: onWorkspace,
     host: (namespace) => {
       for (const { metadata, spec } of servers(namespace))
@@ -66,8 +66,8 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
         .flatMap(({ metadata }) => client(metadata.name) ?? [])
         .filter(({ metadata }) => metadata.labels?.[label.clientOf] === key.name);
       return grantedOnly([...bindings.ofServer(key), ...clients]).filter(({ metadata }) => {
-        const isGoing = consenting.get(metadata.namespace ?? "")?.metadata.deletionTimestamp !== undefined;
-        return metadata.deletionTimestamp === undefined && !isGoing;
+        const isTerminating = consenting.get(metadata.namespace ?? "")?.metadata.deletionTimestamp !== undefined;
+        return metadata.deletionTimestamp === undefined && !isTerminating;
       });
     },
     all: () =>
@@ -76,15 +76,15 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
         ...[...bindings.all(), ...accesses.all()].map(({ metadata }) => metadata.namespace ?? ""),
       ]),
     touched: ({ metadata: { namespace = "", name } }) => {
-      const places = [
+      const affected = [
         ...consenting.of(namespace).map(({ metadata }) => metadata.name),
         ...bindings.ofServer({ namespace, name }).map(({ metadata }) => metadata.namespace ?? ""),
-        // A grant that names the server reports that it exists, whether or not its namespace consents.
+        // An MlflowWorkspaceAccess reports whether its server exists, even if its namespace has not opted in.
         ...[...accesses.all()].flatMap(({ metadata, spec: { serverRef } }) =>
           serverRef.namespace === namespace && serverRef.name === name ? [metadata.namespace ?? ""] : [],
         ),
       ];
-      for (const place of new Set(places)) onWorkspace(place);
+      for (const affectedNamespace of new Set(affected)) onWorkspace(affectedNamespace);
     },
   };
 }
@@ -93,7 +93,7 @@ function grantedOnly(objects: readonly Owned[]) {
   return objects.filter(isWorkspaceObject);
 }
 
-/** Whether a server changed in what matters to workspaces: its spec, or that it is held or goes; not its status. */
+/** Whether a server changed in a field that affects workspaces: spec, finalizers or deletion, not status. */
 export function isOtherServer({ metadata }: MlflowServer, before: MlflowServer | undefined): boolean {
   return (
     before?.metadata.uid !== metadata.uid ||

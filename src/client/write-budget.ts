@@ -3,25 +3,25 @@ import type { Manifest } from "../kube/manifests.ts";
 import type { Contest } from "../reconcile/cluster.ts";
 
 /**
- * Memory of writes that had to be repeated: another client changes or deletes the same object again and again. The first
- * repeats are made at once, so that a change by a person is repaired within a moment; later ones after growing pauses.
+ * Limits repeated writes when another client changes or deletes the same object repeatedly. The first
+ * repeats are immediate, so that a manual change is repaired at once; later ones have an exponential backoff.
  */
 export interface WriteBudget {
-  /** Another client's contest of this write that is to be waited out, or undefined where it may be made now. */
+  /** The conflict with another client, if this write must be delayed; otherwise undefined. */
   contest(manifest: Manifest, path: string): Contest | undefined;
-  /** Whether so many writes have been repeated that it is worth a call to find out who contests them. */
+  /** Whether there were enough repeats to read the conflicting field managers from the API server. */
   isContested(manifest: Manifest, path: string): boolean;
-  /** Takes note of a write that succeeded, and by whom it is contested, where that is known. */
+  /** Records a successful write, and the conflicting field managers if they are known. */
   note(manifest: Manifest, path: string, managers?: readonly string[]): void;
 }
 
-/** Repeats that are made at once. */
+/** Number of immediate repeats. */
 const burst = 5;
 const firstPauseSeconds = 10;
 const longestPauseSeconds = 300;
-/** After so long without a repeat, the next one counts as the first again. */
+/** After this time without a repeat the count starts again. */
 const forgetSeconds = 900;
-/** How often what is to be forgotten is looked for, at most. */
+/** Minimum interval of removing expired entries. */
 const sweepSeconds = 60;
 
 interface Entry {

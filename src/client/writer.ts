@@ -8,16 +8,16 @@ import { type KubeObject, objectText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
 import { difference } from "../reconcile/difference.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
+import { admissionMutations } from "./admission-mutations.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import type { Caches } from "./caches.ts";
 import { event } from "./event.ts";
 import { eventLimit } from "./event-limit.ts";
 import { managersOf } from "./managers-of.ts";
-import { overrulings } from "./overrulings.ts";
-import { type JsonPatchStep, type ManagedFields, merged, renamed, trace } from "./ownership.ts";
+import { type JsonPatchStep, type ManagedFields, merged, renamed, updateEntries } from "./ownership.ts";
 import { writeBudget } from "./write-budget.ts";
 
-/** The methods of the port that call the API server, each with the calls that it makes. */
+/** The methods of `Cluster` and `WorkspaceCluster` that write to the API server. */
 export type Writer = Pick<
   Cluster,
   "read" | "create" | "apply" | "isOverruled" | "contest" | "delete" | "hold" | "letGo" | "record" | "report" | "notify"
@@ -27,12 +27,12 @@ export type Writer = Pick<
 export interface WriterOptions {
   readonly client: ApiClient;
   readonly caches: Pick<Caches, "wrote" | "removed" | "reported" | "reportedAccess">;
-  /** Name of this operator among its replicas (the pod's), for events. */
+  /** Name of the operator's pod, for Events. */
   readonly instance: string;
-  /** An event could not be recorded; nothing else comes of it. */
-  readonly onEventLost?: (error: unknown) => void;
-  /** What was applied came out otherwise at `path`: admission changed it, and would change it again. */
-  readonly onOverruled?: (object: Owned, path: string) => void;
+  /** Called if an Event could not be created, which has no other effect. */
+  readonly onEventWriteError?: (error: unknown) => void;
+  /** Called if admission changed the field at `path` of an applied object. */
+  readonly onMutatedByAdmission?: (object: Owned, path: string) => void;
 }
 
 const fieldManager = manager;
@@ -40,22 +40,22 @@ const applyPatch = "application/apply-patch+yaml";
 const mergePatch = "application/merge-patch+json";
 const jsonPatch = "application/json-patch+json";
 
-/** Whole objects travel; the answers are given to the caches. */
-export function writer({ client, caches, instance, onEventLost, onOverruled }: WriterOptions): Writer {
-  const overruled = overrulings();
+/** Returns a writer that stores the responses in the caches. */
+export function writer({ client, caches, instance, onEventWriteError, onMutatedByAdmission }: WriterOptions): Writer {
+  const mutations = admissionMutations();
   const budget = writeBudget();
   const events = eventLimit();
 
-  /** Who contests a field, by the API server's account: a call that is made only where a write had to be repeated often. */
-  async function contestants(manifest: Manifest, path: string): Promise<readonly string[] | undefined> {
+  /** Returns the field managers of a field, read from the API server only after repeated writes. */
+  async function conflictingManagers(manifest: Manifest, path: string): Promise<readonly string[] | undefined> {
     if (!budget.isContested(manifest, path)) return undefined;
     const whole = await find<{ metadata: { managedFields?: ManagedFields[] } }>(client, pathOf(manifest));
     return managersOf(whole?.metadata.managedFields ?? [], path, manager);
   }
 
   /**
-   * The whole status, whatever it had before; a merge patch would keep what is left out. It follows from the object that was read, so it
-   * is a conflict if that has changed: the answer to a former write may have been lost, or another operator may have been first.
+   * Replaces the whole status; a merge patch would keep omitted fields. Fails with a conflict if the object has changed since it was
+   * read: the response to an earlier write may have been lost, or another operator may have written.
    */
   function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, status: T["status"]): Promise<T> {
     const { uid, resourceVersion } = object.metadata;
@@ -67,10 +67,10 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
     return sent<T>(`${pathOf(object)}/status`, steps);
   }
 
-  /** Takes the API server's answer to what was written, and what of it was overruled. */
+  /** Stores the response to a write, and records changes by admission. */
   function noted(manifest: Manifest, written: Owned): void {
-    const path = overruled.note(manifest, written);
-    if (path !== undefined) onOverruled?.(written, path);
+    const path = mutations.note(manifest, written);
+    if (path !== undefined) onMutatedByAdmission?.(written, path);
     caches.wrote(written, false);
   }
 
@@ -84,19 +84,19 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       return await client.request<T>({ method, path, query: { fieldManager }, contentType: jsonPatch, body: steps });
     } catch (error) {
       if (!isOutdated(error)) throw error;
-      const detail = "The object has changed since it was looked at.";
+      const detail = "The object has changed since it was read.";
       throw new ApiError(method, path, { status: 409, reason: "Conflict", detail });
     }
   }
 
-  /** One call after a POST of ours, else none. */
+  /** Changes the operation of the operator's managed fields to `Apply` after a POST; otherwise makes no request. */
   async function takeOver(live: Owned): Promise<void> {
-    const seen = live.metadata.managedFields ?? [];
-    switch (trace(seen, manager)) {
+    const entries = live.metadata.managedFields ?? [];
+    switch (updateEntries(entries, manager)) {
       case "none":
         return;
       case "one":
-        await patched(live, renamed(seen, manager));
+        await patched(live, renamed(entries, manager));
         return;
       case "many": {
         const whole = await find<{ metadata: { resourceVersion?: string; managedFields?: ManagedFields[] } }>(
@@ -114,7 +114,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       if (!isKind(kind))
         throw new Error(`${objectText(object)} cannot be read: its kind is not in the table of kinds.`);
       const found = await find<Owned>(client, resourcePath(kind, metadata.namespace, metadata.name));
-      // As it is: what is stored is written again from this answer.
+      // Not trimmed: the caller writes the stored data back.
       return found;
     },
 
@@ -134,28 +134,28 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
 
     apply: async (manifest, live) => {
       const path = difference(manifest, live) ?? "";
-      const managers = await contestants(manifest, path);
+      const managers = await conflictingManagers(manifest, path);
       await takeOver(live);
       const applied = await client.request<Owned>({
         method: "PATCH",
         path: pathOf(manifest),
         query: { fieldManager, force: true },
         contentType: applyPatch,
-        // JSON is YAML. With the uid, what was deleted meanwhile is not created anew, and what somebody else then created
-        // under its name is not taken over.
+        // JSON is valid YAML. The uid prevents recreating an object that was deleted meanwhile, and taking over an object that another
+        // client created with the same name.
         body: { ...manifest, metadata: { ...manifest.metadata, uid: live.metadata.uid } },
       });
       noted(manifest, applied);
       budget.note(manifest, path, managers);
     },
 
-    isOverruled: overruled.holds,
+    isOverruled: mutations.isMutated,
 
     contest: budget.contest,
 
     delete: async (object) => {
-      overruled.forget(object);
-      // A Job's name is to be free only when its pods are gone: two migrations must never run at once.
+      mutations.forget(object);
+      // Foreground keeps the Job until its pods are deleted: two migrations must never run at the same time.
       const propagationPolicy = object.kind === "Job" ? "Foreground" : "Background";
       const body = {
         apiVersion: "v1",
@@ -169,7 +169,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
           path: pathOf(object),
           body,
         });
-        // What has finalizers is returned, and stays until they are done; for the rest there is a Status.
+        // An object with finalizers is returned and exists until they are removed. Otherwise the response is a Status.
         if ("metadata" in answer && answer.kind === object.kind && answer.metadata.deletionTimestamp)
           caches.wrote(answer, false);
         else caches.removed(object);
@@ -183,14 +183,14 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       const path = difference(manifest, live) ?? "";
       const { uid } = live.metadata;
       const content = manifest.kind === "RoleBinding" ? { subjects: manifest.subjects } : { data: manifest.data };
-      const mended = await client.request<Owned>({
+      const updated = await client.request<Owned>({
         method: "PATCH",
         path: pathOf(manifest),
         query: { fieldManager },
         contentType: mergePatch,
         body: { metadata: { uid, labels: manifest.metadata.labels }, ...content },
       });
-      noted(manifest, mended);
+      noted(manifest, updated);
       budget.note(manifest, path);
     },
 
@@ -200,7 +200,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
       const { resourceVersion, finalizers } = server.metadata;
       caches.reported(
         await patched(server, [
-          // Somebody else's finalizer of the same moment must not be lost.
+          // A finalizer that another client adds concurrently must not be lost.
           { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
           finalizers === undefined
             ? { op: "add", path: "/metadata/finalizers", value: [finalizer] }
@@ -217,7 +217,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
           { op: "test", path, value: finalizer },
           { op: "remove", path },
         ]);
-        // With its last finalizer a deleted one is gone, and only the watch tells so.
+        // A terminating object without finalizers is deleted; the watch delivers the event.
         if (answer.metadata.deletionTimestamp === undefined) caches.reported(answer);
       } catch (error) {
         if (!isApiError(error, 404)) throw error;
@@ -244,7 +244,7 @@ export function writer({ client, caches, instance, onEventLost, onOverruled }: W
         const path = resourcePath("Event", server.metadata.namespace);
         await client.request({ method: "POST", path, body: event(server, notice, instance, new Date()) });
       } catch (error) {
-        onEventLost?.(error);
+        onEventWriteError?.(error);
       }
     },
   };
@@ -255,7 +255,7 @@ function pathOf({ kind, metadata }: KubeObject): string {
   return resourcePath(kind, metadata.namespace, metadata.name);
 }
 
-/** A step `test` of a JSON patch did not hold. The API server answers with 422 then too, and without details. */
+/** Whether a `test` operation of the JSON patch failed. The API server returns 422 without details. */
 function isOutdated(error: unknown): boolean {
   return isApiError(error, 422) && error.detail.startsWith("the server rejected our request");
 }

@@ -9,24 +9,24 @@ export type Verb = "get" | "list" | "watch" | "create" | "patch" | "update" | "d
 export type RoleVerb = Verb | "bind";
 
 /**
- * Why we know a kind:
+ * How the operator uses a kind:
  * - `reconciled`: the resource that users write;
- * - `owned`: written by us; watched whole, by our label;
- * - `observed`: comes of what we wrote; watched by our label, read only;
- * - `referenced`: may be named in a spec; watched as metadata only, its content read by name;
- * - `neighbouring`: whoever's, in the namespace of a server that it can get in the way of; watched, in brief, once a server needs it;
- * - `consenting`: says of itself whose workspace it is; watched by the label that says it, read only;
- * - `granting`: says of itself who may do what in its namespace, which is a workspace;
- * - `granted`: written by us in workspaces; watched whole, by our label;
- * - `runtime`: what a daemon needs for itself.
- * A kind may have several roles: our Secrets are owned, those of users are referenced.
+ * - `owned`: written by the operator; watched completely, by the operator's label;
+ * - `observed`: created for objects of the operator; watched by the operator's label, read only;
+ * - `referenced`: can be referenced in a spec; watched as metadata only, its content is read by name;
+ * - `inspected`: any object in the namespace of a server that can conflict with it; watched, in a short form, when a server needs it;
+ * - `consenting`: opts in as a workspace by a label; watched by that label, read only;
+ * - `granting`: grants roles in its namespace, which is a workspace;
+ * - `granted`: written by the operator in workspaces; watched completely, by the operator's label;
+ * - `runtime`: needed by the process itself, such as the Lease.
+ * A kind can have several roles: Secrets of the operator are owned, those of users are referenced.
  */
 export type Role =
   | "reconciled"
   | "owned"
   | "observed"
   | "referenced"
-  | "neighbouring"
+  | "inspected"
   | "consenting"
   | "granting"
   | "granted"
@@ -62,7 +62,7 @@ export const kinds = {
     subresources: { status: ["patch"], finalizers: ["update"] },
   },
   ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts", roles: ["owned"], verbs: written },
-  Service: { apiVersion: "v1", plural: "services", roles: ["owned", "neighbouring"], verbs: written },
+  Service: { apiVersion: "v1", plural: "services", roles: ["owned", "inspected"], verbs: written },
   Secret: { apiVersion: "v1", plural: "secrets", roles: ["owned", "referenced"], verbs: written },
   ConfigMap: { apiVersion: "v1", plural: "configmaps", roles: ["owned", "referenced"], verbs: written },
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", roles: ["owned"], verbs: written },
@@ -93,7 +93,7 @@ export const kinds = {
   AuthorizationPolicy: {
     apiVersion: "security.istio.io/v1",
     plural: "authorizationpolicies",
-    roles: ["owned", "neighbouring"],
+    roles: ["owned", "inspected"],
     verbs: written,
     isOptional: true,
   },

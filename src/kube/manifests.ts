@@ -232,7 +232,7 @@ export type Manifest =
   | HTTPRoute;
 
 /** What there is in the namespace of a server, and may stand in its way there. */
-export type Neighbour = Service | AuthorizationPolicy;
+export type OtherResource = Service | AuthorizationPolicy;
 
 /** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */
 export type Owned = Manifest | Pod;

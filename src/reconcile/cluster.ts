@@ -4,7 +4,7 @@ import type { MigrationRecord } from "../api/status.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Kind } from "../kube/kinds.ts";
-import type { ConfigMap, Manifest, Namespace, Neighbour, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { ContentSummary } from "../resources/content.ts";
 import type { Door } from "./door.ts";
@@ -69,7 +69,7 @@ export interface Cluster {
   rivals(key: Key): readonly MlflowServer[];
 
   /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
-  neighbours(namespace: string): readonly Neighbour[] | undefined;
+  neighbours(namespace: string): readonly OtherResource[] | undefined;
 
   /**
    * What the operator's own requests at these endpoints of the server came to, which the mesh must deny; undefined until they

@@ -1,4 +1,4 @@
-import type { AuthorizationPolicy, Neighbour, Service } from "../kube/manifests.ts";
+import type { AuthorizationPolicy, OtherResource, Service } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames } from "../resources/names.ts";
@@ -11,7 +11,7 @@ export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause
     return { reason: "MeshProgressing", message: "Checking the namespace for conflicting policies and Services" };
   const { name } = server.metadata;
   // By uid, since labels could be anybody's.
-  const isOurs = ({ metadata }: Neighbour) => owned.some((object) => object.metadata.uid === metadata.uid);
+  const isOurs = ({ metadata }: OtherResource) => owned.some((object) => object.metadata.uid === metadata.uid);
   const others = neighbours.filter((each) => each.metadata.uid === undefined || !isOurs(each));
   const sorted = others.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   const pods = { ...podSelector(server), [label.application]: "mlflow" };
@@ -36,7 +36,7 @@ export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause
   };
 }
 
-function isPolicy(neighbour: Neighbour): neighbour is AuthorizationPolicy {
+function isPolicy(neighbour: OtherResource): neighbour is AuthorizationPolicy {
   return neighbour.kind === "AuthorizationPolicy";
 }
 

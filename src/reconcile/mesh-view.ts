@@ -1,5 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
-import type { AuthorizationPolicy, Deployment, Gateway, Neighbour, Owned, Service } from "../kube/manifests.ts";
+import type { AuthorizationPolicy, Deployment, Gateway, OtherResource, Owned, Service } from "../kube/manifests.ts";
 import { enrolmentOf } from "../resources/mesh/enrolment.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import type { MeshStep } from "../resources/mesh/steps.ts";
@@ -15,7 +15,7 @@ export interface MeshView {
   /** Among them the Deployment that Istio has made for the waypoint. */
   readonly foreign: readonly Owned[];
   /** Undefined until they are known. */
-  readonly neighbours: readonly Neighbour[] | undefined;
+  readonly neighbours: readonly OtherResource[] | undefined;
   /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
   readonly isAvailable: boolean;
   /** What the operator's own requests came to, once all else is proved; undefined until that is known. */

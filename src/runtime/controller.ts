@@ -94,7 +94,7 @@ export function controller(options: ControllerOptions): Controller {
     onWorkspace: workspaces.changed,
     summaries: ({ metadata: { namespace = "default", name, generation = 0 } }) =>
       workspaces.summary({ key: { namespace, name }, generation }),
-    onEventsUnread: (error) => log.warn({ error }, "cannot read Events; conditions do not quote them"),
+    onEventsReadError: (error) => log.warn({ error }, "cannot read Events; conditions do not quote them"),
     onSkew: (kind, { missing, isSame }) => {
       if (missing.length > 0)
         log.error(
@@ -103,8 +103,8 @@ export function controller(options: ControllerOptions): Controller {
         );
       else log.info({ kind, isSame }, "the CustomResourceDefinition has all fields that the operator needs");
     },
-    onEventLost: (error) => log.warn({ error }, "cannot create an Event"),
-    onOverruled: (object, path) =>
+    onEventWriteError: (error) => log.warn({ error }, "cannot create an Event"),
+    onMutatedByAdmission: (object, path) =>
       log.warn(
         {
           server: `${object.metadata.namespace}/${object.metadata.labels?.[label.server]}`,
@@ -183,7 +183,7 @@ export function controller(options: ControllerOptions): Controller {
       log.error({ servers: problems.size }, `${problem}. Ready of the affected servers is Unknown`);
     else if (problem === undefined && former.size > 0) log.info({}, "all watches work again");
   }
-  const reviewing = setInterval(review, Math.min(reviewSeconds, timing.refusedSeconds / 3) * 1000).unref();
+  const reviewing = setInterval(review, Math.min(reviewSeconds, timing.rejectedSeconds / 3) * 1000).unref();
 
   function remember(server: string, result: Pass | undefined): void {
     if (result === undefined) states.delete(server);

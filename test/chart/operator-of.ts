@@ -40,7 +40,7 @@ export async function operatorOf(
     healthAddress: "127.0.0.1",
     healthPort: 0,
     version: "test",
-    credentials: { current: async () => credentials, refused: () => {} },
+    credentials: { current: async () => credentials, rejected: () => {} },
     log: logInto(messages),
   });
   return { ...running, messages };

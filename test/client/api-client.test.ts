@@ -16,7 +16,7 @@ function clientOf(context: TestContext, origin: string, prefix = ""): ApiClient 
     tls: { rejectUnauthorized: true },
   };
   const client = apiClient({
-    credentials: { current: async () => credentials, refused: () => {} },
+    credentials: { current: async () => credentials, rejected: () => {} },
     userAgent: "mlflow-operator/test",
   });
   context.after(() => client.close());

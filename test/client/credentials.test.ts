@@ -76,7 +76,7 @@ describe("a kubeconfig", () => {
     await writeFile(path, (await readFile(path, "utf8")).replace("old", "new"));
     const tokenAfter = async (seconds: number) => {
       now += seconds * 1000;
-      source.refused();
+      source.rejected();
       return (await source.current()).headers["Authorization"];
     };
     assert.equal(await tokenAfter(1), "Bearer old");

@@ -16,7 +16,7 @@ const timing: ListWatchTiming = {
   watchSeconds: [300, 600],
   pageSize: 500,
   absenceSeconds: 0.3,
-  refusedSeconds: 30,
+  rejectedSeconds: 30,
   staleSeconds: 240,
 };
 
@@ -148,18 +148,18 @@ test("a watch that is rejected says for how long, and with what, until it is not
   const { watch, script, recoveries } = await scripted(context, {
     watch: (response) => json(response, 403, { reason: "Forbidden", message: "no" }),
   });
-  await eventually(() => assert.ok(watch.state().refusedSeconds > 0.2));
+  await eventually(() => assert.ok(watch.state().rejectedSeconds > 0.2));
   assert.match(String(watch.state().error), /403 Forbidden: no/);
   assert.equal(watch.state().healthySeconds, 0);
   script.watch = (response) => void response.writeHead(200).flushHeaders();
   await eventually(() => assert.ok(watch.state().healthySeconds > 0));
-  assert.deepEqual([watch.state().refusedSeconds, watch.state().error, recoveries()], [0, undefined, 1]);
+  assert.deepEqual([watch.state().rejectedSeconds, watch.state().error, recoveries()], [0, undefined, 1]);
 });
 
 test("an outage is no rejection", async (context) => {
   const { watch } = await scripted(context, { watch: (response) => json(response, 503, {}) });
   await eventually(() => assert.ok(watch.state().failures > 3));
-  assert.equal(watch.state().refusedSeconds, 0);
+  assert.equal(watch.state().rejectedSeconds, 0);
 });
 
 test("the age is that of the last list, event or bookmark, not of a watch that is opened", async (context) => {

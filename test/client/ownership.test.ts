@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ManagedFields, merged, renamed, trace } from "../../src/client/ownership.ts";
+import { type ManagedFields, merged, renamed, updateEntries } from "../../src/client/ownership.ts";
 
 const other = { manager: "kube-controller-manager", operation: "Update", subresource: "status" };
 const posted = { manager: "us", operation: "Update" };
 const applied = { manager: "us", operation: "Apply" };
 
 test("only what a POST of ours left is taken over", () => {
-  assert.equal(trace([], "us"), "none");
-  assert.equal(trace([other, applied], "us"), "none");
-  assert.equal(trace([other, posted], "us"), "one");
-  assert.equal(trace([applied, posted], "us"), "many");
+  assert.equal(updateEntries([], "us"), "none");
+  assert.equal(updateEntries([other, applied], "us"), "none");
+  assert.equal(updateEntries([other, posted], "us"), "one");
+  assert.equal(updateEntries([applied, posted], "us"), "many");
   assert.equal(
-    trace(
+    updateEntries(
       [
         { ...posted, subresource: "scale" },
         { ...posted, manager: "them" },

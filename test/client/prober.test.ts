@@ -9,7 +9,7 @@ import { freePort } from "../control-plane/free-port.ts";
 import { eventually, steadily } from "../support/eventually.ts";
 
 const key = { namespace: "team-a", name: "demo" };
-const timing = { refusedSeconds: 0.1, againSeconds: 0.02, answeredSeconds: 0.05, timeoutSeconds: 20 };
+const timing = { deniedSeconds: 0.1, againSeconds: 0.02, answeredSeconds: 0.05, timeoutSeconds: 20 };
 
 function setUp(context: TestContext, more: Partial<ProbeTiming> = {}) {
   const told: string[] = [];
@@ -77,7 +77,7 @@ for (const [status, text] of [
 }
 
 test("what is answered once and then refused is not told: the mesh was taking up a policy", async (context) => {
-  const { probes, told } = setUp(context, { refusedSeconds: 60 });
+  const { probes, told } = setUp(context, { deniedSeconds: 60 });
   let requests = 0;
   const server = createServer((_, response) => {
     requests += 1;

@@ -4,12 +4,12 @@ import type { ListWatchState } from "../../src/client/list-watch.ts";
 import { staleWatches, watchProblem } from "../../src/client/staleness.ts";
 import { ApiError } from "../../src/kube/api-error.ts";
 
-const limits = { refusedSeconds: 30, staleSeconds: 240 };
+const limits = { rejectedSeconds: 30, staleSeconds: 240 };
 const well: ListWatchState = {
   isSynced: true,
   failures: 0,
   ageSeconds: 50,
-  refusedSeconds: 0,
+  rejectedSeconds: 0,
   healthySeconds: 1000,
   idleSeconds: 50,
   error: undefined,
@@ -19,7 +19,7 @@ const refused: ListWatchState = {
   ...well,
   failures: 9,
   ageSeconds: 40,
-  refusedSeconds: 31,
+  rejectedSeconds: 31,
   healthySeconds: 0,
   error: error(403, "Forbidden"),
 };
@@ -37,7 +37,7 @@ describe("what is kept of a server may be outdated", () => {
   });
 
   test("and not where that may pass: a moment, an outage of the API server, the seconds after it", () => {
-    assert.equal(problem({ pods: well, jobs: { ...refused, refusedSeconds: 29 } }), undefined);
+    assert.equal(problem({ pods: well, jobs: { ...refused, rejectedSeconds: 29 } }), undefined);
     assert.equal(problem({ pods: well, jobs: { ...silent, ageSeconds: 239 } }), undefined);
     assert.equal(problem({ pods: away, jobs: away }), undefined);
     assert.equal(problem({ pods: { ...well, healthySeconds: 29 }, jobs: away }), undefined);

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
-import type { AuthorizationPolicy, Deployment, Gateway, Neighbour, Owned, Service } from "../../src/kube/manifests.ts";
+import type {
+  AuthorizationPolicy,
+  Deployment,
+  Gateway,
+  OtherResource,
+  Owned,
+  Service,
+} from "../../src/kube/manifests.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
@@ -193,7 +200,7 @@ describe("a mesh of sidecars", () => {
   });
 
   test("is not opened by another policy that selects the pods, or all pods", () => {
-    const policyOf = (spec: AuthorizationPolicy["spec"]): Neighbour => ({
+    const policyOf = (spec: AuthorizationPolicy["spec"]): OtherResource => ({
       apiVersion: "security.istio.io/v1",
       kind: "AuthorizationPolicy",
       metadata: { name: "other", namespace: "team-a" },
@@ -244,13 +251,13 @@ describe("MeshReady is False, and says why and what to do, when", () => {
   const gateway = (change: (of: Gateway) => Gateway) => having<Gateway>("Gateway", "demo-waypoint", change);
   const policy = (name: string, condition: Parameters<typeof acceptedPolicy>[1]) =>
     having<AuthorizationPolicy>("AuthorizationPolicy", name, (of) => acceptedPolicy(of, condition));
-  const other = (spec: AuthorizationPolicy["spec"]): Neighbour => ({
+  const other = (spec: AuthorizationPolicy["spec"]): OtherResource => ({
     apiVersion: "security.istio.io/v1",
     kind: "AuthorizationPolicy",
     metadata: { name: "other", namespace: "team-a" },
     spec,
   });
-  const service = (selector: Record<string, string>): Neighbour => ({
+  const service = (selector: Record<string, string>): OtherResource => ({
     apiVersion: "v1",
     kind: "Service",
     metadata: { name: "other", namespace: "team-a" },

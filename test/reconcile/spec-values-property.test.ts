@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { validate } from "../../src/api/validation.ts";
-import { claims } from "../../src/client/claims.ts";
+import { hostIndex } from "../../src/client/host-index.ts";
 import type { ConfigMap, Manifest, Owned, Secret } from "../../src/kube/manifests.ts";
 import { finalizer } from "../../src/kube/names.ts";
 import { lossOf } from "../../src/reconcile/addresses.ts";
@@ -56,7 +56,7 @@ function referenced({ spec }: MlflowServer): (Secret | ConfigMap)[] {
 
 /** What other servers depend on: it must take any spec. */
 function indexed(server: MlflowServer): void {
-  const index = claims(() => undefined);
+  const index = hostIndex(() => undefined);
   const key = { namespace: "team-a", name: "demo" };
   index.noted(key, server);
   const rival = { ...server, metadata: { ...server.metadata, name: "rival", uid: "uid-of-rival" } };

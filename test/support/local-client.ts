@@ -13,7 +13,7 @@ export function localClient(server: Server, fence?: Fence): ApiClient {
     tls: { rejectUnauthorized: true },
   };
   return apiClient({
-    credentials: { current: async () => credentials, refused: () => {} },
+    credentials: { current: async () => credentials, rejected: () => {} },
     userAgent: "test",
     ...(fence !== undefined && { fence }),
   });

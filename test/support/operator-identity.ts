@@ -111,6 +111,6 @@ async function tokenCredentials(
   const tls = { ca: await readFile(cluster.caFile, "utf8"), rejectUnauthorized: true };
   return (server = cluster.url) => {
     const credentials = { server: new URL(server), headers: { Authorization: `Bearer ${status.token}` }, tls };
-    return { current: () => Promise.resolve(credentials), refused: () => {} };
+    return { current: () => Promise.resolve(credentials), rejected: () => {} };
   };
 }

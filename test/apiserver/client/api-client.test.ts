@@ -104,7 +104,7 @@ test("credentials that were replaced in their file are used after a refusal", as
   assert.equal(await status(), 403);
   await copyFile(access.kubeconfigPath, path);
   now += 5000;
-  credentials.refused();
+  credentials.rejected();
   assert.equal(await status(), 200);
 });
 

@@ -53,7 +53,7 @@ async function connected(context: TestContext, watchAll = false): Promise<Connec
       if (changed.namespace === key.namespace) keys.push(keyText(changed));
     },
     instance: "pod-0",
-    onEventLost: (error) => void lost.push(error),
+    onEventWriteError: (error) => void lost.push(error),
   });
   context.after(() => {
     connection.stop();

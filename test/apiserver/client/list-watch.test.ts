@@ -4,8 +4,8 @@ import { after, before, describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { credentialsFor } from "../../../src/client/api-access.ts";
 import { apiClient } from "../../../src/client/api-client.ts";
+import type { Change, EventHandler } from "../../../src/client/event-handler.ts";
 import { type ListWatch, listWatch, type Resource } from "../../../src/client/list-watch.ts";
-import type { Change, Sink } from "../../../src/client/sink.ts";
 import { type Store, store } from "../../../src/client/store.ts";
 import type { ListWatchTiming } from "../../../src/client/timing.ts";
 import type { KubeObject } from "../../../src/kube/object.ts";
@@ -33,7 +33,7 @@ const timing: ListWatchTiming = {
   watchSeconds: [300, 600],
   pageSize: 500,
   absenceSeconds: 0,
-  refusedSeconds: 30,
+  rejectedSeconds: 30,
   staleSeconds: 240,
 };
 
@@ -367,7 +367,7 @@ test("metadata only: no content travels, nothing is listed, a lost position is t
   await inParallel(20, (index) => call("POST", path, { metadata: { name: `s-${index}` }, stringData: { a: "b" } }));
   const client = apiClient({ credentials: credentialsFor({ kubeconfig }), userAgent: "metadata" });
   const told: string[] = [];
-  const sink: Sink<KubeObject> = {
+  const sink: EventHandler<KubeObject> = {
     changed: (kind, object) => {
       told.push(`${kind} ${object.metadata.name}`);
       assert.deepEqual(Object.keys(object).sort(), ["apiVersion", "kind", "metadata"]);

@@ -125,10 +125,10 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     assert.deepEqual(await guard.skew("MlflowWorkspaceAccess"), { missing: [], isSame: true });
     assert.deepEqual(told, []);
     await install(older);
-    guard.doubt();
+    guard.invalidate();
     assert.deepEqual(await guard.skew("MlflowServer"), { missing: ["spec.authentication.oauth2Proxy"], isSame: false });
     await install(newer);
-    guard.doubt();
+    guard.invalidate();
     assert.deepEqual(await guard.skew("MlflowServer"), { missing: [], isSame: false });
     assert.deepEqual(told, ["MlflowServer", "MlflowServer"]);
   });

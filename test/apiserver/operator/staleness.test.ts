@@ -17,7 +17,7 @@ import { server } from "../../support/servers.ts";
 const timing: ListWatchTiming = {
   ...defaultTiming,
   backoff: { first: 0.1, longest: 0.5 },
-  refusedSeconds: 2,
+  rejectedSeconds: 2,
 };
 
 const of =

@@ -1,38 +1,38 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import type { Change, Sink } from "./sink.ts";
+import type { Change, EventHandler } from "./event-handler.ts";
 import { store } from "./store.ts";
 
-/** The namespaces that have consented to be workspaces, by the namespace of whose servers. */
-export interface Consents extends Omit<Sink<Namespace>, "relisted"> {
+/** Index of the namespaces that opted in as workspaces, by the namespace of their servers. */
+export interface WorkspaceNamespaces extends Omit<EventHandler<Namespace>, "relisted"> {
   of(namespace: string): Namespace[];
   get(name: string): Namespace | undefined;
   all(): Iterable<Namespace>;
 }
 
-export interface ConsentsObserver {
-  /** Servers in this namespace gain or lose a workspace, or have one that changes. */
+export interface WorkspaceNamespacesObserver {
+  /** A workspace of servers in this namespace was added, removed or changed. */
   host(namespace: string): void;
-  /** This namespace has come, changed or gone. */
+  /** This namespace was added, changed or removed. */
   workspace(name: string): void;
 }
 
-export function consents({ host, workspace }: ConsentsObserver): Consents {
-  const given = new Map<string, Map<string, Namespace>>();
+export function workspaceNamespaces({ host, workspace }: WorkspaceNamespacesObserver): WorkspaceNamespaces {
+  const byHost = new Map<string, Map<string, Namespace>>();
 
   function note(change: Change, namespace: Namespace, before: Namespace | undefined): void {
     const [former, present] = [hostOf(before), change === "deleted" ? undefined : hostOf(namespace)];
     const { name } = namespace.metadata;
     if (former !== undefined && former !== present) {
-      given.get(former)?.delete(name);
+      byHost.get(former)?.delete(name);
       host(former);
     }
     if (present !== undefined) {
-      const all = given.get(present) ?? new Map<string, Namespace>();
-      given.set(present, all.set(name, namespace));
+      const all = byHost.get(present) ?? new Map<string, Namespace>();
+      byHost.set(present, all.set(name, namespace));
     }
-    if (former === present && isAlike(before, namespace)) return;
+    if (former === present && isEquivalent(before, namespace)) return;
     if (present !== undefined) host(present);
     workspace(name);
   }
@@ -44,7 +44,7 @@ export function consents({ host, workspace }: ConsentsObserver): Consents {
     listing,
     all,
     get: (name) => get({ namespace: "", name }),
-    of: (namespace) => [...(given.get(namespace)?.values() ?? [])],
+    of: (namespace) => [...(byHost.get(namespace)?.values() ?? [])],
   };
 }
 
@@ -52,8 +52,8 @@ function hostOf(namespace: Namespace | undefined): string | undefined {
   return namespace?.metadata.labels?.[label.workspaceOf];
 }
 
-/** In all that matters to what is in it. */
-function isAlike(before: Namespace | undefined, { metadata }: Namespace): boolean {
+/** Whether the fields that affect the content of a workspace are equal. */
+function isEquivalent(before: Namespace | undefined, { metadata }: Namespace): boolean {
   return (
     isDeepStrictEqual(before?.metadata.labels, metadata.labels) &&
     before?.metadata.deletionTimestamp === metadata.deletionTimestamp &&

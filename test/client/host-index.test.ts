@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claims } from "../../src/client/claims.ts";
+import { hostIndex } from "../../src/client/host-index.ts";
 import { conditionsOf } from "../../src/kube/conditions.ts";
 import { keyText } from "../../src/kube/object.ts";
 import { server } from "../support/fixtures.ts";
@@ -12,7 +12,7 @@ const at = (...hosts: string[]) => server({ exposure: { ingress: { hosts: hosts.
 test("who wants an address is told when another comes to it or leaves it, and of nothing else", () => {
   const told: string[] = [];
   const news = () => told.splice(0).sort();
-  const all = claims((key) => told.push(keyText(key)));
+  const all = hostIndex((key) => told.push(keyText(key)));
   all.noted(one, at("a.example.com", "b.example.com"));
   assert.deepEqual(news(), []);
   all.noted(two, at("a.example.com"));
@@ -32,7 +32,7 @@ test("who wants an address is told when another comes to it or leaves it, and of
 
 test("what a server still has is its own, whatever it wants now", () => {
   const told: string[] = [];
-  const all = claims((key) => told.push(keyText(key)));
+  const all = hostIndex((key) => told.push(keyText(key)));
   all.noted(one, { ...at("b.example.com"), status: { addresses: ["a.example.com"] } });
   all.noted(two, at("a.example.com"));
   assert.deepEqual(all.rivals(two).map(keyText), ["team-a/one"]);
@@ -43,7 +43,7 @@ test("what a server still has is its own, whatever it wants now", () => {
 
 test("that a server has what it wants, or has it no more, is news to others, once", () => {
   const told: string[] = [];
-  const all = claims((key) => told.push(keyText(key)));
+  const all = hostIndex((key) => told.push(keyText(key)));
   const having = { ...at("a.example.com"), status: { addresses: ["a.example.com"] } };
   all.noted(one, at("a.example.com"));
   all.noted(two, at("a.example.com"));
@@ -61,7 +61,7 @@ test("that a server has what it wants, or has it no more, is news to others, onc
 
 test("that a server cannot have what it wants is news to others, once", () => {
   const told: string[] = [];
-  const all = claims((key) => told.push(keyText(key)));
+  const all = hostIndex((key) => told.push(keyText(key)));
   const finding = { type: "Exposed", status: "False", reason: "HostConflict", message: "" } as const;
   const wanting = at("a.example.com", "b.example.com");
   const blocked = { ...wanting, status: { conditions: conditionsOf([finding], [], 1, new Date(0)) } };
@@ -80,7 +80,7 @@ test("that a server cannot have what it wants is news to others, once", () => {
 });
 
 test("a server with a URL and no route of the operator's wants nothing", () => {
-  const all = claims(() => assert.fail("somebody is told"));
+  const all = hostIndex(() => assert.fail("somebody is told"));
   const externalURL = "https://a.example.com";
   all.noted(one, server({ exposure: { externalURL } }));
   all.noted(two, server({ exposure: { externalURL, ingress: {} } }));

@@ -3,16 +3,16 @@ import { type Key, keyOf, keyText } from "../kube/object.ts";
 import { isBlocked } from "../reconcile/addresses.ts";
 import { addressesOf } from "../resources/exposure.ts";
 
-/** Which servers want addresses outside the cluster, or have them. */
-export interface Claims {
-  /** Takes note of how a server is now; undefined is one that is not there any more. */
+/** Index of the external addresses (host and path prefix) that servers request or have. */
+export interface HostIndex {
+  /** Updates the addresses of a server; undefined if it was deleted. */
   noted(key: Key, server: MlflowServer | undefined): void;
-  /** The other servers that want or have an address of this one. */
+  /** The other servers that request or have an address of this server. */
   rivals(key: Key): Key[];
 }
 
-/** `changed` is told the others at an address to which a server has come, that it has left, got or lost, or that it cannot have, or can. */
-export function claims(changed: (key: Key) => void): Claims {
+/** Returns an empty index. `changed` is called for each other server at an address whose requests or assignment have changed. */
+export function hostIndex(changed: (key: Key) => void): HostIndex {
   const byAddress = new Map<string, Set<string>>();
   const byServer = new Map<string, Set<string>>();
   const had = new Map<string, Set<string>>();
@@ -30,24 +30,25 @@ export function claims(changed: (key: Key) => void): Claims {
       const former = byServer.get(own) ?? new Set();
       const has = new Set(server?.status?.addresses);
       const now = new Set(server === undefined ? [] : [...addressesOf(server), ...has]);
-      const left = [...former].filter((address) => !now.has(address));
-      const come = [...now].filter((address) => !former.has(address));
-      const turned = [...now, ...former].filter(
+      const removed = [...former].filter((address) => !now.has(address));
+      const added = [...now].filter((address) => !former.has(address));
+      const reassigned = [...now, ...former].filter(
         (address) => has.has(address) !== (had.get(own)?.has(address) ?? false),
       );
-      for (const address of left) {
+      for (const address of removed) {
         byAddress.get(address)?.delete(own);
         if (byAddress.get(address)?.size === 0) byAddress.delete(address);
       }
-      for (const address of come) byAddress.set(address, (byAddress.get(address) ?? new Set()).add(own));
+      for (const address of added) byAddress.set(address, (byAddress.get(address) ?? new Set()).add(own));
       if (now.size > 0) byServer.set(own, now);
       else byServer.delete(own);
       if (has.size > 0) had.set(own, has);
       else had.delete(own);
       const wasBlocked = blocked.delete(own);
       if (server !== undefined && isBlocked(server)) blocked.add(own);
-      const isNews = wasBlocked !== blocked.has(own);
-      for (const other of others(own, isNews ? [...left, ...now] : [...left, ...come, ...turned])) changed(other);
+      const isBlockedChanged = wasBlocked !== blocked.has(own);
+      for (const other of others(own, isBlockedChanged ? [...removed, ...now] : [...removed, ...added, ...reassigned]))
+        changed(other);
     },
     rivals: (key) => others(keyText(key), byServer.get(keyText(key)) ?? []),
   };

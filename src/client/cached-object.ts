@@ -6,30 +6,30 @@ import { isClientConfigMap, isNameOf } from "../resources/names.ts";
 import { sizeOf } from "./size.ts";
 import { serverKeyOf } from "./store.ts";
 
-/** The most that is held of one object. What the operator writes has a tenth of it. */
+/** Size limit of a cached object. Objects that the operator writes have a tenth of it. */
 export const largestObject = 256 * 2 ** 10;
 
 /**
- * What the cache holds of an object that carries our label, which anyone who can edit a namespace can set: the content only
- * of what has a name that the operator gives to an object of a server that is there, and is of a plausible size. Of all
- * else it holds whose it is: that is enough to leave it alone.
+ * Returns what the cache keeps of an object with the label of the operator, which anyone with edit permission in a namespace can set. The
+ * content is kept only if the object has the name of an object of an existing server and is not too large. Of other
+ * objects only the owner is kept, so that the operator does not change them.
  */
-export function held<T extends Owned>(object: T, isServer: (key: Key) => boolean): T {
-  // What is granted in workspaces is known by other names, and kept as it arrives.
+export function cachedObject<T extends Owned>(object: T, isServer: (key: Key) => boolean): T {
+  // RoleBindings in workspaces have other names, and are kept unchanged.
   if (object.kind === "RoleBinding") return object;
   if (!isExpected(object, isServer)) return brief(object, "unexpected");
   return sizeOf(object, largestObject) > largestObject ? brief(object, "oversized") : object;
 }
 
-/** Whether an object has a name that the operator gives to one of a server that is there. */
+/** Whether an object has the name of an object of an existing server. */
 export function isExpected(object: Owned, isServer: (key: Key) => boolean): boolean {
   if (isClientConfigMap(object)) return true;
   const key = serverKeyOf(object);
   return key !== undefined && isServer(key) && isNameOf(object, key);
 }
 
-/** A server whose spec is too large is known, and not processed. */
-export function heldServer(server: MlflowServer): MlflowServer {
+/** Returns the server, without its spec if it is too large. Such a server is known but not reconciled. */
+export function cachedServer(server: MlflowServer): MlflowServer {
   if (sizeOf(server, largestObject) <= largestObject) return server;
   const { version } = server.spec;
   const spec = { version, replicas: 0, backendStore: {}, artifactStore: {}, authentication: {} };
@@ -39,7 +39,7 @@ export function heldServer(server: MlflowServer): MlflowServer {
   return { ...brief(server, "oversized"), spec, ...(isSmall && { status }) };
 }
 
-/** The most owner references and field managers of an object that matter. */
+/** Number of owner references and field managers that are kept. */
 const mostReferences = 8;
 
 function brief<T extends KubeObject>(object: T, omitted: "unexpected" | "oversized"): T {
@@ -58,7 +58,7 @@ function brief<T extends KubeObject>(object: T, omitted: "unexpected" | "oversiz
     ...(managedFields.length > 0 && managedFields.length <= mostReferences && { managedFields }),
     ...(finalizers !== undefined && { finalizers: finalizers.filter((each) => each.startsWith(group)) }),
   };
-  // Readers of other kinds look into a spec without asking whether there is one.
+  // Readers of other kinds expect a spec.
   const content = "spec" in object ? { spec: {} } : {};
   const copy: T = { ...object };
   for (const field of Object.keys(copy)) if (!identity.has(field)) Reflect.deleteProperty(copy, field);
@@ -67,7 +67,7 @@ function brief<T extends KubeObject>(object: T, omitted: "unexpected" | "oversiz
 
 const identity: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
 
-/** Those by which it is known whose an object is. */
+/** The labels that identify the owner of an object. */
 function ownLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.values(label).flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { held, heldServer, largestObject } from "../../src/client/held.ts";
+import { cachedObject, cachedServer, largestObject } from "../../src/client/cached-object.ts";
 import { sizeOf } from "../../src/client/size.ts";
 import { trimmed } from "../../src/client/trimmed.ts";
 import { condensed, isCondensed, isText } from "../../src/kube/condensed.ts";
@@ -29,14 +29,14 @@ const configMap = (name: string, text: string, namespace = "team-a"): ConfigMap 
 });
 const megabyte = "x".repeat(2 ** 20);
 
-describe("what is held of an object with the operator's label", () => {
+describe("what is cachedObject of an object with the operator's label", () => {
   test("is no content where no server has an object of this name, or there is no such server", () => {
     for (const object of [
       configMap("demo-1", "text"),
       configMap("demo-auth-config", "text", "team-b"),
       configMap("mlflow-client", "text"),
     ]) {
-      const brief = held(object, isServer);
+      const brief = cachedObject(object, isServer);
       assert.equal(brief.omitted, "unexpected", object.metadata.name);
       assert.equal(brief.data, undefined);
       assert.equal(brief.metadata.name, object.metadata.name);
@@ -58,7 +58,7 @@ describe("what is held of an object with the operator's label", () => {
       managedFields: Array.from({ length: 3000 }, (_, n) => ({ manager: `manager-${n}`, operation: "Apply" })),
     });
     const account: ServiceAccount = { apiVersion: "v1", kind: "ServiceAccount", metadata: large };
-    const brief = held(trimmed(account), isServer);
+    const brief = cachedObject(trimmed(account), isServer);
     assert.ok(sizeOf(brief) < 3000, `${sizeOf(brief)}`);
     assert.deepEqual(brief.metadata.labels, labels);
     assert.ok(brief.metadata.ownerReferences?.some(({ controller }) => controller));
@@ -68,7 +68,7 @@ describe("what is held of an object with the operator's label", () => {
     for (const each of [server(), server({ replicas: 2, backendStore: { postgresql } })])
       for (const manifest of all(inputs(each))) {
         const live: Owned = trimmed(JSON.parse(JSON.stringify(manifest)));
-        const kept = held(live, isServer);
+        const kept = cachedObject(live, isServer);
         assert.equal(kept.omitted, undefined, `${manifest.kind} ${manifest.metadata.name}`);
         assert.equal(difference(manifest, kept), undefined);
         assert.ok(sizeOf(kept) < largestObject / 4, `${manifest.kind} ${manifest.metadata.name}: ${sizeOf(kept)}`);
@@ -82,7 +82,7 @@ describe("what is held of an object with the operator's label", () => {
       metadata: { ...metadata("mlflow.team-a.demo.viewer"), namespace: "team-b" },
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "mlflow-workspace-viewer" },
     };
-    assert.deepEqual(held(binding, isServer), binding);
+    assert.deepEqual(cachedObject(binding, isServer), binding);
   });
 
   test("of a large value is a digest, by which it is compared", () => {
@@ -92,7 +92,7 @@ describe("what is held of an object with the operator's label", () => {
       metadata: metadata("demo-auth-config"),
       data: { large: megabyte, small: "a" },
     };
-    const kept = held(trimmed(structuredClone(object)), isServer);
+    const kept = cachedObject(trimmed(structuredClone(object)), isServer);
     assert.equal(kept.omitted, undefined);
     assert.ok(sizeOf(kept) < 3000);
     assert.equal(difference(object, kept), undefined);
@@ -104,7 +104,7 @@ describe("what is held of an object with the operator's label", () => {
     const [manifest] = all(inputs()).filter((each): each is Deployment => each.kind === "Deployment");
     assert.ok(manifest !== undefined);
     const annotations = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`a${n}`, "y".repeat(16_000)]));
-    const kept = held(trimmed({ ...manifest, metadata: { ...manifest.metadata, annotations } }), isServer);
+    const kept = cachedObject(trimmed({ ...manifest, metadata: { ...manifest.metadata, annotations } }), isServer);
     assert.equal(kept.omitted, "oversized");
     assert.deepEqual(kept.spec, {});
   });
@@ -125,10 +125,10 @@ describe("what is held of an object with the operator's label", () => {
     const large = server({
       server: { env: Array.from({ length: 300 }, (_, n) => ({ name: `A${n}`, value: "x".repeat(4000) })) },
     });
-    const kept = heldServer(trimmed(large));
+    const kept = cachedServer(trimmed(large));
     assert.equal(kept.omitted, "oversized");
     assert.ok(sizeOf(kept) < 3000);
-    assert.equal(heldServer(trimmed(server())).omitted, undefined);
+    assert.equal(cachedServer(trimmed(server())).omitted, undefined);
   });
 });
 

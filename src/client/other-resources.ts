@@ -1,22 +1,22 @@
-import type { AuthorizationPolicy, Neighbour } from "../kube/manifests.ts";
+import type { AuthorizationPolicy, OtherResource } from "../kube/manifests.ts";
 import { keyText } from "../kube/object.ts";
-import type { Listing, Sink } from "./sink.ts";
+import type { EventHandler, Listing } from "./event-handler.ts";
 import { store } from "./store.ts";
 
-/** All objects of one kind, in brief, by namespace. */
-export interface Neighbours extends Required<Omit<Sink<Neighbour>, "listing">> {
-  listing(): Listing<Neighbour>;
-  /** Undefined until they are known. */
-  of(namespace: string): Neighbour[] | undefined;
+/** All objects of one kind by namespace, reduced to the fields that can cause conflicts. */
+export interface OtherResources extends Required<Omit<EventHandler<OtherResource>, "listing">> {
+  listing(): Listing<OtherResource>;
+  /** Undefined until they are listed. */
+  of(namespace: string): OtherResource[] | undefined;
 }
 
-/** `changed` is told the namespace in which something has changed; undefined: in any, as after a list. */
-export function neighbours(changed: (namespace: string | undefined) => void): Neighbours {
+/** `changed` is called with the namespace of a change; undefined after a list, which can change any namespace. */
+export function otherResources(changed: (namespace: string | undefined) => void): OtherResources {
   let isListed = false;
-  const byNamespace = new Map<string, Map<string, Neighbour>>();
-  const kept = store<Neighbour>((change, object) => {
+  const byNamespace = new Map<string, Map<string, OtherResource>>();
+  const kept = store<OtherResource>((change, object) => {
     const { namespace = "", name } = object.metadata;
-    const those = byNamespace.get(namespace) ?? new Map<string, Neighbour>();
+    const those = byNamespace.get(namespace) ?? new Map<string, OtherResource>();
     if (change === "deleted") those.delete(keyText({ namespace, name }));
     else byNamespace.set(namespace, those.set(keyText({ namespace, name }), object));
     if (those.size === 0) byNamespace.delete(namespace);
@@ -31,7 +31,7 @@ export function neighbours(changed: (namespace: string | undefined) => void): Ne
       return { item: (object) => item(brief(object)), complete };
     },
     relisted: () => {
-      // Later lists are compared with what is known.
+      // Later lists are compared with the stored objects.
       if (isListed) return;
       isListed = true;
       changed(undefined);
@@ -39,16 +39,16 @@ export function neighbours(changed: (namespace: string | undefined) => void): Ne
   };
 }
 
-/** Pods of a server have fewer labels: so many of a selector are enough to tell that it does not select them. */
-const mostLabels = 64;
+/** Pods of a server have fewer labels, so a selector with this many cannot select them. */
+const maxLabels = 64;
 
 function shortSelector(selector: Record<string, string> = {}): Record<string, string> {
   const labels = Object.entries(selector);
-  return labels.length > mostLabels ? Object.fromEntries(labels.slice(0, mostLabels)) : selector;
+  return labels.length > maxLabels ? Object.fromEntries(labels.slice(0, maxLabels)) : selector;
 }
 
-/** Only what can be in the way: there may be thousands of Services. */
-function brief(object: Neighbour): Neighbour {
+/** Returns only the fields that can cause conflicts: there can be thousands of Services. */
+function brief(object: OtherResource): OtherResource {
   const { name, namespace, uid, resourceVersion } = object.metadata;
   const metadata = {
     name,
@@ -61,14 +61,14 @@ function brief(object: Neighbour): Neighbour {
     const spec = selector ? { selector: shortSelector(selector) } : {};
     return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec };
   }
-  // An AuthorizationPolicy without a spec is one, too: it allows nothing.
+  // An AuthorizationPolicy without a spec allows nothing.
   const { selector, targetRef, targetRefs, action, rules }: Partial<AuthorizationPolicy["spec"]> = object.spec ?? {};
-  const targets = [...(targetRefs ?? []).slice(0, mostLabels), ...(targetRef ? [targetRef] : [])];
+  const targets = [...(targetRefs ?? []).slice(0, maxLabels), ...(targetRef ? [targetRef] : [])];
   const spec = {
     ...(selector && { selector: { matchLabels: shortSelector(selector.matchLabels) } }),
     ...(targets[0] && { targetRefs: targets }),
     ...(action && { action }),
-    // Whether there is one, not what it says.
+    // Only whether there is a rule.
     ...(rules?.[0] && { rules: [{}] }),
   };
   return { apiVersion: object.apiVersion, kind: object.kind, metadata, spec };
