@@ -55,7 +55,7 @@ export interface Caches {
   /** False if the cluster does not have the kind; undefined until that is confirmed. */
   knows(kind: Kind, namespace: string): boolean | undefined;
   /** The other servers that request or have an external address of this server. */
-  rivals(key: Key): MlflowServer[];
+  competitors(key: Key): MlflowServer[];
   /** Services and AuthorizationPolicies in a namespace, whoever owns them; undefined until they are listed. The first call starts the watches. */
   neighbours(namespace: string): OtherResource[] | undefined;
   readonly secrets: References<Secret>;
@@ -326,7 +326,7 @@ export function caches(options: CachesOptions): Caches {
       const watch = watches.get(placeOf(kinds[kind].plural, scopeOf(namespace)));
       return watch === undefined || watch.isKnown();
     },
-    rivals: (key) => addresses.rivals(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
+    competitors: (key) => addresses.competitors(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
     neighbours: (namespace) => {
       const found: OtherResource[] = [];
       for (const each of otherResourcesIn(scopeOf(namespace))) {

@@ -107,12 +107,12 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         workspaces: (server) => options.summaries?.(server),
         knows: cache.knows,
         watchProblem,
-        rivals: cache.rivals,
+        competitors: cache.competitors,
         neighbours: cache.neighbours,
         warnings,
-        probes: (doors) => {
+        probes: (endpoints) => {
           isProbed = true;
-          return probes.probes(key, doors);
+          return probes.probes(key, endpoints);
         },
         secret: (namespace, name, keys) => {
           secrets.add(keyText({ namespace, name }));

@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
-import { isBlocked } from "../reconcile/addresses.ts";
+import { isBlocked } from "../reconcile/host-conflict.ts";
 import { addressesOf } from "../resources/exposure.ts";
 
 /** Index of the external addresses (host and path prefix) that servers request or have. */
@@ -8,7 +8,7 @@ export interface HostIndex {
   /** Updates the addresses of a server; undefined if it was deleted. */
   noted(key: Key, server: MlflowServer | undefined): void;
   /** The other servers that request or have an address of this server. */
-  rivals(key: Key): Key[];
+  competitors(key: Key): Key[];
 }
 
 /** Returns an empty index. `changed` is called for each other server at an address whose requests or assignment have changed. */
@@ -50,6 +50,6 @@ export function hostIndex(changed: (key: Key) => void): HostIndex {
       for (const other of others(own, isBlockedChanged ? [...removed, ...now] : [...removed, ...added, ...reassigned]))
         changed(other);
     },
-    rivals: (key) => others(keyText(key), byServer.get(keyText(key)) ?? []),
+    competitors: (key) => others(keyText(key), byServer.get(keyText(key)) ?? []),
   };
 }

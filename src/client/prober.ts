@@ -1,13 +1,13 @@
 import { request } from "node:http";
 import { type Key, keyText } from "../kube/object.ts";
-import type { Door } from "../reconcile/door.ts";
-import type { Probes } from "../reconcile/probes.ts";
+import type { ProbeResults } from "../reconcile/probe-results.ts";
+import type { TracesEndpoint } from "../reconcile/traces-endpoints.ts";
 import { jittered, timerMilliseconds } from "./backoff.ts";
 
 /** Probes the endpoints of servers periodically, as an unauthorized client. */
 export interface Prober {
   /** Results of the last probes; undefined until there are any. Probes are repeated while reconciliations call this. */
-  probes(key: Key, doors: readonly Door[]): Probes | undefined;
+  probes(key: Key, endpoints: readonly TracesEndpoint[]): ProbeResults | undefined;
   /** Stops the probes of this server until the next call of `probes`. */
   forget(key: Key): void;
   stop(): void;
@@ -51,11 +51,11 @@ export type Probed =
   | { readonly result: "denied" }
   | { readonly result: "answered" | "unanswered"; readonly text: string };
 
-export type Probe = (door: Door, path: string, timeoutSeconds: number) => Promise<Probed>;
+export type Probe = (door: TracesEndpoint, path: string, timeoutSeconds: number) => Promise<Probed>;
 
 interface Known {
-  readonly doors: string;
-  found: Probes | undefined;
+  readonly endpoints: string;
+  found: ProbeResults | undefined;
   /** Kept until it is denied, so that the reported message does not change. */
   encoded?: string | undefined;
   /** A request was answered once, which is not reported yet: ztunnel applies a policy a moment after istiod has reported it. */
@@ -71,26 +71,29 @@ export function prober(
 ): Prober {
   const known = new Map<string, Known>();
 
-  async function probeAll(key: Key, state: Known, doors: readonly Door[]): Promise<void> {
+  async function probeAll(key: Key, state: Known, endpoints: readonly TracesEndpoint[]): Promise<void> {
     state.encoded ??= encodedPath();
     const tried = [...paths, state.encoded];
-    const requests = doors.flatMap((door) => tried.map((path) => probe(door, path, timing.timeoutSeconds)));
+    const requests = endpoints.flatMap((door) => tried.map((path) => probe(door, path, timing.timeoutSeconds)));
     const found = probesOf(await Promise.all(requests));
     if (known.get(keyText(key)) !== state) return;
-    state.isUnconfirmed = found.breaches.length > 0 && !state.found?.breaches.length && !state.isUnconfirmed;
+    state.isUnconfirmed = found.notDenied.length > 0 && !state.found?.notDenied.length && !state.isUnconfirmed;
     if (state.isUnconfirmed) {
       again(timing.againSeconds);
       return;
     }
     const isChanged = JSON.stringify(found) !== JSON.stringify(state.found);
     state.found = found;
-    const isDenied = found.breaches.length === 0 && found.unanswered.length === 0;
+    const isDenied = found.notDenied.length === 0 && found.unanswered.length === 0;
     if (isDenied) state.encoded = undefined;
     again(isDenied ? timing.deniedSeconds : timing.answeredSeconds);
     if (isChanged) changed(key);
 
     function again(seconds: number): void {
-      state.timer = setTimeout(() => void probeAll(key, state, doors), timerMilliseconds(jittered(seconds))).unref();
+      state.timer = setTimeout(
+        () => void probeAll(key, state, endpoints),
+        timerMilliseconds(jittered(seconds)),
+      ).unref();
     }
   }
 
@@ -100,15 +103,15 @@ export function prober(
   }
 
   return {
-    probes: (key, doors) => {
+    probes: (key, endpoints) => {
       const before = known.get(keyText(key));
-      const text = JSON.stringify(doors);
-      if (before?.doors === text) return before.found;
+      const text = JSON.stringify(endpoints);
+      if (before?.endpoints === text) return before.found;
       clearTimeout(before?.timer);
       // The results of the previous endpoints are kept until these have been probed.
-      const state: Known = { doors: text, found: before?.found };
+      const state: Known = { endpoints: text, found: before?.found };
       known.set(keyText(key), state);
-      void probeAll(key, state, doors);
+      void probeAll(key, state, endpoints);
       return state.found;
     },
     forget,
@@ -119,11 +122,11 @@ export function prober(
   };
 }
 
-function probesOf(all: readonly Probed[]): Probes {
+function probesOf(all: readonly Probed[]): ProbeResults {
   const textsOf = (result: Probed["result"]) =>
     all.flatMap((each) => (each.result === result && "text" in each ? each.text : []));
   return {
-    breaches: textsOf("answered"),
+    notDenied: textsOf("answered"),
     unanswered: textsOf("unanswered"),
     denied: all.filter(({ result }) => result === "denied").length,
   };

@@ -1,7 +1,7 @@
 import { resourcePath } from "../kube/kinds.ts";
 import { messageOf } from "../kube/message-of.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { brief } from "../reconcile/trouble.ts";
+import { shortText } from "../reconcile/pod-failure.ts";
 import type { Warning } from "../reconcile/warnings.ts";
 import type { ApiClient } from "./api-client.ts";
 
@@ -58,5 +58,5 @@ export function warningsReader(client: ApiClient, onFailure: (message: string) =
 function warningOf(event: EventPart): Warning {
   const { reason = "", note, eventTime, deprecatedLastTimestamp, series, metadata } = event;
   const time = series?.lastObservedTime ?? deprecatedLastTimestamp ?? eventTime ?? metadata?.creationTimestamp ?? "";
-  return { reason: brief(reason), message: brief(note), time };
+  return { reason: shortText(reason), message: shortText(note), time };
 }

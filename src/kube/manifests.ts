@@ -123,7 +123,7 @@ export interface RoleBinding extends KubeObject {
 }
 
 /** A condition as controllers of other projects write it: any field may be missing. */
-export interface ForeignCondition {
+export interface ReportedCondition {
   type?: string;
   status?: string;
   reason?: string;
@@ -149,7 +149,7 @@ export interface Gateway extends KubeObject {
       allowedRoutes?: { namespaces?: { from?: string } };
     }[];
   };
-  status?: { addresses?: { type?: string; value?: string }[]; conditions?: ForeignCondition[] };
+  status?: { addresses?: { type?: string; value?: string }[]; conditions?: ReportedCondition[] };
 }
 
 /** A Gateway as routes name it. */
@@ -175,7 +175,7 @@ export interface HTTPRoute extends KubeObject {
       timeouts: { request: string };
     }[];
   };
-  status?: { parents?: { parentRef: ParentReference; conditions?: ForeignCondition[] }[] };
+  status?: { parents?: { parentRef: ParentReference; conditions?: ReportedCondition[] }[] };
 }
 
 /** One rule of an AuthorizationPolicy; a request must match all that it says. */
@@ -196,7 +196,7 @@ export interface AuthorizationPolicy extends KubeObject {
     action?: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
     rules?: AuthorizationRule[];
   };
-  status?: { conditions?: ForeignCondition[] };
+  status?: { conditions?: ReportedCondition[] };
 }
 
 /** Namespaces are never written by us, only read for their consent to be a workspace. */

@@ -13,10 +13,10 @@ import { needsOptIn } from "../resources/workspaces.ts";
 import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
-import { invalidAuthority } from "./invalid-authority.ts";
+import { invalidBindCredentials } from "./invalid-bind-credentials.ts";
+import { invalidCaBundle } from "./invalid-ca-bundle.ts";
 import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
-import { invalidLine } from "./invalid-line.ts";
-import { invalidSearcher } from "./invalid-searcher.ts";
+import { invalidSecretValue } from "./invalid-secret-value.ts";
 import { invalidUrl } from "./invalid-url.ts";
 import { lostSecret } from "./lost-secrets.ts";
 import { oversizedObject, unreadableSecret } from "./oversized.ts";
@@ -40,9 +40,9 @@ const blockers: readonly Blocker[] = [
   invalidAdmin,
   invalidSessionKeys,
   invalidCertificate,
-  invalidAuthority,
-  invalidSearcher,
-  invalidLine,
+  invalidCaBundle,
+  invalidBindCredentials,
+  invalidSecretValue,
   invalidCookieSecret,
   openVariable,
 ];

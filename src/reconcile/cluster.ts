@@ -7,8 +7,8 @@ import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { ContentSummary } from "../resources/content.ts";
-import type { Door } from "./door.ts";
-import type { Probes } from "./probes.ts";
+import type { ProbeResults } from "./probe-results.ts";
+import type { TracesEndpoint } from "./traces-endpoints.ts";
 import type { Warning } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -66,7 +66,7 @@ export interface Cluster {
   knows(kind: Kind, namespace: string): boolean | undefined;
 
   /** The other servers that want or have an address outside of this one. When that changes, it gets a pass. */
-  rivals(key: Key): readonly MlflowServer[];
+  competitors(key: Key): readonly MlflowServer[];
 
   /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
   neighbours(namespace: string): readonly OtherResource[] | undefined;
@@ -75,7 +75,7 @@ export interface Cluster {
    * What the operator's own requests at these endpoints of the server came to, which the mesh must deny; undefined until they
    * are made. They are repeated while passes want to know, and the server gets a pass when the result changes.
    */
-  probes(doors: readonly Door[]): Probes | undefined;
+  probes(endpoints: readonly TracesEndpoint[]): ProbeResults | undefined;
 
   /**
    * Why what the caches say of this server may be outdated: a watch that it depends on has been rejected, or has delivered nothing,

@@ -4,7 +4,7 @@ import { objectText } from "../kube/object.ts";
 import type { Cluster } from "./cluster.ts";
 import { asItRuns } from "./job.ts";
 import { isStored, type Obstacle, obstacleIn } from "./ownership.ts";
-import { partlyDone } from "./partly-done.ts";
+import { markPartial } from "./partial-failure.ts";
 import type { Plan, Step } from "./plan.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function commit(
     const results = await Promise.allSettled(steps.map((step) => write(cluster, server, step)));
     wrote += results.filter(({ status }) => status === "fulfilled").length;
     const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw wrote > 0 ? partlyDone(failed.reason) : failed.reason;
+    if (failed !== undefined) throw wrote > 0 ? markPartial(failed.reason) : failed.reason;
     return results.flatMap((result) => (result.status === "fulfilled" ? (result.value ?? []) : []))[0];
   };
   for (const group of plan.groups) {

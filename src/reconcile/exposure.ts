@@ -5,9 +5,9 @@ import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
 import { addressesOf, externalAddressOf, type RouteKind, routeKinds } from "../resources/exposure.ts";
 import { httpRoute } from "../resources/http-route.ts";
 import { ingress } from "../resources/ingress.ts";
-import { has, type Loss, lossOf } from "./addresses.ts";
 import { difference } from "./difference.ts";
 import type { Cause } from "./finding.ts";
+import { type HostConflict, has, hostConflict } from "./host-conflict.ts";
 import { parentProblem } from "./parent-problem.ts";
 
 /** What is seen of a server that is to be reached from outside. */
@@ -15,7 +15,7 @@ export interface ExposureView {
   readonly server: MlflowServer;
   readonly owned: readonly Owned[];
   /** The other servers that want or have one of its addresses. */
-  readonly rivals: readonly MlflowServer[];
+  readonly competitors: readonly MlflowServer[];
   /** The kinds of routes that the cluster knows. */
   readonly known: ReadonlySet<RouteKind>;
 }
@@ -24,36 +24,38 @@ export interface ExposureView {
 export interface Exposure {
   readonly routes: ReadonlySet<RouteKind>;
   /** What there is stays as it is, since what is wanted belongs to somebody else. */
-  readonly isKept: boolean;
+  readonly keepsRoutes: boolean;
   /** What is this server's from now on. */
   readonly addresses: readonly string[];
   /**
    * The statuses say that all that is wanted is this server's and nobody else's. Before that no route is written: passes of
    * one moment may each have found an address free, and of those that say so, the last to look sees the others.
    */
-  readonly isSole: boolean;
+  readonly isExclusive: boolean;
   /** The condition `Exposed`; none where the spec asks for no route. */
   readonly finding?: Cause & { readonly status: "True" | "False" | "Unknown" };
 }
 
 export function exposureOf(view: ExposureView): Exposure {
-  const { server, owned, rivals, known } = view;
+  const { server, owned, competitors, known } = view;
   const former = server.status?.addresses ?? [];
   const wanted = routesOf(server, new Set(routeKinds));
-  const loss = lossOf(server, rivals);
-  if (loss !== undefined) {
+  const conflict = hostConflict(server, competitors);
+  if (conflict !== undefined) {
     // Where both have it, by passes of one moment, or lead there, as after a restored backup, the route must go.
-    const leads = wanted.some((route) => isFrom(loss.address, route) && owned.some((live) => isAs(route, live)));
-    const isKept = !has(server, loss.address) && !leads;
+    const leads = wanted.some((route) => isFrom(conflict.address, route) && owned.some((live) => isAs(route, live)));
+    const keepsRoutes = !has(server, conflict.address) && !leads;
     const addresses = owned.some(isRoute) ? former : [];
-    const finding = { status: "False", ...taken(server, loss) } as const;
-    return { routes: new Set(), isKept, addresses, isSole: false, finding };
+    const finding = { status: "False", ...taken(server, conflict) } as const;
+    return { routes: new Set(), keepsRoutes, addresses, isExclusive: false, finding };
   }
   // Until nothing leads here from an address any more, nobody else gets it.
   const isLeft = owned.filter(isRoute).every((live) => wanted.some((route) => isAs(route, live)));
   const addresses = [...new Set([...addressesOf(server), ...(isLeft ? [] : former)])];
-  const isSole = addressesOf(server).every((each) => has(server, each) && !rivals.some((rival) => has(rival, each)));
-  const exposure = { routes: known, isKept: false, addresses, isSole };
+  const isExclusive = addressesOf(server).every(
+    (each) => has(server, each) && !competitors.some((competitor) => has(competitor, each)),
+  );
+  const exposure = { routes: known, keepsRoutes: false, addresses, isExclusive };
   if (wanted.length === 0) return exposure;
   const isMissing = wanted.some(({ kind }) => !known.has(kind));
   const problem = isMissing ? missing : wanted.map((route) => routeProblem(route, owned)).find((each) => each);
@@ -78,7 +80,7 @@ const missing: Cause = {
 };
 
 /** Of another namespace it is not said which: nobody learns here what others run. */
-function taken({ metadata }: MlflowServer, { address, winner }: Loss): Cause {
+function taken({ metadata }: MlflowServer, { address, winner }: HostConflict): Cause {
   const isNear = winner.metadata.namespace === metadata.namespace;
   const who = isNear ? `MlflowServer ${winner.metadata.name}` : "an MlflowServer in another namespace";
   return {

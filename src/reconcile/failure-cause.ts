@@ -1,6 +1,6 @@
 import { ApiError } from "../kube/api-error.ts";
+import { applyRejection } from "./apply-rejection.ts";
 import type { Cause } from "./finding.ts";
-import { refusal } from "./refusal.ts";
 
 /** For how long, and how often, passes over one object have failed. */
 export interface Failing {
@@ -18,7 +18,7 @@ const persistent: Failing = { attempts: 4, seconds: 20 };
  * the code where it goes on. Undefined for what may be over at the next attempt, and where the Lease has been lost.
  */
 export function failureCause(error: unknown, { attempts, seconds }: Failing): Cause | undefined {
-  const cause = refusal(error);
+  const cause = applyRejection(error);
   if (cause !== undefined) return cause;
   if (attempts < persistent.attempts || seconds < persistent.seconds) return undefined;
   if (error instanceof ApiError) {

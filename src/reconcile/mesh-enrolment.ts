@@ -4,11 +4,11 @@ import { objectText } from "../kube/object.ts";
 import { enrolmentOf } from "../resources/mesh/enrolment.ts";
 import { type MeshMode, meshSteps } from "../resources/mesh/steps.ts";
 import type { Cause } from "./finding.ts";
-import { deploymentOf, isTaken, type MeshView } from "./mesh-view.ts";
+import { deploymentOf, isApplied, type MeshView } from "./mesh-view.ts";
 
 /** Whether the pods are told to be in the mesh; those that run may still be of before. */
 export function labelProblem(step: "ambient" | "sidecar", view: MeshView): Cause | undefined {
-  if (isTaken(step, view)) return undefined;
+  if (isApplied(step, view)) return undefined;
   const deployment = deploymentOf(view);
   const what = deployment === undefined ? "the Deployment" : objectText(deployment);
   return { reason: "MeshProgressing", message: `${what} is being added to the mesh` };
@@ -28,9 +28,9 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
   }
   const sorted = ready.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   for (const pod of sorted) {
-    const message = outside[mode](pod, metadata.namespace ?? "default");
+    const message = notEnrolledReason[mode](pod, metadata.namespace ?? "default");
     if (message === undefined) continue;
-    if (isOfBefore(pod, mode)) {
+    if (isOutdated(pod, mode)) {
       return {
         reason: "MeshProgressing",
         message: `pod ${pod.metadata.name} is being replaced by a pod in the mesh`,
@@ -42,14 +42,14 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
 }
 
 /** A pod that is on its way out answers past the mesh for as long as it answers at all: no reason to look for a fault. */
-export function lingeringProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
+export function terminatingPodProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
   const { namespace = "default" } = server.metadata;
   const pod = owned.find(
     (object): object is Pod =>
       object.kind === "Pod" &&
       isReadyServer(object) &&
-      isEnding(object) &&
-      outside[mode](object, namespace) !== undefined,
+      isTerminating(object) &&
+      notEnrolledReason[mode](object, namespace) !== undefined,
   );
   if (pod === undefined) return undefined;
   return {
@@ -59,7 +59,7 @@ export function lingeringProblem(mode: MeshMode, { server, owned }: MeshView): C
 }
 
 /** Whether a pod was made before it was to be in the mesh. */
-function isOfBefore({ metadata }: Pod, mode: MeshMode): boolean {
+function isOutdated({ metadata }: Pod, mode: MeshMode): boolean {
   return enrolmentOf(metadata.labels) !== meshSteps[mode][0];
 }
 
@@ -69,7 +69,7 @@ export function hasAmbientPod({ owned }: MeshView): boolean {
 }
 
 /** Why a pod is not in the mesh, by mode. */
-const outside: Readonly<Record<MeshMode, (pod: Pod, namespace: string) => string | undefined>> = {
+const notEnrolledReason: Readonly<Record<MeshMode, (pod: Pod, namespace: string) => string | undefined>> = {
   Ambient: outsideOfAmbient,
   Sidecar: withoutSidecar,
 };
@@ -104,10 +104,12 @@ export function isListenerPod({ kind, metadata }: Owned): boolean {
 }
 
 function readyPods(owned: MeshView["owned"]): Pod[] {
-  return owned.filter((object): object is Pod => object.kind === "Pod" && isReadyServer(object) && !isEnding(object));
+  return owned.filter(
+    (object): object is Pod => object.kind === "Pod" && isReadyServer(object) && !isTerminating(object),
+  );
 }
 
-function isEnding({ metadata }: Pod): boolean {
+function isTerminating({ metadata }: Pod): boolean {
   return metadata.deletionTimestamp !== undefined;
 }
 

@@ -5,7 +5,7 @@ import { meshStepOf } from "../resources/mesh/index.ts";
 import type { MeshStep } from "../resources/mesh/steps.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import { objectNames } from "../resources/names.ts";
-import type { Probes } from "./probes.ts";
+import type { ProbeResults } from "./probe-results.ts";
 import type { Evidence } from "./warnings.ts";
 
 /** What is seen of a server in a mesh. */
@@ -19,13 +19,13 @@ export interface MeshView {
   /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
   readonly isAvailable: boolean;
   /** What the operator's own requests came to, once all else is proved; undefined until that is known. */
-  readonly probes: () => Probes | undefined;
+  readonly probes: () => ProbeResults | undefined;
   /** Besides the status of pods, what tells why they do not start. */
   readonly evidence: Evidence;
 }
 
 /** Whether a step has been taken; not whether it has had its effect. */
-export function isTaken(step: MeshStep, view: MeshView): boolean {
+export function isApplied(step: MeshStep, view: MeshView): boolean {
   switch (step) {
     case "ambient":
     case "sidecar":
@@ -52,7 +52,7 @@ export function gatewayOf({ owned, server }: MeshView): Gateway | undefined {
 }
 
 /** The object of this name, as it is now. */
-export function policyLike({ metadata }: AuthorizationPolicy, { owned }: MeshView): AuthorizationPolicy | undefined {
+export function livePolicy({ metadata }: AuthorizationPolicy, { owned }: MeshView): AuthorizationPolicy | undefined {
   return owned.find(
     (object): object is AuthorizationPolicy =>
       object.kind === "AuthorizationPolicy" && object.metadata.name === metadata.name,

@@ -5,23 +5,23 @@ import { label } from "../kube/names.ts";
 import { waypoint } from "../resources/mesh/waypoint.ts";
 import { objectNames } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
-import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import type { MeshView } from "./mesh-view.ts";
-import { crowded, dispensable } from "./ownership.ts";
+import { objectConflictRemedy, serverConflictRemedy } from "./ownership.ts";
+import { applyProblem, conditionOf, conditionText } from "./reported-condition.ts";
 import { deploymentProblem } from "./workload-problem.ts";
 
 /**
  * Istio writes over nothing that it has not made (canManage in its deploymentcontroller.go), and says so nowhere but in its
  * log: a Service of the waypoint's name that leads elsewhere keeps the waypoint from coming up.
  */
-export function namesakeProblem({ server, neighbours = [] }: MeshView): Cause | undefined {
+export function waypointNameConflict({ server, neighbours = [] }: MeshView): Cause | undefined {
   const name = objectNames.waypoint(server.metadata.name);
   const found = neighbours.find((each): each is Service => each.kind === "Service" && each.metadata.name === name);
   const selector = found?.spec.selector ?? {};
   if (found === undefined || selector["gateway.networking.k8s.io/gateway-name"] === name) return undefined;
   const other = selector[label.server];
   const what = other === undefined ? "is not part of the waypoint" : `belongs to MlflowServer/${other}`;
-  const remedy = other === undefined ? dispensable : `${crowded}, or leave out spec.mesh`;
+  const remedy = other === undefined ? objectConflictRemedy : `${serverConflictRemedy}, or leave out spec.mesh`;
   return {
     reason: "NameConflict",
     message: `Service/${name} ${what}, so Istio does not create the waypoint's Service, which has the same name: ${remedy}`,
@@ -34,14 +34,14 @@ export function waypointProblem(
   gateway: Gateway | undefined,
   deployment: Deployment | undefined,
 ): Cause | undefined {
-  const unwritten = unfinished(waypoint(server), gateway);
+  const unwritten = applyProblem(waypoint(server), gateway);
   if (unwritten !== undefined || gateway === undefined) return unwritten;
   const { name, namespace } = gateway.metadata;
   const programmed = conditionOf(gateway, "Programmed");
   if (programmed?.status !== "True") {
     return {
       reason: "WaypointNotProgrammed",
-      message: `Gateway/${name} is not programmed (${said(programmed)}): check that istiod runs and that GatewayClass istio-waypoint is accepted`,
+      message: `Gateway/${name} is not programmed (${conditionText(programmed)}): check that istiod runs and that GatewayClass istio-waypoint is accepted`,
     };
   }
   if (!gateway.status?.addresses?.length) {

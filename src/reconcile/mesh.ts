@@ -2,12 +2,12 @@ import type { MlflowServer } from "../api/server.ts";
 import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
 import { listenerUrl } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
-import { breachProblem, unprovedProblem } from "./mesh-breach.ts";
-import { hasAmbientPod, isListenerPod, lingeringProblem } from "./mesh-enrolment.ts";
-import { neighbourProblem } from "./mesh-neighbours.ts";
-import { meshProblem } from "./mesh-proofs.ts";
-import { isTaken, listenerOf, type MeshView } from "./mesh-view.ts";
-import { isDenied } from "./probes.ts";
+import { meshConflict } from "./mesh-conflict.ts";
+import { hasAmbientPod, isListenerPod, terminatingPodProblem } from "./mesh-enrolment.ts";
+import { inconclusiveProbeProblem, probeProblem } from "./mesh-probe-problem.ts";
+import { meshStepProblem } from "./mesh-step-problem.ts";
+import { isApplied, listenerOf, type MeshView } from "./mesh-view.ts";
+import { isDenied } from "./probe-results.ts";
 
 export interface MeshFinding extends Cause {
   readonly status: "True" | "False" | "Unknown";
@@ -19,7 +19,7 @@ export interface MeshFinding extends Cause {
 export interface Mesh {
   readonly steps: ReadonlySet<MeshStep>;
   /** Policies stay as they are: with the identities of the spec they would keep everybody out. */
-  readonly isHeld?: boolean;
+  readonly keepsPolicies?: boolean;
   /** The condition `MeshReady`; none where the spec names neither a mesh nor writers. */
   readonly finding?: MeshFinding | undefined;
 }
@@ -29,19 +29,19 @@ export interface Mesh {
  * open while all is proved, and goes first when anything of that is lost. What keeps it shut stays until its pods are gone.
  */
 export function meshOf(view: MeshView): Mesh {
-  const way = wayOf(view);
+  const way = serverMesh(view);
   if (!view.isAvailable) return way;
   if (!hasListener(view.server) || formerMode(view) !== undefined)
-    return isLingering(view) ? withSteps(way, "writers") : way;
-  const problem = way.finding?.status === "True" ? meshProblem("writers", view) : way.finding;
+    return isListenerPresent(view) ? withSteps(way, "writers") : way;
+  const problem = way.finding?.status === "True" ? meshStepProblem("writers", view) : way.finding;
   if (problem !== undefined) return { ...withSteps(way, "writers"), finding: { status: "False", ...problem } };
   if (listenerOf(view) === undefined && !isDenied(view.probes())) {
-    const unproved = unprovedProblem(view);
+    const unproved = inconclusiveProbeProblem(view);
     const shut = withSteps(way, "writers");
     return unproved === undefined ? shut : { ...shut, finding: { status: "False", ...unproved } };
   }
   const open = withSteps(way, "writers", "listener");
-  const unanswered = meshProblem("listener", view);
+  const unanswered = meshStepProblem("listener", view);
   return unanswered === undefined ? open : { ...open, finding: { status: "False", ...unanswered } };
 }
 
@@ -50,7 +50,7 @@ function withSteps(mesh: Mesh, ...more: readonly MeshStep[]): Mesh {
 }
 
 /** Whether somebody may still answer at the listener's door. */
-function isLingering({ owned, server }: MeshView): boolean {
+function isListenerPresent({ owned, server }: MeshView): boolean {
   return listenerOf({ owned, server }) !== undefined || owned.some(isListenerPod);
 }
 
@@ -58,7 +58,7 @@ function isLingering({ owned, server }: MeshView): boolean {
  * Each step is taken when those before it are proved, and what is there stays. Another mode than that of the spec, or one
  * that it does not have any more, is left first: its last step goes.
  */
-function wayOf(view: MeshView): Mesh {
+function serverMesh(view: MeshView): Mesh {
   const { server, isAvailable } = view;
   const mode = server.spec.mesh?.istio.mode;
   const former = formerMode(view);
@@ -68,18 +68,22 @@ function wayOf(view: MeshView): Mesh {
   }
   if (mode === undefined) return { steps: new Set(), finding: withoutMesh(server) };
   if (!isAvailable) return { steps: new Set(), finding: { status: "False", ...missing[mode] } };
-  const problems = meshSteps[mode].map((step) => meshProblem(step, view));
+  const problems = meshSteps[mode].map((step) => meshStepProblem(step, view));
   const unproved = problems.findIndex((problem) => problem !== undefined);
   const problem =
     problems.find((found) => found !== undefined) ??
-    lingeringProblem(mode, view) ??
-    neighbourProblem(view) ??
-    breachProblem(view);
-  const steps = upTo(Math.max(attained(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
+    terminatingPodProblem(mode, view) ??
+    meshConflict(view) ??
+    probeProblem(view);
+  const steps = upTo(Math.max(keptSteps(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
   if (problem === undefined)
     return { steps, finding: { status: "True", ...enforced(server, mode), ...unprobed(view) } };
-  const isHeld = problem.reason === "TrustDomainUnexpected";
-  return { steps, isHeld, finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem } };
+  const keepsPolicies = problem.reason === "TrustDomainUnexpected";
+  return {
+    steps,
+    keepsPolicies,
+    finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem },
+  };
 }
 
 /** What was probed of an earlier generation, until this one has been: it keeps its generation and its words. */
@@ -99,11 +103,11 @@ function formerMode(view: MeshView): MeshMode | undefined {
 const modes: readonly MeshMode[] = ["Ambient", "Sidecar"];
 
 function reachedOf(mode: MeshMode, view: MeshView): number {
-  return meshSteps[mode].findLastIndex((step) => isTaken(step, view));
+  return meshSteps[mode].findLastIndex((step) => isApplied(step, view));
 }
 
 /** What stays, whatever is lost; but that pods in ambient mode would let nobody in by the policy of sidecars. */
-function attained(mode: MeshMode, view: MeshView): number {
+function keptSteps(mode: MeshMode, view: MeshView): number {
   return mode === "Sidecar" && hasAmbientPod(view) ? 0 : reachedOf(mode, view);
 }
 

@@ -4,7 +4,7 @@ import type { Job, Owned, Pod } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cause } from "./finding.ts";
-import { troubleOf } from "./trouble.ts";
+import { podFailure } from "./pod-failure.ts";
 
 /** The state of the databases, and which Jobs must be created and deleted. */
 export interface Migration {
@@ -213,8 +213,8 @@ function atWork(pods: readonly Pod[], jobs: readonly Job[], current: Job | undef
   if (job === undefined || job !== current || job.metadata.deletionTimestamp !== undefined) {
     return { ...pending(`Waiting until ${what}, an earlier migration that is still running, ends.`), ...again };
   }
-  const trouble = troubleOf(podsOf(job, pods));
-  if (trouble !== undefined) return { complete: false, remove: [], cause: trouble, stalled: true, ...again };
+  const failure = podFailure(podsOf(job, pods));
+  if (failure !== undefined) return { complete: false, remove: [], cause: failure, stalled: true, ...again };
   return { ...running(job), ...again };
 }
 
@@ -243,8 +243,8 @@ function ofCurrent(live: Job, wanted: Job, pods: readonly Pod[]): Decision {
   if (hasCondition(live, "Failed") || inputsOf(live) !== inputsOf(wanted)) {
     return { ...pending(`${text} is replaced, because it failed or its Secrets or settings changed.`), remove: [live] };
   }
-  const trouble = troubleOf(pods);
-  if (trouble !== undefined) return { complete: false, remove: [], cause: trouble, stalled: true };
+  const failure = podFailure(pods);
+  if (failure !== undefined) return { complete: false, remove: [], cause: failure, stalled: true };
   return running(live);
 }
 

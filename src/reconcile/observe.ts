@@ -11,13 +11,13 @@ import { referencesOf } from "../resources/references.ts";
 import { isProxied } from "../resources/serving-port.ts";
 import { workspacesOf } from "../resources/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
-import { doorsOf } from "./door.ts";
 import { exposureOf } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import { lostSecrets } from "./lost-secrets.ts";
 import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
 import { mostReferenced, referencesSize } from "./references-size.ts";
+import { tracesEndpoints } from "./traces-endpoints.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
 
 /** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
@@ -37,11 +37,11 @@ export async function observe(
     cluster.knows("AuthorizationPolicy", namespace) === true &&
     (isSidecar || cluster.knows("Gateway", namespace) === true);
   const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
-  const probes = () => cluster.probes(doorsOf(server, owned));
+  const probes = () => cluster.probes(tracesEndpoints(server, owned));
   const warnings = await readWarnings(cluster, owned, now);
   const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, probes, evidence: { warnings, now } });
   const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace) === true));
-  const exposure = exposureOf({ server, owned, rivals: cluster.rivals({ namespace, name }), known });
+  const exposure = exposureOf({ server, owned, competitors: cluster.competitors({ namespace, name }), known });
   const references = await read(cluster, server, namespace);
   const inputs: Inputs = {
     server,
@@ -49,7 +49,7 @@ export async function observe(
     references,
     ...volumeClaimOf(server, owned),
     mesh: mesh.steps,
-    ...(mesh.isHeld && { isMeshHeld: true }),
+    ...(mesh.keepsPolicies && { isMeshHeld: true }),
     routes: exposure.routes,
     workspaces: workspacesOf(server, cluster.consenting(namespace)),
     session: sessionKeys(server, owned, references),

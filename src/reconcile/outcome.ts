@@ -24,7 +24,7 @@ export interface Outcome {
   /** Objects have just been written: the next pass, which their events bring about, has more to say. */
   readonly isInterim?: true;
   /** What the caches say may be outdated, so that nobody knows whether the server is ready. */
-  readonly isDoubted?: true;
+  readonly isUncertain?: true;
   /** The spec was not read, so nothing of the status follows from it. */
   readonly isUnread?: true;
   /** Seconds after which to look again, where no watch would tell: somebody else's object in our way. */

@@ -80,13 +80,13 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
 }
 
 /** What to do where an object of another server has the name, and where one of anybody else's has. */
-export const crowded = "the names of the two servers conflict. Recreate one of them with another name";
-export const dispensable = "rename one of the two, or delete the existing object if it is not needed";
+export const serverConflictRemedy = "the names of the two servers conflict. Recreate one of them with another name";
+export const objectConflictRemedy = "rename one of the two, or delete the existing object if it is not needed";
 
 /** Two servers whose names get in each other's way, as those of a server in a mesh and of one that is called like its waypoint. */
 function remedyFor(object: Owned): string {
   const isOfServer = ownerOf(object)?.kind === "MlflowServer" || waypointOwner(object) !== undefined;
-  return isOfServer ? `${crowded}, or delete one` : dispensable;
+  return isOfServer ? `${serverConflictRemedy}, or delete one` : objectConflictRemedy;
 }
 
 /** What was generated or stored is known by its label alone, which its owner may have taken off, or may put on. */

@@ -1,7 +1,7 @@
 import type { HTTPRoute, ParentReference } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cause } from "./finding.ts";
-import { conditionOf, said } from "./mesh-condition.ts";
+import { conditionOf, conditionText } from "./reported-condition.ts";
 
 /** What to do, by the reason of the Gateway API that a route is not accepted for. */
 const remedies: Readonly<Record<string, string>> = {
@@ -28,14 +28,14 @@ export function parentProblem(route: HTTPRoute): Cause | undefined {
       const remedy = remedies[accepted.reason ?? ""] ?? "check its conditions and those of the route";
       return {
         reason: "RouteNotAccepted",
-        message: `${gateway} does not accept ${objectText(route)} (${said(accepted)}): ${remedy}`,
+        message: `${gateway} does not accept ${objectText(route)} (${conditionText(accepted)}): ${remedy}`,
       };
     }
     const resolved = conditionOf(judged, "ResolvedRefs");
     if (resolved !== undefined && resolved.status !== "True") {
       return {
         reason: "RouteNotResolved",
-        message: `${gateway} cannot resolve the backend of ${objectText(route)} (${said(resolved)}): check that the Service exists and that the implementation can read it`,
+        message: `${gateway} cannot resolve the backend of ${objectText(route)} (${conditionText(resolved)}): check that the Service exists and that the implementation can read it`,
       };
     }
   }

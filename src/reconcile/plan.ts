@@ -86,7 +86,7 @@ export function planOf(facts: Facts): Plan {
   ];
   if (migration.complete) {
     const workload = stage("workload");
-    const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isSole === true;
+    const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isExclusive === true;
     const exposure = isReached ? stage("exposure") : [];
     groups.push(withdrawn(all, facts), missing === undefined ? workload : []);
     groups.push([...stage("mesh"), ...exposure], obsolete(all, facts));
@@ -182,7 +182,7 @@ function isRolledOut(facts: Facts): boolean {
 
 /** What shall lead here from outside no longer goes before pods of this spec come, which may answer to everybody. */
 function withdrawn(wanted: readonly Manifest[], facts: Facts): Step[] {
-  return facts.exposure?.isKept === true ? [] : unwanted(wanted, facts, isRoute);
+  return facts.exposure?.keepsRoutes === true ? [] : unwanted(wanted, facts, isRoute);
 }
 
 /** Before anything far is written the server is held, so that it cannot go without it; when nothing is left, it is let go. */

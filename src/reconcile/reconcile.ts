@@ -18,7 +18,7 @@ import { report } from "./report.ts";
 import { retire } from "./retire.ts";
 import { hiddenSeconds, type SpecProblem, specProblem } from "./spec-problem.ts";
 import { unconfirmedKind } from "./unconfirmed-kind.ts";
-import { doubted, reportDoubt } from "./watch-problem.ts";
+import { reportWatchProblem, withWatchProblem } from "./watch-problem.ts";
 
 /** How a pass over an existing server ended. */
 export interface Pass extends Pick<Outcome, "state" | "cause" | "isInterim" | "againInSeconds"> {}
@@ -55,7 +55,7 @@ export async function reconcile(
   const unconfirmed = unconfirmedKind(cluster, server);
   if (unconfirmed !== undefined) return awaitingConfirmation(unconfirmed);
   const facts = await reporting(() => observe(cluster, server, installation, now), failing, reportUnread);
-  const outcome = doubted(await settle(cluster, server, facts, failing), cluster.watchProblem(server));
+  const outcome = withWatchProblem(await settle(cluster, server, facts, failing), cluster.watchProblem(server));
   if (!outcome.isInterim) await report(cluster, facts, outcome);
   return outcome;
 }
@@ -101,7 +101,7 @@ export async function reconcileUnsynced(cluster: Cluster, key: Key, now: Date): 
   const server = cluster.server(key);
   const isOurs = server !== undefined && otherOperator(cluster, server) === undefined;
   const problem = isOurs ? cluster.watchProblem(server) : undefined;
-  if (server !== undefined && problem !== undefined) await reportDoubt(cluster, server, problem, now);
+  if (server !== undefined && problem !== undefined) await reportWatchProblem(cluster, server, problem, now);
 }
 
 /** How long at most until the server is looked at again, where the watch does not tell before. */

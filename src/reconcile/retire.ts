@@ -20,10 +20,10 @@ export async function retire(
   failing: Failing,
 ): Promise<void> {
   const left = () => cluster.owned(key).filter((object) => isFar(object, { metadata: key }));
-  const isHeld = server?.metadata.finalizers?.includes(finalizer) === true;
+  const hasFinalizer = server?.metadata.finalizers?.includes(finalizer) === true;
   try {
     await Promise.all(left().map((object) => cluster.delete(object)));
-    if (!isHeld) return;
+    if (!hasFinalizer) return;
     if (installation.namespaces !== undefined) {
       await report(cluster, { server, owned: cluster.owned(key), now }, beyondReach(server, installation.namespaces));
       return;

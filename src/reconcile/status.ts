@@ -10,8 +10,8 @@ import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
 import { observedSince } from "./grace-period.ts";
+import { notReconciling, notStalled } from "./inactive-conditions.ts";
 import type { Outcome } from "./outcome.ts";
-import { settled, unhindered } from "./standing.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -143,11 +143,11 @@ function findings(
   ];
 }
 
-export function stateFindings({ state, cause, isDoubted }: Outcome): Finding[] {
+export function stateFindings({ state, cause, isUncertain }: Outcome): Finding[] {
   return [
-    { type: "Ready", status: isDoubted ? "Unknown" : state === "ready" ? "True" : "False", ...cause },
-    state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : settled,
-    state === "stalled" ? { type: "Stalled", status: "True", ...cause } : unhindered,
+    { type: "Ready", status: isUncertain ? "Unknown" : state === "ready" ? "True" : "False", ...cause },
+    state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : notReconciling,
+    state === "stalled" ? { type: "Stalled", status: "True", ...cause } : notStalled,
   ];
 }
 

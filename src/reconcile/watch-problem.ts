@@ -6,18 +6,18 @@ import type { Outcome } from "./outcome.ts";
 import { stateFindings } from "./status.ts";
 
 /** The outcome of a pass, but that nothing is certain where a watch has a problem. */
-export function doubted(outcome: Outcome, problem: string | undefined): Outcome {
+export function withWatchProblem(outcome: Outcome, problem: string | undefined): Outcome {
   if (problem === undefined || outcome.isInterim) return outcome;
-  return { ...outcome, ...doubt(problem) };
+  return { ...outcome, ...watchFailure(problem) };
 }
 
-function doubt(problem: string) {
+function watchFailure(problem: string) {
   const message = `${problem}, so this status may be outdated, and changes are not detected. Running pods continue. Check the operator's permissions and the API server`;
-  return { state: "stalled", cause: { reason: "WatchFailed", message }, isDoubted: true } as const;
+  return { state: "stalled", cause: { reason: "WatchFailed", message }, isUncertain: true } as const;
 }
 
 /** Reports it of a server of which nothing else is known now: the rest of its status stays, and is of the generation of then. */
-export async function reportDoubt(
+export async function reportWatchProblem(
   cluster: Pick<Cluster, "report">,
   server: MlflowServer,
   problem: string,
@@ -25,7 +25,7 @@ export async function reportDoubt(
 ): Promise<void> {
   const before = server.status?.conditions ?? [];
   const generation = server.status?.observedGeneration ?? 0;
-  const found = conditionsOf(stateFindings(doubt(problem)), before, generation, now);
+  const found = conditionsOf(stateFindings(watchFailure(problem)), before, generation, now);
   const rest = before.filter(({ type }) => !found.some((condition) => condition.type === type));
   const status = { ...server.status, observedGeneration: generation, conditions: [...found, ...rest] };
   if (!isDeepStrictEqual(status, server.status)) await cluster.report(server, status);

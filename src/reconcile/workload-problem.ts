@@ -2,8 +2,8 @@ import type { V1ContainerStatus } from "@kubernetes/client-node";
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
 import { isControlledBy, objectText } from "../kube/object.ts";
 import type { Cause } from "./finding.ts";
+import { podFailure, shortText } from "./pod-failure.ts";
 import { lasting, type Problem, secondsSince } from "./problem.ts";
-import { brief, troubleOf } from "./trouble.ts";
 import { type Evidence, isCreating, isUnfinished, type Warning } from "./warnings.ts";
 
 /** The container of the Job's pods that migrates; whatever else is in them was injected, or ends before it starts. */
@@ -49,7 +49,7 @@ function replicaFailure({ status }: Deployment): Cause | undefined {
 function podsRefused(text: string): Cause {
   return {
     reason: "PodsRejected",
-    message: `pods cannot be created: ${brief(text)}. Change the quota, policy or webhook that rejects them, or spec.pod`,
+    message: `pods cannot be created: ${shortText(text)}. Change the quota, policy or webhook that rejects them, or spec.pod`,
   };
 }
 
@@ -96,8 +96,8 @@ function suspension({ status, metadata }: Job, now: Date): Problem {
 
 /** Why pods do not start or end: what their own status says first, then what events and time say. */
 export function podProblem(pods: readonly Pod[], evidence: Evidence): Problem | undefined {
-  const trouble = troubleOf(pods);
-  if (trouble !== undefined) return { cause: trouble, stalled: true };
+  const failure = podFailure(pods);
+  if (failure !== undefined) return { cause: failure, stalled: true };
   for (const pod of pods) {
     const found = startProblem(pod, evidence) ?? terminationProblem(pod, evidence.now);
     if (found !== undefined) return found;

@@ -8,7 +8,7 @@ import { messageOf } from "../kube/message-of.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Failing } from "../reconcile/failure-cause.ts";
-import { isPartlyDone } from "../reconcile/partly-done.ts";
+import { isPartial } from "../reconcile/partial-failure.ts";
 import { type Pass, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { burst, leftovers } from "./leftovers.ts";
@@ -135,7 +135,7 @@ export function controller(options: ControllerOptions): Controller {
   const work = queue({
     workers: options.workers,
     work: pass,
-    gotOn: isPartlyDone,
+    gotOn: isPartial,
     boundsAfter: retryBounds,
     isOutage,
     onFailure: (server, error, retrySeconds) => {

@@ -19,15 +19,15 @@ test("who wants an address is told when another comes to it or leaves it, and of
   assert.deepEqual(news(), ["team-a/one"]);
   all.noted(three, at("b.example.com"));
   assert.deepEqual(news(), ["team-a/one"]);
-  assert.deepEqual(all.rivals(one).map(keyText).sort(), ["team-a/three", "team-a/two"]);
-  assert.deepEqual(all.rivals(two).map(keyText), ["team-a/one"]);
+  assert.deepEqual(all.competitors(one).map(keyText).sort(), ["team-a/three", "team-a/two"]);
+  assert.deepEqual(all.competitors(two).map(keyText), ["team-a/one"]);
   all.noted(two, at("a.example.com"));
   assert.deepEqual(news(), []);
   all.noted(one, at("b.example.com", "c.example.com"));
   assert.deepEqual(news(), ["team-a/two"]);
   all.noted(one, undefined);
   assert.deepEqual(news(), ["team-a/three"]);
-  assert.deepEqual(all.rivals(two), []);
+  assert.deepEqual(all.competitors(two), []);
 });
 
 test("what a server still has is its own, whatever it wants now", () => {
@@ -35,10 +35,10 @@ test("what a server still has is its own, whatever it wants now", () => {
   const all = hostIndex((key) => told.push(keyText(key)));
   all.noted(one, { ...at("b.example.com"), status: { addresses: ["a.example.com"] } });
   all.noted(two, at("a.example.com"));
-  assert.deepEqual(all.rivals(two).map(keyText), ["team-a/one"]);
+  assert.deepEqual(all.competitors(two).map(keyText), ["team-a/one"]);
   all.noted(one, { ...at("b.example.com"), status: { addresses: ["b.example.com"] } });
   assert.deepEqual(told.at(-1), "team-a/two");
-  assert.deepEqual(all.rivals(two), []);
+  assert.deepEqual(all.competitors(two), []);
 });
 
 test("that a server has what it wants, or has it no more, is news to others, once", () => {

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { type ProbeTiming, prober } from "../../src/client/prober.ts";
-import type { Door } from "../../src/reconcile/door.ts";
+import type { TracesEndpoint } from "../../src/reconcile/traces-endpoints.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually, steadily } from "../support/eventually.ts";
 
@@ -18,7 +18,7 @@ function setUp(context: TestContext, more: Partial<ProbeTiming> = {}) {
   return { told, probes };
 }
 
-async function doorOf(context: TestContext, server: Server | TcpServer): Promise<Door> {
+async function doorOf(context: TestContext, server: Server | TcpServer): Promise<TracesEndpoint> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   context.after(() => server.close());
@@ -45,13 +45,13 @@ test("a denial by Envoy is one, and a connection that is closed without an answe
   // On a busy machine a denial may take longer than the time limit: then it counts as no answer until the next attempt.
   await eventually(() => {
     const found = probes.probes(key, all);
-    assert.deepEqual([found?.breaches, found?.denied], [[], 6]);
+    assert.deepEqual([found?.notDenied, found?.denied], [[], 6]);
     assert.equal(found?.unanswered.length, 9);
     assert.match(found?.unanswered.join("\n") ?? "", /nothing came within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
   });
   assert.ok(told.length > 0);
   probes.probes(key, denying);
-  await eventually(() => assert.deepEqual(probes.probes(key, denying), { breaches: [], unanswered: [], denied: 6 }));
+  await eventually(() => assert.deepEqual(probes.probes(key, denying), { notDenied: [], unanswered: [], denied: 6 }));
 });
 
 for (const [status, text] of [
@@ -67,7 +67,7 @@ for (const [status, text] of [
     const requests: string[] = [];
     const door = await doorOf(context, answering(status, text, requests));
     await eventually(() => {
-      const found = probes.probes(key, [door])?.breaches;
+      const found = probes.probes(key, [door])?.notDenied;
       assert.equal(found?.length, 3);
       assert.match(found[0] ?? "", new RegExp(`pod demo-1 .* answered POST /v1/traces with ${status}`));
       assert.match(found[1] ?? "", /POST \/v1%2ftraces/);
@@ -83,9 +83,9 @@ test("what is answered once and then refused is not told: the mesh was taking up
     requests += 1;
     response.writeHead(requests <= 3 ? 401 : 403).end("RBAC: access denied");
   });
-  const doors = [await doorOf(context, server)];
-  assert.equal(probes.probes(key, doors), undefined);
-  await eventually(() => assert.deepEqual(probes.probes(key, doors)?.breaches, []));
+  const endpoints = [await doorOf(context, server)];
+  assert.equal(probes.probes(key, endpoints), undefined);
+  await eventually(() => assert.deepEqual(probes.probes(key, endpoints)?.notDenied, []));
   assert.deepEqual([requests, told], [6, ["demo"]]);
 });
 
@@ -97,33 +97,33 @@ test("it goes on knocking, and tells what has changed, once", async (context) =>
     requests.push("one");
     response.writeHead(status).end("RBAC: access denied");
   });
-  const doors = [await doorOf(context, server)];
-  probes.probes(key, doors);
+  const endpoints = [await doorOf(context, server)];
+  probes.probes(key, endpoints);
   await eventually(() => assert.equal(told.length, 1));
   await eventually(() => assert.ok(requests.length >= 6, `${requests.length}`));
   await steadily(() => assert.equal(told.length, 1), 0.1);
   // A change between the two questions is two changes.
   status = 401;
-  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 3));
+  await eventually(() => assert.equal(probes.probes(key, endpoints)?.notDenied.length, 3));
   const open = told.length;
   assert.ok(open === 2 || open === 3, `${open}`);
   await steadily(() => assert.equal(told.length, open), 0.5);
   status = 403;
-  await eventually(() => assert.deepEqual(probes.probes(key, doors)?.breaches, []));
+  await eventually(() => assert.deepEqual(probes.probes(key, endpoints)?.notDenied, []));
   assert.ok(told.length > open);
 });
 
 test("nobody is asked any more of a server that is forgotten", async (context) => {
   const { probes } = setUp(context);
   const requests: string[] = [];
-  const doors = [await doorOf(context, answering(401, "", requests))];
-  probes.probes(key, doors);
-  await eventually(() => assert.equal(probes.probes(key, doors)?.breaches.length, 3));
+  const endpoints = [await doorOf(context, answering(401, "", requests))];
+  probes.probes(key, endpoints);
+  await eventually(() => assert.equal(probes.probes(key, endpoints)?.notDenied.length, 3));
   probes.forget(key);
   // But for what was under way.
   await eventually(async () => {
     const sofar = requests.length;
     await steadily(() => assert.equal(requests.length, sofar), 0.5);
   });
-  assert.equal(probes.probes(key, doors), undefined, "what was found is not kept");
+  assert.equal(probes.probes(key, endpoints), undefined, "what was found is not kept");
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Exposure as Settings } from "../../src/api/fields/exposure.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
-import type { Deployment, ForeignCondition, Owned } from "../../src/kube/manifests.ts";
+import type { Deployment, Owned, ReportedCondition } from "../../src/kube/manifests.ts";
 import { type ExposureView, exposureOf } from "../../src/reconcile/exposure.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
 import { addressesOf, routeKinds } from "../../src/resources/exposure.ts";
@@ -22,7 +22,7 @@ function aged(name: string, age: string, exposure: Settings = settings, namespac
 const having = (of: MlflowServer, addresses = [...addressesOf(of)]): MlflowServer => ({ ...of, status: { addresses } });
 
 /** The server with all that it wants, as the controllers leave it that take everything. */
-function there(of: MlflowServer, conditions: readonly ForeignCondition[] = [said("Accepted"), said("ResolvedRefs")]) {
+function there(of: MlflowServer, conditions: readonly ReportedCondition[] = [said("Accepted"), said("ResolvedRefs")]) {
   const owned = all(inputs(of)).map((manifest): Owned => {
     if (manifest.kind === "Ingress")
       return { ...manifest, status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } };
@@ -33,14 +33,14 @@ function there(of: MlflowServer, conditions: readonly ForeignCondition[] = [said
   return { server: of, owned };
 }
 
-function said(type: string, more: Partial<ForeignCondition> = {}): ForeignCondition {
+function said(type: string, more: Partial<ReportedCondition> = {}): ReportedCondition {
   return { type, status: "True", reason: type, observedGeneration: 2, ...more };
 }
 
 const bare = (of: MlflowServer) => ({ server: of, owned: [] });
 const known = new Set(routeKinds);
 const seen = (own: Pick<ExposureView, "server" | "owned">, more: Partial<ExposureView> = {}) =>
-  exposureOf({ ...own, rivals: [], known, ...more });
+  exposureOf({ ...own, competitors: [], known, ...more });
 const reason = (...args: Parameters<typeof seen>) => seen(...args).finding?.reason;
 
 describe("the condition Exposed", () => {
@@ -74,27 +74,27 @@ describe("an address that two servers want", () => {
 
   test("is the older one's where neither has it, or both have", () => {
     for (const as of [(of: MlflowServer) => of, having]) {
-      assert.notEqual(reason(there(as(old)), { rivals: [as(young)] }), "HostConflict");
-      const found = seen(bare(as(young)), { rivals: [as(old)] });
+      assert.notEqual(reason(there(as(old)), { competitors: [as(young)] }), "HostConflict");
+      const found = seen(bare(as(young)), { competitors: [as(old)] });
       assert.equal(found.finding?.reason, "HostConflict");
       assert.deepEqual([...found.routes, ...found.addresses], []);
     }
   });
 
   test("is led from only by whom the statuses name, and nobody else", () => {
-    assert.equal(seen(bare(young)).isSole, false);
-    assert.equal(seen(bare(having(young))).isSole, true);
-    assert.equal(seen(bare(having(old)), { rivals: [young] }).isSole, true);
+    assert.equal(seen(bare(young)).isExclusive, false);
+    assert.equal(seen(bare(having(young))).isExclusive, true);
+    assert.equal(seen(bare(having(old)), { competitors: [young] }).isExclusive, true);
     // Both found it free at one moment: the older one waits until the other has gone.
-    assert.equal(seen(bare(having(old)), { rivals: [having(young)] }).isSole, false);
-    const lost = seen(there(having(young)), { rivals: [having(old)] });
-    assert.deepEqual([lost.isKept, lost.addresses], [false, addressesOf(young)]);
-    assert.deepEqual(seen(bare(having(young)), { rivals: [having(old)] }).addresses, []);
+    assert.equal(seen(bare(having(old)), { competitors: [having(young)] }).isExclusive, false);
+    const lost = seen(there(having(young)), { competitors: [having(old)] });
+    assert.deepEqual([lost.keepsRoutes, lost.addresses], [false, addressesOf(young)]);
+    assert.deepEqual(seen(bare(having(young)), { competitors: [having(old)] }).addresses, []);
   });
 
   test("is left by who leads there without having it, as where a backup without statuses was restored", () => {
-    assert.equal(seen(there(young), { rivals: [having(old)] }).isKept, false);
-    assert.equal(seen(there(young), { rivals: [old] }).isKept, false);
+    assert.equal(seen(there(young), { competitors: [having(old)] }).keepsRoutes, false);
+    assert.equal(seen(there(young), { competitors: [old] }).keepsRoutes, false);
   });
 
   test("is whose it is, though an older one comes to want it; what led to that before still does", () => {
@@ -102,11 +102,11 @@ describe("an address that two servers want", () => {
     const { owned } = there(
       aged("old", "2026-01-01T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),
     );
-    const found = seen({ server: former, owned }, { rivals: [having(young)] });
+    const found = seen({ server: former, owned }, { competitors: [having(young)] });
     assert.equal(found.finding?.reason, "HostConflict");
-    assert.deepEqual([found.isKept, found.addresses], [true, ["former.example.com"]]);
-    assert.deepEqual(seen(bare(former), { rivals: [having(young)] }).addresses, [], "nothing leads from it");
-    assert.equal(reason(there(having(young)), { rivals: [former] }), "Exposed");
+    assert.deepEqual([found.keepsRoutes, found.addresses], [true, ["former.example.com"]]);
+    assert.deepEqual(seen(bare(former), { competitors: [having(young)] }).addresses, [], "nothing leads from it");
+    assert.equal(reason(there(having(young)), { competitors: [former] }), "Exposed");
   });
 
   test("is given up when nothing leads from it any more, and not before", () => {
@@ -120,19 +120,19 @@ describe("an address that two servers want", () => {
     const plain = { ...server(), status: { addresses: [now] } };
     assert.deepEqual(seen({ server: plain, owned }).addresses, [now]);
     assert.deepEqual(seen(bare(plain)).addresses, []);
-    assert.equal(reason(there(old), { rivals: [plain] }), "HostConflict");
+    assert.equal(reason(there(old), { competitors: [plain] }), "HostConflict");
   });
 
   test("is lost by name within a second, so that all see it alike", () => {
     const [a, b] = [aged("a", "2026-01-01T00:00:00Z"), aged("b", "2026-01-01T00:00:00Z")];
-    assert.equal(reason(bare(b), { rivals: [a] }), "HostConflict");
-    assert.notEqual(reason(bare(a), { rivals: [b] }), "HostConflict");
+    assert.equal(reason(bare(b), { competitors: [a] }), "HostConflict");
+    assert.notEqual(reason(bare(a), { competitors: [b] }), "HostConflict");
   });
 
   test("is said to be whose only in one namespace", () => {
-    assert.match(seen(bare(young), { rivals: [old] }).finding?.message ?? "", /MlflowServer old/);
+    assert.match(seen(bare(young), { competitors: [old] }).finding?.message ?? "", /MlflowServer old/);
     const far = aged("secret", "2026-01-01T00:00:00Z", settings, "team-b");
-    const message = seen(bare(young), { rivals: [far] }).finding?.message ?? "";
+    const message = seen(bare(young), { competitors: [far] }).finding?.message ?? "";
     assert.match(message, /an MlflowServer in another namespace/);
     assert.doesNotMatch(message, /secret|team-b/);
   });
@@ -157,7 +157,11 @@ describe("what leads to a server", () => {
     const facts = { server: of, owned: live, foreign: [], granted: [], references, inputs: wanted, installation };
     const { groups } = planOf({
       ...facts,
-      exposure: { isKept: exposure.isKept ?? false, addresses: [], isSole: exposure.isSole ?? true },
+      exposure: {
+        keepsRoutes: exposure.keepsRoutes ?? false,
+        addresses: [],
+        isExclusive: exposure.isExclusive ?? true,
+      },
       isOverruled: () => false,
       now: new Date(0),
     });
@@ -190,13 +194,13 @@ describe("what leads to a server", () => {
   });
 
   test("waits until the statuses say that it may", () => {
-    assert.deepEqual(plan(led, withoutRoutes, rolledOut, { isSole: false }), []);
-    assert.deepEqual(plan(led, everything, rolledOut, { isSole: false }), []);
+    assert.deepEqual(plan(led, withoutRoutes, rolledOut, { isExclusive: false }), []);
+    assert.deepEqual(plan(led, everything, rolledOut, { isExclusive: false }), []);
   });
 
   test("stays where what is wanted now is another's", () => {
-    assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), isKept: true }), []);
-    assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), isKept: false }), [
+    assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), keepsRoutes: true }), []);
+    assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), keepsRoutes: false }), [
       ["delete Ingress", "delete HTTPRoute"],
     ]);
   });

@@ -4,11 +4,11 @@ import { failureOfStatus } from "../../src/client/failure.ts";
 import { conditionsOf } from "../../src/kube/conditions.ts";
 import { excerpt, excerptWithoutStop } from "../../src/kube/excerpt.ts";
 import type { Deployment, HTTPRoute, Owned, Pod } from "../../src/kube/manifests.ts";
-import { said } from "../../src/reconcile/mesh-condition.ts";
 import { parentProblem } from "../../src/reconcile/parent-problem.ts";
+import { podFailure } from "../../src/reconcile/pod-failure.ts";
+import { conditionText } from "../../src/reconcile/reported-condition.ts";
 import { reportedFailure } from "../../src/reconcile/reported-failure.ts";
 import { rolloutOf } from "../../src/reconcile/rollout.ts";
-import { troubleOf } from "../../src/reconcile/trouble.ts";
 import { deploymentOf, inputs, pod } from "../support/fixtures.ts";
 
 const megabyte = 2 ** 20;
@@ -36,17 +36,17 @@ const conditions = (type: string, message: string) => [
 
 /** Every place that reads a text of a status or an error, with what it makes of it. */
 const readers: Readonly<Record<string, (message: string) => string | undefined>> = {
-  "an image that cannot be pulled": (message) => troubleOf([waiting("ErrImagePull", message)])?.message,
-  "a container that cannot be created": (message) => troubleOf([waiting("CreateContainerError", message)])?.message,
+  "an image that cannot be pulled": (message) => podFailure([waiting("ErrImagePull", message)])?.message,
+  "a container that cannot be created": (message) => podFailure([waiting("CreateContainerError", message)])?.message,
   "the end of a container": (message) =>
-    troubleOf([
+    podFailure([
       pod("migration", {
         containerStatuses: [{ ...container(message), state: { terminated: { exitCode: 1, message } } }],
       }),
     ])?.message,
   "a termination message": (message) => reportedFailure(`{"reason":"MigrationFailed","message":"${message}"}`)?.message,
   "a pod without a node": (message) =>
-    troubleOf([
+    podFailure([
       pod("server", {
         conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
       }),
@@ -60,7 +60,7 @@ const readers: Readonly<Record<string, (message: string) => string | undefined>>
       [] satisfies Owned[],
       { now: new Date(0) },
     ).cause?.message,
-  "a Gateway or a policy": (message) => said({ reason: message, message }),
+  "a Gateway or a policy": (message) => conditionText({ reason: message, message }),
   "an HTTPRoute": (message) => {
     const parentRefs = [{ name: "gateway" }];
     const route: HTTPRoute = {

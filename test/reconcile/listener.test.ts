@@ -64,7 +64,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       assert.ok(!isOpen(of, whole, { isAvailable: false }), "no Istio");
       assert.ok(!isOpen(of, whole, { neighbours: undefined }), "the namespace has not been looked at");
       assert.ok(
-        !isOpen(of, whole, { probes: () => ({ ...denied, breaches: ["pod x answered"] }) }),
+        !isOpen(of, whole, { probes: () => ({ ...denied, notDenied: ["pod x answered"] }) }),
         "the operator got through",
       );
       if (mode === "Ambient") assert.ok(!isOpen(of, whole, { foreign: [waypointDeployment(0)] }), "no waypoint");

@@ -92,13 +92,13 @@ describe("the way into the mesh", () => {
   test("says so where pods of before are being replaced, and does not knock while one of them still answers", () => {
     const pods = everything.filter(({ kind }) => kind !== "Pod");
     const probes = () => assert.fail("it has knocked");
-    assert.equal(reason([...pods, enrolledPod({}, { isOfBefore: true })]), "MeshProgressing");
-    const ending = enrolledPod({}, { isOfBefore: true, isEnding: true });
+    assert.equal(reason([...pods, enrolledPod({}, { isOutdated: true })]), "MeshProgressing");
+    const ending = enrolledPod({}, { isOutdated: true, isTerminating: true });
     const { finding } = mesh([...everything, ending], { probes });
     assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshProgressing"]);
     assert.match(finding?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is terminating/);
     assert.deepEqual(steps([...world(meshSteps.slice(0, 5)), ending]), meshSteps, "it holds nothing up");
-    assert.equal(mesh([...everything, enrolledPod(undefined, { isEnding: true })]).finding?.status, "True");
+    assert.equal(mesh([...everything, enrolledPod(undefined, { isTerminating: true })]).finding?.status, "True");
   });
 
   test("is never gone back by what is lost: what is missing is restored at once", () => {
@@ -114,8 +114,8 @@ describe("the way into the mesh", () => {
 
 /** What a pass does, but for the workload's migration, which is complete. */
 function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): Step[] {
-  const { steps: turn, isHeld = false } = meshOf(view(owned, { server: of, ...more }));
-  const wanted = { ...inputs(of), mesh: turn, isMeshHeld: isHeld };
+  const { steps: turn, keepsPolicies = false } = meshOf(view(owned, { server: of, ...more }));
+  const wanted = { ...inputs(of), mesh: turn, isMeshHeld: keepsPolicies };
   const { installation, references } = wanted;
   const completed = owned.map((object): Owned => (object.kind === "Job" ? completedJob(object) : object));
   const facts = { server: of, owned: completed, foreign: [], granted: [], references, inputs: wanted, installation };
@@ -365,7 +365,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       "MeshNotEnforced",
       [
         everything,
-        { probes: () => ({ ...denied, breaches: ["pod demo-1 (10.0.0.1:5000) answered POST /v1/traces with 401"] }) },
+        { probes: () => ({ ...denied, notDenied: ["pod demo-1 (10.0.0.1:5000) answered POST /v1/traces with 401"] }) },
       ],
     ],
     ["the operator has not knocked yet", "MeshProgressing", [everything, { probes: () => undefined }]],

@@ -6,16 +6,16 @@ import { validate } from "../../src/api/validation.ts";
 import { hostIndex } from "../../src/client/host-index.ts";
 import type { ConfigMap, Manifest, Owned, Secret } from "../../src/kube/manifests.ts";
 import { finalizer } from "../../src/kube/names.ts";
-import { lossOf } from "../../src/reconcile/addresses.ts";
 import { blockersOf } from "../../src/reconcile/blockers.ts";
-import { doorsOf } from "../../src/reconcile/door.ts";
 import { exposureOf } from "../../src/reconcile/exposure.ts";
 import type { Facts } from "../../src/reconcile/facts.ts";
+import { hostConflict } from "../../src/reconcile/host-conflict.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import { outcomeOf } from "../../src/reconcile/outcome.ts";
 import { isFar } from "../../src/reconcile/ownership.ts";
 import { planOf, shutting } from "../../src/reconcile/plan.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
+import { tracesEndpoints } from "../../src/reconcile/traces-endpoints.ts";
 import { encoded } from "../../src/resources/base64.ts";
 import { routeKinds } from "../../src/resources/exposure.ts";
 import { referencesOf } from "../../src/resources/references.ts";
@@ -61,8 +61,8 @@ function indexed(server: MlflowServer): void {
   index.noted(key, server);
   const rival = { ...server, metadata: { ...server.metadata, name: "rival", uid: "uid-of-rival" } };
   index.noted({ ...key, name: "rival" }, rival);
-  assert.ok(index.rivals(key).length <= 1);
-  lossOf(rival, [server]);
+  assert.ok(index.competitors(key).length <= 1);
+  hostConflict(rival, [server]);
 }
 
 /** All else that becomes of a spec, to the status: each step that could throw. */
@@ -77,8 +77,8 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
     probes: () => undefined,
     evidence: { now: new Date(0) },
   });
-  const exposure = exposureOf({ server, owned, rivals: [], known: new Set(routeKinds) });
-  doorsOf(server, owned);
+  const exposure = exposureOf({ server, owned, competitors: [], known: new Set(routeKinds) });
+  tracesEndpoints(server, owned);
   const of = { ...inputs(server, referenced(server)), routes: exposure.routes };
   const facts: Facts = {
     server,

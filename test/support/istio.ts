@@ -2,22 +2,22 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type {
   AuthorizationPolicy,
   Deployment,
-  ForeignCondition,
   Gateway,
   Manifest,
   Owned,
   Pod,
+  ReportedCondition,
   Service,
 } from "../../src/kube/manifests.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
-import type { Probes } from "../../src/reconcile/probes.ts";
+import type { ProbeResults } from "../../src/reconcile/probe-results.ts";
 import { enrolmentLabels } from "../../src/resources/mesh/enrolment.ts";
 import { type MeshMode, meshSteps } from "../../src/resources/mesh/steps.ts";
 import { pod } from "./fixtures.ts";
 
 /** What Istio's controllers write, as version 1.30 words it, for a server `team-a/demo` in ambient mode. */
 
-const accepted = (type: string, generation = 1): ForeignCondition => ({
+const accepted = (type: string, generation = 1): ReportedCondition => ({
   type,
   status: "True",
   reason: type === "Programmed" ? type : "Accepted",
@@ -31,7 +31,7 @@ export function programmed(gateway: Gateway): Gateway {
   return { ...gateway, metadata: { ...gateway.metadata, uid: "uid-of-gateway", generation: 1 }, status };
 }
 
-export function acceptedPolicy(policy: AuthorizationPolicy, condition: Partial<ForeignCondition> = {}) {
+export function acceptedPolicy(policy: AuthorizationPolicy, condition: Partial<ReportedCondition> = {}) {
   const type = policy.spec.targetRefs === undefined ? "ZtunnelAccepted" : "WaypointAccepted";
   const status = { conditions: [{ ...accepted(type), ...condition }] };
   return { ...policy, metadata: { ...policy.metadata, generation: 1 }, status };
@@ -69,16 +69,18 @@ export function waypointDeployment(availableReplicas = 1, serviceAccountName = "
 /** A pod that its Deployment has made to be in the mesh, as its labels say; `of`: changes of what is known of it. */
 export function enrolledPod(
   annotations: Record<string, string> = { "ambient.istio.io/redirection": "enabled" },
-  of: { readonly mode?: MeshMode; readonly isOfBefore?: true; readonly isEnding?: true } = {},
+  of: { readonly mode?: MeshMode; readonly isOutdated?: true; readonly isTerminating?: true } = {},
 ): Pod {
   const made = pod("server", { conditions: [{ type: "Ready", status: "True" }] }, { annotations });
-  const labels = of.isOfBefore ? {} : enrolmentLabels(new Set(meshSteps[of.mode ?? "Ambient"]));
-  const ending = of.isEnding ? { deletionTimestamp: "2026-01-01T00:00:00Z", name: "demo-server-pod-of-before" } : {};
+  const labels = of.isOutdated ? {} : enrolmentLabels(new Set(meshSteps[of.mode ?? "Ambient"]));
+  const ending = of.isTerminating
+    ? { deletionTimestamp: "2026-01-01T00:00:00Z", name: "demo-server-pod-of-before" }
+    : {};
   return { ...made, metadata: { ...made.metadata, labels: { ...made.metadata.labels, ...labels }, ...ending } };
 }
 
 /** What the operator's requests come to where the mesh denies them. */
-export const denied: Probes = { breaches: [], unanswered: [], denied: 4 };
+export const denied: ProbeResults = { notDenied: [], unanswered: [], denied: 4 };
 
 /** What is seen of a server where nothing is wrong but for what a test says. */
 export function meshView(server: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView {

@@ -1,4 +1,4 @@
-import type { ForeignCondition } from "../../src/kube/manifests.ts";
+import type { ReportedCondition } from "../../src/kube/manifests.ts";
 import type { Objects } from "./objects.ts";
 
 /**
@@ -8,7 +8,7 @@ import type { Objects } from "./objects.ts";
 export function istiod(objects: Objects) {
   const { namespace } = objects;
   const waypoint = "mlflow-waypoint";
-  const condition = (type: string, observedGeneration: number | undefined, more: Partial<ForeignCondition> = {}) => ({
+  const condition = (type: string, observedGeneration: number | undefined, more: Partial<ReportedCondition> = {}) => ({
     type,
     status: "True",
     reason: "Accepted",
@@ -51,7 +51,7 @@ export function istiod(objects: Objects) {
     );
   }
 
-  async function accept(policy: string, more: Partial<ForeignCondition> = {}): Promise<void> {
+  async function accept(policy: string, more: Partial<ReportedCondition> = {}): Promise<void> {
     const { metadata, spec } = await objects.the("AuthorizationPolicy", policy);
     const type = spec.targetRefs === undefined ? "ZtunnelAccepted" : "WaypointAccepted";
     const status = { conditions: [condition(type, metadata.generation, more)] };

@@ -9,8 +9,8 @@ import type { Installation } from "../../resources/inputs.ts";
 import { isExpired, isServerOf } from "../../resources/workspace/grant.ts";
 import { nameOf } from "../../resources/workspace/role-bindings.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";
+import { notReconciling, notStalled } from "../inactive-conditions.ts";
 import type { SpecProblem } from "../spec-problem.ts";
-import { settled, unhindered } from "../standing.ts";
 import type { WorkspaceObstacle } from "./commit.ts";
 import type { WorkspaceCluster } from "./workspace-cluster.ts";
 
@@ -28,7 +28,7 @@ interface Situation {
   readonly now: Date;
 }
 
-interface Verdict {
+interface AccessState {
   readonly reason: Reason;
   readonly message: string;
   readonly state: "in force" | "waiting" | "stalled";
@@ -43,7 +43,7 @@ export async function reportAccesses(cluster: WorkspaceCluster, situation: Situa
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
       .filter((access) => situation.problems.get(access)?.isHidden !== true)
       .map(async (access) => {
-        const verdict = verdictOn(access, situation);
+        const verdict = accessStateOf(access, situation);
         const left = verdict.state === "stalled" ? graceLeft(access, [verdict.reason], installation, now) : 0;
         const status = statusOf(access, left > 0 ? { ...verdict, state: "waiting" } : verdict, now);
         if (!isDeepStrictEqual(status, access.status)) await cluster.reportAccess(access, status);
@@ -54,13 +54,13 @@ export async function reportAccesses(cluster: WorkspaceCluster, situation: Situa
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function statusOf(access: MlflowWorkspaceAccess, verdict: Verdict, now: Date): MlflowWorkspaceAccessStatus {
+function statusOf(access: MlflowWorkspaceAccess, verdict: AccessState, now: Date): MlflowWorkspaceAccessStatus {
   const { reason, message, state, roleBinding } = verdict;
   const generation = access.metadata.generation ?? 0;
   const findings: Finding[] = [
     { type: "Ready", status: state === "in force" ? "True" : "False", reason, message },
-    state === "waiting" ? { type: "Reconciling", status: "True", reason, message } : settled,
-    state === "stalled" ? { type: "Stalled", status: "True", reason, message } : unhindered,
+    state === "waiting" ? { type: "Reconciling", status: "True", reason, message } : notReconciling,
+    state === "stalled" ? { type: "Stalled", status: "True", reason, message } : notStalled,
   ];
   return {
     observedGeneration: generation,
@@ -70,7 +70,7 @@ function statusOf(access: MlflowWorkspaceAccess, verdict: Verdict, now: Date): M
   };
 }
 
-function verdictOn(access: MlflowWorkspaceAccess, situation: Situation): Verdict {
+function accessStateOf(access: MlflowWorkspaceAccess, situation: Situation): AccessState {
   const { namespace, servers, waits, obstacles, now } = situation;
   const problem = situation.problems.get(access);
   if (problem !== undefined) return { state: "stalled", ...problem.cause };

@@ -5,9 +5,9 @@ import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
 import type { Installation } from "../../resources/inputs.ts";
 import { type GrantConflict, subjectKey } from "../../resources/workspace/grant.ts";
+import { applyRejection } from "../apply-rejection.ts";
 import type { Cause } from "../finding.ts";
 import { otherOperator } from "../other-operator.ts";
-import { refusal } from "../refusal.ts";
 import { type SpecProblem, specProblem } from "../spec-problem.ts";
 import { reportAccesses } from "./access-status.ts";
 import { commit, type WorkspaceObstacle } from "./commit.ts";
@@ -76,7 +76,7 @@ export async function reconcileWorkspace(
       ...(seconds !== undefined && { againInSeconds: seconds }),
     };
   } catch (error) {
-    const cause = refusal(error);
+    const cause = applyRejection(error);
     if (cause === undefined) throw error;
     return { state: new Map(servers.map((server) => [textOf(server), cause])), wrote, failure: error };
   }

@@ -50,11 +50,11 @@ export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
     supported.servers.filter(({ metadata }) => metadata.namespace === host && metadata.deletionTimestamp === undefined),
   );
   // What cannot be released is not granted: the finalizer comes first.
-  const servers = claiming.filter(isHeld);
+  const servers = claiming.filter(hasFinalizer);
   const workspace = { namespace, servers, accesses, now };
   const { inForce, contradictions } = grantsIn(workspace);
   const wanted = wantedIn(workspace, inForce);
-  const waits = claiming.filter((server) => !isHeld(server));
+  const waits = claiming.filter((server) => !hasFinalizer(server));
   return { steps: stepsFor(wanted, granted, isOverruled), wanted, servers, waits, contradictions };
 }
 
@@ -64,6 +64,6 @@ export function wantedIn(workspace: Workspace, inForce = grantsIn(workspace).inF
   return [...bindings, ...[clientConfigMap(workspace)].filter((each) => each !== undefined)];
 }
 
-function isHeld({ metadata }: MlflowServer): boolean {
+function hasFinalizer({ metadata }: MlflowServer): boolean {
   return metadata.finalizers?.includes(finalizer) === true;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { defaultTiming, type ListWatchTiming } from "../../../src/client/timing.ts";
-import type { ForeignCondition } from "../../../src/kube/manifests.ts";
+import type { ReportedCondition } from "../../../src/kube/manifests.ts";
 import { annotation, label } from "../../../src/kube/names.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
@@ -52,7 +52,7 @@ function served(own: Objects, name = "mlflow") {
 }
 
 /** What the controller of a Gateway says of the route. */
-async function judge(own: Objects, verdicts: Readonly<Record<string, Partial<ForeignCondition>>>): Promise<void> {
+async function judge(own: Objects, verdicts: Readonly<Record<string, Partial<ReportedCondition>>>): Promise<void> {
   const { metadata, spec } = await own.the("HTTPRoute", "mlflow");
   const conditions = Object.entries(verdicts).map(([type, verdict]) => ({
     type,

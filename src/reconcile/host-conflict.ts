@@ -3,7 +3,7 @@ import { keyText } from "../kube/object.ts";
 import { addressesOf } from "../resources/exposure.ts";
 
 /** An address that somebody else has. */
-export interface Loss {
+export interface HostConflict {
   readonly address: string;
   readonly winner: MlflowServer;
 }
@@ -14,8 +14,8 @@ export interface Loss {
  * own. Between servers that have it both, or want it and neither has it, the older one wins; one that cannot have all that it wants
  * gets nothing, so it keeps nobody from the rest.
  */
-export function lossOf(own: MlflowServer, rivals: readonly MlflowServer[]): Loss | undefined {
-  const all = [own, ...rivals];
+export function hostConflict(own: MlflowServer, competitors: readonly MlflowServer[]): HostConflict | undefined {
+  const all = [own, ...competitors];
   // Also of one that it wants no longer, and from which it still leads.
   const addresses = new Set([...(own.status?.addresses ?? []), ...addressesOf(own)]);
   for (const address of addresses) {

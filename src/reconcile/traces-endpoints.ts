@@ -6,7 +6,7 @@ import { servingPort } from "../resources/serving-port.ts";
 import { listenerOf } from "./mesh-view.ts";
 
 /** Where traces could be written to a server, as the network knows it. */
-export interface Door {
+export interface TracesEndpoint {
   /** For people. */
   readonly what: string;
   readonly host: string;
@@ -16,8 +16,8 @@ export interface Door {
 /** As many pods of a kind are knocked at: what lets somebody into one lets them into the others. */
 const most = 3;
 
-/** The doors of a server in a mesh that are shut to whoever is no writer, as the operator is none. */
-export function doorsOf(server: MlflowServer, owned: readonly Owned[]): Door[] {
+/** The endpoints of a server in a mesh that are shut to whoever is no writer, as the operator is none. */
+export function tracesEndpoints(server: MlflowServer, owned: readonly Owned[]): TracesEndpoint[] {
   const { name, namespace = "default" } = server.metadata;
   const inPod = servingPort(server);
   const own = [service(objectNames.service(name), namespace, port), ...pods("server", inPod, owned)];
@@ -25,11 +25,11 @@ export function doorsOf(server: MlflowServer, owned: readonly Owned[]): Door[] {
   return [...own, service(objectNames.listener(name), namespace, tracesPort), ...pods("traces", tracesPort, owned)];
 }
 
-function service(name: string, namespace: string, at: number): Door {
+function service(name: string, namespace: string, at: number): TracesEndpoint {
   return { what: `Service/${name}`, host: `${name}.${namespace}.svc`, port: at };
 }
 
-function pods(component: "server" | "traces", at: number, owned: readonly Owned[]): Door[] {
+function pods(component: "server" | "traces", at: number, owned: readonly Owned[]): TracesEndpoint[] {
   return owned
     .filter((object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.component] === component)
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))

@@ -4,7 +4,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
 /** A DN or password with which nobody could search the directory. */
-export function invalidSearcher({ server, references }: Facts): Cause | undefined {
+export function invalidBindCredentials({ server, references }: Facts): Cause | undefined {
   const credentials = server.spec.authentication.ldap?.search?.bindCredentialsSecretRef;
   if (credentials === undefined) return undefined;
   const { name: secretName, usernameKey = "username", passwordKey = "password" } = credentials;

@@ -8,15 +8,15 @@ import { reportedFailure } from "./reported-failure.ts";
 type End = V1ContainerStateTerminated;
 
 /** Why pods do not come up: the first cause that a person can do something about, or undefined. */
-export function troubleOf(pods: readonly Pod[]): Cause | undefined {
+export function podFailure(pods: readonly Pod[]): Cause | undefined {
   for (const pod of pods) {
-    const found = podTrouble(pod);
+    const found = failureOf(pod);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function podTrouble(pod: Pod): Cause | undefined {
+function failureOf(pod: Pod): Cause | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined;
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
   const endOf = pod.metadata.labels?.[label.component] === "migration" ? endOfTask : endOfServer;
@@ -25,20 +25,20 @@ function podTrouble(pod: Pod): Cause | undefined {
     ...containerStatuses.map((container) => ({ container, ended: endOf(container) })),
   ];
   for (const { container, ended } of containers) {
-    const found = startTrouble(pod, container) ?? endTrouble(pod, container, ended);
+    const found = startFailure(pod, container) ?? exitFailure(pod, container, ended);
     if (found !== undefined) return found;
   }
   const scheduled = pod.status?.conditions?.find((condition) => condition.type === "PodScheduled");
   if (scheduled?.status === "False" && scheduled.reason === "Unschedulable") {
     return {
       reason: "Unschedulable",
-      message: `no node can run pod ${pod.metadata.name}: ${brief(scheduled.message)}. Add a node or capacity, or change spec.pod`,
+      message: `no node can run pod ${pod.metadata.name}: ${shortText(scheduled.message)}. Add a node or capacity, or change spec.pod`,
     };
   }
   return undefined;
 }
 
-function startTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined {
+function startFailure(pod: Pod, container: V1ContainerStatus): Cause | undefined {
   const waiting = container.state?.waiting;
   switch (waiting?.reason) {
     case "ErrImagePull":
@@ -47,20 +47,20 @@ function startTrouble(pod: Pod, container: V1ContainerStatus): Cause | undefined
     case "ErrImageNeverPull":
       return {
         reason: "ImagePullFailed",
-        message: `image ${excerpt(container.image)} cannot be pulled: ${brief(waiting.message)}. Check ${fieldOf(container)}.image and its pullSecrets`,
+        message: `image ${excerpt(container.image)} cannot be pulled: ${shortText(waiting.message)}. Check ${fieldOf(container)}.image and its pullSecrets`,
       };
     case "CreateContainerConfigError":
     case "CreateContainerError":
     case "RunContainerError":
       return {
         reason: "ContainerNotCreated",
-        message: `container ${container.name} of pod ${pod.metadata.name} cannot be created: ${brief(waiting.message)}. See kubectl describe pod -n ${pod.metadata.namespace} ${pod.metadata.name}`,
+        message: `container ${container.name} of pod ${pod.metadata.name} cannot be created: ${shortText(waiting.message)}. See kubectl describe pod -n ${pod.metadata.namespace} ${pod.metadata.name}`,
       };
   }
   return undefined;
 }
 
-function endTrouble(pod: Pod, container: V1ContainerStatus, ended: End | undefined): Cause | undefined {
+function exitFailure(pod: Pod, container: V1ContainerStatus, ended: End | undefined): Cause | undefined {
   if (ended === undefined) return undefined;
   if (ended.reason === "OOMKilled") {
     return {
@@ -101,6 +101,6 @@ function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause 
 }
 
 /** A message of others (kubelet, scheduler, admission) on one line and of bounded length. */
-export function brief(message: string | undefined): string {
+export function shortText(message: string | undefined): string {
   return excerptWithoutStop(message) || "no details";
 }

@@ -5,7 +5,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
 /** An authority that is not PEM certificates: nobody could be checked against it, and pods would end at their start. */
-export function invalidAuthority({ server, references }: Facts): Cause[] {
+export function invalidCaBundle({ server, references }: Facts): Cause[] {
   const found: Cause[] = [];
   const inline = server.spec.authentication.ldap?.ca?.certificates;
   if (inline !== undefined && !areCertificates(inline)) found.push(causeOf("spec.authentication.ldap.ca.certificates"));

@@ -9,21 +9,21 @@ import { allowFromWaypoint, denyBypass } from "../resources/mesh/waypoint-only-p
 import { objectNames } from "../resources/names.ts";
 import { allowWriters, denyNonWriters } from "../resources/traces/policies.ts";
 import type { Cause } from "./finding.ts";
-import { conditionOf, said, unfinished } from "./mesh-condition.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
-import { gatewayOf, listenerOf, type MeshView, policyLike, serviceOf, waypointDeployment } from "./mesh-view.ts";
-import { namesakeProblem, waypointProblem } from "./mesh-waypoint.ts";
+import { gatewayOf, listenerOf, livePolicy, type MeshView, serviceOf, waypointDeployment } from "./mesh-view.ts";
+import { waypointNameConflict, waypointProblem } from "./mesh-waypoint.ts";
+import { applyProblem, conditionOf, conditionText } from "./reported-condition.ts";
 import { podsOf } from "./rollout.ts";
 import { deploymentProblem } from "./workload-problem.ts";
 
 /** Why the step after this one may not be taken, or undefined where this one is proved. */
-export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
+export function meshStepProblem(step: MeshStep, view: MeshView): Cause | undefined {
   const { server } = view;
   switch (step) {
     case "ambient":
       return labelProblem(step, view);
     case "waypoint":
-      return namesakeProblem(view) ?? waypointProblem(view, gatewayOf(view), waypointDeployment(view));
+      return waypointNameConflict(view) ?? waypointProblem(view, gatewayOf(view), waypointDeployment(view));
     case "traces":
       return policyProblem(tracesPolicy(server), view, "WaypointAccepted");
     case "binding":
@@ -35,7 +35,7 @@ export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
     case "sidecar":
       return labelProblem(step, view) ?? enrolmentProblem("Sidecar", view);
     case "inbound":
-      return unfinished(sidecarPolicy(server), policyLike(sidecarPolicy(server), view));
+      return applyProblem(sidecarPolicy(server), livePolicy(sidecarPolicy(server), view));
     case "writers":
       return writersProblem(view);
     case "listener":
@@ -45,14 +45,14 @@ export function meshProblem(step: MeshStep, view: MeshView): Cause | undefined {
 
 /** True is not enough: with the reason UnsupportedValue ztunnel has left out a part. */
 function policyProblem(wanted: AuthorizationPolicy, view: MeshView, type: string): Cause | undefined {
-  const live = policyLike(wanted, view);
-  const unwritten = unfinished(wanted, live);
+  const live = livePolicy(wanted, view);
+  const unwritten = applyProblem(wanted, live);
   if (unwritten !== undefined || live === undefined) return unwritten;
   const condition = conditionOf(live, type);
   if (condition?.status === "True" && condition.reason === "Accepted") return undefined;
   return {
     reason: "MeshPolicyNotAccepted",
-    message: `Istio has not accepted all of ${objectText(live)} (${type}: ${said(condition)}), so it may not be enforced: check that istiod and ztunnel run and support its fields`,
+    message: `Istio has not accepted all of ${objectText(live)} (${type}: ${conditionText(condition)}), so it may not be enforced: check that istiod and ztunnel run and support its fields`,
   };
 }
 
@@ -61,7 +61,7 @@ function writersProblem(view: MeshView): Cause | undefined {
   const isSidecar = view.server.spec.mesh?.istio.mode === "Sidecar";
   for (const policy of [denyNonWriters(view.server), allowWriters(view.server)]) {
     const problem = isSidecar
-      ? unfinished(policy, policyLike(policy, view))
+      ? applyProblem(policy, livePolicy(policy, view))
       : policyProblem(policy, view, "ZtunnelAccepted");
     if (problem !== undefined) return problem;
   }
@@ -94,7 +94,7 @@ export function bindingProblem(server: MlflowServer, live: Service | undefined):
   const condition = live.status?.conditions?.find(({ type }) => type === "istio.io/WaypointBound");
   const waypoint = `${server.metadata.namespace ?? "default"}/${objectNames.waypoint(server.metadata.name)}`;
   if (condition?.status === "True" && condition.message?.includes(waypoint)) return undefined;
-  const what = condition === undefined ? "Istio has not reported this condition" : said(condition);
+  const what = condition === undefined ? "Istio has not reported this condition" : conditionText(condition);
   return {
     reason: "ServiceNotBound",
     message: `Service/${name} is not bound to the waypoint ${waypoint} (${what}): check that istiod runs with AMBIENT_ENABLE_STATUS, its default, and check the Gateway`,

@@ -44,17 +44,17 @@ function world(seed: number, isCut = false) {
   };
 
   function look(place: Place): Exposure {
-    const rivals = [...places.values()].filter((each) => each !== place).map((each) => each.server);
+    const competitors = [...places.values()].filter((each) => each !== place).map((each) => each.server);
     const owned = place.route === undefined ? [] : [place.route];
-    return exposureOf({ server: place.server, owned, rivals, known: new Set(["Ingress"]) });
+    return exposureOf({ server: place.server, owned, competitors, known: new Set(["Ingress"]) });
   }
 
   /** Whether something was written, of which the next pass has more to say. */
   function write(place: Place, exposure: Exposure, of: MlflowServer, isRolledOut: boolean): boolean {
     const { route: before } = place;
     const wanted = ingress({ server: of, routes: exposure.routes });
-    if (wanted === undefined && !exposure.isKept) place.route = undefined;
-    if (wanted !== undefined && isRolledOut && exposure.isSole) place.route = withAppliedFieldsHash(wanted);
+    if (wanted === undefined && !exposure.keepsRoutes) place.route = undefined;
+    if (wanted !== undefined && isRolledOut && exposure.isExclusive) place.route = withAppliedFieldsHash(wanted);
     for (const host of leads(place)) if (addressesOf(place.server).includes(host)) place.held.add(host);
     return !isDeepStrictEqual(before, place.route);
   }

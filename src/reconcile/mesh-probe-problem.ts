@@ -1,23 +1,23 @@
 import type { Cause } from "./finding.ts";
 import { listenerOf, type MeshView } from "./mesh-view.ts";
-import { isDenied } from "./probes.ts";
+import { isDenied } from "./probe-results.ts";
 
 /**
  * What Istio reports is necessary, and not sufficient: its conditions stay True where nothing is enforced. So the operator, which
  * is no writer, asks for what must be refused; an answer disproves all that is reported. A denial proves little where it is outside
  * of the mesh, so this is asked last, and no answer at all proves nothing.
  */
-export function breachProblem(view: MeshView): Cause | undefined {
+export function probeProblem(view: MeshView): Cause | undefined {
   const probes = view.probes();
   if (probes === undefined) {
-    return wasProved(view)
+    return wasEnforced(view)
       ? undefined
       : { reason: "MeshProgressing", message: "Checking that the mesh enforces its policies." };
   }
-  const { breaches } = probes;
-  const [first] = breaches;
+  const { notDenied } = probes;
+  const [first] = notDenied;
   if (first === undefined) return undefined;
-  const more = breaches.length > 1 ? ` (and ${breaches.length - 1} more)` : "";
+  const more = notDenied.length > 1 ? ` (and ${notDenied.length - 1} more)` : "";
   return {
     reason: "MeshNotEnforced",
     message: `The mesh did not deny a request of the operator, which is not a writer, so other clients may write traces: ${first}${more}. Check that ztunnel or the pods' sidecars enforce AuthorizationPolicies, and that the operator does not use hostNetwork`,
@@ -25,14 +25,14 @@ export function breachProblem(view: MeshView): Cause | undefined {
 }
 
 /** After a start of the operator, what was proved before holds until it has knocked. */
-function wasProved(view: MeshView): boolean {
+function wasEnforced(view: MeshView): boolean {
   const { owned, server } = view;
   const before = server.status?.conditions?.find(({ type }) => type === "MeshReady");
   return before?.status === "True" || listenerOf({ owned, server }) !== undefined;
 }
 
 /** Why the listener for traces, where the mesh alone decides, must not open yet: not every request of the operator was denied. */
-export function unprovedProblem(view: MeshView): Cause | undefined {
+export function inconclusiveProbeProblem(view: MeshView): Cause | undefined {
   const probes = view.probes();
   if (probes === undefined || isDenied(probes)) return undefined;
   const [first = "no endpoint of the server could be probed"] = probes.unanswered;

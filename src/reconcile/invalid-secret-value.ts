@@ -6,7 +6,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
 /** A secret that is one line, and is none: whoever compares it would refuse it, with words that do not say so. */
-export function invalidLine({ server, references }: Facts): Cause[] {
+export function invalidSecretValue({ server, references }: Facts): Cause[] {
   return lines(server.spec).flatMap(({ name: secretName, key, remedy }): Cause[] => {
     const secret = decoded(references.secrets.get(secretName)?.data, key);
     if (secret === undefined) return [];

@@ -1,7 +1,7 @@
 import type { Finding } from "../kube/conditions.ts";
 
 /** `Reconciling` of an object that is not on its way. */
-export const settled: Finding = {
+export const notReconciling: Finding = {
   type: "Reconciling",
   status: "False",
   reason: "NotReconciling",
@@ -9,7 +9,7 @@ export const settled: Finding = {
 };
 
 /** `Stalled` of an object that does not need a person. */
-export const unhindered: Finding = {
+export const notStalled: Finding = {
   type: "Stalled",
   status: "False",
   reason: "NotStalled",

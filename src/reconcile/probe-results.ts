@@ -1,7 +1,7 @@
 /** What requests of the operator came to that the mesh must deny. */
-export interface Probes {
+export interface ProbeResults {
   /** Those that were answered, in words. */
-  readonly breaches: readonly string[];
+  readonly notDenied: readonly string[];
   /** Those that were neither answered nor denied, in words: they prove nothing. */
   readonly unanswered: readonly string[];
   /** How many were denied. */
@@ -9,6 +9,6 @@ export interface Probes {
 }
 
 /** Whether each request was denied explicitly. */
-export function isDenied(probes: Probes | undefined): boolean {
-  return probes !== undefined && probes.denied > 0 && probes.breaches.length === 0 && probes.unanswered.length === 0;
+export function isDenied(probes: ProbeResults | undefined): boolean {
+  return probes !== undefined && probes.denied > 0 && probes.notDenied.length === 0 && probes.unanswered.length === 0;
 }

@@ -6,7 +6,7 @@ import type { Cause } from "./finding.ts";
 import type { MeshView } from "./mesh-view.ts";
 
 /** What others have in the namespace that widens what our policies say, or that the lock cuts off. */
-export function neighbourProblem({ server, owned, neighbours }: MeshView): Cause | undefined {
+export function meshConflict({ server, owned, neighbours }: MeshView): Cause | undefined {
   if (neighbours === undefined)
     return { reason: "MeshProgressing", message: "Checking the namespace for conflicting policies and Services" };
   const { name } = server.metadata;
