@@ -7,12 +7,12 @@ import type { ProxyEnvironment } from "./client/ignored-proxy.ts";
 import { allowedImagesOf } from "./resources/pod/allowed-images.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
 
-/** How one process of the operator runs: from its arguments and its environment, which only this file reads. */
+/** Settings of the process, from arguments and environment variables. Only this file reads the environment. */
 export interface Settings extends Omit<OperatorOptions, "credentials" | "version" | "log" | "timing" | "probe"> {
-  /** By the kubeconfig that is named, else as the pod's own service account. The ambient KUBECONFIG is never used. */
+  /** The kubeconfig from `--kubeconfig`, otherwise the service account of the pod. The variable KUBECONFIG is never used. */
   readonly access: ApiAccess;
   readonly logLevel: string;
-  /** What the environment says of proxies, which the operator does not use. */
+  /** HTTP proxy settings in the environment, which the operator ignores. */
   readonly proxyEnvironment: ProxyEnvironment | undefined;
 }
 
@@ -36,24 +36,24 @@ const options = {
 
 export const settingsHelp = `Options of \`mlflow-operator run\` (default in brackets; each is also read from the environment, such as
 MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
-  --kubeconfig <path>          how to reach the cluster [the pod's service account]
-  --watch-namespaces <a,b>     work in these namespaces only, with Roles instead of a ClusterRole [all]
+  --kubeconfig <path>          kubeconfig of the cluster [the pod's service account]
+  --watch-namespaces <a,b>     reconcile only these namespaces, with Roles instead of a ClusterRole [all]
   --image-repository <name>    image of MLflow without tag [ghcr.io/mlflow-operator/mlflow-server]
   --image-digests <3.17.2=d,…> digests of it by version, in place of the tag [none]
   --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.5 or newer [${defaultProxyImage}]
   --allowed-images <a,b/*>     images that servers can name besides these two: a repository, or all below a prefix [any]
   --cluster-domain <domain>    DNS domain of Services [cluster.local]
-  --grace-period <seconds>     how long what others may still create, such as a Secret, is reported as Reconciling and not
-                               as Stalled, from when a generation is first observed [120]
-  --leader-elect <true|false>  wait for the Lease before writing [true]
-  --lease-namespace <name>     namespace of the Lease [the pod's, else default]
+  --grace-period <seconds>     how long a missing prerequisite, such as a Secret, is reported as Reconciling instead of
+                               Stalled after a new generation is observed [120]
+  --leader-elect <true|false>  hold the Lease before writing [true]
+  --lease-namespace <name>     namespace of the Lease [that of the pod, otherwise default]
   --lease-name <name>          name of the Lease [mlflow-operator]
-  --health-address <address>   where /healthz, /readyz and /metrics are served [0.0.0.0]
+  --health-address <address>   address of /healthz, /readyz and /metrics [0.0.0.0]
   --health-port <port>         [8080]
-  --workers <number>           servers worked on at once [8]
+  --workers <number>           concurrent reconciliations of servers [8]
   --log-level <level>          debug, info, warn or error [info]`;
 
-/** Throws an Error with a sentence for the user where an option is unknown or has no sense. */
+/** Returns the settings. Throws an Error with a message for the user if an option is unknown or invalid. */
 export function settings(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Settings {
   const { values } = parseArgs({ args: [...args], options, strict: true });
   const read = (name: keyof typeof options): string | undefined =>
@@ -63,14 +63,14 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     .map((name) => name.trim())
     .filter((name) => name !== "");
   const badName = namespaces?.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
-  if (badName !== undefined) throw new Error(`--watch-namespaces: ${badName} is no name of a namespace.`);
-  if (namespaces?.length === 0) throw new Error("--watch-namespaces names no namespace: leave it out to watch all.");
+  if (badName !== undefined) throw new Error(`--watch-namespaces: ${badName} is not a valid namespace name.`);
+  if (namespaces?.length === 0) throw new Error("--watch-namespaces is empty: omit it to watch all namespaces.");
   const logLevel = read("log-level") ?? "info";
   if (!["debug", "info", "warn", "error"].includes(logLevel)) {
     throw new Error(`--log-level ${logLevel}: use debug, info, warn or error.`);
   }
   const leaderElect = read("leader-elect") ?? "true";
-  if (leaderElect !== "true" && leaderElect !== "false") throw new Error("--leader-elect is true or false.");
+  if (leaderElect !== "true" && leaderElect !== "false") throw new Error("--leader-elect must be true or false.");
   return {
     access: access(read("kubeconfig"), environment),
     namespaces,
@@ -103,7 +103,7 @@ function access(kubeconfig: string | undefined, environment: NodeJS.ProcessEnv):
   const host = nonEmpty(environment["KUBERNETES_SERVICE_HOST"]);
   const port = nonEmpty(environment["KUBERNETES_SERVICE_PORT"]);
   if (host === undefined || port === undefined) {
-    throw new Error("This is no pod of a cluster: say which cluster to work on by --kubeconfig <path>.");
+    throw new Error("The operator does not run in a pod: set --kubeconfig <path>.");
   }
   const directory = nonEmpty(environment["MLFLOW_OPERATOR_SERVICE_ACCOUNT_DIRECTORY"]);
   return { host, port, ...(directory === undefined ? {} : { serviceAccountDirectory: directory }) };

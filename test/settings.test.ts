@@ -5,12 +5,12 @@ import { settings } from "../src/settings.ts";
 const inPod = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" };
 
 describe("settings", () => {
-  test("a wrong option is refused with a sentence that names it", () => {
+  test("rejects an invalid option with a message that names it", () => {
     for (const [args, message] of [
       [["--workers", "many"], /--workers many/],
       [["--health-port", "70000"], /--health-port 70000.*65535/],
-      [["--watch-namespaces", "A b"], /A b is no name of a namespace/],
-      [["--watch-namespaces", ","], /names no namespace/],
+      [["--watch-namespaces", "A b"], /A b is not a valid namespace name/],
+      [["--watch-namespaces", ","], /is empty: omit it/],
       [["--log-level", "loud"], /debug, info, warn or error/],
       [["--leader-elect", "yes"], /true or false/],
       [["--image-digests", `2.0.0=sha256:${"0".repeat(64)}`], /2\.0\.0 is no version of MLflow that is known/],
@@ -23,26 +23,26 @@ describe("settings", () => {
     }
   });
 
-  test("outside a pod the cluster must be named: the ambient KUBECONFIG is never taken", () => {
+  test("requires --kubeconfig outside a pod: the variable KUBECONFIG is not used", () => {
     assert.throws(() => settings([], { KUBECONFIG: "/somewhere", HOME: "/root" }), /--kubeconfig/);
     assert.deepEqual(settings(["--kubeconfig", "/named"], {}).access, { kubeconfig: "/named" });
   });
 
-  test("an option wins over its variable, and an empty variable counts as none", () => {
+  test("an option takes precedence over its variable, and an empty variable is ignored", () => {
     assert.equal(settings([], { ...inPod, MLFLOW_OPERATOR_WORKERS: "3" }).workers, 3);
     assert.equal(settings(["--workers", "4"], { ...inPod, MLFLOW_OPERATOR_WORKERS: "3" }).workers, 4);
     assert.equal(settings([], { ...inPod, MLFLOW_OPERATOR_WATCH_NAMESPACES: "" }).namespaces, undefined);
     assert.deepEqual(settings(["--watch-namespaces", "a, b"], inPod).namespaces, ["a", "b"]);
   });
 
-  test("a version of MLflow has the digest that is given for it", () => {
+  test("reads the image digest of each MLflow version", () => {
     const [one, other] = [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`];
     const { imageDigests } = settings(["--image-digests", `3.17.2=${one}, 3.16.1=${other}`], inPod);
     assert.deepEqual(imageDigests, { "3.17.2": one, "3.16.1": other });
     assert.equal(settings([], inPod).imageDigests, undefined);
   });
 
-  test("a proxy in the environment is noted, and its URL, which may hold a password, is not", () => {
+  test("keeps the name of the proxy variable, but not its URL, which can contain a password", () => {
     assert.equal(settings([], inPod).proxyEnvironment, undefined);
     const proxy = { HTTPS_PROXY: "http://user:hunter2@proxy:3128", NO_PROXY: "localhost" };
     const chosen = settings([], { ...inPod, ...proxy });

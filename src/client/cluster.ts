@@ -32,7 +32,7 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
    * Runs one reconciliation of a server. Afterwards, changes of the objects that it has read enqueue the server; after a
    * failure, also changes of objects that earlier reconciliations have read.
    */
-  pass<T>(key: Key, run: (cluster: Cluster) => Promise<T>): Promise<T>;
+  reconcile<T>(key: Key, run: (cluster: Cluster) => Promise<T>): Promise<T>;
   /** The interface for reconciliations of workspaces. */
   readonly workspaces: WorkspaceCluster;
   /** All namespaces that may need a reconciliation of workspaces. */
@@ -91,7 +91,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       if (server?.spec.workspaces === undefined) return undefined;
       return summaryOf(server, { consenting: consenting.of(key.namespace), namespace: consenting.get, ...checks });
     },
-    pass: async (key, run) => {
+    reconcile: async (key, run) => {
       await cache.completed(key);
       const secrets = new Set<string>();
       const configMaps = new Set<string>();

@@ -11,7 +11,7 @@ import type { Failing } from "../reconcile/failure-cause.ts";
 import { isPartial } from "../reconcile/partial-failure.ts";
 import { type Pass, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
 import type { Installation } from "../resources/inputs.ts";
-import { burst, leftovers } from "./leftovers.ts";
+import { burst, heapCollector } from "./heap-collector.ts";
 import type { Log } from "./log.ts";
 import type { ControllerName, Metrics } from "./metrics.ts";
 import { queue } from "./queue.ts";
@@ -20,55 +20,55 @@ import { workspaceController } from "./workspace-controller.ts";
 export interface ControllerOptions {
   readonly client: ApiClient;
   readonly installation: Installation;
-  /** The namespaces to work in; all without it. */
+  /** The namespaces to reconcile. Default: all. */
   readonly namespaces?: readonly string[] | undefined;
-  /** How many servers are worked on at once. */
+  /** Number of concurrent reconciliations of servers. */
   readonly workers: number;
-  /** This operator among others in the cluster: namespace and name of its Lease. */
+  /** Identity of this operator in the cluster: namespace and name of its Lease. */
   readonly identity?: string | undefined;
-  /** This process, in events. */
+  /** Name of this process in Events. */
   readonly instance: string;
   readonly log: Log;
   readonly metrics: () => Metrics;
   readonly timing?: ListWatchTiming;
-  /** How an endpoint in a mesh is asked; default over the network. */
+  /** Sends the probes of endpoints in a mesh. Default: over the network. */
   readonly probe?: Probe | undefined;
 }
 
 export interface Controller {
-  /** What keeps the caches from being complete and current, a line for each resource; undefined where nothing does. */
+  /** A line for each incomplete or outdated cache; undefined if there is none. */
   readonly staleWatches: () => string | undefined;
-  /** Why a restart would help: something within has stopped. */
+  /** Why a restart of the process helps: a part of it is stuck. */
   readonly stuckBecause: () => string | undefined;
   /** Running time of the oldest reconciliation of a server. */
   readonly longestRunningSeconds: () => number;
-  /** By resource, as metrics call it. */
+  /** By the name of the resource in metrics. */
   readonly watches: () => States;
-  /** Works from now on; until then changes are only noted. */
+  /** Starts reconciling. Before, changes are only recorded. */
   lead(): void;
   /** Number of keys in the work queue of a controller. */
   readonly depth: (controller: ControllerName) => number;
-  /** By `namespace/name`, as the last pass left them. */
+  /** By `namespace/name`, as of the last reconciliation. */
   readonly states: () => ReadonlyMap<string, Pass["state"]>;
-  /** Cuts the watches; with `isDraining` once the passes that are under way have ended. */
+  /** Stops the watches; with `isDraining` after running reconciliations have ended. */
   stop(isDraining: boolean): Promise<void>;
 }
 
-/** How often it is checked whether watches are stale, in seconds. It costs no call. */
+/** Interval of the check for stale watches, in seconds. It makes no request. */
 const reviewSeconds = 10;
 
-/** A list or watch is tried at least each minute and a half, and a call ends after 30 s: what rests for so long has stopped. */
+/** Lists and watches are tried at least every 90 s, and requests end after 30 s. Without activity for longer, they are stuck. */
 const stuckWatchSeconds = 600;
 const stuckPassSeconds = 1800;
 
-/** From a change that a watch tells to a pass over the server that it matters to. */
+/** Starts the watches and reconciles each server that a change affects. */
 export function controller(options: ControllerOptions): Controller {
   const { log, installation, timing = defaultTiming } = options;
   const states = new Map<string, Pass["state"]>();
-  const noted = new Set<string>();
-  /** What servers have been told of their watches. */
+  const pending = new Set<string>();
+  /** The watch problems that servers report. */
   let problems = new Map<string, string>();
-  const heap = leftovers();
+  const heap = heapCollector();
   let leads = false;
   let isSynced = false;
 
@@ -78,7 +78,7 @@ export function controller(options: ControllerOptions): Controller {
   const workspaces = workspaceController({
     connection: () => connection,
     onServer,
-    onPass: heap.left,
+    onReconcile: heap.noteWork,
     installation,
     log,
     metrics: options.metrics,
@@ -127,16 +127,16 @@ export function controller(options: ControllerOptions): Controller {
       recovered: () => {
         work.recovered();
         workspaces.recovered();
-        // By then the state of the watch says so.
+        // After the state of the watch is updated.
         setImmediate(review);
       },
     },
   });
   const work = queue({
     workers: options.workers,
-    work: pass,
-    gotOn: isPartial,
-    boundsAfter: retryBounds,
+    work: reconcileServer,
+    madeProgress: isPartial,
+    retryBoundsOf: retryBounds,
     isOutage,
     onFailure: (server, error, retrySeconds) => {
       options.metrics().reconciled("mlflowserver", "error");
@@ -144,18 +144,20 @@ export function controller(options: ControllerOptions): Controller {
     },
   });
 
-  /** What has changed last is the last. */
+  /** Keeps the order of the last changes. */
   function note(server: string): void {
-    noted.delete(server);
-    noted.add(server);
+    pending.delete(server);
+    pending.add(server);
   }
 
-  async function pass(server: string, failing: Failing): Promise<number | undefined> {
-    heap.left();
+  async function reconcileServer(server: string, failing: Failing): Promise<number | undefined> {
+    heap.noteWork();
     const begun = performance.now();
     const key = keyOf(server);
-    if (!isSynced) return connection.pass(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
-    const result = await connection.pass(key, (cluster) => reconcile(cluster, key, installation, new Date(), failing));
+    if (!isSynced) return connection.reconcile(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
+    const result = await connection.reconcile(key, (cluster) =>
+      reconcile(cluster, key, installation, new Date(), failing),
+    );
     const seconds = (performance.now() - begun) / 1000;
     options.metrics().reconcileSeconds.observe({ controller: "mlflowserver" }, seconds);
     const isRepeated = result?.againInSeconds !== undefined;
@@ -164,30 +166,30 @@ export function controller(options: ControllerOptions): Controller {
     return result?.againInSeconds;
   }
 
-  /** Has servers report that a watch of theirs is stale, or is not any more. */
+  /** Enqueues the servers whose watch problem has changed. */
   function review(): void {
-    const isWell = !Object.values(connection.states()).some((state) => isStale(state, timing));
-    if (!leads || (isWell && problems.size === 0)) return;
-    const former = problems;
+    const isHealthy = !Object.values(connection.states()).some((state) => isStale(state, timing));
+    if (!leads || (isHealthy && problems.size === 0)) return;
+    const previous = problems;
     problems = new Map();
     for (const server of connection.servers()) {
       const { namespace = "", name } = server.metadata;
       const key = keyText({ namespace, name });
       const problem = connection.watchProblem(server);
       if (problem !== undefined) problems.set(key, problem);
-      // What was reported before the first pass is undone by that.
-      if (problem !== former.get(key) && (problem !== undefined || isSynced)) work.add(key);
+      // A report before the first reconciliation is corrected by that reconciliation.
+      if (problem !== previous.get(key) && (problem !== undefined || isSynced)) work.add(key);
     }
     const [problem] = problems.values();
-    if (problem !== undefined && former.size === 0)
+    if (problem !== undefined && previous.size === 0)
       log.error({ servers: problems.size }, `${problem}. Ready of the affected servers is Unknown`);
-    else if (problem === undefined && former.size > 0) log.info({}, "all watches work again");
+    else if (problem === undefined && previous.size > 0) log.info({}, "all watches work again");
   }
   const reviewing = setInterval(review, Math.min(reviewSeconds, timing.rejectedSeconds / 3) * 1000).unref();
 
   function remember(server: string, result: Pass | undefined): void {
     if (result === undefined) states.delete(server);
-    // What has just been written is no news of a server that is known: the next pass says what comes of it.
+    // An interim result does not change the recorded state: the next reconciliation determines it.
     else if (result.isInterim && states.has(server)) return;
     else if (states.get(server) !== result.state) {
       states.set(server, result.state);
@@ -199,16 +201,16 @@ export function controller(options: ControllerOptions): Controller {
   function flush(): void {
     if (!leads || !isSynced) return;
     workspaces.start();
-    // Of all the rest the former leader has most probably taken care.
-    for (const key of [...noted].reverse()) work.add(key);
-    noted.clear();
+    // The last changes first: the previous leader has probably handled the earlier ones.
+    for (const key of [...pending].reverse()) work.add(key);
+    pending.clear();
   }
 
   void connection.synced.then((synced) => {
     isSynced = synced;
     if (synced) log.info({}, "all watches are synced");
-    // The lists of a start are a burst, however little comes of them.
-    heap.left(burst);
+    // The initial lists allocate memory even if few objects are kept.
+    heap.noteWork(burst);
     flush();
   });
 

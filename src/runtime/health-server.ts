@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 
 export interface HealthSources {
-  /** Why a restart of the process would help; undefined where it would not, such as while the API server is away. */
+  /** Why a restart of the process helps; undefined if it does not, such as while the API server is unavailable. */
   readonly unhealthyBecause: () => string | undefined;
-  /** What it waits for, a line for each thing, or undefined when it is ready. */
+  /** A line for each reason why it is not ready; undefined if it is ready. */
   readonly notReadyBecause: () => string | undefined;
   readonly metrics: () => Promise<{ text: string; contentType: string }>;
 }
@@ -14,7 +14,7 @@ export interface HealthServer {
   close(): void;
 }
 
-/** `/healthz`, `/readyz` and `/metrics`; nothing else is served. Rejects when the port cannot be had. */
+/** Serves `/healthz`, `/readyz` and `/metrics`. Rejects if the port is not available. */
 export async function healthServer(address: string, port: number, sources: HealthSources): Promise<HealthServer> {
   const server: Server = createServer((request, response) => {
     const answer = (status: number, text: string, contentType = "text/plain; charset=utf-8") =>
@@ -32,10 +32,10 @@ export async function healthServer(address: string, port: number, sources: Healt
       case "/metrics":
         return sources.metrics().then(
           ({ text, contentType }) => answer(200, text.trimEnd(), contentType),
-          () => answer(500, "the metrics cannot be collected"),
+          () => answer(500, "cannot collect metrics"),
         );
       default:
-        return answer(404, "not found: /healthz, /readyz and /metrics are served");
+        return answer(404, "not found: use /healthz, /readyz or /metrics");
     }
   });
   server.listen(port, address);

@@ -7,7 +7,7 @@ import { resourcePath } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Log } from "./log.ts";
 
-/** coordination.k8s.io/v1 Lease, as far as leader election uses it. */
+/** The fields of a coordination.k8s.io/v1 Lease that leader election uses. */
 interface Lease extends KubeObject {
   spec?: {
     holderIdentity?: string;
@@ -21,7 +21,7 @@ interface Lease extends KubeObject {
 /** In seconds. The defaults are those of client-go: another process takes over after `lease` without a renewal. */
 export interface LeaseTiming {
   readonly lease: number;
-  /** For so long after the start of its last renewal a leader writes; then it gives up, earlier than another may take over. */
+  /** A leader writes until this time after the start of its last renewal. It must be shorter than `lease`. */
   readonly renewDeadline: number;
   readonly retry: number;
 }
@@ -30,9 +30,9 @@ export const defaultLeaseTiming: LeaseTiming = { lease: 15, renewDeadline: 10, r
 
 export interface Election {
   readonly isLeader: () => boolean;
-  /** Since anything was tried: what works is never idle for longer than a Lease. */
+  /** Since the last attempt: a working election is not idle for longer than `lease`. */
   readonly idleSeconds: () => number;
-  /** Ends it; releases the Lease, if it is held and that is wanted, so that another process takes over at once. */
+  /** Ends the election. With `isReleasing`, releases a held Lease, so that another process takes over immediately. */
   stop(isReleasing: boolean): Promise<void>;
 }
 
@@ -42,25 +42,25 @@ export interface ElectionOptions {
   readonly name: string;
   /** Unique to this process. */
   readonly identity: string;
-  /** Opened by each renewal, for as long as no other process can take over. */
+  /** Opened by each renewal, for the time in which no other process can take over. */
   readonly fence: LeaseFence;
   readonly onElected: () => void;
-  /** The Lease was lost: another process may write from now on. The fence is closed already. */
+  /** Called when the Lease is lost: another process can write. The fence is already closed. */
   readonly onLost: () => void;
   readonly log: Log;
   readonly timing?: LeaseTiming;
 }
 
-/** At least so long is between two attempts of a process that waits, whatever the API server does with its watch. */
+/** Minimum interval between attempts of a waiting process, even if its watch fails. */
 const leastWaitSeconds = 1;
 
 /**
- * Leader election by a Lease, as client-go does it: the time of another's renewal is judged by when this process saw it
- * change, since clocks differ. A process that waits watches the Lease, so that it notices its release at once; one that leads
- * watches it, so that it notices at once when another takes it.
+ * Leader election with a Lease, as in client-go: a renewal by another process counts from when this process observed it,
+ * since clocks differ. A waiting process watches the Lease to notice its release immediately; the leader
+ * watches it to notice immediately when another process acquires it.
  *
- * A renewal opens the fence from the moment at which its request began, for `renewDeadline`: the rest of `lease` is for calls
- * that have been sent by then.
+ * A renewal opens the fence for `renewDeadline` from the start of its request. The rest of `lease` is for requests
+ * that were sent before.
  */
 export function elect(options: ElectionOptions): Election {
   const { client, namespace, name, identity, fence, log, timing = defaultLeaseTiming } = options;
@@ -72,7 +72,7 @@ export function elect(options: ElectionOptions): Election {
   let triedAt = performance.now();
   let leading = false;
   let isTaken = false;
-  /** Ends the pause between two renewals. */
+  /** Ends the delay between two renewals. */
   let wake = () => {};
 
   const finished = run();
@@ -116,8 +116,8 @@ export function elect(options: ElectionOptions): Election {
     }
   }
 
-  /** True when the Lease is ours after this. */
-  async function tryOnce(mayRepeat = true): Promise<boolean> {
+  /** Returns whether this process holds the Lease afterwards. */
+  async function tryOnce(canRepeat = true): Promise<boolean> {
     if (isTaken) return false;
     try {
       if (!leading || lease === undefined)
@@ -126,28 +126,28 @@ export function elect(options: ElectionOptions): Election {
         isTaken = leading;
         return false;
       }
-      await claim("PUT", path, lease);
+      await acquire("PUT", path, lease);
       return true;
     } catch (error) {
       if (isApiError(error, 404)) return create();
       lease = undefined;
       if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "cannot read or renew the Lease");
-      // Another has written it: whether it holds it now must be known at once.
-      else if (leading && mayRepeat) return tryOnce(false);
+      // Another process has written it: read it again immediately to know its holder.
+      else if (leading && canRepeat) return tryOnce(false);
       return false;
     }
   }
 
-  /** The time of the fence is counted from before the request is sent: others count from when they have seen what it wrote. */
-  async function claim(method: "PUT" | "POST", at: string, former: Lease | undefined): Promise<void> {
+  /** Acquires or renews the Lease. The fence counts from before the request; other processes count from when they observe the renewal. */
+  async function acquire(method: "PUT" | "POST", at: string, previous: Lease | undefined): Promise<void> {
     const began = performance.now();
     const reading = fence.clock.read();
-    note(await client.request<Lease>({ method, path: at, body: claimed(former), timeoutSeconds: 5 }));
+    note(await client.request<Lease>({ method, path: at, body: acquired(previous), timeoutSeconds: 5 }));
     renewedAt = began;
     if (!isTaken && !stopping.signal.aborted) fence.extend(reading, timing.renewDeadline);
   }
 
-  /** While this process leads: closes the fence as soon as another one holds the Lease, or it is gone. */
+  /** Closes the fence of the leader as soon as another process holds the Lease, or it is deleted. */
   async function watchHolder(): Promise<void> {
     while (leading && !isTaken && !stopping.signal.aborted) {
       const query = { ...watchQuery(), timeoutSeconds: 300 };
@@ -175,7 +175,7 @@ export function elect(options: ElectionOptions): Election {
   async function create(): Promise<boolean> {
     try {
       const collection = resourcePath("Lease", namespace);
-      await claim("POST", collection, undefined);
+      await acquire("POST", collection, undefined);
       return true;
     } catch (error) {
       if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "cannot create the Lease");
@@ -194,19 +194,19 @@ export function elect(options: ElectionOptions): Election {
     return holderIdentity === "" || holderIdentity === identity || secondsSince(seen.at) > leaseDurationSeconds;
   }
 
-  function claimed(former: Lease | undefined): Lease {
+  function acquired(previous: Lease | undefined): Lease {
     const now = `${new Date().toISOString().slice(0, -1)}000Z`;
-    const isNew = former?.spec?.holderIdentity !== identity;
+    const isNew = previous?.spec?.holderIdentity !== identity;
     return {
       apiVersion: "coordination.k8s.io/v1",
       kind: "Lease",
-      metadata: { ...former?.metadata, name, namespace },
+      metadata: { ...previous?.metadata, name, namespace },
       spec: {
-        ...former?.spec,
+        ...previous?.spec,
         holderIdentity: identity,
         leaseDurationSeconds: timing.lease,
         renewTime: now,
-        ...(isNew && { acquireTime: now, leaseTransitions: (former?.spec?.leaseTransitions ?? -1) + 1 }),
+        ...(isNew && { acquireTime: now, leaseTransitions: (previous?.spec?.leaseTransitions ?? -1) + 1 }),
       },
     };
   }
@@ -222,7 +222,7 @@ export function elect(options: ElectionOptions): Election {
     }
   }
 
-  /** Ends when the Lease is released or deleted, and no later than when it may have expired. */
+  /** Resolves when the Lease is released or deleted, at the latest when it may have expired. */
   async function changeOrPause(): Promise<void> {
     const waiting = new AbortController();
     const signal = AbortSignal.any([waiting.signal, stopping.signal]);
@@ -234,7 +234,7 @@ export function elect(options: ElectionOptions): Election {
         else if (event.object !== undefined) note(event.object);
         if (lease === undefined || isFree(lease)) waiting.abort();
       })
-      // Giving the watch up because the Lease is free is no reason to wait.
+      // No delay if the watch was aborted because the Lease is free.
       .catch(() => (waiting.signal.aborted ? undefined : pause(jittered(timing.retry))));
     await Promise.race([watching, pause(timing.lease + 0.5 - secondsSince(seen.at))]);
     waiting.abort();

@@ -2,7 +2,7 @@ import { type Logger, pino } from "pino";
 
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
-/** JSON lines on stdout: `time` in RFC 3339, `level` as a word, and what the line is about as fields of its own. */
+/** Returns a logger that writes JSON lines to stdout: `time` in RFC 3339, `level` as a word, `message`, and fields. */
 export function jsonLog(level: string): Log {
   return pino({
     level,

@@ -20,44 +20,44 @@ export interface OperatorOptions {
   readonly proxyImage: string;
   readonly allowedImages?: readonly string[] | undefined;
   readonly clusterDomain: string;
-  /** Seconds in which others may create what a new generation of a server needs; default 120. */
+  /** Time in seconds in which missing prerequisites of a new generation are not an error. Default 120. */
   readonly gracePeriodSeconds?: number | undefined;
-  /** Namespaces to work in; all without it. */
+  /** Namespaces to reconcile. Default: all. */
   readonly namespaces: readonly string[] | undefined;
-  /** Whether to wait for the Lease before writing. */
+  /** Whether the process must hold the Lease to write. */
   readonly leaderElection: boolean;
-  /** Namespace of the Lease: the operator's own. */
+  /** Namespace of the Lease: that of the operator. */
   readonly leaseNamespace: string;
   readonly leaseName: string;
   readonly healthAddress: string;
   readonly healthPort: number;
-  /** How many servers are worked on at once. */
+  /** Number of concurrent reconciliations of servers. */
   readonly workers: number;
-  /** Name of this process: the pod's. */
+  /** Name of this process: that of the pod. */
   readonly instance: string;
   readonly log: Log;
-  /** Of lists and watches; default as in `client/timing.ts`. */
+  /** Timing of lists and watches. Default: `client/timing.ts`. */
   readonly timing?: ListWatchTiming;
-  /** How an endpoint in a mesh is asked; default over the network. */
+  /** Sends the probes of endpoints in a mesh. Default: over the network. */
   readonly probe?: Probe;
 }
 
 export interface Operator {
-  /** Where /healthz, /readyz and /metrics are served. */
+  /** Port of /healthz, /readyz and /metrics. */
   readonly healthPort: number;
-  /** Resolves with the reason when the operator cannot go on, and never otherwise. */
+  /** Resolves with the reason if the operator must stop. */
   readonly failed: Promise<string>;
-  /** Ends what is under way, closes all connections that write, and then releases the Lease. After its loss nothing is waited for. */
+  /** Waits for running reconciliations, closes all connections that write, and then releases the Lease. After the loss of the Lease it does not wait. */
   stop(): Promise<void>;
 }
 
-/** How long passes under way may take to end when the operator is stopped, in milliseconds. */
+/** Limit for running reconciliations when the operator is stopped, in milliseconds. */
 const drainMilliseconds = 8000;
 
-/** An attempt to get or renew the Lease is made at least every 20 s. */
+/** The Lease is tried at least every 20 s. */
 const stuckElectionSeconds = 300;
 
-/** A running operator. Rejects when the health port cannot be had; a cluster that cannot be reached is waited for. */
+/** Starts an operator. Rejects if the health port is not available; an unreachable cluster is retried. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
   const { log } = options;
   const fence = options.leaderElection ? leaseFence() : undefined;
@@ -69,8 +69,8 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       onCall: (method, status) => collected.requested(method, status),
     });
   const client = connect(fence);
-  // Its own connections: passes that wait for a slow API server must not hold up the renewal of the Lease. No fence: a Lease that
-  // another has written meanwhile is not overwritten, by its version.
+  // Separate connections: reconciliations that wait for a slow API server must not delay the renewal of the Lease. No fence: the
+  // resource version prevents overwriting a Lease that another process has written.
   const electionClient = connect(undefined);
   let isLeader = () => false;
   const work = controller({
@@ -136,18 +136,18 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     healthPort: health.port,
     failed,
     stop: async () => {
-      // What is under way may end, unless another process may write already.
+      // Running reconciliations can end, unless another process can write already.
       if (isLost) client.close();
       await Promise.race([
         work.stop(!isLost),
         new Promise((resolve) => setTimeout(resolve, drainMilliseconds).unref()),
       ]);
-      const cutOff = fence?.close() ?? 0;
+      const aborted = fence?.close() ?? 0;
       client.close();
-      if (cutOff > 0)
-        log.warn({ calls: cutOff }, "writes did not end in time; the Lease is not released and will expire");
-      // The API server may yet do what was cut off: the Lease then protects it from what another process does.
-      await election?.stop(cutOff === 0);
+      if (aborted > 0)
+        log.warn({ calls: aborted }, "writes did not end in time; the Lease is not released and will expire");
+      // The API server may still process aborted writes. Until the Lease expires, no other process writes.
+      await election?.stop(aborted === 0);
       health.close();
       electionClient.close();
     },

@@ -1,51 +1,51 @@
 import { jittered, type RetryBounds, timerMilliseconds } from "../client/backoff.ts";
 import type { Failing } from "../reconcile/failure-cause.ts";
 
-/** A work queue of keys. A key is in work once at a time, and however often it is added meanwhile, once more after. */
+/** A work queue of keys. A key is processed once at a time; if it is added meanwhile, it is processed once again afterwards. */
 export interface Queue {
-  /** Work on this key soon. */
+  /** Enqueues a key. */
   add(key: string): void;
-  /** What could not be reached can be again: keys whose last attempt failed because of it are tried again within seconds. */
+  /** The API server is available again: keys whose last attempt failed because of an outage are retried within seconds. */
   recovered(): void;
-  /** How many keys wait, not counting those that wait for a time. */
+  /** Number of keys that are ready to be processed, without delayed ones. */
   readonly waiting: number;
-  /** For how long the oldest work has been under way, in seconds; 0 where none is. */
+  /** Running time of the oldest key in seconds; 0 if none is processed. */
   readonly longestRunningSeconds: number;
-  /** Starts no more work; resolves when what is in work has ended. */
+  /** Processes no further keys. Resolves when running work has ended. */
   stop(): Promise<void>;
 }
 
 export interface QueueOptions {
-  /** How many keys are worked on at once. */
+  /** Number of keys that are processed concurrently. */
   readonly workers: number;
   /**
-   * Works on a key; resolves to the seconds after which to do so again, or to undefined. A rejection is tried again; `failing`
-   * says for how long that has gone on.
+   * Processes a key. Resolves to the seconds after which to requeue it, or to undefined. A rejection is retried; `failing`
+   * contains the number and duration of consecutive failures.
    */
   readonly work: (key: string, failing: Failing) => Promise<number | undefined>;
-  /** Whether work that was rejected with this got on all the same: then the next wait is no longer than this one. */
-  readonly gotOn?: (error: unknown) => boolean;
-  /** How long to wait at least and at most after work that was rejected with this. */
-  readonly boundsAfter?: (error: unknown) => RetryBounds;
-  /** Whether the rejection says only that something could not be reached. */
+  /** Whether rejected work made progress: then the delay does not grow. */
+  readonly madeProgress?: (error: unknown) => boolean;
+  /** Minimum and maximum delay after a rejection. */
+  readonly retryBoundsOf?: (error: unknown) => RetryBounds;
+  /** Whether a rejection is an outage of the API server. */
   readonly isOutage?: (error: unknown) => boolean;
-  /** Told of a rejection, and in how many seconds the next attempt is. */
+  /** Called after a rejection, with the seconds until the next attempt. */
   readonly onFailure: (key: string, error: unknown, retrySeconds: number) => void;
-  /** Least time between the starts of two passes over one key, so that a burst of events is one pass. */
+  /** Minimum time between two starts of the same key, so that a burst of events is processed once. */
   readonly spacingMilliseconds?: number;
   readonly backoff?: { readonly firstSeconds: number; readonly longestSeconds: number };
   /** From 0 to 1; for tests. */
   readonly random?: () => number;
 }
 
-/** Keys that are tried again after an outage are spread over so many seconds. */
+/** Retries after an outage are spread over this time. */
 const recoverySeconds = 2;
 
 export function queue({
   workers,
   work,
-  gotOn = () => false,
-  boundsAfter = () => ({ least: 0 }),
+  madeProgress = () => false,
+  retryBoundsOf = () => ({ least: 0 }),
   isOutage = () => false,
   onFailure,
   spacingMilliseconds = 50,
@@ -57,10 +57,10 @@ export function queue({
   const again = new Set<string>();
   const timers = new Map<string, NodeJS.Timeout>();
   const failures = new Map<string, number>();
-  /** Attempts in a row that failed, and when the first of them did. */
+  /** Number of consecutive failed attempts, and time of the first. */
   const failing = new Map<string, { attempts: number; since: number }>();
   /** Keys whose last attempt failed because of an outage. */
-  const cutOff = new Set<string>();
+  const failedInOutage = new Set<string>();
   const lastStart = new Map<string, number>();
   let stopped = false;
 
@@ -75,7 +75,7 @@ export function queue({
     }
   }
 
-  /** Only the earliest of several times counts: a pass covers all reasons to have one. */
+  /** Only the earliest of several times counts: one attempt covers all reasons. */
   function later(key: string, seconds: number): void {
     const due = performance.now() + seconds * 1000;
     const timer = timers.get(key);
@@ -109,18 +109,18 @@ export function queue({
       const seconds = await work(key, { attempts, seconds: (performance.now() - since) / 1000 });
       failures.delete(key);
       failing.delete(key);
-      cutOff.delete(key);
+      failedInOutage.delete(key);
       if (seconds !== undefined) later(key, jittered(seconds, random));
       else if (!again.has(key)) forgetLater(key);
     } catch (error) {
       const count = failures.get(key) ?? 0;
-      failures.set(key, gotOn(error) ? count : count + 1);
+      failures.set(key, madeProgress(error) ? count : count + 1);
       const { attempts = 0, since = performance.now() } = failing.get(key) ?? {};
       failing.set(key, { attempts: attempts + 1, since });
-      if (isOutage(error)) cutOff.add(key);
-      else cutOff.delete(key);
-      const { least, longest = backoff.longestSeconds } = boundsAfter(error);
-      // Between the half and the whole of it, so that keys that failed together are not tried together.
+      if (isOutage(error)) failedInOutage.add(key);
+      else failedInOutage.delete(key);
+      const { least, longest = backoff.longestSeconds } = retryBoundsOf(error);
+      // Between half and the whole of it, so that keys that failed together are not retried together.
       const bound = Math.min(backoff.firstSeconds * 2 ** count, longest) * (0.5 + random() / 2);
       const seconds = Math.max(bound, jittered(least, random));
       onFailure(key, error, seconds);
@@ -132,7 +132,7 @@ export function queue({
     }
   }
 
-  /** The time of the last start matters for a moment only; keys that are gone must not stay in memory. */
+  /** The time of the last start is needed only briefly; removed keys must not stay in memory. */
   function forgetLater(key: string): void {
     setTimeout(() => {
       if (!active.has(key) && !timers.has(key)) lastStart.delete(key);
@@ -142,8 +142,8 @@ export function queue({
   return {
     add,
     recovered: () => {
-      for (const key of cutOff) later(key, random() * recoverySeconds);
-      cutOff.clear();
+      for (const key of failedInOutage) later(key, random() * recoverySeconds);
+      failedInOutage.clear();
     },
     get waiting() {
       return ready.size;

@@ -16,9 +16,9 @@ import { queue } from "./queue.ts";
 
 export interface WorkspaceControllerOptions {
   readonly connection: () => Pick<ClusterConnection, "workspaces" | "allWorkspaces" | "summary">;
-  /** A pass has been made. */
-  readonly onPass: () => void;
-  /** Has a pass over a server run: its workspaces are otherwise than it was told. */
+  /** Called for each reconciliation. */
+  readonly onReconcile: () => void;
+  /** Enqueues a server whose workspaces have changed since its last summary. */
   readonly onServer: (key: Key) => void;
   readonly installation: Installation;
   readonly log: Log;
@@ -26,35 +26,35 @@ export interface WorkspaceControllerOptions {
 }
 
 export interface WorkspaceController {
-  /** Looks at all workspaces, and from now on at each that changes. */
+  /** Reconciles all workspaces, and then each that changes. */
   start(): void;
-  /** Something changed that can matter to what is in this namespace. */
+  /** A change can affect the objects in this namespace. */
   changed(namespace: string): void;
-  /** The API server answers again. */
+  /** The API server is available again. */
   recovered(): void;
-  /** How the workspaces of a server are, as of the last second. */
+  /** Summary of the workspaces of a server, at most a second old. */
   summary(server: { readonly key: Key; readonly generation: number }): WorkspaceSummary | undefined;
-  /** How many namespaces wait for a pass. */
+  /** Number of namespaces that wait for a reconciliation. */
   readonly waiting: () => number;
   stop(): Promise<void>;
 }
 
-/** As many as the API client has calls in flight. */
+/** Equal to the limit of requests in flight of the API client. */
 const workers = 16;
-/** Passes that fail for so long that the next attempt is in so many seconds are reported by the servers. */
+/** Servers report failing reconciliations once the delay of the next attempt reaches this. */
 const reportedRetrySeconds = 4;
-/** How often a server is told of its workspaces, so that a thousand new ones are not a thousand writes of its status. */
-const toldMilliseconds = 1000;
+/** Minimum interval of notifying a server, so that a thousand new workspaces are not a thousand status writes. */
+const notifyMilliseconds = 1000;
 
-/** From a change to a pass over the namespace that it matters to: a queue of its own, which no pod of a server comes to. */
+/** Reconciles each namespace that a change affects, in a queue of its own. Changes of pods do not enqueue workspaces. */
 export function workspaceController(options: WorkspaceControllerOptions): WorkspaceController {
   const { log, metrics } = options;
   const states = new Map<string, WorkspaceState>();
-  /** Namespaces whose state is older than their last change. */
+  /** Namespaces that changed after their last reconciliation. */
   const stale = new Set<string>();
-  /** Namespaces of which a pass is under way: until it ends, what is known of them is of before the change that caused it. */
+  /** Namespaces with a running reconciliation: until it ends, their known state is outdated. */
   const checking = new Set<string>();
-  /** Why passes over a namespace fail again and again. */
+  /** Messages of repeatedly failing reconciliations by namespace. */
   const failures = new Map<string, string>();
   const summaries = new Map<string, { at: number; generation: number; summary: WorkspaceSummary | undefined }>();
   const timers = new Map<string, NodeJS.Timeout>();
@@ -62,8 +62,8 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
 
   const work = queue({
     workers,
-    work: pass,
-    boundsAfter: retryBounds,
+    work: reconcileNamespace,
+    retryBoundsOf: retryBounds,
     isOutage,
     onFailure: (namespace, error, retrySeconds) => {
       metrics().reconciled("workspace", "error");
@@ -72,16 +72,16 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     },
   });
 
-  async function pass(namespace: string): Promise<number | undefined> {
-    options.onPass();
+  async function reconcileNamespace(namespace: string): Promise<number | undefined> {
+    options.onReconcile();
     const { state, wrote, againInSeconds, failure } = await check(namespace);
     if (failure === undefined) failures.delete(namespace);
     const before = states.get(namespace);
     if (state.size === 0) states.delete(namespace);
     else states.set(namespace, state);
-    // A server that was told while this namespace was being looked at has not heard how it stands.
-    const unsure = [...state.keys()].filter((server) => summaries.get(server)?.summary?.isPartial);
-    for (const server of new Set([...wrote, ...different(before, state), ...unsure])) tell(server);
+    // A summary that was made during this reconciliation does not have its result.
+    const waitingForState = [...state.keys()].filter((server) => summaries.get(server)?.summary?.isPartial);
+    for (const server of new Set([...wrote, ...different(before, state), ...waitingForState])) notify(server);
     if (failure !== undefined) throw failure;
     metrics().reconciled("workspace", againInSeconds === undefined ? "success" : "requeue_after");
     return againInSeconds;
@@ -98,22 +98,22 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
       return checked;
     } finally {
       checking.delete(namespace);
-      // What was known before is no longer known to hold.
+      // The previous state may be outdated.
       if (!isChecked) stale.add(namespace);
     }
   }
 
-  /** Has the servers of a namespace, and those that still wait for its state, report that it cannot be checked. */
+  /** Notifies the servers of a namespace, and those that wait for its state, that it cannot be checked. */
   function fail(namespace: string, message: string): void {
     if (failures.get(namespace) === message) return;
     failures.set(namespace, message);
     const waiting = [...summaries].filter(([, { summary }]) => summary?.isPartial).map(([server]) => server);
-    for (const server of new Set([...(states.get(namespace)?.keys() ?? []), ...waiting])) tell(server);
+    for (const server of new Set([...(states.get(namespace)?.keys() ?? []), ...waiting])) notify(server);
   }
 
-  function tell(server: string): void {
+  function notify(server: string): void {
     if (timers.has(server)) return;
-    const rest = (summaries.get(server)?.at ?? -toldMilliseconds) + toldMilliseconds - performance.now();
+    const rest = (summaries.get(server)?.at ?? -notifyMilliseconds) + notifyMilliseconds - performance.now();
     const timer = setTimeout(
       () => {
         timers.delete(server);
@@ -139,8 +139,8 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
       if (!isStarted) return undefined;
       const text = keyText(key);
       const known = summaries.get(text);
-      if (known?.generation === generation && performance.now() - known.at < toldMilliseconds) {
-        tell(text);
+      if (known?.generation === generation && performance.now() - known.at < notifyMilliseconds) {
+        notify(text);
         return known.summary;
       }
       const isUnknown = (namespace: string) => stale.has(namespace) || checking.has(namespace);
@@ -161,12 +161,12 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
   };
 }
 
-/** The servers to which a namespace stands otherwise than before. */
+/** The servers for which the state of a namespace has changed. */
 function different(before: WorkspaceState | undefined, now: WorkspaceState): string[] {
   const servers = new Set([...(before?.keys() ?? []), ...now.keys()]);
-  return [...servers].filter((server) => wordsOf(before?.get(server)) !== wordsOf(now.get(server)));
+  return [...servers].filter((server) => stateText(before?.get(server)) !== stateText(now.get(server)));
 }
 
-function wordsOf(verdict: Cause | "ready" | undefined): string {
-  return typeof verdict === "object" ? `${verdict.reason} ${verdict.message}` : (verdict ?? "");
+function stateText(state: Cause | "ready" | undefined): string {
+  return typeof state === "object" ? `${state.reason} ${state.message}` : (state ?? "");
 }

@@ -44,8 +44,8 @@ async function refusal(promise: Promise<unknown>): Promise<ApiError> {
   return error;
 }
 
-describe("a call", () => {
-  test("carries who we are, below the path prefix of the server", async (context) => {
+describe("a request", () => {
+  test("has the user agent and credentials, and the path prefix of the server", async (context) => {
     const origin = await serving(context, ({ url, headers }, response) => {
       response.end(JSON.stringify({ url, agent: headers["user-agent"], authorization: headers.authorization }));
     });
@@ -60,7 +60,7 @@ describe("a call", () => {
     });
   });
 
-  test("is parsed whatever the chunks of its answer", async (context) => {
+  test("parses the response independently of its chunks", async (context) => {
     const origin = await serving(context, (_request, response) => {
       for (const byte of Buffer.from('{"name":"Zürich ☂"}')) response.write(Buffer.of(byte));
       response.end();
@@ -68,7 +68,7 @@ describe("a call", () => {
     assert.deepEqual(await clientOf(context, origin).request(get), { name: "Zürich ☂" });
   });
 
-  test("waits while 16 are under way", async (context) => {
+  test("waits while 16 are in flight", async (context) => {
     let most = 0;
     const underWay: ServerResponse[] = [];
     const sockets = new Set<Socket>();
@@ -76,7 +76,7 @@ describe("a call", () => {
       sockets.add(socket);
       most = Math.max(most, underWay.push(response));
       if (underWay.length < 16) return;
-      // One more would come meanwhile.
+      // Another request would arrive in this time.
       await sleep(5);
       for (const each of underWay.splice(0)) each.end("{}");
     });
@@ -86,8 +86,8 @@ describe("a call", () => {
   });
 });
 
-describe("a refusal", () => {
-  test("says what the API server's Status says, and never what we sent", async (context) => {
+describe("a rejection", () => {
+  test("has the message of the Status, and not the request body", async (context) => {
     const status = { kind: "Status", reason: "Forbidden", message: "no", code: 403, details: { retryAfterSeconds: 3 } };
     const origin = await serving(context, (_request, response) => response.writeHead(403).end(JSON.stringify(status)));
     const error = await refusal(
@@ -98,7 +98,7 @@ describe("a refusal", () => {
     assert.doesNotMatch(`${error.stack}${JSON.stringify(error)}`, /hidden|hunter2/);
   });
 
-  test("of something that is no API server does not quote it", async (context) => {
+  test("does not quote a response that is not from an API server", async (context) => {
     const origin = await serving(context, (_request, response) =>
       response.writeHead(429, { "retry-after": "7" }).end("<html>busy hunter2</html>"),
     );
@@ -120,7 +120,7 @@ describe("a refusal", () => {
     ["Sun, 29 Nov 2026 09:00:00 GMT", 30],
     ["Sun, 29 Nov 2026 07:59:00 GMT", undefined],
   ] as const) {
-    test(`with Retry-After: ${JSON.stringify(asked)} asks for ${seconds} s`, async (context) => {
+    test(`with Retry-After: ${JSON.stringify(asked)} waits for ${seconds} s`, async (context) => {
       const date = "Sun, 29 Nov 2026 08:00:00 GMT";
       const origin = await serving(context, (_request, response) =>
         response.writeHead(503, { "retry-after": asked, date }).end("{}"),
@@ -129,7 +129,7 @@ describe("a refusal", () => {
     });
   }
 
-  test("with a Status that asks for too long a wait, or for none, is bounded, too", async (context) => {
+  test("bounds the retry delay of a Status", async (context) => {
     const answers = [3600, -5, "7", null];
     const origin = await serving(context, (_request, response) =>
       response.writeHead(429).end(JSON.stringify({ details: { retryAfterSeconds: answers.shift() } })),
@@ -140,12 +140,12 @@ describe("a refusal", () => {
     assert.deepEqual(found, [30, undefined, undefined, undefined]);
   });
 
-  test("with 404 is no error to find", async (context) => {
+  test("with 404: find returns undefined", async (context) => {
     const origin = await serving(context, (_request, response) => response.writeHead(404).end("{}"));
     assert.equal(await find(clientOf(context, origin), get.path), undefined);
   });
 
-  test("of what is not JSON, not there, too slow or aborted is an ApiError, too", async (context) => {
+  test("is an ApiError for no JSON, no server, a timeout and an abort", async (context) => {
     const origin = await serving(context, ({ url }, response) => {
       if (url === "/html") response.end("<html>");
       if (url === "/half") response.writeHead(200, { "content-length": "100" }).write("{", () => response.destroy());
@@ -166,7 +166,7 @@ describe("a refusal", () => {
     assert.deepEqual(reasons, ["NotJson", "ECONNRESET", "Timeout", "Aborted", "Aborted", "ECONNREFUSED"]);
   });
 
-  test("is all that a closed client knows", async (context) => {
+  test("is the result of each request of a closed client", async (context) => {
     const origin = await serving(context, () => {});
     const client = clientOf(context, origin);
     const hanging = refusal(client.request(get));
@@ -177,7 +177,7 @@ describe("a refusal", () => {
   });
 });
 
-/** Answers each connection's first request, and resets the connection when the second comes. */
+/** Responds to the first request of each connection, and resets the connection at the second. */
 async function forgetful(context: TestContext): Promise<{ origin: string; requests: () => number }> {
   let requests = 0;
   const server = createTcpServer((socket) => {
@@ -193,8 +193,8 @@ async function forgetful(context: TestContext): Promise<{ origin: string; reques
   return { origin: await listening(context, server), requests: () => requests };
 }
 
-describe("a kept connection that the server has closed", () => {
-  test("is replaced, however many there are", async (context) => {
+describe("a persistent connection that the server has closed", () => {
+  test("is replaced, also if there are several", async (context) => {
     const { origin } = await forgetful(context);
     const client = clientOf(context, origin);
     const sixteen = () => Promise.all(Array.from({ length: 16 }, () => client.request(get)));
@@ -203,7 +203,7 @@ describe("a kept connection that the server has closed", () => {
     for (const method of ["GET", "PUT", "PATCH", "DELETE"] as const) await client.request({ ...get, method });
   });
 
-  test("fails a POST: whether it was done is not known", async (context) => {
+  test("fails a POST, whose result is unknown", async (context) => {
     const { origin, requests } = await forgetful(context);
     const client = clientOf(context, origin);
     await client.request({ ...get, method: "POST", body: {} });
@@ -211,7 +211,7 @@ describe("a kept connection that the server has closed", () => {
     assert.deepEqual([error.status, requests()], [0, 2]);
   });
 
-  test("is the only reason to send twice: a new one that is reset fails", async (context) => {
+  test("is the only reason for a second attempt: the reset of a new connection fails", async (context) => {
     let requests = 0;
     const server = createTcpServer((socket) => {
       socket.on("error", () => {});
@@ -237,7 +237,7 @@ describe("a stream", () => {
     assert.deepEqual(lines, ['{"a":1}', '{"b":2}']);
   });
 
-  test("may go on for longer than it may be silent", async (context) => {
+  test("can run for longer than its idle limit", async (context) => {
     const origin = await serving(context, async (_request, response) => {
       for (let event = 0; event < 12; event++) {
         await sleep(200);
@@ -251,7 +251,7 @@ describe("a stream", () => {
     assert.ok(performance.now() - started > 4390);
   });
 
-  test("fails when it is cut, refused or aborted, and with what its receiver throws", async (context) => {
+  test("fails if it is closed, rejected or aborted, and with the error of its receiver", async (context) => {
     const origin = await serving(context, ({ url }, response) => {
       if (url === "/cut") response.write("{}\n{", () => response.destroy());
       if (url === "/refused") response.writeHead(410).end('{"reason":"Expired"}');
@@ -270,7 +270,7 @@ describe("a stream", () => {
     assert.equal((await refusal(stream("/open", abort.signal))).reason, "Aborted");
   });
 
-  test("fails with what its receiver throws where head, lines and end of the answer come in one chunk", async (context) => {
+  test("fails with the error of its receiver if headers, lines and end arrive in one chunk", async (context) => {
     const line = '{"type":"ERROR"}\n';
     const head = (more: string) => `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n${more}\r\n\r\n`;
     const answers = [
@@ -292,30 +292,30 @@ describe("a stream", () => {
         throw new RangeError("mine");
       });
       await assert.rejects(thrown, RangeError, answer);
-      assert.equal(lines, 1, "nothing is delivered after that");
+      assert.equal(lines, 1, "no line is delivered after the error");
     }
   });
 
-  test("says when it is open, before its first line, and not when it is refused", async (context) => {
+  test("calls onOpen before its first line, and not if it is rejected", async (context) => {
     const origin = await serving(context, ({ url }, response) => {
       if (url === "/refused") response.writeHead(403).end("{}");
       else response.end("{}\n");
     });
     const client = clientOf(context, origin);
-    const told: string[] = [];
+    const notifications: string[] = [];
     const stream = (path: string) =>
       client.stream(
         { method: "GET", path },
         5,
-        () => told.push("line"),
-        () => told.push("open"),
+        () => notifications.push("line"),
+        () => notifications.push("open"),
       );
     await stream("/watch");
     await refusal(stream("/refused"));
-    assert.deepEqual(told, ["open", "line"]);
+    assert.deepEqual(notifications, ["open", "line"]);
   });
 
-  test("takes no connection from calls", async (context) => {
+  test("does not use the connections of requests", async (context) => {
     const origin = await serving(
       context,
       ({ url }, response) => void (url === "/watch" ? response.write("{}\n") : response.end("{}")),

@@ -5,12 +5,12 @@ import { ApiError } from "../../src/kube/api-error.ts";
 
 const bounds = { first: 0.2, longest: 15 };
 
-test("the bound doubles with each failure up to the longest", () => {
+test("the bound doubles with each failure up to the maximum", () => {
   const longest = [1, 2, 3, 7, 8, 1000].map((failures) => backoffMilliseconds(failures, bounds, 0, () => 1));
   assert.deepEqual(longest, [200, 400, 800, 12_800, 15_000, 15_000]);
 });
 
-test("any wait below the bound is as likely", () => {
+test("delays below the bound are uniformly distributed", () => {
   assert.equal(
     backoffMilliseconds(3, bounds, 0, () => 0),
     0,
@@ -21,14 +21,14 @@ test("any wait below the bound is as likely", () => {
   );
 });
 
-test("never less than the API server asks for", () => {
+test("a delay is at least the Retry-After", () => {
   assert.equal(
     backoffMilliseconds(1, bounds, 7, () => 0),
     7000,
   );
 });
 
-test("waits that the API server asks for do not end at once either", () => {
+test("delays with the same Retry-After do not end together", () => {
   assert.equal(
     backoffMilliseconds(1, bounds, 10, () => 1),
     11_000,
@@ -39,13 +39,13 @@ test("waits that the API server asks for do not end at once either", () => {
   );
 });
 
-test("a timer never gets more than it takes, nor less than nothing", () => {
+test("a timer delay is not negative and not above the maximum", () => {
   const weeks = 30 * 24 * 3600;
   const given = [1, weeks, Number.POSITIVE_INFINITY, -1, Number.NEGATIVE_INFINITY, Number.NaN];
   assert.deepEqual(given.map(timerMilliseconds), [1000, 2 ** 31 - 1, 2 ** 31 - 1, 0, 0, 60_000]);
 });
 
-test("what the API server asks for is the least wait, and never the longest", () => {
+test("Retry-After is the minimum delay, not the maximum", () => {
   const failure = (status: number, retryAfterSeconds?: number) =>
     new ApiError("PATCH", "/x", { status, reason: "r", detail: "d", retryAfterSeconds });
   assert.deepEqual(retryBounds(failure(503, 7)), { least: 7 });

@@ -29,8 +29,8 @@ const configMap = (name: string, text: string, namespace = "team-a"): ConfigMap 
 });
 const megabyte = "x".repeat(2 ** 20);
 
-describe("what is cachedObject of an object with the operator's label", () => {
-  test("is no content where no server has an object of this name, or there is no such server", () => {
+describe("the cached part of an object with the operator's label", () => {
+  test("has no content if no existing server has an object with this name", () => {
     for (const object of [
       configMap("demo-1", "text"),
       configMap("demo-auth-config", "text", "team-b"),
@@ -43,7 +43,7 @@ describe("what is cachedObject of an object with the operator's label", () => {
     }
   });
 
-  test("is whose it is, and nothing that others can make as large as they like", () => {
+  test("has the owner, and no field without a size limit", () => {
     const large = metadata("a", {
       annotations: { long: megabyte },
       labels: {
@@ -64,7 +64,7 @@ describe("what is cachedObject of an object with the operator's label", () => {
     assert.ok(brief.metadata.ownerReferences?.some(({ controller }) => controller));
   });
 
-  test("is all of what the operator writes, for every server of the tests", () => {
+  test("is complete for each object that the operator writes for the servers of the tests", () => {
     for (const each of [server(), server({ replicas: 2, backendStore: { postgresql } })])
       for (const manifest of all(inputs(each))) {
         const live: Owned = trimmed(JSON.parse(JSON.stringify(manifest)));
@@ -75,7 +75,7 @@ describe("what is cachedObject of an object with the operator's label", () => {
       }
   });
 
-  test("is all of what is granted in workspaces", () => {
+  test("is complete for objects in workspaces", () => {
     const binding: RoleBinding = {
       apiVersion: "rbac.authorization.k8s.io/v1",
       kind: "RoleBinding",
@@ -85,7 +85,7 @@ describe("what is cachedObject of an object with the operator's label", () => {
     assert.deepEqual(cachedObject(binding, isServer), binding);
   });
 
-  test("of a large value is a digest, by which it is compared", () => {
+  test("has a digest of a large value, by which it is compared", () => {
     const object: Secret = {
       apiVersion: "v1",
       kind: "Secret",
@@ -100,7 +100,7 @@ describe("what is cachedObject of an object with the operator's label", () => {
     assert.ok(isCondensed(kept.data?.["large"]));
   });
 
-  test("of one that others have made too large is whose it is, so that it is reported", () => {
+  test("has the owner of an object that is too large, so that it is reported", () => {
     const [manifest] = all(inputs()).filter((each): each is Deployment => each.kind === "Deployment");
     assert.ok(manifest !== undefined);
     const annotations = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`a${n}`, "y".repeat(16_000)]));
@@ -109,7 +109,7 @@ describe("what is cachedObject of an object with the operator's label", () => {
     assert.deepEqual(kept.spec, {});
   });
 
-  test("of the status of pods is what is read of it", () => {
+  test("has the fields of the pod status that are read", () => {
     const message = megabyte;
     const pod: Pod = {
       apiVersion: "v1",
@@ -121,7 +121,7 @@ describe("what is cachedObject of an object with the operator's label", () => {
     assert.equal(trimmed(pod).status?.conditions?.length, 256);
   });
 
-  test("of a server with a spec that is too large is that it is there", () => {
+  test("has no spec of a server whose spec is too large", () => {
     const large = server({
       server: { env: Array.from({ length: 300 }, (_, n) => ({ name: `A${n}`, value: "x".repeat(4000) })) },
     });
@@ -133,13 +133,13 @@ describe("what is cachedObject of an object with the operator's label", () => {
 });
 
 describe("a condensed text", () => {
-  test("is the text where it is short, and else tells only whether it is another", () => {
+  test("is a short text itself, and a digest of a longer one", () => {
     assert.equal(condensed("short"), "short");
     assert.ok(isText(condensed(megabyte), megabyte) && !isText(condensed(megabyte), `${megabyte}x`));
     assert.ok(isText("a", "a") && !isText("a", "b"));
   });
 
-  test("cannot be forged by whoever writes it", () => {
+  test("cannot be forged by the writer of the text", () => {
     const forged = condensed(condensed(megabyte));
     assert.ok(!isText(forged, megabyte));
   });

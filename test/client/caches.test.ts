@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { kindsWith } from "../../src/kube/kinds.ts";
 
-test("the kinds that specs may refer to are those that caches read by reference", () => {
+test("caches read each kind by reference that specs can reference", () => {
   assert.deepEqual(
     kindsWith("referenced"),
     ["Secret", "ConfigMap"],

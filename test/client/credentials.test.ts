@@ -31,7 +31,7 @@ async function kubeconfigFile(user: object, cluster: object = {}): Promise<strin
 }
 
 describe("a kubeconfig", () => {
-  test("gives server, authority and token, of its context or of one that is named", async () => {
+  test("has server, CA and token of the current context or of a named one", async () => {
     const path = await kubeconfigFile(
       { token: "secret" },
       { "certificate-authority-data": Buffer.from("CA").toString("base64") },
@@ -63,12 +63,12 @@ describe("a kubeconfig", () => {
     assert.deepEqual(own.headers, { Authorization: "Bearer of-plugin" });
   });
 
-  test("with a proxy-url is refused, rather than gone round", async () => {
+  test("with a proxy-url is rejected", async () => {
     const path = await kubeconfigFile({ token: "t" }, { "proxy-url": "http://proxy:3128" });
     await assert.rejects(credentialsFor({ kubeconfig: path }).current(), /has a proxy-url, which is not supported/);
   });
 
-  test("is loaded again when the API server refuses it, at most every 5 s", async () => {
+  test("is loaded again after a rejection, at most every 5 s", async () => {
     const path = await kubeconfigFile({ token: "old" });
     let now = 1e6;
     const source = credentialsFor({ kubeconfig: path }, () => now);
@@ -93,7 +93,7 @@ describe("a pod's service account", () => {
     return { tokenFile: join(folder, "token"), access: { host, port: "443", serviceAccountDirectory: folder } };
   }
 
-  /** The credentials by a clock of the test's. */
+  /** Credentials with a mocked clock. */
   function aged(access: ApiAccess) {
     let now = 0;
     const pass = (seconds: number) => {
@@ -102,7 +102,7 @@ describe("a pod's service account", () => {
     return { source: credentialsFor(access, () => now), pass };
   }
 
-  test("gives server, authority and token", async () => {
+  test("has server, CA and token", async () => {
     const { access } = await serviceAccount();
     assert.deepEqual(await credentialsFor(access).current(), {
       server: new URL("https://10.96.0.1"),
@@ -113,7 +113,7 @@ describe("a pod's service account", () => {
     assert.equal((await credentialsFor(six.access).current()).server.host, "[fd00::1]");
   });
 
-  test("has its token read again when it is older than a minute, though the clock is set back meanwhile", async (context) => {
+  test("reads its token again after a minute, even if the wall clock is set back", async (context) => {
     context.mock.timers.enable({ apis: ["Date"], now: 1e12 });
     const { tokenFile, access } = await serviceAccount();
     const { source, pass } = aged(access);
@@ -127,7 +127,7 @@ describe("a pod's service account", () => {
     assert.equal(await token(), "Bearer second");
   });
 
-  test("goes on with the former token while the file cannot be read", async () => {
+  test("keeps the previous token while the file cannot be read", async () => {
     const { tokenFile, access } = await serviceAccount();
     const { source, pass } = aged(access);
     await source.current();
@@ -139,14 +139,14 @@ describe("a pod's service account", () => {
     assert.equal((await source.current()).headers["Authorization"], "Bearer second");
   });
 
-  test("is an error only when there never was a token", async () => {
+  test("fails only if there was never a token", async () => {
     const { tokenFile, access } = await serviceAccount();
     await rm(tokenFile);
     await assert.rejects(credentialsFor(access).current(), /ENOENT/);
   });
 });
 
-test("a connection serves other credentials while certificate, key and authority are the same", () => {
+test("a connection is reused for other credentials with the same certificate, key and CA", () => {
   const tls = { ca: "a", cert: "b", key: "c", rejectUnauthorized: true };
   assert.ok(sameTls(tls, { ...tls }));
   for (const other of [{ ca: "x" }, { cert: "x" }, { key: "x" }, { servername: "x" }, { rejectUnauthorized: false }]) {

@@ -10,12 +10,12 @@ const server = {
 };
 
 function noteOf(message: string): string {
-  // Only what names the server is read.
+  // Only the name and namespace of the server are read.
   const about: Pick<MlflowServer, "metadata"> = server;
   return event(about, { type: "Normal", reason: "R", action: "A", message }, "pod-0", new Date(0)).note;
 }
 
-test("names of events are in the order of time", () => {
+test("names of Events are ordered by time", () => {
   const nameAt = (milliseconds: number) =>
     event(server, { type: "Normal", reason: "R", action: "A", message: "" }, "pod-0", new Date(milliseconds)).metadata
       .name;
@@ -23,7 +23,7 @@ test("names of events are in the order of time", () => {
   assert.deepEqual(names.toSorted(), names);
 });
 
-test("a note fits its 1,024 bytes and never ends within a character", () => {
+test("a note has at most 1,024 bytes and ends at a character boundary", () => {
   assert.equal(noteOf("x".repeat(1024)).length, 1024);
   for (const letter of ["x", "ß", "☂", "🧪"]) {
     const note = noteOf(letter.repeat(1025));

@@ -8,7 +8,7 @@ import { ApiError } from "../../src/kube/api-error.ts";
 import { eventually } from "../support/eventually.ts";
 import { localClient } from "../support/local-client.ts";
 
-/** A fence by clocks of the test's. */
+/** A fence with mocked clocks. */
 function clocked() {
   const now = { monotonic: 1000, wall: 1e12 };
   const fence = leaseFence({ read: () => ({ ...now }) });
@@ -16,7 +16,7 @@ function clocked() {
 }
 
 describe("a fence", () => {
-  test("is closed at first, and open from the start of a renewal for as long as it says", () => {
+  test("is closed initially, and open from the start of a renewal for its duration", () => {
     const { fence, now, extend } = clocked();
     assert.equal(fence.isOpen(), false);
     const before = { ...now };
@@ -38,7 +38,7 @@ describe("a fence", () => {
     assert.equal(fence.isOpen(), false);
   });
 
-  test("is closed by a clock that was set forward, or counts a suspension, until the next renewal", () => {
+  test("is closed by a clock that was set forward or that counts a suspension, until the next renewal", () => {
     const { fence, now, extend } = clocked();
     extend(10);
     now.wall += 3_600_000;
@@ -55,20 +55,20 @@ describe("a fence", () => {
     assert.equal(fence.isOpen(), false);
   });
 
-  test("tells by itself when its time is over, however often it was extended, and once", async () => {
+  test("notifies once when its time is over, also after several extensions", async () => {
     const fence = leaseFence();
-    const told: number[] = [];
+    const notifications: number[] = [];
     fence.extend(fence.clock.read(), 0.05);
-    fence.onClose(() => void told.push(performance.now()));
+    fence.onClose(() => void notifications.push(performance.now()));
     const from = fence.clock.read();
     fence.extend(from, 0.2);
-    await eventually(() => assert.equal(told.length, 1));
-    assert.ok((told[0] ?? 0) >= from.monotonic + 200, "not when the first time was over");
+    await eventually(() => assert.equal(notifications.length, 1));
+    assert.ok((notifications[0] ?? 0) >= from.monotonic + 200, "not after the first duration");
     assert.equal(fence.close(), 0);
-    assert.equal(told.length, 1);
+    assert.equal(notifications.length, 1);
   });
 
-  test("gives the number of calls that were under way", () => {
+  test("returns the number of requests in flight", () => {
     const fence = leaseFence();
     fence.extend(fence.clock.read(), 10);
     fence.onClose(() => {})();
@@ -84,7 +84,7 @@ interface Fenced {
   readonly open: ServerResponse[];
 }
 
-/** A client with a fence, of a server that answers what is not called `hangs`. */
+/** A client with a fence, and a server that does not respond to paths with `hangs`. */
 async function fenced(context: TestContext): Promise<Fenced> {
   const seen: string[] = [];
   const open: ServerResponse[] = [];
@@ -112,9 +112,9 @@ const isFenced = (error: unknown) => {
 
 const writes: readonly Call["method"][] = ["POST", "PUT", "PATCH", "DELETE"];
 
-describe("a client behind a fence", () => {
+describe("a client with a fence", () => {
   for (const method of writes)
-    test(`sends no byte of a ${method} while it is closed, on a new connection or a kept one`, async (context) => {
+    test(`sends no byte of a ${method} while it is closed, on a new or persistent connection`, async (context) => {
       const { client, fence, seen } = await fenced(context);
       await assert.rejects(client.request({ method, path: "/a", body: {} }), isFenced);
       await client.request({ method: "GET", path: "/read" });
@@ -127,7 +127,7 @@ describe("a client behind a fence", () => {
       assert.deepEqual(seen, ["GET /read", `${method} /b`, `${method} /b`]);
     });
 
-  test("asks again after it has waited for a connection", async (context) => {
+  test("checks the fence after it has waited for a connection", async (context) => {
     const { client, fence, seen, open } = await fenced(context);
     fence.extend(fence.clock.read(), 10);
     const reads = Array.from({ length: 16 }, () => client.request({ method: "GET", path: "/hangs" }));
@@ -142,7 +142,7 @@ describe("a client behind a fence", () => {
     assert.ok(!seen.includes("PUT /late"));
   });
 
-  test("gives up what is under way when it closes, and closes its connection; reads go on", async (context) => {
+  test("aborts writes in flight and their connections when it closes; reads continue", async (context) => {
     const { client, fence, open } = await fenced(context);
     fence.extend(fence.clock.read(), 0.2);
     const read = client.request({ method: "GET", path: "/hangs" });

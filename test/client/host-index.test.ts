@@ -9,78 +9,78 @@ const [one, two, three] = ["one", "two", "three"].map((name) => ({ namespace: "t
 assert.ok(one !== undefined && two !== undefined && three !== undefined);
 const at = (...hosts: string[]) => server({ exposure: { ingress: { hosts: hosts.map((host) => ({ host })) } } });
 
-test("who wants an address is told when another comes to it or leaves it, and of nothing else", () => {
-  const told: string[] = [];
-  const news = () => told.splice(0).sort();
-  const all = hostIndex((key) => told.push(keyText(key)));
+test("notifies servers at an address when another is added or removed, and otherwise not", () => {
+  const notifications: string[] = [];
+  const newNotifications = () => notifications.splice(0).sort();
+  const all = hostIndex((key) => notifications.push(keyText(key)));
   all.noted(one, at("a.example.com", "b.example.com"));
-  assert.deepEqual(news(), []);
+  assert.deepEqual(newNotifications(), []);
   all.noted(two, at("a.example.com"));
-  assert.deepEqual(news(), ["team-a/one"]);
+  assert.deepEqual(newNotifications(), ["team-a/one"]);
   all.noted(three, at("b.example.com"));
-  assert.deepEqual(news(), ["team-a/one"]);
+  assert.deepEqual(newNotifications(), ["team-a/one"]);
   assert.deepEqual(all.competitors(one).map(keyText).sort(), ["team-a/three", "team-a/two"]);
   assert.deepEqual(all.competitors(two).map(keyText), ["team-a/one"]);
   all.noted(two, at("a.example.com"));
-  assert.deepEqual(news(), []);
+  assert.deepEqual(newNotifications(), []);
   all.noted(one, at("b.example.com", "c.example.com"));
-  assert.deepEqual(news(), ["team-a/two"]);
+  assert.deepEqual(newNotifications(), ["team-a/two"]);
   all.noted(one, undefined);
-  assert.deepEqual(news(), ["team-a/three"]);
+  assert.deepEqual(newNotifications(), ["team-a/three"]);
   assert.deepEqual(all.competitors(two), []);
 });
 
-test("what a server still has is its own, whatever it wants now", () => {
-  const told: string[] = [];
-  const all = hostIndex((key) => told.push(keyText(key)));
+test("an address in the status counts even if the spec no longer requests it", () => {
+  const notifications: string[] = [];
+  const all = hostIndex((key) => notifications.push(keyText(key)));
   all.noted(one, { ...at("b.example.com"), status: { addresses: ["a.example.com"] } });
   all.noted(two, at("a.example.com"));
   assert.deepEqual(all.competitors(two).map(keyText), ["team-a/one"]);
   all.noted(one, { ...at("b.example.com"), status: { addresses: ["b.example.com"] } });
-  assert.deepEqual(told.at(-1), "team-a/two");
+  assert.deepEqual(notifications.at(-1), "team-a/two");
   assert.deepEqual(all.competitors(two), []);
 });
 
-test("that a server has what it wants, or has it no more, is news to others, once", () => {
-  const told: string[] = [];
-  const all = hostIndex((key) => told.push(keyText(key)));
+test("notifies others once when an address is assigned or released", () => {
+  const notifications: string[] = [];
+  const all = hostIndex((key) => notifications.push(keyText(key)));
   const having = { ...at("a.example.com"), status: { addresses: ["a.example.com"] } };
   all.noted(one, at("a.example.com"));
   all.noted(two, at("a.example.com"));
-  told.splice(0);
-  for (const [state, news] of [
+  notifications.splice(0);
+  for (const [state, newNotifications] of [
     [having, ["team-a/two"]],
     [having, []],
     [at("a.example.com"), ["team-a/two"]],
     [at("a.example.com"), []],
   ] as const) {
     all.noted(one, state);
-    assert.deepEqual(told.splice(0), news);
+    assert.deepEqual(notifications.splice(0), newNotifications);
   }
 });
 
-test("that a server cannot have what it wants is news to others, once", () => {
-  const told: string[] = [];
-  const all = hostIndex((key) => told.push(keyText(key)));
+test("notifies others once when a server is blocked", () => {
+  const notifications: string[] = [];
+  const all = hostIndex((key) => notifications.push(keyText(key)));
   const finding = { type: "Exposed", status: "False", reason: "HostConflict", message: "" } as const;
   const wanting = at("a.example.com", "b.example.com");
   const blocked = { ...wanting, status: { conditions: conditionsOf([finding], [], 1, new Date(0)) } };
   all.noted(one, wanting);
   all.noted(two, at("a.example.com"));
-  told.splice(0);
-  for (const [state, news] of [
+  notifications.splice(0);
+  for (const [state, newNotifications] of [
     [blocked, 1],
     [blocked, 0],
     [wanting, 1],
     [wanting, 0],
   ] as const) {
     all.noted(one, state);
-    assert.equal(told.splice(0).length, news);
+    assert.equal(notifications.splice(0).length, newNotifications);
   }
 });
 
-test("a server with a URL and no route of the operator's wants nothing", () => {
-  const all = hostIndex(() => assert.fail("somebody is told"));
+test("a server with a URL but without a route of the operator requests no address", () => {
+  const all = hostIndex(() => assert.fail("unexpected notification"));
   const externalURL = "https://a.example.com";
   all.noted(one, server({ exposure: { externalURL } }));
   all.noted(two, server({ exposure: { externalURL, ingress: {} } }));

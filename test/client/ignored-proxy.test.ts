@@ -14,7 +14,7 @@ describe("a proxy in the environment", () => {
     ["ample.com", "api.example.com"],
     ["10.96.0.0/16", "[fd00::1]"],
   ] as const)
-    test(`is ignored with a warning for ${host}, where NO_PROXY is ${JSON.stringify(noProxy)}`, () => {
+    test(`is ignored with a warning for ${host} and NO_PROXY ${JSON.stringify(noProxy)}`, () => {
       const bare = host.replace(/[[\]]/g, "");
       assert.match(
         ignoredProxy(of(noProxy), host) ?? "",
@@ -31,8 +31,8 @@ describe("a proxy in the environment", () => {
     ["Example.com:6443", "API.example.com"],
     ["*.svc", "kubernetes.default.svc"],
   ] as const)
-    test(`is none for ${host}, where NO_PROXY is ${noProxy}`, () =>
+    test(`gives no warning for ${host} and NO_PROXY ${noProxy}`, () =>
       assert.equal(ignoredProxy(of(noProxy), host), undefined));
 
-  test("is none where none is set", () => assert.equal(ignoredProxy(undefined, "10.96.0.1"), undefined));
+  test("gives no warning if it is not set", () => assert.equal(ignoredProxy(undefined, "10.96.0.1"), undefined));
 });

@@ -15,17 +15,17 @@ function heapMegabytes(): number {
   return getHeapStatistics().used_heap_size / 2 ** 20;
 }
 
-/** Another text each time, as it comes from the API server. */
+/** A new string object each time, as parsed from a response. */
 const arrived = <T>(object: T): T => JSON.parse(JSON.stringify(object));
 
 describe("interned", () => {
-  test("changes nothing that can be seen", () => {
+  test("does not change values", () => {
     const text = '{"a":["MLFLOW_BACKEND_STORE_URI",1,null,true,{"b":"MLFLOW_BACKEND_STORE_URI"}],"c":"x"}';
     assert.deepEqual(interned(JSON.parse(text)), JSON.parse(text));
   });
 
   for (const kind of ["ConfigMap", "Secret"] as const)
-    test(`keeps nothing of the former contents of a ${kind}, however often it changes`, () => {
+    test(`keeps no previous content of a ${kind}`, () => {
       const kept = store<ConfigMap | Secret>(() => undefined);
       const before = heapMegabytes();
       for (let version = 1; version <= 400; version++) {
@@ -37,7 +37,7 @@ describe("interned", () => {
       assert.ok(grown < 5, `${grown} MiB`);
     });
 
-  test("keeps no long text of any object, and of short ones a bounded number", () => {
+  test("keeps no long texts, and a bounded number of short ones", () => {
     const before = heapMegabytes();
     for (let version = 1; version <= 100_000; version++) interned({ label: `a label value with a number ${version}` });
     for (let version = 1; version <= 100; version++) interned({ text: `${version} `.repeat(100_000) });

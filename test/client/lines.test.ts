@@ -9,7 +9,7 @@ function linesOf(chunks: readonly Buffer[]): string[] {
   return lines;
 }
 
-test("lines are the same however the bytes are cut, also within a character", () => {
+test("splits lines independently of chunk boundaries, also within a character", () => {
   const wanted = ['{"name":"Zürich ☂ 🧪"}', "{}", '{"ß":1}'];
   const bytes = Buffer.from(`${wanted.join("\n")}\n`);
   for (let size = 1; size <= bytes.length; size++) {
@@ -19,15 +19,15 @@ test("lines are the same however the bytes are cut, also within a character", ()
   }
 });
 
-test("a line without its end was cut and is not delivered", () => {
+test("does not deliver a line without a newline", () => {
   assert.deepEqual(linesOf([Buffer.from('{"a":1}\n{"b"')]), ['{"a":1}']);
 });
 
-test("empty lines are none", () => {
+test("skips empty lines", () => {
   assert.deepEqual(linesOf([Buffer.from("\n\na\n\n")]), ["a"]);
 });
 
-test("a line of 32 MiB in chunks of 16 KiB", () => {
+test("delivers a line of 32 MiB in chunks of 16 KiB", () => {
   const chunk = Buffer.alloc(16 * 1024, "x");
   const [line] = linesOf([...Array<Buffer>(2048).fill(chunk), Buffer.from("\n")]);
   assert.equal(line?.length, 32 * 1024 * 1024);

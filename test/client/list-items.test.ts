@@ -41,10 +41,10 @@ const lists = [
   { kind: "Status", message: '"items":[{}]', code: 410 },
 ];
 
-describe("a list that is taken apart while it arrives", () => {
+describe("a list that is split while it arrives", () => {
   const random = dice(1);
   for (const [index, list] of lists.entries())
-    test(`has the items and the rest that JSON.parse finds, however it is cut: ${index}`, () => {
+    test(`has the same items and rest as with JSON.parse, for any chunks: ${index}`, () => {
       const { items = [], ...rest } = { items: undefined, ...list };
       for (const text of [JSON.stringify(list), JSON.stringify(list, undefined, 2)])
         for (const sizes of [() => 1, () => 3, () => Math.floor(random() * 40), () => 1e9]) {
@@ -54,7 +54,7 @@ describe("a list that is taken apart while it arrives", () => {
         }
     });
 
-  test("of 200 MB takes no more memory than its largest item", () => {
+  test("of 200 MB needs only the memory of its largest item", () => {
     const item = Buffer.from(`${JSON.stringify({ data: { blob: "x".repeat(2 ** 20) } })},`);
     let items = 0;
     const list = listItems(() => {
@@ -74,7 +74,7 @@ describe("a list that is taken apart while it arrives", () => {
     assert.ok(grown < 8 * 2 ** 20, `${grown / 2 ** 20} MiB`);
   });
 
-  test("is refused where more than a mebibyte of it is no item", () => {
+  test("is rejected if more than a mebibyte of it is not items", () => {
     const list = listItems(() => undefined);
     const part = Buffer.from(`{"metadata":{"continue":"${"x".repeat(2 ** 20)}`);
     assert.throws(() => list.take(part), /more than 1 MiB/);

@@ -38,7 +38,7 @@ interface Scripted {
 const json = (response: ServerResponse, status: number, body: object) =>
   void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 
-/** A list-watch of policies against a server that does as it is told; the store is what the cluster has. */
+/** A list-watch of NetworkPolicies against a server with configurable responses, and its store. */
 async function scripted(
   context: TestContext,
   script: Script = {},
@@ -96,7 +96,7 @@ async function scripted(
 
 const expired = { type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old" } };
 
-test("an ERROR event that comes in one chunk with head and end of the answer has the resource listed again", async (context) => {
+test("lists again after an ERROR event in one chunk with headers and end of the response", async (context) => {
   const whole = (response: ServerResponse) => {
     const text = `${JSON.stringify(expired)}\n`;
     response.writeHead(200, { "content-length": text.length });
@@ -107,14 +107,14 @@ test("an ERROR event that comes in one chunk with head and end of the answer has
   assert.ok(counts.watches <= counts.lists, `${counts.watches} watches`);
 });
 
-test("watches that end without an event, one after the other, have the resource listed again", async (context) => {
+test("lists again after consecutive watches without an event", async (context) => {
   const { counts } = await scripted(context, { watch: (response) => void response.writeHead(200).end() });
   await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
   assert.ok(counts.watches >= 5 * (counts.lists - 1), `${counts.watches} watches, ${counts.lists} lists`);
 });
 
 for (const code of [429, 500, 503])
-  test(`so do those that tell ERROR events with ${code} again and again`, async (context) => {
+  test(`lists again after repeated ERROR events with ${code}`, async (context) => {
     const event = { type: "ERROR", object: { kind: "Status", code, reason: "r", message: "m" } };
     const { counts } = await scripted(context, {
       watch: (response) => void response.writeHead(200).end(`${JSON.stringify(event)}\n`),
@@ -123,28 +123,28 @@ for (const code of [429, 500, 503])
     assert.ok(counts.watches >= 4 * (counts.lists - 1), `${counts.watches} watches, ${counts.lists} lists`);
   });
 
-test("so do those that fail with 500 again and again, and not those of an API server that is away", async (context) => {
+test("lists again after repeated 500, but not while the API server is unavailable", async (context) => {
   const failing = await scripted(context, { watch: (response) => json(response, 500, {}) });
   const away = await scripted(context, { watch: (response) => json(response, 503, {}) });
   await eventually(() => assert.ok(failing.counts.lists >= 3 && away.counts.watches >= 12));
   assert.equal(away.counts.lists, 1);
 });
 
-test("so do those that stay silent for too long", async (context) => {
+test("lists again after idle watches", async (context) => {
   const { counts, watch } = await scripted(context, {}, {}, { idleSeconds: 0.05 });
   await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
   assert.ok(counts.watches <= 2 * counts.lists, `${counts.watches} watches`);
   assert.deepEqual([watch.state().failures, watch.state().error], [0, undefined], "silence is no failure");
 });
 
-test("a bookmark is a word: watches that end after one are resumed for ever", async (context) => {
+test("resumes watches that end after a bookmark", async (context) => {
   const bookmark = `${JSON.stringify({ type: "BOOKMARK", object: { metadata: { resourceVersion: "9" } } })}\n`;
   const { counts } = await scripted(context, { watch: (response) => void response.writeHead(200).end(bookmark) });
   await eventually(() => assert.ok(counts.watches >= 12, `${counts.watches} watches`));
   assert.equal(counts.lists, 1);
 });
 
-test("a watch that is rejected says for how long, and with what, until it is not any more", async (context) => {
+test("reports since when a watch is rejected, and the error, until it works again", async (context) => {
   const { watch, script, recoveries } = await scripted(context, {
     watch: (response) => json(response, 403, { reason: "Forbidden", message: "no" }),
   });
@@ -156,13 +156,13 @@ test("a watch that is rejected says for how long, and with what, until it is not
   assert.deepEqual([watch.state().rejectedSeconds, watch.state().error, recoveries()], [0, undefined, 1]);
 });
 
-test("an outage is no rejection", async (context) => {
+test("does not count an outage as a rejection", async (context) => {
   const { watch } = await scripted(context, { watch: (response) => json(response, 503, {}) });
   await eventually(() => assert.ok(watch.state().failures > 3));
   assert.equal(watch.state().rejectedSeconds, 0);
 });
 
-test("the age is that of the last list, event or bookmark, not of a watch that is opened", async (context) => {
+test("the age counts from the last list, event or bookmark, not from the opening of a watch", async (context) => {
   const { watch, script, counts } = await scripted(context, {}, {}, { idleSeconds: 0.2 });
   assert.ok(await watch.synced);
   script.list = (response) => json(response, 503, {});
@@ -174,15 +174,15 @@ const optional = { isWanted: () => true };
 const notFound = (response: ServerResponse) => json(response, 404, { reason: "NotFound", message: "no such resource" });
 const none = (response: ServerResponse) => json(response, 200, { resources: [{ name: "others" }] });
 
-test("a 404 for a kind that discovery still lists is a failure, and nothing is lost", async (context) => {
+test("a 404 for a kind that discovery still lists is a failure, and the objects are kept", async (context) => {
   const { watch, names } = await scripted(context, { watch: notFound }, { optional });
   const begun = await scripted(context, { list: notFound }, { optional });
   await eventually(() => assert.ok(watch.state().failures > 5 && begun.counts.discoveries > 2));
   assert.deepEqual([watch.isKnown(), names()], [true, ["one", "two"]]);
-  assert.equal(begun.watch.isKnown(), undefined, "nothing is certain");
+  assert.equal(begun.watch.isKnown(), undefined, "the absence is not confirmed");
 });
 
-test("a kind that the cluster had is believed to be gone when it is still so after a time", async (context) => {
+test("a kind counts as removed if it is still missing after a time", async (context) => {
   const cut: ServerResponse[] = [];
   const { watch, script, names } = await scripted(
     context,
@@ -202,7 +202,7 @@ test("a kind that the cluster had is believed to be gone when it is still so aft
   assert.deepEqual(names(), []);
 });
 
-test("a moment without the kind is none", async (context) => {
+test("a short absence of the kind is ignored", async (context) => {
   const opened: ServerResponse[] = [];
   const { watch, script, names, counts } = await scripted(
     context,
@@ -220,7 +220,7 @@ test("a moment without the kind is none", async (context) => {
   assert.deepEqual([watch.isKnown(), names(), counts.lists], [true, ["one", "two"], 1]);
 });
 
-test("at the start a kind that is not there holds up nothing, and is certain after a time", async (context) => {
+test("a missing kind does not delay the start, and is confirmed after a time", async (context) => {
   let isWanted = false;
   const { watch, counts, relists } = await scripted(
     context,
@@ -234,7 +234,7 @@ test("at the start a kind that is not there holds up nothing, and is certain aft
   await eventually(() => assert.deepEqual([watch.isKnown(), relists()], [false, 1]));
 });
 
-test("who may not read discovery is told by time", async (context) => {
+test("without permission to read discovery, the absence is confirmed by time", async (context) => {
   const { watch } = await scripted(
     context,
     { list: notFound, discovery: (response) => json(response, 403, {}) },

@@ -6,7 +6,7 @@ const other = { manager: "kube-controller-manager", operation: "Update", subreso
 const posted = { manager: "us", operation: "Update" };
 const applied = { manager: "us", operation: "Apply" };
 
-test("only what a POST of ours left is taken over", () => {
+test("takes over only entries of a POST of the operator", () => {
   assert.equal(updateEntries([], "us"), "none");
   assert.equal(updateEntries([other, applied], "us"), "none");
   assert.equal(updateEntries([other, posted], "us"), "one");
@@ -23,7 +23,7 @@ test("only what a POST of ours left is taken over", () => {
   );
 });
 
-test("the patch names the entry by its place and what is there", () => {
+test("the patch refers to the entry by its index and tests its content", () => {
   assert.deepEqual(renamed([other, posted], "us"), [
     { op: "test", path: "/metadata/managedFields/1/manager", value: "us" },
     { op: "test", path: "/metadata/managedFields/1/operation", value: "Update" },
@@ -31,7 +31,7 @@ test("the patch names the entry by its place and what is there", () => {
   ]);
 });
 
-test("several entries become one that owns all of their fields", () => {
+test("merges several entries into one that owns all fields", () => {
   const managedFields: ManagedFields[] = [
     { ...applied, apiVersion: "v1", fieldsV1: { "f:data": { "f:a": {} } } },
     { ...posted, apiVersion: "v1", fieldsV1: { "f:data": { ".": {}, "f:b": {} } } },

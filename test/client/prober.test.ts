@@ -12,13 +12,13 @@ const key = { namespace: "team-a", name: "demo" };
 const timing = { deniedSeconds: 0.1, againSeconds: 0.02, answeredSeconds: 0.05, timeoutSeconds: 20 };
 
 function setUp(context: TestContext, more: Partial<ProbeTiming> = {}) {
-  const told: string[] = [];
-  const probes = prober(({ name }) => told.push(name), { ...timing, ...more });
+  const notifications: string[] = [];
+  const probes = prober(({ name }) => notifications.push(name), { ...timing, ...more });
   context.after(() => probes.stop());
-  return { told, probes };
+  return { notifications, probes };
 }
 
-async function doorOf(context: TestContext, server: Server | TcpServer): Promise<TracesEndpoint> {
+async function endpointOf(context: TestContext, server: Server | TcpServer): Promise<TracesEndpoint> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   context.after(() => server.close());
@@ -33,23 +33,23 @@ const answering = (status: number, text: string, requests: string[] = []) =>
 
 const envoy = answering(403, "RBAC: access denied");
 
-test("a denial by Envoy is one, and a connection that is closed without an answer; no answer, no connection and no address are not", async (context) => {
-  const { probes, told } = setUp(context, { timeoutSeconds: 0.5 });
+test("counts a denial by Envoy and a connection that is closed without a response; not a timeout, a failed connection or an unknown host", async (context) => {
+  const { probes, notifications } = setUp(context, { timeoutSeconds: 0.5 });
   const closing = createTcpServer((socket) => socket.destroy());
   const silent = createTcpServer(() => {});
   const nobody = { what: "pod demo-2", host: "127.0.0.1", port: await freePort() };
   const unknown = { what: "Service/demo", host: "demo.team-a.svc.invalid", port: 5000 };
-  const denying = [await doorOf(context, envoy), await doorOf(context, closing)];
-  const all = [...denying, await doorOf(context, silent), nobody, unknown];
-  assert.equal(probes.probes(key, all), undefined, "nothing is known yet");
-  // On a busy machine a denial may take longer than the time limit: then it counts as no answer until the next attempt.
+  const denying = [await endpointOf(context, envoy), await endpointOf(context, closing)];
+  const all = [...denying, await endpointOf(context, silent), nobody, unknown];
+  assert.equal(probes.probes(key, all), undefined, "there is no result yet");
+  // On a busy machine a denial can exceed the timeout: then it counts as unanswered until the next attempt.
   await eventually(() => {
     const found = probes.probes(key, all);
     assert.deepEqual([found?.notDenied, found?.denied], [[], 6]);
     assert.equal(found?.unanswered.length, 9);
     assert.match(found?.unanswered.join("\n") ?? "", /nothing came within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
   });
-  assert.ok(told.length > 0);
+  assert.ok(notifications.length > 0);
   probes.probes(key, denying);
   await eventually(() => assert.deepEqual(probes.probes(key, denying), { notDenied: [], unanswered: [], denied: 6 }));
 });
@@ -62,12 +62,12 @@ for (const [status, text] of [
   [403, "Permission denied"],
   [503, "this pod is not in the mesh"],
 ] as const) {
-  test(`an answer ${status} ${JSON.stringify(text)} came from behind the mesh`, async (context) => {
+  test(`a response ${status} ${JSON.stringify(text)} is from the server behind the mesh`, async (context) => {
     const { probes } = setUp(context);
     const requests: string[] = [];
-    const door = await doorOf(context, answering(status, text, requests));
+    const endpoint = await endpointOf(context, answering(status, text, requests));
     await eventually(() => {
-      const found = probes.probes(key, [door])?.notDenied;
+      const found = probes.probes(key, [endpoint])?.notDenied;
       assert.equal(found?.length, 3);
       assert.match(found[0] ?? "", new RegExp(`pod demo-1 .* answered POST /v1/traces with ${status}`));
       assert.match(found[1] ?? "", /POST \/v1%2ftraces/);
@@ -76,54 +76,54 @@ for (const [status, text] of [
   });
 }
 
-test("what is answered once and then refused is not told: the mesh was taking up a policy", async (context) => {
-  const { probes, told } = setUp(context, { deniedSeconds: 60 });
+test("does not report a request that is answered once and then denied: the mesh was applying a policy", async (context) => {
+  const { probes, notifications } = setUp(context, { deniedSeconds: 60 });
   let requests = 0;
   const server = createServer((_, response) => {
     requests += 1;
     response.writeHead(requests <= 3 ? 401 : 403).end("RBAC: access denied");
   });
-  const endpoints = [await doorOf(context, server)];
+  const endpoints = [await endpointOf(context, server)];
   assert.equal(probes.probes(key, endpoints), undefined);
   await eventually(() => assert.deepEqual(probes.probes(key, endpoints)?.notDenied, []));
-  assert.deepEqual([requests, told], [6, ["demo"]]);
+  assert.deepEqual([requests, notifications], [6, ["demo"]]);
 });
 
-test("it goes on knocking, and tells what has changed, once", async (context) => {
-  const { probes, told } = setUp(context);
+test("repeats probes and reports each change once", async (context) => {
+  const { probes, notifications } = setUp(context);
   let status = 403;
   const requests: string[] = [];
   const server = createServer((_, response) => {
     requests.push("one");
     response.writeHead(status).end("RBAC: access denied");
   });
-  const endpoints = [await doorOf(context, server)];
+  const endpoints = [await endpointOf(context, server)];
   probes.probes(key, endpoints);
-  await eventually(() => assert.equal(told.length, 1));
+  await eventually(() => assert.equal(notifications.length, 1));
   await eventually(() => assert.ok(requests.length >= 6, `${requests.length}`));
-  await steadily(() => assert.equal(told.length, 1), 0.1);
-  // A change between the two questions is two changes.
+  await steadily(() => assert.equal(notifications.length, 1), 0.1);
+  // A change between the two requests of a round is reported twice.
   status = 401;
   await eventually(() => assert.equal(probes.probes(key, endpoints)?.notDenied.length, 3));
-  const open = told.length;
+  const open = notifications.length;
   assert.ok(open === 2 || open === 3, `${open}`);
-  await steadily(() => assert.equal(told.length, open), 0.5);
+  await steadily(() => assert.equal(notifications.length, open), 0.5);
   status = 403;
   await eventually(() => assert.deepEqual(probes.probes(key, endpoints)?.notDenied, []));
-  assert.ok(told.length > open);
+  assert.ok(notifications.length > open);
 });
 
-test("nobody is asked any more of a server that is forgotten", async (context) => {
+test("stops probing a server after forget", async (context) => {
   const { probes } = setUp(context);
   const requests: string[] = [];
-  const endpoints = [await doorOf(context, answering(401, "", requests))];
+  const endpoints = [await endpointOf(context, answering(401, "", requests))];
   probes.probes(key, endpoints);
   await eventually(() => assert.equal(probes.probes(key, endpoints)?.notDenied.length, 3));
   probes.forget(key);
-  // But for what was under way.
+  // Except requests in flight.
   await eventually(async () => {
     const sofar = requests.length;
     await steadily(() => assert.equal(requests.length, sofar), 0.5);
   });
-  assert.equal(probes.probes(key, endpoints), undefined, "what was found is not kept");
+  assert.equal(probes.probes(key, endpoints), undefined, "the results are not kept");
 });

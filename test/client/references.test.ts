@@ -12,9 +12,9 @@ function secret(version: number, name = "db"): KubeObject {
   return { apiVersion: "v1", kind: "Secret", metadata: { namespace: "team", name, resourceVersion: String(version) } };
 }
 
-/** A source whose fetches are answered by the test. */
+/** A source whose fetches the test completes. */
 function fixture() {
-  const told: string[] = [];
+  const notifications: string[] = [];
   const fetches: { resolve(object: KubeObject | undefined): void; reject(error: Error): void }[] = [];
   const all = references<KubeObject>({
     fetch: () => {
@@ -22,14 +22,14 @@ function fixture() {
       fetches.push({ resolve, reject });
       return promise;
     },
-    changed: (reader) => told.push(keyText(reader)),
+    changed: (reader) => notifications.push(keyText(reader)),
   });
   const read = async (answer: KubeObject | undefined, reader: Key = server) => {
     const reading = all.read("team", "db", reader);
     fetches.at(-1)?.resolve(answer);
     return (await reading)?.metadata.resourceVersion;
   };
-  return { all, told, fetches, read };
+  return { all, notifications, fetches, read };
 }
 
 describe("content", () => {
@@ -42,7 +42,7 @@ describe("content", () => {
     assert.equal(fetches.length, 1);
   });
 
-  test("is asked for once while the answer is under way", async () => {
+  test("is fetched once for concurrent reads", async () => {
     const { all, fetches } = fixture();
     const readings = [all.read("team", "db", server), all.read("team", "db", { ...server, name: "two" })];
     fetches[0]?.resolve(secret(5));
@@ -53,22 +53,22 @@ describe("content", () => {
     assert.equal(fetches.length, 1);
   });
 
-  test("is fetched again after another version, a deletion or a relist, and its readers are told", async () => {
+  test("is fetched again after another version, a deletion or a relist, and its readers are notified", async () => {
     for (const strike of ["modified", "deleted", "relist"] as const) {
-      const { all, read, told } = fixture();
+      const { all, read, notifications } = fixture();
       await read(secret(5));
       if (strike === "relist") all.relisted();
       else all.changed(strike, secret(6));
-      assert.deepEqual([told, await read(secret(6))], [["team/one"], "6"], strike);
+      assert.deepEqual([notifications, await read(secret(6))], [["team/one"], "6"], strike);
     }
   });
 
-  test("is kept when the watch tells what is already known", async () => {
-    const { all, read, told, fetches } = fixture();
+  test("is kept after a watch event of a known version", async () => {
+    const { all, read, notifications, fetches } = fixture();
     await read(secret(5));
     all.changed("added", secret(4));
     all.changed("modified", secret(5));
-    assert.deepEqual([told, await read(undefined), fetches.length], [[], "5", 1]);
+    assert.deepEqual([notifications, await read(undefined), fetches.length], [[], "5", 1]);
   });
 
   test("is not kept when the fetch failed", async () => {
@@ -81,71 +81,71 @@ describe("content", () => {
 });
 
 describe("absence", () => {
-  test("is remembered until the object is added", async () => {
-    const { all, read, told, fetches } = fixture();
+  test("is cached until the object is added", async () => {
+    const { all, read, notifications, fetches } = fixture();
     assert.deepEqual([await read(undefined), await read(secret(5)), fetches.length], [undefined, undefined, 1]);
     all.changed("deleted", secret(4));
-    assert.deepEqual(told, []);
+    assert.deepEqual(notifications, []);
     all.changed("added", secret(6));
-    assert.deepEqual([told, await read(secret(6))], [["team/one"], "6"]);
+    assert.deepEqual([notifications, await read(secret(6))], [["team/one"], "6"]);
   });
 });
 
-describe("an event that comes during the fetch", () => {
-  test("of a version that the answer has is no change", async () => {
-    const { all, fetches, told, read } = fixture();
+describe("an event during the fetch", () => {
+  test("of the fetched version is not a change", async () => {
+    const { all, fetches, notifications, read } = fixture();
     const reading = all.read("team", "db", server);
     all.changed("modified", secret(6));
     fetches[0]?.resolve(secret(6));
     await reading;
-    assert.deepEqual([told, await read(secret(7))], [[], "6"]);
+    assert.deepEqual([notifications, await read(secret(7))], [[], "6"]);
   });
 
-  test("of a newer version, or of the object's deletion, makes the answer good for this reader only", async () => {
+  test("of a newer version or of a deletion: the content is returned but not cached", async () => {
     for (const change of ["modified", "deleted"] as const) {
-      const { all, fetches, told, read } = fixture();
+      const { all, fetches, notifications, read } = fixture();
       const reading = all.read("team", "db", server);
       all.changed(change, secret(7));
       fetches[0]?.resolve(secret(6));
       assert.equal((await reading)?.metadata.resourceVersion, "6");
-      assert.deepEqual([told, await read(secret(7))], [["team/one"], "7"], change);
+      assert.deepEqual([notifications, await read(secret(7))], [["team/one"], "7"], change);
     }
   });
 
-  test("of an addition is not lost when the answer is that there is none", async () => {
-    const { all, fetches, told } = fixture();
+  test("of an addition is not lost if the fetch returned 404", async () => {
+    const { all, fetches, notifications } = fixture();
     const reading = all.read("team", "db", server);
     all.changed("added", secret(7));
     fetches[0]?.resolve(undefined);
     assert.equal(await reading, undefined);
-    assert.deepEqual(told, ["team/one"]);
+    assert.deepEqual(notifications, ["team/one"]);
   });
 
-  test("and a relist: the answer is not kept", async () => {
-    const { all, fetches, told, read } = fixture();
+  test("and a relist: the content is not cached", async () => {
+    const { all, fetches, notifications, read } = fixture();
     const reading = all.read("team", "db", server);
     all.relisted();
     fetches[0]?.resolve(secret(5));
     await reading;
-    assert.deepEqual([told, await read(secret(8))], [["team/one"], "8"]);
+    assert.deepEqual([notifications, await read(secret(8))], [["team/one"], "8"]);
   });
 });
 
 describe("readers", () => {
-  test("of nothing cost nothing", () => {
-    const { all, told } = fixture();
+  test("without references cause no cache entries", () => {
+    const { all, notifications } = fixture();
     for (let version = 0; version < 100; version++) all.changed("modified", secret(version));
     all.relisted();
-    assert.deepEqual([all.size(), told], [0, []]);
+    assert.deepEqual([all.size(), notifications], [0, []]);
   });
 
-  test("are told no more of what their pass did not read, and what nobody reads is forgotten", async () => {
-    const { all, read, told } = fixture();
+  test("are not notified of objects that they no longer read, and objects without a reader are removed", async () => {
+    const { all, read, notifications } = fixture();
     await read(secret(5));
     await read(secret(5), { ...server, name: "two" });
     all.keepOnly(server, new Set());
     all.changed("modified", secret(6));
-    assert.deepEqual([told, all.size()], [["team/two"], 1]);
+    assert.deepEqual([notifications, all.size()], [["team/two"], 1]);
     all.keepOnly({ ...server, name: "two" }, new Set());
     assert.equal(all.size(), 0);
   });
@@ -159,53 +159,53 @@ describe("a relist", () => {
     all.relisted();
   };
 
-  test("of what is as it was leads to no fetch and to no pass", async () => {
-    const { all, read, told, fetches } = fixture();
+  test("without changes causes no fetch and no notification", async () => {
+    const { all, read, notifications, fetches } = fixture();
     await read(secret(5));
     list(all, 9, secret(5), secret(7, "of no one"));
-    assert.deepEqual([told, await read(secret(9)), fetches.length], [[], "5", 1]);
+    assert.deepEqual([notifications, await read(secret(9)), fetches.length], [[], "5", 1]);
   });
 
-  test("finds what has changed, has gone and has come", async () => {
+  test("detects changed, deleted and added objects", async () => {
     const changed = fixture();
     await changed.read(secret(5));
     list(changed.all, 9, secret(8));
-    assert.deepEqual([changed.told, await changed.read(secret(8))], [["team/one"], "8"]);
-    const gone = fixture();
-    await gone.read(secret(5));
-    list(gone.all, 9);
-    assert.deepEqual([gone.told, await gone.read(undefined)], [["team/one"], undefined]);
-    const come = fixture();
-    await come.read(undefined);
-    list(come.all, 9, secret(8));
-    assert.deepEqual([come.told, await come.read(secret(8))], [["team/one"], "8"]);
+    assert.deepEqual([changed.notifications, await changed.read(secret(8))], [["team/one"], "8"]);
+    const deleted = fixture();
+    await deleted.read(secret(5));
+    list(deleted.all, 9);
+    assert.deepEqual([deleted.notifications, await deleted.read(undefined)], [["team/one"], undefined]);
+    const added = fixture();
+    await added.read(undefined);
+    list(added.all, 9, secret(8));
+    assert.deepEqual([added.notifications, await added.read(secret(8))], [["team/one"], "8"]);
   });
 
-  test("that is older than what is held changes nothing", async () => {
-    const { all, read, told } = fixture();
+  test("older than the cached version is ignored", async () => {
+    const { all, read, notifications } = fixture();
     await read(secret(12));
     list(all, 9, secret(5));
     list(all, 9);
-    assert.deepEqual([told, await read(secret(13))], [[], "12"]);
+    assert.deepEqual([notifications, await read(secret(13))], [[], "12"]);
   });
 
-  test("during a fetch: an answer from before the list is not kept", async () => {
+  test("during a fetch: content older than the list is not cached", async () => {
     for (const listed of [[secret(8)], []]) {
-      const { all, fetches, told, read } = fixture();
+      const { all, fetches, notifications, read } = fixture();
       const reading = all.read("team", "db", server);
       list(all, 9, ...listed);
       fetches[0]?.resolve(secret(5));
       await reading;
-      assert.deepEqual([told, await read(secret(10))], [["team/one"], "10"]);
+      assert.deepEqual([notifications, await read(secret(10))], [["team/one"], "10"]);
     }
   });
 
-  test("asks for items only where something is referenced", () => {
+  test("needs items only if there are references", () => {
     assert.equal(fixture().all.listing(), undefined);
   });
 });
 
-describe("what is held of a content", () => {
+describe("the cached part of a content", () => {
   const large = (version: number, name = "db"): ConfigMap => ({
     apiVersion: "v1",
     kind: "ConfigMap",
@@ -226,7 +226,7 @@ describe("what is held of a content", () => {
     return { all, fetched };
   };
 
-  test("is the values that are asked for, the names of the others, and a digest and the size of all", async () => {
+  test("has the requested values, the names of the others, and a digest and the size of all", async () => {
     const found = await source().all.read("team", "db", server, new Set(["needed"]));
     assert.deepEqual(found?.data, { needed: "value", other: "" });
     assert.deepEqual(found?.binaryData, { more: "" });
@@ -234,22 +234,22 @@ describe("what is held of a content", () => {
     assert.equal(found?.size, contentSize(large(5)));
   });
 
-  test("grows by a fetch where another reader asks for another key", async () => {
+  test("is fetched again if another reader requests another key", async () => {
     const { all, fetched } = source();
     await all.read("team", "db", server, new Set(["needed"]));
     const found = await all.read("team", "db", { ...server, name: "two" }, new Set(["other"]));
     assert.deepEqual([found?.data?.["needed"], found?.data?.["other"]?.length], ["value", 2 ** 20]);
-    // Larger than what is held of one object.
+    // Larger than the limit of one object.
     await all.read("team", "db", server, new Set(["needed"]));
     assert.equal(fetched.length, 3);
   });
 
-  test("is bounded in all: what is beyond is fetched by each pass", async () => {
+  test("has a total limit, beyond which each read fetches", async () => {
     const { all, fetched } = source({ ofOne: 1000, ofAll: 1000 });
     for (const name of ["a", "b", "c", "d", "e", "a", "e"]) await all.read("team", name, server, new Set(["needed"]));
     assert.deepEqual(fetched.slice(0, 5), ["a", "b", "c", "d", "e"]);
     assert.ok(!fetched.slice(5).includes("a") && fetched.slice(5).includes("e"), fetched.join());
-    // What is let go makes room.
+    // Removed content frees space.
     all.keepOnly(server, new Set(["team/e"]));
     await all.read("team", "e", server, new Set(["needed"]));
     await all.read("team", "e", server, new Set(["needed"]));

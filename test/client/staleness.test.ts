@@ -28,27 +28,27 @@ const away: ListWatchState = { ...silent, failures: 9, healthySeconds: 0, error:
 
 const problem = (states: Readonly<Record<string, ListWatchState>>) => watchProblem(states, states, limits);
 
-describe("what is kept of a server may be outdated", () => {
-  test("where a watch has been rejected for some time, or delivers nothing while others do", () => {
+describe("the cached state of a server can be outdated", () => {
+  test("if a watch has been rejected for some time, or delivers nothing while others do", () => {
     assert.match(problem({ pods: well, jobs: refused }) ?? "", /cannot watch jobs \(403 Forbidden\)$/);
     assert.match(problem({ pods: well, jobs: silent }) ?? "", /cannot watch jobs \(it delivers nothing\)$/);
     assert.match(problem({ pods: well, jobs: away }) ?? "", /cannot watch jobs \(ECONNREFUSED\)$/);
     assert.match(problem({ jobs: refused, pods: refused }) ?? "", /cannot watch jobs .*, pods /, "all of them");
   });
 
-  test("and not where that may pass: a moment, an outage of the API server, the seconds after it", () => {
+  test("but not after a moment, during an outage of the API server or shortly after it", () => {
     assert.equal(problem({ pods: well, jobs: { ...refused, rejectedSeconds: 29 } }), undefined);
     assert.equal(problem({ pods: well, jobs: { ...silent, ageSeconds: 239 } }), undefined);
     assert.equal(problem({ pods: away, jobs: away }), undefined);
     assert.equal(problem({ pods: { ...well, healthySeconds: 29 }, jobs: away }), undefined);
   });
 
-  test("of what the server depends on only", () => {
+  test("only for watches that the server depends on", () => {
     assert.equal(watchProblem({ pods: well }, { pods: well, routes: refused }, limits), undefined);
   });
 });
 
-test("who runs the operator is told of all that is not listed or stale, with the answer", () => {
+test("readyz lists each resource that is not listed or stale, with the response", () => {
   assert.equal(staleWatches({ pods: well }, limits), undefined);
   const begun = { ...well, isSynced: false, ageSeconds: 2 };
   assert.equal(

@@ -15,14 +15,14 @@ function object(version: number, metadata: Partial<ObjectMeta> = {}): KubeObject
   };
 }
 
-function listed(...objects: KubeObject[]): { cache: Store<KubeObject>; told: string[] } {
-  const told: string[] = [];
+function listed(...objects: KubeObject[]): { cache: Store<KubeObject>; notifications: string[] } {
+  const notifications: string[] = [];
   const cache = store<KubeObject>((change, { metadata }) =>
-    told.push(`${change} ${metadata.name} ${metadata.resourceVersion}`),
+    notifications.push(`${change} ${metadata.name} ${metadata.resourceVersion}`),
   );
   list(cache, 10, ...objects);
-  told.length = 0;
-  return { cache, told };
+  notifications.length = 0;
+  return { cache, notifications };
 }
 
 function list(cache: Store<KubeObject>, version: number, ...objects: KubeObject[]): void {
@@ -33,29 +33,29 @@ function list(cache: Store<KubeObject>, version: number, ...objects: KubeObject[
 
 const versionIn = (cache: Store<KubeObject>) => cache.get(key)?.metadata.resourceVersion;
 
-test("a list replaces all: what is new, other or gone is told, what is the same is not", () => {
-  const { cache, told } = listed(object(1), object(2, { name: "b" }), object(3, { name: "c" }));
+test("a list replaces all objects and reports added, modified and deleted ones, not unchanged ones", () => {
+  const { cache, notifications } = listed(object(1), object(2, { name: "b" }), object(3, { name: "c" }));
   list(cache, 20, object(1), object(12, { name: "b" }), object(13, { name: "d" }));
-  assert.deepEqual(told, ["modified b 12", "added d 13", "deleted c 3"]);
+  assert.deepEqual(notifications, ["modified b 12", "added d 13", "deleted c 3"]);
   assert.deepEqual(
     [...cache.all()].map(({ metadata }) => metadata.name),
     ["a", "b", "d"],
   );
 });
 
-test("a list that fails on the way removes nothing", () => {
-  const { cache, told } = listed(object(1), object(2, { name: "b" }));
+test("an incomplete list removes nothing", () => {
+  const { cache, notifications } = listed(object(1), object(2, { name: "b" }));
   cache.listing().item(object(1));
-  assert.deepEqual([told, [...cache.all()].length], [[], 2]);
+  assert.deepEqual([notifications, [...cache.all()].length], [[], 2]);
 });
 
-test("a list from a restored backup counts, though its versions are lower", () => {
+test("a list from a restored backup is applied, although its versions are lower", () => {
   const { cache } = listed(object(9));
   list(cache, 5, object(4));
   assert.equal(versionIn(cache), "4");
 });
 
-test("objects are found by their server, and no longer when its label changes or they are gone", () => {
+test("finds objects by server until their label changes or they are deleted", () => {
   const { cache } = listed(
     object(1),
     object(2, { name: "b", labels: { [label.server]: "two" } }),
@@ -71,34 +71,34 @@ test("objects are found by their server, and no longer when its label changes or
   assert.deepEqual(cache.ofServer({ namespace: "other", name: "two" }), []);
 });
 
-test("what we created is there at once, and its echo is not told", () => {
-  const { cache, told } = listed();
+test("a created object is stored immediately, and its watch event is not reported", () => {
+  const { cache, notifications } = listed();
   cache.wrote(object(11), true);
   assert.equal(versionIn(cache), "11");
   cache.changed("added", object(11));
-  assert.deepEqual(told, []);
+  assert.deepEqual(notifications, []);
   cache.changed("modified", object(12));
-  assert.deepEqual(told, ["modified a 12"]);
+  assert.deepEqual(notifications, ["modified a 12"]);
 });
 
-test("older events do not undo a write, but are told: what they changed may be in its answer", () => {
-  const { cache, told } = listed(object(9));
+test("older events do not undo a write, but are reported: their changes can be in its response", () => {
+  const { cache, notifications } = listed(object(9));
   cache.wrote(object(14), false);
   cache.changed("modified", object(12));
-  assert.deepEqual([versionIn(cache), told], ["14", ["modified a 12"]]);
+  assert.deepEqual([versionIn(cache), notifications], ["14", ["modified a 12"]]);
   cache.changed("modified", object(14));
   cache.changed("modified", object(15));
-  assert.deepEqual([versionIn(cache), told], ["15", ["modified a 12", "modified a 14", "modified a 15"]]);
+  assert.deepEqual([versionIn(cache), notifications], ["15", ["modified a 12", "modified a 14", "modified a 15"]]);
 });
 
-test("the deletion of a former object of that name does not undo a creation", () => {
+test("the deletion of an earlier object with the same name does not undo a creation", () => {
   const { cache } = listed(object(9));
   cache.wrote(object(14, { uid: "2" }), true);
   cache.changed("deleted", object(13));
   assert.equal(versionIn(cache), "14");
 });
 
-test("an answer that comes after the watch has passed it is dropped: the object may be gone again", () => {
+test("a response older than the watch is dropped: the object may be deleted again", () => {
   const { cache } = listed();
   cache.changed("added", object(11));
   cache.changed("deleted", object(12));
@@ -109,19 +109,19 @@ test("an answer that comes after the watch has passed it is dropped: the object 
   assert.equal(versionIn(cache), undefined);
 });
 
-test("what we deleted is gone at once; stale events of it do not bring it back, a new object of its name does", () => {
-  const { cache, told } = listed(object(9));
+test("a deleted object is removed immediately; stale events do not restore it, a new object with its name is stored", () => {
+  const { cache, notifications } = listed(object(9));
   cache.removed(object(9));
   cache.changed("modified", object(11));
-  assert.deepEqual([versionIn(cache), told], [undefined, []]);
+  assert.deepEqual([versionIn(cache), notifications], [undefined, []]);
   cache.changed("deleted", object(12));
   cache.changed("added", object(13, { uid: "2" }));
-  assert.deepEqual([versionIn(cache), told], ["13", ["added a 13"]]);
+  assert.deepEqual([versionIn(cache), notifications], ["13", ["added a 13"]]);
   cache.removed(object(9));
-  assert.equal(versionIn(cache), "13", "another uid is another object");
+  assert.equal(versionIn(cache), "13", "a new uid is a new object");
 });
 
-test("a write during a list survives it; one that the list should have shown does not", () => {
+test("a write during a list is kept; one that is older than the list is not", () => {
   const { cache } = listed();
   const listing = cache.listing();
   cache.wrote(object(31), true);
@@ -133,9 +133,9 @@ test("a write during a list survives it; one that the list should have shown doe
   );
 });
 
-test("a write before a list does not protect the object from it", () => {
-  const { cache, told } = listed();
+test("a write before a list does not override it", () => {
+  const { cache, notifications } = listed();
   cache.wrote(object(31), true);
   list(cache, 40);
-  assert.deepEqual([versionIn(cache), told], [undefined, ["deleted a 31"]]);
+  assert.deepEqual([versionIn(cache), notifications], [undefined, ["deleted a 31"]]);
 });

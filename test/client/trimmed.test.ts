@@ -12,7 +12,7 @@ const metadata = {
   ],
 };
 
-test("of who wrote what is kept who and how, in order", () => {
+test("keeps manager and operation of managedFields, in order", () => {
   assert.deepEqual(trimmed({ apiVersion: "v1", kind: "Secret", metadata, data: { key: "dg==" } }), {
     apiVersion: "v1",
     kind: "Secret",
@@ -28,7 +28,7 @@ test("of who wrote what is kept who and how, in order", () => {
   });
 });
 
-test("of a pod are kept its status, node and container names", () => {
+test("keeps status, node and container names of a pod", () => {
   const spec = {
     nodeName: "n1",
     volumes: [],
@@ -42,7 +42,7 @@ test("of a pod are kept its status, node and container names", () => {
   });
 });
 
-test("of what is in thousands of workspaces only what passes look at is kept, and what is the same is held once", () => {
+test("keeps only the fields of workspace objects that reconciliations read, and shares equal values", () => {
   const binding = (namespace: string): RoleBinding => ({
     apiVersion: "rbac.authorization.k8s.io/v1",
     kind: "RoleBinding",

@@ -11,7 +11,7 @@ const manifest = configMap("a", { key: "value" });
 const path = ".data.key";
 
 describe("the write budget", () => {
-  test("repairs at once what is changed a few times, and then after growing pauses of at most five minutes", () => {
+  test("repairs the first changes immediately, and later ones after growing delays of at most five minutes", () => {
     let time = 0;
     const budget = writeBudget(() => time);
     const pauses: number[] = [];
@@ -30,7 +30,7 @@ describe("the write budget", () => {
     );
   });
 
-  test("counts each field for itself, and a change of what is wanted anew", () => {
+  test("counts each field separately, and restarts after a change of the desired value", () => {
     const budget = writeBudget(() => 0);
     for (let writes = 0; writes < 9; writes += 1) budget.note(manifest, path, ["flipper"]);
     assert.deepEqual(budget.contest(manifest, path)?.managers, ["flipper"]);
@@ -39,7 +39,7 @@ describe("the write budget", () => {
     assert.equal(budget.contest(configMap("b", { key: "value" }), path), undefined);
   });
 
-  test("forgets after a quarter of an hour without a repeat", () => {
+  test("restarts after 15 minutes without a repeat", () => {
     let time = 0;
     const budget = writeBudget(() => time);
     for (let writes = 0; writes < 9; writes += 1) budget.note(manifest, path);
@@ -55,7 +55,7 @@ describe("the limit of events", () => {
     return { type, reason: "Any", action: "Reconcile", message };
   };
 
-  test("the same warning once in ten minutes", () => {
+  test("allows the same warning once in ten minutes", () => {
     let time = 0;
     const limit = eventLimit(() => time);
     assert.deepEqual(
@@ -66,7 +66,7 @@ describe("the limit of events", () => {
     assert.equal(limit.allows("a", notice("m")), true);
   });
 
-  test("25 at once for one server, and then one in a minute", () => {
+  test("allows 25 Events of a server at once, and then one a minute", () => {
     let time = 0;
     const limit = eventLimit(() => time);
     const recorded = () => Array.from({ length: 100 }, (_, index) => limit.allows("a", notice(`${time} ${index}`)));
@@ -77,7 +77,7 @@ describe("the limit of events", () => {
   });
 });
 
-test("who owns a field is found by its path", () => {
+test("finds the managers of a field by its path", () => {
   const image = { "f:spec": { "f:containers": { 'k:{"name":"mlflow"}': { "f:image": {} } } } };
   const entries: ManagedFields[] = [
     { manager: "mlflow-operator", fieldsV1: image },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { healthServer } from "../../src/runtime/health-server.ts";
 
-test("health and readiness answer with what is wrong, and only while it is", async (context) => {
+test("healthz and readyz report a problem only while it exists", async (context) => {
   const found: { unhealthy?: string; notReady?: string } = {};
   const server = await healthServer("127.0.0.1", 0, {
     unhealthyBecause: () => found.unhealthy,

@@ -13,25 +13,25 @@ interface Lease {
   spec: { holderIdentity?: string; leaseDurationSeconds?: number };
 }
 
-interface Stage {
+interface Fixture {
   readonly election: Election;
   readonly fence: LeaseFence;
-  readonly told: string[];
+  readonly notifications: string[];
   readonly requests: string[];
-  /** Writes the Lease, as another would, and tells those who watch it. */
+  /** Writes the Lease as another process, and sends the watch events. */
   readonly write: (holder: string | undefined) => void;
 }
 
-interface Script {
-  /** What becomes of a watch. */
+interface Responses {
+  /** Handles a watch request. */
   readonly watch?: (response: ServerResponse) => void;
   readonly put?: (response: ServerResponse) => boolean;
 }
 
 const timing = { lease: 1.5, renewDeadline: 1, retry: 0.2 };
 
-/** A process that wants to lead, and an API server that knows one Lease and does with watches as it is told. */
-async function stage(context: TestContext, holder: string | undefined, script: Script = {}): Promise<Stage> {
+/** A candidate for the Lease, and an API server with one Lease and these notifications. */
+async function fixture(context: TestContext, holder: string | undefined, responses: Responses = {}): Promise<Fixture> {
   let version = 1;
   const named = (holderIdentity: string): Lease => ({
     metadata: { name: "it", resourceVersion: String(version) },
@@ -40,7 +40,7 @@ async function stage(context: TestContext, holder: string | undefined, script: S
   let lease: Lease | undefined = holder === undefined ? undefined : named(holder);
   const requests: string[] = [];
   const watches = new Set<ServerResponse>();
-  const tell = (type: string, object: Lease) => {
+  const sendEvent = (type: string, object: Lease) => {
     for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`);
   };
   const answer = (response: ServerResponse, status: number, body: object) =>
@@ -49,7 +49,7 @@ async function stage(context: TestContext, holder: string | undefined, script: S
     const isWatch = request.url?.includes("watch=true") === true;
     requests.push(isWatch ? "WATCH" : `${request.method}`);
     if (isWatch) {
-      if (script.watch !== undefined) return script.watch(response);
+      if (responses.watch !== undefined) return responses.watch(response);
       watches.add(response.writeHead(200));
       response.flushHeaders();
       response.on("close", () => watches.delete(response));
@@ -60,19 +60,19 @@ async function stage(context: TestContext, holder: string | undefined, script: S
     for await (const chunk of request) chunks.push(chunk);
     const written: Lease = JSON.parse(Buffer.concat(chunks).toString());
     if (request.method === "PUT") {
-      if (script.put?.(response)) return;
+      if (responses.put?.(response)) return;
       if (lease === undefined) return answer(response, 404, {});
       if (written.metadata.resourceVersion !== lease.metadata.resourceVersion) return answer(response, 409, {});
     }
     version += 1;
     lease = { ...written, metadata: { ...written.metadata, resourceVersion: String(version) } };
     answer(response, 200, lease);
-    tell("MODIFIED", lease);
+    sendEvent("MODIFIED", lease);
   };
   const server = createServer((request, response) => void serve(request, response)).listen(0, "127.0.0.1");
   await once(server, "listening");
   const client = localClient(server);
-  const told: string[] = [];
+  const notifications: string[] = [];
   const log = () => {};
   const fence = leaseFence();
   const election = elect({
@@ -81,8 +81,8 @@ async function stage(context: TestContext, holder: string | undefined, script: S
     name: "it",
     identity: "me",
     fence,
-    onElected: () => told.push("elected"),
-    onLost: () => told.push("lost"),
+    onElected: () => notifications.push("elected"),
+    onLost: () => notifications.push("lost"),
     log: { debug: log, info: log, warn: log, error: log },
     timing,
   });
@@ -95,106 +95,110 @@ async function stage(context: TestContext, holder: string | undefined, script: S
   return {
     election,
     fence,
-    told,
+    notifications,
     requests,
     write: (next) => {
       version += 1;
-      const former = lease;
+      const previous = lease;
       lease = next === undefined ? undefined : named(next);
-      if (lease !== undefined) tell("MODIFIED", lease);
-      else if (former !== undefined) tell("DELETED", former);
+      if (lease !== undefined) sendEvent("MODIFIED", lease);
+      else if (previous !== undefined) sendEvent("DELETED", previous);
     },
   };
 }
 
 const failures: Readonly<Record<string, (response: ServerResponse) => void>> = {
-  "ends at once": (response) => void response.writeHead(200).end(),
-  "is cut at once": (response) => void response.destroy(),
+  "ends immediately": (response) => void response.writeHead(200).end(),
+  "is closed immediately": (response) => void response.destroy(),
   "is rejected": (response) => void response.writeHead(403).end("{}"),
-  "says that it is too old": (response) =>
+  "returns that its resource version is too old": (response) =>
     void response.writeHead(200).end(`${JSON.stringify({ type: "ERROR", object: { code: 410 } })}\n`),
-  "says that the Lease is deleted": (response) =>
+  "returns that the Lease is deleted": (response) =>
     void response.writeHead(200).end(`${JSON.stringify({ type: "DELETED", object: { metadata: {}, spec: {} } })}\n`),
-  "says what is no JSON": (response) => void response.writeHead(200).end("<html>\n"),
+  "returns no JSON": (response) => void response.writeHead(200).end("<html>\n"),
 };
 
 describe("a watch of the Lease that fails", { concurrency: true }, () => {
   for (const [what, watch] of Object.entries(failures))
     for (const holder of ["another", "me"])
-      test(`a watch of the Lease that ${what} is not repeated in a loop, where ${holder} leads`, async (context) => {
-        const { requests } = await stage(context, holder, { watch });
+      test(`a watch of the Lease that ${what} is not repeated in a loop if ${holder} holds the Lease`, async (context) => {
+        const { requests } = await fixture(context, holder, { watch });
         await sleep(1500);
         assert.ok(requests.length > 1 && requests.length < 40, `${requests.length} requests in 1.5 s`);
       });
 });
 
-test("a process that waits takes over when the Lease is released, and not before", async (context) => {
-  const { told, write, fence, election } = await stage(context, "another");
+test("a waiting process takes over when the Lease is released, and not before", async (context) => {
+  const { notifications, write, fence, election } = await fixture(context, "another");
   await sleep(300);
-  assert.deepEqual([told, fence.isOpen()], [[], false]);
+  assert.deepEqual([notifications, fence.isOpen()], [[], false]);
   write("");
-  await eventually(() => assert.deepEqual(told, ["elected"]));
+  await eventually(() => assert.deepEqual(notifications, ["elected"]));
   assert.deepEqual([fence.isOpen(), election.isLeader()], [true, true]);
 });
 
-test("a leader whose Lease another takes may not write from that moment on, and ends", async (context) => {
-  const { told, write, fence, election } = await stage(context, undefined);
-  await eventually(() => assert.deepEqual(told, ["elected"]));
+test("a leader cannot write and ends as soon as another process acquires its Lease", async (context) => {
+  const { notifications, write, fence, election } = await fixture(context, undefined);
+  await eventually(() => assert.deepEqual(notifications, ["elected"]));
   await sleep(100);
   let closed = Number.POSITIVE_INFINITY;
   const began = performance.now();
   fence.onClose(() => {
     closed = performance.now() - began;
   });
-  write("thief");
-  await eventually(() => assert.deepEqual(told, ["elected", "lost"]));
+  write("another");
+  await eventually(() => assert.deepEqual(notifications, ["elected", "lost"]));
   assert.ok(closed < 500, `${closed} ms`);
   assert.deepEqual([fence.isOpen(), election.isLeader()], [false, false]);
 });
 
-test("so does one that sees no watch, at its next renewal", async (context) => {
-  const { told, write, fence } = await stage(context, undefined, { watch: (response) => void response.destroy() });
-  await eventually(() => assert.deepEqual(told, ["elected"]));
-  write("thief");
-  await eventually(() => assert.deepEqual(told, ["elected", "lost"]), 2);
+test("a leader without a working watch ends at its next renewal", async (context) => {
+  const { notifications, write, fence } = await fixture(context, undefined, {
+    watch: (response) => void response.destroy(),
+  });
+  await eventually(() => assert.deepEqual(notifications, ["elected"]));
+  write("another");
+  await eventually(() => assert.deepEqual(notifications, ["elected", "lost"]), 2);
   assert.equal(fence.isOpen(), false);
 });
 
-test("a leader whose Lease is deleted takes it again", async (context) => {
-  const { told, write, fence, election } = await stage(context, undefined);
-  await eventually(() => assert.deepEqual(told, ["elected"]));
+test("a leader whose Lease is deleted acquires it again", async (context) => {
+  const { notifications, write, fence, election } = await fixture(context, undefined);
+  await eventually(() => assert.deepEqual(notifications, ["elected"]));
   await sleep(100);
   write(undefined);
   await sleep(50);
   await eventually(() => assert.equal(fence.isOpen(), true));
-  assert.deepEqual([told, election.isLeader()], [["elected"], true]);
+  assert.deepEqual([notifications, election.isLeader()], [["elected"], true]);
 });
 
-test("a leader that cannot renew may not write when its time is over, and ends", async (context) => {
+test("a leader that cannot renew the Lease cannot write after the deadline, and ends", async (context) => {
   let isDown = false;
-  const { told, fence } = await stage(context, undefined, { put: (response) => isDown && Boolean(response.destroy()) });
-  await eventually(() => assert.deepEqual(told, ["elected"]));
+  const { notifications, fence } = await fixture(context, undefined, {
+    put: (response) => isDown && Boolean(response.destroy()),
+  });
+  await eventually(() => assert.deepEqual(notifications, ["elected"]));
   isDown = true;
   const began = performance.now();
   await eventually(() => assert.equal(fence.isOpen(), false));
   const seconds = (performance.now() - began) / 1000;
   assert.ok(seconds <= timing.renewDeadline + 0.3, `${seconds} s`);
-  await eventually(() => assert.deepEqual(told, ["elected", "lost"]));
+  await eventually(() => assert.deepEqual(notifications, ["elected", "lost"]));
 });
 
-test("a renewal that takes long counts from its start", async (context) => {
+test("a slow renewal counts from its start", async (context) => {
   let isSlow = false;
-  const held: ServerResponse[] = [];
-  const { told, fence } = await stage(context, undefined, {
-    put: (response) => isSlow && Boolean(held.push(response)),
+  const pendingResponses: ServerResponse[] = [];
+  const { notifications, fence } = await fixture(context, undefined, {
+    put: (response) => isSlow && Boolean(pendingResponses.push(response)),
   });
-  await eventually(() => assert.deepEqual(told, ["elected"]));
+  await eventually(() => assert.deepEqual(notifications, ["elected"]));
   isSlow = true;
-  await eventually(() => assert.equal(held.length, 1));
+  await eventually(() => assert.equal(pendingResponses.length, 1));
   await eventually(() => assert.equal(fence.isOpen(), false));
   // Longer than the renewal, which began a moment after the one before it, could open it.
   await sleep(timing.retry * 1000 + 500);
-  held[0]
+  pendingResponses[0]
     ?.writeHead(200)
     .end(JSON.stringify({ metadata: { name: "it", resourceVersion: "9" }, spec: { holderIdentity: "me" } }));
   await sleep(50);

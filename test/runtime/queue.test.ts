@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type QueueOptions, queue } from "../../src/runtime/queue.ts";
 
-/** A queue whose work is let go by the test. */
+/** A queue whose work ends when the test says so. */
 function controlled(workers: number, backoff = { firstSeconds: 0.02, longestSeconds: 0.1 }) {
   const started: string[] = [];
   const failed: string[] = [];
@@ -36,7 +36,7 @@ function controlled(workers: number, backoff = { firstSeconds: 0.02, longestSeco
 }
 
 describe("the queue", () => {
-  test("never works on one key twice at once, and once more for all that came meanwhile", async () => {
+  test("processes a key once at a time, and once again for all additions meanwhile", async () => {
     const { work, started, finish } = controlled(4);
     work.add("a");
     for (let i = 0; i < 100; i++) work.add("a");
@@ -48,7 +48,7 @@ describe("the queue", () => {
     await work.stop();
   });
 
-  test("works on as many keys as there are workers, in the order in which they came", async () => {
+  test("processes as many keys as there are workers, in the order of their additions", async () => {
     const { work, started, finish } = controlled(2);
     for (const key of ["a", "b", "c"]) work.add(key);
     assert.deepEqual(started, ["a", "b"]);
@@ -60,7 +60,7 @@ describe("the queue", () => {
     await work.stop();
   });
 
-  test("tries again what failed, ever later, and at once when it changes", async () => {
+  test("retries a failed key with a growing delay, and immediately after a change", async () => {
     const { work, started, failed, finish, decide } = controlled(1, { firstSeconds: 0.03, longestSeconds: 60 });
     decide(() => {
       throw new Error("no");
@@ -80,7 +80,7 @@ describe("the queue", () => {
     await stopped;
   });
 
-  test("looks again after the time that a pass asks for", async () => {
+  test("requeues a key after the requested time", async () => {
     const { work, started, finish, decide } = controlled(1);
     decide(() => 0.02);
     work.add("a");
@@ -92,7 +92,7 @@ describe("the queue", () => {
     await work.stop();
   });
 
-  test("ends what is under way and starts nothing more when it is stopped", async () => {
+  test("waits for running work and starts no more when it is stopped", async () => {
     const { work, started, finish } = controlled(1);
     work.add("a");
     work.add("b");
@@ -102,18 +102,18 @@ describe("the queue", () => {
     assert.deepEqual(started, ["a"]);
   });
 
-  test("waits longer after each failure in a row, but not after one that got on", async () => {
+  test("increases the delay after each consecutive failure, but not after one with progress", async () => {
     const waits: number[] = [];
-    let gotOn = false;
+    let madeProgress = false;
     const work = queue({
       workers: 1,
       spacingMilliseconds: 1,
       backoff: { firstSeconds: 0.01, longestSeconds: 1 },
       random: () => 1,
-      gotOn: () => gotOn,
+      madeProgress: () => madeProgress,
       onFailure: (_, __, seconds) => waits.push(seconds),
       work: async () => {
-        gotOn = waits.length >= 2;
+        madeProgress = waits.length >= 2;
         throw new Error("not yet");
       },
     });
@@ -123,7 +123,7 @@ describe("the queue", () => {
     assert.deepEqual(waits.slice(0, 5), [0.01, 0.02, 0.04, 0.04, 0.04]);
   });
 
-  /** The waits that a queue tells after failures that its bounds speak of. */
+  /** The delays after failures of a queue with these options. */
   async function waitsOf(options: Partial<QueueOptions>, count: number): Promise<number[]> {
     const waits: number[] = [];
     const work = queue({
@@ -142,7 +142,7 @@ describe("the queue", () => {
     return waits.slice(0, count);
   }
 
-  test("spreads its attempts: each wait is between the half and the whole of its bound", async () => {
+  test("randomizes the delay between half of its bound and the whole", async () => {
     const [first = 0, ...rest] = await waitsOf({}, 30);
     assert.ok(first >= 0.0005 && first <= 0.001, `${first}`);
     const late = rest.slice(3);
@@ -153,15 +153,15 @@ describe("the queue", () => {
     assert.ok(new Set(late).size > 20, `${late}`);
   });
 
-  test("waits at least as long as it was asked to", async () => {
-    const waits = await waitsOf({ boundsAfter: () => ({ least: 0.01 }) }, 5);
+  test("waits at least for the requested time", async () => {
+    const waits = await waitsOf({ retryBoundsOf: () => ({ least: 0.01 }) }, 5);
     assert.ok(
       waits.every((seconds) => seconds >= 0.01 && seconds <= 0.011),
       `${waits}`,
     );
   });
 
-  test("tries again at once what failed in an outage, when that is over, and nothing else", async () => {
+  test("retries keys that failed in an outage when it is over, and no others", async () => {
     const started: string[] = [];
     const work = queue({
       workers: 4,
@@ -172,31 +172,31 @@ describe("the queue", () => {
       onFailure: () => {},
       work: async (key) => {
         started.push(key);
-        throw key === "cut off" ? new RangeError() : new Error("no");
+        throw key === "unreachable" ? new RangeError() : new Error("no");
       },
     });
-    for (const key of ["cut off", "rejected"]) work.add(key);
+    for (const key of ["unreachable", "rejected"]) work.add(key);
     while (started.length < 2) await sleep(1);
     await sleep(5);
     work.recovered();
     while (started.length < 3) await sleep(1);
     await work.stop();
-    assert.deepEqual(started, ["cut off", "rejected", "cut off"]);
+    assert.deepEqual(started, ["unreachable", "rejected", "unreachable"]);
   });
 
-  test("a wait of months is no loop", async () => {
-    let passes = 0;
+  test("a delay of months does not cause a loop", async () => {
+    let runs = 0;
     const work = queue({
       workers: 1,
       onFailure: () => {},
       work: async () => {
-        passes += 1;
+        runs += 1;
         return 90 * 24 * 3600;
       },
     });
     work.add("a");
     await sleep(100);
     await work.stop();
-    assert.equal(passes, 1);
+    assert.equal(runs, 1);
   });
 });

@@ -29,7 +29,7 @@ interface Connected {
   readonly key: Key;
   readonly connection: ClusterConnection;
   /** One pass over the key's server. */
-  readonly pass: <T>(run: (cluster: Cluster) => Promise<T>) => Promise<T>;
+  readonly reconcile: <T>(run: (cluster: Cluster) => Promise<T>) => Promise<T>;
   /** Keys that were told to be changed, since the last time this was asked. */
   readonly told: () => string[];
   /** Calls other than lists and watches since then, as the audit log has them: `verb resource`. */
@@ -65,7 +65,7 @@ async function connected(context: TestContext, watchAll = false): Promise<Connec
     key,
     connection,
     lost,
-    pass: (run) => connection.pass(key, run),
+    reconcile: (run) => connection.reconcile(key, run),
     told: () => {
       const soFar = [...new Set(keys)];
       keys = [];
@@ -121,8 +121,8 @@ function configMap(key: Key, data: Record<string, string>, name = "settings"): C
 }
 
 /** The only object that the cache has of the server. */
-async function only({ pass, key }: Connected): Promise<Owned> {
-  const [object, ...more] = await pass(async (cluster) => cluster.owned(key));
+async function only({ reconcile, key }: Connected): Promise<Owned> {
+  const [object, ...more] = await reconcile(async (cluster) => cluster.owned(key));
   assert.ok(object !== undefined && more.length === 0);
   return object;
 }
@@ -133,7 +133,7 @@ const live = (path: string) =>
 describe("create", () => {
   test("is one call, and is seen by the next pass at once", async (context) => {
     const one = await connected(context);
-    assert.equal(await one.pass((cluster) => cluster.create(service(one.key))), "created");
+    assert.equal(await one.reconcile((cluster) => cluster.create(service(one.key))), "created");
     assert.equal((await only(one)).kind, "Service");
     assert.deepEqual(await one.calls(), ["create services"]);
   });
@@ -142,17 +142,17 @@ describe("create", () => {
     const one = await connected(context);
     await call("POST", `/api/v1/namespaces/${one.key.namespace}/configmaps`, { metadata: { name: "settings" } });
     const manifest = configMap(one.key, { a: "b" });
-    assert.equal(await one.pass((cluster) => cluster.create(manifest)), "exists");
-    const found = await one.pass((cluster) => cluster.read(manifest));
+    assert.equal(await one.reconcile((cluster) => cluster.create(manifest)), "exists");
+    const found = await one.reconcile((cluster) => cluster.read(manifest));
     assert.deepEqual([found?.metadata.labels, found?.kind], [undefined, "ConfigMap"]);
-    assert.equal(await one.pass((cluster) => cluster.read(service(one.key))), undefined);
+    assert.equal(await one.reconcile((cluster) => cluster.read(service(one.key))), undefined);
   });
 
   test("that the API server refuses is an ApiError with its reason", async (context) => {
     const one = await connected(context);
     const wrong = service(one.key, [{ port: 99_999 }]);
     await assert.rejects(
-      one.pass((cluster) => cluster.create(wrong)),
+      one.reconcile((cluster) => cluster.create(wrong)),
       (error) => {
         assert.ok(error instanceof ApiError);
         assert.deepEqual([error.status, error.reason], [422, "Invalid"]);
@@ -170,10 +170,10 @@ describe("apply", () => {
     const write = async (data: Record<string, string>) => {
       const before = await only(one);
       await one.calls();
-      await one.pass((cluster) => cluster.apply(configMap(one.key, data), before));
+      await one.reconcile((cluster) => cluster.apply(configMap(one.key, data), before));
       return (await live(path)).data;
     };
-    await one.pass((cluster) => cluster.create(configMap(one.key, { a: "1", b: "2", c: "3" })));
+    await one.reconcile((cluster) => cluster.create(configMap(one.key, { a: "1", b: "2", c: "3" })));
     assert.deepEqual(await write({ a: "1", b: "2" }), { a: "1", b: "2" });
     assert.deepEqual(await one.calls(), ["patch configmaps", "patch configmaps"]);
     assert.deepEqual(await write({ a: "1" }), { a: "1" });
@@ -191,9 +191,9 @@ describe("apply", () => {
       { name: "http", port: 80, targetPort: 5000 },
       { name: "metrics", port: 81, targetPort: 5001 },
     ]);
-    await one.pass((cluster) => cluster.create(both));
+    await one.reconcile((cluster) => cluster.create(both));
     const before = await only(one);
-    await one.pass((cluster) => cluster.apply(service(one.key), before));
+    await one.reconcile((cluster) => cluster.apply(service(one.key), before));
     const { spec } = await live(`/api/v1/namespaces/${one.key.namespace}/services/mlflow`);
     assert.deepEqual(
       spec?.ports?.map(({ name }) => name),
@@ -205,7 +205,7 @@ describe("apply", () => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
     const manifest = configMap(one.key, { a: "1" });
-    await one.pass((cluster) => cluster.create(manifest));
+    await one.reconcile((cluster) => cluster.create(manifest));
     for (const drifted of ["x", "y"]) {
       const {
         metadata: { resourceVersion },
@@ -213,7 +213,7 @@ describe("apply", () => {
       await until(async () => (await only(one)).metadata.resourceVersion === resourceVersion, "the drift in the cache");
       const before = await only(one);
       await one.calls();
-      await one.pass((cluster) => cluster.apply(manifest, before));
+      await one.reconcile((cluster) => cluster.apply(manifest, before));
       assert.deepEqual((await live(path)).data, { a: "1", theirs: "kept" });
       assert.ok((await one.calls()).length <= 2);
     }
@@ -231,7 +231,7 @@ describe("apply", () => {
     await call("PATCH", `${path}?fieldManager=${manager}`, { data: { b: "2" } }, "application/merge-patch+json");
     await until(async () => (await only(one)).metadata.managedFields?.length === 2, "both entries in the cache");
     const before = await only(one);
-    await one.pass((cluster) => cluster.apply(configMap(one.key, { c: "3" }), before));
+    await one.reconcile((cluster) => cluster.apply(configMap(one.key, { c: "3" }), before));
     const after = await live(path);
     assert.deepEqual([after.data, after.metadata.managedFields?.length], [{ c: "3" }, 1]);
   });
@@ -240,18 +240,18 @@ describe("apply", () => {
     const one = await connected(context);
     const maps = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
     const manifest = configMap(one.key, { a: "1" });
-    await one.pass((cluster) => cluster.create(manifest));
+    await one.reconcile((cluster) => cluster.create(manifest));
     const created = await only(one);
     const before = { ...created, metadata: { ...created.metadata, managedFields: [{ manager, operation: "Apply" }] } };
     await call("DELETE", `${maps}/settings`);
     await assert.rejects(
-      one.pass((cluster) => cluster.apply(manifest, before)),
+      one.reconcile((cluster) => cluster.apply(manifest, before)),
       ApiError,
     );
     assert.equal((await access.request("GET", `${maps}/settings`)).status, 404);
     await call("POST", maps, { metadata: { name: "settings" }, data: { theirs: "1" } });
     await assert.rejects(
-      one.pass((cluster) => cluster.apply(manifest, before)),
+      one.reconcile((cluster) => cluster.apply(manifest, before)),
       ApiError,
     );
     assert.deepEqual((await live(`${maps}/settings`)).data, { theirs: "1" });
@@ -259,18 +259,18 @@ describe("apply", () => {
 
   test("of an object that is not as the cache has it fails rather than to change the wrong entry", async (context) => {
     const one = await connected(context);
-    await one.pass((cluster) => cluster.create(configMap(one.key, { a: "1" })));
+    await one.reconcile((cluster) => cluster.create(configMap(one.key, { a: "1" })));
     const before = await only(one);
     const stale = {
       ...before,
       metadata: { ...before.metadata, managedFields: [{ manager: "x" }, { manager, operation: "Update" }] },
     };
     const late = { ...before, metadata: { ...before.metadata, managedFields: [{ manager, operation: "Update" }] } };
-    await one.pass((cluster) => cluster.apply(configMap(one.key, {}), before));
+    await one.reconcile((cluster) => cluster.apply(configMap(one.key, {}), before));
     // A conflict is tried again without a word; nothing has been refused.
     for (const outdated of [stale, late])
       await assert.rejects(
-        one.pass((cluster) => cluster.apply(configMap(one.key, {}), outdated)),
+        one.reconcile((cluster) => cluster.apply(configMap(one.key, {}), outdated)),
         (error) => isApiError(error, 409),
       );
   });
@@ -286,42 +286,42 @@ describe("delete", () => {
 
   test("is seen by the next pass at once; of what is gone it is fine", async (context) => {
     const one = await connected(context);
-    await one.pass((cluster) => cluster.create(configMap(one.key, {})));
+    await one.reconcile((cluster) => cluster.create(configMap(one.key, {})));
     const object = await only(one);
-    await one.pass((cluster) => cluster.delete(object));
-    assert.deepEqual(await one.pass(async (cluster) => cluster.owned(one.key)), []);
-    await one.pass((cluster) => cluster.delete(object));
+    await one.reconcile((cluster) => cluster.delete(object));
+    assert.deepEqual(await one.reconcile(async (cluster) => cluster.owned(one.key)), []);
+    await one.reconcile((cluster) => cluster.delete(object));
     await moment();
-    assert.deepEqual(await one.pass(async (cluster) => cluster.owned(one.key)), []);
+    assert.deepEqual(await one.reconcile(async (cluster) => cluster.owned(one.key)), []);
   });
 
   test("never strikes another object of that name", async (context) => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
-    await one.pass((cluster) => cluster.create(configMap(one.key, { a: "1" })));
+    await one.reconcile((cluster) => cluster.create(configMap(one.key, { a: "1" })));
     const object = await only(one);
     await call("DELETE", path);
     await call("POST", `/api/v1/namespaces/${one.key.namespace}/configmaps`, { metadata: { name: "settings" } });
-    await one.pass((cluster) => cluster.delete(object));
+    await one.reconcile((cluster) => cluster.delete(object));
     assert.equal((await live(path)).metadata.name, "settings");
   });
 
   test("of a Job waits for its pods", async (context) => {
     const one = await connected(context);
-    await one.pass((cluster) => cluster.create(job(one.key)));
+    await one.reconcile((cluster) => cluster.create(job(one.key)));
     const pods = `/api/v1/namespaces/${one.key.namespace}/pods`;
     await until(async () => (await call<{ items: Owned[] }>("GET", pods)).items.length === 1, "a pod");
     const pod = (await call<{ items: Owned[] }>("GET", pods)).items[0];
     assert.ok(pod);
     await mergePatch(`${pods}/${pod.metadata.name}`, { metadata: { finalizers: ["test.example/hold"] } });
     const object = await only(one);
-    await one.pass((cluster) => cluster.delete(object));
+    await one.reconcile((cluster) => cluster.delete(object));
     await moment();
     const dying = await only(one);
     assert.ok(dying.metadata.deletionTimestamp, "the Job is there while its pod is");
     await mergePatch(`${pods}/${pod.metadata.name}`, { metadata: { finalizers: null } });
     await until(
-      async () => (await one.pass(async (cluster) => cluster.owned(one.key))).length === 0,
+      async () => (await one.reconcile(async (cluster) => cluster.owned(one.key))).length === 0,
       "the end of the Job",
     );
   });
@@ -338,11 +338,11 @@ describe("delete", () => {
         template: { metadata: { labels }, spec: { containers: [{ name: "a", image: "a" }] } },
       },
     };
-    await one.pass((cluster) => cluster.create(manifest));
+    await one.reconcile((cluster) => cluster.create(manifest));
     const sets = `/apis/apps/v1/namespaces/${one.key.namespace}/replicasets`;
     await until(async () => (await call<{ items: Owned[] }>("GET", sets)).items.length === 1, "a ReplicaSet");
     const object = await only(one);
-    await one.pass((cluster) => cluster.delete(object));
+    await one.reconcile((cluster) => cluster.delete(object));
     await until(
       async () => (await call<{ items: Owned[] }>("GET", sets)).items.length === 0,
       "the end of the ReplicaSet",
@@ -351,8 +351,8 @@ describe("delete", () => {
 });
 
 describe("report", () => {
-  const serverOf = async ({ pass, key }: Connected) => {
-    const server = await pass(async (cluster) => cluster.server(key));
+  const serverOf = async ({ reconcile, key }: Connected) => {
+    const server = await reconcile(async (cluster) => cluster.server(key));
     assert.ok(server !== undefined);
     return server;
   };
@@ -360,10 +360,10 @@ describe("report", () => {
   test("replaces the whole status in one call, and the next pass sees it", async (context) => {
     const one = await connected(context);
     const server = await serverOf(one);
-    await one.pass((cluster) => cluster.report(server, { url: "http://a", version: "3.17.2", replicas: 1 }));
+    await one.reconcile((cluster) => cluster.report(server, { url: "http://a", version: "3.17.2", replicas: 1 }));
     assert.deepEqual((await serverOf(one)).status, { url: "http://a", version: "3.17.2", replicas: 1 });
     await one.calls();
-    await one.pass((cluster) => cluster.report(server, { version: "3.17.2" }));
+    await one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" }));
     assert.deepEqual(await one.calls(), ["patch mlflowservers/status"]);
     const { status, spec } = await call<{ status: unknown; spec: unknown }>(
       "GET",
@@ -379,7 +379,7 @@ describe("report", () => {
     await call("DELETE", `${serversPath(one.key)}/${one.key.name}`);
     await call("POST", serversPath(one.key), smallest);
     await assert.rejects(
-      one.pass((cluster) => cluster.report(server, { version: "3.17.2" })),
+      one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" })),
       ApiError,
     );
     assert.equal(
@@ -391,12 +391,12 @@ describe("report", () => {
   test("does not hide a change of the spec that comes at the same time", async (context) => {
     const one = await connected(context);
     const server = await serverOf(one);
-    await one.pass((cluster) => cluster.report(server, { version: "3.17.2" }));
+    await one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" }));
     await moment();
     one.told();
     await Promise.all([
       mergePatch(`${serversPath(one.key)}/${one.key.name}`, { spec: { hibernate: true } }),
-      one.pass((cluster) => cluster.report(server, { version: "3.17.2" })),
+      one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" })),
     ]);
     await until(async () => (await serverOf(one)).spec.hibernate === true, "the new spec");
     await until(() => one.told().includes(keyText(one.key)), "the call");
@@ -413,7 +413,7 @@ describe("notify", () => {
 
   test("is seen in kubectl describe", async (context) => {
     const one = await connected(context);
-    await one.pass(async (cluster) => {
+    await one.reconcile(async (cluster) => {
       const server = cluster.server(one.key);
       assert.ok(server);
       await cluster.notify(server, notice);
@@ -431,7 +431,7 @@ describe("notify", () => {
 
   test("that is refused fails no pass", async (context) => {
     const one = await connected(context);
-    await one.pass(async (cluster) => {
+    await one.reconcile(async (cluster) => {
       const server = cluster.server(one.key);
       assert.ok(server);
       await cluster.notify({ ...server, metadata: { ...server.metadata, namespace: "absent" } }, notice);
@@ -458,7 +458,7 @@ describe("what matters to a server", () => {
     await until(() => one.told().includes(`${one.key.namespace}/other`), "the deletion");
     await call("DELETE", `${serversPath(one.key)}/${one.key.name}`);
     await until(() => one.told().includes(keyText(one.key)), "the end of the server");
-    assert.equal(await one.pass(async (cluster) => cluster.server(one.key)), undefined);
+    assert.equal(await one.reconcile(async (cluster) => cluster.server(one.key)), undefined);
   });
 
   test("is not what nobody reads: no call, no key", async (context) => {
@@ -484,7 +484,9 @@ describe("a Secret that a spec names", () => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/secrets`;
     const read = () =>
-      one.pass(async (cluster) => passwordIn(await cluster.secret(one.key.namespace, "db", new Set(["password"]))));
+      one.reconcile(async (cluster) =>
+        passwordIn(await cluster.secret(one.key.namespace, "db", new Set(["password"]))),
+      );
     const called = () => until(() => one.told().includes(keyText(one.key)), "the call for its reader");
     await moment();
     one.told();
@@ -511,12 +513,12 @@ describe("a Secret that a spec names", () => {
     await call("POST", path, secret({ password: "a" }));
     await read();
     await assert.rejects(
-      one.pass(async () => Promise.reject(new Error("this pass fails"))),
+      one.reconcile(async () => Promise.reject(new Error("this pass fails"))),
       /this pass fails/,
     );
     await mergePatch(`${path}/db`, { stringData: { password: "b" } });
     await called();
-    await one.pass(async () => {});
+    await one.reconcile(async () => {});
     await mergePatch(`${path}/db`, { stringData: { password: "c" } });
     await moment();
     assert.deepEqual(one.told(), []);
@@ -553,7 +555,7 @@ describe("a Secret that a spec names", () => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
     const read = () =>
-      one.pass(async (cluster) => (await cluster.configMap(one.key.namespace, "ca", new Set(["ca.crt"])))?.data);
+      one.reconcile(async (cluster) => (await cluster.configMap(one.key.namespace, "ca", new Set(["ca.crt"])))?.data);
     assert.equal(await read(), undefined);
     await call("POST", path, { metadata: { name: "ca" }, data: { "ca.crt": "a" } });
     await until(async () => (await read())?.["ca.crt"] === "a", "the content");

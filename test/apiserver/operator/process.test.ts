@@ -121,7 +121,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
     for (const [args, says] of [
       [["--no-such-option"], /Unknown option '--no-such-option'/],
       [["--workers=0"], /--workers 0: use a whole number from 1 to 64\./],
-      [["--watch-namespaces=Not_A_Name"], /Not_A_Name is no name of a namespace/],
+      [["--watch-namespaces=Not_A_Name"], /Not_A_Name is not a valid namespace name/],
       [["--log-level=loud"], /--log-level loud: use debug, info, warn or error/],
     ] as const) {
       const given = ["src/main.ts", "run", "--kubeconfig=/nowhere", ...args];

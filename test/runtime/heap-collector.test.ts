@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { burst, leftovers } from "../../src/runtime/leftovers.ts";
+import { burst, heapCollector } from "../../src/runtime/heap-collector.ts";
 
-/** How often the heap was collected, by a clock of the test's. */
+/** A collector with a mocked clock, and the number of collections. */
 function setUp(context: TestContext) {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const before = globalThis.gc;
@@ -10,7 +10,7 @@ function setUp(context: TestContext) {
   globalThis.gc = Object.assign(() => {
     collections += 1;
   }) as typeof globalThis.gc;
-  const heap = leftovers();
+  const heap = heapCollector();
   context.after(() => {
     heap.stop();
     globalThis.gc = before;
@@ -18,34 +18,34 @@ function setUp(context: TestContext) {
   return { heap, clock: context.mock.timers, collected: () => collections };
 }
 
-test("a burst is collected once, when it is over", (context) => {
+test("collects once after a burst", (context) => {
   const { heap, clock, collected } = setUp(context);
-  for (let pass = 0; pass < 3 * burst; pass += 1) {
-    heap.left();
+  for (let count = 0; count < 3 * burst; count += 1) {
+    heap.noteWork();
     clock.tick(100);
   }
-  assert.equal(collected(), 0, "while it goes on there is something else to do");
+  assert.equal(collected(), 0, "no collection during the burst");
   clock.tick(2000);
   assert.equal(collected(), 1);
   clock.tick(60_000);
   assert.equal(collected(), 1);
 });
 
-test("a few passes are none, and add up", (context) => {
+test("collects only after enough reconciliations, counted over time", (context) => {
   const { heap, clock, collected } = setUp(context);
-  for (let pass = 1; pass < burst; pass += 1) {
-    heap.left();
+  for (let count = 1; count < burst; count += 1) {
+    heap.noteWork();
     clock.tick(10_000);
   }
   assert.equal(collected(), 0);
-  heap.left();
+  heap.noteWork();
   clock.tick(2000);
   assert.equal(collected(), 1);
 });
 
-test("lists are a burst by themselves", (context) => {
+test("collects after the initial lists", (context) => {
   const { heap, clock, collected } = setUp(context);
-  heap.left(burst);
+  heap.noteWork(burst);
   clock.tick(2000);
   assert.equal(collected(), 1);
 });
