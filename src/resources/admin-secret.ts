@@ -4,7 +4,7 @@ import { storedMetadata } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
 import { secret } from "./secret.ts";
 
-/** User name and password of the first administrator, where the spec names no Secret for them. */
+/** Returns the Secret with the generated name and password of the first administrator; undefined if the spec references a Secret. */
 export function adminSecret({ server, generatedAdmin }: Inputs): Secret | undefined {
   if (generatedAdmin === undefined) return undefined;
   return secret(

@@ -3,16 +3,16 @@ import type { Manifest } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 
 /**
- * The manifest with a hash of its field paths in an annotation. Values are compared with the cluster one by one; what
- * that cannot see is a field that a former manifest had and this one has no more. Then the shape differs, the manifest
- * is applied, and the API server prunes the field. Only paths are hashed, so nothing secret can be guessed from it.
+ * Returns the manifest with a hash of its field paths in an annotation. The operator compares values with the cluster, which does
+ * not detect a field that was removed from the manifest. Then the hash differs, the manifest is applied, and the API server prunes
+ * the field. Only paths are hashed, so the hash reveals no secret.
  */
 export function withAppliedFieldsHash<T extends Manifest>(manifest: T): T {
-  const shape = createHash("sha256").update(paths(manifest, "").join("\n")).digest("hex").slice(0, 16);
+  const hash = createHash("sha256").update(paths(manifest, "").join("\n")).digest("hex").slice(0, 16);
   const { metadata } = manifest;
   return {
     ...manifest,
-    metadata: { ...metadata, annotations: { ...metadata.annotations, [annotation.appliedFieldsHash]: shape } },
+    metadata: { ...metadata, annotations: { ...metadata.annotations, [annotation.appliedFieldsHash]: hash } },
   };
 }
 
@@ -26,7 +26,7 @@ function paths(value: unknown, path: string): string[] {
   return value === undefined ? [] : [path];
 }
 
-/** Items of containers, env, volumes and ports are told apart by name, so that an order is no shape. */
+/** Items of containers, env, volumes and ports are identified by name, so that their order does not change the hash. */
 function nameOf(item: unknown): string | undefined {
   if (typeof item !== "object" || item === null || !("name" in item)) return undefined;
   return typeof item.name === "string" ? item.name : undefined;

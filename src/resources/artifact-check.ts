@@ -11,9 +11,9 @@ import { containerSecurityContext } from "./pod/security.ts";
 import { storeCaFiles, temporary } from "./pod/volumes.ts";
 
 /**
- * Shows that MLflow may write to its bucket, with the server's own environment, before anything is migrated or started.
- * Nothing else would tell until a user's artifact is lost. Undefined where the server itself writes to no bucket, or
- * the spec wants no check.
+ * Returns the init container that checks, with the server's environment, that MLflow can write to its bucket. Without it a
+ * missing permission shows only when an upload fails. Undefined if the server does not write to a bucket, or
+ * the check is disabled.
  */
 export function artifactCheck(inputs: Inputs): MountedContainer | undefined {
   if (!isChecked(inputs)) return undefined;
@@ -37,7 +37,7 @@ function container(inputs: Inputs): V1Container {
   };
 }
 
-/** Which bucket, as whom: the check is made again when that changes. Keyed, so that nothing can be guessed from it. */
+/** Returns a hash of bucket and credentials: the check runs again when they change. Keyed, so that it reveals nothing. */
 export function artifactCheckHash(inputs: Inputs): string | undefined {
   const { s3 } = inputs.server.spec.artifactStore;
   if (!isChecked(inputs)) return undefined;

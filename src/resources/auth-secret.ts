@@ -5,7 +5,7 @@ import { ownedMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
 import { secret } from "./secret.ts";
 
-/** The configuration of the authentication. A Secret, since there may be a database URI in it, which carries a password. */
+/** Returns the Secret with the authentication configuration, which can contain a database URI with a password. */
 export function authSecret(inputs: Inputs): Secret | undefined {
   const { server } = inputs;
   const { files } = authenticationOf(inputs);

@@ -1,6 +1,6 @@
 /**
- * Calls the handler of the one member of a union that is set. Throws where that is none of the members that the handlers name, or
- * several: a union is never built as something that it does not say.
+ * Calls the handler of the only member of a union that is set. Throws if no member with a handler is set, or several:
+ * an unknown member must not result in a default.
  */
 export function choose<U extends object, M extends keyof U & string, R>(
   union: U,
@@ -15,7 +15,7 @@ export function choose<U extends object, M extends keyof U & string, R>(
   return handlers[member](value);
 }
 
-/** The result for a value of an enum. Throws for a value that the results do not name. */
+/** Returns the result for a value of an enum. Throws for an unknown value. */
 export function choice<V extends string, R>(value: V, path: string, results: Readonly<Record<V, R>>): R {
   if (!Object.hasOwn(results, value))
     throw new Error(`${path} must be one of ${Object.keys(results).join(", ")}, not ${String(value).slice(0, 64)}`);

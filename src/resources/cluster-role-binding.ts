@@ -7,15 +7,15 @@ import { crossNamespaceMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
 
 /**
- * MLflow sees which namespaces are its workspaces: the plugin lists them. Only where at least one has said so: whoever may
- * write an MlflowServer, but not label a namespace, does not come to see others' namespaces by it.
+ * Returns the ClusterRoleBinding that allows MLflow's plugin to list namespaces. Only if at least one namespace has opted in: a
+ * user who can create an MlflowServer, but not label a namespace, must not gain permission to list namespaces.
  */
 export function clusterRoleBinding({ server, workspaces }: Inputs): ClusterRoleBinding | undefined {
   if (server.spec.workspaces === undefined || workspaces.length === 0) return undefined;
   return binding(server, objectNames.clusterRoleBinding, serverRole.workspaces);
 }
 
-/** MLflow asks what people may do whom the proxy vouches for. It can ask that of anybody, so this, too, takes consent. */
+/** Returns the ClusterRoleBinding for SubjectAccessReviews. MLflow can create them for any user, so a namespace must opt in. */
 export function reviewerBinding({ server, workspaces }: Inputs): ClusterRoleBinding | undefined {
   if (!usesSubjectAccessReview(server.spec) || workspaces.length === 0) return undefined;
   return binding(server, objectNames.reviewerBinding, serverRole.reviewer);

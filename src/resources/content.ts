@@ -6,24 +6,24 @@ export interface Content {
   readonly binaryData?: Record<string, string>;
 }
 
-/** What is known of a Secret or ConfigMap of which only some values are held; the other keys have an empty value. */
+/** Digest and size of a Secret or ConfigMap of which only some values are cached; the other keys have an empty value. */
 export interface ContentSummary {
-  /** Of the whole content. */
+  /** Digest of the whole content. */
   readonly digest?: string;
   /** Characters of all names and values. */
   readonly size?: number;
 }
 
-/** A digest of the whole content, whatever the order of its keys. */
+/** Returns a digest of the whole content, independent of the order of its keys. */
 export function digestOf({ digest, data = {}, binaryData = {} }: Content & ContentSummary): string {
   if (digest !== undefined) return digest;
   const hash = createHash("sha256");
-  for (const [what, values] of [
+  for (const [field, values] of [
     ["data", data],
     ["binaryData", binaryData],
   ] as const) {
     const keys = Object.keys(values).sort();
-    hash.update(JSON.stringify([what, keys.length]));
+    hash.update(JSON.stringify([field, keys.length]));
     for (const key of keys) {
       const value = values[key] ?? "";
       hash.update(JSON.stringify([key, value.length])).update(value);
@@ -32,7 +32,7 @@ export function digestOf({ digest, data = {}, binaryData = {} }: Content & Conte
   return hash.digest("base64");
 }
 
-/** How large a content is. */
+/** Returns the size of the content in characters. */
 export function contentSize({ size, data = {}, binaryData = {} }: Content & ContentSummary): number {
   if (size !== undefined) return size;
   return [...Object.entries(data), ...Object.entries(binaryData)].reduce(
@@ -41,7 +41,7 @@ export function contentSize({ size, data = {}, binaryData = {} }: Content & Cont
   );
 }
 
-/** The object with the values of these keys only, and what is to be known of the rest. */
+/** Returns the object with the values of these keys only, and digest and size of the whole content. */
 export function reduced<T extends Content>(object: T, keys: ReadonlySet<string>): T & ContentSummary {
   const { data, binaryData } = object;
   return {

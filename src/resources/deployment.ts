@@ -23,7 +23,7 @@ import { issuerCheck } from "./proxy/issuer-check.ts";
 import { issuersOf } from "./proxy/issuers.ts";
 import { redisCheck, sessionMounts } from "./proxy/redis.ts";
 
-/** MLflow itself. A pod takes up all its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
+/** Returns the Deployment of MLflow. A pod reads its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(inputs: Inputs): Deployment {
   const { server, mesh } = inputs;
   const { pod, replicas, hibernate, version } = server.spec;
@@ -58,14 +58,14 @@ export function deployment(inputs: Inputs): Deployment {
   };
 }
 
-/** Whether only one node, and so one generation of pods, can hold the volume. */
+/** Whether only one node, and so only one revision of the pods, can mount the volume. */
 function hasExclusiveVolume({ server }: Inputs): boolean {
   const { persistentVolume } = server.spec.artifactStore;
   if (persistentVolume === undefined) return server.spec.backendStore.sqlite !== undefined;
   return !persistentVolume.accessModes?.includes("ReadWriteMany") || server.spec.backendStore.sqlite !== undefined;
 }
 
-/** MLflow, and the proxy where there is one. */
+/** The containers of MLflow and oauth2-proxy, and the init containers. */
 function containers(inputs: Inputs): Containers {
   const { oauth2Proxy: proxy } = inputs.server.spec.authentication;
   const authentication = authenticationOf(inputs);
@@ -82,16 +82,16 @@ function containers(inputs: Inputs): Containers {
       ...storeCaFiles(inputs),
     ],
   };
-  const door = proxy && { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) };
-  const together = door === undefined ? [mlflow] : [mlflow, door];
+  const oauth2Proxy = proxy && { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) };
+  const main = oauth2Proxy === undefined ? [mlflow] : [mlflow, oauth2Proxy];
   const programs = programInstallation(inputs, serverPrograms(inputs, authentication));
-  if (issuersOf(inputs).length === 0) return { before: [programs], together };
+  if (issuersOf(inputs).length === 0) return { init: [programs], main };
   const issuers = { container: issuerCheck(inputs), mounted: issuerCaFiles(inputs) };
   const redis = proxy?.session?.redis;
-  if (redis === undefined) return { before: [programs, issuers], together };
+  if (redis === undefined) return { init: [programs, issuers], main };
   return {
-    before: [programs, issuers, { container: redisCheck(inputs, redis), mounted: sessionMounts(redis) }],
-    together,
+    init: [programs, issuers, { container: redisCheck(inputs, redis), mounted: sessionMounts(redis) }],
+    main,
   };
 }
 
@@ -103,16 +103,16 @@ function container(inputs: Inputs): V1Container {
     name: "mlflow",
     image: imageOf(inputs),
     imagePullPolicy: image?.pullPolicy ?? "IfNotPresent",
-    // `mlflow server` in one process: it imports MLflow once, and takes half the memory.
+    // `mlflow server` in one process: it imports MLflow once, and uses half the memory.
     command: ["python", "-P", "-m", "mlflow_operator.start"],
-    // uvicorn looks for code in the directory that it is started in; nothing can be written to this one.
+    // uvicorn imports code from its working directory; this one is read-only.
     workingDir: "/",
     args,
     env: environment(inputs),
     ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),
     resources: computeResources(defaultRequests(settings), withMemoryLimit(defaultRequests(settings), pod?.resources)),
     ...probes(inputs),
-    // Endpoints and load balancers learn of the end of a pod while it still answers; the proxy's last requests end before it.
+    // The pod still answers while endpoints and load balancers remove it; the proxy's last requests end before MLflow stops.
     lifecycle: { preStop: { sleep: { seconds: proxy === undefined ? 5 : 10 } } },
     securityContext: containerSecurityContext,
   };

@@ -3,10 +3,10 @@ import { isAuthorizedByKubernetes } from "./authentication/kubernetes-authorizat
 import type { Inputs } from "./inputs.ts";
 import { issuersOf } from "./proxy/issuers.ts";
 
-/** The Service of the API server, and where it leads to. */
+/** The ports of the API server's Service and of its endpoints. */
 const apiServerPorts = [443, 6443];
 
-/** The TCP ports of what a server's spec has it call, by the addresses that stand there. */
+/** Returns the TCP ports of all addresses in the spec that the server connects to. */
 export function egressPorts(inputs: Inputs): number[] {
   const { backendStore, authentication, artifactStore } = inputs.server.spec;
   const { oauth2Proxy: proxy } = authentication;
@@ -21,8 +21,9 @@ export function egressPorts(inputs: Inputs): number[] {
     ...issuersOf(inputs).map(({ discovery, issuer }) => discovery ?? issuer),
     ...(proxy?.session?.redis === undefined ? [] : [proxy.session.redis.url]),
   ];
-  const asksApiServer = isAuthorizedByKubernetes(inputs.server.spec) || proxy?.acceptServiceAccountTokens !== undefined;
-  return [...databases, ...urls.flatMap(portOf), ...(asksApiServer ? apiServerPorts : [])];
+  const callsApiServer =
+    isAuthorizedByKubernetes(inputs.server.spec) || proxy?.acceptServiceAccountTokens !== undefined;
+  return [...databases, ...urls.flatMap(portOf), ...(callsApiServer ? apiServerPorts : [])];
 }
 
 const defaultPorts: Readonly<Record<string, number>> = {

@@ -1,23 +1,23 @@
 import type { MlflowServer } from "../api/server.ts";
 
-/** Kinds that lead clients from outside to a server. */
+/** Kinds that expose a server outside the cluster. */
 export const routeKinds = ["Ingress", "HTTPRoute"] as const;
 
 export type RouteKind = (typeof routeKinds)[number];
 
-/** What clients outside see of a server (`exposure`). */
+/** The address of a server for clients outside the cluster (`exposure`). */
 export interface ExternalAddress {
   /** Without a slash at its end. */
   readonly url: string;
-  /** Scheme, host and port, as browsers name it. */
+  /** Scheme, host and port, as in the Origin header. */
   readonly origin: string;
-  /** Host and port, as browsers send it. */
+  /** Host and port, as in the Host header. */
   readonly host: string;
-  /** The path, which clients in the cluster leave out; empty where there is none. */
+  /** The path prefix, which clients in the cluster omit; can be empty. */
   readonly prefix: string;
 }
 
-/** Undefined where the spec names no URL for clients outside, and no host, or one that is no URL (`invalidUrls`). */
+/** Returns the external address of a server; undefined if the spec has no external URL or host, or an invalid one (`invalidUrls`). */
 export function externalAddressOf({ spec }: Pick<MlflowServer, "spec">): ExternalAddress | undefined {
   const url = spec.exposure?.externalURL ?? defaultUrl(spec);
   if (url === undefined) return undefined;
@@ -27,7 +27,7 @@ export function externalAddressOf({ spec }: Pick<MlflowServer, "spec">): Externa
   return { url, origin, host, prefix: pathname === "/" ? "" : pathname };
 }
 
-/** Certificates of an HTTPRoute are its Gateway's, of which the server says nothing. */
+/** The default URL of an HTTPRoute is https: its certificate belongs to the Gateway and is not in the spec. */
 function defaultUrl({ exposure }: MlflowServer["spec"]): string | undefined {
   const { ingress, httpRoute } = exposure ?? {};
   const host = ingress?.hosts?.[0]?.host ?? httpRoute?.hostnames?.[0];
@@ -36,7 +36,7 @@ function defaultUrl({ exposure }: MlflowServer["spec"]): string | undefined {
   return `${isPlain ? "http" : "https"}://${host}`;
 }
 
-/** All origins by which the operator leads clients to the server, that of its URL first; all have its scheme and port. */
+/** Returns all external origins of a server, that of its URL first; all have the same scheme and port. */
 export function originsOf(server: Pick<MlflowServer, "spec">): readonly URL[] {
   const outside = externalAddressOf(server);
   if (outside === undefined) return [];
@@ -47,14 +47,14 @@ export function originsOf(server: Pick<MlflowServer, "spec">): readonly URL[] {
   return [...new Set([outside.origin, ...further])].flatMap((origin) => URL.parse(origin) ?? []);
 }
 
-/** Hosts of the Ingress; none where there is none. */
+/** Returns the hosts of the Ingress; empty if there is none. */
 export function ingressHosts(server: Pick<MlflowServer, "spec">): readonly string[] {
   const { ingress } = server.spec.exposure ?? {};
   if (ingress === undefined) return [];
   return ingress.hosts?.map(({ host }) => host) ?? hostOfUrl(server);
 }
 
-/** Hosts of the HTTPRoute; none where there is none. */
+/** Returns the hosts of the HTTPRoute; empty if there is none. */
 export function routeHosts(server: Pick<MlflowServer, "spec">): readonly string[] {
   const { httpRoute } = server.spec.exposure ?? {};
   if (httpRoute === undefined) return [];
@@ -67,7 +67,7 @@ function hostOfUrl(server: Pick<MlflowServer, "spec">): readonly string[] {
   return host === undefined ? [] : [host];
 }
 
-/** Hosts by which the operator leads clients to the server, each with the prefix behind it; none where it writes no route. */
+/** Returns the hosts of Ingress and HTTPRoute, each followed by the path prefix; empty if the spec has no route. */
 export function addressesOf(server: Pick<MlflowServer, "spec">): readonly string[] {
   const prefix = externalAddressOf(server)?.prefix ?? "";
   return [...new Set([...ingressHosts(server), ...routeHosts(server)])].map((host) => `${host}${prefix}`);

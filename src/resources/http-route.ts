@@ -5,8 +5,8 @@ import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
 
 /**
- * Leads hosts to the Service, with the prefix: that is taken off behind it. What the API server would fill in is written,
- * since in a list that has one owner as a whole it would look like somebody else's.
+ * Returns the HTTPRoute of a server. It keeps the prefix, which the server strips. It sets the API server's defaults
+ * explicitly, because in an atomic list a default would look like a change by another client.
  */
 export function httpRoute({ server, routes }: Pick<Inputs, "server" | "routes">): HTTPRoute | undefined {
   const settings = server.spec.exposure?.httpRoute;
@@ -28,7 +28,7 @@ export function httpRoute({ server, routes }: Pick<Inputs, "server" | "routes">)
         {
           matches: [{ path: { type: "PathPrefix", value } }],
           backendRefs: [{ group: "", kind: "Service", name: service, port, weight: 1 }],
-          // None: how long an artifact takes is the client's line's business. MLflow and the proxy have limits of their own.
+          // No timeout: a slow upload of an artifact is not an error. MLflow and the proxy have their own limits.
           timeouts: { request: "0s" },
         },
       ],

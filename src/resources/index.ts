@@ -18,13 +18,13 @@ import { serviceAccount } from "./service-account.ts";
 import { sessionSecret } from "./session-secret.ts";
 import { storeSecret } from "./store-secret.ts";
 
-/** A resource of a server as it shall be, or undefined where this server has none. */
+/** Returns the desired state of an object of a server, or undefined if the server does not need it. */
 export type Builder = (inputs: Inputs) => Manifest | undefined;
 
 /**
- * All builders, by when their object is written. What was generated comes first: everything else is made of it. What the
- * pods read and the pods themselves come after the migration: until then, what runs keeps its former state. The mesh and
- * what leads to the server from outside come last: what is in their way is in nobody else's.
+ * All builders by stage, in the order in which the objects are written. Generated Secrets come first, because others depend on
+ * them. Objects that pods read, and the pods, come after the migration: until then the running pods keep their state. Mesh
+ * and exposure come last: a conflict there does not block the rest.
  */
 export const stages = {
   generated: [sessionSecret, adminSecret],
@@ -45,7 +45,7 @@ export const stages = {
 
 export type Stage = keyof typeof stages;
 
-/** The objects that a server shall have, by stage. Throws where the spec has what this operator does not know. */
+/** Returns the desired objects of a server by stage. Throws if the spec has a field that this operator does not support. */
 export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
   const [unsupported] = unsupportedFields("MlflowServer", inputs.server.spec);
   if (unsupported !== undefined) throw new Error(`${unsupported}: not supported by this version of the operator`);

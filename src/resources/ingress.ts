@@ -4,7 +4,7 @@ import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
 
-/** Leads hosts to the Service, with the prefix: that is taken off behind it. */
+/** Returns the Ingress of a server. It keeps the prefix, which the server strips. */
 export function ingress({ server, routes }: Pick<Inputs, "server" | "routes">): Ingress | undefined {
   const settings = server.spec.exposure?.ingress;
   if (settings === undefined || !routes.has("Ingress")) return undefined;

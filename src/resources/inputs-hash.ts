@@ -8,10 +8,10 @@ import { isProxied } from "./serving-port.ts";
 import { storeSecret } from "./store-secret.ts";
 
 /**
- * Keyed hash of all that pods read when they start: the Secrets and ConfigMaps that the spec names and those that are
- * made of them; not the generated administrator, whom MLflow knows only from its database once it is there, nor what is
- * read again while they run. Keyed by a secret of the server, since a plain hash in an annotation would let everyone who
- * may read pods try out passwords.
+ * Returns a keyed hash of everything that pods read when they start: the referenced Secrets and ConfigMaps and those derived
+ * from them. Not the generated administrator, which MLflow reads from its database after the first start, and not files that are
+ * read again at run time. Keyed by a secret of the server: a plain hash in an annotation would allow users who can
+ * read pods to guess passwords.
  */
 export function inputsHash(inputs: Inputs): string {
   const { references, server } = inputs;
@@ -20,19 +20,19 @@ export function inputsHash(inputs: Inputs): string {
   const content = {
     secrets: digests(new Map([...references.secrets].filter(([name]) => !reread.has(name)))),
     configMaps: digests(references.configMaps),
-    made: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
+    derived: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
     session,
     ...(isProxied(server.spec) && { cookieSecret }),
   };
   return keyedHash(inputs, JSON.stringify(content));
 }
 
-/** HMAC-SHA-256 by the server's session key, 32 hexadecimal digits of it. */
+/** Returns 32 hexadecimal digits of an HMAC-SHA-256 with the server's session key. */
 export function keyedHash({ session }: Inputs, text: string): string {
   return createHmac("sha256", session.flaskSecretKey).update(text).digest("hex").slice(0, 32);
 }
 
-/** Secrets of which nothing is read only once. */
+/** Returns the names of Secrets of which every key is read again at run time. */
 function rereadSecrets(spec: MlflowServerSpec): ReadonlySet<string> {
   const secrets = referencesOf(spec).filter(({ kind }) => kind === "Secret");
   const once = new Set(secrets.filter(({ isReread }) => isReread !== true).map(({ name }) => name));

@@ -5,25 +5,25 @@ import type { ContentSummary } from "./content.ts";
 import type { RouteKind } from "./exposure.ts";
 import type { MeshStep } from "./mesh/steps.ts";
 
-/** What holds for all servers of this operator: its settings, not the user's. */
+/** Settings of the operator, the same for all servers. */
 export interface Installation {
-  /** Repository of the MLflow image, without tag: `ghcr.io/mlflow-operator/mlflow-server`. */
+  /** Repository of the MLflow image without tag: `ghcr.io/mlflow-operator/mlflow-server`. */
   readonly imageRepository: string;
-  /** Of the MLflow image, by version: such a digest stands for the tag where a server names no image of its own. */
+  /** Digests of the MLflow image by version, used instead of the tag if a server sets no image. */
   readonly imageDigests?: ImageDigests | undefined;
   /** Image of oauth2-proxy with tag or digest: `quay.io/oauth2-proxy/oauth2-proxy:v7.15.6`. */
   readonly proxyImage: string;
-  /** Images that servers can name besides these two: repositories, or `prefix/*`; any without it. */
+  /** Additional images that servers can use: repositories, or `prefix/*`; undefined allows all. */
   readonly allowedImages?: readonly string[] | undefined;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;
-  /** Seconds in which others may create what a new generation needs; default 120. */
+  /** Seconds during which missing prerequisites of a new generation are reported as Reconciling; default 120. */
   readonly gracePeriodSeconds?: number | undefined;
-  /** The only namespaces that the operator works in; all without it. */
+  /** The only namespaces that the operator works in; undefined for all. */
   readonly namespaces?: readonly string[] | undefined;
 }
 
-/** Keys that are invented once per server, or are the user's own (`server.sessionSecretRef`). */
+/** Keys that are generated once per server, or provided by the user (`server.sessionSecretRef`). */
 export interface SessionKeys {
   /** Signs session cookies and CSRF tokens; the same on all replicas. */
   readonly flaskSecretKey: string;
@@ -31,7 +31,7 @@ export interface SessionKeys {
   readonly kekPassphrase: string;
   /** Fernet key (32 bytes, URL-safe base64): encrypts webhook secrets in the database. */
   readonly webhookKey: string;
-  /** Encrypts and signs the proxy's sessions (32 letters and digits); undefined where the server never had a proxy. */
+  /** Encrypts and signs the proxy's sessions (32 letters and digits); undefined if the server never had a proxy. */
   readonly cookieSecret?: string;
 }
 
@@ -42,8 +42,8 @@ export interface Credentials {
 }
 
 /**
- * Content of the Secrets and ConfigMaps that the spec names; a name that is not in the map does not exist. Values are there
- * of the keys that `referencesOf` names; of the others only the keys are, and a digest of all.
+ * Content of the Secrets and ConfigMaps that the spec references; a name that is not in the map does not exist. Contains the values
+ * of the keys in `referencesOf`; of other keys only the name, and a digest of the whole content.
  */
 export interface References {
   readonly secrets: ReadonlyMap<string, Secret & ContentSummary>;
@@ -51,24 +51,24 @@ export interface References {
 }
 
 /**
- * All that desired state depends on. What is invented (a key, a password) is in here, stored or fresh, so that builders
- * are pure and applying twice never rotates anything.
+ * Everything that the desired state depends on. Includes generated keys and passwords, stored or new, so that builders
+ * are pure functions and applying twice never rotates a key.
  */
 export interface Inputs {
   readonly server: MlflowServer;
   readonly installation: Installation;
   readonly session: SessionKeys;
-  /** Undefined where the spec names a Secret of its own or nobody has to log in. */
+  /** Undefined if the spec references a Secret or the authentication method has no administrator. */
   readonly generatedAdmin?: Credentials;
   readonly references: References;
-  /** The volume's claim as it is in the cluster; undefined where there is none yet. */
+  /** The PersistentVolumeClaim in the cluster; undefined if there is none yet. */
   readonly volumeClaim?: { readonly uid: string | undefined };
-  /** How far the server may be in the mesh. */
+  /** The mesh steps that are enabled. */
   readonly mesh: ReadonlySet<MeshStep>;
-  /** The identities of the spec are none of the mesh: policies stay as they are. */
+  /** Whether the trust domain of the spec does not match the mesh: policies are not changed. */
   readonly isMeshHeld?: boolean;
-  /** What may lead clients from outside to the server, as far as the spec asks for it. */
+  /** The kinds of routes that can be written. */
   readonly routes: ReadonlySet<RouteKind>;
-  /** Namespaces that are workspaces of this server: they consent, and the spec chooses them. */
+  /** Namespaces that are workspaces of this server: they have opted in, and the spec selects them. */
   readonly workspaces: readonly string[];
 }

@@ -23,7 +23,7 @@ import { containerSecurityContext } from "./pod/security.ts";
 import { fromSecret, literal } from "./pod/variable.ts";
 import { data, databaseCaFiles, temporary, temporaryPath } from "./pod/volumes.ts";
 
-/** What the Job does: bring the schema to this version, or only look whether it is. Undefined: the spec wants neither. */
+/** Returns whether the Job migrates the schema or only checks its version. Undefined if the spec disables both. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
   const { migration = "Automatic", connectionCheck } = server.spec.backendStore;
   return choice(migration, "spec.backendStore.migration", {
@@ -33,9 +33,10 @@ export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefin
 }
 
 /**
- * The Job after which the databases are as this version needs them. Its name tells image, databases (without
- * credentials) and bucket, so a completed Job of that name proves that there is nothing to do; it is created once and
- * never patched. Before it changes a database it shows that the bucket can be written to. It retries until it succeeds: a database that comes back, or a Secret that is mended, needs no one's help.
+ * Returns the Job that migrates the databases to this version. Its name depends on image, databases (without
+ * credentials) and bucket, so a completed Job of that name proves that no migration is needed; it is created once and
+ * never patched. It checks that the bucket is writable before it changes a database. It retries until it succeeds, so it recovers
+ * without intervention when a database is available again or a Secret is corrected.
  */
 export function migrationJob(inputs: Inputs): Job | undefined {
   const mode = migrationMode(inputs);
@@ -47,12 +48,12 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   const check = artifactCheck(inputs);
   const spec = {
     ...podSpec(inputs, {
-      before: check === undefined ? [] : [check],
-      together: [{ container: container(inputs, mode), mounted }],
+      init: check === undefined ? [] : [check],
+      main: [{ container: container(inputs, mode), mounted }],
     }),
-    ...nearTheServer(inputs),
+    ...serverAffinity(inputs),
     restartPolicy: "OnFailure",
-    // The program ends at once when told to, unless it is changing a database: then it goes on to the end.
+    // The program exits on SIGTERM at once, unless it is changing a database: then it finishes the change.
     terminationGracePeriodSeconds: 3600,
   };
   return {
@@ -82,8 +83,8 @@ export function migrationJob(inputs: Inputs): Job | undefined {
 }
 
 /**
- * Ten hexadecimal digits that change with version and image, the databases and what is done to them, never with a password
- * of theirs; and with the bucket that is written to, and as whom.
+ * Returns ten hexadecimal digits that change with version, image, databases, migration mode, and bucket with its credentials;
+ * never with a database password.
  */
 function migrationHash(inputs: Inputs): string {
   return digest({
@@ -96,12 +97,12 @@ function migrationHash(inputs: Inputs): string {
   });
 }
 
-/** Ten hexadecimal digits that change when the server is given other databases, or they were restored. */
+/** Returns ten hexadecimal digits that change when the server uses other databases, or they were restored. */
 function databaseHash(inputs: Inputs): string {
   return digest(databases(inputs));
 }
 
-/** Which databases they are: never the user who connects, or a password. */
+/** Returns the identity of the databases, without user and password. */
 function databases(inputs: Inputs): unknown {
   const { server, volumeClaim } = inputs;
   const { sqlite, postgresql } = server.spec.backendStore;
@@ -117,7 +118,7 @@ function digest(identity: unknown): string {
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
 }
 
-/** Of a whole URI all but user and password. The query may choose the database, and may hold a password: it is keyed. */
+/** Returns a URI without user and password. The query can select the database and contain a password, so it is hashed with a key. */
 function placeOfUri(inputs: Inputs): unknown {
   const [path = "", ...query] = (trackingUri(inputs) ?? "").split("?");
   return [path.replace(/\/\/[^/]*@/, "//"), query.length === 0 ? "" : keyedHash(inputs, query.join("?"))];
@@ -154,7 +155,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
   };
 }
 
-/** The Default experiment, which the migration creates, keeps the artifact root of that moment. */
+/** The migration creates the Default experiment, which keeps the artifact root of that time. */
 const artifactVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
 
 function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
@@ -176,7 +177,7 @@ function userDatabase({ server }: Inputs, users: UserDatabase | undefined): V1En
   }));
 }
 
-/** A database in parts: what is running keeps its own URI until the new one has proved itself. */
+/** Returns a database in parts: running pods keep their own URI until the migration has succeeded. */
 function parts(prefix: "TRACKING" | "AUTH", database: Postgresql): V1EnvVar[] {
   const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
   const rootCertificate = rootCertificateOf(database, prefix === "TRACKING" ? "tracking" : "auth");
@@ -191,13 +192,13 @@ function parts(prefix: "TRACKING" | "AUTH", database: Postgresql): V1EnvVar[] {
   ];
 }
 
-/** The volume, where the database is a file on it. */
+/** Returns the volume if the database is a file on it. */
 function database(inputs: Inputs): Mounted[] {
   return inputs.server.spec.backendStore.sqlite === undefined ? [] : data(inputs);
 }
 
-/** Where the volume of a SQLite file is held by one node, the Job must run there as long as a pod of the server does. */
-function nearTheServer({ server }: Inputs): Pick<V1PodSpec, "affinity"> {
+/** Returns an affinity to the server's pods: a volume with a SQLite file can be attached to one node only. */
+function serverAffinity({ server }: Inputs): Pick<V1PodSpec, "affinity"> {
   if (server.spec.backendStore.sqlite === undefined) return {};
   const { affinity } = server.spec.pod ?? {};
   const near = {

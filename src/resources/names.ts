@@ -3,7 +3,7 @@ import { label } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { WorkspaceRole } from "../kube/workspace-roles.ts";
 
-/** Names of the objects of a server, and of the keys in their data. Names of servers have at most 40 characters. */
+/** Names of the objects of a server. Names of servers have at most 40 characters. */
 export const objectNames = {
   deployment: (server: string) => server,
   service: (server: string) => server,
@@ -22,22 +22,22 @@ export const objectNames = {
   allowFromWaypoint: (server: string) => `${server}-allow-waypoint`,
   denyBypass: (server: string) => `${server}-waypoint-only`,
   sidecarPolicy: (server: string) => `${server}-sidecar`,
-  /** Of all that belongs to the listener for traces, but for its policies. */
+  /** All objects of the listener for traces, except its policies. */
   listener: (server: string) => `${server}-traces`,
   allowWriters: (server: string) => `${server}-traces-allow-writers`,
   denyNonWriters: (server: string) => `${server}-traces-writers-only`,
-  /** Of a ClusterRoleBinding, which has no namespace: neither part contains a dot. */
+  /** A ClusterRoleBinding has no namespace: neither part of the name contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
   reviewerBinding: (namespace: string, server: string) => `${namespace}.${server}.reviewer`,
-  /** Of a RoleBinding in a workspace. */
+  /** A RoleBinding in a workspace. */
   roleBinding: (namespace: string, server: string, role: WorkspaceRole) =>
     `mlflow.${namespace}.${server}.${role === "TraceWriter" ? "trace-writer" : role.toLowerCase()}`,
-  /** Of the ConfigMap for clients in a workspace. */
+  /** The ConfigMap for clients in a workspace. */
   client: "mlflow-client",
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
 } as const;
 
-/** Keys in the data of the Secrets that we write. Those of `session` are also expected in `server.sessionSecretRef`. */
+/** Keys in the data of managed Secrets. Those of `session` are also required in `server.sessionSecretRef`. */
 export const dataKeys = {
   username: "username",
   password: "password",
@@ -48,7 +48,7 @@ export const dataKeys = {
   backendStoreUri: "backend-store-uri",
   basicAuthIni: "basic_auth.ini",
   oidcUsersUri: "oidc-users-db-uri",
-  /** Of a Secret of type kubernetes.io/tls. */
+  /** Keys of a Secret of type kubernetes.io/tls. */
   certificate: "tls.crt",
   privateKey: "tls.key",
 } as const;
@@ -59,30 +59,30 @@ export const port = 5000;
 /** The port of the proxy in its container. */
 export const proxyPort = 4180;
 
-/** The port of the listener for traces, that of OpenTelemetry by HTTP, in its container and of its Service. */
+/** The port of the listener for traces and of its Service: the OTLP/HTTP port. */
 export const tracesPort = 4318;
 
-/** Where clients in the cluster find the server. */
+/** Returns the URL of the server for clients in the cluster. */
 export function serviceUrl({ metadata, spec }: MlflowServer): string {
   const scheme = spec.server?.tls === undefined ? "http" : "https";
   return `${scheme}://${objectNames.service(metadata.name)}.${metadata.namespace ?? "default"}:${port}`;
 }
 
-/** Where workloads in the mesh write traces without a credential, where there is a listener for them. */
+/** Returns the URL for traces of workloads in the mesh, which need no credential, if the server has a listener. */
 export function listenerUrl({ metadata }: MlflowServer): string {
   return `http://${objectNames.listener(metadata.name)}.${metadata.namespace ?? "default"}:${tracesPort}/v1/traces`;
 }
 
-/** Names of the objects of a server that are in its namespace, but for those of Jobs and pods. */
+/** Returns the names of the objects in the server's namespace, except Jobs and pods. */
 function ownNames(server: string): ReadonlySet<string> {
   const { clusterRoleBinding, reviewerBinding, roleBinding, migrationJob, client, ...own } = objectNames;
   return new Set(Object.values(own).map((nameOf) => nameOf(server)));
 }
 
-/** The names of the server that was asked for last: lists are in the order of names. */
+/** A cache for the last server: lists are in the order of names. */
 let latest: { readonly server: string; readonly names: ReadonlySet<string> } | undefined;
 
-/** Whether an object has a name that the operator, or what it starts, gives to one of this kind of this server. */
+/** Whether the name of an object is one that the operator uses for this kind and server. */
 export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, name: server }: Key): boolean {
   switch (kind) {
     case "Pod":

@@ -8,22 +8,22 @@ import { objectNames } from "./names.ts";
 import { servingPort } from "./serving-port.ts";
 
 /**
- * HBONE, by which Istio's ambient mesh brings connections to the pods that it has enrolled, and to those that have a sidecar, which
- * says so where ambient mode is installed; nothing else listens there.
+ * The HBONE port of Istio's ambient mesh, used for enrolled pods, and for sidecars in a mesh with ambient mode;
+ * nothing else listens there.
  */
 export const hbonePort = 15_008;
 
-/** Where a sidecar gets its configuration and certificate from istiod. */
+/** The istiod port that sidecars get configuration and certificates from. */
 const istiodPort = 15_012;
 
-/** From where Istio's ambient mesh lets the kubelet's probes come. */
+/** The source address of kubelet probes in Istio's ambient mesh. */
 export const ambientProbes = "169.254.7.127/32";
 
 export function tcp(...ports: readonly number[]) {
   return ports.map((port) => ({ port, protocol: "TCP" }));
 }
 
-/** The pods of a server, those of its migration too, are reached at the door and at no other port. */
+/** Returns the NetworkPolicy of a server's pods, including the migration: only the serving port is reachable. */
 export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
   const { server } = inputs;
   const { enabled = true, egress } = server.spec.networkPolicy ?? {};
@@ -41,31 +41,31 @@ export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
   };
 }
 
-/** No entry is nobody, while an entry without `from`, or with an empty one, is everybody. */
+/** Returns the ingress rules. An empty list denies all clients; a rule without `from`, or with an empty one, allows all. */
 function ingress({ server }: Inputs): IngressRule[] {
   const { from } = server.spec.networkPolicy ?? {};
-  const door = servingPort(server);
-  const ports = tcp(door, hbonePort);
+  const serving = servingPort(server);
+  const ports = tcp(serving, hbonePort);
   if (from === undefined) return [{ ports }];
-  const probes = { ports: tcp(door), from: [{ ipBlock: { cidr: ambientProbes } }] };
+  const probes = { ports: tcp(serving), from: [{ ipBlock: { cidr: ambientProbes } }] };
   const named = from.length === 0 ? [] : [{ ports, from: [...from] }];
   if (server.spec.mesh?.istio.mode === "Sidecar") return named;
   if (server.spec.mesh === undefined) return [...named, probes];
-  // Everybody comes by it.
+  // All clients reach the pods through the waypoint.
   const waypoint = { podSelector: { matchLabels: { [label.waypoint]: server.metadata.name } } };
   return [...named, { ports: tcp(hbonePort), from: [waypoint] }, probes];
 }
 
 /**
- * Where clouds hand out credentials of a node or a pod, on port 80 and without a credential: a user who makes MLflow call an
- * address must not get them.
+ * Addresses of the metadata services of cloud providers, which return node or pod credentials on port 80 without authentication: a
+ * user who makes MLflow call an address must not get them.
  */
 const metadataServices = {
   "0.0.0.0/0": ["169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"],
   "::/0": ["fd00:ec2::/32", "fd20:ce::254/128", "fe80::a9fe:a9fe/128"],
 } as const;
 
-/** All but these. Blocks of addresses do not contain pods for every network plugin (Cilium), so pods are named as well. */
+/** All destinations except metadata services. In some network plugins (Cilium) IP blocks do not include pods, so pods are added. */
 const exceptMetadata = [
   { namespaceSelector: {} },
   ...Object.entries(metadataServices).map(([cidr, except]) => ({ ipBlock: { cidr, except: [...except] } })),
@@ -74,8 +74,8 @@ const exceptMetadata = [
 const metadataPort = 80;
 
 /**
- * Whether the pods can reach a metadata service. By default where they may get their credentials for the artifact store or the
- * database from their cloud, since the spec names none.
+ * Whether the pods can reach a metadata service. Default: if they can get credentials for the artifact store or the
+ * database from their cloud provider, because the spec references none.
  */
 function needsMetadata({ server }: Inputs): boolean {
   const { artifactStore, networkPolicy, serviceAccount } = server.spec;
@@ -84,7 +84,7 @@ function needsMetadata({ server }: Inputs): boolean {
   return (s3 !== undefined && s3.credentialsSecretRef === undefined) || serviceAccount?.annotations !== undefined;
 }
 
-/** Without a policy for egress nothing is restricted. */
+/** Whether egress is not restricted. */
 function isEgressOpen(inputs: Inputs): boolean {
   return inputs.server.spec.networkPolicy?.egress === undefined && needsMetadata(inputs);
 }
@@ -97,7 +97,7 @@ function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPol
   const guarded = needsMetadata(inputs) ? [] : ports.filter((port) => port === metadataPort);
   const open = ports.filter((port) => guarded.length === 0 || port !== metadataPort);
   const named = open.length === 0 ? [] : [{ ports: tcp(...open) }];
-  // Nodes, with what listens there, are no pods and for some plugins in no block either: named ports are open to any address.
+  // In some plugins nodes match neither pods nor IP blocks, so the ports of the spec are open to any address.
   if (inputs.server.spec.networkPolicy?.egress === undefined) return [{ ports: dns }, ...named, { to: exceptMetadata }];
   return [{ ports: dns }, ...named, ...(guarded.length === 0 ? [] : [{ ports: tcp(...guarded), to: exceptMetadata }])];
 }

@@ -1,7 +1,7 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
 import type { Kind } from "../kube/kinds.ts";
 
-/** Whether a server has objects of a kind that clusters may lack. */
+/** Whether a server needs an optional kind, which may not be installed in the cluster. */
 export function needsKind({ exposure, mesh }: MlflowServerSpec, kind: Kind): boolean {
   if (kind === "HTTPRoute") return exposure?.httpRoute !== undefined;
   // Sidecars have no waypoint.

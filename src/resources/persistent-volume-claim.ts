@@ -6,7 +6,7 @@ import type { Inputs } from "./inputs.ts";
 import { storedMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
 
-/** The one volume of a server: its SQLite file, its artifacts, or both. */
+/** Returns the PersistentVolumeClaim of a server, for its SQLite file, its artifacts, or both. */
 export function persistentVolumeClaim({ server }: Inputs): PersistentVolumeClaim | undefined {
   const { sqlite } = server.spec.backendStore;
   const persistentVolume = choose(server.spec.artifactStore, "spec.artifactStore", {

@@ -6,7 +6,7 @@ import { objectNames } from "./names.ts";
 /** At most one pod is missing at a time when nodes are drained; one that is not ready never keeps its node from being drained. */
 export const oneAtATime = { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
 
-/** A single pod has none: nothing would be left to keep. */
+/** Returns the PodDisruptionBudget of a server; undefined for one replica, which it would make impossible to evict. */
 export function podDisruptionBudget({ server }: Inputs): PodDisruptionBudget | undefined {
   const { replicas, podDisruptionBudget: { enabled = true } = {} } = server.spec;
   if (!enabled || replicas < 2) return undefined;

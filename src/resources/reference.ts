@@ -1,19 +1,19 @@
 import type { Postgresql } from "../api/fields/postgresql.ts";
 import type { CertificateAuthority } from "../api/fields/reference.ts";
 
-/** A Secret or ConfigMap that a spec names, and the keys of it that are needed. */
+/** A Secret or ConfigMap that a spec references, and its required keys. */
 export interface Reference {
   readonly kind: "Secret" | "ConfigMap";
   readonly name: string;
-  /** Keys that must be there; none where all keys are taken. */
+  /** Required keys; empty if all keys are used. */
   readonly keys: readonly string[];
-  /** Where the spec names it, for messages: `spec.backendStore.postgresql.credentialsSecretRef`. */
+  /** The field of the spec, for messages: `spec.backendStore.postgresql.credentialsSecretRef`. */
   readonly path: string;
   /** Whether pods start without it. */
   readonly optional: boolean;
-  /** Whether what the key holds must be PEM certificates. */
+  /** Whether the value must be PEM certificates. */
   readonly isCaBundle?: true;
-  /** Whether what runs reads it again by itself, so that a change needs no new pods. */
+  /** Whether running pods read it again, so that a change needs no new pods. */
   readonly isReread?: boolean;
 }
 
@@ -25,7 +25,7 @@ export function configMapReference(name: string, keys: readonly string[], path: 
   return { kind: "ConfigMap", name, keys, path, optional };
 }
 
-/** What a PostgreSQL database needs: its credentials, and its authority where it has one of its own. */
+/** Returns the references of a PostgreSQL database: its credentials, and its CA bundle if the spec has one. */
 export function databaseReferences(database: Postgresql | undefined, path: string): Reference[] {
   if (database === undefined) return [];
   const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
@@ -35,7 +35,7 @@ export function databaseReferences(database: Postgresql | undefined, path: strin
   ];
 }
 
-/** The certificates of an authority. */
+/** Returns the reference to a CA bundle. */
 export function caReferences(ca: CertificateAuthority | undefined, path: string): Reference[] {
   const { secretRef, configMapRef } = ca ?? {};
   const keys = [(secretRef ?? configMapRef)?.key ?? "ca.crt"];

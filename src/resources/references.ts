@@ -5,7 +5,7 @@ import { dataKeys } from "./names.ts";
 import { proxyReferences } from "./proxy/files.ts";
 import { caReferences, configMapReference, databaseReferences, type Reference, secretReference } from "./reference.ts";
 
-/** All Secrets and ConfigMaps that a spec names. A change of any of them rolls the pods, but for those that are read again. */
+/** Returns all Secrets and ConfigMaps that a spec references. A change of any rolls the pods, except those that are read again. */
 export function referencesOf(spec: MlflowServerSpec): Reference[] {
   const { backendStore, artifactStore } = spec;
   return [

@@ -3,7 +3,7 @@ import type { Inputs } from "./inputs.ts";
 import { ownedMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";
 
-/** The identity of the pods: the operator's own, and without a token, since MLflow calls no Kubernetes API. */
+/** Returns the ServiceAccount of the pods, without a mounted token: MLflow itself does not call the Kubernetes API. */
 export function serviceAccount({ server }: Inputs): ServiceAccount {
   const annotations = server.spec.serviceAccount?.annotations;
   return {

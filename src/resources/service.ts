@@ -4,7 +4,7 @@ import { waypointLabels } from "./mesh/waypoint.ts";
 import { ownedMetadata, podSelector } from "./metadata.ts";
 import { objectNames, port } from "./names.ts";
 
-/** The one address of a server. It leads to the pods that serve, never to those of the migration. */
+/** Returns the Service of a server. It selects the server's pods, never those of the migration. */
 export function service({ server, mesh }: Inputs): Service {
   const appProtocol = server.spec.server?.tls === undefined ? "http" : "https";
   const metadata = ownedMetadata(server, objectNames.service(server.metadata.name));

@@ -7,7 +7,7 @@ export function isProxied({ authentication }: Pick<MlflowServerSpec, "authentica
   return authentication.oauth2Proxy !== undefined;
 }
 
-/** The port of the pods on which clients reach the server: that of oauth2-proxy, or without it that of MLflow. */
+/** Returns the port of the pods for clients: that of oauth2-proxy, or without it that of MLflow. */
 export function servingPort({ spec }: Pick<MlflowServer, "spec">): number {
   return isProxied(spec) ? proxyPort : port;
 }

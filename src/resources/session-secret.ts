@@ -4,7 +4,7 @@ import { storedMetadata } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
 import { secret } from "./secret.ts";
 
-/** Keys that all replicas and all later pods must share: losing them logs everyone out and loses what they encrypted. */
+/** Returns the Secret with the keys that all replicas share: if it is lost, all sessions end and encrypted values are lost. */
 export function sessionSecret({ server, session }: Inputs): Secret | undefined {
   if (server.spec.server?.sessionSecretRef !== undefined) return undefined;
   return secret(storedMetadata(server, objectNames.session(server.metadata.name)), {

@@ -5,7 +5,7 @@ import { ownedMetadata } from "./metadata.ts";
 import { dataKeys, objectNames } from "./names.ts";
 import { secret } from "./secret.ts";
 
-/** The database URI with its password, so that it stands in no pod spec. SQLite has none, and a user's Secret is used as it is. */
+/** Returns the Secret with the database URI and its password. Undefined for SQLite, and if the spec references a Secret with a URI. */
 export function storeSecret(inputs: Inputs): Secret | undefined {
   const { server } = inputs;
   const uri = trackingUri(inputs);

@@ -4,7 +4,7 @@ import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { usesSubjectAccessReview } from "./authentication/kubernetes-authorization.ts";
 
-/** Namespaces that the plugin never serves, whatever their labels: its own list, a star for any text. */
+/** Namespaces that the plugin never serves, regardless of their labels: the plugin's own list, with `*` as a wildcard. */
 export const excludedNamespaces = [
   "dedicated-admin",
   "kube-*",
@@ -16,19 +16,19 @@ export const excludedNamespaces = [
   "redhat-ods-*",
 ] as const;
 
-/** Whether the server needs a right in the whole cluster: for that a namespace must have said that it is its workspace. */
+/** Whether the server needs cluster-wide permissions: for these at least one namespace must opt in as its workspace. */
 export function needsOptIn(spec: MlflowServerSpec): boolean {
   return spec.workspaces !== undefined || usesSubjectAccessReview(spec);
 }
 
-/** The labels by which a namespace is a workspace of the server: its consent, and what the spec narrows that to. */
+/** Returns the labels of the server's workspaces: the opt-in label of the namespace, and the selector of the spec. */
 export function workspaceLabels({ metadata, spec }: MlflowServer): Readonly<Record<string, string>> {
   return { ...spec.workspaces?.selector?.matchLabels, [label.workspaceOf]: metadata.namespace ?? "default" };
 }
 
 /**
- * Names of the namespaces that consent and that the server has as workspaces, sorted: those that MLflow serves, and no others.
- * Without `spec.workspaces` MLflow serves its own.
+ * Returns the sorted names of the namespaces that have opted in and that the server selects: exactly those that MLflow serves.
+ * Without `spec.workspaces` MLflow serves its own namespace.
  */
 export function workspacesOf(server: MlflowServer, namespaces: readonly Namespace[]): string[] {
   if (!needsOptIn(server.spec)) return [];
@@ -45,15 +45,15 @@ function isLike(name: string, pattern: string): boolean {
   return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
-/** Where the plugin finds the workspaces: the same labels, as a selector. */
+/** Returns the plugin's workspace store URI, with the same labels as a selector. */
 export function workspaceStoreUri(server: MlflowServer): string {
   const query = new URLSearchParams({ label_selector: selectorText(server) });
-  const { default: usual } = server.spec.workspaces ?? {};
-  if (usual !== undefined) query.set("default_workspace", usual);
+  const { default: defaultWorkspace } = server.spec.workspaces ?? {};
+  if (defaultWorkspace !== undefined) query.set("default_workspace", defaultWorkspace);
   return `kubernetes://?${query}`;
 }
 
-/** The labels as `kubectl -l` takes them. */
+/** Returns the labels as a label selector, as for `kubectl -l`. */
 export function selectorText(server: MlflowServer): string {
   return Object.entries(workspaceLabels(server))
     .map(([key, value]) => `${key}=${value}`)

@@ -46,7 +46,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         },
       };
       const files = {
-        [proxyFiles.issuerAuthority]: issuer.ca,
+        [proxyFiles.issuerCa]: issuer.ca,
         [proxyFiles.clientSecret]: "of-mlflow",
         "/etc/oauth2-proxy/ca/redis/ca.crt": redis.certificate.ca,
       };

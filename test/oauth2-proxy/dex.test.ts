@@ -26,7 +26,7 @@ describe("Dex as the issuer", { skip: lacking }, () => {
         allowedGroups: ["mlflow"],
         authorization: { kubernetes: {} },
       },
-      files: { [proxyFiles.issuerAuthority]: dex.ca, [proxyFiles.clientSecret]: "of-mlflow" },
+      files: { [proxyFiles.issuerCa]: dex.ca, [proxyFiles.clientSecret]: "of-mlflow" },
     }).catch(async (error: unknown) => {
       await dex.stop();
       throw error;

@@ -45,7 +45,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
       redirectURL: redirectTo(port),
       emailDomains: ["example.com"],
     };
-    files = { [proxyFiles.issuerAuthority]: issuer.ca, [proxyFiles.clientSecret]: "of-mlflow" };
+    files = { [proxyFiles.issuerCa]: issuer.ca, [proxyFiles.clientSecret]: "of-mlflow" };
     door = await openDoor({ port, proxy: { ...settings, authorization: { kubernetes: {} } }, files });
   });
   after(async () => {
@@ -199,7 +199,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
         authorization: { allAuthenticatedUsers: {} },
         ca: { configMapRef: { name: "ca" } },
       },
-      files: { [proxyFiles.issuerAuthority]: issuer.ca, [proxyFiles.cookieSecret]: "d".repeat(32) },
+      files: { [proxyFiles.issuerCa]: issuer.ca, [proxyFiles.cookieSecret]: "d".repeat(32) },
     });
     try {
       assert.equal((await raw(other.port, "GET", search, [`Cookie: ${cookie}`])).status, 401);
@@ -219,7 +219,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
         ca: { configMapRef: { name: "ca" } },
         allowedGroups: ["mlflow"],
       },
-      files: { [proxyFiles.issuerAuthority]: issuer.ca },
+      files: { [proxyFiles.issuerCa]: issuer.ca },
     });
     try {
       const status = async (token: string) => (await raw(guarded.port, "GET", search, bearer(token))).status;
@@ -265,7 +265,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     const patient = await openDoor({
       port: otherPort,
       proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
-      files: { ...files, [proxyFiles.issuerAuthority]: hasty.ca },
+      files: { ...files, [proxyFiles.issuerCa]: hasty.ca },
     });
     try {
       const browser = webSession({ ca: hasty.ca });

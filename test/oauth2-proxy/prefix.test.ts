@@ -46,7 +46,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
         ca: { configMapRef: { name: "ca" } },
       },
       files: {
-        [proxyFiles.issuerAuthority]: issuer.ca,
+        [proxyFiles.issuerCa]: issuer.ca,
         [proxyFiles.clientSecret]: "of-mlflow",
         [`${proxyFiles.pages}/${signInPageName}`]: signInPage(seen),
       },

@@ -53,7 +53,7 @@ describe("the images that servers can name", () => {
     assert.deepEqual(allowedImagesOf("--allowed-images", "a/b, c/*"), ["a/b", "c/*"]);
     assert.equal(allowedImagesOf("--allowed-images", ""), undefined);
     for (const text of ["*", "a*", "a/*/b", "https://a/b c", "a/"])
-      assert.throws(() => allowedImagesOf("--allowed-images", text), /is no image/, text);
+      assert.throws(() => allowedImagesOf("--allowed-images", text), /is not an image/, text);
   });
 
   test("no pod has an image that is not checked", () => {

@@ -264,7 +264,7 @@ describe("Kubernetes as the authorization", () => {
       .map((s) => s.serviceAccountToken);
     assert.deepEqual(
       tokens?.filter((token) => token !== undefined).map(({ audience }) => audience),
-      ["nobody"],
+      ["unused"],
     );
     assert.ok(!all(kubernetes).some((object) => /Role/.test(object.kind)));
   });

@@ -64,7 +64,7 @@ test("without workspaces the plugin has one namespace, and a token that nobody t
   const environment = environmentOf(deployment);
   assert.equal(environment["MLFLOW_ENABLE_WORKSPACES"], "false");
   assert.equal(environment["MLFLOW_K8S_AUTH_NAMESPACE"], "team-a");
-  assert.equal(audience(deployment), "nobody");
+  assert.equal(audience(deployment), "unused");
   assert.equal(audience(deploymentOf(inputs(serving()))), undefined);
 });
 

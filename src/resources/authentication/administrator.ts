@@ -5,21 +5,21 @@ import { dataKeys, objectNames } from "../names.ts";
 import { fromSecret } from "../pod/variable.ts";
 import { type Reference, secretReference } from "../reference.ts";
 
-/** A Secret of the user's with the first administrator's name and password. */
+/** The user's Secret with the first administrator's name and password. */
 type OwnAdministrator = NonNullable<NonNullable<Authentication["basic"]>["adminCredentialsSecretRef"]>;
 
-/** Where the first administrator's name and password stand, where MLflow keeps users of its own. */
+/** The Secret with the first administrator's name and password, if MLflow has its own users. */
 export interface Administrator {
   readonly secretName: string;
   readonly usernameKey: string;
   readonly passwordKey: string;
-  /** Whether the operator makes them up, since the spec names no Secret. */
+  /** Whether the operator generates them, because the spec references no Secret. */
   readonly generated: boolean;
-  /** Whether it is somebody: with a directory, MLflow wants one to start with, and nobody can log in as it. */
+  /** Whether the administrator can log in: with LDAP, MLflow requires one to start, but it cannot log in. */
   readonly canLogIn: boolean;
 }
 
-/** Undefined where MLflow keeps no users of its own. */
+/** Returns the first administrator of a server; undefined if MLflow has no users of its own. */
 export function administratorOf({ metadata, spec }: MlflowServer): Administrator | undefined {
   const { basic, ldap } = spec.authentication;
   if (basic === undefined && ldap === undefined) return undefined;
@@ -33,7 +33,7 @@ export function administratorOf({ metadata, spec }: MlflowServer): Administrator
   };
 }
 
-/** Name and password, by reference. */
+/** Returns the variables with name and password, by reference. */
 export function administratorVariables(server: MlflowServer): V1EnvVar[] {
   const administrator = administratorOf(server);
   if (administrator === undefined) return [];

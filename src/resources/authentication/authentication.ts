@@ -3,37 +3,37 @@ import type { Postgresql } from "../../api/fields/postgresql.ts";
 import type { Mounted } from "../pod/mounted-volume.ts";
 import type { Programs } from "../pod/program.ts";
 
-/** What one way of authentication brings to a server. Each way is one file of this folder. */
+/** The settings of one authentication method. Each method is one file of this folder. */
 export interface Authentication {
-  /** MLflow's application, which the operator's layer is put around: src/resources/middleware/mlflow_operator/app.py. */
+  /** MLflow's application, which the operator's middleware wraps: src/resources/middleware/mlflow_operator/app.py. */
   readonly application: "plain" | "basic-auth" | "oidc-auth" | "kubernetes-auth" | "kubernetes-identity";
-  /** What MLflow imports for it besides that layer. */
+  /** Additional programs that MLflow imports. */
   readonly programs?: Programs;
-  /** Variables of the MLflow container, by reference where they are secret. */
+  /** Variables of the MLflow container; secrets are references. */
   readonly env: readonly V1EnvVar[];
-  /** What pods read as files in `authDirectory`, by name: the content of the Secret `<name>-auth-config`; none: no Secret. */
+  /** Files in `authDirectory` by name: the content of the Secret `<name>-auth-config`, which is omitted if empty. */
   readonly files: Readonly<Record<string, string>>;
-  /** Further volumes of the MLflow container, such as certificate authorities. */
+  /** Additional volumes of the MLflow container, such as CA bundles. */
   readonly mounted: readonly Mounted[];
-  /** Python packages that the image must have, beyond those of MLflow with its authentication extra. */
+  /** Python packages that the image must contain, in addition to MLflow with its authentication extra. */
   readonly packages?: readonly string[];
-  /** Where browsers find the server, beside the Service's own names: scheme, host and port. */
+  /** An additional origin for browsers: scheme, host and port. */
   readonly origin?: string | undefined;
-  /** Where a pod says whether it can let anybody in; default: `/health`. */
+  /** The path of the readiness probe; default `/health`. */
   readonly readinessPath?: string;
-  /** Where MLflow keeps users and permissions; undefined where it keeps none. */
+  /** The database of users and permissions; undefined if there are none. */
   readonly users?: UserDatabase;
 }
 
 /** The database of users and permissions, which is migrated along with the tracking database. */
 export interface UserDatabase {
-  /** Its own; undefined: it is the backend store's. */
+  /** A separate database; undefined for that of the backend store. */
   readonly postgresql: Postgresql | undefined;
-  /** What keeps them there; each has a schema of its own. */
+  /** The application that owns the users; each has its own schema. */
   readonly application: "basic-auth" | "oidc-auth";
-  /** The first administrator's name and password, which MLflow checks when it makes the schema. */
+  /** The first administrator's name and password, which MLflow checks when it creates the schema. */
   readonly administrator: readonly V1EnvVar[];
 }
 
-/** Where the files of a way are mounted. */
+/** The directory of the files of an authentication method. */
 export const authDirectory = "/etc/mlflow/auth";

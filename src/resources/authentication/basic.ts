@@ -9,13 +9,13 @@ import { withUserStore } from "./user-store.ts";
 
 type Basic = NonNullable<AuthenticationSpec["basic"]>;
 
-/** MLflow's own users, with passwords. */
+/** Returns MLflow's basic authentication, with its own users and passwords. */
 export function basicAuthentication(inputs: Inputs, basic: Basic): Authentication {
   const cacheSeconds = secondsOf(basic.passwordCacheTTL ?? defaults.passwordCacheTTL);
   return withUserStore(inputs, basic, "mlflow.server.auth:authenticate_request_basic_auth", cacheSeconds);
 }
 
-/** The Secrets and ConfigMaps that it needs. */
+/** Returns the Secrets and ConfigMaps that it references. */
 export function basicReferences({ database, adminCredentialsSecretRef }: Basic): Reference[] {
   const path = "spec.authentication.basic";
   return [

@@ -7,8 +7,8 @@ import { issuersOf } from "../proxy/issuers.ts";
 import type { Authentication } from "./authentication.ts";
 
 /**
- * Who calls is what the identity token says that the proxy passes on, verified once more: no header of a client's, and no list
- * that has to be taken apart.
+ * Returns the settings for callers identified by the ID token that oauth2-proxy forwards. The middleware verifies the token again, and
+ * uses no header of the client and no concatenated list of groups.
  */
 export function proxyIdentity(
   inputs: Inputs,
@@ -22,7 +22,7 @@ export function proxyIdentity(
   };
 }
 
-/** What the program is told: src/resources/middleware/mlflow_operator/kubernetes_identity.py. */
+/** Returns the settings of src/resources/middleware/mlflow_operator/kubernetes_identity.py. */
 function settings(inputs: Inputs) {
   const { kubernetes = {} } = inputs.server.spec.authentication.oauth2Proxy?.authorization ?? {};
   const { prefix = "" } = externalAddressOf(inputs.server) ?? {};
@@ -34,7 +34,7 @@ function settings(inputs: Inputs) {
     usernamePrefix: kubernetes.usernamePrefix ?? "",
     groupsPrefix: kubernetes.groupsPrefix ?? "",
     reservedNames: kubernetes.reservedNames ?? reservedNames,
-    // The proxy's own, below its prefix; where a browser shall be afterwards is said as the browser sees it.
+    // The path of oauth2-proxy, without the prefix; the redirect target is the path that the browser uses.
     signIn: `/oauth2/start?rd=${encodeURIComponent(`${prefix}/`)}`,
   };
 }

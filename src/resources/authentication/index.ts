@@ -11,7 +11,7 @@ import { kubernetesAuthentication } from "./kubernetes.ts";
 import { ldapAuthentication, ldapReferences } from "./ldap.ts";
 import { oidcAuthentication, oidcReferences } from "./oidc.ts";
 
-/** What the way of authentication that the spec names brings to the server. */
+/** Returns the settings of the authentication method of the spec. */
 export function authenticationOf(inputs: Inputs): Authentication {
   const { server } = inputs;
   const method = methodOf(inputs);
@@ -37,7 +37,7 @@ function methodOf(inputs: Inputs): Authentication {
   });
 }
 
-/** The Secrets and ConfigMaps that it needs. */
+/** Returns the Secrets and ConfigMaps that it references. */
 export function authenticationReferences({ authentication }: MlflowServerSpec): Reference[] {
   return choose(authentication, "spec.authentication", {
     basic: (basic): Reference[] => basicReferences(basic),
@@ -50,7 +50,7 @@ export function authenticationReferences({ authentication }: MlflowServerSpec): 
   });
 }
 
-/** The authentication method as status and tables name it. */
+/** Returns the name of the authentication method in status and tables. */
 export function authenticationName({ authentication }: MlflowServerSpec): string {
   return choose(authentication, "spec.authentication", {
     basic: (): string => "Basic",

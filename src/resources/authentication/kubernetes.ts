@@ -8,38 +8,38 @@ import { proxyIdentity } from "./identity.ts";
 import { usesSubjectAccessReview } from "./kubernetes-authorization.ts";
 
 /**
- * Kubernetes decides what a caller may do, by RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in
- * the server's own: the caller's token is shown to the API server in a SelfSubjectAccessReview, for which the server
- * needs no right, or with SubjectAccessReview the API server is asked about the names in the ID token that oauth2-proxy has verified.
+ * Returns authentication with Kubernetes RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in the
+ * server's own. Either MLflow sends a SelfSubjectAccessReview with the caller's token, which needs no permission of the server,
+ * or a SubjectAccessReview for the names in the ID token that oauth2-proxy has verified.
  */
 export function kubernetesAuthentication(inputs: Inputs): Authentication {
   const { server } = inputs;
   const hasWorkspaces = server.spec.workspaces !== undefined;
   const byName = usesSubjectAccessReview(server.spec);
-  const way = byName ? proxyIdentity(inputs) : callerToken;
+  const method = byName ? proxyIdentity(inputs) : callerToken;
   return {
-    ...way,
+    ...method,
     env: [
-      ...way.env,
+      ...method.env,
       literal("MLFLOW_K8S_AUTH_AUTHORIZATION_MODE", `${byName ? "" : "self_"}subject_access_review`),
       literal("MLFLOW_K8S_AUTH_WORKSPACES_ENABLED", String(hasWorkspaces)),
       literal("MLFLOW_K8S_AUTH_NAMESPACE", hasWorkspaces ? "" : (server.metadata.namespace ?? "default")),
       ...workspaceSettings(server),
-      // The plugin's default is five minutes, for which rights that were taken away, and expired tokens, would live on.
+      // The plugin's default is five minutes, during which revoked permissions and expired tokens remain valid.
       literal("MLFLOW_K8S_AUTH_CACHE_TTL_SECONDS", "60"),
       literal("MLFLOW_K8S_AUTH_USERNAME_CLAIM", "sub"),
-      // Its defaults are headers that anybody may send. With SubjectAccessReview our application puts its own in their place.
+      // The defaults are headers that any client can send. With SubjectAccessReview the middleware replaces them.
       literal("MLFLOW_K8S_AUTH_REMOTE_USER_HEADER", "x-unused"),
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_HEADER", "x-unused"),
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_SEPARATOR", "|"),
     ],
-    mounted: [...way.mounted, apiServer(hasWorkspaces || byName)],
+    mounted: [...method.mounted, apiServer(hasWorkspaces || byName)],
   };
 }
 
 const callerToken = { application: "kubernetes-auth", env: [], files: {}, mounted: [] } as const;
 
-/** Which namespaces are workspaces, said twice, since the plugin looks into its own variables where the URI is silent. */
+/** Returns the selection of workspaces, in the URI and in variables: the plugin reads variables for what the URI does not set. */
 function workspaceSettings(server: Inputs["server"]): V1EnvVar[] {
   const { workspaces } = server.spec;
   return [
@@ -56,11 +56,15 @@ function workspaceSettings(server: Inputs["server"]): V1EnvVar[] {
 }
 
 /**
- * What Kubernetes' Python client looks for in a pod: the API server's authority, and a token. It would not start without
- * one; where it has nothing to ask for itself, the token is for an audience that the API server does not take.
+ * Returns the files that Kubernetes' Python client requires in a pod: the API server's CA bundle, and a token. If the server
+ * makes no requests of its own, the token has an audience that the API server rejects.
  */
-function apiServer(asksItself: boolean): Mounted {
-  const serviceAccountToken = { path: "token", expirationSeconds: 3600, ...(!asksItself && { audience: "nobody" }) };
+function apiServer(hasOwnRequests: boolean): Mounted {
+  const serviceAccountToken = {
+    path: "token",
+    expirationSeconds: 3600,
+    ...(!hasOwnRequests && { audience: "unused" }),
+  };
   return {
     volume: {
       name: "api-server",

@@ -2,7 +2,7 @@ import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Ldap } from "../../api/fields/ldap.ts";
 
-/** What src/resources/ldap/mlflow_ldap_settings.py reads. */
+/** The settings file of src/resources/ldap/mlflow_ldap_settings.py. */
 export interface LdapSettings {
   readonly host: string;
   readonly port: number;
@@ -10,7 +10,7 @@ export interface LdapSettings {
   readonly startTLS: boolean;
   readonly verify: boolean;
   readonly caFile: string | null;
-  /** How long an answer of the directory that lets a user in is cached. */
+  /** How long a successful login is cached. */
   readonly acceptedSeconds: number;
   readonly userBind: string;
   readonly search: {
@@ -28,15 +28,15 @@ export interface LdapSettings {
   };
 }
 
-/** Where files are in the container. */
-interface Places {
+/** Paths in the container. */
+interface Paths {
   readonly ca: string | undefined;
-  /** The folder of `dn` and `password`. */
+  /** The directory of `dn` and `password`. */
   readonly credentials: string;
 }
 
-/** The directory as the function is told of it, with all defaults filled in. No credential is in it, only files of them. */
-export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
+/** Returns the settings of the authorization function with all defaults. They contain no credential, only paths of files. */
+export function ldapSettings(ldap: Ldap, paths: Paths): LdapSettings {
   const { search, groups } = ldap;
   const [, scheme, host = "", port, base = ""] =
     /^(ldaps?):\/\/(\[[^\]]*\]|[^:/]*)(?::(\d+))?(?:\/(.*))?$/.exec(ldap.url) ?? [];
@@ -47,7 +47,7 @@ export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
     tls,
     startTLS: ldap.startTLS ?? false,
     verify: ldap.tlsVerification !== "None",
-    caFile: places.ca ?? null,
+    caFile: paths.ca ?? null,
     acceptedSeconds: secondsOf(ldap.passwordCacheTTL ?? defaults.passwordCacheTTL),
     userBind: ldap.userBind ?? "",
     search: search
@@ -56,7 +56,7 @@ export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
           filter: search.filter,
           usernameAttribute: search.usernameAttribute ?? attributeOf(search.filter),
           credentials: search.bindCredentialsSecretRef
-            ? { dnFile: `${places.credentials}/dn`, passwordFile: `${places.credentials}/password` }
+            ? { dnFile: `${paths.credentials}/dn`, passwordFile: `${paths.credentials}/password` }
             : null,
         }
       : null,
@@ -70,7 +70,7 @@ export function ldapSettings(ldap: Ldap, places: Places): LdapSettings {
   };
 }
 
-/** The attribute that a filter with one %s compares with the name. */
+/** Returns the attribute that a filter with one %s compares with the user name. */
 function attributeOf(filter: string): string {
   const [, attribute] = /[(] *([A-Za-z][A-Za-z0-9.-]*) *=%s[)]/.exec(filter) ?? [];
   if (attribute === undefined) throw new Error("spec.authentication.ldap.search.usernameAttribute must be set");

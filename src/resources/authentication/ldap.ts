@@ -12,7 +12,7 @@ const caPath = "/etc/mlflow/ca/ldap/ca.crt";
 const caFile = "ldap-ca.crt";
 const credentialsPath = "/etc/mlflow/ldap";
 
-/** Users of a directory: MLflow's application for users with passwords, which calls the operator's authorization function. */
+/** Returns LDAP authentication: MLflow's basic authentication with the operator's authorization function. */
 export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
   const users = withUserStore(inputs, ldap, "mlflow_ldap:authenticate_request");
   const settings = ldapSettings(ldap, {
@@ -27,11 +27,11 @@ export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
       ...users.files,
       ...(ldap.ca?.certificates !== undefined && { [caFile]: ldap.ca.certificates }),
     },
-    mounted: [...authority(ldap.ca), ...credentials(ldap)],
+    mounted: [...caVolumes(ldap.ca), ...credentials(ldap)],
   };
 }
 
-/** The Secrets and ConfigMaps that it needs. */
+/** Returns the Secrets and ConfigMaps that it references. */
 export function ldapReferences({ database, ca, search }: Ldap): Reference[] {
   const path = "spec.authentication.ldap";
   const {
@@ -41,24 +41,24 @@ export function ldapReferences({ database, ca, search }: Ldap): Reference[] {
   } = search?.bindCredentialsSecretRef ?? {};
   return [
     ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
-    ...caReferences(named(ca), `${path}.ca`),
+    ...caReferences(referenced(ca), `${path}.ca`),
     ...(secretName === undefined
       ? []
       : [secretReference(secretName, [usernameKey, passwordKey], `${path}.search.bindCredentialsSecretRef`)]),
   ];
 }
 
-function authority(ca: CertificateAuthorityOrText | undefined): Mounted[] {
-  const found = named(ca);
-  return found === undefined ? [] : [caFileVolume("ca-ldap", found, caPath)];
+function caVolumes(ca: CertificateAuthorityOrText | undefined): Mounted[] {
+  const reference = referenced(ca);
+  return reference === undefined ? [] : [caFileVolume("ca-ldap", reference, caPath)];
 }
 
-/** The authority where it stands in a Secret or ConfigMap. */
-function named(ca: CertificateAuthorityOrText | undefined): CertificateAuthority | undefined {
+/** Returns the CA bundle if it is in a Secret or ConfigMap. */
+function referenced(ca: CertificateAuthorityOrText | undefined): CertificateAuthority | undefined {
   return ca?.certificates === undefined ? ca : undefined;
 }
 
-/** Who searches: the two keys of the user's Secret, and none of its others. */
+/** Returns the credentials for searches: two keys of the user's Secret. */
 function credentials({ search }: Ldap): Mounted[] {
   const found = search?.bindCredentialsSecretRef;
   if (found === undefined) return [];

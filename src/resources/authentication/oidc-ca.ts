@@ -1,10 +1,10 @@
 import type { Oidc } from "../../api/fields/oidc.ts";
 import { caFileVolume, type Mounted } from "../pod/mounted-volume.ts";
 
-/** Where the certificates of the issuer's authority are. */
+/** The path of the issuer's CA bundle. */
 export const oidcCaPath = "/etc/mlflow/ca/oidc/ca.crt";
 
-/** The authority of the plugin's issuer, where it is not a public one. */
+/** Returns the CA bundle of the plugin's issuer, if the spec has one. */
 export function oidcCaFiles(oidc: Oidc | undefined): Mounted[] {
   return oidc?.ca === undefined ? [] : [caFileVolume("ca-oidc", oidc.ca, oidcCaPath)];
 }

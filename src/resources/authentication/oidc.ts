@@ -13,13 +13,19 @@ import { caReferences, databaseReferences, type Reference, secretReference } fro
 import type { Authentication } from "./authentication.ts";
 import { oidcCaFiles, oidcCaPath } from "./oidc-ca.ts";
 
-/** People of an OpenID Connect issuer, and programs with its tokens: the plugin mlflow-oidc-auth. */
+/** Returns OpenID Connect authentication with the plugin mlflow-oidc-auth, for browsers and for clients with tokens. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
   const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
   const origin = URL.parse(redirectURL(inputs, oidc))?.origin;
   return {
     application: "oidc-auth",
-    env: [...identity(inputs, oidc), ...sessions(inputs, oidc), ...closed(), ...accessTokens(oidc), ...authority(oidc)],
+    env: [
+      ...identity(inputs, oidc),
+      ...sessions(inputs, oidc),
+      ...secureDefaults(),
+      ...accessTokens(oidc),
+      ...caVariable(oidc),
+    ],
     files: uri === undefined ? {} : { [dataKeys.oidcUsersUri]: uri },
     mounted: oidcCaFiles(oidc),
     packages: ["mlflow_oidc_auth"],
@@ -29,7 +35,7 @@ export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
   };
 }
 
-/** The Secrets and ConfigMaps that it needs. */
+/** Returns the Secrets and ConfigMaps that it references. */
 export function oidcReferences({ clientSecretRef: clientSecret, database, ca }: Oidc): Reference[] {
   const path = "spec.authentication.oidc";
   return [
@@ -39,12 +45,12 @@ export function oidcReferences({ clientSecretRef: clientSecret, database, ca }: 
   ];
 }
 
-/** Where a browser comes back to. Said outright: the plugin would otherwise take the Host of the request for it. */
+/** Returns the redirect URL. Set explicitly: by default the plugin derives it from the Host header. */
 function redirectURL({ server }: Inputs, { redirectURL }: Oidc): string {
   return redirectURL ?? `${externalAddressOf(server)?.url ?? serviceUrl(server)}/callback`;
 }
 
-/** Whose tokens count, for whom they must be, and whom they name. */
+/** Returns the variables for issuer, client, claims and groups. */
 function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
   const { discoveryURL, clientID, clientSecretRef: clientSecret, scopes, usernameClaim, groupsClaim } = oidc;
   const { issuer, audience } = issuerOf(oidc);
@@ -61,16 +67,16 @@ function identity(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
     literal("OIDC_GROUP_NAME", oidc.userGroup),
     literal("OIDC_ADMIN_GROUP_NAME", oidc.adminGroup),
     literal("DEFAULT_MLFLOW_PERMISSION", oidc.defaultPermission ?? "NO_PERMISSIONS"),
-    // A key that the plugin does not know yet is looked for when this is over, not before.
+    // The plugin fetches unknown signing keys only after this time.
     literal("OIDC_JWKS_CACHE_TTL_SECONDS", "60"),
-    // Whoever presents a token of a member of a group is a user, as one who logs in by the browser is.
+    // A token of a group member creates the user, as a login in a browser does.
     literal("OIDC_PROVISION_ON_BEARER_AUTH", "true"),
-    // After the login a browser is at MLflow's page, and not at the plugin's.
+    // After the login a browser is redirected to MLflow's page, not to the plugin's.
     literal("DEFAULT_LANDING_PAGE_IS_PERMISSIONS", "false"),
   ];
 }
 
-/** Users and sessions are the same in all replicas. */
+/** Returns the variables for users and sessions, which all replicas share. */
 function sessions(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
   const { name } = inputs.server.metadata;
   const own = inputs.server.spec.server?.sessionSecretRef?.name;
@@ -78,11 +84,11 @@ function sessions(inputs: Inputs, oidc: Oidc): V1EnvVar[] {
   return [
     fromSecret("SECRET_KEY", own ?? objectNames.session(name), dataKeys.flaskSecretKey),
     fromSecret("OIDC_USERS_DB_URI", objectNames.authConfig(name), dataKeys.oidcUsersUri),
-    // Not the plugin's default, which is also MLflow's own: the two could not share a database.
+    // Not the plugin's default, which is also MLflow's own and would prevent a shared database.
     literal("OIDC_ALEMBIC_VERSION_TABLE", "alembic_version_oidc"),
     literal("SESSION_COOKIE_SECURE", String(isSecure)),
     literal("SESSION_COOKIE_SAMESITE", "lax"),
-    // Of this server alone: it may share its host with others.
+    // Unique per server, because several servers can share a host.
     literal("SESSION_COOKIE_NAME", sessionName(inputs, isSecure)),
   ];
 }
@@ -92,8 +98,8 @@ function sessionName(inputs: Inputs, isSecure: boolean): string {
   return `${cookiePrefix(inputs, isSecure)}_${server.metadata.namespace ?? "default"}_${objectNames.service(server.metadata.name)}`;
 }
 
-/** What would let others in, as the plugin has it by default: said here, so that nothing else can say otherwise. */
-function closed(): V1EnvVar[] {
+/** Returns security settings at the plugin's secure defaults, set explicitly so that no other source can override them. */
+function secureDefaults(): V1EnvVar[] {
   return [
     literal("CONFIG_PROVIDERS", "env"),
     literal("OIDC_VERIFY_SSL", "true"),
@@ -104,13 +110,13 @@ function closed(): V1EnvVar[] {
   ];
 }
 
-/** What src/resources/middleware/mlflow_operator/oidc_membership.py is told. */
+/** Returns the settings of src/resources/middleware/mlflow_operator/oidc_membership.py. */
 function accessTokens({ accessTokens }: Oidc): V1EnvVar[] {
   const accessTokenSeconds = accessTokens && secondsOf(accessTokens.maxAge ?? defaults.accessTokenMaxAge);
   return [literal("MLFLOW_OPERATOR_OIDC", JSON.stringify({ accessTokenSeconds: accessTokenSeconds ?? null }))];
 }
 
-/** Python's TLS looks here besides the public authorities, which are in a directory. */
-function authority({ ca }: Oidc): V1EnvVar[] {
+/** Returns the variable with an additional CA bundle for Python's TLS. */
+function caVariable({ ca }: Oidc): V1EnvVar[] {
   return ca === undefined ? [] : [literal("SSL_CERT_FILE", oidcCaPath)];
 }

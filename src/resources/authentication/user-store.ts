@@ -6,15 +6,15 @@ import { literal } from "../pod/variable.ts";
 import { administratorVariables } from "./administrator.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 
-/** What the spec says of the users that MLflow keeps, whoever checks their passwords. */
+/** The fields of the spec for MLflow's user store, with any password check. */
 interface UserStore {
   readonly defaultPermission?: "READ" | "EDIT" | "MANAGE" | "NO_PERMISSIONS" | undefined;
   readonly database?: { readonly postgresql: Postgresql } | undefined;
 }
 
 /**
- * MLflow's application that keeps users and permissions; `authorizationFunction` says who a request is from. For
- * `cacheSeconds` MLflow does not check a password again, where it checks passwords itself.
+ * Returns MLflow's application with users and permissions; `authorizationFunction` authenticates a request. MLflow caches a
+ * successful password check for `cacheSeconds`, if it checks passwords itself.
  */
 export function withUserStore(
   inputs: Inputs,
@@ -35,8 +35,8 @@ export function withUserStore(
 }
 
 /**
- * The configuration of MLflow's basic authentication. Python's configparser expands `%`, so each one is doubled: a
- * password `p@` is `p%40` in the URI and `p%%40` here. The administrator's password is not in it but in the environment.
+ * Returns the configuration of MLflow's basic authentication. Python's configparser expands `%`, so each one is doubled: a
+ * password `p@` is `p%40` in the URI and `p%%40` here. The administrator's password is in the environment instead.
  */
 function basicAuthIni(
   databaseUri: string,

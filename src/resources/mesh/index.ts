@@ -14,27 +14,27 @@ import { waypoint } from "./waypoint.ts";
 import { allowFromWaypoint, denyBypass } from "./waypoint-only-policies.ts";
 import { waypointParameters } from "./waypoint-parameters.ts";
 
-/** The builders of the mesh. Each has its object when its turn has come. */
+/** The builders of the mesh. Each returns its object if its step is enabled. */
 export const meshBuilders = [
-  turn("waypoint", waypointParameters),
-  turn("waypoint", waypoint),
-  turn("traces", tracesPolicy),
-  turn("allowFromWaypoint", allowFromWaypoint),
-  turn("denyBypass", denyBypass),
-  turn("inbound", sidecarPolicy),
-  turn("writers", denyNonWriters),
-  turn("writers", allowWriters),
-  turn("writers", listenerNetworkPolicy),
-  turn("writers", listenerServiceAccount),
-  turn("writers", listenerService),
-  turn("listener", (_, inputs) => listenerDeployment(inputs)),
+  inStep("waypoint", waypointParameters),
+  inStep("waypoint", waypoint),
+  inStep("traces", tracesPolicy),
+  inStep("allowFromWaypoint", allowFromWaypoint),
+  inStep("denyBypass", denyBypass),
+  inStep("inbound", sidecarPolicy),
+  inStep("writers", denyNonWriters),
+  inStep("writers", allowWriters),
+  inStep("writers", listenerNetworkPolicy),
+  inStep("writers", listenerServiceAccount),
+  inStep("writers", listenerService),
+  inStep("listener", (_, inputs) => listenerDeployment(inputs)),
 ];
 
 /**
- * What is on its way out, of a mode that the spec does not have any more, is left as it is; and so are policies for which the spec has
- * identities that nobody has: they would keep out everybody who is in.
+ * Objects of a mode that the spec no longer has are not changed while they are removed. Policies are not changed while the trust
+ * domain of the spec does not match the mesh: they would deny all clients.
  */
-function turn<T extends Manifest>(step: MeshStep, build: (server: MlflowServer, inputs: Inputs) => T | undefined) {
+function inStep<T extends Manifest>(step: MeshStep, build: (server: MlflowServer, inputs: Inputs) => T | undefined) {
   return (inputs: Inputs): T | undefined => {
     if (!meshStepsOf(inputs.server).includes(step) || !inputs.mesh.has(step)) return undefined;
     const built = build(inputs.server, inputs);
@@ -42,7 +42,7 @@ function turn<T extends Manifest>(step: MeshStep, build: (server: MlflowServer, 
   };
 }
 
-/** The step that an object of this kind and name is; undefined where it is none of this server's. */
+/** Returns the mesh step of an object; undefined if the object is not one of this server's mesh objects. */
 export function meshStepOf(kind: string, name: string, server: string): MeshStep | undefined {
   if (name === objectNames.waypoint(server)) return waypointKinds.includes(kind) ? "waypoint" : undefined;
   if (kind === "AuthorizationPolicy") return policySteps.find(([of]) => of(server) === name)?.[1];

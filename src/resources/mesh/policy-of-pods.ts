@@ -2,7 +2,7 @@ import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
 import { type Component, ownedMetadata, podSelector } from "../metadata.ts";
 
-/** A policy that is enforced at the pods of one part of a server, by ztunnel or by their sidecars. */
+/** Returns an AuthorizationPolicy for the pods of one component of a server, enforced by ztunnel or by sidecars. */
 export function policyOfPods(
   server: MlflowServer,
   name: string,

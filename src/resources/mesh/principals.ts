@@ -2,17 +2,17 @@ import { defaults } from "../../api/defaults.ts";
 import type { MlflowServer } from "../../api/server.ts";
 import { objectNames } from "../names.ts";
 
-/** The identity of a workload in the mesh, exactly: `serviceAccounts` would take any trust domain. */
+/** Returns the exact principal of a workload: `serviceAccounts` in a policy would match any trust domain. */
 function principal({ spec }: MlflowServer, namespace: string, serviceAccount: string): string {
   return `${spec.mesh?.istio.trustDomain ?? defaults.trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
 }
 
-/** Istio gives the waypoint a ServiceAccount of the Gateway's name. */
+/** Returns the principal of the waypoint: Istio names its ServiceAccount after the Gateway. */
 export function waypointPrincipal(server: MlflowServer): string {
   return principal(server, server.metadata.namespace ?? "default", objectNames.waypoint(server.metadata.name));
 }
 
-/** The identities of those that may write traces. */
+/** Returns the principals of the workloads that can write traces. */
 export function writerPrincipals(server: MlflowServer): string[] {
   const writers = server.spec.traces?.writers ?? [];
   return writers.map(({ namespace, serviceAccount }) => principal(server, namespace, serviceAccount));

@@ -6,8 +6,8 @@ import { policyOfPods } from "./policy-of-pods.ts";
 import { tracesRules } from "./traces-rules.ts";
 
 /**
- * Only writers POST traces, as each pod's own sidecar sees it: by the port of the door, and by no other port anything. Never
- * for pods in ambient mode: ztunnel would drop what it says of paths, and let nobody in.
+ * Returns the policy for sidecars: only writers can POST traces, and only the serving port is allowed. Never
+ * for pods in ambient mode: ztunnel drops rules with paths, which would deny all clients.
  */
 export function sidecarPolicy(server: MlflowServer): AuthorizationPolicy {
   const rules = tracesRules(server).map(({ to = [], ...rule }) => ({

@@ -2,9 +2,9 @@ import type { MlflowServer } from "../../api/server.ts";
 import { choice } from "../choose.ts";
 
 /**
- * What puts a server into the mesh, by mode, in the order in which it is switched on; it is switched off backwards. The
- * first step is the pods' own labels. In ambient mode requests go through the waypoint only when its policy is there, and
- * pods are locked only when requests go through the waypoint; a sidecar has its policy only when each pod has one.
+ * The steps that enrol a server in the mesh, by mode, in the order in which they are enabled; they are disabled in reverse. The
+ * first step is the pods' labels. In ambient mode traffic uses the waypoint only when its policy exists, and
+ * direct traffic is denied only when traffic uses the waypoint; the sidecar policy exists only when each pod has a sidecar.
  */
 export const meshSteps = {
   Ambient: ["ambient", "waypoint", "traces", "binding", "allowFromWaypoint", "denyBypass"],
@@ -12,8 +12,8 @@ export const meshSteps = {
 } as const;
 
 /**
- * The listener for traces, where the mesh's word is enough: first what lets the writers in and nobody else, then the door,
- * the one thing that is taken back when a proof is lost.
+ * The steps of the listener for traces, where the mesh identity is the only credential: first the policies that allow only the
+ * writers, then the Deployment, which is removed if a check of the mesh fails.
  */
 const listenerSteps = ["writers", "listener"] as const;
 
@@ -21,14 +21,14 @@ export type MeshMode = keyof typeof meshSteps;
 
 export type MeshStep = (typeof meshSteps)[MeshMode][number] | (typeof listenerSteps)[number];
 
-/** All steps that the spec wants; none without a mesh. */
+/** Returns all steps for the spec; none without a mesh. */
 export function meshStepsOf(server: Pick<MlflowServer, "spec">): readonly MeshStep[] {
   const { mesh } = server.spec;
   if (mesh === undefined) return [];
   return [...choice(mesh.istio.mode, "spec.mesh.istio.mode", meshSteps), ...(hasListener(server) ? listenerSteps : [])];
 }
 
-/** Nobody named means nobody, and then no door at all. */
+/** Whether the server has a listener for traces; not with an empty list of writers. */
 export function hasListener({ spec }: Pick<MlflowServer, "spec">): boolean {
   if (spec.mesh === undefined || spec.traces === undefined) return false;
   const { identity = "Application", writers } = spec.traces;

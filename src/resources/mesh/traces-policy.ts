@@ -5,8 +5,8 @@ import { objectNames } from "../names.ts";
 import { tracesRules } from "./traces-rules.ts";
 
 /**
- * What the waypoint lets through. It is on the Gateway, since one on the Service does not hold for another Service that
- * uses the same waypoint.
+ * Returns the policy of the waypoint. It targets the Gateway: a policy on the Service does not apply to other Services that
+ * use the same waypoint.
  */
 export function tracesPolicy(server: MlflowServer): AuthorizationPolicy {
   const { name } = server.metadata;

@@ -3,14 +3,14 @@ import type { AuthorizationRule } from "../../kube/manifests.ts";
 import { externalAddressOf } from "../exposure.ts";
 import { writerPrincipals } from "./principals.ts";
 
-/** Only writers POST traces; all other paths are everybody's. An ALLOW, which refuses what nobody has thought of. */
+/** Returns the ALLOW rules: only writers can POST traces; other paths are open to all clients. All else is denied. */
 export function tracesRules(server: MlflowServer): AuthorizationRule[] {
   const prefix = externalAddressOf(server)?.prefix ?? "";
-  return [...writing(server, prefix), ...elsewhere(prefix)];
+  return [...writerRules(server, prefix), ...otherPaths(prefix)];
 }
 
-/** Nobody named means nobody: Istio takes a rule without principals as one for everybody. */
-function writing(server: MlflowServer, prefix: string): AuthorizationRule[] {
+/** Returns no rule without writers: in Istio a rule without principals matches all clients. */
+function writerRules(server: MlflowServer, prefix: string): AuthorizationRule[] {
   const principals = writerPrincipals(server);
   if (principals.length === 0) return [];
   const roots = prefix === "" ? [""] : ["", prefix];
@@ -19,28 +19,28 @@ function writing(server: MlflowServer, prefix: string): AuthorizationRule[] {
 }
 
 /**
- * All other paths are open to every client, as far as the mesh goes. MLflow decodes a path once more than the mesh may have
- * done (`meshConfig.pathNormalization`), so everything that may become `/v1…` by that is left out: below the prefix as without
- * it, and what may become the prefix.
+ * Returns the rules for all other paths. MLflow decodes a path once more than the mesh (`meshConfig.pathNormalization`), so
+ * every path that could decode to `/v1…` is excluded, with and without the prefix, and every path that could decode to
+ * the prefix.
  */
-function elsewhere(prefix: string): AuthorizationRule[] {
-  const bare = disguises("");
+function otherPaths(prefix: string): AuthorizationRule[] {
+  const bare = v1Patterns("");
   if (prefix === "") return [{ to: [{ operation: { notPaths: bare } }] }];
   const [, first = ""] = prefix.split("/");
   const outside = [`/${first}`, `/${first}/*`, `/${first}%*`, ...encodingsOf(`/${first}`)];
   return [
-    { to: [{ operation: { paths: [prefix, `${prefix}/*`], notPaths: disguises(prefix) } }] },
+    { to: [{ operation: { paths: [prefix, `${prefix}/*`], notPaths: v1Patterns(prefix) } }] },
     { to: [{ operation: { notPaths: [...new Set([...bare, ...outside])] } }] },
   ];
 }
 
-function disguises(root: string): string[] {
+function v1Patterns(root: string): string[] {
   return [`${root}/v1*`, `${root}//*`, ...encodingsOf("/v1").map((pattern) => `${root}${pattern}`)];
 }
 
 /**
- * Patterns of every path that is not `text` but decodes to it: up to its first encoded character it is as `text`, and there
- * it has a per cent sign. So no spelling has to be listed. The slash that begins a path is never encoded.
+ * Returns patterns for every path that differs from `text` but decodes to it: it equals `text` up to its first encoded character,
+ * which is a percent sign. The first slash of a path is never encoded.
  */
 function encodingsOf(text: string): string[] {
   return Array.from({ length: text.length - 1 }, (_, index) => `${text.slice(0, index + 1)}%*`);

@@ -5,28 +5,28 @@ import { objectNames } from "../names.ts";
 import { oneAtATime } from "../pod-disruption-budget.ts";
 
 /**
- * What Istio's Deployment of the waypoint shall have besides. By its chart's defaults no pod of it is let into a namespace that
- * enforces Pod Security "restricted" (files/waypoint.yaml of istio-discovery; tried with 1.31), and there is one pod, without
- * which nobody gets through: a server of several has two of the waypoint, on two nodes if it can be.
+ * Returns the ConfigMap with changes to Istio's Deployment of the waypoint. With the chart's defaults its pods are rejected in
+ * namespaces that enforce Pod Security "restricted" (files/waypoint.yaml of istio-discovery; tested with 1.31), and there is one
+ * pod. A server with several replicas has two waypoint pods, on two nodes if possible.
  */
 export function waypointParameters(server: MlflowServer): ConfigMap {
   const name = objectNames.waypoint(server.metadata.name);
   const securityContext = { seccompProfile: { type: "RuntimeDefault" } };
-  const isSeveral = server.spec.replicas > 1;
-  const pod = { securityContext, ...(isSeveral && { topologySpreadConstraints: [apart(name)] }) };
-  const deployment = { spec: { ...(isSeveral && { replicas: 2 }), template: { spec: pod } } };
+  const isReplicated = server.spec.replicas > 1;
+  const pod = { securityContext, ...(isReplicated && { topologySpreadConstraints: [spreadConstraint(name)] }) };
+  const deployment = { spec: { ...(isReplicated && { replicas: 2 }), template: { spec: pod } } };
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: ownedMetadata(server, name, "waypoint"),
     data: {
       deployment: JSON.stringify(deployment),
-      ...(isSeveral && { podDisruptionBudget: JSON.stringify({ spec: oneAtATime }) }),
+      ...(isReplicated && { podDisruptionBudget: JSON.stringify({ spec: oneAtATime }) }),
     },
   };
 }
 
-function apart(gateway: string) {
+function spreadConstraint(gateway: string) {
   return {
     maxSkew: 1,
     topologyKey: "kubernetes.io/hostname",

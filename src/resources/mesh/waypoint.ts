@@ -7,8 +7,8 @@ import { objectNames } from "../names.ts";
 const useWaypoint = "istio.io/use-waypoint";
 
 /**
- * The waypoint of this server alone: a policy that targets it holds for whatever goes through it. Its pods are none of
- * the server's: without labels of their own they would get those of the Gateway.
+ * Returns the Gateway of a waypoint for this server only, so that a policy on it applies to no other server. Its pods have
+ * labels of their own: by default they inherit those of the Gateway, which select the server's pods.
  */
 export function waypoint(server: MlflowServer): Gateway {
   const { name } = server.metadata;
@@ -16,12 +16,12 @@ export function waypoint(server: MlflowServer): Gateway {
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "Gateway",
-    // `service`: nobody gets through it by the address of a pod.
+    // `service`: the waypoint does not forward traffic to pod IPs.
     metadata: { ...metadata, labels: { ...metadata.labels, "istio.io/waypoint-for": "service" } },
     spec: {
       gatewayClassName: "istio-waypoint",
       infrastructure: {
-        // With these the Deployment that Istio makes is among what our watches tell.
+        // The operator's watches select the Deployment that Istio creates by these labels.
         labels: { [label.managedBy]: manager, [label.waypoint]: name },
         parametersRef: { group: "", kind: "ConfigMap", name: objectNames.waypoint(name) },
       },
@@ -30,7 +30,7 @@ export function waypoint(server: MlflowServer): Gateway {
   };
 }
 
-/** Labels of the Service: who comes by it, in the mesh or by an ingress gateway, goes through the waypoint. */
+/** Returns the labels of the Service that send traffic, from the mesh and from ingress gateways, through the waypoint. */
 export function waypointLabels(server: MlflowServer): Record<string, string> {
   return { [useWaypoint]: objectNames.waypoint(server.metadata.name), "istio.io/ingress-use-waypoint": "true" };
 }

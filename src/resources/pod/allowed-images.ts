@@ -3,13 +3,13 @@ import { proxyImageOf } from "../proxy/image.ts";
 import { isProxied } from "../serving-port.ts";
 import { imageOf } from "./image.ts";
 
-/** An image of a server's pods, and the field that chooses it. */
+/** An image of a server's pods, and the field that sets it. */
 interface ChosenImage {
   readonly image: string;
   readonly path: string;
 }
 
-/** The images of a server that the operator's setting `--allowed-images` does not have; none where there is no such setting. */
+/** Returns the images of a server that `--allowed-images` does not allow; empty without this setting. */
 export function disallowedImages(inputs: Inputs): ChosenImage[] {
   const { server, installation } = inputs;
   const { allowedImages } = installation;
@@ -22,7 +22,7 @@ export function disallowedImages(inputs: Inputs): ChosenImage[] {
   return chosen.filter(({ image }) => ![...own, ...allowedImages].some((pattern) => isImageOf(image, pattern)));
 }
 
-/** Whether an image is one of a pattern: a repository with any tag or digest, or `prefix/*` for all repositories below it. */
+/** Whether an image matches a pattern: a repository with any tag or digest, or `prefix/*` for all repositories below it. */
 export function isImageOf(image: string, pattern: string): boolean {
   const whole = withRegistry(image);
   if (pattern.endsWith("/*")) return whole.startsWith(withRegistry(pattern).slice(0, -1));
@@ -38,14 +38,14 @@ export function repositoryOf(image: string): string {
   return colon < 0 ? named : named.slice(0, colon);
 }
 
-/** As container runtimes read it: without a registry it is of docker.io, and without a path of its library. */
+/** Returns the image with its registry as container runtimes resolve it: by default docker.io, and its library. */
 function withRegistry(image: string): string {
   const [first = "", ...rest] = image.split("/");
   if (rest.length > 0 && (/[.:]/.test(first) || first === "localhost")) return image;
   return rest.length === 0 ? `docker.io/library/${image}` : `docker.io/${image}`;
 }
 
-/** The setting as a list. Throws an Error with a sentence for the user where an entry is no image. */
+/** Returns the setting as a list. Throws an Error with a message for the user if an entry is not an image. */
 export function allowedImagesOf(option: string, text: string | undefined): Installation["allowedImages"] {
   const entries = (text ?? "")
     .split(",")
@@ -54,7 +54,7 @@ export function allowedImagesOf(option: string, text: string | undefined): Insta
   const wrong = entries.find((entry) => !/^[A-Za-z0-9]([A-Za-z0-9._:@/-]*[A-Za-z0-9])?(\/\*)?$/.test(entry));
   if (wrong !== undefined) {
     throw new Error(
-      `${option}: ${wrong} is no image: use a repository such as ghcr.io/team/mlflow, or ghcr.io/team/* for all below it.`,
+      `${option}: ${wrong} is not an image. Use a repository such as ghcr.io/team/mlflow, or ghcr.io/team/* for all repositories below it.`,
     );
   }
   return entries.length === 0 ? undefined : entries;

@@ -10,7 +10,7 @@ interface Resources {
   readonly limits?: Amounts | undefined;
 }
 
-/** What the MLflow container requests where the spec says nothing: it grows with the workers and with jobs. */
+/** Returns the default requests of the MLflow container, which grow with workers and job execution. */
 export function defaultRequests({ workers = 1, jobExecution = false }: ServerSettings = {}): Amounts {
   const { requests, memoryOfWorker, memoryOfJobs } = defaults;
   const more = (workers - 1) * memoryOfWorker + (jobExecution ? memoryOfJobs : 0);
@@ -18,8 +18,8 @@ export function defaultRequests({ workers = 1, jobExecution = false }: ServerSet
 }
 
 /**
- * The limit of memory where the spec has none: with what clients send, MLflow takes the node's memory otherwise. It is never below the
- * request.
+ * Returns the resources with a default memory limit: without one, large requests of clients can use all memory of the node. It is
+ * never below the request.
  */
 export function withMemoryLimit(byDefault: Amounts, resources: Resources = {}): Resources {
   const { requests, limits } = resources;
@@ -30,13 +30,13 @@ export function withMemoryLimit(byDefault: Amounts, resources: Resources = {}): 
   return { requests: { ...requests, memory: requested }, limits: { ...limits, memory: `${mebibytes}Mi` } };
 }
 
-/** The default requests beside what the spec says. A limit alone does not become the request, as it would without a default. */
+/** Returns the resources of the spec with default requests. A limit without a request does not become the request. */
 export function computeResources(byDefault: Amounts, { requests, limits }: Resources = {}): V1ResourceRequirements {
   const all = { ...requestsWithin(byDefault, limits), ...requests };
   return { requests: asText(all), ...(limits && { limits: asText(limits) }) };
 }
 
-/** Default requests, each lowered to the limit where that is less. */
+/** Returns the default requests, lowered to the limits where these are less. */
 function requestsWithin(byDefault: Amounts, limits: Amounts = {}): Amounts {
   const within = ([name, amount]: [string, Amounts[string]]): [string, Amounts[string]] => {
     const limit = limits[name] ?? amount;
@@ -45,12 +45,12 @@ function requestsWithin(byDefault: Amounts, limits: Amounts = {}): Amounts {
   return Object.fromEntries(Object.entries(byDefault).map(within));
 }
 
-/** Of these a quota or a LimitRange may ask each container for a limit. */
+/** Resources for which a ResourceQuota or LimitRange can require a limit in each container. */
 const common = ["cpu", "memory", "ephemeral-storage"];
 
 /**
- * Resources of a container that runs to completion: those of `spec.pod.setupResources`, else its default requests with the limits
- * of MLflow's container, since a quota asks every container for limits. A default request is never above a limit.
+ * Returns the resources of a container that runs to completion: `spec.pod.setupResources`, otherwise its default requests with the
+ * limits of MLflow's container, because a quota requires limits in every container. A default request is never above a limit.
  */
 export function setupResources(
   { server }: { readonly server: Pick<MlflowServer, "spec"> },

@@ -19,8 +19,8 @@ import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
  * loaded is set explicitly, if only to be empty, so that an image with variables of its own changes none of it.
  */
 export function environment(inputs: Inputs): V1EnvVar[] {
-  const ours = [
-    // Behind a proxy nobody reaches it but the containers of the pod.
+  const own = [
+    // Behind oauth2-proxy only the containers of the pod can reach MLflow.
     literal("MLFLOW_HOST", isProxied(inputs.server.spec) ? "127.0.0.1" : "0.0.0.0"),
     literal("MLFLOW_PORT", String(port)),
     ...callerAddress(inputs),
@@ -33,16 +33,16 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     literal("PYTHONPATH", programsPath),
     uvicornOptions(inputs),
   ];
-  return [...ours, ...neutral(ours), ...userEnvironment(inputs)];
+  return [...own, ...neutral(own), ...userEnvironment(inputs)];
 }
 
-/** What of it decides how MLflow reaches its artifacts, for a check that does the same before MLflow starts. */
+/** Returns the variables for access to artifacts, for the check before MLflow starts. */
 export function artifactEnvironment(inputs: Inputs): V1EnvVar[] {
-  const ours = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath), ...artifacts(inputs)];
-  return [...ours, ...neutral(ours), ...userEnvironment(inputs)];
+  const own = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath), ...artifacts(inputs)];
+  return [...own, ...neutral(own), ...userEnvironment(inputs)];
 }
 
-/** Where the tracking database is, for the server and for its migration. */
+/** Returns the variable with the URI of the tracking database. */
 export function backendStoreUri({ server }: Inputs): V1EnvVar {
   const variable = "MLFLOW_BACKEND_STORE_URI";
   return choose(server.spec.backendStore, "spec.backendStore", {
@@ -53,8 +53,8 @@ export function backendStoreUri({ server }: Inputs): V1EnvVar {
 }
 
 /**
- * Whose word on the client's address is taken: the proxy's, which calls from within the pod and always adds the address that
- * it sees. Without it everybody would be local for MLflow, and may let the Assistant run programs on the server.
+ * Trusts X-Forwarded-For of oauth2-proxy only, which runs in the same pod and always adds the client's address. Otherwise
+ * MLflow would treat all clients as local, and allow them to run programs on the server with the Assistant.
  */
 function callerAddress({ server }: Inputs): V1EnvVar[] {
   return isProxied(server.spec) ? [literal("FORWARDED_ALLOW_IPS", "127.0.0.1")] : [];
@@ -72,7 +72,7 @@ function processSettings({ server }: Inputs): V1EnvVar[] {
   ];
 }
 
-/** Where artifacts are, and whether clients reach them through MLflow. */
+/** Returns the variables for the location of artifacts, and whether clients access them through MLflow. */
 export function artifacts({ server }: Inputs): V1EnvVar[] {
   const { artifactStore } = server.spec;
   return choose(artifactStore, "spec.artifactStore", {
@@ -105,8 +105,8 @@ function bucket(s3: NonNullable<ArtifactStore["s3"]>, access: ArtifactStore["acc
 }
 
 /**
- * The Host headers that MLflow answers to. Giving any replaces MLflow's defaults, among them all private addresses; it
- * compares exactly, with the port, hence each name also with `:*`.
+ * Returns the allowed Host headers and origins. They replace MLflow's defaults, which include all private addresses. MLflow
+ * compares hosts exactly, including the port, so each name is listed also with `:*`.
  */
 function hosts(inputs: Inputs): V1EnvVar[] {
   const { server, installation } = inputs;
@@ -153,16 +153,16 @@ function sessionKeys({ server }: Inputs): V1EnvVar[] {
 }
 
 /**
- * For how long uvicorn keeps a connection on which nothing comes. oauth2-proxy keeps one for 90 s (Go's http.DefaultTransport), most
- * gateways for 60: the end that sends must be the one that gives up, or a request meets a connection that is just being closed, and what
- * changes something is not sent again (502). By uvicorn's default it is 5 s, so who logs every five seconds is most exposed.
+ * The keep-alive timeout of uvicorn in seconds. oauth2-proxy keeps idle connections for 90 s (Go's http.DefaultTransport), most
+ * gateways for 60 s. The client side must close first, or a request can hit a connection that is being closed, and requests that
+ * write are not retried (502). uvicorn's default is 5 s, which affects clients that log every five seconds.
  */
 export const keepAliveSeconds = 120;
 
 /**
- * How many bytes the line and the headers of a request can have. By uvicorn's default it is 16 KiB, which the session of a user with many
- * groups exceeds: its cookies, and behind the proxy the identity token and the groups besides. Such a request got 400 ("Invalid HTTP
- * request received.") where it arrived in more than one segment. Envoy, which accepts more than other gateways, accepts 60 KiB.
+ * The maximum size of request line and headers in bytes. uvicorn's default is 16 KiB, which the session of a user with many groups
+ * exceeds: its cookies, and behind oauth2-proxy also the ID token and the groups. Such a request gets 400 ("Invalid HTTP
+ * request received.") if it arrives in several segments. Envoy, with the highest limit of common gateways, accepts 60 KiB.
  */
 export const maxHeaderBytes = 131_072;
 
@@ -173,9 +173,9 @@ function uvicornOptions({ server }: Inputs): V1EnvVar {
   return literal("MLFLOW_UVICORN_OPTS", isPlain ? limits : `${limits} ${files}`);
 }
 
-/** Reserved variables that nothing of ours has set: as they do nothing. */
-export function neutral(ours: readonly V1EnvVar[]): V1EnvVar[] {
-  const named = new Set(ours.map((variable) => variable.name));
+/** Returns neutral values for the reserved variables that are not set. */
+export function neutral(own: readonly V1EnvVar[]): V1EnvVar[] {
+  const named = new Set(own.map((variable) => variable.name));
   return Object.entries(neutralEnvironment)
     .filter(([name]) => !named.has(name))
     .map(([name, value]) => literal(name, value));

@@ -1,10 +1,10 @@
 import type { Inputs } from "../inputs.ts";
 
-/** The image of MLflow: `repository:tag`, or `repository@digest` where a digest is given, by the server or for its version. */
+/** Returns the image of MLflow: `repository:tag`, or `repository@digest` if the server or the operator sets a digest. */
 export function imageOf({ server, installation }: Pick<Inputs, "server" | "installation">): string {
   const { version, image: own = {} } = server.spec;
   const { repository = installation.imageRepository, tag = version } = own;
-  // The digest of the operator's settings is that of its own repository under the version's own tag.
+  // The operator's digests belong to its default repository and the tag of the version.
   const isDefault = own.repository === undefined && own.tag === undefined;
   const digest = own.digest ?? (isDefault ? installation.imageDigests?.[version] : undefined);
   return digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;

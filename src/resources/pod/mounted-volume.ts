@@ -1,13 +1,13 @@
 import type { V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import type { CertificateAuthority } from "../../api/fields/reference.ts";
 
-/** A volume with the place where it is mounted. */
+/** A volume and its mounts. */
 export interface Mounted {
   readonly volume: V1Volume;
   readonly mounts: readonly V1VolumeMount[];
 }
 
-/** All keys of a Secret as files in `path`, read-only, for the group of the pod and nobody else. */
+/** Returns a volume with all keys of a Secret as files in `path`, readable only for the group of the pod. */
 export function secretFiles(name: string, secretName: string, path: string): Mounted {
   return {
     volume: { name, secret: { secretName, defaultMode: 0o440 } },
@@ -15,7 +15,7 @@ export function secretFiles(name: string, secretName: string, path: string): Mou
   };
 }
 
-/** Some keys of a Secret as files in `path`, read-only, for the group of the pod and nobody else: keys by file name. */
+/** Returns a volume with some keys of a Secret as files in `path`, readable only for the group of the pod; keys by file name. */
 export function keyFiles(
   name: string,
   secretName: string,
@@ -29,7 +29,7 @@ export function keyFiles(
   };
 }
 
-/** The certificates of an authority as the file `path`, which is the only one in its directory. */
+/** Returns a volume with a CA bundle as the file `path`, the only one in its directory. */
 export function caFileVolume(name: string, ca: CertificateAuthority, path: string): Mounted {
   const { secretRef, configMapRef } = ca;
   const { name: object = "", key = "ca.crt" } = secretRef ?? configMapRef ?? {};

@@ -4,7 +4,7 @@ import { objectNames } from "../names.ts";
 import type { Mounted } from "./mounted-volume.ts";
 import { podSecurityContext } from "./security.ts";
 
-/** A container with what is mounted in it. */
+/** A container and its volumes. */
 export interface MountedContainer {
   readonly container: V1Container;
   readonly mounted: readonly Mounted[];
@@ -12,16 +12,16 @@ export interface MountedContainer {
 
 /** The containers of a pod. */
 export interface Containers {
-  /** They run one after the other, before the others start. */
-  readonly before?: readonly MountedContainer[];
-  readonly together: readonly MountedContainer[];
+  /** Init containers, in order. */
+  readonly init?: readonly MountedContainer[];
+  readonly main: readonly MountedContainer[];
 }
 
 /**
- * What all our pods have in common: identity, security, scheduling. No Service environment variables: those of a
- * Service named `mlflow` would be `MLFLOW_PORT=tcp://…` and the like.
+ * Returns the common parts of all pods: identity, security, scheduling. Service environment variables are disabled: those of a
+ * Service named `mlflow` would set `MLFLOW_PORT=tcp://…` and similar.
  */
-export function podSpec({ server }: Inputs, { before = [], together }: Containers): V1PodSpec {
+export function podSpec({ server }: Inputs, { init = [], main }: Containers): V1PodSpec {
   const { nodeSelector, tolerations, affinity, priorityClassName } = server.spec.pod ?? {};
   const { image, authentication } = server.spec;
   const wanted = [...(image?.pullSecrets ?? []), ...(authentication.oauth2Proxy?.image?.pullSecrets ?? [])];
@@ -31,9 +31,9 @@ export function podSpec({ server }: Inputs, { before = [], together }: Container
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     securityContext: podSecurityContext,
-    ...(before.length > 0 && { initContainers: before.map(withMounts) }),
-    containers: together.map(withMounts),
-    volumes: volumesOf([...together, ...before]),
+    ...(init.length > 0 && { initContainers: init.map(withMounts) }),
+    containers: main.map(withMounts),
+    volumes: volumesOf([...main, ...init]),
     ...(pullSecrets.length > 0 && { imagePullSecrets: pullSecrets.map((name) => ({ name })) }),
     ...(nodeSelector && { nodeSelector }),
     ...(tolerations && { tolerations }),
@@ -47,7 +47,7 @@ function withMounts({ container, mounted }: MountedContainer): V1Container {
   return volumeMounts.length === 0 ? container : { ...container, volumeMounts };
 }
 
-/** Each volume once, though several containers mount it. */
+/** Returns each volume once, even if several containers mount it. */
 function volumesOf(containers: readonly MountedContainer[]): V1Volume[] {
   const volumes = containers.flatMap(({ mounted }) =>
     mounted.map(({ volume }): [string, V1Volume] => [volume.name, volume]),

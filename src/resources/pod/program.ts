@@ -9,12 +9,12 @@ import { containerSecurityContext } from "./security.ts";
 import { escaped, literal } from "./variable.ts";
 
 /**
- * The programs of the operator stand in the pod template, compressed, and in no ConfigMap or Secret: only who may change the
- * workload itself can change them, and each revision of a Deployment keeps its own.
+ * The operator's programs are in the pod template, compressed, and not in a ConfigMap or Secret: only users who can change the
+ * workload can change them, and each revision of a Deployment keeps its own.
  */
 export const programVariable = "MLFLOW_OPERATOR_PROGRAM";
 
-/** Where a pod finds the programs that it imports. They are mounted read-only. */
+/** The directory of the programs that a pod imports. It is mounted read-only. */
 export const programsPath = "/etc/mlflow/python";
 
 const unpacked = `zlib.decompress(base64.b64decode(os.environ.pop("${programVariable}"))).decode()`;
@@ -32,12 +32,12 @@ const install = [
   "",
 ].join("\n");
 
-/** Runs a program of one file, with the packages of the image and none of another place. */
+/** Returns the command that runs a program of one file, with packages of the image only. */
 export function program(text: string): { command: string[]; variable: V1EnvVar } {
   return { command: ["python", "-I", "-c", run], variable: literal(programVariable, packed(text)) };
 }
 
-/** Programs by path, and beside them the files that they read, as they are. */
+/** Programs by path, and their settings files, uncompressed. */
 export interface Programs {
   readonly programs: Readonly<Record<string, string>>;
   readonly settings?: Readonly<Record<string, string>>;
@@ -49,7 +49,7 @@ export const installedPrograms: Mounted = {
   mounts: [{ name: "programs", mountPath: programsPath, readOnly: true }],
 };
 
-/** The init container that writes programs of several files to their volume. */
+/** Returns the init container that writes programs of several files to their volume. */
 export function programInstallation(inputs: Inputs, { programs, settings = {} }: Programs): MountedContainer {
   const { volume, mounts } = installedPrograms;
   const args = Object.entries(settings).flatMap(([path, text]) => [path, escaped(text)]);
@@ -69,7 +69,7 @@ export function programInstallation(inputs: Inputs, { programs, settings = {} }:
 
 const packedTexts = new Map<string, string>();
 
-/** All servers of a method share one text, so it is compressed once. */
+/** Compresses a text once: all servers with an authentication method share it. */
 function packed(text: string): string {
   const known = packedTexts.get(text);
   if (known !== undefined) return known;

@@ -13,7 +13,7 @@ export const podSecurityContext: V1PodSecurityContext = {
   seccompProfile: { type: "RuntimeDefault" },
 };
 
-/** The same, for each container, and a root file system that nothing can change. */
+/** The same for each container, with a read-only root file system. */
 export const containerSecurityContext: V1SecurityContext = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,

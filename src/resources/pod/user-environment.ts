@@ -5,9 +5,9 @@ import type { Inputs } from "../inputs.ts";
 import { literal } from "./variable.ts";
 
 /**
- * The variables of `server.env`, and one for each key of the sources of `server.envFrom`. Kubernetes reads a whole source
- * again when a container starts, so a key that is added later would count without a look; a reference to a key does not
- * change. Reserved names are left out, and each name is there once: the API server rejects an apply with a name twice.
+ * Returns the variables of `server.env`, and one for each key of the sources of `server.envFrom`. With `envFrom` in the pod spec,
+ * Kubernetes would read a source again when a container restarts, with unchecked new keys; a reference to a key does not
+ * change. Reserved names are excluded, and names are unique: the API server rejects an apply with duplicate names.
  */
 export function userEnvironment(inputs: Inputs): V1EnvVar[] {
   const { env = [], envFrom = [] } = inputs.server.spec.server ?? {};
@@ -20,7 +20,7 @@ export function userEnvironment(inputs: Inputs): V1EnvVar[] {
   );
 }
 
-/** What Kubernetes takes for the name of a variable; it leaves out other keys of a source, too. */
+/** Valid variable names; Kubernetes also ignores other keys of a source. */
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 function fromSource({ prefix = "", secretRef, configMapRef }: EnvironmentSource, { references }: Inputs): V1EnvVar[] {
@@ -49,17 +49,17 @@ function asEnvVar({ name, value = "", valueFrom }: EnvironmentVariable): V1EnvVa
 const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
 const exceptions = ["NO_PROXY", "no_proxy"];
 
-/** The HTTP proxy that `server.env` names, for the other containers of the pod that call out. */
+/** Returns the HTTP proxy variables of `server.env`, for the other containers of the pod. */
 export function httpProxy(inputs: Inputs): V1EnvVar[] {
   return userEnvironment(inputs).filter(({ name }) => [...proxies, ...exceptions].includes(name));
 }
 
-/** An HTTP proxy is for what is outside the cluster: names of the cluster, and the pod itself, are reached without it. */
+/** Adds the names of the cluster and of the pod itself to NO_PROXY: an HTTP proxy is for addresses outside the cluster. */
 function withoutClusterNames(variables: readonly V1EnvVar[], { installation }: Inputs): V1EnvVar[] {
   if (!variables.some(({ name }) => proxies.includes(name))) return [...variables];
   const inside = ["localhost", "127.0.0.1", "::1", "kubernetes.default", ".svc", `.${installation.clusterDomain}`];
   const others = variables.filter(({ name }) => !exceptions.includes(name));
-  // Programs differ in which spelling they read, and one that is read from an object cannot be completed.
+  // Programs read either spelling, and a value from a Secret or ConfigMap cannot be extended.
   const given = variables.filter(({ name }) => exceptions.includes(name));
   return [
     ...others,

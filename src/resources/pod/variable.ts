@@ -1,6 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 
-/** Text as it is: Kubernetes would expand `$(NAME)` in values and arguments, so that is escaped. */
+/** Returns the text with `$(NAME)` escaped, which Kubernetes would expand in values and arguments. */
 export function escaped(text: string): string {
   return text.replaceAll("$(", "$$$$(");
 }

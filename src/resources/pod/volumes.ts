@@ -6,14 +6,14 @@ import { objectNames } from "../names.ts";
 import { isProxied } from "../serving-port.ts";
 import { caFileVolume, type Mounted, secretFiles } from "./mounted-volume.ts";
 
-/** Where things are in the container of MLflow. Its root file system is read-only. */
+/** Paths in the container of MLflow. Its root file system is read-only. */
 export const temporaryPath = "/tmp";
 export const dataPath = "/mlflow/data";
 export const artifactsPath = `${dataPath}/artifacts`;
 export const tlsPath = "/etc/mlflow/tls";
 export const s3CaPath = "/etc/mlflow/ca/s3/ca.crt";
 
-/** The temporary space: uploads pass through it, so it has room for the largest and as much again for the rest. */
+/** Returns the temporary volume: uploads pass through it, so its limit is the maximum upload size. */
 export function temporary({ server }: Inputs): Mounted {
   const sizeLimit = server.spec.artifactStore.maxUploadSize ?? defaults.maxUploadSize;
   return {
@@ -22,7 +22,7 @@ export function temporary({ server }: Inputs): Mounted {
   };
 }
 
-/** The server's own volume, where it has one. */
+/** Returns the server's PersistentVolumeClaim, if it has one. */
 export function data({ server }: Inputs): Mounted[] {
   const { backendStore, artifactStore } = server.spec;
   if (backendStore.sqlite === undefined && artifactStore.persistentVolume === undefined) return [];
@@ -35,13 +35,13 @@ export function data({ server }: Inputs): Mounted[] {
   ];
 }
 
-/** The configuration of the authentication, where it has any. */
+/** Returns the files of the authentication method, if it has any. */
 export function authFiles({ server }: Inputs, { files }: Authentication): Mounted[] {
   if (Object.keys(files).length === 0) return [];
   return [secretFiles("auth", objectNames.authConfig(server.metadata.name), authDirectory)];
 }
 
-/** The certificate that MLflow presents; where there is a proxy, that does. */
+/** Returns the serving certificate of MLflow; behind oauth2-proxy, the proxy has it. */
 export function certificate({ server }: Inputs): Mounted[] {
   const tls = server.spec.server?.tls;
   return tls === undefined || isProxied(server.spec)
@@ -49,7 +49,7 @@ export function certificate({ server }: Inputs): Mounted[] {
     : [secretFiles("tls", tls.certificateSecretRef.name, tlsPath)];
 }
 
-/** Certificate authorities of the databases. */
+/** Returns the CA bundles of the databases. */
 export function databaseCaFiles({ server }: Inputs, { users }: Authentication): Mounted[] {
   const auth = users?.postgresql?.ca;
   const tracking = server.spec.backendStore.postgresql?.ca;
@@ -59,7 +59,7 @@ export function databaseCaFiles({ server }: Inputs, { users }: Authentication): 
   ];
 }
 
-/** Certificate authority of the artifact store. */
+/** Returns the CA bundle of the artifact store. */
 export function storeCaFiles({ server }: Inputs): Mounted[] {
   const ca = server.spec.artifactStore.s3?.ca;
   return ca === undefined ? [] : [caFileVolume("ca-s3", ca, s3CaPath)];

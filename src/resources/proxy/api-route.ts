@@ -1,7 +1,7 @@
 /**
- * A regular expression (RE2, which has no negation) for every path with query but pages: those are `/`, the prefix with and
- * without a slash, and what is below `/oauth2/`, which is the proxy's own when a gateway strips the prefix. Only a browser
- * that opens a page is led to the login; all else is a program, or a script of a page.
+ * Returns a regular expression (RE2, which has no negation) for every path with query except pages: `/`, the prefix with and
+ * without a slash, and paths below `/oauth2/`, which belong to oauth2-proxy if a gateway strips the prefix. Only a browser
+ * that opens a page is redirected to the login; all other requests are from programs or from scripts of a page.
  */
 export function apiRoute(prefix: string): string {
   if (prefix === "") return "^/[^?]";
@@ -9,7 +9,7 @@ export function apiRoute(prefix: string): string {
   return `^/${otherThan(["", page, `${page}/`], "oauth2/")}`;
 }
 
-/** What goes on otherwise than these pages and than a tree of pages. */
+/** Returns an expression for every rest of a path that is not one of these pages or below the tree. */
 function otherThan(pages: readonly string[], tree: string | undefined): string {
   const all = tree === undefined ? pages : [...pages, tree];
   const next = [...new Set(all.flatMap((each) => each.slice(0, 1)))].filter((letter) => letter !== "").sort();
@@ -21,7 +21,7 @@ function otherThan(pages: readonly string[], tree: string | undefined): string {
     const rest = pages.flatMap((each) => from(each, letter));
     return [`${letter === "." ? "[.]" : letter}${otherThan(rest, restOfTree)}`];
   });
-  // The hyphen last, where it is no range.
+  // The hyphen is last, so that it does not define a range.
   const letters = [
     ...next.filter((letter) => letter !== "-"),
     ...(isPage ? ["?"] : []),

@@ -13,9 +13,9 @@ import { issuersOf } from "./issuers.ts";
 import { sessionArguments } from "./redis.ts";
 
 /**
- * The arguments of oauth2-proxy, tried one by one against 7.15.6. Left out on purpose: `--reverse-proxy` and `--trusted-ip`,
- * with which a header of the client's gets round the login; `--skip-auth-route`, so nothing of MLflow answers strangers;
- * `--metrics-address`, which would open a second port.
+ * Returns the arguments of oauth2-proxy, each tested with 7.15.6. Not set: `--reverse-proxy` and `--trusted-ip`,
+ * with which a header of the client bypasses the login; `--skip-auth-route`, so MLflow answers no unauthenticated client;
+ * `--metrics-address`, which opens a second port.
  */
 export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
   const { session = {}, emailDomains = ["*"], allowedGroups = [], extraArgs = [] } = proxy;
@@ -25,11 +25,11 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
   return [
     ...listener(inputs),
     `--upstream=http://127.0.0.1:${port}`,
-    // How long MLflow may think after it has received a request, an artifact included; not how long that takes to send.
-    `--upstream-timeout=${storingSeconds(inputs)}s`,
-    // MLflow answers to its own names only, and the proxy to all: what a browser sends elsewhere has no session.
+    // The time for MLflow's answer after it has received a request, including an artifact; not the time of the upload.
+    `--upstream-timeout=${uploadSeconds(inputs)}s`,
+    // MLflow accepts its own host names only, and the proxy accepts all: requests to other hosts have no session.
     "--pass-host-header=false",
-    // With its token, if MLflow shall look at that; never with a header of the client's.
+    // The token, if MLflow authorizes with it; never a header of the client.
     `--pass-authorization-header=${isAuthorizedByKubernetes(inputs.server.spec)}`,
     "--pass-basic-auth=false",
     "--pass-user-headers=false",
@@ -38,12 +38,12 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
     `--oidc-issuer-url=${proxy.issuerURL}`,
     `--client-id=${proxy.clientID}`,
     `--client-secret-file=${proxy.clientSecretRef === undefined ? "/dev/null" : proxyFiles.clientSecret}`,
-    ...(proxy.ca === undefined ? [] : [`--provider-ca-file=${proxyFiles.issuerAuthority}`]),
-    ...(proxy.acceptServiceAccountTokens === undefined ? [] : [`--provider-ca-file=${proxyFiles.clusterAuthority}`]),
+    ...(proxy.ca === undefined ? [] : [`--provider-ca-file=${proxyFiles.issuerCa}`]),
+    ...(proxy.acceptServiceAccountTokens === undefined ? [] : [`--provider-ca-file=${proxyFiles.clusterCa}`]),
     "--use-system-trust-store=true",
     "--scope=openid email profile groups offline_access",
     "--code-challenge-method=S256",
-    // Its default does not check that the token is of this very login.
+    // The default does not check that the token belongs to this login.
     "--insecure-oidc-skip-nonce=false",
     "--approval-prompt=auto",
     ...emailDomains.map((domain) => `--email-domain=${domain}`),
@@ -51,9 +51,9 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
 
     `--skip-jwt-bearer-tokens=${proxy.skipJWTBearerTokens ?? true}`,
     ...furtherIssuers.map(({ issuer, audience }) => `--extra-jwt-issuers=${issuer}=${audience}`),
-    // Preflights carry no credential. The layer around MLflow answers every OPTIONS then, and MLflow sees none.
+    // Preflights carry no credential. The middleware answers every OPTIONS request, and MLflow gets none.
     ...((inputs.server.spec.server?.corsAllowedOrigins ?? []).length === 0 ? [] : ["--skip-auth-preflight=true"]),
-    // Only a browser that opens the page itself is led to the login: all else is a program, or a script of the page.
+    // Only a browser that opens a page is redirected to the login: other requests are from programs or scripts of a page.
     `--api-route=${apiRoute(prefix)}`,
     ...(prefix === ""
       ? ["--skip-provider-button=true"]
@@ -73,18 +73,18 @@ export function proxyArguments(inputs: Inputs, proxy: ProxySettings): string[] {
   ].map(escaped);
 }
 
-/** With Kubernetes behind it the proxy must have a new token before the old one ends. */
+/** Returns the refresh interval: with Kubernetes authorization the token must be renewed before it expires. */
 function refreshOf({ server }: Inputs): string {
   return isAuthorizedByKubernetes(server.spec) ? defaults.kubernetesSessionRefresh : defaults.sessionRefresh;
 }
 
-/** Enough to hand the largest artifact on to a store that takes 8 MiB in a second, and never less than ten minutes. */
-function storingSeconds({ server }: Inputs): number {
+/** Returns the time to store the largest artifact at 8 MiB per second, at least ten minutes. */
+function uploadSeconds({ server }: Inputs): number {
   const bytes = quantityOf(server.spec.artifactStore.maxUploadSize ?? defaults.maxUploadSize) ?? 0;
   return Math.max(600, Math.ceil(bytes / 2 ** 23));
 }
 
-/** http, or with a certificate https and nothing else. */
+/** Returns the arguments for http, or with a certificate for https only. */
 function listener({ server }: Inputs): string[] {
   if (server.spec.server?.tls === undefined) return [`--http-address=0.0.0.0:${proxyPort}`];
   return [
@@ -98,13 +98,13 @@ function redirectURL({ server }: Pick<Inputs, "server">, proxy: ProxySettings): 
   return proxy.redirectURL ?? `${externalAddressOf(server)?.url ?? serviceUrl(server)}/oauth2/callback`;
 }
 
-/** Of this server alone: browsers keep servers apart by host, but not by port and path. */
+/** Returns a cookie name that is unique per server: cookies are separate by host, but not by port and path. */
 function cookieName(inputs: Inputs, isSecure: boolean): string {
   const { metadata } = inputs.server;
   return `${cookiePrefix(inputs, isSecure)}_${metadata.namespace ?? "default"}_${objectNames.service(metadata.name)}`;
 }
 
-/** The origin of pages that browsers get through the proxy, which may write. */
+/** Returns the origin of the pages that browsers load through the proxy, which can send write requests. */
 export function browserOrigin({ server }: Pick<Inputs, "server">): string[] {
   const { oauth2Proxy: proxy } = server.spec.authentication;
   const origin = proxy === undefined ? undefined : URL.parse(redirectURL({ server }, proxy))?.origin;

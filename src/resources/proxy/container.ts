@@ -10,10 +10,10 @@ import { proxyArguments } from "./arguments.ts";
 import { proxyImageOf } from "./image.ts";
 import { sessionVariables } from "./redis.ts";
 
-/** oauth2-proxy, the only container of the pod that takes connections from elsewhere. */
+/** Returns the container of oauth2-proxy, the only one of the pod that accepts external connections. */
 export function proxyContainer(inputs: Inputs, proxy: ProxySettings): V1Container {
   const scheme = inputs.server.spec.server?.tls === undefined ? "HTTP" : "HTTPS";
-  // It answers by itself, without a credential and without asking MLflow, which has probes of its own.
+  // oauth2-proxy answers this path itself, without a credential and without MLflow, which has its own probes.
   const probe: V1Probe = { httpGet: { path: "/ping", port: "http", scheme }, timeoutSeconds: 5 };
   const env = [...sessionVariables(proxy.session?.redis), ...httpProxy(inputs)];
   return {
@@ -27,7 +27,7 @@ export function proxyContainer(inputs: Inputs, proxy: ProxySettings): V1Containe
     startupProbe: { ...probe, periodSeconds: 2, failureThreshold: 30 },
     readinessProbe: { ...probe, periodSeconds: 5, failureThreshold: 3 },
     livenessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
-    // It takes no more connections once it is told to end: until then the Service must have forgotten it.
+    // It accepts no connections after SIGTERM, so the endpoint must be removed from the Service before.
     lifecycle: { preStop: { sleep: { seconds: 5 } } },
     securityContext: containerSecurityContext,
   };

@@ -8,38 +8,38 @@ import { caReferences, configMapReference, type Reference, secretReference } fro
 import { sessionMounts, sessionReferences } from "./redis.ts";
 import { signInPageName } from "./sign-in-page.ts";
 
-/** Where oauth2-proxy finds what is secret or verified; no value of it stands in its arguments. */
+/** Paths of oauth2-proxy's secrets and CA bundles; arguments contain no secret. */
 export const proxyFiles = {
   cookieSecret: `/etc/oauth2-proxy/cookie/${dataKeys.cookieSecret}`,
   clientSecret: "/etc/oauth2-proxy/client/secret",
-  issuerAuthority: "/etc/oauth2-proxy/ca/issuer/ca.crt",
-  clusterAuthority: "/etc/oauth2-proxy/ca/cluster/ca.crt",
+  issuerCa: "/etc/oauth2-proxy/ca/issuer/ca.crt",
+  clusterCa: "/etc/oauth2-proxy/ca/cluster/ca.crt",
   tls: "/etc/oauth2-proxy/tls",
   pages: "/etc/oauth2-proxy/pages",
 } as const;
 
-/** The ConfigMap that Kubernetes keeps in every namespace, with the API server's authority. */
-const clusterAuthority = { name: "kube-root-ca.crt", key: "ca.crt" };
+/** The ConfigMap in every namespace with the API server's CA bundle. */
+const clusterCa = { name: "kube-root-ca.crt", key: "ca.crt" };
 
-/** Authorities that issuers are checked against, besides the public ones. */
+/** Returns the CA bundles for issuers, in addition to public CAs. */
 export function issuerCaFiles({ server }: Pick<Inputs, "server">): Mounted[] {
   const { oidc, oauth2Proxy: proxy } = server.spec.authentication;
   const { ca, acceptServiceAccountTokens } = proxy ?? {};
   return [
     ...oidcCaFiles(oidc),
-    ...(ca === undefined ? [] : [caFileVolume("ca-issuer", ca, proxyFiles.issuerAuthority)]),
+    ...(ca === undefined ? [] : [caFileVolume("ca-issuer", ca, proxyFiles.issuerCa)]),
     ...(acceptServiceAccountTokens === undefined
       ? []
-      : [caFileVolume("ca-cluster", { configMapRef: clusterAuthority }, proxyFiles.clusterAuthority)]),
+      : [caFileVolume("ca-cluster", { configMapRef: clusterCa }, proxyFiles.clusterCa)]),
   ];
 }
 
-/** The same as paths. */
+/** Returns the paths of these CA bundles. */
 export function issuerCaPaths(inputs: Pick<Inputs, "server">): string[] {
   return issuerCaFiles(inputs).flatMap(({ mounts }) => mounts.map(({ mountPath }) => `${mountPath}/ca.crt`));
 }
 
-/** Everything that oauth2-proxy has as files. */
+/** Returns all volumes of oauth2-proxy. */
 export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
   const { authentication, server: settings } = server.spec;
   const { oauth2Proxy: proxy } = authentication;
@@ -65,7 +65,7 @@ export function proxyMounts({ server }: Pick<Inputs, "server">): Mounted[] {
   ];
 }
 
-/** The Secrets and ConfigMaps that the proxy needs. */
+/** Returns the Secrets and ConfigMaps that oauth2-proxy references. */
 export function proxyReferences({ authentication, server }: Inputs["server"]["spec"]): Reference[] {
   const { oauth2Proxy: proxy } = authentication;
   if (proxy === undefined) return [];
@@ -80,12 +80,12 @@ export function proxyReferences({ authentication, server }: Inputs["server"]["sp
     ...sessionReferences(session?.redis),
     ...(acceptServiceAccountTokens === undefined
       ? []
-      : [configMapReference(clusterAuthority.name, [clusterAuthority.key], `${path}.acceptServiceAccountTokens`)]),
+      : [configMapReference(clusterCa.name, [clusterCa.key], `${path}.acceptServiceAccountTokens`)]),
     ...(own ? [secretReference(own.name, [dataKeys.cookieSecret], "spec.server.sessionSecretRef")] : []),
   ];
 }
 
-/** One key of a Secret as a file that follows its changes: a directory of its own, since a single file would not. */
+/** Returns one key of a Secret as a file that is updated: in its own directory, because a subPath mount is not updated. */
 function file(name: string, secretName: string, key: string, path: string): Mounted {
   const [directory, base] = [path.slice(0, path.lastIndexOf("/")), path.slice(path.lastIndexOf("/") + 1)];
   const volume: V1Volume = { name, secret: { secretName, items: [{ key, path: base }], defaultMode: 0o440 } };

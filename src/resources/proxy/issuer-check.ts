@@ -6,7 +6,7 @@ import { issuerCaPaths } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
 import { peerCheck } from "./peer-check.ts";
 
-/** Waits until the issuers can be asked for their keys. */
+/** Returns the init container that waits until the issuers serve their keys. */
 export function issuerCheck(inputs: Inputs): V1Container {
   const issuers = issuersOf(inputs).map(({ issuer, path, ca, discovery }) => ({
     issuer,

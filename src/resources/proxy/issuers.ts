@@ -1,20 +1,20 @@
 import type { Oidc } from "../../api/fields/oidc.ts";
 import type { Inputs, Installation } from "../inputs.ts";
 
-/** An issuer of tokens that are taken, and the field of the spec that names it. */
+/** A trusted issuer of tokens, and the field of the spec that sets it. */
 export interface TokenIssuer {
   readonly issuer: string;
   readonly audience: string;
   readonly path: string;
-  /** The field of the spec for its authority. */
+  /** The field of the spec for its CA bundle. */
   readonly ca: string;
-  /** Whether it is the API server's own. */
+  /** Whether it is the issuer of the API server. */
   readonly isCluster?: true;
-  /** Where it describes itself, unless that follows from its name. */
+  /** Its discovery URL, unless it is the default. */
   readonly discovery?: string;
 }
 
-/** The issuers whose tokens are taken: first the one where people sign in. */
+/** Returns the trusted issuers, first the one for browser logins. */
 export function issuersOf({
   server,
   installation,
@@ -51,12 +51,12 @@ export function issuersOf({
 
 const discoveryPath = "/.well-known/openid-configuration";
 
-/** Where an issuer describes itself. */
+/** Returns the discovery URL of an issuer. */
 export function discoveryURLOf({ issuer, discovery }: TokenIssuer): string {
   return discovery ?? `${issuer.replace(/\/$/, "")}${discoveryPath}`;
 }
 
-/** The issuer of MLflow's plugin, which may be reached by another address than the one that it calls itself. */
+/** Returns the issuer of MLflow's plugin; its discovery URL can have another address than the issuer. */
 export function issuerOf({ discoveryURL, issuer, audience, clientID }: Oidc): TokenIssuer {
   const path = "spec.authentication.oidc";
   return {

@@ -7,8 +7,8 @@ import { containerSecurityContext } from "../pod/security.ts";
 import { programTexts } from "./program-texts.ts";
 
 /**
- * Runs before the pod's other containers, in MLflow's image: the pod waits until the peers of this kind do what they shall,
- * and says which does not and why. A rollout waits with it, so that what runs goes on running.
+ * Returns an init container in MLflow's image that waits until a dependency is available, and reports the reason if it is
+ * not. The rollout waits too, so running pods continue.
  */
 export function peerCheck(
   { server, installation }: Pick<Inputs, "server" | "installation">,

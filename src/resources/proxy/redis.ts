@@ -6,32 +6,32 @@ import { fromSecret, literal } from "../pod/variable.ts";
 import { caReferences, type Reference, secretReference } from "../reference.ts";
 import { peerCheck } from "./peer-check.ts";
 
-const authorityPath = "/etc/oauth2-proxy/ca/redis/ca.crt";
+const caPath = "/etc/oauth2-proxy/ca/redis/ca.crt";
 
-/** Sessions in Redis, or as oauth2-proxy has it by default: in cookies. */
+/** Returns the arguments for sessions in Redis; by default oauth2-proxy stores them in cookies. */
 export function sessionArguments(redis: RedisSettings | undefined): string[] {
   if (redis === undefined) return [];
   return [
     "--session-store-type=redis",
     `--redis-connection-url=${redis.url}`,
     ...(redis.username === undefined ? [] : [`--redis-username=${redis.username}`]),
-    // Only with TLS: oauth2-proxy would speak TLS to any address where an authority is named.
-    ...(redis.ca === undefined ? [] : [`--redis-ca-path=${authorityPath}`]),
+    // Only for rediss:// URLs: with a CA bundle oauth2-proxy uses TLS for any URL.
+    ...(redis.ca === undefined ? [] : [`--redis-ca-path=${caPath}`]),
   ];
 }
 
-/** The password, which oauth2-proxy takes from no file. */
+/** Returns the variable with the password, which oauth2-proxy cannot read from a file. */
 export function sessionVariables(redis: RedisSettings | undefined): V1EnvVar[] {
   const password = redis?.passwordSecretRef;
   return password === undefined ? [] : [fromSecret("OAUTH2_PROXY_REDIS_PASSWORD", password.name, password.key)];
 }
 
-/** Certificates that Redis is checked against, besides the public ones. */
+/** Returns the CA bundle for Redis, in addition to public CAs. */
 export function sessionMounts(redis: RedisSettings | undefined): Mounted[] {
-  return redis?.ca === undefined ? [] : [caFileVolume("ca-redis", redis.ca, authorityPath)];
+  return redis?.ca === undefined ? [] : [caFileVolume("ca-redis", redis.ca, caPath)];
 }
 
-/** The Secrets and ConfigMaps that it needs. */
+/** Returns the Secrets and ConfigMaps that it references. */
 export function sessionReferences(redis: RedisSettings | undefined): Reference[] {
   if (redis === undefined) return [];
   const path = "spec.authentication.oauth2Proxy.session.redis";
@@ -42,13 +42,13 @@ export function sessionReferences(redis: RedisSettings | undefined): Reference[]
   ];
 }
 
-/** Waits until Redis takes the proxy's user. */
+/** Returns the init container that waits until Redis accepts the proxy's user. */
 export function redisCheck(inputs: Inputs, redis: RedisSettings): V1Container {
   const { url, username, passwordSecretRef: password, ca } = redis;
   return peerCheck(inputs, "sessions", "check_redis.py", [
     literal("REDIS_URL", url),
     ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
     ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.name, password.key)]),
-    ...(ca === undefined ? [] : [literal("CA_FILE", authorityPath)]),
+    ...(ca === undefined ? [] : [literal("CA_FILE", caPath)]),
   ]);
 }

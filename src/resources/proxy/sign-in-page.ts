@@ -1,12 +1,12 @@
 import type { ExternalAddress } from "../exposure.ts";
 
-/** The file that oauth2-proxy looks for among its templates. */
+/** The file name of the template in oauth2-proxy. */
 export const signInPageName = "sign_in.html";
 
 /**
- * What a browser gets instead of a redirect to the login where there is a prefix: only the browser knows the whole path, and so the
- * way back. The proxy's own paths are below the prefix. Who sees this page there, other than at `sign_in`, is behind a gateway
- * that strips the prefix, and gets through to them by saying it twice.
+ * Returns the page that browsers get instead of a redirect to the login if there is a prefix: only the browser knows the whole path
+ * to return to. The proxy's own paths are below the prefix. If a browser gets this page there, other than at `sign_in`, a gateway
+ * strips the prefix, and the page redirects to a path with the prefix twice.
  */
 export function signInPage({ url, origin, prefix }: ExternalAddress): string {
   return `{{define "sign_in.html"}}<!doctype html>

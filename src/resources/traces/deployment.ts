@@ -24,8 +24,8 @@ import { programTexts } from "./program-texts.ts";
 const enrolmentPath = "/etc/mlflow/mesh";
 
 /**
- * MLflow's intake of traces alone, for writers that have no credential: as the mesh lets nobody else come, it asks for none.
- * A pod answers only when the annotation of those that take it into the mesh is there.
+ * Returns the Deployment of the listener for traces, which requires no credential, because the mesh allows only the writers.
+ * A pod answers only while it has the annotation that Istio sets on pods in the mesh.
  */
 export function listenerDeployment(inputs: Inputs): Deployment {
   const { server, mesh } = inputs;
@@ -35,7 +35,7 @@ export function listenerDeployment(inputs: Inputs): Deployment {
     temporary(inputs),
     installedPrograms,
     enrolment(inputs),
-    // Not those of users: no user is looked for here.
+    // Without the user database, which is not used here.
     ...databaseCaFiles(inputs, { ...authenticationOf(inputs), users: undefined }),
   ];
   return {
@@ -54,8 +54,8 @@ export function listenerDeployment(inputs: Inputs): Deployment {
         },
         spec: {
           ...podSpec(inputs, {
-            before: [programInstallation(inputs, { programs: { ...middleware, ...programTexts } })],
-            together: [{ container: container(inputs), mounted }],
+            init: [programInstallation(inputs, { programs: { ...middleware, ...programTexts } })],
+            main: [{ container: container(inputs), mounted }],
           }),
           serviceAccountName: name,
           terminationGracePeriodSeconds: 10,
@@ -67,9 +67,9 @@ export function listenerDeployment(inputs: Inputs): Deployment {
 
 function container(inputs: Inputs): V1Container {
   const { image, pod } = inputs.server.spec;
-  const ours = [
+  const own = [
     literal("PYTHONPATH", programsPath),
-    // By this name MLflow's own server hands it to its workers.
+    // The variable that MLflow's server sets for its workers.
     { ...backendStoreUri(inputs), name: "_MLFLOW_SERVER_FILE_STORE" },
     literal("MLFLOW_LOGGING_LEVEL", inputs.server.spec.server?.logLevel ?? "INFO"),
     literal("HOME", temporaryPath),
@@ -90,7 +90,7 @@ function container(inputs: Inputs): V1Container {
       `--h11-max-incomplete-event-size=${maxHeaderBytes}`,
     ],
     workingDir: "/",
-    env: [...ours, ...neutral(ours)],
+    env: [...own, ...neutral(own)],
     ports: [{ name: "http", containerPort: tracesPort, protocol: "TCP" }],
     resources: computeResources(defaults.requests, withMemoryLimit(defaults.requests, pod?.resources)),
     startupProbe: { ...probe("/health"), periodSeconds: 2, failureThreshold: 150 },
@@ -101,7 +101,7 @@ function container(inputs: Inputs): V1Container {
   };
 }
 
-/** The kubelet writes it anew when the annotation changes; as a variable it would stay as it was at the start. */
+/** Returns the annotation as a file, which the kubelet updates; a variable would keep the value of the start. */
 function enrolment({ mesh }: Inputs): Mounted {
   const fieldPath = `metadata.annotations['${enrolmentAnnotation(mesh).key}']`;
   return {

@@ -4,7 +4,7 @@ import { ownedMetadata, podSelector } from "../metadata.ts";
 import { objectNames, tracesPort } from "../names.ts";
 import { ambientProbes, hbonePort, tcp } from "../network-policy.ts";
 
-/** The listener is reached from the writers' namespaces; which of their workloads may come is the mesh's to say. */
+/** Returns the NetworkPolicy that allows the writers' namespaces; the mesh authorizes the individual workloads. */
 export function listenerNetworkPolicy(server: MlflowServer): NetworkPolicy | undefined {
   const { traces, mesh, networkPolicy } = server.spec;
   if (networkPolicy?.enabled === false) return undefined;

@@ -5,16 +5,16 @@ import { writerPrincipals } from "../mesh/principals.ts";
 import { objectNames } from "../names.ts";
 
 /**
- * The listener answers the writers and nobody else. A DENY, so no other policy can widen it; of identities alone, so it means
- * the same to ztunnel and to a sidecar, and no way to write a path gets round it. Never without writers: a rule without
- * principals is one for everybody.
+ * Returns the policy that denies all clients of the listener except the writers. A DENY, so no other policy can widen it; with
+ * identities only, so ztunnel and sidecars enforce it in the same way, and no path trick bypasses it. Never without writers: a rule
+ * without principals matches all clients.
  */
 export function denyNonWriters(server: MlflowServer): AuthorizationPolicy {
   const rules = [{ from: [{ source: { notPrincipals: writerPrincipals(server) } }] }];
   return policyOfPods(server, objectNames.denyNonWriters(server.metadata.name), { action: "DENY", rules }, "traces");
 }
 
-/** Lets the writers in where a policy of the namespace allows nothing. */
+/** Returns the policy that allows the writers, for namespaces with an allow-nothing policy. */
 export function allowWriters(server: MlflowServer): AuthorizationPolicy {
   const rules = [{ from: [{ source: { principals: writerPrincipals(server) } }] }];
   return policyOfPods(server, objectNames.allowWriters(server.metadata.name), { action: "ALLOW", rules }, "traces");

@@ -3,7 +3,7 @@ import type { ServiceAccount } from "../../kube/manifests.ts";
 import { ownedMetadata } from "../metadata.ts";
 import { objectNames } from "../names.ts";
 
-/** The identity of the listener's pods, and not that of the server's, which a cloud may let at the artifacts. */
+/** Returns the listener's ServiceAccount. It is not the server's, which can have cloud permissions for artifacts. */
 export function listenerServiceAccount(server: MlflowServer): ServiceAccount {
   return {
     apiVersion: "v1",

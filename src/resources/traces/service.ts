@@ -3,7 +3,7 @@ import type { Service } from "../../kube/manifests.ts";
 import { ownedMetadata, podSelector } from "../metadata.ts";
 import { objectNames, tracesPort } from "../names.ts";
 
-/** The address of the listener. No waypoint: who may come is decided at the pods, by identity alone. */
+/** Returns the Service of the listener. It has no waypoint: access is decided at the pods, by identity only. */
 export function listenerService(server: MlflowServer): Service {
   return {
     apiVersion: "v1",

@@ -5,8 +5,8 @@ import { objectNames, serviceUrl } from "../names.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
- * A pod of the workspace with `envFrom` and a token needs nothing else to use MLflow. The names of what is for the intake of
- * traces are not OpenTelemetry's own: MLflow's client would send its traces there instead, without a token.
+ * Returns the ConfigMap for clients: a pod in the workspace with `envFrom` and a token needs nothing else. The variables for
+ * traces do not have OpenTelemetry's names: MLflow's client would send its traces there, without a token.
  */
 export function clientConfigMap({
   namespace,
@@ -29,7 +29,7 @@ export function clientConfigMap({
   };
 }
 
-/** Not the label by which a server finds its own: that is for objects of its namespace. */
+/** Without the label for objects in the server's namespace. */
 function clientLabels({ metadata }: MlflowServer): Record<string, string> {
   return {
     [label.application]: "mlflow",

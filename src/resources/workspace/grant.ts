@@ -4,18 +4,18 @@ import type { Namespace, Subject } from "../../kube/manifests.ts";
 import type { WorkspaceRole } from "../../kube/workspace-roles.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** One role for one subject, and who says so. */
+/** One role for one subject, and the object that grants it. */
 export interface Grant {
   readonly server: MlflowServer;
   readonly role: WorkspaceRole;
   readonly subject: Subject;
-  /** The access that grants it; undefined where the server itself does. */
+  /** The MlflowWorkspaceAccess that grants it; undefined if the server does. */
   readonly access?: MlflowWorkspaceAccess;
-  /** Where in the server's spec it stands, from 0. */
+  /** The index in the server's spec. */
   readonly index?: number;
 }
 
-/** Two servers give one subject different roles in one namespace; the older one's counts. */
+/** Two servers grant one subject different roles in one namespace; the older server takes precedence. */
 export interface GrantConflict {
   readonly server: MlflowServer;
   readonly older: MlflowServer;
@@ -30,8 +30,8 @@ export interface Grants {
 }
 
 /**
- * What is granted in a workspace. Rights are those of a namespace, whichever server asks for them, so what two servers grant
- * adds up; where they contradict each other the older one counts. What its own people grant counts besides.
+ * Returns the grants in a workspace. Permissions apply to a namespace, not to a server, so the grants of two servers
+ * add up; on a conflict the older server takes precedence. Grants of MlflowWorkspaceAccess objects are added.
  */
 export function grantsIn({ namespace, servers, accesses, now }: Workspace): Grants {
   const inForce: Grant[] = [];
@@ -39,16 +39,16 @@ export function grantsIn({ namespace, servers, accesses, now }: Workspace): Gran
   for (const server of servers) {
     const older = [...inForce];
     for (const grant of serverGrants(server, namespace)) {
-      const former = older.filter(({ subject }) => subjectKey(subject) === subjectKey(grant.subject));
-      const [first] = former;
-      if (first === undefined || former.some(({ role }) => role === grant.role)) inForce.push(grant);
+      const earlier = older.filter(({ subject }) => subjectKey(subject) === subjectKey(grant.subject));
+      const [first] = earlier;
+      if (first === undefined || earlier.some(({ role }) => role === grant.role)) inForce.push(grant);
       else
         contradictions.push({
           server,
           older: first.server,
           subject: grant.subject,
           role: grant.role,
-          olderRoles: former.map(({ role }) => role),
+          olderRoles: earlier.map(({ role }) => role),
         });
     }
   }
@@ -61,12 +61,13 @@ export function grantsIn({ namespace, servers, accesses, now }: Workspace): Gran
   return { inForce, contradictions };
 }
 
-/** What a server grants in a namespace that is a workspace of it. */
+/** Returns the grants of a server in one of its workspaces. */
 function serverGrants(server: MlflowServer, namespace: Namespace): Grant[] {
   return (server.spec.workspaces?.access ?? []).flatMap((grant, index) => {
     const { role, subjects, namespaces, selector } = grant;
-    const isMeant = namespaces?.includes(namespace.metadata.name) ?? hasLabels(namespace, selector?.matchLabels ?? {});
-    return isMeant ? subjects.map((subject): Grant => ({ server, role, subject: subjectOf(subject), index })) : [];
+    const isSelected =
+      namespaces?.includes(namespace.metadata.name) ?? hasLabels(namespace, selector?.matchLabels ?? {});
+    return isSelected ? subjects.map((subject): Grant => ({ server, role, subject: subjectOf(subject), index })) : [];
   });
 }
 
@@ -74,12 +75,12 @@ function hasLabels({ metadata }: Namespace, labels: Readonly<Record<string, stri
   return Object.entries(labels).every(([key, value]) => metadata.labels?.[key] === value);
 }
 
-/** Whether an access names this server. */
+/** Whether an access references this server. */
 export function isServerOf({ spec }: MlflowWorkspaceAccess, { metadata }: MlflowServer): boolean {
   return spec.serverRef.name === metadata.name && spec.serverRef.namespace === (metadata.namespace ?? "default");
 }
 
-/** Whether the end of a grant has come. */
+/** Whether a grant has expired. */
 export function isExpired({ spec }: MlflowWorkspaceAccess, now: Date): boolean {
   return spec.expiresAt !== undefined && Date.parse(spec.expiresAt) <= now.getTime();
 }
@@ -89,7 +90,7 @@ function subjectOf({ kind, name, namespace }: MlflowWorkspaceAccess["spec"]["sub
   return { kind, apiGroup: "rbac.authorization.k8s.io", name };
 }
 
-/** A subject as one text: the same for the same, another for another. */
+/** Returns a unique key of a subject. */
 export function subjectKey({ kind, namespace = "", name }: Subject): string {
   return `${kind}/${namespace}/${name}`;
 }

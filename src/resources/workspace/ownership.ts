@@ -2,7 +2,7 @@ import type { ConfigMap, Owned, RoleBinding } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
 import { objectNames } from "../names.ts";
 
-/** Whether an object in a workspace is one that we wrote there: labels alone may have been copied with a whole object. */
+/** Whether an object in a workspace is managed by the operator: its name counts too, because labels can be copied. */
 export function isWorkspaceObject(object: Owned): object is RoleBinding | ConfigMap {
   const { name, labels = {} } = object.metadata;
   const { [label.serverNamespace]: namespace, [label.server]: server } = labels;

@@ -4,10 +4,10 @@ import { crossNamespaceMetadata } from "../metadata.ts";
 import { objectNames } from "../names.ts";
 import { type Grant, subjectKey } from "./grant.ts";
 
-/** One RoleBinding for each server and role, with everybody who has it, each once and in order. */
+/** Returns one RoleBinding for each server and role, with unique, sorted subjects. */
 export function roleBindings(namespace: string, grants: readonly Grant[]): RoleBinding[] {
-  const alike = Map.groupBy(grants, ({ server, role }) => nameOf(server, role));
-  return [...alike].flatMap(([name, all]) => {
+  const byName = Map.groupBy(grants, ({ server, role }) => nameOf(server, role));
+  return [...byName].flatMap(([name, all]) => {
     const [first] = all;
     if (first === undefined) return [];
     return {
@@ -20,7 +20,7 @@ export function roleBindings(namespace: string, grants: readonly Grant[]): RoleB
   });
 }
 
-/** The name of the binding of a role of a server, in any workspace. */
+/** Returns the name of the RoleBinding of a server and role. */
 export function nameOf({ metadata }: Grant["server"], role: Grant["role"]): string {
   return objectNames.roleBinding(metadata.namespace ?? "default", metadata.name, role);
 }

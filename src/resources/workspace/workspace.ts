@@ -3,17 +3,17 @@ import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import type { Namespace } from "../../kube/manifests.ts";
 import { workspacesOf } from "../workspaces.ts";
 
-/** All that what is written into a namespace depends on. */
+/** Everything that the managed objects in a workspace depend on. */
 export interface Workspace {
   readonly namespace: Namespace;
-  /** The servers that have it as a workspace, the oldest first. */
+  /** The servers that have it as a workspace, oldest first. */
   readonly servers: readonly MlflowServer[];
-  /** What its own people grant, by name. */
+  /** The MlflowWorkspaceAccess objects in the namespace, sorted by name. */
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly now: Date;
 }
 
-/** Those of the servers that have the namespace as a workspace: it consents, and they choose it. The oldest first. */
+/** Returns the servers that have the namespace as a workspace, oldest first: it has opted in, and they select it. */
 export function serversOf(namespace: Namespace, servers: readonly MlflowServer[]): MlflowServer[] {
   return servers
     .filter((server) => server.spec.workspaces !== undefined && workspacesOf(server, [namespace]).length > 0)
