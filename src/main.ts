@@ -1,91 +1,52 @@
 #!/usr/bin/env node
-import { settings, settingsHelp } from "./settings.ts";
+import { basename } from "node:path";
+import { text } from "node:stream/consumers";
+import { UsageError } from "./cli/command.ts";
+import { runCommandLine } from "./cli/command-line.ts";
+import { messageOf } from "./kube/message-of.ts";
+import { addSettings, settingsOf, userEnvironment } from "./settings.ts";
 import { version } from "./version.ts";
 
-const help = `mlflow-operator ${version}: runs secured MLflow tracking servers on Kubernetes.
+// A reader that ends early, such as `head`, closes the pipe: the rest of the output is not wanted.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    throw error;
+  });
 
-  mlflow-operator run            run the operator
-  mlflow-operator render         print what the operator would apply, without a cluster
-  mlflow-operator access         tell who has which role in a workspace, and through which grant
-  mlflow-operator who-can        tell who may do something in a workspace
-  mlflow-operator otel-config    print a configuration of the OpenTelemetry Collector for a server's traces
-  mlflow-operator version
-
-Each has --help.
-
-${settingsHelp}`;
-
-const [command, ...args] = process.argv.slice(2);
-switch (command) {
-  case "run":
-    process.exitCode = await run();
-    break;
-  case "render": {
-    const { render } = await import("./cli/render.ts");
-    process.exitCode = await render(args, await streams());
-    break;
-  }
-  case "access":
-  case "who-can": {
-    const { access } = await import("./cli/access.ts");
-    process.exitCode = await access(command, args, await streams(), version, new Date());
-    break;
-  }
-  case "otel-config": {
-    const { otelConfig } = await import("./cli/otel-config.ts");
-    process.exitCode = await otelConfig(args, await streams(), version);
-    break;
-  }
-  case "version":
-  case "--version":
-    console.log(version);
-    break;
-  case "help":
-  case "--help":
-  case "-h":
-  case undefined:
-    console.log(help);
-    break;
-  default:
-    console.error(`mlflow-operator: there is no command ${command}.\n\n${help}`);
-    process.exitCode = 2;
-}
-
-/** Those of this process. */
-async function streams() {
-  const { text } = await import("node:stream/consumers");
-  return {
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  name: calledName(process.argv[1]),
+  version,
+  streams: {
     stdin: () => text(process.stdin),
-    stdout: (output: string) => void process.stdout.write(output),
-    stderr: (line: string) => console.error(line),
-  };
+    stdout: (output) => void process.stdout.write(output),
+    stderr: (line) => console.error(line),
+  },
+  now: () => new Date(),
+  environment: userEnvironment(),
+  operator: { addOptions: addSettings, run },
+});
+
+/** As a plugin of kubectl the program is called kubectl-mlflow. */
+function calledName(path = ""): string {
+  return basename(path) === "kubectl-mlflow" ? "kubectl mlflow" : "mlflow-operator";
 }
 
-/** Runs until a signal asks it to end (exit code 0), or until it cannot go on (1). */
-async function run(): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(settingsHelp);
-    return 0;
-  }
+/** Runs the operator until a signal ends it (exit code 0), or until it cannot continue (1). */
+async function run(options: Readonly<Record<string, string>>): Promise<number> {
   const { operator } = await import("./runtime/operator.ts");
   const { credentialsFor } = await import("./client/api-access.ts");
   const { jsonLog } = await import("./runtime/log.ts");
-  let chosen: ReturnType<typeof settings>;
+  let chosen: ReturnType<typeof settingsOf>;
   try {
-    chosen = settings(args);
+    chosen = settingsOf(options);
   } catch (error) {
-    console.error(`mlflow-operator run: ${error instanceof Error ? error.message : error}\n\n${settingsHelp}`);
-    return 2;
+    throw new UsageError(messageOf(error));
   }
   const credentials = credentialsFor(chosen.access);
   let host = "host" in chosen.access ? chosen.access.host : "";
-  try {
-    // What a pod is given may come late; a file that somebody has named does not.
-    if ("kubeconfig" in chosen.access) host = (await credentials.current()).server.hostname;
-  } catch (error) {
-    console.error(`mlflow-operator run: ${error instanceof Error ? error.message : error}`);
-    return 1;
-  }
+  // The credentials of a pod can be mounted later. A kubeconfig must exist.
+  if ("kubeconfig" in chosen.access) host = (await credentials.current()).server.hostname;
   const log = jsonLog(chosen.logLevel);
   const { ignoredProxy } = await import("./client/ignored-proxy.ts");
   const warning = ignoredProxy(chosen.proxyEnvironment, host);

@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { imageDigests } from "./api/image-digests.ts";
 import { checkedProxyImage, defaultProxyImage } from "./api/proxy-version.ts";
+import type { UserEnvironment } from "./cli/context.ts";
 import type { ApiAccess } from "./client/api-access.ts";
 import type { ProxyEnvironment } from "./client/ignored-proxy.ts";
 import { allowedImagesOf } from "./resources/pod/allowed-images.ts";
@@ -16,48 +17,60 @@ export interface Settings extends Omit<OperatorOptions, "credentials" | "version
   readonly proxyEnvironment: ProxyEnvironment | undefined;
 }
 
+/** The options of `run`: the name of the value, what it is, and the default. */
 const options = {
-  kubeconfig: { type: "string" },
-  "watch-namespaces": { type: "string" },
-  "image-repository": { type: "string" },
-  "image-digests": { type: "string" },
-  "proxy-image": { type: "string" },
-  "allowed-images": { type: "string" },
-  "cluster-domain": { type: "string" },
-  "grace-period": { type: "string" },
-  "leader-elect": { type: "string" },
-  "lease-namespace": { type: "string" },
-  "lease-name": { type: "string" },
-  "health-address": { type: "string" },
-  "health-port": { type: "string" },
-  workers: { type: "string" },
-  "log-level": { type: "string" },
-} as const;
+  kubeconfig: ["path", "kubeconfig of the cluster", "the service account of the pod"],
+  "watch-namespaces": [
+    "names",
+    "reconcile only these namespaces, separated by commas, with Roles instead of a ClusterRole",
+    "all",
+  ],
+  "image-repository": ["name", "image of MLflow without tag", "ghcr.io/mlflow-operator/mlflow-server"],
+  "image-digests": ["list", "digests of this image by version, in place of the tag, such as 3.17.2=sha256:…", "none"],
+  "proxy-image": ["image", "image of oauth2-proxy with tag or digest, 7.15.5 or newer", defaultProxyImage],
+  "allowed-images": [
+    "list",
+    "images that an MlflowServer can name in addition to these two: a repository, or all below a prefix, such as registry.example.com/ml/*",
+    "any",
+  ],
+  "cluster-domain": ["domain", "DNS domain of Services", "cluster.local"],
+  "grace-period": [
+    "seconds",
+    "how long a missing prerequisite, such as a Secret, is reported as Reconciling instead of Stalled after a new generation is observed",
+    "120",
+  ],
+  "leader-elect": ["true|false", "hold the Lease before writing", "true"],
+  "lease-namespace": ["name", "namespace of the Lease", "the namespace of the pod, else default"],
+  "lease-name": ["name", "name of the Lease", "mlflow-operator"],
+  "health-address": ["address", "address of /healthz, /readyz and /metrics", "0.0.0.0"],
+  "health-port": ["port", "port of /healthz, /readyz and /metrics", "8080"],
+  workers: ["number", "concurrent reconciliations of servers", "8"],
+  "log-level": ["level", "debug, info, warn or error", "info"],
+} as const satisfies Record<string, readonly [value: string, description: string, preset: string]>;
 
-export const settingsHelp = `Options of \`mlflow-operator run\` (default in brackets; each is also read from the environment, such as
-MLFLOW_OPERATOR_WATCH_NAMESPACES for --watch-namespaces):
-  --kubeconfig <path>          kubeconfig of the cluster [the pod's service account]
-  --watch-namespaces <a,b>     reconcile only these namespaces, with Roles instead of a ClusterRole [all]
-  --image-repository <name>    image of MLflow without tag [ghcr.io/mlflow-operator/mlflow-server]
-  --image-digests <3.17.2=d,…> digests of it by version, in place of the tag [none]
-  --proxy-image <image>        image of oauth2-proxy with tag or digest, 7.15.5 or newer [${defaultProxyImage}]
-  --allowed-images <a,b/*>     images that servers can name besides these two: a repository, or all below a prefix [any]
-  --cluster-domain <domain>    DNS domain of Services [cluster.local]
-  --grace-period <seconds>     how long a missing prerequisite, such as a Secret, is reported as Reconciling instead of
-                               Stalled after a new generation is observed [120]
-  --leader-elect <true|false>  hold the Lease before writing [true]
-  --lease-namespace <name>     namespace of the Lease [that of the pod, otherwise default]
-  --lease-name <name>          name of the Lease [mlflow-operator]
-  --health-address <address>   address of /healthz, /readyz and /metrics [0.0.0.0]
-  --health-port <port>         [8080]
-  --workers <number>           concurrent reconciliations of servers [8]
-  --log-level <level>          debug, info, warn or error [info]`;
+/** The options of `run` that were given, by their name in camel case. */
+type OptionValues = Readonly<Record<string, string | undefined>>;
 
-/** Returns the settings. Throws an Error with a message for the user if an option is unknown or invalid. */
+/** Adds the options of `run` to a command. */
+export function addSettings(command: Command): Command {
+  for (const [name, [value, description, preset]] of Object.entries(options))
+    command.option(`--${name} <${value}>`, `${description} (default: ${preset})`);
+  return command;
+}
+
+/** The settings of arguments and environment. Throws an Error with a message for the user where an option is unknown or invalid. */
 export function settings(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Settings {
-  const { values } = parseArgs({ args: [...args], options, strict: true });
+  const command = addSettings(new Command())
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+  return settingsOf(command.parse([...args], { from: "user" }).opts(), environment);
+}
+
+/** {@link settings}, of the values of a parsed command. */
+export function settingsOf(values: OptionValues, environment: NodeJS.ProcessEnv = process.env): Settings {
   const read = (name: keyof typeof options): string | undefined =>
-    values[name] ?? nonEmpty(environment[`MLFLOW_OPERATOR_${name.toUpperCase().replaceAll("-", "_")}`]);
+    values[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())] ??
+    nonEmpty(environment[`MLFLOW_OPERATOR_${name.toUpperCase().replaceAll("-", "_")}`]);
   const namespaces = read("watch-namespaces")
     ?.split(",")
     .map((name) => name.trim())
@@ -90,6 +103,14 @@ export function settings(args: readonly string[], environment: NodeJS.ProcessEnv
     proxyEnvironment: proxyEnvironment(environment),
     instance: nonEmpty(environment["POD_NAME"]) ?? hostname(),
   };
+}
+
+/** What the command line reads of the environment. */
+export function userEnvironment(environment: NodeJS.ProcessEnv = process.env): UserEnvironment {
+  const kubeconfig = nonEmpty(environment["KUBECONFIG"]);
+  const home = nonEmpty(environment["HOME"]) ?? nonEmpty(environment["USERPROFILE"]);
+  const externalDiff = nonEmpty(environment["KUBECTL_EXTERNAL_DIFF"]);
+  return { ...(kubeconfig && { kubeconfig }), ...(home && { home }), ...(externalDiff && { externalDiff }) };
 }
 
 function proxyEnvironment(environment: NodeJS.ProcessEnv): ProxyEnvironment | undefined {

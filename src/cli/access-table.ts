@@ -1,18 +1,19 @@
 import type { Subject } from "../kube/manifests.ts";
-import type { WorkspaceRole } from "../kube/workspace-roles.ts";
+import { clusterRoleName, type WorkspaceRole, workspaceRules } from "../kube/workspace-roles.ts";
 import { grantsIn } from "../resources/workspace/grant.ts";
 import type { Workspace } from "../resources/workspace/workspace.ts";
+import { table } from "./table.ts";
 
-/** Somebody who may do something in a workspace, and why. */
+/** A subject with a role in a workspace, and the object that grants it. */
 export interface AccessRow {
   readonly subject: Subject;
   readonly role: WorkspaceRole;
-  /** The object that grants it, and where in it. */
+  /** The object that grants it, and the field. */
   readonly through: string;
   readonly expires?: string;
 }
 
-/** Who has which role in a workspace by what servers and accesses grant. */
+/** The roles in a workspace that its MlflowServers and MlflowWorkspaceAccesses grant. */
 export function accessRows(workspace: Workspace): AccessRow[] {
   return grantsIn(workspace).inForce.map(({ subject, role, server, access, index }) => {
     const { namespace = "default", name } = server.metadata;
@@ -25,25 +26,26 @@ export function accessRows(workspace: Workspace): AccessRow[] {
   });
 }
 
-/** The rows in columns, sorted, each once. */
-export function accessTable(rows: readonly AccessRow[]): string {
-  const body = rows.map(({ subject, role, through, expires = "" }) => [whoIs(subject), role, through, expires]);
-  const distinct = [...new Map(body.map((row) => [row.join("\n"), row])).values()].sort((a, b) =>
-    a.join("\n") < b.join("\n") ? -1 : 1,
-  );
-  const all = [["SUBJECT", "ROLE", "THROUGH", "EXPIRES"], ...distinct];
-  const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all
-    .map(
-      (row) =>
-        `${row
-          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
+/** The rows as a table, sorted. `isWide` adds the ClusterRole and what it allows. */
+export function accessTable(rows: readonly AccessRow[], isWide = false): string {
+  const cells = rows
+    .map(({ subject, role, through, expires = "" }) => [
+      subjectText(subject),
+      role,
+      through,
+      expires,
+      ...(isWide ? [clusterRoleName(role), permissionText(role)] : []),
+    ])
+    .sort((a, b) => (a.join("\n") < b.join("\n") ? -1 : 1));
+  const head = ["SUBJECT", "ROLE", "THROUGH", "EXPIRES", ...(isWide ? ["CLUSTERROLE", "ALLOWS"] : [])];
+  return table(head, cells);
 }
 
-function whoIs({ kind, namespace, name }: Subject): string {
+function subjectText({ kind, namespace, name }: Subject): string {
   return kind === "ServiceAccount" ? `${kind} ${namespace}/${name}` : `${kind} ${name}`;
+}
+
+/** All verbs that a role allows on some resource. */
+function permissionText(role: WorkspaceRole): string {
+  return [...new Set(workspaceRules[role].flatMap(({ verbs }) => verbs))].join(",");
 }

@@ -1,92 +1,73 @@
-import { parseArgs } from "node:util";
-import { messageOf } from "../kube/message-of.ts";
 import { allows, workspaceRoleNames } from "../kube/workspace-roles.ts";
 import { type AccessRow, accessRows, accessTable } from "./access-table.ts";
+import { type ClusterOptions, rejectClusterOptions, withCluster } from "./cluster-access.ts";
+import { UsageError } from "./command.ts";
+import type { CommandContext } from "./context.ts";
 import { documentsOf } from "./documents.ts";
+import { type FileOptions, filesOf } from "./files.ts";
 import { offlineWorkspaces } from "./offline-workspaces.ts";
-import type { Streams } from "./streams.ts";
+import { structured } from "./output.ts";
 
-export const accessHelp = `mlflow-operator access -n <namespace> (--kubeconfig <path> | -f <file> [-f <file> …])
-mlflow-operator who-can <verb> <resource> -n <namespace> (--kubeconfig <path> | -f <file> [-f <file> …])
+export interface AccessOptions extends FileOptions, ClusterOptions {
+  readonly output: "table" | "wide" | "yaml" | "json";
+}
 
-Prints who has which role in the workspace that a namespace is, and through which grant; or who may do something there, such as
-\`who-can update experiments\`. From a cluster, with your own credentials and with RoleBindings that others made to the same
-ClusterRoles; or from files (- is standard input) with MlflowServers, MlflowWorkspaceAccesses and Namespaces: a namespace that is
-not among them is taken to consent. What groups contain, and rights by other roles, it does not know: for one person see
-kubectl auth can-i.`;
+interface Access {
+  readonly namespace: string;
+  readonly rows: readonly AccessRow[];
+  /** A file could not be read or is wrong: it has been reported, and the rows may be incomplete. */
+  readonly isFlawed: boolean;
+}
 
-/** The commands `access` and `who-can`. Returns the exit code: 1 where something could not be read, 2 for wrong usage. */
+/** The command `access`. */
 export async function access(
-  command: "access" | "who-can",
-  args: readonly string[],
-  streams: Streams,
-  version: string,
-  now: Date,
+  options: AccessOptions,
+  files: readonly string[],
+  context: CommandContext,
 ): Promise<number> {
-  let chosen: { namespace: string; files: readonly string[]; kubeconfig?: string; wanted?: Wanted };
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        filename: { type: "string", short: "f", multiple: true },
-        namespace: { type: "string", short: "n" },
-        kubeconfig: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    if (values.help) {
-      streams.stdout(`${accessHelp}\n`);
-      return 0;
-    }
-    const { namespace, kubeconfig, filename: files = [] } = values;
-    if (namespace === undefined) throw new Error("name the namespace with -n");
-    if ((kubeconfig === undefined) === (files.length === 0))
-      throw new Error("name either files with -f, or a cluster with --kubeconfig");
-    chosen = { namespace, files, ...(kubeconfig !== undefined && { kubeconfig }), ...wantedBy(command, positionals) };
-  } catch (error) {
-    streams.stderr(`mlflow-operator ${command}: ${messageOf(error)}\n\n${accessHelp}`);
-    return 2;
-  }
-  const { namespace, files, kubeconfig, wanted } = chosen;
-  let rows: readonly AccessRow[];
-  let isFlawed = false;
-  if (kubeconfig === undefined) {
-    const documents = await documentsOf(files, streams);
-    ({ isFlawed } = documents);
-    const workspace = offlineWorkspaces(documents, now).find((each) => each.namespace.metadata.name === namespace);
-    if (workspace?.isAssumed)
-      streams.stderr(`namespace ${namespace} is not in the files: its consent is taken as given`);
-    rows = workspace === undefined ? [] : accessRows(workspace);
-  } else {
-    try {
-      const { liveAccess } = await import("./live-workspace.ts");
-      rows = await liveAccess(kubeconfig, namespace, version, now);
-    } catch (error) {
-      streams.stderr(`mlflow-operator ${command}: ${messageOf(error)}`);
-      return 1;
-    }
-  }
-  const meant = wanted === undefined ? rows : rows.filter(({ role }) => allows(role, wanted.verb, wanted.resource));
-  if (meant.length > 0) streams.stdout(accessTable(meant));
-  else if (!isFlawed) streams.stderr(`nobody by a grant in namespace ${namespace}`);
-  return isFlawed ? 1 : 0;
+  const found = await accessOf(options, files, context);
+  print(found, options, context);
+  return found.isFlawed ? 1 : 0;
 }
 
-interface Wanted {
-  readonly verb: string;
-  readonly resource: string;
-}
-
-function wantedBy(command: "access" | "who-can", words: readonly string[]): { wanted?: Wanted } {
-  if (command === "access") {
-    if (words.length > 0) throw new Error(`what is ${words.join(" ")}? It takes options only`);
-    return {};
-  }
-  const [verb, resource, ...more] = words;
-  if (verb === undefined || resource === undefined || more.length > 0)
-    throw new Error("say what: a verb and a resource, such as update experiments");
+/** The command `who-can`: exit code 1 where no grant allows it. */
+export async function whoCan(
+  options: AccessOptions,
+  { verb, resource }: { readonly verb: string; readonly resource: string },
+  context: CommandContext,
+): Promise<number> {
   if (!workspaceRoleNames.some((role) => allows(role, verb, resource)))
-    throw new Error(`no role allows ${verb} on ${resource}: docs/workspaces.md says what they allow`);
-  return { wanted: { verb, resource } };
+    throw new UsageError(`no role allows ${verb} on ${resource}: docs/workspaces.md lists what each role allows`);
+  const found = await accessOf(options, [], context);
+  const rows = found.rows.filter(({ role }) => allows(role, verb, resource));
+  print({ ...found, rows }, options, context);
+  return found.isFlawed || rows.length === 0 ? 1 : 0;
+}
+
+async function accessOf(options: AccessOptions, given: readonly string[], context: CommandContext): Promise<Access> {
+  const files = filesOf(options, given);
+  if (files.length === 0) {
+    const { liveAccess } = await import("./live-workspace.ts");
+    return withCluster(options, context, async ({ client, namespace }) => ({
+      namespace,
+      rows: await liveAccess(client, namespace, context.now()),
+      isFlawed: false,
+    }));
+  }
+  rejectClusterOptions(options);
+  const { namespace } = options;
+  if (namespace === undefined) throw new UsageError("name the namespace of the workspace with -n");
+  const documents = await documentsOf(files, options, context.streams);
+  const workspace = offlineWorkspaces(documents, context.now()).find(
+    (each) => each.namespace.metadata.name === namespace,
+  );
+  if (workspace?.isAssumed)
+    context.streams.stderr(`Namespace/${namespace} is not in the files: it is taken as opted in as a workspace`);
+  return { namespace, rows: workspace === undefined ? [] : accessRows(workspace), isFlawed: documents.isFlawed };
+}
+
+function print({ namespace, rows, isFlawed }: Access, { output }: AccessOptions, { streams }: CommandContext): void {
+  if (output === "yaml" || output === "json") streams.stdout(structured({ namespace, access: rows }, output));
+  else if (rows.length > 0) streams.stdout(accessTable(rows, output === "wide"));
+  else if (!isFlawed) streams.stderr(`no access is granted in namespace ${namespace}`);
 }

@@ -3,12 +3,12 @@ import { listenerUrl, serviceUrl } from "../resources/names.ts";
 import type { Collector } from "./collector.ts";
 import { collectorFiles } from "./collector-files.ts";
 
-/** Ports of a collector: OTLP by gRPC and by HTTP, and its health. */
+/** Ports of a collector: OTLP over gRPC and HTTP, and health. */
 export const collectorPorts = { grpc: 4317, http: 4318, health: 13_133 } as const;
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** The configuration of an OpenTelemetry Collector that takes OTLP and sends it to the server's intake of traces. */
+/** The configuration of an OpenTelemetry Collector that receives OTLP and sends traces to the server. */
 export function collectorConfig(collector: Collector): Settings {
   const { experiment, workspace } = collector;
   const authenticator = authenticatorOf(collector);
@@ -19,23 +19,23 @@ export function collectorConfig(collector: Collector): Settings {
       ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
     },
     ...(authenticator && { auth: { authenticator: authenticator.name } }),
-    ...trusting(collector.serverAuthority && collectorFiles.serverAuthority),
+    ...trusting(collector.serverCa && collectorFiles.serverCa),
   };
   return {
     extensions: {
-      health_check: { endpoint: everywhere(collectorPorts.health) },
+      health_check: { endpoint: anyAddress(collectorPorts.health) },
       ...(authenticator && { [authenticator.name]: authenticator.settings }),
     },
     receivers: {
       otlp: {
         protocols: {
-          grpc: { endpoint: everywhere(collectorPorts.grpc) },
-          http: { endpoint: everywhere(collectorPorts.http) },
+          grpc: { endpoint: anyAddress(collectorPorts.grpc) },
+          http: { endpoint: anyAddress(collectorPorts.http) },
         },
       },
     },
     processors: {
-      // Before all else: it refuses what would cost the pod its life.
+      // First in the pipeline: it rejects data before the container runs out of memory.
       memory_limiter: { check_interval: "1s", limit_percentage: 80, spike_limit_percentage: 25 },
       batch: {},
     },
@@ -49,7 +49,7 @@ export function collectorConfig(collector: Collector): Settings {
   };
 }
 
-/** Clients in the cluster leave out the prefix of `exposure.externalURL`. */
+/** The URL in the cluster, without the prefix of `exposure.externalURL`. */
 function tracesEndpoint({ server }: Collector): string {
   if (hasListener(server)) return listenerUrl(server);
   return `${serviceUrl(server)}/v1/traces`;
@@ -74,7 +74,7 @@ function authenticatorOf(collector: Collector): { readonly name: string; readonl
           client_secret_file: collectorFiles.clientSecret,
           ...(scopes.length > 0 && { scopes: scopes.map(unexpanded) }),
           timeout: "10s",
-          ...trusting(credential.ca && collectorFiles.issuerAuthority),
+          ...trusting(credential.ca && collectorFiles.issuerCa),
         },
       };
     case "ServiceAccountToken":
@@ -82,16 +82,16 @@ function authenticatorOf(collector: Collector): { readonly name: string; readonl
   }
 }
 
-/** Without an authority of its own it believes the public ones; with one, these as well. */
+/** A CA certificate is trusted in addition to the public CAs. */
 function trusting(ca_file: string | undefined): Settings {
   return ca_file === undefined ? {} : { tls: { ca_file, include_system_ca_certs_pool: true } };
 }
 
-function everywhere(port: number): string {
+function anyAddress(port: number): string {
   return `0.0.0.0:${port}`;
 }
 
-/** The collector expands `${NAME}`. */
+/** The text with `$` escaped, since the collector expands `${NAME}`. */
 function unexpanded(text: string): string {
   return text.replaceAll("$", "$$$$");
 }

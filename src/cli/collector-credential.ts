@@ -5,17 +5,20 @@ import { isAuthorizedByKubernetes } from "../resources/authentication/kubernetes
 import { hasListener } from "../resources/mesh/steps.ts";
 import { discoveryURLOf, issuersOf } from "../resources/proxy/issuers.ts";
 
-/** By what a server takes a collector for who it is. */
+/** The credential by which a server authenticates a collector. */
 export type CollectorCredential =
   | { readonly kind: "None" }
   /** A user name and a password. */
   | { readonly kind: "Password" }
-  /** A token that the collector gets from the issuer for itself. */
+  /** A token that the collector requests from the issuer. */
   | { readonly kind: "ClientCredentials"; readonly discoveryURL: string; readonly ca: CertificateAuthority | undefined }
-  /** The projected token of its ServiceAccount; without an audience it is for the API server. */
+  /** The projected token of its ServiceAccount. Without an audience it is valid for the API server. */
   | { readonly kind: "ServiceAccountToken"; readonly audience: string | undefined };
 
-/** The credential with the least to keep: none where the mesh's word is enough, no secret where a ServiceAccount's token will do. Throws where no program gets in. */
+/**
+ * The credential with the fewest secrets: none where the identity in the mesh is enough, no stored one where the token of a ServiceAccount is
+ * accepted. Throws where the server rejects programs.
+ */
 export function collectorCredential(server: MlflowServer, clusterDomain: string): CollectorCredential {
   if (hasListener(server)) return { kind: "None" };
   const { authentication } = server.spec;
@@ -29,7 +32,7 @@ export function collectorCredential(server: MlflowServer, clusterDomain: string)
   }
   if (proxy?.skipJWTBearerTokens === false)
     throw new Error(
-      `MlflowServer/${server.metadata.name} lets no program in (spec.authentication.oauth2Proxy.skipJWTBearerTokens: false): leave that out`,
+      `MlflowServer/${server.metadata.name} rejects programs (spec.authentication.oauth2Proxy.skipJWTBearerTokens: false): leave it out`,
     );
   const ofCluster = issuers.find(({ isCluster }) => isCluster);
   if (ofCluster !== undefined && proxy !== undefined && takesServiceAccounts(proxy))

@@ -9,7 +9,7 @@ import { type Collector, metadata, selector } from "./collector.ts";
 import { collectorPorts } from "./collector-config.ts";
 import { collectorFiles, collectorMounts } from "./collector-files.ts";
 
-/** The pods of a collector, under the restricted standard. */
+/** The Deployment of a collector, under the Pod Security standard restricted. */
 export function deployment(collector: Collector, configMap: ConfigMap): Deployment {
   const { name, image, server } = collector;
   const mounted = collectorMounts(collector);
@@ -24,7 +24,7 @@ export function deployment(collector: Collector, configMap: ConfigMap): Deployme
       template: {
         metadata: {
           labels: { ...selector(collector), ...enrolmentLabels(new Set(meshStepsOf(server))) },
-          // The collector does not read its configuration again: another one is another pod.
+          // The collector reads its configuration only at the start: a changed one rolls the pod.
           annotations: { "checksum/config": hashOf(configMap) },
         },
         spec: {
@@ -37,7 +37,7 @@ export function deployment(collector: Collector, configMap: ConfigMap): Deployme
             {
               name: "collector",
               image,
-              // The garbage collector works before the limit of the memory is reached.
+              // The garbage collector runs before the memory limit is reached.
               env: [{ name: "GOMEMLIMIT", value: "400MiB" }],
               args: [`--config=${collectorFiles.config}`],
               ports: Object.entries(collectorPorts).map(([port, containerPort]) => ({

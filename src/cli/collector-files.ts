@@ -9,7 +9,7 @@ export const credentialKeys = {
 
 export const credentialPath = "/etc/otelcol/credential";
 
-/** Where a collector finds what it reads. What is secret stands in files, which it watches, and not in its configuration. */
+/** The files of a collector. Secrets are in files, which it watches, and not in its configuration. */
 export const collectorFiles = {
   config: "/etc/otelcol/config/config.yaml",
   username: `${credentialPath}/username`,
@@ -17,22 +17,22 @@ export const collectorFiles = {
   clientId: `${credentialPath}/client-id`,
   clientSecret: `${credentialPath}/client-secret`,
   token: "/var/run/secrets/mlflow/token",
-  serverAuthority: "/etc/otelcol/ca/server/ca.crt",
-  issuerAuthority: "/etc/otelcol/ca/issuer/ca.crt",
+  serverCa: "/etc/otelcol/ca/server/ca.crt",
+  issuerCa: "/etc/otelcol/ca/issuer/ca.crt",
 } as const;
 
-/** The volumes that bring them. */
+/** The volumes with these files. */
 export function collectorMounts(collector: Collector): Mounted[] {
-  const { name, credential, serverAuthority } = collector;
+  const { name, credential, serverCa } = collector;
   const config = caFileVolume("config", { configMapRef: { name, key: "config.yaml" } }, collectorFiles.config);
   return [
     config,
     ...credentialFiles(collector),
-    ...(serverAuthority === undefined
+    ...(serverCa === undefined
       ? []
-      : [caFileVolume("ca-server", { configMapRef: { name: serverAuthority } }, collectorFiles.serverAuthority)]),
+      : [caFileVolume("ca-server", { configMapRef: { name: serverCa } }, collectorFiles.serverCa)]),
     ...(credential.kind === "ClientCredentials" && credential.ca !== undefined
-      ? [caFileVolume("ca-issuer", credential.ca, collectorFiles.issuerAuthority)]
+      ? [caFileVolume("ca-issuer", credential.ca, collectorFiles.issuerCa)]
       : []),
   ];
 }
@@ -51,7 +51,7 @@ function credentialFiles({ credential, secretName }: Collector): Mounted[] {
   }
 }
 
-/** Kubernetes replaces it before it ends, and the collector reads it again. */
+/** The kubelet renews the token before it expires, and the collector reads it again. */
 function projectedToken(audience: string | undefined): Mounted {
   const [directory, path] = ["/var/run/secrets/mlflow", "token"];
   const serviceAccountToken = { path, expirationSeconds: 3600, ...(audience !== undefined && { audience }) };

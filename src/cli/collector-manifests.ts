@@ -1,4 +1,3 @@
-import { dump } from "js-yaml";
 import type { ConfigMap, Manifest, NetworkPolicy, RoleBinding, Service, Subject } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { clusterRoleName } from "../kube/workspace-roles.ts";
@@ -6,8 +5,9 @@ import { ambientProbes, hbonePort } from "../resources/network-policy.ts";
 import { type Collector, metadata, rightsNamespace, selector } from "./collector.ts";
 import { collectorConfig, collectorPorts } from "./collector-config.ts";
 import { deployment } from "./collector-deployment.ts";
+import { yamlOf } from "./output.ts";
 
-/** All that a collector needs in a cluster but what is secret, in the order in which it is applied. */
+/** All objects of a collector except its Secret, in the order in which they are applied. */
 export function collectorManifests(collector: Collector): Manifest[] {
   const configMap: ConfigMap = {
     apiVersion: "v1",
@@ -25,11 +25,7 @@ export function collectorManifests(collector: Collector): Manifest[] {
   ];
 }
 
-export function yamlOf(document: object): string {
-  return dump(document, { lineWidth: -1, noRefs: true });
-}
-
-/** Nothing more than to write traces, in the one namespace. */
+/** Allows the collector to write traces in one namespace. */
 function roleBinding(collector: Collector): RoleBinding[] {
   const { name, namespace, user, credential } = collector;
   const place = rightsNamespace(collector);
@@ -49,7 +45,7 @@ function roleBinding(collector: Collector): RoleBinding[] {
   ];
 }
 
-/** Whoever reaches the collector writes by its credential: so only pods of its own namespace do. */
+/** Clients of the collector write with its credential, so only pods of its namespace are allowed. */
 function networkPolicy(collector: Collector): NetworkPolicy {
   const isAmbient = collector.server.spec.mesh?.istio.mode === "Ambient";
   const tcp = (port: number) => ({ port, protocol: "TCP" });

@@ -4,41 +4,41 @@ import type { ObjectMeta } from "../kube/object.ts";
 import { isAuthorizedByKubernetes } from "../resources/authentication/kubernetes-authorization.ts";
 import type { CollectorCredential } from "./collector-credential.ts";
 
-/** An OpenTelemetry Collector that sends traces to a server: all that its configuration and its manifests depend on. */
+/** An OpenTelemetry Collector that sends traces to a server, with all inputs of its configuration and manifests. */
 export interface Collector {
   readonly server: MlflowServer;
   readonly credential: CollectorCredential;
-  /** Where it runs, and the name of its objects and its ServiceAccount. */
+  /** The namespace and name of its objects and its ServiceAccount. */
   readonly namespace: string;
   readonly name: string;
   readonly image: string;
-  /** The id of the experiment that the traces go to. */
+  /** The id of the experiment that receives the traces. */
   readonly experiment: string;
-  /** The namespace that the experiment is in, where namespaces are workspaces. */
+  /** The workspace of the experiment, where the server has workspaces. */
   readonly workspace: string | undefined;
-  /** The Secret with its credential, where it has one to keep. */
+  /** The Secret with its credential, where it has one. */
   readonly secretName: string;
-  /** Where the issuer gives tokens. */
+  /** The token endpoint of the issuer. */
   readonly tokenUrl: string | undefined;
   readonly scopes: readonly string[];
-  /** As whom Kubernetes knows it by a token of the issuer. */
+  /** The user name that Kubernetes has for its token of the issuer. */
   readonly user: string | undefined;
-  /** A ConfigMap with the authority of the server's certificate, besides the public ones. */
-  readonly serverAuthority: string | undefined;
+  /** A ConfigMap with the CA certificate of the server, in addition to the public CAs. */
+  readonly serverCa: string | undefined;
 }
 
-/** Whether Kubernetes decides what it may write, and in which namespace. */
+/** The namespace in which Kubernetes authorizes its writes; undefined where Kubernetes does not. */
 export function rightsNamespace({ server, workspace }: Pick<Collector, "server" | "workspace">): string | undefined {
   if (!isAuthorizedByKubernetes(server.spec)) return undefined;
   return workspace ?? server.metadata.namespace ?? "default";
 }
 
-/** Of each of its objects. Never our label for what the operator writes: that would be taken for a remnant. */
+/** The metadata of its objects. Without the label of the operator's own objects, which it would delete as obsolete. */
 export function metadata({ name, namespace }: Collector): ObjectMeta {
   return { name, namespace, labels: selector({ name }) };
 }
 
-/** The label of its pods. */
+/** The labels of its pods. */
 export function selector({ name }: Pick<Collector, "name">): Record<string, string> {
   return { [label.application]: name };
 }

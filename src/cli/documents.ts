@@ -1,80 +1,111 @@
-import { readFile } from "node:fs/promises";
-import { loadAll } from "js-yaml";
 import type { MlflowServer } from "../api/server.ts";
 import { validate, validateAccess } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
-import { messageOf } from "../kube/message-of.ts";
+import { type FileOptions, readFiles } from "./files.ts";
+import { lineOfField } from "./positions.ts";
+import { parsedDocuments, type SourceDocument } from "./source-document.ts";
 import type { Streams } from "./streams.ts";
 
-/** What the files of a command have, as far as the API would take it. */
+/** Options of a command that reads documents. */
+export interface DocumentOptions extends FileOptions {
+  /** The namespace of documents that name none. Default: `default`. */
+  readonly namespace?: string;
+}
+
+/** A reason why a file or a document of it is rejected. */
+export interface DocumentProblem {
+  readonly file: string;
+  /** Unknown where the file cannot be read. */
+  readonly line?: number;
+  /** Such as `MlflowServer/mlflow`. */
+  readonly object?: string;
+  readonly message: string;
+}
+
+/** The valid documents of files, and the problems of the others. */
 export interface Documents {
   readonly servers: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly namespaces: readonly Namespace[];
-  /** How many MlflowServers and MlflowWorkspaceAccesses there are, right or wrong. */
+  readonly problems: readonly DocumentProblem[];
+  /** The number of MlflowServers and MlflowWorkspaceAccesses, valid or not. */
   readonly found: number;
-  /** Something could not be read, or would be refused: it has been reported. */
-  readonly isFlawed: boolean;
+  /** The number of other documents. */
+  readonly skipped: number;
 }
 
-/**
- * Reads the documents of files (- is standard input); what is wrong with them goes to stderr. Other kinds are passed over. What
- * names no namespace is in `namespace`.
- */
-export async function documentsOf(
+/** Reads the documents of files and directories; - is standard input. Documents of other kinds are skipped. */
+export async function readDocuments(
   files: readonly string[],
+  options: DocumentOptions,
   streams: Streams,
-  namespace = "default",
 ): Promise<Documents> {
   const servers: MlflowServer[] = [];
   const accesses: MlflowWorkspaceAccess[] = [];
   const namespaces: Namespace[] = [];
+  const problems: DocumentProblem[] = [];
   let found = 0;
-  let isFlawed = false;
-  const refused = (file: string, document: object, kind: string, problems: readonly string[]) => {
-    isFlawed = true;
-    for (const problem of problems) streams.stderr(`${file}: ${kind}/${nameOf(document)}: ${problem}`);
-  };
-  for (const file of files) {
-    try {
-      const text = file === "-" ? await streams.stdin() : await readFile(file, "utf8");
-      for (const document of loadAll(text).flatMap(itemsOf)) {
-        const kind = kindOf(document);
+  let skipped = 0;
+
+  function reject(source: SourceDocument, kind: string, messages: readonly string[]): void {
+    const object = `${kind}/${nameOf(source.document)}`;
+    for (const message of messages)
+      problems.push({ file: source.file, line: lineOfField(source.position, fieldOf(message)), object, message });
+  }
+
+  const { namespace = "default" } = options;
+  for (const file of await readFiles(files, options, streams)) {
+    const parsed = "error" in file ? { error: file.error } : parsedDocuments(file.name, file.text);
+    if ("error" in parsed) {
+      problems.push({ file: file.name, ...("line" in parsed && { line: parsed.line }), message: parsed.error });
+      continue;
+    }
+    for (const source of parsed.documents) {
+      const { document } = source;
+      const kind = kindOf(document);
+      if (kind === "MlflowServer") {
+        found++;
+        const result = validate(document);
+        if ("server" in result) servers.push(withNamespace(result.server, namespace));
+        else reject(source, kind, result.problems);
+      } else if (kind === "MlflowWorkspaceAccess") {
+        found++;
+        const result = validateAccess(document);
+        if ("access" in result) accesses.push(withNamespace(result.access, namespace));
+        else reject(source, kind, result.problems);
+      } else {
+        skipped++;
         if (kind === "Namespace" && isNamespace(document)) namespaces.push(document);
-        if (typeof document !== "object" || document === null) continue;
-        if (kind === "MlflowServer") {
-          found += 1;
-          const result = validate(document);
-          if ("server" in result) servers.push(placed(result.server, namespace));
-          else refused(file, document, kind, result.problems);
-        }
-        if (kind === "MlflowWorkspaceAccess") {
-          found += 1;
-          const result = validateAccess(document);
-          if ("access" in result) accesses.push(placed(result.access, namespace));
-          else refused(file, document, kind, result.problems);
-        }
       }
-    } catch (error) {
-      streams.stderr(`${file}: ${isOfFolder(error) ? "this is a folder: name the files in it" : messageOf(error)}`);
-      isFlawed = true;
     }
   }
-  return { servers, accesses, namespaces, found, isFlawed };
+  return { servers, accesses, namespaces, problems, found, skipped };
 }
 
-function isOfFolder(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EISDIR";
+/** {@link readDocuments}, with the problems on stderr. */
+export async function documentsOf(
+  files: readonly string[],
+  options: DocumentOptions,
+  streams: Streams,
+): Promise<Documents & { readonly isFlawed: boolean }> {
+  const documents = await readDocuments(files, options, streams);
+  for (const problem of documents.problems) streams.stderr(problemText(problem));
+  return { ...documents, isFlawed: documents.problems.length > 0 };
 }
 
-/** The items of a list, as `kubectl get -o yaml` writes it. */
-function itemsOf(document: unknown): readonly unknown[] {
-  if (kindOf(document) !== "List" || typeof document !== "object" || document === null) return [document];
-  return "items" in document && Array.isArray(document.items) ? document.items : [];
+/** `mlflow.yaml:12: MlflowServer/mlflow: spec.version: …` */
+export function problemText({ file, line, object, message }: DocumentProblem): string {
+  return [line === undefined ? file : `${file}:${line}`, ...(object === undefined ? [] : [object]), message].join(": ");
 }
 
-function placed<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, namespace: string): T {
+/** The field that a message of the validation begins with, or quotes as unknown. */
+function fieldOf(message: string): string {
+  const [, unknown] = /^unknown field "((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
+  return unknown ?? /^((?:[^:[]|\[[^\]]*\])*): /.exec(message)?.[1] ?? "";
+}
+
+function withNamespace<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, namespace: string): T {
   return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } };
 }
 
@@ -87,9 +118,10 @@ function isNamespace(document: unknown): document is Namespace {
   return typeof document === "object" && document !== null && "metadata" in document && nameOf(document) !== unnamed;
 }
 
-const unnamed = "(without a name)";
+const unnamed = "(no name)";
 
-function nameOf(document: object): string {
+function nameOf(document: unknown): string {
+  if (typeof document !== "object" || document === null) return unnamed;
   const metadata = "metadata" in document ? document.metadata : undefined;
   const name = typeof metadata === "object" && metadata !== null && "name" in metadata ? metadata.name : undefined;
   return typeof name === "string" ? name : unnamed;

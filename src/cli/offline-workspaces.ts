@@ -4,15 +4,15 @@ import { label } from "../kube/names.ts";
 import { serversOf, type Workspace } from "../resources/workspace/workspace.ts";
 import type { Documents } from "./documents.ts";
 
-/** A workspace as far as it can be known without a cluster. */
+/** A workspace, as far as it is known without a cluster. */
 export interface OfflineWorkspace extends Workspace {
-  /** The namespace was not given: it is taken to exist, to consent, and to have the labels that the server asks for. */
+  /** The namespace is not in the files: it is taken to exist, to be opted in, and to have the labels of the server's selector. */
   readonly isAssumed: boolean;
 }
 
 /**
- * The workspaces of servers: namespaces that are given, as they are labelled, and those that a grant names or an access is in,
- * whose consent is taken as given. By name.
+ * The workspaces of servers, sorted by name: the given namespaces with their labels, and those that a grant or an
+ * MlflowWorkspaceAccess names, which are taken as opted in.
  */
 export function offlineWorkspaces(
   { servers, accesses, namespaces }: Pick<Documents, "servers" | "accesses" | "namespaces">,
@@ -21,7 +21,7 @@ export function offlineWorkspaces(
   const known = new Map(namespaces.map((namespace) => [namespace.metadata.name, namespace]));
   const assumed = new Map<string, Namespace>();
   const assume = (name: string, server: MlflowServer) => {
-    if (!known.has(name) && !assumed.has(name)) assumed.set(name, consenting(name, server));
+    if (!known.has(name) && !assumed.has(name)) assumed.set(name, optedIn(name, server));
   };
   for (const server of servers)
     for (const { namespaces: named = [] } of server.spec.workspaces?.access ?? [])
@@ -46,7 +46,7 @@ export function offlineWorkspaces(
     .sort((a, b) => (a.namespace.metadata.name < b.namespace.metadata.name ? -1 : 1));
 }
 
-function consenting(name: string, { metadata, spec }: MlflowServer): Namespace {
+function optedIn(name: string, { metadata, spec }: MlflowServer): Namespace {
   const labels = { ...spec.workspaces?.selector?.matchLabels, [label.workspaceOf]: metadata.namespace ?? "default" };
   return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
 }

@@ -10,14 +10,14 @@ import { referencesOf } from "../resources/references.ts";
 import { isProxied } from "../resources/serving-port.ts";
 import { needsOptIn } from "../resources/workspaces.ts";
 
-/** Inputs for what is only known in a cluster: texts that say whose place they take. */
+/** The inputs of the builders, with placeholder texts for everything that is known in a cluster only. */
 export function placeholderInputs(server: MlflowServer, installation: Installation): Inputs {
   const generated = (what: string) => `GENERATED-${what}`;
   return {
     server,
     installation,
     references: placeholderReferences(server),
-    // The consent of namespaces is taken as given, and which they are is only known in a cluster.
+    // The namespaces that opt in are known in a cluster only.
     mesh: new Set(meshStepsOf(server)),
     routes: new Set(routeKinds),
     workspaces: needsOptIn(server.spec) ? [server.spec.workspaces?.default ?? generated("workspace")] : [],
@@ -50,7 +50,7 @@ function placeholderReferences({ metadata, spec }: MlflowServer): References {
 
 const unknownHash = "0".repeat(10);
 
-/** The manifest as it may be shown and compared: data of Secrets as text, hashes that depend on secrets as zeros. */
+/** The manifest as it is printed and compared: data of Secrets as text, hashes that depend on secrets as zeros. */
 export function presentable(manifest: Manifest, { spec }: MlflowServer): object {
   const text = JSON.stringify(withReadableData(manifest), (key, value) =>
     key === annotation.inputs && typeof value === "string" ? "0".repeat(value.length) : value,

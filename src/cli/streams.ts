@@ -1,4 +1,4 @@
-/** Where a command reads and writes. */
+/** The input and output of a command. */
 export interface Streams {
   readonly stdin: () => Promise<string>;
   readonly stdout: (text: string) => void;

@@ -1,20 +1,16 @@
+import { existsSync } from "node:fs";
 import type { RequestOptions } from "node:https";
+import { delimiter } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { messageOf } from "../kube/message-of.ts";
 import type { ReadCredentials, TlsMaterial } from "./credentials.ts";
 
 /**
  * Reads the credentials of a context of a kubeconfig (default: the current context): certificates, tokens and their files,
- * exec plugins. Throws if the file cannot be read.
+ * exec plugins. Several paths are merged, as in `KUBECONFIG`. Throws where a file cannot be read.
  */
 export function kubeconfig(path: string, context: string | undefined): ReadCredentials {
-  const config = new KubeConfig();
-  try {
-    config.loadFromFile(path);
-  } catch (error) {
-    throw new Error(`The kubeconfig ${path} cannot be read: ${messageOf(error)}`, { cause: error });
-  }
-  if (context !== undefined) config.setCurrentContext(context);
+  const config = loadedKubeconfig(path, context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
     throw new Error(`The kubeconfig ${path} has no cluster for ${contextText(context)}: name one of its contexts.`);
@@ -31,6 +27,45 @@ export function kubeconfig(path: string, context: string | undefined): ReadCrede
     await config.applyToHTTPSOptions(options);
     return { server, headers: headersOf(options), tls: tlsOf(options) };
   };
+}
+
+/** The namespace of a kubeconfig's context (its current one, if none is named). */
+export function contextNamespace(path: string, context: string | undefined): string | undefined {
+  const config = loadedKubeconfig(path, context);
+  return config.getContextObject(config.getCurrentContext())?.namespace;
+}
+
+/** Those paths of a list, separated as in `KUBECONFIG`, that exist. */
+export function existingPaths(list: string): string[] {
+  return list.split(delimiter).filter((path) => path !== "" && existsSync(path));
+}
+
+function loadedKubeconfig(list: string, context: string | undefined): KubeConfig {
+  const [path = list, ...others] = list.split(delimiter);
+  const first = parsedKubeconfig(path);
+  for (const other of others.map(parsedKubeconfig)) {
+    // The first file that has an entry or a current context counts, as for kubectl.
+    first.clusters = merged(first.clusters, other.clusters);
+    first.users = merged(first.users, other.users);
+    first.contexts = merged(first.contexts, other.contexts);
+    first.currentContext ||= other.currentContext;
+  }
+  if (context !== undefined) first.setCurrentContext(context);
+  return first;
+}
+
+function parsedKubeconfig(path: string): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    config.loadFromFile(path);
+  } catch (error) {
+    throw new Error(`The kubeconfig ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  return config;
+}
+
+function merged<T extends { readonly name: string }>(first: readonly T[], others: readonly T[]): T[] {
+  return [...first, ...others.filter(({ name }) => !first.some((entry) => entry.name === name))];
 }
 
 function contextText(context: string | undefined): string {

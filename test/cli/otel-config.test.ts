@@ -3,30 +3,13 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { dump, load, loadAll } from "js-yaml";
 import { isObject } from "../../src/api/structure.ts";
-import { otelConfig } from "../../src/cli/otel-config.ts";
+import { runCommand } from "../support/command-line.ts";
 
 const tokenUrl = ["--token-url", "https://id.example.com/token"];
 
-async function run(args: readonly string[], stdin = "") {
-  let stdout = "";
-  let stderr = "";
-  const code = await otelConfig(
-    args,
-    {
-      stdin: async () => stdin,
-      stdout: (text) => {
-        stdout += text;
-      },
-      stderr: (line) => {
-        stderr += `${line}\n`;
-      },
-    },
-    "test",
-  );
-  return { code, stdout, stderr };
-}
+const run = (args: readonly string[], stdin = "") => runCommand(["otel-config", ...args], { stdin });
 
-/** A server with this way in, as a manifest. */
+/** A server with these fields of the spec, as a manifest. */
 function server(spec: object): string {
   return dump({
     apiVersion: "mlflow-operator.dev/v1alpha1",
@@ -51,7 +34,7 @@ function at(document: unknown, ...keys: readonly string[]): unknown {
 
 const exporter = (text: string) => at(load(text), "exporters", "otlp_http/mlflow");
 
-/** The extension that brings the credential, by the name by which the exporter asks for it. */
+/** The extension with the credential, and the name that the exporter refers to. */
 function credential(text: string): [name: unknown, settings: unknown] {
   const name = at(exporter(text), "auth", "authenticator");
   return [name, at(load(text), "extensions", String(name))];
@@ -78,8 +61,8 @@ const client = {
 };
 const token = { filename: "/var/run/secrets/mlflow/token" };
 
-/** By the way in: the spec, and what the collector shows. */
-const ways: Readonly<Record<string, readonly [spec: object, name: string | undefined, settings?: object]>> = {
+/** By authentication method: the spec, and the credential of the collector. */
+const methods: Readonly<Record<string, readonly [spec: object, name: string | undefined, settings?: object]>> = {
   basic: [{ authentication: { basic: {} } }, "basicauth/mlflow", password],
   ldap: [
     {
@@ -130,12 +113,12 @@ const ways: Readonly<Record<string, readonly [spec: object, name: string | undef
     "bearertokenauth/mlflow",
     token,
   ],
-  "nobody is asked": [{ authentication: { none: {} } }, undefined],
+  "no authentication": [{ authentication: { none: {} } }, undefined],
 };
 
 describe("mlflow-operator otel-config", () => {
-  for (const [way, [spec, name, settings]] of Object.entries(ways))
-    test(`brings the credential that the server takes: ${way}`, async () => {
+  for (const [method, [spec, name, settings]] of Object.entries(methods))
+    test(`uses the credential that the server accepts: ${method}`, async () => {
       const { code, stdout, stderr } = await ask(spec, name?.startsWith("oauth2client") ? tokenUrl : []);
       assert.equal(code, 0, stderr);
       assert.deepEqual(credential(stdout), [name, settings]);
@@ -152,7 +135,7 @@ describe("mlflow-operator otel-config", () => {
     });
   });
 
-  test("over TLS where the server has it, by the authority that is named", async () => {
+  test("sends over TLS where the server has a certificate, with the CA certificate that is named", async () => {
     const spec = { authentication: { basic: {} }, server: { tls: { certificateSecretRef: { name: "tls" } } } };
     const { stdout } = await ask(spec, ["--server-ca", "internal-ca"]);
     assert.equal(at(exporter(stdout), "traces_endpoint"), "https://tracking.ml:5000/v1/traces");
@@ -163,7 +146,7 @@ describe("mlflow-operator otel-config", () => {
     assert.match((await ask({ authentication: { basic: {} } }, ["--server-ca", "x"])).stderr, /leave it out/);
   });
 
-  test("names the workspace, the default one where none is said, and asks for it where there is none", async () => {
+  test("sets the workspace: the default one, or that of the option; fails where there is neither", async () => {
     const headers = async (workspaces: object, ...args: readonly string[]) =>
       at(exporter((await ask({ authentication: { kubernetes: {} }, workspaces }, args)).stdout), "headers");
     const of = (workspace: string) => ({ "x-mlflow-experiment-id": "1", "x-mlflow-workspace": workspace });
@@ -174,12 +157,12 @@ describe("mlflow-operator otel-config", () => {
     assert.equal((await ask({ authentication: { basic: {} } }, ["--workspace", "team-a"])).code, 1);
   });
 
-  test("a scope is text, whatever stands in it", async () => {
+  test("escapes variables in a scope", async () => {
     const { stdout } = await ask({ authentication: { oidc } }, [...tokenUrl, "--scope", `a\${HOME}`]);
     assert.deepEqual(at(credential(stdout)[1], "scopes"), [`a$\${HOME}`]);
   });
 
-  test("says what to write instead where it cannot know, or nobody would get in", async () => {
+  test("says what to set where a value is missing, or where the server would reject the collector", async () => {
     const wrong: [spec: object, args: readonly string[], message: RegExp][] = [
       [{ authentication: { oidc } }, [], /--token-url: it is token_endpoint in https:\/\/id\.example\.com\/realms/],
       [{ authentication: { oidc } }, ["--token-url", "http://id.example.com/token"], /is an https URL/],
@@ -187,7 +170,7 @@ describe("mlflow-operator otel-config", () => {
       [
         { authentication: { oauth2Proxy: { ...proxy, skipJWTBearerTokens: false } } },
         tokenUrl,
-        /lets no program in .*leave that out/,
+        /rejects programs .*leave it out/,
       ],
       [
         {
@@ -206,17 +189,18 @@ describe("mlflow-operator otel-config", () => {
     }
   });
 
-  test("says what is wrong with its usage and its files", async () => {
+  test("reports wrong usage and wrong files", async () => {
     const usages = [
       ["--experiment", "1"],
       ["-f", "-"],
       ["-f", "-", "--experiment", "mine"],
       ["--kubeconfig", "x", "--experiment", "1"],
+      ["-f", "-", "--kubeconfig", "x", "--experiment", "1"],
       ["-f", "-", "--experiment", "1", "--collector", "agents"],
       ["-f", "-", "--experiment", "1", "--secret", "A b"],
     ];
     for (const args of usages) assert.equal((await run(args)).code, 2, args.join(" "));
-    assert.match((await run(["--help"])).stdout, /otel-config <server>/);
+    assert.match((await run(["--help"])).stdout, /otel-config \[options\] \[server\]/);
     const none = await run(["-f", "-", "--experiment", "1"], "kind: Secret\n");
     assert.deepEqual([none.code, /no MlflowServer in -/.test(none.stderr)], [1, true]);
     const refused = await ask({ authentication: {} });
@@ -225,7 +209,7 @@ describe("mlflow-operator otel-config", () => {
     assert.match((await run(["-f", "-", "--experiment", "1"], two)).stderr, /2 MlflowServers .* name one/);
   });
 
-  test("brings no credential where the mesh's word is enough, and sends to the listener for that", async () => {
+  test("uses no credential where the identity in the mesh is enough, and sends to the listener for it", async () => {
     const postgresql = { host: "db", database: "mlflow", credentialsSecretRef: { name: "db" } };
     const { stdout } = await ask({
       authentication: { basic: {} },
@@ -238,7 +222,7 @@ describe("mlflow-operator otel-config", () => {
     assert.doesNotMatch(stdout, /Secret|password/);
   });
 
-  test("tells a collector that is no writer of the server's", async () => {
+  test("warns about a collector that is not one of spec.traces.writers", async () => {
     const spec = {
       authentication: { basic: {} },
       traces: { writers: [{ namespace: "agents", serviceAccount: "collector" }] },
@@ -258,7 +242,7 @@ describe("mlflow-operator otel-config --manifests", () => {
   };
   const of = (kind: string, all: readonly unknown[]) => all.find((each) => at(each, "kind") === kind);
 
-  test("lets it write traces in the one namespace, and nothing else, where Kubernetes decides", async () => {
+  test("allows it to write traces in one namespace only, where Kubernetes authorizes requests", async () => {
     const byToken = of("RoleBinding", await objects({ authentication: { kubernetes: {} } }));
     assert.deepEqual(at(byToken, "roleRef", "name"), "mlflow-workspace-trace-writer");
     assert.deepEqual(at(byToken, "metadata", "namespace"), "ml");
@@ -278,7 +262,7 @@ describe("mlflow-operator otel-config --manifests", () => {
     assert.equal(of("RoleBinding", await objects({ authentication: { basic: {} } })), undefined);
   });
 
-  test("a projected token is for the audience that the server wants", async () => {
+  test("the projected token has the audience that the server requires", async () => {
     const audience = async (spec: object) => {
       const deployment = JSON.stringify(of("Deployment", await objects(spec)));
       return /"serviceAccountToken":\{[^}]*"audience":"([^"]*)"/.exec(deployment)?.[1];
@@ -292,7 +276,7 @@ describe("mlflow-operator otel-config --manifests", () => {
     assert.equal(await behind({ audience: "mlflow" }), "mlflow");
   });
 
-  test("its pods are in the mesh of the server, and its NetworkPolicy lets the mesh through", async () => {
+  test("its pods are in the mesh of the server, and its NetworkPolicy allows the ports of the mesh", async () => {
     const inMesh = async (mode: string) => {
       const traces = { writers: [{ namespace: "ml", serviceAccount: "otel-collector" }] };
       const all = await objects({ authentication: { basic: {} }, traces, mesh: { istio: { mode } } });
@@ -301,11 +285,11 @@ describe("mlflow-operator otel-config --manifests", () => {
     };
     const own = { "app.kubernetes.io/name": "otel-collector" };
     assert.deepEqual(await inMesh("Ambient"), [{ ...own, "istio.io/dataplane-mode": "ambient" }, true]);
-    const [labels, letsHboneIn] = await inMesh("Sidecar");
-    assert.deepEqual([at(labels, "sidecar.istio.io/inject"), letsHboneIn], ["true", false]);
+    const [labels, allowsHbone] = await inMesh("Sidecar");
+    assert.deepEqual([at(labels, "sidecar.istio.io/inject"), allowsHbone], ["true", false]);
   });
 
-  test("another configuration is another pod", async () => {
+  test("a changed configuration rolls the pod", async () => {
     const hash = async (...args: readonly string[]) => {
       const deployment = of("Deployment", await objects({ authentication: { basic: {} } }, args));
       return at(deployment, "spec", "template", "metadata", "annotations", "checksum/config");

@@ -2,27 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { loadAll } from "js-yaml";
-import { render } from "../../src/cli/render.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
+import { runCommand } from "../support/command-line.ts";
 
-async function run(args: readonly string[], stdin = "") {
-  let stdout = "";
-  let stderr = "";
-  const code = await render(args, {
-    stdin: async () => stdin,
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (line) => {
-      stderr += `${line}\n`;
-    },
-  });
-  return { code, stdout, stderr };
-}
+const run = (args: readonly string[], stdin = "") => runCommand(["render", ...args], { stdin });
 const example = readFileSync("examples/basic-auth-postgresql.yaml", "utf8");
 
 describe("mlflow-operator render", () => {
-  test("prints nothing but the objects, in the namespace default where there is none", async () => {
+  test("prints only the objects, in the namespace default where the document names none", async () => {
     const { code, stdout, stderr } = await run(["-f", "-"], example);
     assert.equal(code, 0, stderr);
     const objects = loadAll(stdout) as KubeObject[];
@@ -30,7 +17,7 @@ describe("mlflow-operator render", () => {
     for (const { metadata } of objects) assert.equal(metadata.namespace, "default");
   });
 
-  test("shows no secret of the file, and the same every time", async () => {
+  test("shows no secret of the file, and is deterministic", async () => {
     const passwords = [...example.matchAll(/password: (\S+)/g)]
       .map(([, value]) => value ?? "")
       .filter((value) => value.length > 8);
@@ -39,15 +26,15 @@ describe("mlflow-operator render", () => {
     for (const password of passwords) assert.ok(!one.stdout.includes(password), password);
   });
 
-  test("says on stderr what the API would refuse, prints nothing and exits 1", async () => {
+  test("reports what the API server would reject on stderr with file and line, prints nothing and exits 1", async () => {
     const wrong = example.replace(/^ {2}authentication:[\s\S]*$/m, "");
     const { code, stdout, stderr } = await run(["-f", "-"], wrong);
     assert.equal(code, 1);
     assert.equal(stdout, "");
-    assert.match(stderr, /MlflowServer\/mlflow: spec\.authentication: .*basic: \{\}/);
+    assert.match(stderr, /^standard input:\d+: MlflowServer\/mlflow: spec\.authentication: .*basic: \{\}/);
   });
 
-  test("says what is wrong with its usage and its files", async () => {
+  test("reports wrong usage and unreadable files", async () => {
     assert.equal((await run([])).code, 2);
     const missing = await run(["-f", "no-such-file.yaml"]);
     assert.equal(missing.code, 1);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { otelConfig } from "../../src/cli/otel-config.ts";
+import { runCommand } from "../support/command-line.ts";
 import { objects } from "../support/objects.ts";
 import { collectorImage } from "./collector-image.ts";
 import { addressOf, type LiveFixture, patience } from "./live-fixture.ts";
@@ -89,16 +89,8 @@ async function besideTheServer(fixture: LiveFixture, server: string): Promise<{ 
 }
 
 async function output(args: readonly string[], stdin = ""): Promise<string> {
-  let stdout = "";
-  const errors: string[] = [];
-  const streams = {
-    stdin: async () => stdin,
-    stdout: (text: string) => {
-      stdout += text;
-    },
-    stderr: (line: string) => void errors.push(line),
-  };
-  assert.equal(await otelConfig(args, streams, "test"), 0, errors.join("\n"));
+  const { code, stdout, stderr } = await runCommand(["otel-config", ...args], { stdin });
+  assert.equal(code, 0, stderr);
   return stdout;
 }
 

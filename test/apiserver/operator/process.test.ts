@@ -119,7 +119,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
 
   test("says what is wrong with its options, and ends with code 2", async () => {
     for (const [args, says] of [
-      [["--no-such-option"], /Unknown option '--no-such-option'/],
+      [["--no-such-option"], /unknown option '--no-such-option'/],
       [["--workers=0"], /--workers 0: use a whole number from 1 to 64\./],
       [["--watch-namespaces=Not_A_Name"], /Not_A_Name is not a valid namespace name/],
       [["--log-level=loud"], /--log-level loud: use debug, info, warn or error/],

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { liveAccess } from "../../../src/cli/live-workspace.ts";
+import type { AccessRow } from "../../../src/cli/access-table.ts";
 import { label } from "../../../src/kube/names.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";
+import { runCommand } from "../../support/command-line.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { history } from "../../support/history.ts";
@@ -210,7 +211,11 @@ describe("workspaces", { skip: onK3s() }, () => {
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "mlflow-workspace-viewer" },
       subjects: [byHand],
     });
-    const rows = await liveAccess(cluster.kubeconfigPath, team.namespace, "test", new Date());
+    const { stdout } = await runCommand(["access", "-n", team.namespace, "-o", "json"], {
+      environment: { kubeconfig: cluster.kubeconfigPath },
+      now: new Date(),
+    });
+    const rows: AccessRow[] = JSON.parse(stdout).access;
     assert.deepEqual(rows.map(({ subject, role, through }) => `${subject.name} ${role} ${through}`).sort(), [
       `ada Editor MlflowWorkspaceAccess ${team.namespace}/guest`,
       `eve Viewer RoleBinding ${team.namespace}/by-hand`,

@@ -1,0 +1,26 @@
+import type { Command } from "commander";
+import type { Streams } from "./streams.ts";
+
+/** What the command line reads of the user's environment. */
+export interface UserEnvironment {
+  /** `KUBECONFIG`: one or more paths. */
+  readonly kubeconfig?: string;
+  readonly home?: string;
+  /** `KUBECTL_EXTERNAL_DIFF`. */
+  readonly externalDiff?: string;
+}
+
+/** What all commands need besides their arguments. */
+export interface CommandContext {
+  /** The name by which the program was called: `mlflow-operator` or `kubectl mlflow`. */
+  readonly name: string;
+  readonly version: string;
+  readonly streams: Streams;
+  readonly now: () => Date;
+  readonly environment: UserEnvironment;
+  /** The command `run`, whose modules this folder does not import. */
+  readonly operator: {
+    readonly addOptions: (command: Command) => void;
+    readonly run: (options: Readonly<Record<string, string>>) => Promise<number>;
+  };
+}

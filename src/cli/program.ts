@@ -1,0 +1,239 @@
+import { Argument, type Command, Option, type OptionValues } from "commander";
+import { defaultProxyImage } from "../api/proxy-version.ts";
+import type { AccessOptions } from "./access.ts";
+import type { CollectorOptions } from "./collector-options.ts";
+import { CliCommand, collect, fullName } from "./command.ts";
+import type { CommandContext } from "./context.ts";
+import type { RenderOptions } from "./render.ts";
+
+/** What the command that ran has returned, and its name. */
+export interface CommandResult {
+  name: string;
+  code: number;
+}
+
+/**
+ * The tree of commands with options, help texts and actions. Help, completion and docs/cli.md come from it. An action loads its own
+ * modules: `run` needs none of them.
+ */
+export function program(context: CommandContext): { readonly command: Command; readonly result: CommandResult } {
+  const { name, version, streams } = context;
+  const result: CommandResult = { name, code: 0 };
+  const root = new CliCommand(name);
+  root
+    .description("Runs MLflow tracking servers on Kubernetes, and shows what the operator makes of a manifest.")
+    .configureOutput({ writeOut: streams.stdout, writeErr: streams.stdout, getOutHelpWidth: () => 120 })
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .exitOverride()
+    .version(version, "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .addHelpText("after", `\nUse '${name} help <command>' for the options and examples of a command.`);
+
+  /** Adds a command with its examples. `work` returns the exit code. */
+  function add(usage: string, description: string, examples: readonly string[] = []): Command {
+    const command = root
+      .command(usage)
+      .description(description)
+      .summary(description.split(/(?<=\.)\s/)[0] ?? "");
+    if (examples.length > 0)
+      command.addHelpText("after", `\nExamples:\n${examples.map((example) => `  ${name} ${example}\n`).join("")}`);
+    return command;
+  }
+
+  function action<T extends object>(
+    command: Command,
+    work: (values: T, args: readonly string[]) => Promise<number>,
+  ): void {
+    command.action(async () => {
+      result.name = fullName(command);
+      result.code = await work(command.opts<T & OptionValues>(), command.processedArgs.flat());
+    });
+  }
+
+  const run = add(
+    "run",
+    "Runs the operator. Each option can also be an environment variable: MLFLOW_OPERATOR_WORKERS for --workers.",
+  );
+  context.operator.addOptions(run);
+  action(run, context.operator.run);
+
+  const render = withInstallation(
+    withFiles(
+      add(
+        "render",
+        "Prints what the operator would apply for each MlflowServer of the files, without a cluster.\n\nGenerated secrets and values from Secrets are placeholders. The database migration is taken as complete. For workspaces, namespaces that a grant or an MlflowWorkspaceAccess names are taken as opted in; those of --namespaces are used with their labels. Documents of other kinds are ignored.",
+        [
+          "render mlflow.yaml",
+          "render -f manifests/ -R --summary",
+          "render platform.yaml --namespaces namespaces.yaml -o json",
+        ],
+      ),
+    ),
+  )
+    .option(
+      "--namespaces <path>",
+      "file with Namespaces, such as the output of kubectl get namespaces -o yaml; can be repeated",
+      collect,
+    )
+    .addOption(namespaceOption("namespace of documents that name none (default: default)"))
+    .addOption(outputOption(["yaml", "json"], "yaml"));
+  action(render, async (values: RenderOptions, files) => (await import("./render.ts")).render(values, files, context));
+
+  const access = withCluster(
+    withFiles(
+      add(
+        "access",
+        "Prints who has which role in the workspace of a namespace, and which object grants it.\n\nFrom the cluster it also shows RoleBindings to the same ClusterRoles that others made. It does not know the members of groups, nor other roles: for one user see kubectl auth can-i.",
+        ["access -n team-a", "access -n team-a -o wide", "access -n team-a platform.yaml team-a.yaml"],
+      ),
+    ),
+  ).addOption(outputOption(["table", "wide", "yaml", "json"], "table"));
+  action(access, async (values: AccessOptions, files) => (await import("./access.ts")).access(values, files, context));
+
+  const whoCan = withCluster(
+    withFileOptions(
+      add(
+        "who-can",
+        "Prints who is granted a verb on a resource in the workspace of a namespace. Exit code 1: no grant allows it.",
+        ["who-can update experiments -n team-a", "who-can delete registeredmodels -n team-a -f platform.yaml"],
+      )
+        .addArgument(new Argument("<verb>", "get, list, create, update or delete"))
+        .addArgument(new Argument("<resource>", "such as experiments, registeredmodels or gatewayendpoints/use")),
+    ),
+  ).addOption(outputOption(["table", "wide", "yaml", "json"], "table"));
+  action(whoCan, async (values: AccessOptions, [verb = "", resource = ""]) =>
+    (await import("./access.ts")).whoCan(values, { verb, resource }, context),
+  );
+
+  const otelConfig = withCollector(
+    withCluster(
+      withFileOptions(
+        add(
+          "otel-config",
+          "Prints a configuration of the OpenTelemetry Collector that receives OTLP and sends traces to an MlflowServer.\n\nThe credential follows from the server's authentication method: a user name and password (basic, ldap), client credentials of the issuer (oidc, oauth2Proxy), or the token of a ServiceAccount (kubernetes). The collector reads secrets from files; they are not printed. The server is read from the cluster, or from files.",
+          [
+            "otel-config tracking -n ml --experiment 1",
+            "otel-config tracking -n ml --experiment 1 --manifests | kubectl apply -f -",
+            "otel-config -f tracking.yaml --experiment 1 --manifests --collector agents/otel-collector",
+          ],
+        ).addArgument(
+          new Argument("[server]", "name of the MlflowServer; not needed where the files contain one only"),
+        ),
+      ),
+    ),
+  );
+  action(otelConfig, async (values: CollectorOptions, [server]) =>
+    (await import("./otel-config.ts")).otelConfig(values, server, context),
+  );
+
+  const completion = add("completion", "Prints a completion script for a shell.", [
+    "completion bash > /etc/bash_completion.d/mlflow-operator",
+    "completion zsh > ~/.zfunc/_mlflow-operator",
+    "completion fish > ~/.config/fish/completions/mlflow-operator.fish",
+  ]).addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"]));
+  action(completion, async (_values, [shell = ""]) => {
+    streams.stdout((await import("./completion.ts")).completionScript(shell));
+    return 0;
+  });
+
+  root
+    .command("__complete", { hidden: true })
+    .argument("[words...]")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (words: string[]) => {
+      streams.stdout((await import("./completion.ts")).candidates(root, words));
+    });
+
+  action(add("version", "Prints the version."), async () => {
+    streams.stdout(`${version}\n`);
+    return 0;
+  });
+
+  const help = add("help", "Prints the help of a command.").addArgument(new Argument("[command]"));
+  action(help, async (_values, [topic]) => {
+    if (topic === undefined) root.outputHelp();
+    else {
+      const command = root.commands.find((each) => each.name() === topic);
+      if (command === undefined) root.error(`unknown command '${topic}'`);
+      else command.outputHelp();
+    }
+    return 0;
+  });
+
+  return { command: root, result };
+}
+
+/** Options that name files or directories. */
+function withFileOptions(command: Command): Command {
+  return command
+    .option(
+      "-f, --filename <path>",
+      "file or directory with manifests, or - for standard input; can be repeated",
+      collect,
+    )
+    .option("-R, --recursive", "read subdirectories as well");
+}
+
+/** The same, and files as arguments. */
+function withFiles(command: Command): Command {
+  return withFileOptions(
+    command.argument("[files...]", "files or directories with manifests, or - for standard input"),
+  );
+}
+
+/** Options that choose the cluster and the namespace, as kubectl has them. */
+function withCluster(command: Command): Command {
+  return command
+    .addOption(namespaceOption("namespace (default: the namespace of the context)"))
+    .option("--context <name>", "context of the kubeconfig (default: the current context)")
+    .option("--kubeconfig <path>", "kubeconfig (default: KUBECONFIG, else ~/.kube/config)");
+}
+
+function namespaceOption(description: string): Option {
+  return new Option("-n, --namespace <name>", description);
+}
+
+function outputOption(formats: readonly string[], preset: string): Option {
+  return new Option("-o, --output <format>", "output format").choices(formats).default(preset);
+}
+
+/** Settings of the operator that change what it applies. */
+function withInstallation(command: Command): Command {
+  return command
+    .option(
+      "--image-repository <name>",
+      "image of MLflow without tag, as in the operator's settings",
+      "ghcr.io/mlflow-operator/mlflow-server",
+    )
+    .option("--image-digests <list>", "digests of this image by version, such as 3.17.2=sha256:…")
+    .option("--proxy-image <image>", "image of oauth2-proxy", defaultProxyImage)
+    .option("--cluster-domain <domain>", "DNS domain of Services", "cluster.local");
+}
+
+/** Options of `otel-config`. */
+function withCollector(command: Command): Command {
+  return command
+    .requiredOption("--experiment <id>", "experiment that receives the traces: the number in the URL of its page")
+    .option(
+      "--manifests",
+      "print all manifests: ServiceAccount, ConfigMap, RoleBinding, NetworkPolicy, Deployment, Service",
+      false,
+    )
+    .option(
+      "--collector <namespace/name>",
+      "namespace and name of the collector and of its ServiceAccount (default: the first of spec.traces.writers, else otel-collector in the server's namespace)",
+    )
+    .option("--secret <name>", "Secret with the credential (default: <name of the collector>-mlflow)")
+    .option("--workspace <namespace>", "workspace of the experiment (default: spec.workspaces.default)")
+    .option("--token-url <url>", "token endpoint of the issuer, for client credentials")
+    .option("--scope <scope>", "scope of the token request; can be repeated", collect)
+    .option("--user <name>", "user name that Kubernetes has for the collector's token, for the RoleBinding")
+    .option(
+      "--server-ca <name>",
+      "ConfigMap (key ca.crt) with the CA certificate of the server, in addition to public CAs",
+    )
+    .option("--image <image>", "image of the collector", "otel/opentelemetry-collector-contrib:0.158.0")
+    .option("--cluster-domain <domain>", "DNS domain of Services", "cluster.local");
+}
