@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { archiveOf } from "../test/cluster/image-archive.ts";
 import { type ImageName, imageNamed } from "../test/cluster/image-catalogue.ts";
-import { installPackages, lacking } from "../test/cluster/packages.ts";
+import { installPackages, missingPackages } from "../test/cluster/packages.ts";
 import { startCluster } from "../test/cluster/start-cluster.ts";
 import type { Report } from "../test/control-plane/binaries.ts";
 import { dockerCanPull, k3sImage } from "../test/control-plane/docker.ts";
@@ -26,7 +26,7 @@ export interface Ground {
 export async function ground(kubeconfig: string | undefined, image: ImageName, report: Report): Promise<Ground> {
   if (kubeconfig !== undefined) return { ...(await kubernetesApi({ kubeconfig, report })), stays: true };
   if (await dockerCanPull(k3sImage)) return { ...(await kubernetesApi({ report })), stays: false };
-  const reason = lacking() ?? (existsSync("/usr/bin/apt-get") ? undefined : "it takes Debian");
+  const reason = missingPackages() ?? (existsSync("/usr/bin/apt-get") ? undefined : "it takes Debian");
   if (reason === undefined) {
     try {
       return await node(image, report);

@@ -4,9 +4,9 @@ import { chromium } from "../demo/chromium.ts";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
 import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
 import { installMesh, removeMesh } from "./cluster/mesh/install-mesh.ts";
-import { lacksZtunnel, ztunnelProgram } from "./cluster/mesh/ztunnel.ts";
+import { missingZtunnel, ztunnelProgram } from "./cluster/mesh/ztunnel.ts";
 import { oauth2ProxyImage, oauth2ProxyProgram } from "./cluster/oauth2-proxy.ts";
-import { installPackages, lacking } from "./cluster/packages.ts";
+import { installPackages, missingPackages } from "./cluster/packages.ts";
 import { clusterPrograms } from "./cluster/programs.ts";
 import { startCluster } from "./cluster/start-cluster.ts";
 import { controlPlaneBinaries, type Report } from "./control-plane/binaries.ts";
@@ -25,30 +25,30 @@ import { chosenTiers, type Tier } from "./support/tiers.ts";
 
 const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
 
-Without arguments: the checks of the whole tree, then all tiers, as far as this machine can carry them: unit, oauth2-proxy
-(the real program), chart, apiserver (a real API server), live (MLflow itself on a cluster of one real node; takes root) and mesh (the same with Istio; needs ztunnel
-on the PATH, which no registry has). A tier that it cannot carry is skipped with the reason; with CI=true that is a failure,
-but for the want of ztunnel, unless MLFLOW_OPERATOR_SKIP_TIERS names the tier (comma-separated).
+Without arguments: the checks of the whole tree, then all tiers that this machine supports: unit, oauth2-proxy
+(the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root) and mesh (the same with Istio; requires ztunnel
+on the PATH, which no registry has). An unsupported tier is skipped with the reason. With CI=true that is a failure,
+unless ztunnel is missing or MLFLOW_OPERATOR_SKIP_TIERS contains the tier (comma-separated).
 
   --repeat N      runs the files of each tier N times and lists the tests that failed at least once, with counts
-  --cpu-pressure  keeps every processor busy with an endless loop while the tests run
+  --cpu-pressure  runs an endless loop on each processor while the tests run
 `;
 
 const root = join(import.meta.dirname, "..");
-/** What one process has compiled of the sources others need not: most of what a short test file takes. */
+/** Compile cache shared by test processes: compiling takes most of the time of a short test file. */
 const compileCache = join(root, "node_modules", ".cache", "compiled");
 const write = (text: string) => void process.stdout.write(text);
 
-/** The environment of a tier's test processes, and how to end what was started for them. */
-interface Ground {
+/** The environment variables of a tier's test processes, and a function that stops what was started for them. */
+interface Environment {
   readonly env: NodeJS.ProcessEnv;
   readonly close: () => Promise<void>;
 }
 
-/** Why this machine cannot carry a tier. */
-interface Lack {
-  readonly lacking: string;
-  /** Nothing that a script could install. */
+/** Why this machine does not support a tier. */
+interface Unavailable {
+  readonly unavailableReason: string;
+  /** The requirement cannot be installed by a script. */
   readonly isExcused?: boolean;
 }
 
@@ -74,38 +74,38 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function runTier(tier: Tier, { repeat, cpuPressure }: RunOptions, tally: Tally): Promise<void> {
-  const ground = await groundFor(tier).catch((error: unknown) => ({ broken: wordsOf(error) }));
-  if ("lacking" in ground) return cannotCarry(tier, ground, tally);
-  if ("broken" in ground) {
+  const environment = await environmentFor(tier).catch((error: unknown) => ({ failure: messageOf(error) }));
+  if ("unavailableReason" in environment) return skipTier(tier, environment, tally);
+  if ("failure" in environment) {
     tally.failed += 1;
-    write(`✖ tier ${tier.name} (${tier.files.length} files) did not start: ${ground.broken}\n`);
+    write(`✖ tier ${tier.name} (${tier.files.length} files) did not start: ${environment.failure}\n`);
     return;
   }
   const pressure = cpuPressure ? startCpuPressure() : undefined;
   try {
     for (let count = 1; count <= repeat; count++) {
       if (repeat > 1) write(`tier ${tier.name}: run ${count} of ${repeat}\n`);
-      await runFiles(tier, ground, tally);
+      await runFiles(tier, environment, tally);
     }
   } finally {
     await pressure?.end();
-    await ground.close();
+    await environment.close();
   }
 }
 
-async function runFiles(tier: Tier, ground: Ground, tally: Tally): Promise<void> {
+async function runFiles(tier: Tier, environment: Environment, tally: Tally): Promise<void> {
   const events = run({
     files: longestFirst(tier.files),
-    // These wait most of the time: for pods, watches, and times that are the matter.
+    // These wait most of the time: for pods, watches and timers.
     concurrency: tier.name === "live" || tier.name === "apiserver" ? 3 : 2,
     timeout: minutesOf(tier) * 60_000,
     execArgv: ["--import", join(root, "test/support/end.ts")],
-    env: { ...ground.env, NODE_COMPILE_CACHE: compileCache },
+    env: { ...environment.env, NODE_COMPILE_CACHE: compileCache },
   });
   for await (const text of events.compose(reporter(tally, root))) write(String(text));
 }
 
-/** Those that take longest begin, so that none of them goes on alone when all others are done. */
+/** Sorts the slowest files first, so that none runs alone at the end. */
 function longestFirst(files: readonly string[]): string[] {
   const rank = (file: string) => long.findIndex((name) => file.endsWith(`/${name}.test.ts`)) + 1 || long.length + 1;
   return files.toSorted((a, b) => rank(a) - rank(b));
@@ -131,70 +131,70 @@ const long = [
   "mesh/whole",
 ];
 
-/** How long one file may take on a busy machine; some five times what it takes on one that has nothing else to do. */
+/** Timeout of one file: about five times its duration on an idle machine. */
 function minutesOf({ name }: Tier): number {
   if (name === "unit") return 3;
   return name === "live" ? 26 : 10;
 }
 
-function cannotCarry({ name, files }: Tier, { lacking, isExcused = false }: Lack, tally: Tally): void {
+function skipTier({ name, files }: Tier, { unavailableReason, isExcused = false }: Unavailable, tally: Tally): void {
   const isAllowed = (process.env["MLFLOW_OPERATOR_SKIP_TIERS"] ?? "").split(",").includes(name) || isExcused;
   if (process.env["CI"] === "true" && !isAllowed) {
     tally.failed += 1;
-    write(`✖ tier ${name} (${files.length} files) cannot run here, and CI=true asks for all: ${lacking}\n`);
+    write(`✖ tier ${name} (${files.length} files) cannot run here, and CI=true requires all: ${unavailableReason}\n`);
     return;
   }
   tally.skipped += 1;
-  tally.skips.push(`tier ${name} (${files.length} files): skipped, ${lacking}`);
+  tally.skips.push(`tier ${name} (${files.length} files): skipped, ${unavailableReason}`);
 }
 
-/** What the tier needs, started; or why this machine lacks it. */
-async function groundFor({ name }: Tier): Promise<Ground | Lack> {
-  if (name === "oauth2-proxy") return oauth2ProxyGround((line) => write(`  ${line}\n`));
-  if (name === "chart") return chartGround((line) => write(`  ${line}\n`));
-  if (name === "live") return liveGround((line) => write(`  ${line}\n`));
-  if (name === "mesh") return meshGround((line) => write(`  ${line}\n`));
+/** Starts the environment of a tier, or returns why it is unavailable. */
+async function environmentFor({ name }: Tier): Promise<Environment | Unavailable> {
+  if (name === "oauth2-proxy") return oauth2ProxyEnvironment((line) => write(`  ${line}\n`));
+  if (name === "chart") return chartEnvironment((line) => write(`  ${line}\n`));
+  if (name === "live") return liveEnvironment((line) => write(`  ${line}\n`));
+  if (name === "mesh") return meshEnvironment((line) => write(`  ${line}\n`));
   if (name !== "apiserver") return { env: process.env, close: async () => {} };
   const cluster = await apiServer((line) => write(`  ${line}\n`));
-  if ("lacking" in cluster) return cluster;
+  if ("unavailableReason" in cluster) return cluster;
   const env = { ...process.env, [sharedControlPlaneVariable]: JSON.stringify(cluster.address) };
   return { env, close: cluster.close };
 }
 
-/** oauth2-proxy, so that no test waits for its build. */
-async function oauth2ProxyGround(report: Report): Promise<Ground | Lack> {
+/** Builds oauth2-proxy before the tests, so that no test waits for it. */
+async function oauth2ProxyEnvironment(report: Report): Promise<Environment | Unavailable> {
   try {
     await oauth2ProxyProgram(report);
     return { env: process.env, close: async () => {} };
   } catch (error) {
-    return { lacking: wordsOf(error) };
+    return { unavailableReason: messageOf(error) };
   }
 }
 
-/** Helm. */
-async function chartGround(report: Report): Promise<Ground | Lack> {
+/** Builds Helm. */
+async function chartEnvironment(report: Report): Promise<Environment | Unavailable> {
   try {
     const env = { ...process.env, [helmVariable]: await helmProgram(report) };
     return { env, close: async () => {} };
   } catch (error) {
-    return { lacking: wordsOf(error) };
+    return { unavailableReason: messageOf(error) };
   }
 }
 
-/** The build of the images, which goes on while the first tiers run: tests against an API server leave the processors much time. */
+/** The build of the images, which runs during the first tiers. */
 let images: Promise<void> | undefined;
 
-/** The cluster with its images; one that is up is used, and stays. One that does not come up is a failure, not a lack. */
-async function liveGround(report: Report): Promise<Ground | Lack> {
-  const reason = lacking();
-  if (reason) return { lacking: reason };
+/** Starts the cluster with its images, or uses one that already runs. A failed start is an error. */
+async function liveEnvironment(report: Report): Promise<Environment | Unavailable> {
+  const reason = missingPackages();
+  if (reason) return { unavailableReason: reason };
   await images;
   try {
     await installPackages(report);
     await chromium(report);
     await clusterPrograms(report);
   } catch (error) {
-    return { lacking: wordsOf(error) };
+    return { unavailableReason: messageOf(error) };
   }
   const cluster = await startCluster({ report });
   try {
@@ -207,16 +207,16 @@ async function liveGround(report: Report): Promise<Ground | Lack> {
   return { env: process.env, close: cluster.close };
 }
 
-/** The same with Istio, which goes again from a cluster that stays. */
-async function meshGround(report: Report): Promise<Ground | Lack> {
-  if (ztunnelProgram() === undefined) return { lacking: lacksZtunnel, isExcused: true };
-  const ground = await liveGround(report);
-  if ("lacking" in ground) return ground;
+/** The same with Istio, which is removed afterwards from a cluster that already ran. */
+async function meshEnvironment(report: Report): Promise<Environment | Unavailable> {
+  if (ztunnelProgram() === undefined) return { unavailableReason: missingZtunnel, isExcused: true };
+  const environment = await liveEnvironment(report);
+  if ("unavailableReason" in environment) return environment;
   const cluster = await startCluster({ report });
   const close = async () => {
     await removeMesh(cluster);
     await cluster.close();
-    await ground.close();
+    await environment.close();
   };
   try {
     await installMesh(cluster, report);
@@ -227,18 +227,18 @@ async function meshGround(report: Report): Promise<Ground | Lack> {
   return { env: process.env, close };
 }
 
-/** From programs if there are any or they can be built, else K3s. A control plane that does not start is a failure, not a lack. */
+/** Starts a control plane from programs, or K3s if they cannot be built. A failed start is an error. */
 async function apiServer(
   report: Report,
-): Promise<{ address: ClusterAddress; close: () => Promise<void> } | { lacking: string }> {
-  const lacking = await controlPlaneBinaries(report).then(
+): Promise<{ address: ClusterAddress; close: () => Promise<void> } | Unavailable> {
+  const unavailableReason = await controlPlaneBinaries(report).then(
     ({ kubeControllerManager }) =>
       !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager: add it.",
-    wordsOf,
+    messageOf,
   );
-  if (lacking) {
-    if (!(await dockerCanPull(k3sImage))) return { lacking };
-    // Loaded only where it is used: it brings a container client along.
+  if (unavailableReason) {
+    if (!(await dockerCanPull(k3sImage))) return { unavailableReason };
+    // Imported only if needed: it includes a container client.
     const { startK3s } = await import("./control-plane/k3s.ts");
     return startK3s(report);
   }
@@ -248,11 +248,11 @@ async function apiServer(
   return controlPlane;
 }
 
-function wordsOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${wordsOf(error)}\n\n${usage}`);
+  process.stderr.write(`${messageOf(error)}\n\n${usage}`);
   return 1;
 });

@@ -11,7 +11,7 @@ import { chart, helmProgram } from "./helm.ts";
 import { call, installation, may } from "./installation.ts";
 import { randomChange, reach } from "./random-grants.ts";
 
-const lacking = await controlPlaneBinaries().then(
+const unavailableReason = await controlPlaneBinaries().then(
   ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
   (error: unknown) => String(error),
 );
@@ -20,7 +20,7 @@ const apiGroup = "rbac.authorization.k8s.io";
 
 let cluster: ControlPlane;
 before(async () => {
-  if (lacking) return;
+  if (unavailableReason) return;
   await helmProgram();
   cluster = await startControlPlane();
 });
@@ -86,12 +86,12 @@ const serving = (grants: Json, more: Readonly<Record<string, Json | undefined>> 
 const grant = (role: string, who: string) => ({ role, subjects: [{ kind: "Group", name: who }], selector: {} });
 const refusal = (role: string) => new RegExp(`may not bind ClusterRole mlflow-workspace-${role}`);
 
-describe("who may grant, and lead outside", { skip: lacking }, () => {
+describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
   let team: string;
   let other: string;
 
   before(async () => {
-    if (lacking) return;
+    if (unavailableReason) return;
     const own = await installation(cluster);
     await own.run("install", chart);
     team = await freshNamespace(cluster);

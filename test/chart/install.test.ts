@@ -19,7 +19,7 @@ import { type Rendered, renderedObjects } from "./rendering.ts";
 
 const root = join(import.meta.dirname, "../..");
 const definitionPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mlflowservers.mlflow-operator.dev";
-const lacking = await controlPlaneBinaries().then(
+const unavailableReason = await controlPlaneBinaries().then(
   ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
   (error: unknown) => String(error),
 );
@@ -27,7 +27,7 @@ const lacking = await controlPlaneBinaries().then(
 /** The CRD of a cluster is one, and what other test files share has it from them: so this file has a cluster of its own. */
 let cluster: ControlPlane;
 before(async () => {
-  if (lacking) return;
+  if (unavailableReason) return;
   await helmProgram();
   cluster = await startControlPlane();
 });
@@ -58,7 +58,7 @@ async function refusedCalls(user: string): Promise<readonly string[]> {
 const definition = () => call<{ metadata: Rendered["metadata"]; spec: unknown }>(cluster, "GET", definitionPath);
 const knowsHibernate = async () => JSON.stringify((await definition()).spec).includes('"hibernate":{');
 
-describe("a release", { skip: lacking }, () => {
+describe("a release", { skip: unavailableReason }, () => {
   let own: Installation;
   let tenant: string;
   let first: MlflowServer;
@@ -195,7 +195,7 @@ describe("a release", { skip: lacking }, () => {
   });
 });
 
-describe("the operator's rights", { skip: lacking }, () => {
+describe("the operator's rights", { skip: unavailableReason }, () => {
   let own: Installation;
   let tenant: string;
   before(async () => {
@@ -320,7 +320,7 @@ describe("the operator's rights", { skip: lacking }, () => {
   });
 });
 
-describe("a release for some namespaces", { skip: lacking }, () => {
+describe("a release for some namespaces", { skip: unavailableReason }, () => {
   test("lets the operator work there, and nowhere else", async () => {
     const own = await installation(cluster);
     const [one, other, foreign] = await Promise.all([1, 2, 3].map(() => freshNamespace(cluster)));
@@ -350,7 +350,7 @@ describe("a release for some namespaces", { skip: lacking }, () => {
   });
 });
 
-describe("without Helm", { skip: lacking }, () => {
+describe("without Helm", { skip: unavailableReason }, () => {
   test("the kustomize base is the single file", async () => {
     const built = await cluster.kubectl(["kustomize", join(root, "config/base")]);
     assert.equal(built.code, 0, built.stderr);

@@ -13,7 +13,7 @@ import { freshNamespace } from "../support/operator-fixture.ts";
 import { chart, helmProgram } from "./helm.ts";
 import { call, type Installation, installation, releaseName } from "./installation.ts";
 
-const lacking = await controlPlaneBinaries().then(
+const unavailableReason = await controlPlaneBinaries().then(
   ({ kubeControllerManager }) => !kubeControllerManager && "KUBEBUILDER_ASSETS has no kube-controller-manager",
   (error: unknown) => String(error),
 );
@@ -26,13 +26,13 @@ interface Refusal {
 const labels = { "app.kubernetes.io/managed-by": "mlflow-operator", "mlflow-operator.dev/server": "demo" };
 const rbacGroup = "rbac.authorization.k8s.io";
 
-describe("what the operator's ServiceAccount can write", { skip: lacking }, () => {
+describe("what the operator's ServiceAccount can write", { skip: unavailableReason }, () => {
   let cluster: ControlPlane;
   let own: Installation;
   let team: string;
 
   before(async () => {
-    if (lacking) return;
+    if (unavailableReason) return;
     await helmProgram();
     cluster = await startControlPlane();
     await installIstioDefinitions(cluster);
@@ -290,7 +290,7 @@ describe("what the operator's ServiceAccount can write", { skip: lacking }, () =
   });
 });
 
-describe("who can write MlflowServers with servers.admissionPolicies", { skip: lacking }, () => {
+describe("who can write MlflowServers with servers.admissionPolicies", { skip: unavailableReason }, () => {
   test("users who can create Pods and get Secrets, and no others", async () => {
     const cluster = await startControlPlane();
     try {

@@ -1,4 +1,4 @@
-import { dice } from "../support/dice.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 type Labels = { readonly [key: string]: string };
 type Selector = { readonly matchLabels?: Labels };
@@ -23,7 +23,7 @@ const labels: readonly Labels[] = ["", "x", "y"].flatMap((tier) =>
 
 /** What a server grants, and what somebody would make of it: as often something near to it as something else. */
 export function randomChange(seed: number): { readonly before: Workspaces; readonly after: Workspaces } {
-  const next = dice(seed);
+  const next = seededRandom(seed);
   const chance = (share: number) => next() < share;
   const pick = <T>(items: readonly [T, ...T[]] | readonly T[]): T => {
     const item = items[Math.floor(next() * items.length)];

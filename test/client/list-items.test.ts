@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { listItems } from "../../src/client/list-items.ts";
-import { dice } from "../support/dice.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
@@ -42,7 +42,7 @@ const lists = [
 ];
 
 describe("a list that is split while it arrives", () => {
-  const random = dice(1);
+  const random = seededRandom(1);
   for (const [index, list] of lists.entries())
     test(`has the same items and rest as with JSON.parse, for any chunks: ${index}`, () => {
       const { items = [], ...rest } = { items: undefined, ...list };

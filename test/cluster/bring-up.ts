@@ -5,7 +5,7 @@ import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
 import { endMachine, findMachine } from "./machine.ts";
 import { ailment } from "./node-state.ts";
-import { installPackages, lacking } from "./packages.ts";
+import { installPackages, missingPackages } from "./packages.ts";
 import { places } from "./places.ts";
 import { clusterPrograms, type Programs } from "./programs.ts";
 import { startNode } from "./start-node.ts";
@@ -16,7 +16,7 @@ import { addUser, isUsed, processes, removeUser, removeUsers, type User } from "
  * processes one works and the others wait. Gives whether it was up before.
  */
 export async function bringUp(user: User, report: Report): Promise<boolean> {
-  const reason = lacking();
+  const reason = missingPackages();
   if (reason) throw new Error(`No cluster can be brought up here: ${reason}.`);
   await installPackages(report);
   const programs = await clusterPrograms(report);

@@ -42,7 +42,7 @@ export async function installPackages(report: Report): Promise<void> {
 const memoryGibibytes = 6;
 
 /** Why no cluster can be started here, or undefined. Does not look whether the build of its programs would succeed. */
-export function lacking(): string | undefined {
+export function missingPackages(): string | undefined {
   if (process.platform !== "linux") return "the one-node cluster runs on Linux only";
   if (process.getuid?.() !== 0) return "the one-node cluster takes root";
   const memory = totalmem() / 2 ** 30;

@@ -6,8 +6,8 @@ import { sidecarPolicy } from "../../src/resources/mesh/sidecar-policy.ts";
 import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { type PathNormalization, startWaypoint, type Waypoint } from "../envoy/waypoint.ts";
-import { dice } from "../support/dice.ts";
 import { server } from "../support/fixtures.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const writer = "cluster.local/ns/agents/sa/otel-collector";
 const strangers = [
@@ -105,7 +105,7 @@ describe("who gets through a waypoint, or a sidecar", () => {
 
 /** Random spellings of the path that decode to it, below a prefix and without, some characters of the prefix encoded as well. */
 function spellings(of: string, count: number): string[] {
-  const random = dice(17);
+  const random = seededRandom(17);
   return Array.from({ length: count }, () => {
     const before = [...of].map((character) => {
       if (character === "/" || random() < 0.9) return character;

@@ -44,8 +44,8 @@ const wrongTokens: Readonly<Record<string, TokenForm>> = {
   "of another issuer": { claims: { iss: "https://id.example.com" } },
   "of the issuer with a trailing slash": { claims: { iss: "slash" } },
   "that has expired": { claims: { exp: Math.floor(Date.now() / 1000) - 3600 } },
-  "without a signature": { signedBy: "nobody" },
-  "with the signature of another key": { signedBy: "stranger" },
+  "without a signature": { signedBy: "none" },
+  "with the signature of another key": { signedBy: "other-key" },
   "without a user name": { claims: { sub: undefined } },
   "of another sub with the name in upper case": { claims: { sub: "BOB" } },
 };
@@ -317,7 +317,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
         await issuer.resume();
         assert.ok(await letIn(), "keys that are known are not enough");
       }
-      assertShut(await asked(await issuer.token("bob", "mlflow", { signedBy: "stranger" })));
+      assertShut(await asked(await issuer.token("bob", "mlflow", { signedBy: "other-key" })));
       assertShut(await nobody.call("GET", search));
       await issuer.resume();
       await issuer.rotateKeys(false);

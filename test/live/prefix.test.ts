@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { JWTPayload } from "jose";
 import { raw } from "../oauth2-proxy/raw.ts";
-import { scriptedWay } from "../support/page-script.ts";
+import { redirectOfScript } from "../support/page-script.ts";
 import { lacksChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
@@ -136,7 +136,7 @@ test("below a prefix and without it, through one proxy", {
         const back = encodeURIComponent(`${prefix}/`);
         const page = await web.signIn(`${proxy}/oauth2/start?rd=${back}`, "alice", "of-alice");
         // Where the issuer sends it, a browser's script says the prefix again that the gateway has taken.
-        if (mode === "strips") await web.open(scriptedWay(page.body, page.url.href));
+        if (mode === "strips") await web.open(redirectOfScript(page.body, page.url.href));
         const session = web.cookies(browserUrl);
         const said = await troubles(`http://${gateway.host}${prefix}`, {
           "the session": { COOKIE: session },

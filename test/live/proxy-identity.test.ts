@@ -90,7 +90,7 @@ test("Kubernetes on the word of the proxy", {
       ],
       [
         "a token with the signature of another key",
-        bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" })),
+        bearer(await issuer.token("alice", "mlflow", { signedBy: "other-key" })),
         401,
       ],
       ["an expired token", bearer(await token({ exp: now - 5 })), 401],
@@ -253,7 +253,7 @@ test("Kubernetes on the word of the proxy", {
       { x_unused: "alice@example.com" },
       { "X-Forwarded-Access-Token": await token() },
       { Authorization: `Bearer ${unsigned(claims)}` },
-      { Authorization: `Bearer ${await issuer.token("alice", "mlflow", { signedBy: "stranger" })}` },
+      { Authorization: `Bearer ${await issuer.token("alice", "mlflow", { signedBy: "other-key" })}` },
       { Authorization: `Bearer ${await issuer.token("alice", "other")}` },
       { Authorization: `Bearer ${await token({ iat: now - 7200, exp: now - 3600 })}` },
       { Authorization: `Bearer ${await token({ iat: now - 60, exp: now - 1 })}` },

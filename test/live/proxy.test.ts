@@ -72,9 +72,9 @@ test("the proxy alone", {
       ],
       [
         "a token with the signature of another key",
-        bearer(await issuer.token("alice", "mlflow", { signedBy: "stranger" })),
+        bearer(await issuer.token("alice", "mlflow", { signedBy: "other-key" })),
       ],
-      ["a user's token without a signature", bearer(await issuer.token("alice", "mlflow", { signedBy: "nobody" }))],
+      ["a user's token without a signature", bearer(await issuer.token("alice", "mlflow", { signedBy: "none" }))],
       ["the session of another server", [others]],
       ["a session with a forged signature", [cut]],
       ["a user without the group", bearer(await issuer.token("bob", "mlflow"))],

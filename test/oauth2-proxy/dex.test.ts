@@ -3,14 +3,14 @@ import { describe, test } from "node:test";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { webSession } from "../support/oidc/web-session.ts";
-import { lacksDex, startDex } from "./dex.ts";
+import { missingDex, startDex } from "./dex.ts";
 import { openDoor } from "./door.ts";
 import { raw } from "./raw.ts";
 
 const search = "/api/2.0/mlflow/experiments/search";
-const lacking = lacksDex;
+const unavailableReason = missingDex;
 
-describe("Dex as the issuer", { skip: lacking }, () => {
+describe("Dex as the issuer", { skip: unavailableReason }, () => {
   test("a person signs in by the browser, and works as a program with the same identity token", async () => {
     const port = await freePort();
     const redirectURL = `http://127.0.0.1:${port}/oauth2/callback`;

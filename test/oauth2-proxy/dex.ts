@@ -10,7 +10,7 @@ import { certificateFor } from "../support/oidc/certificate.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 
 /** Why a test of Dex is skipped, or false. No registry of packages has it, so tests take the one on the PATH. */
-export const lacksDex =
+export const missingDex =
   !(process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, "dex"))) && "no dex on PATH";
 
 /** A real Dex, with one client `mlflow` and one person `alice@example.com`, who is in the group `mlflow`. */

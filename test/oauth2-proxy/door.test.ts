@@ -80,8 +80,8 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
       "of another audience": { claims: { aud: "another" } },
       "of another issuer": { claims: { iss: "https://elsewhere.test" } },
       "of the issuer with a slash": { claims: { iss: `${issuer.url}/` } },
-      "of a stranger": { signedBy: "stranger" },
-      "that nobody signed": { signedBy: "nobody" },
+      "of a stranger": { signedBy: "other-key" },
+      "that nobody signed": { signedBy: "none" },
     } as const;
     for (const form of Object.values(forms)) await refused(search, bearer(await issuer.token("alice", "mlflow", form)));
     for (const token of ["", "x", "a.b.c", `${await issuer.token("alice", "mlflow")}x`])
@@ -115,7 +115,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
 
   test("MLflow gets no Authorization but one that has been verified, by whatever way in", async () => {
     const good = await issuer.token("alice", "mlflow");
-    const bad = await issuer.token("alice", "mlflow", { signedBy: "stranger" });
+    const bad = await issuer.token("alice", "mlflow", { signedBy: "other-key" });
     const browser = webSession({ ca: issuer.ca });
     await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
     const cookie = `Cookie: ${browser.cookies(`http://127.0.0.1:${port}/`)}`;

@@ -7,7 +7,7 @@ import { freePort } from "../control-plane/free-port.ts";
 import { server } from "../support/fixtures.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { type WebAnswer, type WebSession, webSession } from "../support/oidc/web-session.ts";
-import { scriptedWay } from "../support/page-script.ts";
+import { redirectOfScript } from "../support/page-script.ts";
 import { type Door, openDoor } from "./door.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 import { raw } from "./raw.ts";
@@ -64,7 +64,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
     let page = await web.signIn(url, "alice", "of-alice");
     for (let hops = 0; page.body.includes("location.replace"); hops++) {
       assert.ok(hops < 5, `${page.url} leads round in circles`);
-      page = await web.signIn(scriptedWay(page.body, page.url.href), "alice", "of-alice");
+      page = await web.signIn(redirectOfScript(page.body, page.url.href), "alice", "of-alice");
     }
     return page;
   };
@@ -132,7 +132,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
     const page = await raw(door.port, "GET", "/");
     assert.equal(page.status, 403);
     // A person who opens it in a browser is sent to where the login works.
-    assert.equal(scriptedWay(page.body, "http://demo.team-a:5000/#/models"), `${origin}${prefix}/#/models`);
+    assert.equal(redirectOfScript(page.body, "http://demo.team-a:5000/#/models"), `${origin}${prefix}/#/models`);
     assert.deepEqual(door.taken(), []);
   });
 

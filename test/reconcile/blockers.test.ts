@@ -8,7 +8,7 @@ import { blockersOf } from "../../src/reconcile/blockers.ts";
 import { combined } from "../../src/reconcile/finding.ts";
 import { referencesOf } from "../../src/resources/references.ts";
 import { examples } from "../api/examples.ts";
-import { authorityPem } from "../support/authority-pem.ts";
+import { caCertificatePem } from "../support/ca-certificate-pem.ts";
 import { configMap, inputs, postgresql, secret, server } from "../support/fixtures.ts";
 
 const directory: Ldap = {
@@ -151,14 +151,14 @@ describe("what cannot work", () => {
     const database = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapRef: { name: "ca" } } } } });
     const of = (pem: string) =>
       cause(database, secret("db", { username: "u", password: "p" }), configMap("ca", { "ca.crt": pem }));
-    assert.equal(of(authorityPem), undefined);
-    assert.equal(of(`# two of them\n${authorityPem}${authorityPem}`), undefined);
+    assert.equal(of(caCertificatePem), undefined);
+    assert.equal(of(`# two of them\n${caCertificatePem}${caCertificatePem}`), undefined);
     for (const wrong of [
       "",
       "PEM",
       "LS0tLS1CRUdJTg==",
-      authorityPem.replace("MII", "MIJ"),
-      `${authorityPem}${authorityPem.replace("MII", "")}`,
+      caCertificatePem.replace("MII", "MIJ"),
+      `${caCertificatePem}${caCertificatePem.replace("MII", "")}`,
     ])
       assert.equal(of(wrong)?.reason, "InvalidCertificateAuthority", wrong);
     assert.match(

@@ -8,8 +8,8 @@ import { type Exposure, exposureOf } from "../../src/reconcile/exposure.ts";
 import { withAppliedFieldsHash } from "../../src/resources/applied-fields-hash.ts";
 import { addressesOf } from "../../src/resources/exposure.ts";
 import { ingress } from "../../src/resources/ingress.ts";
-import { dice } from "../support/dice.ts";
 import { server } from "../support/fixtures.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const worlds = 400;
 const events = 60;
@@ -31,7 +31,7 @@ const leads = ({ route }: Place) => route?.spec.rules?.map(({ host }) => host ??
 
 /** Servers come, change what they want, roll out or do not, and go; passes run in any order, and cut across each other where they may. */
 function world(seed: number, isCut = false) {
-  const next = dice(seed);
+  const next = seededRandom(seed);
   const pick = <T>(items: readonly T[]): T => {
     const item = items[Math.floor(next() * items.length)];
     assert.ok(item !== undefined);

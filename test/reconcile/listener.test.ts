@@ -6,7 +6,14 @@ import { meshOf } from "../../src/reconcile/mesh.ts";
 import { shutting } from "../../src/reconcile/plan.ts";
 import { type MeshMode, meshSteps, meshStepsOf } from "../../src/resources/mesh/steps.ts";
 import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";
-import { acceptedPolicy, denied, enrolledPod, meshView, takenUp, waypointDeployment } from "../support/istio.ts";
+import {
+  acceptedPolicy,
+  denied,
+  enrolledPod,
+  meshView,
+  processedByIstio,
+  waypointDeployment,
+} from "../support/istio.ts";
 
 const writers = [{ namespace: "agents", serviceAccount: "otel-collector" }];
 const listening = (mode: MeshMode, more: Partial<MlflowServer["spec"]> = {}) =>
@@ -23,7 +30,7 @@ const annotations = {
 
 /** The world of a server that has taken these steps, all taken up by Istio, with a listener that answers. */
 function world(of: MlflowServer, mode: MeshMode, steps = meshStepsOf(of)): Owned[] {
-  const objects = all({ ...inputs(of), mesh: new Set(steps) }).map(takenUp);
+  const objects = all({ ...inputs(of), mesh: new Set(steps) }).map(processedByIstio);
   return [...objects.map(answering), enrolledPod(annotations[mode])];
 }
 

@@ -20,8 +20,8 @@ import {
   denied,
   enrolledPod,
   meshView,
+  processedByIstio,
   programmed,
-  takenUp,
   waypointDeployment,
 } from "../support/istio.ts";
 
@@ -33,7 +33,7 @@ const meshSteps = stepsByMode.Ambient;
 /** The world of a server that is this far in the mesh, and whose steps Istio has all taken up. */
 function world(steps: readonly MeshStep[], of: MlflowServer = meshed): Owned[] {
   const wanted = { ...inputs(of), mesh: new Set(steps) };
-  return [...all(wanted).map(takenUp), enrolledPod()];
+  return [...all(wanted).map(processedByIstio), enrolledPod()];
 }
 
 const everything = world(meshSteps);

@@ -8,7 +8,7 @@ import { externalAddressOf } from "../../src/resources/exposure.ts";
 import { apiRoute } from "../../src/resources/proxy/api-route.ts";
 import { signInPage } from "../../src/resources/proxy/sign-in-page.ts";
 import { all, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
-import { scriptedWay } from "../support/page-script.ts";
+import { redirectOfScript } from "../support/page-script.ts";
 
 const prefix = "/clusters/c1/mlflow";
 const externalURL = `https://platform.example.com${prefix}`;
@@ -163,7 +163,7 @@ describe("the page that leads to the login", () => {
   const seen = externalAddressOf(server({ exposure: { externalURL } }));
   assert.ok(seen !== undefined);
   const page = signInPage(seen);
-  const way = (url: string) => scriptedWay(page, url);
+  const way = (url: string) => redirectOfScript(page, url);
   const start = (proxy: string, back: string) =>
     `https://platform.example.com${proxy}/oauth2/start?rd=${encodeURIComponent(back)}`;
 

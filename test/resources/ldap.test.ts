@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Ldap } from "../../src/api/fields/ldap.ts";
 import { ldapSettings } from "../../src/resources/authentication/ldap-settings.ts";
 import { programTexts } from "../../src/resources/ldap/program-texts.ts";
-import { authorityPem } from "../support/authority-pem.ts";
+import { caCertificatePem } from "../support/ca-certificate-pem.ts";
 import {
   all,
   deploymentOf,
@@ -80,9 +80,9 @@ describe("users of a directory", () => {
     const named = of({ ...ldap, ca: { configMapRef: { name: "ca" } } });
     assert.equal(file(named), "/etc/mlflow/ca/ldap/ca.crt");
     assert.equal(volume(named, "ca-ldap")?.configMap?.name, "ca");
-    const inline = of({ ...ldap, ca: { certificates: authorityPem } });
+    const inline = of({ ...ldap, ca: { certificates: caCertificatePem } });
     assert.equal(file(inline), "/etc/mlflow/auth/ldap-ca.crt");
-    assert.equal(secretText(inline, "demo-auth-config", "ldap-ca.crt"), authorityPem);
+    assert.equal(secretText(inline, "demo-auth-config", "ldap-ca.crt"), caCertificatePem);
     assert.equal(volume(inline, "ca-ldap"), undefined);
     assert.equal(file(of()), null);
   });

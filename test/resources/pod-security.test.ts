@@ -5,9 +5,9 @@ import { validate } from "../../src/api/validation.ts";
 import type { Manifest } from "../../src/kube/manifests.ts";
 import { changed, type Document, rightDocuments } from "../api/documents.ts";
 import { harmlessAnnotations } from "../api/wrong-pod-metadata.ts";
-import { dice } from "../support/dice.ts";
 import { all, deploymentOf, inputs } from "../support/fixtures.ts";
 import { podSecurityProblems } from "../support/pod-security.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 function podTemplates(manifests: readonly Manifest[]): V1PodTemplateSpec[] {
   return manifests.flatMap((each) =>
@@ -30,7 +30,7 @@ describe("pods under Pod Security restricted", () => {
     });
 
   test("no annotation or label that validation accepts weakens them", () => {
-    const random = dice(1);
+    const random = seededRandom(1);
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
     const domains = ["container.apparmor.security.beta.kubernetes.io/", "seccomp.security.alpha.kubernetes.io/"]
       .concat(["k8s.v1.cni.cncf.io/", "sidecar.istio.io/", "linkerd.io/", "vault.hashicorp.com/", "example.com/", ""])

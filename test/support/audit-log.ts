@@ -3,17 +3,17 @@ import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 
-/** One request that the API server got, as its audit log has it; a watch is one call however long it stays open. */
+/** One request in the audit log of the API server; a watch is one call however long it is open. */
 export interface Call {
   readonly verb: string;
-  /** Empty for paths that are no resource, such as `/version`. */
+  /** Empty for paths that are not a resource, such as `/version`. */
   readonly resource: string;
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
-  /** HTTP status of the answer, 0 if the request ended without one. */
+  /** HTTP status of the response, 0 if there was none. */
   readonly code: number;
-  /** Refused for want of a right, and not by a quota, a policy or the end of a namespace. */
+  /** Denied by authorization, not by a quota, an admission policy or a terminating namespace. */
   readonly isForbidden: boolean;
   readonly user: string;
   readonly userAgent: string;
@@ -23,30 +23,30 @@ export interface Call {
   readonly time: Date;
 }
 
-/** A place in the log, in bytes from its start. */
+/** A position in the log, in bytes from its start. */
 export type Mark = number;
 
-/** Which calls count; what is not named does not matter. */
+/** Which calls to return. Omitted fields match all. */
 export interface CallFilter {
-  /** Calls whose line in the log comes after it. */
+  /** Calls after this position in the log. */
   readonly since?: Mark;
   /** Only this user, as the API server knows it: `jane`, `system:serviceaccount:ns:name`. */
   readonly user?: string;
-  /** Only user agents that start so. */
+  /** Only user agents with this prefix. */
   readonly userAgent?: string;
   readonly exclude?: (call: Call) => boolean;
 }
 
 export interface AuditLog {
-  /** The end of the log, with every call answered so far before it. */
+  /** The current end of the log, after all completed calls. */
   readonly mark: () => Promise<Mark>;
-  /** Calls in the order of their answers; for a watch, the start of its answer. Exact: every call answered before this one was made is in it. */
+  /** Calls in the order of their responses (for a watch, the start of its response), including each call that was completed before. */
   readonly calls: (filter?: CallFilter) => Promise<readonly Call[]>;
 }
 
 /**
- * Counts calls from the audit log of `cluster`. Before each reading it makes a request of its own and waits for that to
- * appear, because the API server writes a line a moment after its answer; its own requests are never counted.
+ * Reads calls from the audit log of `cluster`. The API server writes a line shortly after its response, so each read first makes a sentinel
+ * request and waits until it is in the log; sentinel requests are not returned.
  */
 export function auditLog(cluster: ClusterAccess): AuditLog {
   if (!cluster.auditLogPath)
@@ -89,7 +89,7 @@ interface AuditEvent {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Events from `since` (the log's end before this call, if that is nearer) up to the line of a request made now. */
+/** Returns the events from `since` (at most the current end of the log) up to a sentinel request. */
 async function readToSentinel(
   cluster: ClusterAccess,
   since: Mark,
@@ -99,7 +99,7 @@ async function readToSentinel(
     const from = Math.min(since, (await file.stat()).size);
     const sentinel = `${sentinelPath}${randomUUID()}`;
     const { status } = await cluster.request("GET", sentinel);
-    if (status !== 200) throw new Error(`The API server answered the audit log's own request with ${status}.`);
+    if (status !== 200) throw new Error(`The API server responded to the sentinel request with ${status}.`);
     const deadline = Date.now() + 60_000;
     for (;;) {
       const length = (await file.stat()).size - from;
@@ -117,7 +117,7 @@ async function readToSentinel(
   }
 }
 
-/** The log's end may lie within a line when it is marked while a line is being written; that line belongs to before the mark. */
+/** A mark can be within a line that is being written; such a line is before the mark. */
 const isWhole = (line: string) => line.startsWith("{") && line.endsWith("}");
 
 function parsed(line: string): AuditEvent {
@@ -125,7 +125,7 @@ function parsed(line: string): AuditEvent {
 }
 
 function callsOf(events: readonly AuditEvent[]): readonly Call[] {
-  // A watch has a line when its answer starts and another, with the same id, when it ends.
+  // A watch has one line when its response starts and another, with the same id, when it ends.
   const first = new Map<string, AuditEvent>();
   for (const event of events)
     if (!first.has(event.auditID) && !endsEarlierWatch(event)) first.set(event.auditID, event);
@@ -144,7 +144,7 @@ function callsOf(events: readonly AuditEvent[]): readonly Call[] {
   }));
 }
 
-/** Of a watch that was opened before the mark only the end is seen; one that was refused has no other line. */
+/** Whether this is the end of a watch that was opened before the mark. A rejected watch has only this line, with another code. */
 function endsEarlierWatch(event: AuditEvent): boolean {
   return event.verb === "watch" && event.stage === "ResponseComplete" && event.responseStatus?.code === 200;
 }

@@ -4,7 +4,7 @@ import { gatewayImages } from "../cluster/gateway/install-gateway.ts";
 import { archiveOf } from "../cluster/image-archive.ts";
 import { imageNamed } from "../cluster/image-catalogue.ts";
 import { oauth2ProxyProgram } from "../cluster/oauth2-proxy.ts";
-import { installPackages, lacking } from "../cluster/packages.ts";
+import { installPackages, missingPackages } from "../cluster/packages.ts";
 import { clusterPrograms } from "../cluster/programs.ts";
 import { controlPlaneBinaries, type Report } from "../control-plane/binaries.ts";
 import { goPrograms } from "../control-plane/go-programs.ts";
@@ -12,14 +12,14 @@ import { otelcol } from "../live/collector-image.ts";
 import { liveImages } from "../live/live-cluster.ts";
 
 /**
- * Builds the programs of all `tiers` at the same time, so that no tier waits for its own. A build that fails, or that this machine
- * cannot do, is tried again by its tier, which reports it.
+ * Builds the programs of all `tiers` concurrently, so that no tier waits for its build. A failed build is repeated
+ * by its tier, which reports the failure.
  */
 export async function buildPrograms(tiers: readonly string[], report: Report): Promise<void> {
   const isFor = (...names: readonly string[]) => names.some((name) => tiers.includes(name));
-  // The longest first. A cluster has the programs of a control plane, too.
+  // The slowest first. The programs of a cluster include those of a control plane.
   const builds: (() => Promise<unknown>)[] = [];
-  const hasCluster = isFor("live") && lacking() === undefined;
+  const hasCluster = isFor("live") && missingPackages() === undefined;
   if (hasCluster) builds.push(() => clusterPrograms(report));
   else if (isFor("chart", "apiserver")) builds.push(() => controlPlaneBinaries(report));
   if (hasCluster)
@@ -33,9 +33,9 @@ export async function buildPrograms(tiers: readonly string[], report: Report): P
   await Promise.allSettled(builds.map((build) => build()));
 }
 
-/** Builds the images of the live tier, for which no cluster need be up. What fails is tried again by the tier, which reports it. */
+/** Builds the images of the live tier, without a running cluster. A failed build is repeated by the tier, which reports the failure. */
 export async function buildImages(report: Report): Promise<void> {
-  if (lacking()) return;
+  if (missingPackages()) return;
   try {
     await installPackages(report);
     for (const name of liveImages) await archiveOf(imageNamed(name), report);

@@ -7,7 +7,7 @@ interface Check {
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
-  /** The check is left out where this file is not there. */
+  /** The check is skipped if this file does not exist. */
   readonly needs?: string;
 }
 
@@ -27,7 +27,7 @@ const checks: readonly Check[] = [
   },
 ];
 
-/** Runs what can be said of the whole tree without a test file; each check counts as a test. */
+/** Runs the checks of the whole tree; each counts as a test. */
 export async function runChecks(root: string, tally: Tally, write: (text: string) => void): Promise<void> {
   for (const { name, program, args, needs } of checks) {
     if (needs && !existsSync(join(root, needs))) continue;

@@ -15,8 +15,8 @@ export const writtenKinds = [
 ] as const satisfies readonly ObjectKind[];
 
 /**
- * All objects in a namespace of the kinds that the operator writes, by `Kind/name`, as far as two runs can be alike:
- * without what the API server counts or draws for itself, and without status.
+ * Returns all objects in a namespace of the kinds that the operator writes, by `Kind/name`, without status and
+ * without values that the API server generates, so that two runs can be compared.
  */
 export async function dump(objects: Objects): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
@@ -33,8 +33,8 @@ function comparable({ metadata, ...object }: { metadata: object }): unknown {
   return without({ ...object, status: undefined, metadata: Object.fromEntries(entries) });
 }
 
-/** Drawn or counted by the API server and the controllers, wherever they stand. */
-const drawn = [
+/** Fields with values that the API server and controllers generate. */
+const generatedFields = [
   "batch.kubernetes.io/controller-uid",
   "clusterIP",
   "clusterIPs",
@@ -47,6 +47,6 @@ const drawn = [
 function without(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(without);
   if (typeof value !== "object" || value === null) return value;
-  const kept = Object.entries(value).filter(([name, item]) => !drawn.includes(name) && item !== undefined);
+  const kept = Object.entries(value).filter(([name, item]) => !generatedFields.includes(name) && item !== undefined);
   return Object.fromEntries(kept.map(([name, item]) => [name, without(item)]));
 }

@@ -1,8 +1,8 @@
 import { after } from "node:test";
 
 /**
- * Loaded before a test file. A test that fails before it closes what it opened must not keep its file from ending. Node's own
- * `--test-force-exit` ends it at once, and then what is still on its way to the runner is lost: tests, and why they failed.
+ * Loaded before a test file: a failed test that leaves handles open must not keep its process running. Node's
+ * `--test-force-exit` exits immediately, which loses results that were not yet sent to the runner.
  */
 const secondsToClose = 2;
 

@@ -9,8 +9,8 @@ export interface StreamedEvent<T> {
 }
 
 /**
- * Watches `path` from a resource version on, as the administrator. Resolves when the watch ends, however it does, also where the
- * API server cannot open it just now; rejects with what `onEvent` throws, and where the resource version is forgotten.
+ * Watches `path` from a resource version as the administrator. Resolves when the watch ends or fails, also if the
+ * API server cannot open it; rejects with errors of `onEvent`, and if the resource version has expired.
  */
 export function eventStream<T>(
   cluster: ClusterAccess,
@@ -27,7 +27,7 @@ export function eventStream<T>(
     outgoing.on("error", () => resolve());
     outgoing.on("response", (incoming) => {
       if (incoming.statusCode !== 200) {
-        if (incoming.statusCode === 410) reject(new Error(`Resource version ${from} of ${path} is forgotten.`));
+        if (incoming.statusCode === 410) reject(new Error(`Resource version ${from} of ${path} has expired.`));
         incoming.resume().on("close", () => resolve());
         return;
       }
@@ -49,7 +49,7 @@ export function eventStream<T>(
   });
 }
 
-/** Connections of the administrator, for watches. */
+/** Returns an agent with the administrator's credentials, for watches. */
 export async function administratorAgent(cluster: ClusterAccess): Promise<Agent> {
   const config: { users: { user: Record<string, string> }[] } = JSON.parse(
     await readFile(cluster.kubeconfigPath, "utf8"),

@@ -9,24 +9,24 @@ import { agentsFor, certified, endToEnd, forward, servingOptions } from "./front
 import { type Relay, relay } from "./relay.ts";
 
 export interface FaultHandle {
-  /** How often the rule has struck. */
+  /** How often the rule was applied. */
   readonly hits: () => number;
-  /** Resolves with the request that it strikes first. */
+  /** Resolves with the first request to which it is applied. */
   readonly first: Promise<ProxiedRequest>;
   readonly remove: () => void;
 }
 
 export interface FaultProxy {
-  /** To be given to `kubeconfigFor(identity, proxy.url)`. */
+  /** For `kubeconfigFor(identity, proxy.url)`. */
   readonly url: string;
-  /** Faults for requests that are yet to come. The first rule that was set and fits is the one that counts. */
+  /** Adds a fault for later requests. The first matching rule applies. */
   readonly fault: (rule: FaultRule) => FaultHandle;
-  /** Strikes answers that are under way, such as open watches; gives their number. */
+  /** Applies a fault to responses in progress, such as open watches. Returns their number. */
   readonly interrupt: (
     fault: Fault & { kind: "cut" | "hang" | "end" | "error-event" },
     when?: FaultRule["when"],
   ) => number;
-  /** Removes all rules. What hangs goes on hanging. */
+  /** Removes all rules. Hanging requests continue to hang. */
   readonly clear: () => void;
   /** All requests so far, in the order they came. */
   readonly requests: readonly ProxiedRequest[];
@@ -38,13 +38,13 @@ export interface FaultProxy {
 interface ActiveRule extends FaultRule {
   seen: number;
   hits: number;
-  readonly struck: (request: ProxiedRequest) => void;
+  readonly onApplied: (request: ProxiedRequest) => void;
 }
 
 /**
- * An HTTPS proxy in front of the API server of `cluster` that does harm on demand. The API server believes it as it
- * does any authenticating proxy (the request-header scheme), so that the same client certificates work through it and
- * its audit log names the same users; bearer tokens are passed on. HTTP/1.1, no upgrades (exec, port-forward).
+ * Starts an HTTPS proxy in front of the API server of `cluster` that injects faults. The API server trusts it as an
+ * authenticating proxy (request headers), so client certificates work through it and
+ * the audit log has the same users; bearer tokens are forwarded. HTTP/1.1, no upgrades (exec, port-forward).
  */
 export async function startFaultProxy(cluster: ClusterAccess): Promise<FaultProxy> {
   const agents = await agentsFor(cluster);
@@ -57,11 +57,11 @@ export async function startFaultProxy(cluster: ClusterAccess): Promise<FaultProx
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const seen = describe(incoming, requests.length + 1);
     requests.push(seen);
-    const fault = strikingFault(rules, seen);
+    const fault = matchingFault(rules, seen);
     outgoing.on("error", () => {});
-    if (await strikesAt("request", fault, seen, outgoing)) return;
+    if (await applyFault("request", fault, seen, outgoing)) return;
     const answer = await forward(cluster.url, agents, incoming, outgoing, seen.user);
-    if (await strikesAt("response", fault, seen, outgoing)) return;
+    if (await applyFault("response", fault, seen, outgoing)) return;
     outgoing.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
     const stream = relay(answer, outgoing, fault);
     streams.set(stream, seen);
@@ -69,7 +69,7 @@ export async function startFaultProxy(cluster: ClusterAccess): Promise<FaultProx
   };
 
   const server = createServer(await servingOptions(cluster), (incoming, outgoing) => {
-    // The API server is gone or the client is: either way its connection breaks, as it would without a proxy.
+    // The API server or the client has closed: the other connection is closed, as without a proxy.
     serve(incoming, outgoing).catch(() => outgoing.destroy());
   });
   server.on("connection", (socket: Socket) => {
@@ -81,13 +81,13 @@ export async function startFaultProxy(cluster: ClusterAccess): Promise<FaultProx
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("The fault proxy got no port.");
+  if (bound === null || typeof bound === "string") throw new Error("The fault proxy has no port.");
 
   return {
     url: `https://127.0.0.1:${bound.port}`,
     fault: (rule) => {
       const { promise, resolve } = Promise.withResolvers<ProxiedRequest>();
-      const active: ActiveRule = { ...rule, seen: 0, hits: 0, struck: resolve };
+      const active: ActiveRule = { ...rule, seen: 0, hits: 0, onApplied: resolve };
       rules.push(active);
       return {
         hits: () => active.hits,
@@ -97,7 +97,7 @@ export async function startFaultProxy(cluster: ClusterAccess): Promise<FaultProx
     },
     interrupt: (fault, when = () => true) => {
       const chosen = [...streams].filter(([, request]) => when(request));
-      for (const [stream] of chosen) stream.strike(fault);
+      for (const [stream] of chosen) stream.apply(fault);
       return chosen.length;
     },
     clear: () => void rules.splice(0),
@@ -107,25 +107,25 @@ export async function startFaultProxy(cluster: ClusterAccess): Promise<FaultProx
       server.close();
       for (const socket of open) socket.destroy();
       agents.asProxy.destroy();
-      agents.asNobody.destroy();
+      agents.withoutIdentity.destroy();
       if (open.size > 0 || server.listening) await once(server, "close");
     },
   };
 }
 
-/** The fault of the first rule that fits, counting the request on every rule that picks it. */
-function strikingFault(rules: readonly ActiveRule[], request: ProxiedRequest): Fault | undefined {
-  const picking = rules.filter(({ when }) => !when || when(request));
-  for (const rule of picking) rule.seen += 1;
-  const rule = picking.find(({ nth, times, seen, hits }) => (nth ?? seen) === seen && hits < (times ?? hits + 1));
+/** Returns the fault of the first matching rule, and counts the request for each matching rule. */
+function matchingFault(rules: readonly ActiveRule[], request: ProxiedRequest): Fault | undefined {
+  const matching = rules.filter(({ when }) => !when || when(request));
+  for (const rule of matching) rule.seen += 1;
+  const rule = matching.find(({ nth, times, seen, hits }) => (nth ?? seen) === seen && hits < (times ?? hits + 1));
   if (!rule) return undefined;
   rule.hits += 1;
-  rule.struck(request);
+  rule.onApplied(request);
   return rule.fault;
 }
 
-/** Whether the fault leaves nothing more to do for this request. */
-async function strikesAt(
+/** Applies the fault. Returns whether the request is complete. */
+async function applyFault(
   moment: "request" | "response",
   fault: Fault | undefined,
   request: ProxiedRequest,
@@ -148,7 +148,7 @@ async function strikesAt(
   }
   if ((fault.kind === "error-event" ? undefined : (fault.at ?? "request")) !== moment) return false;
   if (fault.kind === "delay") await sleep(fault.milliseconds);
-  // What its client has given up meanwhile goes no further.
+  // An aborted request is not forwarded.
   if (outgoing.destroyed) return true;
   const cut = fault.kind === "cut" || (fault.kind === "run" && (await fault.run(request)) === "cut");
   if (cut) outgoing.destroy();

@@ -1,32 +1,32 @@
-/** What a {@link startFaultProxy} saw of a request. */
+/** A request through {@link startFaultProxy}. */
 export interface ProxiedRequest {
-  /** Counted from 1 over the proxy's life. */
+  /** Number of the request, from 1. */
   readonly number: number;
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Whether the answer is a stream of events. */
+  /** Whether the response is a stream of events. */
   readonly watch: boolean;
   readonly user: string;
   readonly userAgent: string;
 }
 
 /**
- * When in the life of a request a fault strikes: before the API server has seen it; when the API server has answered and
- * the client has not (what it asked for is done, and it does not know); or within the answer.
+ * When a fault is injected: before the request reaches the API server; after the API server has processed the request and before
+ * the client gets the response; or within the response.
  */
 export type When = "request" | "response" | { readonly afterBytes: number } | { readonly afterEvents: number };
 
 export type Fault =
   /** The connection is destroyed. */
   | { readonly kind: "cut"; readonly at?: When }
-  /** Nothing more comes, and the connection stays open: as when the other end's machine is gone. */
+  /** No more data is sent and the connection stays open, as after a crash of the remote machine. */
   | { readonly kind: "hang"; readonly at?: When }
-  /** The answer ends properly, too early: how the API server ends a watch. */
+  /** The response ends without an error: how the API server ends a watch. */
   | { readonly kind: "end"; readonly at: Exclude<When, string> }
   /**
-   * An ERROR event in a watch, which then ends. Default code 410, before the first event. `isWhole`: the API server sees nothing, and
-   * head, event and end come at once, as a proxy sends them that holds answers back until they are complete.
+   * An ERROR event in a watch, which then ends. Default: code 410 before the first event. `isWhole`: the request does not reach the API server, and
+   * headers, event and end arrive together, as from a buffering proxy.
    */
   | {
       readonly kind: "error-event";
@@ -34,13 +34,13 @@ export type Fault =
       readonly at?: Exclude<When, string>;
       readonly isWhole?: true;
     }
-  /** The proxy answers with a Status object and the API server sees nothing. */
+  /** The proxy responds with a Status; the request does not reach the API server. */
   | { readonly kind: "status"; readonly code: number; readonly retryAfterSeconds?: number; readonly message?: string }
   | { readonly kind: "delay"; readonly milliseconds: number; readonly at?: "request" | "response" }
   /**
-   * Something of the test's own, awaited, such as killing the client. If it gives "cut", the connection is destroyed
-   * and the request or answer goes no further: say so after killing a client at "request", for whether its end would
-   * be noticed in time is a race.
+   * Runs and awaits a function of the test, for example to kill the client. If it returns "cut", the connection is destroyed
+   * and the request or response is not forwarded. Return "cut" after killing a client at "request", because detecting its
+   * end is a race.
    */
   | { readonly kind: "run"; readonly at: "request" | "response"; readonly run: (request: ProxiedRequest) => unknown };
 
@@ -48,9 +48,9 @@ export interface FaultRule {
   /** Default: every request. */
   readonly when?: (request: ProxiedRequest) => boolean;
   readonly fault: Fault;
-  /** Strikes only the nth request that `when` picks, counted from 1 when the rule is set; default: each. */
+  /** Applies only to the nth request that matches `when`, counted from 1. Default: each. */
   readonly nth?: number;
-  /** Strikes this many and then no more. */
+  /** Maximum number of requests to which it applies. */
   readonly times?: number;
 }
 
@@ -66,12 +66,12 @@ const reasons: Readonly<Record<number, string>> = {
   504: "Timeout",
 };
 
-/** The line of a watch that says that its position is too old, or what else `code` says. */
+/** Returns the line of an ERROR event. Default: the resource version is too old. */
 export function errorEvent(code = 410): string {
   return `${JSON.stringify({ type: "ERROR", object: failureStatus(code, "too old resource version: injected by the test") })}\n`;
 }
 
-/** The body of a failure as the API server gives it (`v1` Status). */
+/** Returns the body of a failed request (`v1` Status). */
 export function failureStatus(code: number, message = "injected by the test", retryAfterSeconds?: number): object {
   return {
     kind: "Status",

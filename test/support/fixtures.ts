@@ -21,7 +21,7 @@ export const baseSpec: MlflowServerSpec = {
   authentication: { basic: {} },
 };
 
-/** A server `team-a/demo`; a test says only what differs. */
+/** A server `team-a/demo`; a test sets only the difference. */
 export function server(spec: Partial<MlflowServerSpec> = {}, more: Partial<MlflowServer> = {}): MlflowServer {
   return {
     apiVersion,
@@ -75,7 +75,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
   };
 }
 
-/** Everything that the server shall have. */
+/** All desired objects of a server. */
 export function all(of: Inputs): Manifest[] {
   return Object.values(desired(of)).flat();
 }
@@ -92,7 +92,7 @@ export function jobOf(of: Inputs): Job {
   return found;
 }
 
-/** What the status records of a Job that has completed. */
+/** The migration record in the status for a completed Job. */
 export function recordOf(job: Job): MigrationRecord {
   const { name, annotations, labels } = job.metadata;
   return {
@@ -105,13 +105,13 @@ export function recordOf(job: Job): MigrationRecord {
   };
 }
 
-/** A Job as the operator creates it, of the attempt that {@link recordOf} records. */
+/** A Job as the operator creates it, with the attempt in {@link recordOf}. */
 export function startedJob(job: Job): Job {
   const annotations = { ...job.metadata.annotations, [annotation.attempt]: recordOf(job).attempt };
   return { ...job, metadata: { ...job.metadata, annotations } };
 }
 
-/** The same, once it has completed. */
+/** The same Job after its completion. */
 export function completedJob(job: Job): Job {
   return { ...startedJob(job), status: { conditions: [{ type: "Complete", status: "True" }] } };
 }

@@ -8,10 +8,10 @@ import { issueCertificate } from "../control-plane/certificates.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 
 export interface Agents {
-  /** Vouches for its clients by name. */
+  /** Authenticates its clients by request headers. */
   readonly asProxy: Agent;
-  /** For requests that carry a token of their own. */
-  readonly asNobody: Agent;
+  /** For requests with a bearer token. */
+  readonly withoutIdentity: Agent;
 }
 
 /** Connections to the API server of `cluster`. */
@@ -22,15 +22,15 @@ export async function agentsFor(cluster: ClusterAccess): Promise<Agents> {
   const [ca, cert, key] = await Promise.all(
     [cluster.caFile, `${stem}.crt`, `${stem}.key`].map((path) => readFile(path)),
   );
-  // The API server closes connections that idle for 90 s; one that it is just closing must not be used.
+  // The API server closes connections after 90 s without requests; such a connection must not be reused.
   const options = { keepAlive: true, timeout: 60_000, ...(ca && { ca }) };
   return {
     asProxy: new Agent({ ...options, ...(cert && { cert }), ...(key && { key }) }),
-    asNobody: new Agent(options),
+    withoutIdentity: new Agent(options),
   };
 }
 
-/** How the proxy serves: with a certificate that who trusts `cluster` trusts, asking clients for theirs. */
+/** TLS options of the proxy: a certificate of the cluster's CA, and client certificates are requested. */
 export async function servingOptions(cluster: ClusterAccess) {
   const { directory, authorities } = cluster.address;
   const stem = join(directory, `fault-proxy-${crypto.randomUUID()}`);
@@ -49,7 +49,7 @@ export async function servingOptions(cluster: ClusterAccess) {
   };
 }
 
-/** Common name and organisations of the client certificate, which are user and groups; none if it is not of the clients' authority. */
+/** User and groups in the client certificate; empty if it is not signed by the client CA. */
 export function certified({ socket }: IncomingMessage): { names: readonly string[]; groups: readonly string[] } {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return { names: [], groups: [] };
   const { CN, O } = socket.getPeerCertificate().subject;
@@ -58,7 +58,7 @@ export function certified({ socket }: IncomingMessage): { names: readonly string
 
 const isText = (value: unknown): value is string => typeof value === "string";
 
-/** Sends the request of a client on; resolves with the head of the answer. `user` is empty for who has no certificate. */
+/** Forwards a request. Resolves with the headers of the response. `user` is empty without a client certificate. */
 export function forward(
   url: string,
   agents: Agents,
@@ -67,24 +67,24 @@ export function forward(
   user: string,
 ): Promise<IncomingMessage> {
   const headers = endToEnd(incoming.headers);
-  // Nobody gets in by claiming to have been vouched for.
+  // Clients must not set the headers of an authenticating proxy.
   for (const name of Object.keys(headers)) if (name.startsWith("x-remote-")) delete headers[name];
-  const vouched = user ? { "x-remote-user": user, "x-remote-group": [...certified(incoming).groups] } : {};
+  const identity = user ? { "x-remote-user": user, "x-remote-group": [...certified(incoming).groups] } : {};
   return new Promise((resolve, reject) => {
     const upstream = httpsRequest(new URL(incoming.url ?? "/", url), {
       method: incoming.method,
-      agent: user ? agents.asProxy : agents.asNobody,
-      headers: { ...headers, ...vouched },
+      agent: user ? agents.asProxy : agents.withoutIdentity,
+      headers: { ...headers, ...identity },
     });
     upstream.on("response", resolve);
     upstream.on("error", reject);
-    // A client that goes away takes its request with it, as it would on a connection of its own.
+    // If the client closes its connection, its request is aborted, as without a proxy.
     outgoing.on("close", () => upstream.destroy());
     incoming.pipe(upstream);
   });
 }
 
-/** Headers that concern one connection are each side's own (RFC 9110, 7.6.1). */
+/** Removes hop-by-hop headers (RFC 9110, 7.6.1). */
 export function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const { connection, "keep-alive": keepAlive, "transfer-encoding": transferEncoding, host, ...rest } = headers;
   return rest;

@@ -5,24 +5,24 @@ import { administratorAgent, eventStream, type StreamedEvent } from "./event-str
 import { eventually } from "./eventually.ts";
 import { type ObjectKind, type ObjectOf, objects, pathOf } from "./objects.ts";
 
-/** One version of an object, as a watch told it. */
+/** One version of an object from a watch. */
 export interface Version<T> {
   readonly type: "ADDED" | "MODIFIED" | "DELETED";
   readonly object: T;
-  /** The moment, comparable among all kinds: the API server's one store counts its writes. */
+  /** The resource version, comparable between all kinds, since they share one etcd. */
   readonly at: number;
 }
 
-/** Everything that has happened to the objects of one kind in a namespace since it was begun. */
+/** All versions of the objects of one kind in a namespace since the start. */
 export interface History<T> {
-  /** In the order in which it happened; whatever was written before this call is in it. */
+  /** In chronological order, including each write before this call. */
   versions(name?: string): Promise<readonly Version<T>[]>;
-  /** Resolves with the first version, of those told already or yet to come, that fits; rejects after `seconds`. */
+  /** Resolves with the first matching version, past or future; rejects after `seconds`. */
   first(fits: (version: Version<T>) => boolean, seconds?: number): Promise<Version<T>>;
   stop(): void;
 }
 
-/** Watches as the administrator and keeps every version, so that a test can judge states that lasted a moment only. */
+/** Watches as the administrator and keeps each version, so that a test can check short-lived states. */
 export async function history<K extends ObjectKind>(
   cluster: ClusterAccess,
   namespace: string,
@@ -30,7 +30,7 @@ export async function history<K extends ObjectKind>(
 ): Promise<History<ObjectOf[K]>> {
   const stopping = new AbortController();
   const agent = await administratorAgent(cluster);
-  const told: Version<ObjectOf[K]>[] = [];
+  const versions: Version<ObjectOf[K]>[] = [];
   const waiting = new Set<(version: Version<ObjectOf[K]>) => void>();
   const { body } = await cluster.request("GET", `${pathOf(kind, namespace)}?limit=1`);
   let position: string = JSON.parse(body).metadata.resourceVersion;
@@ -41,8 +41,8 @@ export async function history<K extends ObjectKind>(
     position = object.metadata.resourceVersion;
     if (type === "BOOKMARK") return;
     const version = { type, object, at: Number(position) };
-    told.push(version);
-    for (const tell of waiting) tell(version);
+    versions.push(version);
+    for (const notify of waiting) notify(version);
   }
 
   void (async () => {
@@ -57,30 +57,30 @@ export async function history<K extends ObjectKind>(
       const present = await objects(cluster, namespace).list(kind);
       await eventually(() => {
         for (const { metadata } of present) {
-          const reached = told.some(({ object, at }) => {
+          const reached = versions.some(({ object, at }) => {
             return object.metadata.uid === metadata.uid && at >= Number(metadata.resourceVersion);
           });
-          assert.ok(reached, `the watch has not told of ${kind}/${metadata.name} as it is now`);
+          assert.ok(reached, `the watch has not delivered the current ${kind}/${metadata.name}`);
         }
-        for (const { object } of told.filter(({ object }) => isLast(object, told))) {
+        for (const { object } of versions.filter(({ object }) => isLast(object, versions))) {
           const { uid } = object.metadata;
-          const gone = told.some((version) => version.type === "DELETED" && version.object.metadata.uid === uid);
+          const gone = versions.some((version) => version.type === "DELETED" && version.object.metadata.uid === uid);
           const isPresent = present.some(({ metadata }) => metadata.uid === uid);
-          assert.ok(gone || isPresent, `the watch has not told of the end of ${kind}/${object.metadata.name}`);
+          assert.ok(gone || isPresent, `the watch has not delivered the deletion of ${kind}/${object.metadata.name}`);
         }
       });
-      return told.filter(({ object }) => name === undefined || object.metadata.name === name);
+      return versions.filter(({ object }) => name === undefined || object.metadata.name === name);
     },
     first: (fits, seconds = 60) => {
       const { promise, resolve, reject } = Promise.withResolvers<Version<ObjectOf[K]>>();
-      const tell = (version: Version<ObjectOf[K]>) => void (fits(version) && resolve(version));
+      const notify = (version: Version<ObjectOf[K]>) => void (fits(version) && resolve(version));
       const limit = () => reject(new Error(`No such version of a ${kind} in ${namespace} within ${seconds} s.`));
       const timer = setTimeout(limit, seconds * 1000);
-      waiting.add(tell);
-      told.forEach(tell);
+      waiting.add(notify);
+      versions.forEach(notify);
       return promise.finally(() => {
         clearTimeout(timer);
-        waiting.delete(tell);
+        waiting.delete(notify);
       });
     },
     stop: () => {
@@ -90,6 +90,6 @@ export async function history<K extends ObjectKind>(
   };
 }
 
-function isLast<T extends ObjectOf[ObjectKind]>(object: T, told: readonly Version<T>[]): boolean {
-  return told.findLast((version) => version.object.metadata.uid === object.metadata.uid)?.object === object;
+function isLast<T extends ObjectOf[ObjectKind]>(object: T, versions: readonly Version<T>[]): boolean {
+  return versions.findLast((version) => version.object.metadata.uid === object.metadata.uid)?.object === object;
 }

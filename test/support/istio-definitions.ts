@@ -24,7 +24,7 @@ export async function removeIstioDefinitions(cluster: ClusterAccess): Promise<vo
   for (const name of istio) await cluster.request("DELETE", `${root}/${name}`);
 }
 
-/** Only the kind that a mesh of sidecars needs. */
+/** Installs only the kind that a sidecar mesh needs. */
 export async function installAuthorizationPolicies(cluster: ClusterAccess): Promise<void> {
   await install(cluster, ["authorizationpolicies.security.istio.io"], ["AuthorizationPolicy"]);
 }
@@ -66,7 +66,7 @@ function isDefinition(document: unknown): document is Definition {
   return typeof document === "object" && document !== null && "metadata" in document;
 }
 
-/** Where the sources of a Go module are, fetched once into Go's own cache. */
+/** Returns the folder of a Go module in the module cache of Go. */
 async function moduleFolder(module: string): Promise<string> {
   const options = { cwd: tmpdir(), env: { ...process.env, GOFLAGS: "-mod=mod", GOWORK: "off" } };
   const { code, stdout, stderr } = await completed("go", ["mod", "download", "-json", module], options);

@@ -1,38 +1,38 @@
 import type { AuthorizationRule } from "../../src/kube/manifests.ts";
 
-/** A request as the waypoint sees it: the path normalised and without its query, the caller by its certificate. */
-export interface Ask {
+/** A request as the waypoint sees it: normalized path without query, and the caller from its certificate. */
+export interface PolicyRequest {
   readonly path: string;
   readonly method: string;
-  /** `<trust domain>/ns/<namespace>/sa/<name>`; absent in the clear. */
+  /** `<trust domain>/ns/<namespace>/sa/<name>`; undefined without mTLS. */
   readonly principal?: string;
 }
 
 /**
- * What an ALLOW policy of these rules means by Istio's documentation (security/authorization-policy): one rule is enough; in
- * a rule one `from` and one `to`; in those every field, of which one value; an absent field is met by all; `*` at the end
- * is any text.
+ * Evaluates an ALLOW policy as in Istio's documentation (security/authorization-policy): one rule must match; in
+ * a rule one `from` and one `to`; in those each field, with one of its values; an absent field matches all; `*` at the end
+ * matches any text.
  */
-export function isAllowed(rules: readonly AuthorizationRule[], ask: Ask): boolean {
+export function isAllowed(rules: readonly AuthorizationRule[], request: PolicyRequest): boolean {
   return rules.some(({ from, to }) => {
-    const isFrom = from === undefined || from.some(({ source }) => isOne(source.principals, ask.principal));
+    const isFrom = from === undefined || from.some(({ source }) => matchesAny(source.principals, request.principal));
     const isTo =
       to === undefined ||
       to.some(
         ({ operation: { methods, paths, notPaths } }) =>
-          isOne(methods, ask.method) &&
-          isOne(paths, ask.path) &&
-          (notPaths === undefined || !isOne(notPaths, ask.path)),
+          matchesAny(methods, request.method) &&
+          matchesAny(paths, request.path) &&
+          (notPaths === undefined || !matchesAny(notPaths, request.path)),
       );
     return isFrom && isTo;
   });
 }
 
-function isOne(patterns: readonly string[] | undefined, value: string | undefined): boolean {
+function matchesAny(patterns: readonly string[] | undefined, value: string | undefined): boolean {
   if (patterns === undefined) return true;
-  return value !== undefined && patterns.some((pattern) => isLike(value, pattern));
+  return value !== undefined && patterns.some((pattern) => matchesPattern(value, pattern));
 }
 
-function isLike(value: string, pattern: string): boolean {
+function matchesPattern(value: string, pattern: string): boolean {
   return pattern.endsWith("*") ? value.startsWith(pattern.slice(0, -1)) : value === pattern;
 }

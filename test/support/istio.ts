@@ -15,7 +15,7 @@ import { enrolmentLabels } from "../../src/resources/mesh/enrolment.ts";
 import { type MeshMode, meshSteps } from "../../src/resources/mesh/steps.ts";
 import { pod } from "./fixtures.ts";
 
-/** What Istio's controllers write, as version 1.30 words it, for a server `team-a/demo` in ambient mode. */
+/** The objects and statuses that Istio 1.30 writes for a server `team-a/demo` in ambient mode. */
 
 const accepted = (type: string, generation = 1): ReportedCondition => ({
   type,
@@ -47,7 +47,7 @@ export function bound(service: Service, message = boundMessage): Service {
 const boundMessage =
   "Successfully attached to waypoint team-a/demo-waypoint. Ingress traffic will traverse the waypoint";
 
-/** The Deployment of the waypoint belongs to the Gateway; our labels come from `spec.infrastructure`. */
+/** The Deployment of the waypoint, owned by the Gateway; the operator's labels come from `spec.infrastructure`. */
 export function waypointDeployment(availableReplicas = 1, serviceAccountName = "demo-waypoint"): Deployment {
   const owner = { apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", name: "demo-waypoint" };
   return {
@@ -66,7 +66,7 @@ export function waypointDeployment(availableReplicas = 1, serviceAccountName = "
   };
 }
 
-/** A pod that its Deployment has made to be in the mesh, as its labels say; `of`: changes of what is known of it. */
+/** A pod of the server that is enrolled in the mesh; `of` sets differences. */
 export function enrolledPod(
   annotations: Record<string, string> = { "ambient.istio.io/redirection": "enabled" },
   of: { readonly mode?: MeshMode; readonly isOutdated?: true; readonly isTerminating?: true } = {},
@@ -79,10 +79,10 @@ export function enrolledPod(
   return { ...made, metadata: { ...made.metadata, labels: { ...made.metadata.labels, ...labels }, ...ending } };
 }
 
-/** What the operator's requests come to where the mesh denies them. */
+/** Probe results if the mesh denies all requests. */
 export const denied: ProbeResults = { notDenied: [], unanswered: [], denied: 4 };
 
-/** What is seen of a server where nothing is wrong but for what a test says. */
+/** The mesh view of a healthy server; a test sets the difference. */
 export function meshView(server: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): MeshView {
   return {
     server,
@@ -96,8 +96,8 @@ export function meshView(server: MlflowServer, owned: readonly Owned[], more: Pa
   };
 }
 
-/** The object as it is once Istio has taken it up. */
-export function takenUp(manifest: Manifest): Owned {
+/** The object after Istio has processed it. */
+export function processedByIstio(manifest: Manifest): Owned {
   switch (manifest.kind) {
     case "Gateway":
       return programmed(manifest);

@@ -2,8 +2,8 @@ import type { ReportedCondition } from "../../src/kube/manifests.ts";
 import type { Objects } from "./objects.ts";
 
 /**
- * Stands in for istiod with its webhook, and istio-cni: it writes what they would, for a server `mlflow`, one thing at a time. The wording
- * is that of version 1.30.
+ * Simulates istiod with its webhook, and istio-cni, for a server `mlflow`: each function writes one object or status, with the messages
+ * of version 1.30.
  */
 export function istiod(objects: Objects) {
   const { namespace } = objects;
@@ -18,7 +18,7 @@ export function istiod(objects: Objects) {
     ...more,
   });
 
-  /** Programs the Gateway: its Deployment and Service, with the labels that the Gateway asks for. */
+  /** Programs the Gateway: creates its Deployment and Service with the labels of the Gateway. */
   async function program(): Promise<void> {
     const { metadata, spec } = await objects.the("Gateway", waypoint);
     const labels = { ...spec.infrastructure?.labels, "gateway.networking.k8s.io/gateway-name": waypoint };
@@ -66,7 +66,7 @@ export function istiod(objects: Objects) {
 
   const enrol = (value: string | null = "enabled") => annotate("ambient.istio.io/redirection", value);
 
-  /** What the webhook does when a pod is created. */
+  /** Sets the annotation that the webhook adds to new pods. */
   const inject = () => annotate("sidecar.istio.io/status", "{}");
 
   async function annotate(key: string, value: string | null): Promise<void> {

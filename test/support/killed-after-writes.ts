@@ -7,15 +7,15 @@ import type { FaultProxy } from "./fault-proxy.ts";
 import type { OperatorIdentity } from "./operator-identity.ts";
 import { operatorProcess } from "./operator-process.ts";
 
-/** Not what is recorded about servers of other tests, which other operators manage: each new process does that once. */
+/** Writes except Events about servers of other tests, which each new process creates once. */
 function writesIn(namespace: string): (request: ProxiedRequest) => boolean {
   const isOthersEvent = (path: string) => path.endsWith("/events") && !path.includes(`/namespaces/${namespace}/`);
   return ({ method, path }) => method !== "GET" && !isOthersEvent(path);
 }
 
 /**
- * Starts operator after operator, each killed right after its first write, until one lives to see `done`, an assertion
- * of a moment, hold and hold on for a second, in which it found nothing to write. Gives those writes.
+ * Starts operators in sequence, each killed after its first write, until one makes no write and `done` does not throw
+ * for a second. Returns those writes.
  */
 export async function killedAfterWrites(
   context: TestContext,
@@ -28,22 +28,22 @@ export async function killedAfterWrites(
   const isWrite = writesIn(identity.namespace);
   const writes: ProxiedRequest[] = [];
   for (;;) {
-    assert.ok(writes.length < 60, `there is no end to it: ${writes.map(({ path }) => path).join(", ")}`);
-    const mortal = operatorProcess(context, kubeconfig, identity, args);
+    assert.ok(writes.length < 60, `the operator does not stop writing: ${writes.map(({ path }) => path).join(", ")}`);
+    const running = operatorProcess(context, kubeconfig, identity, args);
     const rule = proxy.fault({
       when: isWrite,
       times: 1,
-      fault: { kind: "run", at: "response", run: () => mortal.signal("SIGKILL") },
+      fault: { kind: "run", at: "response", run: () => running.signal("SIGKILL") },
     });
-    // Writes that were made at once with the first must not be done, or they would never be the only ones.
+    // Concurrent writes are blocked, so that there is only one write for each process.
     const others = proxy.fault({ when: isWrite, fault: { kind: "hang" } });
     let isAlive = true;
-    const ended = mortal.ended.finally(() => {
+    const ended = running.ended.finally(() => {
       isAlive = false;
     });
     const settled = async () => {
-      await mortal.logged(/^all watches are synced$/);
-      // One that was killed is not waited for.
+      await running.logged(/^all watches are synced$/);
+      // A killed process is not waited for.
       await eventually(async () => {
         for (let times = 0; times < 2 && isAlive; times += 1) {
           if (times > 0) await sleep(1000);
@@ -57,10 +57,10 @@ export async function killedAfterWrites(
     rule.remove();
     others.remove();
     if (ending === undefined) {
-      mortal.signal("SIGKILL");
+      running.signal("SIGKILL");
       return writes;
     }
-    assert.equal(ending.signal, "SIGKILL", mortal.output());
+    assert.equal(ending.signal, "SIGKILL", running.output());
     writes.push(await rule.first);
   }
 }

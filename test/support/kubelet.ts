@@ -7,79 +7,83 @@ import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { administratorAgent, eventStream } from "./event-stream.ts";
 
 /**
- * What becomes of a pod on the node that is not there. `exits` is a container that ended: with `restarts` it is being
- * restarted, as the kubelet does under `restartPolicy: Always` and `OnFailure`.
+ * The simulated outcome of a pod. `exits` is a container that exited and is being
+ * restarted, as the kubelet does with `restartPolicy: Always` and `OnFailure`.
  */
-export type Fate =
+export type PodOutcome =
   | { readonly does: "nothing" }
   | { readonly does: "runs" }
-  /** `beside`: an injected container, which goes on running. */
+  /** `beside`: an injected container, which continues to run. */
   | { readonly does: "succeeds"; readonly beside?: string }
   | { readonly does: "waits"; readonly reason: string; readonly message: string }
   | { readonly does: "exits"; readonly exitCode: number; readonly reason?: string; readonly message?: string }
   | { readonly does: "cannot be scheduled"; readonly message: string };
 
 /** Migrations succeed and servers run. */
-export const healthy = (pod: Pod): Fate =>
+export const healthy = (pod: Pod): PodOutcome =>
   pod.metadata.labels?.[label.component] === "migration" ? { does: "succeeds" } : { does: "runs" };
 
 export interface Kubelet {
-  /** What becomes of pods from now on, those that already have a fate included. */
-  decide(fate: (pod: Pod) => Fate): void;
-  /** Rejects where the API server has refused a status as invalid. */
+  /** Sets the outcome of all pods, including existing ones. */
+  decide(outcome: (pod: Pod) => PodOutcome): void;
+  /** Rejects if the API server has rejected a status as invalid. */
   stop(): Promise<void>;
 }
 
 /**
- * Stands in for the node of a control plane without nodes: it writes the status of our pods, and everything that comes
- * of that (Jobs that complete, Deployments that roll out) is the work of the real controllers.
+ * Simulates the node of a control plane without nodes: it writes the status of the operator's pods. The real controllers
+ * complete Jobs and roll out Deployments.
  */
-export function startKubelet(cluster: ClusterAccess, namespace: string, first: (pod: Pod) => Fate = healthy): Kubelet {
+export function startKubelet(
+  cluster: ClusterAccess,
+  namespace: string,
+  first: (pod: Pod) => PodOutcome = healthy,
+): Kubelet {
   const stopping = new AbortController();
   const pods = new Map<string, Pod>();
-  const told = new Map<string, string>();
+  const written = new Map<string, string>();
   const path = `/api/v1/namespaces/${namespace}/pods`;
   const selected = `${path}?labelSelector=${encodeURIComponent(managedSelector)}`;
   let decide = first;
-  let isNews = true;
+  let hasChanges = true;
   let failure: unknown;
 
-  /** Lists and watches; an API server that goes away is asked again. */
+  /** Lists and watches, and retries while the API server is unavailable. */
   async function follow(agent: Agent): Promise<void> {
     const answer = await cluster.request("GET", selected);
     const { items = [], metadata }: { items?: Pod[]; metadata: { resourceVersion: string } } = JSON.parse(answer.body);
     pods.clear();
     for (const pod of items) pods.set(pod.metadata.uid ?? "", pod);
-    isNews = true;
+    hasChanges = true;
     await eventStream<Pod>(cluster, agent, selected, metadata.resourceVersion, stopping.signal, ({ type, object }) => {
-      if (type === "ERROR") throw new Error("The position is too old: list again.");
+      if (type === "ERROR") throw new Error("The resource version is too old: list again.");
       if (type === "DELETED") pods.delete(object.metadata.uid ?? "");
       else if (type !== "BOOKMARK") pods.set(object.metadata.uid ?? "", object);
-      isNews = true;
+      hasChanges = true;
     });
   }
 
-  /** False where a pod has yet to be told its fate. */
-  async function tell(pod: Pod): Promise<boolean> {
-    // A pod that has ended stays as it is, on a real node as well.
+  /** Writes the status of a pod. Returns false if that must be repeated. */
+  async function writeStatus(pod: Pod): Promise<boolean> {
+    // A terminated pod does not change, as on a real node.
     if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return true;
-    const fate = decide(pod);
+    const outcome = decide(pod);
     const uid = pod.metadata.uid ?? "";
-    if (told.get(uid) === JSON.stringify(fate) || fate.does === "nothing") return true;
+    if (written.get(uid) === JSON.stringify(outcome) || outcome.does === "nothing") return true;
     const { status, body } = await cluster.request("PATCH", `${path}/${pod.metadata.name}/status`, {
       headers: { "content-type": "application/merge-patch+json" },
-      body: { metadata: { uid }, status: statusOf(pod, fate) },
+      body: { metadata: { uid }, status: statusOf(pod, outcome) },
     });
-    if (status === 200) told.set(uid, JSON.stringify(fate));
+    if (status === 200) written.set(uid, JSON.stringify(outcome));
     else if (status !== 404 && status !== 409 && status < 500) failure = new Error(body);
     return status === 200 || status === 404;
   }
 
   async function work(): Promise<void> {
     while (!stopping.signal.aborted) {
-      if (isNews) {
-        isNews = false;
-        for (const pod of [...pods.values()]) isNews = !(await tell(pod).catch(() => false)) || isNews;
+      if (hasChanges) {
+        hasChanges = false;
+        for (const pod of [...pods.values()]) hasChanges = !(await writeStatus(pod).catch(() => false)) || hasChanges;
       }
       await sleep(20);
     }
@@ -96,9 +100,9 @@ export function startKubelet(cluster: ClusterAccess, namespace: string, first: (
 
   const finished = Promise.all([watch(), work()]);
   return {
-    decide: (fate) => {
-      decide = fate;
-      isNews = true;
+    decide: (outcome) => {
+      decide = outcome;
+      hasChanges = true;
     },
     stop: async () => {
       stopping.abort();
@@ -108,21 +112,21 @@ export function startKubelet(cluster: ClusterAccess, namespace: string, first: (
   };
 }
 
-function statusOf(pod: Pod, fate: Exclude<Fate, { does: "nothing" }>): Pod["status"] {
+function statusOf(pod: Pod, outcome: Exclude<PodOutcome, { does: "nothing" }>): Pod["status"] {
   const condition = (type: string, status: boolean, more = {}) => ({
     type,
     status: status ? "True" : "False",
     ...more,
   });
-  if (fate.does === "cannot be scheduled") {
-    const more = { reason: "Unschedulable", message: fate.message };
+  if (outcome.does === "cannot be scheduled") {
+    const more = { reason: "Unschedulable", message: outcome.message };
     return { phase: "Pending", conditions: [condition("PodScheduled", false, more)] };
   }
-  const ready = fate.does === "runs";
+  const ready = outcome.does === "runs";
   const container = pod.spec?.containers[0];
-  const beside = fate.does === "succeeds" ? fate.beside : undefined;
+  const beside = outcome.does === "succeeds" ? outcome.beside : undefined;
   const ended = beside === undefined ? "Succeeded" : "Running";
-  const phase = { runs: "Running", succeeds: ended, waits: "Pending", exits: "Running" }[fate.does];
+  const phase = { runs: "Running", succeeds: ended, waits: "Pending", exits: "Running" }[outcome.does];
   return {
     phase,
     conditions: [condition("PodScheduled", true), condition("Ready", ready), condition("ContainersReady", ready)],
@@ -132,8 +136,8 @@ function statusOf(pod: Pod, fate: Exclude<Fate, { does: "nothing" }>): Pod["stat
         image: container?.image ?? "",
         imageID: "",
         ready,
-        restartCount: fate.does === "exits" ? 3 : 0,
-        ...containerState(fate),
+        restartCount: outcome.does === "exits" ? 3 : 0,
+        ...containerState(outcome),
       },
       ...(beside === undefined ? [] : [sidecar(beside)]),
     ],
@@ -144,13 +148,13 @@ function sidecar(name: string): V1ContainerStatus {
   return { name, image: "sidecar", imageID: "", ready: true, restartCount: 0, state: { running: {} } };
 }
 
-function containerState(fate: Fate): Pick<V1ContainerStatus, "state" | "lastState"> {
+function containerState(outcome: PodOutcome): Pick<V1ContainerStatus, "state" | "lastState"> {
   const finishedAt = new Date();
-  switch (fate.does) {
+  switch (outcome.does) {
     case "waits":
-      return { state: { waiting: { reason: fate.reason, message: fate.message } } };
+      return { state: { waiting: { reason: outcome.reason, message: outcome.message } } };
     case "exits": {
-      const { exitCode, reason = "Error", message = "" } = fate;
+      const { exitCode, reason = "Error", message = "" } = outcome;
       return {
         state: { waiting: { reason: "CrashLoopBackOff", message: "back-off 10s restarting failed container" } },
         lastState: { terminated: { exitCode, reason, message } },

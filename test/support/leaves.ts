@@ -6,20 +6,20 @@ interface ManagedObject {
   };
 }
 
-/** A step into an object: the name of a field, or the keys of an item of a list. */
+/** A path element: the name of a field, or the keys of a list item. */
 type Step = string | Readonly<Record<string, unknown>>;
 
-/** A field that a manager has written, or a whole item of a list. */
+/** A field that a manager has written, or a whole list item. */
 export interface Leaf {
   readonly steps: readonly Step[];
   readonly value: unknown;
-  /** As people write it: `/spec/template/spec/containers/name=mlflow/image`. */
+  /** In readable form: `/spec/template/spec/containers/name=mlflow/image`. */
   readonly text: string;
 }
 
 /**
- * All fields that `manager` owns of an object, by the API server's own account of it, and the items of lists that they
- * are in. Left out are the keys of items: to change one is to remove the item and to add another.
+ * Returns all fields of an object that `manager` owns according to `managedFields`, and the list items that contain them. The keys of
+ * items are omitted: changing a key removes the item and adds another.
  */
 export function leavesOf(object: ManagedObject, manager: string): Leaf[] {
   const entries = object.metadata.managedFields ?? [];
@@ -59,12 +59,12 @@ function hasKeys(item: unknown, keys: Readonly<Record<string, unknown>>): boolea
   return Object.entries(keys).every(([name, wanted]) => isDeepStrictEqual(valueAt(item, name), wanted));
 }
 
-/** What the object has where the leaf was. */
+/** Returns the value of the object at the path of the leaf. */
 export function valueIn(object: unknown, { steps }: Leaf): unknown {
   return steps.reduce(valueAt, object);
 }
 
-/** The JSON pointer to the leaf in this version of the object. */
+/** Returns the JSON pointer to the leaf in this version of the object. */
 export function pointerTo(object: unknown, { steps }: Leaf): string {
   let value = object;
   return steps
@@ -77,10 +77,10 @@ export function pointerTo(object: unknown, { steps }: Leaf): string {
     .join("");
 }
 
-/** Other values that a field might be given; the API server knows which of them make sense. None for an item. */
+/** Returns other values for a field; the API server validates them. Empty for an item. */
 export function otherValues({ steps, value }: Leaf): unknown[] {
   if (typeof steps.at(-1) === "object") return [];
-  // Empty text is written and owned, and not stored.
+  // An empty string is owned but not stored.
   if (value === undefined) return ["other"];
   if (typeof value === "number") return [value + 1, value - 1];
   if (typeof value === "boolean") return [!value];
@@ -96,7 +96,7 @@ export function otherValues({ steps, value }: Leaf): unknown[] {
   ];
 }
 
-/** For an object that is owned as a whole: something more in it, and something else. */
+/** Other values for an object that is owned as a whole. */
 function otherObjects(value: object): unknown[] {
   const [first] = Object.entries(value);
   return [
@@ -106,7 +106,7 @@ function otherObjects(value: object): unknown[] {
   ];
 }
 
-/** Of the enumerations that occur in what we write. */
+/** Alternative values of enumerations in objects of the operator. */
 const alternatives: Readonly<Record<string, readonly string[]>> = {
   ClusterIP: ["NodePort"],
   HTTP: ["HTTPS"],

@@ -3,7 +3,7 @@ import type { Server } from "node:http";
 import { type ApiClient, apiClient } from "../../src/client/api-client.ts";
 import type { Fence } from "../../src/client/fence.ts";
 
-/** A client of a server that listens on this machine, without credentials. */
+/** Returns a client for a local server, without credentials. */
 export function localClient(server: Server, fence?: Fence): ApiClient {
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");

@@ -53,7 +53,7 @@ export interface Lease extends KubeObject {
   spec?: { holderIdentity?: string; leaseDurationSeconds?: number; leaseTransitions?: number; renewTime?: string };
 }
 
-/** The kinds that the tests look at, by name. */
+/** The kinds that the tests use, by name. */
 export interface ObjectOf {
   MlflowServer: MlflowServer;
   MlflowWorkspaceAccess: MlflowWorkspaceAccess;
@@ -108,13 +108,13 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   Namespace: ["/api/v1", "namespaces"],
 };
 
-/** Kinds whose objects are in no namespace. */
-const isOfCluster = (kind: ObjectKind) => kind === "ClusterRoleBinding" || kind === "Namespace";
+/** Cluster-scoped kinds. */
+const isClusterScoped = (kind: ObjectKind) => kind === "ClusterRoleBinding" || kind === "Namespace";
 
-/** The path of a kind's objects in a namespace, or of one of them. */
+/** Returns the path of the objects of a kind in a namespace, or of one of them. */
 export function pathOf(kind: ObjectKind, namespace: string, name?: string): string {
   const [root, plural] = places[kind];
-  const scope = isOfCluster(kind) ? "" : `/namespaces/${namespace}`;
+  const scope = isClusterScoped(kind) ? "" : `/namespaces/${namespace}`;
   return `${root}${scope}/${plural}${name === undefined ? "" : `/${name}`}`;
 }
 
@@ -127,7 +127,7 @@ export const mergePatch = "application/merge-patch+json";
 export const jsonPatch = "application/json-patch+json";
 export const applyPatch = "application/apply-patch+yaml";
 
-/** Something to be created or changed, without what the path already says. */
+/** An object to create or change, without apiVersion, kind and namespace. */
 export interface Draft {
   readonly metadata: {
     readonly name: string;
@@ -137,22 +137,22 @@ export interface Draft {
   readonly [more: string]: unknown;
 }
 
-/** What an administrator does in one namespace, and with what is in none. Everything but `get` and `attempt` fails the test when it is refused. */
+/** Requests of an administrator in one namespace and for cluster-scoped kinds. All but `get` and `attempt` fail the test if they are rejected. */
 export interface Objects {
   readonly namespace: string;
-  /** Undefined where there is none. */
+  /** Undefined if it does not exist. */
   get<K extends ObjectKind>(kind: K, name: string): Promise<ObjectOf[K] | undefined>;
-  /** As {@link Objects.get}, of an object that must be there. */
+  /** As {@link Objects.get}; the object must exist. */
   the<K extends ObjectKind>(kind: K, name: string): Promise<ObjectOf[K]>;
   /** Sorted by name. */
   list<K extends ObjectKind>(kind: K): Promise<readonly ObjectOf[K][]>;
   create<K extends ObjectKind>(kind: K, draft: Draft): Promise<ObjectOf[K]>;
-  /** A merge patch, as another field manager than the operator. */
+  /** A merge patch with another field manager than that of the operator. */
   patch<K extends ObjectKind>(kind: K, name: string, patch: unknown, subresource?: string): Promise<ObjectOf[K]>;
   remove(kind: ObjectKind, name: string, options?: Readonly<Record<string, unknown>>): Promise<void>;
-  /** Has a pod leave its node, as a drain does. */
+  /** Evicts a pod, as a drain does. */
   evict(pod: string): Promise<void>;
-  /** Any call; its status and the parsed answer. */
+  /** Makes any request. Returns status and body. */
   attempt(
     method: string,
     path: string,
@@ -201,7 +201,7 @@ export function objects(cluster: ClusterAccess, namespace: string): Objects {
         apiVersion: apiVersionOf(kind),
         kind,
         ...draft,
-        metadata: isOfCluster(kind) ? draft.metadata : { ...draft.metadata, namespace },
+        metadata: isClusterScoped(kind) ? draft.metadata : { ...draft.metadata, namespace },
       }),
     patch: (kind, name, patch, subresource = "") =>
       call("PATCH", `${pathOf(kind, namespace, name)}${subresource}?fieldManager=somebody`, patch, mergePatch),

@@ -8,20 +8,20 @@ import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { eventually } from "./eventually.ts";
 import { applyPatch } from "./objects.ts";
 
-/** A ServiceAccount that an operator may run as, with the rights that come with the project and no others. */
+/** A ServiceAccount for an operator, with exactly the permissions of the project. */
 export interface OperatorIdentity {
   readonly namespace: string;
   readonly serviceAccount: string;
-  /** As the audit log names it. */
+  /** Its user name in the audit log. */
   readonly user: string;
   /** For an operator in this process; `server` is a proxy in front of the API server. */
   readonly credentials: (server?: string) => CredentialSource;
-  /** Path of a kubeconfig, for an operator in a process of its own. */
+  /** Path of a kubeconfig, for an operator in another process. */
   readonly kubeconfig: (server?: string) => Promise<string>;
 }
 
 /**
- * Makes the ServiceAccount in `home`, with the right to its Lease there. Its other rights are those of the generated
+ * Creates the ServiceAccount in `home`, with permission for its Lease there. Its other permissions are those of the generated
  * ClusterRole or, with `namespaces`, of the generated Role in each of these.
  */
 export async function operatorIdentity(
@@ -72,7 +72,7 @@ export async function operatorIdentity(
     for (const namespace of namespaces) await allow(namespacedRole(namespace));
   }
   const user = `system:serviceaccount:${home}:${serviceAccount}`;
-  // The API server's authorizer hears of roles by watches of its own, which on a busy machine takes a moment.
+  // The authorizer of the API server learns of roles by watches, which takes a moment on a busy machine.
   await effective(cluster, user, { group: "coordination.k8s.io", resource: "leases", verb: "get", namespace: home });
   for (const namespace of namespaces ?? [undefined])
     await effective(cluster, user, { group: "apps", resource: "deployments", verb: "create", namespace });
@@ -85,7 +85,7 @@ export async function operatorIdentity(
   };
 }
 
-/** Resolves when the API server allows it. */
+/** Resolves when the API server allows the request. */
 async function effective(cluster: ClusterAccess, user: string, resourceAttributes: object): Promise<void> {
   const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
   const body = {

@@ -1,7 +1,7 @@
 import type { Log } from "../../src/runtime/log.ts";
 import { type Operator, type OperatorOptions, operator } from "../../src/runtime/operator.ts";
 
-/** What the operator wrote into its log. */
+/** A line in the log of the operator. */
 export interface LogLine {
   readonly level: string;
   readonly message: string;
@@ -12,10 +12,10 @@ export interface OperatorInProcess extends Operator {
   readonly log: readonly LogLine[];
 }
 
-/** As whom, and in which namespace: the one that is watched, and that of the Lease. */
+/** Credentials and namespace (watched, and of the Lease). */
 export type Placement = Pick<OperatorOptions, "credentials"> & { readonly namespace: string };
 
-/** The operator in this process: as fast as a function call, with watches, queue and credentials of its own. */
+/** Starts the operator in this process, with its own watches, queue and credentials. */
 export async function operatorInProcess(
   { namespace, credentials }: Placement,
   options: Partial<OperatorOptions> = {},
@@ -27,7 +27,7 @@ export async function operatorInProcess(
     imageRepository: "registry.example.com/mlflow-server",
     proxyImage: "registry.example.com/oauth2-proxy:v7.15.6",
     clusterDomain: "cluster.local",
-    // Most tests are about what comes after it.
+    // Most tests are about the state after the grace period.
     gracePeriodSeconds: 0,
     namespaces: [namespace],
     leaderElection: false,

@@ -12,14 +12,14 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** `mlflow-operator run` in a process of its own. */
+/** `mlflow-operator run` in another process. */
 export interface OperatorProcess {
   readonly pid: number;
-  /** What it wrote to stdout so far, each line parsed: one that is not JSON throws. */
+  /** Parsed lines of stdout; throws for a line that is not JSON. */
   readonly log: () => readonly LogLine[];
-  /** All that it wrote so far, to stdout and stderr. */
+  /** Output so far, stdout and stderr. */
   readonly output: () => string;
-  /** Waits for a line of the log with this message, and gives it; rejects when the process ends without one. */
+  /** Waits for a log line with this message and returns it; rejects if the process ends without it. */
   readonly logged: (message: RegExp) => Promise<LogLine>;
   /** GET on its health port: status, content type, body. */
   readonly get: (path: string) => Promise<{ status: number; contentType: string; body: string }>;
@@ -30,8 +30,8 @@ export interface OperatorProcess {
 const root = join(import.meta.dirname, "../..");
 
 /**
- * Starts the operator as its identity, without leader election unless `args` ask for it, and with none of this
- * process's environment. It does not outlive the test.
+ * Starts the operator with its identity, without leader election unless it is in `args`, and without the environment of
+ * this process. It is killed at the end of the test.
  */
 export function operatorProcess(
   context: TestContext,
@@ -51,7 +51,7 @@ export function operatorProcess(
   ];
   const child = spawn(process.execPath, [join(root, "src/main.ts"), "run", ...given, ...args], {
     cwd: root,
-    // With the code that others have compiled: many tests start many of these, and one that is killed keeps none.
+    // With the shared compile cache: tests start many processes, and a killed one does not write its cache.
     env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -72,13 +72,13 @@ export function operatorProcess(
   );
   const log = () => stdout.split("\n").slice(0, -1).map(parsed);
   const logged = async (message: RegExp) => {
-    const said = () => `the operator has not logged ${message}: ${stdout}${stderr}`;
+    const failureMessage = () => `the operator has not logged ${message}: ${stdout}${stderr}`;
     const line = await eventually(() => {
       const found = log().find((candidate) => message.test(candidate.message));
-      assert.ok(found !== undefined || isOver, said());
+      assert.ok(found !== undefined || isOver, failureMessage());
       return found;
     });
-    assert.ok(line !== undefined, said());
+    assert.ok(line !== undefined, failureMessage());
     return line;
   };
   context.after(async () => {
@@ -94,7 +94,7 @@ export function operatorProcess(
     output: () => `${stdout}${stderr}`,
     get: async (path) => {
       const { healthPort } = await logged(/^the operator has started$/);
-      // A kept connection may be closed by the other end just when it is used again.
+      // The server may close a persistent connection while it is reused.
       const answer = await fetch(`http://127.0.0.1:${healthPort}${path}`, { headers: { connection: "close" } });
       const contentType = answer.headers.get("content-type") ?? "";
       return { status: answer.status, contentType, body: await answer.text() };

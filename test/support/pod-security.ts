@@ -4,8 +4,8 @@ const volumes = ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "pe
 const appArmor = "container.apparmor.security.beta.kubernetes.io/";
 
 /**
- * What Pod Security "restricted" (k8s.io/pod-security-admission, version latest) says of a pod, and besides: nothing that is deprecated
- * (annotations for AppArmor and seccomp), no ServiceAccount token by default, and no system priority.
+ * Returns violations of Pod Security "restricted" (k8s.io/pod-security-admission, version latest), and of further rules: no deprecated
+ * annotations for AppArmor and seccomp, no ServiceAccount token by default, and no system priority.
  */
 export function podSecurityProblems({ metadata, spec }: V1PodTemplateSpec): string[] {
   if (spec === undefined) return ["no spec"];

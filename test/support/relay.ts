@@ -1,43 +1,43 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errorEvent, type Fault } from "./fault.ts";
 
-/** An answer on its way from the API server to the client. */
+/** A response that is forwarded from the API server to the client. */
 export interface Relay {
-  /** Strikes now. */
-  readonly strike: (fault: Fault) => void;
+  /** Applies a fault now. */
+  readonly apply: (fault: Fault) => void;
 }
 
-/** Passes `from` on to `to` until it ends or, with a `fault` that is placed within the answer, until that strikes. */
+/** Forwards `from` to `to` until it ends or, with a `fault` within the response, until that is applied. */
 export function relay(from: IncomingMessage, to: ServerResponse, fault?: Fault): Relay {
   let left = fault && limitOf(fault);
-  let struck = false;
-  const strike = (what: Fault) => {
-    if (struck) return;
-    struck = true;
-    // What the API server goes on to send is read and dropped, so that it notices nothing.
+  let isApplied = false;
+  const apply = (what: Fault) => {
+    if (isApplied) return;
+    isApplied = true;
+    // Further data of the API server is read and dropped, so that it does not notice the fault.
     if (what.kind === "cut") to.destroy();
     if (what.kind === "end") to.end();
     if (what.kind === "error-event") to.end(errorEvent(what.code));
   };
   from.on("data", (chunk: Buffer) => {
-    if (struck) return;
+    if (isApplied) return;
     const take = left === undefined ? chunk.length : fitting(chunk, left);
     if (left !== undefined) left = { ...left, count: left.count - amount(chunk.subarray(0, take), left.unit) };
     const drained = to.write(chunk.subarray(0, take), () => {
-      if (fault && left?.count === 0) strike(fault);
+      if (fault && left?.count === 0) apply(fault);
     });
     if (drained) return;
     from.pause();
     to.once("drain", () => from.resume());
   });
   from.on("end", () => {
-    if (!struck) to.end();
+    if (!isApplied) to.end();
   });
   from.on("error", () => to.destroy());
   to.on("close", () => from.destroy());
   to.flushHeaders();
-  if (fault && left?.count === 0) strike(fault);
-  return { strike };
+  if (fault && left?.count === 0) apply(fault);
+  return { apply };
 }
 
 interface Limit {
@@ -58,7 +58,7 @@ function amount(chunk: Buffer, unit: Limit["unit"]): number {
   return unit === "bytes" ? chunk.length : chunk.filter((byte) => byte === newline).length;
 }
 
-/** How many bytes of `chunk` may pass. */
+/** Returns how many bytes of `chunk` are within the limit. */
 function fitting(chunk: Buffer, limit: Limit): number {
   if (limit.unit === "bytes") return Math.min(chunk.length, limit.count);
   let at = 0;

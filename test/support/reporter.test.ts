@@ -21,29 +21,29 @@ console.log(sumLine(tally));
 `,
 );
 
-/** What the reporter writes about test files with these bodies, and its last line. */
+/** The output of the reporter for test files with these bodies, and its last line. */
 async function reportOf(...bodies: readonly string[]): Promise<{ text: string; last: string | undefined }> {
   const files = bodies.map((_, index) => join(directory, `case-${index}.test.ts`));
   const head = 'import { after, before, describe, test } from "node:test";\nimport assert from "node:assert/strict";\n';
   await Promise.all(files.map((file, index) => writeFile(file, `${head}${bodies[index]}`)));
-  // A test runner that is told it runs within another does not run anything.
+  // With this variable a test runner runs nothing.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const { stdout, stderr } = await completed(process.execPath, [join(directory, "run.ts"), ...files], { env });
   assert.equal(stderr, "");
   return { text: stdout, last: stdout.trimEnd().split("\n").at(-1) };
 }
 
-test("a file that passes is one line, without what it wrote", async () => {
+test("prints one line for a file that passes, without its output", async () => {
   const { text } = await reportOf('test("a", () => console.log("noise")); test("b", () => {});');
   assert.match(text, /^✔ case-0\.test\.ts {2}2 tests, \d+\.\d s\n2 passed, 0 failed, 0 skipped\n$/);
 });
 
-test("what a test has to tell is shown below its file", async () => {
+test("prints diagnostics of a test below its file", async () => {
   const { text } = await reportOf('test("a", (t) => t.diagnostic("12 ms"));');
   assert.match(text, /^✔ case-0\.test\.ts {2}1 tests, \d+\.\d s\n {4}12 ms\n1 passed/);
 });
 
-test("a file that has to be ended, since it leaves something open, has its place and its time", async () => {
+test("prints order and duration of a file that was ended with open handles", async () => {
   const open = 'test("a", () => {}); setInterval(() => {}, 1000); after(() => setTimeout(() => process.exit(), 500));';
   const { text } = await reportOf(open, 'test("b", () => {});', open);
   assert.deepEqual(text.match(/case-\d/g), ["case-0", "case-1", "case-2"]);
@@ -53,14 +53,14 @@ test("a file that has to be ended, since it leaves something open, has its place
   assert.ok(times.length === 2 && times.every((seconds) => seconds >= 0.5), text);
 });
 
-test("leaf tests are counted, suites and parents are not", async () => {
+test("counts leaf tests, not suites and parents", async () => {
   const { last } = await reportOf(`
     describe("suite", () => { test("1", () => {}); describe("inner", () => { test("2", () => {}); }); });
     test("parent", async (t) => { await t.test("3", () => {}); await t.test("4", () => {}); });`);
   assert.equal(last, "4 passed, 0 failed, 0 skipped");
 });
 
-test("a failure is told in full, with the file's output, and counted once", async () => {
+test("prints a failure with the output of the file, and counts it once", async () => {
   const { text, last } = await reportOf(
     'describe("suite", () => { test("bad", () => { console.log("a clue"); assert.equal(1, 2); }); test("good", () => {}); });',
   );
@@ -72,7 +72,7 @@ test("a failure is told in full, with the file's output, and counted once", asyn
   assert.equal(last, "1 passed, 1 failed, 0 skipped");
 });
 
-test("skipped and todo tests are listed with their reasons", async () => {
+test("lists skipped and todo tests with their reasons", async () => {
   const { text, last } = await reportOf(`
     test("one", { skip: "no engine" }, () => {});
     test("two", (t) => t.skip("no image"));
@@ -85,7 +85,7 @@ test("skipped and todo tests are listed with their reasons", async () => {
   assert.equal(last, "0 passed, 0 failed, 4 skipped");
 });
 
-test("nothing that goes wrong outside a test is missed", async () => {
+test("reports failures outside of tests", async () => {
   for (const [body, failed] of [
     ['throw new Error("boom");', 1],
     ["", 1],

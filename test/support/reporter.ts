@@ -8,9 +8,9 @@ export interface Tally {
   passed: number;
   failed: number;
   skipped: number;
-  /** One line for each skipped test or tier: what, and why. */
+  /** One line for each skipped test or tier, with the reason. */
   readonly skips: string[];
-  /** The title of each failed test, one entry for each time that it failed. */
+  /** The title of each failed test, with one entry for each failure. */
   readonly failures: string[];
 }
 
@@ -31,19 +31,19 @@ interface FileState {
   passed: number;
   failed: number;
   skipped: number;
-  /** Tests ended at each depth since the last one ended at the depth above it: a test with any below it is no leaf. */
+  /** Tests that ended at each depth since the last one at the depth above: a test with tests below it is not a leaf. */
   readonly ended: number[];
   readonly failures: string[];
-  /** What its tests said by `context.diagnostic`. */
+  /** Diagnostics of its tests (`context.diagnostic`). */
   readonly notes: string[];
   readonly output: string[];
 }
 
 /**
  * A reporter for `run()` of node:test with process isolation: one line for a file that passes, with its
- * diagnostics below it, everything about a failure with the file's output, and counts added to `tally`. A test marked todo counts as skipped, whatever it does;
- * a file without tests as failed. Names are given relative to `root`. Files come in the order in which they were given:
- * node:test holds back what one tells until all before it have ended.
+ * diagnostics below it, all details of a failure with the output of the file, and counts in `tally`. A test marked todo counts as skipped;
+ * a file without tests as failed. Names are relative to `root`. Files are in the given order, since
+ * node:test delays the events of a file until the files before it have ended.
  */
 export function reporter(tally: Tally, root: string): (events: AsyncIterable<TestEvent>) => AsyncGenerator<string> {
   const files = new Map<string, FileState>();
@@ -61,7 +61,7 @@ export function reporter(tally: Tally, root: string): (events: AsyncIterable<Tes
     tally.skipped += state.skipped;
     return fileReport(relative(root, file), state, milliseconds);
   };
-  /** Files that have told all and gave no sum, as one does not that was ended with something still open; with their time. */
+  /** Files without a summary event, such as those that were ended with open handles, with their duration. */
   const unsummed = (current?: string) =>
     [...files.keys()].filter((file) => file !== current).map((file) => [file, ended.get(file) ?? 0] as const);
   return async function* report(events) {
@@ -98,13 +98,13 @@ const freshState = (): FileState => ({
   output: [],
 });
 
-/** The file that was run: a test may be declared in a module that it imports. */
+/** The file that was run: a test can be declared in an imported module. */
 function fileOf(data: object): string | undefined {
   if ("entryFile" in data && typeof data.entryFile === "string") return data.entryFile;
   return "file" in data && typeof data.file === "string" ? data.file : undefined;
 }
 
-/** Node reports the file as a test of its own when it has no tests, or failed outside them. */
+/** Node reports the file as a test if it has no tests or failed outside of them. */
 function wholeFile(state: FileState, event: Ended): void {
   state.failed += 1;
   const outside = event.type === "test:fail" && `failed outside its tests: ${described(event.data.details.error)}`;
@@ -133,7 +133,7 @@ function oneTest(state: FileState, event: Ended, title: string, tally: Tally): v
   }
 }
 
-/** It failed only because a test in it did, which is counted by itself. */
+/** It failed only because a subtest failed, which is counted separately. */
 function isConsequence({ details }: EventData.TestFail): boolean {
   return "failureType" in details.error && details.error.failureType === "subtestsFailed";
 }
@@ -142,12 +142,12 @@ function described(error: Error): string {
   return inspect("cause" in error && error.cause !== undefined ? error.cause : error, { colors: false, depth: 6 });
 }
 
-/** What is told without a need is to be read at a glance. */
+/** Diagnostics of passed tests are truncated. */
 function shortened(text: string): string {
   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
 }
 
-/** Output beyond this many lines is cut from its start. */
+/** Only this number of lines at the end of the output is shown. */
 const outputLines = 400;
 
 function fileReport(file: string, state: FileState, milliseconds: number): string {
@@ -158,14 +158,14 @@ function fileReport(file: string, state: FileState, milliseconds: number): strin
     ...(skipped ? [`${skipped} skipped`] : []),
   ];
   const line = resultLine(failed === 0, file, `${count.join(", ")}, `, milliseconds);
-  const told = notes.map((text) => `    ${failed === 0 ? shortened(text) : text}\n`);
-  if (failed === 0) return [line, ...told].join("");
-  const said = output.join("").trimEnd().split("\n").slice(-outputLines).join("\n");
+  const diagnostics = notes.map((text) => `    ${failed === 0 ? shortened(text) : text}\n`);
+  if (failed === 0) return [line, ...diagnostics].join("");
+  const shownOutput = output.join("").trimEnd().split("\n").slice(-outputLines).join("\n");
   return [
     line,
     ...failures.map((text) => `\n  ✖ ${text}\n`),
-    ...told,
-    ...(said ? [`\n  Output of ${file}:\n${said}\n`] : []),
+    ...diagnostics,
+    ...(shownOutput ? [`\n  Output of ${file}:\n${shownOutput}\n`] : []),
     "\n",
   ].join("");
 }

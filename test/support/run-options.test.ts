@@ -12,7 +12,7 @@ test("options can stand before and after the tier", () => {
   assert.deepEqual(runOptions(["apiserver", "--cpu-pressure", "--repeat=5"]), expected);
 });
 
-test("rejects unknown options and counts that are no number of runs", () => {
+test("rejects unknown options and invalid numbers of runs", () => {
   for (const value of ["0", "1.5", "many", "", "1000"])
     assert.throws(() => runOptions([`--repeat=${value}`]), /--repeat is ".*": give a number of runs/, value);
   assert.throws(() => runOptions(["--repeta", "5"]), /Unknown option '--repeta'/);

@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
 
-/** What the arguments of the test command ask for. */
+/** Options of the test command. */
 export interface RunOptions {
   readonly help: boolean;
   /** How many times the files of each tier run, one run after the other, in the same environment. */
   readonly repeat: number;
-  /** Whether busy threads compete with the tests for the processors. */
+  /** Whether busy threads run beside the tests. */
   readonly cpuPressure: boolean;
   /** Tiers, folders and files. */
   readonly names: readonly string[];

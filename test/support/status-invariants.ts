@@ -7,7 +7,7 @@ import type { Deployment } from "../../src/kube/manifests.ts";
 
 export type Reporting = MlflowServer | MlflowWorkspaceAccess;
 
-/** What of a Deployment decides whether its rollout is over. */
+/** The fields of a Deployment that determine whether its rollout is complete. */
 export interface DeploymentState {
   readonly image: string | undefined;
   readonly counts: Readonly<Record<"specified" | "observed" | "generation" | "all" | "updated" | "available", number>>;
@@ -32,8 +32,8 @@ const longestMessage = 8192;
 const clockTolerance = 5000;
 
 /**
- * Asserts what holds of every status that the operator has ever written, as kstatus and the Kubernetes API conventions read it.
- * `former` is the version of the same object before; `now` when this one was seen.
+ * Asserts the invariants of each status that the operator writes, from kstatus and the Kubernetes API conventions.
+ * `former` is the previous version of the object; `now` is when this one was received.
  */
 export function assertStatus(object: Reporting, former: Reporting | undefined, now: number): void {
   const { status, metadata } = object;
@@ -88,7 +88,7 @@ function assertCondition(
     );
 }
 
-/** kstatus: exactly one of Ready, Reconciling and Stalled is True, all of the generation that the status is of. */
+/** kstatus: exactly one of Ready, Reconciling and Stalled is True, all with the observed generation of the status. */
 function assertExclusive(conditions: readonly Condition[], of: number, text: string): void {
   const [ready, reconciling, stalled] = conditions;
   assert.ok(ready && reconciling && stalled, text);
@@ -100,7 +100,7 @@ function assertExclusive(conditions: readonly Condition[], of: number, text: str
   if (one !== undefined) assert.deepEqual([one.reason, one.message], [ready.reason, ready.message], text);
 }
 
-/** The conditions that a server of this spec has. */
+/** Asserts the set of condition types of this spec. */
 function assertTypes({ spec }: MlflowServer, types: readonly string[], text: string): void {
   const expected: Readonly<Record<string, boolean>> = {
     DatabaseReady: true,
@@ -113,7 +113,7 @@ function assertTypes({ spec }: MlflowServer, types: readonly string[], text: str
     assert.equal(types.includes(type), isExpected, `${type} is missing, or is not of this spec: ${text}`);
 }
 
-/** Ready is True only when all that it stands for is True of the same generation. */
+/** Ready is True only if the conditions that it includes are True with the same generation. */
 function assertReadyParts({ spec, status, metadata }: MlflowServer, text: string): void {
   const { conditions = [], observedGeneration } = status ?? {};
   const ready = conditions.find(({ type }) => type === "Ready");
@@ -128,13 +128,13 @@ function assertReadyParts({ spec, status, metadata }: MlflowServer, text: string
   assert.equal(status?.version, spec.version, text);
 }
 
-/** Whether Ready is reported of the present generation by this version of the object, and was not by the former. */
+/** Whether this version of the object reports Ready for the current generation, and the previous did not. */
 export function isNewlyReady({ metadata, status }: MlflowServer, former: MlflowServer | undefined): boolean {
   if (!holds(status?.conditions, "Ready") || status?.observedGeneration !== metadata.generation) return false;
   return JSON.stringify(former?.status) !== JSON.stringify(status);
 }
 
-/** As `kubectl rollout status` judges, and that the Deployment is of this spec. */
+/** Asserts a complete rollout as `kubectl rollout status` does, and that the Deployment has the version of the spec. */
 export function assertRolledOut({ image, counts }: DeploymentState, { spec, metadata }: MlflowServer): void {
   const what = `MlflowServer ${metadata.namespace}/${metadata.name} is Ready before its rollout was over`;
   const replicas = spec.hibernate === true ? 0 : spec.replicas;

@@ -17,23 +17,23 @@ import {
   type Reporting,
 } from "./status-invariants.ts";
 
-/** Watches every status in namespaces while a test runs, whatever the test itself is about. */
+/** Checks each status in namespaces while a test runs. */
 export interface StatusWatch {
-  /** Watches another namespace, too. */
+  /** Adds a namespace. */
   add(namespace: string): Promise<void>;
-  /** Rejects with the first status, of all that were reported so far, that breaks an invariant. */
+  /** Rejects with the first status so far that violates an invariant. */
   check(): Promise<void>;
   stop(): void;
 }
 
 export interface StatusWatchOptions {
-  /** So old a state of the Deployment may `Ready` rest on: others may change it just then. */
+  /** Maximum age of the Deployment state on which `Ready` is based: other clients can change it concurrently. */
   readonly staleSeconds?: number;
 }
 
 interface Observed<T> {
   readonly value: T;
-  /** The moment, comparable among all kinds: the API server's one store counts its writes. */
+  /** The resource version, comparable between all kinds, since they share one etcd. */
   readonly at: number;
   readonly seen: number;
 }
@@ -57,7 +57,7 @@ export async function statusWatch(
     const { uid = "" } = object.metadata;
     const former = last.get(uid);
     last.set(uid, object);
-    // A test that writes a status itself is about what the operator makes of it.
+    // Statuses that a test writes itself are not checked.
     if (object.metadata.managedFields?.some((entry) => entry.subresource === "status" && entry.manager !== manager))
       tampered.add(uid);
     if (tampered.has(uid)) return;
@@ -89,7 +89,7 @@ export async function statusWatch(
       positions.set(position, Number(metadata.resourceVersion));
     };
     const event = ({ type, object }: StreamedEvent<ObjectOf[K]>) => {
-      if (type === "ERROR") throw new Error("The position is forgotten.");
+      if (type === "ERROR") throw new Error("The resource version has expired.");
       const at = Number(object.metadata.resourceVersion);
       positions.set(position, at);
       if (type !== "BOOKMARK") safely(() => take(object, at, type === "DELETED"));
@@ -121,7 +121,7 @@ export async function statusWatch(
     ]);
   }
 
-  /** An earlier Deployment of the name, or one that was replaced a moment ago, may be the one that the operator had seen. */
+  /** The operator can have seen an earlier Deployment with the name, or a version that was just replaced. */
   function assertReady({ value, at, seen }: Observed<MlflowServer>): void {
     const { namespace, name } = value.metadata;
     const states = (deployments.get(`${namespace}/${name}`) ?? []).filter((each) => each.at < at);
@@ -132,7 +132,7 @@ export async function statusWatch(
     if (errors.every((error) => error !== undefined)) throw errors.at(-1);
   }
 
-  /** Waits until the watches have told of all that is there; an API server that is gone has nothing more to tell. */
+  /** Waits until the watches have delivered all existing objects. */
   async function caughtUp(namespace: string): Promise<void> {
     const own = objects(cluster, namespace);
     for (const kind of ["MlflowServer", "MlflowWorkspaceAccess", "Deployment"] as const) {
@@ -167,10 +167,10 @@ function errorOf(act: () => void): unknown {
   }
 }
 
-/** Keys of Secrets whose values nobody may read in a status or an event. */
+/** Keys of Secrets whose values must not be in a status or an Event. */
 const confidential = /password|passphrase|secret|token|webhook-key|session-key|uri$/i;
 
-/** Asserts that no text that the operator has written quotes a Secret of the namespace. */
+/** Asserts that no status or Event of the operator contains a value of a Secret in the namespace. */
 async function assertNoSecret(
   cluster: ClusterAccess,
   namespace: string,

@@ -23,18 +23,19 @@ const chart = ["chart", "chart/values.test.ts"];
 const apiserver = ["apiserver", "apiserver/client/watch.test.ts", "apiserver/converge.test.ts"];
 const live = ["live", "live/login.test.ts"];
 
-test("everything, light tiers first", async () => assert.deepEqual(await chosen(), [unit, chart, apiserver, live]));
-test("tiers by name", async () => {
+test("returns all tiers, light ones first", async () =>
+  assert.deepEqual(await chosen(), [unit, chart, apiserver, live]));
+test("returns tiers by name", async () => {
   assert.deepEqual(await chosen("unit"), [unit]);
   assert.deepEqual(await chosen("live", "apiserver"), [apiserver, live]);
 });
-test("a tier without tests is no mistake", async () => {
+test("accepts a tier without tests", async () => {
   const empty = await mkdtemp(join(root, "empty-"));
   assert.deepEqual(await chosenTiers(empty, ["live"]), []);
 });
-test("a folder or a file", async () => {
+test("returns the files of a folder, or a file", async () => {
   assert.deepEqual(await chosen("kube"), [unit]);
   assert.deepEqual(await chosen("apiserver/client"), [["apiserver", "apiserver/client/watch.test.ts"]]);
   assert.deepEqual(await chosen(join(root, "test/kube/names.test.ts")), [["unit", "kube/names.test.ts"]]);
 });
-test("a mistake is named", () => assert.rejects(chosen("uint"), /"uint" is neither a tier/));
+test("rejects an unknown argument", () => assert.rejects(chosen("uint"), /"uint" is neither a tier/));

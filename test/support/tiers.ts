@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 
-/** Tiers that need something running, by their folder below `test/`; every other test is of the tier `unit`. */
+/** Tiers that need an environment, by their folder in `test/`. All other tests are in the tier `unit`. */
 export const heavyTiers = ["oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
 
 export interface Tier {
@@ -12,9 +12,9 @@ export interface Tier {
 }
 
 /**
- * What the arguments of the test command ask for: names of tiers, of folders below `test/` (such as `chart`), or paths
- * of test files or folders; nothing asks for everything. In the order in which they run: `unit` first. Throws for an
- * argument that is none of these.
+ * Returns the tiers and files for the arguments of the test command: names of tiers, folders in `test/` (such as `chart`), or paths
+ * of test files or folders. Without arguments: all. In the order in which they run, `unit` first. Throws for
+ * another argument.
  */
 export async function chosenTiers(root: string, args: readonly string[]): Promise<readonly Tier[]> {
   const testFolder = join(root, "test");

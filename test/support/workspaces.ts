@@ -6,13 +6,13 @@ import type { Namespace } from "../../src/kube/manifests.ts";
 import { finalizer, label } from "../../src/kube/names.ts";
 import { server } from "./fixtures.ts";
 
-/** A namespace that is a workspace of servers in `mlflow`; a test says only what differs. */
+/** A namespace that is a workspace of servers in `mlflow`; a test sets only the difference. */
 export function workspace(name = "team-a", labels: Readonly<Record<string, string>> = {}): Namespace {
   const metadata = { name, labels: { [label.workspaceOf]: "mlflow", ...labels } };
   return { apiVersion: "v1", kind: "Namespace", metadata };
 }
 
-/** The server `mlflow/tracking`, held, with all workspaces that there are. */
+/** The server `mlflow/tracking` with a finalizer and all workspaces. */
 export function tracking(workspaces: MlflowServerSpec["workspaces"] = {}, name = "tracking"): MlflowServer {
   const metadata = {
     name,
@@ -25,7 +25,7 @@ export function tracking(workspaces: MlflowServerSpec["workspaces"] = {}, name =
   return server({ authentication: { kubernetes: {} }, workspaces }, { metadata });
 }
 
-/** A grant of the people of `team-a`: Ada may edit. */
+/** An MlflowWorkspaceAccess in `team-a`: Ada is an Editor. */
 export function access(spec: Partial<MlflowWorkspaceAccess["spec"]> = {}, name = "guests"): MlflowWorkspaceAccess {
   return {
     apiVersion,
@@ -40,7 +40,7 @@ export function access(spec: Partial<MlflowWorkspaceAccess["spec"]> = {}, name =
   };
 }
 
-/** A grant of a server to one group. */
+/** A grant of a server for one group. */
 export const grantTo = (
   group: string,
   role: "Viewer" | "Editor" | "Admin" | "TraceWriter",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import type { Mark } from "../../support/audit-log.ts";
-import { authorityPem } from "../../support/authority-pem.ts";
+import { caCertificatePem } from "../../support/ca-certificate-pem.ts";
 import { dump } from "../../support/dump.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Draft } from "../../support/objects.ts";
@@ -82,18 +82,19 @@ const cases: readonly Case[] = [
     given: [["Secret", databaseSecret]],
     reason: "ConfigMapNotFound",
     says: /spec\.backendStore\.postgresql\.ca names ConfigMap it, .* Create it with the key ca\.crt/,
-    mend: ({ objects }) => objects.create("ConfigMap", { metadata: { name: "it" }, data: { "ca.crt": authorityPem } }),
+    mend: ({ objects }) =>
+      objects.create("ConfigMap", { metadata: { name: "it" }, data: { "ca.crt": caCertificatePem } }),
   },
   {
     title: "a ConfigMap without the key",
     spec: { ...onPostgresql, "spec.artifactStore.s3.ca": { configMapRef: { name: "it" } } },
     given: [
       ["Secret", databaseSecret],
-      ["ConfigMap", { metadata: { name: "it" }, data: { "tls.crt": authorityPem } }],
+      ["ConfigMap", { metadata: { name: "it" }, data: { "tls.crt": caCertificatePem } }],
     ],
     reason: "ConfigMapKeyMissing",
     says: /spec\.artifactStore\.s3\.ca needs the key ca\.crt of ConfigMap it .*only tls\.crt/,
-    mend: ({ objects }) => objects.patch("ConfigMap", "it", { data: { "ca.crt": authorityPem } }),
+    mend: ({ objects }) => objects.patch("ConfigMap", "it", { data: { "ca.crt": caCertificatePem } }),
   },
   {
     title: "an environment variable's Secret that is not there",

@@ -6,18 +6,18 @@ import { label } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import { history, type Version } from "../../support/history.ts";
-import { type Fate, healthy } from "../../support/kubelet.ts";
+import { healthy, type PodOutcome } from "../../support/kubelet.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, secret, server } from "../../support/servers.ts";
 
 const isMigration = (pod: Pod) => pod.metadata.labels?.[label.component] === "migration";
 
 /** Migrations have this fate, and servers run. */
-const migrations = (fate: Fate) => (pod: Pod) => (isMigration(pod) ? fate : healthy(pod));
+const migrations = (fate: PodOutcome) => (pod: Pod) => (isMigration(pod) ? fate : healthy(pod));
 
-const notPulled: Fate = { does: "waits", reason: "ImagePullBackOff", message: "back-off pulling image" };
+const notPulled: PodOutcome = { does: "waits", reason: "ImagePullBackOff", message: "back-off pulling image" };
 
-const failing = (reason: string, message: string): Fate => ({
+const failing = (reason: string, message: string): PodOutcome => ({
   does: "exits",
   exitCode: 1,
   message: `${JSON.stringify({ reason, message })}\n`,
@@ -70,7 +70,7 @@ async function serverPods({ objects }: Fixture): Promise<(string | undefined)[]>
   return pods.filter((pod) => !isMigration(pod)).map(({ metadata }) => metadata.uid);
 }
 
-const sleepy: Fate = { does: "nothing" };
+const sleepy: PodOutcome = { does: "nothing" };
 
 describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));

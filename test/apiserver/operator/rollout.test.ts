@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pod } from "../../../src/kube/manifests.ts";
 import { annotation, label } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
-import { authorityPem } from "../../support/authority-pem.ts";
+import { caCertificatePem } from "../../support/ca-certificate-pem.ts";
 import { eventually } from "../../support/eventually.ts";
-import { type Fate, healthy } from "../../support/kubelet.ts";
+import { healthy, type PodOutcome } from "../../support/kubelet.ts";
 import type { ObjectKind } from "../../support/objects.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden, quotaInForce } from "../../support/operator-fixture.ts";
 import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
@@ -35,9 +35,9 @@ const referring: Modification = {
 const references: readonly (readonly [ObjectKind & ("Secret" | "ConfigMap"), string, Record<string, string>])[] = [
   ["Secret", "database", { username: "mlflow", password: "any" }],
   ["Secret", "auth-database", { username: "auth", password: "any" }],
-  ["ConfigMap", "database-ca", { "ca.crt": authorityPem }],
+  ["ConfigMap", "database-ca", { "ca.crt": caCertificatePem }],
   ["Secret", "bucket", { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key" }],
-  ["Secret", "bucket-ca", { "tls.crt": authorityPem }],
+  ["Secret", "bucket-ca", { "tls.crt": caCertificatePem }],
   ["Secret", "admin", { username: "root", password: "a long password" }],
   [
     "Secret",
@@ -73,7 +73,7 @@ async function running(context: TestContext): Promise<Fixture> {
 interface Trouble {
   readonly title: string;
   /** What becomes of the pods of the new spec. */
-  readonly fate: Fate;
+  readonly fate: PodOutcome;
   readonly reason: string;
   readonly says: RegExp;
 }

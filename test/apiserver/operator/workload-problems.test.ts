@@ -6,14 +6,14 @@ import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import { history } from "../../support/history.ts";
-import { type Fate, healthy } from "../../support/kubelet.ts";
+import { healthy, type PodOutcome } from "../../support/kubelet.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, secret, server } from "../../support/servers.ts";
 
 const isMigration = (pod: Pod) => pod.metadata.labels?.[label.component] === "migration";
-const migrations = (fate: Fate) => (pod: Pod) => (isMigration(pod) ? fate : healthy(pod));
-const servers = (fate: Fate) => (pod: Pod) => (isMigration(pod) ? healthy(pod) : fate);
-const creating: Fate = { does: "waits", reason: "ContainerCreating", message: "" };
+const migrations = (fate: PodOutcome) => (pod: Pod) => (isMigration(pod) ? fate : healthy(pod));
+const servers = (fate: PodOutcome) => (pod: Pod) => (isMigration(pod) ? healthy(pod) : fate);
+const creating: PodOutcome = { does: "waits", reason: "ContainerCreating", message: "" };
 
 /** Waits until `Ready` has this reason, whether or not the server is stalled, and gives the message. */
 function reported({ objects }: Fixture, reason: string, seconds = 60): Promise<string> {

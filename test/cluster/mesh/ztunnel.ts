@@ -7,7 +7,7 @@ export interface Ztunnel {
 }
 
 /** Why a test of it is skipped. */
-export const lacksZtunnel = "no ztunnel on PATH";
+export const missingZtunnel = "no ztunnel on PATH";
 
 /** Undefined where there is none. */
 export function ztunnelProgram(): Ztunnel | undefined {

@@ -10,8 +10,8 @@ import { allows, type WorkspaceRole, workspaceRoleNames, workspaceRules } from "
 import type { WorkspaceStep } from "../../../src/reconcile/workspace/steps.ts";
 import type { WorkspaceObject } from "../../../src/reconcile/workspace/workspace-cluster.ts";
 import { workspacePlan } from "../../../src/reconcile/workspace/workspace-plan.ts";
-import { dice } from "../../support/dice.ts";
 import { all, inputs } from "../../support/fixtures.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
 import { access, tracking } from "../../support/workspaces.ts";
 
 const worlds = 3000;
@@ -33,7 +33,7 @@ interface World {
 }
 
 function world(seed: number): World {
-  const next = dice(seed);
+  const next = seededRandom(seed);
   const chance = (share: number) => next() < share;
   const pick = <T>(items: readonly T[]): T => {
     const item = items[Math.floor(next() * items.length)];

@@ -4,11 +4,11 @@ import { newAuthority, newCertificate } from "../../control-plane/certificates.t
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
-  /** The authority that signed it, and nothing else. */
+  /** The CA certificate that signed it. */
   readonly ca: string;
 }
 
-/** A certificate for an IP address, by an authority of its own. */
+/** Returns a certificate for an IP address, with its own CA. */
 export async function certificateFor(address: string): Promise<Certificate> {
   const authority = await newAuthority("oidc-issuer");
   const alternativeNames = [`IP:${address}`, "DNS:localhost", "DNS:host.cluster.internal"];

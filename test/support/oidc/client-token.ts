@@ -1,7 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 
-/** An access token by client credentials, from a token endpoint whose certificate `ca` signed. */
+/** Requests an access token with client credentials, from a token endpoint with a certificate of `ca`. */
 export async function clientToken(url: string, ca: string | undefined, id: string, secret: string): Promise<string> {
   const answer = await posted(url, ca, `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`);
   const parsed: unknown = JSON.parse(answer);

@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => issuer.close());
 
-test("a person signs in with the authorization code and PKCE, and the session is refreshed", async () => {
+test("signs a user in with the authorization code and PKCE, and refreshes the session", async () => {
   const verifier = randomBytes(32).toString("base64url");
   const query = new URLSearchParams({
     client_id: "mlflow",
@@ -58,26 +58,26 @@ for (const client of ["public", "mlflow"])
     assert.match(String(headers["location"]), /error=invalid_request/);
   });
 
-test("a program gets a JWT for itself by its client credentials", async () => {
+test("issues a JWT for client credentials", async () => {
   const { payload } = await verified(await issuer.clientToken("pipeline", "of-pipeline"), "mlflow");
   assert.deepEqual([payload.sub, payload["groups"]], ["pipeline", ["mlflow"]]);
 });
 
-test("a token is good only if the issuer signed it, and no longer than its key is published", async () => {
-  const good = await issuer.token("alice", "mlflow");
-  await verified(good, "mlflow");
-  await assert.rejects(verified(good, "another"));
-  await assert.rejects(verified(await issuer.token("alice", "mlflow", { signedBy: "stranger" }), "mlflow"));
-  await assert.rejects(verified(await issuer.token("alice", "mlflow", { signedBy: "nobody" }), "mlflow"));
+test("a token is valid only if the issuer signed it and its key is published", async () => {
+  const valid = await issuer.token("alice", "mlflow");
+  await verified(valid, "mlflow");
+  await assert.rejects(verified(valid, "another"));
+  await assert.rejects(verified(await issuer.token("alice", "mlflow", { signedBy: "other-key" }), "mlflow"));
+  await assert.rejects(verified(await issuer.token("alice", "mlflow", { signedBy: "none" }), "mlflow"));
   await assert.rejects(verified(await issuer.token("alice", "mlflow", { claims: { exp: 1 } }), "mlflow"));
   await issuer.rotateKeys(true);
-  await verified(good, "mlflow");
+  await verified(valid, "mlflow");
   await issuer.rotateKeys(false);
-  await assert.rejects(verified(good, "mlflow"));
+  await assert.rejects(verified(valid, "mlflow"));
   await verified(await issuer.token("alice", "mlflow"), "mlflow");
 });
 
-test("while it is suspended nobody reaches it, and then it is the same again", async () => {
+test("is unreachable while it is suspended, and works again afterwards", async () => {
   const { url } = issuer;
   await issuer.suspend();
   await assert.rejects(fetched(`${url}/jwks`));
@@ -102,7 +102,7 @@ async function token(credentials: string, form: Record<string, string>): Promise
 
 const fetched = (url: string) => exchange("GET", url, {}, "");
 
-/** As fetch, which takes no authority of one's own. */
+/** Like fetch, with the CA certificate of the issuer. */
 function exchange(method: string, url: string, headers: Record<string, string>, body: string): Promise<Response> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method, headers, ca: issuer.ca, agent: false });

@@ -22,30 +22,30 @@ export interface OidcIssuerOptions {
   readonly tokenSeconds?: number;
 }
 
-/** How a token that the issuer might have made differs from a good one. */
+/** Differences of a token from a valid one. */
 export interface TokenForm {
-  /** Claims in place of the usual ones; undefined takes one away. */
+  /** Claims that replace the default ones; undefined removes a claim. */
   readonly claims?: JWTPayload;
-  /** By a key that is not the issuer's, or by none. */
-  readonly signedBy?: "issuer" | "stranger" | "nobody";
+  /** Another key, or no signature. */
+  readonly signedBy?: "issuer" | "other-key" | "none";
 }
 
-/** An OpenID Connect issuer (oidc-provider) that pods, browsers and programs reach at one and the same URL. */
+/** An OpenID Connect issuer (oidc-provider) with the same URL for pods, browsers and programs. */
 export interface OidcIssuer {
-  /** The issuer as it stands in tokens. Discovery is at `<url>/.well-known/openid-configuration`. */
+  /** The issuer in tokens. Discovery is at `<url>/.well-known/openid-configuration`. */
   readonly url: string;
-  /** PEM of the authority of its certificate; empty over http. */
+  /** PEM of its CA certificate; empty over http. */
   readonly ca: string;
-  /** A good identity token for this person and client, or one that differs in what `form` says. */
+  /** Returns a valid ID token for this user and client, or one with the differences in `form`. */
   readonly token: (login: string, clientId: string, form?: TokenForm) => Promise<string>;
-  /** A token that a program gets for itself, by its client credentials. */
+  /** Requests a token with client credentials. */
   readonly clientToken: (clientId: string, secret: string) => Promise<string>;
-  /** Signs with a new key from now on; `keepOld` says whether it still publishes the former ones. */
+  /** Changes the signing key; with `keepOld`, the previous keys stay published. */
   readonly rotateKeys: (keepOld: boolean) => Promise<void>;
-  /** Takes no more connections, and drops those that there are, until `resume`. */
+  /** Closes all connections and accepts none until `resume`. */
   readonly suspend: () => Promise<void>;
   readonly resume: () => Promise<void>;
-  /** How often each path has been asked for. */
+  /** Number of requests by path. */
   readonly asked: ReadonlyMap<string, number>;
   readonly close: () => Promise<void>;
 }
@@ -71,7 +71,7 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
     server.closeAllConnections();
     await once(server, "close");
   };
-  // Not of the kernel's choice: of its own ports an outgoing connection could have taken this one when it is resumed.
+  // Not an ephemeral port: an outgoing connection could use it before `resume`.
   await eventually(async () => listen(await freePort()));
   const { port } = bound(server.address());
   const url = `${scheme}://${address}:${port}`;
@@ -87,7 +87,7 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
     return keys;
   };
   let keys = use([await signingKey()]);
-  const stranger = await signingKey();
+  const otherKey = await signingKey();
 
   return {
     url,
@@ -95,12 +95,12 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
     asked,
     token: async (login, clientId, { claims = {}, signedBy = "issuer" } = {}) => {
       const person = people.find((each) => each.login === login);
-      if (person === undefined) throw new Error(`The issuer knows nobody called ${login}.`);
+      if (person === undefined) throw new Error(`The issuer has no user ${login}.`);
       const now = Math.floor(Date.now() / 1000);
-      const usual = { iss: url, aud: clientId, iat: now, exp: now + tokenSeconds, ...claimsOf(person) };
-      const all = { ...usual, ...claims };
-      if (signedBy === "nobody") return unsigned(all);
-      const key = signedBy === "issuer" ? keys[0] : stranger;
+      const defaults = { iss: url, aud: clientId, iat: now, exp: now + tokenSeconds, ...claimsOf(person) };
+      const all = { ...defaults, ...claims };
+      if (signedBy === "none") return unsigned(all);
+      const key = signedBy === "issuer" ? keys[0] : otherKey;
       if (key === undefined) throw new Error("The issuer has no key.");
       return key.signed(all);
     },

@@ -1,6 +1,6 @@
-/** Somebody with an account at the issuer. */
+/** A user with an account at the issuer. */
 export interface Person {
-  /** What is typed at the login; also `preferred_username`. */
+  /** The name in the login form; also `preferred_username`. */
   readonly login: string;
   readonly password: string;
   /** The subject in tokens. Default: the login. */
@@ -10,7 +10,7 @@ export interface Person {
   readonly groups?: readonly string[];
 }
 
-/** Claims of a person, as they stand in identity tokens and in the answer of the userinfo endpoint. */
+/** Returns the claims of a user in ID tokens and in the response of the userinfo endpoint. */
 export function claimsOf(person: Person) {
   return {
     sub: person.subject ?? person.login,

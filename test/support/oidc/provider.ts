@@ -3,18 +3,18 @@ import { Provider } from "oidc-provider";
 import { claimsOf, type Person } from "./person.ts";
 import type { SigningKey } from "./signing-key.ts";
 
-/** A program that is known to the issuer. */
+/** A client of the issuer. */
 export interface IssuerClient {
   readonly id: string;
-  /** None: a public client, which proves itself by PKCE alone. */
+  /** Undefined: a public client, which uses only PKCE. */
   readonly secret?: string;
-  /** Where people are sent back to: they are the grants authorization_code and refresh_token. None: client_credentials. */
+  /** Redirect URIs: with them the grants authorization_code and refresh_token, without them client_credentials. */
   readonly redirectUris?: readonly string[];
-  /** Groups in the tokens that the client gets for itself. */
+  /** Groups in tokens for client credentials. */
   readonly groups?: readonly string[];
-  /** The e-mail address in them; by default none, as with most issuers. */
+  /** The email claim in them. Default: none, as with most issuers. */
   readonly email?: string;
-  /** Audience of those tokens. Default: the client's own id. */
+  /** Audience of those tokens. Default: the client ID. */
   readonly audience?: string;
 }
 
@@ -29,9 +29,9 @@ export interface ProviderOptions {
 }
 
 /**
- * The issuer proper: authorization code with PKCE (required of every client), refresh tokens (rotated, with or without `offline_access`), client
- * credentials (JWT access tokens), userinfo. It asks for no consent, and puts the claims of the scopes that are asked
- * for (email, profile, groups) into identity tokens too, as Dex and Keycloak do.
+ * The issuer: authorization code with PKCE (required), refresh tokens (rotated, with or without `offline_access`), client
+ * credentials (JWT access tokens) and userinfo. It shows no consent page, and ID tokens contain the claims of the requested
+ * scopes (email, profile, groups), as with Dex and Keycloak.
  */
 export function provider({ url, clients, people, keys, tokenSeconds }: ProviderOptions): Provider {
   const issuer = new Provider(url, {
@@ -81,7 +81,7 @@ export function provider({ url, clients, people, keys, tokenSeconds }: ProviderO
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        // Only a client that asks for itself gets a JWT: other access tokens are for the userinfo endpoint.
+        // Only client credentials get a JWT: other access tokens are for the userinfo endpoint.
         defaultResource: ({ oidc }) => (oidc.params?.["grant_type"] === "client_credentials" ? `${url}/itself` : []),
         useGrantedResource: () => true,
         getResourceServerInfo: (_, __, { clientId }) => ({

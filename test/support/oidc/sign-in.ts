@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Provider } from "oidc-provider";
 import { claimsOf, type Person } from "./person.ts";
 
-/** The form that a person fills in: fields `login` and `password`. */
+/** The login form with the fields `login` and `password`. */
 const page = (word: string) => `<!doctype html><title>Sign in</title><h1>Sign in</h1><p>${word}</p>
 <form method="post"><input name="login" autofocus><input name="password" type="password"><button>Sign in</button></form>`;
 
-/** Answers `/interaction/<uid>`: the login page, and what is typed into it. */
+/** Handles `/interaction/<uid>`: the login page and its form. */
 export async function signIn(
   issuer: Provider,
   people: readonly Person[],

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
 
-/** A key that an issuer signs with. */
+/** A signing key of an issuer. */
 export interface SigningKey {
-  /** With its private part. */
+  /** Including the private key. */
   readonly jwk: JWK;
   readonly signed: (claims: JWTPayload) => Promise<string>;
 }
@@ -17,7 +17,7 @@ export async function signingKey(): Promise<SigningKey> {
   };
 }
 
-/** The same claims in a token that nobody has signed (`alg: none`). */
+/** Returns a token without a signature (`alg: none`). */
 export function unsigned(claims: JWTPayload): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   return `${part({ alg: "none", typ: "JWT" })}.${part(claims)}.`;

@@ -3,33 +3,33 @@ import { request as httpsRequest } from "node:https";
 
 export interface WebAnswer {
   readonly status: number;
-  /** Where it was in the end. */
+  /** The URL after redirects. */
   readonly url: URL;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
 }
 
-/** What a person does in a browser, without one: it keeps cookies per host, and follows redirects. */
+/** A browser session without a browser: it keeps cookies for each host and follows redirects. */
 export interface WebSession {
-  /** A page, after all redirects. */
+  /** Opens a page and follows redirects. */
   readonly open: (url: string) => Promise<WebAnswer>;
-  /** One request, whose redirect is not followed. */
+  /** Makes one request without following redirects. */
   readonly send: (method: string, url: string, form?: Readonly<Record<string, string>>) => Promise<WebAnswer>;
-  /** Opens a page and signs in at the issuer's form where it leads to that; gives the page that follows. */
+  /** Opens a page, signs in if it redirects to the login form of the issuer, and returns the next page. */
   readonly signIn: (url: string, login: string, password: string) => Promise<WebAnswer>;
   /** The Cookie header for this URL. */
   readonly cookies: (url: string) => string;
 }
 
 export interface WebSessionOptions {
-  /** Authorities of the hosts that are reached over https. */
+  /** CA certificates for https. */
   readonly ca?: string | undefined;
-  /** Addresses of host names that no DNS of this machine knows. */
+  /** Addresses of host names without DNS. */
   readonly addresses?: Readonly<Record<string, string>>;
 }
 
 export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebSession {
-  /** By host without port, as browsers do it. Paths are not told apart, but for one: two cookies of a name. */
+  /** By host without port, as in browsers. Paths are ignored. */
   const jar = new Map<string, Map<string, string>>();
   const cookies = (url: string) =>
     [...(jar.get(new URL(url).hostname) ?? [])].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -51,7 +51,7 @@ export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebS
       const path = `${target.pathname}${target.search}`;
       const where = { method, host, port: target.port, path, headers, timeout: 60_000, agent: false as const };
       const outgoing = target.protocol === "https:" ? httpsRequest({ ...where, ca }) : httpRequest(where);
-      outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url} had no answer in time.`)));
+      outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url} timed out.`)));
       outgoing.on("error", reject);
       outgoing.on("response", (incoming) => {
         let text = "";
@@ -78,7 +78,7 @@ export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebS
   const followed = async (answer: WebAnswer): Promise<WebAnswer> => {
     let current = answer;
     for (let hops = 0; current.status >= 300 && current.status < 400; hops++) {
-      if (hops === 20) throw new Error(`${answer.url} redirects for ever.`);
+      if (hops === 20) throw new Error(`${answer.url} redirects endlessly.`);
       const { location } = current.headers;
       if (typeof location !== "string") throw new Error(`${current.url} redirects nowhere.`);
       current = await send("GET", new URL(location, current.url).href);
@@ -99,7 +99,7 @@ export function webSession({ ca, addresses = {} }: WebSessionOptions = {}): WebS
   };
 }
 
-/** Where the login form of a page goes, and the name of its field for the user; undefined for another page. */
+/** Returns the action of the login form and the name of its user field; undefined if the page has none. */
 function loginForm({ url, body }: WebAnswer): { readonly action: string; readonly user: string } | undefined {
   const user = /<input[^>]* name="(login|username)"/.exec(body)?.[1];
   if (user === undefined || !/<input[^>]* type="password"/.test(body)) return undefined;

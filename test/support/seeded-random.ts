@@ -1,5 +1,5 @@
-/** Numbers that look random and are the same each time (mulberry32). */
-export function dice(seed: number): () => number {
+/** Returns a pseudorandom generator with a fixed sequence for each seed (mulberry32). */
+export function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

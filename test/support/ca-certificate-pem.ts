@@ -1,5 +1,5 @@
-/** The certificate of an authority that has signed nothing, good until 2126. */
-export const authorityPem = `-----BEGIN CERTIFICATE-----
+/** A CA certificate that has signed nothing, valid until 2126. */
+export const caCertificatePem = `-----BEGIN CERTIFICATE-----
 MIIBmTCCAT+gAwIBAgIURYZpJyQdgkkKPR0R0GO/uNEs0hYwCgYIKoZIzj0EAwIw
 ITEfMB0GA1UEAwwWYXV0aG9yaXR5IG9mIHRoZSB0ZXN0czAgFw0yNjExMjQxMzM2
 MzlaGA8yMTI2MTAzMTEzMzYzOVowITEfMB0GA1UEAwwWYXV0aG9yaXR5IG9mIHRo
