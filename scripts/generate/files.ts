@@ -9,6 +9,7 @@ import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/
 import { serverRoles } from "../../src/kube/server-roles.ts";
 import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import type { GeneratedFile } from "./generated-file.ts";
+import { helmValues } from "./helm-values.ts";
 import { knownFields } from "./known-fields.ts";
 import { reference } from "./reference.ts";
 
@@ -77,6 +78,7 @@ export function generatedFiles(): GeneratedFile[] {
     content: yaml(definition),
   }));
   return [
+    helmValues(),
     ...programFolders.map(programTexts),
     knownFields(),
     // kustomize reads nothing above its folder, and kubectl apply -f crds/ takes every YAML file for a manifest.

@@ -4,6 +4,7 @@ import type { AccessOptions } from "./access.ts";
 import type { CollectorOptions } from "./collector-options.ts";
 import { CliCommand, collect, fullName } from "./command.ts";
 import type { CommandContext } from "./context.ts";
+import type { ConvertOptions } from "./convert.ts";
 import type { RenderOptions } from "./render.ts";
 
 /** What the command that ran has returned, and its name. */
@@ -127,6 +128,29 @@ export function program(context: CommandContext): { readonly command: Command; r
     (await import("./otel-config.ts")).otelConfig(values, server, context),
   );
 
+  const convert = withFiles(
+    add(
+      "convert",
+      "Converts the values of a Helm chart into an MlflowServer.\n\nThe manifest goes to the standard output. The report of every value, and the list of Secrets to create, go to the standard error output. Passwords in the values are in neither. Exit code 2: a value is not mapped, or the manifest is not complete.",
+      [
+        "convert --from community -f values.yaml > mlflow.yaml",
+        "convert --from bitnami -f values.yaml -f production.yaml --set tracking.replicaCount=2 --partial",
+        "convert --from official -f platform.yaml --prefix mlflow --release tracking -n ml -o json",
+      ],
+    ),
+  )
+    .addOption(new Option("--from <chart>", "chart of the values").choices(chartIds).makeOptionMandatory())
+    .option("--set <key=value>", "value in Helm's syntax; can be repeated", collect)
+    .option("--set-string <key=value>", "text value in Helm's syntax; can be repeated", collect)
+    .option("--prefix <key>", "key below which the values are, for a chart that has the chart as its dependency")
+    .option("--release <name>", "name of the release, and of the MlflowServer", "mlflow")
+    .addOption(namespaceOption("namespace of the MlflowServer"))
+    .option("--partial", "exit with 0 although values are not mapped or the manifest is not complete")
+    .addOption(outputOption(["yaml", "json"], "yaml"));
+  action(convert, async (values: ConvertOptions, files) =>
+    (await import("./convert.ts")).convert(values, files, context),
+  );
+
   const completion = add("completion", "Prints a completion script for a shell.", [
     "completion bash > /etc/bash_completion.d/mlflow-operator",
     "completion zsh > ~/.zfunc/_mlflow-operator",
@@ -164,6 +188,9 @@ export function program(context: CommandContext): { readonly command: Command; r
 
   return { command: root, result };
 }
+
+/** The charts of `convert`; a test compares them with its tables, which only `convert` loads. */
+export const chartIds = ["community", "bitnami", "official", "odh"];
 
 /** Options that name files or directories. */
 function withFileOptions(command: Command): Command {

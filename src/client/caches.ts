@@ -48,7 +48,7 @@ export interface Caches {
    */
   completed(key: Key): Promise<void>;
   /** Namespaces that opted in as workspaces of servers in this namespace. Empty if only some namespaces are watched. */
-  optedInNamespaces(namespace: string): Namespace[];
+  consenting(namespace: string): Namespace[];
   /** The objects in workspaces for this server, except those in terminating namespaces. */
   granted(key: Key): Owned[];
   readonly workspaces: WorkspaceCache;
@@ -57,7 +57,7 @@ export interface Caches {
   /** The other servers that request or have an external address of this server. */
   competitors(key: Key): MlflowServer[];
   /** Services and AuthorizationPolicies in a namespace, whoever owns them; undefined until they are listed. The first call starts the watches. */
-  otherResources(namespace: string): OtherResource[] | undefined;
+  neighbours(namespace: string): OtherResource[] | undefined;
   readonly secrets: References<Secret>;
   readonly configMaps: References<ConfigMap>;
   /** Stores the response to a status write, so that the next reconciliation sees it before the watch event. */
@@ -296,7 +296,7 @@ export function caches(options: CachesOptions): Caches {
   for (const scope of scopes) startServers(scope);
   if (namespaces === undefined) {
     kept.set("RoleBinding", workspaces.bindings);
-    start("Namespace", undefined, workspaces.optedInNamespaces, label.workspaceOf);
+    start("Namespace", undefined, workspaces.consenting, label.workspaceOf);
     start("RoleBinding", undefined, workspaces.bindings, managedSelector);
     start("MlflowWorkspaceAccess", undefined, workspaces.accesses);
   }
@@ -307,7 +307,7 @@ export function caches(options: CachesOptions): Caches {
   const states = () => Object.fromEntries([...watches].map(([name, { state }]) => [name, state()]));
 
   return {
-    optedInNamespaces: workspaces.optedInNamespaces.of,
+    consenting: workspaces.consenting.of,
     granted: workspaces.granted,
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
@@ -327,7 +327,7 @@ export function caches(options: CachesOptions): Caches {
       return watch === undefined || watch.isKnown();
     },
     competitors: (key) => addresses.competitors(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
-    otherResources: (namespace) => {
+    neighbours: (namespace) => {
       const found: OtherResource[] = [];
       for (const each of otherResourcesIn(scopeOf(namespace))) {
         const those = each.of(namespace);
@@ -378,8 +378,6 @@ export function caches(options: CachesOptions): Caches {
 function matters(kind: Kind, spec: MlflowServer["spec"]): boolean {
   const { isOptional, roles } = rowOf(kind);
   if (isOptional) return needsKind(spec, kind);
-  const isOfWorkspaces = roles.some(
-    (role) => role === "workspaceNamespaces" || role === "granting" || role === "granted",
-  );
+  const isOfWorkspaces = roles.some((role) => role === "consenting" || role === "granting" || role === "granted");
   return !isOfWorkspaces || spec.workspaces !== undefined || (kind === "Namespace" && needsOptIn(spec));
 }

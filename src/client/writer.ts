@@ -20,19 +20,9 @@ import { writeBudget } from "./write-budget.ts";
 /** The methods of `Cluster` and `WorkspaceCluster` that write to the API server. */
 export type Writer = Pick<
   Cluster,
-  | "read"
-  | "create"
-  | "apply"
-  | "isMutatedByAdmission"
-  | "repeatedConflict"
-  | "delete"
-  | "hold"
-  | "letGo"
-  | "record"
-  | "report"
-  | "notify"
+  "read" | "create" | "apply" | "isOverruled" | "contest" | "delete" | "hold" | "letGo" | "record" | "report" | "notify"
 > &
-  Pick<WorkspaceCluster, "patch" | "reportAccess">;
+  Pick<WorkspaceCluster, "mend" | "reportAccess">;
 
 export interface WriterOptions {
   readonly client: ApiClient;
@@ -159,9 +149,9 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
       budget.note(manifest, path, managers);
     },
 
-    isMutatedByAdmission: mutations.isMutated,
+    isOverruled: mutations.isMutated,
 
-    repeatedConflict: budget.repeatedConflict,
+    contest: budget.contest,
 
     delete: async (object) => {
       mutations.forget(object);
@@ -189,7 +179,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
       }
     },
 
-    patch: async (manifest, live) => {
+    mend: async (manifest, live) => {
       const path = difference(manifest, live) ?? "";
       const { uid } = live.metadata;
       const content = manifest.kind === "RoleBinding" ? { subjects: manifest.subjects } : { data: manifest.data };

@@ -15,7 +15,7 @@ export type RoleVerb = Verb | "bind";
  * - `observed`: created for objects of the operator; watched by the operator's label, read only;
  * - `referenced`: can be referenced in a spec; watched as metadata only, its content is read by name;
  * - `inspected`: any object in the namespace of a server that can conflict with it; watched, in a short form, when a server needs it;
- * - `workspaceNamespaces`: opts in as a workspace by a label; watched by that label, read only;
+ * - `consenting`: opts in as a workspace by a label; watched by that label, read only;
  * - `granting`: grants roles in its namespace, which is a workspace;
  * - `granted`: written by the operator in workspaces; watched completely, by the operator's label;
  * - `runtime`: needed by the process itself, such as the Lease.
@@ -27,7 +27,7 @@ export type Role =
   | "observed"
   | "referenced"
   | "inspected"
-  | "workspaceNamespaces"
+  | "consenting"
   | "granting"
   | "granted"
   | "runtime";
@@ -108,7 +108,7 @@ export const kinds = {
   Namespace: {
     apiVersion: "v1",
     plural: "namespaces",
-    roles: ["workspaceNamespaces"],
+    roles: ["consenting"],
     verbs: ["list", "watch"],
     scope: "Cluster",
   },

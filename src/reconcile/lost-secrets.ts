@@ -7,19 +7,19 @@ import type { Cluster } from "./cluster.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
-/** A generated Secret that a server used and that is missing or has missing keys. */
+/** A generated Secret that a server used and that is gone, or lacks keys. */
 export interface LostSecret {
   readonly name: string;
-  /** The missing keys; empty if the Secret itself is missing. */
+  /** Keys that are missing; none where the Secret itself is. */
   readonly keys: readonly string[];
 }
 
-/** Keys that MLflow needs to decrypt data in its database. */
+/** Keys without which what MLflow has encrypted in its database cannot be read. */
 const encryptionKeys = [dataKeys.kekPassphrase, dataKeys.webhookKey];
 
 /**
- * The generated Secrets of a server that has run and that are missing. A Secret that is not in the cache is read from the API
- * server, because it may only have lost its label.
+ * What was generated for a server that has run and is not there any more. A Secret that only lost its label is there: that is asked of
+ * the API server, and only where the cache has none.
  */
 export async function lostSecrets(
   cluster: Pick<Cluster, "read">,
@@ -48,7 +48,7 @@ export async function lostSecrets(
   return found.flat();
 }
 
-/** Whether pods use the Secret. Without a Deployment this is assumed of a server that has run. */
+/** Whether pods read it. Without a Deployment that is to be assumed of a server that has run. */
 function wasUsed(secret: string, { metadata }: MlflowServer, owned: readonly Owned[]): boolean {
   const name = objectNames.deployment(metadata.name);
   const deployment = owned.find(
@@ -59,13 +59,13 @@ function wasUsed(secret: string, { metadata }: MlflowServer, owned: readonly Own
   return containers.some(({ env = [] }) => env.some(({ valueFrom }) => valueFrom?.secretKeyRef?.name === secret));
 }
 
-/** Whether an administrator has confirmed the loss of the Secret. */
+/** An administrator has confirmed that what the Secret held is lost. */
 function isReplaced(secret: string, { metadata }: MlflowServer): boolean {
   const names = metadata.annotations?.[annotation.replaceLostSecrets]?.split(",") ?? [];
   return names.some((name) => name.trim() === secret);
 }
 
-/** The causes if generated Secrets are lost: new keys would hide the loss. */
+/** The blocker: new keys would hide that the old ones are lost. */
 export function lostSecret({ server, lostSecrets: lost = [] }: Facts): Cause[] {
   const { namespace, name: serverName } = server.metadata;
   return lost.map(({ name, keys }) => {

@@ -8,23 +8,23 @@ import { objectNames } from "../resources/names.ts";
 import type { ProbeResults } from "./probe-results.ts";
 import type { Evidence } from "./warnings.ts";
 
-/** The observed state of a server in a mesh. */
+/** What is seen of a server in a mesh. */
 export interface MeshView {
   readonly server: MlflowServer;
   readonly owned: readonly Owned[];
-  /** Includes the Deployment that Istio has created for the waypoint. */
+  /** Among them the Deployment that Istio has made for the waypoint. */
   readonly foreign: readonly Owned[];
   /** Undefined until they are known. */
-  readonly otherResources: readonly OtherResource[] | undefined;
+  readonly neighbours: readonly OtherResource[] | undefined;
   /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
   readonly isAvailable: boolean;
-  /** Results of the operator's own requests, made once all other checks pass; undefined until they are known. */
+  /** What the operator's own requests came to, once all else is proved; undefined until that is known. */
   readonly probes: () => ProbeResults | undefined;
-  /** Events and the time, which with the status of pods show why they do not start. */
+  /** Besides the status of pods, what tells why they do not start. */
   readonly evidence: Evidence;
 }
 
-/** Whether the object of a step has been applied; not whether it is effective. */
+/** Whether a step has been taken; not whether it has had its effect. */
 export function isApplied(step: MeshStep, view: MeshView): boolean {
   switch (step) {
     case "ambient":
@@ -51,7 +51,7 @@ export function gatewayOf({ owned, server }: MeshView): Gateway | undefined {
   );
 }
 
-/** The policy of this name as last seen. */
+/** The object of this name, as it is now. */
 export function livePolicy({ metadata }: AuthorizationPolicy, { owned }: MeshView): AuthorizationPolicy | undefined {
   return owned.find(
     (object): object is AuthorizationPolicy =>
@@ -68,12 +68,12 @@ export function deploymentOf({ owned, server }: MeshView): Deployment | undefine
   return deploymentNamed(objectNames.deployment(server.metadata.name), owned);
 }
 
-/** The Deployment of the listener for traces. */
+/** The listener's, which stands open while it is there. */
 export function listenerOf({ owned, server }: Pick<MeshView, "owned" | "server">): Deployment | undefined {
   return deploymentNamed(objectNames.listener(server.metadata.name), owned);
 }
 
-/** The waypoint's Deployment, which Istio owns. */
+/** Not ours: it belongs to the Gateway. */
 export function waypointDeployment({ foreign, server }: MeshView): Deployment | undefined {
   return deploymentNamed(objectNames.waypoint(server.metadata.name), foreign);
 }

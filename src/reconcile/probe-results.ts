@@ -1,10 +1,10 @@
-/** The results of the operator's own requests, which the mesh must deny. */
+/** What requests of the operator came to that the mesh must deny. */
 export interface ProbeResults {
-  /** Messages about requests that were answered. */
+  /** Those that were answered, in words. */
   readonly notDenied: readonly string[];
-  /** Messages about requests that were neither answered nor denied. They prove nothing. */
+  /** Those that were neither answered nor denied, in words: they prove nothing. */
   readonly unanswered: readonly string[];
-  /** The number of denied requests. */
+  /** How many were denied. */
   readonly denied: number;
 }
 

@@ -1,15 +1,15 @@
 import { type KnownKind, unsupportedFields } from "../api/unsupported-fields.ts";
 import type { Cause } from "./finding.ts";
 
-/** The maximum number of paths that a message lists. */
+/** How many paths a message names. */
 const pathsShown = 5;
 
-/** The cause if a spec has fields that this operator does not support, or undefined. Such a spec is not applied. */
+/** What of a spec this operator does not know; undefined where it knows everything. Then nothing is built of the spec. */
 export function unsupportedSpec(kind: KnownKind, spec: unknown): Cause | undefined {
   return unsupportedCause(kind, unsupportedFields(kind, spec));
 }
 
-/** The cause for these unsupported paths of a spec; undefined if there are none. */
+/** The reason for these paths of a spec; undefined where there are none. */
 export function unsupportedCause(kind: KnownKind, paths: readonly string[]): Cause | undefined {
   if (paths.length === 0) return undefined;
   return {
@@ -18,7 +18,7 @@ export function unsupportedCause(kind: KnownKind, paths: readonly string[]): Cau
   };
 }
 
-/** The first paths, and the number of the others. */
+/** The first of many paths. */
 export function listed(paths: readonly string[]): string {
   const more = paths.length > pathsShown ? ` and ${paths.length - pathsShown} more` : "";
   return `${paths.slice(0, pathsShown).join("; ")}${more}`;

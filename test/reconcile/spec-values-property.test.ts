@@ -67,12 +67,12 @@ function indexed(server: MlflowServer): void {
 
 /** All else that becomes of a spec, to the status: each step that could throw. */
 function processed(server: MlflowServer, owned: readonly Owned[] = []) {
-  const otherResources: [] = [];
+  const neighbours: [] = [];
   const mesh = meshOf({
     server,
     owned,
     foreign: [],
-    otherResources,
+    neighbours,
     isAvailable: true,
     probes: () => undefined,
     evidence: { now: new Date(0) },
@@ -90,7 +90,7 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
     references: of.references,
     inputs: of,
     installation: of.installation,
-    isMutatedByAdmission: () => false,
+    isOverruled: () => false,
     now: new Date(0),
   };
   const blocker = blockersOf(facts).find(({ reason }) => reason === "InvalidURL");

@@ -3,36 +3,28 @@ import type { MlflowWorkspaceAccess, MlflowWorkspaceAccessStatus } from "../../a
 import type { ConfigMap, Namespace, RoleBinding } from "../../kube/manifests.ts";
 import type { Cluster } from "../cluster.ts";
 
-/** An object that the operator applies in a workspace. */
+/** What is written into a workspace. */
 export type WorkspaceObject = RoleBinding | ConfigMap;
 
 /**
- * The access of a workspace reconciliation to the cluster. Reads come from caches; every method that calls the API server throws
- * {@link ApiError} if the request is rejected or fails.
+ * All that a pass over a workspace needs of a cluster. Reads come from caches; every method that calls the API server throws
+ * {@link ApiError} when it is refused or fails.
  */
 export interface WorkspaceCluster
   extends Pick<
     Cluster,
-    | "read"
-    | "create"
-    | "delete"
-    | "isMutatedByAdmission"
-    | "skew"
-    | "violations"
-    | "secondsPruned"
-    | "repeatedConflict"
-    | "identity"
+    "read" | "create" | "delete" | "isOverruled" | "skew" | "violations" | "secondsPruned" | "contest" | "identity"
   > {
-  /** The namespace, if it is labeled as a workspace. */
+  /** The namespace, where it says whose workspace it is. */
   namespace(name: string): Namespace | undefined;
   /** The servers of a namespace. */
   servers(namespace: string): readonly MlflowServer[];
-  /** The MlflowWorkspaceAccess objects of a namespace. */
+  /** What the people of a namespace grant in it. */
   accesses(namespace: string): readonly MlflowWorkspaceAccess[];
-  /** Objects in a namespace with the operator's label that belong to a server in another namespace. */
+  /** What carries our label in a namespace and belongs to a server of another one. */
   granted(namespace: string): readonly WorkspaceObject[];
-  /** Patches the fields of the manifest that differ, lists as a whole, in one call. Fields of other clients stay. */
-  patch(manifest: WorkspaceObject, live: WorkspaceObject): Promise<void>;
+  /** Writes the fields of the manifest that differ, lists as a whole, in one call. What others added stays. */
+  mend(manifest: WorkspaceObject, live: WorkspaceObject): Promise<void>;
   /** Replaces the status of an access. */
   reportAccess(access: MlflowWorkspaceAccess, status: MlflowWorkspaceAccessStatus): Promise<void>;
 }

@@ -11,16 +11,16 @@ import { stepsFor, type WorkspaceStep } from "./steps.ts";
 import { supportedIn } from "./supported.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
-/** The observed state of a workspace reconciliation. */
+/** All that a pass over a namespace knows. */
 export interface WorkspaceFacts {
-  /** Undefined if it does not exist or is not labeled as a workspace. */
+  /** Undefined where there is none, or it does not say whose workspace it is. */
   readonly namespace: Namespace | undefined;
-  /** The servers in the namespace of its label. */
+  /** The servers of the namespace that it names. */
   readonly servers: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly granted: readonly WorkspaceObject[];
-  readonly isMutatedByAdmission: WorkspaceCluster["isMutatedByAdmission"];
-  /** Servers and accesses that must not be applied, and why. */
+  readonly isOverruled: WorkspaceCluster["isOverruled"];
+  /** Servers and accesses of which nothing may be built, and why. */
   readonly problems?: ReadonlyMap<MlflowServer | MlflowWorkspaceAccess, SpecProblem>;
   readonly now: Date;
 }
@@ -28,37 +28,37 @@ export interface WorkspaceFacts {
 export interface WorkspacePlan {
   readonly steps: readonly WorkspaceStep[];
   readonly wanted: readonly WorkspaceObject[];
-  /** The servers that have the namespace as a workspace and a finalizer, the oldest first. */
+  /** The servers that have the namespace as a workspace and grant in it, the oldest first. */
   readonly servers: readonly MlflowServer[];
-  /** Those without a finalizer yet, which cannot grant. */
+  /** Those that have it, but cannot grant yet. */
   readonly waits: readonly MlflowServer[];
   readonly contradictions: readonly GrantConflict[];
 }
 
-/** The writes in a namespace: grants only while it is labeled as a workspace; otherwise they are removed. */
+/** What has to be written into a namespace: nothing without its consent, and what was granted goes with that. */
 export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
-  const { namespace, isMutatedByAdmission, now } = facts;
+  const { namespace, isOverruled, now } = facts;
   const nothing = { wanted: [], servers: [], waits: [], contradictions: [] };
-  // A terminating namespace deletes all its objects, and nothing can be created in it.
+  // The namespace takes all with it, and nothing can be created any more.
   if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
-  if (namespace === undefined) return { steps: stepsFor([], facts.granted, isMutatedByAdmission), ...nothing };
+  if (namespace === undefined) return { steps: stepsFor([], facts.granted, isOverruled), ...nothing };
   const supported = supportedIn(facts);
   const { accesses, granted } = supported;
   const host = namespace.metadata.labels?.[label.workspaceOf];
-  const selecting = serversOf(
+  const claiming = serversOf(
     namespace,
     supported.servers.filter(({ metadata }) => metadata.namespace === host && metadata.deletionTimestamp === undefined),
   );
-  // Grants need the finalizer first, so that they can be removed.
-  const servers = selecting.filter(hasFinalizer);
+  // What cannot be released is not granted: the finalizer comes first.
+  const servers = claiming.filter(hasFinalizer);
   const workspace = { namespace, servers, accesses, now };
   const { inForce, contradictions } = grantsIn(workspace);
   const wanted = wantedIn(workspace, inForce);
-  const waits = selecting.filter((server) => !hasFinalizer(server));
-  return { steps: stepsFor(wanted, granted, isMutatedByAdmission), wanted, servers, waits, contradictions };
+  const waits = claiming.filter((server) => !hasFinalizer(server));
+  return { steps: stepsFor(wanted, granted, isOverruled), wanted, servers, waits, contradictions };
 }
 
-/** The wanted objects of a workspace. */
+/** All that shall be in a workspace. */
 export function wantedIn(workspace: Workspace, inForce = grantsIn(workspace).inForce): WorkspaceObject[] {
   const bindings = roleBindings(workspace.namespace.metadata.name, inForce);
   return [...bindings, ...[clientConfigMap(workspace)].filter((each) => each !== undefined)];

@@ -1,0 +1,187 @@
+import { insteadOf, isReserved } from "../../api/environment.ts";
+import { versions } from "../../api/versions.ts";
+import type { ConversionContext } from "./chart.ts";
+import type { Value, Values } from "./values.ts";
+import { isValues } from "./values.ts";
+
+/** Sets `version` from the tag of an image, such as `v3.17.2-full`; the newest version where the operator does not run that one. */
+export function setVersion({ values, draft, report }: ConversionContext, key: string): void {
+  const tag = values.text(key);
+  const wanted = /\d+\.\d+\.\d+/u.exec(tag ?? "")?.[0];
+  const newest = versions[0].version;
+  const isKnown = versions.some(({ version }) => version === wanted);
+  draft.set("version", isKnown ? wanted : newest);
+  if (tag === undefined || isKnown) return;
+  const what =
+    wanted === undefined ? "the tag does not say which version of MLflow it has" : `MLflow ${wanted} is not supported`;
+  report(key, "changed", `${what}, so version is ${newest}: back up the database before its migration`);
+}
+
+/** Quantities as the API server takes them: a number with a fraction, such as 0.5 CPUs, is text. */
+function quantities(value: Value): Value {
+  if (typeof value === "number" && !Number.isInteger(value)) return String(value);
+  return isValues(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, quantities(item)]))
+    : value;
+}
+
+/** Fields of the pods that Kubernetes and the charts name alike: the chart's key, and the field. */
+export function setPod({ values, draft }: ConversionContext, keys: Readonly<Record<string, string>>): void {
+  for (const [key, field] of Object.entries(keys)) {
+    const value = values.value(key);
+    const isEmpty = value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+    draft.set(
+      field,
+      isEmpty || value === undefined ? undefined : field === "pod.resources" ? quantities(value) : value,
+    );
+  }
+}
+
+/** Variables that have a field of their own. */
+const fieldsOfVariables: Readonly<Record<string, string>> = {
+  MLFLOW_S3_ENDPOINT_URL: "artifactStore.s3.endpointURL",
+  AWS_DEFAULT_REGION: "artifactStore.s3.region",
+  AWS_REGION: "artifactStore.s3.region",
+  MLFLOW_LOGGING_LEVEL: "server.logLevel",
+  MLFLOW_SERVER_ALLOWED_HOSTS: "server.allowedHosts",
+  MLFLOW_SERVER_CORS_ALLOWED_ORIGINS: "server.corsAllowedOrigins",
+};
+
+/** Variables whose value is probably a secret: it is never written into the manifest. */
+const looksSecret =
+  /PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|CONNECTION_?STRING|_KEY$|_DSN$|_URI$/iu;
+
+/** Environment variables, each with the key at which its value is: a field of its own, `server.env`, or a report of why not. */
+export function setEnvironment(
+  context: ConversionContext,
+  variables: readonly (readonly [name: string, source: Values, key: string])[],
+): void {
+  const { draft, report, release } = context;
+  const secrets: Record<string, string> = {};
+  const env: Values[] = [];
+  const hasS3 = isValues((draft.spec["artifactStore"] as Values | undefined)?.["s3"]);
+  for (const [name, source, key] of variables) {
+    const field = fieldsOfVariables[name];
+    const value = source["value"];
+    if (field !== undefined && typeof value === "string") {
+      if (field.startsWith("artifactStore.s3") && !hasS3) {
+        report(key, "unmapped", "it is for a bucket, and the manifest has no artifactStore.s3");
+        continue;
+      }
+      const isList = field === "server.allowedHosts" || field === "server.corsAllowedOrigins";
+      draft.set(field, isList ? listOf(value) : field === "server.logLevel" ? value.toUpperCase() : value);
+      report(key, "changed", `${field}`);
+    } else if (isReserved(name)) report(key, "unmapped", insteadOf(name) ?? "the operator sets it");
+    else if (looksSecret.test(name) && value !== undefined) {
+      secrets[name] = key;
+      env.push({ name, valueFrom: { secretKeyRef: { name: `${release.name}-environment`, key: name } } });
+      report(key, "changed", "the manifest references a Secret that has it");
+    } else env.push({ name, ...source });
+  }
+  if (Object.keys(secrets).length > 0) draft.toCreate(`${release.name}-environment`, secrets);
+  if (env.length > 0) draft.set("server.env", env);
+}
+
+/** Variables in the form of a container's `env`. */
+export function variablesOf(list: readonly Value[] | undefined, key: string): (readonly [string, Values, string])[] {
+  return (list ?? []).flatMap((item, index) => {
+    if (!isValues(item) || typeof item["name"] !== "string") return [];
+    const { name, ...source } = item;
+    return [[String(name), source, `${key}[${index}]`] as const];
+  });
+}
+
+export const listOf = (text: string | undefined): string[] | undefined =>
+  text
+    ?.split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+
+/** Sets hosts that MLflow answers to; `*` for all hosts is left out. */
+export function setAllowedHosts(context: ConversionContext, key: string, hosts: readonly string[] | undefined): void {
+  const { draft, report } = context;
+  if (hosts === undefined || hosts.length === 0) return;
+  if (hosts.includes("*")) {
+    report(
+      key,
+      "changed",
+      "not needed: MLflow answers to the hosts of exposure and of the Service; * for all hosts is rejected",
+    );
+  }
+  const exact = hosts.filter((host) => host !== "*");
+  if (exact.length > 0) draft.set("server.allowedHosts", exact);
+}
+
+/** An Ingress with hosts, as the charts have it; annotations that the operator rejects are reported. */
+export function setIngress(
+  { values, draft, report }: ConversionContext,
+  keys: { readonly annotations: string; readonly className: string },
+  hosts: readonly string[],
+  tls: readonly Values[],
+  path = "/",
+): void {
+  const annotations: Record<string, Value> = {};
+  for (const [name, value] of Object.entries(values.map(keys.annotations) ?? {})) {
+    const why = rejectedAnnotation(name);
+    if (why === undefined) annotations[name] = typeof value === "string" ? value : String(value);
+    else report(`${keys.annotations}.${name.replaceAll(".", "\\.")}`, "unmapped", why);
+  }
+  const ingress: Record<string, Value> = {};
+  const className = values.text(keys.className) ?? values.map(keys.annotations)?.["kubernetes.io/ingress.class"];
+  if (className !== undefined) ingress["className"] = className;
+  if (Object.keys(annotations).length > 0) ingress["annotations"] = annotations;
+  ingress["hosts"] = hosts.map((host) => ({ host }));
+  if (tls.length > 0) ingress["tls"] = tls;
+  draft.set("exposure.ingress", ingress);
+  const prefix = path.replace(/[/*]+$/u, "");
+  if (prefix !== "") draft.set("exposure.externalURL", `${tls.length > 0 ? "https" : "http"}://${hosts[0]}${prefix}`);
+}
+
+function rejectedAnnotation(name: string): string | undefined {
+  if (name === "kubernetes.io/ingress.class") return "use exposure.ingress.className";
+  const own = name.slice(name.indexOf("/") + 1);
+  if (/snippet|^config-|^mirror-|^modsecurity-|redirect/u.test(own) && !/ssl-redirect/u.test(own)) {
+    return "rejected: it becomes part of the configuration of a controller that others share";
+  }
+  if (/^auth-|-secret$/u.test(own)) return "rejected: use spec.authentication";
+  if (/server-alias|default-backend|upstream-vhost/u.test(own))
+    return "rejected: name the hosts in exposure.ingress.hosts";
+  return undefined;
+}
+
+/** A backend store whose URI is written out in the values, as a field where it is SQLite, and else as a Secret to create. */
+export function setDatabaseUri({ values, draft, release }: ConversionContext, key: string): void {
+  const uri = values.text(key);
+  if (uri === undefined || uri.startsWith("sqlite:")) {
+    draft.set("backendStore.sqlite", {});
+    return;
+  }
+  const name = draft.toCreate(`${release.name}-backend-store`, { uri: key });
+  draft.set("backendStore.uriSecretRef", { name, key: "uri" });
+}
+
+/** A bucket of an `s3://bucket/path` location; undefined for another location. */
+export function s3Location(location: string | undefined): { bucket: string; prefix?: string } | undefined {
+  const [, bucket, path = ""] = /^s3:\/\/([^/]+)\/?(.*)$/u.exec(location ?? "") ?? [];
+  const prefix = path.replace(/\/+$/u, "");
+  return bucket === undefined ? undefined : { bucket, ...(prefix === "" ? {} : { prefix }) };
+}
+
+/** The volume of artifacts, or of the SQLite file where artifacts are in a bucket. */
+export function setVolume(
+  { draft, values }: ConversionContext,
+  keys: Readonly<Record<"size" | "class" | "mode", string>>,
+): void {
+  const artifacts = draft.spec["artifactStore"] as Values | undefined;
+  const field = isValues(artifacts?.["s3"]) ? "backendStore.sqlite" : "artifactStore.persistentVolume";
+  const isSqlite = isValues((draft.spec["backendStore"] as Values | undefined)?.["sqlite"]);
+  if (field === "backendStore.sqlite" && !isSqlite) return;
+  if (field !== "backendStore.sqlite") draft.set(field, {});
+  draft.set(`${field}.size`, values.text(keys.size));
+  const storageClass = values.text(keys.class);
+  draft.set(`${field}.storageClassName`, storageClass === "-" ? undefined : storageClass);
+  const mode = values.value(keys.mode);
+  const modes = Array.isArray(mode) ? mode : mode === undefined || mode === "" ? [] : [mode];
+  if (field !== "backendStore.sqlite" && modes.length > 0 && modes[0] !== "ReadWriteOnce")
+    draft.set(`${field}.accessModes`, [modes[0]]);
+}

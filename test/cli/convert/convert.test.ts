@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, test } from "node:test";
+import { load } from "js-yaml";
+import type { Chart } from "../../../src/cli/convert/chart.ts";
+import { type Conversion, convertValues } from "../../../src/cli/convert/conversion.ts";
+import { charts } from "../../../src/cli/convert/index.ts";
+import { isValues, leavesOf, type Value, type Values, valuesBelow } from "../../../src/cli/convert/values.ts";
+
+/** The values files of this folder by chart: those of real releases, and those that set every value that has a field. */
+function valuesOf(chart: Chart): (readonly [file: string, values: Values])[] {
+  return globSync(join(import.meta.dirname, `values/${chart.id}-*.yaml`)).map((path) => {
+    const values = load(readFileSync(path, "utf8"));
+    assert.ok(isValues(values));
+    const below = path.includes("umbrella") ? valuesBelow(values, "mlflow") : values;
+    assert.ok(below);
+    return [basename(path), below] as const;
+  });
+}
+
+const converted = (chart: Chart, values: Values): Conversion => convertValues(chart, values, { name: "mlflow" });
+const resultOf = ({ manifest, secrets, report }: Conversion) =>
+  JSON.stringify([manifest, secrets, report.filter(({ outcome }) => outcome === "unmapped")]);
+
+/** The values without those of a row. */
+function without(values: Value, [first = "", ...rest]: readonly string[]): Value {
+  if (first === "[]" && Array.isArray(values)) {
+    return rest.length === 0 ? [] : values.map((item) => without(item, rest));
+  }
+  if (first === "*") return {};
+  if (!isValues(values) || !(first in values)) return values;
+  const { [first]: value, ...others } = values;
+  return rest.length === 0 || rest[0] === "*" ? others : { ...others, [first]: without(value ?? null, rest) };
+}
+
+/** What the manifest has without these values as well: the chart's own default. */
+const defaults: Readonly<Record<string, readonly string[]>> = { odh: ["storage.enabled"] };
+
+describe("values of Helm charts", () => {
+  for (const chart of charts) {
+    const files = valuesOf(chart);
+
+    test(`${chart.id}: each value that a row maps has an effect on the manifest or its Secrets`, () => {
+      const dead = chart.rows
+        .filter(({ outcome, fields }) => outcome !== "unmapped" && fields !== "")
+        .filter(({ key }) => !defaults[chart.id]?.includes(key))
+        .filter(({ key }) => !files.some(([, values]) => hasEffect(chart, values, key)));
+      assert.deepEqual(
+        dead.map(({ key }) => key),
+        [],
+      );
+    });
+
+    test(`${chart.id}: keys of the table are unique`, () => {
+      const keys = chart.rows.map(({ key }) => key);
+      assert.deepEqual(
+        keys.filter((key, index) => keys.indexOf(key) !== index),
+        [],
+      );
+    });
+
+    test(`${chart.id}: each field of the table is one of the API`, () => {
+      const spec = schemaOf();
+      for (const { key, fields } of chart.rows) {
+        for (const field of fields.split(" ").filter(Boolean)) assert.ok(hasField(spec, field), `${key}: ${field}`);
+      }
+    });
+
+    for (const [file, values] of files) {
+      test(`${file}: reports every value once, and keeps secrets out`, () => {
+        const result = converted(chart, values);
+        const keys = result.report.map(({ key }) => key);
+        assert.equal(new Set(keys).size, keys.length);
+        assert.ok(leavesOf(values).length >= keys.length);
+        assert.doesNotMatch(JSON.stringify(result), /secret-of-/);
+        const known = result.report.filter(({ note }) => note.includes("the chart has no such value"));
+        if (!file.includes("wrong-keys")) assert.deepEqual(known, []);
+      });
+    }
+  }
+
+  function hasEffect(chart: Chart, values: Values, key: string): boolean {
+    const rest = without(values, key.replaceAll("[]", ".[]").split("."));
+    assert.ok(isValues(rest));
+    const result = converted(chart, values);
+    return (
+      result.secrets.some(({ keys }) => namesKey(keys, key)) || resultOf(result) !== resultOf(converted(chart, rest))
+    );
+  }
+});
+
+describe("converted manifests", () => {
+  const community = charts[0] as Chart;
+  const cases: readonly (readonly [name: string, file: string, problems: readonly RegExp[]])[] = [
+    ["PostgreSQL and S3 by Secrets", "community-1-catalog-postgres-s3-secrets.yaml", []],
+    ["values that the chart does not know", "community-3-terraform-template-wrong-keys.yaml", [/host/, /database/]],
+    ["Google Cloud Storage", "community-5-basic-auth-ldap-oauth2proxy-hpa.yaml", [/artifactStore/]],
+    ["a database of the sub-chart", "bitnami-1-flux-externals3-subchart-postgres.yaml", []],
+    ["a chart that has the chart as its dependency", "bitnami-3-umbrella-wrapper.yaml", []],
+    ["Google Cloud Storage by workload identity", "bitnami-5-gcs-azure-tls-hpa-pdb.yaml", [/artifactStore/]],
+    ["a URI in a Secret and a volume", "official-1-openshift-postgres-pvc.yaml", []],
+    ["the example of the chart", "official-3-example-sqlite-gc.yaml", []],
+    ["workspaces", "official-4-production-tls-workspaces-eso.yaml", []],
+    ["users with passwords", "community-basic.yaml", []],
+    ["passwords in the values", "community-plain.yaml", []],
+    ["a directory", "community-ldap.yaml", []],
+    ["OpenID Connect", "community-oidc.yaml", []],
+    ["oauth2-proxy", "community-proxy.yaml", []],
+    ["Bitnami with everything", "bitnami-full.yaml", []],
+    ["the official chart with everything", "official-full.yaml", []],
+    ["Open Data Hub with everything", "odh-full.yaml", []],
+  ];
+  for (const [name, file, problems] of cases) {
+    test(`${name}: ${problems.length === 0 ? "the API accepts the manifest" : "what is missing is a problem"}`, () => {
+      const chart = charts.find(({ id }) => file.startsWith(id)) ?? community;
+      const values = valuesOf(chart).find(([each]) => each === file)?.[1];
+      assert.ok(values);
+      const result = converted(chart, values);
+      assert.equal(result.problems.length, problems.length, result.problems.join("\n"));
+      for (const [index, pattern] of problems.entries()) assert.match(result.problems[index] ?? "", pattern);
+    });
+  }
+
+  test("a value of the wrong type, an unknown one and one that is switched off are told apart", () => {
+    const { report } = converted(community, {
+      auth: { enabled: false, adminPassword: "long-enough-password" },
+      backendStore: { postgres: { enabled: true, host: { valueFrom: "x" } } },
+      artifactRoot: { s3: { awsRegion: "eu" } },
+      externalDatabase: { host: "db" },
+    });
+    const byKey = Object.fromEntries(report.map((row) => [row.key, row]));
+    assert.equal(byKey["auth.adminPassword"]?.outcome, "ignored");
+    assert.match(byKey["auth.adminPassword"]?.note ?? "", /auth.enabled is false/);
+    assert.match(byKey["backendStore.postgres.host.valueFrom"]?.note ?? "", /expects text/);
+    assert.match(byKey["artifactRoot.s3.awsRegion"]?.note ?? "", /no such value/);
+    assert.match(byKey["externalDatabase.host"]?.note ?? "", /it has backendStore.postgres.host/);
+    assert.ok(report.filter(({ outcome }) => outcome === "unmapped").length === 3);
+  });
+});
+
+/** Whether a Secret to create says that one of its values is at this key. */
+const namesKey = (keys: Readonly<Record<string, string>>, key: string): boolean =>
+  Object.values(keys).some((from) => from.split(/[ ,]/u).includes(key));
+
+function schemaOf(): Schema {
+  const definition = load(readFileSync("crds/mlflowservers.yaml", "utf8")) as {
+    spec: { versions: { schema: { openAPIV3Schema: { properties: { spec: Schema } } } }[] };
+  };
+  const spec = definition.spec.versions[0]?.schema.openAPIV3Schema.properties.spec;
+  assert.ok(spec);
+  return spec;
+}
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+function hasField(schema: Schema, field: string): boolean {
+  let place: Schema | undefined = schema;
+  for (const key of field.split(".")) place = place?.properties?.[key];
+  return place !== undefined;
+}
