@@ -2,20 +2,20 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { places } from "./places.ts";
 
-/** An issuer whose people the API server is to know. */
+/** An issuer that the API server trusts. */
 export interface KnownIssuer {
   readonly url: string;
   readonly audience: string;
-  /** PEM of its authority. */
+  /** PEM of its CA. */
   readonly ca: string;
-  /** Before each user and each group of it. */
+  /** The prefix of its users and groups. */
   readonly prefix: string;
 }
 
-/** The API server is started with this file and reads it again when it changes (AuthenticationConfiguration). */
+/** The AuthenticationConfiguration of the API server, which reads it again when it changes. */
 export const authenticationConfigurationPath = join(places.state, "authentication.json");
 
-/** Nobody but who has a certificate or is a ServiceAccount. */
+/** Writes the configuration. Without issuers only client certificates and ServiceAccounts are authenticated. */
 export async function writeAuthenticationConfiguration(issuers: readonly KnownIssuer[] = []): Promise<void> {
   const configuration = {
     apiVersion: "apiserver.config.k8s.io/v1",
@@ -33,7 +33,7 @@ export async function writeAuthenticationConfiguration(issuers: readonly KnownIs
   await rename(draft, authenticationConfigurationPath);
 }
 
-/** Whether the cluster's API server has been started with the file: one that was brought up by an earlier state has not. */
+/** Whether the cluster's API server was started with the file; a cluster from an older version of the tests was not. */
 export async function readsAuthenticationConfiguration(): Promise<boolean> {
   return (await readFile(authenticationConfigurationPath).catch(() => undefined)) !== undefined;
 }

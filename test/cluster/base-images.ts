@@ -3,33 +3,33 @@ import { join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import type { Report } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
-import { buildFrom, isBuilt, quiet } from "./buildah.ts";
+import { buildEnvironment, buildFrom, isBuilt } from "./buildah.ts";
 import type { Image } from "./image.ts";
 import { places } from "./places.ts";
 
-/** Folders in which images are built; one that is there when a build begins was left by a process that was killed. */
+/** The prefix of build folders; one that exists when a build begins belongs to a process that was killed. */
 export const contextPrefix = ".context-";
 
-/** The name of the stand-in for debian:trixie-slim. */
+/** The name of the replacement for debian:trixie-slim. */
 const debian = "localhost/debian:trixie-slim";
 
-/** What stands in for Node's image has the Node that the project itself runs on, and this npm. */
+/** The replacement for Node's image contains the project's Node version and this npm. */
 const [nodeVersion, npmVersion] = [manifest.devDependencies.node, "12.2.0"];
 const node = `localhost/node:${nodeVersion}-npm-${npmVersion}-trixie`;
 
-/** The build arguments that name an image's base, which is made now where it is missing. */
+/** Returns the build arguments for an image's base, and builds the base if it is missing. */
 export async function baseArguments(image: Image, report: Report): Promise<Readonly<Record<string, string>>> {
   if (image.onDebian || image.onNode) await provided(debian, debianContext, report);
   if (image.onNode) await provided(node, nodeContext, report);
   return { ...(image.onDebian && { BASE: debian }), ...(image.onNode && { NODE_IMAGE: node }) };
 }
 
-/** What a base is built from: puts files next to its Dockerfile, and gives the build's arguments. */
+/** Writes the files of a base image next to its Dockerfile, and returns the build arguments. */
 type Context = (directory: string) => Promise<Readonly<Record<string, string>>>;
 
 async function provided(reference: string, fill: Context, report: Report): Promise<void> {
   if (await isBuilt(reference)) return;
-  report(`images: making ${reference} from packages to build on`);
+  report(`images: building ${reference} from packages`);
   const context = await mkdtemp(join(places.images, contextPrefix));
   try {
     const args = await fill(context);
@@ -39,17 +39,19 @@ async function provided(reference: string, fill: Context, report: Report): Promi
   }
 }
 
-/** A minimal Debian trixie from the archives that this machine's apt uses. */
+/** Writes a minimal Debian trixie from the archives that this machine's apt uses. */
 async function debianContext(context: string) {
   await copyDockerfile("base", context);
   await writeFile(join(context, "trixie.list"), await trixieSources());
   const unused = ["man", "doc", "locale"].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
   const output = [join(context, "root.tar"), join(context, "trixie.list")];
-  await succeeded("mmdebstrap", ["--quiet", "--variant=minbase", ...unused, "trixie", ...output], { env: quiet });
+  await succeeded("mmdebstrap", ["--quiet", "--variant=minbase", ...unused, "trixie", ...output], {
+    env: buildEnvironment,
+  });
   return {};
 }
 
-/** Node and npm as npm's registry has them. npm is the user's: his settings say which registry, and how it is reached. */
+/** Writes Node and npm from npm's registry, with the user's npm settings. */
 async function nodeContext(context: string) {
   await copyDockerfile("node", context);
   const packages = { [`node-linux-${process.arch}`]: nodeVersion, npm: npmVersion };
@@ -64,7 +66,7 @@ async function copyDockerfile(name: string, context: string): Promise<void> {
   await copyFile(join(import.meta.dirname, "images", name, "Dockerfile"), join(context, "Dockerfile"));
 }
 
-/** apt's sources for trixie, with the hosts from which this machine gets its own release. */
+/** Returns apt's sources for trixie, with the hosts that this machine uses for its own release. */
 async function trixieSources(): Promise<string> {
   const format = "$(REPO_URI) $(RELEASE)";
   const targets = await succeeded("apt-get", ["indextargets", "--format", format, "Created-By: Packages"]);
@@ -73,6 +75,6 @@ async function trixieSources(): Promise<string> {
     if (release.endsWith("-security")) return [`deb ${uri} trixie-security main`];
     return release.includes("-") ? [] : [`deb ${uri} trixie main`];
   });
-  if (lines.length === 0) throw new Error('apt knows no package archives: run "apt-get update".');
+  if (lines.length === 0) throw new Error('apt has no package archives. Run "apt-get update".');
   return `${lines.join("\n")}\n`;
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
 import { endMachine, findMachine } from "./machine.ts";
-import { ailment } from "./node-state.ts";
+import { healthProblem } from "./node-state.ts";
 import { installPackages, missingPackages } from "./packages.ts";
 import { places } from "./places.ts";
 import { clusterPrograms, type Programs } from "./programs.ts";
@@ -12,23 +12,25 @@ import { startNode } from "./start-node.ts";
 import { addUser, isUsed, processes, removeUser, removeUsers, type User } from "./users.ts";
 
 /**
- * Brings the cluster up unless it is up and well; what is left of a former one is cleared away first. Of several
- * processes one works and the others wait. Gives whether it was up before.
+ * Starts the cluster unless it is running and healthy; removes the remains of an earlier one first. Only one process
+ * at a time does this; the others wait. Returns whether it was running before.
  */
 export async function bringUp(user: User, report: Report): Promise<boolean> {
   const reason = missingPackages();
-  if (reason) throw new Error(`No cluster can be brought up here: ${reason}.`);
+  if (reason) throw new Error(`The test cluster cannot be started here: ${reason}.`);
   await installPackages(report);
   const programs = await clusterPrograms(report);
   return locked(report, async () => {
-    // Users of a cluster that is gone, with the machine say.
+    // Users of a cluster that no longer runs, for example after a reboot.
     if (!(await findMachine())) await removeUsers();
     const others = await processes();
     await addUser(user);
-    const lack = await lastingAilment(programs);
-    if (lack === undefined) return true;
+    const problem = await lastingHealthProblem(programs);
+    if (problem === undefined) return true;
     if (others.length > 0 && (await findMachine()))
-      throw new Error(`The cluster is not well: ${lack}. Process ${others.join(", ")} uses it: end that first.`);
+      throw new Error(
+        `The test cluster is not healthy: ${problem}. Process ${others.join(", ")} uses it. End that process first.`,
+      );
     await endMachine();
     try {
       await startNode(programs, report);
@@ -40,12 +42,12 @@ export async function bringUp(user: User, report: Report): Promise<boolean> {
   });
 }
 
-/** Takes the cluster down: nothing of it runs, is mounted or connected any more, and its objects are forgotten. */
+/** Stops the cluster and removes its processes, mounts, interfaces and objects. */
 export async function takeDown(report: Report): Promise<void> {
   await locked(report, clear);
 }
 
-/** Ends this process's use of the cluster, which is taken down if nobody else's is left. */
+/** Ends this process's use of the cluster, and stops the cluster if no other process uses it. */
 export async function release(report: Report): Promise<void> {
   await locked(report, async () => {
     await removeUser();
@@ -61,17 +63,17 @@ async function clear(): Promise<void> {
 
 async function locked<T>(report: Report, work: () => Promise<T>): Promise<T> {
   await mkdir(places.root, { recursive: true });
-  const waiting = (owner: number) => report(`process ${owner} is bringing the cluster up or down; waiting for that`);
+  const waiting = (owner: number) => report(`waiting for process ${owner}, which starts or stops the cluster`);
   return withLock(places.lock, waiting, work);
 }
 
-/** As {@link ailment}, of a cluster that has half a minute to recover: a busy machine makes kubelet late. */
-async function lastingAilment(programs: Programs): Promise<string | undefined> {
+/** As {@link healthProblem}, with 30 seconds to recover: on a busy machine kubelet is late. */
+async function lastingHealthProblem(programs: Programs): Promise<string | undefined> {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    if ((await findMachine()) && !existsSync(places.complete)) return "it was left half started";
-    const lack = await ailment(programs);
-    if (lack === undefined || Date.now() > deadline || !(await findMachine())) return lack;
+    if ((await findMachine()) && !existsSync(places.complete)) return "its start was interrupted";
+    const problem = await healthProblem(programs);
+    if (problem === undefined || Date.now() > deadline || !(await findMachine())) return problem;
     await sleep(500);
   }
 }

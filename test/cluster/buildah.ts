@@ -2,38 +2,38 @@ import { join } from "node:path";
 import { type Completed, completed } from "../control-plane/completed.ts";
 import { places } from "./places.ts";
 
-/** The environment of what builds images: without proxies, pip settings and the like of whoever calls. */
-export const quiet = { PATH: process.env["PATH"], HOME: "/root", DEBIAN_FRONTEND: "noninteractive" };
+/** The environment of image builds, without the caller's proxies, pip settings and similar. */
+export const buildEnvironment = { PATH: process.env["PATH"], HOME: "/root", DEBIAN_FRONTEND: "noninteractive" };
 
-/** Certificate authorities of this machine, under a name that no package of the image claims. */
-const authorities = { here: "/etc/ssl/certs/ca-certificates.crt", there: "/mnt/ca-certificates.crt" };
+/** CA bundle of this machine, mounted at a path that no package of the image uses. */
+const caBundle = { host: "/etc/ssl/certs/ca-certificates.crt", container: "/mnt/ca-certificates.crt" };
 
-/** Builds the Dockerfile of a folder. It may fetch packages, whose registries are believed by this machine's authorities. */
+/** Builds the Dockerfile of a folder. It can fetch packages; their registries are verified with this machine's CA bundle. */
 export async function buildFrom(context: string, tag: string, args: Readonly<Record<string, string>>): Promise<void> {
-  const ofRegistries = { PIP_CERT: authorities.there, NODE_EXTRA_CA_CERTS: authorities.there };
-  const buildArgs = Object.entries({ ...args, ...ofRegistries }).map(([k, v]) => `--build-arg=${k}=${v}`);
-  const volume = `--volume=${authorities.here}:${authorities.there}:ro`;
-  // Debian's crun does not work with cgroups v1 and v2 side by side; a chroot is enough for what runs here.
+  const caArgs = { PIP_CERT: caBundle.container, NODE_EXTRA_CA_CERTS: caBundle.container };
+  const buildArgs = Object.entries({ ...args, ...caArgs }).map(([k, v]) => `--build-arg=${k}=${v}`);
+  const volume = `--volume=${caBundle.host}:${caBundle.container}:ro`;
+  // Debian's crun does not work with cgroups v1 and v2 side by side; a chroot is sufficient here.
   const options = ["--isolation=chroot", "--network=host", "--layers=false", "--pull=never", volume, ...buildArgs];
-  await builtWith(["build", ...options, `--tag=${tag}`, context]);
+  await runBuildah(["build", ...options, `--tag=${tag}`, context]);
 }
 
-/** Whether there is an image of this name to build on. */
+/** Whether a base image with this name exists. */
 export async function isBuilt(reference: string): Promise<boolean> {
   return (await buildah(["inspect", "--type", "image", reference])).code === 0;
 }
 
-/** Rejects with the last lines of what buildah says where it fails. */
-export async function builtWith(args: readonly string[]): Promise<void> {
+/** Runs buildah. Rejects with the last lines of its output if it fails. */
+export async function runBuildah(args: readonly string[]): Promise<void> {
   const { code, stdout, stderr } = await buildah(args);
   if (code === 0) return;
-  const said = `${stdout}\n${stderr}`.trim().split("\n").slice(-30).join("\n");
-  throw new Error(`"buildah ${args.join(" ")}" ended with code ${code}:\n${said}`);
+  const output = `${stdout}\n${stderr}`.trim().split("\n").slice(-30).join("\n");
+  throw new Error(`"buildah ${args.join(" ")}" ended with code ${code}:\n${output}`);
 }
 
-/** With a store of its own: what a container engine of this machine holds is not touched. What it mounts goes with it. */
+/** Runs buildah with its own storage, separate from container engines of this machine, and in its own mount namespace. */
 function buildah(args: readonly string[]): Promise<Completed> {
   const store = join(places.root, "buildah");
   const options = ["--root", store, "--runroot", join(store, "run"), "--storage-driver", "overlay"];
-  return completed("unshare", ["--mount", "buildah", ...options, ...args], { env: quiet });
+  return completed("unshare", ["--mount", "buildah", ...options, ...args], { env: buildEnvironment });
 }

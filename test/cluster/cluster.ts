@@ -5,7 +5,7 @@ import { bringUp, release, takeDown } from "./bring-up.ts";
 import { imageNamed } from "./image-catalogue.ts";
 import { provideImages } from "./images.ts";
 import { findMachine } from "./machine.ts";
-import { accessTo, adminKubeconfig, ailment } from "./node-state.ts";
+import { accessTo, adminKubeconfig, healthProblem } from "./node-state.ts";
 import { places } from "./places.ts";
 import { clusterPrograms } from "./programs.ts";
 
@@ -13,11 +13,11 @@ const help = `npm run cluster -- <command>      (or: node test/cluster/cluster.t
 
 A Kubernetes of one real node on this machine: no Docker and no image registry needed, only root, Debian and Go.
 
-  up [image ...]   bring it up, unless it is; build and import images: mlflow-server:<version>, mlflow-operator,
+  up [image ...]   start it if it is not running; build and import images: mlflow-server:<version>, mlflow-operator,
                    postgres, s3, busybox
-  down             take it down; its objects are forgotten, built programs and images are kept
-  status           say whether it is up and well; exit code 1 if not
-  purge            take it down and remove its images as well`;
+  down             stop it and remove its objects; built programs and images are kept
+  status           show whether it is running and healthy; exit code 1 if not
+  purge            stop it and remove its images`;
 
 async function up(names: readonly string[]): Promise<number> {
   const images = names.map(imageNamed);
@@ -32,13 +32,13 @@ async function up(names: readonly string[]): Promise<number> {
 
 async function status(): Promise<number> {
   const programs = await clusterPrograms(reportOnStderr);
-  const lack = await ailment(programs);
-  if (lack !== undefined) {
-    console.log(`The cluster is not well: ${lack}.`);
+  const problem = await healthProblem(programs);
+  if (problem !== undefined) {
+    console.log(`The test cluster is not healthy: ${problem}.`);
     return 1;
   }
   const { kubectl } = await accessTo(programs);
-  console.log(`The cluster is up and well. KUBECONFIG=${adminKubeconfig}`);
+  console.log(`The test cluster is healthy. KUBECONFIG=${adminKubeconfig}`);
   console.log((await kubectl(["get", "pods", "--all-namespaces"])).stdout.trimEnd());
   return 0;
 }
@@ -56,7 +56,7 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
     case "down":
       await takeDown(reportOnStderr);
       return 0;
-    // Not for people: said for a process that has ended.
+    // Internal: called for a process that has ended.
     case "release":
       await release(reportOnStderr);
       return 0;

@@ -3,53 +3,53 @@ import { dirname, join } from "node:path";
 import { succeeded } from "../control-plane/completed.ts";
 import { places } from "./places.ts";
 
-/** containerd's indexes, below its folder. Its other databases hold nothing that outlives a pod. */
+/** containerd's indexes, below its folder. Its other databases contain only state of running pods. */
 const indexes = ["io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db"];
 const snapshots = join(places.containerd, "io.containerd.snapshotter.v1.overlayfs/snapshots");
 
-interface Kept {
+interface SavedState {
   /** The folders of unpacked layers. */
   readonly snapshots: readonly string[];
-  /** The hash of the archive that was imported, by the image's reference. */
+  /** The hash of the imported archive, by the image's reference. */
   readonly imported: Readonly<Record<string, string>>;
 }
 
-const keptPath = join(places.pristine, "kept.json");
+const savedStatePath = join(places.pristine, "kept.json");
 
 /**
- * Brings containerd's folder back to how {@link keep} saw it: images and no containers, whatever ran since and however
- * it ended. Without a kept state, or with a damaged one, the folder is emptied. Gives the images that are there.
+ * Restores containerd's folder to the state of {@link saveImageStore}: images and no containers, even after a crash.
+ * Without a saved state, or with a damaged one, empties the folder. Returns the images in the store.
  */
-export async function restore(): Promise<Kept["imported"]> {
-  const kept = await readKept();
-  if (!kept) {
+export async function restoreImageStore(): Promise<SavedState["imported"]> {
+  const saved = await readSavedState();
+  if (!saved) {
     await Promise.all([places.containerd, places.pristine].map((path) => rm(path, { recursive: true, force: true })));
     await mkdir(places.containerd, { recursive: true });
     return {};
   }
   for (const index of indexes) await copyFile(join(places.pristine, index), join(places.containerd, index));
-  const stray = (await readdir(snapshots)).filter((name) => !kept.snapshots.includes(name));
+  const stray = (await readdir(snapshots)).filter((name) => !saved.snapshots.includes(name));
   for (const name of stray) await rm(join(snapshots, name), { recursive: true });
-  return kept.imported;
+  return saved.imported;
 }
 
-/** Keeps how containerd's folder is now. containerd must not run. */
-export async function keep(imported: Kept["imported"]): Promise<void> {
-  await rm(keptPath, { force: true });
+/** Saves the state of containerd's folder. containerd must not run. */
+export async function saveImageStore(imported: SavedState["imported"]): Promise<void> {
+  await rm(savedStatePath, { force: true });
   for (const index of indexes) {
     await mkdir(dirname(join(places.pristine, index)), { recursive: true });
     await copyFile(join(places.containerd, index), join(places.pristine, index));
   }
-  // What the copies speak of must be on the disk before they count: the machine may lose its power.
+  // The layers must be on disk before the copies of the indexes are valid: the machine can lose power.
   await succeeded("sync", ["--file-system", places.containerd]);
-  const kept: Kept = { snapshots: await readdir(snapshots), imported };
-  await writeFile(`${keptPath}.new`, JSON.stringify(kept));
-  await rename(`${keptPath}.new`, keptPath);
+  const saved: SavedState = { snapshots: await readdir(snapshots), imported };
+  await writeFile(`${savedStatePath}.new`, JSON.stringify(saved));
+  await rename(`${savedStatePath}.new`, savedStatePath);
 }
 
-async function readKept(): Promise<Kept | undefined> {
+async function readSavedState(): Promise<SavedState | undefined> {
   try {
-    return JSON.parse(await readFile(keptPath, "utf8"));
+    return JSON.parse(await readFile(savedStatePath, "utf8"));
   } catch {
     return undefined;
   }

@@ -7,10 +7,10 @@ import { network } from "./network.ts";
 import { places } from "./places.ts";
 import type { Programs } from "./programs.ts";
 
-/** The image that holds the namespaces of each pod. */
+/** The sandbox image of pods. */
 export const pauseImage = "localhost/pause:1";
 
-/** containerd 2.3; sockets and pods' own state are in its default folders below the node's /run. */
+/** The configuration of containerd 2.3; sockets and pod state are in its default folders below the node's /run. */
 const config = `version = 4
 root = "${places.containerd}"
 oom_score = 0
@@ -42,7 +42,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
     conf_dir = "${places.state}/cni"
 `;
 
-/** Pods hang on cables of their own (ptp) and are reached by routes: no address is translated among them. */
+/** Each pod has its own veth pair (ptp) and is reached by routes, without address translation. */
 const cni = {
   cniVersion: "1.0.0",
   name: controlGroup,
@@ -60,31 +60,31 @@ const cni = {
   ],
 };
 
-/** Writes containerd's settings and starts it; resolves when it answers. */
+/** Writes containerd's configuration and starts it; resolves when it answers. */
 export async function startContainerd(machine: Machine, programs: Programs): Promise<void> {
   const path = join(places.state, "containerd.toml");
   await writeFile(path, config);
   await writeFile(join(places.state, "cni", "10-pods.conflist"), JSON.stringify(cni));
-  // It looks for its shim on the PATH.
+  // containerd finds its shim on the PATH.
   const bin = `${dirname(programs("containerd"))}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const args = [`PATH=${bin}`, programs("containerd"), "--config", path];
   await machine.start("env", args, logPathOf("containerd"));
   await ctr(machine, programs, ["version"]);
 }
 
-/** Ends containerd in order, so that its indexes are whole. */
+/** Stops containerd gracefully, so that its indexes are consistent. */
 export async function stopContainerd(machine: Machine, programs: Programs): Promise<void> {
   const pids = await machine.pidsOf(programs("containerd"));
   for (const pid of pids) process.kill(pid, "SIGTERM");
   while ((await machine.pidsOf(programs("containerd"))).length > 0) await sleep(20);
 }
 
-/** Unpacks the archive of an image into containerd, under the references that are written in it. */
+/** Imports the archive of an image into containerd, with the references in the archive. */
 export async function importArchive(machine: Machine, programs: Programs, archive: string): Promise<void> {
   await ctr(machine, programs, ["images", "import", "--local", "--snapshotter", "overlayfs", archive]);
 }
 
-/** containerd's own client, in the namespace of images and containers that kubelet sees. Waits for containerd to come up. */
+/** Runs containerd's client in the namespace that kubelet uses. Waits for containerd to start. */
 async function ctr(machine: Machine, programs: Programs, args: readonly string[]): Promise<string> {
   const deadline = Date.now() + 30_000;
   for (;;) {

@@ -7,10 +7,10 @@ import type { Credentials } from "./credentials.ts";
 import { network } from "./network.ts";
 import { places } from "./places.ts";
 
-/** Ports on the node's own loopback interface; they are in nobody's way. */
+/** A port on the node's own loopback interface, without conflicts. */
 const etcdUrl = "http://127.0.0.1:2379";
 
-/** The control plane of the tests without nodes, with what a node adds to it. */
+/** Returns the arguments of the control plane, as in the tests without nodes, with additional ones for a node. */
 export async function controlPlaneArgs(credentials: Credentials): Promise<{
   readonly etcd: readonly string[];
   readonly apiServer: readonly string[];
@@ -29,7 +29,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
         serving: apiServer,
         auditLogPath: join(places.logs, "audit.log"),
         featureGates: {},
-        // Of two alike the last one counts.
+        // The last one of duplicate flags takes effect.
         extraArgs: [
           `--bind-address=${network.nodeAddress}`,
           `--advertise-address=${network.nodeAddress}`,
@@ -51,7 +51,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
       `--cluster-signing-cert-file=${authorities.clients}.crt`,
       `--cluster-signing-key-file=${authorities.clients}.key`,
       `--flex-volume-plugin-dir=${join(places.state, "volume-plugins")}`,
-      // A busy machine makes kubelet late; pods are not to be evicted for that.
+      // On a busy machine kubelet is late, which must not evict pods.
       "--node-monitor-grace-period=120s",
     ],
   };

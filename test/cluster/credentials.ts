@@ -7,14 +7,14 @@ import { network } from "./network.ts";
 import { nodeName } from "./node-agents.ts";
 import { places } from "./places.ts";
 
-/** Certificates of what serves, and of what asks without a kubeconfig. */
+/** Serving certificates, and client certificates that are not in a kubeconfig. */
 export interface Credentials {
   readonly authorities: Authorities;
   readonly apiServer: Stem;
   readonly kubeletServer: Stem;
-  /** With it the API server asks kubelet. */
+  /** The API server's client certificate for kubelet. */
   readonly kubeletClient: Stem;
-  /** With it the API server asks others (metrics-server) in somebody's name. */
+  /** The API server's client certificate for aggregated APIs (metrics-server). */
   readonly frontProxy: Stem;
 }
 
@@ -25,7 +25,7 @@ const apiServerNames = [
   ...["127.0.0.1", network.nodeAddress, network.apiService].map((address) => `IP:${address}`),
 ];
 
-/** New ones, in the cluster's state. */
+/** Issues new credentials in the cluster's state. */
 export async function issueCredentials(): Promise<Credentials> {
   const authorities = await issueAuthorities(places.state);
   const stem = (name: string) => join(places.state, name);

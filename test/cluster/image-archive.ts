@@ -4,30 +4,30 @@ import { join } from "node:path";
 import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
 import { baseArguments, contextPrefix } from "./base-images.ts";
-import { buildFrom, builtWith } from "./buildah.ts";
+import { buildFrom, runBuildah } from "./buildah.ts";
 import { contentHash, contextOf, type Image } from "./image.ts";
 import { places } from "./places.ts";
 
-/** An image in a file, in the format of `docker save`. */
+/** An image as a file, in the format of `docker save`. */
 export interface Archive {
   readonly reference: string;
   readonly hash: string;
   readonly path: string;
 }
 
-/** The archive of an image, built if there is none of its present content (a minute for the large ones). One build at a time. */
+/** Returns the archive of an image; builds it if its content has changed (a minute for large images). One build at a time. */
 export async function archiveOf(image: Image, report: Report): Promise<Archive> {
   const archive = { reference: image.reference, hash: await contentHash(image), path: await archivePath(image) };
   await mkdir(places.images, { recursive: true });
   if (existsSync(archive.path)) return archive;
-  const waiting = (owner: number) => report(`images: process ${owner} is building one; waiting for that.`);
+  const waiting = (owner: number) => report(`images: waiting for a build of process ${owner}`);
   await withLock(join(places.images, ".lock"), waiting, async () => {
     if (!existsSync(archive.path)) await build(image, archive, report);
   });
   return archive;
 }
 
-/** Where the archive of an image's present content is, or would be. */
+/** Returns the path of the archive for the image's current content. */
 export async function archivePath(image: Image): Promise<string> {
   return join(places.images, `${stemOf(image)}-${await contentHash(image)}.tar`);
 }
@@ -48,12 +48,12 @@ async function build(image: Image, archive: Archive, report: Report): Promise<vo
       await cp(join(image.directory, name), join(context, name), { recursive: true });
     for (const [name, path] of Object.entries(image.files ?? {})) await copyFile(path, join(context, name));
     await buildFrom(context, image.reference, { ...image.buildArgs, ...baseArgs });
-    const half = join(context, "image.tar");
-    await builtWith(["push", "--quiet", image.reference, `docker-archive:${half}:${image.reference}`]);
-    await builtWith(["rmi", image.reference]);
+    const unfinished = join(context, "image.tar");
+    await runBuildah(["push", "--quiet", image.reference, `docker-archive:${unfinished}:${image.reference}`]);
+    await runBuildah(["rmi", image.reference]);
     for (const name of await readdir(places.images))
       if (name.startsWith(`${stemOf(image)}-`)) await rm(join(places.images, name));
-    await rename(half, archive.path);
+    await rename(unfinished, archive.path);
   } finally {
     await rm(context, { recursive: true, force: true });
   }

@@ -8,15 +8,15 @@ import type { ProgramName, Programs } from "./programs.ts";
 const root = join(import.meta.dirname, "..", "..");
 const folder = (name: string) => join(import.meta.dirname, "images", name);
 
-/** Where the operator looks for MLflow's image if it is told nothing else. */
+/** The operator's default repository of MLflow's image. */
 const mlflowRepository = "ghcr.io/mlflow-operator/mlflow-server";
 
-/** Images by the short names under which tests ask for them; `mlflow-server:<version>` comes on top. */
+/** The short names of images in tests; in addition `mlflow-server:<version>`. */
 export const imageNames = ["busybox", "mlflow-operator", "postgres", "s3", "slapd"] as const;
 
 export type ImageName = (typeof imageNames)[number] | `mlflow-server:${(typeof supportedVersions)[number]}`;
 
-/** The image that a test calls by `name`. Throws for an unknown one. */
+/** Returns the image with a short name. Throws for an unknown name. */
 export function imageNamed(name: string): Image {
   if (name === "busybox") return busybox;
   if (name === "mlflow-operator") return operator;
@@ -32,10 +32,10 @@ export function imageNamed(name: string): Image {
       onDebian: true,
     };
   const known = [...imageNames, ...supportedVersions.map((each) => `mlflow-server:${each}`)];
-  throw new Error(`There is no image "${name}": name one of ${known.join(", ")}.`);
+  throw new Error(`Unknown image "${name}". Use one of ${known.join(", ")}.`);
 }
 
-/** By the reference that the chart and config/ have. */
+/** The operator's image, with the reference in the chart and config/. */
 const operator: Image = {
   reference: `ghcr.io/mlflow-operator/mlflow-operator:${operatorVersion}`,
   directory: root,
@@ -48,7 +48,7 @@ const busybox: Image = {
   files: { busybox: "/usr/bin/busybox" },
 };
 
-/** What the cluster itself runs in pods. */
+/** Returns the images of the cluster's system pods. */
 export function systemImages(programs: Programs): readonly Image[] {
   const fromProgram = (name: ProgramName, reference = `localhost/${name}:1`): Image => ({
     reference,

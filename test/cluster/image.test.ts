@@ -9,7 +9,7 @@ import { imageNamed } from "./image-catalogue.ts";
 
 const mlflow = imageNamed("mlflow-server:3.17.2");
 
-/** The image as it would be if its files were others: a copy of them, which goes with the test. */
+/** Returns the image with a copy of its files, which the test can change. */
 async function copyOf(name: string) {
   const image = imageNamed(name);
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-image-"));
@@ -19,7 +19,7 @@ async function copyOf(name: string) {
   return { ...image, directory };
 }
 
-test("the hash of an image follows its own lock and its Dockerfile, not the lock of another version", async () => {
+test("the hash of an image depends on its own lock file and Dockerfile, not on the lock file of another version", async () => {
   const image = await copyOf("mlflow-server:3.17.2");
   const copy = image.directory;
   const before = await contentHash(image);
@@ -32,7 +32,7 @@ test("the hash of an image follows its own lock and its Dockerfile, not the lock
   assert.notEqual(await contentHash(image), changed);
 });
 
-test("the hash of the operator's image follows its sources and what it is built with, and nothing else of the project", async () => {
+test("the hash of the operator's image depends on its sources and build files, and on no other file", async () => {
   const image = await copyOf("mlflow-operator");
   const before = await contentHash(image);
   assert.equal(before, await contentHash(imageNamed("mlflow-operator")));
@@ -46,17 +46,20 @@ test("the hash of the operator's image follows its sources and what it is built 
   assert.equal(await contentHash(image), hashes.at(-1));
 });
 
-test("an image that does not say by a list what goes into it is refused", async () => {
+test("rejects an image whose .dockerignore is not a list of included files", async () => {
   const image = await copyOf("mlflow-operator");
   await writeFile(join(image.directory, ".dockerignore"), "node_modules\n");
-  await assert.rejects(contentHash(image), /shut everything out by "\*"/);
+  await assert.rejects(contentHash(image), /exclude everything with "\*"/);
 });
 
-test("an unknown image is refused with the known ones", () => {
-  assert.throws(() => imageNamed("mlflow-server:1.0"), /no image "mlflow-server:1.0": name one of busybox, .*3\.17\.2/);
+test("rejects an unknown image and lists the known ones", () => {
+  assert.throws(
+    () => imageNamed("mlflow-server:1.0"),
+    /Unknown image "mlflow-server:1.0"\. Use one of busybox, .*3\.17\.2/,
+  );
 });
 
-test("every supported version of MLflow has a lock with that version, hashes, and no registry's address", async () => {
+test("every supported version of MLflow has a lock file with that version, hashes, and no registry address", async () => {
   for (const version of supportedVersions) {
     const lock = await readFile(join(mlflow.directory, `requirements-${version}.lock`), "utf8");
     assert.match(lock, new RegExp(`^mlflow==${version.replaceAll(".", "\\.")} \\\\$`, "m"));

@@ -5,7 +5,7 @@ import { supportedVersions } from "../../src/api/versions.ts";
 import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
 import { importArchive, startContainerd, stopContainerd } from "./containerd.ts";
-import { keep, restore } from "./containerd-store.ts";
+import { restoreImageStore, saveImageStore } from "./containerd-store.ts";
 import type { Image } from "./image.ts";
 import { type Archive, archiveOf, archivePath } from "./image-archive.ts";
 import { imageNamed, imageNames, systemImages } from "./image-catalogue.ts";
@@ -13,10 +13,10 @@ import type { Machine } from "./machine.ts";
 import { places } from "./places.ts";
 import type { Programs } from "./programs.ts";
 
-/** Which archives containerd has now: hash by reference. */
+/** The archives in containerd: hash by reference. */
 const importedPath = join(places.state, "imported.json");
 
-/** Of the images that the cluster itself needs, built if need be, and of all others that have been built before. */
+/** Returns the archives of the system images, which it builds if needed, and of all other images that were built before. */
 export async function knownArchives(programs: Programs, report: Report): Promise<readonly Archive[]> {
   const archives: Archive[] = [];
   for (const image of systemImages(programs)) archives.push(await archiveOf(image, report));
@@ -27,14 +27,14 @@ export async function knownArchives(programs: Programs, report: Report): Promise
   return archives;
 }
 
-/** Starts containerd with the images in `archives` and no container. What is new is kept for the next start. */
+/** Starts containerd with the images in `archives` and no container. New images are saved for the next start. */
 export async function startContainerdWithImages(
   machine: Machine,
   programs: Programs,
   archives: readonly Archive[],
   report: Report,
 ): Promise<void> {
-  const before = await restore();
+  const before = await restoreImageStore();
   await startContainerd(machine, programs);
   const missing = archives.filter(({ reference, hash }) => before[reference] !== hash);
   for (const archive of missing) await imported(machine, programs, archive, report);
@@ -42,13 +42,13 @@ export async function startContainerdWithImages(
   await writeFile(importedPath, JSON.stringify(now));
   if (missing.length === 0) return;
   await stopContainerd(machine, programs);
-  await keep(now);
+  await saveImageStore(now);
   await startContainerd(machine, programs);
 }
 
 /**
- * Builds what is not built and imports what is not imported; gives the images' references, in the same order. Of several processes
- * one imports at a time: they note what there is in one file.
+ * Builds and imports missing images; returns their references, in the same order. Only one process at a time imports: all
+ * record imported images in one file.
  */
 export async function provideImages(
   machine: Machine,

@@ -2,11 +2,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * What kubelet 1.36 wants of the kernel, and sets for the whole machine where it finds it otherwise
- * (k8s.io/component-helpers/node/util/sysctl). The node is shown these values instead of the machine's own, which stay
- * as they are.
+ * Kernel settings that kubelet 1.36 requires and otherwise sets for the whole machine
+ * (k8s.io/component-helpers/node/util/sysctl). These values are mounted over the machine's in the node; the machine's settings
+ * do not change.
  */
-const wanted = {
+const requiredSettings = {
   "vm/overcommit_memory": "1",
   "vm/panic_on_oom": "0",
   "kernel/panic": "10",
@@ -16,16 +16,16 @@ const wanted = {
 } as const;
 
 export interface KernelSetting {
-  /** Holds the value that kubelet wants. */
+  /** A file with the value that kubelet requires. */
   readonly file: string;
-  /** Is to be covered by it. */
+  /** The path that it is mounted over. */
   readonly path: string;
 }
 
-/** A file in `directory` for each setting that differs from what kubelet wants. */
+/** Writes a file in `directory` for each setting that differs from kubelet's requirement. */
 export async function kernelSettings(directory: string): Promise<readonly KernelSetting[]> {
   const differing: KernelSetting[] = [];
-  for (const [key, value] of Object.entries(wanted)) {
+  for (const [key, value] of Object.entries(requiredSettings)) {
     const path = `/proc/sys/${key}`;
     const current = await readFile(path, "utf8").catch(() => undefined);
     if (current === undefined || current.trim() === value) continue;

@@ -10,32 +10,32 @@ import { network } from "./network.ts";
 import { places } from "./places.ts";
 
 /**
- * The node: processes, mounts and network in namespaces of their own, all held by one process. When that one ends,
- * however it ends, the kernel ends every other and takes the mounts, the interfaces and the rules along.
+ * The node: processes, mounts and network in their own namespaces, with one init process. When that process ends,
+ * the kernel ends all others and removes the mounts, interfaces and rules.
  */
 export interface Machine {
-  /** Of the process that holds the namespaces; the first one (pid 1) in them. */
+  /** The pid on this machine of the init process (pid 1) of the namespaces. */
   readonly pid: number;
-  /** Runs a program in the node to its end; a non-zero exit is a result. */
+  /** Runs a program in the node; a non-zero exit code is a result. */
   readonly run: (program: string, args: readonly string[], stdin?: string) => Promise<Completed>;
-  /** The same, but a non-zero exit is an error; gives its output. */
+  /** Runs a program in the node and returns its output; a non-zero exit code is an error. */
   readonly succeed: (program: string, args: readonly string[], stdin?: string) => Promise<string>;
-  /** Starts a program that stays, with its output appended to `logPath`. */
+  /** Starts a daemon, with its output appended to `logPath`. */
   readonly start: (program: string, args: readonly string[], logPath: string) => Promise<void>;
   /** The pids on this machine of the node's processes that run `program`, a path. */
   readonly pidsOf: (program: string) => Promise<readonly number[]>;
 }
 
-/** Only this is taken over from the environment of whoever starts the cluster. */
+/** The environment of the node; the caller's environment is not used. */
 const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
 
 /**
- * What is hard-coded in kubelet, containerd and CNI plugins is given folders in memory: /run with its sockets, so that
- * their paths stay short (a socket's is limited to 107 bytes) and those of another container engine out of reach.
+ * Folders that are hard-coded in kubelet, containerd and CNI plugins are in memory: /run with its sockets, so that
+ * their paths stay short (at most 107 bytes) and separate from those of another container engine.
  */
 const memoryFolders = ["/run", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers"];
 
-/** Makes the namespaces, held by a copy of `pause`. `directory` is for files that the node is shown. Takes root. */
+/** Creates the namespaces, with a copy of `pause` as init process. `directory` is for files that are mounted in the node. Requires root. */
 export async function startMachine(pause: string, directory: string): Promise<Machine> {
   const { holder } = places;
   await rm(holder, { force: true });
@@ -53,10 +53,10 @@ export async function startMachine(pause: string, directory: string): Promise<Ma
     detached: true,
     env,
   });
-  let said = "";
+  let output = "";
   let ended = false;
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
+    output += text;
   });
   child.on("exit", () => {
     ended = true;
@@ -69,12 +69,14 @@ export async function startMachine(pause: string, directory: string): Promise<Ma
       return machine;
     }
     if (ended)
-      throw new Error(`The node's namespaces cannot be made: ${said.trim() || "unshare ended"}. It takes root.`);
+      throw new Error(
+        `The node's namespaces cannot be created: ${output.trim() || "unshare ended"}. This requires root.`,
+      );
     await sleep(20);
   }
 }
 
-/** The node that runs, if one does. */
+/** Returns the running node, if any. */
 export async function findMachine(): Promise<Machine | undefined> {
   const [pid] = await pidsRunning(places.holder);
   if (pid === undefined) return undefined;
@@ -85,7 +87,7 @@ export async function findMachine(): Promise<Machine | undefined> {
     run: (program, args, stdin) => completed("nsenter", [...entered, program, ...args], options(stdin)),
     succeed: (program, args, stdin) => succeeded("nsenter", [...entered, program, ...args], options(stdin)),
     start: async (program, args, logPath) => {
-      // The shell ends at once, so that what it started becomes a child of the holder.
+      // The shell ends at once, so that the program becomes a child of the init process.
       const script = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &';
       await succeeded("nsenter", [...entered, "sh", "-c", script, "sh", logPath, program, ...args], { env });
     },
@@ -98,22 +100,24 @@ export async function findMachine(): Promise<Machine | undefined> {
   };
 }
 
-/** Ends the node and everything in it, and waits until it is gone. */
+/** Ends the node and all its processes, and waits until they have ended. */
 export async function endMachine(): Promise<void> {
   for (const pid of await pidsRunning(places.holder)) {
     const inside = await namespaceOf(pid);
     process.kill(pid, "SIGKILL");
     while (inside !== undefined && (await anyIn(inside))) await sleep(20);
   }
-  // The kernel takes the cable away a moment later.
+  // The kernel removes the interface shortly after.
   const deadline = Date.now() + 10_000;
   while (existsSync(`/sys/class/net/${network.hostInterface}`)) {
     if (Date.now() > deadline)
-      throw new Error(`The interface ${network.hostInterface} is not this cluster's: end what made it, or remove it.`);
+      throw new Error(
+        `The interface ${network.hostInterface} does not belong to this cluster. End the process that created it, or remove it.`,
+      );
     await sleep(20);
   }
   await removeControlGroups();
-  // Made for the mounts above; they stay where somebody else has put something in them.
+  // Created for the mounts above; not removed if other programs use them.
   await completed("rmdir", memoryFolders.slice(1));
 }
 
@@ -135,13 +139,13 @@ async function anyIn(namespace: string): Promise<boolean> {
   return namespaces.includes(namespace);
 }
 
-/** The last lines that a program of the node wrote. */
+/** Returns the last log lines of a program of the node. */
 export async function lastLines(name: string, count = 15): Promise<string> {
   const text = await readFile(logPathOf(name), "utf8").catch(() => "");
   return text.trimEnd().split("\n").slice(-count).join("\n");
 }
 
-/** Where a program of the node writes. */
+/** Returns the log path of a program of the node. */
 export function logPathOf(name: string): string {
   return join(places.logs, `${name}.log`);
 }

@@ -4,7 +4,7 @@ import { loadAll } from "js-yaml";
 import { systemManifests } from "./manifests.ts";
 import { network } from "./network.ts";
 
-test("the cluster's own manifests are YAML with every placeholder filled in", async () => {
+test("the cluster's manifests are YAML with every placeholder replaced", async () => {
   const text = await systemManifests();
   assert.doesNotMatch(text, /\$\{/);
   assert.match(text, new RegExp(`clusterIP: ${network.dnsService}`));

@@ -5,7 +5,7 @@ import { places } from "./places.ts";
 
 const folder = join(import.meta.dirname, "manifests");
 
-/** What runs in the cluster from the beginning, as one YAML text. */
+/** Returns the manifests of the cluster's system pods, as one YAML text. */
 export async function systemManifests(): Promise<string> {
   const values: Readonly<Record<string, string | number>> = { ...network, volumes: join(places.state, "volumes") };
   const files = (await readdir(folder)).sort();

@@ -7,19 +7,19 @@ import { places } from "./places.ts";
 /** The node's name. */
 export const nodeName = "mlflow";
 
-/** Certificate files of what kubelet needs. */
+/** Credential files of kubelet. */
 export interface KubeletFiles {
   readonly kubeconfig: string;
-  /** Of the authority that vouches for its clients. */
-  readonly clientAuthority: string;
-  /** Of its own server, without `.crt` and `.key`. */
+  /** The CA certificate of its clients. */
+  readonly clientCa: string;
+  /** The serving certificate, without `.crt` and `.key`. */
   readonly serving: string;
 }
 
-/** Arguments of kubelet 1.36; writes its configuration. */
-export async function kubeletArgs({ kubeconfig, clientAuthority, serving }: KubeletFiles): Promise<readonly string[]> {
+/** Returns the arguments of kubelet 1.36, and writes its configuration. */
+export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFiles): Promise<readonly string[]> {
   const resolvConf = join(places.state, "resolv.conf");
-  // Names outside of the cluster do not exist: its DNS asks nobody.
+  // The cluster's DNS has no upstream: names outside the cluster do not resolve.
   await writeFile(resolvConf, "");
   const config = {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
@@ -30,7 +30,7 @@ export async function kubeletArgs({ kubeconfig, clientAuthority, serving }: Kube
     authentication: {
       anonymous: { enabled: false },
       webhook: { enabled: true },
-      x509: { clientCAFile: clientAuthority },
+      x509: { clientCAFile: clientCa },
     },
     authorization: { mode: "Webhook" },
     tlsCertFile: `${serving}.crt`,
@@ -45,12 +45,12 @@ export async function kubeletArgs({ kubeconfig, clientAuthority, serving }: Kube
     cgroupRoot: `/${controlGroup}`,
     failCgroupV1: false,
     failSwapOn: false,
-    // Without CAP_SYS_RESOURCE neither can be raised above what this machine gives.
+    // Without CAP_SYS_RESOURCE neither can exceed the limits of this machine.
     oomScoreAdj: 0,
     maxOpenFiles: 16384,
     podPidsLimit: 4096,
     makeIPTablesUtilChains: false,
-    // Never: there may be no registry to pull an image from again.
+    // Images are never removed: there may be no registry to pull them from again.
     imageGCHighThresholdPercent: 100,
     imageMaximumGCAge: "0s",
     evictionHard: {
@@ -76,7 +76,7 @@ export async function kubeletArgs({ kubeconfig, clientAuthority, serving }: Kube
   ];
 }
 
-/** Arguments of kube-proxy 1.36 with nftables; writes its configuration. */
+/** Returns the arguments of kube-proxy 1.36 with nftables, and writes its configuration. */
 export async function proxyArgs(kubeconfig: string): Promise<readonly string[]> {
   const config = {
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
@@ -91,7 +91,7 @@ export async function proxyArgs(kubeconfig: string): Promise<readonly string[]> 
     oomScoreAdj: 0,
     nodePortAddresses: [`${network.nodeAddress}/32`],
     nftables: { minSyncPeriod: "200ms", syncPeriod: "30s", masqueradeBit: 14 },
-    // They are the whole machine's.
+    // These settings apply to the whole machine, so they are not changed.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
   };
   const path = join(places.state, "kube-proxy.json");
@@ -99,7 +99,7 @@ export async function proxyArgs(kubeconfig: string): Promise<readonly string[]> 
   return [`--config=${path}`];
 }
 
-/** Arguments of kube-router 2.1: of all that it can do, only that NetworkPolicies are enforced. */
+/** Returns the arguments of kube-router 2.1, which only enforces NetworkPolicies. */
 export function networkPolicyArgs(kubeconfig: string): readonly string[] {
   return [
     `--kubeconfig=${kubeconfig}`,
@@ -115,7 +115,7 @@ export function networkPolicyArgs(kubeconfig: string): readonly string[] {
   ];
 }
 
-/** Arguments of kube-scheduler 1.36. */
+/** Returns the arguments of kube-scheduler 1.36. */
 export function schedulerArgs(kubeconfig: string): readonly string[] {
   return [
     `--kubeconfig=${kubeconfig}`,

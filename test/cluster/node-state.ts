@@ -6,10 +6,10 @@ import { nodeName } from "./node-agents.ts";
 import { places } from "./places.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 
-/** Always the same file, whoever made it. */
+/** The path is the same for all processes. */
 export const adminKubeconfig = join(places.state, "admin.kubeconfig");
 
-/** What the node runs besides pods. */
+/** The daemons of the node. */
 const daemons = [
   "etcd",
   "kube-apiserver",
@@ -21,10 +21,10 @@ const daemons = [
   "kube-router",
 ] as const satisfies readonly ProgramName[];
 
-/** What the cluster lacks to be up and well, or undefined if nothing. */
-export async function ailment(programs: Programs): Promise<string | undefined> {
+/** Returns the problem of an unhealthy cluster, or undefined. */
+export async function healthProblem(programs: Programs): Promise<string | undefined> {
   const machine = await findMachine();
-  if (!machine) return "it is not up";
+  if (!machine) return "it is not running";
   for (const name of daemons) if ((await machine.pidsOf(programs(name))).length === 0) return `${name} does not run`;
   const { code, stdout, stderr } = await machine.run(programs("kubectl"), [
     `--kubeconfig=${adminKubeconfig}`,
@@ -38,7 +38,7 @@ export async function ailment(programs: Programs): Promise<string | undefined> {
   return stdout === "True" ? undefined : "its node is not ready";
 }
 
-/** Gives access to the cluster that is up. */
+/** Returns access to the running cluster. */
 export async function accessTo(programs: Programs): Promise<ClusterAccess> {
   const authority = join(places.state, "ca");
   return clusterAccess({

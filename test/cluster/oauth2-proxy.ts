@@ -10,15 +10,15 @@ const oauth2Proxy = {
   directory: join(import.meta.dirname, "go", "oauth2-proxy"),
   packages: { "oauth2-proxy": modulePath },
   stamp: (version) => `-X ${modulePath}/pkg/version.VERSION=${version}`,
-  withoutGo: "oauth2-proxy for its tests is built here with Go >= 1.26: install Go.",
+  withoutGo: "The tests of oauth2-proxy build it with Go >= 1.26. Install Go.",
 } as const satisfies GoModule;
 
-/** The path of oauth2-proxy, built once from its Go module: about a minute. Rejects with what to install. */
+/** Returns the path of oauth2-proxy, built once from its Go module in about a minute. Rejects with what to install. */
 export async function oauth2ProxyProgram(report: Report = reportOnStderr): Promise<string> {
   return (await goPrograms(oauth2Proxy, report))["oauth2-proxy"] ?? "";
 }
 
-/** Its version as go.mod pins it, such as v7.15.6. */
+/** Returns its version in go.mod, such as v7.15.6. */
 export async function oauth2ProxyVersion(): Promise<string> {
   const text = await readFile(join(oauth2Proxy.directory, "go.mod"), "utf8");
   const [, version] = new RegExp(`${modulePath} (v\\S+)`).exec(text) ?? [];
@@ -26,7 +26,7 @@ export async function oauth2ProxyVersion(): Promise<string> {
   return version;
 }
 
-/** The image that pods run: the program and nothing else. */
+/** Returns the image, which contains only the program. */
 export async function oauth2ProxyImage(report: Report = reportOnStderr): Promise<Image> {
   return {
     reference: `localhost/oauth2-proxy:${await oauth2ProxyVersion()}`,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Report } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
 
-/** Debian's packages that the cluster is made of, and a program or file of each by which it is known. */
+/** The Debian packages that the cluster needs, and a program or file of each to detect it. */
 const needed: Readonly<Record<string, string>> = {
   buildah: "buildah",
   "busybox-static": "busybox",
@@ -24,35 +24,35 @@ const needed: Readonly<Record<string, string>> = {
 
 const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/** Installs what is missing of Debian's packages. Rejects with a sentence where that cannot be done. */
+/** Installs missing Debian packages. Rejects with a message for the user if that is not possible. */
 export async function installPackages(report: Report): Promise<void> {
   const missing = Object.entries(needed)
     .filter(([, file]) => !folders.some((folder) => existsSync(file.startsWith("/") ? file : join(folder, file))))
     .map(([name]) => name);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
-    throw new Error(`The cluster needs ${missing.join(", ")}: install them, or run this as root on Debian.`);
+    throw new Error(`The test cluster needs ${missing.join(", ")}. Install them, or run this as root on Debian.`);
   report(`installing Debian's packages ${missing.join(", ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await succeeded("apt-get", ["update", "-qq"], { env });
   await succeeded("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env });
 }
 
-/** Control plane and node take a gigabyte and a half, a pod of MLflow half of one. */
+/** Control plane and node need 1.5 GiB, a pod of MLflow 0.5 GiB. */
 const memoryGibibytes = 6;
 
-/** Why no cluster can be started here, or undefined. Does not look whether the build of its programs would succeed. */
+/** Returns why no cluster can be started here, or undefined. Does not check whether its programs can be built. */
 export function missingPackages(): string | undefined {
   if (process.platform !== "linux") return "the one-node cluster runs on Linux only";
-  if (process.getuid?.() !== 0) return "the one-node cluster takes root";
+  if (process.getuid?.() !== 0) return "the one-node cluster requires root";
   const memory = totalmem() / 2 ** 30;
   if (memory < memoryGibibytes)
-    return `the one-node cluster takes ${memoryGibibytes} GiB of memory, and there are ${memory.toFixed(1)}`;
-  // Root in a container may lack the right, whatever its user id.
+    return `the one-node cluster requires ${memoryGibibytes} GiB of memory, and this machine has ${memory.toFixed(1)}`;
+  // Root in a container may not have this permission.
   const { status, stderr } = spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"], {
     encoding: "utf8",
   });
   if (status !== 0)
-    return `namespaces for the one-node cluster cannot be made: ${stderr?.trim() || "there is no unshare"}`;
+    return `namespaces for the one-node cluster cannot be created: ${stderr?.trim() || "unshare is not installed"}`;
   return undefined;
 }

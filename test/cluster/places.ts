@@ -3,24 +3,24 @@ import { cacheDirectory } from "../control-plane/go-programs.ts";
 
 const root = join(cacheDirectory(), "cluster");
 
-/** Where the cluster keeps what. Images and logs outlive it, `state` does not. */
+/** Paths of the cluster. Images and logs are kept after it ends, `state` is not. */
 export const places = {
   root,
-  /** Held by whoever brings the cluster up or takes it down. */
+  /** The lock for starting and stopping the cluster. */
   lock: join(root, ".lock"),
   /** A file for each user of the cluster; see users.ts. */
   users: join(root, "users"),
-  /** The program that holds the node's namespaces: always the same path, so that a node is found by whoever looks. */
+  /** The init program of the node's namespaces: a fixed path, so that all processes find a running node. */
   holder: join(root, "node"),
   /** Certificates, kubeconfigs, etcd, kubelet, volumes: new at every start. */
   state: join(root, "state"),
-  /** There once the cluster has been well; one without it was left half started. */
+  /** Exists once the cluster was healthy; without it the start was interrupted. */
   complete: join(root, "state", "complete"),
-  /** containerd's own: unpacked images, kept so that they are not imported each time. */
+  /** containerd's folder: unpacked images, kept so that they are not imported each time. */
   containerd: join(root, "containerd"),
   /** Copies of containerd's indexes from before any pod ran; see containerd-store.ts. */
   pristine: join(root, "containerd-pristine"),
-  /** Archives of images that were built. */
+  /** Archives of built images. */
   images: join(root, "images"),
   logs: join(root, "logs"),
 } as const;

@@ -37,24 +37,24 @@ const kubeRouter = {
 
 const pause = { directory: folder("pause"), packages: { pause: "." } } as const satisfies GoModule;
 
-/** Every module that the cluster is made of, besides Kubernetes and etcd; those that compile longest first. */
+/** The Go modules of the cluster except Kubernetes and etcd; those with the longest builds first. */
 const modules = [containerd, coredns, localPath, metricsServer, kubeRouter, pause] as const;
 
 type Packages<T> = T extends { readonly packages: infer P } ? keyof P : never;
 
-/** What the cluster is made of, by name: the programs of the control plane and those that make a node of the machine. */
+/** The programs of the cluster: the control plane and the node. */
 export type ProgramName = Packages<(typeof modules)[number]> | KubernetesProgram | "etcd";
 
 /** The path of each program. */
 export type Programs = (name: ProgramName) => string;
 
-/** All programs, from the cache or built once: about ten minutes on two idle cores. */
+/** Returns all programs, from the cache or built once, which takes about ten minutes on two idle cores. */
 export async function clusterPrograms(report: Report): Promise<Programs> {
   const built = await Promise.all([builtWithNode(report), ...modules.map((module) => goPrograms(module, report))]);
   const paths = new Map<string, string>(built.flatMap((programs) => Object.entries(programs)));
   return (name) => {
     const path = paths.get(name);
-    if (path === undefined) throw new Error(`test/cluster/programs.ts builds no ${name}: add it.`);
+    if (path === undefined) throw new Error(`test/cluster/programs.ts does not build ${name}. Add it.`);
     return path;
   };
 }

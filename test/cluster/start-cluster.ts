@@ -12,32 +12,32 @@ import { accessTo, adminKubeconfig } from "./node-state.ts";
 import { clusterPrograms } from "./programs.ts";
 
 export interface Cluster extends ClusterAccess {
-  /** Whether it was up before. */
+  /** Whether it was running before. */
   readonly existing: boolean;
   readonly kubectlProgram: string;
-  /** This machine's address as pods see it (also `host.cluster.internal`): what they shall reach here listens on it. */
+  /** This machine's address for pods (also `host.cluster.internal`): servers on this machine listen on it. */
   readonly hostAddress: string;
-  /** Builds images (once; minutes for the large ones) and imports them; gives their references, in the same order. */
+  /** Builds images (once; minutes for large ones) and imports them; returns their references, in the same order. */
   readonly images: (names: readonly ImageName[]) => Promise<readonly string[]>;
-  /** The same for an image that has no name in the catalogue; gives its reference. */
+  /** The same for an image that is not in the catalogue; returns its reference. */
   readonly image: (image: Image) => Promise<string>;
-  /** Takes the cluster down, unless other processes still use it or a person has brought it up. */
+  /** Stops the cluster, unless other processes use it or it was started with `npm run cluster -- up`. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * A Kubernetes of one real node, which runs pods: the one that is up, or one brought up now, empty. It goes down with the
- * last process that uses it, however that ends, unless a person has brought it up. Ready when the node is, and when names of Services are resolved; this process
- * reaches Services and pods by their addresses. Takes root on Debian; the first time it builds everything, which takes
+ * Starts a Kubernetes cluster with one real node, or uses the running one. It stops with the last process that uses it, unless it
+ * was started with `npm run cluster -- up`. Resolves when the node is ready and names of Services resolve; this process
+ * can reach Services and pods by their addresses. Requires root on Debian; builds everything the first time, which takes
  * about ten minutes on two idle cores.
  */
 export async function startCluster(options: { readonly report?: Report } = {}): Promise<Cluster> {
   const { report = reportOnStderr } = options;
-  const watchman = watch();
+  const exitWatcher = watch();
   const existing = await bringUp("process", report);
   const programs = await clusterPrograms(report);
   const machine = await findMachine();
-  if (!machine) throw new Error("The cluster was taken down while it came up: see who else uses it.");
+  if (!machine) throw new Error("The cluster was stopped while it started. Check which other process uses it.");
   return {
     ...(await accessTo(programs)),
     kubeconfigPath: adminKubeconfig,
@@ -51,17 +51,17 @@ export async function startCluster(options: { readonly report?: Report } = {}): 
     },
     close: async () => {
       await release(report);
-      watchman.dismiss();
+      exitWatcher.dismiss();
     },
   };
 }
 
-interface Watchman {
+interface ExitWatcher {
   readonly dismiss: () => void;
 }
 
-/** Speaks for this process when it ends without a word: the kernel closes the pipe, SIGKILL or not. */
-function watch(): Watchman {
+/** Releases the cluster if this process is killed: the kernel closes the pipe. */
+function watch(): ExitWatcher {
   const script = "trap '' INT TERM HUP; read -r word && exit; exec \"$@\"";
   const command = [process.execPath, join(import.meta.dirname, "cluster.ts"), "release"];
   const shell = spawn("/bin/sh", ["-c", script, "sh", ...command], {

