@@ -14,12 +14,12 @@ export function fieldsBelow(schema: StructuralSchema, path = ""): Field[] {
   const { items, additionalProperties, properties = {}, required = [] } = schema;
   if (items) return fieldsBelow(items, `${path}[]`);
   if (additionalProperties) return fieldsBelow(additionalProperties, `${path}.<key>`);
-  const demanded = rulesOf(schema).flatMap(({ reason, fieldPath }) =>
+  const requiredFields = rulesOf(schema).flatMap(({ reason, fieldPath }) =>
     reason === "FieldValueRequired" && fieldPath !== undefined ? [fieldPath.slice(1)] : [],
   );
   return Object.entries(properties).flatMap(([name, field]) => {
     const at = path === "" ? name : `${path}.${name}`;
-    const self = { path: at, schema: field, required: required.includes(name) || demanded.includes(name) };
+    const self = { path: at, schema: field, required: required.includes(name) || requiredFields.includes(name) };
     return [self, ...fieldsBelow(field, at)];
   });
 }

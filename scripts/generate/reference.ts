@@ -3,7 +3,7 @@ import { conditionTypes, type ReasonRow, reasons } from "../../src/api/reasons.t
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { apiVersion } from "../../src/api/server.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
-import { unfitVersions, type VersionRow, versions } from "../../src/api/versions.ts";
+import { unsupportedVersions, type VersionRow, versions } from "../../src/api/versions.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
 import { defaultOf, type Field, fieldsBelow, rulesOf, typeOf } from "./fields.ts";
 
@@ -88,7 +88,7 @@ export function reference(): string {
     "",
     ...table(
       ["Version", "What it does", "Nearest"],
-      unfitVersions.map(({ versions, why, nearest }) => [versions, why, code(nearest)]),
+      unsupportedVersions.map(({ versions, why, nearest }) => [versions, why, code(nearest)]),
     ),
   ]
     .join("\n")

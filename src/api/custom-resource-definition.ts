@@ -20,7 +20,7 @@ interface Subresources {
   };
 }
 
-/** apiextensions.k8s.io/v1 CustomResourceDefinition, as far as ours goes. */
+/** apiextensions.k8s.io/v1 CustomResourceDefinition: the fields that this project uses. */
 export interface CustomResourceDefinition {
   readonly apiVersion: "apiextensions.k8s.io/v1";
   readonly kind: "CustomResourceDefinition";
@@ -47,7 +47,7 @@ export interface CustomResourceDefinition {
   };
 }
 
-/** What differs from one of our kinds to the other. */
+/** The parts of a CustomResourceDefinition that differ between the kinds of this project. */
 export interface Definition {
   readonly kind: string;
   readonly plural: string;
@@ -57,7 +57,7 @@ export interface Definition {
   readonly subresources?: Omit<Subresources, "status">;
 }
 
-/** The definition of one of our kinds, whole, as it is installed. */
+/** The complete CustomResourceDefinition of a kind. */
 export function definitionOf({
   kind,
   plural,

@@ -1,4 +1,4 @@
-/** Effective values of fields that a spec may leave out; the CRD's rules and the builders both use them. */
+/** Defaults of optional fields, for the rules of the CRD and for the builders of objects. */
 export const defaults = {
   /** `artifactStore.persistentVolume.size` */
   artifactVolumeSize: "10Gi",
@@ -10,23 +10,23 @@ export const defaults = {
   maxRequestBodySize: "64Mi",
   /** `artifactStore.persistentVolume.accessModes` */
   accessModes: ["ReadWriteOnce"],
-  /** `pod.resources.requests`, each unless there is a limit of the same resource */
+  /** `pod.resources.requests`, unless there is a limit of the same resource */
   requests: { cpu: "100m", memory: "512Mi" },
   /** Added to that request of memory for each worker above the first, in Mi. */
   memoryOfWorker: 320,
-  /** Added to it with `server.jobExecution`, in Mi. */
+  /** Added to the request of memory with `server.jobExecution`, in Mi. */
   memoryOfJobs: 1536,
-  /** `pod.resources.limits.memory`, in Mi, where twice the request is less. */
+  /** Minimum of `pod.resources.limits.memory`, in Mi, if twice the request is less. */
   memoryLimit: 2048,
-  /** `proxy.resources.requests`, likewise */
+  /** `authentication.oauth2Proxy.resources.requests`, likewise */
   proxyRequests: { cpu: "20m", memory: "64Mi" },
   /** `mesh.istio.trustDomain` */
   trustDomain: "cluster.local",
-  /** `proxy.session.refresh` */
+  /** `authentication.oauth2Proxy.session.refresh` */
   sessionRefresh: "30m",
-  /** The same with `authentication.kubernetes`, which takes no expired token: many issuers' last for five minutes */
+  /** The same with authorization by Kubernetes, which rejects expired tokens: many issuers issue tokens for five minutes */
   kubernetesSessionRefresh: "4m",
-  /** `proxy.session.expire` */
+  /** `authentication.oauth2Proxy.session.expire` */
   sessionExpire: "8h",
   /** `authentication.oidc.accessTokens.maxAge` */
   accessTokenMaxAge: "168h",
@@ -34,7 +34,7 @@ export const defaults = {
   passwordCacheTTL: "60s",
 } as const;
 
-/** `authentication.kubernetes.reservedNames`: users and groups with cluster-wide rights in common installations. */
+/** `reservedNames`: users and groups with cluster-wide permissions in common installations. */
 export const reservedNames = [
   "kubeadm:*",
   "kube:*",

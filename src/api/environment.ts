@@ -2,23 +2,23 @@ import type { Rule } from "./fields/rule.ts";
 
 /** A variable of the MLflow container that only the operator sets. */
 export interface ReservedVariable {
-  /** What to use instead, or why it is closed. */
+  /** What to use instead, or why it is rejected. */
   readonly instead: string;
   /**
-   * What the container gets where nothing else sets it: a value that does nothing. It stands in `env`, which wins over
-   * `envFrom`, so no Secret or ConfigMap can open what is closed. Where no value does nothing, a source of `envFrom` that
-   * has the name is refused by a condition.
+   * The value that the container gets if nothing else sets it: one without effect. It is set in `env`, which overrides
+   * `envFrom`, so no Secret or ConfigMap can set the variable. If every value has an effect, a source of `envFrom` that
+   * has the name is reported by a condition.
    */
   readonly neutral?: string;
 }
 
-/** Nothing sets it in the container, unless something of ours does: empty is the same as absent. */
-const closed = (instead: string): ReservedVariable => ({ instead, neutral: "" });
+/** Empty in the container unless the operator sets it: for the program, empty is the same as absent. */
+const disabled = (instead: string): ReservedVariable => ({ instead, neutral: "" });
 
 /** Found by running MLflow 3.16.1 to 3.17.2: its booleans and numbers do not take an empty value. */
 const fixed = (neutral: string, instead: string): ReservedVariable => ({ instead, neutral });
 
-const loadsCode = "it loads code or changes where code is found";
+const loadsCode = "it loads code or changes where code is loaded from";
 const movesData = "it moves the database elsewhere";
 const ofUvicorn = "it would change how the server listens or what it runs";
 const ofServer = "the operator sets it, nothing in a server reads it, or it weakens the server: leave it out";
@@ -26,14 +26,14 @@ const ofOidc = "it decides who is allowed access by OpenID Connect: use authenti
 const ofGunicorn = "MLflow runs on uvicorn, so nothing reads it: use server.workers";
 const noRedis = "the image has no Redis client: leave it out";
 const reaches = "users could make the server call addresses inside the cluster, or without TLS: leave it out";
-const showsSecrets = "users could make the server send its own secrets to an address of theirs: leave it out";
+const showsSecrets = "users could make the server send its own secrets to an address of their choice: leave it out";
 const replacesCa =
-  "it replaces all public CA certificates, so TLS to everything else fails: use the field ca of the database, the artifact store or the issuer";
-const resolves = "it changes which hosts names stand for";
+  "it replaces all public CA certificates, so TLS to all other servers fails: use the field ca of the database, the artifact store or the issuer";
+const resolves = "it changes how host names are resolved";
 const keepsTls = "it turns off TLS or its checks";
 const ofPods = "pods of a server have no such program or file";
 
-/** Settings of MLflow that tune a server, without the prefix. */
+/** Settings of MLflow that tune a server, without their prefix. */
 const allowedMlflow = [
   ...["CONFIGURE_LOGGING", "LOGGING_CONFIGURE_LOGGING"],
   ...[
@@ -69,7 +69,7 @@ const allowedMlflow = [
   "WORKSPACE_ARTIFACT_ROOT_CACHE_TTL_SECONDS",
 ];
 
-/** Settings of boto3 that name neither another endpoint nor a file to read, without the prefix; and those of workload identity. */
+/** Settings of boto3 that set neither another endpoint nor a file to read, without the prefix; and those of workload identity. */
 const allowedAws = [
   ...["SESSION_TOKEN", "BEARER_TOKEN_BEDROCK", "ROLE_ARN", "ROLE_SESSION_NAME", "WEB_IDENTITY_TOKEN_FILE"],
   ...["CONTAINER_CREDENTIALS_FULL_URI", "CONTAINER_AUTHORIZATION_TOKEN_FILE", "EC2_METADATA_DISABLED"],
@@ -82,47 +82,47 @@ const allowedAws = [
 
 /** Variables that `server.env` cannot set: the operator sets them, or they weaken the server, load code or move data. */
 export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
-  MLFLOW_HOST: { instead: "the operator decides the address" },
+  MLFLOW_HOST: { instead: "the operator sets the address" },
   MLFLOW_PORT: { instead: "the port is always 5000" },
   MLFLOW_WORKERS: { instead: "use server.workers" },
   MLFLOW_BACKEND_STORE_URI: { instead: "use backendStore" },
-  MLFLOW_READ_REPLICA_BACKEND_STORE_URI: closed("use backendStore"),
-  MLFLOW_REGISTRY_STORE_URI: closed("models are kept in backendStore"),
-  MLFLOW_TRACKING_URI: closed("use backendStore"),
+  MLFLOW_READ_REPLICA_BACKEND_STORE_URI: disabled("use backendStore"),
+  MLFLOW_REGISTRY_STORE_URI: disabled("models are stored in backendStore"),
+  MLFLOW_TRACKING_URI: disabled("use backendStore"),
   MLFLOW_SERVE_ARTIFACTS: { instead: "use artifactStore.access" },
-  MLFLOW_ARTIFACTS_DESTINATION: closed("use artifactStore"),
-  MLFLOW_DEFAULT_ARTIFACT_ROOT: closed("use artifactStore"),
+  MLFLOW_ARTIFACTS_DESTINATION: disabled("use artifactStore"),
+  MLFLOW_DEFAULT_ARTIFACT_ROOT: disabled("use artifactStore"),
   MLFLOW_ARTIFACTS_ONLY: fixed("false", "it is not supported"),
   MLFLOW_ARTIFACTS_PRESIGNED_ONLY: fixed("false", "it is not supported"),
-  MLFLOW_TRACE_ARCHIVAL_CONFIG: closed("it is not supported"),
+  MLFLOW_TRACE_ARCHIVAL_CONFIG: disabled("it is not supported"),
   MLFLOW_S3_ENDPOINT_URL: { instead: "use artifactStore.s3.endpointURL" },
-  MLFLOW_STATIC_PREFIX: closed("it is not supported"),
-  MLFLOW_EXPOSE_PROMETHEUS: closed("it is not supported"),
-  MLFLOW_UVICORN_OPTS: closed("it could bind other addresses and load code"),
-  MLFLOW_GUNICORN_OPTS: closed("it could bind other addresses and load code"),
+  MLFLOW_STATIC_PREFIX: disabled("it is not supported"),
+  MLFLOW_EXPOSE_PROMETHEUS: disabled("it is not supported"),
+  MLFLOW_UVICORN_OPTS: disabled("it could bind other addresses and load code"),
+  MLFLOW_GUNICORN_OPTS: disabled("it could bind other addresses and load code"),
   MLFLOW_SERVER_ALLOWED_HOSTS: { instead: "use server.allowedHosts" },
   MLFLOW_SERVER_CORS_ALLOWED_ORIGINS: { instead: "use server.corsAllowedOrigins" },
-  MLFLOW_SERVER_X_FRAME_OPTIONS: closed("use server.extraArgs: [--x-frame-options=…]"),
+  MLFLOW_SERVER_X_FRAME_OPTIONS: disabled("use server.extraArgs: [--x-frame-options=…]"),
   MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE: fixed("false", "the Host and CORS checks stay on"),
-  MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH: fixed("true", "GraphQL asks who is there like everything else"),
+  MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH: fixed("true", "GraphQL requires authentication like all other endpoints"),
   MLFLOW_ENABLE_AI_GATEWAY: fixed("false", "use server.aiGateway"),
   MLFLOW_ENABLE_ASSISTANT_SANDBOX: fixed("false", "the Assistant is never served"),
   MLFLOW_ENABLE_REMOTE_ASSISTANT: fixed("false", "the Assistant runs programs on the server"),
   MLFLOW_SERVER_ENABLE_CUSTOM_SCORERS: fixed("false", "it runs code that users upload"),
   MLFLOW_SERVER_ENABLE_JOB_EXECUTION: { instead: "use server.jobExecution" },
   MLFLOW_ENABLE_WORKSPACES: fixed("false", "use workspaces"),
-  MLFLOW_WORKSPACE: closed("use workspaces.default"),
-  MLFLOW_WORKSPACE_STORE_URI: closed("use workspaces"),
-  MLFLOW_BASIC_AUTH_FAIL_CLOSED: fixed("true", "what has no rule of its own stays shut"),
-  MLFLOW_AUTH_CONFIG_PATH: closed("use authentication.basic"),
-  MLFLOW_AUTH_ADMIN_USERNAME: closed("use authentication.basic.adminCredentialsSecretRef"),
-  MLFLOW_AUTH_ADMIN_PASSWORD: closed("use authentication.basic.adminCredentialsSecretRef"),
+  MLFLOW_WORKSPACE: disabled("use workspaces.default"),
+  MLFLOW_WORKSPACE_STORE_URI: disabled("use workspaces"),
+  MLFLOW_BASIC_AUTH_FAIL_CLOSED: fixed("true", "routes without a rule stay denied"),
+  MLFLOW_AUTH_CONFIG_PATH: disabled("use authentication.basic"),
+  MLFLOW_AUTH_ADMIN_USERNAME: disabled("use authentication.basic.adminCredentialsSecretRef"),
+  MLFLOW_AUTH_ADMIN_PASSWORD: disabled("use authentication.basic.adminCredentialsSecretRef"),
   MLFLOW_FLASK_SERVER_SECRET_KEY: { instead: "use server.sessionSecretRef" },
   MLFLOW_CRYPTO_KEK_PASSPHRASE: { instead: "use server.sessionSecretRef" },
   MLFLOW_CRYPTO_KEK_VERSION: fixed("1", "the passphrase of server.sessionSecretRef is its only version"),
   MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: { instead: "use server.sessionSecretRef" },
   MLFLOW_LOGGING_LEVEL: { instead: "use server.logLevel" },
-  MLFLOW_DISABLE_TELEMETRY: fixed("true", "a server tells nobody outside what it does"),
+  MLFLOW_DISABLE_TELEMETRY: fixed("true", "a server sends no telemetry"),
   SECRET_KEY: { instead: ofOidc },
   DEFAULT_LANDING_PAGE_IS_PERMISSIONS: { instead: ofOidc },
   DEFAULT_MLFLOW_PERMISSION: { instead: ofOidc },
@@ -152,20 +152,20 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   AWS_ACCESS_KEY_ID: { instead: "use artifactStore.s3.credentialsSecretRef" },
   AWS_SECRET_ACCESS_KEY: { instead: "use artifactStore.s3.credentialsSecretRef" },
   AWS_CA_BUNDLE: { instead: "use artifactStore.s3.ca" },
-  AWS_ENDPOINT_URL: closed("use artifactStore.s3.endpointURL"),
-  AWS_ENDPOINT_URL_S3: closed("use artifactStore.s3.endpointURL"),
-  AWS_CONFIG_FILE: closed("a configuration file can name a program to run"),
-  AWS_SHARED_CREDENTIALS_FILE: closed("use artifactStore.s3.credentialsSecretRef"),
-  // The client library looks whether they are there at all: even empty, they would have it write files to the root.
+  AWS_ENDPOINT_URL: disabled("use artifactStore.s3.endpointURL"),
+  AWS_ENDPOINT_URL_S3: disabled("use artifactStore.s3.endpointURL"),
+  AWS_CONFIG_FILE: disabled("a configuration file can name a program to run"),
+  AWS_SHARED_CREDENTIALS_FILE: disabled("use artifactStore.s3.credentialsSecretRef"),
+  // The client library only checks whether they exist: even if empty, they make it write files to the root directory.
   prometheus_multiproc_dir: { instead: "it is not supported" },
   PROMETHEUS_MULTIPROC_DIR: { instead: "it is not supported" },
-  FORWARDED_ALLOW_IPS: closed("it decides whose word on the client's address is taken"),
-  HOME: { instead: "the operator decides where the process writes" },
-  TMPDIR: { instead: "the operator decides where the process writes" },
+  FORWARDED_ALLOW_IPS: disabled("it decides which proxies can set the client's address"),
+  HOME: { instead: "the operator sets where the process writes" },
+  TMPDIR: { instead: "the operator sets where the process writes" },
   PATH: { instead: loadsCode },
   GCONV_PATH: { instead: loadsCode },
-  BASH_ENV: closed(loadsCode),
-  OPENSSL_CONF: closed(loadsCode),
+  BASH_ENV: disabled(loadsCode),
+  OPENSSL_CONF: disabled(loadsCode),
   ...sameFor(loadsCode, [
     ...["OPENSSL_MODULES", "OPENSSL_ENGINES", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH", "GETCONF_DIR", "ENV", "BROWSER"],
     ...["ALEMBIC_CONFIG", "CONDA_EXE", "JAVA_HOME", "R_HOME", "PYENV_ROOT", "LOKY_PICKLER", "MPLBACKEND"],
@@ -183,40 +183,40 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   ...sameFor(ofServer, ["DEBUG_METRICS", "PYTEST_CURRENT_TEST"]),
 };
 
-/** A beginning of names that are rejected, but for those that are known to be safe. */
+/** A prefix of names that are rejected, except those that are known to be safe. */
 export interface ReservedPrefix {
   readonly instead: string;
-  /** Names that `server.env` can set all the same. */
+  /** Names with the prefix that `server.env` can set. */
   readonly allowed?: readonly string[];
-  /** Names that the container gets explicitly, whatever its image says. */
+  /** Variables that the container always gets, whatever its image sets. */
   readonly neutral?: Readonly<Record<string, string>>;
 }
 
 /**
- * Families of settings of what is in the image: a variable that a new version brings is rejected until it is listed as
- * allowed. Names of no family are accepted, where they are not reserved by themselves.
+ * Families of settings of the software in the image: a variable that a new version adds is rejected until it is listed as
+ * allowed. Names without such a prefix are accepted unless they are reserved individually.
  */
 export const reservedPrefixes: Readonly<Record<string, ReservedPrefix>> = {
   PYTHON: {
     instead: loadsCode,
     neutral: {
       ...empty("PYTHON", ["PATH", "STARTUP", "HOME", "USERBASE", "WARNINGS", "PYCACHEPREFIX"]),
-      // HOME is writable, and Python would load packages from it.
+      // HOME is writable, and Python loads packages from it.
       PYTHONNOUSERSITE: "1",
       PYTHONSAFEPATH: "1",
     },
   },
   LD_: { instead: loadsCode, neutral: empty("LD_", ["PRELOAD", "LIBRARY_PATH", "AUDIT"]) },
-  // libpq takes each of its settings from the environment too: PGHOSTADDR even where the URI names a host.
+  // libpq reads each of its settings from the environment too: PGHOSTADDR even if the URI has a host.
   PG: {
     instead: movesData,
     neutral: {
       ...empty("PG", ["HOST", "HOSTADDR", "OPTIONS", "SERVICEFILE", "PASSFILE", "SSLROOTCERT", "SSLCERT", "SSLKEY"]),
-      // libpq's default, since it takes no empty one; what a URI says wins over it.
+      // libpq's default, since it rejects an empty value; a URI overrides it.
       PGSSLMODE: "prefer",
     },
   },
-  // uvicorn takes each of its options from the environment too.
+  // uvicorn reads each of its options from the environment too.
   UVICORN_: {
     instead: ofUvicorn,
     neutral: empty("UVICORN_", [
@@ -227,7 +227,7 @@ export const reservedPrefixes: Readonly<Record<string, ReservedPrefix>> = {
   },
   ...sameForAll(ofOidc, ["OIDC_", "CONFIG_", "SCIM_", "SAML_", "SESSION_", "EXTEND_MLFLOW_", "AUDIT_LOG_"]),
   AUTH_PROVIDERS: { instead: ofOidc },
-  KUBE: { instead: "it decides which API server is asked about callers" },
+  KUBE: { instead: "it decides which API server authorizes callers" },
   ...sameForAll("it shows internals of the server to clients", ["FLASK_", "WERKZEUG_", "FASTAPI_"]),
   GUNICORN_: { instead: ofGunicorn },
   OAUTHLIB_: { instead: keepsTls },
@@ -264,7 +264,7 @@ function empty(prefix: string, names: readonly string[]): Record<string, string>
   return Object.fromEntries(names.map((name) => [`${prefix}${name}`, ""]));
 }
 
-/** What the container gets for each reserved variable that nothing else sets. */
+/** The value that the container gets for each reserved variable that nothing else sets. */
 export const neutralEnvironment: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     Object.entries(reservedVariables).flatMap(([name, { neutral }]) =>
@@ -287,22 +287,22 @@ export function insteadOf(name: string): string | undefined {
   return families[0]?.[1].instead;
 }
 
-/** The CEL rule that rejects them, on the name itself, and says what to use instead. */
+/** The CEL rule that rejects them, on the name itself, with a message about what to use instead. */
 export function forbiddenEnvironment(): Rule {
   const listed = Object.keys(reservedVariables).map((name) => `'${name}'`);
   const prefixes = Object.entries(reservedPrefixes);
   const begins = prefixes.map(([prefix]) => prefix).join("|");
   const allowed = prefixes.flatMap(([, row]) => row.allowed ?? []).map((name) => `'${name}'`);
   const reasons = Map.groupBy(Object.entries(reservedVariables), ([, { instead }]) => instead);
-  const why = [...reasons].map(
+  const remedies = [...reasons].map(
     ([instead, rows]) => `self in [${rows.map(([name]) => `'${name}'`).join(", ")}] ? ${JSON.stringify(instead)} : `,
   );
-  const whyOfPrefix = [...Map.groupBy(prefixes, ([, { instead }]) => instead)].map(
+  const remediesOfPrefixes = [...Map.groupBy(prefixes, ([, { instead }]) => instead)].map(
     ([instead, rows]) =>
       `self.matches('^(${rows.map(([prefix]) => prefix).join("|")})') ? ${JSON.stringify(instead)} : `,
   );
   return {
     rule: `!(self in [${listed.join(", ")}]) && (!self.matches('^(${begins})') || self in [${allowed.join(", ")}])`,
-    messageExpression: `self + ' cannot be set here: ' + (${why.join("")}${whyOfPrefix.join("")}'')`,
+    messageExpression: `self + ' cannot be set here: ' + (${remedies.join("")}${remediesOfPrefixes.join("")}'')`,
   };
 }

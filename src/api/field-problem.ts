@@ -1,10 +1,10 @@
-/** What is wrong with a field, in the words of the API server (k8s.io/apimachinery, util/validation/field). */
+/** A problem of a field, with the message of the API server (k8s.io/apimachinery, util/validation/field). */
 export interface FieldProblem {
   /** Such as `spec.server.env[0].name`; empty for the whole document. */
   readonly field: string;
   /** Such as `Invalid value: "x": must be …`. */
   readonly body: string;
-  /** Whether the API server stops here and leaves the CEL rules unchecked. */
+  /** Whether the API server stops here and does not evaluate the CEL rules. */
   readonly blocking: boolean;
 }
 
@@ -13,7 +13,7 @@ export function child(path: string, name: string): string {
   return path === "" ? name : `${path}.${name}`;
 }
 
-/** A value as the API server quotes it: Go's %q for text, nothing for objects and lists. */
+/** The message for a value, quoted like the API server does: Go's %q for strings, nothing for objects and lists. */
 export function invalid(value: unknown, detail: string): string {
   if (typeof value === "object") return `Invalid value: ${detail}`;
   return `Invalid value: ${typeof value === "string" ? goQuoted(value) : String(value)}: ${detail}`;
@@ -31,7 +31,7 @@ const shortEscapes: Readonly<Record<string, string>> = {
   "\v": "\\v",
 };
 
-/** Go's strconv.Quote: what cannot be printed is escaped, \x below 0x80 and \u above. */
+/** Go's strconv.Quote: characters that cannot be printed are escaped, with \x below 0x80 and \u above. */
 export function goQuoted(text: string): string {
   const escaped = text.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (character) => {
     const short = shortEscapes[character];

@@ -1,9 +1,9 @@
 import { supportedVersions } from "./versions.ts";
 
-/** Digests of the MLflow image, by the version that it holds. */
+/** Digests of the MLflow image, by the version of MLflow in it. */
 export type ImageDigests = Readonly<Record<string, string>>;
 
-/** Reads `3.17.2=sha256:…,3.16.1=sha256:…`. Throws an Error with a sentence for the user where that has no sense. */
+/** Reads `3.17.2=sha256:…,3.16.1=sha256:…`. Throws an Error with a message for the user if the text is invalid. */
 export function imageDigests(option: string, text: string | undefined): ImageDigests | undefined {
   if (text === undefined) return undefined;
   return Object.fromEntries(text.split(",").map((pair) => entry(option, pair.trim())));
@@ -13,7 +13,7 @@ function entry(option: string, pair: string): readonly [version: string, digest:
   const [version = "", digest = ""] = pair.split("=");
   if (!supportedVersions.some((each) => each === version))
     throw new Error(
-      `${option}: ${version} is no version of MLflow that is known: name ${supportedVersions.join(", ")}.`,
+      `${option}: ${version} is not a supported version of MLflow: write one of ${supportedVersions.join(", ")}.`,
     );
   if (!/^sha256:[0-9a-f]{64}$/.test(digest))
     throw new Error(`${option}: write ${version}=sha256: and 64 hexadecimal digits in lower case.`);

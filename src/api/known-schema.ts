@@ -1,10 +1,10 @@
 import type { StructuralSchema } from "./structural-schema.ts";
 
-/** What this operator knows of a value: its type, fields, enum values and unions. Small enough to be part of the running operator. */
+/** The part of a schema that the running operator contains: types, fields, enum values and unions. */
 export interface KnownSchema {
-  /** Absent where it is `x-kubernetes-int-or-string`. */
+  /** Absent for `x-kubernetes-int-or-string`. */
   readonly type?: StructuralSchema["type"];
-  /** The only values. */
+  /** The allowed values. */
   readonly enum?: readonly string[];
   readonly properties?: Readonly<Record<string, KnownSchema>>;
   readonly items?: KnownSchema;
@@ -15,7 +15,7 @@ export interface KnownSchema {
   readonly unions?: readonly (readonly string[])[];
 }
 
-/** The part of a structural schema by which {@link unsupportedFields} checks values. Throws where a rule of a union cannot be read. */
+/** The part of a structural schema that {@link unsupportedFields} uses. Throws if the rule of a union cannot be parsed. */
 export function knownSchema(schema: StructuralSchema): KnownSchema {
   const { type, items, additionalProperties, properties } = schema;
   const rules = (schema["x-kubernetes-validations"] ?? []).map(({ rule }) => rule);

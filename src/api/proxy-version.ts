@@ -4,13 +4,13 @@
  */
 export const oldestProxy = "7.15.5";
 
-/** What runs where neither the spec nor the operator's settings name another. */
+/** The image if neither the spec nor the operator's settings set one. */
 export const defaultProxyImage = "quay.io/oauth2-proxy/oauth2-proxy:v7.15.6";
 
-/** Tags (RE2) of versions before {@link oldestProxy}. A tag such as `latest` or `v7` tells no version, and passes. */
+/** Tags (RE2) of versions before {@link oldestProxy}. A tag without a full version, such as `latest` or `v7`, is accepted. */
 export const tooOldProxy = "^v?([0-6]([.][0-9]+)*|7[.]([0-9]|1[0-4])([.][0-9]+)?|7[.]15[.][0-4])([-_+].*)?$";
 
-/** An image reference with tag or digest; throws an Error with a sentence where it has neither, or is too old. */
+/** An image reference with tag or digest; throws an Error with a message for the user if it has neither or is too old. */
 export function checkedProxyImage(option: string, reference: string): string {
   const { tag, digest } = partsOf(reference);
   if (/\s/.test(reference) || (tag === undefined && digest === undefined)) {
@@ -24,7 +24,7 @@ export function checkedProxyImage(option: string, reference: string): string {
   return reference;
 }
 
-/** The tag and the digest of a reference, where they have the right form. A colon before a slash belongs to a port. */
+/** The tag and the digest of a reference, if they are well-formed. A colon before a slash belongs to a port. */
 function partsOf(reference: string): { readonly tag: string | undefined; readonly digest: string | undefined } {
   const at = reference.indexOf("@");
   const name = at < 0 ? reference : reference.slice(0, at);

@@ -18,7 +18,7 @@ const units: Readonly<Record<string, number>> = {
 };
 
 /**
- * A Kubernetes quantity (`500m`, `1.5`, `10Gi`, `1e3`) as a number, or undefined where the text is none. Syntax and
+ * A Kubernetes quantity (`500m`, `1.5`, `10Gi`, `1e3`) as a number, or undefined if the text is not one. Syntax and
  * suffixes are those of k8s.io/apimachinery's resource.Quantity; a number has 53 bits, which is exact up to 8 PiB.
  */
 export function quantityOf(text: string): number | undefined {

@@ -22,7 +22,7 @@ export interface ReasonRow {
   readonly meaning: string;
   /** What a user can do; empty where no action is required. */
   readonly remedy: string;
-  /** Others may bring it about soon: while a generation is new it is reported as `Reconciling`, and as `Stalled` only then. */
+  /** Another controller may soon resolve it: while a generation is new it is reported as `Reconciling`, and only then as `Stalled`. */
   readonly isAwaited?: true;
 }
 
@@ -52,7 +52,7 @@ export const reasons = {
   MigrationOverdue: {
     meaning: "A migration has been running for more than an hour. It is not stopped.",
     remedy:
-      "Read its log. A large database takes long; a session that holds locks, or a lost node, is named in docs/operations.md.",
+      "Read its log. A large database takes long; docs/operations.md describes how to find sessions that hold locks and nodes that are lost.",
   },
   MigrationFailed: {
     meaning: "The migration failed for an unknown reason.",
@@ -71,11 +71,12 @@ export const reasons = {
     remedy: "Read the message.",
   },
   UnsupportedImage: {
-    meaning: "The image lacks the authentication extra of MLflow, or has another version than `spec.version`.",
+    meaning:
+      "The image does not contain the authentication extra of MLflow, or has another version than `spec.version`.",
     remedy: "Use the project's image, or one with `mlflow[auth]` of this version and the database drivers.",
   },
   DriverMissing: {
-    meaning: "The image lacks the database driver.",
+    meaning: "The image does not contain the database driver.",
     remedy: "Use the project's image, or add the driver to yours.",
   },
   DatabaseUnreachable: {
@@ -93,8 +94,8 @@ export const reasons = {
   },
   DatabaseNotFound: { meaning: "The server has no database of this name.", remedy: "Create the database." },
   DatabasePermissionDenied: {
-    meaning: "The user may not create or change tables.",
-    remedy: "Grant the rights on the database and its schema.",
+    meaning: "The user has no permission to create or change tables.",
+    remedy: "Grant the privileges on the database and its schema.",
   },
   DatabaseReadOnly: {
     meaning: "The database is read-only, such as a replica.",
@@ -158,7 +159,7 @@ export const reasons = {
     isAwaited: true,
   },
   SecretKeyMissing: {
-    meaning: "A Secret that the spec references lacks a key.",
+    meaning: "A Secret that the spec references does not have the key.",
     remedy: "Add the key, or reference another.",
     isAwaited: true,
   },
@@ -168,7 +169,7 @@ export const reasons = {
     isAwaited: true,
   },
   ConfigMapKeyMissing: {
-    meaning: "A ConfigMap that the spec references lacks a key.",
+    meaning: "A ConfigMap that the spec references does not have the key.",
     remedy: "Add the key, or reference another.",
     isAwaited: true,
   },
@@ -179,7 +180,7 @@ export const reasons = {
   },
   GeneratedSecretLost: {
     meaning:
-      "A Secret that the operator generated for a server that has run is missing, or lacks keys. The operator applies nothing until that changes: new keys cannot decrypt what the old ones encrypted.",
+      "A Secret that the operator generated for a server that has run is missing, or some of its keys are. The operator applies nothing until that changes: new keys cannot decrypt what the old ones encrypted.",
     remedy: "Restore the Secret, or confirm the loss by the annotation that the message names.",
   },
   OtherOperator: {
@@ -194,7 +195,7 @@ export const reasons = {
   },
   CustomResourceDefinitionOutdated: {
     meaning:
-      "The installed CustomResourceDefinition lacks fields or values that the operator knows, so the API server may have removed them from specs. The operator applies nothing until that changes.",
+      "The installed CustomResourceDefinition does not have all fields or values that the operator knows, so the API server may have removed them from specs. The operator applies nothing until that changes.",
     remedy: "Apply the CustomResourceDefinitions of this operator, then the objects again.",
   },
   FieldsPruned: {
@@ -271,7 +272,7 @@ export const reasons = {
   Expired: { meaning: "The grant has expired.", remedy: "Delete it, or set a later `spec.expiresAt`." },
   WorkspacesUnavailable: {
     meaning:
-      "The operator manages some namespaces only, and has no permission to grant access outside the namespace of a server.",
+      "The operator manages only some namespaces, and has no permission to grant access outside the namespace of a server.",
     remedy:
       "Install the operator for all namespaces, or leave out `spec.workspaces`, and use `accessReview: SelfSubjectAccessReview`.",
   },
@@ -286,7 +287,7 @@ export const reasons = {
     remedy: "Add `spec.mesh`, or leave out `spec.traces`.",
   },
   IstioMissing: {
-    meaning: "The cluster lacks kinds of Istio or the Gateway API. The operator continues when they are installed.",
+    meaning: "Kinds of Istio or the Gateway API are not installed. The operator continues when they are.",
     remedy: "Install Istio, for ambient mode also the CRDs of the Gateway API, or remove `spec.mesh`.",
   },
   WaypointNotProgrammed: {
@@ -300,16 +301,16 @@ export const reasons = {
   },
   WaypointIdentityUnexpected: {
     meaning:
-      "The waypoint runs as another ServiceAccount than the one of its name, which the policy `<name>-waypoint-only` denies.",
+      "The waypoint does not run as the ServiceAccount of its own name. The policy `<name>-waypoint-only` denies any other.",
     remedy: "Remove the annotations that rename it from the Gateway.",
   },
   TrustDomainUnexpected: {
     meaning:
-      "The mesh has another trust domain than the spec says, so no client would match the identities in the policies.",
-    remedy: "Write the one that the message names as `mesh.istio.trustDomain`.",
+      "The trust domain of the mesh differs from the one in the spec, so no client matches the identities in the policies.",
+    remedy: "Set `mesh.istio.trustDomain` to the one that the message names.",
   },
   MeshPolicyNotAccepted: {
-    meaning: "Istio has not accepted the current AuthorizationPolicy, or has dropped a part of it.",
+    meaning: "Istio has not accepted the current AuthorizationPolicy, or ignores a part of it.",
     remedy: "Check the conditions of the policy.",
   },
   ServiceNotBound: {
@@ -329,9 +330,9 @@ export const reasons = {
     remedy: "Delete it, or change its selector.",
   },
   MeshNotEnforced: {
-    meaning: "A probe of the operator, which is not a writer of traces, was answered. The mesh should have denied it.",
+    meaning: "The mesh did not deny a probe of the operator, which is not a writer of traces.",
     remedy:
-      "Read the message: check that ztunnel or the sidecars enforce policies, and that the operator does not use its node's network.",
+      "Read the message: check that ztunnel or the sidecars enforce policies, and that the operator's pod does not use `hostNetwork`.",
   },
   ReconcileFailed: {
     meaning:
@@ -341,14 +342,14 @@ export const reasons = {
   },
   WatchFailed: {
     meaning:
-      "The operator cannot watch a resource, so the status may be outdated, and changes are not noticed. `Ready` is Unknown until it can.",
+      "The operator cannot watch a resource, so the status may be outdated, and changes are not detected. `Ready` is Unknown until it can.",
     remedy:
-      "Read the message: grant the operator's role the verbs `list` and `watch`, or repair the API server or what stands in front of it.",
+      "Read the message: grant the operator's role the verbs `list` and `watch`, or check the API server and the proxies in front of it.",
   },
   MeshNotProbed: {
-    meaning:
-      "A probe of the operator, which the mesh must deny, was neither denied nor answered. The listener for traces stays closed.",
-    remedy: "Allow the operator to reach the pods and the Service of the server: check network policies and DNS.",
+    meaning: "A probe of the operator, which the mesh must deny, got no answer. The listener for traces stays closed.",
+    remedy:
+      "Allow connections from the operator to the pods and the Service of the server: check network policies and DNS.",
   },
   Exposed: { meaning: "The controllers report that the server is exposed outside the cluster.", remedy: "" },
   RouteProgressing: {
@@ -356,7 +357,7 @@ export const reasons = {
     remedy: "",
   },
   GatewayApiMissing: {
-    meaning: "The cluster lacks the kind HTTPRoute. The operator continues when it is installed.",
+    meaning: "The kind HTTPRoute is not installed. The operator continues when it is.",
     remedy: "Install the CRDs of the Gateway API and an implementation, or use `exposure.ingress`.",
   },
   HostConflict: {
@@ -412,12 +413,12 @@ export const reasons = {
     remedy: "Read the message: a quota, Pod Security, a webhook.",
   },
   PodsNotCreated: {
-    meaning: "The migration Job has no pod for a minute, and no event says why.",
+    meaning: "The migration Job has had no pod for a minute, and no event gives the reason.",
     remedy: "Check that kube-controller-manager runs; describe the Job.",
   },
   PodNotStarting: {
     meaning:
-      "A pod has a node but does not start: a volume or the network of the pod cannot be set up, or an init container does not end.",
+      "A pod is scheduled but does not start: a volume or the network of the pod cannot be set up, or an init container does not complete.",
     remedy: "Read the message, which quotes the event; describe the pod.",
   },
   PodNotTerminating: {
@@ -444,7 +445,7 @@ export const reasons = {
 
 export type Reason = keyof typeof reasons;
 
-/** Whether other controllers, or objects of the same release, may soon end what a reason stands for. */
+/** Whether another controller, or an object of the same release, may soon resolve the problem of a reason. */
 export function isAwaited(reason: Reason): boolean {
   const row: ReasonRow = reasons[reason];
   return row.isAwaited === true;

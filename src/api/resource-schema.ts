@@ -5,7 +5,7 @@ import { mlflowServerSpec } from "./spec.ts";
 import { mlflowServerStatus } from "./status.ts";
 import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
 
-/** A whole MlflowServer, as `kubectl explain` shows it. */
+/** The complete MlflowServer, for `kubectl explain`. */
 const mlflowServer = z
   .strictObject({
     apiVersion: z
@@ -28,14 +28,14 @@ const mlflowServer = z
     description: "A secured MLflow tracking server.",
     ...rules({
       rule: `self.metadata.name.size() <= ${longestServerName} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')`,
-      message: `the name has at most ${longestServerName} characters, only a-z, 0-9 and -, begins with a letter and does not end with -: Services and other objects are named after it, some with a suffix, and their names end at 63`,
+      message: `the name has at most ${longestServerName} characters, only a-z, 0-9 and -, begins with a letter and does not end with -, since Services and other objects get this name with a suffix, and their names have at most 63 characters`,
       fieldPath: ".metadata.name",
     }),
   });
 
 /**
- * The structural schema of a whole MlflowServer. Of metadata a CRD may say nothing but the form of the name, not even
- * what it is.
+ * The structural schema of a complete MlflowServer. A CRD can only restrict the name and generateName of metadata, and
+ * cannot describe them.
  */
 export function resourceSchema(): StructuralSchema {
   return structuralSchema(mlflowServer);

@@ -15,7 +15,7 @@ import { quantityOf } from "./quantity.ts";
 import type { StructuralSchema } from "./structural-schema.ts";
 import { fieldOf, isObject } from "./structure.ts";
 
-/** What Kubernetes adds to CEL (k8s.io/apiserver, cel/library) and our rules use. A quantity is a double here. */
+/** The extensions of CEL in Kubernetes (k8s.io/apiserver, cel/library) that the rules use. A quantity is a double here. */
 const kubernetesFunctions: CelFunc[] = [
   celFunc("isQuantity", [CelScalar.STRING], CelScalar.BOOL, (text) => quantityOf(text) !== undefined),
   celFunc("quantity", [CelScalar.STRING], CelScalar.DOUBLE, (text) => {
@@ -34,25 +34,25 @@ const kubernetesFunctions: CelFunc[] = [
 const environment = celEnv({ funcs: kubernetesFunctions });
 
 /**
- * What the API server would say of a value that breaks rules of the schema, on creation: rules that compare with
- * `oldSelf` are left out. The value must have the schema's shape.
+ * The problems that the API server would report for a value that violates CEL rules on creation: rules that compare with
+ * `oldSelf` are skipped. The value must match the structure of the schema.
  */
 export function ruleProblems(schema: StructuralSchema, value: unknown, path: string): FieldProblem[] {
   const self = celInput(schema, value);
-  const broken = (schema["x-kubernetes-validations"] ?? []).flatMap((rule) => problemOf(rule, self, value, path));
+  const violated = (schema["x-kubernetes-validations"] ?? []).flatMap((rule) => problemOf(rule, self, value, path));
   if (Array.isArray(value)) {
     const { items } = schema;
     return [
-      ...broken,
+      ...violated,
       ...(items ? value.flatMap((item, index) => ruleProblems(items, item, `${path}[${index}]`)) : []),
     ];
   }
-  if (!isObject(value)) return broken;
+  if (!isObject(value)) return violated;
   const below = Object.entries(value).flatMap(([name, content]) => {
     const field = fieldOf(schema, name);
     return field ? ruleProblems(field, content, schema.properties ? child(path, name) : `${path}[${name}]`) : [];
   });
-  return [...broken, ...below];
+  return [...violated, ...below];
 }
 
 function problemOf(rule: Rule, self: CelInput, value: unknown, path: string): FieldProblem[] {
@@ -73,10 +73,10 @@ function problemOf(rule: Rule, self: CelInput, value: unknown, path: string): Fi
   return [{ field, body: bodies[rule.reason ?? "FieldValueInvalid"], blocking: false }];
 }
 
-/** Parsed once: the same rule stands at many fields. */
+/** Parsed once: many fields have the same rule. */
 const programs = new Map<string, ReturnType<typeof plan>>();
 
-/** Throws where the expression itself is wrong, which the tests of the schema find. */
+/** Throws if the expression itself is wrong, which the tests of the schema detect. */
 function evaluated(expression: string, self: CelInput): unknown {
   const program = programs.get(expression) ?? plan(environment, parse(expression));
   programs.set(expression, program);
@@ -89,7 +89,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** JSON as CEL sees it through the schema: integers are ints, and fields that the schema does not name are not there. */
+/** JSON as CEL values: integers are ints, and fields that are not in the schema are left out. */
 function celInput(schema: StructuralSchema, value: unknown): CelInput {
   if (typeof value === "number") return BigInt(value);
   if (typeof value === "string" || typeof value === "boolean") return value;

@@ -2,22 +2,22 @@ import { createHash } from "node:crypto";
 import { type KnownSchema, knownSchema } from "./known-schema.ts";
 import type { StructuralSchema } from "./structural-schema.ts";
 
-/** How a CustomResourceDefinition that is installed differs from the operator's own. */
+/** The differences of the installed CustomResourceDefinition from the operator's own. */
 export interface Skew {
-  /** Paths of fields and enum values that the operator knows and the definition lacks: the API server takes such fields away. */
+  /** Paths of fields and enum values that the operator knows and the definition does not have: the API server prunes such fields. */
   readonly missing: readonly string[];
-  /** Whether it admits the same specs. */
+  /** Whether both admit the same specs. */
   readonly isSame: boolean;
 }
 
-/** What an operator has to know of its own definition to compare it with another one. */
+/** The part of the operator's own CustomResourceDefinition that it compares with the installed one. */
 export interface OwnSchema {
   readonly spec: KnownSchema;
   readonly status: KnownSchema;
   readonly digest: string;
 }
 
-/** The same of a definition, for {@link skewOf} and for the generated file. */
+/** The same for a schema, for {@link skewOf} and for the generated file. */
 export function ownSchema(resource: StructuralSchema): OwnSchema {
   const { spec, status } = resource.properties ?? {};
   if (spec === undefined || status === undefined) throw new Error("the schema has no spec or no status");
@@ -50,7 +50,7 @@ function missingIn(own: KnownSchema, installed: StructuralSchema | undefined, pa
   ];
 }
 
-/** A hash of all that decides which values a schema admits; not of its words. */
+/** A hash of the parts of a schema that decide which values it admits; without descriptions and messages. */
 function digestOf(schema: StructuralSchema): string {
   return createHash("sha256")
     .update(JSON.stringify(canonical(schema)))

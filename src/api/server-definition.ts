@@ -27,7 +27,7 @@ const columns: readonly PrinterColumn[] = [
     jsonPath: ".status.url",
     description: "The URL of the server: the external URL, or without one that of the Service.",
   },
-  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp", description: "Time since its creation." },
+  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp", description: "Time since creation." },
   {
     name: "Auth",
     type: "string",

@@ -10,6 +10,6 @@ export const apiVersion = "mlflow-operator.dev/v1alpha1";
 export interface MlflowServer extends KubeObject {
   spec: MlflowServerSpec;
   status?: MlflowServerStatus;
-  /** Not of the API: paths of the spec that somebody wrote and that the API server has taken away, since its definition lacks them. */
+  /** Not part of the API: paths of the spec that the API server has pruned, since its CustomResourceDefinition does not have them. */
   pruned?: readonly string[];
 }

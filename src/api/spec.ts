@@ -8,7 +8,7 @@ import { mesh } from "./fields/mesh.ts";
 import { networkPolicy } from "./fields/network-policy.ts";
 import { pod } from "./fields/pod.ts";
 import { extraAnnotations } from "./fields/pod-metadata.ts";
-import { demanded, rules } from "./fields/rule.ts";
+import { requiredRemedy, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
 import { traces } from "./fields/traces.ts";
 import { version } from "./fields/version.ts";
@@ -20,7 +20,7 @@ const onVolume = "has(self.artifactStore.persistentVolume)";
 const volume = "self.artifactStore.persistentVolume";
 const onPrivateVolume = `${onVolume} && !(has(${volume}.accessModes) && 'ReadWriteMany' in ${volume}.accessModes)`;
 const named = "has(self.exposure) && has(self.exposure.externalURL)";
-/** The operator leads clients there itself. */
+/** The operator creates the Ingress or HTTPRoute. */
 const routed = "has(self.exposure) && (has(self.exposure.ingress) || has(self.exposure.httpRoute))";
 const outside = `(${named} || ${routed})`;
 const proxied = "has(self.authentication.oauth2Proxy)";
@@ -37,25 +37,29 @@ export const mlflowServerSpec = z
       .enum(["Retain", "Delete"])
       .meta({
         description:
-          "What becomes of generated Secrets and of volumes when the MlflowServer is deleted. Retain (default): they stay, and a server of the same name takes them up again. Delete: they go with it.",
+          "What happens to generated Secrets and volumes when the MlflowServer is deleted. Retain (default) keeps them, and a new server with the same name reuses them. Delete removes them. Example: Delete.",
       })
       .optional(),
     replicas: z.int().min(0).max(100).default(1).meta({
-      description: "Number of pods. More than one needs a database and an artifact store that pods can share.",
+      description:
+        "Number of pods. More than one requires a database and an artifact store that pods can share. Example: 2.",
     }),
     hibernate: z
       .boolean()
-      .meta({ description: "true: no pods run; everything else is kept. Default: false." })
+      .meta({
+        description:
+          "Whether the server is scaled to zero pods. All other objects are kept. Default: false. Example: true.",
+      })
       .optional(),
     server: serverSettings.optional(),
     pod: pod.optional(),
     serviceAccount: z
       .strictObject({
         annotations: extraAnnotations(
-          "Annotations of the ServiceAccount. Example: eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/mlflow.",
+          "Annotations of the ServiceAccount. Default: none. Example: {eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/mlflow}.",
         ).optional(),
       })
-      .meta({ description: "The ServiceAccount of the pods. It is always the operator's own." })
+      .meta({ description: "The ServiceAccount of the pods. The operator creates it." })
       .optional(),
     backendStore,
     artifactStore,
@@ -71,19 +75,19 @@ export const mlflowServerSpec = z
           .boolean()
           .meta({
             description:
-              "false: there is none, which leaves room for one of your own: pods of which two budgets speak are not evicted at all. Default: true.",
+              "Whether the operator creates a PodDisruptionBudget. Set it to false to use your own: pods that two budgets select cannot be evicted. Default: true. Example: false.",
           })
           .optional(),
       })
       .meta({
         description:
-          "The PodDisruptionBudget of the pods: while nodes are drained, at most one of them is missing. There is none where replicas is below 2.",
+          "The PodDisruptionBudget of the pods: at most one pod is unavailable while nodes are drained. The operator creates none for fewer than 2 replicas. Example: {enabled: false}.",
       })
       .optional(),
   })
   .meta({
-    description: "What shall run.",
-    ...demanded("write spec with version, backendStore, artifactStore and authentication"),
+    description: "Desired state of the server.",
+    ...requiredRemedy("write spec with version, backendStore, artifactStore and authentication"),
     ...rules(
       {
         rule: `!(${onSqlite} && ${severalReplicas})`,
@@ -93,12 +97,13 @@ export const mlflowServerSpec = z
       {
         rule: `!(has(self.server) && has(self.server.jobExecution) && self.server.jobExecution && ${severalReplicas})`,
         message:
-          "with server.jobExecution each pod has a scheduler and a queue of its own, so jobs run once for each replica: use replicas: 1, or leave out server.jobExecution",
+          "with server.jobExecution each pod has its own scheduler and queue, so jobs run once for each replica: use replicas: 1, or leave out server.jobExecution",
         fieldPath: ".replicas",
       },
       {
         rule: "!(has(self.authentication.oidc) && has(self.authentication.oidc.ca) && has(self.server) && has(self.server.env) && self.server.env.exists(variable, variable.name == 'SSL_CERT_FILE'))",
-        message: "SSL_CERT_FILE names the authority of the issuer: put both authorities into authentication.oidc.ca",
+        message:
+          "SSL_CERT_FILE replaces the CA bundle of the issuer: put the certificates of both CAs into authentication.oidc.ca",
         fieldPath: ".server.env",
       },
       {
@@ -115,88 +120,89 @@ export const mlflowServerSpec = z
       },
       {
         rule: `!${byKubernetes} || self.version in ${JSON.stringify(kubernetesVersions)}`,
-        message: `authorization by Kubernetes needs version ${kubernetesVersions.join(", ")}: the plugin starts with no other. Write one of these, or use another authentication method`,
+        message: `authorization by Kubernetes needs version ${kubernetesVersions.join(", ")}: the plugin does not start with any other. Write one of these, or use another authentication method`,
         fieldPath: ".authentication",
       },
       {
         rule: `!has(self.workspaces) || ${byKubernetes}`,
         message:
-          "workspaces are namespaces, and Kubernetes says who may do what in them: use authentication.kubernetes, or authentication.oauth2Proxy with authorization.kubernetes, or leave out workspaces",
+          "workspaces are namespaces, and Kubernetes RBAC decides who can access them: use authentication.kubernetes, or authentication.oauth2Proxy with authorization.kubernetes, or leave out workspaces",
         fieldPath: ".workspaces",
       },
       {
         rule: "!(has(self.networkPolicy) && has(self.networkPolicy.egress) && !has(self.networkPolicy.egress.ports) && has(self.backendStore.uriSecretRef))",
         message:
-          "the port of the database is in a Secret, where networkPolicy does not look: list it in networkPolicy.egress.ports",
+          "the port of the database is in a Secret, which networkPolicy does not read: list it in networkPolicy.egress.ports",
         fieldPath: ".networkPolicy.egress",
       },
       {
         rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || has(self.mesh)",
         message:
-          "traces.identity: Mesh takes the word of the mesh for who writes: add mesh.istio: {mode: Ambient}, or use identity: Application",
+          "traces.identity: Mesh relies on the mesh to identify writers: add mesh.istio: {mode: Ambient}, or use identity: Application",
         fieldPath: ".traces.identity",
       },
       {
         rule: `!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !${byKubernetes}`,
         message:
-          "with authorization by Kubernetes a writer's own token says in which workspace it may write: use traces.identity: Application",
+          "with authorization by Kubernetes a writer's own token decides to which workspaces it can write: use traces.identity: Application",
         fieldPath: ".traces.identity",
       },
       {
         rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !has(self.backendStore.sqlite)",
         message:
-          "the listener of traces.identity: Mesh has pods of its own, which cannot use a SQLite file: use backendStore.postgresql, or identity: Application",
+          "the listener of traces.identity: Mesh has its own pods, which cannot use a SQLite file: use backendStore.postgresql, or identity: Application",
         fieldPath: ".traces.identity",
       },
       {
         rule: "!has(self.mesh) || has(self.traces)",
-        message: "mesh guards who may write traces: add traces.writers ([] means nobody), or leave out mesh",
+        message: "mesh restricts who can write traces: add traces.writers ([] allows no workload), or leave out mesh",
         fieldPath: ".mesh",
       },
       {
         rule: "!has(self.mesh) || !has(self.server) || !has(self.server.tls)",
-        message: "the mesh cannot see paths inside TLS: leave out server.tls (the mesh encrypts), or leave out mesh",
+        message:
+          "the mesh cannot inspect paths inside TLS: leave out server.tls (the mesh encrypts), or leave out mesh",
         fieldPath: ".server.tls",
       },
       {
         rule: "!has(self.authentication.oauth2Proxy) || !has(self.server) || !has(self.server.allowedHosts)",
-        message: "behind the proxy MLflow sees no Host header of clients: leave out server.allowedHosts",
+        message: "oauth2-proxy does not pass the Host header of clients to MLflow: leave out server.allowedHosts",
         fieldPath: ".server.allowedHosts",
       },
       {
         rule: `!(${proxied} && has(self.authentication.oauth2Proxy.redirectURL) && ${outside}) || (${named} && self.authentication.oauth2Proxy.redirectURL == self.exposure.externalURL + '/oauth2/callback')`,
         message:
-          "authentication.oauth2Proxy.redirectURL follows from exposure (externalURL, or its default, with /oauth2/callback behind it): leave it out",
+          "authentication.oauth2Proxy.redirectURL follows from exposure (externalURL, or its default, followed by /oauth2/callback): leave it out",
         fieldPath: ".authentication.oauth2Proxy.redirectURL",
       },
       {
         rule: `!(has(self.authentication.oidc) && has(self.authentication.oidc.redirectURL) && ${outside}) || (${named} && self.authentication.oidc.redirectURL == self.exposure.externalURL + '/callback')`,
         message:
-          "authentication.oidc.redirectURL follows from exposure (externalURL, or its default, with /callback behind it): leave it out",
+          "authentication.oidc.redirectURL follows from exposure (externalURL, or its default, followed by /callback): leave it out",
         fieldPath: ".authentication.oidc.redirectURL",
       },
       {
         rule: `!(${proxied} && ${named}) || self.exposure.externalURL.matches('^(https://|http://(localhost|127[.]0[.]0[.]1)(:|/|$))')`,
         message:
-          "with authentication.oauth2Proxy, exposure.externalURL begins with https:// (http only for localhost): else the session could be read on the way",
+          "with authentication.oauth2Proxy, exposure.externalURL begins with https:// (http only for localhost), since the session could be intercepted over plain http",
         fieldPath: ".exposure.externalURL",
       },
       {
         rule: `!(${proxied} && ${routed} && !has(self.exposure.externalURL)) || !has(self.exposure.ingress) || has(self.exposure.ingress.tls) || !has(self.exposure.ingress.hosts)`,
         message:
-          "with authentication.oauth2Proxy, clients come by https: add exposure.ingress.tls, or write exposure.externalURL with https:// where TLS ends before the ingress",
+          "with authentication.oauth2Proxy, clients must use https: add exposure.ingress.tls, or write exposure.externalURL with https:// where TLS is terminated in front of the ingress",
         fieldPath: ".exposure.ingress",
       },
       {
         rule: `!(${isOpen} && ${routed})`,
         message:
-          "a server with authentication.none is not exposed outside the cluster: use another authentication method, such as oauth2Proxy. Where other means guard the server, write the Ingress or HTTPRoute yourself, and here exposure.externalURL only",
+          "a server with authentication.none is not exposed outside the cluster: use another authentication method, such as oauth2Proxy. If something else protects the server, create the Ingress or HTTPRoute yourself, and set only exposure.externalURL here",
         fieldPath: ".exposure",
       },
       {
         rule: `!(${routed} && has(self.networkPolicy) && has(self.networkPolicy.from) && self.networkPolicy.from.size() == 0)`,
         message:
-          "networkPolicy.from: [] keeps everybody out, gateways too: name the gateway's pods there, such as {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: gateways}}}",
+          "networkPolicy.from: [] denies all clients, gateways too: list the gateway's pods there, such as {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: gateways}}}",
         fieldPath: ".networkPolicy.from",
       },
     ),

@@ -10,14 +10,14 @@ const migrationRecord = z
       description:
         "Started: the Job has been created and may have changed the databases. Complete: the databases have the schema of the version.",
     }),
-    attempt: z.string().max(64).meta({ description: "Tells the Job from earlier Jobs of its name." }),
-    startTime: z.string().meta({ description: "When the Job was last created.", format: "date-time" }),
+    attempt: z.string().max(64).meta({ description: "Distinguishes the Job from earlier Jobs with the same name." }),
+    startTime: z.string().meta({ description: "Time at which the Job was last created.", format: "date-time" }),
     proof: z
       .strictObject({
-        job: z.string().max(253).meta({ description: "Name of its Job." }),
+        job: z.string().max(253).meta({ description: "Name of the migration Job." }),
         version: z.string().max(64).meta({ description: "Its version of MLflow." }),
         database: z.string().max(64).meta({ description: "Identity of its databases, as a hash." }),
-        attempt: z.string().max(64).meta({ description: "Tells its Job from others of its name." }),
+        attempt: z.string().max(64).meta({ description: "Distinguishes its Job from others with the same name." }),
       })
       .meta({
         description:
@@ -27,10 +27,10 @@ const migrationRecord = z
   })
   .meta({
     description:
-      "The last migration of the databases. The operator checks the databases again where it is absent, so it can be removed safely.",
+      "The last migration of the databases. It can be removed safely: the operator then checks the databases again.",
   });
 
-/** What is recorded of the last migration: it outlives the Job. */
+/** The record of the last migration. It is kept when the Job is deleted. */
 export type MigrationRecord = z.infer<typeof migrationRecord>;
 
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
@@ -57,12 +57,14 @@ export const mlflowServerStatus = z
       .meta({ description: "The URL of the server for clients outside the cluster." })
       .exactOptional(),
     addresses: z
-      .array(z.string().max(512).meta({ description: "A host, and the prefix behind it." }))
+      .array(
+        z.string().max(512).meta({ description: "A host followed by its prefix. Example: mlflow.example.com/team-a." }),
+      )
       .max(64)
       .meta({
         "x-kubernetes-list-type": "set",
         description:
-          "Hosts, each with the prefix behind it, that lead to this server or are kept for it: no other server is led to from them.",
+          "Hosts, each followed by its prefix, that are routed to this server or reserved for it. The operator routes them to no other server.",
       })
       .exactOptional(),
     operator: z
@@ -86,7 +88,7 @@ export const mlflowServerStatus = z
     version: z
       .string()
       .max(64)
-      .meta({ description: "The version of MLflow that the database schema and the pods are at." })
+      .meta({ description: "The version of MLflow that the database schema and the pods have." })
       .exactOptional(),
     migration: migrationRecord.exactOptional(),
     authentication: z
@@ -101,21 +103,21 @@ export const mlflowServerStatus = z
       .strictObject({ name: z.string().max(253).meta({ description: "Name of the Secret." }) })
       .meta({ description: "The Secret with the name and the first password of the administrator." })
       .exactOptional(),
-    replicas: count("Number of pods that there are.").exactOptional(),
-    readyReplicas: count("Number of pods that are ready.").exactOptional(),
+    replicas: count("Number of pods.").exactOptional(),
+    readyReplicas: count("Number of ready pods.").exactOptional(),
     workspaces: z
       .strictObject({
-        ready: count("Namespaces that have what is granted in them."),
-        total: count("Namespaces that are workspaces of the server, or are named by a grant of it."),
+        ready: count("Number of namespaces in which all grants are in force."),
+        total: count("Number of namespaces that are workspaces of the server or are named in one of its grants."),
       })
-      .meta({ description: "How many namespaces are workspaces." })
+      .meta({ description: "Number of namespaces that are workspaces." })
       .exactOptional(),
     selector: z
       .string()
       .max(1024)
-      .meta({ description: "Label selector of the pods, as autoscalers read it." })
+      .meta({ description: "Label selector of the pods, for autoscalers." })
       .exactOptional(),
   })
-  .meta({ description: "What is the case. Written by the operator." });
+  .meta({ description: "Observed state. Set by the operator." });
 
 export type MlflowServerStatus = z.infer<typeof mlflowServerStatus>;

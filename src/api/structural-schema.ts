@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Rule } from "./fields/rule.ts";
 
-/** The part of a CRD's OpenAPI v3 schema that we use: what the API server calls structural. */
+/** The part of a structural OpenAPI v3 schema of a CRD that this project uses. */
 export interface StructuralSchema {
-  /** Absent where it is `x-kubernetes-int-or-string`. */
+  /** Absent for `x-kubernetes-int-or-string`. */
   type?: "object" | "array" | "string" | "integer" | "boolean";
   description?: string;
   format?: string;
@@ -36,10 +36,10 @@ const rule = z.strictObject({
   reason: z.enum(["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]).exactOptional(),
 });
 
-/** What `z.toJSONSchema` may yield. Strict, so that a construct which no CRD can hold (oneOf, $ref, null) stops generation. */
+/** The allowed output of `z.toJSONSchema`. Strict, so that generation fails for constructs that a CRD cannot contain (oneOf, $ref, null). */
 const generated = z.strictObject({
   type: z.enum(["object", "array", "string", "integer", "boolean"]).exactOptional(),
-  /** Said by `x-kubernetes-int-or-string` in one word. */
+  /** Replaced by `x-kubernetes-int-or-string`. */
   anyOf: z
     .tuple([z.looseObject({ type: z.literal("integer") }), z.strictObject({ type: z.literal("string") })])
     .exactOptional(),
@@ -74,9 +74,9 @@ const generated = z.strictObject({
 });
 
 /**
- * A zod schema as a structural schema. It differs from what zod writes in that `additionalProperties: false` goes: the
- * API server drops and, with strict field validation, refuses unknown fields by itself, and allows it nowhere beside
- * properties. Throws where the schema cannot be in a CRD, or a list has no list type.
+ * A zod schema as a structural schema, without `additionalProperties: false`, which a CRD does not allow beside
+ * properties: the API server prunes unknown fields and, with strict field validation, rejects them.
+ * Throws if the schema cannot be in a CRD, or a list has no list type.
  */
 export function structuralSchema(schema: z.ZodType): StructuralSchema {
   return structural(generated.parse(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" })));
@@ -105,7 +105,7 @@ function structural(json: z.infer<typeof generated>): StructuralSchema {
 
 const remedies = new WeakMap<StructuralSchema, string>();
 
-/** What to write where a required field is missing; undefined where its description says enough. A CRD has no place for it. */
+/** What to write if a required field is missing; undefined if its description is sufficient. A CRD has no field for it. */
 export function remedyOf(schema: StructuralSchema): string | undefined {
   return remedies.get(schema);
 }

@@ -2,7 +2,7 @@ import { child, type FieldProblem, goQuoted, invalid } from "./field-problem.ts"
 import { remedyOf, type StructuralSchema } from "./structural-schema.ts";
 
 /**
- * What the API server would say of a value whose shape is not the schema's: unknown fields (as with strict field
+ * The problems that the API server would report for a value that does not match the schema: unknown fields (as with strict field
  * validation, kubectl's default), wrong types, missing fields, bounds, and list entries with the same key.
  */
 export function structureProblems(schema: StructuralSchema, value: unknown, path: string): FieldProblem[] {
@@ -19,7 +19,7 @@ export function structureProblems(schema: StructuralSchema, value: unknown, path
   return isObject(value) ? objectProblems(schema, value, path) : [];
 }
 
-/** A document as the API server reads it: a field that is null, as `basic:` with nothing behind it, is not there. */
+/** A document as the API server reads it: a null field, such as `basic:` without a value, is absent. */
 export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isObject(value)) return value;
@@ -27,9 +27,9 @@ export function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(present.map(([name, content]) => [name, withoutNulls(content)]));
 }
 
-/** The schema of a field of an object or map; undefined where the schema knows none of that name. */
+/** The schema of a field of an object or map; undefined if the schema has none with that name. */
 export function fieldOf({ properties = {}, additionalProperties }: StructuralSchema, name: string) {
-  // Own fields only: a document may have one that is called constructor.
+  // Own properties only: a document can have a field named constructor.
   return Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
 }
 
@@ -115,7 +115,7 @@ function objectProblems(schema: StructuralSchema, value: Record<string, unknown>
   return problems;
 }
 
-/** In the API server's words, and with what to write, which the API server cannot say. */
+/** The message of the API server, with the remedy. */
 function missing(schema: StructuralSchema | undefined): string {
   const remedy = schema && remedyOf(schema);
   return remedy === undefined ? "Required value" : `Required value: ${remedy}`;

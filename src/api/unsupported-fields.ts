@@ -3,11 +3,11 @@ import type { KnownSchema } from "./known-schema.ts";
 
 export type KnownKind = keyof typeof ownSchemas;
 
-/** Specs do not change once they are read, and most are checked again and again. */
+/** Cached, since specs are immutable and most are checked repeatedly. */
 const checked = new WeakMap<object, readonly string[]>();
 
 /**
- * What of a spec this operator does not know: fields, members of unions, values of enums and types, each as a path with the
+ * The parts of a spec that this operator does not know: fields, members of unions, values of enums and types, each as a path with the
  * value. The API server admits such a spec where its CustomResourceDefinition is newer than the operator, and an older one
  * takes fields away, which can leave a union without a member.
  */
@@ -83,7 +83,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Names and values are of the user's choice: they are shown in brief. */
+/** Names and values are arbitrary: they are truncated. */
 function cut(text: string): string {
   return text.length > 64 ? `${text.slice(0, 63)}…` : text;
 }

@@ -9,16 +9,16 @@ import type { MlflowWorkspaceAccess } from "./workspace-access.ts";
 import { workspaceAccessSchema } from "./workspace-access-schema.ts";
 import { mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
-/** All that the API server would say against a document. */
-interface Refusal {
+/** The problems for which the API server would reject a document. */
+interface Rejection {
   readonly problems: readonly string[];
 }
 
-/** A document that the API server would take, or all that it would say against it. */
-export type Validation = { readonly server: MlflowServer } | Refusal;
+/** A document that the API server would accept, or the problems for which it would reject it. */
+export type Validation = { readonly server: MlflowServer } | Rejection;
 
-/** The same of a MlflowWorkspaceAccess. */
-export type AccessValidation = { readonly access: MlflowWorkspaceAccess } | Refusal;
+/** The same for a MlflowWorkspaceAccess. */
+export type AccessValidation = { readonly access: MlflowWorkspaceAccess } | Rejection;
 
 const texts = z.record(z.string(), z.string("must be text: put the value in quotes"));
 
@@ -46,8 +46,8 @@ const accessSchema = workspaceAccessSchema();
 
 /**
  * Validates a document without a cluster, as the API server would validate its creation: the structure first, then,
- * where that is sound, the CEL rules of the CRD; in its words. Defaults are filled in, a status is ignored. Loads zod
- * and a CEL interpreter: import it only where it is used.
+ * if that is valid, the CEL rules of the CRD, with the same messages. Defaults are filled in, a status is ignored. Loads zod
+ * and a CEL interpreter: import it only where it is needed.
  */
 export function validate(given: unknown): Validation {
   const document = withoutNulls(given);
@@ -78,7 +78,7 @@ function problemsOf(
   const { status: _, ...rest } = document;
   const desired = { ...rest, metadata: { name: parsed.data.metadata.name } };
   const structure = structureProblems(schema, desired, "");
-  const sound = structure.every(({ blocking }) => !blocking);
-  const problems = [...structure, ...(sound ? ruleProblems(schema, desired, "") : [])];
+  const isValid = structure.every(({ blocking }) => !blocking);
+  const problems = [...structure, ...(isValid ? ruleProblems(schema, desired, "") : [])];
   return problems.map(({ field, body }) => (field === "" ? body : `${field}: ${body}`));
 }

@@ -8,10 +8,10 @@ const columns: readonly PrinterColumn[] = [
     jsonPath: '.status.conditions[?(@.type=="Ready")].status',
     description: "Whether the grant is in force.",
   },
-  { name: "Role", type: "string", jsonPath: ".spec.role", description: "What is granted." },
+  { name: "Role", type: "string", jsonPath: ".spec.role", description: "The role that is granted." },
   { name: "Server", type: "string", jsonPath: ".spec.serverRef.name", description: "The MlflowServer." },
-  { name: "Expires", type: "string", jsonPath: ".spec.expiresAt", description: "When the grant ends." },
-  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp", description: "Time since its creation." },
+  { name: "Expires", type: "string", jsonPath: ".spec.expiresAt", description: "Time at which the grant expires." },
+  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp", description: "Time since creation." },
   {
     name: "Server-Namespace",
     type: "string",
@@ -23,7 +23,7 @@ const columns: readonly PrinterColumn[] = [
     name: "Reason",
     type: "string",
     jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
-    description: "Why it is in force or not.",
+    description: "The reason of the condition Ready.",
     priority: 1,
   },
 ];

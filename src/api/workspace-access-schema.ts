@@ -11,14 +11,14 @@ const mlflowWorkspaceAccessStatus = z
     roleBinding: z
       .string()
       .max(253)
-      .meta({ description: "Name of the RoleBinding that has the subjects while the grant is in force." })
+      .meta({ description: "Name of the RoleBinding that contains the subjects while the grant is in force." })
       .exactOptional(),
   })
-  .meta({ description: "What is the case. Written by the operator." });
+  .meta({ description: "Observed state. Set by the operator." });
 
 export type MlflowWorkspaceAccessStatus = z.infer<typeof mlflowWorkspaceAccessStatus>;
 
-/** A whole MlflowWorkspaceAccess, as `kubectl explain` shows it. */
+/** The complete MlflowWorkspaceAccess, for `kubectl explain`. */
 const mlflowWorkspaceAccess = z
   .strictObject({
     apiVersion: z
@@ -32,10 +32,10 @@ const mlflowWorkspaceAccess = z
   })
   .meta({
     description:
-      "A grant in the MLflow workspace that this namespace is: a role for people and programs, in force while the namespace is a workspace of the server.",
+      "A grant in the MLflow workspace of this namespace: a role for users and workloads, in force while the namespace is a workspace of the server.",
   });
 
-/** The structural schema of a whole MlflowWorkspaceAccess. */
+/** The structural schema of a complete MlflowWorkspaceAccess. */
 export function workspaceAccessSchema(): StructuralSchema {
   return structuralSchema(mlflowWorkspaceAccess);
 }

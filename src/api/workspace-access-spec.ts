@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { longestServerName } from "../kube/names.ts";
-import { demanded } from "./fields/rule.ts";
+import { requiredRemedy } from "./fields/rule.ts";
 import { subjects } from "./fields/subjects.ts";
 import { text } from "./fields/text.ts";
 import { workspaceRole } from "./fields/workspace-role.ts";
@@ -9,7 +9,7 @@ const label = (description: string, maxLength: number, what: string, remedy: str
   text(description, maxLength, {
     rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
     message: `must be the name of ${what}: lower case letters, digits and -, with a letter or digit at both ends`,
-  }).meta({ ...demanded(remedy) });
+  }).meta({ ...requiredRemedy(remedy) });
 
 const serverRef = z
   .strictObject({
@@ -22,8 +22,8 @@ const serverRef = z
     ),
   })
   .meta({
-    description: "The server of which this namespace is a workspace. Example: {namespace: mlflow, name: tracking}.",
-    ...demanded("write the MlflowServer, such as serverRef: {namespace: mlflow, name: tracking}"),
+    description: "The MlflowServer whose workspace this namespace is. Example: {namespace: mlflow, name: tracking}.",
+    ...requiredRemedy("write the MlflowServer, such as serverRef: {namespace: mlflow, name: tracking}"),
   });
 
 /** What a user writes under `spec` of a MlflowWorkspaceAccess. */
@@ -33,21 +33,21 @@ export const mlflowWorkspaceAccessSpec = z
     role: workspaceRole,
     subjects,
     expiresAt: text(
-      "When the grant ends; RFC 3339. MLflow remembers rights for up to a minute more. Default: never. Example: 2027-01-31T18:00:00Z.",
+      "Time at which the grant expires, in RFC 3339. MLflow caches permissions for up to a minute longer. Default: never. Example: 2027-01-31T18:00:00Z.",
       35,
       {
         rule: "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$')",
-        message: "must be a time of RFC 3339 such as 2027-01-31T18:00:00Z, with seconds and with Z or an offset",
+        message: "must be a time in RFC 3339 such as 2027-01-31T18:00:00Z, with seconds and with Z or an offset",
       },
       {
         rule: "!self.matches('^[0-9]{4}-(02-3|(04|06|09|11)-31)')",
-        message: "there is no such day: must be a time such as 2027-01-31T18:00:00Z",
+        message: "the day does not exist: must be a time such as 2027-01-31T18:00:00Z",
       },
     ).optional(),
   })
   .meta({
-    description: "What is granted.",
-    ...demanded("write spec with serverRef, role and subjects"),
+    description: "The grant: a role for subjects.",
+    ...requiredRemedy("write spec with serverRef, role and subjects"),
   });
 
 export type MlflowWorkspaceAccessSpec = z.infer<typeof mlflowWorkspaceAccessSpec>;

@@ -4,10 +4,10 @@ import type { MlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
 export type { MlflowWorkspaceAccessStatus } from "./workspace-access-schema.ts";
 
-/** A grant in the workspace that its namespace is. */
+/** A grant in the workspace of its namespace. */
 export interface MlflowWorkspaceAccess extends KubeObject {
   spec: MlflowWorkspaceAccessSpec;
   status?: MlflowWorkspaceAccessStatus;
-  /** Not of the API: paths of the spec that somebody wrote and that the API server has taken away, since its definition lacks them. */
+  /** Not part of the API: paths of the spec that the API server has pruned, since its CustomResourceDefinition does not have them. */
   pruned?: readonly string[];
 }

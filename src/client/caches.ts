@@ -378,6 +378,6 @@ export function caches(options: CachesOptions): Caches {
 function matters(kind: Kind, spec: MlflowServer["spec"]): boolean {
   const { isOptional, roles } = rowOf(kind);
   if (isOptional) return needsKind(spec, kind);
-  const isOfWorkspaces = roles.some((role) => role === "consenting" || role === "granting" || role === "granted");
+  const isOfWorkspaces = roles.some((role) => role === "optingIn" || role === "granting" || role === "granted");
   return !isOfWorkspaces || spec.workspaces !== undefined || (kind === "Namespace" && needsOptIn(spec));
 }

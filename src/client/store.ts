@@ -189,7 +189,8 @@ function idOf({ metadata }: KubeObject): string {
 export function serverKeyOf({ kind, metadata }: KubeObject): Key | undefined {
   const name = metadata.labels?.[label.server] ?? metadata.labels?.[label.waypoint];
   if (name === undefined) return undefined;
-  const far = isKind(kind) && rowOf(kind).isFarReaching === true ? metadata.labels?.[label.serverNamespace] : undefined;
+  const far =
+    isKind(kind) && rowOf(kind).isCrossNamespace === true ? metadata.labels?.[label.serverNamespace] : undefined;
   return { namespace: far ?? metadata.namespace ?? "", name };
 }
 

@@ -1,16 +1,16 @@
-/** What a call of the API server can fail with, told so that a log line or a condition may quote it. */
+/** The failure of a request to the API server, in a form that log lines and conditions can quote. */
 export interface ApiFailure {
-  /** HTTP status of the answer; 0 where there was none: refused, cut, timed out, aborted. */
+  /** HTTP status of the response; 0 if there was none: connection refused or closed, timeout, abort. */
   readonly status: number;
-  /** `reason` of the Kubernetes Status (`NotFound`, `Conflict`), or a code of ours or of Node's for status 0. */
+  /** `reason` of the Kubernetes Status (`NotFound`, `Conflict`), or an error code of the client or of Node for status 0. */
   readonly reason: string;
-  /** One sentence without the call; never a header, a query or a body that we sent. */
+  /** One sentence without the request; never a header, a query or a request body. */
   readonly detail: string;
-  /** How long the API server asks to be left alone, in seconds. */
+  /** The Retry-After header of the response, in seconds. */
   readonly retryAfterSeconds?: number | undefined;
 }
 
-/** A call that the API server refused or did not answer. The message names verb, path, status and reason. */
+/** A request that the API server rejected or did not answer. The message contains verb, path, status and reason. */
 export class ApiError extends Error implements ApiFailure {
   readonly status: number;
   readonly reason: string;
@@ -27,7 +27,7 @@ export class ApiError extends Error implements ApiFailure {
   }
 }
 
-/** Whether `error` is an answer of the API server (or its absence) with this HTTP status. */
+/** Whether `error` is a response of the API server with this HTTP status, or, for 0, a missing one. */
 export function isApiError(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }

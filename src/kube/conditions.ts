@@ -1,7 +1,7 @@
 /** Conditions by the Kubernetes API conventions (metav1.Condition). */
 import { excerpt } from "./excerpt.ts";
 
-/** A message may quote names and messages of other programs. The API takes 32768 characters. */
+/** A message can quote names and messages of other programs. The API allows 32768 characters. */
 const longestMessage = 2000;
 
 export interface Condition {
@@ -9,9 +9,9 @@ export interface Condition {
   status: "True" | "False" | "Unknown";
   reason: string;
   message: string;
-  /** `metadata.generation` of the spec that this was said of. */
+  /** The `metadata.generation` that the condition was set for. */
   observedGeneration: number;
-  /** When `status` last changed; RFC 3339. */
+  /** Time at which `status` last changed; RFC 3339. */
   lastTransitionTime: string;
 }
 

@@ -1,11 +1,11 @@
 /**
- * The table of kinds: all that the operator reads or writes, and by which verbs. The watches, the request paths and the
- * chart's ClusterRole come from it, so the operator can do what the table says and nothing else.
+ * The table of kinds that the operator reads or writes, with the verbs. The watches, the request paths and the
+ * chart's ClusterRole are derived from it, so the operator has exactly these permissions.
  */
 
 export type Verb = "get" | "list" | "watch" | "create" | "patch" | "update" | "delete";
 
-/** Verbs of a role: those of the table, and the right to hand out a role that one does not hold oneself. */
+/** Verbs of a role: those of the table, and `bind`, to bind a role without having its permissions. */
 export type RoleVerb = Verb | "bind";
 
 /**
@@ -15,7 +15,7 @@ export type RoleVerb = Verb | "bind";
  * - `observed`: created for objects of the operator; watched by the operator's label, read only;
  * - `referenced`: can be referenced in a spec; watched as metadata only, its content is read by name;
  * - `inspected`: any object in the namespace of a server that can conflict with it; watched, in a short form, when a server needs it;
- * - `consenting`: opts in as a workspace by a label; watched by that label, read only;
+ * - `optingIn`: opts in as a workspace by a label; watched by that label, read only;
  * - `granting`: grants roles in its namespace, which is a workspace;
  * - `granted`: written by the operator in workspaces; watched completely, by the operator's label;
  * - `runtime`: needed by the process itself, such as the Lease.
@@ -27,7 +27,7 @@ export type Role =
   | "observed"
   | "referenced"
   | "inspected"
-  | "consenting"
+  | "optingIn"
   | "granting"
   | "granted"
   | "runtime";
@@ -37,11 +37,11 @@ export interface KindRow {
   readonly plural: string;
   readonly roles: readonly Role[];
   readonly verbs: readonly Verb[];
-  /** Only an operator that watches all namespaces deals with it. Cluster: it is in none; Everywhere: it is in workspaces. */
+  /** Only used by an operator that watches all namespaces. Cluster: cluster-scoped; Everywhere: in workspaces. */
   readonly scope?: "Cluster" | "Everywhere";
-  /** Objects of it may belong to a server of another namespace, which their labels name. No kind that holds what servers trust. */
-  readonly isFarReaching?: true;
-  /** Clusters may lack the kind: it is not missed, and its coming is noticed. */
+  /** Objects can belong to a server in another namespace, according to their labels. Never a kind whose content servers trust. */
+  readonly isCrossNamespace?: true;
+  /** The kind can be absent: the operator runs without it, and detects when it is installed. */
   readonly isOptional?: true;
   /** Verbs that only an operator of all namespaces needs. */
   readonly verbsEverywhere?: readonly Verb[];
@@ -57,7 +57,7 @@ export const kinds = {
     plural: "mlflowservers",
     roles: ["reconciled"],
     verbs: ["get", "list", "watch"],
-    // The finalizer is part of the object itself: there is no smaller right with which to set it.
+    // The finalizer is part of the object itself: no narrower permission allows to set it.
     verbsEverywhere: ["patch"],
     subresources: { status: ["patch"], finalizers: ["update"] },
   },
@@ -81,7 +81,7 @@ export const kinds = {
     roles: ["owned"],
     verbs: written,
     scope: "Cluster",
-    isFarReaching: true,
+    isCrossNamespace: true,
   },
   Gateway: {
     apiVersion: "gateway.networking.k8s.io/v1",
@@ -108,7 +108,7 @@ export const kinds = {
   Namespace: {
     apiVersion: "v1",
     plural: "namespaces",
-    roles: ["consenting"],
+    roles: ["optingIn"],
     verbs: ["list", "watch"],
     scope: "Cluster",
   },
@@ -118,7 +118,7 @@ export const kinds = {
     roles: ["granted"],
     verbs: written,
     scope: "Everywhere",
-    isFarReaching: true,
+    isCrossNamespace: true,
   },
   MlflowWorkspaceAccess: {
     apiVersion: "mlflow-operator.dev/v1alpha1",
@@ -129,7 +129,7 @@ export const kinds = {
     subresources: { status: ["patch"] },
   },
   Pod: { apiVersion: "v1", plural: "pods", roles: ["observed"], verbs: ["list", "watch"] },
-  // Listed only to learn why a pod of a server does not start.
+  // Listed only to find out why a pod of a server does not start.
   Event: { apiVersion: "events.k8s.io/v1", plural: "events", roles: ["runtime"], verbs: ["list", "create", "patch"] },
   Lease: {
     apiVersion: "coordination.k8s.io/v1",
@@ -148,7 +148,7 @@ export function kindsWith(role: Role): Kind[] {
   );
 }
 
-/** What the table says of a kind, with all that a row may have. */
+/** The row of a kind, with all optional fields. */
 export function rowOf(kind: Kind): KindRow {
   return kinds[kind];
 }
@@ -157,7 +157,7 @@ export function isKind(text: string): text is Kind {
   return Object.hasOwn(kinds, text);
 }
 
-/** `/api/v1` or `/apis/<group>/<version>`, then the namespace where there is one, the plural and the name. */
+/** `/api/v1` or `/apis/<group>/<version>`, then the namespace if there is one, the plural and the name. */
 export function resourcePath(kind: Kind, namespace?: string, name?: string, subresource?: string): string {
   const { apiVersion, plural } = kinds[kind];
   const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;

@@ -1,4 +1,4 @@
-/** The built-in kinds that we write or read, typed by @kubernetes/client-node, with metadata that is always there. */
+/** The built-in kinds that the operator writes or reads, typed by @kubernetes/client-node, with required metadata. */
 import type {
   V1ConfigMap,
   V1DeploymentSpec,
@@ -69,7 +69,7 @@ export interface Deployment extends KubeObject {
   status?: V1DeploymentStatus;
 }
 
-/** As it is in JSON: the client's own type has `_from`, since `from` is a word of some languages. */
+/** The JSON form: the type of the client has `_from`, since `from` is a reserved word in some languages. */
 export interface IngressRule {
   from?: V1NetworkPolicyPeer[];
   ports?: V1NetworkPolicyPort[];
@@ -114,7 +114,7 @@ export interface ClusterRoleBinding extends KubeObject {
   subjects?: Subject[];
 }
 
-/** In a workspace: who may do what there, in MLflow. */
+/** Permissions in a workspace of MLflow. */
 export interface RoleBinding extends KubeObject {
   apiVersion: "rbac.authorization.k8s.io/v1";
   kind: "RoleBinding";
@@ -122,17 +122,17 @@ export interface RoleBinding extends KubeObject {
   subjects?: Subject[];
 }
 
-/** A condition as controllers of other projects write it: any field may be missing. */
+/** A condition of a controller of another project: any field can be missing. */
 export interface ReportedCondition {
   type?: string;
   status?: string;
   reason?: string;
   message?: string;
-  /** Istio's definition allows the text of a number, too. */
+  /** Istio's definition also allows a string. */
   observedGeneration?: number | string;
 }
 
-/** A Gateway of the Gateway API: what we write of it, and what says how far it is. */
+/** A Gateway of the Gateway API: the fields that the operator writes, and the status that it reads. */
 export interface Gateway extends KubeObject {
   apiVersion: "gateway.networking.k8s.io/v1";
   kind: "Gateway";
@@ -152,7 +152,7 @@ export interface Gateway extends KubeObject {
   status?: { addresses?: { type?: string; value?: string }[]; conditions?: ReportedCondition[] };
 }
 
-/** A Gateway as routes name it. */
+/** A reference to a Gateway in a route. */
 export interface ParentReference {
   group?: string;
   kind?: string;
@@ -162,7 +162,7 @@ export interface ParentReference {
   port?: number;
 }
 
-/** An HTTPRoute of the Gateway API: what we write of it, and what the controllers of its Gateways say. */
+/** An HTTPRoute of the Gateway API: the fields that the operator writes, and the status that it reads. */
 export interface HTTPRoute extends KubeObject {
   apiVersion: "gateway.networking.k8s.io/v1";
   kind: "HTTPRoute";
@@ -178,7 +178,7 @@ export interface HTTPRoute extends KubeObject {
   status?: { parents?: { parentRef: ParentReference; conditions?: ReportedCondition[] }[] };
 }
 
-/** One rule of an AuthorizationPolicy; a request must match all that it says. */
+/** One rule of an AuthorizationPolicy; a request must match all of its parts. */
 export interface AuthorizationRule {
   from?: { source: { principals?: string[]; notPrincipals?: string[] } }[];
   to?: { operation: { ports?: string[]; methods?: string[]; paths?: string[]; notPaths?: string[] } }[];
@@ -191,7 +191,7 @@ export interface AuthorizationPolicy extends KubeObject {
   spec: {
     selector?: { matchLabels: Record<string, string> };
     targetRefs?: { group?: string; kind: string; name: string }[];
-    /** The former way to say it; never ours. */
+    /** Deprecated form of targetRefs; the operator does not write it. */
     targetRef?: { group?: string; kind: string; name: string };
     action?: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
     rules?: AuthorizationRule[];
@@ -199,13 +199,13 @@ export interface AuthorizationPolicy extends KubeObject {
   status?: { conditions?: ReportedCondition[] };
 }
 
-/** Namespaces are never written by us, only read for their consent to be a workspace. */
+/** The operator never writes Namespaces; it only reads their opt-in as a workspace. */
 export interface Namespace extends KubeObject {
   apiVersion: "v1";
   kind: "Namespace";
 }
 
-/** Pods are never written by us, only read for the reason why something does not start. */
+/** The operator never writes Pods; it only reads why they do not start. */
 export interface Pod extends KubeObject {
   apiVersion: "v1";
   kind: "Pod";
@@ -231,8 +231,8 @@ export type Manifest =
   | Ingress
   | HTTPRoute;
 
-/** What there is in the namespace of a server, and may stand in its way there. */
+/** Other resources in the namespace of a server that can conflict with it. */
 export type OtherResource = Service | AuthorizationPolicy;
 
-/** A kind that carries our labels and is read from the cache: what we write, and the pods that come of it. */
+/** A kind that has the operator's labels and is read from the cache: the kinds that it writes, and their pods. */
 export type Owned = Manifest | Pod;

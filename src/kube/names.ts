@@ -1,4 +1,4 @@
-/** Names, labels and annotations that we write: one place, so that selectors and builders agree. */
+/** Names, labels and annotations that the operator writes, shared by selectors and builders. */
 
 export const group = "mlflow-operator.dev";
 
@@ -6,50 +6,50 @@ export const group = "mlflow-operator.dev";
 export const manager = "mlflow-operator";
 
 export const label = {
-  /** Carried by all that we write; the watches select by it. */
+  /** On all objects that the operator writes; the watches select by it. */
   managedBy: "app.kubernetes.io/managed-by",
   /** The name of the MlflowServer, in its namespace. */
   server: `${group}/server`,
-  /** The same, on what Istio makes of its waypoint: policies that select the server's pods must not hold for that. */
+  /** The same, on the objects that Istio creates for its waypoint: policies that select the server's pods must not apply to them. */
   waypoint: `${group}/waypoint`,
-  /** The namespace of that MlflowServer, on what we write outside of it. */
+  /** The namespace of that MlflowServer, on objects outside of it. */
   serverNamespace: `${group}/server-namespace`,
   /** On the ConfigMap for clients in a workspace: the name of the MlflowServer, which is in another namespace. */
   clientOf: `${group}/client-of`,
-  /** On a Namespace, by its administrators: the namespace whose servers may have it as a workspace. */
+  /** On a Namespace, set by its administrators: the namespace whose servers can use it as a workspace. */
   workspaceOf: `${group}/workspace-of`,
-  /** Which part of a server a pod is: `server` or `migration`. */
+  /** The component of a pod: `server` or `migration`. */
   component: "app.kubernetes.io/component",
   application: "app.kubernetes.io/name",
   version: "app.kubernetes.io/version",
 } as const;
 
 export const annotation = {
-  /** On what we write: a hash of the field paths of the manifest (no values), so that a dropped field is noticed. */
+  /** On all objects that the operator writes: a hash of the field paths of the manifest (no values), to detect fields that admission has dropped. */
   appliedFieldsHash: `${group}/applied-fields-hash`,
-  /** On the pod template: keyed hash (HMAC) of all that pods read at start; a change rolls them. */
+  /** On the pod template: keyed hash (HMAC) of all content that pods read at start; a change rolls them. */
   inputs: `${group}/inputs`,
   /** On an MlflowServer, by an administrator: the operator that manages it, in place of the one in its status. */
   operator: `${group}/operator`,
-  /** On an MlflowServer, by an administrator: "true" has the operator write nothing for it. */
+  /** On an MlflowServer, by an administrator: with "true" the operator applies nothing for it. */
   paused: `${group}/paused`,
   /** On an MlflowServer, by an administrator: names of generated Secrets that are lost and may be generated again. */
   replaceLostSecrets: `${group}/replace-lost-secrets`,
-  /** On the Deployment: the migration Job after whose success it was written. No decision depends on it. */
+  /** On the Deployment: the completed migration Job before it was applied. Informational only. */
   migration: `${group}/migration`,
-  /** On the migration Job: the time that tells it from earlier Jobs of its name, as in `status.migration.attempt`. */
+  /** On the migration Job: a time that distinguishes it from earlier Jobs with the same name, as in `status.migration.attempt`. */
   attempt: `${group}/attempt`,
   /** On the migration Job: the identity of its databases, a hash. */
   database: `${group}/database`,
-  /** On an MlflowServer, by a person: any new value says that the databases were restored, so what was known of them is void. */
+  /** On an MlflowServer, by an administrator: a new value says that the databases were restored, so the migration record is ignored. */
   restored: `${group}/database-restored`,
 } as const;
 
-/** On an MlflowServer that has left something where no owner reference reaches: it goes when that is gone. */
+/** On an MlflowServer with objects that have no owner reference: it is removed after those objects are deleted. */
 export const finalizer = `${group}/release`;
 
-/** The label selector of our watches. */
+/** The label selector of the operator's watches. */
 export const managedSelector = `${label.managedBy}=${manager}`;
 
-/** Longest name of an MlflowServer: with our longest suffix a name must still fit a DNS label (63). */
+/** Longest name of an MlflowServer: with the longest suffix it must still be a DNS label (63). */
 export const longestServerName = 40;

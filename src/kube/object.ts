@@ -1,4 +1,4 @@
-/** The shapes of Kubernetes objects as they travel: JSON, timestamps as RFC 3339 strings. */
+/** Types of Kubernetes objects in JSON, with timestamps as RFC 3339 strings. */
 
 export interface OwnerReference {
   apiVersion: string;
@@ -9,7 +9,7 @@ export interface OwnerReference {
   blockOwnerDeletion?: boolean;
 }
 
-/** What the cache keeps of an entry of `metadata.managedFields`: who wrote and how, not which fields. */
+/** The part of an entry of `metadata.managedFields` that the cache keeps: the manager and the operation, not the fields. */
 export interface FieldManager {
   manager?: string;
   operation?: string;
@@ -31,25 +31,25 @@ export interface ObjectMeta {
   managedFields?: FieldManager[];
 }
 
-/** Any Kubernetes object, wanted (a manifest) or read. */
+/** Any Kubernetes object, desired (a manifest) or observed. */
 export interface KubeObject {
   apiVersion: string;
   kind: string;
   metadata: ObjectMeta;
   /**
-   * Only in the cache: the content was left out, since the object has a name that the operator does not expect, or is too
-   * large. The API server knows no such field, and the operator never writes it.
+   * Only in the cache: the content was left out, since the operator does not expect the name of the object, or it is too
+   * large. The API has no such field, and the operator never writes it.
    */
   omitted?: "unexpected" | "oversized";
 }
 
-/** Namespace and name of an MlflowServer: all that the work queue carries. */
+/** Namespace and name of an MlflowServer: the items of the work queue. */
 export interface Key {
   readonly namespace: string;
   readonly name: string;
 }
 
-/** `namespace/name`, as in log lines and messages; also the queue's identity of a key. */
+/** `namespace/name`, for log lines and messages, and as the key of the work queue. */
 export function keyText(key: Key): string {
   return `${key.namespace}/${key.name}`;
 }
@@ -60,12 +60,12 @@ export function keyOf(text: string): Key {
   return { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
 }
 
-/** `Kind/name`, as people write it in messages and kubectl accepts it. */
+/** `Kind/name`, for messages, in a form that kubectl accepts. */
 export function objectText(object: KubeObject): string {
   return `${object.kind}/${object.metadata.name}`;
 }
 
-/** Whether `owner` is the controller that `object` belongs to, by uid: a name alone proves nothing. */
+/** Whether `owner` is the controller of `object`, compared by uid, since names are reused. */
 export function isControlledBy(object: KubeObject, owner: { metadata: { uid?: string } }): boolean {
   return (object.metadata.ownerReferences ?? []).some(
     (reference) => reference.controller === true && reference.uid === owner.metadata.uid,

@@ -3,12 +3,12 @@ import { label, manager } from "./names.ts";
 import { serverRoles } from "./server-roles.ts";
 import { clusterRoleName, workspaceRoleNames } from "./workspace-roles.ts";
 
-/** A rule of a role: these verbs on these resources of this group. */
+/** A PolicyRule of RBAC. */
 export interface PolicyRule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly RoleVerb[];
-  /** Only of these objects. */
+  /** Only for these objects. */
   readonly resourceNames?: readonly string[];
 }
 
@@ -17,13 +17,13 @@ interface RoleObject {
   readonly rules: readonly PolicyRule[];
 }
 
-/** What the operator may do in every namespace. */
+/** The operator's permissions in all namespaces. */
 export interface ClusterRole extends RoleObject {
   readonly kind: "ClusterRole";
   readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
 }
 
-/** What the operator may do in one namespace. */
+/** The operator's permissions in one namespace. */
 export interface NamespacedRole extends RoleObject {
   readonly kind: "Role";
   readonly metadata: {
@@ -36,13 +36,13 @@ export interface NamespacedRole extends RoleObject {
 const apiVersion = "rbac.authorization.k8s.io/v1";
 const labels = { [label.application]: manager };
 
-/** All rights of an operator that watches every namespace, but for its Lease. */
+/** All permissions of an operator that watches all namespaces, except those on its Lease. */
 export function clusterRole(): ClusterRole {
   const rules = [...rulesOf(isOfServers, true), mayBind];
   return { apiVersion, kind: "ClusterRole", metadata: { name: manager, labels }, rules };
 }
 
-/** The only roles that it may hand out, though it does not hold what is in them. */
+/** The only roles that the operator can bind without having their permissions. */
 const mayBind: PolicyRule = {
   apiGroups: ["rbac.authorization.k8s.io"],
   resources: ["clusterroles"],
@@ -50,7 +50,7 @@ const mayBind: PolicyRule = {
   resourceNames: [...serverRoles().map(({ metadata }) => metadata.name), ...workspaceRoleNames.map(clusterRoleName)],
 };
 
-/** All rights of an operator in one of the namespaces that it watches, where it does not watch all: what is in namespaces. */
+/** All permissions of an operator that watches some namespaces, in one of them. */
 export function namespacedRole(namespace: string): NamespacedRole {
   return {
     apiVersion,
@@ -60,18 +60,18 @@ export function namespacedRole(namespace: string): NamespacedRole {
   };
 }
 
-/** The right to be the one operator that writes, in the operator's own namespace. */
+/** The permissions for leader election, in the operator's own namespace. */
 export function leaderElectionRole(namespace: string): NamespacedRole {
   const metadata = { name: `${manager}-leader-election`, namespace, labels };
   return { apiVersion, kind: "Role", metadata, rules: rulesOf((kind) => !isOfServers(kind), false) };
 }
 
-/** The Lease is the one object that belongs to no server: it is in the operator's namespace, so its right is too. */
+/** The Lease is the only object that belongs to no server: it and its Role are in the operator's namespace. */
 function isOfServers(kind: string): boolean {
   return kind !== "Lease";
 }
 
-/** One rule for all resources of a group on which the verbs are the same, in the table's order. */
+/** One rule for all resources of a group with the same verbs, in the table's order. */
 function rulesOf(wanted: (kind: string) => boolean, everywhere: boolean): PolicyRule[] {
   const rights = Object.entries<KindRow>(kinds).flatMap(([kind, row]) =>
     wanted(kind) && (everywhere || row.scope === undefined) ? rightsOf(row, everywhere) : [],

@@ -1,15 +1,15 @@
 import { label, manager } from "./names.ts";
 import type { ClusterRole } from "./rbac.ts";
 
-/** Names of the ClusterRoles that the operator binds to the ServiceAccounts of servers; they are installed with it. */
+/** Names of the ClusterRoles that the operator binds to the ServiceAccounts of servers; the chart installs them. */
 export const serverRole = {
-  /** To see which namespaces are workspaces. */
+  /** To list the namespaces that are workspaces. */
   workspaces: "mlflow-server",
-  /** To ask what somebody else may do. */
+  /** To create SubjectAccessReviews for other users. */
   reviewer: "mlflow-server-reviewer",
 } as const;
 
-/** What MLflow itself may do in the whole cluster, where a server needs it. Nothing in it reads Secrets. */
+/** Cluster-wide permissions of MLflow, for servers that need them. They do not include Secrets. */
 export function serverRoles(): ClusterRole[] {
   return [
     role(serverRole.workspaces, [

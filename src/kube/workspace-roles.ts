@@ -1,8 +1,8 @@
 import { label, manager } from "./names.ts";
 
 /**
- * What a role in a workspace allows. The resources are no objects: they are names by which MLflow's kubernetes-auth plugin
- * asks the API server what a caller may do in a namespace (mlflow-kubernetes-plugins 2.1.0).
+ * Permissions of a role in a workspace. The resources are not objects: MLflow's kubernetes-auth plugin uses their names in
+ * access reviews for a namespace (mlflow-kubernetes-plugins 2.1.0).
  */
 export const workspaceRoleNames = ["Viewer", "Editor", "Admin", "TraceWriter"] as const;
 
@@ -20,20 +20,20 @@ interface WorkspaceRule {
   readonly verbs: readonly ("get" | "list" | "create" | "update" | "delete")[];
 }
 
-/** What teams work with. */
+/** The resources that teams use. */
 const work = ["datasets", "experiments", "mcpservers", "registeredmodels", "skills"];
 const gateway = ["gatewaybudgets", "gatewayendpoints", "gatewayguardrails", "gatewaymodeldefinitions"];
 
 const viewer: readonly WorkspaceRule[] = [{ resources: [...work, ...gateway].sort(), verbs: ["get", "list"] }];
 
-/** As MLflow's own permission EDIT: whoever may delete an experiment deletes the runs of all others with it. */
+/** Like MLflow's permission EDIT, without delete: deleting an experiment also deletes the runs of other users. */
 const editor: readonly WorkspaceRule[] = [
   ...viewer,
   { resources: work, verbs: ["create", "update"] },
   { resources: ["gatewayendpoints/use"], verbs: ["create"] },
 ];
 
-/** The credentials of model providers are seen, by their masked values, and used only by whoever may replace them. */
+/** Only administrators can read the masked credentials of model providers and use them, since they can also replace them. */
 const admin: readonly WorkspaceRule[] = [
   ...editor,
   { resources: work, verbs: ["delete"] },
@@ -42,12 +42,12 @@ const admin: readonly WorkspaceRule[] = [
   { resources: ["gatewaymodeldefinitions/use", "gatewaysecrets/use"], verbs: ["create"] },
 ];
 
-/** All that the intake of traces asks for; the plugin knows no finer right. Nothing can be read by it. */
+/** The permission that ingestion of traces requires; the plugin has no narrower one. It does not allow to read. */
 const traceWriter: readonly WorkspaceRule[] = [{ resources: ["experiments"], verbs: ["update"] }];
 
 /**
- * The rules of each role. `assistants` is in none: MLflow's assistant runs commands on the machine of the server for whoever
- * it takes for local.
+ * The rules of each role. `assistants` is in none: MLflow's assistant runs commands on the server for clients that it
+ * considers local.
  */
 export const workspaceRules: Readonly<Record<WorkspaceRole, readonly WorkspaceRule[]>> = {
   Viewer: viewer,

@@ -79,15 +79,15 @@ export const wrongAccesses: readonly Wrong[] = [
     "a user in a namespace",
     { kind: "User", name: "ada", namespace: "team-a" },
     ".namespace",
-    "leave namespace out",
+    "leave out namespace",
   ),
   subject("no kind", { name: "ada" }, ".kind", "write kind: User, Group or ServiceAccount"),
   subject("no name", { kind: "User" }, ".name", "write the name of the user"),
   subject("another kind", { kind: "Robot", name: "r2" }, ".kind", "Unsupported value"),
   ...["system:authenticated", "system:unauthenticated", "system:serviceaccounts"].map((name) =>
-    subject(`the group ${name}`, { kind: "Group", name }, ".name", "name a group of your own"),
+    subject(`the group ${name}`, { kind: "Group", name }, ".name", "write a narrower group"),
   ),
-  subject("the anonymous user", { kind: "User", name: "system:anonymous" }, ".name", "this is everybody"),
+  subject("the anonymous user", { kind: "User", name: "system:anonymous" }, ".name", "this includes all users"),
   subject(
     "a ServiceAccount as a user",
     { kind: "User", name: "system:serviceaccount:team-a:training" },

@@ -32,7 +32,7 @@ export const wrongUpdates: readonly WrongUpdate[] = [
     "a volume back to its initial size",
     { [`${volume}.size`]: undefined },
     volume,
-    "restore the old size (10Gi where none was given)",
+    "restore the old size (10Gi if none was set)",
   ),
   update(smallest)("a volume below the initial size", { [`${volume}.size`]: "9Gi" }, volume, "a volume cannot shrink"),
   ofVolume(
@@ -69,7 +69,7 @@ export const wrongUpdates: readonly WrongUpdate[] = [
     "a volume for SQLite back to its initial size",
     { "spec.backendStore.sqlite.size": undefined },
     "spec.backendStore.sqlite",
-    "1Gi where none was given",
+    "1Gi if none was set",
   ),
   update(smallest)(
     "from sqlite to a database",

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { isDowngrade, supportedVersions, unfitVersions, type VersionRow, versions } from "../../src/api/versions.ts";
+import {
+  isDowngrade,
+  supportedVersions,
+  unsupportedVersions,
+  type VersionRow,
+  versions,
+} from "../../src/api/versions.ts";
 
 const images = join(import.meta.dirname, "../../images/mlflow-server");
 const lock = (version: string) => readFile(join(images, `requirements-${version}.lock`), "utf8");
@@ -25,7 +31,7 @@ describe("the table of versions", () => {
   });
 
   test("no version is both run and unfit, and what is unfit has a nearest one that is run", () => {
-    for (const { pattern, nearest } of unfitVersions) {
+    for (const { pattern, nearest } of unsupportedVersions) {
       assert.ok(supportedVersions.includes(nearest));
       for (const version of supportedVersions) assert.doesNotMatch(version, new RegExp(pattern));
     }

@@ -88,9 +88,9 @@ export const wrongDocuments: readonly Wrong[] = [
     "9.9.9": "write one of 3.17.2, 3.17.1",
     "3.17.3": "write one of 3.17.2, 3.17.1",
     "3.18.0":
-      "does not start with mlflow-kubernetes-plugins 2.1.0, the newest, which knows no rule for some of its routes: write 3.17.2",
-    "3.16.0": "out of the UI under basic authentication: write 3.16.1",
-    "3.5.1": "MLflow 3.5.1 comes with a default password that everybody knows (CVE-2026-2635): write 3.16.1",
+      "does not start with mlflow-kubernetes-plugins 2.1.0, the newest, which has no rules for some of its routes: write 3.17.2",
+    "3.16.0": "the UI under basic authentication: write 3.16.1",
+    "3.5.1": "MLflow 3.5.1 has a publicly known default password (CVE-2026-2635): write 3.16.1",
     "2.22.0": "write 3.16.1",
     v3: "write one of",
   }).map(([version, says]) => small(`version ${version}`, { "spec.version": version }, "spec.version", says)),
@@ -128,7 +128,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "no check of a bucket where there is none",
     { "spec.artifactStore.connectionCheck": false },
     "spec.artifactStore",
-    "connectionCheck is about a bucket",
+    "connectionCheck checks a bucket",
   ),
   small(
     "no connection check with an automatic migration",
@@ -219,7 +219,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "exactly one of",
   ),
   full("a variable twice", { "spec.server.env[1].name": "A" }, "spec.server.env[1]", "Duplicate value"),
-  full("a variable that no shell knows", { "spec.server.env[0].name": "1A" }, environment, "as in a shell"),
+  full("a variable that no shell knows", { "spec.server.env[0].name": "1A" }, environment, "must be a variable name"),
   full("NUL in a variable", { "spec.server.env[0].value": "a\0b" }, "spec.server.env[0].value", "NUL"),
   full(
     "a field of the pod that there is not",

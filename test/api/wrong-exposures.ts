@@ -13,7 +13,7 @@ const base = "https://platform.example.com";
 /** URLs that are none, or that contradict what else is said. */
 export const wrongExposures: readonly Wrong[] = [
   ...each(["platform.example.com/mlflow", "ftp://x/y", "//x/y", "HTTPS://x/y"], "begins with https:// or http://"),
-  ...each([`${base}/`, `${base}/clusters/c1/mlflow/`, "https://"], "no slash at its end"),
+  ...each([`${base}/`, `${base}/clusters/c1/mlflow/`, "https://"], "no trailing slash"),
   ...each([`${base}/mlflow?a=b`, `${base}/mlflow#x`, `${base}/mlflow?`], "neither query nor fragment"),
   ...each(
     [
@@ -47,7 +47,10 @@ export const wrongExposures: readonly Wrong[] = [
     ],
     "letters, digits, -, _, . and ~",
   ),
-  ...each([`${base}/api`, `${base}/api/x`, `${base}/oauth2`, `${base}/health/x`, `${base}/v1/mlflow`], "MLflow's own"),
+  ...each(
+    [`${base}/api`, `${base}/api/x`, `${base}/oauth2`, `${base}/health/x`, `${base}/v1/mlflow`],
+    "begins with a path of MLflow",
+  ),
   wrong(proxied)(
     "another redirect URL of the proxy",
     { [path]: base },
@@ -89,24 +92,24 @@ function wrongRoutes(): Wrong[] {
       `${nginx}/mirror-target`,
       `${nginx}/modsecurity-transaction-id`,
       `${nginx}/permanent-redirect`,
-    ].map((key) => annotated(key, "the controller's own configuration")),
+    ].map((key) => annotated(key, "shares between all Ingresses")),
     ...[
       `${nginx}/auth-url`,
       `${nginx}/auth-tls-secret`,
       `${nginx}/proxy-ssl-secret`,
       `${nginx}/satisfy`,
       "alb.ingress.kubernetes.io/auth-type",
-    ].map((key) => annotated(key, "one Authorization header")),
+    ].map((key) => annotated(key, "spec.authentication decides")),
     ...[`${nginx}/server-alias`, `${nginx}/upstream-vhost`, "kubernetes.io/ingress.class"].map((key) =>
       annotated(key, "the class in className"),
     ),
     ...["0; deny all", "{", "/$2", "0 # x"].map((value) =>
       annotated(`${nginx}/proxy-body-size`, "a line of its configuration", value),
     ),
-    annotated("istio.io/rev", "the operator's to set"),
+    annotated("istio.io/rev", "reserved for the operator"),
     annotated("a key", "must be label keys"),
     ...["*.example.com", "*"].map((host) =>
-      by(`host ${host}`, { [`${ingress}.hosts[1].host`]: host }, `${ingress}.hosts[1].host`, "named exactly"),
+      by(`host ${host}`, { [`${ingress}.hosts[1].host`]: host }, `${ingress}.hosts[1].host`, "has no wildcard"),
     ),
     ...["ML.example.com", "10.0.0.1", "https://x", "x:443", "x/y", "a_b", "-a", "a..b", "mlflow.1", "1.2.3.4.5"].map(
       (host) => by(`hostname ${host}`, { [`${route}.hostnames[0]`]: host }, `${route}.hostnames[0]`, "in lower case"),
@@ -122,11 +125,11 @@ function wrongRoutes(): Wrong[] {
       "a certificate for another host",
       { [`${ingress}.tls[0].hosts`]: ["x.example.com"] },
       `${ingress}.tls`,
-      "none of hosts",
+      "is not in hosts",
     ),
     by("a certificate for nobody", { [`${ingress}.tls[0].hosts`]: [] }, `${ingress}.tls[0].hosts`, "leave out hosts"),
-    by("no Gateway", { [`${route}.parentRefs`]: [] }, `${route}.parentRefs`, "name one"),
-    by("nothing about Gateways", { [route]: {} }, `${route}.parentRefs`, "name the Gateway"),
+    by("no Gateway", { [`${route}.parentRefs`]: [] }, `${route}.parentRefs`, "write one"),
+    by("nothing about Gateways", { [route]: {} }, `${route}.parentRefs`, "write the Gateway"),
     by(
       "a Gateway without a name",
       { [`${route}.parentRefs[0].name`]: undefined },
@@ -145,7 +148,7 @@ function wrongRoutes(): Wrong[] {
     small("an ingress without a host", { [ingress]: {} }, "spec.exposure", "write externalURL"),
     small("a route without a host", { [route]: { parentRefs: [{ name: "a" }] } }, "spec.exposure", "write externalURL"),
     ...["https://10.0.0.1/a", "https://ML.example.com", "https://[fd00::1]:8443"].map((url) =>
-      small(`the host of ${url}`, { [path]: url, [ingress]: {} }, path, "in lower case, and no address"),
+      small(`the host of ${url}`, { [path]: url, [ingress]: {} }, path, "not an address"),
     ),
     small(
       "an open server",
@@ -163,7 +166,7 @@ function wrongRoutes(): Wrong[] {
       "nobody gets in",
       { [path]: base, [ingress]: {}, "spec.networkPolicy": { from: [] } },
       "spec.networkPolicy.from",
-      "name the gateway's pods",
+      "list the gateway's pods",
     ),
     byHost("http before a proxy, by default", { [`${ingress}.tls`]: undefined }, ingress, "add exposure.ingress.tls"),
     byHost(

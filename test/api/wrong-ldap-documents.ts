@@ -41,9 +41,14 @@ export const wrongLdapDocuments: readonly Wrong[] = [
     "groups for everybody",
     { [`${ldap}.groups.filter`]: "(cn=mlflow)" },
     `${ldap}.groups.filter`,
-    "must have %s",
+    "must contain %s",
   ),
-  search("a search for everybody", { [`${ldap}.search.filter`]: "(uid=*)" }, `${ldap}.search.filter`, "must have %s"),
+  search(
+    "a search for everybody",
+    { [`${ldap}.search.filter`]: "(uid=*)" },
+    `${ldap}.search.filter`,
+    "must contain %s",
+  ),
   search(
     "a filter without parentheses",
     { [`${ldap}.search.filter`]: "uid=%s" },
@@ -92,7 +97,7 @@ export const wrongLdapDocuments: readonly Wrong[] = [
     "passwords in the clear by default",
     { ...inTheClear, [`${ldap}.tlsVerification`]: undefined },
     `${ldap}.url`,
-    "in the clear",
+    "in plain text",
   ),
   template(
     "passwords in the clear, though verification is required",
@@ -100,18 +105,18 @@ export const wrongLdapDocuments: readonly Wrong[] = [
     `${ldap}.url`,
     "startTLS: true",
   ),
-  search("TLS started in TLS", { [`${ldap}.startTLS`]: true }, `${ldap}.startTLS`, "from the start"),
+  search("TLS started in TLS", { [`${ldap}.startTLS`]: true }, `${ldap}.startTLS`, "already uses TLS"),
   search(
     "an authority that is not asked",
     { [`${ldap}.tlsVerification`]: "None" },
     `${ldap}.ca`,
-    "only used where certificates are checked",
+    "used only if certificates are verified",
   ),
   template(
     "an authority without TLS",
     { [`${ldap}.startTLS`]: false },
     `${ldap}.ca`,
-    "only used where certificates are checked",
+    "used only if certificates are verified",
   ),
   template(
     "an unknown verification",

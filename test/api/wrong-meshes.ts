@@ -12,8 +12,8 @@ const trustDomain = "spec.mesh.istio.trustDomain";
 
 /** Writers of traces and their mesh, as they could not be told apart, or not as they are meant. */
 export const wrongMeshes: readonly Wrong[] = [
-  mesh("a mesh that guards nothing", { "spec.traces": undefined }, "spec.mesh", "[] means nobody"),
-  mesh("no list of writers", { "spec.traces": {} }, "spec.traces.writers", "writers: [] for nobody"),
+  mesh("a mesh that guards nothing", { "spec.traces": undefined }, "spec.mesh", "[] allows no workload"),
+  mesh("no list of writers", { "spec.traces": {} }, "spec.traces.writers", "writers: [] for none"),
   mesh(
     "a writer without namespace",
     { [`${writer}.namespace`]: undefined },
@@ -31,7 +31,7 @@ export const wrongMeshes: readonly Wrong[] = [
       `the namespace ${JSON.stringify(namespace)}`,
       { [`${writer}.namespace`]: namespace },
       `${writer}.namespace`,
-      namespace === "" ? "at least 1" : "without *",
+      namespace === "" ? "at least 1" : "without wildcards",
     ),
   ),
   mesh(

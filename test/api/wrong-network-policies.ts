@@ -25,7 +25,7 @@ export const wrongNetworkPolicies: readonly Wrong[] = [
       `addresses ${cidr}`,
       { "spec.networkPolicy": { from: [{ ipBlock: { cidr } }] } },
       `${from}[0].ipBlock.cidr`,
-      "a range of addresses such as 10.0.0.0/8",
+      "a CIDR such as 10.0.0.0/8",
     ),
   ),
   small(

@@ -23,7 +23,7 @@ export const wrongOidcDocuments: readonly Wrong[] = [
       `the discovery URL ${url}`,
       { [`${oidc}.discoveryURL`]: url },
       `${oidc}.discoveryURL`,
-      "/.well-known/openid-configuration behind",
+      "followed by /.well-known/openid-configuration",
     ),
   ),
   ...["59m", "2161h", "0s", "90d", "1"].map((age) =>
@@ -34,16 +34,16 @@ export const wrongOidcDocuments: readonly Wrong[] = [
       /^[1-9][0-9]*[smh]$/.test(age) ? "from 1h to 2160h" : "must be a duration",
     ),
   ),
-  full("an issuer that is no URL", { [`${oidc}.issuer`]: "ml" }, `${oidc}.issuer`, "stands in tokens as iss"),
+  full("an issuer that is no URL", { [`${oidc}.issuer`]: "ml" }, `${oidc}.issuer`, "in the claim iss of tokens"),
   ...[
     "https://mlflow.example.com",
     "https://mlflow.example.com/mlflow/callback",
     "mlflow.example.com/callback",
     "https://mlflow.1/callback",
   ].map((url) =>
-    full(`coming back to ${url}`, { [`${oidc}.redirectURL`]: url }, `${oidc}.redirectURL`, "with /callback behind"),
+    full(`coming back to ${url}`, { [`${oidc}.redirectURL`]: url }, `${oidc}.redirectURL`, "followed by /callback"),
   ),
-  full("scopes without openid", { [`${oidc}.scopes`]: ["profile"] }, `${oidc}.scopes`, "must hold openid"),
+  full("scopes without openid", { [`${oidc}.scopes`]: ["profile"] }, `${oidc}.scopes`, "must contain openid"),
   full("scopes in one text", { [`${oidc}.scopes`]: ["openid", "email profile"] }, `${oidc}.scopes[1]`, "one scope"),
   full("no scope", { [`${oidc}.scopes`]: [] }, `${oidc}.scopes`, "at least 1"),
   full("two groups in one", { [`${oidc}.userGroup`]: "a,b" }, `${oidc}.userGroup`, "one group, without a comma"),
@@ -51,10 +51,10 @@ export const wrongOidcDocuments: readonly Wrong[] = [
     "a group with a space behind",
     { [`${oidc}.adminGroup`]: "a " },
     `${oidc}.adminGroup`,
-    "without spaces at its ends",
+    "without leading or trailing spaces",
   ),
   full("no group of administrators", { [`${oidc}.adminGroup`]: undefined }, `${oidc}.adminGroup`, "Required value"),
-  full("two claims", { [`${oidc}.usernameClaim`]: "email,upn" }, `${oidc}.usernameClaim`, "one claim"),
+  full("two claims", { [`${oidc}.usernameClaim`]: "email,upn" }, `${oidc}.usernameClaim`, "one token claim"),
   full(
     "a secret in the spec",
     { [`${oidc}.clientSecretRef`]: "secret" },
@@ -65,7 +65,7 @@ export const wrongOidcDocuments: readonly Wrong[] = [
     "another authority by a variable",
     { "spec.server": { env: [{ name: "SSL_CERT_FILE", value: "/tmp/ca.crt" }] } },
     "spec.server.env",
-    "put both authorities into authentication.oidc.ca",
+    "put the certificates of both CAs into authentication.oidc.ca",
   ),
   ...["OIDC_GROUP_DETECTION_PLUGIN", "OIDC_VERIFY_SSL", "AUTH_PROVIDERS", "SECRET_KEY", "TRUSTED_PROXIES"].map((name) =>
     full(

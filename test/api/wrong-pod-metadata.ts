@@ -100,7 +100,7 @@ export const wrongPodMetadata: readonly Wrong[] = [
       `the priority class ${name}`,
       { "spec.pod": { priorityClassName: name } },
       "spec.pod.priorityClassName",
-      "use a PriorityClass of your own",
+      "use your own PriorityClass",
     ),
   ),
 ];

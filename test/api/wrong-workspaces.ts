@@ -34,7 +34,12 @@ export const wrongWorkspaces: readonly Wrong[] = [
     kubernetes,
     "leave them out",
   ),
-  named("two claims", { [`${kubernetes}.groupsClaim`]: "groups,roles" }, `${kubernetes}.groupsClaim`, "one claim"),
+  named(
+    "two claims",
+    { [`${kubernetes}.groupsClaim`]: "groups,roles" },
+    `${kubernetes}.groupsClaim`,
+    "one token claim",
+  ),
   named("an empty claim", { [`${kubernetes}.usernameClaim`]: "" }, `${kubernetes}.usernameClaim`, "at least 1"),
   ...["system:", "System:oidc:", "a b", "oidc*"].map((prefix) =>
     named(
@@ -71,14 +76,14 @@ export const wrongWorkspaces: readonly Wrong[] = [
       `the default workspace ${name}`,
       { "spec.workspaces.default": name },
       "spec.workspaces.default",
-      "never serves",
+      "excludes system namespaces",
     ),
   ),
   full(
     "another consent",
     { [selector]: { matchLabels: { "mlflow-operator.dev/workspace-of": "team-b" } } },
     `${selector}.matchLabels`,
-    "no other value counts: leave it out",
+    "as value: leave it out",
   ),
   full("a selector that is a label", { [selector]: { team: "a" } }, "", "unknown field"),
   full(
@@ -89,7 +94,7 @@ export const wrongWorkspaces: readonly Wrong[] = [
   ),
   full("no role", { [`${grant}.role`]: undefined }, `${grant}.role`, "write role: Viewer, Editor, Admin, TraceWriter"),
   full("an unknown role", { [`${grant}.role`]: "owner" }, `${grant}.role`, "supported values"),
-  full("nobody", { [`${grant}.subjects`]: undefined }, `${grant}.subjects`, "write who gets the role"),
+  full("nobody", { [`${grant}.subjects`]: undefined }, `${grant}.subjects`, "write the subjects of the role"),
   full("nowhere", { [`${grant}.namespaces`]: undefined }, grant, "selector: {} for all workspaces of this server"),
   full("no namespace", { [`${grant}.namespaces`]: [] }, `${grant}.namespaces`, "at least 1"),
   full("two ways to say where", { [`${grant}.selector`]: {} }, grant, "set exactly one of namespaces, selector"),
@@ -103,7 +108,7 @@ export const wrongWorkspaces: readonly Wrong[] = [
     "everybody",
     { [`${grant}.subjects[0].name`]: "system:authenticated" },
     `${grant}.subjects[0].name`,
-    "name a group of your own",
+    "write a narrower group",
   ),
   full(
     "a ServiceAccount of no namespace",

@@ -2,13 +2,13 @@ import { z } from "zod";
 import type { Rule } from "./rule.ts";
 
 /**
- * Decimal digits with an SI or binary suffix: a subset of k8s.io/apimachinery's resource.Quantity. The schema says it, and no
+ * Decimal digits with an SI or binary suffix: a subset of k8s.io/apimachinery's resource.Quantity. The schema states it, and no
  * CEL rule: Kubernetes before 1.34 does not count `maxLength` of an int-or-string, and rejects the cost of a regular expression.
  * `pattern` applies to strings only, and `minimum` to numbers only.
  */
 const amountPattern = "^[0-9]+([.][0-9]+)?([KMGTPE]i|[mkMGTPE])?$";
 
-/** Text, or a whole number without quotes, as people write `cpu: 2`. A fraction without quotes is a type that no CRD can have beside these. */
+/** A string, or an integer without quotes as in `cpu: 2`. A CRD cannot allow a fraction without quotes as a third type. */
 const amount = z.union([z.int(), z.string()]).meta({
   description: "An amount. Example: 500m, 2 or 1Gi; a fraction in quotes: '0.5'.",
   maxLength: 32,
@@ -26,10 +26,10 @@ export type Amounts = Readonly<Record<string, z.infer<typeof amount>>>;
 
 const [request, limit] = ["self.requests[name]", "self.limits[name]"];
 const isQuantity = (self: string) => `(type(${self}) == int || isQuantity(${self}))`;
-/** An int is added, since the cost of its text has no bound that the API server would know. */
+/** An int is added to a quantity of 0, since the API server cannot estimate the cost of converting it to a string. */
 const quantity = (self: string) => `(type(${self}) == int ? quantity('0').add(${self}) : quantity(${self}))`;
 
-/** For an object with `requests` and `limits`. Named resources only: over all names its cost exceeds what Kubernetes before 1.34 allows. */
+/** For an object with `requests` and `limits`. Only for these resources: for all names the cost exceeds the limit of Kubernetes before 1.34. */
 export const requestsWithinLimits: Rule = {
   rule: `!has(self.requests) || !has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(name, !(name in self.requests) || !(name in self.limits) || !${isQuantity(request)} || !${isQuantity(limit)} || ${quantity(request)}.compareTo(${quantity(limit)}) <= 0)`,
   message: "a request cannot be above the limit of the same resource: lower requests or raise limits",

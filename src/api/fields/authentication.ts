@@ -5,7 +5,7 @@ import { ldap } from "./ldap.ts";
 import { oauth2Proxy } from "./oauth2-proxy.ts";
 import { oidc } from "./oidc.ts";
 import { credentialsSecret } from "./reference.ts";
-import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
+import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { userStore } from "./user-store.ts";
 
 const basic = z
@@ -13,7 +13,7 @@ const basic = z
     adminCredentialsSecretRef: credentialsSecret(
       "User name and password of the first administrator, which MLflow creates when the user database has none of that name. " +
         "Default: generated once, in the Secret that status.adminCredentialsSecretRef names. " +
-        "MLflow takes 12 characters or more; a later change of the Secret does not change the password (use MLflow's users/update-password). Example: {name: mlflow-admin}.",
+        "The password must have at least 12 characters; a later change of the Secret does not change the password (use MLflow's users/update-password). Example: {name: mlflow-admin}.",
     ).optional(),
     passwordCacheTTL: cacheDuration(
       `How long MLflow caches a successful password check, in the memory of each process: each check costs tens of milliseconds of CPU. A changed password and a deleted user take effect at once in the process that handles the change, and in all others after this time. 0s turns the cache off. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,
@@ -22,7 +22,7 @@ const basic = z
     ...userStore,
   })
   .meta({
-    description: "MLflow's own users and permissions, by HTTP basic authentication. Example: basic: {}.",
+    description: "Users and permissions of MLflow, with HTTP basic authentication. Example: basic: {}.",
     ...mayBeEmpty,
   });
 
@@ -34,7 +34,7 @@ const kubernetes = z.strictObject({}).meta({
 
 const methods = ["basic", "ldap", "oidc", "kubernetes", "oauth2Proxy", "none"];
 const remedy =
-  "write basic: {} for users with passwords, ldap for users of a directory, oidc for users of an OpenID Connect issuer, kubernetes: {} for bearer tokens of Kubernetes, or oauth2Proxy for sign-in in front of MLflow; an open server must be asked for by none: {}";
+  "write basic: {} for users with passwords, ldap for users of a directory, oidc for users of an OpenID Connect issuer, kubernetes: {} for bearer tokens of Kubernetes, or oauth2Proxy for sign-in in front of MLflow; for a server without authentication write none: {}";
 
 /** How users and programs authenticate. */
 export const authentication = z
@@ -55,7 +55,7 @@ export const authentication = z
   })
   .meta({
     description: `The authentication method. Exactly one of ${methods.join(", ")}. Example: basic: {}.`,
-    ...demanded(remedy),
+    ...requiredRemedy(remedy),
     ...rules(exactlyOneOf(methods, remedy)),
   });
 

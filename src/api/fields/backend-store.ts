@@ -2,49 +2,52 @@ import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { postgresql } from "./postgresql.ts";
 import { secretKey } from "./reference.ts";
-import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
+import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { objectName, size } from "./text.ts";
 import { volumeRules } from "./volume.ts";
 
-/** Where MLflow keeps experiments, runs, traces and models. */
+/** The database of experiments, runs, traces and models. */
 export const backendStore = z
   .strictObject({
     sqlite: z
       .strictObject({
         size: size(
-          `Size of the volume. Default: ${defaults.sqliteVolumeSize}. It may grow later, where the storage class allows it.`,
+          `Size of the volume. Default: ${defaults.sqliteVolumeSize}. It can be increased later if the storage class allows expansion. Example: 5Gi.`,
         ).optional(),
-        storageClassName: objectName("Storage class of the volume. Default: the cluster's default class.").optional(),
+        storageClassName: objectName(
+          "StorageClass of the volume. Default: the default class of the cluster. Example: fast.",
+        ).optional(),
       })
       .meta({
-        description: "A SQLite file on a volume: for one replica, to try MLflow out. Example: sqlite: {}.",
+        description: "A SQLite file on a volume: for evaluation, with one replica. Example: sqlite: {}.",
         ...mayBeEmpty,
         ...rules(...volumeRules(defaults.sqliteVolumeSize)),
       })
       .optional(),
     postgresql: postgresql("A PostgreSQL database.").optional(),
     uriSecretRef: secretKey(
-      "A Secret key with a whole SQLAlchemy URI, for what the other alternatives do not cover. User and password in it must be percent-encoded.",
+      "A key of a Secret with a complete SQLAlchemy URI, for databases that the other fields do not cover. User and password in it must be percent-encoded. Example: {name: mlflow-db, key: uri}.",
     ).optional(),
     migration: z
       .enum(["Automatic", "Manual"])
       .meta({
         description:
-          "Automatic (default): a Job brings the database schema to the version before its pods start. " +
-          "Manual: you do that (`mlflow db upgrade`); the Job only checks, unless connectionCheck is false.",
+          "Automatic (default): a Job migrates the database schema to the version before its pods start. " +
+          "Manual: you run `mlflow db upgrade`; the Job only checks the schema, unless connectionCheck is false. Example: Manual.",
       })
       .optional(),
     connectionCheck: z
       .boolean()
       .meta({
-        description: "Whether a Job shows that the database answers before pods start. Default: true.",
+        description:
+          "Whether a Job checks that the database is reachable before pods start. Default: true. Example: false.",
       })
       .optional(),
   })
   .meta({
     description:
-      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql and uriSecretRef.",
-    ...demanded("write sqlite: {} to try MLflow out, else postgresql with host, database and credentials"),
+      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql and uriSecretRef. Example: {sqlite: {}}.",
+    ...requiredRemedy("write sqlite: {} for evaluation, or postgresql with host, database and credentials"),
     ...rules(
       exactlyOneOf(["sqlite", "postgresql", "uriSecretRef"], "MLflow has one backend store"),
       {
@@ -54,7 +57,7 @@ export const backendStore = z
       {
         rule: "has(self.sqlite) == has(oldSelf.sqlite)",
         message:
-          "a server cannot move between sqlite and another database: nothing would copy its data. Create a second MlflowServer and move the data there",
+          "a server cannot move between sqlite and another database, since the operator does not copy data: create a second MlflowServer and copy the data there",
       },
     ),
   });

@@ -19,7 +19,7 @@ export function duration(description: string, ...further: Rule[]) {
   );
 }
 
-/** A rule that a duration is from `least` to `most`. A value that is no duration is another rule's. */
+/** A rule that a duration is from `least` to `most`. Another rule rejects a value that is not a duration. */
 export function within(least: string, most: string, message: string): Rule {
   return {
     rule: `!${isDuration("self")} || (duration(self) >= duration('${least}') && duration(self) <= duration('${most}'))`,
@@ -27,7 +27,7 @@ export function within(least: string, most: string, message: string): Rule {
   };
 }
 
-/** For how long something is cached: 0s turns the cache off. */
+/** The lifetime of cache entries: 0s disables the cache. */
 export function cacheDuration(description: string, most: string) {
   return text(description, 16, {
     rule: `self == '0s' || (${isDuration("self")} && duration(self) <= duration('${most}'))`,

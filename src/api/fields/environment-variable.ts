@@ -12,7 +12,7 @@ const variableName = (description: string, maxLength: number, ...further: Rule[]
       ...rules(
         {
           rule: "self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",
-          message: "must be as in a shell: letters, digits and _, not beginning with a digit",
+          message: "must be a variable name: letters, digits and _, not beginning with a digit",
         },
         ...further,
       ),
@@ -24,7 +24,9 @@ const keyOf = (kind: string) =>
     key: dataKey("Key in its data."),
     optional: z
       .boolean()
-      .meta({ description: `Whether the variable is left out where the ${kind} or key is missing. Default: false.` })
+      .meta({
+        description: `Whether the variable is left out if the ${kind} or the key does not exist. Default: false. Example: true.`,
+      })
       .optional(),
   });
 
@@ -42,10 +44,10 @@ export const environmentVariable = z
       .string()
       .max(8192)
       .meta({
-        description: "Value. Not for secrets: use valueFrom.",
+        description: "Value. For secrets use valueFrom. Example: http://proxy.example.com:3128.",
         ...rules({
           rule: String.raw`!self.contains('\x00')`,
-          message: "a value cannot hold the NUL character: remove it",
+          message: "a value cannot contain the NUL character: remove it",
         }),
       })
       .optional(),
@@ -57,7 +59,7 @@ export const environmentVariable = z
       })
       .meta({
         description:
-          "Where the value comes from: exactly one of secretKeyRef, configMapKeyRef and fieldRef. A change of the content rolls the pods.",
+          "The source of the value. Exactly one of secretKeyRef, configMapKeyRef and fieldRef. A change of the content rolls the pods.",
         ...rules(exactlyOneOf(["secretKeyRef", "configMapKeyRef", "fieldRef"], "a variable has one source")),
       })
       .optional(),
@@ -73,7 +75,7 @@ const whole = (kind: string) =>
       name: objectName(`Name of the ${kind}.`),
       optional: z
         .boolean()
-        .meta({ description: `Whether a missing ${kind} is ignored. Default: false.` })
+        .meta({ description: `Whether a missing ${kind} is ignored. Default: false. Example: true.` })
         .optional(),
     })
     .meta({ description: `All keys of a ${kind}.` });
@@ -81,7 +83,7 @@ const whole = (kind: string) =>
 /** Variables of the MLflow container from all keys of an object. */
 export const environmentSource = z
   .strictObject({
-    prefix: variableName("Put before each key. Default: none.", 64).optional(),
+    prefix: variableName("Prefix of each key. Default: none. Example: TEAM_.", 64).optional(),
     secretRef: whole("Secret").optional(),
     configMapRef: whole("ConfigMap").optional(),
   })

@@ -7,7 +7,7 @@ import { mayBeEmpty, type Rule, rules } from "./rule.ts";
 
 const hosts = "has(self.ingress) && has(self.ingress.hosts)";
 const hostnames = "has(self.httpRoute) && has(self.httpRoute.hostnames)";
-/** Whether one of them takes the host of `externalURL`. */
+/** Whether one of them defaults to the host of `externalURL`. */
 const isByUrl =
   "((has(self.ingress) && !has(self.ingress.hosts)) || (has(self.httpRoute) && !has(self.httpRoute.hostnames)))";
 
@@ -20,23 +20,23 @@ const consistency: readonly Rule[] = [
   {
     rule: `!has(self.externalURL) || !${isByUrl} || self.externalURL.matches('^https?://([a-z0-9.-]*[.])?[a-z][a-z0-9-]*(:|/|$)')`,
     message:
-      "the host of externalURL becomes that of ingress and httpRoute, which must be a name such as mlflow.example.com in lower case, and no address",
+      "the host of externalURL is also that of ingress and httpRoute, so it must be a lower case name such as mlflow.example.com, not an address",
     fieldPath: ".externalURL",
   },
   {
     rule: `!has(self.externalURL) || !(has(self.ingress) || has(self.httpRoute)) || ${isByUrl} || (${hosts} && self.ingress.hosts.exists(each, ${isHostOf("self.externalURL", "each.host")})) || (${hostnames} && self.httpRoute.hostnames.exists(each, ${isHostOf("self.externalURL", "each")}))`,
     message:
-      "the host of externalURL is none of ingress.hosts and httpRoute.hostnames: add it there, or write externalURL with a host of these",
+      "the host of externalURL is not in ingress.hosts or httpRoute.hostnames: add it there, or write externalURL with one of these hosts",
     fieldPath: ".externalURL",
   },
   {
     rule: "!(has(self.externalURL) && has(self.ingress) && has(self.ingress.tls) && self.ingress.tls.size() > 0) || self.externalURL.startsWith('https://')",
-    message: "with ingress.tls clients come by https: write externalURL with https://, or leave out ingress.tls",
+    message: "with ingress.tls clients use https: write externalURL with https://, or leave out ingress.tls",
     fieldPath: ".externalURL",
   },
 ];
 
-/** How the server is reached from outside the cluster. */
+/** Exposure of the server outside the cluster. */
 export const exposure = z
   .strictObject({
     externalURL: externalURL.optional(),
@@ -44,7 +44,8 @@ export const exposure = z
     httpRoute: httpRoute.optional(),
   })
   .meta({
-    description: "How the server is reached from outside the cluster.",
+    description:
+      "Exposure of the server outside the cluster. Default: it is reachable only in the cluster. Example: {externalURL: https://mlflow.example.com, ingress: {className: nginx}}.",
     ...mayBeEmpty,
     ...rules(...consistency),
   });

@@ -2,7 +2,7 @@ import type { Rule } from "./rule.ts";
 import { text } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 
-/** First segments of paths that are MLflow's, its plugins' or the proxy's own, which a prefix would take away. */
+/** First path segments of endpoints of MLflow, its plugins and the proxy. A prefix that begins with one would hide them. */
 export const ownPaths = [
   ...["api", "ajax-api", "graphql", "v1", "gateway", "get-artifact", "model-versions", "static-files", "build"],
   ...["health", "version", "metrics", "signup", "account", "oidc", "login", "logout", "callback", "providers"],
@@ -21,7 +21,7 @@ const urlRules: readonly Rule[] = [
   },
   {
     rule: "!self.endsWith('/')",
-    message: `externalURL has no slash at its end: write it as it is, ${example}, without it`,
+    message: `externalURL has no trailing slash: write it without, ${example}`,
   },
   {
     rule: "!self.matches('[?#]')",
@@ -33,15 +33,15 @@ const urlRules: readonly Rule[] = [
   },
   {
     rule: `!self.matches('^https?://[^/]+/${ownSegment}(/|$)')`,
-    message: `the path of externalURL begins with one of MLflow's own (${ownPaths.join(", ")}), which clients in the cluster would lose: put another segment before it, such as /mlflow`,
+    message: `the path of externalURL begins with a path of MLflow (${ownPaths.join(", ")}), which clients in the cluster could not reach any more: put another segment before it, such as /mlflow`,
   },
 ];
 
-/** Where clients outside find the server. */
+/** The URL for clients outside the cluster. */
 export const externalURL = text(
-  "The URL under which clients outside find the server; its path is the prefix, which a gateway may pass on or strip. " +
-    "Clients in the cluster go on using the Service's URL, without it. Default: the first host of ingress, or else of httpRoute, " +
-    "without a prefix; https, but for an ingress without tls. Example: https://platform.example.com/clusters/c1/mlflow.",
+  "The URL for clients outside the cluster. Its path is the prefix, which a gateway can pass on or strip. " +
+    "Clients in the cluster use the URL of the Service, without the prefix. Default: the first host of ingress, or else of httpRoute, " +
+    "without a prefix, with https, or http for an ingress without tls. Example: https://platform.example.com/clusters/c1/mlflow.",
   256,
   ...urlRules,
 );

@@ -3,19 +3,23 @@ import { tooOldProxy } from "../proxy-version.ts";
 import { type Rule, rules } from "./rule.ts";
 import { objectName, text } from "./text.ts";
 
-/** What makes up an image, whatever it is of. */
+/** The fields of an image. */
 const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
   z.strictObject({
-    repository: text("Image without tag and digest. Default: the operator's setting.", 255, {
-      rule: "self.matches('^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",
-      message:
-        "repository is an image name such as registry.example.com/team/mlflow, without tag (use tag) and digest (use digest)",
-    }).optional(),
+    repository: text(
+      "Image without tag and digest. Default: the operator's setting. Example: registry.example.com/team/mlflow.",
+      255,
+      {
+        rule: "self.matches('^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",
+        message:
+          "repository is an image name such as registry.example.com/team/mlflow, without tag (use tag) and digest (use digest)",
+      },
+    ).optional(),
     tag: z
       .string()
       .max(128)
       .meta({
-        description: `Tag. Default: ${defaultTag}.`,
+        description: `Tag of the image. Default: ${defaultTag}. Example: "3.17.2".`,
         ...rules(...furtherOfTag, {
           rule: "self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*$')",
           message: "tag has letters, digits, _, . and - only, such as 3.17.2: a digest belongs in digest",
@@ -26,7 +30,8 @@ const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
       .string()
       .max(71)
       .meta({
-        description: "Digest; it decides over the tag. Example: sha256:<64 hexadecimal digits>.",
+        description:
+          "Digest of the image; it overrides the tag. Default: none. Example: sha256:<64 hexadecimal digits>.",
         ...rules({
           rule: "self.matches('^sha256:[0-9a-f]{64}$')",
           message: "digest is sha256: and 64 hexadecimal digits in lower case",
@@ -35,7 +40,7 @@ const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
       .optional(),
     pullPolicy: z
       .enum(["Always", "IfNotPresent", "Never"])
-      .meta({ description: "When the image is pulled. Default: IfNotPresent." })
+      .meta({ description: "Pull policy of the image. Default: IfNotPresent. Example: Always." })
       .optional(),
     pullSecrets: z
       .array(
@@ -56,7 +61,7 @@ const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
 /** Overrides of the MLflow image. */
 export const image = parts("spec.version").meta({
   description:
-    "Overrides of the image. It must hold the MLflow of spec.version with its authentication extra and database drivers.",
+    "Overrides of the MLflow image, which must contain the MLflow of spec.version with its authentication extra and database drivers. Example: {repository: registry.example.com/team/mlflow}.",
 });
 
 /** Overrides of the image of oauth2-proxy. */
@@ -64,6 +69,9 @@ export const proxyImage = parts("the operator's setting", {
   rule: `!self.matches('${tooOldProxy}')`,
   message:
     "oauth2-proxy before 7.15.5 has critical authentication bypasses (GHSA-63jm-59jj-478j, GHSA-wr5q-7wxw-x568): use v7.15.5 or newer",
-}).meta({ description: "Overrides of the image of oauth2-proxy, which must be 7.15.5 or newer." });
+}).meta({
+  description:
+    "Overrides of the oauth2-proxy image, which must be 7.15.5 or newer. Example: {repository: registry.example.com/oauth2-proxy}.",
+});
 
 export type Image = z.infer<typeof image>;

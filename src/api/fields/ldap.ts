@@ -11,7 +11,7 @@ const dnPattern = "[A-Za-z0-9.-]+ *=.+";
 
 const placeholder = (what: string): Rule => ({
   rule: "self.contains('%s')",
-  message: `must have %s where ${what} shall stand, as in (uid=%s)`,
+  message: `must contain %s as the placeholder of ${what}, as in (uid=%s)`,
 });
 
 const parentheses: Rule = {
@@ -31,29 +31,32 @@ const oneAssertion = "^[^%]*[(] *[A-Za-z][A-Za-z0-9.-]* *=%s[)][^%]*$";
 
 const search = z
   .strictObject({
-    base: distinguishedName("The DN below which entries of users are. Default: the base in url.").optional(),
+    base: distinguishedName(
+      "DN below which users are searched. Default: the base in url. Example: ou=people,dc=example,dc=com.",
+    ).optional(),
     filter: text(
-      "Finds the entry of a user; %s is the name that was typed, which stays a value whatever it holds. It must find one entry. Example: (sAMAccountName=%s).",
+      "Filter that finds the entry of a user; %s is the entered name, which is escaped. It must match exactly one entry. Example: (sAMAccountName=%s).",
       1024,
       placeholder("the name of the user"),
       parentheses,
     ),
     usernameAttribute: text(
-      "The attribute of the entry that names the account in MLflow, so that one person is one account whichever of their names they type. Where an entry has several values of it, the one in the entry's DN counts. Default: the attribute in filter; where filter has %s more than once it must be set. Example: uid.",
+      "Attribute of the entry that is the user name in MLflow, so that a user has one account whichever of their names they enter. If an entry has several values, the one in its DN is used. Default: the attribute in filter; required if filter contains %s more than once. Example: uid.",
       128,
       { rule: "self.matches('^[A-Za-z][A-Za-z0-9.-]*$')", message: "must be the name of one attribute, such as uid" },
     ).optional(),
     bindCredentialsSecretRef: credentialsSecret(
-      "DN and password of the account that searches for users and their groups. Default: none, an anonymous search. Example: {name: ldap-search}.",
+      "DN and password of the account that searches users and groups. Default: none; the search is anonymous. Example: {name: ldap-search}.",
       "Key of the DN. Default: username.",
     ).optional(),
   })
   .meta({
-    description: "Finds a user's entry, and then binds as that entry with the password that was typed.",
+    description:
+      "Searches the entry of a user, and then binds as that entry with the entered password. Example: {filter: (uid=%s)}.",
     ...rules({
       rule: `has(self.usernameAttribute) || self.filter.matches('${oneAssertion}')`,
       message:
-        "must be set where filter has %s more than once or in another form than (attribute=%s): without it one person could be several users. Write the attribute that names the account, such as usernameAttribute: uid",
+        "required if filter contains %s more than once or in another form than (attribute=%s), since one person could otherwise have several accounts: write the attribute that is the user name, such as usernameAttribute: uid",
       fieldPath: ".usernameAttribute",
       reason: "FieldValueRequired",
     }),
@@ -68,26 +71,35 @@ const ofGroup = (field: "admin" | "user"): Rule => ({
 
 const groups = z
   .strictObject({
-    searchBase: distinguishedName("The DN below which is searched. Default: the base in url.").optional(),
+    searchBase: distinguishedName(
+      "DN below which groups are searched. Default: the base in url. Example: ou=groups,dc=example,dc=com.",
+    ).optional(),
     filter: text(
-      "Finds the groups of a user; %s is the DN of the user. Example: (&(objectClass=groupOfUniqueNames)(uniqueMember=%s)).",
+      "Filter that finds the groups of a user; %s is the DN of the user. Example: (&(objectClass=groupOfUniqueNames)(uniqueMember=%s)).",
       1024,
       placeholder("the DN of the user"),
       parentheses,
     ),
     attribute: text(
-      "What of the entries that are found is compared with admin and user: dn, or an attribute, such as cn. Default: dn.",
+      "Attribute of a group that is compared with admin and user: dn, or an attribute such as cn. Default: dn. Example: cn.",
       128,
       {
         rule: "self.matches('^[A-Za-z][A-Za-z0-9.-]*$')",
         message: "must be dn or the name of one attribute, such as cn or memberOf",
       },
     ).optional(),
-    admin: text("Who is in this group is an administrator of MLflow, as long as that is so.", 1024),
-    user: text("Who is in this group may log in. Who is in neither is shut out.", 1024),
+    admin: text(
+      "Group whose members are administrators of MLflow, as long as they are members. Example: cn=mlflow-admins,ou=groups,dc=example,dc=com.",
+      1024,
+    ),
+    user: text(
+      "Group whose members can log in. Users in neither group are denied. Example: cn=mlflow,ou=groups,dc=example,dc=com.",
+      1024,
+    ),
   })
   .meta({
-    description: "Which groups of the directory make users and administrators. Case and spaces make no difference.",
+    description:
+      "Groups of the directory for users and administrators. The comparison ignores case and spaces. Example: {filter: (member=%s), admin: 'cn=mlflow-admins,ou=groups,dc=example,dc=com', user: 'cn=mlflow,ou=groups,dc=example,dc=com'}.",
     ...rules(ofGroup("admin"), ofGroup("user")),
   });
 
@@ -98,79 +110,80 @@ const hasBase = "self.url.matches('^ldaps?://[^/]+/.')";
 /** Users of an LDAP directory. */
 export const ldap = z
   .strictObject({
-    url: text("Where the directory is. Example: ldaps://ldap.example.com:636/dc=example,dc=com.", 512, {
+    url: text("URL of the directory. Example: ldaps://ldap.example.com:636/dc=example,dc=com.", 512, {
       rule: `self.matches('^ldaps?://([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|${ipv6Pattern})(:${portPattern})?(/[^%?#]*)?$')`,
       message:
-        "must be ldaps:// or ldap:// with a host, and a port and a base where needed, such as ldaps://ldap.example.com:636/dc=example,dc=com: one server, nothing percent-encoded, and no attributes, scope or filter behind a ?",
+        "must be ldaps:// or ldap:// with a host and an optional port and base, such as ldaps://ldap.example.com:636/dc=example,dc=com: one server, no percent-encoding, and no attributes, scope or filter after a ?",
     }),
     tlsVerification: z
       .enum(["Required", "Optional", "None"])
       .meta({
         description:
-          "Required (default): passwords go only to a server that proves who it is, by TLS with a certificate of a known authority for its name. " +
-          "Optional: that is checked where there is TLS, and ldap:// without startTLS sends passwords in the clear. None: any certificate will do.",
+          "Verification of the directory's certificate. Required (default): passwords are sent only over TLS, to a server with a certificate of a trusted CA for its name. " +
+          "Optional: the certificate is verified if TLS is used; ldap:// without startTLS sends passwords in plain text. None: any certificate is accepted. Example: Optional.",
       })
       .optional(),
     startTLS: z
       .boolean()
       .meta({
-        description: "true: a connection by ldap:// is turned into TLS before anything is sent. Default: false.",
+        description:
+          "Whether a connection to ldap:// is upgraded to TLS before credentials are sent. Default: false. Example: true.",
       })
       .optional(),
     ca: certificateAuthorityOrText(
-      "Certificate authority that signed the directory's certificate. Default: the public ones.",
+      "CA bundle for the directory's certificate. Default: the public CAs. Example: {configMapRef: {name: example-ca}}.",
     ).optional(),
     userBind: text(
-      "The DN of a user, with %s for the name that was typed, which stays one value whatever it holds. Example: uid=%s,ou=people,dc=example,dc=com.",
+      "DN of a user; %s is the entered name, which is escaped. Example: uid=%s,ou=people,dc=example,dc=com.",
       1024,
       {
         rule: "self.matches('^[A-Za-z0-9.-]+ *=[^%]*%s[^%]*$')",
         message:
-          "must be a DN with %s once, where the name of the user shall stand, such as uid=%s,ou=people,dc=example,dc=com; where users have no DN of one form, use search",
+          "must be a DN that contains %s once as the placeholder of the user name, such as uid=%s,ou=people,dc=example,dc=com; if the DNs of users have no common form, use search",
       },
     ).optional(),
     search: search.optional(),
     groups,
     passwordCacheTTL: cacheDuration(
-      `How long each process of MLflow caches that the directory has accepted a password, and the groups of that user. A changed password, a lost group and a deleted entry take effect after this time. 0s asks the directory for every request. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,
+      `How long each process of MLflow caches a successful bind and the groups of the user. A changed password, a removed group membership and a deleted entry take effect after this time. 0s disables the cache. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,
       "10m",
     ).optional(),
     ...userStore,
   })
   .meta({
     description:
-      "Users of an LDAP directory, by HTTP basic authentication. They appear in MLflow when they first log in; what the directory says is cached for passwordCacheTTL.",
+      "Users of an LDAP directory, with HTTP basic authentication. MLflow creates a user at the first login; results of the directory are cached for passwordCacheTTL.",
     ...rules(
       exactlyOneOf(
         ["userBind", "search"],
-        "userBind where the DN of a user can be told from the name, search where it must be searched for",
+        "userBind if the DN of a user follows from the name, search if it must be searched",
       ),
       {
         rule: `(has(self.tlsVerification) && self.tlsVerification != 'Required') || ${encrypted}`,
         message:
-          "ldap:// without TLS sends passwords in the clear: use ldaps://, or startTLS: true; or accept it by tlsVerification: Optional",
+          "ldap:// without TLS sends passwords in plain text: use ldaps://, or startTLS: true; or accept it by tlsVerification: Optional",
         fieldPath: ".url",
       },
       {
         rule: "!(self.url.startsWith('ldaps:') && has(self.startTLS) && self.startTLS)",
-        message: "ldaps:// is TLS from the start: leave out startTLS, or write ldap://",
+        message: "ldaps:// already uses TLS: leave out startTLS, or write ldap://",
         fieldPath: ".startTLS",
       },
       {
         rule: `!has(self.ca) || (!(${verification("None")}) && (${encrypted}))`,
         message:
-          "ca is only used where certificates are checked: use ldaps:// or startTLS: true, without tlsVerification: None; or leave out ca",
+          "ca is used only if certificates are verified: use ldaps:// or startTLS: true, without tlsVerification: None; or leave out ca",
         fieldPath: ".ca",
       },
       {
         rule: `has(self.groups.searchBase) || ${hasBase}`,
-        message: "must be set where url has no base: write the DN below which groups are",
+        message: "required if url has no base: write the DN below which groups are searched",
         fieldPath: ".groups.searchBase",
         reason: "FieldValueRequired",
       },
       {
         rule: `!has(self.search) || has(self.search.base) || ${hasBase}`,
-        message: "must be set where url has no base: write the DN below which users are",
+        message: "required if url has no base: write the DN below which users are searched",
         fieldPath: ".search.base",
         reason: "FieldValueRequired",
       },

@@ -1,19 +1,19 @@
 import { z } from "zod";
-import { demanded } from "./rule.ts";
+import { requiredRemedy } from "./rule.ts";
 import { text } from "./text.ts";
 
-/** The service mesh that the pods are in. */
+/** The service mesh of the pods. */
 export const mesh = z
   .strictObject({
     istio: z
       .strictObject({
         mode: z.enum(["Ambient", "Sidecar"]).meta({
           description:
-            "Ambient: ztunnel on the nodes, and a waypoint of the server's own. Sidecar: an Envoy in each pod; it takes native sidecars (Kubernetes 1.29 or newer) and istio-cni. A change replaces the pods.",
-          ...demanded("write mode: Ambient, or mode: Sidecar"),
+            "Data plane mode. Ambient: ztunnel on the nodes, and a waypoint for this server. Sidecar: an Envoy in each pod; it requires native sidecars (Kubernetes 1.29 or newer) and istio-cni. A change replaces the pods. Example: Ambient.",
+          ...requiredRemedy("write mode: Ambient, or mode: Sidecar"),
         }),
         trustDomain: text(
-          "The trust domain of the mesh, as meshConfig.trustDomain has it. With a wrong one no writer is known; in ambient mode a condition names the right one. Default: cluster.local.",
+          "Trust domain of the mesh (meshConfig.trustDomain). With a wrong one no writer is identified; in ambient mode a condition reports the correct one. Default: cluster.local. Example: prod.example.com.",
           253,
           {
             rule: "!self.contains('/') && !self.contains(':')",
@@ -25,9 +25,9 @@ export const mesh = z
           },
         ).optional(),
       })
-      .meta({ description: "Istio.", ...demanded("write istio: {mode: Ambient}") }),
+      .meta({ description: "Istio. Example: {mode: Ambient}.", ...requiredRemedy("write istio: {mode: Ambient}") }),
   })
   .meta({
     description:
-      "The service mesh that the pods are put into. The operator writes a waypoint and policies; the condition MeshReady says whether they hold. It needs traces.",
+      "The service mesh that the pods join. The operator creates a waypoint and policies; the condition MeshReady reports whether they are enforced. It requires traces. Default: none. Example: {istio: {mode: Ambient}}.",
   });

@@ -6,29 +6,33 @@ import { text } from "./text.ts";
 const cidr = (description: string) =>
   text(description, 64, {
     rule: "self.matches('^(([0-9]{1,3}[.]){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$')",
-    message: "must be a range of addresses such as 10.0.0.0/8 or fd00::/8; of one address 10.1.2.3/32",
+    message: "must be a CIDR such as 10.0.0.0/8 or fd00::/8; for one address write 10.1.2.3/32",
   });
 
 const peer = z
   .strictObject({
     namespaceSelector: labelSelector(
-      "Namespaces, by their labels; {} is all of them. Example: {matchLabels: {kubernetes.io/metadata.name: team-a}}.",
+      "Namespaces by their labels; {} selects all. Example: {matchLabels: {kubernetes.io/metadata.name: team-a}}.",
     ).optional(),
-    podSelector: labelSelector("Pods; without namespaceSelector those of the server's namespace.").optional(),
+    podSelector: labelSelector(
+      "Pods by their labels; without namespaceSelector in the server's namespace. Example: {matchLabels: {app: gateway}}.",
+    ).optional(),
     ipBlock: z
       .strictObject({
-        cidr: cidr("Addresses. Example: 10.0.0.0/8."),
-        except: z
-          .array(cidr("Addresses that are left out."))
-          .max(16)
-          .optional()
-          .meta({ description: "Left out.", "x-kubernetes-list-type": "atomic" }),
+        cidr: cidr("CIDR. Example: 10.0.0.0/8."),
+        except: z.array(cidr("An excluded CIDR. Example: 10.1.0.0/16.")).max(16).optional().meta({
+          description: "Excluded CIDRs. Default: none. Example: [10.1.0.0/16].",
+          "x-kubernetes-list-type": "atomic",
+        }),
       })
-      .meta({ description: "Addresses, for what is no pod: nodes, load balancers, machines elsewhere." })
+      .meta({
+        description:
+          "A range of addresses outside the pod network: nodes, load balancers, other machines. Example: {cidr: 10.0.0.0/8}.",
+      })
       .optional(),
   })
   .meta({
-    description: "Pods, or addresses.",
+    description: "A peer: pods or addresses.",
     ...rules({
       rule: "has(self.ipBlock) != (has(self.namespaceSelector) || has(self.podSelector))",
       message:
@@ -43,7 +47,7 @@ export const networkPolicy = z
       .boolean()
       .meta({
         description:
-          "Whether there is a NetworkPolicy: the pods are reached at the port of their door and at no other. Default: true. Networks that do not enforce NetworkPolicies ignore it without a word.",
+          "Whether the operator creates a NetworkPolicy that allows connections to the serving port only. Network plugins that do not implement NetworkPolicies ignore it silently. Default: true. Example: false.",
       })
       .optional(),
     from: z
@@ -52,14 +56,14 @@ export const networkPolicy = z
       .meta({
         "x-kubernetes-list-type": "atomic",
         description:
-          "Who may reach the door. Default: everybody, from any namespace and from outside of the cluster. []: nobody but the node's own kubelet. Example: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: team-a}}}].",
+          "Allowed clients of the serving port. Default: all, in any namespace and outside the cluster. [] allows only the kubelet of the node. Example: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: team-a}}}].",
       })
       .optional(),
     metadataService: z
       .enum(["Allowed", "Denied"])
       .meta({
         description:
-          "Whether the pods can reach the metadata services of clouds (169.254.0.0/16, fd00:ec2::/32 and others), which hand out credentials of the node. Default: Denied, but Allowed where the pods get their credentials from the cloud: with artifactStore.s3 without credentials, and with serviceAccount.annotations. Example: Denied.",
+          "Whether the pods can reach the metadata services of clouds (169.254.0.0/16, fd00:ec2::/32 and others), which issue credentials of the node. Default: Denied, but Allowed if the pods get their credentials from the cloud: with artifactStore.s3 without credentials, and with serviceAccount.annotations. Example: Denied.",
       })
       .optional(),
     egress: z
@@ -70,21 +74,23 @@ export const networkPolicy = z
           .meta({
             "x-kubernetes-list-type": "set",
             description:
-              "TCP ports besides those that the spec names, such as that of an HTTP proxy, or the port of a pod behind a Service that has another.",
+              "Further TCP ports, such as that of an HTTP proxy, or the target port of a Service if it differs from the port in the spec. Default: none. Example: [3128].",
           })
           .optional(),
       })
       .meta({
         description:
-          "Restricts whom the pods may call: DNS, and the TCP ports of what the spec names (databases, artifact store, directory, issuers, Redis, API server), at any address, since a NetworkPolicy knows no host names. Default: not restricted, but for metadataService. Example: egress: {}.",
+          "Restricts outgoing connections to DNS and the TCP ports of the servers in the spec (databases, artifact store, directory, issuers, Redis, API server), at any address, since a NetworkPolicy has no host names. Default: not restricted, except by metadataService. Example: {}.",
       })
       .optional(),
   })
   .meta({
-    description: "The NetworkPolicy of the pods. Default: one that leads to the door and to nothing else.",
+    description:
+      "The NetworkPolicy of the pods. Default: one that allows connections to the serving port only. Example: {from: [{podSelector: {}}]}.",
     ...rules({
       rule: "!has(self.enabled) || self.enabled || !(has(self.from) || has(self.egress) || has(self.metadataService))",
-      message: "without a NetworkPolicy nothing is restricted: leave out enabled: false, or from and egress",
+      message:
+        "without a NetworkPolicy nothing is restricted: leave out enabled: false, or leave out from, egress and metadataService",
       fieldPath: ".enabled",
     }),
   });

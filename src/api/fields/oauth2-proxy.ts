@@ -4,43 +4,47 @@ import { proxyImage } from "./image.ts";
 import { proxyAuthorization } from "./proxy-authorization.ts";
 import { proxySession } from "./proxy-session.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
-import { demanded, mayBeEmpty, rules } from "./rule.ts";
+import { mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { text } from "./text.ts";
 import { hostWithPort, portPattern } from "./url-host.ts";
 
 const httpsUrl = String.raw`https://${hostWithPort}(/[^@?#=,\\s]*)?`;
 
-/** An issuer as it stands in tokens. */
+/** An issuer as in the claim iss of tokens. */
 function issuer(description: string, field: string) {
   return text(description, 512, {
     rule: `self.matches('^${httpsUrl}$')`,
-    message: `${field} is the issuer as tokens name it (iss), such as https://dex.example.com/dex: https, without user, query and fragment. Over plain http its keys could be replaced on the way`,
+    message: `${field} must be the issuer as in the claim iss of tokens, such as https://dex.example.com/dex: https, since keys could be replaced over plain http, and without user, query and fragment`,
   });
 }
 
 function audience(description: string) {
   return text(description, 253, {
     rule: String.raw`self.matches('^[^=,\\s]+$')`,
-    message: "an audience here has no comma, no = and no space",
+    message: "an audience cannot contain a comma, = or a space: use another one",
   });
 }
 
-const emailDomain = text("A domain. Example: example.com, .example.com for all below it, or * for any address.", 253, {
-  rule: "self.matches('^([*]|[.]?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)$')",
-  message:
-    "an e-mail domain is example.com, .example.com for all domains below it, or * for any address: no @ and no user",
-});
+const emailDomain = text(
+  "A domain: example.com, .example.com for all its subdomains, or * for any address. Example: example.com.",
+  253,
+  {
+    rule: "self.matches('^([*]|[.]?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)$')",
+    message:
+      "an e-mail domain is example.com, .example.com for all its subdomains, or * for any address: no @ and no user",
+  },
+);
 
-const group = text("A group, exactly as the tokens' claim groups names it.", 253, {
+const group = text("A group, exactly as in the claim groups of tokens. Example: data-science.", 253, {
   rule: "!self.contains(',')",
-  message: "a group with a comma cannot be told from two groups: use one whose name has none",
+  message: "a group cannot contain a comma, which separates groups: use another group",
 });
 
-/** Only what neither opens a door nor has a field of its own. */
+/** Only arguments that neither bypass authentication nor have their own field. */
 const extraArgument = text("An argument in the form --name=value.", 512, {
   rule: `self.matches('^--((scope|acr-values|provider-display-name)=[A-Za-z0-9][A-Za-z0-9 ._:/-]*|prompt=(none|login|consent|select_account)|(oidc-groups-claim|oidc-email-claim)=[A-Za-z0-9_][A-Za-z0-9_.:/-]*|cookie-samesite=(lax|strict)|(request-logging|auth-logging|standard-logging)=(true|false))$')`,
   message:
-    "allowed are --scope, --prompt, --acr-values, --oidc-groups-claim, --oidc-email-claim, --provider-display-name, --cookie-samesite=lax or strict, and --request-logging, --auth-logging, --standard-logging=true or false: all else has a field of its own or would open a way round the login (such as --skip-auth-route, --trusted-ip and --reverse-proxy)",
+    "allowed are --scope, --prompt, --acr-values, --oidc-groups-claim, --oidc-email-claim, --provider-display-name, --cookie-samesite=lax or strict, and --request-logging, --auth-logging, --standard-logging=true or false: others have their own field or could bypass authentication (such as --skip-auth-route, --trusted-ip and --reverse-proxy)",
 });
 
 /** oauth2-proxy in front of MLflow. */
@@ -50,33 +54,36 @@ export const oauth2Proxy = z
     resources: z
       .strictObject({
         requests: amounts(
-          "What is reserved. Default: cpu 20m, memory 64Mi; where there is a limit of the same resource, that.",
+          "Requests. Default: cpu 20m and memory 64Mi, or the limit of the same resource if there is one. Example: {memory: 128Mi}.",
         ).optional(),
-        limits: amounts("What must not be exceeded. Default: none.").optional(),
+        limits: amounts("Limits. Default: none. Example: {memory: 256Mi}.").optional(),
       })
-      .meta({ description: "Compute resources of the proxy.", ...rules(requestsWithinLimits) })
+      .meta({
+        description: "Compute resources of oauth2-proxy. Example: {requests: {memory: 128Mi}}.",
+        ...rules(requestsWithinLimits),
+      })
       .optional(),
     issuerURL: issuer(
-      "The OpenID Connect issuer, to the letter as it names itself, with or without a slash at the end. Example: https://dex.example.com/dex.",
+      "The OpenID Connect issuer, exactly as in its discovery document, with or without a trailing slash. Example: https://dex.example.com/dex.",
       "issuerURL",
-    ).meta(demanded("write the issuer's URL, such as issuerURL: https://dex.example.com/dex")),
-    clientID: text("Id of the client at the issuer; also the audience that tokens must have. Example: mlflow.", 253, {
+    ).meta(requiredRemedy("write the issuer's URL, such as issuerURL: https://dex.example.com/dex")),
+    clientID: text("Client ID at the issuer; also the required audience of tokens. Example: mlflow.", 253, {
       rule: "!self.contains(',')",
-      message: "a client id has no comma",
-    }).meta(demanded("write the id of the client at the issuer, such as clientID: mlflow")),
+      message: "a client ID cannot contain a comma: use another one",
+    }).meta(requiredRemedy("write the client ID at the issuer, such as clientID: mlflow")),
     clientSecretRef: secretKey(
-      "The client's secret, without a line break at its end. Default: none, a public client that proves itself by PKCE alone. It is read at each login, so a change needs no new pods.",
+      "The client secret, without a trailing line break. It is read at each login, so a change does not roll the pods. Default: none, for a public client, which uses PKCE only. Example: {name: mlflow-client, key: client-secret}.",
     ).optional(),
     ca: certificateAuthority(
-      "Certificate authority of the issuers, besides the public ones. A change rolls the pods.",
+      "CA bundle for the issuers, in addition to the public CAs. A change rolls the pods. Default: none. Example: {configMapRef: {name: example-ca}}.",
     ).optional(),
     redirectURL: text(
-      "Where the issuer sends browsers back to: the URL under which they see the server, and /oauth2/callback. Default: exposure.externalURL with /oauth2/callback behind; without that, the same of the Service, where browsers can sign in only with server.tls. Example: https://mlflow.example.com/oauth2/callback.",
+      "The redirect URL of the client: the URL of the server for browsers, followed by /oauth2/callback. Default: exposure.externalURL, or else the URL of the Service, followed by /oauth2/callback; at the Service browsers can sign in only with server.tls. Example: https://mlflow.example.com/oauth2/callback.",
       512,
       {
         rule: `self.matches('^(https://${hostWithPort}|http://(localhost|127[.]0[.]0[.]1)(:${portPattern})?)/oauth2/callback$')`,
         message:
-          "redirectURL is https, a host and the path /oauth2/callback, such as https://mlflow.example.com/oauth2/callback (http only for localhost: else the session could be read on the way)",
+          "redirectURL is https, a host and the path /oauth2/callback, such as https://mlflow.example.com/oauth2/callback (http only for localhost, since the session could be intercepted over plain http)",
       },
     ).optional(),
     emailDomains: z
@@ -85,10 +92,11 @@ export const oauth2Proxy = z
       .meta({
         "x-kubernetes-list-type": "set",
         description:
-          'Whose e-mail addresses are let in. Default: ["*"], everybody whom the issuer gives a token for this client.',
+          'Domains of e-mail addresses that are allowed access. Default: ["*"], every user to whom the issuer issues a token for this client. Example: [example.com].',
         ...rules({
           rule: "self.size() > 0",
-          message: 'no domain would let in nobody: name one, or leave out emailDomains, or write ["*"] for any address',
+          message:
+            'an empty list would deny all users: write a domain, or leave out emailDomains, or write ["*"] for any address',
         }),
       })
       .optional(),
@@ -97,10 +105,11 @@ export const oauth2Proxy = z
       .max(64)
       .meta({
         "x-kubernetes-list-type": "set",
-        description: "Groups of which a user needs one. Default: none is needed. ServiceAccounts have none.",
+        description:
+          "Groups of which a user must be a member of at least one. ServiceAccounts are members of none. Default: no group is required. Example: [data-science].",
         ...rules({
           rule: "self.size() > 0",
-          message: "no group is not nobody: name one, or leave out allowedGroups where none is needed",
+          message: "an empty list does not deny users: write a group, or leave out allowedGroups if none is required",
         }),
       })
       .optional(),
@@ -108,7 +117,7 @@ export const oauth2Proxy = z
       .boolean()
       .meta({
         description:
-          "Whether programs get in with an identity token as Authorization: Bearer. Default: true. false: by the session of a login only.",
+          "Whether an ID token as Authorization: Bearer is accepted instead of a session. Default: true. Example: false.",
       })
       .optional(),
     extraJWTIssuers: z
@@ -116,14 +125,14 @@ export const oauth2Proxy = z
         z
           .strictObject({
             issuer: issuer(
-              "The issuer, exactly as tokens name it (iss). Example: https://ci.example.com.",
+              "The issuer, exactly as in the claim iss of tokens. Example: https://ci.example.com.",
               "issuer",
-            ).meta(demanded("write the issuer of the tokens, such as issuer: https://ci.example.com")),
-            audience: audience("The audience that the tokens must have (aud). Example: mlflow.").meta(
-              demanded("write the audience of the tokens, such as audience: mlflow"),
+            ).meta(requiredRemedy("write the issuer of the tokens, such as issuer: https://ci.example.com")),
+            audience: audience("The required audience (aud) of the tokens. Example: mlflow.").meta(
+              requiredRemedy("write the audience of the tokens, such as audience: mlflow"),
             ),
           })
-          .meta({ description: "An issuer, and the audience of its tokens." }),
+          .meta({ description: "An issuer with the audience of its tokens." }),
       )
       .max(8)
       .meta({
@@ -136,16 +145,16 @@ export const oauth2Proxy = z
     acceptServiceAccountTokens: z
       .strictObject({
         issuer: issuer(
-          "Issuer of the cluster's ServiceAccount tokens. Default: https://kubernetes.default.svc.<cluster domain>.",
+          "Issuer of the cluster's ServiceAccount tokens. Default: https://kubernetes.default.svc.<cluster domain>. Example: https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE.",
           "issuer",
         ).optional(),
         audience: audience(
-          "Audience of the tokens. Default: the issuer, which is the API server's own audience, and the only one that works with accessReview: SelfSubjectAccessReview.",
+          "Audience of the tokens. Default: the issuer, which is the audience of the API server and the only one that works with accessReview: SelfSubjectAccessReview. Example: mlflow.",
         ).optional(),
       })
       .meta({
         description:
-          "Takes the projected tokens of ServiceAccounts as Authorization: Bearer. The issuer's discovery must answer without a credential (ClusterRole system:service-account-issuer-discovery, bound to the group system:unauthenticated). Example: acceptServiceAccountTokens: {}.",
+          "Accepts projected tokens of ServiceAccounts as Authorization: Bearer. The discovery endpoint of the issuer must be accessible without authentication (ClusterRole system:service-account-issuer-discovery, bound to the group system:unauthenticated). Example: acceptServiceAccountTokens: {}.",
         ...mayBeEmpty,
       })
       .optional(),
@@ -156,16 +165,18 @@ export const oauth2Proxy = z
       .max(16)
       .meta({
         "x-kubernetes-list-type": "atomic",
-        description: "Further arguments of oauth2-proxy, from an allow-list. Example: --scope=openid email.",
+        description:
+          "Further arguments of oauth2-proxy, from an allow list. Default: none. Example: ['--scope=openid email'].",
       })
       .optional(),
   })
   .meta({
     description:
-      "oauth2-proxy in front of MLflow is the only entry point: browsers sign in at an OpenID Connect issuer, programs send a JWT. Example: {issuerURL: https://dex.example.com/dex, clientID: mlflow, authorization: {allAuthenticatedUsers: {}}}.",
+      "oauth2-proxy in front of MLflow is the only entry point: browsers sign in at an OpenID Connect issuer, other clients send a JWT. Example: {issuerURL: https://dex.example.com/dex, clientID: mlflow, authorization: {allAuthenticatedUsers: {}}}.",
     ...rules({
       rule: "!(has(self.skipJWTBearerTokens) && !self.skipJWTBearerTokens) || !(has(self.extraJWTIssuers) || has(self.acceptServiceAccountTokens))",
-      message: "extraJWTIssuers and acceptServiceAccountTokens need skipJWTBearerTokens: leave that out, or these",
+      message:
+        "extraJWTIssuers and acceptServiceAccountTokens need skipJWTBearerTokens: leave out skipJWTBearerTokens: false, or both of them",
       fieldPath: ".skipJWTBearerTokens",
     }),
   });

@@ -11,49 +11,49 @@ import { hostWithPort } from "./url-host.ts";
 function groupName(description: string) {
   return text(description, 255, {
     rule: "!self.contains(',') && self.matches('^[^ ]') && self.matches('[^ ]$')",
-    message: "must be the name of one group, without a comma, and without spaces at its ends",
+    message: "must be the name of one group, without a comma and without leading or trailing spaces",
   });
 }
 
-/** People who log in at an OpenID Connect issuer, and programs with its tokens. */
+/** Users who log in at an OpenID Connect issuer, and clients with its tokens. */
 export const oidc = z
   .strictObject({
     discoveryURL: text(
-      "Where the issuer describes itself. Example: https://keycloak.example.com/realms/ml/.well-known/openid-configuration.",
+      "URL of the issuer's discovery document. Example: https://keycloak.example.com/realms/ml/.well-known/openid-configuration.",
       512,
       {
         rule: `self.matches('^https?://${hostWithPort}(/[^@?#]*)?/[.]well-known/openid-configuration$')`,
         message:
-          "must be the issuer's URL with /.well-known/openid-configuration behind, such as https://keycloak.example.com/realms/ml/.well-known/openid-configuration",
+          "must be the issuer's URL followed by /.well-known/openid-configuration, such as https://keycloak.example.com/realms/ml/.well-known/openid-configuration",
       },
     ),
     issuer: text(
-      "The issuer as it stands in tokens (iss), to the letter. Default: discoveryURL without /.well-known/openid-configuration.",
+      "The issuer, exactly as in the claim iss of tokens. Default: discoveryURL without /.well-known/openid-configuration. Example: https://keycloak.example.com/realms/ml.",
       512,
       {
         rule: `self.matches('^https?://${hostWithPort}(/[^@?#]*)?$')`,
-        message: "must be the URL that stands in tokens as iss, such as https://keycloak.example.com/realms/ml",
+        message: "must be the URL in the claim iss of tokens, such as https://keycloak.example.com/realms/ml",
       },
     ).optional(),
-    clientID: text("The id under which the issuer knows this server. Example: mlflow.", 255, {
+    clientID: text("Client ID of this server at the issuer. Example: mlflow.", 255, {
       rule: "!self.contains(',')",
-      message: "must be one client id, without a comma",
+      message: "must be one client ID, without a comma",
     }),
     clientSecretRef: secretKey(
-      "The client's secret. A change rolls the pods. Example: {name: mlflow-client, key: client-secret}.",
+      "The client secret. A change rolls the pods. Example: {name: mlflow-client, key: client-secret}.",
     ),
     redirectURL: text(
-      "Where browsers come back to after the login; the issuer must know it. Default: /callback below exposure.externalURL, or without that below the Service's URL. Example: https://mlflow.example.com/callback.",
+      "The redirect URL of the client, which must be registered at the issuer. Default: exposure.externalURL, or else the URL of the Service, followed by /callback. Example: https://mlflow.example.com/callback.",
       512,
       {
         rule: `self.matches('^https?://${hostWithPort}/callback$')`,
         message:
-          "must be the URL of the server as browsers see it with /callback behind, such as https://mlflow.example.com/callback",
+          "must be the URL of the server for browsers followed by /callback, such as https://mlflow.example.com/callback",
       },
     ).optional(),
     scopes: z
       .array(
-        text("A scope.", 128, {
+        text("A scope. Example: groups.", 128, {
           rule: "self.matches('^[!#-+\\\\--\\\\[\\\\]-~]+$')",
           message: "must be one scope, without spaces and commas",
         }),
@@ -63,32 +63,44 @@ export const oidc = z
       .meta({
         "x-kubernetes-list-type": "set",
         description:
-          "What is asked of the issuer. Default: [openid, email, profile]; with Dex also groups, which Keycloak would refuse.",
-        ...rules({ rule: "'openid' in self", message: "must hold openid: without it there is no identity token" }),
+          "Requested scopes. Dex also needs groups, which Keycloak rejects. Default: [openid, email, profile]. Example: [openid, email, profile, groups].",
+        ...rules({
+          rule: "'openid' in self",
+          message: "must contain openid, since the issuer sends no ID token without it: add it",
+        }),
       })
       .optional(),
-    audience: text("For whom tokens must be that programs present (aud). Default: clientID.", 255).optional(),
+    audience: text(
+      "Required audience (aud) of access tokens that clients send. Default: clientID. Example: mlflow.",
+      255,
+    ).optional(),
     usernameClaim: claim(
-      "The claim that names a user. People must not be able to change it at the issuer, or they could become somebody else; so not email, where that is so. Names must be in lower case and in one script, except those of sub. Default: preferred_username. Example: sub.",
+      "Claim with the user name. Users must not be able to change it at the issuer, since they could impersonate other users; this often excludes email. Names must be in lower case and in one script, except those of sub. Default: preferred_username. Example: sub.",
     ).optional(),
     groupsClaim: claim(
-      "The claim with the groups. Where a token has no claim of the literal name, dots lead into nested objects. Default: groups. Example: realm_access.roles.",
+      "Claim with the groups. If a token has no claim with this exact name, dots separate the fields of nested objects. Default: groups. Example: realm_access.roles.",
     ).optional(),
-    userGroup: groupName("Who is in this group may log in. Who is in neither is shut out."),
+    userGroup: groupName("Group whose members can log in. Users in neither group are denied. Example: mlflow-users."),
     adminGroup: groupName(
-      "Who is in this group and logs in by the browser is an administrator. A token alone makes none.",
+      "Group whose members are administrators after a login in the browser. A token alone does not make a user an administrator. Example: mlflow-admins.",
     ),
-    ca: certificateAuthority("Certificate authority of the issuer, besides the public ones.").optional(),
+    ca: certificateAuthority(
+      "CA bundle for the issuer, in addition to the public CAs. Default: none. Example: {configMapRef: {name: example-ca}}.",
+    ).optional(),
     accessTokens: z
       .strictObject({
         maxAge: duration(
-          `How old an access token may be, and how long ago its user must have shown at most that they are in userGroup or adminGroup, by a login in the browser or a token of the issuer. From 1h to 2160h. Default: ${defaults.accessTokenMaxAge}. Example: 720h.`,
-          within("1h", "2160h", "must be from 1h to 2160h (90 days): a user who has left keeps access for that long"),
+          `Maximum age of an access token, and of the last login or issuer token that proved that its user is in userGroup or adminGroup. From 1h to 2160h. Default: ${defaults.accessTokenMaxAge}. Example: 720h.`,
+          within(
+            "1h",
+            "2160h",
+            "must be from 1h to 2160h (90 days): a user who has left the group keeps access for that long",
+          ),
         ).optional(),
       })
       .meta({
         description:
-          "Allows the plugin's access tokens, as passwords of HTTP basic authentication. A user who has left the group, or the issuer, keeps access by one for up to maxAge. Default: none are accepted, and none can be made. Example: accessTokens: {}.",
+          "Allows access tokens of the plugin as passwords of HTTP basic authentication. A user who has left the group or the issuer keeps access for up to maxAge. Default: they are rejected and cannot be created. Example: {}.",
         ...mayBeEmpty,
       })
       .optional(),
@@ -96,20 +108,20 @@ export const oidc = z
       .enum(["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"])
       .meta({
         description:
-          "What a user may do with experiments and models where nothing else is granted. Default: NO_PERMISSIONS.",
+          "Permission of users on experiments and models for which they have no other. Default: NO_PERMISSIONS. Example: READ.",
       })
       .optional(),
     database: z
       .strictObject({ postgresql: postgresql("A PostgreSQL database.") })
       .meta({
         description:
-          "The database of users, permissions and sessions. Default: the backend store's, unless other users have been kept there.",
+          "The database of users, permissions and sessions. Default: that of the backend store; required if that contains users of another authentication method.",
       })
       .optional(),
   })
   .meta({
     description:
-      "People who log in at an OpenID Connect issuer, in the browser, and programs with its tokens (Authorization: Bearer), by the plugin mlflow-oidc-auth.",
+      "Users of an OpenID Connect issuer, by the plugin mlflow-oidc-auth: browsers log in at the issuer, other clients send its access tokens (Authorization: Bearer).",
   });
 
 export type Oidc = z.infer<typeof oidc>;

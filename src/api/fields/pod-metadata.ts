@@ -2,14 +2,14 @@ import type { Rule } from "./rule.ts";
 import { annotationMap, labelMap } from "./text.ts";
 
 /**
- * Keys on which the operator's selectors or the checks of the mesh rely: its own, the recommended labels that it sets, and
+ * Keys that the operator's selectors or the mesh checks use: its own, the recommended labels that it sets, and
  * Istio's (istio.io, ambient.istio.io, sidecar.istio.io …).
  */
 const reservedPattern = "^([a-z0-9.-]+[.])?(istio[.]io|mlflow-operator[.]dev)/";
 const reservedNames =
   "['app.kubernetes.io/name', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/component', 'app.kubernetes.io/version']";
 const reservedMessage =
-  "keys of istio.io and mlflow-operator.dev, and app.kubernetes.io/name, managed-by, component and version, are the operator's to set: use other keys";
+  "keys of istio.io and mlflow-operator.dev, and app.kubernetes.io/name, managed-by, component and version, are reserved for the operator: use other keys";
 
 /** The rule that rejects them, on a map of labels or annotations. */
 export const reservedKeys: Rule = {
@@ -17,13 +17,13 @@ export const reservedKeys: Rule = {
   message: reservedMessage,
 };
 
-/** The same for pods, which can be kept out of a mesh. */
+/** The same for pods, which can opt out of a mesh. */
 const reservedKeysOfPods: Rule = {
   rule: `self.all(key, (!key.matches('${reservedPattern}') && !(key in ${reservedNames})) || (key == 'sidecar.istio.io/inject' && self[key] == 'false') || (key == 'istio.io/dataplane-mode' && self[key] == 'none'))`,
   message: reservedMessage,
 };
 
-/** Domains whose annotations or labels make a webhook add containers, a volume or code to a pod, or give it another identity. */
+/** Domains whose annotations or labels make a webhook inject containers, a volume, code or another identity into a pod. */
 const injectors = [
   ...["vault.hashicorp.com", "consul.hashicorp.com", "dapr.io", "linkerd.io", "kuma.io", "openservicemesh.io"],
   ...["appmesh.k8s.aws", "opentelemetry.io", "admission.datadoghq.com", "dynatrace.com", "newrelic.com", "instana.io"],
@@ -33,13 +33,13 @@ const injectors = [
   "iam.amazonaws.com",
 ];
 
-/** Domains by which a pod gets other network interfaces, addresses or rules. */
+/** Domains whose keys change the network interfaces, addresses or rules of a pod. */
 const networks = [
   ...["cncf.io", "projectcalico.org", "cilium.io", "ovn.org", "multus-cni.io", "antrea.io", "antrea.tanzu.vmware.com"],
   ...["vpc.amazonaws.com", "networking.gke.io", "spidernet.io", "kubevirt.io", "harvesterhci.io"],
 ];
 
-/** Domains of container runtimes and of their plugins, which add devices, mounts or capabilities. */
+/** Domains of container runtimes and their plugins, which add devices, mounts or capabilities. */
 const runtimes = ["crio.io", "nri.io", "nri.containerd.io", "katacontainers.io", "gvisor.dev"];
 
 const ofDomains = (domains: readonly string[]) => `(^|[.])(${domains.join("|").replaceAll(".", "[.]")})/`;
@@ -50,15 +50,15 @@ const words =
 const injecting = `inject|sidecar|instrumentation|${ofDomains(injectors)}`;
 const loosening = `${words}|${reversed}|${ofDomains([...networks, ...runtimes])}`;
 
-/** A webhook is kept away from the pod by one of these values. */
-const switchedOff =
+/** Values that disable injection. */
+const isDisabled =
   "key.matches('(inject(ion)?(-[a-z-]+)?|enabled?)$') && self[key] in ['false', 'disabled', 'no', 'off']";
 
 const weakeningKeys: readonly Rule[] = [
   {
-    rule: `self.all(key, !key.matches('${injecting}') || (${switchedOff}) || key.matches('${reservedPattern}'))`,
+    rule: `self.all(key, !key.matches('${injecting}') || (${isDisabled}) || key.matches('${reservedPattern}'))`,
     message:
-      "keys that have containers, code or another identity added to the pod are rejected: remove them; injection can be switched off, as by linkerd.io/inject: disabled",
+      "keys that inject containers, code or another identity into the pod are rejected: remove them; values that disable injection are allowed, such as linkerd.io/inject: disabled",
   },
   {
     rule: `self.all(key, !key.matches('${loosening}'))`,
@@ -67,34 +67,34 @@ const weakeningKeys: readonly Rule[] = [
   },
 ];
 
-const harmlessOfKubernetes =
+const allowedKubernetesKeys =
   "^(app|kubectl|cluster-autoscaler|descheduler[.]alpha)[.]kubernetes[.]io/|^controller[.]kubernetes[.]io/pod-deletion-cost$|^kubernetes[.]io/(ingress-bandwidth|egress-bandwidth|description|change-cause)$";
 
-/** Annotations of Kubernetes itself are alpha or beta forms of fields of the pod, so only known ones are accepted. */
+/** Annotations of Kubernetes are alpha or beta forms of pod fields, so only known ones are accepted. */
 const kubernetesKeys: Rule = {
-  rule: `self.all(key, !key.matches('(^|[.])(kubernetes|k8s)[.]io/') || key.matches('${harmlessOfKubernetes}'))`,
+  rule: `self.all(key, !key.matches('(^|[.])(kubernetes|k8s)[.]io/') || key.matches('${allowedKubernetesKeys}'))`,
   message:
-    "of the domains kubernetes.io and k8s.io only app., kubectl., cluster-autoscaler. and descheduler.alpha.kubernetes.io, controller.kubernetes.io/pod-deletion-cost and kubernetes.io/…-bandwidth, description and change-cause are accepted, since others can weaken the pod: remove the key",
+    "of the domains kubernetes.io and k8s.io, only app., kubectl., cluster-autoscaler. and descheduler.alpha.kubernetes.io, controller.kubernetes.io/pod-deletion-cost and kubernetes.io/…-bandwidth, description and change-cause are accepted, since others can weaken the pod: remove the key",
 };
 
-/** Labels that are added to those of the pods. */
+/** Additional labels of pods. */
 export function podLabels(description: string) {
   return labelMap(description, reservedKeysOfPods, ...weakeningKeys);
 }
 
-/** Annotations that are added to those of the pods. */
+/** Additional annotations of pods. */
 export function podAnnotations(description: string) {
   return annotationMap(description, reservedKeysOfPods, ...weakeningKeys, kubernetesKeys);
 }
 
-/** Annotations that are added to those of an object that is no pod. */
+/** Additional annotations of an object other than a pod. */
 export function extraAnnotations(description: string) {
   return annotationMap(description, reservedKeys);
 }
 
-/** The name of a PriorityClass. Those of Kubernetes itself evict what the cluster needs to run. */
+/** A rule for the name of a PriorityClass: those of Kubernetes preempt components of the cluster. */
 export const noSystemPriority: Rule = {
   rule: "!self.startsWith('system-')",
   message:
-    "priority classes whose name begins with system- are for parts of Kubernetes, and evict other pods of the node: use a PriorityClass of your own",
+    "priority classes whose name begins with system- are for components of Kubernetes, and preempt other pods: use your own PriorityClass",
 };

@@ -7,23 +7,34 @@ import { labelKey, labelMap, objectName } from "./text.ts";
 
 const topologySpreadConstraint = z
   .strictObject({
-    maxSkew: z.int().min(1).max(1000).meta({ description: "How uneven the pods may be spread." }),
+    maxSkew: z
+      .int()
+      .min(1)
+      .max(1000)
+      .meta({ description: "Maximum difference in the number of pods between domains. Example: 1." }),
     topologyKey: labelKey("Node label whose values are the domains. Example: topology.kubernetes.io/zone."),
     whenUnsatisfiable: z
       .enum(["DoNotSchedule", "ScheduleAnyway"])
-      .meta({ description: "What to do when it cannot be kept." }),
-    labelSelector: labelSelector("Pods that count. Default: the pods of this server.").optional(),
-    minDomains: z.int().min(1).max(1000).meta({ description: "Least number of domains." }).optional(),
+      .meta({ description: "What happens if the constraint cannot be met. Example: ScheduleAnyway." }),
+    labelSelector: labelSelector("Pods that are counted. Default: the pods of this server.").optional(),
+    minDomains: z
+      .int()
+      .min(1)
+      .max(1000)
+      .meta({ description: "Minimum number of domains. Default: 1. Example: 3." })
+      .optional(),
     nodeAffinityPolicy: z
       .enum(["Honor", "Ignore"])
-      .meta({ description: "Whether node affinity decides which nodes count." })
+      .meta({
+        description: "Whether node affinity excludes nodes from the calculation. Default: Honor. Example: Ignore.",
+      })
       .optional(),
     nodeTaintsPolicy: z
       .enum(["Honor", "Ignore"])
-      .meta({ description: "Whether taints decide which nodes count." })
+      .meta({ description: "Whether taints exclude nodes from the calculation. Default: Ignore. Example: Honor." })
       .optional(),
   })
-  .meta({ description: "How pods are spread over zones or nodes." });
+  .meta({ description: "A constraint on the distribution of pods over zones or nodes." });
 
 /** Settings of the pods. */
 export const pod = z
@@ -35,22 +46,22 @@ export const pod = z
     resources: z
       .strictObject({
         requests: amounts(
-          "Requests. Default: cpu 100m, and memory 512Mi plus 320Mi for each worker above the first and 1536Mi with jobExecution; where there is a limit of the same resource, the limit. Example: {memory: 1Gi}.",
+          "Requests. Default: cpu 100m, and memory 512Mi plus 320Mi for each worker above the first and 1536Mi with jobExecution, or the limit of the same resource if there is one. Example: {memory: 1Gi}.",
         ).optional(),
-        limits: amounts("What must not be exceeded. Default: none.").optional(),
+        limits: amounts("Limits. Default: none. Example: {memory: 2Gi}.").optional(),
       })
       .meta({
         description:
-          'Compute resources of the MLflow container. Default: requests of 100m CPU and 512Mi of memory, which grow with the workers and are lowered to a limit that is less, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
+          'Compute resources of the MLflow container. Default: requests of 100m CPU and 512Mi of memory, which grow with the workers and never exceed a limit, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
         ...rules(requestsWithinLimits),
       })
       .optional(),
     setupResources: z
       .strictObject({
         requests: amounts(
-          "Requests. Default: 100m and 384Mi for the migration, less for the checks; where there is a limit of the same resource, the limit. Example: {memory: 1Gi}.",
+          "Requests. Default: cpu 100m and memory 384Mi for the migration, less for the checks, or the limit of the same resource if there is one. Example: {memory: 1Gi}.",
         ).optional(),
-        limits: amounts("What must not be exceeded. Default: none.").optional(),
+        limits: amounts("Limits. Default: none. Example: {memory: 2Gi}.").optional(),
       })
       .meta({
         description:
@@ -58,7 +69,7 @@ export const pod = z
         ...rules(requestsWithinLimits),
       })
       .optional(),
-    nodeSelector: labelMap("Labels that a node must have.").optional(),
+    nodeSelector: labelMap("Labels that a node must have. Default: none. Example: {disktype: ssd}.").optional(),
     tolerations: tolerations.optional(),
     affinity: affinity.optional(),
     topologySpreadConstraints: z
@@ -67,7 +78,8 @@ export const pod = z
       .meta({
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["topologyKey", "whenUnsatisfiable"],
-        description: "How pods are spread. Default: over nodes, as far as possible.",
+        description:
+          "Topology spread constraints. Default: one that distributes pods over nodes if possible. Example: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}].",
       })
       .optional(),
     priorityClassName: objectName(
@@ -75,6 +87,9 @@ export const pod = z
       noSystemPriority,
     ).optional(),
   })
-  .meta({ description: 'Settings of the pods. They always run under Pod Security "restricted".' });
+  .meta({
+    description:
+      'Settings of the pods. Pods always comply with the Pod Security Standard "restricted". Example: {resources: {requests: {memory: 1Gi}}}.',
+  });
 
 export type PodSettings = z.infer<typeof pod>;

@@ -1,15 +1,15 @@
 import { z } from "zod";
 import { reservedNames } from "../defaults.ts";
 import { claim } from "./claim.ts";
-import { demanded, exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
+import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { text } from "./text.ts";
 
-/** A prefix of names of an issuer, which then cannot be taken for names of the cluster. */
+/** A prefix of user or group names of an issuer, which separates them from names of the cluster. */
 function namePrefix(description: string) {
   return text(description, 128, {
     rule: "!self.matches('^[sS][yY][sS][tT][eE][mM]:|[*]|[[:space:]]')",
     message:
-      "must be a prefix without spaces and *, such as 'oidc:', that does not begin with system:, which is Kubernetes' own",
+      "must be a prefix without spaces and *, such as 'oidc:', and cannot begin with system:, which is reserved for Kubernetes",
   });
 }
 
@@ -19,31 +19,31 @@ const kubernetes = z
       .enum(["SelfSubjectAccessReview", "SubjectAccessReview"])
       .meta({
         description:
-          "How MLflow asks the API server. SelfSubjectAccessReview (default): with the caller's token, which the API server must accept. SubjectAccessReview: for the user and the groups in the ID token that oauth2-proxy has verified, for clusters whose API server does not know the issuer; it needs the opt-in of a namespace (label mlflow-operator.dev/workspace-of), since the server can then ask what any user may do. Example: SubjectAccessReview.",
+          "The review that MLflow sends to the API server. SelfSubjectAccessReview (default): with the caller's token, which the API server must accept. SubjectAccessReview: for the user and the groups in the ID token that oauth2-proxy has verified, for clusters whose API server does not trust the issuer; it requires the opt-in of a namespace (label mlflow-operator.dev/workspace-of), since the server can then review the permissions of any user. Example: SubjectAccessReview.",
       })
       .optional(),
     usernameClaim: claim(
-      "With SubjectAccessReview: the claim of the token that names the user, as RoleBindings name them. Users must not be able to change it; email counts only with email_verified: true. Default: sub. Example: email.",
+      "With SubjectAccessReview: the claim with the user name for RoleBindings. Users must not be able to change it; email is accepted only with email_verified: true. Default: sub. Example: email.",
     ).optional(),
     groupsClaim: claim(
-      "With SubjectAccessReview: the claim with the groups. Where a token has no claim of the literal name, dots lead into nested objects. Default: groups. Example: realm_access.roles.",
+      "With SubjectAccessReview: the claim with the groups. If a token has no claim with this exact name, dots separate the fields of nested objects. Default: groups. Example: realm_access.roles.",
     ).optional(),
     usernamePrefix: namePrefix(
-      "With SubjectAccessReview: the prefix of each user name of an issuer, as the API server's --oidc-username-prefix; RoleBindings name users with it. ServiceAccounts have none. Default: none. Example: 'oidc:'.",
+      "With SubjectAccessReview: the prefix of user names of issuers, like the API server's --oidc-username-prefix; RoleBindings must include it. ServiceAccounts have none. Default: none. Example: 'oidc:'.",
     ).optional(),
     groupsPrefix: namePrefix(
-      "With SubjectAccessReview: the prefix of each group of an issuer's token; RoleBindings name groups with it. Default: none. Example: 'oidc:'.",
+      "With SubjectAccessReview: the prefix of groups of issuers; RoleBindings must include it. Default: none. Example: 'oidc:'.",
     ).optional(),
     reservedNames: z
       .array(
-        text("A name, or with * at its end the beginning of names. Example: kubeadm:*.", 253, {
+        text("A name, or a prefix of names followed by *. Example: kubeadm:*.", 253, {
           rule: "self.matches('^[^*]+[*]?$')",
-          message: "must be a name, or the beginning of names with one * at the end, such as kubeadm:*",
+          message: "must be a name, or a prefix of names followed by one *, such as kubeadm:*",
         }),
       )
       .max(64)
       .meta({
-        description: `With SubjectAccessReview: names of users and groups that an issuer cannot give, with the prefix where there is one: a token with one of them is rejected. Case makes no difference. Names that begin with system: are always reserved. Default: ${reservedNames.join(", ")}.`,
+        description: `With SubjectAccessReview: names of users and groups, including the prefix, with which a token is rejected. The comparison ignores case. Names that begin with system: are always reserved. Default: ${reservedNames.join(", ")}.`,
         "x-kubernetes-list-type": "set",
       })
       .optional(),
@@ -60,9 +60,9 @@ const kubernetes = z
   });
 
 const remedy =
-  "write allAuthenticatedUsers: {} where every user that oauth2-proxy accepts may do everything, or kubernetes: {} where Kubernetes RBAC decides";
+  "write allAuthenticatedUsers: {} to allow everything to every user that oauth2-proxy accepts, or kubernetes: {} for Kubernetes RBAC";
 
-/** What users may do whom oauth2-proxy has authenticated. */
+/** Authorization of users whom oauth2-proxy has authenticated. */
 export const proxyAuthorization = z
   .strictObject({
     allAuthenticatedUsers: z
@@ -77,7 +77,7 @@ export const proxyAuthorization = z
   })
   .meta({
     description:
-      "What authenticated users may do. Exactly one of allAuthenticatedUsers and kubernetes. Example: {allAuthenticatedUsers: {}}.",
-    ...demanded(remedy),
+      "Authorization of authenticated users. Exactly one of allAuthenticatedUsers and kubernetes. Example: {allAuthenticatedUsers: {}}.",
+    ...requiredRemedy(remedy),
     ...rules(exactlyOneOf(["allAuthenticatedUsers", "kubernetes"], remedy)),
   });

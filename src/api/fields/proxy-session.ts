@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { duration, isDuration } from "./duration.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
-import { demanded, type Rule, rules } from "./rule.ts";
+import { type Rule, requiredRemedy, rules } from "./rule.ts";
 import { text } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 
@@ -14,27 +14,31 @@ const refreshedInTime: Rule = {
   message: `refresh must be shorter than expire (defaults: ${defaults.sessionRefresh} and ${defaults.sessionExpire})`,
 };
 
-/** A Redis server: one address, which may be that of a proxy before several. */
+/** A Redis server: one address, which can be that of a proxy in front of several servers. */
 const redis = z
   .strictObject({
     url: text(
-      "Where Redis is: rediss for TLS, or redis in the clear; the number of a database may follow. Example: rediss://redis.example.com:6379/0.",
+      "URL of Redis: rediss for TLS, or redis for plain text, with an optional database number. Example: rediss://redis.example.com:6379/0.",
       512,
       {
         rule: `self.matches('^rediss?://${hostWithPort}(/[0-9]{1,3})?$')`,
         message:
-          "url is rediss:// (TLS) or redis://, a host, and perhaps a port and the number of a database, such as rediss://redis.example.com:6379/0: the user and the password have fields of their own",
+          "url is rediss:// (TLS) or redis://, a host, and an optional port and database number, such as rediss://redis.example.com:6379/0: the user and the password have their own fields",
       },
-    ).meta(demanded("write the address of Redis, such as url: rediss://redis.example.com:6379")),
-    username: text("User, where Redis has an access control list. Default: Redis' own default user.").optional(),
-    passwordSecretRef: secretKey("The password. A change rolls the pods. Default: none.").optional(),
+    ).meta(requiredRemedy("write the address of Redis, such as url: rediss://redis.example.com:6379")),
+    username: text(
+      "User, if Redis has an access control list. Default: the default user of Redis. Example: mlflow.",
+    ).optional(),
+    passwordSecretRef: secretKey(
+      "The password. A change rolls the pods. Default: none. Example: {name: redis, key: password}.",
+    ).optional(),
     ca: certificateAuthority(
-      "Certificate authority of Redis, besides the public ones. A change rolls the pods.",
+      "CA bundle for Redis, in addition to the public CAs. A change rolls the pods. Default: none. Example: {configMapRef: {name: example-ca}}.",
     ).optional(),
   })
   .meta({
     description:
-      "Keeps sessions in a Redis server, encrypted with a key that only the browser's cookie has. Default: the whole session is in the cookie, which then is large where tokens are, and signing out does not end a copy of it.",
+      "Stores sessions in Redis, encrypted with a key that only the cookie of the browser contains. Default: the session is stored in the cookie, whose size grows with the tokens, and a copy of the cookie stays valid after signing out. Example: {url: rediss://redis.example.com:6379/0}.",
     ...rules(
       {
         rule: "!has(self.ca) || !has(self.url) || self.url.startsWith('rediss://')",
@@ -49,17 +53,20 @@ const redis = z
     ),
   });
 
-/** The sessions of browsers behind the proxy. */
+/** The sessions of browsers in oauth2-proxy. */
 export const proxySession = z
   .strictObject({
     refresh: duration(
-      `After which time the session is renewed at the issuer, groups included. With authentication.kubernetes it must be shorter than the lifetime of the issuer's identity tokens: an expired token is rejected with 401, and the page leads to the sign-in. Default: ${defaults.sessionRefresh}; with authentication.kubernetes ${defaults.kubernetesSessionRefresh}. Example: 10m.`,
+      `Interval after which the session, with its groups, is refreshed at the issuer. With authentication.kubernetes it must be shorter than the lifetime of the issuer's identity tokens: an expired token is rejected with 401, and the page redirects to the sign-in. Default: ${defaults.sessionRefresh}; with authentication.kubernetes ${defaults.kubernetesSessionRefresh}. Example: 10m.`,
     ).optional(),
-    expire: duration(`After which time one must sign in again. Default: ${defaults.sessionExpire}.`).optional(),
+    expire: duration(
+      `Lifetime of a session, after which users must sign in again. Default: ${defaults.sessionExpire}. Example: 12h.`,
+    ).optional(),
     redis: redis.optional(),
   })
   .meta({
-    description: "Sessions of browsers. By default each is kept in an encrypted cookie.",
+    description:
+      "Sessions of browsers. Default: each session is stored in an encrypted cookie. Example: {expire: 12h}.",
     ...rules(refreshedInTime),
   });
 

@@ -44,15 +44,15 @@ const certificateSources = {
 export function certificateAuthority(description: string) {
   return z.strictObject(certificateSources).meta({
     description,
-    ...rules(exactlyOneOf(["secretRef", "configMapRef"], "the certificates are read from one place")),
+    ...rules(exactlyOneOf(["secretRef", "configMapRef"], "the certificates have one source")),
   });
 }
 
-/** The same, or the certificates themselves, which are public. */
+/** The same, or the certificates inline, since they are public. */
 export function certificateAuthorityOrText(description: string) {
   return z.strictObject({ ...certificateSources, certificates: pem.optional() }).meta({
     description,
-    ...rules(exactlyOneOf(["secretRef", "configMapRef", "certificates"], "the certificates are read from one place")),
+    ...rules(exactlyOneOf(["secretRef", "configMapRef", "certificates"], "the certificates have one source")),
   });
 }
 
@@ -60,11 +60,11 @@ const pem = z
   .string()
   .max(65_536)
   .meta({
-    description: "The PEM certificates themselves.",
+    description: "PEM certificates, inline.",
     ...rules({
       rule: "self.startsWith('-----BEGIN CERTIFICATE-----')",
       message:
-        "must be PEM certificates, from -----BEGIN CERTIFICATE----- on: decode them first where they are in base64",
+        "must be PEM certificates that begin with -----BEGIN CERTIFICATE-----: decode them first if they are base64",
     }),
   });
 

@@ -1,28 +1,28 @@
 /** A CEL rule of `x-kubernetes-validations`; the message says what to write instead. */
 export interface Rule {
-  /** CEL over `self` (and `oldSelf` where the rule compares with what is stored; such a rule is not run on creation). */
+  /** CEL over `self` (and `oldSelf` for a comparison with the stored object; such a rule is not evaluated on creation). */
   readonly rule: string;
   readonly message?: string;
-  /** CEL that yields the message, where it shall quote the value. */
+  /** CEL that yields the message, if it quotes the value. */
   readonly messageExpression?: string;
   /** The field below `self` that the message is about, with a leading dot. */
   readonly fieldPath?: string;
   readonly reason?: "FieldValueInvalid" | "FieldValueForbidden" | "FieldValueRequired";
 }
 
-/** Rules as metadata of a zod schema: they travel into the CRD as they stand. A later `meta` with rules replaces them. */
+/** Rules as metadata of a zod schema, which are copied into the CRD. A later `meta` with rules replaces them. */
 export function rules(...all: Rule[]): { "x-kubernetes-validations": Rule[] } {
   return { "x-kubernetes-validations": all };
 }
 
-/** Words that CEL reserves: a field of such a name is written between double underscores (Kubernetes, "CEL: field names"). */
+/** Reserved words of CEL: a field with such a name is escaped by double underscores (Kubernetes, "CEL: field names"). */
 const reservedWords = new Set(
   "true false null in as break const continue else for function if import let loop package namespace return var void while".split(
     " ",
   ),
 );
 
-/** A field's name as a CEL expression must write it. Kubernetes 1.30 and 1.31 know `namespace` by no other name. */
+/** A field's name in a CEL expression. Kubernetes 1.30 and 1.31 require the escaped form of `namespace`. */
 export function celName(field: string): string {
   return reservedWords.has(field) ? `__${field}__` : field;
 }
@@ -36,14 +36,14 @@ export function exactlyOneOf(fields: readonly string[], remedy: string): Rule {
   };
 }
 
-/** Metadata of a required field: what to write where it is missing. The API server says "Required value" and no more; `render` says this, too. */
-export function demanded(remedy: string): { readonly remedy: string } {
+/** Metadata of a required field: what to write if it is missing. The API server only reports "Required value"; `render` adds this remedy. */
+export function requiredRemedy(remedy: string): { readonly remedy: string } {
   return { remedy };
 }
 
 /**
- * Metadata of an object that says something by being there, even empty: it has one owner as a whole. Field by field,
- * server-side apply would make null of it, and be refused, when its last field is taken away (`basic: {admin: …}` to
+ * Metadata of an object whose presence has a meaning, even if it is empty: it has one field owner as a whole. With granular
+ * ownership, server-side apply would set it to null and fail when its last field is removed (`basic: {admin: …}` to
  * `basic: {}`).
  */
 export const mayBeEmpty = { "x-kubernetes-map-type": "atomic" } as const;

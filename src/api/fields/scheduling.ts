@@ -1,4 +1,4 @@
-/** Scheduling fields of a pod (core/v1), with the names, types and meaning that they have there. */
+/** Scheduling fields of a pod (core/v1), with the same names, types and meaning. */
 import { z } from "zod";
 import { labelKey, labelMap, labelValue, objectName } from "./text.ts";
 
@@ -6,7 +6,7 @@ const requirement = (key: z.ZodType<string>, operators: readonly [string, ...str
   z
     .strictObject({
       key,
-      operator: z.enum(operators).meta({ description: "How key and values relate." }),
+      operator: z.enum(operators).meta({ description: "Relationship of the key to the values. Example: In." }),
       values: values.optional(),
     })
     .meta({ description: "A requirement." });
@@ -14,7 +14,7 @@ const requirement = (key: z.ZodType<string>, operators: readonly [string, ...str
 const labelValues = z
   .array(labelValue("A value."))
   .max(64)
-  .meta({ "x-kubernetes-list-type": "atomic", description: "Values; for Exists and DoesNotExist none." });
+  .meta({ "x-kubernetes-list-type": "atomic", description: "Values; must be empty for Exists and DoesNotExist." });
 
 const onLabels = (whose: string, ...operators: readonly [string, ...string[]]) =>
   z
@@ -25,7 +25,7 @@ const onLabels = (whose: string, ...operators: readonly [string, ...string[]]) =
 const onNodeName = z
   .array(
     requirement(
-      z.enum(["metadata.name"]).meta({ description: "The only field that Kubernetes knows here: metadata.name." }),
+      z.enum(["metadata.name"]).meta({ description: "The only field that Kubernetes supports here: metadata.name." }),
       ["In", "NotIn"],
       z
         .array(objectName("Name of a node."))
@@ -68,9 +68,9 @@ const podTerm = z
         description: "Names of the pods' namespaces. Default: the server's.",
       })
       .optional(),
-    topologyKey: labelKey("Node label that says what counts as the same place. Example: kubernetes.io/hostname."),
+    topologyKey: labelKey("Node label whose values are the topology domains. Example: kubernetes.io/hostname."),
   })
-  .meta({ description: "Pods to be near to, or away from." });
+  .meta({ description: "Pods, and the topology domain that the term applies to." });
 
 const podTerms = (description: string) =>
   z
@@ -117,10 +117,10 @@ export const affinity = z
           .meta({ description: "Should hold.", "x-kubernetes-list-type": "atomic" })
           .optional(),
       })
-      .meta({ description: "Which nodes." })
+      .meta({ description: "Node affinity." })
       .optional(),
-    podAffinity: podTerms("Near to which pods.").optional(),
-    podAntiAffinity: podTerms("Away from which pods.").optional(),
+    podAffinity: podTerms("Pod affinity.").optional(),
+    podAntiAffinity: podTerms("Pod anti-affinity.").optional(),
   })
   .meta({ description: "Scheduling constraints (core/v1 Affinity)." });
 
@@ -143,10 +143,14 @@ export const tolerations = z
           .int()
           .min(0)
           .max(2147483647)
-          .meta({ description: "Seconds that a NoExecute taint is tolerated. Default: for ever." })
+          .meta({ description: "Seconds for which a NoExecute taint is tolerated. Default: without limit." })
           .optional(),
       })
       .meta({ description: "A taint that is tolerated." }),
   )
   .max(32)
-  .meta({ "x-kubernetes-list-type": "atomic", description: "Taints that are tolerated (core/v1 Toleration)." });
+  .meta({
+    "x-kubernetes-list-type": "atomic",
+    description:
+      "Tolerations of the pods (core/v1 Toleration). Default: none. Example: [{key: dedicated, value: mlflow, effect: NoSchedule}].",
+  });

@@ -7,12 +7,12 @@ import { hostWithPort } from "./url-host.ts";
 export type { EnvironmentSource, EnvironmentVariable } from "./environment-variable.ts";
 
 const allowedHost = text(
-  "A host, exactly as clients send it, with its port where they name one; :* for any port. Example: mlflow.example.com.",
+  "A value of the Host header, with its port if clients send one; :* allows any port. Example: mlflow.example.com.",
   255,
   {
     rule: String.raw`self.matches('^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:([0-9]+|\\*))?$')`,
     message:
-      "an allowed host is a host name or address, with :port or :* where needed: no scheme, no path, and no * for all hosts",
+      "an allowed host is a host name or address, optionally with :port or :*: no scheme, no path, and no * for all hosts",
   },
 );
 
@@ -21,11 +21,11 @@ const origin = text("An origin. Example: https://mlflow.example.com.", 255, {
   message: "an origin is scheme, host and port only, such as https://mlflow.example.com: no path and no *",
 });
 
-/** The ranges are those of MLflow 3.17; other values would keep the server from starting or be pointless. */
+/** The ranges are those of MLflow 3.17: with other values the server does not start, or they have no effect. */
 const extraArgument = text("An argument in the form --name=value.", 128, {
   rule: "self.matches('^(--secrets-cache-ttl=([1-9][0-9]|[12][0-9][0-9]|300)|--secrets-cache-max-size=([1-9][0-9]{0,3}|10000)|--x-frame-options=(SAMEORIGIN|DENY|NONE))$')",
   message:
-    "allowed are --secrets-cache-ttl=<10 to 300 seconds>, --secrets-cache-max-size=<1 to 10000 entries> and --x-frame-options=SAMEORIGIN, DENY or NONE: all else has a field of its own or would open a door",
+    "allowed are --secrets-cache-ttl=<10 to 300 seconds>, --secrets-cache-max-size=<1 to 10000 entries> and --x-frame-options=SAMEORIGIN, DENY or NONE: others have their own field or could bypass authentication",
 });
 
 /** Settings of the MLflow process. */
@@ -35,24 +35,26 @@ export const serverSettings = z
       .int()
       .min(1)
       .max(64)
-      .meta({ description: "Worker processes in each pod; each takes some 0.3 GiB. Default: 1." })
+      .meta({
+        description: "Worker processes in each pod; each needs about 0.3 GiB of memory. Default: 1. Example: 4.",
+      })
       .optional(),
     jobExecution: z
       .boolean()
       .meta({
         description:
-          "Whether MLflow runs background jobs (such as scheduled scorers) in the pod, which takes about 1.5 GiB more. Not with replicas above 1, since each pod has a scheduler of its own. Default: false. Example: true.",
+          "Whether MLflow runs background jobs (such as scheduled scorers) in the pod, which needs about 1.5 GiB more memory. Not with replicas above 1, since each pod has its own scheduler. Default: false. Example: true.",
       })
       .optional(),
     aiGateway: z
       .enum(["Enabled", "Disabled"])
       .meta({
         description:
-          "The AI gateway of MLflow: requests to model providers with keys that are stored on the server. Disabled (default): its routes answer 404. Enabled: whoever may use an endpoint calls its provider through the server, which needs egress to it. Example: Enabled.",
+          "The AI gateway of MLflow: requests to model providers with API keys that are stored on the server. Disabled (default): its routes return 404. Enabled: users with permission on an endpoint call its provider through the server, which needs egress to it. Example: Enabled.",
       })
       .optional(),
     maxRequestBodySize: size(
-      `Largest body of a request, compressed or not, that is not an artifact; MLflow holds it in memory. Larger ones get 413. Default: ${defaults.maxRequestBodySize}. Example: 128Mi.`,
+      `Maximum size of the body of a request other than an artifact, before and after decompression; MLflow keeps it in memory. Larger requests are rejected with 413. Default: ${defaults.maxRequestBodySize}. Example: 128Mi.`,
     ).optional(),
     allowedHosts: z
       .array(allowedHost)
@@ -60,7 +62,7 @@ export const serverSettings = z
       .meta({
         "x-kubernetes-list-type": "set",
         description:
-          "Further Host headers that MLflow answers to (it refuses others, against DNS rebinding). The Service's names and localhost are always allowed.",
+          "Further Host headers that MLflow accepts (it rejects others, to prevent DNS rebinding). The Service's names and localhost are always allowed. Default: none. Example: [mlflow.example.com].",
       })
       .optional(),
     corsAllowedOrigins: z
@@ -69,12 +71,12 @@ export const serverSettings = z
       .meta({
         "x-kubernetes-list-type": "set",
         description:
-          "Origins of web pages that may call the API with a token. Their preflights are answered without authentication, also behind the proxy; their requests are authenticated as all others. The server's own pages need no entry. Default: none. Example: https://notebooks.example.com.",
+          "Origins of web pages that can call the API with a token. Preflight requests are answered without authentication, also through oauth2-proxy; other requests are authenticated. The pages of the server need no entry. Default: none. Example: [https://notebooks.example.com].",
       })
       .optional(),
     logLevel: z
       .enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
-      .meta({ description: "Log level of MLflow. Default: INFO." })
+      .meta({ description: "Log level of MLflow. Default: INFO. Example: DEBUG." })
       .optional(),
     tls: z
       .strictObject({
@@ -87,7 +89,7 @@ export const serverSettings = z
       })
       .meta({
         description:
-          "The certificate that pods present: with it the Service speaks https and nothing else. It must be for the Service's names. A change, such as a renewal, rolls the pods.",
+          "The serving certificate of the pods: the Service then serves https only. It must be valid for the Service's names. A change, such as a renewal, rolls the pods. Default: none. Example: {certificateSecretRef: {name: mlflow-tls}}.",
       })
       .optional(),
     sessionSecretRef: z
@@ -96,8 +98,8 @@ export const serverSettings = z
       })
       .meta({
         description:
-          "Keys of your own instead of generated ones: flask-secret-key signs sessions, kek-passphrase encrypts stored provider " +
-          "credentials, webhook-key (a Fernet key) encrypts webhook secrets. Whoever changes the last two loses what they encrypted.",
+          "A Secret with your own keys instead of generated ones: flask-secret-key signs sessions, kek-passphrase encrypts stored provider " +
+          "credentials, webhook-key (a Fernet key) encrypts webhook secrets. A change of the last two makes the encrypted data unreadable. Default: generated once. Example: {name: mlflow-session}.",
       })
       .optional(),
     env: z
@@ -105,7 +107,7 @@ export const serverSettings = z
       .max(64)
       .meta({
         description:
-          "Additional environment variables. Rejected are those that the operator sets, and those that weaken the server, load code or move data; docs/reference.md lists them. HTTPS_PROXY and its like also apply to oauth2-proxy and to the checks before it, and NO_PROXY is completed with the names of the cluster. Default: none. Example: [{name: HTTPS_PROXY, value: http://proxy.example.com:3128}].",
+          "Additional environment variables. Variables that the operator sets, and those that weaken the server, load code or move data are rejected; docs/reference.md lists them. HTTPS_PROXY and the related variables also apply to oauth2-proxy and its init containers, and the operator adds the names of the cluster to NO_PROXY. Default: none. Example: [{name: HTTPS_PROXY, value: http://proxy.example.com:3128}].",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["name"],
       })
@@ -116,7 +118,7 @@ export const serverSettings = z
       .meta({
         "x-kubernetes-list-type": "atomic",
         description:
-          "Additional environment variables from all keys of Secrets and ConfigMaps, written into the pods key by key, so that a change of the object counts only when the pods are rolled for it. Keys that are no names of variables are left out, env wins over it, and a later source over an earlier one. Default: none. Example: [{secretRef: {name: gateway-keys}}].",
+          "Additional environment variables from all keys of Secrets and ConfigMaps. A change of an object rolls the pods. Keys that are not valid names of variables are ignored; env overrides envFrom, and a later source an earlier one. Default: none. Example: [{secretRef: {name: gateway-keys}}].",
       })
       .optional(),
     extraArgs: z
@@ -124,10 +126,11 @@ export const serverSettings = z
       .max(8)
       .meta({
         "x-kubernetes-list-type": "atomic",
-        description: "Further arguments of `mlflow server`, from an allow-list. Example: --secrets-cache-ttl=120.",
+        description:
+          "Further arguments of `mlflow server`, from an allow list. Default: none. Example: [--secrets-cache-ttl=120].",
       })
       .optional(),
   })
-  .meta({ description: "Settings of the MLflow process." });
+  .meta({ description: "Settings of the MLflow process. Example: {workers: 4}." });
 
 export type ServerSettings = z.infer<typeof serverSettings>;

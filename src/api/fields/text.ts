@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Rule, rules } from "./rule.ts";
 
-/** Control characters of both sets, and the two that Unicode made to end lines. */
+/** The control characters C0 and C1, and the line and paragraph separators of Unicode. */
 const oneLine: Rule = {
   rule: String.raw`!self.matches('[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]')`,
   message: "must be one line without control characters: remove the line break, tab or other control character",
@@ -16,17 +16,17 @@ export function text(description: string, maxLength = 253, ...further: Rule[]) {
     .meta({ description, ...rules(...further, oneLine) });
 }
 
-/** Text that must match a regular expression (RE2) as a whole, so that no control character fits in. */
-function shaped(description: string, maxLength: number, pattern: string, message: string, ...further: Rule[]) {
+/** Text that must match a regular expression (RE2) as a whole, which therefore excludes control characters. */
+function matching(description: string, maxLength: number, pattern: string, message: string, ...further: Rule[]) {
   return z
     .string()
     .max(maxLength)
     .meta({ description, ...rules({ rule: `self.matches('^${pattern}$')`, message }, ...further) });
 }
 
-/** The name of a Kubernetes object that is named as a DNS subdomain (Secrets, ConfigMaps, classes). */
+/** The name of a Kubernetes object whose name is a DNS subdomain (Secrets, ConfigMaps, classes). */
 export function objectName(description: string, ...further: Rule[]) {
-  return shaped(
+  return matching(
     description,
     253,
     "[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
@@ -37,17 +37,17 @@ export function objectName(description: string, ...further: Rule[]) {
 
 /** A key in the data of a Secret or ConfigMap. */
 export function dataKey(description: string) {
-  return shaped(
+  return matching(
     description,
     253,
     "[-._a-zA-Z0-9]+",
-    "must be a key as Secrets and ConfigMaps have them: letters, digits, -, _ and . only",
+    "must be a key of a Secret or ConfigMap: letters, digits, -, _ and . only",
   );
 }
 
-/** A size in bytes, above zero. Thousandths are refused: who writes 500m means 500Mi. */
+/** A size in bytes, above zero. Thousandths are rejected: 500m is usually a mistake for 500Mi. */
 export function size(description: string) {
-  return shaped(
+  return matching(
     description,
     32,
     "(0*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)([KMGTPE]i|[kMGTPE])?",
@@ -59,17 +59,17 @@ export const labelKeyPattern = "([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-
 
 /** The key of a label, such as topology.kubernetes.io/zone. */
 export function labelKey(description: string) {
-  return shaped(
+  return matching(
     description,
     317,
     labelKeyPattern,
-    "must be a label key such as topology.kubernetes.io/zone: letters, digits, -, _ and ., with an optional lower case domain and / before",
+    "must be a label key such as topology.kubernetes.io/zone: letters, digits, -, _ and ., with an optional lower case domain and / in front",
   );
 }
 
 /** The value of a label; may be empty. */
 export function labelValue(description: string) {
-  return shaped(
+  return matching(
     description,
     63,
     "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?",
@@ -80,7 +80,7 @@ export function labelValue(description: string) {
 export const keysAreKeys: Rule = {
   rule: `self.all(key, key.matches('^${labelKeyPattern}$'))`,
   message:
-    "keys must be label keys such as example.com/team: letters, digits, -, _ and ., with an optional lower case domain and / before",
+    "keys must be label keys such as example.com/team: letters, digits, -, _ and ., with an optional lower case domain and / in front",
 };
 
 /** Labels with their values. */
@@ -90,7 +90,7 @@ export function labelMap(description: string, ...further: Rule[]) {
     .meta({ description, maxProperties: 32, ...rules(keysAreKeys, ...further) });
 }
 
-/** Annotations with their values, which may be of any form. */
+/** Annotations with their values, which are not restricted. */
 export function annotationMap(description: string, ...further: Rule[]) {
   return z
     .record(z.string(), z.string().max(8192).meta({ description: "Value." }))

@@ -1,16 +1,17 @@
 import { z } from "zod";
 import { postgresql } from "./postgresql.ts";
 
-/** What MLflow keeps of users, whoever checks their passwords. */
+/** Users and permissions that MLflow stores, with any source of passwords. */
 export const userStore = {
   defaultPermission: z
     .enum(["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"])
     .meta({
-      description: "What a user may do with experiments and models where nothing else is granted. Default: READ.",
+      description:
+        "Permission of users on experiments and models for which they have no other. Default: READ. Example: NO_PERMISSIONS.",
     })
     .optional(),
   database: z
     .strictObject({ postgresql: postgresql("A PostgreSQL database.") })
-    .meta({ description: "The database of users and permissions. Default: the backend store's." })
+    .meta({ description: "The database of users and permissions. Default: that of the backend store." })
     .optional(),
 };

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { supportedVersions, unfitVersions } from "../versions.ts";
-import { demanded, rules } from "./rule.ts";
+import { supportedVersions, unsupportedVersions } from "../versions.ts";
+import { requiredRemedy, rules } from "./rule.ts";
 
 const [newest] = supportedVersions;
 const remedy = `write one of ${supportedVersions.join(", ")}`;
 
-/** Why a version is not run, and which one to write, as CEL over the version. */
-const refusal = unfitVersions.reduceRight(
+/** CEL over the version: why it is not supported, and which one to write. */
+const explanation = unsupportedVersions.reduceRight(
   (otherwise, { pattern, why, nearest }) =>
     `self.matches('${pattern}') ? 'MLflow ' + self + ' ${why}: write ${nearest}' : ${otherwise}`,
-  `'the operator does not run MLflow ' + self + ': ${remedy}'`,
+  `'the operator does not support MLflow ' + self + ': ${remedy}'`,
 );
 
 /** The version of MLflow. */
@@ -17,12 +17,12 @@ export const version = z
   .string()
   .max(32)
   .meta({
-    description: `Version of MLflow: ${supportedVersions.join(", ")}. It decides the image's default tag and the database schema; it can be raised, not lowered. Example: "${newest}".`,
-    ...demanded(`write the version of MLflow that shall run, such as version: "${newest}"`),
+    description: `Version of MLflow: ${supportedVersions.join(", ")}. It is the default tag of the image and decides the database schema; it can be increased, not decreased. Example: "${newest}".`,
+    ...requiredRemedy(`write the version of MLflow, such as version: "${newest}"`),
     ...rules({
       rule: `self in ${JSON.stringify(supportedVersions)}`,
       message: remedy,
-      // The API server shows no message of several lines.
-      messageExpression: `!self.matches('^[-+.0-9A-Za-z]*$') ? '${remedy}' : ${refusal}`,
+      // The API server ignores a message with line breaks.
+      messageExpression: `!self.matches('^[-+.0-9A-Za-z]*$') ? '${remedy}' : ${explanation}`,
     }),
   });

@@ -11,7 +11,7 @@ const namespaceName = text("Name of a namespace.", 63, {
 
 const where = ["namespaces", "selector"];
 
-/** A grant of a server: a role to subjects, in workspaces of it. */
+/** A grant of a server: a role for subjects in its workspaces. */
 export const workspaceGrant = z
   .strictObject({
     role: workspaceRole,
@@ -23,22 +23,22 @@ export const workspaceGrant = z
       .meta({
         "x-kubernetes-list-type": "set",
         description:
-          "Namespaces in which the role is granted. One that is no workspace of this server waits, and a condition names it.",
+          "Namespaces in which the role is granted. A condition names those that are not workspaces of this server yet. Example: [team-a].",
       })
       .optional(),
     selector: z
       .strictObject({
-        matchLabels: labelMap("Labels that a namespace must have. Example: team: research.").optional(),
+        matchLabels: labelMap("Labels that a namespace must have. Example: {team: research}.").optional(),
       })
       .meta({
         description:
-          "The role is granted in those workspaces of this server that have these labels. selector: {} is all of them.",
+          "Selects the workspaces of this server in which the role is granted; {} selects all. Example: {matchLabels: {team: research}}.",
         ...mayBeEmpty,
       })
       .optional(),
   })
   .meta({
-    description: "A role for subjects in workspaces of this server.",
+    description: "A grant: a role for subjects in workspaces of this server.",
     ...rules(
       exactlyOneOf(
         where,
@@ -51,13 +51,13 @@ export const workspaceGrant = z
 export const workspaceGrants = z.array(workspaceGrant).max(32).meta({
   "x-kubernetes-list-type": "atomic",
   description:
-    "Who may do what in the workspaces of this server: one RoleBinding per namespace and role. People of a team can grant more by a MlflowWorkspaceAccess in their own namespace.",
+    "Grants in the workspaces of this server: one RoleBinding per namespace and role. Administrators of a namespace can add grants by a MlflowWorkspaceAccess. Default: none. Example: [{role: Editor, subjects: [{kind: Group, name: data-science}], selector: {}}].",
 });
 
-/** Whether clients are told how to reach the server. */
+/** Whether each workspace gets a ConfigMap with the client settings. */
 export const clientConfigMaps = z.boolean().meta({
   description:
-    "true: each workspace gets a ConfigMap mlflow-client, so that a pod there needs envFrom and a token and nothing else. Default: true.",
+    "Whether the operator creates a ConfigMap mlflow-client in each workspace, which pods reference by envFrom. Default: true. Example: false.",
 });
 
 export type WorkspaceGrant = z.infer<typeof workspaceGrant>;

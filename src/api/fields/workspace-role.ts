@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { clusterRoleName, workspaceRoleNames } from "../../kube/workspace-roles.ts";
-import { demanded } from "./rule.ts";
+import { requiredRemedy } from "./rule.ts";
 
-/** What somebody may do in a workspace. */
+/** The permissions of subjects in a workspace. */
 export const workspaceRole = z.enum(workspaceRoleNames).meta({
-  description: `What the subjects may do in the workspace. Viewer: read. Editor: also create and change, run by run. Admin: also delete, and manage the gateway. TraceWriter: write traces, read nothing. They are the ClusterRoles ${workspaceRoleNames.map(clusterRoleName).join(", ")}.`,
-  ...demanded(`write role: ${workspaceRoleNames.join(", ")}`),
+  description: `Role in the workspace. Viewer: read. Editor: also create and update. Admin: also delete, and manage the AI gateway. TraceWriter: only write traces. The roles are the ClusterRoles ${workspaceRoleNames.map(clusterRoleName).join(", ")}. Example: Editor.`,
+  ...requiredRemedy(`write role: ${workspaceRoleNames.join(", ")}`),
 });

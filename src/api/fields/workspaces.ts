@@ -4,7 +4,7 @@ import { mayBeEmpty } from "./rule.ts";
 import { labelMap, text } from "./text.ts";
 import { clientConfigMaps, workspaceGrants } from "./workspace-grant.ts";
 
-const neverServed =
+const excludedNamespaces =
   "kube-.*|openshift(-.*)?|open-cluster-management(-.*)?|redhat-ods-.*|nvidia-gpu-operator|dedicated-admin";
 
 /** Namespaces as workspaces. */
@@ -13,34 +13,35 @@ export const workspaces = z
     selector: z
       .strictObject({
         matchLabels: labelMap(
-          "Labels that a namespace must have, besides the one by which it consents. Example: team: research.",
+          `Labels that a namespace must have, in addition to ${label.workspaceOf}. Example: {team: research}.`,
           {
             rule: `!('${label.workspaceOf}' in self)`,
-            message: `every workspace has the label ${label.workspaceOf} with this server's namespace as value, and no other value counts: leave it out`,
+            message: `every workspace has the label ${label.workspaceOf} with this server's namespace as value: leave it out`,
           },
         ).optional(),
       })
       .meta({
-        description: "Which of the namespaces that consent are workspaces of this server. Default: all of them.",
+        description:
+          "Selects the workspaces of this server among the namespaces that opt in. Default: all of them. Example: {matchLabels: {team: research}}.",
         ...mayBeEmpty,
       })
       .optional(),
     default: text(
-      "The workspace of clients that name none. Default: they are refused. Example: team-a.",
+      "Workspace of requests without one. Default: none; such requests are rejected. Example: team-a.",
       63,
       {
         rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
         message: "must be the name of a namespace, such as team-a",
       },
       {
-        rule: `!self.matches('^(${neverServed})$')`,
-        message: "MLflow's plugin never serves namespaces of the cluster itself, such as kube-system: name another",
+        rule: `!self.matches('^(${excludedNamespaces})$')`,
+        message: "MLflow's plugin excludes system namespaces, such as kube-system: write another",
       },
     ).optional(),
     access: workspaceGrants.optional(),
     clientConfigMaps: clientConfigMaps.optional(),
   })
   .meta({
-    description: `Namespaces of the cluster are workspaces of MLflow: those with the label ${label.workspaceOf}: <namespace of the server>, which only their administrators can set. Who may do what in one is decided by the rights on mlflow.kubeflow.org in it. Default: no workspaces; the server's own namespace decides. It needs authentication.kubernetes. Example: workspaces: {}.`,
+    description: `Namespaces as workspaces of MLflow: those with the label ${label.workspaceOf}: <namespace of the server>, which only their administrators can set. Permissions on mlflow.kubeflow.org in a namespace decide about access to the workspace. It requires authorization by Kubernetes. Default: no workspaces; permissions in the server's namespace decide. Example: {}.`,
     ...mayBeEmpty,
   });

@@ -14,13 +14,15 @@ import { statusWatch } from "../../support/status-watch.ts";
 
 const folder = join(import.meta.dirname, "../../../examples");
 /** But for those that take an operator of all namespaces: see release.test.ts. */
-const examples = readdirSync(folder).filter((name) => name.endsWith(".yaml") && !serversIn(name).some(isFarReaching));
+const examples = readdirSync(folder).filter(
+  (name) => name.endsWith(".yaml") && !serversIn(name).some(isCrossNamespace),
+);
 
 function serversIn(file: string): MlflowServer[] {
   return loadAll(readFileSync(join(folder, file), "utf8")).filter((document) => isServer(document));
 }
 
-function isFarReaching({ spec }: MlflowServer): boolean {
+function isCrossNamespace({ spec }: MlflowServer): boolean {
   return needsOptIn(spec);
 }
 
