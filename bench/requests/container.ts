@@ -19,6 +19,16 @@ export interface Place {
 
 const searchPath = "/opt/mlflow/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** The devices of a container, as the runtime makes them. Those of the machine may have other permissions. */
+const devices = [
+  "mount -t tmpfs -o mode=755 tmpfs $ROOT/dev",
+  "mkdir -m 1777 $ROOT/dev/shm",
+  "ln -s /proc/self/fd $ROOT/dev/fd",
+  ...Object.entries({ null: 3, zero: 5, full: 7, random: 8, urandom: 9 }).map(
+    ([name, minor]) => `mknod -m 666 $ROOT/dev/${name} c 1 ${minor}`,
+  ),
+];
+
 const running = new Set<ChildProcess>();
 
 /** Whoever ends the bench ends what it has started. SIGINT: PostgreSQL waits for its clients with SIGTERM. */
@@ -33,11 +43,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
  * a mount namespace with its volumes, with the image's root file system for root. What it prints is in `<folder>/<name>.log`.
  */
 export async function startContainer(place: Place, pod: V1PodSpec, container: V1Container): Promise<ChildProcess> {
-  const mounts = [
-    "mount --rbind /dev $ROOT/dev",
-    "mount -t proc proc $ROOT/proc",
-    ...(await volumeMounts(place, pod, container)),
-  ];
+  const mounts = [...devices, "mount -t proc proc $ROOT/proc", ...(await volumeMounts(place, pod, container))];
   const user = place.user === undefined ? "" : `--userspec=${place.user}`;
   const script = `${mounts.join(" && ")} && exec chroot ${user} $ROOT sh -c 'unset ROOT; exec "$@"' sh "$@"`;
   const log = openSync(join(place.folder, `${container.name}.log`), "a");

@@ -170,7 +170,7 @@ test("Kubernetes on the word of the proxy", {
   await context.test("whom a token names, in the Python of MLflow's image", async () => {
     const [pod] = await fixture.pods(name);
     const python = ["env", "PYTHONPATH=/etc/mlflow/python", "sh", "-c", "python -B -W ignore - 2>&1"];
-    for (const file of ["test_token_identity.py", "test_kubernetes_identity.py"]) {
+    for (const file of ["test_token_identity.py", "test_kubernetes_identity.py", "test_access_reviews.py"]) {
       const path = join(import.meta.dirname, "../resources/middleware", file);
       const said = await fixture.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
       assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);

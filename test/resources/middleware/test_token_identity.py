@@ -279,5 +279,98 @@ class KeysOfAnIssuer(unittest.TestCase):
             Keys("http://id.example.com", None).named("a")  # type: ignore[arg-type]
 
 
+class Remembered(unittest.TestCase):
+    """A verified token is not verified again, and nothing else is remembered."""
+
+    def setUp(self) -> None:
+        self.now = float(int(time.time()))
+        self.keys = Published(jwk(key, "a"))
+        self.tokens = self.tokens_for("mlflow")
+
+    def tokens_for(self, audience: str, size: int = 8, keys: Published | None = None) -> Tokens:
+        return Tokens({PEOPLE: (Issuer(PEOPLE, audience), keys or self.keys)}, USUAL, lambda: self.now, size)  # type: ignore[arg-type]
+
+    def test_a_token_is_remembered_after_it_was_verified(self) -> None:
+        token = signed()
+        self.assertIsNone(self.tokens.remembered(token))
+        found = self.tokens.identity(token)
+        self.assertIs(self.tokens.remembered(token), found)
+
+    def test_the_token_itself_is_not_kept(self) -> None:
+        token = signed()
+        self.tokens.identity(token)
+        self.assertNotIn(token, repr(self.tokens._remembered))
+        self.assertEqual([len(digest) for digest in self.tokens._remembered], [32])
+
+    def test_it_ends_when_the_token_ends(self) -> None:
+        token = signed(exp=int(self.now) + 60)
+        self.tokens.identity(token)
+        self.now += 59.5
+        self.assertIsNotNone(self.tokens.remembered(token))
+        self.now += 0.5
+        self.assertIsNone(self.tokens.remembered(token))
+        with self.assertRaises(Expired):
+            self.tokens.identity(token)
+
+    def test_it_ends_when_the_keys_of_the_issuer_are_due(self) -> None:
+        token = signed()
+        self.tokens.identity(token)
+        self.keys.now += token_identity.RENEW_SECONDS
+        self.assertIsNone(self.tokens.remembered(token))
+
+    def test_it_ends_when_the_keys_are_fetched_again(self) -> None:
+        token = signed()
+        self.tokens.identity(token)
+        self.keys.published = [jwk(stranger, "b")]
+        self.keys.now += token_identity.ASK_AGAIN_SECONDS
+        # A token of the new key makes the server fetch the keys; the former one is withdrawn.
+        self.tokens.identity(signed(by=stranger, kid="b"))
+        self.assertIsNone(self.tokens.remembered(token))
+        with self.assertRaises(Refused):
+            self.tokens.identity(token)
+
+    def test_a_rejected_token_is_not_remembered(self) -> None:
+        rejected = [
+            signed(aud="other"),
+            signed(iss="https://other.example.com"),
+            signed(by=stranger),
+            signed(exp=int(self.now) - 1),
+            signed(email="system:admin"),
+            signed(email_verified=False),
+            "no token",
+            "\ud800",
+        ]
+        for token in rejected:
+            for _ in range(2):
+                with self.assertRaises(Refused):
+                    self.tokens.identity(token)
+                self.assertIsNone(self.tokens.remembered(token))
+        self.assertEqual(len(self.tokens._remembered), 0)
+
+    def test_a_token_with_other_bytes_is_another_token(self) -> None:
+        token = signed()
+        self.tokens.identity(token)
+        head, body, signature = token.split(".")
+        for other in [f"{head}.{body}.{signature}=", f"{token} ", f"{head}.{body}.", token[:-1], signed(groups=["other"])]:
+            self.assertIsNone(self.tokens.remembered(other))
+
+    def test_each_audience_and_issuer_has_entries_of_its_own(self) -> None:
+        token = signed()
+        self.tokens.identity(token)
+        other = self.tokens_for("other")
+        self.assertIsNone(other.remembered(token))
+        with self.assertRaises(Refused):
+            other.identity(token)
+        self.assertIsNone(other.remembered(token))
+
+    def test_the_memory_is_bounded_and_keeps_what_is_used(self) -> None:
+        used = signed(sub="used")
+        self.tokens.identity(used)
+        for number in range(50):
+            self.tokens.identity(signed(sub=str(number)))
+            self.assertIsNotNone(self.tokens.remembered(used))
+        self.assertEqual(len(self.tokens._remembered), 8)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -44,6 +44,8 @@ def create_app() -> Application:
     limit_decompression(limits.request)
     if name == "basic-auth":
         import_module("mlflow_operator.users").install()
+    if name.startswith("kubernetes-"):
+        import_module("mlflow_operator.access_reviews").install()
     inner = application_named(name)
     check_closed(inner)
     strip_credentials(inner, everywhere=name == "plain")

@@ -62,8 +62,9 @@ class Identified:
         try:
             if len(sent) > 1 or scheme.lower() != b"bearer":
                 raise Refused("there is not one bearer token")
-            # An issuer may have to be asked for its keys.
-            return await run_in_threadpool(self.tokens.identity, token.decode("ascii", "replace"))
+            text = token.decode("ascii", "replace")
+            # Without an entry the keys of the issuer may have to be fetched, so a thread waits for them.
+            return self.tokens.remembered(text) or await run_in_threadpool(self.tokens.identity, text)
         except Refused as refusal:
             logger.warning("A token is rejected: %s", refusal)
             return refusal if isinstance(refusal, Expired) else None

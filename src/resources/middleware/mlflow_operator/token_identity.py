@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import ssl
 import threading
 import time
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
@@ -39,6 +41,9 @@ RENEW_SECONDS = 600
 
 #: While an issuer is asked, a token of a key that is not known waits no longer than this.
 WAIT_SECONDS = 1
+
+#: How many verified tokens are remembered.
+REMEMBERED = 4096
 
 #: Control and format characters, surrogates, and what ends lines or paragraphs.
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -150,6 +155,10 @@ class Keys:
             self._background(self._renew_quietly)
         return found
 
+    def current(self) -> tuple[Key, ...] | None:
+        """The known keys, as one object until they are fetched again. None: they must be fetched, or it is time to do it again."""
+        return self._known if self._known and self._clock() - self._asked < RENEW_SECONDS else None
+
     def renewed(self, kid: object) -> list[Key]:
         """The same, after the issuer has been asked for its keys, unless that was a moment ago."""
         before = self._asked
@@ -191,19 +200,65 @@ class Keys:
         return found
 
 
-class Tokens:
-    """Tells who a token names, and raises Refused for every other token."""
+@dataclass(frozen=True)
+class Verified:
+    """A token that was verified, with what it depends on."""
 
-    def __init__(self, issuers: Mapping[str, tuple[Issuer, Keys]], claims: Claims, clock: Callable[[], float] = time.time) -> None:
+    identity: Identity
+    #: When the token ends, in seconds since 1970.
+    ends: float
+    keys: Keys
+    #: The known keys of the issuer, of which one has signed it.
+    known: tuple[Key, ...]
+
+
+class Tokens:
+    """Returns the identity in a token, and raises Refused for a token that is not valid."""
+
+    def __init__(
+        self,
+        issuers: Mapping[str, tuple[Issuer, Keys]],
+        claims: Claims,
+        clock: Callable[[], float] = time.time,
+        size: int = REMEMBERED,
+    ) -> None:
         self._issuers = issuers
         self._claims = claims
         self._clock = clock
+        self._size = size
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
+
+    def remembered(self, token: str) -> Identity | None:
+        """The identity in a token that was verified before, until it ends or the keys of its issuer are fetched again. Never waits."""
+        digest = digest_of(token)
+        with self._lock:
+            found = self._remembered.get(digest)
+            if found is None:
+                return None
+            if self._clock() < found.ends and found.keys.current() is found.known:
+                self._remembered.move_to_end(digest)
+                return found.identity
+            del self._remembered[digest]
+            return None
 
     def identity(self, token: str) -> Identity:
-        issuer, payload = self._verified(token)
-        return service_account(payload) if issuer.is_cluster else person(payload, self._claims)
+        issuer, payload, key = self._verified(token)
+        found = service_account(payload) if issuer.is_cluster else person(payload, self._claims)
+        keys = self._issuers[issuer.issuer][1]
+        known = keys.current()
+        if known is not None and key in known:
+            self._remember(digest_of(token), Verified(found, float(str(payload["exp"])), keys, known))
+        return found
 
-    def _verified(self, token: str) -> tuple[Issuer, dict[str, object]]:
+    def _remember(self, digest: bytes, verified: Verified) -> None:
+        with self._lock:
+            self._remembered[digest] = verified
+            self._remembered.move_to_end(digest)
+            while len(self._remembered) > self._size:
+                self._remembered.popitem(last=False)
+
+    def _verified(self, token: str) -> tuple[Issuer, dict[str, object], Key]:
         try:
             header = jwt.get_unverified_header(token)
             claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
@@ -226,7 +281,7 @@ class Tokens:
                 payload = payload_by(key, token, algorithm, issuer)
                 if payload is not None:
                     self._within_its_time(payload)
-                    return issuer, payload
+                    return issuer, payload, key
         raise Refused("none of its issuer's keys has signed it")
 
     def _within_its_time(self, payload: Mapping[str, object]) -> None:
@@ -235,6 +290,11 @@ class Tokens:
             raise Refused("its times are none")
         if not self._clock() < ends:
             raise Expired("its time is over")
+
+
+def digest_of(token: str) -> bytes:
+    """The key under which a token is remembered. The token itself is not kept."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def payload_by(key: Key, token: str, algorithm: str, issuer: Issuer) -> dict[str, object] | None:
