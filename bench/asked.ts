@@ -11,13 +11,13 @@ export async function asked<T>(
 ): Promise<T> {
   const headers = { "content-type": contentType };
   const options = { ...(body !== undefined && { body }), headers, timeoutMilliseconds: 60_000 };
-  const answer = await patiently(method, () => cluster.request(method, path, options));
+  const answer = await waitUntil(method, () => cluster.request(method, path, options));
   if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
   return JSON.parse(answer.body);
 }
 
 /** An API server that was frozen or restarted has closed the connections that were kept. */
-async function patiently(method: string, attempt: () => Promise<Answer>): Promise<Answer> {
+async function waitUntil(method: string, attempt: () => Promise<Answer>): Promise<Answer> {
   for (let left = method === "POST" ? 0 : 20; ; left -= 1) {
     try {
       return await attempt();

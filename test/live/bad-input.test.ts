@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { testedVersion } from "./live-cluster.ts";
-import { liveFixture, patience } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { liveFixture, timeoutSeconds } from "./live-fixture.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
 import { smallVolume } from "./small-volume.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "mended";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -21,9 +21,9 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
 }, async (context) => {
   const fixture = await liveFixture(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture)]);
-  const reader = await s3.userWhoMay("reader", ["s3:Get*", "s3:List*"]);
-  const writer = await s3.userWhoMay("writer", ["s3:*"]);
-  await s3.askForSignatures();
+  const reader = await s3.createUser("reader", ["s3:Get*", "s3:List*"]);
+  const writer = await s3.createUser("writer", ["s3:*"]);
+  await s3.requireSignatures();
   await fixture.objects.patch("Secret", "s3", { stringData: writer });
   const spec = {
     version: testedVersion,
@@ -119,7 +119,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     await unhurt();
     await apply({});
     await forgotten();
-    await patiently(async () => assert.deepEqual(await uids(), before), patience);
+    await waitUntil(async () => assert.deepEqual(await uids(), before), timeoutSeconds);
   });
 
   await full;

@@ -15,10 +15,10 @@ import { freshNamespace } from "../support/operator-fixture.ts";
 import { clientPod } from "./client-pod.ts";
 import { assertStored, startCollector } from "./collector.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { patiently } from "./patiently.ts";
 import { proxyFixture } from "./proxy-fixture.ts";
 import { startClient } from "./running-client.ts";
-import { apiAudience, grant, openDiscovery, serviceAccountToken } from "./service-accounts.ts";
+import { apiAudience, enableDiscovery, grant, serviceAccountToken } from "./service-accounts.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "mlflow-workspaces";
 const trainer = "workspace-trainer";
@@ -47,7 +47,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
   context.after(async () => {
     for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
-  context.after(await openDiscovery(fixture));
+  context.after(await enableDiscovery(fixture));
   const consent = (of: string, to: string | null) =>
     fixture.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: to } } });
   for (const each of [team, other]) await consent(each, namespace);
@@ -71,12 +71,12 @@ test("namespaces as workspaces, by the callers' own tokens", {
     [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: `${namespace}:alice` }],
     team,
   );
-  await patiently(async () => assert.equal((await inTeam.the("Pod", "client")).status?.phase, "Running"), 300);
+  await waitUntil(async () => assert.equal((await inTeam.the("Pod", "client")).status?.phase, "Running"), 300);
 
   const token = await serviceAccountToken({ ...fixture, namespace: team }, trainer);
   const owner = `system:serviceaccount:${team}:${trainer}`;
   const search = async (workspace: string | undefined, bearer = token) => {
-    const mlflow = await fixture.asNobody(name);
+    const mlflow = await fixture.asAnonymous(name);
     const headers = {
       authorization: `Bearer ${bearer}`,
       ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
@@ -84,7 +84,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     return mlflow.call("GET", "/api/2.0/mlflow/experiments/search?max_results=5", { headers });
   };
   const created = async (workspace: string) => {
-    const mlflow = await fixture.asNobody(name);
+    const mlflow = await fixture.asAnonymous(name);
     const headers = { authorization: `Bearer ${token}`, "x-mlflow-workspace": workspace };
     const body = { name: `tried-${Math.random()}` };
     return mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body });
@@ -100,10 +100,10 @@ test("namespaces as workspaces, by the callers' own tokens", {
       args,
     });
     const reader = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
-    await assertStored(await fixture.asNobody(name), await collector.send(), reader);
+    await assertStored(await fixture.asAnonymous(name), await collector.send(), reader);
   };
   const ownerOf = async (run: string) => {
-    const mlflow = await fixture.asNobody(name);
+    const mlflow = await fixture.asAnonymous(name);
     const headers = { authorization: `Bearer ${token}`, "x-mlflow-workspace": team };
     const { body } = await mlflow.call("GET", `/api/2.0/mlflow/runs/get?run_id=${run}`, { headers });
     return /"user_id": *"([^"]*)"/.exec(body)?.[1] ?? body;
@@ -141,7 +141,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
   };
 
   await context.test("the example's Job writes into the workspace of its namespace, as itself", async () => {
-    await patiently(async () => {
+    await waitUntil(async () => {
       assert.equal((await inTeam.the("Job", "workspace-training")).status?.succeeded, 1);
     }, 600);
     // The Job is older than the server: a pod may have given up before, and then another one has the run.
@@ -172,7 +172,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     assert.equal((await search("kube-system")).status, 404);
     assert.equal((await search(undefined)).status, 400, "there is no default workspace");
     const headers = { authorization: `Bearer ${token}` };
-    const { body } = await (await fixture.asNobody(name)).call("GET", "/api/3.0/mlflow/workspaces", { headers });
+    const { body } = await (await fixture.asAnonymous(name)).call("GET", "/api/3.0/mlflow/workspaces", { headers });
     assert.deepEqual([body.includes(team), body.includes(other)], [true, false], body);
   });
 
@@ -212,7 +212,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
 
   await context.test("a namespace that takes its consent back is a workspace no more", async () => {
     await consent(other, null);
-    await patiently(async () => assert.equal((await search(other)).status, 404), 60);
+    await waitUntil(async () => assert.equal((await search(other)).status, 404), 60);
     assert.equal((await search(team)).status, 200);
   });
 
@@ -227,7 +227,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     ]);
     context.after(() => writeAuthenticationConfiguration());
     // It looks at the file once a minute.
-    await patiently(async () => assert.equal((await search(team, alice)).status, 200), 180);
+    await waitUntil(async () => assert.equal((await search(team, alice)).status, 200), 180);
     const { body } = await search(team, await issuer.token("bob", "mlflow"));
     const { experiments = [] }: { experiments?: unknown[] } = JSON.parse(body);
     assert.deepEqual(experiments, [], "he is known, and may see nothing");

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { type LiveFixture, liveFixture, patience } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { type LiveFixture, liveFixture, timeoutSeconds } from "./live-fixture.ts";
 import { secretName, startPostgresql, trickyPassword } from "./postgresql-server.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "changing";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -44,7 +44,7 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
       200,
     );
     assert.equal(
-      (await (await fixture.asNobody(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
+      (await (await fixture.asAnonymous(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
       401,
     );
     await assert.rejects((await fixture.asAdmin(name)).call("GET", search), "it answers without TLS");
@@ -54,15 +54,15 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
     const before = await uidsOf(fixture);
     await fixture.objects.patch("Secret", "certificate", { stringData: certificates.second });
     // The status follows a little later, so the pods themselves are asked first.
-    await patiently(async () => {
+    await waitUntil(async () => {
       const pods = await fixture.pods(name);
       assert.equal(pods.length, 1);
       assert.ok(pods.every(({ metadata }) => metadata.uid !== undefined && !before.includes(metadata.uid)));
       assert.ok(pods.every(({ status }) => status?.conditions?.some((c) => c.type === "Ready" && c.status === "True")));
-    }, patience);
+    }, timeoutSeconds);
     await fixture.ready(name);
     const admin = await fixture.asAdmin(name, { ca: certificates.second["ca.crt"] });
-    await patiently(async () => assert.equal((await admin.call("GET", search)).status, 200), patience);
+    await waitUntil(async () => assert.equal((await admin.call("GET", search)).status, 200), timeoutSeconds);
   });
 
   await context.test("hibernation ends the pods and keeps the data", async () => {
@@ -71,7 +71,7 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
     await admin.json("POST", "/api/2.0/mlflow/experiments/create", { name: "before the sleep" });
     await fixture.apply({ metadata: { name }, spec: { ...spec, hibernate: true } });
     await fixture.reason(name, "Ready", "Hibernated");
-    await patiently(async () => assert.deepEqual(await fixture.pods(name), []), patience);
+    await waitUntil(async () => assert.deepEqual(await fixture.pods(name), []), timeoutSeconds);
     await fixture.apply({ metadata: { name }, spec });
     await fixture.ready(name);
     const path = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=before%20the%20sleep";

@@ -13,7 +13,7 @@ export interface ClientPod {
   /** The ServiceAccount of the pod, whose token the client sends. */
   readonly serviceAccount?: string;
   /** A Secret whose key `ca.crt` the server's certificate is checked against; absent for http. */
-  readonly authoritySecret?: string;
+  readonly caSecret?: string;
   /** What of a processor it asks for. Default: `100m`. */
   readonly cpu?: string;
 }
@@ -23,7 +23,7 @@ export interface ClientPod {
  * written to.
  */
 export function clientPod(client: ClientPod): Draft {
-  const { name, image, trackingUri, loginSecret, tokenSecret, serviceAccount, authoritySecret, cpu = "100m" } = client;
+  const { name, image, trackingUri, loginSecret, tokenSecret, serviceAccount, caSecret, cpu = "100m" } = client;
   const from = (variable: string, secret: string | undefined, key: string) =>
     secret === undefined ? [] : [{ name: variable, valueFrom: { secretKeyRef: { name: secret, key } } }];
   return {
@@ -36,7 +36,7 @@ export function clientPod(client: ClientPod): Draft {
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
       volumes: [
         { name: "tmp", emptyDir: {} },
-        ...(authoritySecret === undefined ? [] : [{ name: "authority", secret: { secretName: authoritySecret } }]),
+        ...(caSecret === undefined ? [] : [{ name: "authority", secret: { secretName: caSecret } }]),
       ],
       containers: [
         {
@@ -51,7 +51,7 @@ export function clientPod(client: ClientPod): Draft {
             ...from("MLFLOW_TRACKING_TOKEN", tokenSecret, "token"),
             ...(serviceAccount === undefined ? [] : [{ name: "MLFLOW_TRACKING_AUTH", value: "kubernetes" }]),
             { name: "HOME", value: "/tmp" },
-            ...(authoritySecret === undefined
+            ...(caSecret === undefined
               ? []
               : [{ name: "MLFLOW_TRACKING_SERVER_CERT_PATH", value: "/etc/authority/ca.crt" }]),
           ],
@@ -59,9 +59,7 @@ export function clientPod(client: ClientPod): Draft {
           resources: { requests: { cpu, memory: "256Mi" } },
           volumeMounts: [
             { name: "tmp", mountPath: "/tmp" },
-            ...(authoritySecret === undefined
-              ? []
-              : [{ name: "authority", mountPath: "/etc/authority", readOnly: true }]),
+            ...(caSecret === undefined ? [] : [{ name: "authority", mountPath: "/etc/authority", readOnly: true }]),
           ],
           securityContext: {
             allowPrivilegeEscalation: false,

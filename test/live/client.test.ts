@@ -80,7 +80,7 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
       ...login,
       name: "secured",
       trackingUri,
-      authoritySecret: "certificate",
+      caSecret: "certificate",
     });
     assertWhole(await secured.run("client.py", "by-secured-client"));
     assert.deepEqual(await secured.run("client-options.py"), {

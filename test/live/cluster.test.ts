@@ -5,7 +5,7 @@ import { installGateway } from "../cluster/gateway/install-gateway.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { freshNamespace } from "../support/operator-fixture.ts";
 import { imageReference, liveCluster } from "./live-cluster.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 import { webPod } from "./web-pod.ts";
 
 /** What later tests rest on: that this cluster does what a cluster of a user's would do. */
@@ -21,7 +21,7 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
         "here",
       );
     for (const name of ["friend", "stranger"])
-      await patiently(async () => assert.ok(await reaches(name), `${name} does not reach the server`), 60);
+      await waitUntil(async () => assert.ok(await reaches(name), `${name} does not reach the server`), 60);
     await apply(cluster, namespace, [
       {
         apiVersion: "networking.k8s.io/v1",
@@ -34,7 +34,7 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
         },
       },
     ]);
-    await patiently(async () => {
+    await waitUntil(async () => {
       assert.ok(!(await reaches("stranger")), "a stranger reaches the server");
       assert.ok(await reaches("friend"), "a friend is shut out");
     }, 60);
@@ -65,8 +65,8 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
     ]);
     const page = "mkdir -p /www/below && cp /www/index.html /www/below/";
     const make = ["exec", "-n", namespace, "server", "--", "busybox", "sh", "-c", page];
-    await patiently(async () => assert.equal((await cluster.kubectl(make)).code, 0), 60);
-    await patiently(async () => assert.equal(await statusOf(gateway.address, hostname, "/below/"), 200), 60);
+    await waitUntil(async () => assert.equal((await cluster.kubectl(make)).code, 0), 60);
+    await waitUntil(async () => assert.equal(await statusOf(gateway.address, hostname, "/below/"), 200), 60);
     assert.equal(await statusOf(gateway.address, hostname, "/"), 404, "what the route does not name is answered");
     assert.equal(await statusOf(gateway.address, "other.example.com", "/below/"), 404, "another host is answered");
   });

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { runCommand } from "../support/command-line.ts";
 import { objects } from "../support/objects.ts";
 import { collectorImage } from "./collector-image.ts";
-import { addressOf, type LiveFixture, patience } from "./live-fixture.ts";
+import { addressOf, type LiveFixture, timeoutSeconds } from "./live-fixture.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
-import { patiently } from "./patiently.ts";
 import { spanOf, traceIdOf } from "./span.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** What the command is told, besides the server and the experiment. */
 export interface CollectorOptions {
@@ -55,7 +55,10 @@ export async function startCollector(
   const printed = await output([...target, ...collector, ...args], manifest);
   const applied = await cluster.kubectl(["apply", "-f", "-"], printed);
   assert.equal(applied.code, 0, applied.stderr);
-  await patiently(async () => assert.equal((await own.the("Deployment", name)).status?.readyReplicas, 1), patience);
+  await waitUntil(
+    async () => assert.equal((await own.the("Deployment", name)).status?.readyReplicas, 1),
+    timeoutSeconds,
+  );
   const address = await addressOf(own, name);
   const logs = async () => (await cluster.kubectl(["logs", "--namespace", namespace, `deployment/${name}`])).stdout;
   return {
@@ -63,7 +66,7 @@ export async function startCollector(
     send: async () => {
       const span = spanOf(name);
       const command = ["python", "-c", post, `http://${address}:4318/v1/traces`];
-      await patiently(async () => {
+      await waitUntil(async () => {
         const { stdout, stderr } = await cluster.kubectl(
           ["exec", "-i", "-n", namespace, sender, "--", ...command],
           JSON.stringify(span),
@@ -73,7 +76,7 @@ export async function startCollector(
       return `tr-${traceIdOf(span)}`;
     },
     refused: (status) =>
-      patiently(async () => {
+      waitUntil(async () => {
         const log = await logs();
         assert.match(log, new RegExp(`Dropping data.*HTTP Status Code ${status}`), log);
       }, 120),
@@ -100,7 +103,7 @@ export async function assertStored(
   trace: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await patiently(async () => {
+  await waitUntil(async () => {
     const { status, body } = await traceIn(reader, trace, headers);
     assert.equal(status, 200, body);
     assert.match(body, new RegExp(`"trace_id": ?"${trace}"`));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { V1Container } from "@kubernetes/client-node";
 import { connectionTo } from "./connection.ts";
 import type { LiveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** Something that servers depend on, as one pod with its Service. */
 export interface Dependency {
@@ -25,7 +25,7 @@ export async function startDependency(fixture: LiveFixture, dependency: Dependen
   const { spec } = await fixture.objects.the("Service", name);
   assert.ok(spec.clusterIP !== undefined);
   const address = spec.clusterIP;
-  await patiently(() => connectionTo(address, port), 600);
+  await waitUntil(() => connectionTo(address, port), 600);
   return address;
 }
 
@@ -58,7 +58,7 @@ export async function startPod(fixture: LiveFixture, dependency: Dependency): Pr
       ],
     },
   });
-  await patiently(async () => {
+  await waitUntil(async () => {
     const { status } = await fixture.objects.the("Pod", name);
     const ready = status?.conditions?.find(({ type }) => type === "Ready");
     assert.equal(ready?.status, "True", `Pod/${name} is not ready: ${ready?.message}`);

@@ -2,7 +2,7 @@ import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
 import { type Dependency, startDependency, startPod } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
 import type { LiveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** An LDAP directory of the namespace, with the people and groups of test/cluster/images/slapd/directory.ldif. */
 export interface DirectoryServer {
@@ -48,7 +48,7 @@ export async function startDirectory(fixture: LiveFixture): Promise<DirectorySer
     },
     stop: async () => {
       await fixture.objects.remove("Pod", name);
-      await patiently(async () => {
+      await waitUntil(async () => {
         if ((await fixture.objects.list("Pod")).some(({ metadata }) => metadata.name === name))
           throw new Error(`Pod/${name} is still there.`);
       }, 60);

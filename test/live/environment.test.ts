@@ -7,7 +7,7 @@ import { undecided } from "../environment/undecided.ts";
 import { objects } from "../support/objects.ts";
 import { freshNamespace } from "../support/operator-fixture.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** A new version of a package may read more: this lists what nobody has decided about. */
 test("every variable that MLflow's image reads is reserved or known to be harmless", {
@@ -42,7 +42,7 @@ test("every variable that MLflow's image reads is reserved or known to be harmle
       ],
     },
   });
-  await patiently(async () => assert.equal((await own.the("Pod", "reader")).status?.phase, "Running"), 300);
+  await waitUntil(async () => assert.equal((await own.the("Pod", "reader")).status?.phase, "Running"), 300);
   const { code, stdout, stderr } = await cluster.kubectl(
     ["exec", "-i", "-n", namespace, "reader", "--", "python", "-"],
     program,

@@ -5,7 +5,7 @@ import { raw } from "../oauth2-proxy/raw.ts";
 import { condition } from "../support/operator-fixture.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { adminOf, liveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "exposed";
 const prefix = "/clusters/c1/exposed";
@@ -33,7 +33,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
   const call = (host: string, path: string, lines: readonly string[] = [], method = "GET", body?: string) =>
     raw(80, method, path, lines, { host: gateway.address, name: host, ...(body !== undefined && { body }) });
   const answers = (host: string, path: string, status: number, lines: readonly string[] = []) =>
-    patiently(async () => assert.equal((await call(host, path, lines)).status, status, `${host}${path}`), 60);
+    waitUntil(async () => assert.equal((await call(host, path, lines)).status, status, `${host}${path}`), 60);
   await apply(spec.exposure);
   const { username, password } = await adminOf(fixture.objects, name);
   const login = [`Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`];
@@ -98,7 +98,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     await apply(undefined);
     // Without any route Contour has Envoy take no connection.
     for (const host of [byIngress, byRoute])
-      await patiently(async () => {
+      await waitUntil(async () => {
         const answer = await call(host, `${prefix}/health`).catch(() => undefined);
         assert.ok(answer === undefined || answer.status === 404, host);
       }, 60);

@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 export interface Forwarding {
   readonly port: number;
   /** From now on it leads to this address in the cluster, as with `kubectl port-forward`. */
-  readonly leadTo: (target: ForwardingTarget) => void;
+  readonly forwardTo: (target: ForwardingTarget) => void;
 }
 
 export interface ForwardingTarget {
@@ -34,7 +34,7 @@ export async function forwarding(context: TestContext): Promise<Forwarding> {
   if (address === null || typeof address === "string") throw new Error("it listens to no port");
   return {
     port: address.port,
-    leadTo: (chosen) => {
+    forwardTo: (chosen) => {
       target = chosen;
     },
   };

@@ -11,9 +11,9 @@ import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
 import { addressOf, adminOf, podsOf } from "./live-fixture.ts";
 import { mlflowAt } from "./mlflow.ts";
 import { metricsByMonitor, type ReadMetrics } from "./operator-metrics.ts";
-import { isLookedAt, operatorName, operatorPods, waiting } from "./operator-pods.ts";
-import { patiently } from "./patiently.ts";
+import { assertReconciled, operatorName, operatorPods, waiting } from "./operator-pods.ts";
 import { steadyLoad } from "./steady-load.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "served";
 const definitionPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mlflowservers.mlflow-operator.dev";
@@ -79,7 +79,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     const read = await metricsByMonitor(cluster, release.namespace);
     metrics = read;
     // Who holds the Lease says so itself a moment later.
-    await patiently(async () => {
+    await waitUntil(async () => {
       const texts = await Promise.all((await operator.leaderAndOther()).map(read));
       const leading = texts.map((text) => /^leader_election_master_status\{name="[^"]+"\} (\d)$/m.exec(text)?.[1]);
       assert.deepEqual(leading, ["1", "0"]);
@@ -90,7 +90,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     // Without a request it would get what others leave it of a busy machine's processors: a request in five seconds.
     const resources = { requests: { cpu: "300m" } };
     await tenant.create("MlflowServer", server(name, { "spec.pod": { resources } }));
-    await patiently(async () => {
+    await waitUntil(async () => {
       const { status, message } = condition(await tenant.the("MlflowServer", name), "Ready");
       assert.equal(status, "True", message);
     }, 600);
@@ -99,7 +99,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
   const [address, login] = [await addressOf(tenant, name), await adminOf(tenant, name)];
   const mlflow = mlflowAt({ address, host: name, login });
   // The address of the Service follows a moment after the server is ready.
-  await patiently(async () => assert.equal((await mlflow.call("GET", "/health")).status, 200), 60);
+  await waitUntil(async () => assert.equal((await mlflow.call("GET", "/health")).status, 200), 60);
   const load = steadyLoad(mlflow);
   context.after(() => load.end());
   /** All that must stay the same: the server, as it is reported, its Deployment and its pods. */
@@ -142,7 +142,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     await release.run("upgrade", chart, ...withSets("workers=4", "networkPolicy.enabled=true"), ...patience);
     const [leader, other] = await operator.leaderAndOther();
     assert.ok([leader, other].every(({ metadata }) => !before.includes(metadata.uid)));
-    await patiently(() => assert.rejects(async () => metrics?.(leader), "metrics are still for everybody"), 60);
+    await waitUntil(() => assert.rejects(async () => metrics?.(leader), "metrics are still for everybody"), 60);
     await operator.worksOn(tenant, "after-the-upgrade");
     assert.deepEqual(await whatRuns(), atFirst);
     assert.deepEqual(await forbidden(), []);
@@ -151,7 +151,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
   await context.test("is uninstalled, and the CRD, the servers and what runs stay", async () => {
     await release.run("uninstall", ...patience);
     assert.equal(await objects(cluster, release.namespace).get("Deployment", operatorName), undefined);
-    await patiently(async () => assert.deepEqual(await objects(cluster, release.namespace).list("Pod"), []), 60);
+    await waitUntil(async () => assert.deepEqual(await objects(cluster, release.namespace).list("Pod"), []), 60);
     assert.equal((await cluster.request("GET", definitionPath)).status, 200);
     await tenant.create("MlflowServer", waiting("made-meanwhile"));
     assert.deepEqual(await whatRuns(), atFirst);
@@ -162,9 +162,9 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     const forThisMachine = `networkPolicy.metricsFrom[0].ipBlock.cidr=${cluster.hostAddress}/32`;
     const closed = withSets("networkPolicy.enabled=true", forThisMachine);
     await release.run("install", chart, ...closed, ...patience);
-    await patiently(() => isLookedAt(tenant, "made-meanwhile"), 180);
+    await waitUntil(() => assertReconciled(tenant, "made-meanwhile"), 180);
     const [leader] = await operator.leaderAndOther();
-    await patiently(
+    await waitUntil(
       async () => assert.match((await metrics?.(leader)) ?? "", /^leader_election_master_status\{name="[^"]+"\} 1$/m),
       60,
     );

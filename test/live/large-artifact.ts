@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 /** Where an artifact is kept, and by what one gets in. */
-export interface ArtifactPlace {
+export interface ArtifactLocation {
   readonly address: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ export interface ArtifactPlace {
 const chunk = Buffer.alloc(1 << 20, "0123456789abcdef");
 
 /** Sends so many MiB without ever holding them; gives the status and the hash of what was sent. */
-export async function sentArtifact(place: ArtifactPlace, mebibytes: number) {
+export async function sentArtifact(place: ArtifactLocation, mebibytes: number) {
   const hash = createHash("sha256");
   const body = Readable.from(
     (function* () {
@@ -36,7 +36,7 @@ export async function sentArtifact(place: ArtifactPlace, mebibytes: number) {
 }
 
 /** Fetches it likewise. */
-export function fetchedArtifact(place: ArtifactPlace): Promise<{ status: number; hash: string }> {
+export function fetchedArtifact(place: ArtifactLocation): Promise<{ status: number; hash: string }> {
   return new Promise((resolve, reject) => {
     const hash = createHash("sha256");
     const outgoing = request({ host: place.address, port: 5000, path: place.path, headers: headersOf(place) });
@@ -49,6 +49,6 @@ export function fetchedArtifact(place: ArtifactPlace): Promise<{ status: number;
   });
 }
 
-function headersOf({ headers }: ArtifactPlace) {
+function headersOf({ headers }: ArtifactLocation) {
   return { host: "mlflow", ...headers };
 }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { objects } from "../support/objects.ts";
 import { freshNamespace } from "../support/operator-fixture.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const root = join(import.meta.dirname, "../..");
 const path = "/opt/mlflow/bin:/usr/sbin:/usr/bin:/bin";
@@ -61,7 +61,7 @@ test("the Python programs by themselves, and in a real MLflow", { timeout: 900_0
       ],
     },
   });
-  await patiently(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
+  await waitUntil(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
 
   const ofTheLayer = [
     "test_guard",

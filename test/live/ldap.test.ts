@@ -1,23 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertStored, startCollector, traceIn } from "./collector.ts";
-import { startDirectory } from "./directory-server.ts";
 import {
+  assertAccess,
   assertDocumented,
-  assertInside,
   attemptsAt,
   basicLine,
-  claimed,
-  closedTo,
+  claimedOwner,
+  deniedAttempts,
   type Row,
-  strangers,
-} from "./door-table.ts";
+  unauthenticatedAttempts,
+} from "./access-table.ts";
+import { assertStored, startCollector, traceIn } from "./collector.ts";
+import { startDirectory } from "./directory-server.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, type Login, liveFixture } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
-import { patiently } from "./patiently.ts";
 import { grant } from "./permission-matrix.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-fixture.ts";
@@ -25,6 +24,7 @@ import { routesProgram } from "./routes.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "directory";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -95,8 +95,8 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   const byDn = { url: directory.url.ldaps, ca: { configMapRef: { name: "ldap-ca" } }, userBind: `uid=%s,${people}` };
   await apply(byDn, oldestVersion);
   const server = await fixture.ready(name);
-  const nobody = await fixture.asNobody(name);
-  const as = (login: Login) => nobody.as({ login });
+  const anonymous = await fixture.asAnonymous(name);
+  const as = (login: Login) => anonymous.as({ login });
 
   await context.test("a first login at all pods at once makes one user", async () => {
     const addresses = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
@@ -118,7 +118,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     const before = await of("a user without a grant", bob);
     assert.equal((await grant(as(ada), "bob", { type: "experiment", id: "0" }, "EDIT")).status, 200);
     const rows: Row[] = [
-      ...(await strangers(attempt)),
+      ...(await unauthenticatedAttempts(attempt)),
       await of("a wrong password", { ...bob, password: ada.password }),
       await of("the right password with a line break", { ...bob, password: `${bob.password}\n` }),
       await of("an empty password (an unauthenticated bind)", { ...bob, password: "" }),
@@ -128,11 +128,13 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       before,
       await of("a user who may edit the experiment", bob),
       await of("a member of the group of administrators", ada),
-      ...(await closedTo(attempt, "a member of the group of administrators", [basicLine(ada.username, ada.password)])),
+      ...(await deniedAttempts(attempt, "a member of the group of administrators", [
+        basicLine(ada.username, ada.password),
+      ])),
     ];
     await assertDocumented("ldap", rows);
-    assertInside(rows, ["a user who may edit the experiment", "a member of the group of administrators"]);
-    assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+    assertAccess(rows, ["a user who may edit the experiment", "a member of the group of administrators"]);
+    assert.ok(rows.every(({ owner }) => ["", claimedOwner].includes(owner)));
   });
 
   await context.test("a collector writes traces as a user of the directory who may edit the experiment", async () => {
@@ -150,12 +152,12 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       ["POST", "/v1/traces"],
       ["GET", "/"],
     ] as const) {
-      const { status, headers } = await nobody.call(method, path);
+      const { status, headers } = await anonymous.call(method, path);
       assert.equal(status, 401, path);
       assert.match(headers["www-authenticate"] ?? "", /^Basic/);
     }
     assert.equal((await as(ada).call("POST", "/v1/traces", { body: {} })).status, 422, "the experiment is asked for");
-    assert.equal((await nobody.call("GET", "/health")).status, 200);
+    assert.equal((await anonymous.call("GET", "/health")).status, 200);
     const isPublic =
       /^\S+ (\/clusters\/c1\/mlflow)?(\/health|\/(ajax-)?api\/3\.0\/mlflow\/server-info|\/static-files\/1): /;
     const routes = await everyRoute(fixture, name, routesProgram);
@@ -225,14 +227,14 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
         const answer = await as({ ...bob, password: "not seen before" }).call(method, path);
         assert.equal(answer.status, 503, answer.body);
         assert.equal(answer.headers["retry-after"], "5");
-        assert.equal((await nobody.call(method, path)).status, 401);
+        assert.equal((await anonymous.call(method, path)).status, 401);
       }
-      assert.equal((await nobody.call("GET", "/health")).status, 200);
+      assert.equal((await anonymous.call("GET", "/health")).status, 200);
       await directory.start();
       // Until then what each of the two pods was last told holds: an outage for five seconds, a refusal for ten.
-      await patiently(async () => assert.equal(await whoIs(as(odd)), odd.username), 60);
+      await waitUntil(async () => assert.equal(await whoIs(as(odd)), odd.username), 60);
       const unseen = as({ ...bob, password: "not seen before" });
-      await patiently(async () => assert.equal(await whoIs(unseen), undefined), 60);
+      await waitUntil(async () => assert.equal(await whoIs(unseen), undefined), 60);
     },
   );
 
@@ -243,10 +245,10 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       // The table may have been asked of a pod that was just going; and not each may have noticed that the directory is back.
       for (const { status } of pods) {
         const at = as(eve).as({ address: status?.podIP ?? "" });
-        await patiently(async () => assert.equal(await whoIs(at), undefined), 60);
+        await waitUntil(async () => assert.equal(await whoIs(at), undefined), 60);
       }
       const logs = pods.map(({ metadata }) =>
-        patiently(async () => {
+        waitUntil(async () => {
           const { stdout } = await fixture.cluster.kubectl(["logs", "--namespace", fixture.namespace, metadata.name]);
           assert.match(stdout, /The directory rejects the login of "eve"/);
           return stdout;

@@ -15,7 +15,7 @@ import { connectionTo } from "./connection.ts";
 import { imageReference, liveCluster, testedVersion } from "./live-cluster.ts";
 import { type Mlflow, mlflowAt, type Secured } from "./mlflow.ts";
 import { narrowedApi } from "./narrowed-api.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** One namespace of the real cluster, under Pod Security "restricted", and an operator that works in it alone. */
 export interface LiveFixture {
@@ -35,7 +35,7 @@ export interface LiveFixture {
   /** MLflow by the address of its Service, as its first administrator. */
   readonly asAdmin: (name: string, secured?: Secured) => Promise<Mlflow>;
   /** MLflow by the address of its Service, as nobody. */
-  readonly asNobody: (name: string, secured?: Secured) => Promise<Mlflow>;
+  readonly asAnonymous: (name: string, secured?: Secured) => Promise<Mlflow>;
   /** As whom the operator is known to the API server. */
   readonly operatorUser: string;
   readonly stopOperator: () => Promise<void>;
@@ -44,7 +44,7 @@ export interface LiveFixture {
 }
 
 /** Seconds after which a test gives up: many times what a machine needs that has nothing else to do. */
-export const patience = 600;
+export const timeoutSeconds = 600;
 
 /** Sets a fixture that ends with the test. The operator's log is shown where the test fails. `withProxy`: with oauth2-proxy's image. `isWide`: with the rights of an operator of all namespaces, of which it sees only this one's servers. */
 export async function liveFixture(
@@ -77,7 +77,7 @@ export async function liveFixture(
       context.diagnostic(stdout);
     }
     // What is in no namespace is released by an operator that still runs.
-    if (isWide) await leaveNothing(own);
+    if (isWide) await deleteServers(own);
     await operator.stop();
     const broken = await statuses.check().then(
       () => undefined,
@@ -96,12 +96,13 @@ export async function liveFixture(
     namespace,
     objects: own,
     apply: (document) => apply(own, document),
-    ready: async (name, seconds = patience) => {
-      const server = await patiently(() => ofReadiness(own, name), seconds);
-      await patiently(async () => connectionTo(await addressOf(own, name), port), patience);
+    ready: async (name, seconds = timeoutSeconds) => {
+      const server = await waitUntil(() => ofReadiness(own, name), seconds);
+      await waitUntil(async () => connectionTo(await addressOf(own, name), port), timeoutSeconds);
       return server;
     },
-    reason: (name, type, reason, seconds = patience) => patiently(() => ofReason(own, name, type, reason), seconds),
+    reason: (name, type, reason, seconds = timeoutSeconds) =>
+      waitUntil(() => ofReason(own, name, type, reason), seconds),
     pods: (name) => podsOf(own, name),
     inPod: (pod, command, stdin) => {
       const exec = ["exec", ...(stdin === undefined ? [] : ["--stdin"]), "--namespace", namespace, pod, "--"];
@@ -109,7 +110,7 @@ export async function liveFixture(
       return succeeded(cluster.kubectlProgram, args, { ...(stdin !== undefined && { stdin }) });
     },
     asAdmin: async (name, secured) => at(name, secured, await adminOf(own, name)),
-    asNobody: (name, secured) => at(name, secured),
+    asAnonymous: (name, secured) => at(name, secured),
     operatorUser: identity.user,
     stopOperator: () => operator.stop(),
     startOperator: async () => {
@@ -119,9 +120,9 @@ export async function liveFixture(
 }
 
 /** Deletes the servers and waits until they are gone. */
-async function leaveNothing(own: Objects): Promise<void> {
+async function deleteServers(own: Objects): Promise<void> {
   for (const { metadata } of await own.list("MlflowServer")) await own.remove("MlflowServer", metadata.name);
-  await patiently(async () => assert.deepEqual(await own.list("MlflowServer"), []), 180);
+  await waitUntil(async () => assert.deepEqual(await own.list("MlflowServer"), []), 180);
 }
 
 async function removeRights({ request }: Cluster, namespace: string): Promise<void> {

@@ -10,12 +10,12 @@ import { server } from "../support/fixtures.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const writer = "cluster.local/ns/agents/sa/otel-collector";
-const strangers = [
+const otherWorkloads = [
   "cluster.local/ns/agents/sa/otel-collector-2",
   "cluster.local/ns/evil/sa/otel-collector",
   "evil.local/ns/agents/sa/otel-collector",
 ];
-const callers = [undefined, writer, ...strangers];
+const callers = [undefined, writer, ...otherWorkloads];
 const prefix = "/clusters/c1/mlflow";
 const protocols = ["HTTP/1.1", "HTTP/2"] as const;
 
@@ -28,7 +28,7 @@ const ofSidecar = sidecarPolicy(meshed()).spec.rules ?? [];
 const policies = {
   bare: rulesOf(),
   prefixed: rulesOf({ exposure: { externalURL: `https://platform.example.com${prefix}` } }),
-  nobody: rulesOf({ traces: { writers: [] } }),
+  withoutWriters: rulesOf({ traces: { writers: [] } }),
   sidecar: ofSidecar,
   // As if this listener were another port of the pod.
   otherPort: JSON.parse(JSON.stringify(ofSidecar).replaceAll('"5000"', '"5001"')),
@@ -50,7 +50,7 @@ const likePrefix = ["/clusters%2fc1/mlflow/v1/traces", "/clusters%2Fc1%2Fmlflow/
 describe("who gets through a waypoint, or a sidecar", () => {
   let waypoint: Waypoint;
   before(async () => {
-    waypoint = await startWaypoint(policies, [writer, ...strangers]);
+    waypoint = await startWaypoint(policies, [writer, ...otherWorkloads]);
   });
   after(() => waypoint?.close());
 
@@ -69,8 +69,8 @@ describe("who gets through a waypoint, or a sidecar", () => {
         assert.equal(await statuses(policy, method, path), expected, `${policy}: ${method} ${path}`);
   };
   const writers = "403 200 403 403 403";
-  const nobody = "403 403 403 403 403";
-  const everybody = "200 200 200 200 200";
+  const noCallers = "403 403 403 403 403";
+  const allCallers = "200 200 200 200 200";
   const methods = ["POST", "GET"];
 
   for (const policy of ["bare", "prefixed", "sidecar"] as const) {
@@ -80,27 +80,27 @@ describe("who gets through a waypoint, or a sidecar", () => {
     test(`${policy}: the writer, by POST, however the path is written`, () =>
       all(policy, ["POST"], below(plain), writers));
     test(`${policy}: nobody by another method`, () =>
-      all(policy, ["GET", "HEAD", "PUT", "OPTIONS", "DELETE"], below(["/v1/traces", "/v1/traces/x"]), nobody));
-    test(`${policy}: nobody by a disguise`, () => all(policy, methods, below(disguised), nobody));
-    test(`${policy}: everybody to all else`, () => all(policy, methods, below(others), everybody));
+      all(policy, ["GET", "HEAD", "PUT", "OPTIONS", "DELETE"], below(["/v1/traces", "/v1/traces/x"]), noCallers));
+    test(`${policy}: nobody by a disguise`, () => all(policy, methods, below(disguised), noCallers));
+    test(`${policy}: everybody to all else`, () => all(policy, methods, below(others), allCallers));
   }
 
   test("the prefix has no disguise either", async () => {
     await all("prefixed", ["POST"], intoPrefix, writers);
-    await all("prefixed", methods, likePrefix, nobody);
-    await all("prefixed", methods, [prefix, `${prefix}/`], everybody);
+    await all("prefixed", methods, likePrefix, noCallers);
+    await all("prefixed", methods, [prefix, `${prefix}/`], allCallers);
   });
 
   test("no writers means nobody, and the rest stays open", async () => {
-    await all("nobody", methods, [...plain, ...disguised], nobody);
-    await all("nobody", methods, others, everybody);
+    await all("withoutWriters", methods, [...plain, ...disguised], noCallers);
+    await all("withoutWriters", methods, others, allCallers);
   });
 
   test("a sidecar lets nobody to another port of the pod", () =>
-    all("otherPort", methods, [...plain, ...disguised, ...others], nobody));
+    all("otherPort", methods, [...plain, ...disguised, ...others], noCallers));
 
   test("what guides give is open to who has no identity: so this test can fail", () =>
-    all("common", ["POST"], ["/v1%2ftraces", "//v1/traces"], everybody));
+    all("common", ["POST"], ["/v1%2ftraces", "//v1/traces"], allCallers));
 });
 
 /** Random spellings of the path that decode to it, below a prefix and without, some characters of the prefix encoded as well. */
@@ -124,19 +124,19 @@ for (const normalization of [
   describe(`with meshConfig.pathNormalization: ${normalization}`, () => {
     let waypoint: Waypoint;
     before(async () => {
-      waypoint = await startWaypoint(policies, [writer, ...strangers], undefined, normalization);
+      waypoint = await startWaypoint(policies, [writer, ...otherWorkloads], undefined, normalization);
     });
     after(() => waypoint?.close());
 
     const statusOf = (policy: Policy, identity: string | undefined, path: string) =>
       waypoint.ask(policy, { protocol: "HTTP/1.1", identity, method: "POST", path });
 
-    for (const policy of ["bare", "prefixed", "nobody", "sidecar"] as const)
+    for (const policy of ["bare", "prefixed", "withoutWriters", "sidecar"] as const)
       test(`${policy}: no random encoding of the path is passed on for a client that is no writer`, async () => {
         const paths = ["", ...(policy === "prefixed" ? [prefix] : [])].flatMap((root) => spellings(root, 40));
         await Promise.all(
           [...paths, ...disguised].map(async (path) =>
-            assert.equal(await statusOf(policy, strangers[0], path), 403, path),
+            assert.equal(await statusOf(policy, otherWorkloads[0], path), 403, path),
           ),
         );
       });

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { logRun } from "./tracked-run.ts";
+import { waitUntil } from "./wait-until.ts";
 import { webPod } from "./web-pod.ts";
 
 const name = "fenced";
@@ -47,9 +47,9 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
   });
 
   const from = [{ podSelector: { matchLabels: { app: "friend" } } }];
-  await patiently(async () => assert.ok(await reaches("stranger", service, 5000), "the door is shut"), 60);
+  await waitUntil(async () => assert.ok(await reaches("stranger", service, 5000), "the door is shut"), 60);
   await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from } } });
-  await patiently(async () => {
+  await waitUntil(async () => {
     assert.ok(!(await reaches("stranger", service, 5000)), "a stranger is let in");
     assert.ok(await reaches("friend", service, 5000), "a friend is shut out");
   }, 60);
@@ -59,7 +59,7 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
     async () => {
       for (const address of [service, server.status?.podIP ?? ""]) {
         // Whenever pods come and go the network writes its rules anew, and for a moment drops what they let through.
-        await patiently(async () => assert.ok(await reaches("friend", address, 5000), `shut out at ${address}`), 60);
+        await waitUntil(async () => assert.ok(await reaches("friend", address, 5000), `shut out at ${address}`), 60);
         assert.ok(!(await reaches("stranger", address, 5000)), `a stranger is let in at ${address}`);
       }
     },
@@ -71,26 +71,26 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
       'http.server.HTTPServer(("0.0.0.0", 8000), type("H", (http.server.BaseHTTPRequestHandler,), {"do_GET": lambda h: (h.send_response(200), h.end_headers()), "log_message": lambda *a: None})).serve_forever()';
     await fixture.inPod(server.metadata.name, ["python", "-c", listen]);
     const own = 'import urllib.request as r; r.urlopen("http://127.0.0.1:8000", timeout=3)';
-    await patiently(() => fixture.inPod(server.metadata.name, ["python", "-c", own]), 120);
+    await waitUntil(() => fixture.inPod(server.metadata.name, ["python", "-c", own]), 120);
     assert.ok(!(await reaches("friend", server.status?.podIP ?? "", 8000)));
   });
 
   await context.test("it calls names and its database, and no port that the spec does not name", async () => {
     const friend = (await fixture.objects.the("Pod", "friend")).status?.podIP ?? "";
-    await patiently(async () => assert.ok(await reaches("stranger", friend, 8080), "nobody serves there"), 60);
+    await waitUntil(async () => assert.ok(await reaches("stranger", friend, 8080), "nobody serves there"), 60);
     assert.ok(!(await connects(friend, 8080)));
-    await patiently(async () => assert.ok(await connects(`postgresql.${fixture.namespace}`, 5432)), 60);
+    await waitUntil(async () => assert.ok(await connects(`postgresql.${fixture.namespace}`, 5432)), 60);
   });
 
   await context.test("an empty list is nobody, and no policy is everybody", async () => {
     await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from: [], egress: null } } });
-    await patiently(async () => assert.ok(!(await reaches("friend", service, 5000)), "a friend is still let in"), 60);
-    await patiently(
+    await waitUntil(async () => assert.ok(!(await reaches("friend", service, 5000)), "a friend is still let in"), 60);
+    await waitUntil(
       async () => assert.ok(await connects((await fixture.objects.the("Pod", "friend")).status?.podIP ?? "", 8080)),
       60,
     );
     await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: null } });
-    await patiently(
+    await waitUntil(
       async () => assert.ok(await reaches("stranger", service, 5000), "a stranger is still shut out"),
       60,
     );

@@ -6,25 +6,25 @@ import { port, serviceUrl } from "../../src/resources/names.ts";
 import { clientToken } from "../support/oidc/client-token.ts";
 import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
-import { assertStored, startCollector, traceIn } from "./collector.ts";
 import {
+  assertAccess,
   assertDocumented,
-  assertInside,
   attemptsAt,
   basicLine,
-  claimed,
-  closedTo,
+  claimedOwner,
+  deniedAttempts,
   type Row,
-  strangers,
-} from "./door-table.ts";
+  unauthenticatedAttempts,
+} from "./access-table.ts";
+import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveFixture } from "./live-fixture.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
-import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-fixture.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "issued";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -100,14 +100,14 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     });
   await apply();
   const server = await fixture.ready(name);
-  const nobody = await fixture.asNobody(name);
-  const asked = (token: string, path = search, at = nobody) =>
+  const anonymous = await fixture.asAnonymous(name);
+  const asked = (token: string, path = search, at = anonymous) =>
     at.call("GET", path, { headers: { authorization: `Bearer ${token}` } });
   /** Waits until each pod lets in: each remembers keys for a minute, and what somebody may do for half a minute. */
   const allLetIn = async (addresses: readonly string[], token: string, path = search) => {
     for (const address of addresses)
-      await patiently(async () => {
-        const { status, body } = await asked(token, path, nobody.as({ address }));
+      await waitUntil(async () => {
+        const { status, body } = await asked(token, path, anonymous.as({ address }));
         assert.equal(status, 200, `${address}: ${body}`);
       }, 120);
   };
@@ -134,20 +134,20 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       ["GET", "/version"],
       ["POST", "/graphql"],
     ] as const)
-      for (const headers of [{}, ...forged]) assertShut(await nobody.call(method, path, { headers }));
+      for (const headers of [{}, ...forged]) assertShut(await anonymous.call(method, path, { headers }));
     const basic = [
       ["admin", "password1234"],
       ["admin", "password"],
       ["ada", ""],
     ].map(([username = "", password = ""]) => ({ username, password }));
-    for (const login of basic) assertShut(await nobody.as({ login }).call("GET", search));
+    for (const login of basic) assertShut(await anonymous.as({ login }).call("GET", search));
   });
 
   await context.test("a token of a member of the group gets in, and makes nobody an administrator", async () => {
-    assert.deepEqual(await who(nobody, await issuer.token("bob", "mlflow")), ["bob", false]);
-    assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", false]);
+    assert.deepEqual(await who(anonymous, await issuer.token("bob", "mlflow")), ["bob", false]);
+    assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", false]);
     assert.deepEqual(
-      await who(nobody, await clientToken(`${issuer.url}/token`, issuer.ca, "pipeline", "of-the-pipeline-12345")),
+      await who(anonymous, await clientToken(`${issuer.url}/token`, issuer.ca, "pipeline", "of-the-pipeline-12345")),
       ["pipeline", false],
     );
   });
@@ -179,7 +179,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       authorization: `Bearer ${await issuer.token("bob", "mlflow")}`,
       "content-type": "application/json",
     };
-    assert.equal((await nobody.call("POST", "/v1/traces", { body: {}, headers })).status, 403);
+    assert.equal((await anonymous.call("POST", "/v1/traces", { body: {}, headers })).status, 403);
   });
 
   await context.test("a person logs in by the browser, at one pod, and is known to the other", async (login) => {
@@ -193,7 +193,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assert.equal(page.status, 200, page.body);
     assert.equal(page.url.href, `${url}/`, "MLflow's page");
     const cookie = web.cookies(url);
-    const known = await nobody.as({ address: second }).call("GET", me, { headers: { cookie } });
+    const known = await anonymous.as({ address: second }).call("GET", me, { headers: { cookie } });
     assert.equal(known.status, 200, known.body);
     assert.match(known.body, /"is_admin":true/);
     assert.match(known.body, /"username":"ada"/);
@@ -211,12 +211,15 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       ];
       for (const user of ["bob", "pipeline"]) {
         const path = `/api/2.0/mlflow/permissions/users/${user}/experiments/0`;
-        const granted = await nobody.call("POST", path, { body: { permission: "EDIT" }, headers: { cookie: session } });
+        const granted = await anonymous.call("POST", path, {
+          body: { permission: "EDIT" },
+          headers: { cookie: session },
+        });
         assert.ok(granted.status < 300, `${path}: ${granted.status} ${granted.body}`);
       }
       for (const token of [bob, pipeline])
         await allLetIn(addresses, token, "/api/2.0/mlflow/experiments/get?experiment_id=0");
-      const rows: Row[] = [...(await strangers(attempt))];
+      const rows: Row[] = [...(await unauthenticatedAttempts(attempt))];
       for (const [title, form] of Object.entries(wrongTokens))
         rows.push(await attempt(`a user's token ${title}`, bearer(await wrongToken(form))));
       rows.push(
@@ -230,18 +233,18 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
         await attempt("an administrator in a browser, after the login", [`Cookie: ${session}`]),
       );
       const inside = rows.slice(-3).map(({ who }) => who);
-      rows.push(...(await closedTo(attempt, "an administrator in a browser", [`Cookie: ${session}`])));
+      rows.push(...(await deniedAttempts(attempt, "an administrator in a browser", [`Cookie: ${session}`])));
       await own.send("GET", `${url}/logout`);
       rows.push(await attempt("a copy of its cookie, after signing out", [`Cookie: ${session}`]));
       await assertDocumented("oidc", rows);
-      assertInside(rows, inside);
-      assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+      assertAccess(rows, inside);
+      assert.ok(rows.every(({ owner }) => ["", claimedOwner].includes(owner)));
     });
 
     await login.test("nobody makes an access token, and the answer names the field that allows it", async () => {
       for (const path of [`${users}/current/tokens`, `${users}/bob/tokens`, "/api/2.0/mlflow/scim/tokens"]) {
         const body = { name: "ci", expiration: "2027-01-01T00:00:00Z" };
-        const { status, body: said } = await nobody.call("POST", path, { body, headers: { cookie } });
+        const { status, body: said } = await anonymous.call("POST", path, { body, headers: { cookie } });
         assert.ok([403, 404].includes(status), `${path}: ${status} ${said}`);
         assert.match(said, /spec\.authentication\.oidc/);
       }
@@ -254,36 +257,36 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       });
       const reader = { authorization: `Bearer ${await issuer.token("bob", "mlflow")}` };
       const collector = await startCollector(fixture, name, as("pipeline"));
-      await assertStored(nobody, await collector.send(), reader);
+      await assertStored(anonymous, await collector.send(), reader);
       const stranger = await startCollector(fixture, name, as("stranger"));
       const refused = await stranger.send();
       await stranger.refused(401);
       // So the plugin answers of a trace that is not there.
-      assert.equal((await traceIn(nobody, refused, reader)).status, 403);
+      assert.equal((await traceIn(anonymous, refused, reader)).status, 403);
     });
 
     await login.test("an administrator is none by a token that does not say so", async () => {
-      assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", true]);
+      assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", true]);
       assertShut(await asked(await issuer.token("ada", "mlflow", { claims: { groups: ["mlflow"] } })));
     });
 
     await login.test("a session ends with the logout, in all pods", async () => {
       await web.send("GET", `${url}/logout`);
       for (const address of addresses)
-        assertShut(await nobody.as({ address }).call("GET", me, { headers: { cookie } }));
+        assertShut(await anonymous.as({ address }).call("GET", me, { headers: { cookie } }));
     });
 
     await login.test("somebody in neither group logs in at the issuer, and is nobody here", async () => {
       const other = browser(first);
       const refused = await other.signIn(`${url}/login`, "eve", "of-eve-1234567");
       assert.match(refused.url.href, /not\+allowed/);
-      assertShut(await nobody.call("GET", me, { headers: { cookie: other.cookies(url) } }));
+      assertShut(await anonymous.call("GET", me, { headers: { cookie: other.cookies(url) } }));
     });
 
     await login.test("a session that another server has signed is none", async () => {
       const [value = "", ...rest] = cookie.split(".");
       assertShut(
-        await nobody.call("GET", me, {
+        await anonymous.call("GET", me, {
           headers: { cookie: [value, ...rest.slice(0, -1), "AAAAAAAAAAAAAAAAAAAAAAAAAAA"].join(".") },
         }),
       );
@@ -293,7 +296,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   await context.test(
     "the login leads to the issuer and back to the server's own URL, whatever the Host says",
     async () => {
-      const { status, headers } = await nobody.call("GET", "/login", { headers: { host: "evil.example.com" } });
+      const { status, headers } = await anonymous.call("GET", "/login", { headers: { host: "evil.example.com" } });
       assert.equal(status, 302);
       const target = new URL(headers.location ?? "");
       assert.equal(target.origin, issuer.url);
@@ -318,7 +321,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
         assert.ok(await letIn(), "keys that are known are not enough");
       }
       assertShut(await asked(await issuer.token("bob", "mlflow", { signedBy: "other-key" })));
-      assertShut(await nobody.call("GET", search));
+      assertShut(await anonymous.call("GET", search));
       await issuer.resume();
       await issuer.rotateKeys(false);
       const renewed = await issuer.token("bob", "mlflow");
@@ -345,11 +348,14 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     await apply({ accessTokens: { maxAge: "1h" } }, testedVersion);
     const { status } = await fixture.ready(name);
     assert.equal(status?.version, testedVersion);
-    assert.deepEqual(await who(nobody, await issuer.token("bob", "mlflow")), ["bob", false]);
-    assert.deepEqual(await who(nobody, await issuer.token("ada", "mlflow")), ["ada", true]);
+    assert.deepEqual(await who(anonymous, await issuer.token("bob", "mlflow")), ["bob", false]);
+    assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", true]);
     assertShut(await asked(await issuer.token("eve", "mlflow")));
-    assertInside(await strangers(attemptsAt(await addressOf(fixture.objects, name), name)), []);
-    const shut = await nobody.call("POST", "/v1/traces", { body: {}, headers: { "content-type": "application/json" } });
+    assertAccess(await unauthenticatedAttempts(attemptsAt(await addressOf(fixture.objects, name), name)), []);
+    const shut = await anonymous.call("POST", "/v1/traces", {
+      body: {},
+      headers: { "content-type": "application/json" },
+    });
     assertShut(shut);
   });
 
@@ -357,13 +363,13 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     const [address = ""] = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
     const web = webSession({ ca: issuer.ca, addresses: { [`${name}.${fixture.namespace}`]: address } });
     await web.signIn(`${url}/login`, "tom", "of-tom-1234567");
-    const made = await nobody.as({ address }).call("POST", `${users}/current/tokens`, {
+    const made = await anonymous.as({ address }).call("POST", `${users}/current/tokens`, {
       body: { name: "ci", expiration: new Date(Date.now() + 86_400_000).toISOString() },
       headers: { cookie: web.cookies(url) },
     });
     assert.ok(made.status < 300, made.body);
     const { token }: { token: string } = JSON.parse(made.body);
-    const byPassword = nobody.as({ login: { username: "tom", password: token } });
+    const byPassword = anonymous.as({ login: { username: "tom", password: token } });
     assert.equal((await byPassword.call("GET", search)).status, 200);
     await issuer.suspend();
     assert.equal((await byPassword.call("GET", search)).status, 200);

@@ -4,7 +4,7 @@ import type { Cluster } from "../cluster/start-cluster.ts";
 import { type Objects, objects } from "../support/objects.ts";
 import { condition } from "../support/operator-fixture.ts";
 import { server } from "../support/servers.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** The operator as pods of its own, in the namespace in which it was installed. */
 export interface OperatorPods {
@@ -34,10 +34,10 @@ export function operatorPods(cluster: Cluster, namespace: string): OperatorPods 
     return [leader, other];
   };
   return {
-    leaderAndOther: (seconds = 180) => patiently(leaderAndOther, seconds),
+    leaderAndOther: (seconds = 180) => waitUntil(leaderAndOther, seconds),
     worksOn: async (tenant, name, seconds = 180) => {
       await tenant.create("MlflowServer", waiting(name));
-      await patiently(() => isLookedAt(tenant, name), seconds);
+      await waitUntil(() => assertReconciled(tenant, name), seconds);
     },
     logs: async () => {
       const args = ["logs", "--namespace", namespace, "--selector", `app.kubernetes.io/name=${operatorName}`];
@@ -47,7 +47,7 @@ export function operatorPods(cluster: Cluster, namespace: string): OperatorPods 
 }
 
 /** Asserts that the operator has reported on a server made by {@link waiting}. */
-export async function isLookedAt(tenant: Objects, name: string): Promise<void> {
+export async function assertReconciled(tenant: Objects, name: string): Promise<void> {
   assert.equal(condition(await tenant.the("MlflowServer", name), "Ready").reason, "SecretNotFound");
 }
 

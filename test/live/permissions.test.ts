@@ -1,21 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertStored, startCollector, traceIn } from "./collector.ts";
-import { connectionTo } from "./connection.ts";
 import {
+  assertAccess,
   assertDocumented,
-  assertInside,
   attemptsAt,
   basicLine,
-  claimed,
-  closedTo,
+  claimedOwner,
+  deniedAttempts,
   type Row,
-  strangers,
-} from "./door-table.ts";
+  unauthenticatedAttempts,
+} from "./access-table.ts";
+import { assertStored, startCollector, traceIn } from "./collector.ts";
+import { connectionTo } from "./connection.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { addressOf, adminOf, type Login, liveFixture } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
-import { patiently } from "./patiently.ts";
 import {
   allowed,
   grant,
@@ -28,6 +27,7 @@ import {
 } from "./permission-matrix.ts";
 import { bearer } from "./proxy-fixture.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "guarded";
 
@@ -70,11 +70,11 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   }
 
   await context.test("an administrator may do everything, and nobody nothing", async () => {
-    const nobody = await fixture.asNobody(name);
+    const anonymous = await fixture.asAnonymous(name);
     for (const make of kinds) {
       const resource = await make(admin, `of-${++made}`, "other");
       for (const operation of operations)
-        for (const { status } of await Promise.all(resource.calls[operation](nobody))) assert.equal(status, 401);
+        for (const { status } of await Promise.all(resource.calls[operation](anonymous))) assert.equal(status, 401);
       assert.deepEqual(await allowed(admin, resource), operations, resource.type);
     }
   });
@@ -88,7 +88,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     const before = await of("a user without a grant", writer);
     await grant(admin, writer.username, { type: "experiment", id: "0" }, "EDIT");
     const rows: Row[] = [
-      ...(await strangers(attempt)),
+      ...(await unauthenticatedAttempts(attempt)),
       await of("a wrong password", { ...writer, password: firstAdmin.password }),
       await of("the right password with a line break", { ...writer, password: `${writer.password}\n` }),
       await of("an unknown user", { ...writer, username: "nobody" }),
@@ -96,11 +96,11 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       before,
       await of("a user who may edit the experiment", writer),
       await of("an administrator", firstAdmin),
-      ...(await closedTo(attempt, "an administrator", [basicLine(firstAdmin.username, firstAdmin.password)])),
+      ...(await deniedAttempts(attempt, "an administrator", [basicLine(firstAdmin.username, firstAdmin.password)])),
     ];
     await assertDocumented("basic", rows);
-    assertInside(rows, ["a user who may edit the experiment", "an administrator"]);
-    assert.ok(rows.every(({ owner }) => ["", claimed].includes(owner)));
+    assertAccess(rows, ["a user who may edit the experiment", "an administrator"]);
+    assert.ok(rows.every(({ owner }) => ["", claimedOwner].includes(owner)));
   });
 
   await context.test(
@@ -130,7 +130,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     const experiment = await newExperiment(admin, `of-${++made}`, "other");
     const collector = await startCollector(fixture, name, { experiment: experiment.id, credential });
     // This machine is none of the collector's namespace, and its NetworkPolicy is enforced, a moment after the pod is there.
-    await patiently(() => assert.rejects(connectionTo(collector.address, 4318)), 60);
+    await waitUntil(() => assert.rejects(connectionTo(collector.address, 4318)), 60);
     const refused = await collector.send();
     await collector.refused(403);
     assert.equal((await traceIn(admin, refused)).status, 404);

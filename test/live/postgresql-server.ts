@@ -1,7 +1,7 @@
 import { startDependency } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
 import type { LiveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** Each of these has a meaning in a URI, in Python's configparser, in a shell or in a Kubernetes variable. */
 export const trickyPassword = `p@:/%#?&'" $\\x$(HOME)`;
@@ -39,7 +39,7 @@ export async function startPostgresql(fixture: LiveFixture): Promise<PostgresqlS
   const setPassword: PostgresqlServer["setPassword"] = async (role, password) => {
     await sql("postgres", `ALTER ROLE ${role} LOGIN PASSWORD '${password.replaceAll("'", "''")}';`);
   };
-  await patiently(() => sql("postgres", "SELECT 1;"), 120);
+  await waitUntil(() => sql("postgres", "SELECT 1;"), 120);
   for (const role of ["mlflow", "mlflow_auth"] as const) {
     await sql("postgres", `CREATE ROLE ${role};`);
     await setPassword(role, trickyPassword);

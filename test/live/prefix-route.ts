@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type InstalledGateway, installGateway } from "../cluster/gateway/install-gateway.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import type { LiveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** What a gateway does with the prefix of a path that leads to a server. */
 export const gatewayModes = ["passes", "strips"] as const;
@@ -15,14 +15,14 @@ export interface PrefixRoute extends Pick<InstalledGateway, "address" | "host"> 
 }
 
 /** Has the server have a route of the operator's own, which passes the prefix on, or none. */
-export type Lead = (gateway: InstalledGateway | undefined) => Promise<unknown>;
+export type SetRoute = (gateway: InstalledGateway | undefined) => Promise<unknown>;
 
 /** Without `lead` both routes are the test's. */
 export async function prefixRoute(
   fixture: LiveFixture,
   server: string,
   prefix: string,
-  lead?: Lead,
+  setRoute?: SetRoute,
 ): Promise<PrefixRoute> {
   const name = `${server}-of-the-test`;
   const gateway = await installGateway(fixture.cluster, () => {});
@@ -60,7 +60,7 @@ export async function prefixRoute(
     assert.equal(code, 0, stderr);
   };
   const own = async (mode: GatewayMode) => {
-    await lead?.(undefined);
+    await setRoute?.(undefined);
     const args = ["apply", "--server-side", "--force-conflicts", "--filename=-"];
     await kubectl(args, JSON.stringify(manifest(mode)));
   };
@@ -68,12 +68,12 @@ export async function prefixRoute(
     address: gateway.address,
     host: gateway.host,
     use: async (mode) => {
-      const isLed = mode === "passes" && lead !== undefined;
+      const isLed = mode === "passes" && setRoute !== undefined;
       if (isLed) {
         await kubectl(["delete", "httproute", name, "--namespace", fixture.namespace, "--ignore-not-found"]);
-        await lead(gateway);
+        await setRoute(gateway);
       } else await own(mode);
-      await patiently(async () => {
+      await waitUntil(async () => {
         const to = { host: gateway.address, name: "localhost" };
         const { gateway: used, status } = await raw(80, "GET", `${prefix}/health`, [], to);
         // Envoy hears of a route and of the pods behind it one after the other: until both are there it answers itself.

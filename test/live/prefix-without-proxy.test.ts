@@ -67,7 +67,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
   };
   for (const name of ["passwords", "issued"]) await fixture.ready(name);
   const { address } = routes.issued;
-  way.leadTo({ address, port: 80 });
+  way.forwardTo({ address, port: 80 });
   const admin = await adminOf(fixture.objects, "passwords");
   const basic = `Basic ${Buffer.from(`${admin.username}:${admin.password}`).toString("base64")}`;
   const to = { host: address, name: new URL(browserUrl).host };

@@ -10,10 +10,10 @@ import { clientPod } from "./client-pod.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { addressOf } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
 import { gatewayModes, prefixRoute } from "./prefix-route.ts";
 import { assertUnreachable, bearer, proxyFixture } from "./proxy-fixture.ts";
 import { spanOf } from "./span.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "prefixed";
 const create = "/ajax-api/2.0/mlflow/experiments/create";
@@ -51,7 +51,7 @@ test("below a prefix and without it, through one proxy", {
   await fixture.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
   const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", tokenSecret: "token" };
   await fixture.objects.create("Pod", clientPod(client));
-  await patiently(async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"), 300);
+  await waitUntil(async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"), 300);
   /** What a data scientist does, by MLflow's own client: runs, artifacts, models, traces. */
   const works = async (trackingUri: string, experiment: string) => {
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
@@ -66,7 +66,7 @@ test("below a prefix and without it, through one proxy", {
 
   /** What MLflow's own client says to each of these environments. */
   const troubles = async (trackingUri: string, environments: Readonly<Record<string, Record<string, string>>>) => {
-    const program = await readFile(join(import.meta.dirname, "client-troubles.py"), "utf8");
+    const program = await readFile(join(import.meta.dirname, "client-errors.py"), "utf8");
     const unset = ["env", "-u", "MLFLOW_TRACKING_TOKEN", `MLFLOW_TRACKING_URI=${trackingUri}`];
     const said = await fixture.inPod("client", [...unset, "python", "-", JSON.stringify(environments)], program);
     const found: Record<string, string> = JSON.parse(said.trim().split("\n").at(-1) ?? "");

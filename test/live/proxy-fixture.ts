@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { gatewayHost } from "../cluster/gateway/install-gateway.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { type WebSession, webSession } from "../support/oidc/web-session.ts";
-import { attemptsAt, type Try } from "./door-table.ts";
+import { type Attempting, attemptsAt } from "./access-table.ts";
 import { type ForwardingTarget, forwarding } from "./forward.ts";
 import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 
@@ -15,7 +15,7 @@ export interface ProxyFixture extends LiveFixture {
   /** `spec.authentication.oauth2Proxy` for them. */
   readonly proxy: Readonly<Record<string, unknown>> & { readonly issuerURL: string };
   /** Attempts to write a run at a server. */
-  readonly attempts: (server: string) => Promise<Try>;
+  readonly attempts: (server: string) => Promise<Attempting>;
   /** Where browsers on this machine see the server, once the way is laid. */
   readonly browserUrl: string;
   /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does, or to somewhere else on it. */
@@ -75,7 +75,7 @@ export async function proxyFixture(context: TestContext, { isWide = false } = {}
     attempts: async (server) => attemptsAt(await address(server), server),
     browserUrl,
     prefix,
-    forward: async (server, elsewhere) => way.leadTo(elsewhere ?? { address: await address(server), port: 5000 }),
+    forward: async (server, elsewhere) => way.forwardTo(elsewhere ?? { address: await address(server), port: 5000 }),
     browser: () => webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } }),
   };
 }

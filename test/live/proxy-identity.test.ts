@@ -9,14 +9,14 @@ import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { freshNamespace } from "../support/operator-fixture.ts";
+import { assertAccess, assertDocumented, deniedAttempts, type Row, unauthenticatedAttempts } from "./access-table.ts";
 import { assertStored, startCollector } from "./collector.ts";
 import { assertDocumentedClients } from "./documented-clients.ts";
-import { assertDocumented, assertInside, closedTo, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { patiently } from "./patiently.ts";
 import { assertUnreachable, bearer, proxyFixture } from "./proxy-fixture.ts";
-import { apiAudience, grant, openDiscovery, serviceAccount, serviceAccountToken } from "./service-accounts.ts";
+import { apiAudience, enableDiscovery, grant, serviceAccount, serviceAccountToken } from "./service-accounts.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "vouched";
 const rbacGroup = "rbac.authorization.k8s.io" as const;
@@ -41,7 +41,7 @@ test("Kubernetes on the word of the proxy", {
   const { issuer, namespace, browserUrl, cluster } = fixture;
   const consent = (of: string) =>
     fixture.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: namespace } } });
-  const closeDiscovery = await openDiscovery(fixture);
+  const closeDiscovery = await enableDiscovery(fixture);
   context.after(closeDiscovery);
   await serviceAccount(fixture, "trainer", { mayUse: true });
   await serviceAccount(fixture, "stranger", { mayUse: false });
@@ -154,9 +154,9 @@ test("Kubernetes on the word of the proxy", {
       if (each.status !== expected) wrong.push(`${who}: ${each.status} and not ${expected}`);
     }
     assert.deepEqual(wrong, []);
-    const closed = await closedTo(attempt, "a ServiceAccount with a RoleBinding", bearer(trainer));
-    const table = [...(await strangers(attempt)), ...found, ...closed];
-    assertInside(
+    const closed = await deniedAttempts(attempt, "a ServiceAccount with a RoleBinding", bearer(trainer));
+    const table = [...(await unauthenticatedAttempts(attempt)), ...found, ...closed];
+    assertAccess(
       table,
       rows.flatMap(([who, , expected]) => (expected === 200 ? [who] : [])),
     );
@@ -181,7 +181,7 @@ test("Kubernetes on the word of the proxy", {
     await grant(fixture, "all-of-here", [group(`system:serviceaccounts:${namespace}`)]);
     const stranger = await serviceAccountToken(fixture, "stranger", "mlflow");
     // What was refused is remembered for a minute, by each question: this one has not been asked.
-    const answer = await fixture.asNobody(name);
+    const answer = await fixture.asAnonymous(name);
     const headers = { authorization: `Bearer ${stranger}` };
     const { status } = await answer.call("GET", "/api/2.0/mlflow/registered-models/search", { headers });
     assert.equal(status, 200);
@@ -190,7 +190,7 @@ test("Kubernetes on the word of the proxy", {
   await context.test(
     "a collector writes traces with its projected token, or as the user whom a client's token names",
     async () => {
-      const mlflow = await fixture.asNobody(name);
+      const mlflow = await fixture.asAnonymous(name);
       const reader = { authorization: `Bearer ${trainer}` };
       const byItsToken = await startCollector(fixture, name);
       await assertStored(mlflow, await byItsToken.send(), reader);
@@ -295,7 +295,7 @@ test("Kubernetes on the word of the proxy", {
       spec: { ...spec, authentication, workspaces: { default: team }, exposure },
     });
     const server = await fixture.ready(name, 600);
-    const mlflow = await fixture.asNobody(name);
+    const mlflow = await fixture.asAnonymous(name);
     const search = async (login: string, workspace?: string, claims = {}) => {
       const headers = {
         authorization: `Bearer ${await token(claims, login)}`,
@@ -313,7 +313,7 @@ test("Kubernetes on the word of the proxy", {
     assert.equal(await search("alice", foreign), 404, "it has not consented");
 
     const outside = webSession({ ca: gateway.ca, addresses: { [gateway.host]: gateway.address } });
-    await patiently(async () => {
+    await waitUntil(async () => {
       const { status, body } = await outside.send("GET", `${externalURL}/health`);
       assert.ok([200, 401].includes(status), `${status} ${body}`);
     }, 120);

@@ -4,14 +4,20 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
+import { assertAccess, assertDocumented, deniedAttempts, type Row, unauthenticatedAttempts } from "./access-table.ts";
 import { clientPod } from "./client-pod.ts";
-import { assertDocumented, assertInside, closedTo, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
-import { patiently } from "./patiently.ts";
 import { assertUnreachable, bearer, proxyFixture } from "./proxy-fixture.ts";
-import { apiAudience, openDiscovery, serviceAccount, serviceAccountToken, shutDiscovery } from "./service-accounts.ts";
+import {
+  apiAudience,
+  disableDiscovery,
+  enableDiscovery,
+  serviceAccount,
+  serviceAccountToken,
+} from "./service-accounts.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "guarded";
 
@@ -34,7 +40,7 @@ test("Kubernetes behind the proxy", {
       },
     },
   };
-  const shut = await shutDiscovery(fixture);
+  const shut = await disableDiscovery(fixture);
   await fixture.apply({ metadata: { name }, spec });
 
   await context.test("an API server that tells nobody its keys is named, with the remedy", async () => {
@@ -44,7 +50,7 @@ test("Kubernetes behind the proxy", {
   });
 
   await shut();
-  context.after(await openDiscovery(fixture));
+  context.after(await enableDiscovery(fixture));
   await fixture.ready(name, 600);
   await fixture.forward(name);
   const attempt = await fixture.attempts(name);
@@ -71,15 +77,15 @@ test("Kubernetes behind the proxy", {
       ["a ServiceAccount without permissions on MLflow", bearer(await serviceAccountToken(fixture, "stranger"))],
       ["a ServiceAccount with permissions on MLflow", bearer(trainer)],
     ];
-    const attempts: Row[] = [...(await strangers(attempt))];
+    const attempts: Row[] = [...(await unauthenticatedAttempts(attempt))];
     for (const [who, lines] of rows) {
       const { owner: recorded, ...rest } = await attempt(who, lines);
       attempts.push({ ...rest, owner: recorded.replace(namespace, "&lt;namespace&gt;") });
     }
     assert.equal(attempts.at(-1)?.owner, "system:serviceaccount:&lt;namespace&gt;:trainer");
-    attempts.push(...(await closedTo(attempt, "a ServiceAccount with permissions on MLflow", bearer(trainer))));
+    attempts.push(...(await deniedAttempts(attempt, "a ServiceAccount with permissions on MLflow", bearer(trainer))));
     await assertDocumented("Kubernetes behind the proxy", attempts);
-    assertInside(attempts, ["a ServiceAccount with permissions on MLflow"]);
+    assertAccess(attempts, ["a ServiceAccount with permissions on MLflow"]);
   });
 
   await context.test("no header of the client's is a way in, or makes another of who is in", async () => {
@@ -101,7 +107,7 @@ test("Kubernetes behind the proxy", {
     const { status } = await fixture.objects.the("MlflowServer", name);
     const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", serviceAccount: "trainer" };
     await fixture.objects.create("Pod", clientPod(client));
-    await patiently(
+    await waitUntil(
       async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"),
       300,
     );
@@ -112,7 +118,7 @@ test("Kubernetes behind the proxy", {
       [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
       [true, 5, [{ answer: "it is" }]],
     );
-    const mlflow = await fixture.asNobody(name);
+    const mlflow = await fixture.asAnonymous(name);
     const run = await mlflow.call("GET", `/api/2.0/mlflow/runs/get?run_id=${back["runId"]}`, {
       headers: { authorization: `Bearer ${trainer}` },
     });

@@ -9,18 +9,25 @@ import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { pathTricks } from "../oauth2-proxy/path-tricks.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
 import { server } from "../support/fixtures.ts";
+import {
+  assertAccess,
+  assertDocumented,
+  claimedOwner,
+  deniedAttempts,
+  type Row,
+  unauthenticatedAttempts,
+} from "./access-table.ts";
 import { missingChromium, signInByChromium } from "./chromium-login.ts";
 import { clientPod } from "./client-pod.ts";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
-import { assertDocumented, assertInside, claimed, closedTo, type Row, strangers } from "./door-table.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
-import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertUnreachable, bearer, clientSecret, proxyFixture } from "./proxy-fixture.ts";
 import { startS3 } from "./s3-server.ts";
 import { spanOf } from "./span.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "shared";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -45,7 +52,7 @@ test("the proxy alone", {
   const { spec: service } = await fixture.objects.the("Service", name);
   const address = service.clusterIP ?? "";
   const alice = await issuer.token("alice", "mlflow");
-  const mlflow = await fixture.asNobody(name);
+  const mlflow = await fixture.asAnonymous(name);
   const isIn = async (token = alice) => {
     const { status, body } = await mlflow.call("GET", search, { headers: { authorization: `Bearer ${token}` } });
     assert.ok(status < 500, body);
@@ -82,15 +89,15 @@ test("the proxy alone", {
       ["a program, by its client credentials", bearer(await issuer.clientToken("pipeline", "of-pipeline"))],
       ["a user in a browser, after the login", [session]],
     ];
-    const attempts: Row[] = [...(await strangers(attempt))];
+    const attempts: Row[] = [...(await unauthenticatedAttempts(attempt))];
     for (const [who, lines] of rows) attempts.push(await attempt(who, lines));
-    attempts.push(...(await closedTo(attempt, "a user in a browser", [session])));
+    attempts.push(...(await deniedAttempts(attempt, "a user in a browser", [session])));
     await browser.send("GET", `${browserUrl}/oauth2/sign_out`);
     attempts.push(await attempt("the same browser, after signing out", [`Cookie: ${browser.cookies(browserUrl)}`]));
     attempts.push(await attempt("a copy of its cookie, after signing out", [session]));
     await assertDocumented("The proxy alone", attempts);
-    assertInside(attempts, [...rows.slice(-3).map(([who]) => who), "a copy of its cookie, after signing out"]);
-    assert.ok(attempts.every(({ owner }) => ["", claimed].includes(owner)));
+    assertAccess(attempts, [...rows.slice(-3).map(([who]) => who), "a copy of its cookie, after signing out"]);
+    assert.ok(attempts.every(({ owner }) => ["", claimedOwner].includes(owner)));
     const pages = attempts.filter(({ body }) => body.includes("page"));
     assert.deepEqual(
       pages.map(({ who }) => who),
@@ -204,7 +211,7 @@ test("the proxy alone", {
     await fixture.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
     const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", tokenSecret: "token" };
     await fixture.objects.create("Pod", clientPod(client));
-    await patiently(
+    await waitUntil(
       async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"),
       300,
     );
@@ -314,9 +321,9 @@ test("the proxy alone", {
     await fixture.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
     await fixture.ready(name, 600);
     // A former pod that is just going may still be asked, and if nobody asked it before, the newer schema is too new for it (500).
-    await patiently(async () => assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200), 60);
+    await waitUntil(async () => assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200), 60);
     assert.equal(await isIn(await issuer.token("bob", "mlflow")), 403);
-    assertInside(await strangers(attempt), []);
+    assertAccess(await unauthenticatedAttempts(attempt), []);
   });
 });
 

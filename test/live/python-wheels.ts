@@ -12,14 +12,14 @@ for wheel in json.load(sys.stdin):
 `;
 
 /** Where packages are unpacked: a pod of MLflow's image, and a folder there that can be named in PYTHONPATH. */
-export interface WheelPlace {
+export interface WheelTarget {
   readonly namespace: string;
   readonly pod: string;
   readonly folder: string;
 }
 
 /** Unpacks the packages of a lock file of this folder, as PyPI has them, in a pod. Nothing is installed beside them. */
-export async function unpackWheels(cluster: Cluster, lock: string, place: WheelPlace): Promise<void> {
+export async function unpackWheels(cluster: Cluster, lock: string, place: WheelTarget): Promise<void> {
   const command = ["exec", "-i", "-n", place.namespace, place.pod, "--", "python", "-c", unpack, place.folder];
   const { code, stderr } = await cluster.kubectl(command, JSON.stringify(await wheels(lock)));
   assert.equal(code, 0, stderr);

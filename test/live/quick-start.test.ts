@@ -28,7 +28,7 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
   await fixture.ready(name);
   const start = await startOf(fixture, mark);
   const admin = await fixture.asAdmin(name);
-  const nobody = await fixture.asNobody(name);
+  const anonymous = await fixture.asAnonymous(name);
 
   await context.test("it comes by way of the migration, each step at once after what it waits for", () => {
     const steps = [start.applied, start.jobCreated, start.jobEnded, start.deploymentCreated, start.deploymentReady];
@@ -44,20 +44,20 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
   });
 
   await context.test("no credential, or a wrong one, is answered with 401; the administrator is let in", async () => {
-    assert.equal((await nobody.call("GET", search)).status, 401);
-    const wrong = nobody.as({ login: { username: "admin", password: "password1234" } });
+    assert.equal((await anonymous.call("GET", search)).status, 401);
+    const wrong = anonymous.as({ login: { username: "admin", password: "password1234" } });
     assert.equal((await wrong.call("GET", search)).status, 401);
     assert.equal((await admin.call("GET", search)).status, 200);
-    assert.equal((await nobody.call("GET", "/health")).status, 200);
+    assert.equal((await anonymous.call("GET", "/health")).status, 200);
   });
 
   await context.test("a Host header of another name is refused, every name of the Service is not", async () => {
     const own = [name, `${name}.${fixture.namespace}`, `${name}.${fixture.namespace}.svc`];
     for (const host of [...own, `${name}.${fixture.namespace}.svc.cluster.local`, "localhost"])
       for (const suffix of ["", ":5000"])
-        assert.equal((await nobody.call("GET", search, { headers: { host: host + suffix } })).status, 401, host);
+        assert.equal((await anonymous.call("GET", search, { headers: { host: host + suffix } })).status, 401, host);
     for (const host of ["evil.example.com", `${name}.evil.example.com`, "10.0.0.1"]) {
-      assert.equal((await nobody.call("GET", search, { headers: { host } })).status, 401, host);
+      assert.equal((await anonymous.call("GET", search, { headers: { host } })).status, 401, host);
       assert.equal((await admin.call("GET", search, { headers: { host } })).status, 403, host);
     }
   });
@@ -94,7 +94,7 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     assert.ok(fastapi > 20 && routes.length > 300, `only ${fastapi} and ${routes.length} routes have been found`);
     const open: string[] = [];
     await inParallel(routes, 4, async (route) => {
-      const { status } = await nobody.call(route.method, route.path);
+      const { status } = await anonymous.call(route.method, route.path);
       if (status !== 401 && !isPublic(route)) open.push(`${route.method} ${route.path}: ${status}`);
     });
     assert.deepEqual(open.sort(), []);

@@ -4,12 +4,12 @@ import type { Pod } from "../../src/kube/manifests.ts";
 import { findMachine } from "../cluster/machine.ts";
 import { clusterPrograms } from "../cluster/programs.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { type LiveFixture, liveFixture, patience } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { type LiveFixture, liveFixture, timeoutSeconds } from "./live-fixture.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
 import { steadyLoad } from "./steady-load.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "shared";
 
@@ -80,7 +80,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     assert.ok(victim !== undefined);
     const load = steadyLoad(admin);
     await fixture.objects.remove("Pod", victim.metadata.name);
-    await patiently(() => allReplaced(fixture, [victim.metadata.uid], 3), patience);
+    await waitUntil(() => allReplaced(fixture, [victim.metadata.uid], 3), timeoutSeconds);
     const { answered, failed } = await load.end();
     assert.ok(answered > 0, "no request was answered");
     assert.deepEqual(failed, []);
@@ -107,11 +107,11 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     async () => {
       await fixture.apply({ metadata: { name }, spec: { ...spec, replicas: 2 } });
       await fixture.ready(name);
-      await patiently(async () => assert.equal((await fixture.pods(name)).length, 2), patience);
+      await waitUntil(async () => assert.equal((await fixture.pods(name)).length, 2), timeoutSeconds);
       const before = (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
       const load = steadyLoad(admin);
       await fixture.objects.patch("Secret", "setting", { stringData: { level: "2" } });
-      await patiently(() => allReplaced(fixture, before, 2), patience);
+      await waitUntil(() => allReplaced(fixture, before, 2), timeoutSeconds);
       await fixture.ready(name);
       const { answered, failed } = await load.end();
       assert.ok(answered > 0, "no request was answered");
@@ -138,15 +138,15 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     await killContainer(killed);
     await fixture.objects.evict(evicted.metadata.name);
     await fixture.startOperator();
-    await patiently(async () => {
+    await waitUntil(async () => {
       await allReplaced(fixture, [evicted.metadata.uid], 2);
       const again = (await fixture.pods(name)).find(({ metadata }) => metadata.uid === killed.metadata.uid);
       assert.equal(restartsOf(again), restarts + 1, "the container was not restarted");
-    }, patience);
+    }, timeoutSeconds);
     const all = await fixture.pods(name);
     for (const { metadata } of all) await fixture.objects.remove("Pod", metadata.name, { gracePeriodSeconds: 0 });
     const former = all.map(({ metadata }) => metadata.uid);
-    await patiently(() => allReplaced(fixture, former, 2), patience);
+    await waitUntil(() => allReplaced(fixture, former, 2), timeoutSeconds);
     await fixture.ready(name);
     await assertKept(admin, run);
   });

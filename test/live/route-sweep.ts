@@ -12,7 +12,7 @@ export interface Caller {
 }
 
 /** A workspace, and what is in it. */
-export interface Furnished {
+export interface WorkspaceContent {
   readonly workspace: string;
   /** Ids and names of one of everything. */
   readonly there: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export interface Furnished {
  * How searches are asked so that who may see finds what is there; by the end of the path. MLflow refuses nobody these, but leaves
  * out of the answer what the caller may not see, so whether there is an answer says nothing.
  */
-const searches: readonly (readonly [RegExp, (there: Furnished["there"]) => Search])[] = [
+const searches: readonly (readonly [RegExp, (there: WorkspaceContent["there"]) => Search])[] = [
   [/\/experiments\/search$/, ({ name }) => ({ query: "max_results=1000", body: { max_results: 1000 }, finds: name })],
   [/\/(registered-models|model-versions)\/search$/, ({ name }) => ({ query: "max_results=1000", finds: name })],
   [/\/datasets\/search$/, ({ name }) => ({ body: {}, query: "", finds: name })],
@@ -57,7 +57,7 @@ type Outcome = "closed" | "refused" | "let through" | "finds" | "finds nothing" 
  * Requests name what is not there, and say nothing of what MLflow wants to know. That is enough: the plugin asks the API server
  * before MLflow looks at the request, and refuses with 403. So whatever else comes, such as a 400 or a 404, was let through.
  */
-export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: Verdicts, furnished: Furnished) {
+export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: Verdicts, content: WorkspaceContent) {
   const wrong: string[] = [];
   const queue = [
     ...routes.filter(({ path }) => !path.endsWith("/graphql")).map((route) => ({ ...route, query: undefined })),
@@ -65,16 +65,16 @@ export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: 
       ...field,
       method: "POST",
       path: "/graphql",
-      query: queryOf(field.field, furnished.there),
+      query: queryOf(field.field, content.there),
     })),
   ];
   const lane = async () => {
     for (let each = queue.shift(); each !== undefined; each = queue.shift()) {
       const { method, path, query } = each;
-      const search = each.kind === "filtered" && query === undefined ? searchOf(path, furnished.there) : undefined;
-      const finds = search?.finds ?? (each.kind === "workspaces" ? furnished.workspace : furnished.there["name"]);
+      const search = each.kind === "filtered" && query === undefined ? searchOf(path, content.there) : undefined;
+      const finds = search?.finds ?? (each.kind === "workspaces" ? content.workspace : content.there["name"]);
       const calling = mlflow.call(method, `${path}${search?.query ? `?${search.query}` : ""}`, {
-        headers: { authorization: `Bearer ${caller.token}`, "x-mlflow-workspace": furnished.workspace },
+        headers: { authorization: `Bearer ${caller.token}`, "x-mlflow-workspace": content.workspace },
         ...(method !== "GET" && { body: query === undefined ? (search?.body ?? { unknown: "field" }) : { query } }),
       });
       const expected = path.includes(assistant) ? "closed" : expectedOf(caller.role, each);
@@ -143,7 +143,7 @@ function outcomeOf({ status, body }: MlflowAnswer, finds: string | undefined): O
 }
 
 /** A search of which it is not known how it would find something could not be told from one that is refused. */
-function searchOf(path: string, there: Furnished["there"]): Search {
+function searchOf(path: string, there: WorkspaceContent["there"]): Search {
   const found = searches.find(([end]) => end.test(path));
   if (found === undefined)
     throw new Error(
@@ -153,7 +153,7 @@ function searchOf(path: string, there: Furnished["there"]): Search {
 }
 
 /** A query of this field alone, of what is there where that matters. */
-function queryOf(field: string, { experiment, run, name }: Furnished["there"]): string {
+function queryOf(field: string, { experiment, run, name }: WorkspaceContent["there"]): string {
   const wanted: Readonly<Record<string, string>> = {
     mlflowGetExperiment: `(input: {experimentId: "${experiment}"}) { experiment { name } }`,
     mlflowGetRun: `(input: {runId: "${run}"}) { run { info { runId } } }`,

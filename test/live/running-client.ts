@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClientPod, clientPod } from "./client-pod.ts";
 import type { LiveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** What a program printed in its last line, which is JSON. */
 export type Printed = Readonly<Record<string, unknown>>;
@@ -21,7 +21,7 @@ export interface RunningClient {
 /** Starts the pod and waits until it runs. */
 export async function startClient(fixture: LiveFixture, pod: ClientPod): Promise<RunningClient> {
   await fixture.objects.create("Pod", clientPod(pod));
-  await patiently(async () => assert.equal((await fixture.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);
+  await waitUntil(async () => assert.equal((await fixture.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);
   const printed = async (command: readonly string[], program: string): Promise<Printed> =>
     JSON.parse((await fixture.inPod(pod.name, command, program)).trimEnd().split("\n").at(-1) ?? "");
   return {

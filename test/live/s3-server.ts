@@ -10,9 +10,9 @@ export interface S3Server {
   /** The keys of all objects in the bucket. */
   readonly keys: () => Promise<readonly string[]>;
   /** Makes a user who may do just these actions, such as `s3:Get*`, and gives the content of a Secret with the key. */
-  readonly userWhoMay: (name: string, actions: readonly string[]) => Promise<AccessKey>;
+  readonly createUser: (name: string, actions: readonly string[]) => Promise<AccessKey>;
   /** From now on a request needs the signature of a user who may do what it asks. */
-  readonly askForSignatures: () => Promise<void>;
+  readonly requireSignatures: () => Promise<void>;
 }
 
 export interface AccessKey {
@@ -51,7 +51,7 @@ export async function startS3(fixture: LiveFixture): Promise<S3Server> {
       const listing = await (await fetch(`${url}?list-type=2`)).text();
       return [...listing.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key ?? "");
     },
-    userWhoMay: async (name, actions) => {
+    createUser: async (name, actions) => {
       const iam = (action: string, more = {}) => callIam(`http://${address}:${port}/`, { Action: action, ...more });
       await iam("CreateUser", { UserName: name });
       const document = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: actions, Resource: "*" }] };
@@ -63,7 +63,7 @@ export async function startS3(fixture: LiveFixture): Promise<S3Server> {
         AWS_SECRET_ACCESS_KEY: within(key, "SecretAccessKey"),
       };
     },
-    askForSignatures: async () => {
+    requireSignatures: async () => {
       const headers = { "content-type": "text/plain" };
       const answer = await fetch(`http://${address}:${port}/moto-api/reset-auth`, {
         method: "POST",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Subject } from "../../src/kube/manifests.ts";
-import { type LiveFixture, patience } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
+import { type LiveFixture, timeoutSeconds } from "./live-fixture.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 
@@ -42,17 +42,17 @@ export async function grant(
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: `use-${name}` },
     subjects,
   });
-  for (const subject of subjects) await mayRead(fixture, subject, namespace);
+  for (const subject of subjects) await waitForReadAccess(fixture, subject, namespace);
 }
 
 /**
  * Resolves when the API server lets this one read experiments. Its authorizer hears of a binding by a watch of its own, a moment
  * later, and whom it refuses until then MLflow's plugin goes on refusing for a minute.
  */
-export async function mayRead(fixture: LiveFixture, subject: Subject, namespace: string): Promise<void> {
+export async function waitForReadAccess(fixture: LiveFixture, subject: Subject, namespace: string): Promise<void> {
   const attributes = { group: "mlflow.kubeflow.org", resource: "experiments", verb: "get", namespace };
   const spec = { ...asWhom(subject), resourceAttributes: attributes };
-  await patiently(async () => {
+  await waitUntil(async () => {
     const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
     const answer = await created(fixture, path, { kind: "SubjectAccessReview", spec }, "authorization.k8s.io/v1");
     const { status }: { status?: { allowed?: boolean } } = JSON.parse(answer);
@@ -81,13 +81,13 @@ const openPrefix = "discovery-for-";
 const shutLabel = "tests/discovery";
 
 /** That nobody may ask for them holds in the whole cluster: others wait to allow it, until what is given is called. */
-export async function shutDiscovery({ objects, cluster }: LiveFixture): Promise<() => Promise<void>> {
+export async function disableDiscovery({ objects, cluster }: LiveFixture): Promise<() => Promise<void>> {
   const name = "discovery-shut";
   await objects.create("ConfigMap", { metadata: { name, labels: { [shutLabel]: "shut" } } });
-  await patiently(async () => {
+  await waitUntil(async () => {
     const { body } = await cluster.request("GET", `${rbac}/clusterrolebindings`);
     assert.ok(!body.includes(`"name":"${openPrefix}`), "another test lets everybody ask for the keys");
-  }, patience);
+  }, timeoutSeconds);
   return () => objects.remove("ConfigMap", name);
 }
 
@@ -95,14 +95,14 @@ async function discoveryIsNeededShut({ cluster }: LiveFixture): Promise<boolean>
   const { body } = await cluster.request("GET", `/api/v1/configmaps?labelSelector=${shutLabel}`);
   const { items }: { items: { metadata: { creationTimestamp: string } }[] } = JSON.parse(body);
   // A test that was ended from outside leaves one behind.
-  return items.some(({ metadata }) => Date.now() - Date.parse(metadata.creationTimestamp) < patience * 1000);
+  return items.some(({ metadata }) => Date.now() - Date.parse(metadata.creationTimestamp) < timeoutSeconds * 1000);
 }
 
 /**
  * Lets everybody ask the API server for its public keys; gives what takes that back. The binding is there before it names anybody,
  * so that of this and a test that needs discovery shut at least one sees the other.
  */
-export async function openDiscovery(fixture: LiveFixture): Promise<() => Promise<void>> {
+export async function enableDiscovery(fixture: LiveFixture): Promise<() => Promise<void>> {
   const name = `${openPrefix}${fixture.namespace}`;
   const binding = {
     kind: "ClusterRoleBinding",
@@ -114,13 +114,13 @@ export async function openDiscovery(fixture: LiveFixture): Promise<() => Promise
     },
   };
   const close = async () => void (await fixture.objects.attempt("DELETE", `${rbac}/clusterrolebindings/${name}`));
-  await patiently(async () => {
+  await waitUntil(async () => {
     assert.ok(!(await discoveryIsNeededShut(fixture)), "another test needs it shut");
     await created(fixture, `${rbac}/clusterrolebindings`, binding);
     if (!(await discoveryIsNeededShut(fixture))) return;
     await close();
     assert.fail("another test needs it shut now");
-  }, patience);
+  }, timeoutSeconds);
   await fixture.objects.patch("ClusterRoleBinding", name, {
     subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:unauthenticated" }],
   });

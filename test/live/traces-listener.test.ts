@@ -10,9 +10,9 @@ import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { clientPod } from "./client-pod.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { liveFixture } from "./live-fixture.ts";
-import { patiently } from "./patiently.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { spanOf, traceIdOf } from "./span.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "mlflow";
 const injected = { "sidecar.istio.io/status": "{}" };
@@ -91,7 +91,7 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
   assert.ok(deployment?.kind === "Deployment");
   const { name: listener, labels, ownerReferences } = deployment.metadata;
   await fixture.objects.create("Deployment", { ...deployment, metadata: { name: listener, labels, ownerReferences } });
-  await patiently(async () => {
+  await waitUntil(async () => {
     const [pod] = await listeners();
     assert.equal(pod?.status?.containerStatuses?.[0]?.started, true, "it lives");
   }, 180);
@@ -107,9 +107,9 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
   await context.test("once it is, writers write traces without a credential, which MLflow shows", async () => {
     await annotate(injected);
     const written = spanOf("by identity");
-    await patiently(async () => assert.equal(await write(agents, written), "200"), 300);
+    await waitUntil(async () => assert.equal(await write(agents, written), "200"), 300);
     const admin = await fixture.asAdmin(name);
-    await patiently(async () => {
+    await waitUntil(async () => {
       const body = { locations: [{ type: "MLFLOW_EXPERIMENT", mlflow_experiment: { experiment_id: "0" } }] };
       const { traces } = await admin.json("POST", "/api/3.0/mlflow/traces/search", body);
       const shown = JSON.stringify(traces);
@@ -118,12 +118,12 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
   });
 
   await context.test("the network brings nobody of another namespace to it", async () => {
-    await patiently(async () => assert.equal(await write(agents, spanOf("still open")), "200"), 120);
+    await waitUntil(async () => assert.equal(await write(agents, spanOf("still open")), "200"), 120);
     assert.equal(await write(strangers, spanOf("from elsewhere")), "no answer");
   });
 
   await context.test("it shuts when the annotation goes", async () => {
     await annotate({ "sidecar.istio.io/status": null });
-    await patiently(async () => assert.notEqual(await write(agents, spanOf("too late")), "200"), 300);
+    await waitUntil(async () => assert.notEqual(await write(agents, spanOf("too late")), "200"), 300);
   });
 });

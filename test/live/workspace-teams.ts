@@ -11,8 +11,8 @@ import { clientPod } from "./client-pod.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 import type { MlflowAnswer } from "./mlflow.ts";
-import { patiently } from "./patiently.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** The server. */
 export const name = "tracking";
@@ -26,7 +26,7 @@ export const people = {
   stranger: undefined,
 } as const satisfies Readonly<Record<string, WorkspaceRole | undefined>>;
 type Person = keyof typeof people;
-export const persons = ["stranger", "writer", "viewer", "editor", "admin"] as const satisfies readonly Person[];
+export const memberNames = ["stranger", "writer", "viewer", "editor", "admin"] as const satisfies readonly Person[];
 
 /** Two teams, each with a workspace of one MLflow; all people of the one, in pods, and an administrator of the other. */
 export interface WorkspaceTeams extends LiveFixture {
@@ -38,7 +38,7 @@ export interface WorkspaceTeams extends LiveFixture {
   /** Runs `workspace-roles.py` as somebody of the team, and gives what it prints. */
   readonly asPod: (person: Person, ...args: readonly string[]) => Promise<unknown>;
   /** One of everything, by ids and names. */
-  readonly furnished: () => Promise<Readonly<Record<string, string>>>;
+  readonly content: () => Promise<Readonly<Record<string, string>>>;
   /** A new token each time, of which the plugin remembers nothing. */
   readonly token: (place: string, account: string) => Promise<string>;
   /** A GET with a token. */
@@ -57,7 +57,7 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
   context.after(async () => {
     for (const each of [team, other]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
-  const granted = [...persons.map((person) => [team, person] as const), [other, "admin"] as const].flatMap(
+  const granted = [...memberNames.map((person) => [team, person] as const), [other, "admin"] as const].flatMap(
     ([place, person]) => {
       const role = people[person];
       if (role === undefined) return [];
@@ -65,7 +65,7 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
     },
   );
   const inTeam = objects(cluster, team);
-  for (const person of persons) await inTeam.create("ServiceAccount", { metadata: { name: person } });
+  for (const person of memberNames) await inTeam.create("ServiceAccount", { metadata: { name: person } });
   await objects(cluster, other).create("ServiceAccount", { metadata: { name: "admin" } });
   await fixture.apply({
     metadata: { name },
@@ -79,11 +79,11 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
       server: { aiGateway: "Enabled" },
     },
   });
-  for (const person of persons) await inTeam.create("Pod", pod(person, image));
+  for (const person of memberNames) await inTeam.create("Pod", pod(person, image));
   await fixture.ready(name);
   await fixture.reason(name, "WorkspacesReady", "WorkspacesReady");
-  for (const person of persons)
-    await patiently(async () => assert.equal((await inTeam.the("Pod", person)).status?.phase, "Running"), 300);
+  for (const person of memberNames)
+    await waitUntil(async () => assert.equal((await inTeam.the("Pod", person)).status?.phase, "Running"), 300);
 
   const asPod: WorkspaceTeams["asPod"] = async (person, ...args) => {
     const command = ["exec", "-i", "-n", team, person, "--", "python", "-W", "ignore", "-", ...args];
@@ -98,7 +98,7 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
     inTeam,
     granted,
     asPod,
-    furnished: async () => {
+    content: async () => {
       const there = await asPod("admin", "prepare");
       assert.ok(isObject(there));
       return Object.fromEntries(Object.entries(there).map(([key, value]) => [key, String(value)]));
@@ -109,7 +109,7 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
         authorization: `Bearer ${bearer}`,
         ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
       };
-      return (await fixture.asNobody(name)).call("GET", path, { headers });
+      return (await fixture.asAnonymous(name)).call("GET", path, { headers });
     },
   };
 }

@@ -5,12 +5,12 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertStored, startCollector } from "./collector.ts";
 import { pythonExporter } from "./otlp-exporter.ts";
-import { patiently } from "./patiently.ts";
 import { sweep } from "./route-sweep.ts";
 import { routeVerdicts } from "./route-verdicts.ts";
-import { mayRead } from "./service-accounts.ts";
+import { waitForReadAccess } from "./service-accounts.ts";
+import { waitUntil } from "./wait-until.ts";
 import { expectedOutcomes } from "./workspace-operations.ts";
-import { name, people, persons, workspaceTeams } from "./workspace-teams.ts";
+import { memberNames, name, people, workspaceTeams } from "./workspace-teams.ts";
 
 const pluginRules = join(import.meta.dirname, "../kube/plugin");
 /** For how long the plugin remembers what the API server said, and how much later a slow machine may notice. */
@@ -23,18 +23,18 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
   concurrency: 2,
 }, async (context) => {
   const teams = await workspaceTeams(context);
-  const { team, other, inTeam, granted, asPod, furnished, get, token } = teams;
-  const shared = await furnished();
+  const { team, other, inTeam, granted, asPod, content, get, token } = teams;
+  const shared = await content();
   const reading = `/api/2.0/mlflow/experiments/get?experiment_id=${shared["experiment"]}`;
 
   await context.test("a run belongs to whom the token names, and to nobody else", () => {
     assert.equal(shared["owner"], `system:serviceaccount:${team}:admin`);
   });
 
-  for (const person of persons) {
+  for (const person of memberNames) {
     const role = people[person];
     await context.test(`each operation of the client as ${role ?? "nobody"}: done, or refused`, async () => {
-      const found = await asPod(person, JSON.stringify(await furnished()));
+      const found = await asPod(person, JSON.stringify(await content()));
       assert.deepEqual(found, expectedOutcomes(role ?? "nobody"));
     });
   }
@@ -52,11 +52,11 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
       const collector = await startCollector(teams, name, { place, experiment });
       const reader = { authorization: `Bearer ${await token(team, "viewer")}`, "x-mlflow-workspace": team };
       // The exporter does not wait until the network leads to the collector.
-      await assertStored(await teams.asNobody(name), await collector.send(), reader);
+      await assertStored(await teams.asAnonymous(name), await collector.send(), reader);
       for (const lines of [straight, `export OTEL_EXPORTER_OTLP_ENDPOINT=http://${collector.address}:4318`]) {
         const { trace, results } = await exporter.write(lines);
         assert.deepEqual(results, ["SUCCESS"], lines);
-        await assertStored(await teams.asNobody(name), trace, reader);
+        await assertStored(await teams.asAnonymous(name), trace, reader);
       }
     },
   );
@@ -95,9 +95,9 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
         const binding = await inTeam.get("RoleBinding", `mlflow.${teams.namespace}.${name}.viewer`);
         return binding?.subjects?.map((subject) => subject.name) ?? [];
       };
-      await patiently(async () => assert.ok((await holders()).includes("guest")), 40);
+      await waitUntil(async () => assert.ok((await holders()).includes("guest")), 40);
       // Not earlier: the plugin would remember the refusal.
-      await mayRead(teams, { kind: "ServiceAccount", name: "guest", namespace: team }, team);
+      await waitForReadAccess(teams, { kind: "ServiceAccount", name: "guest", namespace: team }, team);
       const ofGuest = await token(team, "guest");
       assert.ok(Date.now() < end, "the machine was too slow to see a guest who is in");
       let last = 0;
@@ -113,7 +113,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
       }
       context.diagnostic(`refused ${((last - end) / 1000).toFixed(0)} s after the end`);
       assert.deepEqual(await holders(), ["viewer"]);
-      await patiently(async () => {
+      await waitUntil(async () => {
         const { status } = await inTeam.the("MlflowWorkspaceAccess", "guest");
         assert.equal(status?.conditions?.find(({ type }) => type === "Ready")?.reason, "Expired");
       }, 30);
@@ -136,7 +136,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
       const began = letIn;
       const without = granted.filter(({ role, namespaces }) => !(role === "Editor" && namespaces.includes(team)));
       await teams.objects.patch("MlflowServer", name, { spec: { workspaces: { access: without } } });
-      await patiently(async () => assert.equal(await later(), "refused"), 300);
+      await waitUntil(async () => assert.equal(await later(), "refused"), 300);
       // The client asks after it was started, and at the earliest then.
       const seconds = (letIn - began) / 1000;
       context.diagnostic(`a client that was started ${seconds.toFixed(0)} s later was the last to be let in`);
@@ -149,16 +149,16 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
           subjects: [{ kind: "ServiceAccount", name: "editor", namespace: team }],
         },
       });
-      await patiently(async () => assert.equal(await later(), "done"), 300);
+      await waitUntil(async () => assert.equal(await later(), "done"), 300);
     },
   );
   await guest;
 
   const verdicts = await routeVerdicts(teams, name);
-  const mlflow = await teams.asNobody(name);
-  const workspace = { workspace: team, there: await furnished() };
+  const mlflow = await teams.asAnonymous(name);
+  const workspace = { workspace: team, there: await content() };
 
-  for (const person of persons) {
+  for (const person of memberNames) {
     const role = people[person];
     await context.test(`each route of MLflow and each field of GraphQL as ${role ?? "nobody"}`, async () => {
       const caller = { role, token: await token(team, person) };

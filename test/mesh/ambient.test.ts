@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listenerUrl, objectNames, port, tracesPort } from "../../src/resources/names.ts";
 import { disguised, plain } from "../envoy/trace-paths.ts";
-import { patiently } from "../live/patiently.ts";
+import { waitUntil } from "../live/wait-until.ts";
 import { objects as objectsOf } from "../support/objects.ts";
 import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { inAmbient, withSidecar } from "./caller.ts";
@@ -85,7 +85,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await objects.create("Service", { metadata: { name: "with-waypoint", labels }, spec });
     await fixture.reason(name, "MeshReady", "ConflictingService", 180);
     const byWaypoint = [await at(`with-waypoint.${fixture.namespace}`)];
-    await patiently(async () => assert.deepEqual(await writer.ask(byWaypoint), ["200"]), 180);
+    await waitUntil(async () => assert.deepEqual(await writer.ask(byWaypoint), ["200"]), 180);
     for (const caller of [colleague, stranger]) assert.deepEqual(await caller.ask(byWaypoint), ["refused"]);
     const past = [await at(`bare.${fixture.namespace}`), await at(`headless.${fixture.namespace}`)];
     for (const caller of [writer, colleague, stranger, outsider])
@@ -100,12 +100,12 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     const { rules } = (await objects.the("AuthorizationPolicy", policy)).spec;
     await objects.remove("AuthorizationPolicy", lock);
     await objects.patch("AuthorizationPolicy", policy, { spec: { rules: [{}] } });
-    await patiently(async () => {
+    await waitUntil(async () => {
       await objects.the("AuthorizationPolicy", lock);
       assert.deepEqual((await objects.the("AuthorizationPolicy", policy)).spec.rules, rules);
     }, 180);
     await fixture.enforced();
-    await patiently(async () => {
+    await waitUntil(async () => {
       assert.deepEqual([await stranger.ask([trace]), await outsider.ask([trace])], [["refused"], ["none"]]);
     }, 180);
   });
@@ -124,13 +124,13 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await objects.patch("Deployment", waypoint, { spec: { replicas: 0 } });
     await fixture.reason(name, "MeshReady", "WaypointUnavailable", 180);
     const asked = [...each(["GET"], others), trace];
-    await patiently(async () => {
+    await waitUntil(async () => {
       for (const caller of [writer, stranger, outsider])
         assert.deepEqual(await caller.ask(asked), all(asked.length, "none"));
     }, 180);
     await objects.patch("Deployment", waypoint, { spec: { replicas: 1 } });
     await fixture.enforced();
-    await patiently(async () => assert.deepEqual(await stranger.ask(each(["GET"], ["/health"])), ["200"]), 180);
+    await waitUntil(async () => assert.deepEqual(await stranger.ask(each(["GET"], ["/health"])), ["200"]), 180);
   });
 
   await context.test(
@@ -154,7 +154,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
       const through = { host: `ingress-istio.${gateways}`, port: 80 };
       const headers = { host: outside };
       const asked = each(["GET"], others).map((request) => ({ ...request, ...through, headers }));
-      await patiently(async () => assert.deepEqual(await outsider.ask(asked), ["200", "401", "401"]), 180);
+      await waitUntil(async () => assert.deepEqual(await outsider.ask(asked), ["200", "401", "401"]), 180);
       const traces = [await fixture.spanWithCredential({ ...through, headers })];
       const inDisguise = disguised.map((path) => ({ method: "POST", path, ...through, headers }));
       // The gateway is no writer, whoever comes by it.
@@ -174,7 +174,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
       const pod = await listenerPod();
       const hosts = [new URL(listenerUrl(server)).hostname, pod?.status?.podIP ?? ""];
       const asked = hosts.map((host) => fixture.span({ host, port: tracesPort }));
-      await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200", "200"]), 180);
+      await waitUntil(async () => assert.deepEqual(await writer.ask(asked), ["200", "200"]), 180);
       for (const caller of [colleague, stranger, outsider]) assert.deepEqual(await caller.ask(asked), ["none", "none"]);
       isUnanswered(await sidecar.ask(asked));
       assert.deepEqual(await stranger.ask([trace]), ["refused"], "the server's own door is as it was");
@@ -186,7 +186,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     const labels = { "istio.io/dataplane-mode": "none" };
     await objects.patch("Pod", pod?.metadata.name ?? "", { metadata: { labels } });
     const asked = [fixture.span({ host: pod?.status?.podIP ?? "", port: tracesPort })];
-    await patiently(async () => {
+    await waitUntil(async () => {
       for (const caller of [writer, colleague, outsider]) isUnanswered(await caller.ask(asked));
     }, 180);
     await objects.remove("Pod", pod?.metadata.name ?? "");
@@ -196,7 +196,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
   await context.test("it leaves the mesh, and serves on", async () => {
     const load = await steadily(stranger);
     await fixture.serve({});
-    await patiently(async () => {
+    await waitUntil(async () => {
       assert.deepEqual([await objects.list("AuthorizationPolicy"), await objects.list("Gateway")], [[], []]);
       assert.deepEqual(await outsider.ask(each(["GET"], ["/health"])), ["200"]);
     }, 180);

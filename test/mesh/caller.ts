@@ -5,7 +5,7 @@ import { port } from "../../src/resources/names.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { clientPod } from "../live/client-pod.ts";
 import { imageReference, testedVersion } from "../live/live-cluster.ts";
-import { patiently } from "../live/patiently.ts";
+import { waitUntil } from "../live/wait-until.ts";
 import { objects } from "../support/objects.ts";
 
 export interface MeshRequest {
@@ -48,7 +48,7 @@ export async function startCaller(cluster: Cluster, options: CallerOptions): Pro
   // A node of two processors has room for those of two test files, and their servers.
   const pod = clientPod({ name, image, trackingUri: `http://${host}`, serviceAccount: name, cpu: "50m" });
   await own.create("Pod", { ...pod, metadata: { name, labels } });
-  await patiently(async () => {
+  await waitUntil(async () => {
     const { status } = await own.the("Pod", name);
     assert.ok(status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"));
   }, 300);

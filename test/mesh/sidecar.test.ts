@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listenerUrl, port, tracesPort } from "../../src/resources/names.ts";
 import { plain } from "../envoy/trace-paths.ts";
-import { patiently } from "../live/patiently.ts";
+import { waitUntil } from "../live/wait-until.ts";
 import { condition } from "../support/operator-fixture.ts";
 import { inAmbient, withSidecar } from "./caller.ts";
 import { all, each, meshFixture, others, toTraces } from "./mesh-fixture.ts";
@@ -28,12 +28,12 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
     assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector can write traces`));
     // Each sidecar hears of the server by itself.
     for (const [who, { ask }] of [["writer", writer] as const, ...strangers])
-      await patiently(async () => assert.deepEqual(await ask(each(["GET"], ["/health"])), ["200"], who), 180);
+      await waitUntil(async () => assert.deepEqual(await ask(each(["GET"], ["/health"])), ["200"], who), 180);
   });
 
   await context.test("the writer gets through to MLflow, and nobody else, however the path is written", async () => {
     const refused = all(toTraces.length, "refused");
-    await patiently(async () => {
+    await waitUntil(async () => {
       assert.deepEqual(await writer.ask(toTraces), [...all(plain.length, "401"), ...refused.slice(plain.length)]);
     }, 180);
     for (const [who, { ask }] of strangers) assert.deepEqual(await ask(toTraces), refused, who);
@@ -62,7 +62,7 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
     const [pod] = await fixture.pods(name);
     const hosts = [pod?.status?.podIP ?? "", `bare.${fixture.namespace}`, `headless.${fixture.namespace}`];
     const asked = await Promise.all(hosts.map((host) => fixture.spanWithCredential({ host })));
-    await patiently(async () => {
+    await waitUntil(async () => {
       for (const [who, { ask }] of strangers) assert.deepEqual(await ask(asked), all(asked.length, "refused"), who);
     }, 180);
     for (const service of ["bare", "headless"]) await objects.remove("Service", service);
@@ -75,7 +75,7 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
       const server = await fixture.serve({ mesh, traces: { identity: "Mesh", writers } });
       await fixture.enforced();
       const asked = [fixture.span({ host: new URL(listenerUrl(server)).hostname, port: tracesPort })];
-      await patiently(async () => assert.deepEqual(await writer.ask(asked), ["200"]), 180);
+      await waitUntil(async () => assert.deepEqual(await writer.ask(asked), ["200"]), 180);
       for (const [who, { ask }] of strangers) assert.match((await ask(asked))[0] ?? "", /^(none|503|refused)$/, who);
     },
   );
@@ -84,17 +84,17 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
     const both = [...writers, { namespace: elsewhere, serviceAccount: "ambient" }];
     await fixture.serve({ mesh, traces: { writers: both } });
     await fixture.enforced();
-    await patiently(async () => assert.deepEqual(await ambient.ask([trace]), ["200"]), 180);
+    await waitUntil(async () => assert.deepEqual(await ambient.ask([trace]), ["200"]), 180);
     assert.deepEqual(await outsider.ask([trace]), ["refused"]);
     await fixture.serve({ mesh, traces: { writers } });
     await fixture.enforced();
-    await patiently(async () => assert.deepEqual(await ambient.ask([trace]), ["refused"]), 180);
+    await waitUntil(async () => assert.deepEqual(await ambient.ask([trace]), ["refused"]), 180);
   });
 
   await context.test("a change to ambient mode leaves nobody in the way, and lets nobody in", async () => {
     await fixture.serve({ mesh: { istio: { mode: "Ambient" } }, traces: { writers } });
     await fixture.enforced();
-    await patiently(async () => {
+    await waitUntil(async () => {
       assert.deepEqual(await ambient.ask([...each(["GET"], others), trace]), ["200", "401", "401", "refused"]);
     }, 180);
     // A sidecar does not call the waypoint, and the lock keeps it off.

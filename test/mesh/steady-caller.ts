@@ -1,4 +1,4 @@
-import { patiently } from "../live/patiently.ts";
+import { waitUntil } from "../live/wait-until.ts";
 import type { Caller, MeshRequest } from "./caller.ts";
 
 /** One request after another by a pod in the mesh. */
@@ -10,7 +10,7 @@ export interface SteadyCaller {
 /** Asks for what needs no credential, by default for MLflow's state of health, each time on a connection of its own; begins when that is answered. */
 export async function steadily({ ask }: Caller, path = "/health"): Promise<SteadyCaller> {
   const asked: readonly MeshRequest[] = [{ method: "GET", path }];
-  await patiently(async () => {
+  await waitUntil(async () => {
     const [outcome] = await ask(asked);
     if (outcome !== "200") throw new Error(`${path}: ${outcome}`);
   }, 120);

@@ -9,12 +9,12 @@ import { disguised, plain } from "../envoy/trace-paths.ts";
 import { startCollector } from "../live/collector.ts";
 import { imageReference, testedVersion } from "../live/live-cluster.ts";
 import { operatorPods } from "../live/operator-pods.ts";
-import { patiently } from "../live/patiently.ts";
 import { startPostgresql } from "../live/postgresql-server.ts";
 import { proxyFixture } from "../live/proxy-fixture.ts";
 import { startS3 } from "../live/s3-server.ts";
-import { apiAudience, grant, openDiscovery, serviceAccount, serviceAccountToken } from "../live/service-accounts.ts";
+import { apiAudience, enableDiscovery, grant, serviceAccount, serviceAccountToken } from "../live/service-accounts.ts";
 import { spanOf } from "../live/span.ts";
+import { waitUntil } from "../live/wait-until.ts";
 import { pathOf } from "../support/objects.ts";
 import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { inAmbient, type MeshRequest, startCaller } from "./caller.ts";
@@ -49,7 +49,7 @@ test("the whole of it, in a mesh in ambient mode", {
     for (const each of [namespace, release.namespace, agents, elsewhere])
       await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
-  context.after(await openDiscovery(fixture));
+  context.after(await enableDiscovery(fixture));
   await objects.patch("Namespace", release.namespace, { metadata: { labels: inAmbient } });
   const image = await cluster.image(await oauth2ProxyImage());
   const [, registry = "", repository = "", tag = ""] = /^([^/]+)\/(.+):(.+)$/.exec(image) ?? [];
@@ -106,7 +106,7 @@ test("the whole of it, in a mesh in ambient mode", {
       assert.equal(metadata.annotations?.["ambient.istio.io/redirection"], "enabled", metadata.name);
     const server = await enforced();
     assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/${collector}`));
-    await patiently(async () => {
+    await waitUntil(async () => {
       assert.equal(condition(await objects.the("MlflowServer", name), "Ready").status, "True");
     }, 120);
   });
@@ -123,7 +123,7 @@ test("the whole of it, in a mesh in ambient mode", {
   await context.test("who is in the mesh gets in by a token, and by the proxy alone", async () => {
     const asked = [experiments, { ...experiments, path: prefix + experiments.path }, { ...experiments, headers: {} }];
     for (const { ask } of [writer, colleague, stranger])
-      await patiently(async () => assert.deepEqual(await ask(asked), ["200", "200", "401"]), 180);
+      await waitUntil(async () => assert.deepEqual(await ask(asked), ["200", "200", "401"]), 180);
     assert.deepEqual(await outsider.ask(asked), all(3, "none"));
     const [pod] = await fixture.pods(name);
     const past = [4180, port, 15008].map((port) => ({ ...experiments, host: pod?.status?.podIP ?? "", port }));
@@ -146,7 +146,7 @@ test("the whole of it, in a mesh in ambient mode", {
     const { send } = await startCollector(fixture, name, { place: { namespace: agents, sender: "writer" } });
     const trace = await send();
     const found = { ...experiments, path: `/api/3.0/mlflow/traces/${trace}` };
-    await patiently(async () => assert.deepEqual(await colleague.ask([found]), ["200"]), 180);
+    await waitUntil(async () => assert.deepEqual(await colleague.ask([found]), ["200"]), 180);
   });
 
   await context.test(
@@ -165,7 +165,7 @@ test("the whole of it, in a mesh in ambient mode", {
       };
       /** The names of two pods that are ready, none of which is `gone`. */
       const twoOf = (pods: () => Promise<readonly Pod[]>, gone?: string) =>
-        patiently(async () => {
+        waitUntil(async () => {
           const ready = (await pods()).filter(({ status }) =>
             status?.conditions?.some((each) => each.type === "Ready" && each.status === "True"),
           );
@@ -176,7 +176,7 @@ test("the whole of it, in a mesh in ambient mode", {
       const rounds = [];
       for (const pods of [waypoints, () => fixture.pods(name)]) {
         const [first, second] = await twoOf(pods);
-        await patiently(async () => assert.equal(await evicted(first), 201), 60);
+        await waitUntil(async () => assert.equal(await evicted(first), 201), 60);
         assert.equal(await evicted(second), 429);
         rounds.push({ pods, first });
       }

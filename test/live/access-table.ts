@@ -19,18 +19,18 @@ export interface Attempt {
 export type Row = Omit<Attempt, "status"> & { readonly status: number | string };
 
 /** Tries to write a run with these header lines. */
-export type Try = (who: string, lines: readonly string[], path?: string, body?: string) => Promise<Attempt>;
+export type Attempting = (who: string, lines: readonly string[], path?: string, body?: string) => Promise<Attempt>;
 
 /** What everybody tries: to write a run, and to have it in another's name. */
-export const claimed = "mallory";
+export const claimedOwner = "mallory";
 export const attemptPath = "/api/2.0/mlflow/runs/create";
-const attemptBody = JSON.stringify({ experiment_id: "0", start_time: 1, user_id: claimed });
+const attemptBody = JSON.stringify({ experiment_id: "0", start_time: 1, user_id: claimedOwner });
 
 export const basicLine = (username: string, password: string) =>
   `Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
 /** Attempts at a server by the address of its Service. */
-export function attemptsAt(host: string, name: string): Try {
+export function attemptsAt(host: string, name: string): Attempting {
   return async (who, lines, path = attemptPath, body = attemptBody) => {
     const answer = await raw(5000, "POST", path, lines, { host, name, body });
     return { who, status: answer.status, body: kindOf(answer), owner: ownerOf(answer) };
@@ -38,7 +38,7 @@ export function attemptsAt(host: string, name: string): Try {
 }
 
 /** What strangers try, whatever the way of authentication: nothing of it is a credential. */
-export async function strangers(attempt: Try): Promise<readonly Row[]> {
+export async function unauthenticatedAttempts(attempt: Attempting): Promise<readonly Row[]> {
   const all = async (who: string, tries: readonly Promise<Attempt>[]) => together(who, await Promise.all(tries));
   const tricks = pathTricks(attemptPath);
   const defaults = [basicLine("admin", "password"), basicLine("admin", "password1234"), basicLine("admin", "")];
@@ -65,7 +65,11 @@ export async function strangers(attempt: Try): Promise<readonly Row[]> {
 }
 
 /** What a user who is authenticated, and may do anything else, gets no further by. */
-export async function closedTo(attempt: Try, who: string, lines: readonly string[]): Promise<readonly Row[]> {
+export async function deniedAttempts(
+  attempt: Attempting,
+  who: string,
+  lines: readonly string[],
+): Promise<readonly Row[]> {
   const outside = JSON.stringify({ name: "outside", artifact_location: "s3://another-bucket/prefix" });
   const json = [...lines, "Content-Type: application/json"];
   return [
@@ -94,7 +98,7 @@ export async function assertDocumented(section: string, rows: readonly Row[]): P
 }
 
 /** Asserts that exactly these have written a run, and that all others were refused. */
-export function assertInside(rows: readonly Row[], inside: readonly string[]): void {
+export function assertAccess(rows: readonly Row[], inside: readonly string[]): void {
   assert.deepEqual(
     rows.filter(({ owner }) => owner !== "").map(({ who }) => who),
     inside,
