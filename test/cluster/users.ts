@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isAlive } from "../control-plane/leftovers.ts";
+import { isAlive } from "../control-plane/temporary-directory.ts";
 import { places } from "./places.ts";
 
 /** A user of the cluster: a process, or a person with `npm run cluster -- up`, for whom it runs until `down`. */

@@ -14,10 +14,10 @@ export interface ApiServerSettings {
   readonly extraArgs: readonly string[];
 }
 
-/** Who may say on whose behalf a request is made: the name in a certificate of the front proxies' authority. K3s's own choice. */
+/** The common name of the client certificate of an authenticating proxy. The same as in K3s. */
 export const frontProxyName = "system:auth-proxy";
 
-/** Every call is one line, a watch two (when it starts and when it ends); bodies are never logged. */
+/** Each request is one line, a watch two (start and end); bodies are not logged. */
 const auditPolicy = {
   apiVersion: "audit.k8s.io/v1",
   kind: "Policy",
@@ -25,7 +25,7 @@ const auditPolicy = {
   rules: [{ level: "Metadata" }],
 };
 
-/** Arguments of a kube-apiserver 1.36 on the loopback interface with RBAC; writes the files that they name. */
+/** Arguments of a kube-apiserver 1.36 on the loopback interface with RBAC. Writes the files in them. */
 export async function apiServerArgs(settings: ApiServerSettings): Promise<readonly string[]> {
   const { directory, authorities, auditLogPath } = settings;
   const policyPath = join(directory, "audit-policy.json");
@@ -51,7 +51,7 @@ export async function apiServerArgs(settings: ApiServerSettings): Promise<readon
     "--authorization-mode=RBAC",
     "--allow-privileged=true",
     "--profiling=false",
-    // One file to the end: a rotated log would lose calls to whoever counts them.
+    // No rotation: tests would miss calls.
     ...(auditLogPath
       ? [`--audit-policy-file=${policyPath}`, `--audit-log-path=${auditLogPath}`, "--audit-log-maxsize=100000"]
       : []),

@@ -7,14 +7,14 @@ export interface Binaries {
   readonly etcd: string;
   readonly kubeApiserver: string;
   readonly kubectl: string;
-  /** Absent where `KUBEBUILDER_ASSETS` has none, as with envtest's own archives. */
+  /** Undefined if `KUBEBUILDER_ASSETS` does not have it, as with the archives of envtest. */
   readonly kubeControllerManager?: string;
 }
 
-/** Names the Kubernetes version of the control planes of the tests, such as 1.30, where it is not the default. */
+/** Environment variable for the Kubernetes version of the tests, such as 1.30. Default: the version in go.mod. */
 export const kubernetesVersionVariable = "MLFLOW_OPERATOR_TEST_KUBERNETES";
 
-/** Takes one line of progress, without its newline. */
+/** Receives a line of progress, without a newline. */
 export type Report = (line: string) => void;
 
 export const reportOnStderr: Report = (line) => {
@@ -22,8 +22,8 @@ export const reportOnStderr: Report = (line) => {
 };
 
 /**
- * The control plane's programs: those in the directory `KUBEBUILDER_ASSETS` if it is set, else built once from Go
- * modules and cached. Rejects with a sentence that says what to install when the machine can do neither.
+ * Returns the programs of the control plane: from the directory `KUBEBUILDER_ASSETS` if it is set, otherwise built once from Go
+ * modules and cached. Rejects with a message what to install if neither is possible.
  */
 export async function controlPlaneBinaries(report: Report = reportOnStderr): Promise<Binaries> {
   const assets = process.env["KUBEBUILDER_ASSETS"];
@@ -36,12 +36,12 @@ async function binariesIn(directory: string): Promise<Binaries> {
   );
   if (!etcd || !kubeApiserver || !kubectl)
     throw new Error(
-      `KUBEBUILDER_ASSETS is "${directory}", which lacks etcd, kube-apiserver or kubectl: correct or unset it.`,
+      `KUBEBUILDER_ASSETS is "${directory}", which does not contain etcd, kube-apiserver or kubectl: correct or unset it.`,
     );
   return { etcd, kubeApiserver, kubectl, ...(kubeControllerManager && { kubeControllerManager }) };
 }
 
-/** The path itself if a program is there. */
+/** Returns the path if it is an executable. */
 export async function executable(path: string): Promise<string | undefined> {
   return access(path, constants.X_OK).then(
     () => path,

@@ -1,13 +1,13 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isAlive } from "./leftovers.ts";
+import { isAlive } from "./temporary-directory.ts";
 
 /**
- * Holds `path` while `work` runs, so that of several processes one works and the others wait for it.
- * A lock whose owner died is taken over. `waiting` is called once with the owner's pid if there is someone to wait for.
+ * Holds the lock `path` while `work` runs; other processes wait for it.
+ * A lock of a dead process is taken over. `waiting` is called once with the owner's pid if the lock is held.
  */
 export async function withLock<T>(path: string, waiting: (owner: number) => void, work: () => Promise<T>): Promise<T> {
-  let told = false;
+  let isReported = false;
   while (!(await taken(path))) {
     const owner = await ownerOf(path);
     if (owner === undefined) continue;
@@ -15,8 +15,8 @@ export async function withLock<T>(path: string, waiting: (owner: number) => void
       await discard(path);
       continue;
     }
-    if (!told) waiting(owner);
-    told = true;
+    if (!isReported) waiting(owner);
+    isReported = true;
     await sleep(500);
   }
   try {
@@ -43,14 +43,14 @@ async function ownerOf(path: string): Promise<number | undefined> {
   if (text === undefined) return undefined;
   const pid = Number.parseInt(text, 10);
   if (pid > 0) return pid;
-  // Created and not yet written, or its writer died in between: give it a moment, then count it as dead.
+  // Created but not written: wait a moment, then treat its owner as dead.
   await sleep(1000);
   return Number.parseInt(await readFile(path, "utf8").catch(() => ""), 10) || 0;
 }
 
-/** A rename has one winner, so that two processes that find the same dead owner do not remove each other's new lock. */
+/** Only one rename succeeds, so two processes that detect the same dead owner do not remove each other's new lock. */
 async function discard(path: string): Promise<void> {
-  const grave = `${path}.${process.pid}.stale`;
-  await rename(path, grave).catch(() => {});
-  await rm(grave, { force: true });
+  const stalePath = `${path}.${process.pid}.stale`;
+  await rename(path, stalePath).catch(() => {});
+  await rm(stalePath, { force: true });
 }

@@ -28,7 +28,7 @@ export type Stem = string;
 export interface Subject {
   readonly name: string;
   readonly groups?: readonly string[];
-  /** `IP:127.0.0.1`, `DNS:localhost` or `URI:spiffe://…`. Needed by what serves. */
+  /** `IP:127.0.0.1`, `DNS:localhost` or `URI:spiffe://…`. Required for servers. */
   readonly alternativeNames?: readonly string[];
 }
 
@@ -38,7 +38,7 @@ const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
 const newKeys = () => crypto.subtle.generateKey(keyAlgorithm, true, ["sign", "verify"]);
 const inDays = (days: number) => new Date(Date.now() + days * 86_400_000);
 
-/** A new certificate authority, good for ten days. */
+/** Returns a new certificate authority, valid for ten days. */
 export async function newAuthority(name: string): Promise<KeyPair> {
   const keys = await newKeys();
   const { keyCertSign, cRLSign, digitalSignature } = KeyUsageFlags;
@@ -58,8 +58,8 @@ export async function newAuthority(name: string): Promise<KeyPair> {
 }
 
 /**
- * A certificate for client and server use, signed by `authority`, good for nine days.
- * The API server reads a client certificate's common name as the user and its organisations as the groups.
+ * Returns a certificate for clients and servers, signed by `authority`, valid for nine days.
+ * The API server uses the common name of a client certificate as the user and its organizations as groups.
  */
 export async function newCertificate(authority: KeyPair, subject: Subject): Promise<KeyPair> {
   const issuer = new X509Certificate(authority.certificate);
@@ -92,7 +92,7 @@ function inPem(certificate: X509Certificate, privateKey: CryptoKey): KeyPair {
 
 function generalName(text: string): JsonGeneralName {
   const [, kind = "", value = ""] = /^(IP|DNS|URI):(.*)$/.exec(text) ?? [];
-  if (kind === "") throw new Error(`"${text}" is no alternative name: begin it with IP:, DNS: or URI:.`);
+  if (kind === "") throw new Error(`"${text}" is not a subject alternative name: use IP:, DNS: or URI:.`);
   return { type: kind === "IP" ? "ip" : kind === "DNS" ? "dns" : "url", value };
 }
 
@@ -111,14 +111,14 @@ async function write(stem: Stem, { certificate, key }: KeyPair): Promise<void> {
   await Promise.all([writeFile(`${stem}.key`, key, { mode: 0o600 }), writeFile(`${stem}.crt`, certificate)]);
 }
 
-/** Three authorities that a cluster may keep apart: whom it believes about clients, about itself and about proxies in front of it. */
+/** The certificate authorities of a cluster: for clients, for the API server and for authenticating proxies. */
 export interface Authorities {
   readonly clients: Stem;
   readonly serving: Stem;
   readonly frontProxies: Stem;
 }
 
-/** One self-made authority in all three roles, in `directory`. */
+/** Creates one certificate authority for all three roles in `directory`. */
 export async function issueAuthorities(directory: string): Promise<Authorities> {
   const stem = join(directory, "ca");
   await issueAuthority(stem, "control-plane");

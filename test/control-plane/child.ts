@@ -7,18 +7,18 @@ import { join } from "node:path";
 export interface Child {
   readonly name: string;
   readonly pid: number;
-  /** Where its output goes, appended over restarts. */
+  /** File for its output, appended after restarts. */
   readonly logPath: string;
-  /** Undefined while it runs, then how it ended. */
+  /** How it ended; undefined while it runs. */
   readonly ending: () => string | undefined;
   readonly signal: (signal: NodeJS.Signals) => void;
-  /** Signals it and waits until it is gone; SIGKILL after `patienceMilliseconds`. */
-  readonly end: (signal: NodeJS.Signals, patienceMilliseconds?: number) => Promise<void>;
+  /** Sends a signal and waits for its end; SIGKILL after `timeoutMilliseconds`. */
+  readonly end: (signal: NodeJS.Signals, timeoutMilliseconds?: number) => Promise<void>;
 }
 
 /**
  * Starts `program` with its output in `<directory>/<name>.log` and its pid recorded in `<directory>/pids/`, where
- * {@link createWorkspace} finds it. It does not keep this process alive.
+ * {@link createTemporaryDirectory} finds it. It does not keep this process running.
  */
 export async function startChild(
   directory: string,
@@ -29,7 +29,7 @@ export async function startChild(
   const logPath = join(directory, `${name}.log`);
   const pidPath = join(directory, "pids", name);
   const log = openSync(logPath, "a", 0o600);
-  // Its own process group, so that a Ctrl-C at the terminal lets this process finish first.
+  // A separate process group, so that Ctrl-C at the terminal ends this process first.
   const child = spawn(program, args, {
     stdio: ["ignore", log, log],
     detached: true,
@@ -60,10 +60,10 @@ export async function startChild(
     logPath,
     ending: () => ending,
     signal: (signal) => void (ending === undefined && child.kill(signal)),
-    end: async (signal, patienceMilliseconds = 10_000) => {
+    end: async (signal, timeoutMilliseconds = 10_000) => {
       child.ref();
       if (ending === undefined) child.kill(signal);
-      const timer = setTimeout(() => child.kill("SIGKILL"), patienceMilliseconds);
+      const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMilliseconds);
       await ended;
       clearTimeout(timer);
       await rm(pidPath, { force: true });
@@ -71,8 +71,8 @@ export async function startChild(
   };
 }
 
-/** How `child` ended and the last of what it said, as a sentence. */
-export async function lastWords(child: Child): Promise<string> {
+/** Returns a message with how `child` ended and its last output. */
+export async function endingText(child: Child): Promise<string> {
   const lines = (await readFile(child.logPath, "utf8")).trimEnd().split("\n");
-  return `${child.name} ${child.ending() ?? "still runs"}. It said last:\n${lines.slice(-15).join("\n")}`;
+  return `${child.name} ${child.ending() ?? "still runs"}. Its last output:\n${lines.slice(-15).join("\n")}`;
 }

@@ -5,18 +5,18 @@ import { join } from "node:path";
 import { type Authorities, issueCertificate, type Stem } from "./certificates.ts";
 import { type Completed, completed, succeeded } from "./completed.ts";
 
-/** All that another process needs to use a running cluster; plain JSON. Its paths hold private keys of a throw-away cluster. */
+/** Plain JSON with which another process can use a running cluster. Its paths contain private keys of a temporary cluster. */
 export interface ClusterAddress {
   readonly url: string;
-  /** Where certificates and kubeconfigs of further users are put. */
+  /** Directory for certificates and kubeconfigs of further users. */
   readonly directory: string;
   readonly kubectlProgram: string;
   readonly authorities: Authorities;
-  /** Absent when the control plane was started without one. */
+  /** Undefined if the control plane was started without an audit log. */
   readonly auditLogPath?: string;
 }
 
-/** Somebody the API server shall believe: a user with groups (client certificate), or a ServiceAccount (token for a day). */
+/** An identity for the API server: a user with groups (client certificate), or a ServiceAccount (token for a day). */
 export type Identity =
   | { readonly name: string; readonly groups?: readonly string[] }
   | { readonly serviceAccount: string; readonly namespace: string };
@@ -29,33 +29,33 @@ export interface Answer {
 export interface RequestOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Default 60,000: a busy machine takes its time. */
+  /** Default 60,000, for busy machines. */
   readonly timeoutMilliseconds?: number;
 }
 
 export interface ClusterAccess {
   readonly address: ClusterAddress;
   readonly url: string;
-  /** The authority that vouches for the API server. */
+  /** The CA certificate of the API server. */
   readonly caFile: string;
   /** Of an administrator (group `system:masters`). */
   readonly kubeconfigPath: string;
-  /** Empty when the control plane was started without an audit log. */
+  /** Empty if the control plane was started without an audit log. */
   readonly auditLogPath: string;
-  /** Runs kubectl as the administrator; a non-zero exit is a result, not an error. */
+  /** Runs kubectl as the administrator. A non-zero exit code is not an error. */
   readonly kubectl: (args: readonly string[], stdin?: string) => Promise<Completed>;
-  /** One HTTP request as the administrator, over a connection that is kept; `path` starts with `/` and may have a query. */
+  /** Makes one HTTP request as the administrator, over a persistent connection; `path` starts with `/` and can have a query. */
   readonly request: (method: string, path: string, options?: RequestOptions) => Promise<Answer>;
   /**
-   * The path of a kubeconfig for `identity`, made now. `server` replaces the API server's own URL, for a proxy in front
+   * Creates a kubeconfig for `identity` and returns its path. `server` replaces the URL of the API server, for a proxy in front
    * of it. A ServiceAccount must exist.
    */
   readonly kubeconfigFor: (identity: Identity, server?: string) => Promise<string>;
-  /** A bearer token of a ServiceAccount that exists, valid for a day. */
+  /** Returns a bearer token of an existing ServiceAccount, valid for a day. */
   readonly tokenFor: (namespace: string, serviceAccount: string) => Promise<string>;
 }
 
-/** A user of the cluster at `address`: makes the administrator's kubeconfig if there is none yet, and calls nothing. */
+/** Returns access to the cluster at `address`. Creates the administrator's kubeconfig if it does not exist; makes no request. */
 export async function clusterAccess(address: ClusterAddress): Promise<ClusterAccess> {
   const { url, directory, authorities } = address;
   const administrator = { name: "admin", groups: ["system:masters"] };
@@ -78,14 +78,14 @@ export async function clusterAccess(address: ClusterAddress): Promise<ClusterAcc
   const stem = kubeconfigPath.replace(/\.kubeconfig$/, "");
   const agent = new Agent({
     keepAlive: true,
-    // The API server closes connections that idle for 90 s; one that it is just closing must not be used.
+    // The API server closes connections after 90 s without requests; such a connection must not be reused.
     timeout: 60_000,
     ca: await readFile(`${authorities.serving}.crt`),
     cert: await readFile(`${stem}.crt`),
     key: await readFile(`${stem}.key`),
   });
   const kubectlArgs = (args: readonly string[]) => ["--kubeconfig", kubeconfigPath, ...args];
-  // An own empty home: neither an ambient kubeconfig nor somebody's kubectl settings take part.
+  // An empty home directory, so that no kubeconfig or kubectl settings of the user are used.
   const env = { PATH: process.env["PATH"] ?? "", HOME: directory };
   async function tokenFor(namespace: string, serviceAccount: string): Promise<string> {
     const args = ["create", "token", serviceAccount, "--namespace", namespace, "--duration", "24h"];
@@ -105,7 +105,7 @@ export async function clusterAccess(address: ClusterAddress): Promise<ClusterAcc
   };
 }
 
-/** Two identities never share a file, whatever characters their names have; nor do two processes. */
+/** Returns a file name that is unique for the identity and the process. */
 function fileNameOf(identity: Identity, server: string): string {
   const name = "serviceAccount" in identity ? `${identity.namespace}-${identity.serviceAccount}` : identity.name;
   const hash = createHash("sha256")
@@ -124,7 +124,7 @@ async function clientCertificate(authority: Stem, stem: Stem, identity: { name: 
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-/** JSON, which every reader of YAML reads. */
+/** JSON, which is valid YAML. */
 function kubeconfig(server: string, authority: string, user: Readonly<Record<string, string>>): string {
   return JSON.stringify({
     apiVersion: "v1",
@@ -141,12 +141,12 @@ function request(agent: Agent, url: URL, method: string, options: RequestOptions
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);
     const ofBody = body !== undefined && {
       "content-type": "application/json",
-      // Node gives a DELETE with a body no length of its own, and the body would be read as the next request.
+      // Node sets no Content-Length for a DELETE with a body, and the body would be read as the next request.
       "content-length": String(Buffer.byteLength(body)),
     };
     const headers = { ...ofBody, ...options.headers };
     const outgoing = httpsRequest(url, { method, agent, headers, timeout: options.timeoutMilliseconds ?? 60_000 });
-    outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url.href} had no answer in time.`)));
+    outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${url.href} timed out.`)));
     outgoing.on("error", reject);
     outgoing.on("response", (incoming) => {
       let text = "";

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** What a program that ended left behind. `code` is 128 + the signal's number, as shells have it, when a signal ended it. */
+/** The result of a program. `code` is 128 + the signal number, as in shells, if a signal ended it. */
 export interface Completed {
   readonly code: number;
   readonly stdout: string;
@@ -11,13 +11,13 @@ export interface CompletedOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly stdin?: string;
-  /** Called with each line the program writes to stderr, as it comes. */
+  /** Called with each line of stderr when it is written. */
   readonly onStderrLine?: (line: string) => void;
 }
 
 /**
- * Runs a program to its end and gives its output, whatever its exit code.
- * Rejects only if it cannot be started; the error has code `ENOENT` when there is no such program.
+ * Runs a program and returns its output, for any exit code.
+ * Rejects only if it cannot be started, with code `ENOENT` if the program does not exist.
  */
 export function completed(
   program: string,
@@ -39,7 +39,7 @@ export function completed(
       line = lines.pop() ?? "";
       for (const whole of lines) options.onStderrLine(whole);
     });
-    // A program that ends without reading its input breaks the pipe; its exit code tells that story better.
+    // A program that ends without reading its input breaks the pipe; its exit code is reported instead.
     child.stdin.on("error", () => {});
     child.stdin.end(options.stdin ?? "");
     child.on("error", reject);
@@ -47,7 +47,7 @@ export function completed(
   });
 }
 
-/** As {@link completed}, but a non-zero exit is an error that names the command and quotes what it wrote to stderr. */
+/** Like {@link completed}, but a non-zero exit code is an error with the command and its stderr. */
 export async function succeeded(
   program: string,
   args: readonly string[],

@@ -5,60 +5,60 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { apiServerArgs } from "./api-server.ts";
 import { type Binaries, controlPlaneBinaries, type Report, reportOnStderr } from "./binaries.ts";
 import { issueAuthorities, issueCertificate } from "./certificates.ts";
-import { type Child, lastWords, startChild } from "./child.ts";
+import { type Child, endingText, startChild } from "./child.ts";
 import { type ClusterAccess, clusterAccess } from "./cluster-access.ts";
 import { controllerManagerArgs } from "./controller-manager.ts";
 import { etcdArgs } from "./etcd.ts";
 import { freePort } from "./free-port.ts";
-import { createWorkspace } from "./leftovers.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 export interface ControlPlaneOptions {
   /** Garbage collection, Jobs, Deployments, ServiceAccounts and the other controllers. Default true. */
   readonly controllerManager?: boolean;
   /**
-   * Done before the controllers start, such as installing definitions: of a kind that comes later the garbage collector learns
-   * within 30 s only, and until then leaves what an object of that kind owned.
+   * Called before the controllers start, for example to install definitions: the garbage collector discovers later kinds
+   * only within 30 s, and until then does not delete the dependents of such objects.
    */
   readonly beforeControllers?: (access: ClusterAccess) => Promise<void>;
   /** Default true. */
   readonly auditLog?: boolean;
   readonly featureGates?: Readonly<Record<string, boolean>>;
-  /** Further arguments of kube-apiserver; the last of two alike counts. */
+  /** Further arguments of kube-apiserver; the last of duplicates counts. */
   readonly extraArgs?: readonly string[];
-  /** Told about what takes long. Default: stderr. */
+  /** Receives the progress of slow steps. Default: stderr. */
   readonly report?: Report;
 }
 
 export interface ControlPlane extends ClusterAccess {
   readonly apiserver: {
     readonly pid: () => number;
-    /** Freezes it (SIGSTOP): connections stay open and nothing answers. */
+    /** Freezes it (SIGSTOP): connections stay open without responses. */
     readonly stop: () => void;
-    /** Lets it go on (SIGCONT). */
+    /** Continues it (SIGCONT). */
     readonly cont: () => void;
     /**
-     * Ends it, starts it again on the same port and data, and waits until it is ready. SIGKILL (the default) is a
-     * crash; SIGTERM lets it finish what it serves first: a minute when watches are open.
+     * Ends it, starts it again with the same port and data, and waits until it is ready. SIGKILL (the default) simulates a
+     * crash; with SIGTERM it completes its requests first, which takes a minute with open watches.
      */
     readonly restart: (signal?: "SIGKILL" | "SIGTERM") => Promise<void>;
   };
-  /** Of each program that runs now, by name. */
+  /** Process IDs of the running programs, by name. */
   readonly pids: () => Readonly<Record<string, number>>;
-  /** Ends what was started here, and only that, and removes its files. */
+  /** Ends the processes that were started here and removes their files. */
   readonly close: () => Promise<void>;
 }
 
-/** How long a program may take until it is ready, in milliseconds. A loaded machine needs ten times the usual 4 s. */
-const patience = 90_000;
+/** Timeout until a program is ready, in milliseconds. A busy machine needs ten times the usual 4 s. */
+const readyTimeout = 90_000;
 
 /**
- * A kube-apiserver with etcd, and kube-controller-manager unless it is turned away, on free loopback ports in a
- * temporary directory: a Kubernetes API with no node to run pods on. Ready when it answers /readyz, has the namespace
- * `default` and, with controllers, that namespace's ServiceAccount. Nothing outlives this process, however that ends.
+ * Starts a kube-apiserver with etcd, and by default kube-controller-manager, on free loopback ports with a
+ * temporary directory: a Kubernetes API without nodes. It is ready when /readyz succeeds and the namespace
+ * `default` and, with controllers, its ServiceAccount exist. All processes end with this process.
  */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const binaries = await controlPlaneBinaries(options.report ?? reportOnStderr);
-  const workspace = await createWorkspace();
+  const workspace = await createTemporaryDirectory();
   const children: Child[] = [];
   const close = async () => {
     await Promise.all(children.map((child) => child.end("SIGKILL")));
@@ -163,18 +163,20 @@ async function startControllerManager(binaries: Binaries, directory: string, acc
   return startChild(directory, "kube-controller-manager", binaries.kubeControllerManager, args);
 }
 
-/** Resolves when each path answers 200; rejects when one of the programs has ended or patience has. */
+/** Resolves when each path returns 200; rejects if a program has ended, or after the timeout. */
 async function until(access: ClusterAccess, children: readonly Child[], paths: readonly string[]): Promise<void> {
-  const deadline = Date.now() + patience;
+  const deadline = Date.now() + readyTimeout;
   for (const path of paths) {
     for (;;) {
       const dead = children.find((child) => child.ending() !== undefined);
-      if (dead) throw new Error(`The control plane did not start: ${await lastWords(dead)}`);
+      if (dead) throw new Error(`The control plane did not start: ${await endingText(dead)}`);
       const answer = await access.request("GET", path, { timeoutMilliseconds: 2000 }).catch(() => undefined);
       if (answer?.status === 200) break;
       if (Date.now() > deadline) {
-        const said = await Promise.all(children.map(lastWords));
-        throw new Error(`The control plane did not answer GET ${path} within ${patience / 1000} s. ${said.join("\n")}`);
+        const said = await Promise.all(children.map(endingText));
+        throw new Error(
+          `The control plane did not respond to GET ${path} within ${readyTimeout / 1000} s. ${said.join("\n")}`,
+        );
       }
       await sleep(50);
     }

@@ -16,11 +16,11 @@ export function controllerManagerArgs(settings: ControllerManagerSettings): read
     `--service-account-private-key-file=${join(settings.directory, "service-accounts.key")}`,
     `--root-ca-file=${settings.authorities.serving}.crt`,
     "--leader-elect=false",
-    // Its own limit of 20 calls a second makes it start in 6 s instead of 2.
+    // With the default limit of 20 requests a second it starts in 6 s instead of 2.
     "--kube-api-qps=1000",
     "--kube-api-burst=1000",
     "--allocate-node-cidrs=false",
-    // It serves only health and metrics, which nobody asks here.
+    // It serves only health and metrics, which the tests do not use.
     "--secure-port=0",
     "--profiling=false",
   ];

@@ -10,7 +10,7 @@ after(() => {
   for (const close of closing) close();
 });
 
-/** Stands in for an engine: only the decision is tested here, not Docker. */
+/** Simulates an engine: only the decision is tested here, not Docker. */
 async function engine(listener: RequestListener): Promise<URL> {
   const server = createServer(listener).listen(0, "127.0.0.1");
   closing.push(() => server.close().closeAllConnections());
@@ -20,14 +20,14 @@ async function engine(listener: RequestListener): Promise<URL> {
   return new URL(`tcp://127.0.0.1:${address.port}`);
 }
 
-test("yes when the engine has the image", async () => {
+test("is true if the engine has the image", async () => {
   const has = await engine((request, answer) =>
     answer.writeHead(request.url === `/images/${image}/json` ? 200 : 500).end("{}"),
   );
   assert.equal(await dockerCanPull(image, has), true);
 });
 
-test("yes when its registry has the image, no when the registry cannot be reached", async () => {
+test("is true if its registry has the image, false if the registry is unreachable", async () => {
   const pulls = await engine((request, answer) =>
     answer.writeHead(request.url === `/distribution/${image}/json` ? 200 : 404).end("{}"),
   );
@@ -38,7 +38,7 @@ test("yes when its registry has the image, no when the registry cannot be reache
   assert.equal(await dockerCanPull(image, offline), false);
 });
 
-test("no, within seconds, when there is no engine, or one that does not answer, or one on another machine", async () => {
+test("is false within seconds without an engine, without a response, or for a remote engine", async () => {
   const began = performance.now();
   const [silent, absent, remote] = await Promise.all([
     engine(() => {}).then((url) => dockerCanPull(image, url)),

@@ -3,10 +3,10 @@ import { type RequestOptions, request } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Kept apart from what starts it, so that asking for it does not load a container client. */
+/** In a file of its own, so that the check does not import a container client. */
 export const k3sImage = "rancher/k3s:v1.36.1-k3s1";
 
-/** Where a Docker engine may be asked: `DOCKER_HOST`, else the sockets that Docker and its rootless and desktop forms make. */
+/** Returns the URL of a Docker engine: `DOCKER_HOST`, otherwise the sockets of Docker, rootless Docker and Docker Desktop. */
 export function dockerEngine(): URL | undefined {
   const named = process.env["DOCKER_HOST"];
   if (named) return URL.parse(named) ?? undefined;
@@ -21,9 +21,8 @@ export function dockerEngine(): URL | undefined {
 }
 
 /**
- * Whether the engine has `image` or its registry answers the engine's question for it; decided within 3 s, and "no"
- * whenever there is doubt. The engine asks the registry, so its mirrors, proxies and credentials count and no host is
- * assumed here.
+ * Whether the engine has `image` or can find it in its registry, within 3 s; false if that is
+ * uncertain. The engine contacts the registry, with its mirrors, proxies and credentials.
  */
 export async function dockerCanPull(image: string, engine = dockerEngine()): Promise<boolean> {
   const target = engine && requestTarget(engine);
@@ -35,7 +34,7 @@ export async function dockerCanPull(image: string, engine = dockerEngine()): Pro
   return false;
 }
 
-/** Undefined for schemes that need more than plain HTTP (ssh, TLS): their published ports are not on this machine either. */
+/** Undefined for schemes other than plain HTTP (ssh, TLS): published ports are not on this machine then. */
 function requestTarget({ protocol, hostname, port, pathname }: URL): RequestOptions | undefined {
   if (protocol === "unix:") return { socketPath: pathname };
   if (protocol === "tcp:" || protocol === "http:") return { hostname, port: port || 2375 };

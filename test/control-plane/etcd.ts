@@ -6,7 +6,7 @@ export function etcdArgs(directory: string, url: string, peerPort: number): read
   return [
     "--name=test",
     `--data-dir=${join(directory, "etcd")}`,
-    // A test cluster need not survive a power cut, and a write to disk per request is what makes etcd slow.
+    // A test cluster needs no durability, and a write to disk for each request makes etcd slow.
     "--unsafe-no-fsync",
     "--log-level=warn",
     `--listen-client-urls=${url}`,

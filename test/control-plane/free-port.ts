@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 
-/** Below the kernel's own range for outgoing connections (32768 on Linux), so that none of those takes a port that is free for a restart. */
+/** Below the ephemeral port range (from 32768 on Linux), so that no outgoing connection uses a port during a restart. */
 const [lowest, highest] = [20_000, 32_000];
 
 /**
- * A loopback TCP port nobody listens on now, and which nobody else gets from here while this process runs: until it is used, and
- * between two uses, another test would find it free. Each even port is given, and its odd neighbour held as the sign that it is.
+ * Returns a free loopback TCP port that no other test process gets from here while this process runs, even while it is unused.
+ * Even ports are returned; listening on the next odd port reserves one.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -19,7 +19,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Undefined where the port is taken. It keeps no process alive. */
+/** Undefined if the port is in use. It does not keep the process running. */
 async function listening(port: number): Promise<Server | undefined> {
   const server = createServer().unref();
   try {

@@ -10,17 +10,17 @@ afterEach(() => {
   process.env = { ...saved };
 });
 
-test("without Go the error says what to install instead", async () => {
+test("without Go the error says what to install", async () => {
   process.env["PATH"] = "/nowhere";
   await assert.rejects(controlPlaneBinaries(), /install Go, or set KUBEBUILDER_ASSETS .* or start Docker/);
 });
 
-test("a Kubernetes version of which there is no module is named, with those that there are", async () => {
+test("the error for an unknown Kubernetes version lists the known ones", async () => {
   process.env["MLFLOW_OPERATOR_TEST_KUBERNETES"] = "1.12";
   await assert.rejects(controlPlaneBinaries(), /Kubernetes "1.12" can be built: name one of 1\.30, 1\.37/);
 });
 
-test("a KUBEBUILDER_ASSETS that lacks a program is named", async () => {
+test("the error for an incomplete KUBEBUILDER_ASSETS names it", async () => {
   process.env["KUBEBUILDER_ASSETS"] = "/nowhere";
-  await assert.rejects(controlPlaneBinaries(), /KUBEBUILDER_ASSETS is "\/nowhere", which lacks etcd/);
+  await assert.rejects(controlPlaneBinaries(), /KUBEBUILDER_ASSETS is "\/nowhere", which does not contain etcd/);
 });

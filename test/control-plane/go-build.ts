@@ -8,7 +8,7 @@ const node = ["kubelet", "kube-scheduler", "kube-proxy"] as const;
 
 export type KubernetesProgram = (typeof controlPlane)[number] | (typeof node)[number];
 
-/** Control plane and node are of one module, hence of one version. */
+/** Control plane and node are in one module, so they have one version. */
 const kubernetes: GoModule = {
   directory: join(import.meta.dirname, "go", "kubernetes"),
   packages: Object.fromEntries([...controlPlane, ...node].map((name) => [name, `k8s.io/kubernetes/cmd/${name}`])),
@@ -32,18 +32,18 @@ const helm: GoModule = {
     "Helm for the tests of the chart is built here with Go >= 1.26: install Go, or set MLFLOW_OPERATOR_TEST_HELM to the path of Helm 4.",
 };
 
-/** The control plane's programs, built once from the Go module proxy: about 7 minutes on 2 idle cores, each step reported. */
+/** Builds the programs of the control plane once from the Go module proxy: about 7 minutes on 2 idle cores, with progress. */
 export async function builtBinaries(report: Report, version?: string): Promise<Binaries> {
   const module = version === undefined ? kubernetes : await moduleOfVersion(version);
   return binariesOf(await builtKubernetes(report, module, controlPlane));
 }
 
-/** The same with the programs of a node, all of Kubernetes in one build. */
+/** The same including the programs of a node, in one build. */
 export async function builtWithNode(report: Report): Promise<Readonly<Record<string, string>>> {
   return builtKubernetes(report, kubernetes, [...controlPlane, ...node]);
 }
 
-/** The Kubernetes versions besides the default that a control plane can be built of, such as 1.30. */
+/** The other Kubernetes versions for which a control plane can be built, such as 1.30. */
 export async function otherVersions(): Promise<readonly string[]> {
   return (await readdir(versions)).sort();
 }
@@ -51,7 +51,7 @@ export async function otherVersions(): Promise<readonly string[]> {
 async function moduleOfVersion(version: string): Promise<GoModule> {
   const known = await otherVersions();
   if (!known.includes(version))
-    throw new Error(`No control plane of Kubernetes "${version}" can be built: name one of ${known.join(", ")}.`);
+    throw new Error(`No control plane of Kubernetes "${version}" can be built: use one of ${known.join(", ")}.`);
   return { ...kubernetes, directory: join(versions, version) };
 }
 
@@ -73,12 +73,12 @@ function binariesOf(paths: Readonly<Record<string, string>>): Binaries {
   };
 }
 
-/** Helm's path, built once from the Go module proxy: about 3 minutes on 2 idle cores, each step reported. */
+/** Builds Helm once from the Go module proxy and returns its path: about 3 minutes on 2 idle cores, with progress. */
 export async function builtHelm(report: Report): Promise<string> {
   return (await goPrograms(helm, report))["helm"] ?? "";
 }
 
-/** Without it the programs call themselves v0.0.0, which kubectl and feature gates take at its word. */
+/** Without these flags the version is v0.0.0, which affects kubectl and feature gates. */
 export function kubernetesStamp(version: string): string {
   const [major = "", minor = ""] = version.slice(1).split(".");
   return ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]

@@ -10,7 +10,7 @@ const { stdout = "", code } = await completed("go", ["env", "GOCACHE"]).catch(()
 const skip = code !== 0 && "needs Go";
 const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-go-"));
 after(() => rm(directory, { recursive: true }));
-// Packages that go has compiled before stay in its own cache.
+// Compiled packages stay in the build cache of Go.
 process.env["GOCACHE"] = stdout.trim();
 process.env["XDG_CACHE_HOME"] = join(directory, "cache");
 
@@ -30,7 +30,7 @@ async function moduleOf(name: string, programs: readonly string[]): Promise<GoMo
   };
 }
 
-test("builds the programs that are asked for at once, and later only those that are missing", { skip }, async () => {
+test("builds the requested programs together, and later only missing ones", { skip }, async () => {
   const module = await moduleOf("several", ["one", "two", "three", "four"]);
   const reports: string[] = [];
   const report = (line: string) => void reports.push(line);
@@ -48,7 +48,7 @@ test("builds the programs that are asked for at once, and later only those that 
   assert.equal((await stat(first["one"] ?? "")).mtimeMs, built.mtimeMs);
 });
 
-test("modules that are built at the same time are all built, and one that fails says why", { skip }, async () => {
+test("builds modules concurrently, and reports why one fails", { skip }, async () => {
   const modules = await Promise.all(["a", "b", "c", "d"].map((name) => moduleOf(name, [name])));
   await writeFile(join(directory, "b/cmd/b/main.go"), "package main\n\nfunc main() { absent() }\n");
   const results = await Promise.allSettled(modules.map((module) => goPrograms(module, () => {})));

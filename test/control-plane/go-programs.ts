@@ -6,32 +6,32 @@ import { executable, type Report } from "./binaries.ts";
 import { withLock } from "./build-lock.ts";
 import { completed } from "./completed.ts";
 
-/** A folder whose go.mod and go.sum pin programs and all they are made of, or that holds a program of our own. */
+/** A folder whose go.mod and go.sum pin programs and their dependencies, or with a program of this project. */
 export interface GoModule {
   readonly directory: string;
-  /** By the name that the program gets; relative (`.`) for our own. */
+  /** Packages by program name; relative (`.`) for programs of this project. */
   readonly packages: Readonly<Record<string, string>>;
-  /** Linker flags that tell a program its version; without them many call themselves v0.0.0. */
+  /** Linker flags that set the version of a program, which is otherwise often v0.0.0. */
   readonly stamp?: (version: string) => string;
-  /** What is asked of somebody whose machine has no Go, as a sentence. */
+  /** Message if Go is not installed. */
   readonly withoutGo?: string;
 }
 
-/** How often a build that runs reports its progress. */
+/** Interval of progress reports. */
 const progressSeconds = 15;
 
-/** Builds of this process that run at the same time: while one downloads or links, the other compiles. A link takes 2 GiB. */
+/** Number of concurrent builds: one compiles while the other downloads or links. Linking needs 2 GiB. */
 const buildsAtOnce = 2;
 
-/** `$XDG_CACHE_HOME/mlflow-operator`, `~/.cache/mlflow-operator` by default: everything that is made once and kept. */
+/** `$XDG_CACHE_HOME/mlflow-operator`, `~/.cache/mlflow-operator` by default: for everything that is built once and kept. */
 export function cacheDirectory(): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mlflow-operator");
 }
 
 /**
- * The paths of a module's programs by name (all of them, unless `names` says which), from the cache. Those that the cache lacks are built from the Go
- * module proxy, in one build, so that a package which several share is compiled once (minutes; each step is reported). Safe against crashes and
- * against a second process that builds at the same time.
+ * Returns the paths of the programs of a module by name (default: all), from the cache. Missing programs are built from the Go
+ * module proxy in one build, so that shared packages are compiled once (minutes, with progress). Safe against crashes and
+ * concurrent builds by other processes.
  */
 export async function goPrograms(
   module: GoModule,
@@ -45,7 +45,7 @@ export async function goPrograms(
     const title = basename(module.directory);
     const waiting = (owner: number) => report(`${title}: process ${owner} is building it; waiting for that.`);
     await withLock(join(directory, ".lock"), waiting, async () => {
-      for (const name of (await readdir(directory)).filter((each) => each.startsWith(".half-")))
+      for (const name of (await readdir(directory)).filter((each) => each.startsWith(".partial-")))
         await rm(join(directory, name), { recursive: true });
       const unbuilt = await missing(paths);
       if (unbuilt.length > 0) await inTurn(() => build(module, unbuilt, directory, report));
@@ -78,16 +78,16 @@ async function build(module: GoModule, names: readonly string[], directory: stri
   const began = Date.now();
   const title = [names.join(", "), await versionOf(module)].filter(Boolean).join(" ");
   let done = "starting";
-  const tell = () => report(`${title}: building from Go modules, once: ${seconds(began)}, ${done}`);
-  tell();
+  const reportProgress = () => report(`${title}: building from Go modules, once: ${seconds(began)}, ${done}`);
+  reportProgress();
   let compiled = 0;
-  const timer = setInterval(tell, progressSeconds * 1000);
-  // Named by pid: a compiler that outlived a killed process must not write into what its successor builds.
-  const half = join(directory, `.half-${process.pid}`);
-  await mkdir(half);
+  const timer = setInterval(reportProgress, progressSeconds * 1000);
+  // Named by pid: a compiler of a killed process must not write into the folder of its successor.
+  const partial = join(directory, `.partial-${process.pid}`);
+  await mkdir(partial);
   const packages = names.map((name) => module.packages[name] ?? ".");
-  // Of several programs go itself makes the names, from the last part of each package's path.
-  const output = names.length === 1 ? join(half, names[0] ?? "") : half;
+  // For several programs go chooses the names, from the last part of each package path.
+  const output = names.length === 1 ? join(partial, names[0] ?? "") : partial;
   const flags = `-s -w ${module.stamp?.(await versionOf(module)) ?? ""}`;
   try {
     const { code, stderr } = await go(
@@ -98,18 +98,18 @@ async function build(module: GoModule, names: readonly string[], directory: stri
       },
     );
     if (code !== 0) {
-      const said = stderr.split("\n").filter((line) => !line.startsWith("go: downloading"));
-      throw new Error(`go could not build ${title}: ${said.slice(-20).join("\n")}`);
+      const lines = stderr.split("\n").filter((line) => !line.startsWith("go: downloading"));
+      throw new Error(`go could not build ${title}: ${lines.slice(-20).join("\n")}`);
     }
   } finally {
     clearInterval(timer);
   }
-  for (const name of names) await rename(join(half, name), join(directory, name));
-  await rm(half, { recursive: true });
+  for (const name of names) await rename(join(partial, name), join(directory, name));
+  await rm(partial, { recursive: true });
   report(`${title}: built in ${seconds(began)}`);
 }
 
-/** One folder per module, version, toolchain and content of what pins the build. */
+/** Returns one folder for each module, version, toolchain and content of go.mod and go.sum. */
 async function programDirectory(module: GoModule): Promise<string> {
   const { withoutGo = noGo } = module;
   const { code, stdout, stderr } = await go(["env", "GOVERSION", "GOOS", "GOARCH"], module.directory).catch(
@@ -119,7 +119,7 @@ async function programDirectory(module: GoModule): Promise<string> {
       throw error;
     },
   );
-  if (code !== 0) throw new Error(`${withoutGo} "go env" said: ${stderr.trim()}`);
+  if (code !== 0) throw new Error(`${withoutGo} "go env" failed: ${stderr.trim()}`);
   const pins = createHash("sha256");
   for await (const file of filesOf(module.directory))
     pins.update(`${file}\0`).update(await readFile(join(module.directory, file)));
@@ -138,7 +138,7 @@ async function* filesOf(directory: string): AsyncGenerator<string> {
     if ((await stat(join(directory, path))).isFile()) yield path;
 }
 
-/** Where the sources of a module lie that `module` is made of: definitions and examples come along with its programs. */
+/** Returns the source folder of a dependency of `module`, which contains definitions and examples. */
 export async function goModuleFolder({ directory }: GoModule, path: string): Promise<string> {
   const { code, stdout, stderr } = await go(["list", "-m", "-f", "{{.Dir}}", path], directory);
   if (code !== 0 || stdout.trim() === "") throw new Error(`go has no sources of ${path}: ${stderr.trim()}`);
@@ -147,7 +147,7 @@ export async function goModuleFolder({ directory }: GoModule, path: string): Pro
 
 const noGo = "A Kubernetes for the tests can be built here with Go >= 1.26: install Go.";
 
-/** The version of the module that holds the programs, as go.mod requires it; empty for a program of our own. */
+/** The version of the module with the programs in go.mod; empty for a program of this project. */
 async function versionOf({ directory, packages }: GoModule): Promise<string> {
   const text = await readFile(join(directory, "go.mod"), "utf8");
   const required = [...text.matchAll(/^(?:require\s+)?\s*([\w./-]+) (v\S+)/gm)];
@@ -156,7 +156,7 @@ async function versionOf({ directory, packages }: GoModule): Promise<string> {
 }
 
 function go(args: readonly string[], cwd: string, onStderrLine?: (line: string) => void) {
-  // Pure Go, so that no C compiler is needed. The flags of somebody's own work (-mod=vendor, say) do not fit here.
+  // Without cgo, so that no C compiler is needed. Flags of the user, such as -mod=vendor, are not used.
   const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false", GOWORK: "off" };
   return completed("go", args, { cwd, env, ...(onStderrLine && { onStderrLine }) });
 }

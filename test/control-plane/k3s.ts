@@ -5,19 +5,19 @@ import type { Report } from "./binaries.ts";
 import type { Stem } from "./certificates.ts";
 import { type ClusterAccess, clusterAccess } from "./cluster-access.ts";
 import { k3sImage } from "./docker.ts";
-import { createWorkspace } from "./leftovers.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 export interface K3s extends ClusterAccess {
   readonly close: () => Promise<void>;
 }
 
 /**
- * K3s in a privileged container: a Kubernetes with one node that runs pods. It has no audit log and wants `kubectl` on
- * the PATH. The settings are those of the K3s module of testcontainers. Exercised only on machines whose Docker engine
- * can pull the image; where none can, the test command never comes here.
+ * Starts K3s in a privileged container: a Kubernetes with one node that runs pods. It has no audit log and requires `kubectl` on
+ * the PATH. The settings are those of the K3s module of testcontainers. Used only if the Docker engine
+ * can pull the image.
  */
 export async function startK3s(report: Report): Promise<K3s> {
-  report(`K3s: starting ${k3sImage} in Docker; pulling it first can take a minute.`);
+  report(`K3s: starting ${k3sImage} in Docker; pulling it can take a minute.`);
   const container = await new GenericContainer(k3sImage)
     .withPrivilegedMode()
     .withBindMounts([{ source: "/sys/fs/cgroup", target: "/sys/fs/cgroup" }])
@@ -27,7 +27,7 @@ export async function startK3s(report: Report): Promise<K3s> {
     .withWaitStrategy(Wait.forLogMessage("Node controller sync successful"))
     .withStartupTimeout(180_000)
     .start();
-  const workspace = await createWorkspace();
+  const workspace = await createTemporaryDirectory();
   const keep = (name: string) => keepAuthority(container, name, workspace.directory);
   const access = await clusterAccess({
     url: `https://${container.getHost()}:${container.getMappedPort(6443)}`,
@@ -46,7 +46,7 @@ export async function startK3s(report: Report): Promise<K3s> {
   return { ...access, close };
 }
 
-/** With its authorities at hand, any user of the cluster can be made, as on the control plane built here. */
+/** Copies its certificate authorities, so that certificates for any user can be issued, as with the built control plane. */
 async function keepAuthority(container: StartedTestContainer, name: string, directory: string): Promise<Stem> {
   const stem = join(directory, name);
   for (const suffix of [".crt", ".key"]) {

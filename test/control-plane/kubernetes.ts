@@ -4,28 +4,28 @@ import { startControlPlane } from "./control-plane.ts";
 import { dockerCanPull, k3sImage } from "./docker.ts";
 
 export interface Kubernetes {
-  /** `kubeconfig`: somebody's cluster, left running; the other two go away with `close`. */
+  /** `kubeconfig`: an existing cluster, which stays; the other two end with `close`. */
   readonly source: "kubeconfig" | "k3s" | "control-plane";
-  /** For people, as in "a control plane without nodes, built from Go modules". */
+  /** Description for users, such as "a control plane without nodes, built from Go modules". */
   readonly description: string;
   readonly kubeconfigPath: string;
-  /** A path, or a name to be found on the PATH. */
+  /** A path, or a name on the PATH. */
   readonly kubectlProgram: string;
   readonly close: () => Promise<void>;
 }
 
 export interface KubernetesOptions {
-  /** Path of a kubeconfig that its owner has named for this. An ambient `KUBECONFIG` or `~/.kube/config` may be production and is never read. */
+  /** Path of an explicit kubeconfig. The variable `KUBECONFIG` and `~/.kube/config` are never read, since they can be for production. */
   readonly kubeconfig?: string;
   readonly report?: Report;
 }
 
-/** A Kubernetes API: the one named, else K3s where a Docker engine can pull its image, else a control plane with no nodes, built once from Go modules. */
+/** Returns a Kubernetes API: that of the kubeconfig, otherwise K3s if a Docker engine can pull its image, otherwise a control plane without nodes, built once from Go modules. */
 export async function kubernetesApi(options: KubernetesOptions = {}): Promise<Kubernetes> {
   const { kubeconfig, report = reportOnStderr } = options;
   if (kubeconfig !== undefined) {
     await access(kubeconfig).catch((error: unknown) => {
-      throw new Error(`The kubeconfig "${kubeconfig}" cannot be read: name another.`, { cause: error });
+      throw new Error(`The kubeconfig "${kubeconfig}" cannot be read: use another.`, { cause: error });
     });
     const description = `the cluster of the kubeconfig ${kubeconfig}`;
     return {
@@ -37,7 +37,7 @@ export async function kubernetesApi(options: KubernetesOptions = {}): Promise<Ku
     };
   }
   if (await dockerCanPull(k3sImage)) {
-    // Loaded only where it is used: it brings a container client along.
+    // Imported only if needed: it includes a container client.
     const { startK3s } = await import("./k3s.ts");
     const { kubeconfigPath, close } = await startK3s(report);
     return {

@@ -1,15 +1,15 @@
 import { type ClusterAccess, type ClusterAddress, clusterAccess } from "./cluster-access.ts";
 import { startControlPlane } from "./control-plane.ts";
 
-/** Holds the JSON of a {@link ClusterAddress} where the test command has started a control plane for all files. */
+/** Environment variable with the JSON of a {@link ClusterAddress}, if the test command has started a control plane for all files. */
 export const sharedControlPlaneVariable = "MLFLOW_OPERATOR_TEST_CONTROL_PLANE";
 
 let shared: Promise<ClusterAccess> | undefined;
 
 /**
- * The control plane that test files share, with controllers and an audit log; a file that is run by itself gets one of
- * its own, which goes away with its process. Tests keep apart by namespaces. What freezes or restarts the API server
- * starts its own control plane instead.
+ * Returns the control plane that test files share, with controllers and an audit log; a file that runs alone starts its
+ * own, which ends with its process. Tests use separate namespaces. Tests that freeze or restart the API server
+ * start their own control plane.
  */
 export function sharedControlPlane(): Promise<ClusterAccess> {
   const address = process.env[sharedControlPlaneVariable];
@@ -18,13 +18,13 @@ export function sharedControlPlane(): Promise<ClusterAccess> {
 }
 
 /**
- * Why a test that needs an audit log or a control plane of its own must be skipped, or false: to be given to node:test
- * as `skip`. Such a test can run wherever the control plane's programs are; on K3s there are none.
+ * Returns why a test that needs an audit log or its own control plane must be skipped, or false: for the option
+ * `skip` of node:test. K3s does not have the programs of the control plane.
  */
 export function onK3s(): string | false {
   const address = process.env[sharedControlPlaneVariable];
   if (!address || parsed(address).auditLogPath) return false;
-  return "K3s stands in for the control plane; for this one install Go or set KUBEBUILDER_ASSETS";
+  return "K3s is used as the control plane; install Go or set KUBEBUILDER_ASSETS for this test";
 }
 
 function parsed(text: string): ClusterAddress {

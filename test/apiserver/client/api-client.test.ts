@@ -42,13 +42,13 @@ async function inFlight(many: number, calls: number, call: () => Promise<unknown
   await Promise.all(Array.from({ length: many }, worker));
 }
 
-describe("a thousand calls", () => {
+describe("a thousand requests", () => {
   for (const [many, sockets] of [
     [1, 1],
     [16, 16],
     [64, 16],
   ] as const) {
-    test(`of which ${many} at once need at most ${sockets} connections`, async (context) => {
+    test(`need at most ${sockets} connections with ${many} in flight`, async (context) => {
       const client = clientOf(context);
       const before = proxy.sockets.accepted();
       await inFlight(many, 1000, () => client.request(get));
@@ -58,10 +58,10 @@ describe("a thousand calls", () => {
   }
 });
 
-describe("a connection that breaks when the API server has done what it was asked for", () => {
+describe("a connection that breaks after the API server has processed the request", () => {
   const broken = { kind: "cut", at: "response" } as const;
 
-  test("fails a POST, which is not sent twice", async (context) => {
+  test("fails a POST, which is not retried", async (context) => {
     const userAgent = `once/${randomUUID()}`;
     const client = clientOf(context, userAgent);
     await client.request(get);
@@ -75,7 +75,7 @@ describe("a connection that breaks when the API server has done what it was aske
     );
   });
 
-  test("has other calls sent again, once per kept connection and once on a new one", async (context) => {
+  test("retries other requests once for each persistent connection and once on a new one", async (context) => {
     const client = clientOf(context);
     await client.request(get);
     const handle = proxy.fault({ when: ({ userAgent }) => userAgent === "api-client-test", fault: broken });
@@ -88,7 +88,7 @@ describe("a connection that breaks when the API server has done what it was aske
   });
 });
 
-test("credentials that were replaced in their file are used after a refusal", async (context) => {
+test("uses new credentials in the file after a rejection", async (context) => {
   const path = join(access.address.directory, `rotating-${randomUUID()}`);
   const nobody = await access.kubeconfigFor({ name: "nobody" });
   await copyFile(nobody, path);
@@ -108,7 +108,7 @@ test("credentials that were replaced in their file are used after a refusal", as
   assert.equal(await status(), 200);
 });
 
-test("an API server that we have no reason to trust is not talked to", async (context) => {
+test("does not send requests to an API server with an untrusted certificate", async (context) => {
   const path = join(access.address.directory, `distrustful-${randomUUID()}`);
   await writeFile(path, (await readFile(kubeconfig, "utf8")).replace("certificate-authority-data", "no-authority"));
   const client = apiClient({ credentials: credentialsFor({ kubeconfig: path }), userAgent: "api-client-test" });

@@ -28,11 +28,11 @@ before(async () => {
 interface Connected {
   readonly key: Key;
   readonly connection: ClusterConnection;
-  /** One pass over the key's server. */
+  /** One reconciliation of the server. */
   readonly reconcile: <T>(run: (cluster: Cluster) => Promise<T>) => Promise<T>;
-  /** Keys that were told to be changed, since the last time this was asked. */
-  readonly told: () => string[];
-  /** Calls other than lists and watches since then, as the audit log has them: `verb resource`. */
+  /** Keys that were reported as changed since the last call. */
+  readonly notifications: () => string[];
+  /** Requests except lists and watches since the last call, from the audit log: `verb resource`. */
   readonly calls: () => Promise<string[]>;
   readonly lost: unknown[];
 }
@@ -66,7 +66,7 @@ async function connected(context: TestContext, watchAll = false): Promise<Connec
     connection,
     lost,
     reconcile: (run) => connection.reconcile(key, run),
-    told: () => {
+    notifications: () => {
       const soFar = [...new Set(keys)];
       keys = [];
       return soFar;
@@ -100,7 +100,7 @@ async function until(condition: () => unknown, what: string): Promise<void> {
   }
 }
 
-/** Long enough, as a rule, for a watch to tell of what has been answered: for what it shall not tell. */
+/** Usually long enough for a watch event after a response: used to check that there is none. */
 const moment = () => sleep(200);
 
 function metadata({ namespace, name: server }: Key, name: string): ObjectMeta {
@@ -120,7 +120,7 @@ function configMap(key: Key, data: Record<string, string>, name = "settings"): C
   return { apiVersion: "v1", kind: "ConfigMap", metadata: metadata(key, name), data };
 }
 
-/** The only object that the cache has of the server. */
+/** The only cached object of the server. */
 async function only({ reconcile, key }: Connected): Promise<Owned> {
   const [object, ...more] = await reconcile(async (cluster) => cluster.owned(key));
   assert.ok(object !== undefined && more.length === 0);
@@ -131,14 +131,14 @@ const live = (path: string) =>
   call<{ metadata: ObjectMeta; data?: Record<string, string>; spec?: Service["spec"] }>("GET", path);
 
 describe("create", () => {
-  test("is one call, and is seen by the next pass at once", async (context) => {
+  test("makes one request, and the next reconciliation sees the object", async (context) => {
     const one = await connected(context);
     assert.equal(await one.reconcile((cluster) => cluster.create(service(one.key))), "created");
     assert.equal((await only(one)).kind, "Service");
     assert.deepEqual(await one.calls(), ["create services"]);
   });
 
-  test("of a name that is taken says so, whoever has it", async (context) => {
+  test("returns exists if the name is in use, by any owner", async (context) => {
     const one = await connected(context);
     await call("POST", `/api/v1/namespaces/${one.key.namespace}/configmaps`, { metadata: { name: "settings" } });
     const manifest = configMap(one.key, { a: "b" });
@@ -148,7 +148,7 @@ describe("create", () => {
     assert.equal(await one.reconcile((cluster) => cluster.read(service(one.key))), undefined);
   });
 
-  test("that the API server refuses is an ApiError with its reason", async (context) => {
+  test("throws an ApiError with the reason if the API server rejects it", async (context) => {
     const one = await connected(context);
     const wrong = service(one.key, [{ port: 99_999 }]);
     await assert.rejects(
@@ -164,7 +164,7 @@ describe("create", () => {
 });
 
 describe("apply", () => {
-  test("after create removes fields that the manifest dropped: two calls, and one from then on", async (context) => {
+  test("removes fields that are missing in the manifest: two requests after create, later one", async (context) => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
     const write = async (data: Record<string, string>) => {
@@ -185,7 +185,7 @@ describe("apply", () => {
     );
   });
 
-  test("removes dropped list items of a Service, whose defaults the API server filled in", async (context) => {
+  test("removes list items of a Service with defaults from the API server", async (context) => {
     const one = await connected(context);
     const both = service(one.key, [
       { name: "http", port: 80, targetPort: 5000 },
@@ -201,7 +201,7 @@ describe("apply", () => {
     );
   });
 
-  test("takes back what others changed and leaves what others added", async (context) => {
+  test("reverts changes of other clients and keeps their additions", async (context) => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
     const manifest = configMap(one.key, { a: "1" });
@@ -219,7 +219,7 @@ describe("apply", () => {
     }
   });
 
-  test("merges an entry of operation Update beside one of operation Apply", async (context) => {
+  test("merges an entry of operation Update with one of operation Apply", async (context) => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
     await call(
@@ -236,7 +236,7 @@ describe("apply", () => {
     assert.deepEqual([after.data, after.metadata.managedFields?.length], [{ c: "3" }, 1]);
   });
 
-  test("brings back nothing that was deleted, and takes nothing that is another's by then", async (context) => {
+  test("does not recreate a deleted object, or take over one of another client", async (context) => {
     const one = await connected(context);
     const maps = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
     const manifest = configMap(one.key, { a: "1" });
@@ -257,7 +257,7 @@ describe("apply", () => {
     assert.deepEqual((await live(`${maps}/settings`)).data, { theirs: "1" });
   });
 
-  test("of an object that is not as the cache has it fails rather than to change the wrong entry", async (context) => {
+  test("fails instead of changing the wrong entry if the cache is outdated", async (context) => {
     const one = await connected(context);
     await one.reconcile((cluster) => cluster.create(configMap(one.key, { a: "1" })));
     const before = await only(one);
@@ -267,7 +267,7 @@ describe("apply", () => {
     };
     const late = { ...before, metadata: { ...before.metadata, managedFields: [{ manager, operation: "Update" }] } };
     await one.reconcile((cluster) => cluster.apply(configMap(one.key, {}), before));
-    // A conflict is tried again without a word; nothing has been refused.
+    // A conflict is retried without a report; it is not a rejection.
     for (const outdated of [stale, late])
       await assert.rejects(
         one.reconcile((cluster) => cluster.apply(configMap(one.key, {}), outdated)),
@@ -284,7 +284,7 @@ describe("delete", () => {
     spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "a", image: "a" }] } } },
   });
 
-  test("is seen by the next pass at once; of what is gone it is fine", async (context) => {
+  test("is visible to the next reconciliation; deleting a missing object succeeds", async (context) => {
     const one = await connected(context);
     await one.reconcile((cluster) => cluster.create(configMap(one.key, {})));
     const object = await only(one);
@@ -295,7 +295,7 @@ describe("delete", () => {
     assert.deepEqual(await one.reconcile(async (cluster) => cluster.owned(one.key)), []);
   });
 
-  test("never strikes another object of that name", async (context) => {
+  test("does not delete another object with the name", async (context) => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps/settings`;
     await one.reconcile((cluster) => cluster.create(configMap(one.key, { a: "1" })));
@@ -318,7 +318,7 @@ describe("delete", () => {
     await one.reconcile((cluster) => cluster.delete(object));
     await moment();
     const dying = await only(one);
-    assert.ok(dying.metadata.deletionTimestamp, "the Job is there while its pod is");
+    assert.ok(dying.metadata.deletionTimestamp, "the Job exists while its pod does");
     await mergePatch(`${pods}/${pod.metadata.name}`, { metadata: { finalizers: null } });
     await until(
       async () => (await one.reconcile(async (cluster) => cluster.owned(one.key))).length === 0,
@@ -326,7 +326,7 @@ describe("delete", () => {
     );
   });
 
-  test("of a Deployment takes its ReplicaSets and pods with it", async (context) => {
+  test("of a Deployment deletes its ReplicaSets and pods", async (context) => {
     const one = await connected(context);
     const labels = { app: "a" };
     const manifest: Manifest = {
@@ -357,7 +357,7 @@ describe("report", () => {
     return server;
   };
 
-  test("replaces the whole status in one call, and the next pass sees it", async (context) => {
+  test("replaces the whole status in one request, and the next reconciliation sees it", async (context) => {
     const one = await connected(context);
     const server = await serverOf(one);
     await one.reconcile((cluster) => cluster.report(server, { url: "http://a", version: "3.17.2", replicas: 1 }));
@@ -373,7 +373,7 @@ describe("report", () => {
     assert.deepEqual(spec, server.spec);
   });
 
-  test("of a server that was deleted and made again fails", async (context) => {
+  test("fails for a server that was deleted and created again", async (context) => {
     const one = await connected(context);
     const server = await serverOf(one);
     await call("DELETE", `${serversPath(one.key)}/${one.key.name}`);
@@ -388,18 +388,18 @@ describe("report", () => {
     );
   });
 
-  test("does not hide a change of the spec that comes at the same time", async (context) => {
+  test("does not hide a concurrent change of the spec", async (context) => {
     const one = await connected(context);
     const server = await serverOf(one);
     await one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" }));
     await moment();
-    one.told();
+    one.notifications();
     await Promise.all([
       mergePatch(`${serversPath(one.key)}/${one.key.name}`, { spec: { hibernate: true } }),
       one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" })),
     ]);
     await until(async () => (await serverOf(one)).spec.hibernate === true, "the new spec");
-    await until(() => one.told().includes(keyText(one.key)), "the call");
+    await until(() => one.notifications().includes(keyText(one.key)), "the call");
   });
 });
 
@@ -411,7 +411,7 @@ describe("notify", () => {
     message: "Create Secret db.",
   } as const;
 
-  test("is seen in kubectl describe", async (context) => {
+  test("is shown by kubectl describe", async (context) => {
     const one = await connected(context);
     await one.reconcile(async (cluster) => {
       const server = cluster.server(one.key);
@@ -429,7 +429,7 @@ describe("notify", () => {
     assert.match(stdout, /Warning\s+SecretMissing\s+\S+\s+mlflow-operator\s+Create Secret db\./);
   });
 
-  test("that is refused fails no pass", async (context) => {
+  test("does not fail a reconciliation if it is rejected", async (context) => {
     const one = await connected(context);
     await one.reconcile(async (cluster) => {
       const server = cluster.server(one.key);
@@ -440,31 +440,31 @@ describe("notify", () => {
   });
 });
 
-describe("what matters to a server", () => {
-  test("is told: itself, what is labelled as its own, also when that is deleted or goes to another", async (context) => {
+describe("a change that affects a server", () => {
+  test("is reported: of itself, of objects with its label, also if they are deleted or relabelled", async (context) => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
-    await until(() => one.told().includes(keyText(one.key)), "the server");
+    await until(() => one.notifications().includes(keyText(one.key)), "the server");
     await call("POST", path, configMap(one.key, {}));
-    await until(() => one.told().includes(keyText(one.key)), "the creation");
+    await until(() => one.notifications().includes(keyText(one.key)), "the creation");
     await mergePatch(`${path}/settings`, { metadata: { labels: { [label.server]: "other" } } });
     const both = [keyText(one.key), `${one.key.namespace}/other`];
-    const told = new Set<string>();
+    const notifications = new Set<string>();
     await until(() => {
-      for (const key of one.told()) told.add(key);
-      return both.every((key) => told.has(key));
+      for (const key of one.notifications()) notifications.add(key);
+      return both.every((key) => notifications.has(key));
     }, "the call for both");
     await call("DELETE", `${path}/settings`);
-    await until(() => one.told().includes(`${one.key.namespace}/other`), "the deletion");
+    await until(() => one.notifications().includes(`${one.key.namespace}/other`), "the deletion");
     await call("DELETE", `${serversPath(one.key)}/${one.key.name}`);
-    await until(() => one.told().includes(keyText(one.key)), "the end of the server");
+    await until(() => one.notifications().includes(keyText(one.key)), "the end of the server");
     assert.equal(await one.reconcile(async (cluster) => cluster.server(one.key)), undefined);
   });
 
-  test("is not what nobody reads: no call, no key", async (context) => {
+  test("is not a change of objects that it does not read: no request, no report", async (context) => {
     const one = await connected(context, true);
     await moment();
-    one.told();
+    one.notifications();
     for (const kind of ["secrets", "configmaps"]) {
       const path = `/api/v1/namespaces/${one.key.namespace}/${kind}`;
       for (let index = 0; index < 5; index++) await call("POST", path, { metadata: { name: `foreign-${index}` } });
@@ -472,11 +472,11 @@ describe("what matters to a server", () => {
       await call("DELETE", `${path}/foreign-2`);
     }
     await moment();
-    assert.deepEqual([one.told(), await one.calls()], [[], []]);
+    assert.deepEqual([one.notifications(), await one.calls()], [[], []]);
   });
 });
 
-describe("a Secret that a spec names", () => {
+describe("a Secret that a spec references", () => {
   const secret = (data: Record<string, string>) => ({ metadata: { name: "db" }, stringData: data });
   const passwordIn = (found: Secret | undefined) => found?.data?.["password"] && atob(found.data["password"]);
 
@@ -487,13 +487,13 @@ describe("a Secret that a spec names", () => {
       one.reconcile(async (cluster) =>
         passwordIn(await cluster.secret(one.key.namespace, "db", new Set(["password"]))),
       );
-    const called = () => until(() => one.told().includes(keyText(one.key)), "the call for its reader");
+    const called = () => until(() => one.notifications().includes(keyText(one.key)), "the call for its reader");
     await moment();
-    one.told();
+    one.notifications();
     return { one, path, read, called };
   }
 
-  test("is fetched once per version; its changes are told", async (context) => {
+  test("is fetched once for each version, and its changes are reported", async (context) => {
     const { one, path, read, called } = await reading(context);
     await call("POST", path, secret({ password: "a" }));
     assert.deepEqual([await read(), await read(), await one.calls()], ["a", "a", ["get secrets"]]);
@@ -508,7 +508,7 @@ describe("a Secret that a spec names", () => {
     assert.deepEqual([await read(), await one.calls()], ["c", ["get secrets"]]);
   });
 
-  test("is told no more when the server's passes no longer read it, but while they fail", async (context) => {
+  test("is no longer reported when reconciliations do not read it, except while they fail", async (context) => {
     const { one, path, read, called } = await reading(context);
     await call("POST", path, secret({ password: "a" }));
     await read();
@@ -521,10 +521,10 @@ describe("a Secret that a spec names", () => {
     await one.reconcile(async () => {});
     await mergePatch(`${path}/db`, { stringData: { password: "c" } });
     await moment();
-    assert.deepEqual(one.told(), []);
+    assert.deepEqual(one.notifications(), []);
   });
 
-  test("and that has the label of the operator is read once for each version, and its changes are told to who reads it", async (context) => {
+  test("with the label of the operator is read once for each version, and its changes are reported for its readers", async (context) => {
     const { one, path, read } = await reading(context);
     const other = { ...one.key, name: "other" };
     const mine = { ...secret({ password: "a" }), metadata: metadata(other, "db") };
@@ -534,12 +534,12 @@ describe("a Secret that a spec names", () => {
       return (await read()) === "a" && (await one.calls()).length === 0;
     };
     await until(isCached, "the Secret in the cache");
-    one.told();
+    one.notifications();
     await mergePatch(`${path}/db`, { stringData: { password: "b" } });
-    const told = new Set<string>();
+    const notifications = new Set<string>();
     await until(() => {
-      for (const key of one.told()) told.add(key);
-      return told.has(keyText(one.key)) && told.has(keyText(other));
+      for (const key of one.notifications()) notifications.add(key);
+      return notifications.has(keyText(one.key)) && notifications.has(keyText(other));
     }, "the call for its server and its reader");
     await one.calls();
     assert.deepEqual([await read(), await one.calls()], ["b", ["get secrets"]]);
@@ -548,10 +548,10 @@ describe("a Secret that a spec names", () => {
       metadata: { labels: { [label.managedBy]: "somebody" } },
       stringData: { password: "c" },
     });
-    await until(async () => (await read()) === "c", "the content of what is no longer ours");
+    await until(async () => (await read()) === "c", "the content after the label was removed");
   });
 
-  test("and a ConfigMap likewise", async (context) => {
+  test("works in the same way for a ConfigMap", async (context) => {
     const one = await connected(context);
     const path = `/api/v1/namespaces/${one.key.namespace}/configmaps`;
     const read = () =>

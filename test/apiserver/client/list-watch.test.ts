@@ -40,16 +40,16 @@ const timing: ListWatchTiming = {
 interface Watched {
   readonly path: string;
   readonly cache: Store<KubeObject>;
-  readonly told: { change: Change; name: string }[];
+  readonly notifications: { change: Change; name: string }[];
   readonly watch: ListWatch;
-  /** Of this resource, so far. */
+  /** Number for this resource so far. */
   readonly lists: () => number;
   readonly watches: () => number;
   readonly failures: unknown[];
   readonly isWatch: (request: ProxiedRequest) => boolean;
 }
 
-/** ConfigMaps of a namespace of their own, some of them there already, listed and watched through the proxy. */
+/** Lists and watches ConfigMaps in a new namespace, some of them existing, through the proxy. */
 async function watched(
   context: TestContext,
   options: Partial<ListWatchTiming> = {},
@@ -61,9 +61,9 @@ async function watched(
   await call("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
   await inParallel(existing, (index) => write(path, `old-${index}`));
   const client = apiClient({ credentials: credentialsFor({ kubeconfig }), userAgent: "list-watch" });
-  const told: Watched["told"] = [];
+  const notifications: Watched["notifications"] = [];
   const failures: unknown[] = [];
-  const cache = store<KubeObject>((change, { metadata }) => void told.push({ change, name: metadata.name }));
+  const cache = store<KubeObject>((change, { metadata }) => void notifications.push({ change, name: metadata.name }));
   const resource: Resource = { name: "configmaps", path, apiVersion: "v1", kind: "ConfigMap", ...more };
   const observer = { failed: (_resource: string, error: unknown) => void failures.push(error) };
   const before = proxy.requests.length;
@@ -77,7 +77,7 @@ async function watched(
   return {
     path,
     cache,
-    told,
+    notifications,
     watch,
     failures,
     lists: () => requests().filter((request) => !request.watch && !request.query.has("continue")).length,
@@ -113,14 +113,14 @@ const untilTrue = async (condition: () => boolean, what: string, seconds = 60) =
   }
 };
 
-/** Name and version of all that the cache has, as a fresh list has it. */
+/** Asserts that names and versions in the cache equal those of a new list. */
 async function assertCurrent({ path, cache }: Watched): Promise<void> {
   const { items }: { items: KubeObject[] } = JSON.parse(await call("GET", path));
   const versions = (objects: Iterable<KubeObject>) =>
     [...objects].map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`).sort();
   const wanted = versions(items);
   const isCurrent = () => JSON.stringify(versions(cache.all())) === JSON.stringify(wanted);
-  await untilTrue(isCurrent, "what the cluster has in the cache").catch(() => {
+  await untilTrue(isCurrent, "the current state in the cache").catch(() => {
     assert.deepEqual(versions(cache.all()), wanted);
   });
 }
@@ -135,7 +135,7 @@ async function changeAll(path: string, round: number): Promise<void> {
   await write(path, "old-1");
 }
 
-describe("a fault while the watch is open, with changes before, during and after it", () => {
+describe("a fault during a watch, with changes before, during and after it", () => {
   const strikes: Record<string, { fault: Fault & { kind: "cut" | "hang" | "end" | "error-event" }; lists: number }> = {
     "the connection is cut": { fault: { kind: "cut" }, lists: 1 },
     "the server ends it": { fault: { kind: "end", at: { afterBytes: 0 } }, lists: 1 },
@@ -149,8 +149,8 @@ describe("a fault while the watch is open, with changes before, during and after
       const one = await watched(context, { idleSeconds: fault.kind === "hang" ? 1 : 90 });
       assert.ok(await one.watch.synced);
       await changeAll(one.path, 1);
-      await untilTrue(() => one.told.some(({ name: changed }) => changed === "new-1"), "the first change");
-      // On a busy machine one that may be silent for a second only may be between two connections.
+      await untilTrue(() => one.notifications.some(({ name: changed }) => changed === "new-1"), "the first change");
+      // On a busy machine a watch with an idle limit of a second can be between two connections.
       await untilTrue(() => proxy.interrupt(fault, one.isWatch) > 0, "the fault");
       await changeAll(one.path, 2);
       await assertCurrent(one);
@@ -161,21 +161,21 @@ describe("a fault while the watch is open, with changes before, during and after
   }
 });
 
-describe("a watch that cannot be opened, three times", () => {
+describe("a watch that cannot be opened three times", () => {
   const faults: Record<string, { fault: Fault; lists: number }> = {
     "403": { fault: { kind: "status", code: 403 }, lists: 1 },
     "410": { fault: { kind: "status", code: 410 }, lists: 4 },
     "429": { fault: { kind: "status", code: 429 }, lists: 1 },
     "500": { fault: { kind: "status", code: 500 }, lists: 1 },
     "503": { fault: { kind: "status", code: 503 }, lists: 1 },
-    // Too large a resource version: that of a backup would never be reached.
+    // A too large resource version, as after restoring a backup, is never reached.
     "504": { fault: { kind: "status", code: 504 }, lists: 2 },
     "cut before the answer": { fault: { kind: "cut", at: "request" }, lists: 1 },
     "cut after the answer": { fault: { kind: "cut", at: "response" }, lists: 1 },
     "no answer": { fault: { kind: "hang", at: "request" }, lists: 1 },
-    "an answer that ends at once": { fault: { kind: "end", at: { afterBytes: 0 } }, lists: 1 },
-    "an answer that is cut within an event": { fault: { kind: "cut", at: { afterBytes: 50 } }, lists: 1 },
-    "an answer that goes silent after an event": { fault: { kind: "hang", at: { afterEvents: 1 } }, lists: 1 },
+    "a response that ends immediately": { fault: { kind: "end", at: { afterBytes: 0 } }, lists: 1 },
+    "a response that breaks within an event": { fault: { kind: "cut", at: { afterBytes: 50 } }, lists: 1 },
+    "a response that hangs after an event": { fault: { kind: "hang", at: { afterEvents: 1 } }, lists: 1 },
   };
   for (const [name, { fault, lists }] of Object.entries(faults)) {
     test(`${name}: nothing missed, ${lists} lists`, async (context) => {
@@ -193,13 +193,13 @@ describe("a watch that cannot be opened, three times", () => {
   }
 });
 
-describe("a kind that the cluster may not know", () => {
+describe("a kind that the cluster may not have", () => {
   const ofList = ({ watch, userAgent, path }: ProxiedRequest) =>
     !watch && userAgent === "list-watch" && path !== "/api/v1";
   const ofDiscovery = ({ path, userAgent }: ProxiedRequest) => path === "/api/v1" && userAgent === "list-watch";
   const optional = { isWanted: () => true };
 
-  test("is no failure while it is not there, nor while the API server sets it up", async (context) => {
+  test("is not a failure while it is missing or being set up", async (context) => {
     const absent = proxy.fault({ when: ofList, fault: { kind: "status", code: 404 }, times: 2 });
     const notServed = proxy.fault({ when: ofDiscovery, fault: { kind: "status", code: 404 } });
     const one = await watched(context, { backoff: { first: 0.05, longest: 0.2 } }, 5, { optional });
@@ -211,7 +211,7 @@ describe("a kind that the cluster may not know", () => {
     assert.deepEqual([absent.hits(), coming.hits(), notServed.hits(), one.failures], [2, 2, 2, []]);
   });
 
-  test("is there while discovery lists it, whatever a list or a watch is answered", async (context) => {
+  test("exists while discovery lists it, even if lists or watches return 404", async (context) => {
     const one = await watched(context, {}, 5, { optional });
     assert.ok(await one.watch.synced);
     const absent = proxy.fault({
@@ -226,7 +226,7 @@ describe("a kind that the cluster may not know", () => {
     assert.deepEqual([one.watch.isKnown(), one.lists()], [true, 1]);
   });
 
-  test("is not asked for again while nobody wants it", async (context) => {
+  test("is not requested again while it is not wanted", async (context) => {
     const absent = proxy.fault({ when: ofList, fault: { kind: "status", code: 404 }, times: 1 });
     proxy.fault({ when: ofDiscovery, fault: { kind: "status", code: 404 }, times: 1 });
     let isWanted = false;
@@ -244,7 +244,7 @@ describe("a kind that the cluster may not know", () => {
 
 describe("a list that fails", () => {
   for (const code of [401, 403, 410, 429, 500, 503, 504]) {
-    test(`with ${code}, three times, is made again`, async (context) => {
+    test(`with ${code} three times is repeated`, async (context) => {
       const handle = proxy.fault({
         when: ({ watch, userAgent }) => !watch && userAgent === "list-watch",
         fault: { kind: "status", code },
@@ -258,7 +258,7 @@ describe("a list that fails", () => {
     });
   }
 
-  test("at one of its pages goes on at that page, however often it fails", async (context) => {
+  test("at one of its pages continues at that page, also after repeated failures", async (context) => {
     const handle = proxy.fault({
       when: ({ query }) => query.has("continue"),
       fault: { kind: "status", code: 500 },
@@ -267,11 +267,11 @@ describe("a list that fails", () => {
     const one = await watched(context, { pageSize: 50, backoff: { first: 0.01, longest: 0.05 } }, 220);
     assert.ok(await one.watch.synced);
     assert.deepEqual([handle.hits(), one.lists()], [7, 1]);
-    assert.equal(one.told.length, 220);
+    assert.equal(one.notifications.length, 220);
     await assertCurrent(one);
   });
 
-  test("because its continue token has expired is begun again", async (context) => {
+  test("because its continue token has expired is restarted", async (context) => {
     const handle = proxy.fault({
       when: ({ query }) => query.has("continue"),
       fault: { kind: "status", code: 410 },
@@ -280,32 +280,32 @@ describe("a list that fails", () => {
     const one = await watched(context, { pageSize: 50 }, 220);
     assert.ok(await one.watch.synced);
     assert.deepEqual([handle.hits(), one.lists()], [1, 2]);
-    assert.equal(one.told.length, 220, "what was told before the list failed is not told again");
+    assert.equal(one.notifications.length, 220, "objects that were reported before the failure are not reported again");
     await assertCurrent(one);
   });
 });
 
-test("what was deleted while nobody watched is told after the list", async (context) => {
+test("reports deletions during a gap after the list", async (context) => {
   const one = await watched(context, { idleSeconds: 1 });
   assert.ok(await one.watch.synced);
   await write(one.path, "last");
-  await untilTrue(() => one.told.some(({ name }) => name === "last"), "the first change");
-  one.told.length = 0;
+  await untilTrue(() => one.notifications.some(({ name }) => name === "last"), "the first change");
+  one.notifications.length = 0;
   proxy.fault({ when: one.isWatch, fault: { kind: "status", code: 410 }, times: 1 });
-  // On a busy machine one that may be silent for a second only may be between two connections.
+  // On a busy machine a watch with an idle limit of a second can be between two connections.
   await untilTrue(() => proxy.interrupt({ kind: "hang" }, one.isWatch) > 0, "the fault");
   await remove(one.path, "old-2");
   await remove(one.path, "old-3");
   await assertCurrent(one);
-  const told = one.told.map(({ change: kind, name }) => `${kind} ${name}`).sort();
-  assert.deepEqual([told, one.lists()], [["deleted old-2", "deleted old-3"], 2]);
+  const notifications = one.notifications.map(({ change: kind, name }) => `${kind} ${name}`).sort();
+  assert.deepEqual([notifications, one.lists()], [["deleted old-2", "deleted old-3"], 2]);
 });
 
-test("an ERROR event 410 that comes in one chunk with head and end of the answer is not lost", async (context) => {
+test("handles an ERROR event 410 in one chunk with headers and end of the response", async (context) => {
   const one = await watched(context);
   assert.ok(await one.watch.synced);
   await changeAll(one.path, 1);
-  await untilTrue(() => one.told.some(({ name }) => name === "new-1"), "the first change");
+  await untilTrue(() => one.notifications.some(({ name }) => name === "new-1"), "the first change");
   const expired = proxy.fault({ when: one.isWatch, fault: { kind: "error-event", isWhole: true }, times: 1 });
   proxy.interrupt({ kind: "cut" }, one.isWatch);
   await expired.first;
@@ -314,7 +314,7 @@ test("an ERROR event 410 that comes in one chunk with head and end of the answer
   assert.equal(one.lists(), 2);
 });
 
-test("429 with Retry-After is obeyed", async (context) => {
+test("obeys Retry-After of a 429", async (context) => {
   const one = await watched(context);
   assert.ok(await one.watch.synced);
   const handle = proxy.fault({
@@ -330,7 +330,7 @@ test("429 with Retry-After is obeyed", async (context) => {
   assert.ok(performance.now() - refused > 1950);
 });
 
-test("a server that ends every watch at once is not asked in a loop", async (context) => {
+test("does not loop if the server ends each watch immediately", async (context) => {
   const one = await watched(context, { backoff: { first: 0.2, longest: 15 } });
   assert.ok(await one.watch.synced);
   proxy.fault({ when: one.isWatch, fault: { kind: "end", at: { afterBytes: 0 } } });
@@ -340,7 +340,7 @@ test("a server that ends every watch at once is not asked in a loop", async (con
   assert.ok(one.watches() - opened < 20, `${one.watches() - opened} watches in 3 s`);
 });
 
-test("a thousand objects in a storm of cuts, hangs and lost positions", async (context) => {
+test("a thousand objects with many broken and hanging connections and expired resource versions", async (context) => {
   const one = await watched(context, { idleSeconds: 0.5, pageSize: 100 }, 300);
   assert.ok(await one.watch.synced);
   const faults = [{ kind: "cut" }, { kind: "hang" }, { kind: "error-event", code: 410 }, { kind: "cut" }] as const;
@@ -360,20 +360,20 @@ test("a thousand objects in a storm of cuts, hangs and lost positions", async (c
   context.diagnostic(`${round} faults, ${one.lists()} lists, ${one.watches()} watches`);
 });
 
-test("metadata only: no content travels, nothing is listed, a lost position is told", async (context) => {
+test("metadata only: receives no content, lists no items, and reports an expired resource version", async (context) => {
   const namespace = `meta-${randomUUID().slice(0, 8)}`;
   const path = `/api/v1/namespaces/${namespace}/secrets`;
   await call("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
   await inParallel(20, (index) => call("POST", path, { metadata: { name: `s-${index}` }, stringData: { a: "b" } }));
   const client = apiClient({ credentials: credentialsFor({ kubeconfig }), userAgent: "metadata" });
-  const told: string[] = [];
+  const notifications: string[] = [];
   const sink: EventHandler<KubeObject> = {
     changed: (kind, object) => {
-      told.push(`${kind} ${object.metadata.name}`);
+      notifications.push(`${kind} ${object.metadata.name}`);
       assert.deepEqual(Object.keys(object).sort(), ["apiVersion", "kind", "metadata"]);
       assert.equal(object.kind, "PartialObjectMetadata");
     },
-    relisted: () => void told.push("relisted"),
+    relisted: () => void notifications.push("relisted"),
   };
   const watch = listWatch(client, { name: "secrets", path, apiVersion: "v1", kind: "Secret" }, sink, {}, timing);
   context.after(() => {
@@ -384,12 +384,12 @@ test("metadata only: no content travels, nothing is listed, a lost position is t
   assert.ok(await watch.synced);
   await call("PATCH", `${path}/s-3`, { stringData: { a: "c" } });
   await remove(path, "s-4");
-  await untilTrue(() => told.length === 3, "three calls");
-  assert.deepEqual(told, ["relisted", "modified s-3", "deleted s-4"]);
+  await untilTrue(() => notifications.length === 3, "three calls");
+  assert.deepEqual(notifications, ["relisted", "modified s-3", "deleted s-4"]);
   const isWatch = (request: ProxiedRequest) => request.watch && request.path === path;
   proxy.interrupt({ kind: "error-event" }, isWatch);
-  await untilTrue(() => told.length === 4, "the list");
-  assert.equal(told[3], "relisted");
+  await untilTrue(() => notifications.length === 4, "the list");
+  assert.equal(notifications[3], "relisted");
   const lists = proxy.requests.filter((request) => request.path === path && !request.watch);
   assert.deepEqual(
     lists.map(({ query }) => query.get("limit")),
@@ -397,7 +397,7 @@ test("metadata only: no content travels, nothing is listed, a lost position is t
   );
 });
 
-test("the API server crashes and comes back", async (context) => {
+test("recovers from a crash of the API server", async (context) => {
   const one = await watched(context);
   assert.ok(await one.watch.synced);
   await changeAll(one.path, 1);
@@ -407,7 +407,7 @@ test("the API server crashes and comes back", async (context) => {
   assert.ok(one.failures.length > 0);
 });
 
-test("the API server hangs for longer than a watch may be silent, and goes on", async (context) => {
+test("recovers if the API server hangs for longer than the idle limit", async (context) => {
   const one = await watched(context, { idleSeconds: 1 });
   assert.ok(await one.watch.synced);
   await changeAll(one.path, 1);
@@ -420,7 +420,7 @@ test("the API server hangs for longer than a watch may be silent, and goes on", 
   assert.equal(one.lists(), lists, "resumed without a list");
 });
 
-test("a watch that is stopped before its first list says so", async (context) => {
+test("a watch that is stopped before its first list resolves synced to false", async (context) => {
   proxy.fault({ when: ({ userAgent }) => userAgent === "list-watch", fault: { kind: "hang" } });
   const one = await watched(context);
   one.watch.stop();

@@ -8,7 +8,7 @@ const cluster = await sharedControlPlane();
 describe("calls of one client", { skip: onK3s() }, () => {
   const log = auditLog(cluster);
 
-  test("every call of one client is counted, once each, in order", async () => {
+  test("returns each call of a client once, in order", async () => {
     const userAgent = `counted/${randomUUID()}`;
     const name = `audit-${randomUUID().slice(0, 8)}`;
     const headers = { "user-agent": userAgent };
@@ -36,7 +36,7 @@ describe("calls of one client", { skip: onK3s() }, () => {
     );
   });
 
-  test("what was called before the mark does not count, and exclusions do not", async () => {
+  test("omits calls before the mark and excluded calls", async () => {
     const headers = { "user-agent": `marked/${randomUUID()}` };
     const get = (path: string) => cluster.request("GET", path, { headers });
     await get("/api/v1/pods");
@@ -54,7 +54,7 @@ describe("calls of one client", { skip: onK3s() }, () => {
     );
   });
 
-  test("a thousand calls at sixteen in flight are a thousand", async () => {
+  test("returns a thousand calls with sixteen in flight", async () => {
     const headers = { "user-agent": `many/${randomUUID()}` };
     const since = await log.mark();
     let left = 1000;
@@ -65,7 +65,7 @@ describe("calls of one client", { skip: onK3s() }, () => {
     assert.equal((await log.calls({ since, userAgent: headers["user-agent"] })).length, 1000);
   });
 
-  test("a watch is one call, and none after a mark set while it was open", async () => {
+  test("returns a watch once, and not after a mark during the watch", async () => {
     const headers = { "user-agent": `watching/${randomUUID()}` };
     const watching = cluster.request("GET", "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1", {
       headers,

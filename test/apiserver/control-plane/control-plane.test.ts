@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
-import { isAlive } from "../../control-plane/leftovers.ts";
 import { onK3s } from "../../control-plane/shared.ts";
+import { isAlive } from "../../control-plane/temporary-directory.ts";
 
-describe("a control plane of one's own", { skip: onK3s() }, () => {
+describe("a separate control plane", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
   before(async () => {
     cluster = await startControlPlane();
@@ -14,12 +14,12 @@ describe("a control plane of one's own", { skip: onK3s() }, () => {
   after(() => cluster.close());
 
   const chosen = process.env["KUBEBUILDER_ASSETS"] ? "KUBEBUILDER_ASSETS chooses the version" : false;
-  test("is the version that its go.mod names", { skip: chosen }, async () => {
+  test("has the version in go.mod", { skip: chosen }, async () => {
     const { gitVersion } = JSON.parse((await cluster.request("GET", "/version")).body);
     assert.equal(gitVersion, "v1.36.3");
   });
 
-  test("knows a user of a client certificate with groups, who may nothing until RBAC says so", async () => {
+  test("authenticates a client certificate with groups, without permissions by default", async () => {
     const kubeconfig = await cluster.kubeconfigFor({ name: "jane", groups: ["writers", "readers"] });
     const { stdout } = await cluster.kubectl(["auth", "whoami", "-o", "json", "--kubeconfig", kubeconfig]);
     const { username, groups } = JSON.parse(stdout).status.userInfo;
@@ -28,7 +28,7 @@ describe("a control plane of one's own", { skip: onK3s() }, () => {
     assert.match(refused.stderr, /Forbidden.*"jane" cannot list resource "secrets"/);
   });
 
-  test("knows a ServiceAccount by its token", async () => {
+  test("authenticates a ServiceAccount by its token", async () => {
     const kubeconfig = await cluster.kubeconfigFor({ serviceAccount: "default", namespace: "default" });
     const { stdout } = await cluster.kubectl([
       "auth",
@@ -41,7 +41,7 @@ describe("a control plane of one's own", { skip: onK3s() }, () => {
     assert.equal(stdout, "system:serviceaccount:default:default");
   });
 
-  test("collects garbage and makes a ReplicaSet of a Deployment", async () => {
+  test("runs the garbage collector, and creates a ReplicaSet for a Deployment", async () => {
     await cluster.kubectl(["create", "deployment", "web", "--image=example.test/web"]);
     await eventually(async () =>
       (await cluster.kubectl(["get", "replicasets", "-o", "name"])).stdout.includes("replicaset.apps/web-"),
@@ -50,14 +50,14 @@ describe("a control plane of one's own", { skip: onK3s() }, () => {
     await eventually(async () => (await cluster.kubectl(["get", "replicasets", "-o", "name"])).stdout === "");
   });
 
-  test("hangs while its API server is stopped and answers when it goes on", async () => {
+  test("hangs while its API server is frozen, and responds when it continues", async () => {
     cluster.apiserver.stop();
     try {
-      // What had reached it before the signal may still be answered.
+      // A request before the signal can still succeed.
       await eventually(() =>
         cluster.request("GET", "/version", { timeoutMilliseconds: 1000 }).then(
           () => false,
-          (error: unknown) => /had no answer in time/.test(String(error)),
+          (error: unknown) => /timed out/.test(String(error)),
         ),
       );
     } finally {
@@ -66,7 +66,7 @@ describe("a control plane of one's own", { skip: onK3s() }, () => {
     assert.equal((await cluster.request("GET", "/version")).status, 200);
   });
 
-  test("keeps port, data and users over a restart of its API server", async () => {
+  test("keeps port, data and users after a restart of its API server", async () => {
     await cluster.kubectl(["create", "configmap", "kept", "--from-literal=a=b"]);
     const pid = cluster.apiserver.pid();
     await cluster.apiserver.restart();
@@ -76,7 +76,7 @@ describe("a control plane of one's own", { skip: onK3s() }, () => {
   });
 });
 
-test("close leaves no process and no file, even of an API server that is stopped", { skip: onK3s() }, async () => {
+test("close removes all processes and files, even of a frozen API server", { skip: onK3s() }, async () => {
   const cluster = await startControlPlane({ controllerManager: false });
   const pids = Object.values(cluster.pids());
   cluster.apiserver.stop();
@@ -86,7 +86,7 @@ test("close leaves no process and no file, even of an API server that is stopped
   assert.equal(existsSync(cluster.address.directory), false);
 });
 
-test("arguments of its own that the API server refuses are quoted in the error", { skip: onK3s() }, async () => {
+test("quotes the output of an API server with invalid arguments", { skip: onK3s() }, async () => {
   await assert.rejects(
     startControlPlane({ controllerManager: false, extraArgs: ["--no-such-flag"] }),
     /kube-apiserver ended with code 1[\s\S]*unknown flag: --no-such-flag/,
@@ -96,7 +96,7 @@ test("arguments of its own that the API server refuses are quoted in the error",
 async function eventually(holds: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 60_000;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error("It did not come about within a minute.");
+    if (Date.now() > deadline) throw new Error("The condition was not met within a minute.");
     await sleep(200);
   }
 }

@@ -34,7 +34,7 @@ after(async () => {
 });
 afterEach(() => proxy.clear());
 
-/** Resolves with the head of the answer. */
+/** Resolves with the headers of the response. */
 function open(method: string, path: string, body?: object): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const outgoing = request(new URL(path, proxy.url), {
@@ -54,7 +54,7 @@ async function call(method: string, path: string, body?: object) {
   return { status: answer.statusCode, headers: answer.headers, body: text };
 }
 
-/** The whole events of a watch so far; `ended` resolves with how it ended, "end" or an error's code. */
+/** The complete events of a watch so far; `ended` resolves with "end" or an error code. */
 function events(answer: IncomingMessage) {
   let text = "";
   answer.on("data", (chunk) => {
@@ -78,7 +78,7 @@ const create = (name: string) => cluster.request("POST", configMaps, { body: { m
 const exists = async (name: string) => (await cluster.request("GET", `${configMaps}/${name}`)).status === 200;
 
 describe("without faults", () => {
-  test("the API server sees the client's own user and groups, and the audit log too", { skip: onK3s() }, async () => {
+  test("the API server and the audit log have the user and groups of the client", { skip: onK3s() }, async () => {
     const log = auditLog(cluster);
     const { status } = await call("GET", configMaps);
     assert.equal(status, 200);
@@ -89,7 +89,7 @@ describe("without faults", () => {
     );
   });
 
-  test("a bearer token is passed on", async () => {
+  test("forwards a bearer token", async () => {
     const path = await cluster.kubeconfigFor({ serviceAccount: "default", namespace: "default" }, proxy.url);
     const { stdout } = await cluster.kubectl([
       "auth",
@@ -102,7 +102,7 @@ describe("without faults", () => {
     assert.equal(stdout, "system:serviceaccount:default:default");
   });
 
-  test("who has neither is nobody, whatever headers say", async () => {
+  test("a client without credentials is anonymous, whatever its headers", async () => {
     const headers = { "x-remote-user": "admin", "x-remote-group": "system:masters" };
     const outgoing = request(new URL(configMaps, proxy.url), { ca: await readFile(cluster.caFile), headers });
     outgoing.end();
@@ -111,7 +111,7 @@ describe("without faults", () => {
     assert.equal(answer.statusCode, 403);
   });
 
-  test("kubectl works through it", async () => {
+  test("kubectl works through the proxy", async () => {
     const { stdout, code } = await cluster.kubectl([
       "get",
       "namespace",
@@ -124,7 +124,7 @@ describe("without faults", () => {
     assert.deepEqual([stdout, code], [`namespace/${namespace}\n`, 0]);
   });
 
-  test("connections are kept: twenty calls, no new socket", async () => {
+  test("keeps connections: twenty requests, no new socket", async () => {
     await call("GET", "/version");
     const before = proxy.sockets.accepted();
     for (let n = 0; n < 20; n++) await call("GET", "/version");
@@ -139,14 +139,14 @@ describe("status", () => {
     [403, "Forbidden"],
     [500, "InternalError"],
   ] as const)
-    test(`${code} comes with a Status object and the API server sees nothing`, async () => {
+    test(`${code} is returned with a Status, and the API server gets no request`, async () => {
       proxy.fault({ fault: { kind: "status", code, retryAfterSeconds: 7 }, when: ({ method }) => method === "POST" });
       const { status, body, headers } = await call("POST", configMaps, { metadata: { name: `refused-${code}` } });
       assert.deepEqual([status, headers["retry-after"], JSON.parse(body).reason], [code, "7", reason]);
       assert.equal(await exists(`refused-${code}`), false);
     });
 
-  test("only the second request that the rule picks, if it says so", async () => {
+  test("applies to the second matching request with nth", async () => {
     const handle = proxy.fault({
       when: ({ path }) => path === "/version",
       nth: 2,
@@ -159,13 +159,13 @@ describe("status", () => {
 });
 
 describe("cut", () => {
-  test("before the request: nothing is done", async () => {
+  test("before the request: the write is not done", async () => {
     proxy.fault({ fault: { kind: "cut" } });
     await assert.rejects(call("POST", configMaps, { metadata: { name: "cut-before" } }), { code: "ECONNRESET" });
     assert.equal(await exists("cut-before"), false);
   });
 
-  test("before the response: it is done and the client does not know", async () => {
+  test("before the response: the write is done without a response", async () => {
     proxy.fault({ fault: { kind: "cut", at: "response" } });
     await assert.rejects(call("POST", configMaps, { metadata: { name: "cut-after" } }), { code: "ECONNRESET" });
     assert.equal(await exists("cut-after"), true);
@@ -186,7 +186,7 @@ describe("cut", () => {
     assert.equal(seen.list().length, 2);
   });
 
-  test("a watch that is open, at once", async () => {
+  test("an open watch immediately", async () => {
     const seen = await watch();
     assert.equal(
       proxy.interrupt({ kind: "cut" }, (r) => r.watch),
@@ -197,14 +197,14 @@ describe("cut", () => {
 });
 
 describe("hang", () => {
-  test("a request is never answered", async () => {
+  test("a request gets no response", async () => {
     const { first } = proxy.fault({ fault: { kind: "hang" } });
     const late = Promise.race([call("GET", "/version").catch(() => "closed"), sleep(300, "nothing")]);
     assert.equal((await first).path, "/version");
     assert.equal(await late, "nothing");
   });
 
-  test("an open watch stays open and silent", async () => {
+  test("an open watch stays open without events", async () => {
     const seen = await watch();
     const named = (name: string) => seen.list().some(({ object }) => object.metadata?.name === name);
     await create("heard");
@@ -219,7 +219,7 @@ describe("hang", () => {
   });
 });
 
-describe("the rest", () => {
+describe("other faults", () => {
   test("an ERROR event 410 ends a watch in which it is injected", async () => {
     const seen = await watch();
     proxy.interrupt({ kind: "error-event" }, (r) => r.watch);
@@ -238,7 +238,7 @@ describe("the rest", () => {
     );
   });
 
-  test("a watch ends properly after one event", async () => {
+  test("a watch ends without an error after one event", async () => {
     proxy.fault({ when: (r) => r.watch, fault: { kind: "end", at: { afterEvents: 1 } } });
     const seen = await watch();
     await create("last");
@@ -246,7 +246,7 @@ describe("the rest", () => {
     assert.equal(seen.list().length, 1);
   });
 
-  test("a delay holds the request back", async () => {
+  test("delays a request", async () => {
     proxy.fault({ fault: { kind: "delay", milliseconds: 200 } });
     const began = performance.now();
     assert.equal((await call("GET", "/version")).status, 200);

@@ -3,14 +3,14 @@ import { test } from "node:test";
 import { completed } from "../../control-plane/completed.ts";
 import { kubernetesApi } from "../../control-plane/kubernetes.ts";
 
-test("a named kubeconfig that is not there is an error, not a reason to take another", async () => {
+test("a missing kubeconfig is an error, and no other is used", async () => {
   await assert.rejects(
     kubernetesApi({ kubeconfig: "/nowhere/config" }),
     /The kubeconfig "\/nowhere\/config" cannot be read/,
   );
 });
 
-test("without a name, an API of its own is started and the ambient KUBECONFIG is left alone", async (t) => {
+test("without a kubeconfig a new API is started, and KUBECONFIG is ignored", async (t) => {
   process.env["KUBECONFIG"] = "/nowhere/production";
   const api = await kubernetesApi({ report: () => {} });
   t.after(() => api.close());

@@ -8,18 +8,18 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withLock } from "./build-lock.ts";
-import { createWorkspace, isAlive } from "./leftovers.ts";
+import { createTemporaryDirectory, isAlive } from "./temporary-directory.ts";
 
-const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-leftovers-"));
+const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-process-workspace-"));
 after(() => rm(directory, { recursive: true }));
 
-test("a workspace and the processes recorded in it do not outlive a killed owner", async () => {
+test("a temporary directory and its recorded processes end with a killed owner", async () => {
   const script = join(directory, "owner.ts");
   await writeFile(
     script,
     `import { startChild } from ${JSON.stringify(join(import.meta.dirname, "child.ts"))};
-import { createWorkspace } from ${JSON.stringify(join(import.meta.dirname, "leftovers.ts"))};
-const { directory } = await createWorkspace();
+import { createTemporaryDirectory } from ${JSON.stringify(join(import.meta.dirname, "leftovers.ts"))};
+const { directory } = await createTemporaryDirectory();
 const child = await startChild(directory, "tail", "tail", ["-f", directory + "/owner"]);
 console.log(JSON.stringify({ directory, pid: child.pid }));
 setInterval(() => {}, 1000);
@@ -36,13 +36,13 @@ setInterval(() => {}, 1000);
 });
 
 test("dispose removes the directory", async () => {
-  const workspace = await createWorkspace();
+  const workspace = await createTemporaryDirectory();
   assert.equal(existsSync(workspace.directory), true);
   await workspace.dispose();
   assert.equal(existsSync(workspace.directory), false);
 });
 
-test("of two that want a lock one waits for the other", async () => {
+test("one of two owners waits for the lock", async () => {
   const path = join(directory, "lock");
   const order: string[] = [];
   const begun = Promise.withResolvers<void>();
@@ -67,7 +67,7 @@ test("of two that want a lock one waits for the other", async () => {
   assert.deepEqual(order, ["a begins", "b waits for true", "a ends", "b begins", "b ends"]);
 });
 
-test("the lock of a dead process is taken over", async () => {
+test("takes over the lock of a dead process", async () => {
   const child = spawn("true");
   await once(child, "exit");
   const path = join(directory, "stale");
@@ -83,7 +83,7 @@ test("the lock of a dead process is taken over", async () => {
   assert.equal(existsSync(path), false);
 });
 
-/** A process that is dead and not yet reaped does not run. */
+/** A zombie process does not run. */
 async function runs(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   return isAlive(pid) && status?.split(") ")[1]?.[0] !== "Z";

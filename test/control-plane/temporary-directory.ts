@@ -6,10 +6,10 @@ import { join } from "node:path";
 const prefix = "mlflow-operator-control-plane-";
 
 /**
- * Waits until its input ends, kills whichever recorded process still runs with this directory in its arguments, removes the directory.
- * The check of the arguments keeps a recycled pid safe.
+ * Waits until its input ends, kills each recorded process that still runs with this directory in its arguments, and removes the directory.
+ * The check of the arguments protects processes with a reused pid.
  */
-const cleaner = `
+const cleanupScript = `
 trap '' INT TERM HUP
 cat >/dev/null
 for file in "$1"/pids/*; do
@@ -20,7 +20,7 @@ done
 rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }
 `;
 
-/** Whether a process with this pid exists (it may belong to somebody else). */
+/** Whether a process with this pid exists (of any user). */
 export function isAlive(pid: number): boolean {
   if (pid <= 0) return false;
   try {
@@ -31,25 +31,25 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-export interface Workspace {
-  /** A directory only this user can read. */
+export interface TemporaryDirectory {
+  /** A directory that only this user can read. */
   readonly directory: string;
-  /** Ends every process recorded in `pids/` and removes the directory. */
+  /** Ends each process recorded in `pids/` and removes the directory. */
   readonly dispose: () => Promise<void>;
 }
 
 /**
- * A temporary directory that does not outlive this process, nor do the processes whose pids are recorded in `pids/`:
- * a shell waits at the end of a pipe that the kernel closes however this process ends, SIGKILL included.
- * If even that shell was killed, the next call sweeps up what was left.
+ * Creates a temporary directory that is removed at the end of this process, and the processes whose pids are in `pids/` are killed:
+ * a shell waits for the end of a pipe, which the kernel closes even after SIGKILL.
+ * If that shell was killed too, the next call cleans up.
  */
-export async function createWorkspace(): Promise<Workspace> {
-  await sweep();
+export async function createTemporaryDirectory(): Promise<TemporaryDirectory> {
+  await cleanUp();
   const directory = await mkdtemp(join(tmpdir(), prefix));
   await writeFile(join(directory, "owner"), `${process.pid}\n`);
   await mkdir(join(directory, "pids"));
-  // Its own process group: Ctrl-C must reach this process first and the shell not at all.
-  const shell = spawn("/bin/sh", ["-c", cleaner, "sh", directory], {
+  // A separate process group: Ctrl-C must not reach the shell.
+  const shell = spawn("/bin/sh", ["-c", cleanupScript, "sh", directory], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
@@ -67,16 +67,16 @@ export async function createWorkspace(): Promise<Workspace> {
   };
 }
 
-/** Cleans up after owners that died together with their cleaner. */
-async function sweep(): Promise<void> {
+/** Cleans up directories of owners that were killed with their shell. */
+async function cleanUp(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(prefix)) continue;
     const directory = join(tmpdir(), name);
     const owner = Number.parseInt(await readFile(join(directory, "owner"), "utf8").catch(() => ""), 10);
-    // No owner yet: another process has just made it.
+    // No owner yet: another process has just created it.
     if (Number.isNaN(owner) || isAlive(owner)) continue;
     await new Promise((resolve) =>
-      spawn("/bin/sh", ["-c", cleaner, "sh", directory], { stdio: "ignore" }).on("exit", resolve),
+      spawn("/bin/sh", ["-c", cleanupScript, "sh", directory], { stdio: "ignore" }).on("exit", resolve),
     );
   }
 }
