@@ -1,5 +1,5 @@
-# The operator: a tree-shaken bundle, Node, the libraries that this Node is linked against, and everybody's licenses. Nothing
-# else: no shell, no package manager, no node_modules.
+# The operator: a tree-shaken bundle, Node, the shared libraries of Node, and all licenses. No
+# shell, no package manager, no node_modules.
 #
 #   docker build -t mlflow-operator .
 #
@@ -7,18 +7,18 @@
 ARG NODE_IMAGE=docker.io/library/node:26-trixie
 
 FROM ${NODE_IMAGE} AS build
-# A file of certificate authorities, mounted into the build, for where a proxy answers in the registry's place.
+# A CA bundle, mounted into the build, for registries behind a proxy that intercepts TLS.
 ARG NODE_EXTRA_CA_CERTS
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-# No install script has anything to do here: that of the package `node` would fetch the Node that is here already.
+# No install script is needed: that of the package `node` would download the Node that the image already has.
 RUN npm ci --ignore-scripts
 COPY tsconfig.json LICENSE ./
 COPY scripts/build.ts scripts/third-party-licenses.ts scripts/
 COPY src src
 RUN node scripts/build.ts
-# Names of functions that only a debugger reads are a fifth of Node. `ldd` names the libraries and the loader by the paths at
-# which they are looked for.
+# Debug symbols are a fifth of Node. `ldd` prints the paths of the libraries and of the dynamic loader,
+# which are kept in the image.
 RUN mkdir -p /image/app /image/usr/local/bin \
   && cp -r dist/. package.json LICENSE /image/app/ \
   && strip -o /image/usr/local/bin/node "$(command -v node)" \
@@ -32,14 +32,14 @@ FROM scratch
 LABEL org.opencontainers.image.title="mlflow-operator" \
   org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image/ /
-# Node's threads take turns with one arena, since what each frees in one of its own is hardly ever given back; and what is freed is given back
-# from 128 KiB on, where glibc would raise that with the largest answer that there ever was.
+# The threads of Node share one malloc arena, since memory that is freed in separate arenas is rarely returned to the system; freed memory is
+# returned from 128 KiB on, a threshold that glibc would otherwise increase with the largest response.
 ENV PATH=/usr/local/bin NODE_ENV=production MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
-# A number, so that runAsNonRoot can be checked: there is no list of users.
+# A number, so that the kubelet can check runAsNonRoot: the image has no /etc/passwd.
 USER 65532:65532
 WORKDIR /app
 EXPOSE 8080
-# A small nursery, and a heap that is collected before it grows, and once after each burst of work, take a fifth less memory and no
-# time that can be measured (docs/decisions/0005-node-version.md).
+# A small new space, a heap that is collected before it grows, and one collection after each burst of work save a fifth of the memory at no
+# measurable cost (docs/decisions/0005-node-version.md).
 ENTRYPOINT ["node", "--max-semi-space-size=1", "--optimize-for-size", "--expose-gc", "/app/mlflow-operator.js"]
 CMD ["run"]

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes requirements-<version>.lock for the versions of MLflow given, or for those that have one already. It pins every
-# package that the image gets and the hashes of its files. Wants uv on the PATH ("pip install uv").
+# Writes requirements-<version>.lock for the given versions of MLflow, or for those that already have one. It pins every
+# package of the image with the hashes of its files. Requires uv on the PATH ("pip install uv").
 #
 #   images/mlflow-server/lock.sh 3.17.2 3.17.1 3.17.0 3.16.1
 set -eu

@@ -20,12 +20,12 @@ describe("the chart", () => {
     test(`lints with values/${set}.yaml`, async () => {
       const { code, stdout, stderr } = await helm(["lint", "--strict", "--values", valuesFile(set), chart]);
       assert.equal(code, 0, stdout + stderr);
-      // An icon is a matter of taste, and the only thing that Helm would say.
+      // The only warning of Helm is about the missing icon.
       assert.doesNotMatch(stdout.replace(/\[INFO\] Chart.yaml: icon is recommended\n/, ""), /\[(INFO|WARNING|ERROR)\]/);
     });
   }
 
-  test("what is made from it is up to date", async () => {
+  test("the generated files are up to date", async () => {
     for (const { path, content } of await chartFiles()) {
       const stored = readFileSync(join(root, path), "utf8");
       assert.ok(stored === content, `${path} differs from the chart: run npm run generate:chart`);
@@ -34,13 +34,13 @@ describe("the chart", () => {
     assert.deepEqual(goldens.sort(), valueSets, "a golden has no values");
   });
 
-  test("its versions are the package's", () => {
+  test("its versions equal that of the package", () => {
     const text = readFileSync(join(chart, "Chart.yaml"), "utf8");
     assert.match(text, new RegExp(`^version: ${version}$`, "m"));
     assert.match(text, new RegExp(`^appVersion: ${version}$`, "m"));
   });
 
-  test("each value has a comment, and the schema knows each", () => {
+  test("each value has a comment and is in the schema", () => {
     const values: unknown = load(readFileSync(join(chart, "values.yaml"), "utf8"));
     const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));
     assert.ok(typeof values === "object" && values !== null);
@@ -52,14 +52,14 @@ describe("the chart", () => {
     );
   });
 
-  test("it takes digests for the versions of MLflow that there are", () => {
+  test("it accepts digests for the supported versions of MLflow", () => {
     const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));
     const { enum: versions } = schema.properties.mlflowImage.properties.digests.propertyNames;
     assert.deepEqual(versions.sort(), [...supportedVersions].sort());
   });
 
-  test("the notes show a server that the API would take", async () => {
-    // `helm template` prints no notes, an installation that stays on this machine does.
+  test("the notes contain a server that the API accepts", async () => {
+    // `helm template` prints no notes, a client-side dry run does.
     const { stdout, stderr } = await helm([
       "install",
       "x",
@@ -74,9 +74,9 @@ describe("the chart", () => {
   });
 });
 
-describe("what is rendered", () => {
+describe("the rendered manifests", () => {
   for (const set of valueSets) {
-    test(`the operator takes the arguments of ${set}`, async () => {
+    test(`the operator accepts the arguments of ${set}`, async () => {
       const [container] = podOf(await renderedObjects(set)).containers;
       const [command, ...args] = container.args;
       const chosen = settings(args, { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" });
@@ -84,7 +84,7 @@ describe("what is rendered", () => {
       assert.deepEqual(chosen.namespaces, set === "namespaced" ? ["team-a", "team-b"] : undefined);
     });
 
-    test(`nothing of ${set} is taken by the operator for its own`, async () => {
+    test(`no object of ${set} has the label of the operator's own objects`, async () => {
       for (const { kind, metadata } of await renderedObjects(set))
         assert.notEqual(
           metadata.labels?.["app.kubernetes.io/managed-by"],
@@ -94,13 +94,13 @@ describe("what is rendered", () => {
     });
   }
 
-  test("with namespaces nothing is cluster-scoped, and nothing is elsewhere", async () => {
+  test("with watchNamespaces no object is cluster-scoped or in another namespace", async () => {
     const objects = await renderedObjects("namespaced");
     const namespaces = new Set(objects.map(({ metadata }) => metadata.namespace));
     assert.deepEqual([...namespaces].sort(), ["mlflow-operator", "team-a", "team-b"]);
   });
 
-  test("a mirror stands in for the registry of both images", async () => {
+  test("imageRegistry replaces the registry of both images", async () => {
     const [container] = podOf(await renderedObjects("mirror")).containers;
     assert.match(
       container.image,
@@ -111,12 +111,12 @@ describe("what is rendered", () => {
     );
   });
 
-  test("the definition is kept when the chart goes", async () => {
+  test("the CRD is kept when the chart is uninstalled", async () => {
     const [definition] = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
     assert.equal(definition?.metadata.annotations?.["helm.sh/resource-policy"], "keep");
   });
 
-  test("a release's name goes into the names, and never makes them too long for a label", async () => {
+  test("names include the name of the release, and are never too long for a label", async () => {
     const { stdout } = await helm(["template", "a".repeat(53), chart]);
     const names = [...stdout.matchAll(/^kind: (\S+)\nmetadata:\n {2}name: (a+\S*)$/gm)];
     assert.ok(names.length > 8);

@@ -5,7 +5,7 @@ import { goPrograms } from "../control-plane/go-programs.ts";
 
 const modules = join(import.meta.dirname, "../control-plane/go/crd-validation");
 
-/** The oldest version that Chart.yaml names, the last one with the stricter cost estimate of CEL, and the newest. */
+/** The oldest version of Chart.yaml, the last one with the stricter cost estimate of CEL, and the newest. */
 export async function validatedVersions(): Promise<readonly string[]> {
   const entries = await readdir(modules, { withFileTypes: true });
   return entries
@@ -14,7 +14,7 @@ export async function validatedVersions(): Promise<readonly string[]> {
     .sort();
 }
 
-/** The API server's validation of CRDs, of one Kubernetes version, as a program; built once from Go modules: about a minute. */
+/** The CRD validation of the API server of one Kubernetes version, as a program; built once from Go modules in about a minute. */
 export async function crdValidator(version: string, report: Report = reportOnStderr): Promise<string> {
   const programs = await goPrograms(
     {

@@ -1,7 +1,7 @@
 import { dump } from "js-yaml";
 import { type Rendered, release, renderedObjects, renderedText, valueSets } from "./rendering.ts";
 
-/** A file that is made from the chart. */
+/** A file that is generated from the chart. */
 export interface ChartFile {
   /** From the root of the project. */
   readonly path: string;
@@ -10,7 +10,7 @@ export interface ChartFile {
 
 const head = "# Generated from charts/mlflow-operator by npm run generate:chart: do not edit.\n";
 
-/** All that is made from the chart by Helm, none of which depends on the CRD: the goldens and the kustomize base. */
+/** All files that Helm generates from the chart, without the CRDs: the goldens and the kustomize base. */
 export async function chartFiles(): Promise<readonly ChartFile[]> {
   const goldens = await Promise.all(
     valueSets.map(async (set) => ({
@@ -23,7 +23,7 @@ export async function chartFiles(): Promise<readonly ChartFile[]> {
   return [...goldens, { path: "config/base/operator.yaml", content: head + documents([namespace, ...operator]) }];
 }
 
-/** The definition is long, and shown elsewhere. */
+/** Leaves out the CRDs, which have their own files. */
 function withoutDefinition(text: string): string {
   return text
     .split(/^---\n/m)
@@ -46,7 +46,7 @@ const namespace: Rendered = {
 
 const ofHelm = ["app.kubernetes.io/managed-by", "helm.sh/chart", "helm.sh/resource-policy"];
 
-/** The same without the marks of a release that it is no part of, in pod templates, too. */
+/** The same without the labels of a release, in pod templates too. */
 function withoutHelm(object: Rendered): Rendered {
   const isOfHelm = (key: string, value: unknown) =>
     ofHelm.includes(key) || (key === "annotations" && Object.keys(value ?? {}).every((each) => ofHelm.includes(each)));

@@ -26,13 +26,13 @@ before(async () => {
 });
 after(() => cluster?.close());
 
-/** Somebody with a token of their own. */
+/** A user with their own token. */
 interface Tenant {
-  /** What kubectl says against it as this tenant; empty where the API server takes it. */
+  /** The error of kubectl as this tenant; empty if the API server accepts the document. */
   readonly applies: (document: Document, namespace: string) => Promise<string>;
 }
 
-/** A ServiceAccount with these roles in these namespaces, `*` is all; those of the tests are in force. */
+/** A ServiceAccount with these roles in these namespaces; `*` means all. Returns when the roles of the tests are in force. */
 async function tenant(home: string, name: string, roles: Readonly<Record<string, string>>): Promise<Tenant> {
   await call(cluster, "POST", `/api/v1/namespaces/${home}/serviceaccounts`, { metadata: { name } });
   const subjects = [{ kind: "ServiceAccount", name, namespace: home }];
@@ -70,7 +70,7 @@ async function tenant(home: string, name: string, roles: Readonly<Record<string,
 }
 
 const ownRoles = new Set<string>();
-/** No API: a right to a resource of it that is called like a role tells that the role is in force. */
+/** An API group without resources: a permission on a resource with the name of a role shows that the role is in force. */
 const signs = "signs.example.com";
 
 async function clusterRole(name: string, rules: readonly object[]): Promise<void> {
@@ -84,9 +84,9 @@ const granting = (role: string, name = role.toLowerCase()) =>
 const serving = (grants: Json, more: Readonly<Record<string, Json | undefined>> = {}) =>
   changed(proxied, { "spec.authentication": { kubernetes: {} }, "spec.workspaces": { access: grants }, ...more });
 const grant = (role: string, who: string) => ({ role, subjects: [{ kind: "Group", name: who }], selector: {} });
-const refusal = (role: string) => new RegExp(`may not bind ClusterRole mlflow-workspace-${role}`);
+const refusal = (role: string) => new RegExp(`cannot bind ClusterRole mlflow-workspace-${role}`);
 
-describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
+describe("admission policies for grants and exposure", { skip: unavailableReason }, () => {
   let team: string;
   let other: string;
 
@@ -115,30 +115,30 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
         verbs: ["bind"],
       },
     ]);
-    // Policies come into force a moment after they are there.
+    // Policies are enforced a moment after they are created.
     const probe = await tenant(team, "probe", { writer: team });
     let attempts = 0;
     await eventually(async () => {
-      // Another each time: one that was taken before the policy held may be written again.
+      // Another name each time: an object that was accepted before the policy was enforced can be written again.
       attempts += 1;
       const name = { "metadata.name": `probe-${attempts}` };
       assert.match(await probe.applies(changed(granting("Viewer"), name), team), refusal("viewer"));
       assert.match(await probe.applies(changed(serving([grant("Viewer", "science")]), name), team), refusal("viewer"));
-      const led = { ...name, "spec.exposure": { ingress: { hosts: [{ host: "probe.example.com" }] } } };
-      assert.match(await probe.applies(changed(smallest, led), team), /may not create ingresses/);
+      const exposed = { ...name, "spec.exposure": { ingress: { hosts: [{ host: "probe.example.com" }] } } };
+      assert.match(await probe.applies(changed(smallest, exposed), team), /cannot create ingresses/);
     });
   });
 
-  test("whoever may write an access, but not bind its role, may not grant it: by any role", async () => {
+  test("rejects an access of a user who cannot bind its role, for every role", async () => {
     const { applies } = await tenant(team, "writer", { writer: team });
     for (const role of workspaceRoleNames)
       assert.match(
         await applies(granting(role), team),
-        /may not bind ClusterRole mlflow-workspace-\S+ in namespace .*ask somebody who may/,
+        /cannot bind ClusterRole mlflow-workspace-\S+ in namespace .*ask a user who can/,
       );
   });
 
-  test("whoever may bind one role there may grant it there, and no other, and nowhere else", async () => {
+  test("a user who can bind one role in a namespace can grant only that role, and only there", async () => {
     const { applies } = await tenant(team, "viewers", { writer: "*", "binder-of-viewer": team });
     assert.equal(await applies(granting("Viewer"), team), "");
     assert.match(await applies(granting("Editor"), team), refusal("editor"));
@@ -146,7 +146,7 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
     assert.match(await applies(changed(granting("Viewer"), { "spec.role": "Admin" }), team), refusal("admin"));
   });
 
-  test("an admin of a namespace, by the cluster's own role, may grant every role in it, and not in another", async () => {
+  test("an admin of a namespace can grant every role in it, and none in another", async () => {
     const { applies } = await tenant(team, "administrator", { admin: team });
     await eventually(async () => {
       for (const role of workspaceRoleNames)
@@ -155,7 +155,7 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
     assert.match(await applies(granting("Viewer"), other), /forbidden/);
   });
 
-  test("an access that exists may be written as it is by whoever may write it; its subjects may not be changed", async () => {
+  test("a user with write permission can update an existing access, but not its subjects", async () => {
     const { applies } = await tenant(team, "careful", { writer: team, "binder-of-viewer": team });
     assert.equal(await applies(granting("Viewer", "kept"), team), "");
     const { applies: writes } = await tenant(team, "later", { writer: team });
@@ -164,36 +164,36 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
     assert.match(await writes(changed(granting("Viewer", "kept"), more), team), refusal("viewer"));
   });
 
-  test("what an access grants may be made less by whoever may write it: fewer people, or until earlier; not more again", async () => {
+  test("a user with write permission can narrow an access (fewer subjects, earlier expiry), but not widen it again", async () => {
     const people = ["ada", "eve"].map((name) => ({ kind: "User", name }));
-    const both = changed(granting("Viewer", "lessened"), { "spec.subjects": people, "spec.expiresAt": undefined });
-    const { applies } = await tenant(team, "lessener", { writer: team });
+    const both = changed(granting("Viewer", "narrowed"), { "spec.subjects": people, "spec.expiresAt": undefined });
+    const { applies } = await tenant(team, "narrower", { writer: team });
     const { applies: decides } = await tenant(team, "giver", { writer: team, "binder-of-viewer": team });
     assert.equal(await decides(both, team), "");
     const until = (year: number, access = both) => changed(access, { "spec.expiresAt": `${year}-01-01T00:00:00Z` });
-    assert.equal(await applies(until(2099), team), "", "an end where there was none");
-    assert.equal(await applies(until(2098), team), "", "an earlier end");
-    assert.match(await applies(until(2099), team), refusal("viewer"), "a later end");
-    assert.match(await applies(both, team), refusal("viewer"), "no end");
+    assert.equal(await applies(until(2099), team), "", "an expiry is added");
+    assert.equal(await applies(until(2098), team), "", "an earlier expiry");
+    assert.match(await applies(until(2099), team), refusal("viewer"), "a later expiry");
+    assert.match(await applies(both, team), refusal("viewer"), "no expiry");
     const fewer = changed(until(2098), { "spec.subjects": people.slice(0, 1) });
-    assert.equal(await applies(fewer, team), "", "fewer people");
-    assert.match(await applies(until(2098), team), refusal("viewer"), "who was taken out is in again");
+    assert.equal(await applies(fewer, team), "", "fewer subjects");
+    assert.match(await applies(until(2098), team), refusal("viewer"), "a removed subject is added again");
     const elsewhere = changed(fewer, { "spec.serverRef.name": "another" });
     assert.match(await applies(elsewhere, team), refusal("viewer"), "another server");
     assert.match(await applies(changed(fewer, { "spec.role": "TraceWriter" }), team), refusal("trace-writer"));
   });
 
-  test("grants of a server need the right in all namespaces: that in its own is not enough", async () => {
+  test("grants of a server need the permission to bind in all namespaces, not only in its own", async () => {
     const { applies } = await tenant(team, "local", { writer: team, "binder-of-all": team });
     for (const role of workspaceRoleNames)
       assert.match(
         await applies(serving([grant(role, "science")]), team),
-        /in all namespaces, so may not grant \S+ by spec\.workspaces\.access: .*MlflowWorkspaceAccess/,
+        /in all namespaces, so cannot grant \S+ by spec\.workspaces\.access: .*MlflowWorkspaceAccess/,
       );
     assert.equal(await applies(serving([grant("Viewer", "science")], { "spec.workspaces": {} }), team), "");
   });
 
-  test("a server with grants may be changed by whoever may write it, but not so that more is granted", async () => {
+  test("a user with write permission can change a server with grants, but not extend the grants", async () => {
     const { applies: decides } = await tenant(team, "platform", { writer: "*", "binder-of-all": "*" });
     const narrow = { "spec.workspaces.selector": { matchLabels: { tier: "x" } } };
     const grants = [grant("Viewer", "science"), grant("Editor", "audit")];
@@ -203,15 +203,19 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
     const change = (changes: Readonly<Record<string, Json | undefined>>) => applies(changed(server, changes), other);
     assert.equal(await change({ "spec.replicas": 0 }), "");
     assert.equal(await change({ "spec.workspaces.access": [grant("Editor", "audit")] }), "", "fewer grants");
-    assert.match(await change({}), refusal("viewer"), "what was taken away is a new grant");
+    assert.match(await change({}), refusal("viewer"), "a removed grant counts as new");
     assert.equal(await decides(server, other), "");
     assert.match(await change({ "spec.workspaces.access": [...grants, grant("Admin", "me")] }), refusal("admin"));
     assert.match(await change({ "spec.workspaces.access[0].role": "Editor" }), refusal("editor"));
     assert.match(await change({ "spec.workspaces.access[0].subjects[0].name": "me" }), refusal("viewer"));
-    assert.match(await change({ "metadata.name": "copy" }), /may not bind ClusterRole/, "the same of another server");
+    assert.match(
+      await change({ "metadata.name": "copy" }),
+      /cannot bind ClusterRole/,
+      "the same grants of another server",
+    );
   });
 
-  test("which workspaces a server has may be made fewer by whoever may write it, and not more", async () => {
+  test("a user with write permission can narrow the selector of workspaces, but not widen it", async () => {
     const { applies: decides } = await tenant(team, "chooser", { writer: "*", "binder-of-all": "*" });
     const server = changed(serving([grant("Viewer", "science")]), { "metadata.name": "chosen" });
     const chosen = (matchLabels: Json | undefined, more: Readonly<Record<string, Json>> = {}) =>
@@ -219,25 +223,29 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
     assert.equal(await decides(chosen({ tier: "x" }), other), "");
     const { applies } = await tenant(other, "tenant-of-it", { writer: other });
     const change = (...args: Parameters<typeof chosen>) => applies(chosen(...args), other);
-    assert.equal(await change({ tier: "x" }, { "spec.workspaces.default": "team-a" }), "", "what chooses nothing");
+    assert.equal(
+      await change({ tier: "x" }, { "spec.workspaces.default": "team-a" }),
+      "",
+      "a field that selects nothing",
+    );
     for (const [wider, what] of [
-      [undefined, "all that consent"],
-      [{}, "all that consent, said otherwise"],
+      [undefined, "all that opt in"],
+      [{}, "all that opt in, in another form"],
       [{ tier: "y" }, "others"],
       [{ level: "x" }, "others by another label"],
     ] as const)
       assert.match(await change(wider), refusal("viewer"), what);
     assert.equal(await change({ tier: "x", team: "a" }), "", "fewer");
-    assert.match(await change({ tier: "x" }), refusal("viewer"), "those that were taken out");
+    assert.match(await change({ tier: "x" }), refusal("viewer"), "the removed workspaces");
     assert.match(await change({ tier: "x" }, { "spec.workspaces.clientConfigMaps": false }), refusal("viewer"));
-    assert.equal(await change(undefined, { "spec.workspaces.access": [] }), "", "all, but nothing is granted in them");
-    assert.match(await change({ tier: "x", team: "a" }), refusal("viewer"), "what was taken away");
+    assert.equal(await change(undefined, { "spec.workspaces.access": [] }), "", "all, without grants");
+    assert.match(await change({ tier: "x", team: "a" }), refusal("viewer"), "the removed grants");
     assert.equal(await decides(chosen({ tier: "x" }), other), "");
-    assert.equal(await decides(chosen(undefined), other), "", "whoever may bind may widen");
+    assert.equal(await decides(chosen(undefined), other), "", "a user who can bind can widen");
     assert.equal(await change({ tier: "x" }), "", "fewer than all");
   });
 
-  test("where a grant counts may be made less by whoever may write the server, and not more", async () => {
+  test("a user with write permission can narrow the namespaces of a grant, but not widen them", async () => {
     const { applies: decides } = await tenant(team, "placer", { writer: "*", "binder-of-all": "*" });
     const { applies } = await tenant(other, "tenant-of-grants", { writer: other });
     const people = ["science", "audit"].map((name) => ({ kind: "Group", name }));
@@ -265,7 +273,7 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
       [named("a"), labelled({ tier: "x" })],
       [named("a"), labelled()],
       [labelled({ tier: "x" }), labelled({ tier: "y" })],
-      // Whether it has the label is not to be seen here.
+      // The policy cannot check whether the namespace has the label.
       [labelled({ tier: "x" }), named("a")],
     ];
     for (const [before, after] of more) {
@@ -274,18 +282,18 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
       assert.match(await applies(placed(after), other), refusal("viewer"), what);
     }
     assert.equal(await decides(placed(named("a")), other), "");
-    assert.equal(await applies(placed(named("a"), people.slice(1)), other), "", "fewer people");
-    assert.match(await applies(placed(named("a")), other), refusal("viewer"), "who was taken out");
+    assert.equal(await applies(placed(named("a"), people.slice(1)), other), "", "fewer subjects");
+    assert.match(await applies(placed(named("a")), other), refusal("viewer"), "the removed subject");
   });
 
-  test("of hundreds of random changes by somebody who may bind nothing, none that is taken reaches farther", async () => {
+  test("hundreds of random changes by a user without bind permission: no accepted one widens a grant", async () => {
     await tenant(other, "gambler", { writer: other });
     const headers = { "impersonate-user": `system:serviceaccount:${other}:gambler` };
     const path = `/apis/mlflow-operator.dev/v1alpha1/namespaces/${other}/mlflowservers`;
     const of = (workspaces: object) =>
       changed(serving([]), { "spec.workspaces": JSON.parse(JSON.stringify(workspaces)) });
     const attempts = 400;
-    let taken = 0;
+    let accepted = 0;
     let { metadata } = await call<{ metadata: object & { name: string } }>(cluster, "POST", path, {
       ...of({}),
       metadata: { name: "random" },
@@ -297,17 +305,17 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
       const answer = await cluster.request("PUT", `${own}?dryRun=All`, { headers, body: { ...of(wanted), metadata } });
       const said = `seed ${seed}: ${JSON.stringify({ before, wanted })}: ${answer.status} ${answer.body}`;
       if (answer.status !== 200) {
-        assert.match(answer.body, /may not bind ClusterRole/, said);
+        assert.match(answer.body, /cannot bind ClusterRole/, said);
         continue;
       }
-      taken += 1;
+      accepted += 1;
       const had = reach(before);
       for (const each of reach(wanted)) assert.ok(had.has(each), `${each}: ${said}`);
     }
-    assert.ok(taken > attempts / 5 && taken < (attempts * 4) / 5, `${taken} taken`);
+    assert.ok(accepted > attempts / 5 && accepted < (attempts * 4) / 5, `${accepted} accepted`);
   });
 
-  test("the largest server that the schema takes is within what a policy may cost", async () => {
+  test("the policies stay within the cost limit for the largest server of the schema", async () => {
     const { applies } = await tenant(team, "large", { writer: "*", "binder-of-all": "*" });
     const who = (index: number) => ({ kind: "Group", name: `${"g".repeat(40)}-${index}` });
     const subjects = Array.from({ length: 64 }, (_, index) => who(index));
@@ -323,19 +331,19 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
       await writes(changed(server, { "spec.replicas": 0, "spec.workspaces.access[31].role": "Viewer" }), other),
       "",
     );
-    // One name fewer in one grant; in all at once it may be refused, and is done in steps.
+    // One name fewer in one grant; for all grants at once the cost limit can reject it, and several updates are needed.
     const fewer = { "spec.workspaces.access[0].namespaces": namespaces.slice(1) };
     assert.equal(await writes(changed(server, { ...fewer, "spec.workspaces.access[31].role": "Viewer" }), other), "");
     const more = { "spec.workspaces.access[0].namespaces": [...namespaces.slice(1), "another"] };
-    assert.match(await writes(changed(server, more), other), /forbidden|may not bind|cost/);
+    assert.match(await writes(changed(server, more), other), /forbidden|cannot bind|cost/);
   });
 
-  test("whoever could not write an Ingress or HTTPRoute there may not have one by a server, nor another host by one", async () => {
+  test("rejects exposure, and changes of its host, for users who cannot create an Ingress or HTTPRoute", async () => {
     await clusterRole("ingress-writer", [
       { apiGroups: ["networking.k8s.io"], resources: ["ingresses"], verbs: ["create"] },
     ]);
-    const { applies: leads } = await tenant(team, "leads", { writer: team, "ingress-writer": team });
-    const { applies } = await tenant(team, "led", { writer: team });
+    const { applies: exposes } = await tenant(team, "exposes", { writer: team, "ingress-writer": team });
+    const { applies } = await tenant(team, "denied", { writer: team });
     const named = (name: string, exposure: Json) =>
       changed(smallest, { "metadata.name": name, "spec.exposure": exposure });
     const byIngress = named("by-ingress", { ingress: { hosts: [{ host: "a.example.com" }] } });
@@ -343,26 +351,30 @@ describe("who may grant, and lead outside", { skip: unavailableReason }, () => {
       httpRoute: { parentRefs: [{ name: "platform" }], hostnames: ["a.example.com"] },
     });
     const noIngress =
-      /may not create ingresses\.networking\.k8s\.io in namespace .*ask somebody who may, or leave it out/;
+      /cannot create ingresses\.networking\.k8s\.io in namespace .*ask a user who can, such as an admin of the namespace, or leave it out/;
     await eventually(async () => assert.match(await applies(byIngress, team), noIngress));
-    assert.match(await applies(byRoute, team), /may not create httproutes\.gateway\.networking\.k8s\.io/);
-    assert.match(await leads(byRoute, team), /may not create httproutes/);
+    assert.match(await applies(byRoute, team), /cannot create httproutes\.gateway\.networking\.k8s\.io/);
+    assert.match(await exposes(byRoute, team), /cannot create httproutes/);
     assert.equal(await applies(named("by-url", { externalURL: "https://a.example.com" }), team), "");
-    assert.equal(await leads(byIngress, team), "");
-    assert.equal(await applies(changed(byIngress, { "spec.replicas": 0 }), team), "", "what is there already");
+    assert.equal(await exposes(byIngress, team), "");
+    assert.equal(await applies(changed(byIngress, { "spec.replicas": 0 }), team), "", "an existing exposure");
     const host = "spec.exposure.ingress.hosts[0].host";
     assert.match(await applies(changed(byIngress, { [host]: "bank.example.com" }), team), noIngress);
-    assert.equal(await applies(changed(byIngress, { "spec.exposure": undefined }), team), "", "nothing leads there");
+    assert.equal(
+      await applies(changed(byIngress, { "spec.exposure": undefined }), team),
+      "",
+      "the exposure is removed",
+    );
   });
 
-  test("a policy that could not be evaluated would refuse", async () => {
+  test("the failure policy of all policies is Fail", async () => {
     const { items } = await call<{ items: { metadata: { name: string }; spec: { failurePolicy: string } }[] }>(
       cluster,
       "GET",
       "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     );
-    const ours = items.filter(({ metadata }) => metadata.name.startsWith("mlflow-operator-"));
-    assert.ok(ours.length > 3);
-    for (const { metadata, spec } of ours) assert.equal(spec.failurePolicy, "Fail", metadata.name);
+    const policies = items.filter(({ metadata }) => metadata.name.startsWith("mlflow-operator-"));
+    assert.ok(policies.length > 3);
+    for (const { metadata, spec } of policies) assert.equal(spec.failurePolicy, "Fail", metadata.name);
   });
 });

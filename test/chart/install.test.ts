@@ -24,7 +24,7 @@ const unavailableReason = await controlPlaneBinaries().then(
   (error: unknown) => String(error),
 );
 
-/** The CRD of a cluster is one, and what other test files share has it from them: so this file has a cluster of its own. */
+/** A cluster has one CRD, which other test files share, so this file starts its own cluster. */
 let cluster: ControlPlane;
 before(async () => {
   if (unavailableReason) return;
@@ -33,7 +33,7 @@ before(async () => {
 });
 after(() => cluster?.close());
 
-/** Applies the smallest server in a namespace, and waits until the operator has made it ready. */
+/** Applies the smallest server in a namespace, and waits until it is ready. */
 async function serverIn(namespace: string): Promise<MlflowServer> {
   const own = objects(cluster, namespace);
   const kubelet = startKubelet(cluster, namespace);
@@ -63,13 +63,13 @@ describe("a release", { skip: unavailableReason }, () => {
   let tenant: string;
   let first: MlflowServer;
 
-  test("may be tried without a trace", async () => {
+  test("a dry run creates nothing", async () => {
     own = await installation(cluster);
     await own.run("install", chart, "--dry-run=server");
     assert.equal((await cluster.request("GET", definitionPath)).status, 404);
   });
 
-  test("of an older chart brings the CRD that it had", async () => {
+  test("an older chart installs its older CRD", async () => {
     const older = await chartWith(
       (text) => text.replace(/^ {16}hibernate:\n(?: {18}.*\n)+/m, ""),
       "files/crds/mlflowservers.yaml",
@@ -78,7 +78,7 @@ describe("a release", { skip: unavailableReason }, () => {
     assert.equal(await knowsHibernate(), false);
   });
 
-  test("whose CRD is older than the operator: nothing is written for a server, and its status says why", async () => {
+  test("with an older CRD the operator applies nothing for a server, and its status says why", async () => {
     tenant = await freshNamespace(cluster);
     const inTenant = objects(cluster, tenant);
     const operator = await operatorOf(cluster, own);
@@ -97,19 +97,19 @@ describe("a release", { skip: unavailableReason }, () => {
     assert.deepEqual(await refusedCalls(own.user), []);
   });
 
-  test("has pods that the restricted standard takes", async () => {
+  test("its pods comply with the restricted Pod Security Standard", async () => {
     await eventually(async () => {
       const pods = await objects(cluster, own.namespace).list("Pod");
       assert.equal(pods.length, 2);
     });
   });
 
-  test("is upgraded with its CRD", async () => {
+  test("an upgrade includes the CRD", async () => {
     await own.run("upgrade", chart);
     await eventually(async () => assert.equal(await knowsHibernate(), true));
   });
 
-  test("lets the operator make a server ready, and forbids nothing that it asks for", async () => {
+  test("the operator makes a server ready, and none of its requests is forbidden", async () => {
     const operator = await operatorOf(cluster, own);
     try {
       first = await serverIn(tenant);
@@ -120,10 +120,10 @@ describe("a release", { skip: unavailableReason }, () => {
     assert.deepEqual(await refusedCalls(own.user), []);
   });
 
-  test("keeps its servers as they are when it is upgraded", async () => {
+  test("an upgrade does not change servers", async () => {
     const before = await objects(cluster, tenant).the("Deployment", "mlflow");
     await own.run("upgrade", chart);
-    // A moment later the API server serves by the new definition; until then it drops what the former one did not know.
+    // The API server uses the new definition a moment later; until then it prunes fields that the former one does not have.
     const server = await eventually(async () => {
       const patched = await objects(cluster, tenant).patch("MlflowServer", "mlflow", { spec: { hibernate: true } });
       assert.equal(patched.spec.hibernate, true);
@@ -133,13 +133,13 @@ describe("a release", { skip: unavailableReason }, () => {
     assert.equal((await objects(cluster, tenant).the("Deployment", "mlflow")).metadata.uid, before.metadata.uid);
   });
 
-  test("has the CRD that the source has, whole", async () => {
+  test("the installed CRD equals the generated one", async () => {
     const source = JSON.stringify(load(await readFile(join(root, "crds/mlflowservers.yaml"), "utf8")));
     const [mine] = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
     assert.deepEqual(mine?.["spec"], JSON.parse(source).spec);
   });
 
-  test("rolls its own pods only when something changed", async () => {
+  test("rolls the operator's pods only after a change", async () => {
     const generation = async () =>
       (await objects(cluster, own.namespace).the("Deployment", releaseName)).metadata.generation;
     const before = await generation();
@@ -149,7 +149,7 @@ describe("a release", { skip: unavailableReason }, () => {
     assert.notEqual(await generation(), before);
   });
 
-  test("is rolled back with its CRD; what a server has that the older one does not know comes back with the upgrade", async () => {
+  test("a rollback includes the CRD; fields that the older one does not have are back after the upgrade", async () => {
     await own.run("rollback", "1");
     await eventually(async () => assert.equal(await knowsHibernate(), false));
     const server = await objects(cluster, tenant).the("MlflowServer", "mlflow");
@@ -160,7 +160,7 @@ describe("a release", { skip: unavailableReason }, () => {
     });
   });
 
-  test("leaves the CRD and every server when it is uninstalled", async () => {
+  test("helm uninstall keeps the CRD and all servers", async () => {
     await own.run("uninstall");
     await eventually(async () => {
       assert.equal(await objects(cluster, own.namespace).get("Deployment", releaseName), undefined);
@@ -175,7 +175,7 @@ describe("a release", { skip: unavailableReason }, () => {
     await objects(cluster, tenant).the("Deployment", "mlflow");
   });
 
-  test("comes back under the same name, takes the CRD and the server over", async () => {
+  test("a new release with the same name adopts the CRD and the server", async () => {
     await own.run("install", chart);
     const operator = await operatorOf(cluster, own);
     try {
@@ -189,13 +189,13 @@ describe("a release", { skip: unavailableReason }, () => {
     assert.deepEqual(await refusedCalls(own.user), []);
   });
 
-  test("elsewhere is refused while the CRD is another's, and says what to do", async () => {
+  test("a second release is rejected while the CRD belongs to another, with a remedy", async () => {
     const other = await installation(cluster);
     assert.match(await other.refused("install", chart), /invalid ownership metadata/);
   });
 });
 
-describe("the operator's rights", { skip: unavailableReason }, () => {
+describe("the operator's permissions", { skip: unavailableReason }, () => {
   let own: Installation;
   let tenant: string;
   before(async () => {
@@ -211,7 +211,7 @@ describe("the operator's rights", { skip: unavailableReason }, () => {
     own = { ...(await installation(cluster)), namespace, user: `system:serviceaccount:${namespace}:${releaseName}` };
   });
 
-  /** `verb resource[/subresource][.group]`: what would let it become more than it is. */
+  /** `verb resource[/subresource][.group]`: permissions that would allow privilege escalation. */
   const dangerous = [
     "patch roles.rbac.authorization.k8s.io",
     "patch clusterroles.rbac.authorization.k8s.io",
@@ -239,7 +239,7 @@ describe("the operator's rights", { skip: unavailableReason }, () => {
     "create daemonsets.apps",
   ];
   for (const right of dangerous) {
-    test(`it may not ${right}`, async () => {
+    test(`it cannot ${right}`, async () => {
       const [verb = "", what = ""] = right.split(" ");
       const [path = "", ...group] = what.split(".");
       const [resource = "", subresource] = path.split("/");
@@ -248,7 +248,7 @@ describe("the operator's rights", { skip: unavailableReason }, () => {
     });
   }
 
-  test("it may hand out the roles of servers, and no other: not even by a binding that there is", async () => {
+  test("it can bind the roles of servers and no others, not even by an existing binding", async () => {
     const asOperator = async (args: readonly string[], stdin?: string) => {
       const { code, stderr } = await cluster.kubectl([...args, "--as", own.user, "--dry-run=server"], stdin);
       return code === 0 ? "done" : stderr;
@@ -288,7 +288,7 @@ describe("the operator's rights", { skip: unavailableReason }, () => {
     );
   });
 
-  test("of Leases it may touch its own and no other", async () => {
+  test("it can write its own Lease and no other", async () => {
     const lease = { group: "coordination.k8s.io", namespace: own.namespace };
     assert.equal(await may(cluster, own.user, "update", "leases", { ...lease, name: releaseName }), true);
     assert.equal(await may(cluster, own.user, "update", "leases", { ...lease, name: "other" }), false);
@@ -298,7 +298,7 @@ describe("the operator's rights", { skip: unavailableReason }, () => {
     );
   });
 
-  test("users who may view or edit a namespace may do so with its servers, and in no other", async () => {
+  test("viewers and editors of a namespace have the same permissions on its servers, and in no other namespace", async () => {
     const namespace = await freshNamespace(cluster);
     for (const role of ["view", "edit"])
       await call(cluster, "POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
@@ -321,7 +321,7 @@ describe("the operator's rights", { skip: unavailableReason }, () => {
 });
 
 describe("a release for some namespaces", { skip: unavailableReason }, () => {
-  test("lets the operator work there, and nowhere else", async () => {
+  test("the operator watches these namespaces and no others", async () => {
     const own = await installation(cluster);
     const [one, other, foreign] = await Promise.all([1, 2, 3].map(() => freshNamespace(cluster)));
     assert.ok(one && other && foreign);
@@ -351,7 +351,7 @@ describe("a release for some namespaces", { skip: unavailableReason }, () => {
 });
 
 describe("without Helm", { skip: unavailableReason }, () => {
-  test("the kustomize base is the single file", async () => {
+  test("the kustomize base equals the single file", async () => {
     const built = await cluster.kubectl(["kustomize", join(root, "config/base")]);
     assert.equal(built.code, 0, built.stderr);
     const names = async (text: string) => {
@@ -363,7 +363,7 @@ describe("without Helm", { skip: unavailableReason }, () => {
     assert.deepEqual(await names(built.stdout), await names(single));
   });
 
-  test("the API server takes the single file, twice", async () => {
+  test("the API server accepts the single file, twice", async () => {
     const args = ["apply", "--server-side", "--force-conflicts", "-f", join(root, "config/install.yaml")];
     for (let time = 1; time <= 2; time += 1) {
       const { code, stderr } = await cluster.kubectl(args);

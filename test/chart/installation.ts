@@ -7,14 +7,14 @@ import { after } from "node:test";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
 import { chart, helm } from "./helm.ts";
 
-/** A release, or what becomes one, in a namespace of its own under Pod Security "restricted". */
+/** A release, installed or not, in its own namespace with Pod Security "restricted". */
 export interface Installation {
   readonly namespace: string;
-  /** As the API server knows the operator's ServiceAccount. */
+  /** The user name of the operator's ServiceAccount. */
   readonly user: string;
-  /** Runs Helm with this release's name and namespace; gives what it said. Fails the test where Helm does. */
+  /** Runs Helm with this release's name and namespace; returns its output. Fails the test if Helm fails. */
   readonly run: (...args: readonly string[]) => Promise<string>;
-  /** The same, where Helm shall fail; gives what it complained of. */
+  /** The same for a command that must fail; returns the error. */
   readonly refused: (...args: readonly string[]) => Promise<string>;
 }
 
@@ -43,7 +43,7 @@ export async function installation(cluster: ClusterAccess): Promise<Installation
   };
 }
 
-/** A call as the administrator that must succeed; its answer. */
+/** The response to a request of the administrator, which must succeed. */
 export async function call<T>(cluster: ClusterAccess, method: string, path: string, body?: unknown): Promise<T> {
   const answer = await cluster.request(method, path, {
     ...(body !== undefined && { body }),
@@ -52,7 +52,7 @@ export async function call<T>(cluster: ClusterAccess, method: string, path: stri
   return JSON.parse(answer.body);
 }
 
-/** Whether somebody has a right, by the API server's own word. */
+/** Whether a user has a permission, by a SubjectAccessReview. */
 export async function may(
   cluster: ClusterAccess,
   user: string,
@@ -74,7 +74,7 @@ export async function may(
   return review.status.allowed;
 }
 
-/** A copy of the chart, changed: as an older or a newer version of it would be. Removed after the tests of the file. */
+/** A changed copy of the chart, like an older or newer version. Removed after the tests of the file. */
 export async function chartWith(change: (text: string) => string, file: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-chart-"));
   after(() => rm(directory, { recursive: true }));

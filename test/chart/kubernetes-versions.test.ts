@@ -25,7 +25,7 @@ async function definitions(): Promise<string[]> {
   );
 }
 
-test("the oldest version that is validated is the chart's kubeVersion", async () => {
+test("the oldest validated version is the chart's kubeVersion", async () => {
   const chart = await readFile(join(root, "charts/mlflow-operator/Chart.yaml"), "utf8");
   const [, oldest] = /^kubeVersion: ">=(\d+\.\d+)\.0-0"$/m.exec(chart) ?? [];
   assert.equal(versions[0], oldest);
@@ -38,7 +38,7 @@ for (const version of versions)
     assert.equal(code, 0);
   });
 
-test("a rule that costs too much is found by every version", { timeout: 600_000 }, async () => {
+test("every version rejects a rule above the cost limit", { timeout: 600_000 }, async () => {
   const [first = ""] = await definitions();
   const text = await readFile(first, "utf8");
   const path = join(directory, "expensive.json");

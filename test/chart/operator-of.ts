@@ -9,8 +9,8 @@ import { objects } from "../support/objects.ts";
 import { type Installation, may, releaseName } from "./installation.ts";
 
 /**
- * Runs the operator in this process as the release's ServiceAccount, by the arguments that its Deployment has, once the API
- * server has taken note of the release's roles.
+ * Runs the operator in this process as the release's ServiceAccount, with the arguments of its Deployment, when the roles of
+ * the release are in force.
  */
 export async function operatorOf(
   cluster: ClusterAccess,

@@ -18,7 +18,7 @@ const unavailableReason = await controlPlaneBinaries().then(
   (error: unknown) => String(error),
 );
 
-interface Refusal {
+interface Response {
   readonly status: number;
   readonly message: string;
 }
@@ -48,8 +48,8 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
   });
   after(() => cluster?.close());
 
-  /** What the API server answers to the operator's ServiceAccount; nothing is stored. */
-  async function asOperator(method: string, path: string, body?: unknown, contentType?: string): Promise<Refusal> {
+  /** The response of the API server to the operator's ServiceAccount in a dry run. */
+  async function asOperator(method: string, path: string, body?: unknown, contentType?: string): Promise<Response> {
     const headers = { "impersonate-user": own.user, ...(contentType && { "content-type": contentType }) };
     const answer = await cluster.request(method, `${path}?dryRun=All&fieldManager=mlflow-operator`, {
       headers,
@@ -58,13 +58,13 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     return { status: answer.status, message: answer.status < 300 ? "" : String(JSON.parse(answer.body).message) };
   }
 
-  const writes = (manifest: object, namespace?: string): Promise<Refusal> => {
+  const writes = (manifest: object, namespace?: string): Promise<Response> => {
     const { kind } = manifest as Manifest;
     assert.ok(isKind(kind));
     return asOperator("POST", resourcePath(kind, namespace), manifest);
   };
 
-  const denied = ({ status, message }: Refusal, says: RegExp, title: string) => {
+  const denied = ({ status, message }: Response, says: RegExp, title: string) => {
     assert.equal(status, 403, `${title}: ${status} ${message}`);
     assert.match(message, says, title);
   };
@@ -87,7 +87,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     return changed;
   };
 
-  test("all that it makes of every right document", async () => {
+  test("accepts all objects of every right document", async () => {
     const namespaced = (object: Manifest) => object.metadata.namespace !== undefined;
     for (const [title, document] of Object.entries(rightDocuments)) {
       const result = validate(document);
@@ -102,7 +102,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     }
   });
 
-  test("no Secret that the API server makes a token of", async () => {
+  test("denies Secrets for which the API server issues tokens", async () => {
     const metadata = { name: "demo-x", labels, annotations: { "kubernetes.io/service-account.name": "default" } };
     const token = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/service-account-token", metadata };
     for (const namespace of ["kube-system", own.namespace, team])
@@ -113,7 +113,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     assert.equal((await writes(opaque, team)).status, 201);
   });
 
-  test("nothing in kube-system, nor in its own namespace, but its Lease", async () => {
+  test("denies kube-system and the operator's own namespace, except for its Lease", async () => {
     for (const namespace of ["kube-system", "kube-public", "kube-node-lease", own.namespace]) {
       for (const kind of ["Secret", "ConfigMap", "ServiceAccount", "Deployment", "RoleBinding"] as const) {
         const base =
@@ -128,7 +128,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     denied(await writes(lease("other"), own.namespace), isOfPolicy, "another Lease");
   });
 
-  test("no object of others is changed or deleted, and none is taken over by a label", async () => {
+  test("denies changes and deletions of unmanaged objects, and adopting them by a label", async () => {
     for (const [kind, extra] of [
       ["ConfigMap", {}],
       ["Secret", {}],
@@ -182,12 +182,12 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     ],
   };
   for (const [title, changes] of Object.entries(escapes))
-    test(`no pods with ${title}`, async () => {
+    test(`denies pods with ${title}`, async () => {
       const [pod, container, metadata] = changes;
       denied(await writes(withPod(pod, container, metadata), team), isOfPolicy, title);
     });
 
-  test("no pods as a ServiceAccount that it did not create, whatever they are called", async () => {
+  test("denies pods with a ServiceAccount that the operator did not create, whatever its name", async () => {
     const accounts = resourcePath("ServiceAccount", team);
     await call(cluster, "POST", accounts, { metadata: { name: "powerful" } });
     const named = (name: string) => {
@@ -195,11 +195,11 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
       return { ...changed, metadata: { name, labels: { ...labels, "mlflow-operator.dev/server": name } } };
     };
     await eventually(async () => denied(await writes(named("powerful"), team), /did not create/, "powerful"));
-    await call(cluster, "POST", accounts, { metadata: { name: "ours", labels } });
-    await eventually(async () => assert.equal((await writes(named("ours"), team)).status, 201));
+    await call(cluster, "POST", accounts, { metadata: { name: "owned", labels } });
+    await eventually(async () => assert.equal((await writes(named("owned"), team)).status, 201));
   });
 
-  test("no binding but those of its own ClusterRoles, and in all namespaces only to the pods of a server", async () => {
+  test("denies bindings to other ClusterRoles, and cluster-wide bindings for other subjects than servers", async () => {
     const binding = (kind: string, name: string, role: string, subjects: readonly object[], more: object = {}) => ({
       apiVersion: `${rbacGroup}/v1`,
       kind,
@@ -227,10 +227,10 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
       resourcePath("ClusterRoleBinding"),
       binding("ClusterRoleBinding", "theirs", "view", user),
     );
-    denied(await asOperator("DELETE", path), isOfPolicy, "a binding of others");
+    denied(await asOperator("DELETE", path), isOfPolicy, "an unmanaged binding");
   });
 
-  test("no address of others, and no policy or waypoint beyond a server", async () => {
+  test("denies external addresses, and policies and waypoints that do not belong to a server", async () => {
     const service = (spec: object) => ({ apiVersion: "v1", kind: "Service", metadata: { name: "demo", labels }, spec });
     const ports = [{ port: 80 }];
     const selector = { "mlflow-operator.dev/server": "demo" };
@@ -260,7 +260,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     denied(await writes({ ...parameters, data: { deployment } }, team), isOfPolicy, "parameters");
   });
 
-  test("of MlflowServers nothing but the finalizer", async () => {
+  test("denies changes of MlflowServers except for the finalizer", async () => {
     const document = rightDocuments["smallest"] as Document;
     const path = resourcePath("MlflowServer", team);
     await call(cluster, "POST", path, document);
@@ -274,13 +274,13 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     );
   });
 
-  test("others are not concerned", async () => {
+  test("does not apply to other users", async () => {
     const args = ["--namespace", "kube-system", "create", "secret", "generic", "x", "--dry-run=server"];
     const { code, stderr } = await cluster.kubectl(args);
     assert.equal(code, 0, stderr);
   });
 
-  test("the policies hold no expression that the API server's type check warns of", async () => {
+  test("the type check of the API server has no warnings for the policies", async () => {
     const { items } = await call<{ items: { metadata: { name: string }; status?: { typeChecking?: object } }[] }>(
       cluster,
       "GET",
@@ -291,7 +291,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
 });
 
 describe("who can write MlflowServers with servers.admissionPolicies", { skip: unavailableReason }, () => {
-  test("users who can create Pods and get Secrets, and no others", async () => {
+  test("accepts only users who can create Pods and get Secrets", async () => {
     const cluster = await startControlPlane();
     try {
       const own = await installation(cluster);

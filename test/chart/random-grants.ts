@@ -3,7 +3,7 @@ import { seededRandom } from "../support/seeded-random.ts";
 type Labels = { readonly [key: string]: string };
 type Selector = { readonly matchLabels?: Labels };
 
-/** `spec.workspaces`, as far as it says who has what where. */
+/** The fields of `spec.workspaces` that grant roles. */
 export interface Workspaces {
   readonly selector?: Selector;
   readonly access: readonly Grant[];
@@ -21,13 +21,13 @@ const labels: readonly Labels[] = ["", "x", "y"].flatMap((tier) =>
   ["", "a"].map((team) => ({ ...(tier && { tier }), ...(team && { team }) })),
 );
 
-/** What a server grants, and what somebody would make of it: as often something near to it as something else. */
+/** The grants of a server before and after a random change, which is often a small one. */
 export function randomChange(seed: number): { readonly before: Workspaces; readonly after: Workspaces } {
   const next = seededRandom(seed);
   const chance = (share: number) => next() < share;
   const pick = <T>(items: readonly [T, ...T[]] | readonly T[]): T => {
     const item = items[Math.floor(next() * items.length)];
-    if (item === undefined) throw new Error("There is nothing to pick from.");
+    if (item === undefined) throw new Error("The list is empty.");
     return item;
   };
   const some = <T>(items: readonly T[]): readonly T[] => {
@@ -58,7 +58,7 @@ export function randomChange(seed: number): { readonly before: Workspaces; reado
   return { before, after: { ...(chosen !== undefined && { selector: chosen }), access: kept } };
 }
 
-/** Who has what in which namespace, whatever labels that may come to have. */
+/** All combinations of role, subject and namespace that are granted, for all labels that a namespace can have. */
 export function reach({ selector, access }: Workspaces): ReadonlySet<string> {
   const found = new Set<string>();
   for (const name of names)

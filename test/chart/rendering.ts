@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadAll } from "js-yaml";
 import { chart, helm } from "./helm.ts";
 
-/** An object as a manifest has it. */
+/** An object of a manifest. */
 export interface Rendered {
   readonly apiVersion: string;
   readonly kind: string;
@@ -16,12 +16,12 @@ export interface Rendered {
   readonly [more: string]: unknown;
 }
 
-/** Release and namespace of every rendering. */
+/** Release name and namespace of all renderings. */
 export const release = "mlflow-operator";
 
 const folder = join(import.meta.dirname, "values");
 
-/** Names of the files below `values/`, without their ending: each is a case. */
+/** Names of the files below `values/`, without extension: each is a test case. */
 export const valueSets: readonly string[] = readdirSync(folder)
   .filter((file) => file.endsWith(".yaml"))
   .map((file) => file.replace(/\.yaml$/, ""))
@@ -29,7 +29,7 @@ export const valueSets: readonly string[] = readdirSync(folder)
 
 export const valuesFile = (set: string) => join(folder, `${set}.yaml`);
 
-/** What `helm template` prints for a set of values, with further arguments. Rejects with what Helm says. */
+/** What `helm template` prints for a set of values, with further arguments. Rejects with the error of Helm. */
 export async function renderedText(set: string, ...more: readonly string[]): Promise<string> {
   const args = ["template", release, chart, "--namespace", release, "--values", valuesFile(set), ...more];
   const { code, stdout, stderr } = await helm(args);

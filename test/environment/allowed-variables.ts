@@ -1,6 +1,6 @@
 /**
- * Variables that packages in MLflow's image read, that no family reserves, and that users can set: credentials for calls of theirs (AI gateway, stores),
- * tracing, HTTP proxies, tuning of libraries, what a terminal or another operating system has. A new one is added here after a review of what it does.
+ * Variables that packages in MLflow's image read, that no family reserves, and that users can set: credentials for their own requests (AI gateway, stores),
+ * tracing, HTTP proxies, tuning of libraries, terminals and other operating systems. A new one is added here after a review of its effect.
  */
 export const allowedVariables: ReadonlySet<string> = new Set(
   `

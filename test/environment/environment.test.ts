@@ -12,7 +12,7 @@ import { undecided } from "./undecided.ts";
 
 const read: string[] = JSON.parse(readFileSync(join(import.meta.dirname, "variables.json"), "utf8")).variables;
 
-/** What C libraries and programs of the image read, which no search in Python's sources finds. */
+/** Variables that C libraries and programs of the image read, which are not in Python sources. */
 const ofLibraries = [
   ...["LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH"],
   ...["HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES"],
@@ -21,12 +21,12 @@ const ofLibraries = [
 ];
 
 describe("environment variables", () => {
-  test("each that a package in the image reads is reserved, or known to be harmless", () => {
+  test("each variable that a package in the image reads is reserved or known to be harmless", () => {
     assert.ok(read.length > 600);
     assert.deepEqual(undecided(read), []);
   });
 
-  test("what is allowed is read by something, and reserved by nothing", () => {
+  test("each allowed variable is read by a package and not reserved", () => {
     const known = new Set(read);
     assert.deepEqual(
       [...allowedVariables].filter((name) => !known.has(name) || isReserved(name)),
@@ -39,14 +39,14 @@ describe("environment variables", () => {
       }
   });
 
-  test("what C libraries read to load code, to find hosts or to trust certificates is reserved", () => {
+  test("variables of C libraries that load code, resolve hosts or trust certificates are reserved", () => {
     assert.deepEqual(
       ofLibraries.filter((name) => !isReserved(name)),
       [],
     );
   });
 
-  test("every setting of the plugins is reserved, and unknown ones of their families are", () => {
+  test("every setting of the plugins is reserved, and so are unknown ones of their families", () => {
     const settings = [
       "CACHE_REDIS_URL",
       "SCIM_RATE_LIMIT_PER_MINUTE",
@@ -65,7 +65,7 @@ describe("environment variables", () => {
       assert.ok(insteadOf(name), name);
   });
 
-  test("what is rejected says what to use instead; validation says the same", () => {
+  test("each reserved variable has a remedy, which validation reports", () => {
     for (const name of [
       ...Object.keys(reservedVariables),
       "GUNICORN_CMD_ARGS",
@@ -90,7 +90,7 @@ describe("environment variables", () => {
   });
 });
 
-describe("what builders set", () => {
+describe("variables that builders set", () => {
   const containersOf = (document: Document): V1Container[] => {
     const result = validate(document);
     assert.ok("server" in result, JSON.stringify(result));
@@ -106,7 +106,7 @@ describe("what builders set", () => {
     );
   };
 
-  test("no container has a variable twice, whatever the sources of envFrom hold", () => {
+  test("no container has a variable twice, whatever the sources of envFrom contain", () => {
     for (const [title, document] of Object.entries(rightDocuments)) {
       const envFrom: Json = [{ secretRef: { name: "s" } }, { configMapRef: { name: "c" } }];
       const env = [{ name: "A", value: "1" }];
@@ -119,7 +119,7 @@ describe("what builders set", () => {
     }
   });
 
-  test("every name that a builder sets in MLflow's container is reserved, so that server.env cannot repeat it", () => {
+  test("every variable that a builder sets in MLflow's container is reserved, so that server.env cannot set it again", () => {
     for (const document of Object.values(rightDocuments)) {
       const own = changed(document, { "spec.server.env": undefined, "spec.server.envFrom": undefined });
       for (const container of containersOf(own).filter(({ name }) => ["mlflow", "check-artifacts"].includes(name)))
@@ -132,7 +132,7 @@ describe("server.envFrom", () => {
   const of = (references: Parameters<typeof inputs>[1], settings: object) =>
     environmentOf(deploymentOf(inputs(server({ server: settings }), references)));
 
-  test("is written out key by key: env wins over it, and a later source over an earlier one", () => {
+  test("each key becomes one variable: env overrides it, and a later source an earlier one", () => {
     const references = [
       secret("keys", { OPENAI_API_KEY: "k", SHARED: "1", "tls.crt": "x" }),
       configMap("more", { SHARED: "2" }),
@@ -150,7 +150,7 @@ describe("server.envFrom", () => {
     assert.equal(of(references, { envFrom, env: [{ name: "SHARED", value: "3" }] })["SHARED"], "3");
   });
 
-  test("sets nothing that is reserved", () => {
+  test("sets no reserved variable", () => {
     const references = [secret("keys", { MLFLOW_HOST: "x", LD_PRELOAD: "x", SSL_CERT_FILE: "x", GATEWAY: "x" })];
     const found = of(references, { envFrom: [{ secretRef: { name: "keys" } }] });
     assert.equal(found["GATEWAY"], "keys/GATEWAY");
@@ -166,7 +166,7 @@ describe("an HTTP proxy in server.env", () => {
     ],
   });
 
-  test("is for oauth2-proxy and the check of the issuers, too, and never for names of the cluster", () => {
+  test("also applies to oauth2-proxy and the check of the issuers, and never to names of the cluster", () => {
     const result = validate(document);
     assert.ok("server" in result, JSON.stringify(result));
     const { containers = [], initContainers = [] } = deploymentOf(inputs(result.server)).spec.template.spec ?? {};

@@ -16,7 +16,7 @@ from pathlib import Path
 NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 SETTING = re.compile(r"^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$")
 TESTS = {"tests", "test", "testing", "_tests", "conftest.py"}
-# Of the tests that use the same environment, or not run by a server.
+# Packages of tests in the same environment, or that a server does not run.
 ELSEWHERE = {"pip", "pytest", "_pytest", "moto", "responses", "pluggy", "iniconfig", "gunicorn"}
 
 

@@ -3,7 +3,7 @@ import { allowedVariables } from "./allowed-variables.ts";
 
 const allowedOfFamilies = new Set(Object.values(reservedPrefixes).flatMap(({ allowed = [] }) => allowed));
 
-/** The names that are neither reserved nor known to be harmless: a new version of a package reads them. */
+/** Variables of new package versions that are neither reserved nor known to be harmless. */
 export function undecided(names: readonly string[]): string[] {
   return names.filter(
     (name) => insteadOf(name) === undefined && !allowedOfFamilies.has(name) && !allowedVariables.has(name),

@@ -4,7 +4,7 @@ import { type KindRow, kinds } from "../../src/kube/kinds.ts";
 import { clusterRole, leaderElectionRole, namespacedRole, type PolicyRule } from "../../src/kube/rbac.ts";
 import { serverRoles } from "../../src/kube/server-roles.ts";
 
-/** Every single right: `verb resource.group`. */
+/** Each permission: `verb resource.group`. */
 function rights(rules: readonly PolicyRule[]): string[] {
   return rules
     .flatMap(({ apiGroups, resources, verbs }) =>
@@ -15,7 +15,7 @@ function rights(rules: readonly PolicyRule[]): string[] {
     .sort();
 }
 
-test("the operator may do what the table of kinds says, hand out the roles of servers, and nothing else", () => {
+test("the operator has the permissions of the table of kinds, can bind the roles of servers, and nothing else", () => {
   const table = Object.entries<KindRow>(kinds).flatMap(([kind, row]) => {
     const { apiVersion, plural, subresources = {} } = row;
     const verbs = [...row.verbs, ...(row.verbsEverywhere ?? [])];
@@ -39,7 +39,7 @@ test("the operator may do what the table of kinds says, hand out the roles of se
   );
 });
 
-test("in a watched namespace it may do the same with what is in namespaces, and only there", () => {
+test("in a watched namespace it has the same permissions on namespaced kinds", () => {
   const role = namespacedRole("team-a");
   const beyond = /clusterrole|rolebindings|mlflowworkspaceaccesses|namespaces\.|^patch mlflowservers\./;
   assert.deepEqual(
@@ -50,7 +50,7 @@ test("in a watched namespace it may do the same with what is in namespaces, and 
   assert.equal(role.metadata.namespace, "team-a");
 });
 
-test("the Lease is the operator's own namespace's business", () => {
+test("permissions on the Lease are in the operator's own namespace", () => {
   assert.ok(rights(clusterRole().rules).every((right) => !right.includes("leases")));
   assert.deepEqual(
     leaderElectionRole("operators").rules.map(({ resources }) => resources),
@@ -58,7 +58,7 @@ test("the Lease is the operator's own namespace's business", () => {
   );
 });
 
-test("no right is a wildcard, and none reaches roles, nodes or the API server's own settings", () => {
+test("no permission is a wildcard, or includes roles, nodes or settings of the API server", () => {
   const handsOut = /^(bind clusterroles|(get|list|watch|create|patch|delete) (cluster)?rolebindings)\.rbac/;
   for (const right of rights(clusterRole().rules).filter((each) => !handsOut.test(each))) {
     assert.doesNotMatch(
@@ -68,7 +68,7 @@ test("no right is a wildcard, and none reaches roles, nodes or the API server's 
   }
 });
 
-test("a server never reads Secrets of others, nor writes anything but questions", () => {
+test("a server cannot read Secrets, and can only create access reviews", () => {
   for (const right of serverRoles().flatMap(({ rules }) => rights(rules))) {
     assert.match(right, /^((get|list|watch) (namespaces\.|mlflowconfigs\.)|create subjectaccessreviews\.)/);
   }

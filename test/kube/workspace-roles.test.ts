@@ -5,13 +5,13 @@ import { describe, test } from "node:test";
 import { allows, workspaceRoleNames, workspaceRules } from "../../src/kube/workspace-roles.ts";
 import { type Check, ladder, leastOf, permits } from "./least-role.ts";
 
-/** What the plugin asks for, as it says itself: `plugin_rules.py` writes it; a test of the live tier runs that anew. */
+/** The access reviews of the plugin, written by `plugin_rules.py`; a live test runs it again. */
 const plugin: { operations: Record<string, Check[]>; oneOfToSeeAWorkspace: Check[] } = JSON.parse(
   readFileSync(join(import.meta.dirname, "plugin/rules.json"), "utf8"),
 );
 
 describe("the roles of workspaces", () => {
-  test("each operation of the plugin works with its least role and with none below", () => {
+  test("each operation of the plugin requires exactly its least role", () => {
     const operations = Object.entries(plugin.operations);
     assert.ok(operations.length > 300);
     for (const [operation, checks] of operations) {
@@ -25,7 +25,7 @@ describe("the roles of workspaces", () => {
     }
   });
 
-  test("no role allows what the plugin never asks for", () => {
+  test("no role has a permission that the plugin never reviews", () => {
     const asked = new Set(
       [...Object.values(plugin.operations).flat(), ...plugin.oneOfToSeeAWorkspace].map(
         ({ verb, resource }) => `${verb} ${resource}`,
@@ -37,17 +37,17 @@ describe("the roles of workspaces", () => {
           for (const verb of verbs) assert.ok(asked.has(`${verb} ${resource}`), `${role}: ${verb} ${resource}`);
   });
 
-  test("a viewer sees the workspace in the list", () => {
+  test("a viewer can list the workspace", () => {
     assert.ok(plugin.oneOfToSeeAWorkspace.some(({ verb, resource }) => allows("Viewer", verb, resource)));
   });
 
-  test("a writer of traces writes them and reads nothing", () => {
+  test("a trace writer can write traces and cannot read", () => {
     assert.ok(permits("TraceWriter", plugin.operations["POST /v1/traces"] ?? [{ resource: "none", verb: "none" }]));
     for (const [operation, checks] of Object.entries(plugin.operations))
       if (checks.some(({ verb }) => verb !== "update")) assert.equal(permits("TraceWriter", checks), false, operation);
   });
 
-  test("nobody may use the assistant, which runs commands on the machine of the server", () => {
+  test("no role allows the assistant, which runs commands on the server", () => {
     for (const role of workspaceRoleNames)
       for (const verb of ["get", "create", "update"]) assert.equal(allows(role, verb, "assistants"), false);
   });

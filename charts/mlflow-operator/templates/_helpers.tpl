@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{- /* At most 50 characters, so that it can be followed by what an object is for. */}}
+{{- /* At most 50 characters, so that objects can have a suffix. */}}
 {{- define "mlflow-operator.fullname" -}}
 {{- $name := include "mlflow-operator.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -22,7 +22,7 @@
 {{- include "mlflow-operator.mergedLabels" (list . (merge (dict) .Values.podLabels .Values.commonLabels)) }}
 {{- end }}
 
-{{- /* Never app.kubernetes.io/managed-by: mlflow-operator, by which the operator knows what it wrote itself. */}}
+{{- /* Never app.kubernetes.io/managed-by: mlflow-operator, with which the operator labels its own objects. */}}
 {{- define "mlflow-operator.mergedLabels" -}}
 {{- $root := first . }}
 {{- $own := include "mlflow-operator.selector" $root | fromYaml }}
@@ -31,7 +31,7 @@
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
 {{- range $name, $_ := last . }}
 {{- if hasKey $own $name }}
-{{- fail (printf "commonLabels or podLabels: the label %s is the chart's own; choose another" $name) }}
+{{- fail (printf "commonLabels or podLabels: the label %s is reserved for the chart; choose another" $name) }}
 {{- end }}
 {{- end }}
 {{- merge $own (last .) | toYaml }}

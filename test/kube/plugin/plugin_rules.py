@@ -32,7 +32,7 @@ def check(rule):
 
 
 class Recording:
-    """An authorizer that allows all and notes what it was asked."""
+    """An authorizer that allows everything and records the reviews."""
 
     def __init__(self):
         self.asked = []
@@ -43,7 +43,7 @@ class Recording:
 
 
 def dependencies(rule):
-    """What else is asked for on the way, by the code and by no table."""
+    """Further reviews in the code that are not in a table."""
     authorizer = Recording()
     request = AuthorizationRequest(
         authorization_header=None,
@@ -95,7 +95,7 @@ def verdicts():
 
 
 def tables():
-    # Of a newer MLflow, but of this plugin.
+    # Rules of the plugin for routes of a newer MLflow.
     paths = {**skills.SKILL_REGISTRY_PATH_AUTHORIZATION_RULES, **PATH_AUTHORIZATION_RULES}
     named = (
         [(message.DESCRIPTOR.name, rules) for message, rules in REQUEST_AUTHORIZATION_RULES.items()]

@@ -4,8 +4,8 @@ import { chart, helm, helmProgram } from "./helm.ts";
 
 before(async () => void (await helmProgram()));
 
-/** What somebody might write by mistake, as `--set-json` has it, and what Helm says. */
-const refused: readonly (readonly [value: string, message: string])[] = [
+/** Wrong values for `--set-json`, and the error of Helm. */
+const rejected: readonly (readonly [value: string, message: string])[] = [
   ["replicaCount=3", "at '': additional properties 'replicaCount' not allowed"],
   ['image.tags="1"', "at '/image': additional properties 'tags' not allowed"],
   ["image.tag=1", "at '/image/tag': got number, want string"],
@@ -37,24 +37,24 @@ const refused: readonly (readonly [value: string, message: string])[] = [
   ["serviceAccount.create=false", "serviceAccount.create is false: name the one to use in serviceAccount.name"],
   [
     'podLabels={"app.kubernetes.io/name":"mine"}',
-    "commonLabels or podLabels: the label app.kubernetes.io/name is the chart's own; choose another",
+    "commonLabels or podLabels: the label app.kubernetes.io/name is reserved for the chart; choose another",
   ],
   [
     'commonLabels={"app.kubernetes.io/managed-by":"mlflow-operator"}',
-    "commonLabels or podLabels: the label app.kubernetes.io/managed-by is the chart's own; choose another",
+    "commonLabels or podLabels: the label app.kubernetes.io/managed-by is reserved for the chart; choose another",
   ],
 ];
 
-describe("values are refused", () => {
-  for (const [value, message] of refused) {
+describe("rejected values", () => {
+  for (const [value, message] of rejected) {
     test(value, async () => {
       const { code, stderr } = await helm(["template", "x", chart, "--set-json", value]);
-      assert.notEqual(code, 0, "it was taken");
+      assert.notEqual(code, 0, "it was accepted");
       assert.ok(stderr.includes(message), stderr);
     });
   }
 
-  test("not: what a chart passes down that has this one as a dependency", async () => {
+  test("accepts global values of a parent chart", async () => {
     const { code, stderr } = await helm(["template", "x", chart, "--set-json", 'global={"any":"thing"}']);
     assert.equal(code, 0, stderr);
   });
