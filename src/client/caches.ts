@@ -48,7 +48,7 @@ export interface Caches {
    */
   completed(key: Key): Promise<void>;
   /** Namespaces that opted in as workspaces of servers in this namespace. Empty if only some namespaces are watched. */
-  consenting(namespace: string): Namespace[];
+  optedInNamespaces(namespace: string): Namespace[];
   /** The objects in workspaces for this server, except those in terminating namespaces. */
   granted(key: Key): Owned[];
   readonly workspaces: WorkspaceCache;
@@ -57,7 +57,7 @@ export interface Caches {
   /** The other servers that request or have an external address of this server. */
   competitors(key: Key): MlflowServer[];
   /** Services and AuthorizationPolicies in a namespace, whoever owns them; undefined until they are listed. The first call starts the watches. */
-  neighbours(namespace: string): OtherResource[] | undefined;
+  otherResources(namespace: string): OtherResource[] | undefined;
   readonly secrets: References<Secret>;
   readonly configMaps: References<ConfigMap>;
   /** Stores the response to a status write, so that the next reconciliation sees it before the watch event. */
@@ -296,7 +296,7 @@ export function caches(options: CachesOptions): Caches {
   for (const scope of scopes) startServers(scope);
   if (namespaces === undefined) {
     kept.set("RoleBinding", workspaces.bindings);
-    start("Namespace", undefined, workspaces.consenting, label.workspaceOf);
+    start("Namespace", undefined, workspaces.optedInNamespaces, label.workspaceOf);
     start("RoleBinding", undefined, workspaces.bindings, managedSelector);
     start("MlflowWorkspaceAccess", undefined, workspaces.accesses);
   }
@@ -307,7 +307,7 @@ export function caches(options: CachesOptions): Caches {
   const states = () => Object.fromEntries([...watches].map(([name, { state }]) => [name, state()]));
 
   return {
-    consenting: workspaces.consenting.of,
+    optedInNamespaces: workspaces.optedInNamespaces.of,
     granted: workspaces.granted,
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
@@ -327,7 +327,7 @@ export function caches(options: CachesOptions): Caches {
       return watch === undefined || watch.isKnown();
     },
     competitors: (key) => addresses.competitors(key).flatMap((other) => serversOf(other.namespace)?.get(other) ?? []),
-    neighbours: (namespace) => {
+    otherResources: (namespace) => {
       const found: OtherResource[] = [];
       for (const each of otherResourcesIn(scopeOf(namespace))) {
         const those = each.of(namespace);

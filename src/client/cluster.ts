@@ -65,7 +65,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
     },
   };
   const { synced, states, servers, watchProblem } = cache;
-  const { consenting, accesses, grantedIn } = cache.workspaces;
+  const { optedInNamespaces, accesses, grantedIn } = cache.workspaces;
   return {
     synced,
     states,
@@ -80,7 +80,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       ...writes,
       ...schema,
       identity: options.identity,
-      namespace: consenting.get,
+      namespace: optedInNamespaces.get,
       servers: cache.workspaces.servers,
       accesses: accesses.inNamespace,
       granted: grantedIn,
@@ -89,7 +89,11 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
     summary: (key, checks) => {
       const server = cache.server(key);
       if (server?.spec.workspaces === undefined) return undefined;
-      return summaryOf(server, { consenting: consenting.of(key.namespace), namespace: consenting.get, ...checks });
+      return summaryOf(server, {
+        optedInNamespaces: optedInNamespaces.of(key.namespace),
+        namespace: optedInNamespaces.get,
+        ...checks,
+      });
     },
     reconcile: async (key, run) => {
       await cache.completed(key);
@@ -102,13 +106,13 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         identity: options.identity,
         server: cache.server,
         owned: cache.owned,
-        consenting: cache.consenting,
+        optedInNamespaces: cache.optedInNamespaces,
         granted: cache.granted,
         workspaces: (server) => options.summaries?.(server),
         knows: cache.knows,
         watchProblem,
         competitors: cache.competitors,
-        neighbours: cache.neighbours,
+        otherResources: cache.otherResources,
         warnings,
         probes: (endpoints) => {
           isProbed = true;

@@ -12,7 +12,7 @@ import { type WorkspaceNamespaces, workspaceNamespaces } from "./workspace-names
 
 /** Cached objects of workspaces. */
 export interface WorkspaceCache {
-  readonly consenting: WorkspaceNamespaces;
+  readonly optedInNamespaces: WorkspaceNamespaces;
   /** RoleBindings with the label of the operator. */
   readonly bindings: Store<Owned>;
   readonly accesses: Store<MlflowWorkspaceAccess>;
@@ -36,7 +36,7 @@ export interface WorkspaceSources {
 }
 
 export function workspaceCache({ servers, configMap, onServer, onWorkspace }: WorkspaceSources): WorkspaceCache {
-  const consenting = workspaceNamespaces({
+  const optedInNamespaces = workspaceNamespaces({
     workspace: onWorkspace,
     host: (namespace) => {
       for (const { metadata, spec } of servers(namespace))
@@ -55,29 +55,29 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
     grantedOnly([...bindings.inNamespace(namespace), ...[client(namespace)].filter((each) => each !== undefined)]);
 
   return {
-    consenting,
+    optedInNamespaces,
     bindings,
     accesses,
     servers,
     grantedIn,
     granted: (key) => {
-      const clients = consenting
+      const clients = optedInNamespaces
         .of(key.namespace)
         .flatMap(({ metadata }) => client(metadata.name) ?? [])
         .filter(({ metadata }) => metadata.labels?.[label.clientOf] === key.name);
       return grantedOnly([...bindings.ofServer(key), ...clients]).filter(({ metadata }) => {
-        const isTerminating = consenting.get(metadata.namespace ?? "")?.metadata.deletionTimestamp !== undefined;
+        const isTerminating = optedInNamespaces.get(metadata.namespace ?? "")?.metadata.deletionTimestamp !== undefined;
         return metadata.deletionTimestamp === undefined && !isTerminating;
       });
     },
     all: () =>
       new Set([
-        ...[...consenting.all()].map(({ metadata }) => metadata.name),
+        ...[...optedInNamespaces.all()].map(({ metadata }) => metadata.name),
         ...[...bindings.all(), ...accesses.all()].map(({ metadata }) => metadata.namespace ?? ""),
       ]),
     touched: ({ metadata: { namespace = "", name } }) => {
       const affected = [
-        ...consenting.of(namespace).map(({ metadata }) => metadata.name),
+        ...optedInNamespaces.of(namespace).map(({ metadata }) => metadata.name),
         ...bindings.ofServer({ namespace, name }).map(({ metadata }) => metadata.namespace ?? ""),
         // An MlflowWorkspaceAccess reports whether its server exists, even if its namespace has not opted in.
         ...[...accesses.all()].flatMap(({ metadata, spec: { serverRef } }) =>

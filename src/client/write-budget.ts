@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Manifest } from "../kube/manifests.ts";
-import type { Contest } from "../reconcile/cluster.ts";
+import type { RepeatedConflict } from "../reconcile/cluster.ts";
 
 /**
  * Limits repeated writes when another client changes or deletes the same object repeatedly. The first
@@ -8,7 +8,7 @@ import type { Contest } from "../reconcile/cluster.ts";
  */
 export interface WriteBudget {
   /** The conflict with another client, if this write must be delayed; otherwise undefined. */
-  contest(manifest: Manifest, path: string): Contest | undefined;
+  repeatedConflict(manifest: Manifest, path: string): RepeatedConflict | undefined;
   /** Whether there were enough repeats to read the conflicting field managers from the API server. */
   isContested(manifest: Manifest, path: string): boolean;
   /** Records a successful write, and the conflicting field managers if they are known. */
@@ -48,7 +48,7 @@ export function writeBudget(now: () => number = () => performance.now() / 1000):
   };
 
   return {
-    contest: (manifest, path) => {
+    repeatedConflict: (manifest, path) => {
       const entry = entryOf(manifest, path);
       if (entry === undefined || entry.repeats < burst) return undefined;
       const seconds = entry.at + pauseOf(entry.repeats) - now();

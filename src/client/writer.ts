@@ -20,9 +20,19 @@ import { writeBudget } from "./write-budget.ts";
 /** The methods of `Cluster` and `WorkspaceCluster` that write to the API server. */
 export type Writer = Pick<
   Cluster,
-  "read" | "create" | "apply" | "isOverruled" | "contest" | "delete" | "hold" | "letGo" | "record" | "report" | "notify"
+  | "read"
+  | "create"
+  | "apply"
+  | "isMutatedByAdmission"
+  | "repeatedConflict"
+  | "delete"
+  | "hold"
+  | "letGo"
+  | "record"
+  | "report"
+  | "notify"
 > &
-  Pick<WorkspaceCluster, "mend" | "reportAccess">;
+  Pick<WorkspaceCluster, "patch" | "reportAccess">;
 
 export interface WriterOptions {
   readonly client: ApiClient;
@@ -149,9 +159,9 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
       budget.note(manifest, path, managers);
     },
 
-    isOverruled: mutations.isMutated,
+    isMutatedByAdmission: mutations.isMutated,
 
-    contest: budget.contest,
+    repeatedConflict: budget.repeatedConflict,
 
     delete: async (object) => {
       mutations.forget(object);
@@ -179,7 +189,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
       }
     },
 
-    mend: async (manifest, live) => {
+    patch: async (manifest, live) => {
       const path = difference(manifest, live) ?? "";
       const { uid } = live.metadata;
       const content = manifest.kind === "RoleBinding" ? { subjects: manifest.subjects } : { data: manifest.data };

@@ -1,12 +1,12 @@
 import { ApiError } from "../kube/api-error.ts";
 import type { Cause } from "./finding.ts";
 
-/** HTTP codes by which the API server refuses what is asked, as opposed to being unable to do it just now. */
+/** HTTP status codes of requests that the API server rejects, as opposed to temporary failures. */
 const rejectionCodes: ReadonlySet<number> = new Set([400, 403, 405, 413, 422]);
 
 /**
- * What the API server refuses to let us write (a quota, an admission webhook, a missing right, an invalid value), as a
- * cause for the status; undefined for anything that merely failed and is tried again without a word.
+ * The cause if the API server rejects a write (a quota, an admission webhook, a missing permission, an invalid value); undefined
+ * for other failures, which are retried without a report.
  */
 export function applyRejection(error: unknown): Cause | undefined {
   if (!(error instanceof ApiError) || !rejectionCodes.has(error.status)) return undefined;

@@ -12,133 +12,133 @@ import type { TracesEndpoint } from "./traces-endpoints.ts";
 import type { Warning } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
-/** Something a person should know, told once when it happens (events.k8s.io/v1). */
+/** An event about a server (events.k8s.io/v1), recorded once. */
 export interface Notice {
   readonly type: "Normal" | "Warning";
   /** One of the reasons of `status.conditions`. */
   readonly reason: string;
-  /** What the operator was doing, UpperCamelCase: `Migrate`, `Reconcile`. */
+  /** The action of the operator in UpperCamelCase: `Migrate`, `Reconcile`. */
   readonly action: string;
   readonly message: string;
 }
 
-/** Another client changes or deletes again and again what the operator writes. */
-export interface Contest {
-  /** The field, or "" where the object is deleted. */
+/** Another client repeatedly changes or deletes an object that the operator applies. */
+export interface RepeatedConflict {
+  /** The field, or "" if the object is deleted. */
   readonly path: string;
-  /** The field managers that own it besides the operator, where they are known. */
+  /** The other field managers that own the field, if known. */
   readonly managers: readonly string[];
-  /** How long the operator waits before it writes again. */
+  /** Seconds until the operator writes again. */
   readonly seconds: number;
 }
 
-/** How creating an object ended: `exists` when the API server already has one of that name, whoever it belongs to. */
+/** The result of a creation: `exists` if the API server already has an object of that name, whoever owns it. */
 export type Creation = "created" | "exists";
 
 /**
- * All that a pass needs of a cluster. Reads come from caches that watches keep, so they cost no call; only the content
- * of a referenced Secret or ConfigMap is fetched, once per version of it. Every method that calls the API server throws
- * {@link ApiError} when it is refused or fails.
+ * The access of a reconciliation to the cluster. Reads come from watch caches and make no API calls; only the content
+ * of a referenced Secret or ConfigMap is fetched, once per version. Every method that calls the API server throws
+ * {@link ApiError} if the request is rejected or fails.
  */
 export interface Cluster {
-  /** This operator, among several in a cluster: namespace and name of its Lease. Undefined where it is the only one for certain. */
+  /** The identity of this operator among several in a cluster: namespace and name of its Lease. Undefined if there is only one. */
   readonly identity?: string | undefined;
 
-  /** The server as last seen, or undefined where there is none. */
+  /** The server as last seen, or undefined if it does not exist. */
   server(key: Key): MlflowServer | undefined;
 
-  /** What carries our label and names this server, wherever it is: what we wrote, and the pods that came of it. */
+  /** Objects in all namespaces with the operator's label and the name of this server: applied objects and their pods. */
   owned(key: Key): readonly Owned[];
 
-  /** The namespaces that consent to be workspaces of servers in this one. */
-  consenting(namespace: string): readonly Namespace[];
+  /** The namespaces that are labeled as workspaces of servers in this namespace. */
+  optedInNamespaces(namespace: string): readonly Namespace[];
 
-  /** How the server's workspaces are; undefined where that is not known yet. */
+  /** The state of the server's workspaces; undefined until it is known. */
   workspaces(server: MlflowServer): WorkspaceSummary | undefined;
 
-  /** What is in workspaces because of this server, and cannot go by an owner reference. */
+  /** Objects of this server in workspaces, which have no owner reference. */
   granted(key: Key): readonly Owned[];
 
   /**
-   * Whether the cluster has this kind; undefined while only a recent answer says that it does not. When that changes, servers that need
-   * it get a pass.
+   * Whether the cluster has this kind; undefined while only one recent answer reports it as missing. Servers that need the kind are
+   * reconciled when this changes.
    */
   knows(kind: Kind, namespace: string): boolean | undefined;
 
-  /** The other servers that want or have an address outside of this one. When that changes, it gets a pass. */
+  /** Other servers that request or have an external address of this one, which is reconciled when this changes. */
   competitors(key: Key): readonly MlflowServer[];
 
-  /** Services and AuthorizationPolicies in a namespace, whoever's, in brief; undefined until they are known. */
-  neighbours(namespace: string): readonly OtherResource[] | undefined;
+  /** All Services and AuthorizationPolicies in a namespace, with the fields that matter; undefined until they are known. */
+  otherResources(namespace: string): readonly OtherResource[] | undefined;
 
   /**
-   * What the operator's own requests at these endpoints of the server came to, which the mesh must deny; undefined until they
-   * are made. They are repeated while passes want to know, and the server gets a pass when the result changes.
+   * Results of the operator's own requests to these endpoints, which the mesh must deny; undefined until the first probe.
+   * Probes are repeated while reconciliations call this, and the server is reconciled when the result changes.
    */
   probes(endpoints: readonly TracesEndpoint[]): ProbeResults | undefined;
 
   /**
-   * Why what the caches say of this server may be outdated: a watch that it depends on has been rejected, or has delivered nothing,
-   * for some time. When that changes, the server gets a pass.
+   * Why the cached state of this server may be outdated: a watch that it depends on is rejected or has not delivered
+   * for some time. The server is reconciled when this changes.
    */
   watchProblem(server: MlflowServer): string | undefined;
 
   /**
-   * What the installed CustomResourceDefinition of a kind lacks or admits otherwise than this operator's own. Throws ApiError
-   * where that cannot be told.
+   * The differences between the installed CustomResourceDefinition of a kind and this operator's own. Throws ApiError
+   * if they cannot be determined.
    */
   skew(kind: KnownKind): Promise<Skew>;
 
-  /** What the operator's own CustomResourceDefinition would refuse of an object that another one has admitted. */
+  /** The fields of an object that the operator's own CustomResourceDefinition would reject. */
   violations(
     kind: KnownKind,
     object: Pick<MlflowServer | MlflowWorkspaceAccess, "metadata" | "spec">,
   ): Promise<readonly string[]>;
 
-  /** For how many seconds this process has seen an object without fields that its managers own. */
+  /** Seconds for which this process has seen an object without fields that its managers own. */
   secondsPruned(object: KubeObject): number;
 
   /**
-   * A Secret that a spec names, or undefined where there is none: with the values of these keys, empty values for all others,
-   * and a digest of the whole.
+   * A Secret that a spec refers to, or undefined if it does not exist: with the values of these keys, empty values for all others,
+   * and a digest of all data.
    */
   secret(namespace: string, name: string, keys: ReadonlySet<string>): Promise<(Secret & ContentSummary) | undefined>;
 
-  /** The same of a ConfigMap. */
+  /** The same for a ConfigMap. */
   configMap(
     namespace: string,
     name: string,
     keys: ReadonlySet<string>,
   ): Promise<(ConfigMap & ContentSummary) | undefined>;
 
-  /** Warning events about an object, the newest first; none where they cannot be read. */
+  /** Warning events about an object, the newest first; empty if they cannot be read. */
   warnings(object: KubeObject): Promise<readonly Warning[]>;
 
-  /** An object of a kind that we write, straight from the API server: who has the name that we want. */
+  /** The object with this kind and name, read from the API server. */
   read(object: KubeObject): Promise<Owned | undefined>;
 
-  /** Writes an object that the cache says is absent. */
+  /** Creates an object that is not in the cache. */
   create(manifest: Manifest): Promise<Creation>;
 
   /**
-   * Writes all fields of the manifest by server-side apply, taking them over from whoever changed them. Fields that we
-   * wrote before and that the manifest no longer has are removed, also when `live` was created by {@link create}.
+   * Applies the manifest by server-side apply with forced ownership. Fields that the operator applied before and that the manifest
+   * no longer has are removed, also if `live` was created by {@link create}.
    */
   apply(manifest: Manifest, live: Owned): Promise<void>;
 
   /**
-   * Whether this manifest has just been applied to become this very version of the object, and admission (a mutating
-   * webhook) changed it: applying it again would only be changed again.
+   * Whether this version of the object results from applying this manifest and admission (a mutating webhook) changed
+   * it: applying it again would have the same result.
    */
-  isOverruled(manifest: Manifest, live: Owned): boolean;
+  isMutatedByAdmission(manifest: Manifest, live: Owned): boolean;
 
   /**
-   * Another client's contest of the field at this path (the object itself: ""), for whose sake a write of this manifest has to
-   * wait; undefined where it may be made now.
+   * A repeated conflict with another client about the field at this path ("" for the object itself), because of which a write of this
+   * manifest must wait; undefined if it can be made now.
    */
-  contest(manifest: Manifest, path: string): Contest | undefined;
+  repeatedConflict(manifest: Manifest, path: string): RepeatedConflict | undefined;
 
-  /** Deletes this very object (by uid), with all that it owns; one that is already gone is fine. */
+  /** Deletes this object (by uid) with its dependents. Does nothing if it does not exist. */
   delete(object: Owned): Promise<void>;
 
   /** Has the server stay, when it is deleted, until {@link letGo}. */
@@ -153,6 +153,6 @@ export interface Cluster {
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;
 
-  /** Records an event about the server. Losing one must not fail a pass. */
+  /** Records an event about the server. A failure must not fail the reconciliation. */
   notify(server: MlflowServer, notice: Notice): Promise<void>;
 }

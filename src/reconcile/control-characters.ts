@@ -1,2 +1,2 @@
-/** What no name, URI or secret of a line holds: most often the line break that `echo` has left behind. */
+/** Characters that a name, a URI or a one-line secret must not contain, most often the line break of `echo`. */
 export const controlCharacters = /[\p{Cc}]/u;

@@ -2,28 +2,27 @@ import { quantityOf } from "../api/quantity.ts";
 import { isText } from "../kube/condensed.ts";
 
 /**
- * Where `live` lacks something that `wanted` says: the path of the first such field, or undefined where nothing has to
- * be written. What the API server or others added is not ours and does not count, but for what has one owner as a
- * whole. Empty text, lists and objects count as absent, since the API server drops them; false and 0 do not, since it
- * keeps those that we write.
+ * The path of the first field in which `live` differs from `wanted`, or undefined. Fields that the API server or other clients have
+ * added are ignored, except in atomic objects and lists. Empty strings, lists and objects count as absent, because the API server
+ * drops them; false and 0 do not, because it keeps them.
  */
-export function difference(wanted: unknown, live: unknown, path = "", isWhole = false): string | undefined {
+export function difference(wanted: unknown, live: unknown, path = "", isAtomic = false): string | undefined {
   if (isEmpty(wanted)) return isEmpty(live) || typeof wanted === "object" ? undefined : path;
-  if (Array.isArray(wanted)) return Array.isArray(live) ? listDifference(wanted, live, path, isWhole) : path;
+  if (Array.isArray(wanted)) return Array.isArray(live) ? listDifference(wanted, live, path, isAtomic) : path;
   if (isRecord(wanted)) {
     if (!isRecord(live)) return path;
-    const whole = isWhole || wholes.has(fieldName(path));
+    const atomic = isAtomic || atomicObjects.has(fieldName(path));
     for (const [key, value] of Object.entries(wanted)) {
-      const found = difference(value, live[key], `${path}.${key}`, whole);
+      const found = difference(value, live[key], `${path}.${key}`, atomic);
       if (found !== undefined) return found;
     }
-    const added = whole && Object.keys(live).find((key) => wanted[key] === undefined && !isEmpty(live[key]));
+    const added = atomic && Object.keys(live).find((key) => wanted[key] === undefined && !isEmpty(live[key]));
     return added ? `${path}.${added}` : undefined;
   }
-  return isText(live, wanted) || (isAmount(path) && sameQuantity(wanted, live)) ? undefined : path;
+  return isText(live, wanted) || (isQuantity(path) && sameQuantity(wanted, live)) ? undefined : path;
 }
 
-/** Lists whose items the API server merges by key (x-kubernetes-list-map-keys of the built-in kinds that we write). */
+/** Lists whose items the API server merges by key (x-kubernetes-list-map-keys of the built-in kinds that the operator applies). */
 const mapLists: Readonly<Record<string, readonly string[]>> = {
   containers: ["name"],
   env: ["name"],
@@ -37,8 +36,8 @@ const mapLists: Readonly<Record<string, readonly string[]>> = {
   volumes: ["name"],
 };
 
-/** Objects that have one owner as a whole (x-kubernetes-map-type: atomic), so that a field that somebody adds is drift. */
-const wholes: ReadonlySet<string> = new Set([
+/** Atomic objects (x-kubernetes-map-type: atomic), in which a field that another client adds is drift. */
+const atomicObjects: ReadonlySet<string> = new Set([
   "configMapKeyRef",
   "fieldRef",
   "labelSelector",
@@ -56,14 +55,14 @@ function listDifference(
   wanted: readonly unknown[],
   live: readonly unknown[],
   path: string,
-  isWhole: boolean,
+  isAtomic: boolean,
 ): string | undefined {
-  // The ports of a NetworkPolicy's rule are not those of a container, nor are an AuthorizationPolicy's.
-  const keys = isWhole ? undefined : mapLists[fieldName(path)];
+  // Ports of a NetworkPolicy or an AuthorizationPolicy are not merged by key, unlike those of a container.
+  const keys = isAtomic ? undefined : mapLists[fieldName(path)];
   if (keys === undefined && wanted.length !== live.length) return path;
   for (const [index, item] of wanted.entries()) {
     const peer = keys === undefined ? live[index] : live.find((candidate) => sameKeys(item, candidate, keys));
-    // A list without keys has one owner, with all that is in it.
+    // A list without keys is atomic, with all its items.
     const found = difference(item, peer, `${path}[${index}]`, keys === undefined);
     if (found !== undefined) return found;
   }
@@ -74,7 +73,7 @@ function sameKeys(a: unknown, b: unknown, keys: readonly string[]): boolean {
   return isRecord(a) && isRecord(b) && keys.every((key) => a[key] === b[key]);
 }
 
-function isAmount(path: string): boolean {
+function isQuantity(path: string): boolean {
   return /\.(requests|limits)\.[^.]+$|\.sizeLimit$/.test(path);
 }
 
@@ -88,7 +87,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether two quantities are the same amount, however written: the API server makes 500m of 0.5. */
+/** Whether two quantities are equal: the API server stores 0.5 as 500m. */
 function sameQuantity(a: unknown, b: unknown): boolean {
   const [first, second] = [quantityOf(String(a)), quantityOf(String(b))];
   return first !== undefined && second !== undefined && Math.abs(first - second) <= 1e-9 * Math.abs(first);

@@ -7,32 +7,32 @@ import { httpRoute } from "../resources/http-route.ts";
 import { ingress } from "../resources/ingress.ts";
 import { difference } from "./difference.ts";
 import type { Cause } from "./finding.ts";
-import { type HostConflict, has, hostConflict } from "./host-conflict.ts";
+import { type HostConflict, hasAddress, hostConflict } from "./host-conflict.ts";
 import { parentProblem } from "./parent-problem.ts";
 
-/** What is seen of a server that is to be reached from outside. */
+/** The observed state of the routes of a server. */
 export interface ExposureView {
   readonly server: MlflowServer;
   readonly owned: readonly Owned[];
-  /** The other servers that want or have one of its addresses. */
+  /** Other servers that request or have one of its addresses. */
   readonly competitors: readonly MlflowServer[];
-  /** The kinds of routes that the cluster knows. */
+  /** The kinds of routes that the cluster has. */
   readonly known: ReadonlySet<RouteKind>;
 }
 
-/** Which routes may lead to a server, and what its status says of them. */
+/** Which routes a server can have, and what its status reports about them. */
 export interface Exposure {
   readonly routes: ReadonlySet<RouteKind>;
-  /** What there is stays as it is, since what is wanted belongs to somebody else. */
+  /** Existing routes stay, because another server has the requested address. */
   readonly keepsRoutes: boolean;
-  /** What is this server's from now on. */
+  /** The addresses of this server from now on, for its status. */
   readonly addresses: readonly string[];
   /**
-   * The statuses say that all that is wanted is this server's and nobody else's. Before that no route is written: passes of
-   * one moment may each have found an address free, and of those that say so, the last to look sees the others.
+   * Whether the statuses of all servers give the requested addresses to this server alone. Routes are created only then: simultaneous
+   * reconciliations may each have found an address free, and the last one to write its status sees the others.
    */
   readonly isExclusive: boolean;
-  /** The condition `Exposed`; none where the spec asks for no route. */
+  /** The condition `Exposed`; undefined if the spec has no route. */
   readonly finding?: Cause & { readonly status: "True" | "False" | "Unknown" };
 }
 
@@ -42,23 +42,27 @@ export function exposureOf(view: ExposureView): Exposure {
   const wanted = routesOf(server, new Set(routeKinds));
   const conflict = hostConflict(server, competitors);
   if (conflict !== undefined) {
-    // Where both have it, by passes of one moment, or lead there, as after a restored backup, the route must go.
-    const leads = wanted.some((route) => isFrom(conflict.address, route) && owned.some((live) => isAs(route, live)));
-    const keepsRoutes = !has(server, conflict.address) && !leads;
+    // If both servers have the address (simultaneous reconciliations) or a route for it (a restored backup), the route is removed.
+    const isRouted = wanted.some(
+      (route) => servesAddress(conflict.address, route) && owned.some((live) => isUpToDate(route, live)),
+    );
+    const keepsRoutes = !hasAddress(server, conflict.address) && !isRouted;
     const addresses = owned.some(isRoute) ? former : [];
-    const finding = { status: "False", ...taken(server, conflict) } as const;
+    const finding = { status: "False", ...hostConflictCause(server, conflict) } as const;
     return { routes: new Set(), keepsRoutes, addresses, isExclusive: false, finding };
   }
-  // Until nothing leads here from an address any more, nobody else gets it.
-  const isLeft = owned.filter(isRoute).every((live) => wanted.some((route) => isAs(route, live)));
-  const addresses = [...new Set([...addressesOf(server), ...(isLeft ? [] : former)])];
+  // An address is released only when no route uses it any more.
+  const hasOldRoutes = !owned.filter(isRoute).every((live) => wanted.some((route) => isUpToDate(route, live)));
+  const addresses = [...new Set([...addressesOf(server), ...(hasOldRoutes ? former : [])])];
   const isExclusive = addressesOf(server).every(
-    (each) => has(server, each) && !competitors.some((competitor) => has(competitor, each)),
+    (each) => hasAddress(server, each) && !competitors.some((competitor) => hasAddress(competitor, each)),
   );
   const exposure = { routes: known, keepsRoutes: false, addresses, isExclusive };
   if (wanted.length === 0) return exposure;
   const isMissing = wanted.some(({ kind }) => !known.has(kind));
-  const problem = isMissing ? missing : wanted.map((route) => routeProblem(route, owned)).find((each) => each);
+  const problem = isMissing
+    ? gatewayApiMissing
+    : wanted.map((route) => routeProblem(route, owned)).find((each) => each);
   if (problem === undefined) return { ...exposure, finding: exposed(server) };
   const status = problem.reason === "IngressWithoutAddress" ? "Unknown" : "False";
   return { ...exposure, finding: { status, ...problem } };
@@ -73,19 +77,19 @@ function routesOf(server: MlflowServer, routes: ReadonlySet<RouteKind>): (Ingres
   return wanted.filter((each) => each !== undefined).map(withAppliedFieldsHash);
 }
 
-const missing: Cause = {
+const gatewayApiMissing: Cause = {
   reason: "GatewayApiMissing",
   message:
     "The cluster does not have the kind HTTPRoute (gateway.networking.k8s.io/v1), so spec.exposure.httpRoute has no effect. Install the Gateway API's CustomResourceDefinitions and an implementation, or use spec.exposure.ingress",
 };
 
-/** Of another namespace it is not said which: nobody learns here what others run. */
-function taken({ metadata }: MlflowServer, { address, winner }: HostConflict): Cause {
-  const isNear = winner.metadata.namespace === metadata.namespace;
-  const who = isNear ? `MlflowServer ${winner.metadata.name}` : "an MlflowServer in another namespace";
+/** Does not name a server in another namespace, which users of this one may not be allowed to list. */
+function hostConflictCause({ metadata }: MlflowServer, { address, winner }: HostConflict): Cause {
+  const isSameNamespace = winner.metadata.namespace === metadata.namespace;
+  const who = isSameNamespace ? `MlflowServer ${winner.metadata.name}` : "an MlflowServer in another namespace";
   return {
     reason: "HostConflict",
-    message: `${address} is already used by ${who}, so this server is not exposed there: use another host in spec.exposure, or another prefix in spec.exposure.externalURL${isNear ? ", or delete that server" : ""}`,
+    message: `${address} is already used by ${who}, so this server is not exposed there: use another host in spec.exposure, or another prefix in spec.exposure.externalURL${isSameNamespace ? ", or delete that server" : ""}`,
   };
 }
 
@@ -95,7 +99,7 @@ function exposed(server: MlflowServer) {
 }
 
 function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cause | undefined {
-  const live = owned.filter(isRoute).find((each) => isNamed(wanted, each));
+  const live = owned.filter(isRoute).find((each) => hasSameName(wanted, each));
   const when = "once all pods run the current spec";
   if (live === undefined || live.metadata.deletionTimestamp !== undefined) {
     return { reason: "RouteProgressing", message: `${objectText(wanted)} is created ${when}` };
@@ -110,21 +114,21 @@ function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cau
   return live.kind === "HTTPRoute" ? parentProblem(live) : addressProblem(live);
 }
 
-/** Whether a route leads from this address of its server. */
-function isFrom(address: string, route: Ingress | HTTPRoute): boolean {
+/** Whether a route serves this address. */
+function servesAddress(address: string, route: Ingress | HTTPRoute): boolean {
   const hosts = route.kind === "Ingress" ? route.spec.rules?.map(({ host }) => host) : route.spec.hostnames;
   return hosts?.some((host) => address === host || address.startsWith(`${host}/`)) === true;
 }
 
-function isNamed(wanted: Ingress | HTTPRoute, live: Owned): boolean {
+function hasSameName(wanted: Ingress | HTTPRoute, live: Owned): boolean {
   return wanted.kind === live.kind && wanted.metadata.name === live.metadata.name;
 }
 
-function isAs(wanted: Ingress | HTTPRoute, live: Owned): boolean {
-  return isNamed(wanted, live) && difference(wanted, live) === undefined;
+function isUpToDate(wanted: Ingress | HTTPRoute, live: Owned): boolean {
+  return hasSameName(wanted, live) && difference(wanted, live) === undefined;
 }
 
-/** Which classes there are is not looked at: that is a right in the whole cluster, and a class says not that somebody serves it. */
+/** IngressClasses are not read: this needs a cluster-wide permission, and a class does not show that a controller serves it. */
 function addressProblem(live: Ingress): Cause | undefined {
   if (live.status?.loadBalancer?.ingress?.length) return undefined;
   const { ingressClassName } = live.spec;

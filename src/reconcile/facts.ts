@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
-import type { Contest } from "./cluster.ts";
+import type { RepeatedConflict } from "./cluster.ts";
 import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";
 import type { Mesh } from "./mesh.ts";
@@ -23,9 +23,9 @@ export interface Facts {
   readonly inputs: Inputs;
   readonly installation: Installation;
   /** Whether applying this manifest to this version of the object is known to change nothing. */
-  readonly isOverruled: (manifest: Manifest, live: Owned) => boolean;
-  /** Another client's contest of a write, which has to wait for its sake; default: none. */
-  readonly contest?: (manifest: Manifest, path: string) => Contest | undefined;
+  readonly isMutatedByAdmission: (manifest: Manifest, live: Owned) => boolean;
+  /** Another client's repeatedConflict of a write, which has to wait for its sake; default: none. */
+  readonly repeatedConflict?: (manifest: Manifest, path: string) => RepeatedConflict | undefined;
   /** Generated Secrets that the server used and that are gone; default: none. */
   readonly lostSecrets?: readonly LostSecret[];
   /** How the workspaces are; undefined where that is not known yet. */

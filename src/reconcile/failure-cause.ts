@@ -2,7 +2,7 @@ import { ApiError } from "../kube/api-error.ts";
 import { applyRejection } from "./apply-rejection.ts";
 import type { Cause } from "./finding.ts";
 
-/** For how long, and how often, passes over one object have failed. */
+/** How often, and for how long, reconciliations of one object have failed. */
 export interface Failing {
   readonly attempts: number;
   readonly seconds: number;
@@ -10,12 +10,12 @@ export interface Failing {
 
 export const notFailing: Failing = { attempts: 0, seconds: 0 };
 
-/** An outage of the API server is over before that, or nothing can be reported anyway. */
+/** Failures are reported after this. A shorter outage of the API server is not; in a longer one nothing can be reported. */
 const persistent: Failing = { attempts: 4, seconds: 20 };
 
 /**
- * Why a pass failed, as a cause for the status: at once where the API server rejects what the operator writes, and whatever
- * the code where it goes on. Undefined for what may be over at the next attempt, and where the Lease has been lost.
+ * The cause of a failed reconciliation, for the status: immediately if the API server rejects a write, otherwise once failures
+ * persist. Undefined for a failure that the next attempt may resolve, and for a lost Lease.
  */
 export function failureCause(error: unknown, { attempts, seconds }: Failing): Cause | undefined {
   const cause = applyRejection(error);
@@ -28,7 +28,7 @@ export function failureCause(error: unknown, { attempts, seconds }: Failing): Ca
       message: `A request of the operator to the API server fails repeatedly: ${error.message}. The operator retries it. Check the API server, its admission webhooks and the object that the path names.`,
     };
   }
-  // What it says may quote the spec or a Secret.
+  // The error message may contain parts of the spec or of a Secret.
   const name = error instanceof Error ? error.name : "an unknown error";
   return {
     reason: "ReconcileFailed",

@@ -5,26 +5,26 @@ import type { Installation } from "../resources/inputs.ts";
 import type { Facts } from "./facts.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** Seconds in which other controllers may create what a new generation needs, before it counts as missing. */
+/** Seconds in which other controllers can create the references of a new generation before they count as missing. */
 export const defaultGracePeriodSeconds = 120;
 
-/** An object whose status says which generation was observed, and since when. */
+/** An object with the observed generation and its time in the status. */
 type Observed = Pick<MlflowServer | MlflowWorkspaceAccess, "metadata" | "status">;
 
-/** When the operator first reported this generation; now, where it has not. The status keeps it over restarts. */
+/** The time at which the operator first reported this generation, or now. The status keeps it across restarts. */
 export function observedSince({ metadata, status }: Observed, now: Date): Date {
   const { observedGeneration, observedGenerationTime } = status ?? {};
   const since = observedGeneration === metadata.generation ? Date.parse(observedGenerationTime ?? "") : Number.NaN;
   return Number.isNaN(since) ? now : new Date(since);
 }
 
-/** Seconds that are left of a period since a moment; 0 where that lies in the future by more than a period: the clock was set back. */
+/** Seconds left of a period that began at `since`; 0 if `since` is more than a period in the future, because the clock was set back. */
 export function secondsLeft(since: Date, period: number, now: Date): number {
   const left = period - (now.getTime() - since.getTime()) / 1000;
   return left > 0 && left <= 2 * period ? left : 0;
 }
 
-/** Seconds in which others may still end what these reasons stand for; 0 where that is over, or is up to a person. */
+/** Seconds in which other clients may still resolve these reasons; 0 if the period is over or a user must act. */
 export function graceLeft(
   object: Observed,
   reasons: readonly Reason[],
@@ -35,8 +35,8 @@ export function graceLeft(
 }
 
 /**
- * The outcome, but `progressing` in place of `stalled` while all that is missing may still be created by others, such as a
- * Secret of the same Helm release. A timer brings the pass that reports it as stalled.
+ * The outcome, with `progressing` in place of `stalled` while other clients may still create the missing objects, such as a
+ * Secret of the same Helm release. A timer starts the reconciliation that reports it as stalled.
  */
 export function withGracePeriod(
   outcome: Outcome,

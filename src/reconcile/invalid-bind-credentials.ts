@@ -3,7 +3,7 @@ import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
-/** A DN or password with which nobody could search the directory. */
+/** The cause if a bind DN or password cannot be valid for an LDAP search. */
 export function invalidBindCredentials({ server, references }: Facts): Cause | undefined {
   const credentials = server.spec.authentication.ldap?.search?.bindCredentialsSecretRef;
   if (credentials === undefined) return undefined;

@@ -4,7 +4,7 @@ import { referencesOf } from "../resources/references.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
-/** An authority that is not PEM certificates: nobody could be checked against it, and pods would end at their start. */
+/** The causes if a CA bundle does not consist of PEM certificates: pods would exit at startup. */
 export function invalidCaBundle({ server, references }: Facts): Cause[] {
   const found: Cause[] = [];
   const inline = server.spec.authentication.ldap?.ca?.certificates;

@@ -3,7 +3,7 @@ import { isProxied } from "../resources/serving-port.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
-/** Keys of the user's own without one that oauth2-proxy can encrypt with; a generated one is right. */
+/** The cause if a user's session Secret has no cookie secret that oauth2-proxy accepts. A generated one is valid. */
 export function invalidCookieSecret({ server, inputs }: Facts): Cause | undefined {
   const secretName = server.spec.server?.sessionSecretRef?.name;
   if (!isProxied(server.spec) || secretName === undefined) return undefined;

@@ -5,7 +5,7 @@ import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
-/** A secret that is one line, and is none: whoever compares it would refuse it, with words that do not say so. */
+/** The causes if a one-line secret is empty or has a line break: the receiver would reject it with an unrelated error. */
 export function invalidSecretValue({ server, references }: Facts): Cause[] {
   return lines(server.spec).flatMap(({ name: secretName, key, remedy }): Cause[] => {
     const secret = decoded(references.secrets.get(secretName)?.data, key);

@@ -4,8 +4,8 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
 /**
- * The first URL or host of a spec that no URL parser takes. The schema refuses all that were found so far; what an older
- * CustomResourceDefinition has let in, or a name whose Punycode is wrong, must not fail in a builder.
+ * The cause if a URL or host of a spec cannot be parsed. The schema rejects the known cases; a value that an older
+ * CustomResourceDefinition has admitted, or a name with invalid Punycode, must not fail in a builder.
  */
 export function invalidUrl({ server: { spec } }: Pick<Facts, "server">): Cause | undefined {
   const wrong = urlsOf(spec).find(([, url]) => url !== undefined && !URL.canParse(url));

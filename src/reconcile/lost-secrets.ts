@@ -7,19 +7,19 @@ import type { Cluster } from "./cluster.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
-/** A generated Secret that a server used and that is gone, or lacks keys. */
+/** A generated Secret that a server used and that is missing or has missing keys. */
 export interface LostSecret {
   readonly name: string;
-  /** Keys that are missing; none where the Secret itself is. */
+  /** The missing keys; empty if the Secret itself is missing. */
   readonly keys: readonly string[];
 }
 
-/** Keys without which what MLflow has encrypted in its database cannot be read. */
+/** Keys that MLflow needs to decrypt data in its database. */
 const encryptionKeys = [dataKeys.kekPassphrase, dataKeys.webhookKey];
 
 /**
- * What was generated for a server that has run and is not there any more. A Secret that only lost its label is there: that is asked of
- * the API server, and only where the cache has none.
+ * The generated Secrets of a server that has run and that are missing. A Secret that is not in the cache is read from the API
+ * server, because it may only have lost its label.
  */
 export async function lostSecrets(
   cluster: Pick<Cluster, "read">,
@@ -48,7 +48,7 @@ export async function lostSecrets(
   return found.flat();
 }
 
-/** Whether pods read it. Without a Deployment that is to be assumed of a server that has run. */
+/** Whether pods use the Secret. Without a Deployment this is assumed of a server that has run. */
 function wasUsed(secret: string, { metadata }: MlflowServer, owned: readonly Owned[]): boolean {
   const name = objectNames.deployment(metadata.name);
   const deployment = owned.find(
@@ -59,13 +59,13 @@ function wasUsed(secret: string, { metadata }: MlflowServer, owned: readonly Own
   return containers.some(({ env = [] }) => env.some(({ valueFrom }) => valueFrom?.secretKeyRef?.name === secret));
 }
 
-/** An administrator has confirmed that what the Secret held is lost. */
+/** Whether an administrator has confirmed the loss of the Secret. */
 function isReplaced(secret: string, { metadata }: MlflowServer): boolean {
   const names = metadata.annotations?.[annotation.replaceLostSecrets]?.split(",") ?? [];
   return names.some((name) => name.trim() === secret);
 }
 
-/** The blocker: new keys would hide that the old ones are lost. */
+/** The causes if generated Secrets are lost: new keys would hide the loss. */
 export function lostSecret({ server, lostSecrets: lost = [] }: Facts): Cause[] {
   const { namespace, name: serverName } = server.metadata;
   return lost.map(({ name, keys }) => {

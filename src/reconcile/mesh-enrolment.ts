@@ -6,7 +6,7 @@ import { type MeshMode, meshSteps } from "../resources/mesh/steps.ts";
 import type { Cause } from "./finding.ts";
 import { deploymentOf, isApplied, type MeshView } from "./mesh-view.ts";
 
-/** Whether the pods are told to be in the mesh; those that run may still be of before. */
+/** Why the pod template does not enroll pods in the mesh yet, or undefined. Running pods may be older. */
 export function labelProblem(step: "ambient" | "sidecar", view: MeshView): Cause | undefined {
   if (isApplied(step, view)) return undefined;
   const deployment = deploymentOf(view);
@@ -14,7 +14,7 @@ export function labelProblem(step: "ambient" | "sidecar", view: MeshView): Cause
   return { reason: "MeshProgressing", message: `${what} is being added to the mesh` };
 }
 
-/** Whether every pod that answers is in the mesh: outside of it no policy holds, whatever the conditions say. */
+/** Why a ready pod is not in the mesh, or undefined. Policies are not enforced for such a pod, whatever the conditions report. */
 export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
   const { metadata, spec } = server;
   const ready = readyPods(owned);
@@ -41,7 +41,7 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
   return undefined;
 }
 
-/** A pod that is on its way out answers past the mesh for as long as it answers at all: no reason to look for a fault. */
+/** Why a terminating pod may still serve requests that bypass the mesh, or undefined. Such a pod is not a fault. */
 export function terminatingPodProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
   const { namespace = "default" } = server.metadata;
   const pod = owned.find(
@@ -58,12 +58,12 @@ export function terminatingPodProblem(mode: MeshMode, { server, owned }: MeshVie
   };
 }
 
-/** Whether a pod was made before it was to be in the mesh. */
+/** Whether a pod was created before the pod template enrolled pods in the mesh. */
 function isOutdated({ metadata }: Pod, mode: MeshMode): boolean {
   return enrolmentOf(metadata.labels) !== meshSteps[mode][0];
 }
 
-/** Whether ztunnel would judge a pod by a policy that speaks of paths. */
+/** Whether a ready pod is in ambient mode, where ztunnel would evaluate a policy with paths. */
 export function hasAmbientPod({ owned }: MeshView): boolean {
   return readyPods(owned).some(isAmbient);
 }
@@ -98,7 +98,7 @@ function hasSidecar({ metadata }: Pod): boolean {
   return metadata.annotations?.["sidecar.istio.io/status"] !== undefined;
 }
 
-/** A pod that answers at the listener's door, even if it is being ended. */
+/** Whether an object is a pod of the listener for traces. Terminating pods count. */
 export function isListenerPod({ kind, metadata }: Owned): boolean {
   return kind === "Pod" && metadata.labels?.[label.component] === "traces";
 }

@@ -3,9 +3,9 @@ import { listenerOf, type MeshView } from "./mesh-view.ts";
 import { isDenied } from "./probe-results.ts";
 
 /**
- * What Istio reports is necessary, and not sufficient: its conditions stay True where nothing is enforced. So the operator, which
- * is no writer, asks for what must be refused; an answer disproves all that is reported. A denial proves little where it is outside
- * of the mesh, so this is asked last, and no answer at all proves nothing.
+ * Why the mesh does not enforce its policies, or undefined. Istio's conditions stay True even if nothing is enforced. So the operator, which
+ * is not a writer, sends requests that the mesh must deny: an answer shows that the policies are not enforced. This is the last
+ * check, because a denial proves little if the server is not in the mesh. A timeout proves nothing.
  */
 export function probeProblem(view: MeshView): Cause | undefined {
   const probes = view.probes();
@@ -24,14 +24,14 @@ export function probeProblem(view: MeshView): Cause | undefined {
   };
 }
 
-/** After a start of the operator, what was proved before holds until it has knocked. */
+/** After a restart of the operator, the former result stays valid until the first probe. */
 function wasEnforced(view: MeshView): boolean {
   const { owned, server } = view;
   const before = server.status?.conditions?.find(({ type }) => type === "MeshReady");
   return before?.status === "True" || listenerOf({ owned, server }) !== undefined;
 }
 
-/** Why the listener for traces, where the mesh alone decides, must not open yet: not every request of the operator was denied. */
+/** Why the listener for traces, which relies on the mesh alone, must not start yet: not every probe was denied. */
 export function inconclusiveProbeProblem(view: MeshView): Cause | undefined {
   const probes = view.probes();
   if (probes === undefined || isDenied(probes)) return undefined;

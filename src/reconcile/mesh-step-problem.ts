@@ -16,7 +16,7 @@ import { applyProblem, conditionOf, conditionText } from "./reported-condition.t
 import { podsOf } from "./rollout.ts";
 import { deploymentProblem } from "./workload-problem.ts";
 
-/** Why the step after this one may not be taken, or undefined where this one is proved. */
+/** Why the step after this one must wait, or undefined if this step is verified. */
 export function meshStepProblem(step: MeshStep, view: MeshView): Cause | undefined {
   const { server } = view;
   switch (step) {
@@ -43,7 +43,7 @@ export function meshStepProblem(step: MeshStep, view: MeshView): Cause | undefin
   }
 }
 
-/** True is not enough: with the reason UnsupportedValue ztunnel has left out a part. */
+/** Status True is not enough: with the reason UnsupportedValue ztunnel ignores a part of the policy. */
 function policyProblem(wanted: AuthorizationPolicy, view: MeshView, type: string): Cause | undefined {
   const live = livePolicy(wanted, view);
   const unwritten = applyProblem(wanted, live);
@@ -56,7 +56,7 @@ function policyProblem(wanted: AuthorizationPolicy, view: MeshView, type: string
   };
 }
 
-/** Istio says nothing of policies for sidecars. */
+/** Istio reports no conditions for policies of sidecars. */
 function writersProblem(view: MeshView): Cause | undefined {
   const isSidecar = view.server.spec.mesh?.istio.mode === "Sidecar";
   for (const policy of [denyNonWriters(view.server), allowWriters(view.server)]) {
@@ -68,7 +68,7 @@ function writersProblem(view: MeshView): Cause | undefined {
   return undefined;
 }
 
-/** The door is open, but perhaps nobody answers there yet. */
+/** Why the listener for traces is not available, or undefined. */
 function listenerProblem(view: MeshView): Cause | undefined {
   const listener = listenerOf(view);
   if ((listener?.status?.availableReplicas ?? 0) > 0) return undefined;
@@ -84,7 +84,7 @@ function listenerProblem(view: MeshView): Cause | undefined {
   };
 }
 
-/** Whether requests to the Service go through our waypoint. The condition has no generation, so it must name it. */
+/** Why requests to the Service do not go through the waypoint, or undefined. The condition has no observedGeneration, so its message must name the waypoint. */
 export function bindingProblem(server: MlflowServer, live: Service | undefined): Cause | undefined {
   const name = objectNames.service(server.metadata.name);
   const labels = live?.metadata.labels;

@@ -8,23 +8,23 @@ import { objectNames } from "../resources/names.ts";
 import type { ProbeResults } from "./probe-results.ts";
 import type { Evidence } from "./warnings.ts";
 
-/** What is seen of a server in a mesh. */
+/** The observed state of a server in a mesh. */
 export interface MeshView {
   readonly server: MlflowServer;
   readonly owned: readonly Owned[];
-  /** Among them the Deployment that Istio has made for the waypoint. */
+  /** Includes the Deployment that Istio has created for the waypoint. */
   readonly foreign: readonly Owned[];
   /** Undefined until they are known. */
-  readonly neighbours: readonly OtherResource[] | undefined;
+  readonly otherResources: readonly OtherResource[] | undefined;
   /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
   readonly isAvailable: boolean;
-  /** What the operator's own requests came to, once all else is proved; undefined until that is known. */
+  /** Results of the operator's own requests, made once all other checks pass; undefined until they are known. */
   readonly probes: () => ProbeResults | undefined;
-  /** Besides the status of pods, what tells why they do not start. */
+  /** Events and the time, which with the status of pods show why they do not start. */
   readonly evidence: Evidence;
 }
 
-/** Whether a step has been taken; not whether it has had its effect. */
+/** Whether the object of a step has been applied; not whether it is effective. */
 export function isApplied(step: MeshStep, view: MeshView): boolean {
   switch (step) {
     case "ambient":
@@ -51,7 +51,7 @@ export function gatewayOf({ owned, server }: MeshView): Gateway | undefined {
   );
 }
 
-/** The object of this name, as it is now. */
+/** The policy of this name as last seen. */
 export function livePolicy({ metadata }: AuthorizationPolicy, { owned }: MeshView): AuthorizationPolicy | undefined {
   return owned.find(
     (object): object is AuthorizationPolicy =>
@@ -68,12 +68,12 @@ export function deploymentOf({ owned, server }: MeshView): Deployment | undefine
   return deploymentNamed(objectNames.deployment(server.metadata.name), owned);
 }
 
-/** The listener's, which stands open while it is there. */
+/** The Deployment of the listener for traces. */
 export function listenerOf({ owned, server }: Pick<MeshView, "owned" | "server">): Deployment | undefined {
   return deploymentNamed(objectNames.listener(server.metadata.name), owned);
 }
 
-/** Not ours: it belongs to the Gateway. */
+/** The waypoint's Deployment, which Istio owns. */
 export function waypointDeployment({ foreign, server }: MeshView): Deployment | undefined {
   return deploymentNamed(objectNames.waypoint(server.metadata.name), foreign);
 }

@@ -11,12 +11,12 @@ import { applyProblem, conditionOf, conditionText } from "./reported-condition.t
 import { deploymentProblem } from "./workload-problem.ts";
 
 /**
- * Istio writes over nothing that it has not made (canManage in its deploymentcontroller.go), and says so nowhere but in its
- * log: a Service of the waypoint's name that leads elsewhere keeps the waypoint from coming up.
+ * A Service with the waypoint's name that is not the waypoint's, or undefined. Istio does not overwrite objects that it has not created
+ * (canManage in its deploymentcontroller.go) and reports that only in its log.
  */
-export function waypointNameConflict({ server, neighbours = [] }: MeshView): Cause | undefined {
+export function waypointNameConflict({ server, otherResources = [] }: MeshView): Cause | undefined {
   const name = objectNames.waypoint(server.metadata.name);
-  const found = neighbours.find((each): each is Service => each.kind === "Service" && each.metadata.name === name);
+  const found = otherResources.find((each): each is Service => each.kind === "Service" && each.metadata.name === name);
   const selector = found?.spec.selector ?? {};
   if (found === undefined || selector["gateway.networking.k8s.io/gateway-name"] === name) return undefined;
   const other = selector[label.server];
@@ -28,7 +28,7 @@ export function waypointNameConflict({ server, neighbours = [] }: MeshView): Cau
   };
 }
 
-/** Why nothing can go through the waypoint yet. The Gateway's conditions stay True when no pod of it is left. */
+/** Why the waypoint cannot serve requests yet, or undefined. The Gateway's conditions stay True even without a pod. */
 export function waypointProblem(
   { server, owned, evidence }: Pick<MeshView, "server" | "owned" | "evidence">,
   gateway: Gateway | undefined,
@@ -74,16 +74,16 @@ function waypointPods(owned: readonly Owned[]): Pod[] {
 }
 
 /**
- * Istio tells the waypoint its mesh's trust domain by a variable (files/waypoint.yaml of its chart istio-discovery). ztunnel compares
- * it to the letter, so with another one in the spec the lock would keep the waypoint out, and with it everybody.
+ * A trust domain of the mesh that differs from the spec, or undefined. Istio sets it as a variable of the waypoint (files/waypoint.yaml of its
+ * chart istio-discovery). With another one in the spec, the deny-bypass policy would deny the waypoint, and so all clients.
  */
 function trustDomainProblem({ spec }: MlflowServer, deployment: Deployment): Cause | undefined {
-  const ours = spec.mesh?.istio.trustDomain ?? defaults.trustDomain;
+  const expected = spec.mesh?.istio.trustDomain ?? defaults.trustDomain;
   const containers = deployment.spec.template.spec?.containers ?? [];
-  const theirs = containers.flatMap(({ env = [] }) => env).find(({ name }) => name === "TRUST_DOMAIN")?.value;
-  if (theirs === undefined || theirs === ours) return undefined;
+  const actual = containers.flatMap(({ env = [] }) => env).find(({ name }) => name === "TRUST_DOMAIN")?.value;
+  if (actual === undefined || actual === expected) return undefined;
   return {
     reason: "TrustDomainUnexpected",
-    message: `Deployment/${deployment.metadata.name} has the trust domain ${theirs}, but the spec has ${ours}, so the policies are not updated: set spec.mesh.istio.trustDomain: ${theirs}`,
+    message: `Deployment/${deployment.metadata.name} has the trust domain ${actual}, but the spec has ${expected}, so the policies are not updated: set spec.mesh.istio.trustDomain: ${actual}`,
   };
 }

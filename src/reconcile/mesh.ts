@@ -11,52 +11,52 @@ import { isDenied } from "./probe-results.ts";
 
 export interface MeshFinding extends Cause {
   readonly status: "True" | "False" | "Unknown";
-  /** The generation that it was found of, where this pass could not probe. */
+  /** The generation of an earlier probe, if this reconciliation could not probe. */
   readonly observedGeneration?: number;
 }
 
-/** How far the mesh is, and how far it may go now. */
+/** The mesh objects that the server must have now, and the condition `MeshReady`. */
 export interface Mesh {
   readonly steps: ReadonlySet<MeshStep>;
-  /** Policies stay as they are: with the identities of the spec they would keep everybody out. */
+  /** Policies are not updated: with the identities of the spec they would deny all clients. */
   readonly keepsPolicies?: boolean;
-  /** The condition `MeshReady`; none where the spec names neither a mesh nor writers. */
+  /** The condition `MeshReady`; undefined if the spec has neither a mesh nor writers. */
   readonly finding?: MeshFinding | undefined;
 }
 
 /**
- * The way of the server itself, and behind it the listener for traces, where the mesh's word is enough: its door stands
- * open while all is proved, and goes first when anything of that is lost. What keeps it shut stays until its pods are gone.
+ * The mesh steps of the server, and of the listener for traces, which relies on the mesh alone: it runs only while all other steps are
+ * verified, and is removed first when one is not. The policies that protect it stay until its pods are gone.
  */
 export function meshOf(view: MeshView): Mesh {
-  const way = serverMesh(view);
-  if (!view.isAvailable) return way;
+  const mesh = serverMesh(view);
+  if (!view.isAvailable) return mesh;
   if (!hasListener(view.server) || formerMode(view) !== undefined)
-    return isListenerPresent(view) ? withSteps(way, "writers") : way;
-  const problem = way.finding?.status === "True" ? meshStepProblem("writers", view) : way.finding;
-  if (problem !== undefined) return { ...withSteps(way, "writers"), finding: { status: "False", ...problem } };
+    return isListenerPresent(view) ? withSteps(mesh, "writers") : mesh;
+  const problem = mesh.finding?.status === "True" ? meshStepProblem("writers", view) : mesh.finding;
+  if (problem !== undefined) return { ...withSteps(mesh, "writers"), finding: { status: "False", ...problem } };
   if (listenerOf(view) === undefined && !isDenied(view.probes())) {
     const unproved = inconclusiveProbeProblem(view);
-    const shut = withSteps(way, "writers");
-    return unproved === undefined ? shut : { ...shut, finding: { status: "False", ...unproved } };
+    const closed = withSteps(mesh, "writers");
+    return unproved === undefined ? closed : { ...closed, finding: { status: "False", ...unproved } };
   }
-  const open = withSteps(way, "writers", "listener");
-  const unanswered = meshStepProblem("listener", view);
-  return unanswered === undefined ? open : { ...open, finding: { status: "False", ...unanswered } };
+  const open = withSteps(mesh, "writers", "listener");
+  const unavailable = meshStepProblem("listener", view);
+  return unavailable === undefined ? open : { ...open, finding: { status: "False", ...unavailable } };
 }
 
 function withSteps(mesh: Mesh, ...more: readonly MeshStep[]): Mesh {
   return { ...mesh, steps: new Set([...mesh.steps, ...more]) };
 }
 
-/** Whether somebody may still answer at the listener's door. */
+/** Whether the listener for traces or one of its pods still exists. */
 function isListenerPresent({ owned, server }: MeshView): boolean {
   return listenerOf({ owned, server }) !== undefined || owned.some(isListenerPod);
 }
 
 /**
- * Each step is taken when those before it are proved, and what is there stays. Another mode than that of the spec, or one
- * that it does not have any more, is left first: its last step goes.
+ * The mesh steps of the server without the listener. A step is applied when those before it are verified, and stays. A mode that the spec
+ * no longer has is removed first, last step first.
  */
 function serverMesh(view: MeshView): Mesh {
   const { server, isAvailable } = view;
@@ -64,7 +64,7 @@ function serverMesh(view: MeshView): Mesh {
   const former = formerMode(view);
   if (former !== undefined) {
     const steps = upTo(isAvailable ? reachedOf(former, view) - 1 : -1, former);
-    return { steps, finding: mode === undefined ? withoutMesh(server) : leaving(former, mode) };
+    return { steps, finding: mode === undefined ? withoutMesh(server) : modeChange(former, mode) };
   }
   if (mode === undefined) return { steps: new Set(), finding: withoutMesh(server) };
   if (!isAvailable) return { steps: new Set(), finding: { status: "False", ...missing[mode] } };
@@ -86,7 +86,7 @@ function serverMesh(view: MeshView): Mesh {
   };
 }
 
-/** What was probed of an earlier generation, until this one has been: it keeps its generation and its words. */
+/** The message and generation of an earlier probe, until this generation has been probed. */
 function unprobed({ server, probes }: MeshView): Partial<MeshFinding> {
   const before = server.status?.conditions?.find(({ type }) => type === "MeshReady");
   if (probes() !== undefined || before?.status !== "True") return {};
@@ -94,7 +94,7 @@ function unprobed({ server, probes }: MeshView): Partial<MeshFinding> {
   return { message, observedGeneration };
 }
 
-/** A mode that the spec does not have any more, while something of it is left. */
+/** A mode that the spec no longer has, while one of its steps is still applied. */
 function formerMode(view: MeshView): MeshMode | undefined {
   const mode = view.server.spec.mesh?.istio.mode;
   return modes.find((each) => each !== mode && reachedOf(each, view) >= 0);
@@ -106,7 +106,7 @@ function reachedOf(mode: MeshMode, view: MeshView): number {
   return meshSteps[mode].findLastIndex((step) => isApplied(step, view));
 }
 
-/** What stays, whatever is lost; but that pods in ambient mode would let nobody in by the policy of sidecars. */
+/** The last step that stays applied. With pods in ambient mode the policy for sidecars would deny all clients, so it does not stay. */
 function keptSteps(mode: MeshMode, view: MeshView): number {
   return mode === "Sidecar" && hasAmbientPod(view) ? 0 : reachedOf(mode, view);
 }
@@ -128,7 +128,7 @@ const missing: Readonly<Record<MeshMode, Cause>> = {
   },
 };
 
-function leaving(former: MeshMode, mode: MeshMode): Mesh["finding"] {
+function modeChange(former: MeshMode, mode: MeshMode): Mesh["finding"] {
   return {
     status: "False",
     reason: "MeshProgressing",
@@ -136,7 +136,7 @@ function leaving(former: MeshMode, mode: MeshMode): Mesh["finding"] {
   };
 }
 
-/** Writers without a mesh that could tell them apart. */
+/** The condition of a server with writers but without a mesh to enforce them. */
 function withoutMesh({ spec }: MlflowServer): Mesh["finding"] {
   if (spec.traces === undefined) return undefined;
   const guard =

@@ -36,10 +36,10 @@ export async function observe(
   const isAvailable =
     cluster.knows("AuthorizationPolicy", namespace) === true &&
     (isSidecar || cluster.knows("Gateway", namespace) === true);
-  const neighbours = server.spec.mesh !== undefined && isAvailable ? cluster.neighbours(namespace) : undefined;
+  const otherResources = server.spec.mesh !== undefined && isAvailable ? cluster.otherResources(namespace) : undefined;
   const probes = () => cluster.probes(tracesEndpoints(server, owned));
   const warnings = await readWarnings(cluster, owned, now);
-  const mesh = meshOf({ server, owned, foreign, neighbours, isAvailable, probes, evidence: { warnings, now } });
+  const mesh = meshOf({ server, owned, foreign, otherResources, isAvailable, probes, evidence: { warnings, now } });
   const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace) === true));
   const exposure = exposureOf({ server, owned, competitors: cluster.competitors({ namespace, name }), known });
   const references = await read(cluster, server, namespace);
@@ -51,7 +51,7 @@ export async function observe(
     mesh: mesh.steps,
     ...(mesh.keepsPolicies && { isMeshHeld: true }),
     routes: exposure.routes,
-    workspaces: workspacesOf(server, cluster.consenting(namespace)),
+    workspaces: workspacesOf(server, cluster.optedInNamespaces(namespace)),
     session: sessionKeys(server, owned, references),
     ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),
   };
@@ -64,8 +64,8 @@ export async function observe(
     references,
     inputs,
     installation,
-    isOverruled: cluster.isOverruled,
-    contest: cluster.contest,
+    isMutatedByAdmission: cluster.isMutatedByAdmission,
+    repeatedConflict: cluster.repeatedConflict,
     lostSecrets: await lostSecrets(cluster, server, owned),
     workspaces: cluster.workspaces(server),
     granted: cluster.granted({ namespace, name }),

@@ -4,8 +4,8 @@ import type { Cluster } from "./cluster.ts";
 import type { Cause } from "./finding.ts";
 
 /**
- * Why this operator leaves a server alone: another one manages it. An administrator's annotation decides, and otherwise who was the
- * first to write its status. Two operators would write against each other, and migrate one database at once.
+ * The cause if another operator manages a server: the one in the annotation, or otherwise the first that has written its status.
+ * Two operators would overwrite each other's changes and migrate one database at the same time.
  */
 export function otherOperator(
   { identity }: Pick<Cluster, "identity">,

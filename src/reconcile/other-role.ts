@@ -2,8 +2,8 @@ import type { Manifest, Owned } from "../kube/manifests.ts";
 import { difference } from "./difference.ts";
 
 /**
- * Whether a binding is to another role than it shall be. Its role is never changed, and its subjects must never become ours: it
- * goes, and is written anew when its end has been told.
+ * Whether a binding refers to another role than wanted. The role of a binding is immutable, so it is deleted, and created again when
+ * the watch reports the deletion.
  */
 export function isOtherRole(live: Owned, manifest: Manifest): boolean {
   return isBinding(live) && isBinding(manifest) && difference(manifest.roleRef, live.roleRef) !== undefined;

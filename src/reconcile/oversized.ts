@@ -5,7 +5,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { isStored } from "./ownership.ts";
 
-/** That the content of an object is not in the cache, since it is larger than what the operator processes. */
+/** The cause if an object is larger than the operator processes, so that its content is not in the cache. */
 export function tooLarge(object: KubeObject): Cause {
   return {
     reason: "ObjectTooLarge",
@@ -13,13 +13,13 @@ export function tooLarge(object: KubeObject): Cause {
   };
 }
 
-/** An object of the server that others have enlarged: what is in it is not known. */
+/** The cause if another client has enlarged an object of the server, whose content is then unknown. */
 export function oversizedObject({ owned }: Facts): Cause | undefined {
   const found = owned.find(({ omitted }) => omitted === "oversized");
   return found === undefined ? undefined : tooLarge(found);
 }
 
-/** A generated Secret with a value that is too long to be read: it must not be generated again. */
+/** The cause if a generated Secret has a value that is too long to be read. It must not be generated again. */
 export function unreadableSecret({ owned, server }: Facts): Cause | undefined {
   const stored = owned.filter((object): object is Secret => object.kind === "Secret" && isStored(object, server));
   for (const { metadata, data = {} } of stored) {

@@ -3,21 +3,21 @@ import { objectText } from "../kube/object.ts";
 import type { Cause } from "./finding.ts";
 import { conditionOf, conditionText } from "./reported-condition.ts";
 
-/** What to do, by the reason of the Gateway API that a route is not accepted for. */
+/** Remedies, by the reason of the condition `Accepted` of the Gateway API. */
 const remedies: Readonly<Record<string, string>> = {
   NotAllowedByListeners: "have its administrator allow routes of this namespace on a listener (allowedRoutes)",
   NoMatchingListenerHostname: "use a host of one of its listeners, or add a listener for this host",
   NoMatchingParent: "check sectionName and port in exposure.httpRoute.parentRefs",
 };
 
-/** The first of its Gateways that does not take a route. */
+/** Why the first of its Gateways does not serve a route, or undefined. */
 export function parentProblem(route: HTTPRoute): Cause | undefined {
   for (const parent of route.spec.parentRefs) {
     const { namespace } = route.metadata;
     const gateway = `Gateway ${parent.name} in namespace ${parent.namespace ?? namespace}`;
     const conditions = route.status?.parents?.find(({ parentRef }) => isSame(parent, parentRef, namespace))?.conditions;
-    const judged = { metadata: route.metadata, status: conditions && { conditions } };
-    const accepted = conditionOf(judged, "Accepted");
+    const parentStatus = { metadata: route.metadata, status: conditions && { conditions } };
+    const accepted = conditionOf(parentStatus, "Accepted");
     if (accepted === undefined) {
       return {
         reason: "RouteNotAccepted",
@@ -31,7 +31,7 @@ export function parentProblem(route: HTTPRoute): Cause | undefined {
         message: `${gateway} does not accept ${objectText(route)} (${conditionText(accepted)}): ${remedy}`,
       };
     }
-    const resolved = conditionOf(judged, "ResolvedRefs");
+    const resolved = conditionOf(parentStatus, "ResolvedRefs");
     if (resolved !== undefined && resolved.status !== "True") {
       return {
         reason: "RouteNotResolved",

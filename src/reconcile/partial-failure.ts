@@ -1,12 +1,12 @@
 const errors = new WeakSet<object>();
 
-/** The error of a pass that has written some of what it had to write; gives it back. */
+/** Marks the error of a reconciliation that has made some of its writes, and returns it. */
 export function markPartial(error: unknown): unknown {
   if (typeof error === "object" && error !== null) errors.add(error);
   return error;
 }
 
-/** Whether the pass that failed with this has come nearer to its end all the same. */
+/** Whether the reconciliation that failed with this error has made some of its writes. */
 export function isPartial(error: unknown): boolean {
   return typeof error === "object" && error !== null && errors.has(error);
 }

@@ -16,7 +16,7 @@ import { type Migration, migrationOf, waiting } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
-import { type Conflict, withoutContested } from "./write-conflict.ts";
+import { type WriteConflict, withoutConflicts } from "./write-conflict.ts";
 
 /** One write. */
 export type Step =
@@ -38,7 +38,7 @@ export interface Plan {
   /** A wanted name is still taken by an object that is being deleted; everything else goes on. */
   readonly waiting?: Obstacle;
   /** Writes that wait, since another client contests them; everything else goes on. */
-  readonly conflict?: Conflict;
+  readonly conflict?: WriteConflict;
   /** The pods have to wait for somebody's consent; what runs goes on. */
   readonly missing?: Cause;
 }
@@ -91,7 +91,7 @@ export function planOf(facts: Facts): Plan {
     groups.push(withdrawn(all, facts), missing === undefined ? workload : []);
     groups.push([...stage("mesh"), ...exposure], obsolete(all, facts));
   }
-  const { allowed, conflict } = withoutContested(groups, facts);
+  const { allowed, conflict } = withoutConflicts(groups, facts);
   return {
     groups: allowed.filter((group) => group.length > 0),
     migration,
@@ -212,13 +212,13 @@ function missingConsent({ server, inputs }: Facts): Cause | undefined {
   };
 }
 
-function stepFor(manifest: Manifest, { owned, server, isOverruled }: Facts): Step[] {
+function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: Facts): Step[] {
   const live = owned.find((object) => isSame(object, manifest));
   if (live === undefined) return [{ do: "create", manifest }];
   if (ownershipOf(live, server) !== "ours") return [];
   if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
   const target = attainable(manifest, live);
-  if (difference(target, live) === undefined || isOverruled(target, live)) return [];
+  if (difference(target, live) === undefined || isMutatedByAdmission(target, live)) return [];
   return [{ do: "apply", manifest: target, live }];
 }
 

@@ -5,9 +5,9 @@ import { label } from "../kube/names.ts";
 import type { Cause } from "./finding.ts";
 import { reportedFailure } from "./reported-failure.ts";
 
-type End = V1ContainerStateTerminated;
+type Termination = V1ContainerStateTerminated;
 
-/** Why pods do not come up: the first cause that a person can do something about, or undefined. */
+/** Why pods do not become ready: the first failure that needs a change, or undefined. */
 export function podFailure(pods: readonly Pod[]): Cause | undefined {
   for (const pod of pods) {
     const found = failureOf(pod);
@@ -19,10 +19,10 @@ export function podFailure(pods: readonly Pod[]): Cause | undefined {
 function failureOf(pod: Pod): Cause | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined;
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
-  const endOf = pod.metadata.labels?.[label.component] === "migration" ? endOfTask : endOfServer;
+  const terminationOf = pod.metadata.labels?.[label.component] === "migration" ? taskTermination : serverTermination;
   const containers = [
-    ...initContainerStatuses.map((container) => ({ container, ended: endOfTask(container) })),
-    ...containerStatuses.map((container) => ({ container, ended: endOf(container) })),
+    ...initContainerStatuses.map((container) => ({ container, ended: taskTermination(container) })),
+    ...containerStatuses.map((container) => ({ container, ended: terminationOf(container) })),
   ];
   for (const { container, ended } of containers) {
     const found = startFailure(pod, container) ?? exitFailure(pod, container, ended);
@@ -60,7 +60,7 @@ function startFailure(pod: Pod, container: V1ContainerStatus): Cause | undefined
   return undefined;
 }
 
-function exitFailure(pod: Pod, container: V1ContainerStatus, ended: End | undefined): Cause | undefined {
+function exitFailure(pod: Pod, container: V1ContainerStatus, ended: Termination | undefined): Cause | undefined {
   if (ended === undefined) return undefined;
   if (ended.reason === "OOMKilled") {
     return {
@@ -68,31 +68,31 @@ function exitFailure(pod: Pod, container: V1ContainerStatus, ended: End | undefi
       message: `container ${container.name} of pod ${pod.metadata.name} exceeded its memory limit. Raise ${container.name === "oauth2-proxy" ? "spec.authentication.oauth2Proxy.resources.limits.memory" : "spec.pod.resources.limits.memory, or lower spec.server.workers"}`,
     };
   }
-  return reportedFailure(ended.message) ?? crash(pod, container, ended.exitCode);
+  return reportedFailure(ended.message) ?? crashLoop(pod, container, ended.exitCode);
 }
 
 /**
- * The end of a container that shall never end, between two attempts or in one that has not become ready yet. Whatever its
- * code: `mlflow server` ends with 0 when its worker processes die.
+ * The termination of a container that must keep running, between two restarts or before it is ready, whatever its exit code:
+ * `mlflow server` exits with 0 when its worker processes die.
  */
-function endOfServer({ state, lastState, ready, restartCount }: V1ContainerStatus): End | undefined {
+function serverTermination({ state, lastState, ready, restartCount }: V1ContainerStatus): Termination | undefined {
   const restarting = state?.waiting?.reason === "CrashLoopBackOff" || (restartCount > 0 && !ready);
   const ended = state?.terminated ?? (restarting ? lastState?.terminated : undefined);
   return ended?.exitCode === 0 && !restarting ? undefined : ended;
 }
 
-/** The last failure of a container that has something to do once, until it has done it: trying again is no news. */
-function endOfTask({ state, lastState }: V1ContainerStatus): End | undefined {
+/** The last failure of a container that runs to completion. A retry does not clear it. */
+function taskTermination({ state, lastState }: V1ContainerStatus): Termination | undefined {
   const ended = state?.terminated ?? lastState?.terminated;
   return ended?.exitCode === 0 ? undefined : ended;
 }
 
-/** Where the spec says what a container is. */
+/** The spec field of a container. */
 function fieldOf({ name }: V1ContainerStatus): string {
   return name === "oauth2-proxy" ? "spec.authentication.oauth2Proxy" : "spec";
 }
 
-function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause {
+function crashLoop(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause {
   const { name, namespace } = pod.metadata;
   return {
     reason: "CrashLooping",
@@ -100,7 +100,7 @@ function crash(pod: Pod, container: V1ContainerStatus, exitCode: number): Cause 
   };
 }
 
-/** A message of others (kubelet, scheduler, admission) on one line and of bounded length. */
+/** A message of another component (kubelet, scheduler, admission) on one line and of bounded length. */
 export function shortText(message: string | undefined): string {
   return excerptWithoutStop(message) || "no details";
 }

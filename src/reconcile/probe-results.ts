@@ -1,10 +1,10 @@
-/** What requests of the operator came to that the mesh must deny. */
+/** The results of the operator's own requests, which the mesh must deny. */
 export interface ProbeResults {
-  /** Those that were answered, in words. */
+  /** Messages about requests that were answered. */
   readonly notDenied: readonly string[];
-  /** Those that were neither answered nor denied, in words: they prove nothing. */
+  /** Messages about requests that were neither answered nor denied. They prove nothing. */
   readonly unanswered: readonly string[];
-  /** How many were denied. */
+  /** The number of denied requests. */
   readonly denied: number;
 }
 

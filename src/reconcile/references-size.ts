@@ -3,18 +3,18 @@ import type { References } from "../resources/inputs.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 
-/** Characters that the Secrets and ConfigMaps of one server may have together. */
+/** The maximum number of characters of all Secrets and ConfigMaps that one server refers to. */
 export const mostReferenced = 4 * 2 ** 20;
 
-/** How many objects a message names. */
+/** The maximum number of objects that a message lists. */
 const namesShown = 5;
 
-/** Characters of all that a server names, as far as it has been read. */
+/** The number of characters of all references that have been read. */
 export function referencesSize(references: References): number {
   return sizes(references).reduce((sum, [, size]) => sum + size, 0);
 }
 
-/** That a server names more than the operator reads for it. What is beyond has not been read, so nothing else is checked. */
+/** The cause if the references of a server are larger than the operator reads. The rest has not been read, so nothing else is checked. */
 export function referencesTooLarge({ references }: Pick<Facts, "references">): Cause | undefined {
   if (referencesSize(references) <= mostReferenced) return undefined;
   const largest = sizes(references).sort(([, a], [, b]) => b - a);

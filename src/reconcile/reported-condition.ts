@@ -6,19 +6,19 @@ import type { Cause } from "./finding.ts";
 
 type PolicyOrGateway = Gateway | AuthorizationPolicy;
 
-/** Anything that a controller says something of. */
+/** An object with conditions of another controller. */
 interface WithConditions extends Pick<KubeObject, "metadata"> {
   readonly status?: { readonly conditions?: readonly ReportedCondition[] } | undefined;
 }
 
-/** What a controller says of an object in its present form; undefined where it has not looked at that yet. */
+/** The condition that a controller reports for the current generation of an object, or undefined. */
 export function conditionOf({ metadata, status }: WithConditions, type: string): ReportedCondition | undefined {
   const found = status?.conditions?.find((condition) => condition.type === type);
-  // Without a generation it may be of any form.
+  // Without observedGeneration, the condition may be about an earlier generation.
   return Number(found?.observedGeneration ?? Number.NaN) >= (metadata.generation ?? 0) ? found : undefined;
 }
 
-/** A condition in words, on one line. */
+/** The reason and message of a condition, on one line. */
 export function conditionText(condition: ReportedCondition | undefined): string {
   if (condition === undefined) return "Istio has not reported a condition for its current generation";
   const reason = excerpt(condition.reason, 100) || "no reason";
@@ -26,7 +26,7 @@ export function conditionText(condition: ReportedCondition | undefined): string 
   return line === "" ? reason : `${reason}: ${line}`;
 }
 
-/** Nothing is proved by an object that is not as we write it. */
+/** Why an object does not count yet: its spec has not been applied. */
 export function applyProblem(wanted: PolicyOrGateway, live: PolicyOrGateway | undefined): Cause | undefined {
   if (live !== undefined && live.metadata.deletionTimestamp === undefined && difference(wanted, live) === undefined)
     return undefined;

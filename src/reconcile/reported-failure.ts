@@ -2,12 +2,12 @@ import { isReason } from "../api/reasons.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Cause } from "./finding.ts";
 
-/** The kubelet keeps at most 4,096 bytes of a termination message; a longer one is not the kubelet's. */
+/** The kubelet keeps at most 4,096 bytes of a termination message. */
 const longestReport = 8192;
 
 /**
- * What our migration program wrote into the termination message: one line of JSON with `reason` and `message`. Anything
- * else, such as the last lines of another program's log, is not shown: it may quote a password.
+ * The cause in the termination message of the operator's migration program: one line of JSON with `reason` and `message`. Other
+ * text, such as the last lines of another program's log, is not shown: it may contain a password.
  */
 export function reportedFailure(message: string | undefined): Cause | undefined {
   if (message === undefined || message.length > longestReport || !message.startsWith("{")) return undefined;

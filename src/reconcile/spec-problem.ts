@@ -5,23 +5,23 @@ import type { Cluster } from "./cluster.ts";
 import type { Cause } from "./finding.ts";
 import { listed, unsupportedCause } from "./unsupported-spec.ts";
 
-/** Why nothing may be built of a spec as the API server shows it. */
+/** Why a spec must not be applied as the API server returns it. */
 export interface SpecProblem {
   readonly cause: Cause;
   /**
-   * Whether the API server still stores fields that it does not show: any write to the object, of its status too, would lose
-   * them for good.
+   * Whether the API server still stores fields that it does not return: any write to the object, including its status, would remove
+   * them permanently.
    */
   readonly isHidden: boolean;
 }
 
-/** So long fields that the API server does not show may come back: it takes a moment to serve by a definition that has changed. */
+/** The time in which fields that the API server does not return may reappear: a changed CustomResourceDefinition takes effect with a delay. */
 export const hiddenSeconds = 30;
 
-/** A resource of ours, as the cache has it. */
+/** A custom resource of the operator, as the cache has it. */
 type Resource = Pick<MlflowServer | MlflowWorkspaceAccess, "apiVersion" | "kind" | "metadata" | "spec" | "pruned">;
 
-/** The problem of a spec, or undefined where all that its author wrote is there and is known. */
+/** The problem of a spec, or undefined if all its fields are present and supported. */
 export async function specProblem(
   cluster: Pick<Cluster, "skew" | "violations" | "secondsPruned">,
   kind: KnownKind,

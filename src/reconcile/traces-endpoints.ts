@@ -5,18 +5,18 @@ import { objectNames, port, tracesPort } from "../resources/names.ts";
 import { servingPort } from "../resources/serving-port.ts";
 import { listenerOf } from "./mesh-view.ts";
 
-/** Where traces could be written to a server, as the network knows it. */
+/** A network endpoint at which traces could be written to a server. */
 export interface TracesEndpoint {
-  /** For people. */
+  /** For messages: kind and name. */
   readonly what: string;
   readonly host: string;
   readonly port: number;
 }
 
-/** As many pods of a kind are knocked at: what lets somebody into one lets them into the others. */
-const most = 3;
+/** The number of pods of one kind that are probed: all pods of a kind have the same policies. */
+const maxPods = 3;
 
-/** The endpoints of a server in a mesh that are shut to whoever is no writer, as the operator is none. */
+/** The endpoints of a server at which the mesh must deny clients that are not writers, such as the operator. */
 export function tracesEndpoints(server: MlflowServer, owned: readonly Owned[]): TracesEndpoint[] {
   const { name, namespace = "default" } = server.metadata;
   const inPod = servingPort(server);
@@ -36,5 +36,5 @@ function pods(component: "server" | "traces", at: number, owned: readonly Owned[
     .flatMap(({ metadata, status }) =>
       status?.podIP === undefined ? [] : [{ what: `pod ${metadata.name}`, host: status.podIP, port: at }],
     )
-    .slice(0, most);
+    .slice(0, maxPods);
 }

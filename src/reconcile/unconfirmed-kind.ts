@@ -3,7 +3,7 @@ import type { Kind } from "../kube/kinds.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** Where a server says how far it is with what is made of a kind that clusters may lack. */
+/** The condition about objects of an optional kind, and the reasons that it has without the kind. */
 const conditions = {
   AuthorizationPolicy: { type: "MeshReady", without: ["IstioMissing", "MeshNotConfigured"] },
   Gateway: { type: "MeshReady", without: ["IstioMissing", "MeshNotConfigured"] },
@@ -11,8 +11,8 @@ const conditions = {
 } as const satisfies Partial<Record<Kind, { type: string; without: readonly string[] }>>;
 
 /**
- * A kind that the server has used, and of which the API server has just said that the cluster does not have it. Nothing is known of
- * the server then: to go on would take it out of the mesh, or its route away, because of one answer.
+ * A kind that the server has used and that the API server has recently reported as missing, or undefined. The reconciliation must wait then:
+ * because of one answer, it would remove the server from the mesh, or its route.
  */
 export function unconfirmedKind(
   cluster: Pick<Cluster, "knows">,
@@ -22,8 +22,8 @@ export function unconfirmedKind(
   return optionalKinds.find((kind) => {
     const { type, without } = conditions[kind];
     const condition = status?.conditions?.find((each) => each.type === type);
-    const hasUsedIt = condition !== undefined && !without.some((reason) => reason === condition.reason);
-    return hasUsedIt && needsKind(spec, kind) && cluster.knows(kind, namespace) === undefined;
+    const hasUsedKind = condition !== undefined && !without.some((reason) => reason === condition.reason);
+    return hasUsedKind && needsKind(spec, kind) && cluster.knows(kind, namespace) === undefined;
   });
 }
 

@@ -1,15 +1,15 @@
 import { type KnownKind, unsupportedFields } from "../api/unsupported-fields.ts";
 import type { Cause } from "./finding.ts";
 
-/** How many paths a message names. */
+/** The maximum number of paths that a message lists. */
 const pathsShown = 5;
 
-/** What of a spec this operator does not know; undefined where it knows everything. Then nothing is built of the spec. */
+/** The cause if a spec has fields that this operator does not support, or undefined. Such a spec is not applied. */
 export function unsupportedSpec(kind: KnownKind, spec: unknown): Cause | undefined {
   return unsupportedCause(kind, unsupportedFields(kind, spec));
 }
 
-/** The reason for these paths of a spec; undefined where there are none. */
+/** The cause for these unsupported paths of a spec; undefined if there are none. */
 export function unsupportedCause(kind: KnownKind, paths: readonly string[]): Cause | undefined {
   if (paths.length === 0) return undefined;
   return {
@@ -18,7 +18,7 @@ export function unsupportedCause(kind: KnownKind, paths: readonly string[]): Cau
   };
 }
 
-/** The first of many paths. */
+/** The first paths, and the number of the others. */
 export function listed(paths: readonly string[]): string {
   const more = paths.length > pathsShown ? ` and ${paths.length - pathsShown} more` : "";
   return `${paths.slice(0, pathsShown).join("; ")}${more}`;

@@ -7,36 +7,36 @@ export interface Warning {
   readonly reason: string;
   /** On one line, of bounded length. */
   readonly message: string;
-  /** When it was last seen; RFC 3339. */
+  /** The time of the last occurrence, in RFC 3339. */
   readonly time: string;
 }
 
-/** What events say of objects that get no further, by uid. */
+/** Warning events about objects without progress, by uid. */
 export type Warnings = ReadonlyMap<string, readonly Warning[]>;
 
-/** What tells why pods do not start, besides their own status. */
+/** Events and the current time, which with the status of pods show why they do not start. */
 export interface Evidence {
   readonly warnings?: Warnings | undefined;
   readonly now: Date;
 }
 
-/** Seconds that a Job may be without a pod, and a pod without a container, before their events are read. */
-const patience: Readonly<Record<"Job" | "Pod", number>> = { Job: 5, Pod: 10 };
-/** Seconds after which events are read again: no watch tells of them. */
-const readAgain = 15;
+/** Seconds that a Job can be without a pod, and a pod without a container, before their events are read. */
+const quietSeconds: Readonly<Record<"Job" | "Pod", number>> = { Job: 5, Pod: 10 };
+/** Seconds after which events are read again, because they are not watched. */
+const rereadSeconds = 15;
 
-/** The objects whose events must be read: nothing else says why a Job has no pod, or why a pod gets no container. */
+/** The objects whose events must be read: only events show why a Job has no pod, or why no container of a pod starts. */
 export function silentObjects(owned: readonly Owned[], now: Date): readonly (Job | Pod)[] {
   return candidates(owned).filter(
-    (object) => secondsSince(object.metadata.creationTimestamp, now) >= patience[object.kind],
+    (object) => secondsSince(object.metadata.creationTimestamp, now) >= quietSeconds[object.kind],
   );
 }
 
-/** Seconds after which a pass must look for events; undefined where nothing is silent. */
+/** Seconds after which events must be read; undefined if no object is without progress. */
 export function warningsAgainIn(owned: readonly Owned[], now: Date): number | undefined {
   const waits = candidates(owned).map(({ kind, metadata }) => {
-    const left = patience[kind] - secondsSince(metadata.creationTimestamp, now);
-    return left > 0 ? Math.min(left, patience[kind]) : readAgain;
+    const left = quietSeconds[kind] - secondsSince(metadata.creationTimestamp, now);
+    return left > 0 ? Math.min(left, quietSeconds[kind]) : rereadSeconds;
   });
   return waits.length === 0 ? undefined : Math.min(...waits);
 }
@@ -55,7 +55,7 @@ export function isUnfinished({ spec, status }: Job): boolean {
   return isOver !== true && spec.suspend !== true;
 }
 
-/** Whether a pod has a node, and no container of it has started yet. */
+/** Whether a pod has a node and none of its containers has started yet. */
 export function isCreating({ status, spec }: Pod): boolean {
   if (status?.phase !== undefined && status.phase !== "Pending") return false;
   const hasNode = spec?.nodeName !== undefined || status?.conditions?.some(isScheduled) === true;

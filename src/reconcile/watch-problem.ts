@@ -5,7 +5,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Outcome } from "./outcome.ts";
 import { stateFindings } from "./status.ts";
 
-/** The outcome of a pass, but that nothing is certain where a watch has a problem. */
+/** The outcome of a reconciliation, or an uncertain one if a watch has a problem. */
 export function withWatchProblem(outcome: Outcome, problem: string | undefined): Outcome {
   if (problem === undefined || outcome.isInterim) return outcome;
   return { ...outcome, ...watchFailure(problem) };
@@ -16,7 +16,7 @@ function watchFailure(problem: string) {
   return { state: "stalled", cause: { reason: "WatchFailed", message }, isUncertain: true } as const;
 }
 
-/** Reports it of a server of which nothing else is known now: the rest of its status stays, and is of the generation of then. */
+/** Reports a watch problem of a server whose state is unknown. The rest of its status stays, with its generation. */
 export async function reportWatchProblem(
   cluster: Pick<Cluster, "report">,
   server: MlflowServer,

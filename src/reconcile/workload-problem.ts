@@ -6,47 +6,47 @@ import { podFailure, shortText } from "./pod-failure.ts";
 import { lasting, type Problem, secondsSince } from "./problem.ts";
 import { type Evidence, isCreating, isUnfinished, type Warning } from "./warnings.ts";
 
-/** The container of the Job's pods that migrates; whatever else is in them was injected, or ends before it starts. */
+/** The container of the Job's pods that runs the migration. Other containers are injected or exit before it starts. */
 export const migrationContainer = "migrate";
 
-/** Seconds after which a state that may pass by itself needs a person. */
+/** Seconds after which a temporary state counts as stalled. */
 const limits = {
   /** A pod whose volumes or sandbox cannot be set up: kubelets often succeed at the second attempt. */
   setup: 30,
   /** Kubelets repeat a failure within two minutes. */
   recent: 180,
-  /** A pod that does not start, without a word why: a large image takes minutes. */
+  /** A pod that does not start for no reported reason: a large image takes minutes. */
   start: 600,
   /** A Job without pods and without events. */
   creation: 60,
-  /** Somebody has paused a Deployment or suspended a Job, perhaps for a moment. */
+  /** A paused Deployment or a suspended Job. */
   pause: 60,
-  /** A sidecar is told to end when the program has ended. */
+  /** A sidecar that still runs after the program has exited. */
   sidecar: 15,
   /** A pod beyond its grace period. */
   termination: 300,
 } as const;
 
-/** Why the pods of a Deployment do not come up, as far as the API tells; undefined: nothing keeps them. */
+/** Why the pods of a Deployment do not become ready, as far as the API shows, or undefined. */
 export function deploymentProblem(
   deployment: Deployment,
   pods: readonly Pod[],
   evidence: Evidence,
 ): Problem | undefined {
-  const refused = replicaFailure(deployment);
-  if (refused !== undefined) return { cause: refused, stalled: true };
+  const rejection = replicaFailure(deployment);
+  if (rejection !== undefined) return { cause: rejection, stalled: true };
   return podProblem(pods, evidence) ?? pauseProblem(deployment, evidence.now);
 }
 
-/** The API server does not let the ReplicaSet create pods: quota, Pod Security, a webhook. */
+/** Why the API server rejects the pods of the ReplicaSet (quota, Pod Security, a webhook), or undefined. */
 function replicaFailure({ status }: Deployment): Cause | undefined {
   const failure = status?.conditions?.find(
     (condition) => condition.type === "ReplicaFailure" && condition.status === "True",
   );
-  return failure && podsRefused(failure.message ?? failure.reason ?? "no details");
+  return failure && podsRejected(failure.message ?? failure.reason ?? "no details");
 }
 
-function podsRefused(text: string): Cause {
+function podsRejected(text: string): Cause {
   return {
     reason: "PodsRejected",
     message: `pods cannot be created: ${shortText(text)}. Change the quota, policy or webhook that rejects them, or spec.pod`,
@@ -65,14 +65,14 @@ function pauseProblem({ spec, status, metadata }: Deployment, now: Date): Proble
   return lasting(cause, since, limits.pause, now);
 }
 
-/** Why the Job of a migration does not end, as far as the API tells. */
+/** Why the Job of a migration does not complete, as far as the API shows, or undefined. */
 export function jobProblem(job: Job, pods: readonly Pod[], evidence: Evidence): Problem | undefined {
   const { now, warnings } = evidence;
   if (job.spec.suspend === true) return suspension(job, now);
   const own = pods.filter((pod) => isControlledBy(pod, job));
   if (own.length > 0 || !isUnfinished(job)) return podProblem(own, evidence) ?? sidecarProblem(own, now);
   const [warning] = warnings?.get(job.metadata.uid ?? "") ?? [];
-  if (warning !== undefined) return { cause: podsRefused(warning.message), stalled: true };
+  if (warning !== undefined) return { cause: podsRejected(warning.message), stalled: true };
   // After a failure the controller waits, up to six minutes, before it creates the next pod.
   if ((job.status?.failed ?? 0) > 0) return undefined;
   const created = job.metadata.creationTimestamp;
@@ -94,7 +94,7 @@ function suspension({ status, metadata }: Job, now: Date): Problem {
   return lasting(cause, since?.lastTransitionTime ?? metadata.creationTimestamp, limits.pause, now);
 }
 
-/** Why pods do not start or end: what their own status says first, then what events and time say. */
+/** Why pods do not start or terminate, from their status first, then from events and the time. */
 export function podProblem(pods: readonly Pod[], evidence: Evidence): Problem | undefined {
   const failure = podFailure(pods);
   if (failure !== undefined) return { cause: failure, stalled: true };
@@ -110,7 +110,7 @@ function startProblem(pod: Pod, { warnings, now }: Evidence): Problem | undefine
   if (deletionTimestamp !== undefined || (pod.status?.phase ?? "Pending") !== "Pending") return undefined;
   const scheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "True");
   const since = scheduled?.lastTransitionTime ?? creationTimestamp;
-  // What a second attempt got over is no longer the reason.
+  // An older failure has been resolved by a retry.
   const isRecent = ({ time }: Warning) => secondsSince(time, now) <= limits.recent;
   const [warning] = isCreating(pod) ? (warnings?.get(uid) ?? []).filter(isRecent) : [];
   const reason = "PodNotStarting";
@@ -134,7 +134,7 @@ function waitText({ status, spec }: Pod): string {
     : `container ${waiting.name} is waiting (${waiting.state?.waiting?.reason})`;
 }
 
-/** A pod of a lost node is never removed, and keeps the volume and the place of its successor. */
+/** A pod on a lost node is never removed, and blocks the volume and the replacement of the pod. */
 function terminationProblem({ metadata, spec }: Pod, now: Date): Problem | undefined {
   const { name, namespace, deletionTimestamp } = metadata;
   if (deletionTimestamp === undefined || secondsSince(deletionTimestamp, now) < limits.termination) return undefined;
@@ -145,7 +145,7 @@ function terminationProblem({ metadata, spec }: Pod, now: Date): Problem | undef
   return { cause, stalled: true };
 }
 
-/** The program has ended well, but a container beside it keeps the pod, and so the Job, from completing. */
+/** A container that still runs after the migration has succeeded, so that the Job does not complete. */
 function sidecarProblem(pods: readonly Pod[], now: Date): Problem | undefined {
   for (const { metadata, status } of pods) {
     const containers = status?.containerStatuses ?? [];

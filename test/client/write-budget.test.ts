@@ -16,10 +16,10 @@ describe("the write budget", () => {
     const budget = writeBudget(() => time);
     const pauses: number[] = [];
     for (let writes = 0; writes < 16; writes += 1) {
-      const found = budget.contest(manifest, path);
+      const found = budget.repeatedConflict(manifest, path);
       pauses.push(found?.seconds ?? 0);
       time += found?.seconds ?? 0;
-      assert.equal(budget.contest(manifest, path), undefined);
+      assert.equal(budget.repeatedConflict(manifest, path), undefined);
       budget.note(manifest, path);
       time += 0.1;
     }
@@ -33,10 +33,10 @@ describe("the write budget", () => {
   test("counts each field separately, and restarts after a change of the desired value", () => {
     const budget = writeBudget(() => 0);
     for (let writes = 0; writes < 9; writes += 1) budget.note(manifest, path, ["flipper"]);
-    assert.deepEqual(budget.contest(manifest, path)?.managers, ["flipper"]);
-    assert.equal(budget.contest(manifest, ".data.other"), undefined);
-    assert.equal(budget.contest(configMap("a", { key: "new" }), path), undefined);
-    assert.equal(budget.contest(configMap("b", { key: "value" }), path), undefined);
+    assert.deepEqual(budget.repeatedConflict(manifest, path)?.managers, ["flipper"]);
+    assert.equal(budget.repeatedConflict(manifest, ".data.other"), undefined);
+    assert.equal(budget.repeatedConflict(configMap("a", { key: "new" }), path), undefined);
+    assert.equal(budget.repeatedConflict(configMap("b", { key: "value" }), path), undefined);
   });
 
   test("restarts after 15 minutes without a repeat", () => {
@@ -44,9 +44,9 @@ describe("the write budget", () => {
     const budget = writeBudget(() => time);
     for (let writes = 0; writes < 9; writes += 1) budget.note(manifest, path);
     time += 901;
-    assert.equal(budget.contest(manifest, path), undefined);
+    assert.equal(budget.repeatedConflict(manifest, path), undefined);
     budget.note(manifest, path);
-    assert.equal(budget.contest(manifest, path), undefined);
+    assert.equal(budget.repeatedConflict(manifest, path), undefined);
   });
 });
 

@@ -28,7 +28,7 @@ const causes = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
     installation,
     foreign: [],
     granted: [],
-    isOverruled: () => false,
+    isMutatedByAdmission: () => false,
     now: new Date(0),
   });
 };
@@ -120,7 +120,7 @@ describe("what cannot work", () => {
         installation,
         foreign: [],
         granted: [],
-        isOverruled: () => false,
+        isMutatedByAdmission: () => false,
         now: new Date(0),
       })[0];
     };
@@ -240,7 +240,7 @@ describe("what the proxy would crash on", () => {
         granted: [],
         references,
         installation,
-        isOverruled: () => false,
+        isMutatedByAdmission: () => false,
         now: new Date(0),
       },
       inputs: { ...found, session: { ...found.session, cookieSecret: "short" } },

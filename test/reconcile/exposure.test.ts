@@ -162,7 +162,7 @@ describe("what leads to a server", () => {
         addresses: [],
         isExclusive: exposure.isExclusive ?? true,
       },
-      isOverruled: () => false,
+      isMutatedByAdmission: () => false,
       now: new Date(0),
     });
     return groups.map((group) =>

@@ -18,7 +18,7 @@ function facts(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
     ...{ server: of, owned: [], foreign: [], granted: [], inputs: { installation, ...all } },
     references: all.references,
     installation: { ...installation, gracePeriodSeconds },
-    isOverruled: () => false,
+    isMutatedByAdmission: () => false,
     now: new Date(start + seconds * 1000),
   };
 }

@@ -69,7 +69,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       const outside = [...whole.filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
       assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
       assert.ok(!isOpen(of, whole, { isAvailable: false }), "no Istio");
-      assert.ok(!isOpen(of, whole, { neighbours: undefined }), "the namespace has not been looked at");
+      assert.ok(!isOpen(of, whole, { otherResources: undefined }), "the namespace has not been looked at");
       assert.ok(
         !isOpen(of, whole, { probes: () => ({ ...denied, notDenied: ["pod x answered"] }) }),
         "the operator got through",
@@ -137,7 +137,7 @@ test("the door of a listener is shut whatever else is wrong: it waits for no mig
   const facts = (steps: ReturnType<typeof meshOf>["steps"]) => {
     const wanted = { ...inputs(of), mesh: steps };
     const { installation, references } = wanted;
-    const more = { isOverruled: () => false, now: new Date(0), foreign: [], granted: [] };
+    const more = { isMutatedByAdmission: () => false, now: new Date(0), foreign: [], granted: [] };
     return { server: of, owned: whole, inputs: wanted, installation, references, ...more };
   };
   assert.deepEqual(shutting(facts(new Set(meshStepsOf(of)))), []);

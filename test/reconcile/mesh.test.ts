@@ -119,7 +119,7 @@ function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshVi
   const { installation, references } = wanted;
   const completed = owned.map((object): Owned => (object.kind === "Job" ? completedJob(object) : object));
   const facts = { server: of, owned: completed, foreign: [], granted: [], references, inputs: wanted, installation };
-  return planOf({ ...facts, isOverruled: () => false, now: new Date(0) }).groups.flat();
+  return planOf({ ...facts, isMutatedByAdmission: () => false, now: new Date(0) }).groups.flat();
 }
 
 test("a trust domain that is not the mesh's changes no policy of a server that is in it: nobody would be let in", () => {
@@ -208,7 +208,8 @@ describe("a mesh of sidecars", () => {
     });
     const matchLabels = { "mlflow-operator.dev/server": "demo" };
     const whole = ofSidecars(["sidecar", "inbound"]);
-    const reasonBeside = (spec: AuthorizationPolicy["spec"]) => seen(whole, { neighbours: [policyOf(spec)] }).reason;
+    const reasonBeside = (spec: AuthorizationPolicy["spec"]) =>
+      seen(whole, { otherResources: [policyOf(spec)] }).reason;
     assert.equal(reasonBeside({ rules: [{}] }), "ConflictingPolicy");
     assert.equal(reasonBeside({ selector: { matchLabels }, rules: [{}] }), "ConflictingPolicy");
     assert.equal(reasonBeside({ selector: { matchLabels: { app: "other" } }, rules: [{}] }), "MeshEnforced");
@@ -242,7 +243,7 @@ describe("writers without a mesh", () => {
 });
 
 test("where the cluster lacks the kinds, nothing is written and the server serves", () => {
-  assert.deepEqual(steps([], { isAvailable: false, neighbours: undefined }), []);
+  assert.deepEqual(steps([], { isAvailable: false, otherResources: undefined }), []);
   assert.equal(reason(everything, { isAvailable: false }), "IstioMissing");
   assert.match(mesh([], { isAvailable: false }).finding?.message ?? "", /Install .*or leave out spec\.mesh/);
 });
@@ -353,12 +354,12 @@ describe("MeshReady is False, and says why and what to do, when", () => {
     [
       "another policy opens the waypoint",
       "ConflictingPolicy",
-      [everything, { neighbours: [other({ targetRefs: [toGateway], rules: [{}] })] }],
+      [everything, { otherResources: [other({ targetRefs: [toGateway], rules: [{}] })] }],
     ],
     [
       "another Service leads to the pods",
       "ConflictingService",
-      [everything, { neighbours: [service({ "mlflow-operator.dev/server": "demo" })] }],
+      [everything, { otherResources: [service({ "mlflow-operator.dev/server": "demo" })] }],
     ],
     [
       "the operator got an answer, whatever all conditions say",
@@ -369,7 +370,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       ],
     ],
     ["the operator has not knocked yet", "MeshProgressing", [everything, { probes: () => undefined }]],
-    ["the namespace has not been looked at", "MeshProgressing", [everything, { neighbours: undefined }]],
+    ["the namespace has not been looked at", "MeshProgressing", [everything, { otherResources: undefined }]],
   ];
   for (const [title, expected, args] of cases) {
     test(title, () => {
@@ -382,14 +383,14 @@ describe("MeshReady is False, and says why and what to do, when", () => {
   test("and not for what is in nobody's way", () => {
     const toOther = { ...toGateway, name: "other-waypoint" };
     assert.equal(reason(everything, { foreign: [inTrustDomain("cluster.local")] }), "MeshEnforced");
-    const neighbours = [
+    const otherResources = [
       other({ targetRefs: [toGateway], action: "DENY", rules: [{}] }),
       other({ targetRefs: [toOther], rules: [{}] }),
       other({}),
       service({}),
       service({ app: "other" }),
     ];
-    assert.equal(reason(everything, { neighbours }), "MeshEnforced");
+    assert.equal(reason(everything, { otherResources }), "MeshEnforced");
   });
 });
 

@@ -19,7 +19,7 @@ const plan = (owned: readonly Owned[], foreign: readonly Owned[] = [], about: Ml
     references,
     inputs: wanted,
     installation,
-    isOverruled: () => false,
+    isMutatedByAdmission: () => false,
     now: new Date(0),
   });
 };
@@ -97,7 +97,7 @@ describe("the plan", () => {
       references: older.references,
       inputs: older,
       installation: older.installation,
-      isOverruled: () => false,
+      isMutatedByAdmission: () => false,
       now: new Date(0),
     });
     assert.deepEqual([found.groups, found.migration.cause.reason], [[], "DowngradeRejected"]);
@@ -163,7 +163,7 @@ describe("the plan", () => {
       references,
       inputs: withoutUsers,
       installation,
-      isOverruled: () => false,
+      isMutatedByAdmission: () => false,
       now: new Date(0),
     });
     const deleted = found.groups.flat().flatMap((step) => (step.do === "delete" ? [step.live.metadata.name] : []));
@@ -182,7 +182,7 @@ describe("the plan", () => {
       references,
       inputs: wanted,
       installation,
-      isOverruled: () => true,
+      isMutatedByAdmission: () => true,
       now: new Date(0),
     });
     assert.deepEqual(found.groups, []);

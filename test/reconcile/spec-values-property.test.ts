@@ -67,12 +67,12 @@ function indexed(server: MlflowServer): void {
 
 /** All else that becomes of a spec, to the status: each step that could throw. */
 function processed(server: MlflowServer, owned: readonly Owned[] = []) {
-  const neighbours: [] = [];
+  const otherResources: [] = [];
   const mesh = meshOf({
     server,
     owned,
     foreign: [],
-    neighbours,
+    otherResources,
     isAvailable: true,
     probes: () => undefined,
     evidence: { now: new Date(0) },
@@ -90,7 +90,7 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
     references: of.references,
     inputs: of,
     installation: of.installation,
-    isOverruled: () => false,
+    isMutatedByAdmission: () => false,
     now: new Date(0),
   };
   const blocker = blockersOf(facts).find(({ reason }) => reason === "InvalidURL");

@@ -25,7 +25,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
     installation,
     foreign: [],
     granted: [],
-    isOverruled: () => false,
+    isMutatedByAdmission: () => false,
     now: new Date(0),
   };
   const outcome = outcomeOf(facts, planOf(facts));

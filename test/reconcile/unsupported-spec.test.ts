@@ -55,7 +55,7 @@ describe("a spec that the operator does not support", () => {
 });
 
 describe("a workspace", () => {
-  const facts = { namespace: workspace(), isOverruled: () => false, now: new Date(0) };
+  const facts = { namespace: workspace(), isMutatedByAdmission: () => false, now: new Date(0) };
   const planFor = (
     servers: readonly ReturnType<typeof tracking>[],
     accesses: readonly MlflowWorkspaceAccess[],

@@ -30,7 +30,7 @@ function after(seconds: number, objects: readonly Owned[], events: Readonly<Reco
       foreign: [],
       granted: [],
     },
-    isOverruled: () => false,
+    isMutatedByAdmission: () => false,
     warnings: new Map(Object.entries(events)),
     now: new Date(start + seconds * 1000),
   };

@@ -13,22 +13,18 @@ const namespace = (name: string, labels: Record<string, string>): Namespace => (
   kind: "Namespace",
   metadata: { name, labels },
 });
-const consenting = { [label.workspaceOf]: "team-a" };
+const optedIn = { [label.workspaceOf]: "team-a" };
 
 test("a namespace that consents to another's servers is no workspace of this one", () => {
-  const namespaces = [
-    namespace("b", consenting),
-    namespace("a", consenting),
-    namespace("c", { [label.workspaceOf]: "x" }),
-  ];
+  const namespaces = [namespace("b", optedIn), namespace("a", optedIn), namespace("c", { [label.workspaceOf]: "x" })];
   assert.deepEqual(workspacesOf(serving(), namespaces), ["a", "b"]);
   assert.deepEqual(workspacesOf(server(), namespaces), []);
 });
 
 test("the selector narrows what consents, and never widens it", () => {
   const namespaces = [
-    namespace("a", { ...consenting, tier: "x" }),
-    namespace("b", consenting),
+    namespace("a", { ...optedIn, tier: "x" }),
+    namespace("b", optedIn),
     namespace("c", { tier: "x" }),
   ];
   assert.deepEqual(workspacesOf(serving({ selector: { matchLabels: { tier: "x" } } }), namespaces), ["a"]);
@@ -41,7 +37,7 @@ test("what the plugin never serves is no workspace", () => {
   assert.deepEqual(
     workspacesOf(
       serving(),
-      names.map((name) => namespace(name, consenting)),
+      names.map((name) => namespace(name, optedIn)),
     ),
     ["kubeflow"],
   );

@@ -88,7 +88,7 @@ export function meshView(server: MlflowServer, owned: readonly Owned[], more: Pa
     server,
     owned,
     foreign: [waypointDeployment()],
-    neighbours: [],
+    otherResources: [],
     isAvailable: true,
     probes: () => denied,
     evidence: { now: new Date(0) },

@@ -11,16 +11,16 @@ import { nameOf } from "../../resources/workspace/role-bindings.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";
 import { notReconciling, notStalled } from "../inactive-conditions.ts";
 import type { SpecProblem } from "../spec-problem.ts";
-import type { WorkspaceObstacle } from "./commit.ts";
+import type { WorkspaceConflict } from "./commit.ts";
 import type { WorkspaceCluster } from "./workspace-cluster.ts";
 
-interface Situation {
+interface AccessView {
   readonly namespace: Namespace | undefined;
   readonly servers: readonly MlflowServer[];
-  /** Servers that have the namespace as a workspace, but are not ready to grant in it. */
+  /** Servers that have the namespace as a workspace, but no finalizer yet. */
   readonly waits: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
-  readonly obstacles: readonly WorkspaceObstacle[];
+  readonly conflicts: readonly WorkspaceConflict[];
   readonly problems: ReadonlyMap<MlflowServer | MlflowWorkspaceAccess, SpecProblem>;
   /** Whether the server that an access names exists. */
   readonly hasServer: (access: MlflowWorkspaceAccess) => boolean;
@@ -35,15 +35,15 @@ interface AccessState {
   readonly roleBinding?: string;
 }
 
-/** Reports to each access whether it is in force, where that is news. Returns the seconds after which one has to be reported again. */
-export async function reportAccesses(cluster: WorkspaceCluster, situation: Situation): Promise<number | undefined> {
-  const { accesses, installation, now } = situation;
+/** Updates the status of each MlflowWorkspaceAccess that has changed. Returns the seconds until the next update, or undefined. */
+export async function reportAccesses(cluster: WorkspaceCluster, view: AccessView): Promise<number | undefined> {
+  const { accesses, installation, now } = view;
   const waits = await Promise.all(
     accesses
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-      .filter((access) => situation.problems.get(access)?.isHidden !== true)
+      .filter((access) => view.problems.get(access)?.isHidden !== true)
       .map(async (access) => {
-        const verdict = accessStateOf(access, situation);
+        const verdict = accessStateOf(access, view);
         const left = verdict.state === "stalled" ? graceLeft(access, [verdict.reason], installation, now) : 0;
         const status = statusOf(access, left > 0 ? { ...verdict, state: "waiting" } : verdict, now);
         if (!isDeepStrictEqual(status, access.status)) await cluster.reportAccess(access, status);
@@ -70,9 +70,9 @@ function statusOf(access: MlflowWorkspaceAccess, verdict: AccessState, now: Date
   };
 }
 
-function accessStateOf(access: MlflowWorkspaceAccess, situation: Situation): AccessState {
-  const { namespace, servers, waits, obstacles, now } = situation;
-  const problem = situation.problems.get(access);
+function accessStateOf(access: MlflowWorkspaceAccess, view: AccessView): AccessState {
+  const { namespace, servers, waits, conflicts, now } = view;
+  const problem = view.problems.get(access);
   if (problem !== undefined) return { state: "stalled", ...problem.cause };
   const { serverRef, role, subjects, expiresAt } = access.spec;
   const place = access.metadata.namespace ?? "default";
@@ -83,7 +83,7 @@ function accessStateOf(access: MlflowWorkspaceAccess, situation: Situation): Acc
       message: `The grant expired at ${expiresAt}, so its subjects have no access. Set spec.expiresAt to a later time, or delete it`,
     };
   }
-  if (!situation.hasServer(access)) {
+  if (!view.hasServer(access)) {
     return {
       state: "stalled",
       reason: "WorkspaceNotServed",
@@ -102,12 +102,12 @@ function accessStateOf(access: MlflowWorkspaceAccess, situation: Situation): Acc
       message: `namespace ${place} ${what}, so nothing is granted. An administrator of the namespace can label it: kubectl label namespace ${place} ${label.workspaceOf}=${serverRef.namespace}`,
     };
   }
-  const isMeant = (server: MlflowServer) => isServerOf(access, server);
-  const server = servers.find(isMeant);
-  if (server === undefined && waits.some(isMeant)) {
+  const isReferenced = (server: MlflowServer) => isServerOf(access, server);
+  const server = servers.find(isReferenced);
+  if (server === undefined && waits.some(isReferenced)) {
     return { state: "waiting", reason: "Progressing", message: "Waiting until the server has its finalizer" };
   }
-  const unread = [...situation.problems].find(
+  const unread = [...view.problems].find(
     ([{ kind, metadata }]) =>
       kind === "MlflowServer" && metadata.name === serverRef.name && metadata.namespace === serverRef.namespace,
   );
@@ -120,10 +120,10 @@ function accessStateOf(access: MlflowWorkspaceAccess, situation: Situation): Acc
     };
   }
   const roleBinding = nameOf(server, role);
-  const obstacle = obstacles.find(
+  const conflict = conflicts.find(
     ({ manifest }) => manifest.kind === "RoleBinding" && manifest.metadata.name === roleBinding,
   );
-  if (obstacle !== undefined) return { state: "stalled", reason: obstacle.reason, message: obstacle.message };
+  if (conflict !== undefined) return { state: "stalled", reason: conflict.reason, message: conflict.message };
   const who = subjects.length === 1 ? "1 subject has" : `${subjects.length} subjects have`;
   const until = expiresAt === undefined ? "" : `, until ${expiresAt}`;
   return {

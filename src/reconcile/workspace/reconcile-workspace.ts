@@ -10,29 +10,29 @@ import type { Cause } from "../finding.ts";
 import { otherOperator } from "../other-operator.ts";
 import { type SpecProblem, specProblem } from "../spec-problem.ts";
 import { reportAccesses } from "./access-status.ts";
-import { commit, type WorkspaceObstacle } from "./commit.ts";
+import { commit, type WorkspaceConflict } from "./commit.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 import { type WorkspacePlan, workspacePlan } from "./workspace-plan.ts";
 
-/** How a namespace stands to each server that has it as a workspace (as `keyText`): in order, or what is the matter. */
+/** The state of a namespace for each server that has it as a workspace (as `keyText`): ready, or the cause why not. */
 export type WorkspaceState = ReadonlyMap<string, Cause | "ready">;
 
 export interface WorkspacePass {
   readonly state: WorkspaceState;
-  /** The servers of what was written or deleted, as `keyText`. */
+  /** The servers of the objects that were written or deleted, as `keyText`. */
   readonly wrote: readonly string[];
-  /** Seconds after which to look again: a grant ends, or somebody else's object may have gone. */
+  /** Seconds until the next reconciliation: a grant expires, or a conflicting object may have been deleted. */
   readonly againInSeconds?: number;
-  /** The API server refused something; it is tried again. */
+  /** The API server rejected a write, which is retried. */
   readonly failure?: unknown;
 }
 
-/** Somebody else's object has no label of ours, so no watch of ours tells when it goes. */
-const obstacleRetrySeconds = 30;
-/** The longest wait for the end of a grant: timers take no more than some weeks. */
+/** A conflicting object is not watched, because it does not have the operator's label. */
+const conflictRetrySeconds = 30;
+/** The longest wait for the expiry of a grant: timers are limited to about 24 days. */
 const longestSeconds = 24 * 3600;
 
-/** One pass over one namespace: read, decide, write, tell. Throws what shall be tried again. */
+/** Reconciles one namespace: reads, decides, writes, reports. Throws errors that must be retried. */
 export async function reconcileWorkspace(
   cluster: WorkspaceCluster,
   name: string,
@@ -49,29 +49,29 @@ export async function reconcileWorkspace(
     servers: hosted,
     accesses,
     granted: cluster.granted(name),
-    isOverruled: cluster.isOverruled,
+    isMutatedByAdmission: cluster.isMutatedByAdmission,
     now,
   });
   const { steps, servers, waits } = plan;
   const wrote = [...new Set(steps.map((step) => ownerOf(step.do === "create" ? step.manifest : step.live)))];
   try {
-    const obstacles = await commit(cluster, steps);
+    const conflicts = await commit(cluster, steps);
     const hasServer = ({ spec: { serverRef } }: MlflowWorkspaceAccess) =>
       cluster.servers(serverRef.namespace).some(({ metadata }) => metadata.name === serverRef.name);
     const grace =
       namespace?.metadata.deletionTimestamp === undefined
         ? await reportAccesses(cluster, {
-            ...{ namespace, servers, waits, accesses, obstacles, problems, hasServer, installation, now },
+            ...{ namespace, servers, waits, accesses, conflicts, problems, hasServer, installation, now },
           })
         : undefined;
     const seconds =
-      obstacles.length === 0 && isUnfinished(cluster, name, plan) ? 1 : againIn(accesses, obstacles, grace, now);
+      conflicts.length === 0 && isUnfinished(cluster, name, plan) ? 1 : againIn(accesses, conflicts, grace, now);
     const unread = hosted.flatMap((server): [string, Cause][] => {
       const problem = problems.get(server);
       return problem === undefined ? [] : [[textOf(server), problem.cause]];
     });
     return {
-      state: new Map([...stateOf({ ...plan, obstacles }), ...unread]),
+      state: new Map([...stateOf({ ...plan, conflicts }), ...unread]),
       wrote,
       ...(seconds !== undefined && { againInSeconds: seconds }),
     };
@@ -82,7 +82,7 @@ export async function reconcileWorkspace(
   }
 }
 
-/** What of servers and accesses must not be acted upon. In steady state it costs no call. */
+/** The servers and accesses that must not be applied, and why. In steady state this makes no API calls. */
 async function problemsOf(
   cluster: WorkspaceCluster,
   servers: readonly MlflowServer[],
@@ -104,7 +104,7 @@ async function problemsOf(
   return problems;
 }
 
-/** Something that is wanted is not there: a binding of another role had its name, and no watch tells of our own deletions. */
+/** Whether a wanted object does not exist: a binding of another role had its name and was deleted. */
 function isUnfinished(cluster: WorkspaceCluster, name: string, { wanted }: WorkspacePlan): boolean {
   const granted = cluster.granted(name);
   return wanted.some(({ kind, metadata }) => {
@@ -113,19 +113,19 @@ function isUnfinished(cluster: WorkspaceCluster, name: string, { wanted }: Works
   });
 }
 
-interface Verdicts extends Omit<WorkspacePlan, "steps" | "wanted"> {
-  readonly obstacles: readonly WorkspaceObstacle[];
+interface WorkspaceResults extends Omit<WorkspacePlan, "steps" | "wanted"> {
+  readonly conflicts: readonly WorkspaceConflict[];
 }
 
-function stateOf({ servers, waits, contradictions, obstacles }: Verdicts): WorkspaceState {
+function stateOf({ servers, waits, contradictions, conflicts }: WorkspaceResults): WorkspaceState {
   const waiting = waits.map((server): [string, Cause] => [
     textOf(server),
     { reason: "Progressing", message: "Waiting until the server has its finalizer" },
   ]);
   const settled = servers.map((server): [string, Cause | "ready"] => {
-    const obstacle = obstacles.find(({ manifest }) => ownerOf(manifest) === textOf(server));
+    const conflict = conflicts.find(({ manifest }) => ownerOf(manifest) === textOf(server));
     const contradiction = contradictions.find((each) => each.server === server);
-    return [textOf(server), obstacle ?? (contradiction && causeOf(contradiction)) ?? "ready"];
+    return [textOf(server), conflict ?? (contradiction && causeOf(contradiction)) ?? "ready"];
   });
   return new Map([...waiting, ...settled]);
 }
@@ -150,7 +150,7 @@ function textOf({ metadata }: { metadata: { namespace?: string; name: string } }
 
 function againIn(
   accesses: readonly { spec: { expiresAt?: string | undefined } }[],
-  obstacles: readonly unknown[],
+  conflicts: readonly unknown[],
   grace: number | undefined,
   now: Date,
 ): number | undefined {
@@ -160,7 +160,7 @@ function againIn(
   const times = [
     ...ends,
     ...(grace === undefined ? [] : [grace]),
-    ...(obstacles.length > 0 ? [obstacleRetrySeconds] : []),
+    ...(conflicts.length > 0 ? [conflictRetrySeconds] : []),
   ];
   return times.length === 0 ? undefined : Math.min(longestSeconds, ...times);
 }

@@ -5,22 +5,22 @@ import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 /** One write in a workspace. */
 export type WorkspaceStep =
   | { readonly do: "create"; readonly manifest: WorkspaceObject }
-  | { readonly do: "mend"; readonly manifest: WorkspaceObject; readonly live: WorkspaceObject }
+  | { readonly do: "patch"; readonly manifest: WorkspaceObject; readonly live: WorkspaceObject }
   | { readonly do: "delete"; readonly live: WorkspaceObject };
 
-/** What has to be written so that a workspace has what is wanted, and nothing else of ours. */
+/** The writes after which a workspace has exactly the wanted objects of the operator. */
 export function stepsFor(
   wanted: readonly WorkspaceObject[],
   granted: readonly WorkspaceObject[],
-  isOverruled: WorkspaceCluster["isOverruled"],
+  isMutatedByAdmission: WorkspaceCluster["isMutatedByAdmission"],
 ): WorkspaceStep[] {
   const missing = wanted.flatMap((manifest): WorkspaceStep[] => {
     const live = granted.find((each) => isSame(each, manifest));
     if (live === undefined) return [{ do: "create", manifest }];
     if (live.metadata.deletionTimestamp !== undefined) return [];
     if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
-    if (difference(manifest, live) === undefined || isOverruled(manifest, live)) return [];
-    return [{ do: "mend", manifest, live }];
+    if (difference(manifest, live) === undefined || isMutatedByAdmission(manifest, live)) return [];
+    return [{ do: "patch", manifest, live }];
   });
   const obsolete = granted
     .filter((live) => live.metadata.deletionTimestamp === undefined && !wanted.some((each) => isSame(live, each)))

@@ -7,39 +7,39 @@ import { workspacesOf } from "../../resources/workspaces.ts";
 import type { Cause } from "../finding.ts";
 import type { WorkspaceState } from "./reconcile-workspace.ts";
 
-/** How a server's workspaces are, for its status. */
+/** The state of a server's workspaces, for its status. */
 export interface WorkspaceSummary {
   readonly ready: number;
   readonly total: number;
   readonly finding: Finding;
-  /** Namespaces have still to be looked at. */
+  /** Whether namespaces have still to be checked. */
   readonly isPartial: boolean;
 }
 
-/** What passes over namespaces have found. */
+/** Results of the reconciliations of namespaces. */
 export interface WorkspaceChecks {
-  /** Undefined where the namespace has not been checked since it changed. */
+  /** Undefined if the namespace has not been checked since it changed. */
   readonly state: (name: string) => WorkspaceState | undefined;
-  /** Why it cannot be checked, where passes fail for a while. */
+  /** Why it cannot be checked, if reconciliations fail for some time. */
   readonly failure?: (name: string) => string | undefined;
 }
 
-interface Situation extends WorkspaceChecks {
-  /** The namespaces that consent to be workspaces of servers in the namespace of this one. */
-  readonly consenting: readonly Namespace[];
+interface WorkspaceView extends WorkspaceChecks {
+  /** The namespaces that are labeled as workspaces of servers in the namespace of this server. */
+  readonly optedInNamespaces: readonly Namespace[];
   readonly namespace: (name: string) => Namespace | undefined;
 }
 
-/** How many namespaces a message names. */
+/** The maximum number of namespaces that a message lists. */
 const namesShown = 8;
 
-/** What is the case in all workspaces of a server, and in those that it names though they are none. */
+/** The summary of all workspaces of a server, and of namespaces that its spec names and that are not its workspaces. */
 export function summaryOf(
   server: MlflowServer,
-  { consenting, namespace, state, failure = () => undefined }: Situation,
+  { optedInNamespaces, namespace, state, failure = () => undefined }: WorkspaceView,
 ): WorkspaceSummary {
   const key: Key = { namespace: server.metadata.namespace ?? "default", name: server.metadata.name };
-  const served = workspacesOf(server, consenting).filter(
+  const served = workspacesOf(server, optedInNamespaces).filter(
     (name) => namespace(name)?.metadata.deletionTimestamp === undefined,
   );
   const named = new Set((server.spec.workspaces?.access ?? []).flatMap((grant) => grant.namespaces ?? []));
@@ -53,7 +53,7 @@ export function summaryOf(
   );
   const total = served.length + waiting.length;
   const type = "WorkspacesReady";
-  const found = [...troubles(wrong), ...consentMissing(waiting, namespace, key.namespace)];
+  const found = [...failures(wrong), ...optInMissing(waiting, namespace, key.namespace)];
   const [first] = found;
   const [failed] = failing;
   const finding: Finding =
@@ -80,8 +80,8 @@ function settled(total: number, ready: number, host: string): Finding {
   return { type, status: "True", reason: "WorkspacesReady", message };
 }
 
-/** One sentence for each reason, with the first namespace's words and the names of all. */
-function troubles(wrong: readonly { readonly name: string; readonly cause: Cause }[]): Cause[] {
+/** One cause for each reason, with the first namespace's message and the names of all. */
+function failures(wrong: readonly { readonly name: string; readonly cause: Cause }[]): Cause[] {
   const alike = Map.groupBy(wrong, ({ cause }) => cause.reason);
   return [...alike].flatMap(([reason, all]) => {
     const [first] = all;
@@ -90,22 +90,22 @@ function troubles(wrong: readonly { readonly name: string; readonly cause: Cause
   });
 }
 
-function consentMissing(waiting: readonly string[], namespace: Situation["namespace"], host: string): Cause[] {
+function optInMissing(waiting: readonly string[], namespace: WorkspaceView["namespace"], host: string): Cause[] {
   const [first] = waiting;
   if (first === undefined) return [];
-  const chosen = waiting.filter((name) => namespace(name)?.metadata.labels?.[label.workspaceOf] === host);
-  const strange = waiting.filter((name) => !chosen.includes(name));
+  const labeled = waiting.filter((name) => namespace(name)?.metadata.labels?.[label.workspaceOf] === host);
+  const unlabeled = waiting.filter((name) => !labeled.includes(name));
   const causes: Cause[] = [];
-  if (strange.length > 0) {
+  if (unlabeled.length > 0) {
     causes.push({
       reason: "WorkspaceOptInMissing",
-      message: `${listed(strange)} ${strange.length === 1 ? "does not exist or is not labeled as a workspace" : "do not exist or are not labeled as workspaces"} of servers in namespace ${host}, so nothing is granted there. An administrator of the namespace can label it: kubectl label namespace ${strange[0]} ${label.workspaceOf}=${host}`,
+      message: `${listed(unlabeled)} ${unlabeled.length === 1 ? "does not exist or is not labeled as a workspace" : "do not exist or are not labeled as workspaces"} of servers in namespace ${host}, so nothing is granted there. An administrator of the namespace can label it: kubectl label namespace ${unlabeled[0]} ${label.workspaceOf}=${host}`,
     });
   }
-  if (chosen.length > 0) {
+  if (labeled.length > 0) {
     causes.push({
       reason: "WorkspaceNotServed",
-      message: `${listed(chosen)}: spec.workspaces.access grants access to a namespace that MLflow does not serve: spec.workspaces.selector does not match its labels, or it is a namespace of the cluster itself. Label the namespace, or name another`,
+      message: `${listed(labeled)}: spec.workspaces.access grants access to a namespace that MLflow does not serve: spec.workspaces.selector does not match its labels, or it is a namespace of the cluster itself. Label the namespace, or name another`,
     });
   }
   return causes;

@@ -6,8 +6,8 @@ import type { WorkspaceObject } from "./workspace-cluster.ts";
 import type { WorkspaceFacts } from "./workspace-plan.ts";
 
 /**
- * What of a workspace this operator can read. A server with a spec that it does not know keeps what it has granted, and grants
- * nothing new; of such an access, the subjects that already have its role keep it.
+ * The part of a workspace that this operator supports. A server with an unsupported spec keeps its grants and grants
+ * nothing new; of an unsupported access, the subjects that already have its role keep it.
  */
 export function supportedIn(
   facts: Pick<WorkspaceFacts, "servers" | "accesses" | "granted" | "problems">,

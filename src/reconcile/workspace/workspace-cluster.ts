@@ -3,28 +3,36 @@ import type { MlflowWorkspaceAccess, MlflowWorkspaceAccessStatus } from "../../a
 import type { ConfigMap, Namespace, RoleBinding } from "../../kube/manifests.ts";
 import type { Cluster } from "../cluster.ts";
 
-/** What is written into a workspace. */
+/** An object that the operator applies in a workspace. */
 export type WorkspaceObject = RoleBinding | ConfigMap;
 
 /**
- * All that a pass over a workspace needs of a cluster. Reads come from caches; every method that calls the API server throws
- * {@link ApiError} when it is refused or fails.
+ * The access of a workspace reconciliation to the cluster. Reads come from caches; every method that calls the API server throws
+ * {@link ApiError} if the request is rejected or fails.
  */
 export interface WorkspaceCluster
   extends Pick<
     Cluster,
-    "read" | "create" | "delete" | "isOverruled" | "skew" | "violations" | "secondsPruned" | "contest" | "identity"
+    | "read"
+    | "create"
+    | "delete"
+    | "isMutatedByAdmission"
+    | "skew"
+    | "violations"
+    | "secondsPruned"
+    | "repeatedConflict"
+    | "identity"
   > {
-  /** The namespace, where it says whose workspace it is. */
+  /** The namespace, if it is labeled as a workspace. */
   namespace(name: string): Namespace | undefined;
   /** The servers of a namespace. */
   servers(namespace: string): readonly MlflowServer[];
-  /** What the people of a namespace grant in it. */
+  /** The MlflowWorkspaceAccess objects of a namespace. */
   accesses(namespace: string): readonly MlflowWorkspaceAccess[];
-  /** What carries our label in a namespace and belongs to a server of another one. */
+  /** Objects in a namespace with the operator's label that belong to a server in another namespace. */
   granted(namespace: string): readonly WorkspaceObject[];
-  /** Writes the fields of the manifest that differ, lists as a whole, in one call. What others added stays. */
-  mend(manifest: WorkspaceObject, live: WorkspaceObject): Promise<void>;
+  /** Patches the fields of the manifest that differ, lists as a whole, in one call. Fields of other clients stay. */
+  patch(manifest: WorkspaceObject, live: WorkspaceObject): Promise<void>;
   /** Replaces the status of an access. */
   reportAccess(access: MlflowWorkspaceAccess, status: MlflowWorkspaceAccessStatus): Promise<void>;
 }

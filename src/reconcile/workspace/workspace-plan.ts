@@ -11,16 +11,16 @@ import { stepsFor, type WorkspaceStep } from "./steps.ts";
 import { supportedIn } from "./supported.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
-/** All that a pass over a namespace knows. */
+/** The observed state of a workspace reconciliation. */
 export interface WorkspaceFacts {
-  /** Undefined where there is none, or it does not say whose workspace it is. */
+  /** Undefined if it does not exist or is not labeled as a workspace. */
   readonly namespace: Namespace | undefined;
-  /** The servers of the namespace that it names. */
+  /** The servers in the namespace of its label. */
   readonly servers: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly granted: readonly WorkspaceObject[];
-  readonly isOverruled: WorkspaceCluster["isOverruled"];
-  /** Servers and accesses of which nothing may be built, and why. */
+  readonly isMutatedByAdmission: WorkspaceCluster["isMutatedByAdmission"];
+  /** Servers and accesses that must not be applied, and why. */
   readonly problems?: ReadonlyMap<MlflowServer | MlflowWorkspaceAccess, SpecProblem>;
   readonly now: Date;
 }
@@ -28,37 +28,37 @@ export interface WorkspaceFacts {
 export interface WorkspacePlan {
   readonly steps: readonly WorkspaceStep[];
   readonly wanted: readonly WorkspaceObject[];
-  /** The servers that have the namespace as a workspace and grant in it, the oldest first. */
+  /** The servers that have the namespace as a workspace and a finalizer, the oldest first. */
   readonly servers: readonly MlflowServer[];
-  /** Those that have it, but cannot grant yet. */
+  /** Those without a finalizer yet, which cannot grant. */
   readonly waits: readonly MlflowServer[];
   readonly contradictions: readonly GrantConflict[];
 }
 
-/** What has to be written into a namespace: nothing without its consent, and what was granted goes with that. */
+/** The writes in a namespace: grants only while it is labeled as a workspace; otherwise they are removed. */
 export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
-  const { namespace, isOverruled, now } = facts;
+  const { namespace, isMutatedByAdmission, now } = facts;
   const nothing = { wanted: [], servers: [], waits: [], contradictions: [] };
-  // The namespace takes all with it, and nothing can be created any more.
+  // A terminating namespace deletes all its objects, and nothing can be created in it.
   if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
-  if (namespace === undefined) return { steps: stepsFor([], facts.granted, isOverruled), ...nothing };
+  if (namespace === undefined) return { steps: stepsFor([], facts.granted, isMutatedByAdmission), ...nothing };
   const supported = supportedIn(facts);
   const { accesses, granted } = supported;
   const host = namespace.metadata.labels?.[label.workspaceOf];
-  const claiming = serversOf(
+  const selecting = serversOf(
     namespace,
     supported.servers.filter(({ metadata }) => metadata.namespace === host && metadata.deletionTimestamp === undefined),
   );
-  // What cannot be released is not granted: the finalizer comes first.
-  const servers = claiming.filter(hasFinalizer);
+  // Grants need the finalizer first, so that they can be removed.
+  const servers = selecting.filter(hasFinalizer);
   const workspace = { namespace, servers, accesses, now };
   const { inForce, contradictions } = grantsIn(workspace);
   const wanted = wantedIn(workspace, inForce);
-  const waits = claiming.filter((server) => !hasFinalizer(server));
-  return { steps: stepsFor(wanted, granted, isOverruled), wanted, servers, waits, contradictions };
+  const waits = selecting.filter((server) => !hasFinalizer(server));
+  return { steps: stepsFor(wanted, granted, isMutatedByAdmission), wanted, servers, waits, contradictions };
 }
 
-/** All that shall be in a workspace. */
+/** The wanted objects of a workspace. */
 export function wantedIn(workspace: Workspace, inForce = grantsIn(workspace).inForce): WorkspaceObject[] {
   const bindings = roleBindings(workspace.namespace.metadata.name, inForce);
   return [...bindings, ...[clientConfigMap(workspace)].filter((each) => each !== undefined)];

@@ -111,7 +111,7 @@ function steps({ namespaces, servers, accesses }: World, granted: readonly Works
       servers,
       accesses: accesses.filter(({ metadata }) => metadata.namespace === name),
       granted: granted.filter(({ metadata }) => metadata.namespace === name),
-      isOverruled: () => false,
+      isMutatedByAdmission: () => false,
       now,
     });
     return { namespace, steps: plan.steps };

@@ -12,11 +12,11 @@ function summary(
   states: Readonly<Record<string, Cause | "ready">>,
   failures: Readonly<Record<string, string>> = {},
 ) {
-  const consenting = namespaces.filter(
+  const optedInNamespaces = namespaces.filter(
     ({ metadata }) => metadata.labels?.["mlflow-operator.dev/workspace-of"] === "mlflow",
   );
   return summaryOf(server, {
-    consenting,
+    optedInNamespaces,
     namespace: (name) => namespaces.find(({ metadata }) => metadata.name === name),
     failure: (name) => failures[name],
     state: (name) => {
