@@ -35,20 +35,20 @@ const causes = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
 const cause = (...args: Parameters<typeof causes>) => causes(...args)[0];
 const reason = (...args: Parameters<typeof cause>) => cause(...args)?.reason;
 
-test("a spec of which the way of authentication is lost makes no open server", () => {
+test("a spec without its authentication method is not applied", () => {
   assert.equal(reason(server({ authentication: {} })), "UnsupportedField");
 });
 
-describe("what is missing", () => {
+describe("a missing reference", () => {
   const withDatabase = server({ backendStore: { postgresql } });
   const db = { username: "mlflow", password: "p" };
 
-  test("nothing: the way is free", () => {
+  test("reports nothing if all references exist", () => {
     assert.equal(cause(server()), undefined);
     assert.equal(cause(withDatabase, secret("db", db)), undefined);
   });
 
-  test("a Secret: the message names it, who needs it and the keys to write", () => {
+  test("is a Secret: the message names it, the field and the keys to add", () => {
     const found = cause(withDatabase);
     assert.equal(found?.reason, "SecretNotFound");
     assert.match(
@@ -57,30 +57,30 @@ describe("what is missing", () => {
     );
   });
 
-  test("a key: the message names those that are there, and no value", () => {
+  test("is a key: the message lists the existing keys and no values", () => {
     const found = cause(withDatabase, secret("db", { username: "mlflow", pass: "hidden" }));
     assert.equal(found?.reason, "SecretKeyMissing");
     assert.match(found?.message ?? "", /password of Secret db.*only pass, username/);
     assert.doesNotMatch(found?.message ?? "", /hidden/);
   });
 
-  test("a ConfigMap and its key", () => {
+  test("is a ConfigMap or its key", () => {
     const of = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapRef: { name: "ca" } } } } });
     assert.equal(reason(of, secret("db", db)), "ConfigMapNotFound");
     assert.equal(reason(of, secret("db", db), configMap("ca", { "other.crt": "" })), "ConfigMapKeyMissing");
   });
 
-  test("what is optional is not missed", () => {
+  test("is not reported if it is optional", () => {
     const of = server({ server: { envFrom: [{ secretRef: { name: "extra", optional: true } }] } });
     assert.equal(cause(of), undefined);
   });
 });
 
-describe("what cannot work", () => {
+describe("an invalid value", () => {
   const admin = server({ authentication: { basic: { adminCredentialsSecretRef: { name: "admin" } } } });
   const uri = server({ backendStore: { uriSecretRef: { name: "uri", key: "uri" } } });
 
-  test("an administrator's password that MLflow refuses", () => {
+  test("is an administrator's password that MLflow rejects", () => {
     const of = (password: string, username = "root") => cause(admin, secret("admin", { username, password }));
     assert.match(of("short")?.message ?? "", /fewer than 12 characters/);
     assert.match(of("password1234")?.message ?? "", /former default/);
@@ -98,7 +98,7 @@ describe("what cannot work", () => {
     );
   });
 
-  test("a URI with a line break, which could write further lines into the ini", () => {
+  test("is a URI with a line break, which could add lines to the ini file", () => {
     const of = (text: string) => reason(uri, secret("uri", { uri: text }));
     assert.equal(of("postgresql://u:p@db/mlflow\nauthorization_function = evil:f"), "InvalidSecret");
     assert.equal(of("postgresql://u:p@db/mlflow\n"), "InvalidSecret");
@@ -106,7 +106,7 @@ describe("what cannot work", () => {
     assert.equal(of("postgresql+psycopg2://u:p@db/mlflow"), undefined);
   });
 
-  test("session keys that MLflow cannot use", () => {
+  test("is a session key that MLflow cannot use", () => {
     const of = server({ server: { sessionSecretRef: { name: "keys" } } });
     const keys = (webhook: string) => {
       const all = inputs(of, [secret("keys", { "flask-secret-key": "", "kek-passphrase": "", "webhook-key": "" })]);
@@ -128,7 +128,7 @@ describe("what cannot work", () => {
     assert.equal(keys(`${"A".repeat(43)}=`), undefined);
   });
 
-  test("a source of envFrom that moves artifacts elsewhere", () => {
+  test("is a source of envFrom that changes the artifact location", () => {
     const of = server({ server: { envFrom: [{ configMapRef: { name: "extra" }, prefix: "MLFLOW_" }] } });
     const found = cause(of, configMap("extra", { S3_ENDPOINT_URL: "http://elsewhere", OTHER: "1" }));
     assert.equal(found?.reason, "ReservedVariable");
@@ -140,14 +140,14 @@ describe("what cannot work", () => {
     );
   });
 
-  test("a certificate that is none", () => {
+  test("is a certificate that is not PEM", () => {
     const of = server({ server: { tls: { certificateSecretRef: { name: "tls" } } } });
     const found = cause(of, secret("tls", { "tls.crt": "no certificate", "tls.key": "no key" }));
     assert.equal(found?.reason, "InvalidSecret");
     assert.match(found?.message ?? "", /Secret tls.*in PEM/);
   });
 
-  test("an authority that is no certificate, in whatever it stands", () => {
+  test("is a CA bundle without certificates, in a Secret, a ConfigMap or the spec", () => {
     const database = server({ backendStore: { postgresql: { ...postgresql, ca: { configMapRef: { name: "ca" } } } } });
     const of = (pem: string) =>
       cause(database, secret("db", { username: "u", password: "p" }), configMap("ca", { "ca.crt": pem }));
@@ -171,7 +171,7 @@ describe("what cannot work", () => {
     assert.match(cause(inline)?.message ?? "", /spec\.authentication\.ldap\.ca\.certificates must be PEM/);
   });
 
-  test("credentials with which nobody can search a directory", () => {
+  test("is a pair of bind credentials that no directory accepts", () => {
     const search = { filter: "(uid=%s)", bindCredentialsSecretRef: { name: "searcher" } };
     const searching = server({ authentication: { ldap: { ...directory, userBind: undefined, search } } });
     const of = (username: string, password: string) =>
@@ -185,7 +185,7 @@ describe("what cannot work", () => {
     assert.doesNotMatch(of("cn=a,dc=b", "hidden\n") ?? "", /hidden/);
   });
 
-  test("a client secret that the issuer would not know", () => {
+  test("is a client secret with a line break or without content", () => {
     const clientSecretRef = { name: "oidc", key: "secret" };
     const discoveryURL = "https://id.example.com/.well-known/openid-configuration";
     const oidc = { discoveryURL, clientID: "mlflow", clientSecretRef, userGroup: "u", adminGroup: "a" };
@@ -196,7 +196,7 @@ describe("what cannot work", () => {
   });
 });
 
-describe("what the proxy would crash on", () => {
+describe("an invalid value for oauth2-proxy", () => {
   const proxy = {
     issuerURL: "https://dex.example.com",
     clientID: "mlflow",
@@ -206,7 +206,7 @@ describe("what the proxy would crash on", () => {
     authentication: { oauth2Proxy: { ...proxy, clientSecretRef: { name: "client", key: "secret" } } },
   });
 
-  test("a client secret with a line break at its end, or none at all", () => {
+  test("is a client secret with a trailing line break or without content", () => {
     for (const text of ["secret\n", ""]) {
       const found = cause(client, secret("client", { secret: text }));
       assert.equal(found?.reason, "InvalidSecret", JSON.stringify(text));
@@ -215,7 +215,7 @@ describe("what the proxy would crash on", () => {
     assert.equal(cause(client, secret("client", { secret: "secret" })), undefined);
   });
 
-  test("an authority that is no certificate", () => {
+  test("is a CA bundle without certificates", () => {
     const of = server({ authentication: { oauth2Proxy: { ...proxy, ca: { configMapRef: { name: "ca" } } } } });
     const broken = "-----BEGIN CERTIFICATE-----\nreplace\n-----END CERTIFICATE-----\n";
     for (const text of ["", "certificates", broken]) {
@@ -225,7 +225,7 @@ describe("what the proxy would crash on", () => {
     }
   });
 
-  test("a cookie secret of one's own that is no key; without a proxy nobody asks for it", () => {
+  test("is a user's cookie secret that is not a key; without the proxy it is not needed", () => {
     const keys = { "flask-secret-key": "f".repeat(16), "kek-passphrase": "k".repeat(16), "webhook-key": "x" };
     const settings = { sessionSecretRef: { name: "own" } };
     const own = server({ authentication: { oauth2Proxy: proxy }, server: settings });
@@ -250,7 +250,7 @@ describe("what the proxy would crash on", () => {
   });
 });
 
-describe("several problems at once", () => {
+describe("several problems", () => {
   const of = server({
     backendStore: { postgresql },
     authentication: { basic: { adminCredentialsSecretRef: { name: "admin" } } },
@@ -276,7 +276,7 @@ describe("several problems at once", () => {
     );
   });
 
-  test("make a message of bounded length, and a single one is its own", () => {
+  test("have a message of bounded length; a single one keeps its message", () => {
     const one = { reason: "InvalidSecret", message: "m".repeat(900) } as const;
     assert.deepEqual(combined([one]), one);
     const { message } = combined([one, ...Array.from({ length: 40 }, () => one)]);
@@ -286,7 +286,7 @@ describe("several problems at once", () => {
     assert.match(brief.message, /; and 31 more$/);
   });
 
-  test("of each example: what is missing is all that is reported while nothing is there, and once when keys are", async () => {
+  test("of each example: all missing references are reported, each once", async () => {
     for (const { file, documents } of await examples()) {
       for (const result of documents.map(validate)) {
         if (!("server" in result)) continue;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { difference } from "../../src/reconcile/difference.ts";
 
-describe("what has to be written", () => {
+describe("the difference", () => {
   const container = {
     name: "mlflow",
     image: "a:1",
@@ -14,7 +14,7 @@ describe("what has to be written", () => {
   const wanted = { spec: { replicas: 0, containers: [container], args: ["x", "y"] } };
   const live = (change: object = {}) => ({ spec: { ...wanted.spec, ...change }, status: { observed: 1 } });
 
-  test("nothing, where the cluster has all that is wanted and more", () => {
+  test("is undefined if the cluster has all wanted fields and more", () => {
     const defaulted = {
       ...container,
       terminationMessagePath: "/dev/termination-log",
@@ -23,14 +23,14 @@ describe("what has to be written", () => {
     assert.equal(difference(wanted, live({ containers: [{ name: "istio-proxy" }, defaulted] })), undefined);
   });
 
-  test("a changed value, named by its path", () => {
+  test("is the path of a changed value", () => {
     assert.equal(
       difference(wanted, live({ containers: [{ ...container, image: "a:2" }] })),
       ".spec.containers[0].image",
     );
   });
 
-  test("a removed item and a removed field", () => {
+  test("is a removed item or a removed field", () => {
     assert.ok(difference(wanted, live({ containers: [{ ...container, env: [] }] })));
     assert.ok(
       difference(wanted, { spec: { containers: [container], args: ["x", "y"] } }),
@@ -38,12 +38,12 @@ describe("what has to be written", () => {
     );
   });
 
-  test("a list without keys in another order, or longer", () => {
+  test("is a list without keys in another order or with more items", () => {
     assert.ok(difference(wanted, live({ args: ["y", "x"] })));
     assert.ok(difference(wanted, live({ args: ["x", "y", "--allow-all"] })));
   });
 
-  test("a port that somebody added to a rule of a policy, but not one beside those of a container", () => {
+  test("is a port added to a rule of a policy, but not one added to a container", () => {
     const rule = (...ports: number[]) => ({ ingress: [{ ports: ports.map((port) => ({ port, protocol: "TCP" })) }] });
     assert.ok(difference(rule(5000), rule(5000, 22)));
     const operation = (...ports: string[]) => ({ rules: [{ to: [{ operation: { ports } }] }] });
@@ -55,12 +55,12 @@ describe("what has to be written", () => {
     assert.equal(difference(pod(5000), pod(5000, 22)), undefined);
   });
 
-  test("false where somebody wrote true, or removed it", () => {
+  test("is false changed to true or removed", () => {
     assert.ok(difference({ automountServiceAccountToken: false }, { automountServiceAccountToken: true }));
     assert.ok(difference({ automountServiceAccountToken: false }, {}));
   });
 
-  test("amounts count, not how they are written", () => {
+  test("compares the amounts of quantities, not their text", () => {
     const resources = (cpu: string) => ({ resources: { requests: { cpu } } });
     assert.equal(difference(resources("0.5"), resources("500m")), undefined);
     assert.ok(difference(resources("0.5"), resources("501m")));

@@ -44,13 +44,13 @@ const seen = (own: Pick<ExposureView, "server" | "owned">, more: Partial<Exposur
 const reason = (...args: Parameters<typeof seen>) => seen(...args).finding?.reason;
 
 describe("the condition Exposed", () => {
-  test("is True when all routes are as they are wanted, and their controllers take them", () => {
+  test("is True if all routes match the spec and their controllers accept them", () => {
     assert.deepEqual([seen(there(led)).finding?.status, reason(there(led))], ["True", "Exposed"]);
     assert.equal(seen(there(server())).finding, undefined);
     assert.equal(seen(there(server({ exposure: { externalURL } }))).finding, undefined);
   });
 
-  test("names each piece that is missing", () => {
+  test("reports each missing condition", () => {
     assert.equal(reason(bare(led)), "RouteProgressing");
     assert.equal(reason(there(led, [])), "RouteNotAccepted");
     assert.equal(reason(there(led, [said("Accepted", { status: "False" })])), "RouteNotAccepted");
@@ -62,17 +62,17 @@ describe("the condition Exposed", () => {
     assert.deepEqual([found?.status, found?.reason], ["Unknown", "IngressWithoutAddress"]);
   });
 
-  test("says that the cluster lacks the kind, and leads by the other one", () => {
+  test("reports that the cluster does not have the kind HTTPRoute, and routes by the Ingress", () => {
     const found = seen(there(led), { known: new Set(["Ingress"]) });
     assert.equal(found.finding?.reason, "GatewayApiMissing");
     assert.deepEqual([...found.routes], ["Ingress"]);
   });
 });
 
-describe("an address that two servers want", () => {
+describe("an address that two servers request", () => {
   const [old, young] = [aged("old", "2026-01-01T00:00:00Z"), aged("young", "2026-01-02T00:00:00Z")];
 
-  test("is the older one's where neither has it, or both have", () => {
+  test("goes to the older one if neither or both have it", () => {
     for (const as of [(of: MlflowServer) => of, having]) {
       assert.notEqual(reason(there(as(old)), { competitors: [as(young)] }), "HostConflict");
       const found = seen(bare(as(young)), { competitors: [as(old)] });
@@ -81,7 +81,7 @@ describe("an address that two servers want", () => {
     }
   });
 
-  test("is led from only by whom the statuses name, and nobody else", () => {
+  test("is routed only to the server that has it alone in the statuses", () => {
     assert.equal(seen(bare(young)).isExclusive, false);
     assert.equal(seen(bare(having(young))).isExclusive, true);
     assert.equal(seen(bare(having(old)), { competitors: [young] }).isExclusive, true);
@@ -92,12 +92,12 @@ describe("an address that two servers want", () => {
     assert.deepEqual(seen(bare(having(young)), { competitors: [having(old)] }).addresses, []);
   });
 
-  test("is left by who leads there without having it, as where a backup without statuses was restored", () => {
+  test("loses its route to a server without it in the status, such as after restoring a backup without statuses", () => {
     assert.equal(seen(there(young), { competitors: [having(old)] }).keepsRoutes, false);
     assert.equal(seen(there(young), { competitors: [old] }).keepsRoutes, false);
   });
 
-  test("is whose it is, though an older one comes to want it; what led to that before still does", () => {
+  test("stays with its server if an older one requests it, whose routes stay", () => {
     const former = having(old, ["former.example.com"]);
     const { owned } = there(
       aged("old", "2026-01-01T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),
@@ -109,7 +109,7 @@ describe("an address that two servers want", () => {
     assert.equal(reason(there(having(young)), { competitors: [former] }), "Exposed");
   });
 
-  test("is given up when nothing leads from it any more, and not before", () => {
+  test("is released only when no route uses it any more", () => {
     const moved = having(young, ["former.example.com"]);
     const { owned } = there(
       aged("young", "2026-01-02T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),
@@ -123,13 +123,13 @@ describe("an address that two servers want", () => {
     assert.equal(reason(there(old), { competitors: [plain] }), "HostConflict");
   });
 
-  test("is lost by name within a second, so that all see it alike", () => {
+  test("goes by name to one of two servers of the same second", () => {
     const [a, b] = [aged("a", "2026-01-01T00:00:00Z"), aged("b", "2026-01-01T00:00:00Z")];
     assert.equal(reason(bare(b), { competitors: [a] }), "HostConflict");
     assert.notEqual(reason(bare(a), { competitors: [b] }), "HostConflict");
   });
 
-  test("is said to be whose only in one namespace", () => {
+  test("is reported with the name of the other server only within one namespace", () => {
     assert.match(seen(bare(young), { competitors: [old] }).finding?.message ?? "", /MlflowServer old/);
     const far = aged("secret", "2026-01-01T00:00:00Z", settings, "team-b");
     const message = seen(bare(young), { competitors: [far] }).finding?.message ?? "";
@@ -138,7 +138,7 @@ describe("an address that two servers want", () => {
   });
 });
 
-describe("what leads to a server", () => {
+describe("a route to a server", () => {
   const rolledOut = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
 
   /** The plan where this is there, the migration is over, and this is how far the pods are. */
@@ -175,7 +175,7 @@ describe("what leads to a server", () => {
   const everything = all(inputs(led));
   const withoutRoutes = everything.filter(({ kind }) => kind !== "Ingress" && kind !== "HTTPRoute");
 
-  test("is written when all pods are of this spec, and not before", () => {
+  test("is created only when all pods run the current spec", () => {
     assert.deepEqual(plan(led, withoutRoutes), [["create Ingress", "create HTTPRoute"]]);
     assert.deepEqual(plan(led, withoutRoutes, { ...rolledOut, replicas: 2 }), []);
     assert.deepEqual(plan(led, withoutRoutes, { ...rolledOut, availableReplicas: 0 }), []);
@@ -185,7 +185,7 @@ describe("what leads to a server", () => {
     assert.deepEqual(plan(led, formerPods), [["apply Deployment"]]);
   });
 
-  test("goes before the pods that may let everybody in", () => {
+  test("is removed before pods start that may not require authentication", () => {
     const closed = server({ exposure: settings, authentication: { kubernetes: {} } });
     const groups = plan(server({ authentication: { none: {} } }), all(inputs(closed)));
     // The API server's ports are no longer among those that the pods can reach at any address.
@@ -193,12 +193,12 @@ describe("what leads to a server", () => {
     assert.ok(groups[2]?.includes("apply Deployment"), JSON.stringify(groups));
   });
 
-  test("waits until the statuses say that it may", () => {
+  test("waits until the statuses show the address as exclusive", () => {
     assert.deepEqual(plan(led, withoutRoutes, rolledOut, { isExclusive: false }), []);
     assert.deepEqual(plan(led, everything, rolledOut, { isExclusive: false }), []);
   });
 
-  test("stays where what is wanted now is another's", () => {
+  test("stays if another server has the newly requested address", () => {
     assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), keepsRoutes: true }), []);
     assert.deepEqual(plan(led, everything, rolledOut, { routes: new Set(), keepsRoutes: false }), [
       ["delete Ingress", "delete HTTPRoute"],

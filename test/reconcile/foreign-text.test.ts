@@ -77,9 +77,9 @@ const readers: Readonly<Record<string, (message: string) => string | undefined>>
     conditionsOf([{ type: "Ready", status: "False", reason: "Ready", message }], [], 1, new Date(0))[0]?.message,
 };
 
-describe("a text that another program wrote", () => {
+describe("text of another program", () => {
   for (const [what, read] of Object.entries(readers)) {
-    test(`of ${what} is cut before it is processed, however long it is`, () => {
+    test(`in ${what} is truncated before it is processed`, () => {
       for (const text of hostile) {
         const before = process.cpuUsage();
         const message = read(text) ?? "";
@@ -91,7 +91,7 @@ describe("a text that another program wrote", () => {
     });
   }
 
-  test("stays as it is where it is short, on one line and without control characters", () => {
+  test("is unchanged if it is short, on one line and without control characters", () => {
     assert.equal(excerpt("no such image: a/b:c"), "no such image: a/b:c");
     assert.equal(excerpt("two\n lines\u0000"), "two lines");
     assert.equal(excerptWithoutStop("cannot pull ... "), "cannot pull");

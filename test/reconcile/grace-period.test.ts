@@ -32,8 +32,8 @@ function pass(of: MlflowServer, seconds: number, causes: Parameters<typeof block
   return { server: { ...of, status }, outcome, condition };
 }
 
-describe("what others may still create", () => {
-  test("is Reconciling for two minutes of a generation, then Stalled, and a timer brings the pass that says so", () => {
+describe("a reference that other clients may still create", () => {
+  test("is Reconciling for two minutes of a generation, then Stalled after a timer", () => {
     let { server: current, outcome, condition } = pass(server(), 0);
     assert.deepEqual([outcome.state, outcome.againInSeconds], ["progressing", 120]);
     assert.deepEqual([condition("Reconciling")?.status, condition("Reconciling")?.reason], ["True", "SecretNotFound"]);
@@ -48,19 +48,19 @@ describe("what others may still create", () => {
     assert.equal(pass(changed, 500).outcome.state, "progressing");
   });
 
-  test("does not hide what only a person can correct", () => {
+  test("does not hide a problem that only a user can fix", () => {
     assert.equal(pass(server(), 0, [missing, wrong]).outcome.state, "stalled");
     assert.equal(pass(server(), 0, [wrong]).outcome.state, "stalled");
   });
 
-  test("counts as missing at once with a period of 0, and never longer than the period when the clock is set back", () => {
+  test("counts as missing immediately with a period of 0, and within the period after the clock is set back", () => {
     assert.equal(pass(server(), 0, [missing], 0).outcome.state, "stalled");
     const { server: current } = pass(server(), 100_000);
     assert.equal(pass(current, 0).outcome.state, "stalled");
     assert.equal(observedSince(current, new Date(start)).getTime(), start + 100_000_000);
   });
 
-  test("is only what the table of reasons marks as such", () => {
+  test("is decided by the table of reasons", () => {
     const of = (reason: "DatabaseUnreachable" | "DatabaseAuthenticationFailed") =>
       withGracePeriod({ state: "stalled", cause: { reason, message: "" } }, facts(server(), 0)).state;
     assert.equal(of("DatabaseUnreachable"), "progressing");

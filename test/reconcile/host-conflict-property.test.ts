@@ -106,7 +106,7 @@ function world(seed: number, isCut = false) {
 
 for (const isCut of [false, true]) {
   const keeps = isCut ? "though passes cut across each other" : "who has it keeps it";
-  test(`no two servers are led to from one address, ${keeps}, and in the end all that is wanted leads somewhere`, () => {
+  test(`no address routes to two servers, ${keeps}, and finally each requested address routes to a server`, () => {
     let [taken, led] = [0, 0];
     for (let seed = 1; seed <= worlds; seed += 1) {
       const { places, pass, event, look } = world(seed, isCut);

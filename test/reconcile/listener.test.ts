@@ -41,11 +41,11 @@ function answering(object: Owned): Owned {
 const isOpen = (...args: Parameters<typeof meshView>) => meshOf(meshView(...args)).steps.has("listener");
 
 for (const mode of ["Ambient", "Sidecar"] as const) {
-  describe(`the listener for traces in mode ${mode}`, () => {
+  describe(`the listener for traces in ${mode} mode`, () => {
     const of = listening(mode);
     const whole = world(of, mode);
 
-    test("opens last, when all that keeps others out is proved", () => {
+    test("starts last, when all policies that deny other clients are verified", () => {
       const main = meshSteps[mode];
       assert.ok(!isOpen(of, world(of, mode, main)));
       assert.ok(meshOf(meshView(of, world(of, mode, main))).steps.has("writers"));
@@ -58,7 +58,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       );
     });
 
-    test("shuts when anything of it is lost, and says what", () => {
+    test("stops if a policy is no longer verified, and reports which", () => {
       const proofs = whole.filter(({ kind }) => kind === "AuthorizationPolicy" || kind === "Gateway");
       assert.ok(proofs.length >= 3);
       for (const lost of proofs) {
@@ -77,7 +77,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       if (mode === "Ambient") assert.ok(!isOpen(of, whole, { foreign: [waypointDeployment(0)] }), "no waypoint");
     });
 
-    test("does not open before the operator has knocked, and stays open when another one comes that has not", () => {
+    test("does not start before the first probe, and stays started after a restart of the operator", () => {
       const unknown = { probes: () => undefined };
       const shut = world(of, mode, [...meshSteps[mode], "writers"]);
       assert.ok(!isOpen(of, shut, unknown));
@@ -91,7 +91,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       ["all of them are", { ...denied, unanswered: ["pod x did not answer"], denied: 0 }],
       ["none could be made, though none", { ...denied, denied: 0 }],
     ] as const)
-      test(`does not open where ${what} neither denied nor answered, says so, and is not closed by it`, () => {
+      test(`does not start if ${what} neither denied nor answered, and is not stopped by it`, () => {
         const shut = world(of, mode, [...meshSteps[mode], "writers"]);
         assert.ok(!isOpen(of, shut, { probes: () => probes }));
         const { finding } = meshOf(meshView(of, shut, { probes: () => probes }));
@@ -99,7 +99,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
         assert.ok(isOpen(of, whole, { probes: () => probes }));
       });
 
-    test("stays open while its pods start", () => {
+    test("stays started while its pods start", () => {
       const starting = whole.map((object) =>
         object.kind === "Deployment" && object.metadata.name === "demo-traces" ? { ...object, status: {} } : object,
       );
@@ -107,14 +107,14 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       assert.match(meshOf(meshView(of, starting)).finding?.message ?? "", /listener for traces has no available pod/);
     });
 
-    test("nobody named means that there is none", () => {
+    test("does not exist without writers", () => {
       const nobody = listening(mode, { traces: { writers: [], identity: "Mesh" } });
       const { steps, finding } = meshOf(meshView(nobody, world(nobody, mode)));
       assert.ok(!steps.has("writers") && !steps.has("listener"));
       assert.equal(finding?.status, "True");
     });
 
-    test("goes before what keeps others out of it, which waits for its pods", () => {
+    test("is removed before the policies that protect it, which wait for its pods", () => {
       const without = listening(mode, { traces: { writers, identity: "Application" } });
       const lingering = pod("traces", {}, {});
       assert.ok(meshOf(meshView(without, whole)).steps.has("writers"));
@@ -129,7 +129,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
   });
 }
 
-test("the door of a listener is shut whatever else is wrong: it waits for no migration and no Secret", () => {
+test("the listener for traces is stopped whatever else is wrong, without waiting for a migration or a Secret", () => {
   const of = listening("Ambient");
   const whole = world(of, "Ambient").map(
     (object): Owned => ({ ...object, metadata: { ...object.metadata, uid: `uid-of-${object.metadata.name}` } }),
@@ -148,7 +148,7 @@ test("the door of a listener is shut whatever else is wrong: it waits for no mig
   assert.deepEqual([step.live.kind, step.live.metadata.name], ["Deployment", "demo-traces"]);
 });
 
-test("ztunnel has dropped a part of what keeps others out: the door is shut", () => {
+test("the listener for traces is stopped if ztunnel ignores a part of a policy", () => {
   const of = listening("Ambient");
   const dropped = world(of, "Ambient").map((object) =>
     object.metadata.name === "demo-traces-writers-only"

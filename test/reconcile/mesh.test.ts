@@ -56,15 +56,15 @@ function having<T extends Owned>(kind: T["kind"], name: string, change: (object:
 const without = (kind: string, name: string) =>
   everything.filter((object) => object.kind !== kind || object.metadata.name !== name);
 
-describe("the way into the mesh", () => {
-  test("takes one step after the other, each when those before it are proved", () => {
+describe("adding a server to the mesh", () => {
+  test("applies one step after the other, each when those before it are verified", () => {
     for (const [index, step] of meshSteps.entries()) {
       assert.deepEqual(steps(world(meshSteps.slice(0, index))), meshSteps.slice(0, index + 1), step);
     }
     assert.deepEqual(mesh(everything).finding?.status, "True");
   });
 
-  test("waits where a step is written and not taken up", () => {
+  test("waits for a step that is applied and not accepted", () => {
     const raw = (names: readonly MeshStep[]) => all({ ...inputs(meshed), mesh: new Set(names) });
     for (const [index, step] of meshSteps.entries()) {
       const before = world(meshSteps.slice(0, index));
@@ -81,7 +81,7 @@ describe("the way into the mesh", () => {
     }
   });
 
-  test("does not lock pods that are not proved to be in it", () => {
+  test("does not deny bypass of pods that are not verified to be in the mesh", () => {
     const bound = world(meshSteps.slice(0, 4)).filter(({ kind }) => kind !== "Pod");
     const outside = [...bound, enrolledPod({})];
     assert.deepEqual(steps(outside), meshSteps.slice(0, 4));
@@ -89,9 +89,9 @@ describe("the way into the mesh", () => {
     assert.ok(!steps(bound).includes("denyBypass"));
   });
 
-  test("says so where pods of before are being replaced, and does not knock while one of them still answers", () => {
+  test("reports that older pods are being replaced, and does not probe while one of them still serves requests", () => {
     const pods = everything.filter(({ kind }) => kind !== "Pod");
-    const probes = () => assert.fail("it has knocked");
+    const probes = () => assert.fail("it has probed");
     assert.equal(reason([...pods, enrolledPod({}, { isOutdated: true })]), "MeshProgressing");
     const ending = enrolledPod({}, { isOutdated: true, isTerminating: true });
     const { finding } = mesh([...everything, ending], { probes });
@@ -101,7 +101,7 @@ describe("the way into the mesh", () => {
     assert.equal(mesh([...everything, enrolledPod(undefined, { isTerminating: true })]).finding?.status, "True");
   });
 
-  test("is never gone back by what is lost: what is missing is restored at once", () => {
+  test("never removes a step: a missing object is restored immediately", () => {
     for (const lost of everything.filter(({ kind }) => kind === "Gateway" || kind === "AuthorizationPolicy")) {
       const now = without(lost.kind, lost.metadata.name);
       const kept = lost.metadata.name === "demo-waypoint-only" ? [...meshSteps] : meshSteps;
@@ -122,7 +122,7 @@ function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshVi
   return planOf({ ...facts, isMutatedByAdmission: () => false, now: new Date(0) }).groups.flat();
 }
 
-test("a trust domain that is not the mesh's changes no policy of a server that is in it: nobody would be let in", () => {
+test("a trust domain that is not the mesh's changes no policy of a server in the mesh, because all clients would be denied", () => {
   const mistaken = server({
     traces: { writers },
     mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } },
@@ -136,10 +136,10 @@ test("a trust domain that is not the mesh's changes no policy of a server that i
   assert.deepEqual(changed(fewer), ["AuthorizationPolicy"], "so a change of what they say would be seen");
 });
 
-describe("the way out of the mesh", () => {
+describe("removing a server from the mesh", () => {
   const plan = (owned: readonly Owned[]) => planFor(plain, owned);
 
-  test("is the way in, backwards, one step in a pass", () => {
+  test("removes the steps in reverse order, one per reconciliation", () => {
     let owned = everything;
     const order: string[] = [];
     for (let pass = 0; pass < 8; pass += 1) {
@@ -168,12 +168,12 @@ describe("the way out of the mesh", () => {
     assert.deepEqual(plan(owned), []);
   });
 
-  test("says nothing of a mesh that the spec does not have", () => {
+  test("reports no condition for a mesh that the spec does not have", () => {
     assert.equal(meshOf(view(everything, { server: plain })).finding, undefined);
   });
 });
 
-describe("a mesh of sidecars", () => {
+describe("a mesh with sidecars", () => {
   const inSidecars = server({ traces: { writers }, mesh: { istio: { mode: "Sidecar" } } });
   const injected = () => enrolledPod({ "sidecar.istio.io/status": "{}" });
   const ofSidecars = (names: readonly MeshStep[], pod = injected()) => [
@@ -194,12 +194,12 @@ describe("a mesh of sidecars", () => {
     assert.deepEqual(whole, { steps: ["sidecar", "inbound"], status: "True", reason: "MeshEnforced" });
   });
 
-  test("takes its policy away from pods in ambient mode, which it would lock", () => {
+  test("removes its policy from pods in ambient mode, which it would make unreachable", () => {
     const ambient = seen(ofSidecars(["sidecar", "inbound"], enrolledPod(undefined, { mode: "Sidecar" })));
     assert.deepEqual(ambient, { steps: ["sidecar"], status: "False", reason: "PodsNotEnrolled" });
   });
 
-  test("is not opened by another policy that selects the pods, or all pods", () => {
+  test("reports another policy that selects the pods, or all pods", () => {
     const policyOf = (spec: AuthorizationPolicy["spec"]): OtherResource => ({
       apiVersion: "security.istio.io/v1",
       kind: "AuthorizationPolicy",
@@ -213,11 +213,11 @@ describe("a mesh of sidecars", () => {
     assert.equal(reasonBeside({ rules: [{}] }), "ConflictingPolicy");
     assert.equal(reasonBeside({ selector: { matchLabels }, rules: [{}] }), "ConflictingPolicy");
     assert.equal(reasonBeside({ selector: { matchLabels: { app: "other" } }, rules: [{}] }), "MeshEnforced");
-    assert.equal(reasonBeside({}), "MeshEnforced", "one without rules lets nobody in");
+    assert.equal(reasonBeside({}), "MeshEnforced", "one without rules allows no client");
     assert.equal(reasonBeside({ action: "DENY", rules: [{}] }), "MeshEnforced");
   });
 
-  test("is entered when the ambient mode has been left, step by step, and the other way round", () => {
+  test("is set up after ambient mode is removed, step by step, and in reverse", () => {
     const order: string[] = [];
     for (let reached = meshSteps.length; reached >= 0; reached -= 1) {
       const now = seen(world(meshSteps.slice(0, reached)));
@@ -235,20 +235,20 @@ describe("writers without a mesh", () => {
   const finding = (spec: Parameters<typeof server>[0]) =>
     mesh([], { server: server({ traces: { writers }, ...spec }) }).finding;
 
-  test("are not told apart, and the condition says what guards traces instead", () => {
+  test("are not enforced, and the condition names what protects traces instead", () => {
     assert.deepEqual([finding({})?.status, finding({})?.reason], ["False", "MeshNotConfigured"]);
     assert.match(finding({})?.message ?? "", /any client that the server authenticates/);
     assert.match(finding({ authentication: { none: {} } })?.message ?? "", /any client that reaches the server's port/);
   });
 });
 
-test("where the cluster lacks the kinds, nothing is written and the server serves", () => {
+test("without the kinds in the cluster nothing is applied and the server serves requests", () => {
   assert.deepEqual(steps([], { isAvailable: false, otherResources: undefined }), []);
   assert.equal(reason(everything, { isAvailable: false }), "IstioMissing");
   assert.match(mesh([], { isAvailable: false }).finding?.message ?? "", /Install .*or leave out spec\.mesh/);
 });
 
-describe("MeshReady is False, and says why and what to do, when", () => {
+describe("MeshReady is False, with the cause and the fix, when", () => {
   const gateway = (change: (of: Gateway) => Gateway) => having<Gateway>("Gateway", "demo-waypoint", change);
   const policy = (name: string, condition: Parameters<typeof acceptedPolicy>[1]) =>
     having<AuthorizationPolicy>("AuthorizationPolicy", name, (of) => acceptedPolicy(of, condition));
@@ -287,7 +287,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       [everything, { foreign: [waypointDeployment(0)] }],
     ],
     [
-      "the waypoint's Deployment is somebody else's",
+      "the waypoint's Deployment is not Istio's",
       "WaypointUnavailable",
       [everything, { foreign: [withoutOwner(waypointDeployment())] }],
     ],
@@ -302,7 +302,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       [everything, { foreign: [inTrustDomain("prod.example")] }],
     ],
     [
-      "the policy has been looked at in a former form",
+      "the policy has a condition of an earlier generation",
       "MeshPolicyNotAccepted",
       [policy("demo-trace-writers", { observedGeneration: 0 })],
     ],
@@ -357,7 +357,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
       [everything, { otherResources: [other({ targetRefs: [toGateway], rules: [{}] })] }],
     ],
     [
-      "another Service leads to the pods",
+      "another Service selects the pods",
       "ConflictingService",
       [everything, { otherResources: [service({ "mlflow-operator.dev/server": "demo" })] }],
     ],
@@ -369,8 +369,8 @@ describe("MeshReady is False, and says why and what to do, when", () => {
         { probes: () => ({ ...denied, notDenied: ["pod demo-1 (10.0.0.1:5000) answered POST /v1/traces with 401"] }) },
       ],
     ],
-    ["the operator has not knocked yet", "MeshProgressing", [everything, { probes: () => undefined }]],
-    ["the namespace has not been looked at", "MeshProgressing", [everything, { otherResources: undefined }]],
+    ["the operator has not probed yet", "MeshProgressing", [everything, { probes: () => undefined }]],
+    ["the namespace has not been checked", "MeshProgressing", [everything, { otherResources: undefined }]],
   ];
   for (const [title, expected, args] of cases) {
     test(title, () => {
@@ -380,7 +380,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
     });
   }
 
-  test("and not for what is in nobody's way", () => {
+  test("is True with objects that do not conflict", () => {
     const toOther = { ...toGateway, name: "other-waypoint" };
     assert.equal(reason(everything, { foreign: [inTrustDomain("cluster.local")] }), "MeshEnforced");
     const otherResources = [
@@ -394,7 +394,7 @@ describe("MeshReady is False, and says why and what to do, when", () => {
   });
 });
 
-test("a server that hibernates is locked all the same, but nothing is proved of it", () => {
+test("a hibernated server keeps its policies, and MeshReady is Unknown", () => {
   const asleep = { ...meshed, spec: { ...meshed.spec, hibernate: true } };
   const { finding, steps: turn } = mesh(
     everything.filter(({ kind }) => kind !== "Pod"),

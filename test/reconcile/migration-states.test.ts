@@ -4,7 +4,7 @@ import { assertArrives, faults, initial, keyOf, passes, progress, type State, sp
 
 const mostFaults = 3;
 
-test("every state that a migration can come to with three faults is safe, and ends as the spec says", () => {
+test("every state of a migration with three faults is safe, and converges to the spec", () => {
   const seen = new Map<string, number>();
   let layer: State[] = specs.map(initial);
   let count = 0;

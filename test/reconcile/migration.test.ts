@@ -32,7 +32,7 @@ const podOf = (job: Job, status: Pod["status"]) =>
   });
 
 describe("the migration", () => {
-  test("starts where there is no Job", () => {
+  test("starts if there is no Job", () => {
     const found = migrationOf(wanted, []);
     assert.equal(found.complete, false);
     assert.equal(found.create?.metadata.name, wanted.metadata.name);
@@ -40,27 +40,27 @@ describe("the migration", () => {
     assert.equal(found.isRecordedFirst, undefined, "there is no proof to withdraw");
   });
 
-  test("is complete by a completed Job of the wanted name, and by nothing else", () => {
+  test("is complete only with a completed Job of the wanted name", () => {
     assert.equal(migrationOf(wanted, [live(finished("Complete"))]).complete, true);
     assert.equal(migrationOf(wanted, [live()]).complete, false);
     assert.equal(migrationOf(wanted, [earlier(finished("Complete"))]).complete, false);
     assert.equal(migrationOf(wanted, [live(finished("Failed"))]).complete, false);
   });
 
-  test("keeps the proof of the version that runs until the new one is there, then removes it", () => {
+  test("keeps the Job of the running version until the new one is complete, then removes it", () => {
     const former = earlier(finished("Complete"));
     assert.deepEqual(migrationOf(wanted, [former]).remove, []);
     assert.deepEqual(migrationOf(wanted, [former, live(finished("Complete"))]).remove, [former]);
   });
 
-  test("never runs beside another: it waits for one that works", () => {
+  test("never runs at the same time as another: it waits for a running one", () => {
     const other = earlier();
     const found = migrationOf(wanted, [other, podOf(other, { containerStatuses: [running] })]);
     assert.equal(found.create, undefined);
     assert.deepEqual(found.remove, []);
   });
 
-  test("never runs beside another: it removes one that is stuck, and starts when that is gone", () => {
+  test("never runs at the same time as another: it removes a stuck one, and starts when that is gone", () => {
     const other = earlier();
     const stuck = migrationOf(wanted, [other]);
     assert.equal(stuck.create, undefined);
@@ -71,25 +71,25 @@ describe("the migration", () => {
     assert.deepEqual(waiting.remove, []);
   });
 
-  test("begins anew when a Secret that it failed with has changed, but not once it is complete", () => {
+  test("starts again when a Secret has changed after a failure, but not once it is complete", () => {
     const { metadata } = live();
     const before = { ...metadata, annotations: { ...metadata.annotations, "mlflow-operator.dev/inputs": "former" } };
     assert.equal(migrationOf(wanted, [live({ metadata: before })]).remove.length, 1);
     assert.equal(migrationOf(wanted, [live({ metadata: before, ...finished("Complete") })]).complete, true);
   });
 
-  test("is proved by the record in the status, so that a deleted Job is not created again", () => {
+  test("is complete by the record in the status, so a deleted Job is not created again", () => {
     const found = migrationOf(wanted, [], recordOf(wanted));
     assert.equal(found.complete, true);
     assert.equal(found.create, undefined);
     assert.equal(migrationOf(wanted, [], { ...recordOf(wanted), phase: "Started" }).complete, false);
   });
 
-  test("is not proved by a Deployment", () => {
+  test("is not complete by a Deployment", () => {
     assert.equal(migrationOf(wanted, [deploymentOf(inputs())]).complete, false);
   });
 
-  test("is not proved by a completed Job once a later one was created: it runs again", () => {
+  test("is not complete by a completed Job once a later one was created: it runs again", () => {
     const former = live(finished("Complete"));
     const later = attempted(earlier(), "later", "2026-01-01T03:00:00.000Z");
     const atWork = podOf(later, { containerStatuses: [running] });
@@ -103,7 +103,7 @@ describe("the migration", () => {
     assert.ok((again.record?.attempt ?? "") > record.attempt);
   });
 
-  test("that is deleted before its program has run leaves the former proof in force", () => {
+  test("that is deleted before its program has run leaves the former one complete", () => {
     const { job, version, database, attempt } = recordOf(wanted);
     const later = attempted(earlier(), "later", "2026-01-01T03:00:00.000Z");
     const record: MigrationRecord = {
@@ -128,7 +128,7 @@ describe("the migration", () => {
       { lastState: { terminated: { exitCode: 1 } } },
     ])
       assert.equal(state(began).record?.phase, "Started");
-    assert.equal(migrationOf(wanted, [], record).complete, false, "nobody saw its end");
+    assert.equal(migrationOf(wanted, [], record).complete, false, "its completion was not observed");
     const restored = unpulled.record;
     const begun = podOf(leaving, { containerStatuses: [running] });
     assert.equal(
@@ -138,12 +138,12 @@ describe("the migration", () => {
     );
   });
 
-  test("withdraws the former proof before a Job is created", () => {
+  test("withdraws the former record before a Job is created", () => {
     assert.equal(migrationOf(wanted, [], recordOf(earlier())).isRecordedFirst, true);
     assert.equal(migrationOf(wanted, [earlier(finished("Complete"))]).isRecordedFirst, true);
   });
 
-  test("records at once that a Job has completed which others delete", () => {
+  test("records immediately that a Job has completed that another client deletes", () => {
     const record = { ...recordOf(wanted), phase: "Started" } as const;
     const vanishing = live({ ...finished("Complete"), spec: { ...wanted.spec, ttlSecondsAfterFinished: 0 } });
     const found = migrationOf(wanted, [vanishing], record);
@@ -180,7 +180,7 @@ describe("the migration", () => {
     assert.ok(migrationOf(wanted, [], { ...record, startTime: "2026-01-03T00:00:00.000Z" }).create !== undefined);
   });
 
-  test("to an older version than that of the schema is refused, and nothing is created or deleted", () => {
+  test("to a version older than the schema is rejected, and nothing is created or deleted", () => {
     const older = jobOf(inputs(server({ version: "3.16.1" })));
     const found = migrationOf(older, [live(finished("Complete"))]);
     assert.deepEqual([found.isRefused, found.create, found.remove], [true, undefined, []]);
@@ -191,7 +191,7 @@ describe("the migration", () => {
     assert.equal(migrationOf(restored, [], recordOf(wanted)).create?.metadata.name, restored.metadata.name);
   });
 
-  test("that runs for more than an hour is reported, and goes on", () => {
+  test("that runs for more than an hour is reported, and continues", () => {
     const job = live();
     const since = (seconds: number) => {
       const startedAt = new Date(now.getTime() - seconds * 1000);
@@ -204,7 +204,7 @@ describe("the migration", () => {
     assert.deepEqual([late.cause.reason, late.stalled, late.remove], ["MigrationOverdue", true, []]);
   });
 
-  test("says what the check of the artifact store reported, before its own program has run", () => {
+  test("reports the result of the artifact store check before its own program has run", () => {
     const report = { reason: "ArtifactStoreReadOnly", message: "the bucket does not let these credentials write" };
     const job = live();
     const waiting = { ...base, restartCount: 0, state: { waiting: { reason: "PodInitializing" } } };
@@ -213,7 +213,7 @@ describe("the migration", () => {
     assert.deepEqual(found.cause, report);
   });
 
-  test("goes on saying why it failed while it is tried again, until it has succeeded", () => {
+  test("reports its last failure during retries, until it has succeeded", () => {
     const report = { reason: "DatabaseUnreachable", message: "db:5432 does not answer" } as const;
     const job = live();
     const causeIn = (state: V1ContainerStatus["state"], ready: boolean) => {
@@ -225,7 +225,7 @@ describe("the migration", () => {
     assert.equal(causeIn({ terminated: { exitCode: 0 } }, false), "MigrationRunning");
   });
 
-  test("says what its program reported, and shows no other words of a failing container", () => {
+  test("reports the message of its program, and no other output of a failing container", () => {
     const failing = (message: string) => {
       const job = live();
       return migrationOf(wanted, [job, podOf(job, { containerStatuses: [restarting(message)] })]);

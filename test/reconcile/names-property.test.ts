@@ -63,7 +63,7 @@ const shared = [...Map.groupBy(written, ({ object }) => idOf(object)).values()].
 );
 
 describe("names of objects of two servers in one namespace", () => {
-  test("are the same for a server and for one that is called like its listener for traces, and for no others", () => {
+  test("are equal only for a server and one with the name of its listener for traces", () => {
     const collisions = shared.map((all) => {
       const [first = "", second = "", ...more] = [...new Set(all.map(({ of }) => of.metadata.name))].sort();
       assert.deepEqual([second, more], [objectNames.listener(first), []]);
@@ -72,7 +72,7 @@ describe("names of objects of two servers in one namespace", () => {
     assert.deepEqual([...new Set(collisions)].sort(), ["Deployment", "NetworkPolicy", "Service", "ServiceAccount"]);
   });
 
-  test("give neither of them a right to what the other has written, and both are named", () => {
+  test("give neither server ownership of the other's objects, and the message names the owner", () => {
     for (const all of shared) {
       for (const { object, of } of all) {
         for (const other of all.filter((each) => each.of.metadata.name !== of.metadata.name)) {
@@ -85,7 +85,7 @@ describe("names of objects of two servers in one namespace", () => {
     }
   });
 
-  test("are all looked at", () => {
+  test("are all covered", () => {
     const seen = new Set(written.map(({ object }) => object.metadata.name));
     for (const [what, name] of Object.entries(objectNames)) {
       if (what === "roleBinding" || what === "client" || typeof name === "string") continue;

@@ -36,11 +36,11 @@ const named = (kind: string) => {
 };
 
 describe("the plan", () => {
-  test("is empty where all is as it shall be", () => {
+  test("is empty if all objects match the spec", () => {
     assert.deepEqual(steps(everything), []);
   });
 
-  test("writes what was invented before anything that is made of it, and pods last", () => {
+  test("creates generated Secrets before the objects that use them, and pods last", () => {
     const { groups } = plan([], [], server());
     const kinds = groups.map((group) => group.map((step) => ("manifest" in step ? step.manifest.metadata.name : "")));
     assert.deepEqual(kinds[0], ["demo-session", "demo-admin"]);
@@ -54,7 +54,7 @@ describe("the plan", () => {
     assert.deepEqual(jobs([named("PersistentVolumeClaim")]), ["create Job"]);
   });
 
-  test("ends the server's pods before a migration whose volume one pod alone can mount", () => {
+  test("stops the server's pods before a migration whose volume only one pod can mount", () => {
     const claim = { ...named("PersistentVolumeClaim"), spec: { accessModes: ["ReadWriteOncePod"] } } as Owned;
     const rest = everything.filter(({ kind }) => kind !== "Job" && kind !== "PersistentVolumeClaim");
     const unproven = server();
@@ -103,14 +103,14 @@ describe("the plan", () => {
     assert.deepEqual([found.groups, found.migration.cause.reason], [[], "DowngradeRejected"]);
   });
 
-  test("mends one object with one step", () => {
+  test("repairs one object with one step", () => {
     const changed = { ...named("Service"), spec: { ports: [] } } as Owned;
     assert.deepEqual(steps(everything.map((object) => (object.kind === "Service" ? changed : object))), [
       "apply Service",
     ]);
   });
 
-  test("mends the labels of a Job, and how often it runs, without touching its pods", () => {
+  test("repairs the labels and parallelism of a Job without changing its pods", () => {
     const job = named("Job");
     const suspect = {
       ...job,
@@ -124,7 +124,7 @@ describe("the plan", () => {
     assert.deepEqual(spec?.template, { spec: { containers: [] } });
   });
 
-  test("writes nothing while somebody else's object has a name that it needs", () => {
+  test("applies nothing while an unmanaged object has a name that it needs", () => {
     const other = { ...named("Service"), metadata: { ...named("Service").metadata, ownerReferences: [] } } as Owned;
     const found = plan(
       everything.filter(({ kind }) => kind !== "Service"),
@@ -134,7 +134,7 @@ describe("the plan", () => {
     assert.equal(found.obstacle?.reason, "NameConflict");
   });
 
-  test("waits for an object that is being deleted, and goes on with the others", () => {
+  test("waits for a terminating object, and continues with the others", () => {
     const leaving = {
       ...named("Service"),
       metadata: { ...named("Service").metadata, deletionTimestamp: "2026-01-01T00:00:00Z" },
@@ -148,7 +148,7 @@ describe("the plan", () => {
     assert.match(found.waiting?.message ?? "", /Service\/demo/);
   });
 
-  test("removes what it owns and nobody wants, but never what was generated or stored", () => {
+  test("deletes owned objects that are no longer wanted, but never generated Secrets or volumes", () => {
     const { apiVersion, metadata } = named("Service");
     const extra = { apiVersion, kind: "ConfigMap", metadata: { ...metadata, name: "demo-former" } } as Owned;
     assert.deepEqual(steps([...everything, extra]), ["delete ConfigMap"]);
@@ -170,7 +170,7 @@ describe("the plan", () => {
     assert.ok(!deleted.includes("demo-admin"));
   });
 
-  test("does not repeat what admission has changed", () => {
+  test("does not repeat an apply that admission has changed", () => {
     const changed = { ...named("Service"), spec: { ports: [] } } as Owned;
     const { installation, references } = wanted;
     const owned = everything.map((object) => (object.kind === "Service" ? changed : object));

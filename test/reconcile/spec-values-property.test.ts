@@ -113,9 +113,9 @@ const leaves = Object.values(rightDocuments).flatMap((document) =>
 );
 const one = [...new Map(leaves.map((leaf) => [leaf.schemaPath, leaf])).values()];
 
-describe("a spec with a text that no one expects", () => {
+describe("a spec with an unexpected string", () => {
   for (const { schemaPath, path, document, value } of one) {
-    test(`in ${schemaPath} makes no builder or check throw where the schema admits it, and no index at all`, () => {
+    test(`in ${schemaPath} makes no builder or check throw if the schema admits it, and no index in any case`, () => {
       for (const text of candidates(value)) {
         const mutant = changed(document, { [path]: text });
         indexed(serverOf(mutant));
@@ -137,7 +137,7 @@ describe("a spec with a text that no one expects", () => {
   }
 
   for (const [name, document] of Object.entries(rightDocuments)) {
-    test(`leaves nothing to write once all is written: ${name}`, () => {
+    test(`leaves nothing to apply once all is applied: ${name}`, () => {
       const server = serverOf(document);
       const { manifests } = processed(server);
       const held = manifests.some((manifest) => isFar(manifest, server)) ? { finalizers: [finalizer] } : {};

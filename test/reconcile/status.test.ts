@@ -36,7 +36,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
 
 const done = { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1, readyReplicas: 1 };
 
-test("the URL for clients outside is said beside the Service's", () => {
+test("the status has the external URL and that of the Service", () => {
   const externalURL = "https://platform.example.com/clusters/c1/mlflow";
   const { status } = world(server({ exposure: { externalURL } }), done);
   assert.deepEqual(
@@ -59,7 +59,7 @@ describe("Ready", () => {
     assert.equal(world(server(), { ...done, observedGeneration: 1 }).condition("Ready")?.status, "False");
   });
 
-  test("is False while a pod of an earlier spec is left, though pods answer", () => {
+  test("is False while a pod of an earlier spec is left, even if pods are available", () => {
     const { condition, status } = world(server(), { ...done, replicas: 2 });
     assert.equal(condition("Ready")?.status, "False");
     assert.equal(condition("Reconciling")?.status, "True");
@@ -67,7 +67,7 @@ describe("Ready", () => {
     assert.equal(status.version, undefined);
   });
 
-  test("is True while it hibernates, and Available is not", () => {
+  test("is True during hibernation, and Available is not", () => {
     const asleep = world(server({ hibernate: true }), { observedGeneration: 2 });
     assert.equal(asleep.condition("Ready")?.reason, "Hibernated");
     assert.equal(asleep.condition("Ready")?.status, "True");
@@ -90,7 +90,7 @@ describe("Stalled", () => {
       ],
     });
 
-  test("says why a pod does not come up, with Ready False and the former pods Available", () => {
+  test("reports why a pod does not become ready, with Ready False and the former pods Available", () => {
     const { condition } = world(server(), { ...done, updatedReplicas: 0 }, [waiting("ImagePullBackOff")]);
     assert.equal(condition("Stalled")?.reason, "ImagePullFailed");
     assert.match(condition("Stalled")?.message ?? "", /image i:1.*no such image.*spec\.image/);
@@ -98,7 +98,7 @@ describe("Stalled", () => {
     assert.equal(condition("Available")?.status, "True");
   });
 
-  test("speaks of a lack of nodes only after ten seconds: until then one may be found", () => {
+  test("reports Unschedulable only after ten seconds, because a node may still become available", () => {
     const noNode = (creationTimestamp: string) => {
       const conditions = [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes" }];
       return world(server(), { ...done, availableReplicas: 0 }, [pod("server", { conditions }, { creationTimestamp })]);
@@ -110,7 +110,7 @@ describe("Stalled", () => {
     assert.equal(noNode(new Date(-11_000).toISOString()).condition("Stalled")?.reason, "Unschedulable");
   });
 
-  test("says that pods are refused, in the API server's words", () => {
+  test("reports rejected pods with the API server's message", () => {
     const conditions = [{ type: "ReplicaFailure", status: "True", message: "exceeded quota: small" }];
     const { condition } = world(server(), { ...done, availableReplicas: 0, conditions });
     assert.equal(condition("Stalled")?.reason, "PodsRejected");
@@ -119,7 +119,7 @@ describe("Stalled", () => {
 });
 
 describe("conditions", () => {
-  test("lastTransitionTime moves with the status alone", () => {
+  test("lastTransitionTime changes only with the status", () => {
     const before = {
       type: "Ready",
       status: "True",
@@ -136,7 +136,7 @@ describe("conditions", () => {
   });
 });
 
-describe("what a pass has not checked", () => {
+describe("a condition that was not checked", () => {
   const ready = world(server(), done).status;
   const changed = (spec: Parameters<typeof server>[0]) => {
     const of = server(spec);
@@ -144,7 +144,7 @@ describe("what a pass has not checked", () => {
   };
   const missing = { reason: "SecretNotFound", message: "Secret none does not exist" } as const;
 
-  test("keeps the generation that it was found of", () => {
+  test("keeps its generation", () => {
     const of = changed({ authentication: { basic: { adminCredentialsSecretRef: { name: "none" } } } });
     const { facts } = world(of, done);
     const { conditions = [] } = statusOf(facts, blocked([missing], facts));
@@ -154,13 +154,13 @@ describe("what a pass has not checked", () => {
     assert.deepEqual([database?.status, database?.observedGeneration], ["True", 1]);
   });
 
-  test("is Unknown of a database that has never been checked", () => {
+  test("is Unknown for a database that has never been checked", () => {
     const { facts } = world(server(), done);
     const { conditions = [] } = statusOf(facts, blocked([missing], facts));
     assert.equal(conditions.find(({ type }) => type === "DatabaseReady")?.status, "Unknown");
   });
 
-  test("is not reported of authentication either: while former pods may run, clients authenticate as before", () => {
+  test("keeps the authentication of pods of an earlier spec that may still run", () => {
     const { facts } = world(changed({ authentication: { none: {} } }), done);
     const status = statusOf(facts, blocked([missing], facts));
     assert.deepEqual([status.authentication, status.adminCredentialsSecretRef?.name], ["Basic", "demo-admin"]);
@@ -175,7 +175,7 @@ describe("the plan", () => {
   });
 });
 
-test("an administrator is named where one can log in, and not where users are those of a directory", () => {
+test("the administrator's Secret is in the status only if the administrator can log in", () => {
   const groups = { filter: "(member=%s)", admin: "cn=a,dc=test", user: "cn=u,dc=test" };
   const ldap = { url: "ldaps://ldap.example.com/dc=test", userBind: "uid=%s,dc=test", groups };
   const ofBasic = world(server(), done).status;

@@ -23,7 +23,7 @@ const sidecar = { mesh: { istio: { mode: "Sidecar" } } } as Partial<MlflowServer
 const route = { exposure: { httpRoute: {} } } as Partial<MlflowServer["spec"]>;
 const without = (...kinds: Kind[]) => ({ knows: (kind: Kind) => (kinds.includes(kind) ? undefined : true) });
 
-describe("one answer that the cluster lacks a kind stops the pass over a server", () => {
+describe("one answer that a kind does not exist stops the reconciliation of a server", () => {
   test("that has used it", () => {
     assert.equal(unconfirmedKind(without("Gateway"), using(ambient, "MeshReady", "MeshEnforced")), "Gateway");
     const policy = "AuthorizationPolicy";
@@ -31,7 +31,7 @@ describe("one answer that the cluster lacks a kind stops the pass over a server"
     assert.equal(unconfirmedKind(without("HTTPRoute"), using(route, "Exposed", "Exposed")), "HTTPRoute");
   });
 
-  test("and not over one that has not, does not need it, or was told before", () => {
+  test("but not of one that has not used it, does not need it, or has reported it before", () => {
     assert.equal(unconfirmedKind(without("Gateway"), server(ambient)), undefined);
     assert.equal(unconfirmedKind(without("Gateway"), using(sidecar, "MeshReady", "MeshEnforced")), undefined);
     assert.equal(unconfirmedKind(without("Gateway"), using(ambient, "MeshReady", "IstioMissing")), undefined);
@@ -39,7 +39,7 @@ describe("one answer that the cluster lacks a kind stops the pass over a server"
     assert.equal(unconfirmedKind(without("HTTPRoute"), using(ambient, "MeshReady", "MeshEnforced")), undefined);
   });
 
-  test("until it is certain", () => {
+  test("until it is confirmed", () => {
     const used = using(ambient, "MeshReady", "MeshEnforced");
     assert.equal(unconfirmedKind({ knows: () => false }, used), undefined);
     assert.equal(unconfirmedKind({ knows: () => true }, used), undefined);

@@ -14,13 +14,13 @@ describe("a spec that the operator does not support", () => {
   const of = server(Object.assign({ authentication: { saml: {} } }));
   const cause = unsupportedSpec("MlflowServer", of.spec);
 
-  test("is named by its paths, with what to do", () => {
+  test("is reported with its paths and the fix", () => {
     assert.equal(cause?.reason, "UnsupportedField");
     assert.match(cause?.message ?? "", /spec\.authentication\.saml; spec\.authentication has none of basic, /);
     assert.match(cause?.message ?? "", /Upgrade the operator/);
   });
 
-  test("leaves all of the status that follows from the spec as it was", () => {
+  test("keeps the former status of all fields that depend on the spec", () => {
     assert.ok(cause !== undefined);
     const lastTransitionTime = "2026-01-01T00:00:00Z";
     const database: Condition = {
@@ -72,13 +72,13 @@ describe("a workspace", () => {
   const granted = [tracking({ access: [grantTo("team", "Viewer")] })];
   const live = planFor(granted, [access()]).wanted;
 
-  test("keeps what a server has granted, and gets nothing new of it", () => {
+  test("keeps the grants of a server, and gets no new ones", () => {
     const future = tracking(Object.assign({ access: [grantTo("others", "Viewer")], fromTheFuture: {} }));
     assert.deepEqual(planFor([future], [], live).steps, []);
     assert.deepEqual(planFor([future], [], []).steps, []);
   });
 
-  test("keeps the role of the subjects of an access, and gives it to no others", () => {
+  test("keeps the role of the subjects of an access, and grants it to no others", () => {
     const future = access(
       Object.assign({
         subjects: [

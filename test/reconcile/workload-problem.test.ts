@@ -93,7 +93,7 @@ describe("pods that cannot be created", () => {
     'Error creating: admission webhook "validate.kyverno.svc-fail" denied the request: no latest tag',
   ];
 
-  test("are reported with the words of the event, for the Job as for the Deployment", () => {
+  test("are reported with the message of the event, for the Job and the Deployment", () => {
     for (const text of denials) {
       const ofMigration = after(6, [job()], { job: [warning("FailedCreate", text)] });
       const conditions = [{ type: "ReplicaFailure", status: "True", message: text }];
@@ -106,7 +106,7 @@ describe("pods that cannot be created", () => {
     }
   });
 
-  test("are looked for once a Job has no pod for five seconds, and not where it has one or is over", () => {
+  test("are checked when a Job has no pod for five seconds, but not if it has one or is finished", () => {
     const silent = (seconds: number, ...owned: Owned[]) =>
       silentObjects(owned, new Date(start + seconds * 1000)).length;
     assert.equal(silent(4, job()), 0);
@@ -129,7 +129,7 @@ describe("pods that cannot be created", () => {
 
 describe("pods that do not start", () => {
   for (const component of ["server", "migration"] as const) {
-    test(`of the ${component} are reported with the words of the event, and stalled within a minute`, () => {
+    test(`of the ${component} are reported with the message of the event, and stalled within a minute`, () => {
       const objects = withPod(component, creating(component));
       const events = { pod: [warning("FailedMount", 'MountVolume.SetUp failed for volume "data": no such volume', 5)] };
       const early = after(12, objects, events);
@@ -139,7 +139,7 @@ describe("pods that do not start", () => {
       assert.match(late.message, /pod demo-.*-pod does not start \(FailedMount\): MountVolume.*no such volume/);
     });
 
-    test(`of the ${component} are not reported for what they got over, nor while an image may still be pulled`, () => {
+    test(`of the ${component} are not reported for a resolved failure, nor while an image may still be pulled`, () => {
       const objects = withPod(component, creating(component));
       const old = { pod: [warning("FailedMount", "timed out", 5)] };
       assert.notEqual(after(300, objects, old).reason, "PodNotStarting");
@@ -147,7 +147,7 @@ describe("pods that do not start", () => {
       assert.ok((after(300, objects).againInSeconds ?? 0) > 0, "nothing reads the events again");
     });
 
-    test(`of the ${component} are stalled after ten minutes without a word, with what they wait for`, () => {
+    test(`of the ${component} are stalled after ten minutes without an event, with what they wait for`, () => {
       const { state, reason, message } = after(601, withPod(component, creating(component)));
       assert.deepEqual([state, reason], ["stalled", "PodNotStarting"]);
       assert.match(message, new RegExp(`container ${main[component]} is waiting \\(ContainerCreating\\)`));
@@ -162,7 +162,7 @@ describe("pods that do not start", () => {
       assert.match(after(601, withPod(component, { phase: "Pending" })).message, /no scheduler has considered it/);
     });
 
-    test(`of the ${component} that do not end on a lost node are reported with the command that helps`, () => {
+    test(`of the ${component} that do not terminate on a lost node are reported with the command to delete them`, () => {
       const running = { phase: "Running", containerStatuses: [container(main[component], { running: {} })] };
       const gone = withPod(component, running, { deletionTimestamp: at(0) });
       assert.notEqual(after(200, gone).reason, "PodNotTerminating");
@@ -172,7 +172,7 @@ describe("pods that do not start", () => {
     });
   }
 
-  test("are told by their status first: image, missing key of a Secret, no node", () => {
+  test("are reported by their status first: image, missing key of a Secret, no node", () => {
     const reasons = [
       ["ImagePullBackOff", "ImagePullFailed"],
       ["CreateContainerConfigError", "ContainerNotCreated"],
@@ -189,7 +189,7 @@ describe("pods that do not start", () => {
   });
 });
 
-test("a sidecar that keeps the Job after the migration has ended is named", () => {
+test("reports a sidecar that keeps the Job from completing", () => {
   const ended = container("migrate", { terminated: { exitCode: 0, finishedAt: new Date(start) } });
   const containerStatuses = [ended, container("linkerd-proxy", { running: {} })];
   const objects = withPod("migration", { phase: "Running", containerStatuses });
@@ -205,7 +205,7 @@ test("a sidecar that keeps the Job after the migration has ended is named", () =
   );
 });
 
-test("a Job that others suspend, and a Deployment that they pause, are reported at once and stalled after a minute", () => {
+test("a suspended Job and a paused Deployment are reported immediately and stalled after a minute", () => {
   const suspended = { type: "Suspended", status: "True", lastTransitionTime: new Date(start) };
   const paused = { type: "Progressing", status: "Unknown", reason: "DeploymentPaused" };
   const cases = [
@@ -227,7 +227,7 @@ test("a Job that others suspend, and a Deployment that they pause, are reported 
   assert.equal(after(60, [completed, deployment(done, { paused: true })]).state, "ready");
 });
 
-test("text of others is bounded, and on one line", () => {
+test("text of other components is bounded and on one line", () => {
   const { message } = after(6, [job()], { job: [warning("FailedCreate", `a\nb${"c".repeat(5000)}`)] });
   assert.ok(message.length < 400 && !message.includes("\n"), message);
 });

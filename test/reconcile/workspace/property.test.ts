@@ -120,7 +120,7 @@ function steps({ namespaces, servers, accesses }: World, granted: readonly Works
 
 const written = (all: readonly WorkspaceStep[]) => all.flatMap((step) => (step.do === "delete" ? [] : [step.manifest]));
 
-test(`in ${worlds} random worlds every write lies where it may`, () => {
+test(`in ${worlds} random clusters every write is in an allowed place`, () => {
   let count = 0;
   for (let seed = 1; seed <= worlds; seed += 1) {
     const now = world(seed);
@@ -130,13 +130,13 @@ test(`in ${worlds} random worlds every write lies where it may`, () => {
       for (const step of planned) {
         count += 1;
         if (step.do === "delete") {
-          assert.ok(before.includes(step.live), `seed ${seed}: a deletion of what is not ours`);
+          assert.ok(before.includes(step.live), `seed ${seed}: a deletion of an unmanaged object`);
           continue;
         }
         const { metadata } = step.manifest;
         assert.equal(deletionTimestamp, undefined, `seed ${seed}: a write in a namespace that is going`);
         assert.equal(metadata.namespace, name);
-        assert.equal(metadata.labels?.[label.serverNamespace], labels[label.workspaceOf], `seed ${seed}: no consent`);
+        assert.equal(metadata.labels?.[label.serverNamespace], labels[label.workspaceOf], `seed ${seed}: no opt-in`);
         assert.notEqual(name, "kube-system");
       }
     }
@@ -153,7 +153,7 @@ test(`in ${worlds} random worlds every write lies where it may`, () => {
   assert.ok(count > worlds, `${count} writes in all`);
 });
 
-test(`in ${worlds} random worlds nobody gains a verb that nobody could have granted`, () => {
+test(`in ${worlds} random clusters no subject gets a verb that no user could have granted`, () => {
   let count = 0;
   for (let seed = 1; seed <= worlds; seed += 1) {
     const { meant, ...rest } = world(seed);
@@ -177,7 +177,7 @@ test(`in ${worlds} random worlds nobody gains a verb that nobody could have gran
   assert.ok(count > worlds, `${count} verbs in all`);
 });
 
-test("what these worlds hold is what the API server admits", () => {
+test("the random objects are admitted by the schema", () => {
   for (let seed = 1; seed <= 60; seed += 1) {
     const { servers, accesses } = world(seed);
     for (const server of servers) assert.ok("server" in validate(server), JSON.stringify(validate(server)));

@@ -29,23 +29,23 @@ function summary(
 const [a, b] = [workspace("a"), workspace("b")];
 
 describe("WorkspacesReady", () => {
-  test("is True when all namespaces have what is granted", () => {
+  test("is True when all workspaces are ready", () => {
     const { ready, total, finding } = summary(tracking(), [a, b], { a: "ready", b: "ready" });
     assert.deepEqual([ready, total, finding.status, finding.reason], [2, 2, "True", "WorkspacesReady"]);
   });
 
-  test("is not True before all have been looked at", () => {
+  test("is not True before all have been checked", () => {
     const { ready, total, finding, isPartial } = summary(tracking(), [a, b], { a: "ready" });
     assert.deepEqual([ready, total, finding.status, finding.reason, isPartial], [1, 2, "False", "Progressing", true]);
   });
 
-  test("is Unknown where passes over a namespace fail, and says why", () => {
+  test("is Unknown if reconciliations of a namespace fail, with the cause", () => {
     const { ready, total, finding, isPartial } = summary(tracking(), [a, b], { a: "ready" }, { b: "timeout" });
     assert.deepEqual([ready, total, finding.status, finding.reason, isPartial], [1, 2, "Unknown", "NotChecked", false]);
     assert.match(finding.message, /namespace b cannot be checked: timeout/);
   });
 
-  test("names the namespaces that a grant names and that do not consent, with the command", () => {
+  test("lists the namespaces of a grant that are not labeled, with the command", () => {
     const server = tracking({ access: [grantTo("x", "Viewer", "a", "c", "d")] });
     const other = workspace("d", { "mlflow-operator.dev/workspace-of": "elsewhere" });
     const { ready, total, finding } = summary(server, [a, other], { a: "ready" });
@@ -54,14 +54,14 @@ describe("WorkspacesReady", () => {
     assert.match(finding.message, /kubectl label namespace c mlflow-operator\.dev\/workspace-of=mlflow$/);
   });
 
-  test("says so where the server's own selector is in the way", () => {
+  test("reports that the server's own selector does not match", () => {
     const server = tracking({ selector: { matchLabels: { tier: "x" } }, access: [grantTo("x", "Viewer", "a")] });
     const { finding } = summary(server, [a, workspace("b", { tier: "x" })], { b: "ready" });
     assert.equal(finding.reason, "WorkspaceNotServed");
     assert.match(finding.message, /namespace a: .*spec\.workspaces\.selector/);
   });
 
-  test("tells what is the matter in one namespace; the others count", () => {
+  test("reports the cause in one namespace; the others count", () => {
     const cause = {
       reason: "NameConflict",
       message: "ConfigMap/mlflow-client is not managed by this operator",
@@ -71,17 +71,17 @@ describe("WorkspacesReady", () => {
     assert.match(finding.message, /^in namespace b: ConfigMap/);
   });
 
-  test("names no more than a few", () => {
+  test("lists at most eight namespaces", () => {
     const names = Array.from({ length: 20 }, (_, index) => `t${index + 10}`);
     const { finding } = summary(tracking({ access: [grantTo("x", "Viewer", ...names)] }), [], {});
     assert.match(finding.message, /t10, .* and 12 more/);
   });
 
-  test("is False where no namespace is a workspace", () => {
+  test("is False if no namespace is a workspace", () => {
     assert.equal(summary(tracking(), [], {}).finding.reason, "WorkspaceOptInMissing");
   });
 
-  test("does not wait for a namespace that is going", () => {
+  test("does not wait for a terminating namespace", () => {
     const going = workspace("b");
     going.metadata.deletionTimestamp = "2026-06-01T00:00:00Z";
     assert.deepEqual(summary(tracking(), [a, going], { a: "ready" }).total, 1);
