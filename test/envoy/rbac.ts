@@ -1,9 +1,9 @@
 import type { AuthorizationRule } from "../../src/kube/manifests.ts";
 
 /**
- * An ALLOW policy of Istio as Envoy enforces it, by Istio's documented semantics (security/authorization-policy), in the form
- * that istiod's own builder gives it: a principal is the URI of the client's certificate, a path is without query, `*` at
- * the end is any text; ports are those of the container, which `portOf` finds in the test. Translated here and not by istiod; that its builder does the same is not shown.
+ * An ALLOW policy of Istio as an RBAC filter of Envoy, by Istio's documented semantics (security/authorization-policy) and in the form
+ * of istiod's builder: a principal is the URI of the client's certificate, a path has no query, a trailing `*` matches any
+ * text; ports are those of the container, which `portOf` maps in the test. Translated here; that istiod does the same is not tested.
  */
 export function rbacFilter(rules: readonly AuthorizationRule[], portOf: (port: string) => number = Number) {
   const policies = Object.fromEntries(

@@ -1,11 +1,11 @@
 import type { AuthorizationRule } from "../../src/kube/manifests.ts";
 
-/** Ways to write the path that Envoy itself takes for it. */
+/** Forms of the path that Envoy itself treats as the traces path. */
 export const plain = ["/v1/traces", "/v1/traces/", "/v1/traces/x", "/v1/traces//", "/v1/traces?x=1", "/./v1/traces"]
   .concat(["/x/../v1/traces", "/api/%2e%2e/v1/traces", "/v1/%2e/traces", "/v1/trace%73", "/%76%31/traces"])
   .concat(["/v1\\traces"]);
 
-/** Ways that Envoy takes for another path, and something behind it might not. */
+/** Forms that Envoy treats as another path, and its upstream might not. */
 export const disguised = [
   "//v1/traces",
   "/v1//traces",
@@ -18,7 +18,7 @@ export const disguised = [
   .concat(["/v1/traces%23", "/v1/traces%23x", "/%2fv1/traces", "/%2Fv1%2Ftraces", "/v1/TRACES", "/v1/tracesX"])
   .concat(["/v1/traces.json", "/v1/metrics"]);
 
-/** The policy that guides give. */
+/** The policy of the guides. */
 export function commonRules(writer: string): AuthorizationRule[] {
   const paths = ["/v1/traces", "/v1/traces/*"];
   return [

@@ -14,7 +14,7 @@ import { rbacFilter } from "./rbac.ts";
 
 export interface Request {
   readonly protocol: "HTTP/1.1" | "HTTP/2";
-  /** As in the certificate, without spiffe://; undefined: no certificate. */
+  /** The identity in the certificate, without spiffe://; undefined: no certificate. */
   readonly identity: string | undefined;
   readonly method: string;
   readonly path: string;
@@ -22,25 +22,25 @@ export interface Request {
   readonly body?: string;
 }
 
-/** Where a request goes that is passed on. */
+/** The upstream of forwarded requests. */
 export interface Upstream {
   readonly address: string;
   readonly port: number;
 }
 
-/** The port that policies for sidecars speak of; in the tests each listener has another one. */
+/** The port in policies for sidecars; in the tests each listener has another one. */
 const door = "5000";
 
-/** A real Envoy that treats paths as a waypoint and a sidecar do by default, with a listener for each policy. */
+/** A real Envoy that normalizes paths as a waypoint and a sidecar do by default, with a listener for each policy. */
 export interface Waypoint {
-  /** The status of the answer; 200 where the request is passed on and there is no upstream. */
+  /** The status of the response; 200 if the request is forwarded without an upstream. */
   ask(policy: string, request: Request): Promise<number>;
   close(): Promise<void>;
 }
 
 type Policies = Readonly<Record<string, readonly AuthorizationRule[]>>;
 
-/** How Istio has Envoy treat paths, by `meshConfig.pathNormalization`. */
+/** Envoy's path settings by Istio's `meshConfig.pathNormalization`. */
 export type PathNormalization = "NONE" | "BASE" | "MERGE_SLASHES" | "DECODE_AND_MERGE_SLASHES";
 
 export async function startWaypoint(
@@ -139,7 +139,7 @@ function chainAt({ address, port }: Upstream) {
 
 const chain = "chain";
 
-/** Istio's default is BASE: normalised, slashes neither merged nor unescaped. */
+/** Istio's default is BASE: normalized, slashes neither merged nor unescaped. */
 function listener(
   name: string,
   port: number,

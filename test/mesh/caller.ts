@@ -20,20 +20,20 @@ export interface MeshRequest {
 
 /** A pod that sends requests. */
 export interface Caller {
-  /** What came of each: a status, `refused` by the mesh, or `none` where nobody answered. */
+  /** The result of each: a status, `refused` by the mesh, or `none` without an answer. */
   readonly ask: (requests: readonly MeshRequest[]) => Promise<readonly string[]>;
 }
 
 export interface CallerOptions {
   readonly namespace: string;
-  /** Of the pod, and of its ServiceAccount, which is made. */
+  /** The name of the pod and of its ServiceAccount, which is created. */
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Whom it asks if a request does not say it, at the port of servers. */
+  /** The default host of requests, at the port of servers. */
   readonly host: string;
 }
 
-/** In ambient mode, as the label of the pod says. */
+/** In ambient mode, by the label of the pod. */
 export const inAmbient = { "istio.io/dataplane-mode": "ambient" };
 
 /** With a sidecar. */
@@ -45,7 +45,7 @@ export async function startCaller(cluster: Cluster, options: CallerOptions): Pro
   const own = objects(cluster, namespace);
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
   await own.create("ServiceAccount", { metadata: { name } });
-  // A node of two processors has room for those of two test files, and their servers.
+  // A node with two CPUs must run the pods of two test files and their servers.
   const pod = clientPod({ name, image, trackingUri: `http://${host}`, serviceAccount: name, cpu: "50m" });
   await own.create("Pod", { ...pod, metadata: { name, labels } });
   await waitUntil(async () => {

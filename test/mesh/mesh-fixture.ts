@@ -18,18 +18,18 @@ export interface MeshFixture extends LiveFixture {
   readonly agents: string;
   readonly elsewhere: string;
   readonly writers: readonly object[];
-  /** Applies the server with these fields besides. */
+  /** Applies the server with these additional fields. */
   readonly serve: (more: object) => Promise<MlflowServer>;
   readonly caller: (namespace: string, name: string, labels?: Readonly<Record<string, string>>) => Promise<Caller>;
-  /** POSTs a span to the server, or to another place. */
+  /** POSTs a span to the server, or to another host. */
   readonly span: (more?: Partial<MeshRequest>) => MeshRequest;
   /** With MLflow's credential. */
   readonly spanWithCredential: (more?: Partial<MeshRequest>) => Promise<MeshRequest>;
-  /** Waits until the mesh is enforced, by the server's present spec. */
+  /** Waits until the mesh enforces the server's current spec. */
   readonly enforced: () => Promise<MlflowServer>;
 }
 
-/** The server keeps nothing in a volume, so its pods are replaced one by one. */
+/** The server has no volume, so its pods are replaced one by one. */
 export async function meshFixture(context: TestContext): Promise<MeshFixture> {
   const name = "mlflow";
   const fixture = await liveFixture(context);
@@ -66,7 +66,7 @@ export async function meshFixture(context: TestContext): Promise<MeshFixture> {
     spanWithCredential: async (more = {}) => {
       const { username, password } = await adminOf(fixture.objects, name);
       const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-      // MLflow answers by this name, wherever a request is sent to.
+      // MLflow accepts this host name, whatever address a request is sent to.
       return span({ ...more, headers: { authorization, host: `${host}:${port}`, ...more.headers } });
     },
     enforced: () => fixture.reason(name, "MeshReady", "MeshEnforced", 300),
@@ -82,10 +82,10 @@ export function all(length: number, outcome: string): string[] {
   return Array<string>(length).fill(outcome);
 }
 
-/** Paths that are none of traces. */
+/** Paths other than those of traces. */
 export const others = ["/health", "/api/2.0/mlflow/experiments/search?max_results=1", "/V1/traces"];
 
-/** By every way to write the path; the first ones, as many as there are plain ways, are a writer's. */
+/** Every encoding of the path; the first ones, as many as there are plain forms, are allowed to a writer. */
 export const toTraces: readonly MeshRequest[] = [
   ...each(["POST"], plain),
   ...each(["GET"], plain),

@@ -23,15 +23,15 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
   await fixture.ready(name);
   const trace = await fixture.spanWithCredential();
 
-  await context.test("a server has its sidecar, in a namespace of the restricted standard", async () => {
+  await context.test("a server gets its sidecar, in a namespace with Pod Security restricted", async () => {
     const server = await fixture.enforced();
     assert.match(condition(server, "MeshReady").message, new RegExp(`${agents}/collector can write traces`));
-    // Each sidecar hears of the server by itself.
+    // Each sidecar receives the configuration of the server separately.
     for (const [who, { ask }] of [["writer", writer] as const, ...strangers])
       await waitUntil(async () => assert.deepEqual(await ask(each(["GET"], ["/health"])), ["200"], who), 180);
   });
 
-  await context.test("the writer gets through to MLflow, and nobody else, however the path is written", async () => {
+  await context.test("only the writer reaches MLflow, in every encoding of the path", async () => {
     const refused = all(toTraces.length, "refused");
     await waitUntil(async () => {
       assert.deepEqual(await writer.ask(toTraces), [...all(plain.length, "401"), ...refused.slice(plain.length)]);
@@ -39,20 +39,17 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
     for (const [who, { ask }] of strangers) assert.deepEqual(await ask(toTraces), refused, who);
   });
 
-  await context.test(
-    "with MLflow's credential the writer writes, and nobody without the writer's identity",
-    async () => {
-      assert.deepEqual(await writer.ask([trace]), ["200"]);
-      for (const [who, { ask }] of strangers) assert.deepEqual(await ask([trace]), ["refused"], who);
-    },
-  );
+  await context.test("with MLflow's credential only the writer's identity can write", async () => {
+    assert.deepEqual(await writer.ask([trace]), ["200"]);
+    for (const [who, { ask }] of strangers) assert.deepEqual(await ask([trace]), ["refused"], who);
+  });
 
-  await context.test("all else is everybody's, as far as the mesh goes", async () => {
+  await context.test("the mesh allows all other paths to all clients", async () => {
     for (const [who, { ask }] of [["writer", writer] as const, ...strangers])
       assert.deepEqual(await ask(each(["GET"], others)), ["200", "401", "401"], who);
   });
 
-  await context.test("the address of a pod and another Service are no way round", async () => {
+  await context.test("the address of a pod and another Service do not bypass the mesh", async () => {
     const { selector = {} } = (await objects.the("Service", name)).spec;
     await objects.create("Service", { metadata: { name: "bare" }, spec: { selector, ports: [{ port }] } });
     await objects.create("Service", {
@@ -69,18 +66,15 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
     await fixture.enforced();
   });
 
-  await context.test(
-    "with identity Mesh writers need no credential, and the listener answers nobody else",
-    async () => {
-      const server = await fixture.serve({ mesh, traces: { identity: "Mesh", writers } });
-      await fixture.enforced();
-      const asked = [fixture.span({ host: new URL(listenerUrl(server)).hostname, port: tracesPort })];
-      await waitUntil(async () => assert.deepEqual(await writer.ask(asked), ["200"]), 180);
-      for (const [who, { ask }] of strangers) assert.match((await ask(asked))[0] ?? "", /^(none|503|refused)$/, who);
-    },
-  );
+  await context.test("with identity Mesh writers need no credential, and the listener denies all others", async () => {
+    const server = await fixture.serve({ mesh, traces: { identity: "Mesh", writers } });
+    await fixture.enforced();
+    const asked = [fixture.span({ host: new URL(listenerUrl(server)).hostname, port: tracesPort })];
+    await waitUntil(async () => assert.deepEqual(await writer.ask(asked), ["200"]), 180);
+    for (const [who, { ask }] of strangers) assert.match((await ask(asked))[0] ?? "", /^(none|503|refused)$/, who);
+  });
 
-  await context.test("a writer in ambient mode is known to a sidecar, too", async () => {
+  await context.test("a sidecar recognizes a writer in ambient mode", async () => {
     const both = [...writers, { namespace: elsewhere, serviceAccount: "ambient" }];
     await fixture.serve({ mesh, traces: { writers: both } });
     await fixture.enforced();
@@ -91,13 +85,13 @@ test("traces only from their writers, in a mesh of sidecars", { timeout: 1_200_0
     await waitUntil(async () => assert.deepEqual(await ambient.ask([trace]), ["refused"]), 180);
   });
 
-  await context.test("a change to ambient mode leaves nobody in the way, and lets nobody in", async () => {
+  await context.test("a change to ambient mode denies no writer, and allows no other client", async () => {
     await fixture.serve({ mesh: { istio: { mode: "Ambient" } }, traces: { writers } });
     await fixture.enforced();
     await waitUntil(async () => {
       assert.deepEqual(await ambient.ask([...each(["GET"], others), trace]), ["200", "401", "401", "refused"]);
     }, 180);
-    // A sidecar does not call the waypoint, and the lock keeps it off.
+    // A sidecar does not use the waypoint, and the deny-bypass policy denies it.
     for (const caller of [writer, colleague, stranger])
       for (const outcome of await caller.ask([trace])) assert.match(outcome, /^(none|503)$/);
   });

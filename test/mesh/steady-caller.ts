@@ -3,11 +3,11 @@ import type { Caller, MeshRequest } from "./caller.ts";
 
 /** One request after another by a pod in the mesh. */
 export interface SteadyCaller {
-  /** Ends it, and tells how many were answered with 200, and what came of the others, and when. */
+  /** Stops it, and returns how many requests were answered with 200, and the time and result of the others. */
   readonly end: () => Promise<{ readonly answered: number; readonly failed: readonly string[] }>;
 }
 
-/** Asks for what needs no credential, by default for MLflow's state of health, each time on a connection of its own; begins when that is answered. */
+/** Requests a path that needs no credential, by default MLflow's health check, each time on a new connection; starts after the first answer. */
 export async function steadily({ ask }: Caller, path = "/health"): Promise<SteadyCaller> {
   const asked: readonly MeshRequest[] = [{ method: "GET", path }];
   await waitUntil(async () => {

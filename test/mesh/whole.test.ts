@@ -27,17 +27,17 @@ const collector = "collector-1";
 const istioSystem = "istio-system";
 
 /**
- * What a company would run: the operator from its chart, in the mesh itself and in a closed network; a server of two pods with
- * oauth2-proxy as its door, in a closed network, too; its database in the mesh; a collector that is let in.
+ * A production setup: the operator from its chart, in the mesh and with network policies; a server of two pods with
+ * oauth2-proxy as its entry point, with network policies; its database in the mesh; a collector that is allowed access.
  */
-test("the whole of it, in a mesh in ambient mode", {
+test("a production setup in a mesh in ambient mode", {
   timeout: 1_200_000,
 }, async (context) => {
   await helmProgram();
   const fixture = await proxyFixture(context);
   const { cluster, namespace, objects } = fixture;
   await fixture.stopOperator();
-  // Its rights are called like those of the chart.
+  // Its roles have the names of the chart's.
   for (const plural of ["rolebindings", "roles"])
     await cluster.request("DELETE", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/${plural}`);
   const release = await installation(cluster);
@@ -45,7 +45,7 @@ test("the whole of it, in a mesh in ambient mode", {
   const operator = operatorPods(cluster, release.namespace);
   context.after(async () => {
     if (!context.passed) context.diagnostic(await operator.logs());
-    // The server goes first, while somebody is there to take it out of the mesh.
+    // The server is deleted first, while an operator can remove it from the mesh.
     for (const each of [namespace, release.namespace, agents, elsewhere])
       await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
@@ -101,7 +101,7 @@ test("the whole of it, in a mesh in ambient mode", {
   const waypoint = objectNames.waypoint(name);
   const enforced = () => fixture.reason(name, "MeshReady", "MeshEnforced", 400);
 
-  await context.test("the operator brings the server up and into the mesh, from inside of it", async () => {
+  await context.test("the operator starts the server and adds it to the mesh, from inside the mesh", async () => {
     for (const { metadata } of await operator.leaderAndOther())
       assert.equal(metadata.annotations?.["ambient.istio.io/redirection"], "enabled", metadata.name);
     const server = await enforced();
@@ -120,7 +120,7 @@ test("the whole of it, in a mesh in ambient mode", {
     body: JSON.stringify(spanOf("of a test")),
   };
 
-  await context.test("who is in the mesh gets in by a token, and by the proxy alone", async () => {
+  await context.test("clients in the mesh authenticate by a token, only through the proxy", async () => {
     const asked = [experiments, { ...experiments, path: prefix + experiments.path }, { ...experiments, headers: {} }];
     for (const { ask } of [writer, colleague, stranger])
       await waitUntil(async () => assert.deepEqual(await ask(asked), ["200", "200", "401"]), 180);
@@ -130,27 +130,27 @@ test("the whole of it, in a mesh in ambient mode", {
     for (const { ask } of [writer, stranger, outsider]) assert.deepEqual(await ask(past), all(3, "none"));
   });
 
-  await context.test(
-    "a writer writes traces, and nobody else with the same token, however the path is written",
-    async () => {
-      const paths = [...plain, ...disguised].flatMap((path) => [path, prefix + path]);
-      const asked = paths.map((path) => ({ ...span, path }));
-      assert.deepEqual(await writer.ask([span, { ...span, path: `${prefix}/v1/traces` }]), ["200", "200"]);
-      assert.deepEqual(await writer.ask([{ ...span, headers: {} }]), ["401"], "the mesh is no credential");
-      for (const { ask } of [colleague, stranger]) assert.deepEqual(await ask(asked), all(asked.length, "refused"));
-      assert.deepEqual(await outsider.ask([span]), ["none"]);
-    },
-  );
-
-  await context.test("the collector that the operator's command prints is let in, with its own token", async () => {
-    const { send } = await startCollector(fixture, name, { place: { namespace: agents, sender: "writer" } });
-    const trace = await send();
-    const found = { ...experiments, path: `/api/3.0/mlflow/traces/${trace}` };
-    await waitUntil(async () => assert.deepEqual(await colleague.ask([found]), ["200"]), 180);
+  await context.test("only a writer can write traces with a token, in every encoding of the path", async () => {
+    const paths = [...plain, ...disguised].flatMap((path) => [path, prefix + path]);
+    const asked = paths.map((path) => ({ ...span, path }));
+    assert.deepEqual(await writer.ask([span, { ...span, path: `${prefix}/v1/traces` }]), ["200", "200"]);
+    assert.deepEqual(await writer.ask([{ ...span, headers: {} }]), ["401"], "the mesh is no credential");
+    for (const { ask } of [colleague, stranger]) assert.deepEqual(await ask(asked), all(asked.length, "refused"));
+    assert.deepEqual(await outsider.ask([span]), ["none"]);
   });
 
   await context.test(
-    "one pod at a time is evicted, of the server and of the waypoint, and all are answered",
+    "the collector that the operator's command prints is allowed access with its own token",
+    async () => {
+      const { send } = await startCollector(fixture, name, { place: { namespace: agents, sender: "writer" } });
+      const trace = await send();
+      const found = { ...experiments, path: `/api/3.0/mlflow/traces/${trace}` };
+      await waitUntil(async () => assert.deepEqual(await colleague.ask([found]), ["200"]), 180);
+    },
+  );
+
+  await context.test(
+    "one pod at a time is evicted, of the server and of the waypoint, and all requests are answered",
     async () => {
       const load = await steadily(stranger, "/ping");
       const waypoints = async () =>
@@ -187,12 +187,12 @@ test("the whole of it, in a mesh in ambient mode", {
     },
   );
 
-  await context.test("a door that no condition shows open is found by knocking, from inside of the mesh", async () => {
+  await context.test("a policy that is not enforced is detected by probes from inside the mesh", async () => {
     const policy = `/apis/security.istio.io/v1/namespaces/${istioSystem}/authorizationpolicies`;
     const body = {
       apiVersion: "security.istio.io/v1",
       kind: "AuthorizationPolicy",
-      // For all waypoints there are, but for the operator alone.
+      // For all waypoints, but only for the operator.
       metadata: { name: `lets-the-operator-in-${namespace}` },
       spec: {
         targetRefs: [{ group: "gateway.networking.k8s.io", kind: "GatewayClass", name: "istio-waypoint" }],

@@ -11,7 +11,7 @@ const search = "/api/2.0/mlflow/experiments/search";
 const unavailableReason = missingDex;
 
 describe("Dex as the issuer", { skip: unavailableReason }, () => {
-  test("a person signs in by the browser, and works as a program with the same identity token", async () => {
+  test("a user signs in with a browser, and a program uses the same ID token", async () => {
     const port = await freePort();
     const redirectURL = `http://127.0.0.1:${port}/oauth2/callback`;
     const dex = await startDex("of-mlflow", redirectURL);
@@ -35,7 +35,7 @@ describe("Dex as the issuer", { skip: unavailableReason }, () => {
       const browser = webSession({ ca: dex.ca });
       const page = await browser.signIn(`http://127.0.0.1:${port}/`, "alice@example.com", dex.password);
       assert.equal(page.status, 200, page.body);
-      // What MLflow is told is Dex's identity token, which a program may send itself.
+      // MLflow receives Dex's ID token, which a program can send itself.
       const token = door.taken()[0]?.headers.authorization ?? "";
       assert.match(token, /^Bearer ey/);
       assert.equal((await raw(port, "GET", search, [`Authorization: ${token}`])).status, 200);

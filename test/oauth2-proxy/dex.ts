@@ -9,11 +9,11 @@ import { eventually } from "../support/eventually.ts";
 import { certificateFor } from "../support/oidc/certificate.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 
-/** Why a test of Dex is skipped, or false. No registry of packages has it, so tests take the one on the PATH. */
+/** Why a test of Dex is skipped, or false. No package registry has it, so tests use the one on the PATH. */
 export const missingDex =
   !(process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, "dex"))) && "no dex on PATH";
 
-/** A real Dex, with one client `mlflow` and one person `alice@example.com`, who is in the group `mlflow`. */
+/** A real Dex, with one client `mlflow` and one user `alice@example.com` in the group `mlflow`. */
 export interface Dex {
   readonly url: string;
   /** Its certificate authority, in PEM. */

@@ -14,7 +14,7 @@ import { raw } from "./raw.ts";
 
 const search = "/api/2.0/mlflow/experiments/search";
 
-describe("the arguments of oauth2-proxy, on the real one", () => {
+describe("the arguments of oauth2-proxy, with the real program", () => {
   let issuer: OidcIssuer;
   let door: Door;
   let port: number;
@@ -57,7 +57,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
   const refused = async (path: string, lines: readonly string[]) => {
     const answer = await raw(port, "GET", path, lines);
     assert.deepEqual([answer.status, answer.contentType, answer.body.trim()], [401, "application/json", "{}"]);
-    assert.deepEqual(door.taken(), [], "it came through");
+    assert.deepEqual(door.taken(), [], "it was forwarded");
   };
 
   test("a program without a credential gets 401 in JSON and never a redirect or a page", async () => {
@@ -70,7 +70,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     assert.match(page.location, /code_challenge_method=S256/);
   });
 
-  test("a good token comes in; every other one is as good as none", async () => {
+  test("a valid token is accepted; every other one is rejected", async () => {
     const good = await raw(port, "GET", search, bearer(await issuer.token("alice", "mlflow")));
     assert.equal(good.status, 200, good.body);
     assert.equal(door.taken().length, 1);
@@ -80,8 +80,8 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
       "of another audience": { claims: { aud: "another" } },
       "of another issuer": { claims: { iss: "https://elsewhere.test" } },
       "of the issuer with a slash": { claims: { iss: `${issuer.url}/` } },
-      "of a stranger": { signedBy: "other-key" },
-      "that nobody signed": { signedBy: "none" },
+      "signed with another key": { signedBy: "other-key" },
+      unsigned: { signedBy: "none" },
     } as const;
     for (const form of Object.values(forms)) await refused(search, bearer(await issuer.token("alice", "mlflow", form)));
     for (const token of ["", "x", "a.b.c", `${await issuer.token("alice", "mlflow")}x`])
@@ -89,18 +89,18 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     await refused(search, ["Authorization: Basic YWRtaW46cGFzc3dvcmQxMjM0"]);
   });
 
-  test("who has a good token but another e-mail domain is not let in", async () => {
+  test("a valid token with another e-mail domain is rejected", async () => {
     const answer = await raw(port, "GET", search, bearer(await issuer.token("bob", "mlflow")));
     assert.equal(answer.status, 403);
     assert.deepEqual(door.taken(), []);
   });
 
-  test("no header of the client's is a way in", async () => {
+  test("no header of a client authenticates it", async () => {
     assert.ok(forgedHeaders.length >= 30);
     for (const lines of forgedHeaders) await refused(search, lines);
   });
 
-  test("what MLflow is told about the caller is the caller's own token, whatever else is sent", async () => {
+  test("MLflow receives the caller's own token, whatever other headers are sent", async () => {
     const token = await issuer.token("alice", "mlflow");
     for (const lines of forgedHeaders) {
       if (lines.some((line) => /^(authorization|cookie)\b/i.test(line))) continue;
@@ -113,7 +113,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     }
   });
 
-  test("MLflow gets no Authorization but one that has been verified, by whatever way in", async () => {
+  test("MLflow receives only a verified Authorization header, with every authentication method", async () => {
     const good = await issuer.token("alice", "mlflow");
     const bad = await issuer.token("alice", "mlflow", { signedBy: "other-key" });
     const browser = webSession({ ca: issuer.ca });
@@ -158,7 +158,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     assert.ok(passedOn >= 5, `only ${passedOn} came through`);
   });
 
-  test("a path that leads elsewhere is as shut as any other", async () => {
+  test("a path that routes elsewhere needs authentication like any other", async () => {
     for (const path of [
       "/oauth2/../api",
       "/ping/../api",
@@ -175,7 +175,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     }
   });
 
-  test("a browser is led through the login and back, and then has a session of its own", async () => {
+  test("a browser is redirected through the login and back, and then has its own session", async () => {
     const browser = webSession({ ca: issuer.ca });
     const page = await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
     assert.equal(page.status, 200, page.body);
@@ -186,7 +186,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     assert.equal((await browser.open(`http://127.0.0.1:${port}${search}`)).status, 200);
   });
 
-  test("a session of another server is worth nothing here", async () => {
+  test("a session of another server is rejected", async () => {
     const browser = webSession({ ca: issuer.ca });
     await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
     const cookie = browser.cookies(`http://127.0.0.1:${port}/`);
@@ -210,7 +210,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     }
   });
 
-  test("where a group is needed, who lacks it is not let in; a program has its groups from the issuer too", async () => {
+  test("with a required group, users without it are rejected; a program's groups come from the issuer too", async () => {
     const guarded = await openDoor({
       proxy: {
         issuerURL: issuer.url,
@@ -234,7 +234,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     }
   });
 
-  test("a session is renewed at the issuer when its time has come", async () => {
+  test("a session is refreshed at the issuer after its interval", async () => {
     const renewed = await openDoor({
       port: otherPort,
       proxy: { ...settings, redirectURL: redirectTo(otherPort), session: { refresh: "1s", expire: "1h" } },
@@ -255,7 +255,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     }
   });
 
-  test("until a session is renewed its token is passed on, although that has ended", async () => {
+  test("until a session is refreshed its token is passed on, even if it has expired", async () => {
     const hasty = await startOidcIssuer({
       clients: [{ id: "mlflow", secret: "of-mlflow", redirectUris: [redirectTo(otherPort)] }],
       people: [{ login: "alice", password: "of-alice" }],
@@ -283,7 +283,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     }
   });
 
-  test("a public client signs people in without a secret, by PKCE", async () => {
+  test("a public client signs users in without a secret, by PKCE", async () => {
     const { clientSecretRef: _, ...rest } = settings;
     const open = await openDoor({
       port: otherPort,
@@ -299,7 +299,7 @@ describe("the arguments of oauth2-proxy, on the real one", () => {
     }
   });
 
-  test("with a certificate it speaks https and nothing else", async () => {
+  test("with a certificate it serves only HTTPS", async () => {
     const certificate = await certificateFor("127.0.0.1");
     const secured = await openDoor({ proxy: { ...settings, redirectURL: undefined }, certificate, files });
     try {

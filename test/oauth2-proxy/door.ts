@@ -15,17 +15,17 @@ import { inputs, server } from "../support/fixtures.ts";
 import type { Certificate } from "../support/oidc/certificate.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 
-/** What came through to the place where MLflow would be. */
+/** A request that was forwarded to the server in place of MLflow. */
 export interface Passed {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
 }
 
-/** A real oauth2-proxy with the arguments that pods get, before a server that says what came through. */
+/** A real oauth2-proxy with the arguments of pods, in front of a server that records requests. */
 export interface Door {
   readonly port: number;
-  /** The last requests that came through; empty once they have been taken. */
+  /** The requests that were forwarded since the last call. */
   readonly taken: () => Passed[];
   readonly log: () => string;
   readonly stop: () => Promise<void>;
@@ -36,19 +36,19 @@ export interface DoorOptions {
   readonly exposure?: MlflowServerSpec["exposure"];
   /** Content of its files, by path in the pod. */
   readonly files: Readonly<Record<string, string>>;
-  /** How its port is reached in `redirectURL`. */
+  /** The URL of its port, for `redirectURL`. */
   readonly port?: number;
   /** `spec.server.tls`. */
   readonly certificate?: Certificate;
-  /** What pods have from Secrets in variables. */
+  /** The variables that pods have from Secrets. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts it, and waits until it answers. Throws with its last words if it ends. */
+/** Starts it, and waits until it answers. Throws with its last output if it exits. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
   const { proxy, exposure, files, port = await freePort(), certificate } = options;
   const { env = {} } = options;
-  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-door-"));
+  const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-proxy-"));
   const passed: Passed[] = [];
   const upstream = createServer((incoming, outgoing) => {
     const { method = "", url = "", headers } = incoming;
@@ -70,7 +70,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     await mkdir(join(directory, dirname(path)), { recursive: true });
     await writeFile(join(directory, path), content);
   }
-  // Of what pods get, only addresses and the place of files differ.
+  // Only addresses and the paths of files differ from pods.
   const tls = certificate && { server: { tls: { certificateSecretRef: { name: "tls" } } } };
   const spec = { authentication: { oauth2Proxy: proxy }, ...tls, ...(exposure !== undefined && { exposure }) };
   const args = proxyArguments(inputs(server(spec)), proxy).map((argument) =>

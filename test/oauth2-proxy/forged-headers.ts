@@ -28,19 +28,19 @@ const names = [
   ...["Impersonate-Group", "X-User", "X-Email", "X-Authenticated-User", "X-Webauth-User", "X-Original-User"],
 ];
 
-/** Headers by which a client may claim to be somebody, to be near, or to be allowed: each entry is sent as it stands. */
+/** Headers by which a client may claim an identity, a trusted address or a permission: each entry is sent unchanged. */
 export const forgedHeaders: readonly (readonly string[])[] = [
   ...names.map((name) => [`${name}: ${/group/i.test(name) ? "system:masters" : "admin"}`]),
-  // A path that is public elsewhere, and an address that is trusted elsewhere.
+  // A path that is public in other products, and an address that they trust.
   ...["X-Forwarded-Uri", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url"].map((name) => [`${name}: /health`]),
   ...["X-Forwarded-For", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip"].map((name) => [`${name}: 127.0.0.1`]),
   ["Forwarded: for=127.0.0.1;host=localhost;proto=https"],
   ["X-Forwarded-Host: localhost", "X-Forwarded-Proto: https"],
-  // What a proxy may take away of its own.
+  // Headers that a proxy may remove.
   ["Connection: close, X-Remote-User", "X-Remote-User: admin"],
   ["Connection: close, Authorization", "X-Forwarded-User: admin"],
   ["Connection: close, X-Forwarded-For"],
-  // Twice, and folded.
+  // Repeated and folded.
   ["X-Remote-User: nobody", "X-Remote-User: admin"],
   ["X-Remote-User:admin"],
   ["X-Remote-User: admin", "X-Remote-Groups: a,system:masters|system:masters"],

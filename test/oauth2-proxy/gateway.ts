@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 
-/** A gateway on this machine that knows one prefix, and passes it on or strips it. Nothing else is behind it. */
+/** A local gateway that routes one prefix, and keeps or strips it. It has no other route. */
 export interface Gateway {
   readonly close: () => void;
 }

@@ -11,7 +11,7 @@ import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts
 
 const hasPython = (await completed("python3", ["--version"]).catch(() => ({ code: 1 }))).code === 0;
 
-describe("the look at the issuers before the proxy starts", { skip: !hasPython && "no python3 on PATH" }, () => {
+describe("the check of issuers before the proxy starts", { skip: !hasPython && "no python3 on PATH" }, () => {
   let directory: string;
   let issuer: OidcIssuer;
   before(async () => {
@@ -48,23 +48,23 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     return { reason, message };
   };
 
-  test("a good one is passed over in silence", async () => {
+  test("accepts a valid issuer without output", async () => {
     assert.equal((await check(issuer.url)).reason, "");
   });
 
-  test("one that calls itself otherwise, if only by a slash, is named as it calls itself", async () => {
+  test("reports an issuer with another name in its metadata, even if only a slash differs", async () => {
     const { reason, message } = await check(`${issuer.url}/`);
     assert.equal(reason, "IssuerMismatch");
     assert.ok(message.includes(`has the issuer ${issuer.url}.`), message);
   });
 
-  test("one whose authority nobody named is not trusted, and the field for it is named", async () => {
+  test("rejects an issuer with an unknown CA certificate, and names the field for it", async () => {
     const { reason, message } = await check(issuer.url, []);
     assert.equal(reason, "IssuerUntrusted");
     assert.match(message, /spec\.authentication\.oauth2Proxy\.ca/);
   });
 
-  test("one of MLflow's plugin may describe itself elsewhere than where it says to be", async () => {
+  test("accepts an issuer of MLflow's plugin with its discovery document at another URL", async () => {
     const discovery = `${issuer.url.replace("127.0.0.1", "localhost")}/.well-known/openid-configuration`;
     assert.equal((await check(issuer.url, ["ca.crt"], { discovery })).reason, "");
     const ca = "spec.authentication.oidc.ca";
@@ -74,27 +74,27 @@ describe("the look at the issuers before the proxy starts", { skip: !hasPython &
     assert.ok((await check(issuer.url, [], { discovery, ca })).message.includes(ca));
   });
 
-  test("keys come over TLS, but from an issuer that is asked in the clear itself", async () => {
+  test("requires keys over TLS, unless the issuer itself uses HTTP", async () => {
     const clear = await startOidcIssuer({ scheme: "http", clients: [], people: [] });
     const discovery = `${clear.url}/.well-known/openid-configuration`;
     const { reason } = await check(clear.url, [], { discovery }).finally(() => clear.close());
     assert.equal(reason, "");
   });
 
-  test("an authority that is none", async () => {
+  test("rejects a CA bundle without certificates", async () => {
     await writeFile(join(directory, "empty.crt"), "");
     await writeFile(join(directory, "broken.crt"), "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n");
     for (const file of ["empty.crt", "broken.crt", "missing.crt"])
       assert.equal((await check(issuer.url, [file])).reason, "InvalidCertificateAuthority", file);
   });
 
-  test("one that does not answer, or with something else", async () => {
+  test("reports an issuer that does not answer, or not with a discovery document", async () => {
     assert.equal((await check("https://127.0.0.1:1")).reason, "IssuerUnreachable");
     assert.equal((await check("https://no-such-host.invalid")).reason, "IssuerUnreachable");
     assert.equal((await check(`${issuer.url}/elsewhere`)).reason, "IssuerUnreachable");
   });
 
-  test("an API server that wants a credential for its keys: the remedy is a binding", async () => {
+  test("reports an API server that requires a credential for its keys, with the binding as the fix", async () => {
     const { key, cert, ca } = await certificateFor("127.0.0.1");
     await writeFile(join(directory, "other.crt"), ca);
     const server = createServer({ key, cert }, (_, outgoing) => outgoing.writeHead(403).end("{}"));

@@ -1,7 +1,7 @@
 const starts = ["/", "/oauth2/", "/oauth2/auth/", "/ping/", "/ready/", "/health/", "/static-files/", "/oauth2/static/"];
 const steps = ["..", "%2e%2e", "..;", ".%2e", "%2e%2e%2f..", "..%2f.."];
 
-/** Paths that may lead to another one, by way of one that is public somewhere. */
+/** Paths that may resolve to another path through one that is public in some setups. */
 export function pathTricks(target: string): readonly string[] {
   return [
     ...starts.flatMap((start) => steps.map((step) => `${start}${step}${target}`)),

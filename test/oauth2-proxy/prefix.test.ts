@@ -15,12 +15,12 @@ import { raw } from "./raw.ts";
 const prefix = "/clusters/c1/mlflow";
 const search = "/api/2.0/mlflow/experiments/search";
 
-describe("a server below a prefix, by the real oauth2-proxy", () => {
+describe("a server below a prefix, with the real oauth2-proxy", () => {
   let issuer: OidcIssuer;
   let door: Door;
   let origin: string;
   const gateways: Gateway[] = [];
-  /** The one port that browsers know, and what stands there in turn. */
+  /** The one port of browsers, on which one gateway after the other listens. */
   let outside: number;
   const use = async (mode: "passes" | "strips") => {
     for (const gateway of gateways.splice(0)) gateway.close();
@@ -59,7 +59,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
   });
 
   const browser = () => webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } });
-  /** Opens a page as a browser does that runs its scripts, and signs in at the issuer's form on the way. */
+  /** Opens a page as a browser with scripts does, and signs in at the issuer's form. */
   const signedIn = async (web: WebSession, url: string): Promise<WebAnswer> => {
     let page = await web.signIn(url, "alice", "of-alice");
     for (let hops = 0; page.body.includes("location.replace"); hops++) {
@@ -74,7 +74,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
     describe(`behind a gateway that ${mode} it`, () => {
       before(() => use(mode));
 
-      test("a browser is led through the login and back to the page that it came for", async () => {
+      test("a browser is redirected through the login and back to the requested page", async () => {
         const web = browser();
         const page = await signedIn(web, `${origin}${prefix}/?x=1`);
         assert.deepEqual([page.status, page.url.href], [200, `${origin}${prefix}/?x=1`], page.body);
@@ -89,14 +89,14 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
         );
       });
 
-      test("what a browser sends back on its way is worth nothing without its own login", async () => {
+      test("the state of a login is rejected without the browser's own login cookie", async () => {
         const other = browser();
         const page = await signedIn(other, `${origin}${prefix}/oauth2/callback?code=x&state=y`);
         assert.ok(page.status >= 400, `${page.status}`);
         assert.deepEqual(door.taken(), []);
       });
 
-      test("the cookie is for the prefix, and goes to no other server of that host", async () => {
+      test("the cookie is for the prefix, and is sent to no other server of the host", async () => {
         const web = browser();
         await signedIn(web, `${origin}${prefix}/`);
         door.taken();
@@ -107,7 +107,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
         assert.equal(start.status, 302);
       });
 
-      test("a program without a credential gets 401 in JSON, and with a token it is in", async () => {
+      test("a program without a credential gets 401 in JSON, and with a token it is allowed", async () => {
         const token = await issuer.token("alice", "mlflow");
         for (const path of [search, "/health", "/v1/traces", "/oauth", "/static-files/x.js"]) {
           const answer = await raw(outside, "GET", `${prefix}${path}`, ["Accept: text/html"]);
@@ -121,7 +121,7 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
     });
   }
 
-  test("in the cluster the same door answers without the prefix, to a token and to nothing else", async () => {
+  test("in the cluster the same port answers without the prefix, only with a token", async () => {
     const token = await issuer.token("alice", "mlflow");
     assert.equal((await raw(door.port, "GET", search, [`Authorization: Bearer ${token}`])).status, 200);
     assert.deepEqual(
@@ -131,12 +131,12 @@ describe("a server below a prefix, by the real oauth2-proxy", () => {
     assert.equal((await raw(door.port, "GET", search)).status, 401);
     const page = await raw(door.port, "GET", "/");
     assert.equal(page.status, 403);
-    // A person who opens it in a browser is sent to where the login works.
+    // A browser is redirected to the URL where the login works.
     assert.equal(redirectOfScript(page.body, "http://demo.team-a:5000/#/models"), `${origin}${prefix}/#/models`);
     assert.deepEqual(door.taken(), []);
   });
 
-  test("a path that plays with the prefix is as shut as any other", async () => {
+  test("a path that manipulates the prefix needs authentication like any other", async () => {
     const encoded = "/clusters%2fc1%2fmlflow";
     for (const path of [
       `${prefix}${prefix}${search}`,

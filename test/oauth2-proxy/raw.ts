@@ -5,7 +5,7 @@ export interface RawAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly location: string;
-  /** What a gateway of the tests says of itself (`x-gateway`). */
+  /** The name of the gateway in tests (`x-gateway`). */
   readonly gateway: string;
   readonly body: string;
 }
@@ -19,7 +19,7 @@ export interface RawTarget {
   readonly body?: string;
 }
 
-/** A request to the byte, since a client would mend what is wrong with it: header lines and path are sent as they are. */
+/** A raw request: header lines and path are sent unchanged, because an HTTP client would normalize them. */
 export function raw(port: number, method: string, path: string, lines: readonly string[] = [], to: RawTarget = {}) {
   const { host = "127.0.0.1", name = "mlflow", body = "" } = to;
   const length = body === "" ? [] : ["Content-Type: application/json", `Content-Length: ${Buffer.byteLength(body)}`];

@@ -9,7 +9,7 @@ import { change, create, installDefinition, replace } from "./verdict.ts";
 
 const namespace = "admission-change";
 
-describe("the change of an MlflowServer that exists, by the API server", () => {
+describe("an update of an MlflowServer, by the API server", () => {
   let cluster: ClusterAccess;
   let count = 0;
   before(async () => {
@@ -30,7 +30,7 @@ describe("the change of an MlflowServer that exists, by the API server", () => {
   }
 
   for (const { title, from, to, field, says } of wrongUpdates) {
-    test(`${title}: refused, with the remedy, though by itself it would be taken`, async () => {
+    test(`rejects, with the fix: ${title}, though it is valid on creation`, async () => {
       assert.ok("server" in validate(to));
       const { problems } = await replace(cluster, namespace, await stored(from), to);
       assert.ok(
@@ -41,12 +41,12 @@ describe("the change of an MlflowServer that exists, by the API server", () => {
   }
 
   for (const { title, from, to } of rightUpdates) {
-    test(`${title}: taken`, async () => {
+    test(`accepts: ${title}`, async () => {
       assert.deepEqual((await replace(cluster, namespace, await stored(from), to)).problems, []);
     });
   }
 
-  test("a size that is none: its own message, and no broken rule", async () => {
+  test("rejects an invalid size with its own message, and no other", async () => {
     const to = changed(smallest, { "spec.artifactStore.persistentVolume.size": "much" });
     const { problems } = await replace(cluster, namespace, await stored(smallest), to);
     assert.deepEqual(problems, [
@@ -55,7 +55,7 @@ describe("the change of an MlflowServer that exists, by the API server", () => {
   });
 
   for (const [title, document] of Object.entries({ smallest, sqliteWithS3 })) {
-    test(`scaling above one on SQLite (${title}): refused with the remedy, as an autoscaler would see it`, async () => {
+    test(`rejects scaling above one on SQLite (${title}) with the fix, as an autoscaler receives it`, async () => {
       const { problems } = await change(
         cluster,
         namespace,
@@ -67,7 +67,7 @@ describe("the change of an MlflowServer that exists, by the API server", () => {
     });
   }
 
-  test("scaling to none, and above one on a shared database and bucket: taken", async () => {
+  test("accepts scaling to zero, and above one on a shared database and bucket", async () => {
     assert.deepEqual(
       (await change(cluster, namespace, await stored(smallest), { spec: { replicas: 0 } }, "/scale")).problems,
       [],

@@ -35,14 +35,14 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
   });
 
   for (const [title, document] of Object.entries(rightDocuments)) {
-    test(`${title}: both take it`, async () => {
+    test(`${title}: both accept it`, async () => {
       assert.deepEqual((await create(cluster, document)).problems, []);
       assert.ok("server" in validate(document));
     });
   }
 
   for (const [title, document] of Object.entries(rightAccesses)) {
-    test(`MlflowWorkspaceAccess ${title}: both take it`, async () => {
+    test(`MlflowWorkspaceAccess ${title}: both accept it`, async () => {
       assert.deepEqual((await create(cluster, document)).problems, []);
       assert.ok("access" in validateAccess(document));
     });
@@ -54,7 +54,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     ...wrongExposures,
     ...wrongAccesses,
   ]) {
-    test(`${title}: both refuse it, in the same words, with the remedy`, async () => {
+    test(`${title}: both reject it with the same message and fix`, async () => {
       const problems = await refusedByBoth(cluster, document);
       const about = problems.filter((problem) => problem.startsWith(field === "" ? "unknown field" : `${field}: `));
       assert.ok(
@@ -64,7 +64,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     });
   }
 
-  test("a line break or another control character in any text of a spec: both refuse it, in the same words", async () => {
+  test("a line break or another control character in any string of a spec: both reject it with the same message", async () => {
     for (const { path, document } of [
       ...smuggled(Object.values(rightDocuments), resourceSchema()),
       ...smuggled(Object.values(rightAccesses), workspaceAccessSchema()),

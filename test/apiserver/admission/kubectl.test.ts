@@ -57,14 +57,14 @@ describe("MlflowServers by kubectl", () => {
   });
   after(() => cluster.kubectl(["delete", "namespace", namespace, "--wait=false"]));
 
-  test("the generated file is a definition that the API server takes without a warning", async () => {
+  test("the API server accepts the generated CustomResourceDefinition without a warning", async () => {
     const definition = await readFile(definitionFile, "utf8");
     const { code, stderr } = await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], definition);
     assert.equal(stderr, "");
     assert.equal(code, 0);
   });
 
-  test("the API server has nothing to say against the schema: it is structural, and its names are accepted", async () => {
+  test("the schema is structural, and its names are accepted", async () => {
     const { stdout } = await kubectl([
       "get",
       "crd",
@@ -75,7 +75,7 @@ describe("MlflowServers by kubectl", () => {
     assert.deepEqual(stdout.trim().split(" ").toSorted(), ["Established=True", "NamesAccepted=True"]);
   });
 
-  test("a person sees all that is wrong at once, each with its remedy", async () => {
+  test("kubectl shows all errors at once, each with its fix", async () => {
     const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": {} });
     const { code, stderr } = await kubectl(["apply", "-f", "-"], document);
     assert.equal(code, 1);
@@ -97,13 +97,13 @@ describe("MlflowServers by kubectl", () => {
     assert.match(stderr, /spec\.authentication: Required value/);
   });
 
-  test("a misspelt field is refused by kubectl's default, not dropped", async () => {
+  test("kubectl rejects a misspelled field by default", async () => {
     const { code, stderr } = await kubectl(["apply", "-f", "-"], changed(smallest, { "spec.hibernated": true }));
     assert.equal(code, 1);
     assert.match(stderr, /unknown field "spec\.hibernated"/);
   });
 
-  test("amounts are taken as people write them, but for a fraction without quotes, which is told by its field", async () => {
+  test("quantities are accepted in all usual forms, except a fraction without quotes, which is reported with its field", async () => {
     const written = (cpu: string) => `
 apiVersion: mlflow-operator.dev/v1alpha1
 kind: MlflowServer
@@ -127,7 +127,7 @@ spec:
     assert.match(half.stderr, /spec\.pod\.resources\.requests\.cpu in body must be of type integer,string: "number"/);
   });
 
-  test("short name, category and columns; more of them with -o wide", async () => {
+  test("short name, category and columns; more columns with -o wide", async () => {
     const document = await stored("columns");
     const answer = await cluster.request(
       "PATCH",
@@ -150,7 +150,7 @@ spec:
     assert.match((await kubectl(["get", "mlops"])).stdout, /columns/);
   });
 
-  test("a server scales by kubectl where it can, and says why where it cannot", async () => {
+  test("kubectl scale works or reports why not", async () => {
     await stored("scaled");
     const up = await kubectl(["scale", "mlf/scaled", "--replicas=2"]);
     assert.equal(up.code, 1);
@@ -158,7 +158,7 @@ spec:
     assert.equal((await kubectl(["scale", "mlf/scaled", "--replicas=0"])).code, 0);
   });
 
-  test("explain tells what a field is and which are required", async () => {
+  test("kubectl explain describes fields and which are required", async () => {
     const { stdout } = await kubectl(["explain", "mlflowserver.spec.backendStore"]);
     assert.match(stdout, /The database of experiments, runs, traces and models/);
     assert.match(stdout, /connectionCheck\s<boolean>/);
@@ -168,7 +168,7 @@ spec:
     );
   });
 
-  test("every example is taken as it stands", async () => {
+  test("every example is accepted unchanged", async () => {
     for (const { file, path, documents } of await examples()) {
       const named = [...JSON.stringify(documents).matchAll(/"metadata":\{[^{}]*"namespace":"([^"]+)"/g)].map(
         ([, of]) => of,

@@ -5,8 +5,8 @@ import { eventually } from "../../support/eventually.ts";
 import { fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { server } from "../../support/servers.ts";
 
-describe("a policy that changes what the operator writes", () => {
-  test("is not fought: the server becomes Ready, and then nothing is written", async (context) => {
+describe("a mutating admission policy", () => {
+  test("is not fought: the server becomes Ready, and then nothing is applied", async (context) => {
     const { cluster, namespace, apply, ready, quiet, writes, objects, operator } = await fixture(context);
     const name = `pull-always-${namespace}`;
     const policy = {
@@ -70,7 +70,7 @@ describe("a policy that changes what the operator writes", () => {
     assert.deepEqual(await writes(since), []);
   });
 
-  test("and the operator asked for nothing that it may not", nothingWasForbidden);
+  test("makes the operator request nothing that its roles forbid", nothingWasForbidden);
 });
 
 const trialSpec = {

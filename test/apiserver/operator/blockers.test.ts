@@ -17,7 +17,7 @@ interface Case {
   readonly reason: string;
   /** What the message says: the object, and what to do. */
   readonly says: RegExp;
-  readonly mend: (fixture: Fixture) => Promise<unknown>;
+  readonly fix: (fixture: Fixture) => Promise<unknown>;
 }
 
 const put = (content: Readonly<Record<string, string>>, name = "it") => {
@@ -48,41 +48,41 @@ const uri = "postgresql+psycopg2://user:password@db.example.com:5432/mlflow";
 
 const cases: readonly Case[] = [
   {
-    title: "a Secret that is not there",
+    title: "a missing Secret",
     spec: ofDatabase,
     reason: "SecretNotFound",
     says: /spec\.backendStore\.postgresql\.credentialsSecretRef names Secret it, which does not exist in namespace \S+\. Create it with the keys username, password/,
-    mend: make(credentials),
+    fix: make(credentials),
   },
   {
-    title: "a key that is not there",
+    title: "a missing key",
     spec: ofDatabase,
     given: [["Secret", secret("it", { user: "mlflow", password: "any" })]],
     reason: "SecretKeyMissing",
     says: /needs the key username of Secret it .*which has only password, user\. Add it/,
-    mend: put({ username: "mlflow" }),
+    fix: put({ username: "mlflow" }),
   },
   {
-    title: "an administrator's Secret that is not there",
+    title: "a missing Secret of the administrator",
     spec: ofAdmin,
     reason: "SecretNotFound",
     says: /spec\.authentication\.basic\.adminCredentialsSecretRef names Secret it/,
-    mend: make(admin),
+    fix: make(admin),
   },
   {
-    title: "a session Secret that is not there",
+    title: "a missing session Secret",
     spec: ofSession,
     reason: "SecretNotFound",
     says: /spec\.server\.sessionSecretRef names Secret it/,
-    mend: make(session),
+    fix: make(session),
   },
   {
-    title: "a ConfigMap with the authority that is not there",
+    title: "a missing ConfigMap with the CA certificate",
     spec: { ...onPostgresql, "spec.backendStore.postgresql.ca": { configMapRef: { name: "it" } } },
     given: [["Secret", databaseSecret]],
     reason: "ConfigMapNotFound",
     says: /spec\.backendStore\.postgresql\.ca names ConfigMap it, .* Create it with the key ca\.crt/,
-    mend: ({ objects }) =>
+    fix: ({ objects }) =>
       objects.create("ConfigMap", { metadata: { name: "it" }, data: { "ca.crt": caCertificatePem } }),
   },
   {
@@ -94,37 +94,37 @@ const cases: readonly Case[] = [
     ],
     reason: "ConfigMapKeyMissing",
     says: /spec\.artifactStore\.s3\.ca needs the key ca\.crt of ConfigMap it .*only tls\.crt/,
-    mend: ({ objects }) => objects.patch("ConfigMap", "it", { data: { "ca.crt": caCertificatePem } }),
+    fix: ({ objects }) => objects.patch("ConfigMap", "it", { data: { "ca.crt": caCertificatePem } }),
   },
   {
-    title: "an environment variable's Secret that is not there",
+    title: "a missing Secret of an environment variable",
     spec: { "spec.server.env": [{ name: "A", valueFrom: { secretKeyRef: { name: "it", key: "a" } } }] },
     reason: "SecretNotFound",
     says: /spec\.server\.env\[A\] names Secret it/,
-    mend: make({ a: "b" }),
+    fix: make({ a: "b" }),
   },
   {
-    title: "a source of the environment that is not there",
+    title: "a missing source of the environment",
     spec: { "spec.server.envFrom": [{ configMapRef: { name: "it" } }] },
     reason: "ConfigMapNotFound",
     says: /spec\.server\.envFrom\[0\] names ConfigMap it/,
-    mend: ({ objects }) => objects.create("ConfigMap", { metadata: { name: "it" }, data: { A: "b" } }),
+    fix: ({ objects }) => objects.create("ConfigMap", { metadata: { name: "it" }, data: { A: "b" } }),
   },
   {
-    title: "an administrator's password that MLflow finds too short",
+    title: "an administrator's password that is too short for MLflow",
     spec: ofAdmin,
     given: [["Secret", secret("it", { username: "root", password: "eleven char" })]],
     reason: "InvalidSecret",
     says: /^Secret it: the key password has fewer than 12 characters/,
-    mend: put(admin),
+    fix: put(admin),
   },
   {
-    title: "the password that once was the default",
+    title: "MLflow's former default password",
     spec: ofAdmin,
     given: [["Secret", secret("it", { username: "root", password: "password1234" })]],
     reason: "InvalidSecret",
     says: /^Secret it: the key password is MLflow's former default.* choose another/,
-    mend: put(admin),
+    fix: put(admin),
   },
   {
     title: "an administrator's name with a colon",
@@ -132,7 +132,7 @@ const cases: readonly Case[] = [
     given: [["Secret", secret("it", { username: "ro:ot", password: "a long password" })]],
     reason: "InvalidSecret",
     says: /^Secret it: the key username is empty, or contains a colon/,
-    mend: put(admin),
+    fix: put(admin),
   },
   {
     title: "an administrator's password with a line break",
@@ -140,7 +140,7 @@ const cases: readonly Case[] = [
     given: [["Secret", secret("it", { username: "root", password: "a long password\n" })]],
     reason: "InvalidSecret",
     says: /^Secret it: the key password contains a line break .*printf, not echo/,
-    mend: put(admin),
+    fix: put(admin),
   },
   {
     title: "a database user with a line break",
@@ -148,7 +148,7 @@ const cases: readonly Case[] = [
     given: [["Secret", secret("it", { username: "mlflow\n", password: "any" })]],
     reason: "InvalidSecret",
     says: /the key username of Secret it is empty or contains a line break/,
-    mend: put(credentials),
+    fix: put(credentials),
   },
   {
     title: "an empty database password",
@@ -156,7 +156,7 @@ const cases: readonly Case[] = [
     given: [["Secret", secret("it", { username: "mlflow", password: "" })]],
     reason: "InvalidSecret",
     says: /the key password of Secret it is empty: write the password/,
-    mend: put(credentials),
+    fix: put(credentials),
   },
   {
     title: "a URI with a line break",
@@ -164,23 +164,23 @@ const cases: readonly Case[] = [
     given: [["Secret", secret("it", { uri: `${uri}\n` })]],
     reason: "InvalidSecret",
     says: /the key uri of Secret it contains a line break .*printf, not echo/,
-    mend: put({ uri }),
+    fix: put({ uri }),
   },
   {
-    title: "what is no URI",
+    title: "an invalid URI",
     spec: ofUri,
     given: [["Secret", secret("it", { uri: "db.example.com" })]],
     reason: "InvalidSecret",
     says: /the key uri of Secret it is not a SQLAlchemy URI such as postgresql/,
-    mend: put({ uri }),
+    fix: put({ uri }),
   },
   {
-    title: "a webhook key that is no Fernet key",
+    title: "a webhook key that is not a Fernet key",
     spec: ofSession,
     given: [["Secret", secret("it", { ...session, "webhook-key": "not base64 of 32 bytes" })]],
     reason: "InvalidSecret",
     says: /^Secret it: webhook-key is not a Fernet key .*openssl rand/,
-    mend: put(session),
+    fix: put(session),
   },
   {
     title: "a session key that is too short",
@@ -188,7 +188,7 @@ const cases: readonly Case[] = [
     given: [["Secret", secret("it", { ...session, "flask-secret-key": "short" })]],
     reason: "InvalidSecret",
     says: /^Secret it: flask-secret-key has fewer than 16 characters/,
-    mend: put(session),
+    fix: put(session),
   },
   {
     title: "a key-encryption passphrase that is too short",
@@ -196,7 +196,7 @@ const cases: readonly Case[] = [
     given: [["Secret", secret("it", { ...session, "kek-passphrase": "short" })]],
     reason: "InvalidSecret",
     says: /^Secret it: kek-passphrase has fewer than 16 characters/,
-    mend: put(session),
+    fix: put(session),
   },
 ];
 
@@ -208,11 +208,11 @@ function onlySaid(stage: Fixture, since: Mark, title = "writes"): Promise<void> 
   });
 }
 
-describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
+describe("a failed precondition", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  for (const { title, spec, given = [], reason, says, mend } of cases) {
-    test(`${title}: nothing is written, and mending it is enough`, async (context) => {
+  for (const { title, spec, given = [], reason, says, fix } of cases) {
+    test(`${title}: nothing is applied until it is fixed`, async (context) => {
       const stage = await fixture(context);
       for (const [kind, draft] of given) await stage.objects.create(kind, draft);
       const before = await dump(stage.objects);
@@ -226,23 +226,15 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
       assert.equal(condition(stalled, "Reconciling").status, "False");
       assert.deepEqual(await dump(stage.objects), before);
       await onlySaid(stage, since);
-      await mend(stage);
-      const mended = await stage.ready("mlflow", 60);
-      assert.equal(mended.metadata.generation, stalled.metadata.generation);
+      await fix(stage);
+      const fixed = await stage.ready("mlflow", 60);
+      assert.equal(fixed.metadata.generation, stalled.metadata.generation);
     });
   }
 
   const wrongChanges: readonly (readonly [title: string, change: Modification, reason: string])[] = [
-    [
-      "a Secret that is not there",
-      { "spec.authentication.basic.adminCredentialsSecretRef": { name: "none" } },
-      "SecretNotFound",
-    ],
-    [
-      "a ConfigMap that is not there",
-      { "spec.server.envFrom": [{ configMapRef: { name: "none" } }] },
-      "ConfigMapNotFound",
-    ],
+    ["a missing Secret", { "spec.authentication.basic.adminCredentialsSecretRef": { name: "none" } }, "SecretNotFound"],
+    ["a missing ConfigMap", { "spec.server.envFrom": [{ configMapRef: { name: "none" } }] }, "ConfigMapNotFound"],
     [
       "a password that is too short",
       { "spec.authentication.basic.adminCredentialsSecretRef": { name: "short" } },
@@ -251,7 +243,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
     ["an older version", { "spec.version": "3.16.1" }, "DowngradeRejected"],
   ];
 
-  test("a wrong new spec leaves what runs untouched", async (context) => {
+  test("an invalid new spec does not change running pods", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.objects.create("Secret", secret("short", { username: "root", password: "short" }));
@@ -282,7 +274,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await state(), before);
   });
 
-  test("a Secret that is deleted while the server runs stalls it, and leaves it running", async (context) => {
+  test("a Secret that is deleted while the server runs stalls it, and the pods keep running", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql));
@@ -296,7 +288,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual((await stage.objects.the("Deployment", "mlflow")).metadata.generation, before.metadata.generation);
   });
 
-  test("optional references may be missing, and are taken up when they come", async (context) => {
+  test("optional references can be missing, and are used when they are created", async (context) => {
     const stage = await fixture(context);
     const optional = { name: "it", optional: true };
     await stage.apply(
@@ -314,7 +306,7 @@ describe("what blocks a server", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("a quota that refuses what is written is said, and goes by itself", async (context) => {
+  test("a quota that rejects an apply is reported until it is gone", async (context) => {
     const stage = await fixture(context, { isRefused: true });
     await quotaInForce(stage.objects, "no-services", { services: "0" }, "Service", { ports: [{ port: 80 }] });
     await stage.apply(server());

@@ -91,7 +91,7 @@ async function assertConfidential(stage: Fixture, since: number, values: readonl
 describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("are nowhere but in Secrets: not in objects, events, status, logs or paths", async (context) => {
+  test("are only in Secrets: not in objects, events, status, logs or paths", async (context) => {
     const stage = await fixture(context);
     const since = await stage.mark();
     const { objects } = stage;
@@ -132,7 +132,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("that were generated are nowhere but in Secrets", async (context) => {
+  test("that were generated are only in Secrets", async (context) => {
     const stage = await fixture(context);
     const since = await stage.mark();
     await stage.apply(server());
@@ -150,7 +150,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     assert.equal(values.length, 5);
   });
 
-  test("that are wrong are not quoted when that is said", async (context) => {
+  test("that are invalid are not quoted in messages", async (context) => {
     const stage = await fixture(context);
     const since = await stage.mark();
     const wrong = ["short-pw1", "not-a-uri-but-s3cret", "no-fernet-key-s3cret"];

@@ -36,8 +36,8 @@ function flipper({ objects }: Fixture): { stop: () => Promise<number> } {
   };
 }
 
-describe("other clients that write what the operator writes", { skip: onK3s() }, () => {
-  test("a field that is changed back again and again is repaired less often, and named with its manager", async (context) => {
+describe("other clients that change the operator's objects", { skip: onK3s() }, () => {
+  test("a field that another client repeatedly changes is repaired less often, and reported with its manager", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready();
@@ -56,7 +56,7 @@ describe("other clients that write what the operator writes", { skip: onK3s() },
     await stage.ready("mlflow", 90);
   });
 
-  test("a second operator says whose a server is, and writes nothing", async (context) => {
+  test("a second operator reports which operator manages a server, and writes nothing", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     const { status } = await stage.ready();
@@ -70,7 +70,7 @@ describe("other clients that write what the operator writes", { skip: onK3s() },
     context.after(() => second.stop());
     const told = await eventually(async () => {
       const found = (await stage.objects.list("Event")).find(({ reason }) => reason === "OtherOperator");
-      assert.ok(found !== undefined, "no event tells of the other operator");
+      assert.ok(found !== undefined, "no event names the other operator");
       return found;
     });
     assert.match(
@@ -90,7 +90,7 @@ describe("other clients that write what the operator writes", { skip: onK3s() },
     assert.ok(stage.operator().log.some(({ reason }) => reason === "OtherOperator"));
   });
 
-  test("a paused server is left alone, goes on where it is not paused any more, and can be deleted", async (context) => {
+  test("a paused server is not changed, continues when it is resumed, and can be deleted", async (context) => {
     const stage = await fixture(context);
     const pause = (value: string | null) =>
       stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations: { [annotation.paused]: value } } });
@@ -110,5 +110,5 @@ describe("other clients that write what the operator writes", { skip: onK3s() },
     await eventually(async () => assert.equal(await stage.objects.get("Deployment", "mlflow"), undefined));
   });
 
-  test("nothing was asked for that the roles forbid", nothingWasForbidden);
+  test("nothing was forbidden", nothingWasForbidden);
 });

@@ -65,12 +65,12 @@ function filledIn(example: string, certificate: string, namespace: string): stri
     .replaceAll("kagenti-system", namespace);
 }
 
-describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
+describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   assert.ok(examples.length >= 3, "the examples are not where they were");
   for (const file of examples) {
-    test(`examples/${file} is Ready, and never said so too early`, async (context) => {
+    test(`examples/${file} becomes Ready, and never before its pods are`, async (context) => {
       const stage = await fixture(context);
       const truth = await observed(context, stage);
       const applied = await stage.cluster.kubectl(
@@ -93,7 +93,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
     });
   }
 
-  test("SQLite and generated passwords: just these objects, all of them ours", async (context) => {
+  test("SQLite and generated passwords: exactly these objects, all owned", async (context) => {
     const stage = await fixture(context);
     const truth = await observed(context, stage);
     await stage.apply(server());
@@ -142,7 +142,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
     await truth();
   });
 
-  test("PostgreSQL, S3 and no authentication: just these objects", async (context) => {
+  test("PostgreSQL, S3 and no authentication: exactly these objects", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql, withoutAuthentication));
@@ -160,7 +160,7 @@ describe("what a server becomes", { skip: onK3s(), concurrency: 4 }, () => {
     assert.equal(ready.status.adminCredentialsSecretRef, undefined);
   });
 
-  test("every state on the way to Ready, through changes and failures, is true", async (context) => {
+  test("every status on the way to Ready, through changes and failures, is correct", async (context) => {
     const stage = await fixture(context);
     const truth = await observed(context, stage);
     await stage.objects.create("Secret", databaseSecret);

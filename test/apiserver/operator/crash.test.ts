@@ -65,10 +65,10 @@ async function calmEnds(context: TestContext): Promise<readonly unknown[]> {
   return [created, await endState(stage)];
 }
 
-describe("an operator that is killed right after a write", { skip: onK3s() }, () => {
+describe("an operator that is killed immediately after a write", { skip: onK3s() }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("leaves what the next ends alike, whichever write it is, of a creation and of a change", async (context) => {
+  test("leaves a state that the next operator completes, after any write of a creation or a change", async (context) => {
     const cluster = await sharedControlPlane();
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());

@@ -47,7 +47,7 @@ async function fieldsOf<K extends ObjectKind>({ fixture, kind, name, seen }: Tar
   assert.deepEqual(
     operations?.map(({ operation }) => operation),
     ["Apply"],
-    "after an apply nothing is left of the POST",
+    "after an apply no managed fields of the POST are left",
   );
   return leavesOf(object, manager).filter(({ steps }) => steps[1] !== "ownerReferences");
 }
@@ -55,7 +55,7 @@ async function fieldsOf<K extends ObjectKind>({ fixture, kind, name, seen }: Tar
 /** What became of the attempt to change a field. */
 type Result = "repaired" | "refused" | "no change";
 
-/** Changes a field as somebody else, and waits until it is again what it was. Throws where it stays changed. */
+/** Changes a field as another field manager, and waits until it is restored. Throws if it stays changed. */
 async function disturbed<K extends ObjectKind>(
   { fixture, kind, name, seen }: Target<K>,
   leaf: Leaf,
@@ -97,7 +97,7 @@ async function disturbAll<K extends ObjectKind>(target: Target<K>, leaves: reado
       result = await disturbed(target, leaf, { op: "add", value });
       if (result === "repaired") break;
     }
-    // Of a variable that is there without a value nothing is learnt that its change and its removal do not tell.
+    // A variable without a value shows nothing that its change and its removal do not show.
     const isValue = leaf.text.includes("/env/") && leaf.steps.at(-1) === "value";
     const removal = isValue ? "no change" : await disturbed(target, leaf, { op: "remove" });
     if (result === "repaired") count.changed += 1;
@@ -111,9 +111,9 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   for (const part of [0, 1, 2]) {
-    test(`every field of the Deployment that we write is restored (part ${part + 1} of 3)`, async (context) => {
+    test(`every applied field of the Deployment is restored (part ${part + 1} of 3)`, async (context) => {
       const stage = await running(context, onPostgresql);
-      // Somebody else's fields, which are left alone. Without `paused` each change of the template would start pods.
+      // Fields of another manager, which must stay. Without `paused` each change of the template would start pods.
       const env = [{ name: "FOREIGN", value: "kept" }];
       await stage.objects.patch("Deployment", "mlflow", {
         metadata: { annotations: { "example.com/foreign": "kept" } },
@@ -136,7 +136,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     });
   }
 
-  test("every field of the other objects that we write is restored", async (context) => {
+  test("every applied field of the other objects is restored", async (context) => {
     const stage = await running(context, onPostgresql, exposed, { "spec.replicas": 2 });
     const counts: Record<string, Count> = {};
     for (const [kind, name] of [
@@ -156,7 +156,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     assert.ok(sums.every((sum) => sum >= 12) && sums.reduce((a, b) => a + b) >= 67, JSON.stringify(counts));
   });
 
-  test("labels of what is stored are restored, its content is the truth", async (context) => {
+  test("labels of stored objects are restored, and their content is used", async (context) => {
     const stage = await running(context);
     for (const [kind, name] of [
       ["Secret", "mlflow-session"],
@@ -170,7 +170,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     }
   });
 
-  test("a volume that somebody enlarged stays so", async (context) => {
+  test("a volume that a user has enlarged keeps its size", async (context) => {
     const stage = await running(context);
     const since = await stage.mark();
     const larger = { spec: { resources: { requests: { storage: "20Gi" } } } };
@@ -185,7 +185,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     else assert.ok([403, 422].includes(answer.status), answer.body);
   });
 
-  test("every object that is deleted comes back", async (context) => {
+  test("every deleted object is created again", async (context) => {
     const stage = await running(context, exposed);
     for (const [kind, name] of [
       ["ServiceAccount", "mlflow"],
@@ -216,7 +216,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await stage.objects.list("Job"), []);
   });
 
-  test("nothing is written once all is as it shall be, whatever others write into their own fields", async (context) => {
+  test("nothing is applied once all objects match, whatever other clients write into their own fields", async (context) => {
     const stage = await running(context);
     const since = await stage.quiet();
     for (const [kind, name] of [
@@ -231,7 +231,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await stage.calls(since), []);
   });
 
-  test("an object whose owner reference is taken away is no longer taken for ours", async (context) => {
+  test("an object without its owner reference is no longer treated as owned", async (context) => {
     const stage = await running(context);
     await stage.objects.patch("Service", "mlflow", { metadata: { ownerReferences: null } });
     const stalled = await stage.stalled("NameConflict");

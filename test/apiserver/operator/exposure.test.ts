@@ -41,7 +41,7 @@ const says = ({ objects: own }: Pick<Fixture, "objects">, reason: string, name =
     return found;
   });
 
-/** The hosts that an Ingress leads to its server; none where there is no Ingress. */
+/** The hosts of the Ingress of a server; empty without an Ingress. */
 async function hostsOf({ objects: own }: Pick<Fixture, "objects">, name = "mlflow"): Promise<(string | undefined)[]> {
   return (await own.get("Ingress", name))?.spec.rules?.map(({ host }) => host) ?? [];
 }
@@ -71,7 +71,7 @@ async function judge(own: Objects, verdicts: Readonly<Record<string, Partial<Rep
   await own.patch("HTTPRoute", "mlflow", { status: { parents } }, "/status");
 }
 
-describe("a server that is reached from outside", { skip: onK3s() }, () => {
+describe("a server that is exposed outside the cluster", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
   before(async () => {
     cluster = await startControlPlane({ beforeControllers: installed });
@@ -81,7 +81,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
   const set = (context: TestContext, options: FixtureOptions = {}) =>
     fixture(context, { cluster, ...options, operator: options.operator ?? { timing } });
 
-  test("has its Ingress once it is asked for, and no longer; a steady state makes no call", async (context) => {
+  test("has its Ingress while the spec requests it; a steady state makes no call", async (context) => {
     const stage = await set(context);
     await stage.apply(server("mlflow", exposed));
     const { status } = await stage.ready("mlflow", 60);
@@ -120,7 +120,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     assert.ok(!plain.status?.conditions?.some(({ type }) => type === "Exposed"));
   });
 
-  test("serves where the cluster has no HTTPRoute, and notices when it comes, goes, and comes again", async (context) => {
+  test("serves without the kind HTTPRoute in the cluster, and detects when the kind is installed, removed and installed again", async (context) => {
     const stage = await set(context);
     await stage.apply(server("mlflow", routed));
     await stage.ready("mlflow", 60);
@@ -145,7 +145,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     );
   });
 
-  test("says what keeps a Gateway from taking its HTTPRoute, and repairs that", async (context) => {
+  test("reports why a Gateway does not accept its HTTPRoute, and repairs the route", async (context) => {
     await installRouteDefinition(cluster);
     const stage = await set(context);
     const { objects: own } = stage;
@@ -179,7 +179,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await eventually(async () => assert.equal(await own.get("HTTPRoute", "mlflow"), undefined));
   });
 
-  test("comes up where somebody else has the Ingress of its name, and leaves that alone", async (context) => {
+  test("becomes available if an unmanaged Ingress has its name, which stays unchanged", async (context) => {
     const stage = await set(context);
     const backend = { service: { name: "theirs", port: { number: 80 } } };
     await stage.objects.create("Ingress", { metadata: { name: "mlflow" }, spec: { defaultBackend: backend } });
@@ -190,10 +190,10 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     assert.deepEqual((await stage.objects.the("Ingress", "mlflow")).spec.defaultBackend, backend);
   });
 
-  test("does not get a host that another server has, of whatever age, until that leaves it", async (context) => {
+  test("does not get a host of another server, older or younger, until that releases it", async (context) => {
     const stage = await set(context);
     const { objects: own } = stage;
-    // A server may be ready before anything leads to it.
+    // A server can be ready before a route exists.
     await stage.apply(server("older", at("old.example.com")));
     await says(stage, "IngressWithoutAddress", "older");
     await stage.apply(server("mlflow", at("a.example.com")));
@@ -235,7 +235,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await says(stage, "IngressWithoutAddress", last);
   });
 
-  test("never shares a host with another for a moment, however many wait when it becomes free", async (context) => {
+  test("never shares a host with another, however many wait when it is released", async (context) => {
     const stage = await set(context, { operator: { timing, workers: 16 } });
     const ingresses = await history(cluster, stage.namespace, "Ingress");
     context.after(() => ingresses.stop());
@@ -256,8 +256,8 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
       const holder = await eventually(async () => {
         const all = await leading(waiting);
         const [found] = all;
-        assert.ok(found !== undefined && all.length === 1, `it leads to ${all.join(", ") || "nobody"}`);
-        // Of two that came to have it in one moment, the younger may have led here first: so it is looked at anew each time.
+        assert.ok(found !== undefined && all.length === 1, `it routes to ${all.join(", ") || "no server"}`);
+        // If two got the address at the same time, the younger may have had a route first, so this is checked again each time.
         await Promise.all(waiting.map((name) => name !== found && isToldSo(name)));
         return found;
       });
@@ -274,7 +274,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     }
   });
 
-  test("is not told who has its host in another namespace", async (context) => {
+  test("does not learn which server in another namespace has its host", async (context) => {
     const stage = await set(context, { isWide: true });
     const elsewhere = { objects: objects(cluster, await freshNamespace(cluster)) };
     await stage.apply(server("mlflow", exposed));
@@ -289,7 +289,7 @@ describe("a server that is reached from outside", { skip: onK3s() }, () => {
     await says(elsewhere, "RouteProgressing", "neighbour");
   });
 
-  test("is led to only when no pod is left of a spec that let everybody in", async (context) => {
+  test("is exposed only when no pod of a spec without authentication is left", async (context) => {
     const stage = await set(context);
     await stage.apply(server("mlflow", withoutAuthentication));
     await stage.ready("mlflow", 60);

@@ -57,7 +57,7 @@ function inTurn(when: Pick, chosen: (count: number) => boolean): Pick {
 interface Weather {
   readonly title: string;
   readonly rules: readonly FaultRule[];
-  /** Strikes, again and again, what is open. */
+  /** Repeatedly interrupts open requests. */
   readonly interrupt?: Parameters<FaultProxy["interrupt"]>[0];
   readonly timing?: ListWatchTiming;
 }
@@ -66,11 +66,11 @@ const status = (code: number): FaultRule["fault"] => ({ kind: "status", code });
 
 const weathers: readonly Weather[] = [
   {
-    title: "watches are cut after each event",
+    title: "watches are closed after each event",
     rules: [{ when: isWatch, fault: { kind: "cut", at: { afterEvents: 1 } } }],
   },
   {
-    title: "watches are cut within an event",
+    title: "watches are closed within an event",
     rules: [{ when: most(3, isWatch), fault: { kind: "cut", at: { afterBytes: 500 } } }],
   },
   { title: "watches end in the middle", rules: [], interrupt: { kind: "end", at: { afterEvents: 0 } } },
@@ -80,11 +80,11 @@ const weathers: readonly Weather[] = [
     timing: impatient,
   },
   {
-    title: "watches tell again and again that they are too old",
+    title: "watches repeatedly fail with 410 Gone",
     rules: [{ when: most(2, isWatch), fault: { kind: "error-event", at: { afterEvents: 1 } } }],
   },
   {
-    title: "positions are forgotten: 410 for watches, 500 for lists",
+    title: "resource versions expire: 410 for watches, 500 for lists",
     rules: [
       { when: most(2, isWatch), fault: status(410) },
       { when: most(2, isList), fault: status(500) },
@@ -101,14 +101,14 @@ const weathers: readonly Weather[] = [
     ],
   },
   {
-    title: "lists and watches are refused: 403 and 500",
+    title: "lists and watches are rejected: 403 and 500",
     rules: [
       { when: most(2, isList), fault: status(403) },
       { when: most(2, isWatch), fault: status(500) },
     ],
   },
   {
-    title: "writes are done and the answers lost",
+    title: "writes are done and the responses are lost",
     rules: [{ when: most(2, isWrite), fault: { kind: "cut", at: "response" } }],
   },
   { title: "writes are not done", rules: [{ when: each(3, isWrite), fault: status(500) }] },
@@ -123,7 +123,7 @@ async function hashOf({ objects }: Fixture, name: string): Promise<string | unde
   return template.metadata?.annotations?.[annotation.inputs];
 }
 
-/** Servers come, change and go, and what belongs to them is tampered with. Gives what asserts that all is as it shall be. */
+/** Creates, changes and deletes servers and changes their objects. Returns a check of the final state. */
 async function commotion(stage: Fixture): Promise<() => Promise<void>> {
   const { objects } = stage;
   await objects.create("Secret", databaseSecret);
@@ -161,7 +161,7 @@ async function commotion(stage: Fixture): Promise<() => Promise<void>> {
   };
 }
 
-describe("the end state is right although", { skip: onK3s(), concurrency: 4 }, () => {
+describe("the final state is correct although", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   for (const { title, rules, interrupt, timing: ownTiming = timing } of weathers) {
@@ -171,7 +171,7 @@ describe("the end state is right although", { skip: onK3s(), concurrency: 4 }, (
       context.after(() => proxy.close());
       const struck = rules.map((rule) => proxy.fault(rule));
       let interrupted = 0;
-      // So seldom that between two strikes a watch can be opened and tell something, on a busy machine too.
+      // So rarely that a watch can be opened and deliver events between two interruptions, also on a busy machine.
       const timer = setInterval(() => {
         if (interrupt) interrupted += proxy.interrupt(interrupt, isWatch);
       }, 1500);
@@ -186,7 +186,7 @@ describe("the end state is right although", { skip: onK3s(), concurrency: 4 }, (
     });
   }
 
-  test("everything is refused, cut or hangs for a while", async (context) => {
+  test("every request is rejected, closed or hangs for some time", async (context) => {
     const cluster = await sharedControlPlane();
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());

@@ -18,7 +18,7 @@ interface Candidate {
   readonly running: () => OperatorProcess;
 }
 
-/** An operator with a ServiceAccount of its own, so that the audit log tells who wrote, behind a proxy that slows it down. */
+/** An operator with its own ServiceAccount, so that the audit log shows which operator wrote, behind a proxy that slows it down. */
 async function candidate(
   context: TestContext,
   { cluster, namespace }: Fixture,
@@ -82,7 +82,7 @@ function assertFenced(all: readonly Call[], users: readonly string[]): number {
 describe("no operator writes after another one leads", { skip: onK3s() }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("whichever of them is killed, ended, suspended or slowed down, and whoever takes the Lease", async (context) => {
+  test("whichever of them is killed, stopped, suspended or slowed down, and whoever acquires the Lease", async (context) => {
     const stage = await fixture(context, { operator: false });
     const both = [await candidate(context, stage, "first"), await candidate(context, stage, "second")] as const;
     const users = both.map(({ user }) => user);
@@ -116,7 +116,7 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
       one.start();
     };
     const blows: Readonly<Record<string, (one: (typeof both)[number]) => Promise<void>>> = {
-      "is ended while its calls are slow": async (one) => {
+      "is stopped while its requests are slow": async (one) => {
         one.proxy.fault({
           when: ({ method, path }) => method !== "GET" && !path.includes("/leases/"),
           fault: { kind: "delay", milliseconds: 700, at: "request" },
@@ -133,7 +133,7 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
         assert.deepEqual(await one.running().ended, { code: 1, signal: null });
         one.start();
       },
-      "is suspended for longer than the Lease, with calls under way": async (one) => {
+      "is suspended for longer than the Lease, with requests in flight": async (one) => {
         one.proxy.fault({
           when: ({ method, path }) => method !== "GET" && !path.includes("/leases/"),
           fault: { kind: "delay", milliseconds: 3000, at: "response" },

@@ -49,7 +49,7 @@ async function peakBytes(pid: number): Promise<number> {
 describe("content of one namespace", { skip: onK3s() }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("with the operator's label does not use up its memory at the chart's limit, nor delay a server elsewhere", async (context) => {
+  test("with the operator's label does not exceed its memory limit from the chart or delay a server in another namespace", async (context) => {
     const stage = await fixture(context, { operator: false });
     const { cluster } = stage;
     const other = await freshNamespace(cluster);
@@ -114,7 +114,7 @@ describe("content of one namespace", { skip: onK3s() }, () => {
     assert.equal((await running.get("/healthz")).status, 200);
   });
 
-  test("that a server names is read as far as a limit, and the status says so", async (context) => {
+  test("that a server refers to is read up to a limit, which the status reports", async (context) => {
     const stage = await fixture(context);
     const names = Array.from({ length: 6 }, (_, n) => `large-${n}`);
     for (const name of names)

@@ -15,7 +15,7 @@ interface Candidate {
   readonly user: string;
 }
 
-/** An operator that wants to lead, with a ServiceAccount of its own, so that the audit log tells who wrote. */
+/** An operator with leader election and its own ServiceAccount, so that the audit log shows which operator wrote. */
 async function candidate(context: TestContext, { cluster, namespace }: Fixture, name: string): Promise<Candidate> {
   const identity = await operatorIdentity(cluster, namespace, [namespace], name);
   mustNotBeForbidden(identity);
@@ -35,7 +35,7 @@ async function writers({ cluster }: Fixture, candidates: readonly Candidate[], s
 describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("write one at a time; on SIGTERM the other takes over at once", async (context) => {
+  test("write one at a time; on SIGTERM the other takes over immediately", async (context) => {
     const stage = await fixture(context, { operator: false });
     await stage.objects.create("Secret", databaseSecret);
     const first = await candidate(context, stage, "first");
@@ -89,7 +89,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     assert.deepEqual(await writers(stage, [first, second], since), new Set([second.user]));
   });
 
-  test("who takes over begins with what has changed last, however many servers there are", async (context) => {
+  test("a new leader begins with the servers that changed last, however many there are", async (context) => {
     const stage = await fixture(context, { operator: false });
     const { namespace, identity, objects: own } = stage;
     const names = Array.from({ length: 8 }, (_, index) => `server-${index}`);
@@ -110,7 +110,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     assert.equal(worked()[0], `${namespace}/server-4`);
   });
 
-  test("an operator that is started again writes nothing where nothing has changed", async (context) => {
+  test("a restarted operator writes nothing if nothing has changed", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("one", onPostgresql));
@@ -139,7 +139,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
       got.map(({ verb, resource, name }) => `${verb} ${resource}/${name}`).sort(),
       // The first is /openapi/v3: whether the cluster's definitions are the operator's own.
       ["get /", "get secrets/database", "get secrets/none"],
-      "it reads the schema and what is referred to, and nothing else",
+      "it reads the schema and references, and nothing else",
     );
   });
 });

@@ -84,7 +84,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await says(stage, "MeshEnforced");
   }
 
-  test("serves where the cluster has no Istio, and notices when it comes", async (context) => {
+  test("serves without Istio in the cluster, and detects when it is installed", async (context) => {
     const stage = await set(context);
     await stage.apply(server("mlflow", mesh));
     await stage.ready("mlflow", 60);
@@ -104,7 +104,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     );
   });
 
-  test("takes a step when the one before is proved, whenever the operator is restarted, and serves all the time", async (context) => {
+  test("applies a step when the one before is verified, across operator restarts, and serves all the time", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);
     await stage.apply(server("mlflow", mesh));
@@ -124,7 +124,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.deepEqual(await stage.calls(quiet), []);
   });
 
-  test("is not locked while a proof is missing, and stays locked when one is lost", async (context) => {
+  test("gets the deny-bypass policy only when all other steps are verified, and keeps it afterwards", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);
     const istio = istiod(stage.objects);
@@ -180,7 +180,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await reaches(stage, order);
   });
 
-  test("leaves the mesh backwards, and leaves nothing behind", async (context) => {
+  test("is removed from the mesh in reverse order, with all its objects", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);
     await enforced(stage);
@@ -236,7 +236,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.deepEqual(await policies(), []);
   });
 
-  test("believes no status where the operator gets an answer that the mesh should have refused", async (context) => {
+  test("is not MeshReady if the mesh does not deny a request of the operator, whatever statuses report", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);
     await enforced(stage);
@@ -261,7 +261,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await says(stage, "MeshEnforced");
   });
 
-  test("opens a listener for traces last, and shuts it first, whatever else is wrong", async (context) => {
+  test("starts a listener for traces last, and stops it first, whatever else is wrong", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context, denying);
     const istio = istiod(stage.objects);
@@ -317,14 +317,14 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await says(stage, "MeshEnforced");
   });
 
-  test("names writers and no mesh, and says what guards traces then", async (context) => {
+  test("with writers and no mesh reports what protects traces", async (context) => {
     const stage = await set(context);
     await stage.apply(server("mlflow", mesh, { "spec.mesh": undefined }));
     await stage.ready("mlflow", 60);
     assert.match((await says(stage, "MeshNotConfigured")).message, /any client that the server authenticates/);
   });
 
-  test("keeps all steps while the API server says for a moment that it has no kinds of Istio, and over a start of the operator then", async (context) => {
+  test("keeps all steps while the API server briefly reports Istio's kinds as missing, and across a restart of the operator", async (context) => {
     await installIstioDefinitions(cluster);
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
@@ -356,7 +356,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.deepEqual(await versions(), before);
   });
 
-  test("opens no listener for traces while the operator's own requests time out", async (context) => {
+  test("starts no listener for traces while the operator's own requests time out", async (context) => {
     await installIstioDefinitions(cluster);
     let result: Probed = {
       result: "unanswered",
@@ -385,7 +385,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.ok((await names()).includes("mlflow-traces"));
   });
 
-  test("keeps what is its own where others are called like its waypoint and its listener, which come up when it is gone", async (context) => {
+  test("keeps its objects if other servers have the names of its waypoint and listener, which become available when it is deleted", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context, denying);
     const istio = istiod(stage.objects);
@@ -430,7 +430,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.ready(name, 120);
   });
 
-  test("says which servers are called like its waypoint and its listener, takes nothing of them, and goes on when they are gone", async (context) => {
+  test("reports servers with the names of its waypoint and listener, does not change their objects, and continues when they are deleted", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context, denying);
     const istio = istiod(stage.objects);
@@ -469,7 +469,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await says(stage, "MeshEnforced");
   });
 
-  test("comes up where somebody else has the waypoint's name, and says so", async (context) => {
+  test("becomes available if an unmanaged Gateway has the waypoint's name, and reports it", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);
     const listeners = [{ name: "mesh", port: 15008, protocol: "HBONE" }];
@@ -486,11 +486,11 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     );
     assert.deepEqual((await stage.objects.the("Gateway", "mlflow-waypoint")).spec.infrastructure, undefined);
     await stage.objects.remove("Gateway", "mlflow-waypoint");
-    // What is not ours has no watch: it is looked for again every 30 s.
+    // Unmanaged objects are not watched: they are checked again every 30 s.
     await says(stage, "WaypointNotProgrammed", 120);
   });
 
-  test("names nobody, and has a prefix: the API server takes every form of the policy", async (context) => {
+  test("without writers and with a prefix: the API server accepts every form of the policy", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);
     await stage.apply(

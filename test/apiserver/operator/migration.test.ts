@@ -75,7 +75,7 @@ const sleepy: PodOutcome = { does: "nothing" };
 describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("comes first: no Deployment before the Job is complete", async (context) => {
+  test("runs first: no Deployment before the Job is complete", async (context) => {
     const stage = await watched(context);
     stage.kubelet.decide(migrations(sleepy));
     await stage.apply(server("mlflow", onPostgresql));
@@ -100,7 +100,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual((await onlyJob(stage)).metadata.uid, job.metadata.uid);
   });
 
-  test("that fails says what its program reported, and heals by itself", async (context) => {
+  test("that fails reports its program's message, and recovers", async (context) => {
     const stage = await watched(context);
     const message = "Connecting: the database at db.example.com:5432 does not answer.";
     stage.kubelet.decide(migrations(failing("DatabaseUnreachable", message)));
@@ -115,7 +115,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("that ends without a report of ours says where to look, and quotes nothing", async (context) => {
+  test("that exits without a report has a message that names the log, and quotes nothing", async (context) => {
     const stage = await watched(context);
     const leak = "could not connect with password hunter2hunter2";
     stage.kubelet.decide(migrations({ does: "exits", exitCode: 137, message: leak }));
@@ -127,7 +127,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("whose image cannot be pulled says so", async (context) => {
+  test("whose image cannot be pulled is reported", async (context) => {
     const stage = await watched(context);
     stage.kubelet.decide(migrations(notPulled));
     await stage.apply(server("mlflow", onPostgresql));
@@ -137,7 +137,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("of an upgrade leaves the pods that run untouched until it is complete", async (context) => {
+  test("of an upgrade does not change running pods until it is complete", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", older, { "spec.replicas": 2 }));
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.16.1");
@@ -160,7 +160,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await eventually(() => onlyJob(stage));
   });
 
-  test("that cannot be pulled is given up when the spec is reverted", async (context) => {
+  test("whose image cannot be pulled is removed when the spec is reverted", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", older));
     await stage.ready("mlflow", 60);
@@ -174,7 +174,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await eventually(() => onlyJob(stage));
   });
 
-  test("to a third version, while that to the second is stuck, begins once the stuck one is gone", async (context) => {
+  test("to a third version starts once a stuck one to the second is deleted", async (context) => {
     const stage = await watched(context);
     stage.kubelet.decide(migrations(notPulled));
     await stage.apply(server("mlflow", older));
@@ -186,7 +186,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.0");
   });
 
-  test("that is at work is waited for when the spec changes again", async (context) => {
+  test("that is running completes before a newer spec is migrated", async (context) => {
     const stage = await watched(context);
     stage.kubelet.decide(migrations(notPulled));
     await stage.apply(server("mlflow", older));
@@ -225,7 +225,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.notEqual(second.metadata.uid, first.metadata.uid);
   });
 
-  test("is not run again when somebody deletes its completed Job", async (context) => {
+  test("is not run again when a user deletes its completed Job", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready("mlflow", 60);
@@ -245,7 +245,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await stage.objects.list("Job"), []);
   });
 
-  test("whose Job a TTL controller deletes as soon as it has completed is run once", async (context) => {
+  test("whose Job a TTL controller deletes on completion is run once", async (context) => {
     const stage = await watched(context);
     stage.kubelet.decide(migrations({ does: "runs" }));
     await stage.apply(server("mlflow", onPostgresql));
@@ -262,7 +262,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual([...uids], [metadata.uid]);
   });
 
-  test("that is running is not ended by a revert, a Secret or a label, and what it did is reported", async (context) => {
+  test("that is running is not stopped by a revert, a Secret or a label, and its result is reported", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", older));
     await stage.ready("mlflow", 60);
@@ -301,7 +301,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
   });
 
-  test("is checked again after a revert, though the former Job of that version had completed", async (context) => {
+  test("is run again after a revert, even if a former Job of that version had completed", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", older));
     await stage.ready("mlflow", 60);
@@ -324,7 +324,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await serverPods(stage), former);
   });
 
-  test("to an older version is possible once a person says that a backup was restored", async (context) => {
+  test("to an older version is possible once an annotation confirms a restored backup", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready("mlflow", 60);
@@ -337,7 +337,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, first.metadata.name));
   });
 
-  test("is run for another database that only the query of a URI chooses", async (context) => {
+  test("is run for another database that differs only in the query of a URI", async (context) => {
     const stage = await watched(context);
     const uri = (host: string) => `postgresql+psycopg2://mlflow:pw@/mlflow?host=${host}`;
     await stage.objects.create("Secret", secret("uri", { uri: uri("one") }));
@@ -365,7 +365,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("goes on when a label of ours is taken from its Job", async (context) => {
+  test("continues when a label is removed from its Job", async (context) => {
     const stage = await watched(context);
     stage.kubelet.decide(migrations({ does: "runs" }));
     await stage.apply(server("mlflow", onPostgresql));
@@ -384,7 +384,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     });
   });
 
-  test("is the same for another name of the Secret with the same database", async (context) => {
+  test("is not repeated for another Secret with the same database", async (context) => {
     const stage = await watched(context);
     await stage.objects.create("Secret", secret("other", { username: "mlflow", password: "other" }));
     await stage.apply(server("mlflow", onPostgresql));
@@ -400,7 +400,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, metadata.name));
   });
 
-  test("that is Manual only checks, and stalls where the schema is not there", async (context) => {
+  test("that is Manual only checks, and stalls without the schema", async (context) => {
     const stage = await watched(context);
     const manual = { "spec.backendStore.migration": "Manual" };
     stage.kubelet.decide(migrations(failing("ManualMigrationNeeded", "run mlflow db upgrade")));
@@ -414,7 +414,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("that is Manual without a check takes the database as it is: no Job", async (context) => {
+  test("that is Manual without a check has no Job", async (context) => {
     const stage = await watched(context);
     stage.kubelet.decide(migrations(notPulled));
     await stage.apply(

@@ -34,7 +34,7 @@ const contents: Readonly<Partial<Record<ObjectKind, object>>> = {
     },
   },
   Job: { spec: { suspend: true, template: podTemplate } },
-  Secret: { stringData: { username: "somebody", password: "somebody else's password" } },
+  Secret: { stringData: { username: "somebody", password: "another password" } },
   NetworkPolicy: { spec: { podSelector: { matchLabels: { app: "foreign" } } } },
 };
 
@@ -68,14 +68,14 @@ async function untouched({ objects }: Fixture, kind: ObjectKind, name: string): 
   return { ...rest, metadata: own, managers: managers.filter((name) => name !== "kube-controller-manager") };
 }
 
-describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
+describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   for (const [title, labelled] of [
     ["by an object without labels", false],
     ["by an object with a controller of its own and our labels", true],
   ] as const) {
-    test(`${title} is said, nothing is done to it, and all goes on once it is gone`, async (context) => {
+    test(`${title} is reported, the object is not changed, and the server becomes Ready once it is deleted`, async (context) => {
       const stage = await fixture(context);
       const owner = await stage.objects.create("ConfigMap", { metadata: { name: "owner" } });
       const { uid } = owner.metadata;
@@ -110,7 +110,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     });
   }
 
-  test("by an object that only looks like ours is said, too", async (context) => {
+  test("with an object that only has the operator's labels is reported", async (context) => {
     const stage = await fixture(context);
     const labels = { [label.managedBy]: manager, [label.server]: "mlflow" };
     await stage.objects.create("Service", foreign("Service", "mlflow", { labels }));
@@ -122,7 +122,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", lookedForAgain);
   });
 
-  test("for the ServiceAccount is said, and nothing runs with the rights of somebody else's", async (context) => {
+  test("for the ServiceAccount is reported, and no pod runs with the permissions of the unmanaged one", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("ServiceAccount", foreign("ServiceAccount", "mlflow"));
     await stage.apply(server());
@@ -132,7 +132,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", lookedForAgain);
   });
 
-  test("for the Secret that is made of the database's is said", async (context) => {
+  test("for the Secret with the database URI is reported", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.objects.create("Secret", foreign("Secret", "mlflow-store"));
@@ -144,7 +144,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", lookedForAgain);
   });
 
-  test("for the Job is said", async (context) => {
+  test("for the Job is reported", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
@@ -174,7 +174,7 @@ describe("a name that is taken", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", lookedForAgain);
   });
 
-  test("by what a former server of that name left to the garbage collector is waited for", async (context) => {
+  test("with objects of a deleted server of the same name ends when they are garbage collected", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);

@@ -20,7 +20,7 @@ import { server } from "../../support/servers.ts";
 describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("serves health and metrics, logs JSON that names the object, and ends cleanly on SIGTERM", async (context) => {
+  test("serves health and metrics, logs JSON that names the object, and exits cleanly on SIGTERM", async (context) => {
     const stage = await fixture(context, { operator: false });
     const kubeconfig = await stage.identity.kubeconfig();
     const narrow = [`--watch-namespaces=${stage.namespace}`, "--leader-elect=true"];
@@ -79,7 +79,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
     assert.equal(lease?.spec?.holderIdentity, "", "the Lease is not released");
   });
 
-  test("in narrow mode needs no ClusterRole, and leaves other namespaces alone", async (context) => {
+  test("with watchNamespaces needs no ClusterRole, and does not change other namespaces", async (context) => {
     const cluster = await sharedControlPlane();
     await installed(cluster);
     const [home, other, foreign] = [
@@ -117,7 +117,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
     assert.deepEqual(elsewhere, []);
   });
 
-  test("says what is wrong with its options, and ends with code 2", async () => {
+  test("reports invalid options, and exits with code 2", async () => {
     for (const [args, says] of [
       [["--no-such-option"], /unknown option '--no-such-option'/],
       [["--workers=0"], /--workers 0: use a whole number from 1 to 64\./],

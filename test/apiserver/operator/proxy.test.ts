@@ -22,10 +22,10 @@ async function templateOf({ objects }: Fixture) {
   return spec.template;
 }
 
-describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () => {
+describe("an oauth2-proxy that is added and removed", { skip: onK3s(), concurrency: 2 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("its cookie secret is added to the server's keys, of which none changes, and outlives it", async (context) => {
+  test("its cookie secret is added to the server's keys, does not change them, and is kept", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
     await stage.apply(server(name, withoutAuthentication));
@@ -80,7 +80,7 @@ describe("a proxy that comes and goes", { skip: onK3s(), concurrency: 2 }, () =>
     assert.notDeepEqual((await templateOf(stage)).metadata?.annotations, before);
   });
 
-  test("once it has converged, nothing is written any more", async (context) => {
+  test("once it has converged, nothing is applied", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", secret("client", { secret: "of-the-client" }));
     const kubernetes = {

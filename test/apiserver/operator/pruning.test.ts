@@ -72,7 +72,7 @@ const bucket = secret("s3", { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "k
 describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => createPriorityClass(await sharedControlPlane()));
 
-  test("fields that the spec no longer asks for are gone, as if they had never been there", async (context) => {
+  test("fields that the spec no longer has are removed completely", async (context) => {
     const stage = await fixture(context);
     await stage.objects.create("Secret", databaseSecret);
     await stage.objects.create("Secret", bucket);
@@ -150,7 +150,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await template(), { annotations: [], env: ["B"], priority: undefined });
   });
 
-  test("what nobody wants any more is deleted; what was generated is kept", async (context) => {
+  test("objects that are no longer wanted are deleted; generated ones are kept", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
@@ -169,7 +169,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.objects.the("Secret", "mlflow-auth-config");
   });
 
-  test("what carries our labels and is not ours is left alone", async (context) => {
+  test("unmanaged objects with the operator's labels are not changed", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     const { metadata } = await stage.ready("mlflow", 60);
@@ -201,7 +201,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     assert.equal(condition(await stage.ready(), "Stalled").status, "False");
   });
 
-  test("of a server that is deleted nothing is left but what was generated and stored", async (context) => {
+  test("of a deleted server only generated Secrets and volumes are left", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);

@@ -44,14 +44,14 @@ async function gone({ objects, binding }: Stage, seconds = 60): Promise<void> {
   }, seconds);
 }
 
-describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => {
+describe("an object outside the server's namespace", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
   before(async () => {
     cluster = await startControlPlane({ beforeControllers: installed });
   });
   after(() => cluster?.close());
 
-  test("waits for consent, comes with it, goes with it, and goes with the server", async (context) => {
+  test("is created with the opt-in, and deleted with it or the server", async (context) => {
     const set = await stage(context, cluster);
     const { objects, consent, binding, namespace } = set;
     await set.apply(withWorkspaces);
@@ -78,7 +78,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await gone(set);
   });
 
-  test("goes when the spec no longer asks for it, and the server can then go without a word", async (context) => {
+  test("is deleted when the spec no longer needs it, and the finalizer is removed", async (context) => {
     const set = await stage(context, cluster);
     await set.consent(set.namespace);
     await set.apply(withWorkspaces);
@@ -91,7 +91,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     });
   });
 
-  test("is repaired: its subjects, its role, its labels, itself", async (context) => {
+  test("is repaired: its subjects, its role, its labels, the object", async (context) => {
     const set = await stage(context, cluster);
     const { objects, binding } = set;
     await set.consent(set.namespace);
@@ -120,7 +120,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await eventually(() => bound(set));
   });
 
-  test("is never taken over from somebody else, nor deleted", async (context) => {
+  test("is never adopted or deleted if it is unmanaged", async (context) => {
     const set = await stage(context, cluster);
     const { objects, binding } = set;
     const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
@@ -139,7 +139,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await objects.remove("ClusterRoleBinding", binding);
   });
 
-  test("holds up no deletion by being gone already, and is no orphan when the server was torn away", async (context) => {
+  test("does not block a deletion if it is missing, and is deleted if the server was removed without finalizers", async (context) => {
     const set = await stage(context, cluster);
     const { objects, binding } = set;
     await set.consent(set.namespace);
@@ -160,7 +160,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await gone(set);
   });
 
-  test("is the right to ask about others, too, when the server's own namespace consents", async (context) => {
+  test("also allows reviewing the access of other users, when the server's own namespace opts in", async (context) => {
     const set = await stage(context, cluster);
     const { objects, namespace, binding } = set;
     const vouched: Modification = {
@@ -190,7 +190,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     assert.equal(await objects.get("ClusterRoleBinding", `${binding}.reviewer`), undefined);
   });
 
-  test("goes with the server's namespace, which ends at once", async (context) => {
+  test("is deleted with the server's namespace, which terminates immediately", async (context) => {
     const set = await stage(context, cluster);
     await set.consent(set.namespace);
     await set.apply(withWorkspaces);
@@ -199,7 +199,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     await gone(set);
   });
 
-  test("labels on an object that is in a namespace name no server of another one", async (context) => {
+  test("is not recognized by labels on an object in a namespace", async (context) => {
     const set = await stage(context, cluster);
     await set.consent(set.namespace);
     await set.apply(withWorkspaces);
@@ -230,7 +230,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
     ["kubernetes-workspaces", "mlflow-workspaces"],
     ["proxy-identity", "mlflow-people"],
   ] as const)
-    test(`examples/${file}.yaml is Ready where namespaces consent`, async (context) => {
+    test(`examples/${file}.yaml becomes Ready if namespaces opt in`, async (context) => {
       const set = await stage(context, cluster);
       await set.consent(set.namespace);
       await set.objects.patch("Namespace", set.namespace, {
@@ -247,7 +247,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
       await eventually(async () => assert.equal(await set.objects.get("MlflowServer", name), undefined));
     });
 
-  test("comes and goes whole, whichever write an operator is killed after", async (context) => {
+  test("is created and deleted completely, whichever write an operator is killed after", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
     const set = await stage(context, cluster);
@@ -274,7 +274,7 @@ describe("what reaches beyond the server's namespace", { skip: onK3s() }, () => 
   });
 });
 
-test("an operator with Roles says that it cannot give a server workspaces", { skip: onK3s() }, async (context) => {
+test("an operator with Roles reports that it cannot serve workspaces", { skip: onK3s() }, async (context) => {
   const { apply, stalled } = await fixture(context);
   await apply(withWorkspaces);
   assert.match(
@@ -283,7 +283,7 @@ test("an operator with Roles says that it cannot give a server workspaces", { sk
   );
 });
 
-test("nor can it take away what another has given one: it says so, and does not let it go", {
+test("an operator with Roles reports ClusterRoleBindings of another operator, and keeps the finalizer", {
   skip: onK3s(),
 }, async (context) => {
   const { apply, objects } = await fixture(context);

@@ -52,10 +52,10 @@ async function gone({ objects }: Fixture): Promise<void> {
   });
 }
 
-describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () => {
+describe("generated Secrets and volumes", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("stays as it is by re-apply, restart, scaling, hibernation, and deletion and re-creation", async (context) => {
+  test("stay unchanged by re-apply, restart, scaling, hibernation, and deletion and re-creation", async (context) => {
     const stage = await running(context);
     const first = await kept(stage);
     await stage.apply(server());
@@ -78,7 +78,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     assert.deepEqual(await kept(stage), first);
   });
 
-  test("is adopted with all else by a server of the same name, after a deletion that left everything behind", async (context) => {
+  test("are adopted with all other objects by a server of the same name, after a deletion with --cascade=orphan", async (context) => {
     const stage = await running(context);
     const first = await kept(stage);
     const { uid } = (await stage.objects.the("Deployment", "mlflow")).metadata;
@@ -96,7 +96,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     assert.deepEqual([adopted.metadata.uid, adopted.metadata.ownerReferences?.[0]?.uid], [uid, metadata.uid]);
   });
 
-  test("under Retain has no owner and no label that GitOps tools track", async (context) => {
+  test("with Retain have no owner and no label that GitOps tools track", async (context) => {
     const stage = await running(context);
     for (const [kind, name] of stored) {
       const { ownerReferences, labels, annotations, finalizers } = (await stage.objects.the(kind, name)).metadata;
@@ -107,7 +107,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     }
   });
 
-  test("under Delete goes with the server, and another one begins anew", async (context) => {
+  test("with Delete are deleted with the server, and a new one gets new ones", async (context) => {
     const stage = await running(context, deleted);
     const before = await stage.objects.the("Secret", "mlflow-admin");
     for (const [kind, name] of stored) {
@@ -123,7 +123,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     assert.notDeepEqual((await stage.objects.the("Secret", "mlflow-admin")).data, before.data);
   });
 
-  test("follows the policy when that changes, to and fro", async (context) => {
+  test("follow a change of the policy and back", async (context) => {
     const stage = await running(context);
     const first = await kept(stage);
     const owners = () =>
@@ -141,7 +141,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     for (const [kind, name] of stored) await stage.objects.the(kind, name);
   });
 
-  test("is the truth where somebody changes it: pods take it up, and a lost key stops the server", async (context) => {
+  test("are used after a user changes them: pods restart, and a lost key stalls the server", async (context) => {
     const stage = await running(context);
     const { data } = await stage.objects.the("Secret", "mlflow-session");
     const hash = async () => (await kept(stage)).hash;
@@ -164,7 +164,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     await stage.ready();
   });
 
-  test("stops the server where it is deleted, until it is restored", async (context) => {
+  test("stall the server if they are deleted, until they are restored", async (context) => {
     const stage = await running(context);
     const before = await kept(stage);
     for (const name of ["mlflow-session", "mlflow-admin"]) {
@@ -180,7 +180,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     assert.deepEqual([hash, session[1], admin[1]], [before.hash, before.session[1], before.admin[1]]);
   });
 
-  test("is made anew where it is deleted and the loss is confirmed, and pods with it", async (context) => {
+  test("are generated again if they are deleted and the loss is confirmed, and pods restart", async (context) => {
     const stage = await running(context);
     const before = await kept(stage);
     await stage.objects.remove("Secret", "mlflow-session");
@@ -195,7 +195,7 @@ describe("what is generated and stored", { skip: onK3s(), concurrency: 4 }, () =
     await stage.ready("mlflow", 60);
   });
 
-  test("is not made where the spec names the user's own, and theirs are never written", async (context) => {
+  test("are not generated if the spec refers to a user's own, which are never written", async (context) => {
     const stage = await fixture(context);
     const admin = await stage.objects.create(
       "Secret",

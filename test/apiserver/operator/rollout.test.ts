@@ -86,7 +86,7 @@ const troubles: readonly Trouble[] = [
     says: /container mlflow of pod mlflow-\S+ terminated with exit code 3\. See its log: kubectl logs -n \S+ mlflow-\S+ -c mlflow --previous/,
   },
   {
-    title: "need more memory than they may",
+    title: "exceed their memory limit",
     fate: { does: "exits", exitCode: 137, reason: "OOMKilled" },
     reason: "OutOfMemory",
     says: /exceeded its memory limit\. Raise spec\.pod\.resources\.limits\.memory/,
@@ -114,7 +114,7 @@ const troubles: readonly Trouble[] = [
 describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("follows each change of what is referenced, and of nothing else", async (context) => {
+  test("follows each change of a reference, and of no other object", async (context) => {
     const stage = await fixture(context);
     for (const [kind, name, data] of references) {
       await stage.objects.create(kind, kind === "Secret" ? secret(name, data) : { metadata: { name }, data });
@@ -136,7 +136,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     }
   });
 
-  test("takes place when the database's password changes, by the Secret that is made of it", async (context) => {
+  test("starts when the database's password changes, by the Secret with the URI", async (context) => {
     const stage = await running(context);
     const [pods, hash] = [await podsOf(stage), await hashOf(stage)];
     const before = (await stage.objects.the("Secret", "mlflow-store")).data;
@@ -156,7 +156,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("does not take place for Secrets and ConfigMaps that nobody refers to: not one call", async (context) => {
+  test("does not start for Secrets and ConfigMaps without a reference: no API call", async (context) => {
     const stage = await running(context);
     const since = await stage.quiet();
     for (const round of ["1", "2", "3"]) {
@@ -172,7 +172,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   for (const { title, fate, reason, says } of troubles) {
-    test(`to pods that ${title}: says why, keeps what runs, and ends well once mended`, async (context) => {
+    test(`to pods that ${title}: reports why, keeps running pods, and completes once fixed`, async (context) => {
       const stage = await running(context);
       const former = await podsOf(stage);
       stage.kubelet.decide((pod) => (isServer(pod) && !former.includes(pod.metadata.uid) ? fate : healthy(pod)));
@@ -185,7 +185,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
       assert.deepEqual(
         former.filter((uid) => !now.includes(uid)),
         [],
-        "a pod that ran is gone",
+        "a running pod is gone",
       );
       stage.kubelet.decide(healthy);
       await stage.ready("mlflow", 60);
@@ -193,7 +193,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     });
   }
 
-  test("to pods that a quota refuses: says so, keeps what runs, and ends well once there is room", async (context) => {
+  test("to pods that a quota rejects: reports why, keeps running pods, and completes once the quota allows them", async (context) => {
     const stage = await running(context);
     const former = await podsOf(stage);
     const [pod] = await stage.objects.list("Pod");
@@ -207,7 +207,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("that is wrong is undone by going back to the former spec", async (context) => {
+  test("that fails is undone by reverting the spec", async (context) => {
     const stage = await running(context);
     const former = await podsOf(stage);
     stage.kubelet.decide((pod) => {

@@ -40,7 +40,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
     }
   });
 
-  test("to nothing by hibernate keeps everything else, is Ready, and comes back", async (context) => {
+  test("to zero by hibernate keeps all other objects, is Ready, and is reversible", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());
     await stage.ready("mlflow", 60);
@@ -71,7 +71,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await serverPods(stage), []);
   });
 
-  test("of servers in one namespace: names that are each other's with a suffix do not meet", async (context) => {
+  test("of servers in one namespace: names that are another's name with a suffix do not conflict", async (context) => {
     const stage = await fixture(context);
     const names = ["mlflow", "mlflow-admin", "mlflow-auth", "mlflow-migrate", "mlflow-session"];
     for (const name of names) await stage.apply(server(name));

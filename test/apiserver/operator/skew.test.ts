@@ -115,7 +115,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     ...(await objects.list("Service")),
   ];
 
-  test("the operator's own definition is taken for its own", async (context) => {
+  test("the operator's own definition has no skew", async (context) => {
     const stage = await fixture(context, { cluster, operator: false });
     const client = apiClient({ credentials: stage.identity.credentials(), userAgent: "guard" });
     context.after(() => client.close());
@@ -134,11 +134,11 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   });
 
   const unknown = {
-    "another way of authentication": { "spec.authentication": { saml: { url: "https://idp.example.com" } } },
-    "two ways of authentication": { "spec.authentication": { basic: {}, saml: {} } },
+    "another authentication method": { "spec.authentication": { saml: { url: "https://idp.example.com" } } },
+    "two authentication methods": { "spec.authentication": { basic: {}, saml: {} } },
     "a version of MLflow": { "spec.version": "3.99.0" },
     "a value of an enum": { "spec.deletionPolicy": "Archive" },
-    "what a rule of this operator forbids": { "spec.replicas": 3 },
+    "a value that a rule of this operator forbids": { "spec.replicas": 3 },
   };
   for (const [title, modification] of Object.entries(unknown))
     test(`a newer definition: ${title} starts nothing and changes nothing`, async (context) => {
@@ -164,7 +164,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
       await stage.ready();
     });
 
-  test("an older definition: what runs keeps running, and goes on when the definition is back", async (context) => {
+  test("an older definition: running pods stay, and reconciliation continues when the definition is upgraded", async (context) => {
     const stage = await fixture(context, { cluster });
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", behindProxy));
@@ -210,7 +210,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     assert.deepEqual(await workloads(stage), []);
   });
 
-  test("a field that an older definition has removed for good is missed for good", async (context) => {
+  test("a field that an older definition has permanently removed is reported permanently", async (context) => {
     const stage = await fixture(context, { cluster });
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", behindProxy));
@@ -230,7 +230,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     assert.deepEqual((await stage.objects.the("Deployment", "mlflow")).spec, before.spec);
   });
 
-  test("a definition whose status lacks a field", async (context) => {
+  test("a definition without a field of the status", async (context) => {
     const stage = await fixture(context, { cluster });
     await install(withoutAddresses);
     await eventually(() => assert.ok(stage.operator().log.some(({ message }) => /is older/.test(message))));
@@ -241,7 +241,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     await stage.ready();
   });
 
-  test("in steady state nothing is asked", async (context) => {
+  test("in steady state no request is made", async (context) => {
     const stage = await fixture(context, { cluster });
     await stage.apply(server());
     await stage.ready();
@@ -250,5 +250,5 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     assert.deepEqual(await stage.calls(since), []);
   });
 
-  test("nothing was asked for that the roles forbid", nothingWasForbidden);
+  test("nothing was forbidden", nothingWasForbidden);
 });

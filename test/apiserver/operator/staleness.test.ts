@@ -34,7 +34,7 @@ async function health(stage: Fixture, path: string): Promise<{ status: number; t
 
 const ready = async (stage: Fixture) => condition(await stage.objects.the("MlflowServer", "mlflow"), "Ready");
 
-describe("an operator that cannot see says so", { skip: onK3s(), concurrency: 3 }, () => {
+describe("an operator that cannot watch reports it", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
 
   /** The fixture of a test, with its own proxy. */
@@ -45,7 +45,7 @@ describe("an operator that cannot see says so", { skip: onK3s(), concurrency: 3 
   }
 
   for (const code of [401, 403, 404])
-    test(`a watch that is answered with ${code} for ever: readyz, metrics and the servers' status name it, until it works`, async (context) => {
+    test(`a watch that always fails with ${code}: readyz, metrics and the servers' status name it, until it works`, async (context) => {
       const { stage, own } = await set(context);
       await stage.apply(server("mlflow"));
       await stage.ready("mlflow", 60);
@@ -77,7 +77,7 @@ describe("an operator that cannot see says so", { skip: onK3s(), concurrency: 3 
       assert.equal((await health(stage, "/readyz")).status, 200);
     });
 
-  test("a list that is refused at the start: servers that were Ready are Unknown, and so again Ready", async (context) => {
+  test("a list that is rejected at startup: servers that were Ready are Unknown, and then Ready again", async (context) => {
     const { stage, own } = await set(context);
     await stage.apply(server("mlflow"));
     await stage.ready("mlflow", 60);
@@ -98,7 +98,7 @@ describe("an operator that cannot see says so", { skip: onK3s(), concurrency: 3 
   });
 
   for (const code of [409, 500, 503])
-    test(`a write that is answered with ${code} for ever is reported with the object and the code`, async (context) => {
+    test(`a write that always fails with ${code} is reported with the object and the code`, async (context) => {
       const { stage, own } = await set(context);
       const isDeployment = ({ method, path }: ProxiedRequest) => method !== "GET" && /\/deployments(\/|$)/.test(path);
       own.fault({ when: isDeployment, fault: { kind: "status", code, message: "there are duplicate entries" } });

@@ -49,10 +49,10 @@ async function failedMount({ objects, cluster, namespace }: Fixture, fits: (pod:
   assert.equal(status, 201, body);
 }
 
-describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
+describe("pods without progress", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("since a quota on limits rejects those of the migration: the status quotes the event within a minute", async (context) => {
+  test("a quota on limits rejects pods of the migration: the status quotes the event within a minute", async (context) => {
     const stage = await fixture(context);
     const hard = { "limits.cpu": "4", "limits.memory": "8Gi" };
     await stage.objects.create("ResourceQuota", { metadata: { name: "team" }, spec: { hard } });
@@ -67,7 +67,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 180);
   });
 
-  test("since an admission policy denies those of the migration: the status quotes its message", async (context) => {
+  test("an admission policy denies pods of the migration: the status quotes its message", async (context) => {
     const stage = await fixture(context);
     const name = `deny-${stage.namespace}`;
     const policies = "/apis/admissionregistration.k8s.io/v1";
@@ -110,7 +110,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     ["the migration", migrations(creating), isMigration],
     ["the server", servers(creating), (pod: Pod) => !isMigration(pod)],
   ] as const) {
-    test(`since a volume of ${title} cannot be mounted: the status quotes the event within a minute`, async (context) => {
+    test(`a volume of ${title} cannot be mounted: the status quotes the event within a minute`, async (context) => {
       const stage = await fixture(context);
       stage.kubelet.decide(held);
       await stage.apply(server());
@@ -122,7 +122,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     });
   }
 
-  test("since a sidecar keeps the migration's Job: the status names the container", async (context) => {
+  test("a sidecar keeps the migration's Job from completing: the status names the container", async (context) => {
     const stage = await fixture(context);
     stage.kubelet.decide(migrations({ does: "succeeds", beside: "linkerd-proxy" }));
     await stage.apply(server());
@@ -132,7 +132,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("since others suspend the Job or pause the Deployment: it is reported at once, and ends with it", async (context) => {
+  test("a suspended Job or a paused Deployment is reported immediately, until it is resumed", async (context) => {
     const stage = await fixture(context);
     stage.kubelet.decide(migrations({ does: "nothing" }));
     await stage.apply(server());
@@ -156,7 +156,7 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
-  test("and of those that do, no event is read", async (context) => {
+  test("no event is read of pods with progress", async (context) => {
     const stage = await fixture(context);
     const since = await stage.mark();
     await stage.apply(server());
@@ -169,8 +169,8 @@ describe("pods that get no further", { skip: onK3s(), concurrency: 4 }, () => {
   });
 });
 
-describe("what another controller creates", { skip: onK3s(), concurrency: 2 }, () => {
-  test("and that comes a little later never stalls a server", async (context) => {
+describe("a reference that another controller creates", { skip: onK3s(), concurrency: 2 }, () => {
+  test("does not stall a server if it is created a little later", async (context) => {
     const stage = await fixture(context, { operator: { gracePeriodSeconds: 120 } });
     const told = await history(stage.cluster, stage.namespace, "MlflowServer");
     context.after(() => told.stop());
@@ -184,7 +184,7 @@ describe("what another controller creates", { skip: onK3s(), concurrency: 2 }, (
     }
   });
 
-  test("and that does not come stalls it when the period is over, which a restart does not begin again", async (context) => {
+  test("stalls a server if it is not created within the grace period, which a restart does not reset", async (context) => {
     const seconds = 8;
     const stage = await fixture(context, { operator: false });
     const start = () => stage.start({ gracePeriodSeconds: seconds });

@@ -32,7 +32,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await cluster?.close();
   });
 
-  test("what is granted is bound in those that consent, and nothing is written in those that do not", async (context) => {
+  test("grants are bound in namespaces that opt in, and nothing is written in others", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const [one, other, silent] = [await set.team(), await set.team(true, { tier: "x" }), await set.team(false)];
     await set.serve({
@@ -68,7 +68,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     assert.deepEqual((await set.objects.the("MlflowServer", "mlflow")).status?.workspaces, { ready: 3, total: 3 });
   });
 
-  test("what is granted goes with the grant, with the label, and with the server", async (context) => {
+  test("bindings are deleted with the grant, the label, or the server", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const [one, other] = [await set.team(), await set.team()];
     await set.serve({ access: [grant("Editor", "science"), grant("Viewer", "audit")] });
@@ -86,7 +86,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined));
   });
 
-  test("a server that goes waits until nothing of it is left in workspaces, also where the operator was away", async (context) => {
+  test("a deleted server waits until its objects in workspaces are deleted, also after a downtime of the operator", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const team = await set.team();
     await set.serve({ access: [grant("Admin", "science")] });
@@ -100,7 +100,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     assert.equal(await team.get("ConfigMap", "mlflow-client"), undefined);
   });
 
-  test("a namespace that goes holds up neither the others nor the server, whatever keeps it", async (context) => {
+  test("a terminating namespace blocks neither the others nor the server", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const [one, kept] = [await set.team(), await set.team()];
     await set.serve({ access: [grant("Editor", "science")] });
@@ -121,7 +121,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined));
   });
 
-  test("what somebody changes is repaired: subjects, role, labels, the object, the ConfigMap's data", async (context) => {
+  test("changes by a user are repaired: subjects, role, labels, the object, the ConfigMap's data", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const team = await set.team();
     await set.serve({ access: [grant("Editor", "science")] });
@@ -167,7 +167,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     });
   });
 
-  test("what others have under a name that we want is neither changed nor deleted, and told", async (context) => {
+  test("an unmanaged object with a wanted name is neither changed nor deleted, and is reported", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const [team, other] = [await set.team(), await set.team()];
     await team.create("ConfigMap", { metadata: { name: "mlflow-client" }, data: { mine: "1" } });
@@ -188,7 +188,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     assert.deepEqual((await team.the("ConfigMap", "mlflow-client")).data, { mine: "1" });
   });
 
-  test("the people of a team grant by an access, until it expires, and hear what is in force", async (context) => {
+  test("a team grants by an MlflowWorkspaceAccess until it expires, and its status reports the result", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const [team, silent] = [await set.team(), await set.team(false)];
     await set.serve({ access: [grant("Editor", "science")] });
@@ -238,7 +238,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await team.remove("MlflowWorkspaceAccess", "strange");
   });
 
-  test("two servers that contradict each other: the older one's grant counts, the younger one says so", async (context) => {
+  test("conflicting grants of two servers: the older one's grant applies, and the younger one reports it", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const [team, other] = [await set.team(), await set.team()];
     await set.serve({ access: [grant("Viewer", "science", team.namespace)] }, "older");
@@ -257,7 +257,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     assert.deepEqual(await set.holders(team, "admin", "younger"), ["science"]);
   });
 
-  test("a pod or a status costs no call to workspaces, and a change of one grant touches its bindings only", async (context) => {
+  test("a change of a pod or a status makes no call to workspaces, and a change of one grant only to its bindings", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const teams = [await set.team(), await set.team(), await set.team()];
     const [first] = teams;
@@ -292,7 +292,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     ]);
   });
 
-  test("a new operator writes nothing where all is in place", async (context) => {
+  test("a restarted operator writes nothing if all objects exist", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const team = await set.team();
     await set.serve({ access: [grant("Editor", "science")] });
@@ -307,7 +307,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     assert.deepEqual((await set.writes(mark)).filter(here), []);
   });
 
-  test("faults: calls that fail, are cut or hang are made good, and nothing is left behind", async (context) => {
+  test("faults: requests that fail, are closed or hang are retried, and nothing is left behind", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
     const set = await workspaceFixture(context, cluster, { proxy, isRefused: true });
@@ -328,7 +328,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     for (const team of teams) await absent(team, "RoleBinding", set.binding("editor"));
   });
 
-  test("WorkspacesReady is never True of a generation whose grants are not written yet", async (context) => {
+  test("WorkspacesReady is never True for a generation whose grants are not applied yet", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
     const set = await workspaceFixture(context, cluster, { proxy });
@@ -354,7 +354,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     }
   });
 
-  test("a namespace in which the API server refuses a write is named, and the others go on", async (context) => {
+  test("a namespace in which the API server rejects a write is reported, and the others continue", async (context) => {
     const set = await workspaceFixture(context, cluster, { isRefused: true });
     const [team, other] = [await set.team(), await set.team()];
     const quota = { hard: { "count/configmaps": "1" } };
@@ -372,7 +372,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.workspacesReady("WorkspacesReady");
   });
 
-  test("no operator of this file asked for what its role does not allow", async () => {
+  test("no operator of this file made a request that its role forbids", async () => {
     const calls = await auditLog(cluster).calls({ userAgent: "mlflow-operator/" });
     assert.ok(calls.length > 100);
     assert.deepEqual(
