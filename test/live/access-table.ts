@@ -6,22 +6,22 @@ import { pathTricks } from "../oauth2-proxy/path-tricks.ts";
 import { type RawAnswer, raw } from "../oauth2-proxy/raw.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";
 
-/** What came of one attempt to write a run. */
+/** The result of one attempt to write a run. */
 export interface Attempt {
   readonly who: string;
   readonly status: number;
   readonly body: string;
-  /** Whom MLflow recorded as the run's owner; empty where there is no run. */
+  /** The owner of the run in MLflow; empty without a run. */
   readonly owner: string;
 }
 
-/** A row of the table: one attempt, or several that came to the same. */
+/** A row of the table: one attempt, or several with the same purpose. */
 export type Row = Omit<Attempt, "status"> & { readonly status: number | string };
 
-/** Tries to write a run with these header lines. */
+/** Attempts to write a run with these header lines. */
 export type Attempting = (who: string, lines: readonly string[], path?: string, body?: string) => Promise<Attempt>;
 
-/** What everybody tries: to write a run, and to have it in another's name. */
+/** The name in which every client tries to write a run. */
 export const claimedOwner = "mallory";
 export const attemptPath = "/api/2.0/mlflow/runs/create";
 const attemptBody = JSON.stringify({ experiment_id: "0", start_time: 1, user_id: claimedOwner });
@@ -29,7 +29,7 @@ const attemptBody = JSON.stringify({ experiment_id: "0", start_time: 1, user_id:
 export const basicLine = (username: string, password: string) =>
   `Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
-/** Attempts at a server by the address of its Service. */
+/** Returns a function for attempts at the address of a Service. */
 export function attemptsAt(host: string, name: string): Attempting {
   return async (who, lines, path = attemptPath, body = attemptBody) => {
     const answer = await raw(5000, "POST", path, lines, { host, name, body });
@@ -37,9 +37,9 @@ export function attemptsAt(host: string, name: string): Attempting {
   };
 }
 
-/** What strangers try, whatever the way of authentication: nothing of it is a credential. */
+/** Attempts without a valid credential, for every authentication method. */
 export async function unauthenticatedAttempts(attempt: Attempting): Promise<readonly Row[]> {
-  const all = async (who: string, tries: readonly Promise<Attempt>[]) => together(who, await Promise.all(tries));
+  const all = async (who: string, tries: readonly Promise<Attempt>[]) => combined(who, await Promise.all(tries));
   const tricks = pathTricks(attemptPath);
   const defaults = [basicLine("admin", "password"), basicLine("admin", "password1234"), basicLine("admin", "")];
   return [
@@ -64,7 +64,7 @@ export async function unauthenticatedAttempts(attempt: Attempting): Promise<read
   ];
 }
 
-/** What a user who is authenticated, and may do anything else, gets no further by. */
+/** Requests that are denied even for authenticated users with all permissions. */
 export async function deniedAttempts(
   attempt: Attempting,
   who: string,
@@ -84,20 +84,25 @@ export async function deniedAttempts(
   ];
 }
 
-/** Asserts that docs/security.md has this very table; with UPDATE_TABLES=1 it is written there. */
+/** Asserts that docs/security.md contains this table; UPDATE_TABLES=1 writes it. */
 export async function assertDocumented(section: string, rows: readonly Row[]): Promise<void> {
   const path = join(import.meta.dirname, "../../docs/security.md");
   const page = await readFile(path, "utf8");
   const [begin, end] = [`<!-- ${section}: from test/live -->\n`, `<!-- ${section}: end -->`];
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
-  assert.ok(from >= begin.length && to >= from, `docs/security.md has no place for ${section}`);
+  assert.ok(from >= begin.length && to >= from, `docs/security.md has no markers for ${section}`);
   const lines = rows.map(({ who, status, body, owner }) => `| ${who} | ${status} | ${body} | ${owner} |`);
   const table = ["| client | status | answer | owner of the run |", "|---|---|---|---|", ...lines, ""].join("\n");
   if (process.env["UPDATE_TABLES"] === "1") await writeFile(path, page.slice(0, from) + table + page.slice(to));
-  else assert.equal(page.slice(from, to), table, "the table in docs/security.md is another: UPDATE_TABLES=1 writes it");
+  else
+    assert.equal(
+      page.slice(from, to),
+      table,
+      "the table in docs/security.md is out of date. UPDATE_TABLES=1 updates it",
+    );
 }
 
-/** Asserts that exactly these have written a run, and that all others were refused. */
+/** Asserts that exactly these clients have written a run, and that all others were denied. */
 export function assertAccess(rows: readonly Row[], inside: readonly string[]): void {
   assert.deepEqual(
     rows.filter(({ owner }) => owner !== "").map(({ who }) => who),
@@ -107,7 +112,7 @@ export function assertAccess(rows: readonly Row[], inside: readonly string[]): v
     for (const each of String(status).split(", ")) assert.equal(each === "200", owner !== "", `${who}: ${status}`);
 }
 
-function together(who: string, attempts: readonly Attempt[]): Row {
+function combined(who: string, attempts: readonly Attempt[]): Row {
   const different = (of: (attempt: Attempt) => string) => [...new Set(attempts.map(of))].sort().join(", ");
   return {
     who,
@@ -127,6 +132,6 @@ function kindOf({ contentType, location, body }: RawAnswer): string {
 function ownerOf({ status, body }: RawAnswer): string {
   if (status !== 200) return "";
   const owner = /"user_id": *"([^"]*)"/.exec(body)?.[1];
-  assert.ok(owner !== undefined, `no run was made: ${body}`);
+  assert.ok(owner !== undefined, `no run was created: ${body}`);
   return owner;
 }

@@ -1,26 +1,25 @@
 import type { Draft } from "../support/objects.ts";
 
-/** Where MLflow's own client runs, and as whom. */
+/** A pod with MLflow's client, and its identity. */
 export interface ClientPod {
   readonly name: string;
   /** MLflow's image: the client is the same package as the server. */
   readonly image: string;
   readonly trackingUri: string;
-  /** A Secret with the keys username and password. They reach the client by its environment, never by arguments. */
+  /** A Secret with the keys username and password, used as environment variables, never as arguments. */
   readonly loginSecret?: string;
-  /** A Secret with the key `token`, likewise. */
+  /** A Secret with the key `token`, used in the same way. */
   readonly tokenSecret?: string;
   /** The ServiceAccount of the pod, whose token the client sends. */
   readonly serviceAccount?: string;
-  /** A Secret whose key `ca.crt` the server's certificate is checked against; absent for http. */
+  /** A Secret with the CA bundle of the server in `ca.crt`; absent for http. */
   readonly caSecret?: string;
-  /** What of a processor it asks for. Default: `100m`. */
+  /** The CPU request. Default: `100m`. */
   readonly cpu?: string;
 }
 
 /**
- * A pod that waits, so that scripts can be run in it by `kubectl exec`, under the restricted standard. Only /tmp can be
- * written to.
+ * Returns a pod in which scripts run with `kubectl exec`, with Pod Security "restricted". Only /tmp is writable.
  */
 export function clientPod(client: ClientPod): Draft {
   const { name, image, trackingUri, loginSecret, tokenSecret, serviceAccount, caSecret, cpu = "100m" } = client;
@@ -36,7 +35,7 @@ export function clientPod(client: ClientPod): Draft {
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
       volumes: [
         { name: "tmp", emptyDir: {} },
-        ...(caSecret === undefined ? [] : [{ name: "authority", secret: { secretName: caSecret } }]),
+        ...(caSecret === undefined ? [] : [{ name: "ca", secret: { secretName: caSecret } }]),
       ],
       containers: [
         {
@@ -51,15 +50,13 @@ export function clientPod(client: ClientPod): Draft {
             ...from("MLFLOW_TRACKING_TOKEN", tokenSecret, "token"),
             ...(serviceAccount === undefined ? [] : [{ name: "MLFLOW_TRACKING_AUTH", value: "kubernetes" }]),
             { name: "HOME", value: "/tmp" },
-            ...(caSecret === undefined
-              ? []
-              : [{ name: "MLFLOW_TRACKING_SERVER_CERT_PATH", value: "/etc/authority/ca.crt" }]),
+            ...(caSecret === undefined ? [] : [{ name: "MLFLOW_TRACKING_SERVER_CERT_PATH", value: "/etc/ca/ca.crt" }]),
           ],
-          // Without a request it would get no processor at all on a busy machine.
+          // Without a request it would get no CPU on a busy machine.
           resources: { requests: { cpu, memory: "256Mi" } },
           volumeMounts: [
             { name: "tmp", mountPath: "/tmp" },
-            ...(caSecret === undefined ? [] : [{ name: "authority", mountPath: "/etc/authority", readOnly: true }]),
+            ...(caSecret === undefined ? [] : [{ name: "ca", mountPath: "/etc/ca", readOnly: true }]),
           ],
           securityContext: {
             allowPrivilegeEscalation: false,

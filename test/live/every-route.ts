@@ -3,7 +3,7 @@ import { raw } from "../oauth2-proxy/raw.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 import { plainRoutesProgram, type Route, routesIn } from "./routes.ts";
 
-/** All routes of the MLflow in a server's pod. */
+/** Returns all routes of MLflow in a server's pod. */
 export async function everyRoute(
   fixture: LiveFixture,
   server: string,
@@ -16,7 +16,7 @@ export async function everyRoute(
   return routes;
 }
 
-/** The routes, below a prefix, that give a stranger something other than 401. */
+/** Returns the routes, below a prefix, that answer other than 401 without a credential. */
 export async function openRoutes(
   address: string,
   name: string,

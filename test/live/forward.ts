@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { TestContext } from "node:test";
 
-/** A port of this machine that leads somewhere else in the end. */
+/** A port of this machine that is forwarded to an address in the cluster. */
 export interface Forwarding {
   readonly port: number;
-  /** From now on it leads to this address in the cluster, as with `kubectl port-forward`. */
+  /** Forwards the port to this address, as with `kubectl port-forward`. */
   readonly forwardTo: (target: ForwardingTarget) => void;
 }
 
@@ -14,24 +14,24 @@ export interface ForwardingTarget {
   readonly port: number;
 }
 
-/** Takes the port until the test ends, before there is something to lead to: its number is written into what is led to. */
+/** Reserves the port until the test ends, before the target exists: the target's configuration contains the port. */
 export async function forwarding(context: TestContext): Promise<Forwarding> {
   let target: ForwardingTarget | undefined;
-  const way = createServer((near) => {
-    if (target === undefined) return void near.destroy();
-    const far = connect(target.port, target.address);
-    near.pipe(far).pipe(near);
+  const server = createServer((client) => {
+    if (target === undefined) return void client.destroy();
+    const remote = connect(target.port, target.address);
+    client.pipe(remote).pipe(client);
     for (const [one, other] of [
-      [near, far],
-      [far, near],
+      [client, remote],
+      [remote, client],
     ] as const)
       one.on("error", () => other.destroy());
   });
-  way.listen(0, "127.0.0.1");
-  await once(way, "listening");
-  context.after(() => way.close());
-  const address = way.address();
-  if (address === null || typeof address === "string") throw new Error("it listens to no port");
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  context.after(() => server.close());
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the forwarding server has no port");
   return {
     port: address.port,
     forwardTo: (chosen) => {

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-/** Where an artifact is kept, and by what one gets in. */
+/** The location of an artifact, and the headers with the credential. */
 export interface ArtifactLocation {
   readonly address: string;
   readonly path: string;
@@ -12,7 +12,7 @@ export interface ArtifactLocation {
 
 const chunk = Buffer.alloc(1 << 20, "0123456789abcdef");
 
-/** Sends so many MiB without ever holding them; gives the status and the hash of what was sent. */
+/** Sends an artifact as a stream; returns the status and the hash of the content. */
 export async function sentArtifact(place: ArtifactLocation, mebibytes: number) {
   const hash = createHash("sha256");
   const body = Readable.from(
@@ -35,7 +35,7 @@ export async function sentArtifact(place: ArtifactLocation, mebibytes: number) {
   return { status, hash: hash.digest("hex") };
 }
 
-/** Fetches it likewise. */
+/** Fetches an artifact as a stream; returns the status and the hash. */
 export function fetchedArtifact(place: ArtifactLocation): Promise<{ status: number; hash: string }> {
   return new Promise((resolve, reject) => {
     const hash = createHash("sha256");

@@ -3,13 +3,13 @@ import type { supportedVersions } from "../../src/api/versions.ts";
 import type { ImageName } from "../cluster/image-catalogue.ts";
 import { type Cluster, startCluster } from "../cluster/start-cluster.ts";
 
-/** The version of MLflow that the tests run where they are not about versions. */
+/** The version of MLflow in tests that are not about versions. */
 export const testedVersion = "3.17.2" satisfies (typeof supportedVersions)[number];
 
-/** The oldest version of MLflow that the operator runs. */
+/** The oldest supported version of MLflow. */
 export const oldestVersion = "3.16.1" satisfies (typeof supportedVersions)[number];
 
-/** The images that every test file may use without waiting for a build. */
+/** The images that are built before the test files start. */
 export const liveImages = [
   `mlflow-server:${testedVersion}`,
   `mlflow-server:${oldestVersion}`,
@@ -22,8 +22,8 @@ export const liveImages = [
 let shared: Promise<Cluster> | undefined;
 
 /**
- * The cluster that test files share: the one that is up. A file that is run by itself on a machine where none is up
- * gets one, which goes down at the end of its process.
+ * Returns the cluster that test files share. A file that runs by itself without a running cluster starts one, which stops
+ * at the end of its process.
  */
 export function liveCluster(): Promise<Cluster> {
   shared ??= start();
@@ -36,9 +36,9 @@ async function start(): Promise<Cluster> {
   return cluster;
 }
 
-/** The reference of one image, which the node then has. */
+/** Imports one image into the node and returns its reference. */
 export async function imageReference(cluster: Cluster, name: ImageName): Promise<string> {
   const [reference] = await cluster.images([name]);
-  if (reference === undefined) throw new Error(`There is no reference of image ${name}.`);
+  if (reference === undefined) throw new Error(`Image ${name} has no reference.`);
   return reference;
 }

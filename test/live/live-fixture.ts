@@ -17,36 +17,39 @@ import { type Mlflow, mlflowAt, type Secured } from "./mlflow.ts";
 import { narrowedApi } from "./narrowed-api.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** One namespace of the real cluster, under Pod Security "restricted", and an operator that works in it alone. */
+/** One namespace of the real cluster, with Pod Security "restricted", and an operator for this namespace only. */
 export interface LiveFixture {
   readonly cluster: Cluster;
   readonly namespace: string;
   readonly objects: Objects;
-  /** Applies a server as kubectl would. */
+  /** Applies a server as kubectl does. */
   readonly apply: (document: Draft) => Promise<MlflowServer>;
-  /** Waits until the server is Ready at its generation and its Service leads to it, and gives it. */
+  /** Waits until the server is Ready at its generation and its Service accepts connections, and returns the server. */
   readonly ready: (name: string, seconds?: number) => Promise<MlflowServer>;
-  /** Waits until this condition of the server has this reason, and gives the server. */
+  /** Waits until this condition of the server has this reason, and returns the server. */
   readonly reason: (name: string, type: string, reason: string, seconds?: number) => Promise<MlflowServer>;
-  /** The pods that serve, without those that are on their way out. */
+  /** Returns the server's pods, without terminating ones. */
   readonly pods: (name: string) => Promise<readonly Pod[]>;
-  /** Runs a program in a pod and gives its output. */
+  /** Runs a program in a pod and returns its output. */
   readonly inPod: (pod: string, command: readonly string[], stdin?: string) => Promise<string>;
-  /** MLflow by the address of its Service, as its first administrator. */
+  /** A client for the address of MLflow's Service, as the first administrator. */
   readonly asAdmin: (name: string, secured?: Secured) => Promise<Mlflow>;
-  /** MLflow by the address of its Service, as nobody. */
+  /** A client for the address of MLflow's Service, without a credential. */
   readonly asAnonymous: (name: string, secured?: Secured) => Promise<Mlflow>;
-  /** As whom the operator is known to the API server. */
+  /** The operator's user name at the API server. */
   readonly operatorUser: string;
   readonly stopOperator: () => Promise<void>;
-  /** Starts another one, which knows nothing of the one before. */
+  /** Starts a new operator without the state of the previous one. */
   readonly startOperator: () => Promise<void>;
 }
 
-/** Seconds after which a test gives up: many times what a machine needs that has nothing else to do. */
+/** The deadline of waits in seconds: many times what an idle machine needs. */
 export const timeoutSeconds = 600;
 
-/** Sets a fixture that ends with the test. The operator's log is shown where the test fails. `withProxy`: with oauth2-proxy's image. `isWide`: with the rights of an operator of all namespaces, of which it sees only this one's servers. */
+/**
+ * Starts a fixture that ends with the test, and prints the operator's log if the test fails. `withProxy`: with oauth2-proxy's image.
+ * `isWide`: with the permissions of an operator for all namespaces; it sees only the servers of this namespace.
+ */
 export async function liveFixture(
   context: TestContext,
   { withProxy = false, isWide = false } = {},
@@ -76,7 +79,7 @@ export async function liveFixture(
       const { stdout } = await cluster.kubectl(["get", "pods", "--namespace", namespace, "--output=wide"]);
       context.diagnostic(stdout);
     }
-    // What is in no namespace is released by an operator that still runs.
+    // Only a running operator deletes cluster-scoped objects.
     if (isWide) await deleteServers(own);
     await operator.stop();
     const broken = await statuses.check().then(
@@ -119,7 +122,7 @@ export async function liveFixture(
   };
 }
 
-/** Deletes the servers and waits until they are gone. */
+/** Deletes the servers and waits until they no longer exist. */
 async function deleteServers(own: Objects): Promise<void> {
   for (const { metadata } of await own.list("MlflowServer")) await own.remove("MlflowServer", metadata.name);
   await waitUntil(async () => assert.deepEqual(await own.list("MlflowServer"), []), 180);
@@ -159,7 +162,7 @@ async function ofReason(own: Objects, name: string, type: string, reason: string
   return server;
 }
 
-/** The pods that serve, without those that are on their way out. */
+/** Returns the server's pods, without terminating ones. */
 export async function podsOf(own: Objects, name: string): Promise<readonly Pod[]> {
   const { status } = await own.the("MlflowServer", name);
   const wanted = new URLSearchParams(status?.selector?.replaceAll(",", "&") ?? "");
@@ -170,14 +173,14 @@ export async function podsOf(own: Objects, name: string): Promise<readonly Pod[]
   );
 }
 
-/** The address of the server's Service. */
+/** Returns the address of the server's Service. */
 export async function addressOf(own: Objects, name: string): Promise<string> {
   const { spec } = await own.the("Service", name);
   assert.ok(spec.clusterIP !== undefined, `Service/${name} has no address`);
   return spec.clusterIP;
 }
 
-/** The first administrator of a server. */
+/** Returns the login of the first administrator of a server. */
 export async function adminOf(own: Objects, name: string): Promise<Login> {
   const { status } = await own.the("MlflowServer", name);
   const { data } = await own.the("Secret", status?.adminCredentialsSecretRef?.name ?? "");

@@ -2,9 +2,9 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } 
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { port } from "../../src/resources/names.ts";
 
-/** What a server over TLS is checked against. */
+/** The CA of a server with TLS. */
 export interface Secured {
-  /** PEM of the authority. */
+  /** PEM of the CA. */
   readonly ca: string;
 }
 
@@ -15,26 +15,26 @@ export interface MlflowAnswer {
 }
 
 export interface MlflowRequest {
-  /** Sent as it is if it is text, else as JSON. */
+  /** Text is sent unchanged, other values as JSON. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
- * A client of one MLflow server, which keeps its connections, but for what may change something: such a request could not be sent
- * again where the server ends the connection just then, as it does after some seconds and with its pod.
+ * A client of one MLflow server, which reuses connections for GET only: a request that writes cannot be retried if the server
+ * closes the connection at the same time, after its keep-alive timeout or when its pod ends.
  */
 export interface Mlflow {
-  /** Any call; every status is an answer. */
+  /** Sends a request; every status is a result. */
   readonly call: (method: string, path: string, request?: MlflowRequest) => Promise<MlflowAnswer>;
-  /** A call that must be answered with 200; gives the parsed answer. */
+  /** Sends a request that must return 200; returns the parsed answer. */
   readonly json: (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>;
-  /** The same server by other words: another login, or another pod's address. */
+  /** Returns a client for the same server with another login, or another address. */
   readonly as: (other: Partial<MlflowAddress>) => Mlflow;
 }
 
 export interface MlflowAddress {
-  /** Where to connect: a Service's address, or a pod's. */
+  /** The address of a Service or a pod. */
   readonly address: string;
   /** The Service's name, sent as Host with the port. */
   readonly host: string;
@@ -68,8 +68,8 @@ export function mlflowAt(where: MlflowAddress): Mlflow {
         },
         timeout: 60_000,
       });
-      outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${path} had no answer in time.`)));
-      // A kept connection may end just as it is used again: no server got that request, and clients ask again.
+      outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${path} timed out.`)));
+      // The server can close a kept connection just when it is reused: the request did not arrive, so it is sent again.
       outgoing.on("error", (error) =>
         outgoing.reusedSocket && "code" in error && error.code === "ECONNRESET"
           ? resolve(call(method, path, { body, ...(headers && { headers }) }))

@@ -11,8 +11,8 @@ export interface NarrowedApi {
 }
 
 /**
- * The API server, on loopback, for an operator that works in all namespaces: it sees the servers of one, and what belongs to
- * them. So it leaves those of other tests alone, which share the cluster; all that it writes goes through as it is.
+ * Starts a proxy of the API server, on loopback, for an operator of all namespaces: reads are limited to the servers of one
+ * namespace and their objects, so that the operator ignores other tests in the cluster. Writes are forwarded unchanged.
  */
 export async function narrowedApi(cluster: ClusterAccess, namespace: string): Promise<NarrowedApi> {
   const agent = new Agent({ keepAlive: true, ca: await readFile(cluster.caFile) });
@@ -21,7 +21,7 @@ export async function narrowedApi(cluster: ClusterAccess, namespace: string): Pr
     const { host: _, connection: __, ...headers } = incoming.headers;
     const onward = request(new URL(path, cluster.url), { method: incoming.method, agent, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      // Otherwise they wait for the first event, and the operator gives up a watch of a kind that nothing happens to.
+      // Otherwise the headers wait for the first event, and the operator closes a watch of a kind without events.
       outgoing.flushHeaders();
       answer.pipe(outgoing);
       answer.on("error", () => outgoing.destroy());
@@ -33,7 +33,7 @@ export async function narrowedApi(cluster: ClusterAccess, namespace: string): Pr
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("it listens to no port");
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
   return {
     url: `http://127.0.0.1:${address.port}`,
     close: () => {
@@ -44,13 +44,13 @@ export async function narrowedApi(cluster: ClusterAccess, namespace: string): Pr
   };
 }
 
-/** Lists of all namespaces become those of one; of what may be anywhere, only what names a server of that one is left. */
+/** Returns a URL that lists one namespace instead of all, or selects cluster-scoped objects of servers in that namespace. */
 function narrowed(url: string, namespace: string): string {
   const { pathname, searchParams } = new URL(url, "http://api");
   const collection = /^(\/api\/v1|\/apis\/[^/]+\/[^/]+)\/([a-z]+)$/.exec(pathname);
   const [, root, plural] = collection ?? [];
   if (root === undefined || plural === undefined || plural === "namespaces") return url;
-  // Few tests have any, and they are for servers that they name.
+  // Few tests create them, for servers of their own.
   if (plural === "mlflowworkspaceaccesses") return url;
   if (["clusterrolebindings", "rolebindings"].includes(plural)) {
     const own = `${label.serverNamespace}=${namespace}`;

@@ -4,10 +4,10 @@ import { call } from "../chart/installation.ts";
 import { type Rendered, renderedObjects } from "../chart/rendering.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 
-/** Reads the metrics of a pod of the operator; rejects where nothing answers within 3 s. */
+/** Reads the metrics of a pod of the operator; rejects if there is no answer within 3 s. */
 export type ReadMetrics = (pod: Pod) => Promise<string>;
 
-/** As Prometheus would, which the cluster has not: by the chart's ServiceMonitor, and the Service that it selects. */
+/** Reads metrics as Prometheus does, which the cluster does not have: with the chart's ServiceMonitor and its Service. */
 export async function metricsByMonitor(cluster: Cluster, namespace: string): Promise<ReadMetrics> {
   const objects = await renderedObjects("default", "--set", "metrics.serviceMonitor.enabled=true");
   const { selector, endpoints } = objects.find(isServiceMonitor)?.spec ?? {};

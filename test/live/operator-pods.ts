@@ -6,13 +6,13 @@ import { condition } from "../support/operator-fixture.ts";
 import { server } from "../support/servers.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** The operator as pods of its own, in the namespace in which it was installed. */
+/** The operator's pods in the namespace of its installation. */
 export interface OperatorPods {
-  /** Waits for two pods that are Ready, and for the Lease to be held by one of them; gives that one first. */
+  /** Waits until two pods are Ready and one of them holds the Lease; returns that one first. */
   readonly leaderAndOther: (seconds?: number) => Promise<readonly [Pod, Pod]>;
-  /** Waits until the one that leads has looked at a server that is made now in `tenant`. */
+  /** Creates a server in `tenant` and waits until the leader has reconciled it. */
   readonly worksOn: (tenant: Objects, name: string, seconds?: number) => Promise<void>;
-  /** What the pods have logged, for a test that fails. */
+  /** Returns the logs of the pods, for a failed test. */
   readonly logs: () => Promise<string>;
 }
 
@@ -51,6 +51,6 @@ export async function assertReconciled(tenant: Objects, name: string): Promise<v
   assert.equal(condition(await tenant.the("MlflowServer", name), "Ready").reason, "SecretNotFound");
 }
 
-/** A server that costs no pod: it waits for a Secret that nobody makes. */
+/** Returns a server without pods: it waits for a Secret that does not exist. */
 export const waiting = (name: string) =>
-  server(name, { "spec.backendStore": { uriSecretRef: { name: "nobody-makes-it", key: "uri" } } });
+  server(name, { "spec.backendStore": { uriSecretRef: { name: "missing", key: "uri" } } });

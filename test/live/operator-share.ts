@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { auditLog, type Call, type Mark } from "../support/audit-log.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 
-/** What happened between the request for a server and the report that it is ready, in the order in which the API server got it. */
+/** The events from the creation of a server to the report that it is ready, in the order in which the API server received them. */
 export interface Start {
   readonly applied: Call;
   readonly jobCreated: Call;
@@ -14,9 +14,9 @@ export interface Start {
   readonly reported: Call;
 }
 
-/** Reads it for the first server of the fixture since `since`, which must be Ready. */
+/** Reads the events of the first server of the fixture since `since`, which must be Ready. */
 export async function startOf({ cluster, namespace, operatorUser }: LiveFixture, since: Mark): Promise<Start> {
-  // The log has them in the order of their answers, and a controller may write while the operator does.
+  // The audit log is in the order of the answers, and controllers write at the same time as the operator.
   const calls = (await auditLog(cluster).calls({ since }))
     .filter((call) => call.namespace === namespace && call.code < 300 && !["get", "list", "watch"].includes(call.verb))
     .sort((one, other) => one.time.getTime() - other.time.getTime());
@@ -30,14 +30,14 @@ export async function startOf({ cluster, namespace, operatorUser }: LiveFixture,
     assert.ok(index >= 0, `the audit log does not show that ${what}`);
     return index;
   };
-  const isOurs = ({ user }: Call) => user === operatorUser;
+  const isOperator = ({ user }: Call) => user === operatorUser;
   const of = (resource: string, subresource: string) => (call: Call) =>
     call.resource === resource && call.subresource === subresource;
-  const created = (resource: string) => (call: Call) => isOurs(call) && of(resource, "")(call);
-  const applied = find("a server was applied", 0, (call) => of("mlflowservers", "")(call) && !isOurs(call));
+  const created = (resource: string) => (call: Call) => isOperator(call) && of(resource, "")(call);
+  const applied = find("a server was applied", 0, (call) => of("mlflowservers", "")(call) && !isOperator(call));
   const job = find("the Job was created", applied, created("jobs"));
   const deployment = find("the Deployment was created", job, created("deployments"));
-  const reported = calls.findLastIndex((call) => isOurs(call) && of("mlflowservers", "status")(call));
+  const reported = calls.findLastIndex((call) => isOperator(call) && of("mlflowservers", "status")(call));
   const jobEnded = last("the Job ended", deployment, (call) => of("jobs", "status")(call));
   const ready = last("the Deployment became ready", reported, (call) => of("deployments", "status")(call));
   const at = (index: number): Call => {
@@ -55,7 +55,7 @@ export async function startOf({ cluster, namespace, operatorUser }: LiveFixture,
   };
 }
 
-/** Milliseconds in which it was for the operator to do something: everything else is the Job's, or the pods'. */
+/** Returns the milliseconds during which the operator had to act: the rest is the time of the Job and of the pods. */
 export function operatorShare(start: Start) {
   const between = (from: Call, to: Call) => to.time.getTime() - from.time.getTime();
   const parts = {

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { unpackWheels } from "./python-wheels.ts";
 
-/** What OpenTelemetry's exporter for Python says in a pod. */
+/** OpenTelemetry's exporter for Python in a pod. */
 export interface PythonExporter {
-  /** Writes a span, with the environment that these lines of shell make; gives the id by which MLflow knows the trace, and how it ended. */
+  /** Writes a span, with the environment of these shell commands; returns MLflow's trace id, and the results. */
   readonly write: (lines: string) => Promise<{ readonly trace: string; readonly results: readonly string[] }>;
 }
 
-/** Brings the exporter, as PyPI has it, into a pod of MLflow's image, which has the SDK. */
+/** Installs the exporter from PyPI in a pod of MLflow's image, which contains the SDK. */
 export async function pythonExporter(cluster: Cluster, namespace: string, pod: string): Promise<PythonExporter> {
   const folder = "/tmp/exporter";
   await unpackWheels(cluster, "otlp-exporter.lock", { namespace, pod, folder });

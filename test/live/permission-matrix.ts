@@ -2,28 +2,28 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { Mlflow } from "./mlflow.ts";
 
-/** What somebody may try with a resource. */
+/** Operations on a resource. */
 export const operations = ["read", "write", "delete", "manage"] as const;
 export type Operation = (typeof operations)[number];
 
-/** An experiment with a run and an artifact, or a registered model; of one name for both. */
+/** An experiment with a run and an artifact, or a registered model. */
 export interface Resource {
   readonly type: "experiment" | "registered_model";
-  /** As grants name it. */
+  /** The id in grants. */
   readonly id: string;
-  /** The calls of which each operation consists. */
+  /** The requests of each operation. */
   readonly calls: Readonly<Record<Operation, (mlflow: Mlflow) => readonly Promise<{ status: number; body: string }>[]>>;
 }
 
 const api = "/api/2.0/mlflow";
 
-/** Lets a user do something with a resource, as `by`. */
+/** Grants a user a permission on a resource, as `by`. */
 export function grant(by: Mlflow, username: string, { type, id }: Pick<Resource, "type" | "id">, permission: string) {
   const body = { username, resource_type: type, resource_id: id, permission };
   return by.call("POST", "/api/3.0/mlflow/users/permissions/grant", { body });
 }
 
-/** A new experiment with a run and an artifact. Managing it is tried by granting to `other`. */
+/** Creates an experiment with a run and an artifact. The operation manage is a grant to `other`. */
 export async function newExperiment(admin: Mlflow, name: string, other: string): Promise<Resource> {
   const { experiment_id } = await admin.json("POST", `${api}/experiments/create`, { name });
   const { run } = await admin.json("POST", `${api}/runs/create`, { experiment_id, start_time: 1 });
@@ -52,7 +52,7 @@ export async function newExperiment(admin: Mlflow, name: string, other: string):
   return resource;
 }
 
-/** A new registered model. */
+/** Creates a registered model. */
 export async function newModel(admin: Mlflow, name: string, other: string): Promise<Resource> {
   await admin.json("POST", `${api}/registered-models/create`, { name });
   const resource: Resource = {
@@ -71,20 +71,20 @@ export async function newModel(admin: Mlflow, name: string, other: string): Prom
   return resource;
 }
 
-/** The operations that are allowed, tried in this order: what deletes comes last. Fails where calls of one differ. */
+/** Returns the allowed operations; deletes last. Fails if the requests of an operation have different results. */
 export async function allowed(as: Mlflow, resource: Resource): Promise<readonly Operation[]> {
   const found: Operation[] = [];
   for (const operation of ["read", "write", "manage", "delete"] as const) {
     const answers = await Promise.all(resource.calls[operation](as));
     const statuses = answers.map(({ status }) => status);
-    const said = `${operation} of ${resource.type} ${resource.id}: ${statuses} ${answers.map(({ body }) => body)}`;
-    assert.ok(statuses.every((status) => status === 200) || statuses.every((status) => status === 403), said);
+    const details = `${operation} of ${resource.type} ${resource.id}: ${statuses} ${answers.map(({ body }) => body)}`;
+    assert.ok(statuses.every((status) => status === 200) || statuses.every((status) => status === 403), details);
     if (statuses[0] === 200) found.push(operation);
   }
   return operations.filter((operation) => found.includes(operation));
 }
 
-/** A new user, as MLflow knows her. */
+/** Creates a user and returns a client with its login. */
 export async function newUser(admin: Mlflow, username: string): Promise<Mlflow> {
   const password = newPassword();
   await admin.json("POST", `${api}/users/create`, { username, password });

@@ -3,21 +3,21 @@ import { imageReference } from "./live-cluster.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** Each of these has a meaning in a URI, in Python's configparser, in a shell or in a Kubernetes variable. */
+/** Characters with a special meaning in a URI, in Python's configparser, in a shell or in a Kubernetes variable. */
 export const trickyPassword = `p@:/%#?&'" $\\x$(HOME)`;
 
-/** A PostgreSQL of the namespace, with databases `mlflow` and `mlflow_auth`, each of a role of that name. */
+/** A PostgreSQL server with the databases `mlflow` and `mlflow_auth`, each owned by a role of that name. */
 export interface PostgresqlServer {
   /** `backendStore.postgresql` or `authentication.basic.database.postgresql` for one of the databases. */
   readonly database: (name: DatabaseName) => object;
   readonly setPassword: (role: DatabaseName, password: string) => Promise<void>;
-  /** Runs SQL in a database and gives the rows as psql prints them, unaligned. */
+  /** Runs SQL in a database and returns the rows in psql's unaligned format. */
   readonly sql: (database: string, statement: string) => Promise<string>;
 }
 
 export type DatabaseName = "mlflow" | "mlflow_auth";
 
-/** Starts it with {@link trickyPassword} for both roles; their Secrets are called `mlflow` and `mlflow-auth` + `-db`. */
+/** Starts PostgreSQL with {@link trickyPassword} for both roles; their Secrets are `mlflow-db` and `mlflow-auth-db`. */
 export async function startPostgresql(fixture: LiveFixture): Promise<PostgresqlServer> {
   const name = "postgresql";
   await startDependency(fixture, {
@@ -57,7 +57,7 @@ export async function startPostgresql(fixture: LiveFixture): Promise<PostgresqlS
   return { database, setPassword, sql };
 }
 
-/** The name of the Secret with the credentials of a role. */
+/** Returns the name of the Secret with the credentials of a role. */
 export function secretName(role: DatabaseName): string {
   return `${role.replace("_", "-")}-db`;
 }

@@ -4,20 +4,20 @@ import { raw } from "../oauth2-proxy/raw.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** What a gateway does with the prefix of a path that leads to a server. */
+/** How a gateway handles the path prefix of a server. */
 export const gatewayModes = ["passes", "strips"] as const;
 export type GatewayMode = (typeof gatewayModes)[number];
 
-/** The way of clients outside: a real Gateway, whose Envoy knows a prefix. */
+/** The route of external clients: a real Gateway with a path prefix. */
 export interface PrefixRoute extends Pick<InstalledGateway, "address" | "host"> {
-  /** From now on the Gateway passes the prefix on, or strips it; resolves when it does so. */
+  /** Configures the Gateway to keep or strip the prefix; resolves when it does so. */
   readonly use: (mode: GatewayMode) => Promise<void>;
 }
 
-/** Has the server have a route of the operator's own, which passes the prefix on, or none. */
+/** Configures the server with the operator's route, which keeps the prefix, or without. */
 export type SetRoute = (gateway: InstalledGateway | undefined) => Promise<unknown>;
 
-/** Without `lead` both routes are the test's. */
+/** Returns the routes of a server. Without `setRoute` the test creates both routes. */
 export async function prefixRoute(
   fixture: LiveFixture,
   server: string,
@@ -76,7 +76,7 @@ export async function prefixRoute(
       await waitUntil(async () => {
         const to = { host: gateway.address, name: "localhost" };
         const { gateway: used, status } = await raw(80, "GET", `${prefix}/health`, [], to);
-        // Envoy hears of a route and of the pods behind it one after the other: until both are there it answers itself.
+        // Envoy receives a route and its endpoints separately: until it has both it returns an error.
         assert.deepEqual([used, [200, 401].includes(status)], [isLed ? "" : mode, true], String(status));
       }, 120);
     },

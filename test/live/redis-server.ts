@@ -8,7 +8,7 @@ import { freePort } from "../control-plane/free-port.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Certificate, certificateFor } from "../support/oidc/certificate.ts";
 
-/** A real Redis on this machine, which speaks TLS and knows one user, `mlflow`. */
+/** A real Redis on this machine, with TLS and one user, `mlflow`. */
 export interface RedisServer {
   readonly url: string;
   readonly password: string;
@@ -39,7 +39,7 @@ user default off
 user mlflow on >${password} ~* &* +@all
 `,
   );
-  // Debian has one program under several names, and it is the name that decides.
+  // Debian installs one program under several names; the name selects its function.
   const child = spawn("redis-check-rdb", ["redis.conf"], { argv0: "redis-server", cwd: directory, stdio: "ignore" });
   await eventually(() => reached(listens));
   return {

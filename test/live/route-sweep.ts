@@ -5,24 +5,24 @@ import { type Check, ladder, leastOf, permits } from "../kube/least-role.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import type { Verdict, Verdicts } from "./route-verdicts.ts";
 
-/** Somebody with one role in a workspace, or with none. */
+/** A client with one role in a workspace, or with none. */
 export interface Caller {
   readonly role: WorkspaceRole | undefined;
   readonly token: string;
 }
 
-/** A workspace, and what is in it. */
+/** A workspace and its content. */
 export interface WorkspaceContent {
   readonly workspace: string;
-  /** Ids and names of one of everything. */
-  readonly there: Readonly<Record<string, string>>;
+  /** Ids and names of one object of each kind. */
+  readonly ids: Readonly<Record<string, string>>;
 }
 
 /**
- * How searches are asked so that who may see finds what is there; by the end of the path. MLflow refuses nobody these, but leaves
- * out of the answer what the caller may not see, so whether there is an answer says nothing.
+ * Requests of searches that find the existing objects, by the end of the path. MLflow does not deny searches, but filters the
+ * answer by the caller's permissions, so the status is not sufficient.
  */
-const searches: readonly (readonly [RegExp, (there: WorkspaceContent["there"]) => Search])[] = [
+const searches: readonly (readonly [RegExp, (ids: WorkspaceContent["ids"]) => Search])[] = [
   [/\/experiments\/search$/, ({ name }) => ({ query: "max_results=1000", body: { max_results: 1000 }, finds: name })],
   [/\/(registered-models|model-versions)\/search$/, ({ name }) => ({ query: "max_results=1000", finds: name })],
   [/\/datasets\/search$/, ({ name }) => ({ body: {}, query: "", finds: name })],
@@ -42,20 +42,20 @@ interface Search {
   readonly finds: string | undefined;
 }
 
-/** MLflow asks a catalogue on the Internet for the one, which a cluster without a way there waits for, and works long on the other. */
+/** Slow routes: one queries a catalogue on the Internet, which a cluster without access waits for; the other computes for long. */
 const slow = /\/gateway\/supported-models$|\/demo\/generate$/;
-const patienceMilliseconds = 5000;
+const timeoutMilliseconds = 5000;
 
-/** The operator serves it to nobody, before the plugin is asked. */
+/** The middleware closes it for all clients, before the plugin is called. */
 const assistant = "/mlflow/assistant/";
 
-type Outcome = "closed" | "refused" | "let through" | "finds" | "finds nothing" | "no such route";
+type Outcome = "closed" | "denied" | "allowed" | "finds" | "finds nothing" | "no such route";
 
 /**
- * All routes and all fields of GraphQL as one caller: a line for each that ended otherwise than it must.
+ * Calls all routes and all fields of GraphQL as one client, and returns a line for each unexpected outcome.
  *
- * Requests name what is not there, and say nothing of what MLflow wants to know. That is enough: the plugin asks the API server
- * before MLflow looks at the request, and refuses with 403. So whatever else comes, such as a 400 or a 404, was let through.
+ * Requests are incomplete and name objects that do not exist. That is sufficient: the plugin queries the API server before MLflow
+ * reads the request, and denies with 403. So every other status, such as 400 or 404, means allowed.
  */
 export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: Verdicts, content: WorkspaceContent) {
   const wrong: string[] = [];
@@ -65,99 +65,99 @@ export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: 
       ...field,
       method: "POST",
       path: "/graphql",
-      query: queryOf(field.field, content.there),
+      query: queryOf(field.field, content.ids),
     })),
   ];
   const lane = async () => {
     for (let each = queue.shift(); each !== undefined; each = queue.shift()) {
       const { method, path, query } = each;
-      const search = each.kind === "filtered" && query === undefined ? searchOf(path, content.there) : undefined;
-      const finds = search?.finds ?? (each.kind === "workspaces" ? content.workspace : content.there["name"]);
+      const search = each.kind === "filtered" && query === undefined ? searchOf(path, content.ids) : undefined;
+      const finds = search?.finds ?? (each.kind === "workspaces" ? content.workspace : content.ids["name"]);
       const calling = mlflow.call(method, `${path}${search?.query ? `?${search.query}` : ""}`, {
         headers: { authorization: `Bearer ${caller.token}`, "x-mlflow-workspace": content.workspace },
         ...(method !== "GET" && { body: query === undefined ? (search?.body ?? { unknown: "field" }) : { query } }),
       });
       const expected = path.includes(assistant) ? "closed" : expectedOf(caller.role, each);
-      // A refusal comes at once, and is waited for where it must come.
-      const isWaitedFor = !slow.test(path) || expected === "refused";
+      // A denial arrives at once; the test waits for it if it is expected.
+      const isWaitedFor = !slow.test(path) || expected === "denied";
       const answer = await (isWaitedFor ? calling : Promise.race([calling, unanswered(calling)]));
       const isSearch = each.kind === "filtered" || each.kind === "workspaces";
       const found = outcomeOf(answer, isSearch ? (finds ?? "") : undefined);
-      const said = `${method} ${path}${query === undefined ? "" : ` ${query}`}`;
+      const request = `${method} ${path}${query === undefined ? "" : ` ${query}`}`;
       if (found !== expected)
-        wrong.push(`${said}: ${found}, not ${expected}: ${answer.status} ${answer.body.slice(0, 200)}`);
+        wrong.push(`${request}: ${found}, not ${expected}: ${answer.status} ${answer.body.slice(0, 200)}`);
     }
   };
   await Promise.all(Array.from({ length: 4 }, lane));
   return { wrong: wrong.sort(), tried: routes.length + fields.length };
 }
 
-/** What has no answer by then was not refused. */
+/** A request without an answer at the deadline was not denied. */
 async function unanswered(calling: Promise<MlflowAnswer>): Promise<MlflowAnswer> {
   calling.catch(() => undefined);
-  await sleep(patienceMilliseconds);
+  await sleep(timeoutMilliseconds);
   return { status: 0, headers: {}, body: "" };
 }
 
-/** What must come of it, by what each role is for and not by the rules that it is made of. */
+/** Returns the expected outcome by the purpose of each role, independent of its rules. */
 function expectedOf(role: WorkspaceRole | undefined, verdict: Verdict): Outcome {
   switch (verdict.kind) {
     case "open":
-      return "let through";
+      return "allowed";
     case "denied":
-      return "refused";
+      return "denied";
     case "unknown":
       return "no such route";
     case "workspaces":
       return isMember(role) ? "finds" : "finds nothing";
     case "workspace":
-      return isMember(role) ? "let through" : "refused";
+      return isMember(role) ? "allowed" : "denied";
     case "filtered":
       return may(role, verdict.checks) ? "finds" : "finds nothing";
     case "checked":
-      return may(role, verdict.checks) ? "let through" : "refused";
+      return may(role, verdict.checks) ? "allowed" : "denied";
   }
 }
 
-/** Nobody names in a request what is asked for only where it is named. */
+/** Whether the role has the permissions of the checks, without optional ones, which the requests do not trigger. */
 function may(role: WorkspaceRole | undefined, checks: readonly Check[]): boolean {
-  const asked = checks.filter(({ optional }) => !optional);
+  const required = checks.filter(({ optional }) => !optional);
   if (role === undefined) return false;
-  if (role === "TraceWriter") return permits(role, asked);
-  const least = leastOf(asked);
+  if (role === "TraceWriter") return permits(role, required);
+  const least = leastOf(required);
   return least !== "nobody" && ladder.indexOf(role) >= ladder.indexOf(least);
 }
 
-/** Whether the workspace is shown: to whoever may read something in it. */
+/** Whether the workspace is visible: for every client that can read something in it. */
 function isMember(role: WorkspaceRole | undefined): boolean {
   return role !== undefined && allows(role, "list", "experiments");
 }
 
 function outcomeOf({ status, body }: MlflowAnswer, finds: string | undefined): Outcome | `status ${number}` {
-  if (status === 403) return "refused";
+  if (status === 403) return "denied";
   if (status === 401) return `status ${status}`;
   if (status === 404 && body.includes("Endpoint not found.")) return "no such route";
   if (status === 404 && body.includes("does not serve MLflow's Assistant")) return "closed";
-  if (finds === undefined) return "let through";
+  if (finds === undefined) return "allowed";
   return body.includes(finds) ? "finds" : "finds nothing";
 }
 
-/** A search of which it is not known how it would find something could not be told from one that is refused. */
-function searchOf(path: string, there: WorkspaceContent["there"]): Search {
+/** Returns the request of a search. Throws for an unknown search, because an empty result would look like a denial. */
+function searchOf(path: string, ids: WorkspaceContent["ids"]): Search {
   const found = searches.find(([end]) => end.test(path));
   if (found === undefined)
     throw new Error(
-      `${path} leaves out what callers may not see, and this test knows no request that finds something.`,
+      `${path} filters its results, and this test has no request that finds an object. Add one to searches.`,
     );
-  return found[1](there);
+  return found[1](ids);
 }
 
-/** A query of this field alone, of what is there where that matters. */
-function queryOf(field: string, { experiment, run, name }: WorkspaceContent["there"]): string {
+/** Returns a query of this field, with existing objects if the result depends on them. */
+function queryOf(field: string, { experiment, run, name }: WorkspaceContent["ids"]): string {
   const wanted: Readonly<Record<string, string>> = {
     mlflowGetExperiment: `(input: {experimentId: "${experiment}"}) { experiment { name } }`,
     mlflowGetRun: `(input: {runId: "${run}"}) { run { info { runId } } }`,
-    // With ids of experiments it would be a search that leaves things out.
+    // With ids of experiments it would be a filtered search.
     mlflowSearchRuns: `(input: {}) { runs { info { runId } } }`,
     mlflowListArtifacts: `(input: {runId: "${run}"}) { files { path } }`,
     mlflowSearchModelVersions: `(input: {filter: "name = '${name}'"}) { modelVersions { name } }`,

@@ -5,22 +5,22 @@ import { everyRoute } from "./every-route.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 import type { Route } from "./routes.ts";
 
-/** What MLflow's plugin does with a request, by its own look-up. */
+/** The decision of MLflow's plugin for a request, from its own lookup. */
 export type Verdict =
-  /** `open`: nobody is asked. `denied`: everybody is refused. `unknown`: there is no rule, so there is nothing. */
+  /** `open`: no check. `denied`: denied for all clients. `unknown`: there is no rule, so there is no route. */
   | { readonly kind: "open" | "denied" | "unknown" }
-  /** `workspaces`: the list of those that the caller may see. `workspace`: one of them. */
+  /** `workspaces`: the list of workspaces that the caller can see. `workspace`: one of them. */
   | { readonly kind: "workspaces" | "workspace" }
-  /** `filtered`: who may not do all that is asked is given the answer without what they may not see. */
+  /** `filtered`: the answer contains only the objects that the caller can read. */
   | { readonly kind: "checked" | "filtered"; readonly checks: readonly Check[] };
 
 export interface Verdicts {
   readonly routes: readonly (Route & Verdict)[];
-  /** Of the fields of a query of GraphQL. */
+  /** The fields of GraphQL queries. */
   readonly fields: readonly ({ readonly field: string } & Extract<Verdict, { checks: unknown }>)[];
 }
 
-/** The plugin's verdict on each route of the very MLflow that serves. */
+/** Returns the plugin's decision on each route of the running MLflow. */
 export async function routeVerdicts(fixture: LiveFixture, server: string): Promise<Verdicts> {
   const program = await readFile(join(import.meta.dirname, "../kube/plugin/plugin_rules.py"), "utf8");
   const routes = await everyRoute(fixture, server);

@@ -1,14 +1,14 @@
-/** One method of one route, with values in the place of its parameters. */
+/** One method of one route, with values for its parameters. */
 export interface Route {
   readonly method: string;
   readonly path: string;
 }
 
 /**
- * For Python in an MLflow container: prints the routes of the very application that serves
- * there, those of FastAPI and those of the Flask application that is mounted in it, as JSON. What kind of application it
- * is, is decided by variables that `mlflow server` sets: those that the program at the start expects, or those of uvicorn's process.
- * Earlier releases of FastAPI copy the routes of a router that is included; later ones (0.165) keep the router.
+ * Returns a Python program for an MLflow container that prints the routes of the running application as JSON: those of FastAPI
+ * and those of the mounted Flask application. The application depends on variables that `mlflow server` sets: those that
+ * the start program expects, or those of uvicorn's process.
+ * Earlier releases of FastAPI copy the routes of an included router; later ones (0.165) keep the router.
  */
 const programOf = (application: string) => `
 import glob, json, os, sys
@@ -42,16 +42,16 @@ for rule in flask_app.url_map.iter_rules():
 json.dump({"fastapi": fastapi, "routes": sorted(found)}, sys.stdout)
 `;
 
-/** Where MLflow authenticates by passwords. */
+/** The routes with basic authentication. */
 export const routesProgram = programOf("from mlflow.server.auth import create_app");
 
-/** Where it does not. */
+/** The routes without MLflow's authentication. */
 export const plainRoutesProgram = programOf("from mlflow.server.fastapi_app import app\ncreate_app = lambda: app");
 
-/** Where the plugin for OpenID Connect does. */
+/** The routes with the plugin for OpenID Connect. */
 export const oidcRoutesProgram = programOf("from mlflow_oidc_auth.app import app\ncreate_app = lambda: app");
 
-/** Reads what {@link routesProgram} printed; preflights and HEAD, which go with another method, are left out. */
+/** Parses the output of {@link routesProgram}, without OPTIONS and HEAD, which belong to another method. */
 export function routesIn(output: string): { readonly fastapi: number; readonly routes: readonly Route[] } {
   const { fastapi, routes }: { fastapi: number; routes: [string, string][] } = JSON.parse(
     output.slice(output.indexOf('{"fastapi"')),

@@ -5,20 +5,20 @@ import { type ClientPod, clientPod } from "./client-pod.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** What a program printed in its last line, which is JSON. */
+/** The last line of a program's output, which is JSON. */
 export type Printed = Readonly<Record<string, unknown>>;
 
-/** A pod in which programs use MLflow's own client. */
+/** A pod for programs with MLflow's client. */
 export interface RunningClient {
   /** Runs a program of this folder. */
   readonly run: (script: string, ...args: readonly string[]) => Promise<Printed>;
-  /** Runs a program that is given as text, with further environment variables; undefined takes one away. */
+  /** Runs a program text, with additional environment variables; undefined removes one. */
   readonly python: (program: string, variables?: Readonly<Record<string, string | undefined>>) => Promise<Printed>;
   /** Writes a file, below /tmp. */
   readonly write: (path: string, text: string) => Promise<void>;
 }
 
-/** Starts the pod and waits until it runs. */
+/** Starts the pod and waits until it is running. */
 export async function startClient(fixture: LiveFixture, pod: ClientPod): Promise<RunningClient> {
   await fixture.objects.create("Pod", clientPod(pod));
   await waitUntil(async () => assert.equal((await fixture.objects.the("Pod", pod.name)).status?.phase, "Running"), 300);

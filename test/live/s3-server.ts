@@ -3,15 +3,15 @@ import { startDependency } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 
-/** An S3 server of the namespace with one bucket. */
+/** An S3 server with one bucket. */
 export interface S3Server {
   /** `artifactStore.s3` for the bucket. */
   readonly store: object;
-  /** The keys of all objects in the bucket. */
+  /** Returns the keys of all objects in the bucket. */
   readonly keys: () => Promise<readonly string[]>;
-  /** Makes a user who may do just these actions, such as `s3:Get*`, and gives the content of a Secret with the key. */
+  /** Creates a user with only these actions, such as `s3:Get*`, and returns the content of a Secret with the access key. */
   readonly createUser: (name: string, actions: readonly string[]) => Promise<AccessKey>;
-  /** From now on a request needs the signature of a user who may do what it asks. */
+  /** Enables authorization: requests then need the signature of a user with the permission. */
   readonly requireSignatures: () => Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export interface AccessKey {
 
 const bucket = "mlflow-artifacts-of-tests";
 
-/** Starts it; the credentials are in the Secret `s3`. */
+/** Starts an S3 server; the credentials are in the Secret `s3`. */
 export async function startS3(fixture: LiveFixture): Promise<S3Server> {
   const port = 9000;
   const address = await startDependency(fixture, {
@@ -75,7 +75,7 @@ export async function startS3(fixture: LiveFixture): Promise<S3Server> {
   };
 }
 
-/** moto tells its services apart by the scope of the signature, and looks at nothing else of it until it is told to. */
+/** moto selects the service by the scope of the signature, and ignores the rest until authorization is enabled. */
 const ofIam =
   "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=of-nobody";
 

@@ -5,10 +5,10 @@ import { waitUntil } from "./wait-until.ts";
 
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 
-/** The audience of the API server of the tests, which is also its issuer's name. */
+/** The audience of the API server of the tests, which is also its issuer. */
 export const apiAudience = "https://kubernetes.default.svc";
 
-/** What people who work with MLflow may do in a namespace: the pseudo-resources of the kubernetes-auth plugin. */
+/** The permissions of MLflow users in a namespace: the pseudo-resources of the kubernetes-auth plugin. */
 const userRules = [
   {
     apiGroups: ["mlflow.kubeflow.org"],
@@ -17,7 +17,7 @@ const userRules = [
   },
 ];
 
-/** Makes a ServiceAccount, with or without rights on MLflow in the namespace. */
+/** Creates a ServiceAccount, with or without permissions on MLflow in the namespace. */
 export async function serviceAccount(
   fixture: LiveFixture,
   name: string,
@@ -27,7 +27,7 @@ export async function serviceAccount(
   if (mayUse) await grant(fixture, name, [{ kind: "ServiceAccount", name, namespace: fixture.namespace }]);
 }
 
-/** Lets these work with MLflow in a namespace, by default the fixture's: everything but to administer it. Resolves when that counts. */
+/** Grants subjects all permissions except administration in a namespace, by default the fixture's. Resolves when that is effective. */
 export async function grant(
   fixture: LiveFixture,
   name: string,
@@ -46,8 +46,8 @@ export async function grant(
 }
 
 /**
- * Resolves when the API server lets this one read experiments. Its authorizer hears of a binding by a watch of its own, a moment
- * later, and whom it refuses until then MLflow's plugin goes on refusing for a minute.
+ * Resolves when the API server allows the subject to read experiments. Its authorizer sees a binding shortly later, by a watch,
+ * and MLflow's plugin caches a denial for a minute.
  */
 export async function waitForReadAccess(fixture: LiveFixture, subject: Subject, namespace: string): Promise<void> {
   const attributes = { group: "mlflow.kubeflow.org", resource: "experiments", verb: "get", namespace };
@@ -62,12 +62,12 @@ export async function waitForReadAccess(fixture: LiveFixture, subject: Subject, 
 
 function asWhom({ kind, name, namespace }: Subject): { readonly user: string; readonly groups?: readonly string[] } {
   if (kind === "User") return { user: name };
-  if (kind === "Group") return { user: "somebody", groups: [name] };
+  if (kind === "Group") return { user: "member", groups: [name] };
   const user = `system:serviceaccount:${namespace}:${name}`;
   return { user, groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`] };
 }
 
-/** A token of a ServiceAccount, as a projected volume would have it. */
+/** Returns a token of a ServiceAccount, as in a projected volume. */
 export async function serviceAccountToken(fixture: LiveFixture, name: string, audience = apiAudience): Promise<string> {
   const path = `/api/v1/namespaces/${fixture.namespace}/serviceaccounts/${name}/token`;
   const spec = { audiences: [audience], expirationSeconds: 3600 };
@@ -80,27 +80,27 @@ export async function serviceAccountToken(fixture: LiveFixture, name: string, au
 const openPrefix = "discovery-for-";
 const shutLabel = "tests/discovery";
 
-/** That nobody may ask for them holds in the whole cluster: others wait to allow it, until what is given is called. */
+/** Blocks anonymous access to the API server's public keys in the whole cluster. Other tests wait until the returned function is called. */
 export async function disableDiscovery({ objects, cluster }: LiveFixture): Promise<() => Promise<void>> {
   const name = "discovery-shut";
   await objects.create("ConfigMap", { metadata: { name, labels: { [shutLabel]: "shut" } } });
   await waitUntil(async () => {
     const { body } = await cluster.request("GET", `${rbac}/clusterrolebindings`);
-    assert.ok(!body.includes(`"name":"${openPrefix}`), "another test lets everybody ask for the keys");
+    assert.ok(!body.includes(`"name":"${openPrefix}`), "another test allows anonymous access to the keys");
   }, timeoutSeconds);
   return () => objects.remove("ConfigMap", name);
 }
 
-async function discoveryIsNeededShut({ cluster }: LiveFixture): Promise<boolean> {
+async function isDiscoveryDisabled({ cluster }: LiveFixture): Promise<boolean> {
   const { body } = await cluster.request("GET", `/api/v1/configmaps?labelSelector=${shutLabel}`);
   const { items }: { items: { metadata: { creationTimestamp: string } }[] } = JSON.parse(body);
-  // A test that was ended from outside leaves one behind.
+  // A test that was killed does not remove its ConfigMap.
   return items.some(({ metadata }) => Date.now() - Date.parse(metadata.creationTimestamp) < timeoutSeconds * 1000);
 }
 
 /**
- * Lets everybody ask the API server for its public keys; gives what takes that back. The binding is there before it names anybody,
- * so that of this and a test that needs discovery shut at least one sees the other.
+ * Allows anonymous access to the API server's public keys; returns a function that revokes it. The binding exists before it has
+ * subjects, so that this and a test that disables discovery always detect each other.
  */
 export async function enableDiscovery(fixture: LiveFixture): Promise<() => Promise<void>> {
   const name = `${openPrefix}${fixture.namespace}`;
@@ -115,11 +115,11 @@ export async function enableDiscovery(fixture: LiveFixture): Promise<() => Promi
   };
   const close = async () => void (await fixture.objects.attempt("DELETE", `${rbac}/clusterrolebindings/${name}`));
   await waitUntil(async () => {
-    assert.ok(!(await discoveryIsNeededShut(fixture)), "another test needs it shut");
+    assert.ok(!(await isDiscoveryDisabled(fixture)), "another test has disabled discovery");
     await created(fixture, `${rbac}/clusterrolebindings`, binding);
-    if (!(await discoveryIsNeededShut(fixture))) return;
+    if (!(await isDiscoveryDisabled(fixture))) return;
     await close();
-    assert.fail("another test needs it shut now");
+    assert.fail("another test has just disabled discovery");
   }, timeoutSeconds);
   await fixture.objects.patch("ClusterRoleBinding", name, {
     subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:unauthenticated" }],

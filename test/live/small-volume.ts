@@ -5,16 +5,16 @@ import { findMachine } from "../cluster/machine.ts";
 import { places } from "../cluster/places.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 
-/** A volume of the node with a limit that is kept: memory with a file system on it. */
+/** A volume of the node with an enforced size limit (tmpfs). */
 export interface SmallVolume {
-  /** A claim that names it gets this very volume. */
+  /** A claim with this storage class is bound to this volume. */
   readonly storageClassName: string;
-  /** Puts a file into it that every pod may change. */
+  /** Writes a file that every pod can change. */
   readonly write: (file: string, content: string | Uint8Array) => Promise<void>;
   readonly resize: (size: string) => Promise<void>;
 }
 
-/** Makes it, with `size` as mount(8) takes it, and unmakes it with the test. It says of itself that it has 1 GiB. */
+/** Creates a volume with a `size` in the format of mount(8), and removes it with the test. Its PersistentVolume has 1 GiB. */
 export async function smallVolume(context: TestContext, fixture: LiveFixture, size: string): Promise<SmallVolume> {
   const machine = await findMachine();
   assert.ok(machine !== undefined, "there is no node");
@@ -38,14 +38,14 @@ export async function smallVolume(context: TestContext, fixture: LiveFixture, si
   assert.equal(made.status, 201, made.body);
   context.after(async () => {
     await fixture.cluster.request("DELETE", `${volumes}/${name}`);
-    // A pod may hold it for a moment yet: what is in use is unmounted when it is no more.
+    // A pod may still use it: it is unmounted when it is no longer in use.
     await machine.succeed("umount", ["--lazy", path]);
     await machine.succeed("rmdir", [path]);
   });
   return {
     storageClassName: name,
     write: async (file, content) => {
-      // The mount is there for the node alone.
+      // The mount exists only in the node's namespace.
       const seen = `/proc/${machine.pid}/root${path}/${file}`;
       await writeFile(seen, content);
       await chmod(seen, 0o666);

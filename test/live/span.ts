@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 
-/** One span as OTLP has it in JSON. */
+/** Returns one span as OTLP/JSON. */
 export function spanOf(name: string): object {
   const now = `${BigInt(Date.now()) * 1_000_000n}`;
   const ids = { traceId: randomBytes(16).toString("hex"), spanId: randomBytes(8).toString("hex") };
@@ -9,7 +9,7 @@ export function spanOf(name: string): object {
   return { resourceSpans: [{ resource: {}, scopeSpans: [{ scope: { name: "tests" }, spans: [span] }] }] };
 }
 
-/** The id of its trace. */
+/** Returns the id of a span's trace. */
 export function traceIdOf(span: object): string {
   const [, traceId] = /"traceId":"([0-9a-f]+)"/.exec(JSON.stringify(span)) ?? [];
   assert.ok(traceId !== undefined);

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 
 export interface Load {
-  /** Ends it and tells how many requests were answered with 200, and what became of the others. */
+  /** Ends the load and returns the number of requests with status 200, and the other results. */
   readonly end: () => Promise<{ readonly answered: number; readonly failed: readonly string[] }>;
 }
 
-/** Two clients, each with one request after another: over a connection of its own, and over one that is kept. */
+/** Starts two clients that send one request after another: one with a new connection each time, one with keep-alive. */
 export function steadyLoad(mlflow: Mlflow): Load {
   const failed: string[] = [];
   let answered = 0;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../support/eventually.ts";
 
-/** As {@link eventually}, but looks only twice a second: pods take long, and they need this machine's processors. */
+/** As {@link eventually}, but polls only twice a second, because pods need this machine's CPU. */
 export function waitUntil<T>(assertion: () => T | Promise<T>, seconds: number): Promise<T> {
   return eventually(async () => {
     try {

@@ -1,6 +1,6 @@
 import type { Draft } from "../support/objects.ts";
 
-/** A web server with one page that says `here`, on port 8080, with the label `app: <name>`; and a shell to call others from. */
+/** Returns a web server with one page, on port 8080, with the label `app: <name>`, and a shell for requests to others. */
 export function webPod(name: string): Draft {
   const serve = "echo here >/www/index.html && exec busybox httpd -f -p 8080 -h /www";
   return {

@@ -1,9 +1,9 @@
 import type { WorkspaceRole } from "../../src/kube/workspace-roles.ts";
 
-/** What the client says came of it. A search that is not allowed finds nothing, which is no error. */
-type Outcome = "done" | "refused" | "nothing";
+/** The result of an operation in the client. A search without permission finds nothing, which is no error. */
+type Outcome = "done" | "denied" | "nothing";
 
-/** The plugin asks for the same right for these as for a trace; the client reads nothing before it. */
+/** Operations for which the plugin checks the same permission as for a trace, without reads of the client before. */
 const ofTraceWriters = [
   "tag an experiment",
   "rename an experiment",
@@ -27,7 +27,7 @@ const ofTraceWriters = [
   "delete a scorer",
 ];
 
-/** The least role that each operation of `workspace-roles.py` shall work with; those above may it too. */
+/** The least role for each operation of `workspace-roles.py`; higher roles have it too. */
 const least: Readonly<Record<"Viewer" | "Editor" | "Admin", readonly string[]>> = {
   Viewer: [
     "see the workspace",
@@ -90,7 +90,7 @@ const least: Readonly<Record<"Viewer" | "Editor" | "Admin", readonly string[]>> 
   ],
 };
 
-/** Searches of the whole workspace; those of one experiment are refused. */
+/** Searches of the whole workspace; searches of one experiment are denied. */
 const searches = [
   "see the workspace",
   "find experiments",
@@ -101,16 +101,16 @@ const searches = [
   "find MCP servers",
 ];
 
-const allowed: Readonly<Record<WorkspaceRole | "nobody", readonly string[]>> = {
-  nobody: [],
+const allowed: Readonly<Record<WorkspaceRole | "none", readonly string[]>> = {
+  none: [],
   TraceWriter: ofTraceWriters,
   Viewer: least.Viewer,
   Editor: [...least.Viewer, ...least.Editor],
   Admin: [...least.Viewer, ...least.Editor, ...least.Admin],
 };
 
-/** What shall come of each operation. */
-export function expectedOutcomes(role: WorkspaceRole | "nobody"): Readonly<Record<string, Outcome>> {
-  const refused = (operation: string) => (searches.includes(operation) ? "nothing" : "refused");
-  return Object.fromEntries(allowed.Admin.map((each) => [each, allowed[role].includes(each) ? "done" : refused(each)]));
+/** Returns the expected result of each operation. */
+export function expectedOutcomes(role: WorkspaceRole | "none"): Readonly<Record<string, Outcome>> {
+  const denied = (operation: string) => (searches.includes(operation) ? "nothing" : "denied");
+  return Object.fromEntries(allowed.Admin.map((each) => [each, allowed[role].includes(each) ? "done" : denied(each)]));
 }

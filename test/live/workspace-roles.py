@@ -1,4 +1,4 @@
-"""Tries each operation as the pod that it runs in, by MLflow's own client, and prints as JSON how each ended."""
+"""Tries each operation with MLflow's client as the pod's ServiceAccount, and prints the results as JSON."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import sys
 import time
 import uuid
 
-# What happens in a thread of its own, or not at all, could not be told.
+# Asynchronous logging would hide errors.
 os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
 
 import mlflow
@@ -20,19 +20,19 @@ tracking = client._tracking_client.store
 
 
 def outcome(work):
-    """`done`; `refused`; `nothing`, where a search finds nothing of what is there; else what the client says."""
+    """`done`; `denied`; `nothing` if a search finds no existing object; otherwise the text of the error."""
     try:
         return "nothing" if work() is False else "done"
     except MlflowException as error:
-        said = f"{error.error_code} {error.get_http_status_code()} {error}"
-        return "refused" if "PERMISSION_DENIED" in said or "Permission denied" in said or " 403 " in said else said
+        text = f"{error.error_code} {error.get_http_status_code()} {error}"
+        return "denied" if "PERMISSION_DENIED" in text or "Permission denied" in text or " 403 " in text else text
     except requests.HTTPError as error:
-        # As artifacts are refused.
-        return "refused" if error.response.status_code == 403 else str(error)
+        # The result of artifact requests.
+        return "denied" if error.response.status_code == 403 else str(error)
 
 
 def finds(items, wanted):
-    """Whether the search gave what is looked for."""
+    """Whether the result of a search contains the object."""
     return any(str(wanted) in str(getattr(item, "__dict__", item)) for item in items)
 
 
@@ -41,7 +41,7 @@ def fresh():
 
 
 def mcp(name):
-    """As MCP servers must be called."""
+    """Returns a valid name of an MCP server."""
     return f"com.example/{name}"
 
 
@@ -51,7 +51,7 @@ def token():
 
 
 def write_trace(experiment):
-    """By OpenTelemetry's protocol; gives MLflow's id of the trace."""
+    """Writes a trace with OTLP; returns MLflow's trace id."""
     now = time.time_ns()
     trace = uuid.uuid4().hex
     span = {
@@ -84,12 +84,12 @@ def model_version(name, run):
 
 
 def create_webhook(name):
-    """MLflow takes public addresses only; this one is never called."""
+    """Returns a public address, which MLflow requires; it is never called."""
     return client.create_webhook(name, "https://1.1.1.1/", ["model_version_tag.deleted"], status="DISABLED")
 
 
 def prepare():
-    """One of everything, and of what can be deleted a second. Only an administrator can."""
+    """Creates one object of each kind, and a second one of those that can be deleted. Requires the role Admin."""
     name = fresh()
     experiment = client.create_experiment(name)
     run = client.create_run(experiment)
@@ -141,7 +141,7 @@ def create_endpoint(name, definition):
 
 
 def operations(there):
-    """By family; what deletes comes last. Each name is a row of the table of the test."""
+    """Returns the operations by group; deletes last. Each name is a row of the table in the test."""
     name, experiment, run = there["name"], there["experiment"], there["run"]
     trace, model, dataset = there["trace"], there["model"], there["dataset"]
     every = {"experiment_ids": [experiment]}

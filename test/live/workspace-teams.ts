@@ -17,31 +17,31 @@ import { waitUntil } from "./wait-until.ts";
 /** The server. */
 export const name = "tracking";
 
-/** The people of a team, by their ServiceAccounts, and the role of each; the last has none. */
-export const people = {
+/** The members of a team, by their ServiceAccounts, and the role of each; the last has none. */
+export const members = {
   viewer: "Viewer",
   editor: "Editor",
   admin: "Admin",
   writer: "TraceWriter",
   stranger: undefined,
 } as const satisfies Readonly<Record<string, WorkspaceRole | undefined>>;
-type Person = keyof typeof people;
-export const memberNames = ["stranger", "writer", "viewer", "editor", "admin"] as const satisfies readonly Person[];
+type Member = keyof typeof members;
+export const memberNames = ["stranger", "writer", "viewer", "editor", "admin"] as const satisfies readonly Member[];
 
-/** Two teams, each with a workspace of one MLflow; all people of the one, in pods, and an administrator of the other. */
+/** Two teams, each with a workspace of one MLflow: all members of the one, in pods, and an administrator of the other. */
 export interface WorkspaceTeams extends LiveFixture {
   readonly team: string;
   readonly other: string;
   readonly inTeam: Objects;
   /** `spec.workspaces.access` of the server. */
   readonly granted: readonly { readonly role: WorkspaceRole; readonly namespaces: readonly string[] }[];
-  /** Runs `workspace-roles.py` as somebody of the team, and gives what it prints. */
-  readonly asPod: (person: Person, ...args: readonly string[]) => Promise<unknown>;
-  /** One of everything, by ids and names. */
+  /** Runs `workspace-roles.py` as a member of the team, and returns its output. */
+  readonly asPod: (member: Member, ...args: readonly string[]) => Promise<unknown>;
+  /** Creates one object of each kind, and returns ids and names. */
   readonly content: () => Promise<Readonly<Record<string, string>>>;
-  /** A new token each time, of which the plugin remembers nothing. */
-  readonly token: (place: string, account: string) => Promise<string>;
-  /** A GET with a token. */
+  /** Returns a new token, which is not in the plugin's cache. */
+  readonly token: (namespace: string, account: string) => Promise<string>;
+  /** Sends a GET with a token. */
   readonly get: (token: string, path: string, workspace?: string) => Promise<MlflowAnswer>;
 }
 
@@ -57,15 +57,15 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
   context.after(async () => {
     for (const each of [team, other]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
-  const granted = [...memberNames.map((person) => [team, person] as const), [other, "admin"] as const].flatMap(
-    ([place, person]) => {
-      const role = people[person];
+  const granted = [...memberNames.map((member) => [team, member] as const), [other, "admin"] as const].flatMap(
+    ([place, member]) => {
+      const role = members[member];
       if (role === undefined) return [];
-      return { role, subjects: [{ kind: "ServiceAccount", name: person, namespace: place }], namespaces: [place] };
+      return { role, subjects: [{ kind: "ServiceAccount", name: member, namespace: place }], namespaces: [place] };
     },
   );
   const inTeam = objects(cluster, team);
-  for (const person of memberNames) await inTeam.create("ServiceAccount", { metadata: { name: person } });
+  for (const member of memberNames) await inTeam.create("ServiceAccount", { metadata: { name: member } });
   await objects(cluster, other).create("ServiceAccount", { metadata: { name: "admin" } });
   await fixture.apply({
     metadata: { name },
@@ -75,18 +75,18 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
       artifactStore: { persistentVolume: {} },
       authentication: { kubernetes: {} },
       workspaces: { default: team, access: granted },
-      // Its rules are tried too, so its routes must be there.
+      // The test also calls the gateway's routes.
       server: { aiGateway: "Enabled" },
     },
   });
-  for (const person of memberNames) await inTeam.create("Pod", pod(person, image));
+  for (const member of memberNames) await inTeam.create("Pod", pod(member, image));
   await fixture.ready(name);
   await fixture.reason(name, "WorkspacesReady", "WorkspacesReady");
-  for (const person of memberNames)
-    await waitUntil(async () => assert.equal((await inTeam.the("Pod", person)).status?.phase, "Running"), 300);
+  for (const member of memberNames)
+    await waitUntil(async () => assert.equal((await inTeam.the("Pod", member)).status?.phase, "Running"), 300);
 
-  const asPod: WorkspaceTeams["asPod"] = async (person, ...args) => {
-    const command = ["exec", "-i", "-n", team, person, "--", "python", "-W", "ignore", "-", ...args];
+  const asPod: WorkspaceTeams["asPod"] = async (member, ...args) => {
+    const command = ["exec", "-i", "-n", team, member, "--", "python", "-W", "ignore", "-", ...args];
     const { code, stdout, stderr } = await cluster.kubectl(command, program);
     assert.equal(code, 0, stderr);
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
@@ -114,14 +114,14 @@ export async function workspaceTeams(context: TestContext): Promise<WorkspaceTea
   };
 }
 
-/** The ConfigMap of the workspace is all that its client is told. */
-function pod(person: string, image: string): Draft {
-  const draft = clientPod({ name: person, image, trackingUri: "", serviceAccount: person });
-  const told = JSON.stringify(draft, (key, value) => {
+/** Returns a client pod that is configured only with the ConfigMap of the workspace. */
+function pod(member: string, image: string): Draft {
+  const draft = clientPod({ name: member, image, trackingUri: "", serviceAccount: member });
+  const text = JSON.stringify(draft, (key, value) => {
     if (key === "env" && Array.isArray(value)) return value.filter((each) => isObject(each) && each["name"] === "HOME");
     if (isObject(value) && value["name"] === "client" && "image" in value)
       return { ...value, envFrom: [{ configMapRef: { name: "mlflow-client" } }] };
     return value;
   });
-  return JSON.parse(told);
+  return JSON.parse(text);
 }

@@ -10,7 +10,7 @@ import { routeVerdicts } from "./route-verdicts.ts";
 import { waitForReadAccess } from "./service-accounts.ts";
 import { waitUntil } from "./wait-until.ts";
 import { expectedOutcomes } from "./workspace-operations.ts";
-import { memberNames, name, people, workspaceTeams } from "./workspace-teams.ts";
+import { memberNames, members, name, workspaceTeams } from "./workspace-teams.ts";
 
 const pluginRules = join(import.meta.dirname, "../kube/plugin");
 /** For how long the plugin remembers what the API server said, and how much later a slow machine may notice. */
@@ -31,11 +31,11 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
     assert.equal(shared["owner"], `system:serviceaccount:${team}:admin`);
   });
 
-  for (const person of memberNames) {
-    const role = people[person];
-    await context.test(`each operation of the client as ${role ?? "nobody"}: done, or refused`, async () => {
-      const found = await asPod(person, JSON.stringify(await content()));
-      assert.deepEqual(found, expectedOutcomes(role ?? "nobody"));
+  for (const member of memberNames) {
+    const role = members[member];
+    await context.test(`each operation of the client as ${role ?? "none"}: done, or refused`, async () => {
+      const found = await asPod(member, JSON.stringify(await content()));
+      assert.deepEqual(found, expectedOutcomes(role ?? "none"));
     });
   }
 
@@ -136,7 +136,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
       const began = letIn;
       const without = granted.filter(({ role, namespaces }) => !(role === "Editor" && namespaces.includes(team)));
       await teams.objects.patch("MlflowServer", name, { spec: { workspaces: { access: without } } });
-      await waitUntil(async () => assert.equal(await later(), "refused"), 300);
+      await waitUntil(async () => assert.equal(await later(), "denied"), 300);
       // The client asks after it was started, and at the earliest then.
       const seconds = (letIn - began) / 1000;
       context.diagnostic(`a client that was started ${seconds.toFixed(0)} s later was the last to be let in`);
@@ -156,22 +156,22 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
 
   const verdicts = await routeVerdicts(teams, name);
   const mlflow = await teams.asAnonymous(name);
-  const workspace = { workspace: team, there: await content() };
+  const workspace = { workspace: team, ids: await content() };
 
-  for (const person of memberNames) {
-    const role = people[person];
-    await context.test(`each route of MLflow and each field of GraphQL as ${role ?? "nobody"}`, async () => {
-      const caller = { role, token: await token(team, person) };
+  for (const member of memberNames) {
+    const role = members[member];
+    await context.test(`each route of MLflow and each field of GraphQL as ${role ?? "none"}`, async () => {
+      const caller = { role, token: await token(team, member) };
       const { wrong, tried } = await sweep(mlflow, caller, verdicts, workspace);
       assert.deepEqual(wrong, []);
-      context.diagnostic(`${tried} as ${role ?? "nobody"}`);
+      context.diagnostic(`${tried} as ${role ?? "none"}`);
     });
   }
 
   await context.test("that would tell one role from the next", async () => {
     const caller = { role: "Editor", token: viewer } as const;
     const { wrong } = await sweep(mlflow, caller, verdicts, workspace);
-    assert.ok(wrong.length > 100 && wrong.every((line) => line.includes("refused, not let through")), wrong.join("\n"));
+    assert.ok(wrong.length > 100 && wrong.every((line) => line.includes("denied, not allowed")), wrong.join("\n"));
   });
 
   await context.test("the rules that the roles are made from are those of the plugin in the image", async () => {
