@@ -17,7 +17,7 @@ test("without Go the error says what to install", async () => {
 
 test("the error for an unknown Kubernetes version lists the known ones", async () => {
   process.env["MLFLOW_OPERATOR_TEST_KUBERNETES"] = "1.12";
-  await assert.rejects(controlPlaneBinaries(), /Kubernetes "1.12" can be built: name one of 1\.30, 1\.37/);
+  await assert.rejects(controlPlaneBinaries(), /Kubernetes "1.12" can be built: use one of 1\.30, 1\.37/);
 });
 
 test("the error for an incomplete KUBEBUILDER_ASSETS names it", async () => {

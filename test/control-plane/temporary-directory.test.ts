@@ -18,7 +18,7 @@ test("a temporary directory and its recorded processes end with a killed owner",
   await writeFile(
     script,
     `import { startChild } from ${JSON.stringify(join(import.meta.dirname, "child.ts"))};
-import { createTemporaryDirectory } from ${JSON.stringify(join(import.meta.dirname, "leftovers.ts"))};
+import { createTemporaryDirectory } from ${JSON.stringify(join(import.meta.dirname, "temporary-directory.ts"))};
 const { directory } = await createTemporaryDirectory();
 const child = await startChild(directory, "tail", "tail", ["-f", directory + "/owner"]);
 console.log(JSON.stringify({ directory, pid: child.pid }));
