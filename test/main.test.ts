@@ -10,7 +10,18 @@ describe("the command line", () => {
     const { code, stdout } = await main("--help");
     assert.equal(code, 0);
     const commands = [...stdout.matchAll(/^ {2}([a-z][a-z-]+) {2}/gm)].map(([, name = ""]) => name);
-    assert.deepEqual(commands, ["run", "render", "access", "who-can", "otel-config", "completion", "version", "help"]);
+    assert.deepEqual(commands, [
+      "run",
+      "render",
+      "validate",
+      "access",
+      "who-can",
+      "otel-config",
+      "convert",
+      "completion",
+      "version",
+      "help",
+    ]);
     for (const command of commands) {
       const help = await main(command, "--help");
       assert.deepEqual([help.code, help.stderr], [0, ""], command);

@@ -6,6 +6,8 @@ export interface FieldProblem {
   readonly body: string;
   /** Whether the API server stops here and does not evaluate the CEL rules. */
   readonly blocking: boolean;
+  /** The API server does not report it yet, since it stops at others. */
+  readonly isOfflineOnly?: boolean;
 }
 
 /** The path of a field of an object. */

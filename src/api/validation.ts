@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { FieldProblem } from "./field-problem.ts";
 import { resourceSchema } from "./resource-schema.ts";
 import { ruleProblems } from "./rule-problems.ts";
 import { apiVersion, type MlflowServer } from "./server.ts";
@@ -9,15 +10,19 @@ import type { MlflowWorkspaceAccess } from "./workspace-access.ts";
 import { workspaceAccessSchema } from "./workspace-access-schema.ts";
 import { mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
-/** The problems for which the API server would reject a document. */
+/** All problems that the API server would report for a document. */
 interface Rejection {
+  /** In its words. */
   readonly problems: readonly string[];
+  /** The same, with those that it reports only once these are solved. */
+  readonly fields: readonly FieldProblem[];
+  readonly schema: StructuralSchema;
 }
 
-/** A document that the API server would accept, or the problems for which it would reject it. */
+/** A valid MlflowServer, or its problems. */
 export type Validation = { readonly server: MlflowServer } | Rejection;
 
-/** The same for a MlflowWorkspaceAccess. */
+/** A valid MlflowWorkspaceAccess, or its problems. */
 export type AccessValidation = { readonly access: MlflowWorkspaceAccess } | Rejection;
 
 const texts = z.record(z.string(), z.string("must be text: put the value in quotes"));
@@ -52,8 +57,8 @@ const accessSchema = workspaceAccessSchema();
 export function validate(given: unknown): Validation {
   const document = withoutNulls(given);
   const parsed = serverIdentity.safeParse(document);
-  const problems = problemsOf(document, parsed, serverSchema);
-  if (problems.length > 0 || !parsed.success || !isObject(document)) return { problems };
+  const fields = problemsOf(document, parsed, serverSchema);
+  if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, serverSchema);
   return { server: { ...parsed.data, spec: mlflowServerSpec.parse(document["spec"]) } };
 }
 
@@ -61,24 +66,39 @@ export function validate(given: unknown): Validation {
 export function validateAccess(given: unknown): AccessValidation {
   const document = withoutNulls(given);
   const parsed = accessIdentity.safeParse(document);
-  const problems = problemsOf(document, parsed, accessSchema);
-  if (problems.length > 0 || !parsed.success || !isObject(document)) return { problems };
+  const fields = problemsOf(document, parsed, accessSchema);
+  if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, accessSchema);
   return { access: { ...parsed.data, spec: mlflowWorkspaceAccessSpec.parse(document["spec"]) } };
+}
+
+function rejection(fields: readonly FieldProblem[], schema: StructuralSchema): Rejection {
+  const known = fields.filter(({ isOfflineOnly }) => isOfflineOnly !== true);
+  return { problems: known.map(({ field, body }) => (field === "" ? body : `${field}: ${body}`)), fields, schema };
 }
 
 function problemsOf(
   document: unknown,
   parsed: z.ZodSafeParseResult<{ metadata: { name: string } }>,
   schema: StructuralSchema,
-): string[] {
-  if (!parsed.success || !isObject(document)) {
-    const issues = parsed.error?.issues ?? [];
-    return issues.map(({ path, message }) => `${path.length > 0 ? path.join(".") : "document"}: ${message}`);
-  }
-  const { status: _, ...rest } = document;
-  const desired = { ...rest, metadata: { name: parsed.data.metadata.name } };
+): FieldProblem[] {
+  const issues = (parsed.error?.issues ?? []).map(({ path, message }) => ({
+    field: path.length > 0 ? path.join(".") : "document",
+    body: message,
+    blocking: true,
+  }));
+  if (!isObject(document)) return issues;
+  const { status: _, metadata, ...rest } = document;
+  const name = isObject(metadata) ? metadata["name"] : undefined;
+  const isNamed = typeof name === "string" && name !== "";
+  const desired = { ...rest, ...(isNamed && { metadata: { name } }) };
   const structure = structureProblems(schema, desired, "");
-  const isValid = structure.every(({ blocking }) => !blocking);
-  const problems = [...structure, ...(isValid ? ruleProblems(schema, desired, "") : [])];
-  return problems.map(({ field, body }) => (field === "" ? body : `${field}: ${body}`));
+  // The API server stops at a field that it does not know. The rules can be evaluated without that field.
+  const isSound = isNamed && structure.every(({ blocking, field }) => !blocking || field === "");
+  const broken = isSound ? ruleProblems(schema, desired, "") : [];
+  if (issues.length > 0) return [...issues, ...[...structure, ...broken].map(offlineOnly)];
+  return [...structure, ...(structure.some(({ blocking }) => blocking) ? broken.map(offlineOnly) : broken)];
+}
+
+function offlineOnly(problem: FieldProblem): FieldProblem {
+  return { ...problem, isOfflineOnly: true };
 }

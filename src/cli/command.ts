@@ -19,11 +19,10 @@ export class CliCommand extends Command {
   }
 
   override error(message: string): never {
-    const line = message
-      .replace(/^error: /, "")
-      .replace(/\n\((Did you mean .*)\)$/s, ". $1")
-      .replaceAll("\n", " ");
-    throw new UsageError(line, fullName(this));
+    const [first = "", ...more] = message.replace(/^error: /, "").split("\n");
+    // A suggestion is in parentheses on a line of its own.
+    const suggestion = more.map((line) => `. ${line.replace(/^[(]/, "").replace(/[)]$/, "")}`).join("");
+    throw new UsageError(first + suggestion, fullName(this));
   }
 }
 

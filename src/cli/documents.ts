@@ -1,10 +1,13 @@
-import type { MlflowServer } from "../api/server.ts";
+import { identityOf } from "../api/identity.ts";
+import { problemTexts } from "../api/problem-text.ts";
+import { apiVersion, type MlflowServer } from "../api/server.ts";
+import { isObject } from "../api/structure.ts";
 import { validate, validateAccess } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import { type FileOptions, readFiles } from "./files.ts";
-import { lineOfField } from "./positions.ts";
-import { parsedDocuments, type SourceDocument } from "./source-document.ts";
+import { lineOfField, textOfField } from "./positions.ts";
+import { parsedDocuments, templateMessage } from "./source-document.ts";
 import type { Streams } from "./streams.ts";
 
 /** Options of a command that reads documents. */
@@ -48,40 +51,60 @@ export async function readDocuments(
   let found = 0;
   let skipped = 0;
 
-  function reject(source: SourceDocument, kind: string, messages: readonly string[]): void {
-    const object = `${kind}/${nameOf(source.document)}`;
-    for (const message of messages)
-      problems.push({ file: source.file, line: lineOfField(source.position, fieldOf(message)), object, message });
-  }
-
   const { namespace = "default" } = options;
   for (const file of await readFiles(files, options, streams)) {
-    const parsed = "error" in file ? { error: file.error } : parsedDocuments(file.name, file.text);
+    if ("error" in file) {
+      problems.push({ file: file.name, message: file.error });
+      continue;
+    }
+    const parsed = parsedDocuments(file.name, file.text);
     if ("error" in parsed) {
-      problems.push({ file: file.name, ...("line" in parsed && { line: parsed.line }), message: parsed.error });
+      // A directory can hold charts and other files that are no manifests.
+      if (file.isOfDirectory && !ownText.test(file.text)) skipped++;
+      else problems.push({ file: file.name, ...("line" in parsed && { line: parsed.line }), message: parsed.error });
       continue;
     }
     for (const source of parsed.documents) {
-      const { document } = source;
-      const kind = kindOf(document);
-      if (kind === "MlflowServer") {
-        found++;
-        const result = validate(document);
-        if ("server" in result) servers.push(withNamespace(result.server, namespace));
-        else reject(source, kind, result.problems);
-      } else if (kind === "MlflowWorkspaceAccess") {
-        found++;
-        const result = validateAccess(document);
-        if ("access" in result) accesses.push(withNamespace(result.access, namespace));
-        else reject(source, kind, result.problems);
-      } else {
+      const { document, position } = source;
+      const identity = identityOf(document);
+      if (identity === "other") {
         skipped++;
-        if (kind === "Namespace" && isNamespace(document)) namespaces.push(document);
+        if (isNamespace(document)) namespaces.push(document);
+        continue;
       }
+      found++;
+      if ("problem" in identity) {
+        problems.push({ file: file.name, line: position.line, message: identity.problem });
+        continue;
+      }
+      const { kind } = identity;
+      const object = `${kind}/${nameOf(document)}`;
+      if (source.template !== undefined) {
+        const { line } = source.template;
+        problems.push({ file: file.name, line, object, message: templateMessage(source.template) });
+        continue;
+      }
+      const corrected = { ...(isObject(document) && document), apiVersion, kind };
+      const result = kind === "MlflowServer" ? validate(corrected) : validateAccess(corrected);
+      const sourceText = (path: string) => textOfField(position, path);
+      const rejected = "fields" in result ? problemTexts(result.fields, { ...result, document, sourceText }) : [];
+      const located = [...identity.problems, ...rejected].map(({ field, text }) => ({
+        file: file.name,
+        line: lineOfField(position, field),
+        object,
+        message: text,
+      }));
+      problems.push(...located.sort((a, b) => a.line - b.line));
+      if (identity.problems.length > 0) continue;
+      if ("server" in result) servers.push(withNamespace(result.server, namespace));
+      if ("access" in result) accesses.push(withNamespace(result.access, namespace));
     }
   }
   return { servers, accesses, namespaces, problems, found, skipped };
 }
+
+/** A file that is meant for this operator. */
+const ownText = /^kind: *ml-?flow-?(server|workspaceaccess)\b/im;
 
 /** {@link readDocuments}, with the problems on stderr. */
 export async function documentsOf(
@@ -99,30 +122,18 @@ export function problemText({ file, line, object, message }: DocumentProblem): s
   return [line === undefined ? file : `${file}:${line}`, ...(object === undefined ? [] : [object]), message].join(": ");
 }
 
-/** The field that a message of the validation begins with, or quotes as unknown. */
-function fieldOf(message: string): string {
-  const [, unknown] = /^unknown field "((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
-  return unknown ?? /^((?:[^:[]|\[[^\]]*\])*): /.exec(message)?.[1] ?? "";
-}
-
 function withNamespace<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, namespace: string): T {
   return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } };
 }
 
-function kindOf(document: unknown): string | undefined {
-  if (typeof document !== "object" || document === null || !("kind" in document)) return undefined;
-  return typeof document.kind === "string" ? document.kind : undefined;
-}
-
 function isNamespace(document: unknown): document is Namespace {
-  return typeof document === "object" && document !== null && "metadata" in document && nameOf(document) !== unnamed;
+  return isObject(document) && document["kind"] === "Namespace" && nameOf(document) !== unnamed;
 }
 
 const unnamed = "(no name)";
 
 function nameOf(document: unknown): string {
-  if (typeof document !== "object" || document === null) return unnamed;
-  const metadata = "metadata" in document ? document.metadata : undefined;
-  const name = typeof metadata === "object" && metadata !== null && "name" in metadata ? metadata.name : undefined;
+  const metadata = isObject(document) ? document["metadata"] : undefined;
+  const name = isObject(metadata) ? metadata["name"] : undefined;
   return typeof name === "string" ? name : unnamed;
 }

@@ -11,7 +11,14 @@ export interface FileOptions {
 }
 
 /** A file that was read, or the reason why it was not. */
-export type SourceFile = { readonly name: string } & ({ readonly text: string } | { readonly error: string });
+export type SourceFile =
+  | {
+      readonly name: string;
+      readonly text: string;
+      /** It is one of the files of a directory. */
+      readonly isOfDirectory: boolean;
+    }
+  | { readonly name: string; readonly error: string };
 
 /** The files of `-f` and of the arguments. */
 export function filesOf({ filename = [] }: FileOptions, args: readonly string[]): readonly string[] {
@@ -34,14 +41,15 @@ export async function readFiles(
   const files: SourceFile[] = [];
   for (const path of new Set(paths)) {
     if (path === "-") {
-      files.push({ name: "standard input", text: await streams.stdin() });
+      files.push({ name: "standard input", text: await streams.stdin(), isOfDirectory: false });
       continue;
     }
     try {
       const isDirectory = (await stat(path)).isDirectory();
       const found = isDirectory ? await manifestsIn(path, recursive) : [path];
       if (found.length === 0) files.push({ name: path, error: noManifests(recursive) });
-      for (const file of found) files.push({ name: file, text: await readFile(file, "utf8") });
+      for (const file of found)
+        files.push({ name: file, text: await readFile(file, "utf8"), isOfDirectory: isDirectory });
     } catch (error) {
       files.push({ name: path, error: readError(error) });
     }
@@ -66,5 +74,6 @@ function noManifests(recursive: boolean): string {
 function readError(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOENT") return "no such file or directory";
-  return messageOf(error).replace(/^[A-Z]+: ([^,]*).*$/, "$1");
+  const [reason = ""] = messageOf(error).split(",");
+  return reason;
 }

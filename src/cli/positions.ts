@@ -4,6 +4,8 @@ import { EVENT_ID, type Event, getScalarValue } from "js-yaml";
 export interface Position {
   readonly line: number;
   readonly children: ReadonlyMap<string, Position>;
+  /** The text of a scalar. */
+  readonly text?: string;
 }
 
 /** The positions of all documents of a file, in order. */
@@ -24,9 +26,10 @@ export function positionsOf(source: string, events: readonly Event[]): Position[
         const key = events[next];
         const keyLine = node(line).line;
         const name = key?.type === EVENT_ID.SCALAR ? getScalarValue(source, key) : "";
-        children.set(name, { line: keyLine, children: node(keyLine).children });
+        children.set(name, { ...node(keyLine), line: keyLine });
       }
-    return { line, children };
+    const text = event.type === EVENT_ID.SCALAR ? getScalarValue(source, event) : undefined;
+    return { line, children, ...(text !== undefined && { text }) };
   }
 
   /** Whether the collection ends here. */
@@ -48,17 +51,27 @@ export function positionsOf(source: string, events: readonly Event[]): Position[
 
 /** The line of a field such as `spec.server.env[0].name`; where it is missing, that of the nearest object around it. */
 export function lineOfField(position: Position, path: string): number {
+  return nearest(position, path).position.line;
+}
+
+/** The text of a scalar. */
+export function textOfField(position: Position, path: string): string | undefined {
+  const found = nearest(position, path);
+  return found.isExact ? found.position.text : undefined;
+}
+
+function nearest(position: Position, path: string): { readonly position: Position; readonly isExact: boolean } {
   let current = position;
   let rest = path;
   while (rest !== "") {
     const index = /^\[([^\]]*)\]\.?/.exec(rest);
     const name = index?.[1] ?? longestKey(current, rest);
     const child = name === undefined ? undefined : current.children.get(name);
-    if (name === undefined || child === undefined) break;
+    if (name === undefined || child === undefined) return { position: current, isExact: false };
     current = child;
     rest = index === null ? rest.slice(name.length).replace(/^\./, "") : rest.slice(index[0].length);
   }
-  return current.line;
+  return { position: current, isExact: true };
 }
 
 /** Keys, such as those of labels, can contain dots. */

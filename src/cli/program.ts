@@ -6,6 +6,7 @@ import { CliCommand, collect, fullName } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 import type { ConvertOptions } from "./convert.ts";
 import type { RenderOptions } from "./render.ts";
+import type { ValidateOptions } from "./validate.ts";
 
 /** What the command that ran has returned, and its name. */
 export interface CommandResult {
@@ -38,7 +39,10 @@ export function program(context: CommandContext): { readonly command: Command; r
       .description(description)
       .summary(description.split(/(?<=\.)\s/)[0] ?? "");
     if (examples.length > 0)
-      command.addHelpText("after", `\nExamples:\n${examples.map((example) => `  ${name} ${example}\n`).join("")}`);
+      command.addHelpText(
+        "after",
+        `\nExamples:\n${examples.map((example) => `  ${exampleText(name, example)}\n`).join("")}`,
+      );
     return command;
   }
 
@@ -80,6 +84,17 @@ export function program(context: CommandContext): { readonly command: Command; r
     .addOption(namespaceOption("namespace of documents that name none (default: default)"))
     .addOption(outputOption(["yaml", "json"], "yaml"));
   action(render, async (values: RenderOptions, files) => (await import("./render.ts")).render(values, files, context));
+
+  const validate = withFiles(
+    add(
+      "validate",
+      "Reports all problems of the MlflowServers and MlflowWorkspaceAccesses in files and directories, without a cluster.\n\nEach problem has its file, its line and what to write instead. Documents of other kinds are skipped. Exit code 1: there are problems.",
+      ["validate mlflow.yaml", "validate -R clusters/", "helm template chart/ | {} validate -"],
+    ),
+  ).addOption(outputOption(["text", "json", "yaml"], "text"));
+  action(validate, async (values: ValidateOptions, files) =>
+    (await import("./validate.ts")).validateFiles(values, files, context),
+  );
 
   const access = withCluster(
     withFiles(
@@ -191,6 +206,11 @@ export function program(context: CommandContext): { readonly command: Command; r
 
 /** The charts of `convert`; a test compares them with its tables, which only `convert` loads. */
 export const chartIds = ["community", "bitnami", "official", "odh"];
+
+/** An example begins with the name of the program, or has {} in its place. */
+function exampleText(name: string, example: string): string {
+  return example.includes("{}") ? example.replace("{}", name) : `${name} ${example}`;
+}
 
 /** Options that name files or directories. */
 function withFileOptions(command: Command): Command {

@@ -1,4 +1,4 @@
-import { constructFromEvents, parseEvents, YAMLException } from "js-yaml";
+import { boolYaml11Tag, CORE_SCHEMA, constructFromEvents, parseEvents, YAMLException } from "js-yaml";
 import { messageOf } from "../kube/message-of.ts";
 import { type Position, positionsOf } from "./positions.ts";
 
@@ -7,7 +7,17 @@ export interface SourceDocument {
   readonly file: string;
   readonly document: unknown;
   readonly position: Position;
+  /** The first expression of a template in its text, which Helm has not rendered. */
+  readonly template?: Template;
 }
+
+interface Template {
+  readonly line: number;
+  readonly expression: string;
+}
+
+/** kubectl reads a plain yes, no, on and off as true and false. */
+const schema = CORE_SCHEMA.withTags(boolYaml11Tag);
 
 /** The documents of a file, those of lists one by one and empty ones left out; or the reason why it cannot be parsed. */
 export function parsedDocuments(
@@ -16,18 +26,41 @@ export function parsedDocuments(
 ): { readonly documents: readonly SourceDocument[] } | { readonly error: string; readonly line?: number } {
   try {
     const events = parseEvents(text, {});
-    const values = constructFromEvents(events, { source: text });
+    const values = constructFromEvents(events, { source: text, schema });
     const positions = positionsOf(text, events);
-    const documents = values.flatMap((document, index) =>
-      itemsOf({ file, document, position: positions[index] ?? { line: 1, children: new Map() } }),
-    );
+    const documents = values.flatMap((document, index) => {
+      const position = positions[index] ?? { line: 1, children: new Map() };
+      const template = templateIn(text, position.line, positions[index + 1]?.line);
+      return itemsOf({ file, document, position, ...(template && { template }) });
+    });
     return { documents: documents.filter(({ document }) => document !== null && document !== undefined) };
   } catch (error) {
+    const template = templateIn(text, 1);
+    if (template !== undefined) return { error: templateMessage(template), line: template.line };
     if (!(error instanceof YAMLException)) return { error: `cannot be parsed as YAML: ${messageOf(error)}` };
     const line = error.mark === undefined ? undefined : error.mark.line + 1;
     return { error: `cannot be parsed as YAML: ${error.reason}`, ...(line !== undefined && { line }) };
   }
 }
+
+/** What to do with a template. */
+export function templateMessage({ expression }: Template): string {
+  return `this is a Helm template that is not rendered (${expression}): use the output of helm template`;
+}
+
+/** The first Helm expression between two lines, comments left out. */
+function templateIn(text: string, first: number, end?: number): Template | undefined {
+  const lines = text.split("\n").slice(first - 1, end === undefined ? undefined : end - 1);
+  for (const [index, line] of lines.entries()) {
+    const comment = line.search(/(?:^|\s)#/);
+    const [expression] = helmExpression.exec(comment === -1 ? line : line.slice(0, comment)) ?? [];
+    if (expression !== undefined) return { line: first + index, expression };
+  }
+  return undefined;
+}
+
+const helmExpression =
+  /\{\{-?\s*(?:\.(?:Values|Release|Chart|Capabilities|Files|Template)\b|(?:if|else|end|range|with|include|template|define|toYaml|tpl|default|required|quote|printf)\b|\$|\/\*)[^{}]{0,60}(?:\}\})?/;
 
 /** The items of a list, as `kubectl get -o yaml` prints it. */
 function itemsOf(source: SourceDocument): readonly SourceDocument[] {

@@ -292,7 +292,7 @@ export const wrongDocuments: readonly Wrong[] = [
       `the location ${location}`,
       { "spec.artifactStore.additionalLocations[0]": location },
       "spec.artifactStore.additionalLocations[0]",
-      "such as s3://former-bucket/mlflow",
+      location.includes("@") ? "no password and no @" : "such as s3://former-bucket/mlflow",
     ),
   ),
   ...["*", "*:*", "https://mlflow.example.com", "mlflow.example.com/ui", "a,b", "a b", "fd00::1", ""].map((host) =>
@@ -373,7 +373,7 @@ export const wrongDocuments: readonly Wrong[] = [
       `the database host ${JSON.stringify(host)}`,
       { [`${postgresql}.host`]: host },
       `${postgresql}.host`,
-      "name or an address only",
+      host.includes("@") ? "no password and no @" : "name or an address only",
     ),
   ),
   full("a port of 0", { [`${postgresql}.port`]: 0 }, `${postgresql}.port`, "greater than or equal to 1"),
@@ -444,7 +444,7 @@ export const wrongDocuments: readonly Wrong[] = [
       `the endpoint ${url}`,
       { "spec.artifactStore.s3.endpointURL": url },
       "spec.artifactStore.s3.endpointURL",
-      "http or https URL",
+      url.includes("@") ? "no password and no @" : "http or https URL",
     ),
   ),
   ...["Admin", "admin_secret", "-admin", "admin.", ""].map((name) =>

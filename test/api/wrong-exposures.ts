@@ -28,8 +28,6 @@ export const wrongExposures: readonly Wrong[] = [
       `${base}/{{x}}`,
       `${base}/a;b`,
       `${base}/a,b`,
-      "https://user@platform.example.com/a",
-      "https://user:secret@platform.example.com",
       "https:///a",
       "https://platform.example.com:x/a",
       `${base}/$(HOME)`,
@@ -47,6 +45,7 @@ export const wrongExposures: readonly Wrong[] = [
     ],
     "letters, digits, -, _, . and ~",
   ),
+  ...each(["https://user@platform.example.com/a", "https://user:secret@platform.example.com"], "no password and no @"),
   ...each(
     [`${base}/api`, `${base}/api/x`, `${base}/oauth2`, `${base}/health/x`, `${base}/v1/mlflow`],
     "begins with a path of MLflow",

@@ -32,7 +32,12 @@ export const wrongLdapDocuments: readonly Wrong[] = [
     "ldaps://ldap.example.com/dc=example,dc=com?uid?sub",
     "ldaps:///dc=example",
   ].map((url) =>
-    search(`the URL ${url}`, { [`${ldap}.url`]: url }, `${ldap}.url`, "must be ldaps:// or ldap:// with a host"),
+    search(
+      `the URL ${url}`,
+      { [`${ldap}.url`]: url },
+      `${ldap}.url`,
+      url.includes("@") ? "no password and no @" : "must be ldaps:// or ldap:// with a host",
+    ),
   ),
   ...["uid=ada,dc=test", "uid=%s,ou=%s,dc=test", "%s@example.com", "EXAMPLE\\\\%s", "uid=%s,ou=100%"].map((userBind) =>
     template(`users of the DN ${userBind}`, { [`${ldap}.userBind`]: userBind }, `${ldap}.userBind`, "use search"),

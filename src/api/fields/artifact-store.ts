@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { certificateAuthority } from "./reference.ts";
 import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
-import { dataKey, objectName, size, text } from "./text.ts";
+import { dataKey, objectName, size, text, url } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 import { accessModesRule, volumeRules } from "./volume.ts";
 
@@ -43,7 +43,7 @@ const s3 = z
         "prefix is a path such as team-a/mlflow: without a leading or trailing slash, and without //, ., .., ?, # and backslash",
     }).optional(),
     region: text("Region of the bucket. Default: that of the AWS SDK. Example: eu-central-1.", 63).optional(),
-    endpointURL: text("URL of an S3-compatible store. Default: AWS. Example: https://minio.example.com:9000.", 512, {
+    endpointURL: url("URL of an S3-compatible store. Default: AWS. Example: https://minio.example.com:9000.", 512, {
       rule: String.raw`self.matches('^https?://${hostWithPort}(/[^@?#\\s]*)?$')`,
       message:
         "endpointURL is an http or https URL of host and port, such as https://minio.example.com:9000, without user and query",
@@ -67,7 +67,7 @@ const s3 = z
     description: "A bucket in S3 or an S3-compatible store. Example: {bucket: mlflow-artifacts, region: eu-central-1}.",
   });
 
-const location = text("A location: s3://, a bucket and an optional path. Example: s3://former-bucket/mlflow.", 1024, {
+const location = url("A location: s3://, a bucket and an optional path. Example: s3://former-bucket/mlflow.", 1024, {
   rule: String.raw`self.matches('^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#%\\\\\\s/]+)*$') && !self.matches('/[.][.]?(/|$)')`,
   message:
     "a location is s3://, a bucket and a path, such as s3://former-bucket/mlflow: without a trailing slash, and without //, ., .., ?, #, % and backslash",

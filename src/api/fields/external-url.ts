@@ -1,5 +1,5 @@
 import type { Rule } from "./rule.ts";
-import { text } from "./text.ts";
+import { url } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 
 /** First path segments of endpoints of MLflow, its plugins and the proxy. A prefix that begins with one would hide them. */
@@ -38,7 +38,7 @@ const urlRules: readonly Rule[] = [
 ];
 
 /** The URL for clients outside the cluster. */
-export const externalURL = text(
+export const externalURL = url(
   "The URL for clients outside the cluster. Its path is the prefix, which a gateway can pass on or strip. " +
     "Clients in the cluster use the URL of the Service, without the prefix. Default: the first host of ingress, or else of httpRoute, " +
     "without a prefix, with https, or http for an ingress without tls. Example: https://platform.example.com/clusters/c1/mlflow.",

@@ -1,10 +1,10 @@
-import { text } from "./text.ts";
+import { url } from "./text.ts";
 
 const pattern = "[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 
 /** A host of an Ingress or HTTPRoute, without wildcards, since MLflow accepts exact hosts only. */
 export function hostName(description: string) {
-  return text(
+  return url(
     description,
     253,
     {

@@ -3,7 +3,7 @@ import { defaults } from "../defaults.ts";
 import { cacheDuration } from "./duration.ts";
 import { certificateAuthorityOrText, credentialsSecret } from "./reference.ts";
 import { exactlyOneOf, type Rule, rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { ldapUrl, text } from "./text.ts";
 import { ipv6Pattern, portPattern } from "./url-host.ts";
 import { userStore } from "./user-store.ts";
 
@@ -110,7 +110,7 @@ const hasBase = "self.url.matches('^ldaps?://[^/]+/.')";
 /** Users of an LDAP directory. */
 export const ldap = z
   .strictObject({
-    url: text("URL of the directory. Example: ldaps://ldap.example.com:636/dc=example,dc=com.", 512, {
+    url: ldapUrl("URL of the directory. Example: ldaps://ldap.example.com:636/dc=example,dc=com.", 512, {
       rule: `self.matches('^ldaps?://([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|${ipv6Pattern})(:${portPattern})?(/[^%?#]*)?$')`,
       message:
         "must be ldaps:// or ldap:// with a host and an optional port and base, such as ldaps://ldap.example.com:636/dc=example,dc=com: one server, no percent-encoding, and no attributes, scope or filter after a ?",

@@ -5,14 +5,14 @@ import { proxyAuthorization } from "./proxy-authorization.ts";
 import { proxySession } from "./proxy-session.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { text, url } from "./text.ts";
 import { hostWithPort, portPattern } from "./url-host.ts";
 
 const httpsUrl = String.raw`https://${hostWithPort}(/[^@?#=,\\s]*)?`;
 
 /** An issuer as in the claim iss of tokens. */
 function issuer(description: string, field: string) {
-  return text(description, 512, {
+  return url(description, 512, {
     rule: `self.matches('^${httpsUrl}$')`,
     message: `${field} must be the issuer as in the claim iss of tokens, such as https://dex.example.com/dex: https, since keys could be replaced over plain http, and without user, query and fragment`,
   });
@@ -77,7 +77,7 @@ export const oauth2Proxy = z
     ca: certificateAuthority(
       "CA bundle for the issuers, in addition to the public CAs. A change rolls the pods. Default: none. Example: {configMapRef: {name: example-ca}}.",
     ).optional(),
-    redirectURL: text(
+    redirectURL: url(
       "The redirect URL of the client: the URL of the server for browsers, followed by /oauth2/callback. Default: exposure.externalURL, or else the URL of the Service, followed by /oauth2/callback; at the Service browsers can sign in only with server.tls. Example: https://mlflow.example.com/oauth2/callback.",
       512,
       {

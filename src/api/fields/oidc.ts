@@ -5,7 +5,7 @@ import { duration, within } from "./duration.ts";
 import { postgresql } from "./postgresql.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { text, url } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 
 function groupName(description: string) {
@@ -18,7 +18,7 @@ function groupName(description: string) {
 /** Users who log in at an OpenID Connect issuer, and clients with its tokens. */
 export const oidc = z
   .strictObject({
-    discoveryURL: text(
+    discoveryURL: url(
       "URL of the issuer's discovery document. Example: https://keycloak.example.com/realms/ml/.well-known/openid-configuration.",
       512,
       {
@@ -27,7 +27,7 @@ export const oidc = z
           "must be the issuer's URL followed by /.well-known/openid-configuration, such as https://keycloak.example.com/realms/ml/.well-known/openid-configuration",
       },
     ),
-    issuer: text(
+    issuer: url(
       "The issuer, exactly as in the claim iss of tokens. Default: discoveryURL without /.well-known/openid-configuration. Example: https://keycloak.example.com/realms/ml.",
       512,
       {
@@ -42,7 +42,7 @@ export const oidc = z
     clientSecretRef: secretKey(
       "The client secret. A change rolls the pods. Example: {name: mlflow-client, key: client-secret}.",
     ),
-    redirectURL: text(
+    redirectURL: url(
       "The redirect URL of the client, which must be registered at the issuer. Default: exposure.externalURL, or else the URL of the Service, followed by /callback. Example: https://mlflow.example.com/callback.",
       512,
       {

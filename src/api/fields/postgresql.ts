@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { certificateAuthority, credentialsSecret } from "./reference.ts";
 import { rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { text, url } from "./text.ts";
 
 /** A PostgreSQL database, with its credentials by reference. */
 export function postgresql(description: string) {
   return z
     .strictObject({
-      host: text("Host name or address of the PostgreSQL server. Example: db.example.com.", 253, {
+      host: url("Host name or address of the PostgreSQL server. Example: db.example.com.", 253, {
         rule: "self.matches('^([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$')",
         message: "host is a name or an address only: leave out the scheme, user, brackets and port (use port)",
       }),

@@ -3,7 +3,7 @@ import { defaults } from "../defaults.ts";
 import { duration, isDuration } from "./duration.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { type Rule, requiredRemedy, rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { text, url } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 
 const refresh = `(has(self.refresh) ? self.refresh : '${defaults.sessionRefresh}')`;
@@ -17,7 +17,7 @@ const refreshedInTime: Rule = {
 /** A Redis server: one address, which can be that of a proxy in front of several servers. */
 const redis = z
   .strictObject({
-    url: text(
+    url: url(
       "URL of Redis: rediss for TLS, or redis for plain text, with an optional database number. Example: rediss://redis.example.com:6379/0.",
       512,
       {

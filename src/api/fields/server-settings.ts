@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { environmentSource, environmentVariable } from "./environment-variable.ts";
-import { objectName, size, text } from "./text.ts";
+import { objectName, size, text, url } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 
 export type { EnvironmentSource, EnvironmentVariable } from "./environment-variable.ts";
 
-const allowedHost = text(
+const allowedHost = url(
   "A value of the Host header, with its port if clients send one; :* allows any port. Example: mlflow.example.com.",
   255,
   {
@@ -16,7 +16,7 @@ const allowedHost = text(
   },
 );
 
-const origin = text("An origin. Example: https://mlflow.example.com.", 255, {
+const origin = url("An origin. Example: https://mlflow.example.com.", 255, {
   rule: `self.matches('^https?://${hostWithPort}$')`,
   message: "an origin is scheme, host and port only, such as https://mlflow.example.com: no path and no *",
 });

@@ -16,6 +16,33 @@ export function text(description: string, maxLength = 253, ...further: Rule[]) {
     .meta({ description, ...rules(...further, oneLine) });
 }
 
+/**
+ * A URL or a host that holds neither user name nor password. That rule quotes no value, and where it is broken no other rule does: the
+ * API server prints the value of a rule that is.
+ */
+export function url(description: string, maxLength: number, ...further: Rule[]) {
+  return withoutUser("self.contains('@')", description, maxLength, further);
+}
+
+/** {@link url} of a directory: its base can contain an @. */
+export function ldapUrl(description: string, maxLength: number, ...further: Rule[]) {
+  return withoutUser("self.matches('://[^/]*@')", description, maxLength, further);
+}
+
+function withoutUser(hasUser: string, description: string, maxLength: number, further: readonly Rule[]) {
+  const guarded = [...further, oneLine].map((each) => ({ ...each, rule: `${hasUser} || (${each.rule})` }));
+  const forbidden: Rule = {
+    rule: `!${hasUser}`,
+    reason: "FieldValueForbidden",
+    message: "must contain no user name, no password and no @: remove them; credentials belong in a Secret",
+  };
+  return z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .meta({ description, ...rules(forbidden, ...guarded) });
+}
+
 /** Text that must match a regular expression (RE2) as a whole, which therefore excludes control characters. */
 function matching(description: string, maxLength: number, pattern: string, message: string, ...further: Rule[]) {
   return z

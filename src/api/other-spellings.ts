@@ -1,0 +1,108 @@
+/** Fields of Helm charts of MLflow, of pod specs and of other operators, by path, and the fields of an MlflowServer that replace them. */
+const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
+  [/^spec\.(replicaCount|replica)$/, "use spec.replicas"],
+  [/^spec\.(mlflowVersion|appVersion|tag)$/, 'use spec.version, such as version: "3.17.2"'],
+  [/^spec\.image\.version$/, 'use spec.version, such as version: "3.17.2"'],
+  [/^spec\.image\.(name|registry|image)$/, "use spec.image.repository, with the registry and without the tag"],
+  [/^spec\.(imagePullSecrets|image\.imagePullSecrets)$/, "use spec.image.pullSecrets: [{name: …}]"],
+  [/^spec\.(imagePullPolicy|image\.imagePullPolicy)$/, "use spec.image.pullPolicy"],
+  [/^spec\.(auth|basicAuth|basic)$/, "use spec.authentication.basic"],
+  [/^spec\.(ldapAuth|ldap)$/, "use spec.authentication.ldap"],
+  [/^spec\.(oidcAuth|oidc)$/, "use spec.authentication.oidc"],
+  [/^spec\.(proxy|oauth2Proxy|oauth2-proxy|sso)$/, "use spec.authentication.oauth2Proxy"],
+  [
+    /^spec\.authentication\.(type|method|mode)$/,
+    "name the method as a field instead, such as authentication: {basic: {}}",
+  ],
+  [
+    /^spec\.(authentication|backendStore|artifactStore|exposure)\.[A-Za-z0-9]+\.enabled$/,
+    "leave it out: the field above it enables this, {} is enough",
+  ],
+  [/^spec\.(authentication|exposure)\.enabled$/, "leave it out"],
+  [/^spec\.artifactRoot$/, "use spec.artifactStore"],
+  [
+    /^spec\.artifactStore\.(pvc|volume|persistence|persistentVolumeClaim|local|filesystem)$/,
+    "use spec.artifactStore.persistentVolume",
+  ],
+  [
+    /^spec\.artifactStore\.(gcs|azureBlob|azure|google|wasbs|gs)$/,
+    "this store is not supported: use spec.artifactStore.s3 or spec.artifactStore.persistentVolume",
+  ],
+  [/^spec\.artifactStore\.s3\.(endpoint|url|endpointUrl)$/, "use spec.artifactStore.s3.endpointURL"],
+  [/^spec\.artifactStore\.s3\.path$/, "use spec.artifactStore.s3.prefix"],
+  [
+    /^spec\.artifactStore\.s3\.(awsAccessKeyId|awsSecretAccessKey|accessKey|secretKey|accessKeyId|secretAccessKey|existingSecret|secretName)$/,
+    "use spec.artifactStore.s3.credentialsSecretRef: {name: …}: keys are in a Secret only",
+  ],
+  [/^spec\.(backendStore\.)?(postgres|postgresDB|pg)$/, "use spec.backendStore.postgresql"],
+  [
+    /^spec\.postgresql$/,
+    "use spec.backendStore.postgresql, which names a database that exists: the operator does not install one",
+  ],
+  [/^spec\.minio$/, "use spec.artifactStore.s3 with endpointURL: the operator does not install a store"],
+  [
+    /^spec\.backendStore\.(mysql|mssql|uri|url)$/,
+    "use spec.backendStore.uriSecretRef: {name: …, key: …}, with the complete URI in a Secret",
+  ],
+  [/^spec\.backendStore\.(databaseMigration|autoMigrate)$/, "use spec.backendStore.migration: Automatic"],
+  [/^spec\.backendStore\.databaseConnectionCheck$/, "use spec.backendStore.connectionCheck"],
+  [
+    /\.postgresql\.(user|username|password|existingSecret|secretName|passwordSecretRef)$/,
+    "use credentialsSecretRef: {name: …} beside it: the user name and the password are in a Secret only",
+  ],
+  [/\.postgresql\.(ssl|sslmode|tls)$/, "use sslMode beside it, such as sslMode: verify-full"],
+  [/\.postgresql\.(db|dbName|databaseName|name)$/, "use database beside it"],
+  [
+    /\.basic\.(adminUsername|adminPassword|username|password|existingSecret)$/,
+    "use adminCredentialsSecretRef: {name: …}: the user name and the password are in a Secret only",
+  ],
+  [
+    /\.(clientSecret|clientSecretName)$/,
+    "use clientSecretRef: {name: …, key: …}: the client secret is in a Secret only",
+  ],
+  [/\.ldap\.(uri|host|server)$/, "use spec.authentication.ldap.url, such as url: ldaps://ldap.example.com"],
+  [/\.ldap\.lookupBind$/, "use spec.authentication.ldap.userBind"],
+  [
+    /\.ldap\.(bindDN|bindPassword)$/,
+    "use search.bindCredentialsSecretRef: {name: …}: DN and password are in a Secret only",
+  ],
+  [
+    /^spec\.(ingress|httpRoute|externalURL|hostnames?|hosts?)$/,
+    "use spec.exposure, such as exposure: {externalURL: https://mlflow.example.com, ingress: {}}",
+  ],
+  [/^spec\.(gateway|route)$/, "use spec.exposure.httpRoute"],
+  [
+    /^spec\.exposure\.(host|hosts|url|externalUrl)$/,
+    "use spec.exposure.externalURL, such as https://mlflow.example.com",
+  ],
+  [/^spec\.exposure\.ingress\.host$/, "use spec.exposure.ingress.hosts: [{host: …}]"],
+  [/^spec\.exposure\.ingress\.(ingressClassName|class)$/, "use spec.exposure.ingress.className"],
+  [
+    /^spec\.service(\.[A-Za-z]+)?$/,
+    "leave it out: the Service is of type ClusterIP with port 5000; for clients outside the cluster use spec.exposure",
+  ],
+  [/^spec\.(extraEnvVars|extraEnv|environment|envVars)$/, "use spec.server.env: [{name: …, value: …}]"],
+  [/^spec\.(extraSecretNamesForEnvFrom|extraEnvFrom)$/, "use spec.server.envFrom: [{secretRef: {name: …}}]"],
+  [/^spec\.(podLabels|podAnnotations|labels|annotations)$/, "use spec.pod.labels or spec.pod.annotations"],
+  [/^spec\.(suspend|suspended|paused|hibernated|stopped)$/, "use spec.hibernate: true"],
+  [/^spec\.(autoscaling|hpa)$/, "autoscaling is not supported: set spec.replicas"],
+  [/^spec\.(serviceMonitor|metrics|podMonitor)$/, "metrics of MLflow are not supported: leave it out"],
+  [
+    /^spec\.(initContainers|extraContainers|sidecars|volumes|extraVolumes|extraVolumeMounts|volumeMounts)$/,
+    "further containers and volumes are not supported: leave it out",
+  ],
+  [
+    /^spec\.(podSecurityContext|securityContext|containerSecurityContext)$/,
+    "leave it out: the pods always run under the Pod Security standard restricted",
+  ],
+  [
+    /^spec\.(livenessProbe|readinessProbe|startupProbe|probes|strategy)$/,
+    "leave it out: the operator sets probes and the update strategy",
+  ],
+];
+
+/** What to write instead of a field that another tool has and an MlflowServer does not. */
+export function replacementOf(path: string): string | undefined {
+  const plain = path.replaceAll(/\[\d+\]/g, "[]");
+  return replacements.find(([pattern]) => pattern.test(plain))?.[1];
+}
