@@ -8,8 +8,8 @@ import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { programTexts } from "../../src/resources/proxy/program-texts.ts";
 import { completed } from "../control-plane/completed.ts";
 import { freePort } from "../control-plane/free-port.ts";
-import { type Door, openDoor } from "../oauth2-proxy/door.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
+import { type RunningProxy, startProxy } from "../oauth2-proxy/running-proxy.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
@@ -19,7 +19,7 @@ const search = "/api/2.0/mlflow/experiments/search";
 describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
   let redis: RedisServer;
   let issuer: OidcIssuer;
-  let doors: Door[] = [];
+  let proxies: RunningProxy[] = [];
   before(async () => {
     redis = await startRedis();
     const ports = [await freePort(), await freePort()];
@@ -50,12 +50,12 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         [proxyFiles.clientSecret]: "of-mlflow",
         "/etc/oauth2-proxy/ca/redis/ca.crt": redis.certificate.ca,
       };
-      doors.push(await openDoor({ port, proxy, files, env: { OAUTH2_PROXY_REDIS_PASSWORD: redis.password } }));
+      proxies.push(await startProxy({ port, proxy, files, env: { OAUTH2_PROXY_REDIS_PASSWORD: redis.password } }));
     }
   });
   after(async () => {
-    for (const door of doors) await door.stop();
-    doors = [];
+    for (const each of proxies) await each.stop();
+    proxies = [];
     await issuer?.close();
     await redis?.stop();
   });
@@ -69,7 +69,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
   const status = async (port: number, cookie: string) => (await raw(port, "GET", search, [`Cookie: ${cookie}`])).status;
 
   test("a session holds at every replica, and its cookie is a small ticket", async () => {
-    const [one, other] = doors.map(({ port }) => port);
+    const [one, other] = proxies.map(({ port }) => port);
     assert.ok(one !== undefined && other !== undefined);
     const { cookie } = await signedIn(one);
     assert.ok(cookie.length < 400, `the cookie has ${cookie.length} characters`);
@@ -77,7 +77,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
   });
 
   test("signing out ends the session for a copy of the cookie too", async () => {
-    const [port] = doors.map((door) => door.port);
+    const [port] = proxies.map((each) => each.port);
     assert.ok(port !== undefined);
     const { browser, cookie, url } = await signedIn(port);
     assert.equal(await status(port, cookie), 200);
@@ -131,7 +131,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
   });
 
   test("while Redis is away, sessions are worth nothing, and programs with tokens go on", async () => {
-    const [port] = doors.map((door) => door.port);
+    const [port] = proxies.map((each) => each.port);
     assert.ok(port !== undefined);
     const { cookie } = await signedIn(port);
     await redis.stop();

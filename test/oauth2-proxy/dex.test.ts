@@ -4,8 +4,8 @@ import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { missingDex, startDex } from "./dex.ts";
-import { openDoor } from "./door.ts";
 import { raw } from "./raw.ts";
+import { startProxy } from "./running-proxy.ts";
 
 const search = "/api/2.0/mlflow/experiments/search";
 const unavailableReason = missingDex;
@@ -15,7 +15,7 @@ describe("Dex as the issuer", { skip: unavailableReason }, () => {
     const port = await freePort();
     const redirectURL = `http://127.0.0.1:${port}/oauth2/callback`;
     const dex = await startDex("of-mlflow", redirectURL);
-    const door = await openDoor({
+    const running = await startProxy({
       port,
       proxy: {
         issuerURL: dex.url,
@@ -36,13 +36,13 @@ describe("Dex as the issuer", { skip: unavailableReason }, () => {
       const page = await browser.signIn(`http://127.0.0.1:${port}/`, "alice@example.com", dex.password);
       assert.equal(page.status, 200, page.body);
       // MLflow receives Dex's ID token, which a program can send itself.
-      const token = door.taken()[0]?.headers.authorization ?? "";
+      const token = running.forwarded()[0]?.headers.authorization ?? "";
       assert.match(token, /^Bearer ey/);
       assert.equal((await raw(port, "GET", search, [`Authorization: ${token}`])).status, 200);
-      assert.equal(door.taken()[0]?.headers.authorization, token);
+      assert.equal(running.forwarded()[0]?.headers.authorization, token);
       assert.equal((await raw(port, "GET", search, [`Authorization: ${token}x`])).status, 401);
     } finally {
-      await door.stop();
+      await running.stop();
       await dex.stop();
     }
   });

@@ -8,23 +8,23 @@ import { server } from "../support/fixtures.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { type WebAnswer, type WebSession, webSession } from "../support/oidc/web-session.ts";
 import { redirectOfScript } from "../support/page-script.ts";
-import { type Door, openDoor } from "./door.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 import { raw } from "./raw.ts";
+import { type RunningProxy, startProxy } from "./running-proxy.ts";
 
 const prefix = "/clusters/c1/mlflow";
 const search = "/api/2.0/mlflow/experiments/search";
 
 describe("a server below a prefix, with the real oauth2-proxy", () => {
   let issuer: OidcIssuer;
-  let door: Door;
+  let running: RunningProxy;
   let origin: string;
   const gateways: Gateway[] = [];
   /** The one port of browsers, on which one gateway after the other listens. */
   let outside: number;
   const use = async (mode: "passes" | "strips") => {
     for (const gateway of gateways.splice(0)) gateway.close();
-    gateways.push(await openGateway(outside, () => door.port, prefix, mode));
+    gateways.push(await openGateway(outside, () => running.port, prefix, mode));
   };
   before(async () => {
     outside = await freePort();
@@ -36,7 +36,7 @@ describe("a server below a prefix, with the real oauth2-proxy", () => {
       clients: [{ id: "mlflow", secret: "of-mlflow", redirectUris: [`${origin}${prefix}/oauth2/callback`] }],
       people: [{ login: "alice", password: "of-alice", groups: ["mlflow"] }],
     });
-    door = await openDoor({
+    running = await startProxy({
       exposure,
       proxy: {
         issuerURL: issuer.url,
@@ -54,7 +54,7 @@ describe("a server below a prefix, with the real oauth2-proxy", () => {
   });
   after(async () => {
     for (const gateway of gateways) gateway.close();
-    await door?.stop();
+    await running?.stop();
     await issuer?.close();
   });
 
@@ -79,12 +79,12 @@ describe("a server below a prefix, with the real oauth2-proxy", () => {
         const page = await signedIn(web, `${origin}${prefix}/?x=1`);
         assert.deepEqual([page.status, page.url.href], [200, `${origin}${prefix}/?x=1`], page.body);
         assert.deepEqual(
-          door.taken().map(({ url }) => url),
+          running.forwarded().map(({ url }) => url),
           [`${came}/?x=1`],
         );
         assert.equal((await web.send("GET", `${origin}${prefix}${search}`)).status, 200);
         assert.deepEqual(
-          door.taken().map(({ url }) => url),
+          running.forwarded().map(({ url }) => url),
           [`${came}${search}`],
         );
       });
@@ -93,13 +93,13 @@ describe("a server below a prefix, with the real oauth2-proxy", () => {
         const other = browser();
         const page = await signedIn(other, `${origin}${prefix}/oauth2/callback?code=x&state=y`);
         assert.ok(page.status >= 400, `${page.status}`);
-        assert.deepEqual(door.taken(), []);
+        assert.deepEqual(running.forwarded(), []);
       });
 
       test("the cookie is for the prefix, and is sent to no other server of the host", async () => {
         const web = browser();
         await signedIn(web, `${origin}${prefix}/`);
-        door.taken();
+        running.forwarded();
         const from = mode === "passes" ? prefix : `${prefix}${prefix}`;
         const start = await web.send("GET", `${origin}${from}/oauth2/start?rd=/`);
         for (const cookie of [start.headers["set-cookie"] ?? []].flat())
@@ -113,27 +113,27 @@ describe("a server below a prefix, with the real oauth2-proxy", () => {
           const answer = await raw(outside, "GET", `${prefix}${path}`, ["Accept: text/html"]);
           assert.deepEqual([answer.status, answer.body.trim()], [401, "{}"], path);
         }
-        assert.deepEqual(door.taken(), []);
+        assert.deepEqual(running.forwarded(), []);
         const good = await raw(outside, "GET", `${prefix}${search}`, [`Authorization: Bearer ${token}`]);
         assert.equal(good.status, 200, good.body);
-        assert.equal(door.taken().length, 1);
+        assert.equal(running.forwarded().length, 1);
       });
     });
   }
 
   test("in the cluster the same port answers without the prefix, only with a token", async () => {
     const token = await issuer.token("alice", "mlflow");
-    assert.equal((await raw(door.port, "GET", search, [`Authorization: Bearer ${token}`])).status, 200);
+    assert.equal((await raw(running.port, "GET", search, [`Authorization: Bearer ${token}`])).status, 200);
     assert.deepEqual(
-      door.taken().map(({ url }) => url),
+      running.forwarded().map(({ url }) => url),
       [search],
     );
-    assert.equal((await raw(door.port, "GET", search)).status, 401);
-    const page = await raw(door.port, "GET", "/");
+    assert.equal((await raw(running.port, "GET", search)).status, 401);
+    const page = await raw(running.port, "GET", "/");
     assert.equal(page.status, 403);
     // A browser is redirected to the URL where the login works.
     assert.equal(redirectOfScript(page.body, "http://demo.team-a:5000/#/models"), `${origin}${prefix}/#/models`);
-    assert.deepEqual(door.taken(), []);
+    assert.deepEqual(running.forwarded(), []);
   });
 
   test("a path that manipulates the prefix needs authentication like any other", async () => {
@@ -160,9 +160,9 @@ describe("a server below a prefix, with the real oauth2-proxy", () => {
       `${prefix}/ping`,
       `${prefix}/ready`,
     ]) {
-      const answer = await raw(door.port, "GET", path);
+      const answer = await raw(running.port, "GET", path);
       assert.ok([301, 400, 401, 403, 404].includes(answer.status), `${path}: ${answer.status}`);
-      assert.deepEqual(door.taken(), [], path);
+      assert.deepEqual(running.forwarded(), [], path);
     }
   });
 });

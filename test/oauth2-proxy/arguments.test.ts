@@ -8,15 +8,15 @@ import { eventually } from "../support/eventually.ts";
 import { certificateFor } from "../support/oidc/certificate.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
-import { type Door, openDoor } from "./door.ts";
 import { forgedHeaders } from "./forged-headers.ts";
 import { raw } from "./raw.ts";
+import { type RunningProxy, startProxy } from "./running-proxy.ts";
 
 const search = "/api/2.0/mlflow/experiments/search";
 
 describe("the arguments of oauth2-proxy, with the real program", () => {
   let issuer: OidcIssuer;
-  let door: Door;
+  let running: RunningProxy;
   let port: number;
   let otherPort: number;
   let files: Record<string, string>;
@@ -46,10 +46,10 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
       emailDomains: ["example.com"],
     };
     files = { [proxyFiles.issuerCa]: issuer.ca, [proxyFiles.clientSecret]: "of-mlflow" };
-    door = await openDoor({ port, proxy: { ...settings, authorization: { kubernetes: {} } }, files });
+    running = await startProxy({ port, proxy: { ...settings, authorization: { kubernetes: {} } }, files });
   });
   after(async () => {
-    await door?.stop();
+    await running?.stop();
     await issuer?.close();
   });
 
@@ -57,7 +57,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
   const refused = async (path: string, lines: readonly string[]) => {
     const answer = await raw(port, "GET", path, lines);
     assert.deepEqual([answer.status, answer.contentType, answer.body.trim()], [401, "application/json", "{}"]);
-    assert.deepEqual(door.taken(), [], "it was forwarded");
+    assert.deepEqual(running.forwarded(), [], "it was forwarded");
   };
 
   test("a program without a credential gets 401 in JSON and never a redirect or a page", async () => {
@@ -73,7 +73,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
   test("a valid token is accepted; every other one is rejected", async () => {
     const good = await raw(port, "GET", search, bearer(await issuer.token("alice", "mlflow")));
     assert.equal(good.status, 200, good.body);
-    assert.equal(door.taken().length, 1);
+    assert.equal(running.forwarded().length, 1);
     const now = Math.floor(Date.now() / 1000);
     const forms = {
       expired: { claims: { exp: now - 1 } },
@@ -92,7 +92,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
   test("a valid token with another e-mail domain is rejected", async () => {
     const answer = await raw(port, "GET", search, bearer(await issuer.token("bob", "mlflow")));
     assert.equal(answer.status, 403);
-    assert.deepEqual(door.taken(), []);
+    assert.deepEqual(running.forwarded(), []);
   });
 
   test("no header of a client authenticates it", async () => {
@@ -105,7 +105,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     for (const lines of forgedHeaders) {
       if (lines.some((line) => /^(authorization|cookie)\b/i.test(line))) continue;
       const answer = await raw(port, "GET", search, [...lines, ...bearer(token)]);
-      const [passed] = door.taken();
+      const [passed] = running.forwarded();
       if (passed === undefined) assert.equal(answer.status, 400, `${lines}: ${answer.status}`);
       else if (passed.headers.authorization !== undefined)
         assert.equal(passed.headers.authorization, `Bearer ${token}`);
@@ -119,7 +119,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     const browser = webSession({ ca: issuer.ca });
     await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
     const cookie = `Cookie: ${browser.cookies(`http://127.0.0.1:${port}/`)}`;
-    door.taken();
+    running.forwarded();
     const basic = (user: string, password: string) =>
       `Authorization: Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
     const ways = [
@@ -144,7 +144,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     let passedOn = 0;
     for (const lines of ways) {
       await raw(port, "GET", search, lines);
-      for (const { headers } of door.taken()) {
+      for (const { headers } of running.forwarded()) {
         passedOn += 1;
         const { authorization } = headers;
         if (authorization === undefined) assert.match(lines.join(), /Connection: close, Authorization/);
@@ -171,7 +171,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
       const answer = await raw(port, "GET", path);
       assert.ok([301, 400, 401, 404].includes(answer.status), `${path}: ${answer.status}`);
       if (answer.status === 301) assert.match(answer.location, /^\//, path);
-      assert.deepEqual(door.taken(), [], path);
+      assert.deepEqual(running.forwarded(), [], path);
     }
   });
 
@@ -179,7 +179,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     const browser = webSession({ ca: issuer.ca });
     const page = await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
     assert.equal(page.status, 200, page.body);
-    const [passed] = door.taken();
+    const [passed] = running.forwarded();
     assert.match(passed?.headers.authorization ?? "", /^Bearer ey/);
     const claims = JSON.parse(Buffer.from(passed?.headers.authorization?.split(".")[1] ?? "", "base64url").toString());
     assert.deepEqual([claims.sub, claims.groups], ["alice", ["mlflow"]]);
@@ -191,8 +191,8 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     await browser.signIn(`http://127.0.0.1:${port}/`, "alice", "of-alice");
     const cookie = browser.cookies(`http://127.0.0.1:${port}/`);
     assert.match(cookie, /(^|; )_team-a_demo=/);
-    door.taken();
-    const other = await openDoor({
+    running.forwarded();
+    const other = await startProxy({
       proxy: {
         issuerURL: issuer.url,
         clientID: "mlflow",
@@ -203,7 +203,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     });
     try {
       assert.equal((await raw(other.port, "GET", search, [`Cookie: ${cookie}`])).status, 401);
-      assert.deepEqual(other.taken(), []);
+      assert.deepEqual(other.forwarded(), []);
       assert.equal((await raw(port, "GET", search, [`Cookie: ${cookie}`])).status, 200);
     } finally {
       await other.stop();
@@ -211,7 +211,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
   });
 
   test("with a required group, users without it are rejected; a program's groups come from the issuer too", async () => {
-    const guarded = await openDoor({
+    const guarded = await startProxy({
       proxy: {
         issuerURL: issuer.url,
         clientID: "mlflow",
@@ -228,14 +228,14 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
       assert.equal(await status(await issuer.token("bob", "mlflow", { claims: { groups: ["x,mlflow"] } })), 403);
       assert.equal(await status(await issuer.clientToken("pipeline", "of-pipeline")), 200);
       assert.equal(await status(await issuer.clientToken("stray", "of-stray")), 403);
-      assert.equal(guarded.taken().length, 2);
+      assert.equal(guarded.forwarded().length, 2);
     } finally {
       await guarded.stop();
     }
   });
 
   test("a session is refreshed at the issuer after its interval", async () => {
-    const renewed = await openDoor({
+    const renewed = await startProxy({
       port: otherPort,
       proxy: { ...settings, redirectURL: redirectTo(otherPort), session: { refresh: "1s", expire: "1h" } },
       files,
@@ -262,7 +262,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
       tokenSeconds: 2,
     });
     const proxy = { ...settings, issuerURL: hasty.url, redirectURL: redirectTo(otherPort) };
-    const patient = await openDoor({
+    const patient = await startProxy({
       port: otherPort,
       proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
       files: { ...files, [proxyFiles.issuerCa]: hasty.ca },
@@ -271,9 +271,9 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
       const browser = webSession({ ca: hasty.ca });
       await browser.signIn(`http://127.0.0.1:${otherPort}/`, "alice", "of-alice");
       await sleep(2500);
-      patient.taken();
+      patient.forwarded();
       assert.equal((await browser.open(`http://127.0.0.1:${otherPort}${search}`)).status, 200);
-      const token = patient.taken()[0]?.headers.authorization?.slice("Bearer ".length) ?? "";
+      const token = patient.forwarded()[0]?.headers.authorization?.slice("Bearer ".length) ?? "";
       const { exp } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
       assert.ok(exp < Date.now() / 1000, "it is the one from the login");
       assert.equal((await raw(otherPort, "GET", search, bearer(token))).status, 401, "a program has no session");
@@ -285,7 +285,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
 
   test("a public client signs users in without a secret, by PKCE", async () => {
     const { clientSecretRef: _, ...rest } = settings;
-    const open = await openDoor({
+    const open = await startProxy({
       port: otherPort,
       proxy: { ...rest, clientID: "public", redirectURL: redirectTo(otherPort) },
       files,
@@ -293,7 +293,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     try {
       const page = await webSession({ ca: issuer.ca }).signIn(`http://127.0.0.1:${otherPort}/`, "alice", "of-alice");
       assert.equal(page.status, 200, page.body);
-      assert.equal(open.taken().length, 1);
+      assert.equal(open.forwarded().length, 1);
     } finally {
       await open.stop();
     }
@@ -301,12 +301,12 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
 
   test("with a certificate it serves only HTTPS", async () => {
     const certificate = await certificateFor("127.0.0.1");
-    const secured = await openDoor({ proxy: { ...settings, redirectURL: undefined }, certificate, files });
+    const secured = await startProxy({ proxy: { ...settings, redirectURL: undefined }, certificate, files });
     try {
       const answer = await webSession({ ca: certificate.ca }).send("GET", `https://127.0.0.1:${secured.port}${search}`);
       assert.deepEqual([answer.status, answer.body.trim()], [401, "{}"]);
       assert.equal((await raw(secured.port, "GET", search)).status, 400);
-      assert.deepEqual(secured.taken(), []);
+      assert.deepEqual(secured.forwarded(), []);
     } finally {
       await secured.stop();
     }

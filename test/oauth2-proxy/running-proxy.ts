@@ -16,22 +16,22 @@ import type { Certificate } from "../support/oidc/certificate.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 
 /** A request that was forwarded to the server in place of MLflow. */
-export interface Passed {
+export interface ForwardedRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
 }
 
 /** A real oauth2-proxy with the arguments of pods, in front of a server that records requests. */
-export interface Door {
+export interface RunningProxy {
   readonly port: number;
   /** The requests that were forwarded since the last call. */
-  readonly taken: () => Passed[];
+  readonly forwarded: () => ForwardedRequest[];
   readonly log: () => string;
   readonly stop: () => Promise<void>;
 }
 
-export interface DoorOptions {
+export interface ProxyOptions {
   readonly proxy: ProxySettings;
   readonly exposure?: MlflowServerSpec["exposure"];
   /** Content of its files, by path in the pod. */
@@ -45,11 +45,11 @@ export interface DoorOptions {
 }
 
 /** Starts it, and waits until it answers. Throws with its last output if it exits. */
-export async function openDoor(options: DoorOptions): Promise<Door> {
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { proxy, exposure, files, port = await freePort(), certificate } = options;
   const { env = {} } = options;
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-proxy-"));
-  const passed: Passed[] = [];
+  const passed: ForwardedRequest[] = [];
   const upstream = createServer((incoming, outgoing) => {
     const { method = "", url = "", headers } = incoming;
     passed.push({ method, url, headers });
@@ -101,7 +101,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     await stop();
     throw new Error(`oauth2-proxy does not serve:\n${log}`, { cause: error });
   }
-  return { port, taken: () => passed.splice(0), log: () => log, stop };
+  return { port, forwarded: () => passed.splice(0), log: () => log, stop };
 }
 
 async function answering(child: ChildProcess, port: number, certificate: Certificate | undefined): Promise<void> {
