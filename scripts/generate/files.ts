@@ -8,6 +8,7 @@ import { rendered, renderedWorkspaces } from "../../src/cli/render.ts";
 import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/rbac.ts";
 import { serverRoles } from "../../src/kube/server-roles.ts";
 import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
+import { chartValues } from "./chart-values.ts";
 import type { GeneratedFile } from "./generated-file.ts";
 import { helmValues } from "./helm-values.ts";
 import { knownFields } from "./known-fields.ts";
@@ -79,6 +80,7 @@ export function generatedFiles(): GeneratedFile[] {
   }));
   return [
     helmValues(),
+    chartValues(root),
     ...programFolders.map(programTexts),
     knownFields(),
     // kustomize reads nothing above its folder, and kubectl apply -f crds/ takes every YAML file for a manifest.

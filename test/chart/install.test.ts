@@ -325,7 +325,7 @@ describe("a release for some namespaces", { skip: unavailableReason }, () => {
     const own = await installation(cluster);
     const [one, other, foreign] = await Promise.all([1, 2, 3].map(() => freshNamespace(cluster)));
     assert.ok(one && other && foreign);
-    const sets = ["crds.install=false", "rbac.aggregateToUserRoles=false", `watchNamespaces={${one},${other}}`];
+    const sets = ["crds.enabled=false", "rbac.aggregateToUserRoles=false", `watchNamespaces={${one},${other}}`];
     await own.run("install", chart, ...sets.flatMap((set) => ["--set", set]));
     const operator = await operatorOf(cluster, own);
     try {

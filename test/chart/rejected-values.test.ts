@@ -6,7 +6,7 @@ before(async () => void (await helmProgram()));
 
 /** Wrong values for `--set-json`, and the error of Helm. */
 const rejected: readonly (readonly [value: string, message: string])[] = [
-  ["replicaCount=3", "at '': additional properties 'replicaCount' not allowed"],
+  ["replicas=3", "at '': additional properties 'replicas' not allowed"],
   ['image.tags="1"', "at '/image': additional properties 'tags' not allowed"],
   ["image.tag=1", "at '/image/tag': got number, want string"],
   ['image.digest="latest"', "at '/image/digest': 'latest' does not match pattern"],
@@ -23,11 +23,11 @@ const rejected: readonly (readonly [value: string, message: string])[] = [
   ['watchNamespaces=["a","a"]', "at '/watchNamespaces': items at 0 and 1 are equal"],
   ['logLevel="trace"', "at '/logLevel': value must be one of 'debug', 'info', 'warn', 'error'"],
   ["workers=0", "at '/workers': minimum: got 0, want 1"],
-  ["replicas=-1", "at '/replicas': minimum: got -1, want 0"],
+  ["replicaCount=-1", "at '/replicaCount': minimum: got -1, want 0"],
   ['clusterDomain=""', "at '/clusterDomain': minLength: got 0, want 1"],
   ["podDisruptionBudget.maxUnavailable=0", "at '/podDisruptionBudget/maxUnavailable': minimum: got 0, want 1"],
   ['resources.limits.memory="much"', "at '/resources/limits/memory': 'much' does not match pattern"],
-  ["crds.keep=false", "at '/crds': additional properties 'keep' not allowed"],
+  ["crds.install=false", "at '/crds': additional properties 'install' not allowed"],
   ['metrics.serviceMonitor.interval="30"', "at '/metrics/serviceMonitor/interval': '30' does not match pattern"],
   ["networkPolicy.apiServerPorts=[]", "at '/networkPolicy/apiServerPorts': minItems: got 0, want 1"],
   [

@@ -42,7 +42,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
       await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
   });
   // Others work in this cluster too, so it keeps to a namespace of its own and touches nothing that is everybody's.
-  const ofItsOwn = [`watchNamespaces={${tenant.namespace}}`, "rbac.aggregateToUserRoles=false", "crds.install=false"];
+  const ofItsOwn = [`watchNamespaces={${tenant.namespace}}`, "rbac.aggregateToUserRoles=false", "crds.enabled=false"];
   const sets = [...ofItsOwn, "image.pullPolicy=Never"];
   const withSets = (...more: readonly string[]) => [...sets, ...more].flatMap((set) => ["--set", set]);
   const patience = ["--wait", "--timeout", "5m"];
@@ -50,7 +50,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     (await log.calls({ since: began, user: release.user })).filter(({ code }) => code === 403);
 
   await context.test("is refused where the CRD is somebody else's, unless it leaves it alone", async () => {
-    const refusal = await release.refused("install", chart, ...withSets("crds.install=true"));
+    const refusal = await release.refused("install", chart, ...withSets("crds.enabled=true"));
     assert.match(refusal, /CustomResourceDefinition .* exists .* invalid ownership metadata/);
     await release.run("install", chart, ...withSets(), ...patience);
   });

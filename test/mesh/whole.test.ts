@@ -55,7 +55,7 @@ test("a production setup in a mesh in ambient mode", {
   const [, registry = "", repository = "", tag = ""] = /^([^/]+)\/(.+):(.+)$/.exec(image) ?? [];
   await imageReference(cluster, "mlflow-operator");
   const sets = [
-    ...["rbac.aggregateToUserRoles=false", "crds.install=false", "image.pullPolicy=Never"],
+    ...["rbac.aggregateToUserRoles=false", "crds.enabled=false", "image.pullPolicy=Never"],
     ...[`watchNamespaces={${namespace}}`, "networkPolicy.enabled=true"],
     ...[`proxyImage.registry=${registry}`, `proxyImage.repository=${repository}`, `proxyImage.tag=${tag}`],
   ];

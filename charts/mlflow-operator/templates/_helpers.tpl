@@ -52,7 +52,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "mlflow-operator.image" -}}
 {{- with .Values.image }}
-{{- $repository := printf "%s/%s" (default .registry $.Values.imageRegistry | trimSuffix "/") .repository }}
+{{- $repository := printf "%s/%s" (include "mlflow-operator.registry" (list $ .registry) | trimSuffix "/") .repository }}
 {{- if .digest }}
 {{- printf "%s@%s" $repository .digest }}
 {{- else }}
@@ -72,7 +72,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "mlflow-operator.proxyImage" -}}
 {{- with .Values.proxyImage }}
-{{- $repository := printf "%s/%s" (default .registry $.Values.imageRegistry | trimSuffix "/") .repository }}
+{{- $repository := printf "%s/%s" (include "mlflow-operator.registry" (list $ .registry) | trimSuffix "/") .repository }}
 {{- if .digest }}
 {{- printf "%s@%s" $repository .digest }}
 {{- else }}
@@ -83,6 +83,21 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "mlflow-operator.mlflowRepository" -}}
 {{- with .Values.mlflowImage }}
-{{- printf "%s/%s" (default .registry $.Values.imageRegistry | trimSuffix "/") .repository }}
+{{- printf "%s/%s" (include "mlflow-operator.registry" (list $ .registry) | trimSuffix "/") .repository }}
+{{- end }}
+{{- end }}
+
+{{- /* The registry of an image: that of this chart, of the chart that has it as a dependency, or the image's own. */}}
+{{- define "mlflow-operator.registry" -}}
+{{- $root := first . }}
+{{- $global := default dict $root.Values.global }}
+{{- coalesce $root.Values.imageRegistry $global.imageRegistry (last .) }}
+{{- end }}
+
+{{- /* Secrets to pull the operator's image, as objects with a name. */}}
+{{- define "mlflow-operator.pullSecrets" -}}
+{{- $global := default dict .Values.global }}
+{{- range concat .Values.imagePullSecrets (default list $global.imagePullSecrets) }}
+- name: {{ if kindIs "map" . }}{{ .name }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 {{- end }}
