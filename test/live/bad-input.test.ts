@@ -12,10 +12,10 @@ import { smallVolume } from "./small-volume.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 import { waitUntil } from "./wait-until.ts";
 
-const name = "mended";
+const name = "corrected";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
-test("what is wrong is said, hurts nothing that runs, and is forgotten when it is mended", {
+test("reports invalid input, keeps running pods, and clears the report after the correction", {
   timeout: 1_500_000,
   concurrency: 2,
 }, async (context) => {
@@ -32,8 +32,8 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     authentication: { basic: {} },
   };
   const apply = (change: object) => fixture.apply({ metadata: { name }, spec: { ...spec, ...change } });
-  /** Waits until it is said; how long that took is told, and is no matter of the test: the machine may be busy. */
-  const told = async (reason: string, of = name) => {
+  /** Waits until the reason is reported; prints the time, which the test does not assert, because the machine can be busy. */
+  const reported = async (reason: string, of = name) => {
     const began = performance.now();
     const server = await fixture.reason(of, "Stalled", reason);
     const find = (type: string) => server.status?.conditions?.find((each) => each.type === type);
@@ -42,7 +42,7 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     context.diagnostic(`${reason} after ${((performance.now() - began) / 1000).toFixed(1)} s: ${message}`);
     return { message, database: find("DatabaseReady"), available: find("Available") };
   };
-  const forgotten = async (of = name) => {
+  const cleared = async (of = name) => {
     const { status } = await fixture.ready(of);
     const bad = status?.conditions?.filter((each) => ["Stalled", "Reconciling"].includes(each.type));
     assert.deepEqual(
@@ -52,80 +52,80 @@ test("what is wrong is said, hurts nothing that runs, and is forgotten when it i
     assert.equal(status?.conditions?.find((each) => each.type === "DatabaseReady")?.status, "True");
   };
 
-  // It is about another server.
-  const full = context.test("a volume that is full, and on it what a migration left that was cut off", async () => {
+  // Runs in parallel, with another server.
+  const full = context.test("a full volume with the remains of an interrupted migration", async () => {
     const volume = await smallVolume(context, fixture, "64k");
     await volume.write("mlflow.db.migrating", await halfMadeDatabase());
     await volume.write("mlflow.db.migration-lock", "");
     const persistentVolume = { size: "1Gi", storageClassName: volume.storageClassName };
     const full = { ...spec, backendStore: { sqlite: {} }, artifactStore: { persistentVolume } };
     await fixture.apply({ metadata: { name: "full" }, spec: full });
-    const { message } = await told("DatabaseFull", "full");
+    const { message } = await reported("DatabaseFull", "full");
     assert.match(message, /Enlarge its volume/);
     await volume.resize("64m");
-    await forgotten("full");
+    await cleared("full");
   });
 
   await context.test("an image that cannot be pulled", async () => {
     await apply({ image: { repository: "localhost/mlflow-server", tag: "no-such" } });
-    const { message } = await told("ImagePullFailed");
+    const { message } = await reported("ImagePullFailed");
     assert.match(message, /localhost\/mlflow-server:no-such.*spec\.image/);
   });
 
   await context.test("a database that cannot be reached", async () => {
     await apply({ backendStore: { postgresql: { ...postgresql.database("mlflow"), host: "no-such-host" } } });
-    const { message, database } = await told("DatabaseUnreachable");
+    const { message, database } = await reported("DatabaseUnreachable");
     assert.match(message, /no-such-host:5432.*host name does not resolve.*[Cc]heck host/);
     assert.deepEqual([database?.status, database?.reason], ["False", "DatabaseUnreachable"]);
   });
 
-  await context.test("both mended, it starts", async () => {
+  await context.test("starts after both corrections", async () => {
     await apply({});
-    await forgotten();
+    await cleared();
   });
 
   const admin = await fixture.asAdmin(name);
   const uids = async () => (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
   const before = await uids();
   assert.equal(before.length, 1);
-  /** The pod that ran before still does, and answers. */
-  const unhurt = async () => {
+  /** Asserts that the pod from before is still running and answers. */
+  const stillRunning = async () => {
     const pods = await fixture.pods(name);
     const former = pods.find(({ metadata }) => metadata.uid === before[0]);
     assert.equal(former?.status?.conditions?.find(({ type }) => type === "Ready")?.status, "True");
     assert.equal((await admin.call("GET", search)).status, 200);
   };
 
-  await context.test("credentials that may only read the bucket", async () => {
+  await context.test("credentials without write permission on the bucket", async () => {
     await fixture.objects.patch("Secret", "s3", { stringData: reader });
-    const { message, database, available } = await told("ArtifactStoreReadOnly");
+    const { message, database, available } = await reported("ArtifactStoreReadOnly");
     assert.match(message, /mlflow-artifacts-of-tests.*s3:PutObject/);
     assert.ok(!message.includes(reader.AWS_ACCESS_KEY_ID));
     assert.equal(database?.reason, "MigrationPending");
     assert.equal(available?.status, "True");
     assert.deepEqual(await uids(), before);
-    // What runs still has the former ones.
+    // Running pods still use the former credentials.
     await assertKept(admin, await logRun(admin));
     await fixture.objects.patch("Secret", "s3", { stringData: writer });
-    await forgotten();
-    assert.deepEqual(await uids(), before, "nothing had changed in the end, and the pods were replaced");
+    await cleared();
+    assert.deepEqual(await uids(), before, "the spec is unchanged in the end, but the pods were replaced");
   });
 
-  await context.test("an MLflow that crashes at its start", async () => {
+  await context.test("an MLflow that crashes at startup", async () => {
     await apply({ server: { env: [{ name: "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", value: "many" }] } });
-    const { message, available } = await told("CrashLooping");
+    const { message, available } = await reported("CrashLooping");
     assert.match(message, new RegExp(`kubectl logs -n ${fixture.namespace} ${name}-\\S+ -c mlflow --previous`));
     assert.equal(available?.status, "True");
-    await unhurt();
+    await stillRunning();
     await apply({});
-    await forgotten();
+    await cleared();
     await waitUntil(async () => assert.deepEqual(await uids(), before), timeoutSeconds);
   });
 
   await full;
 });
 
-/** A file with tables of which MLflow's own changes would say that they are there already. */
+/** Returns a database file with tables that make MLflow's migrations fail because they already exist. */
 async function halfMadeDatabase(): Promise<Buffer> {
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-live-"));
   try {

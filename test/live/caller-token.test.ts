@@ -23,7 +23,7 @@ import { waitUntil } from "./wait-until.ts";
 const name = "mlflow-workspaces";
 const trainer = "workspace-trainer";
 
-/** Logs a run by MLflow's own client, in the workspace that is named, if any, and prints its id, or why not. */
+/** Logs a run with MLflow's client, in the given workspace, if any, and prints its id or the error. */
 const program = `
 import sys, mlflow
 try:
@@ -37,7 +37,7 @@ except mlflow.exceptions.MlflowException as error:
     print(error)
 `;
 
-test("namespaces as workspaces, by the callers' own tokens", {
+test("namespaces as workspaces, authorized with callers' tokens", {
   timeout: 1_800_000,
 }, async (context) => {
   const fixture = await proxyFixture(context, { isWide: true });
@@ -48,9 +48,9 @@ test("namespaces as workspaces, by the callers' own tokens", {
     for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
   context.after(await enableDiscovery(fixture));
-  const consent = (of: string, to: string | null) =>
+  const setOptIn = (of: string, to: string | null) =>
     fixture.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: to } } });
-  for (const each of [team, other]) await consent(each, namespace);
+  for (const each of [team, other]) await setOptIn(each, namespace);
 
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
   const example = await readFile(join(import.meta.dirname, "../../examples/kubernetes-workspaces.yaml"), "utf8");
@@ -89,7 +89,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     const body = { name: `tried-${Math.random()}` };
     return mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body });
   };
-  /** A collector in the team's namespace, whose only credential is its projected token. */
+  /** Writes traces from a collector in the team's namespace, whose only credential is its projected token. */
   const collectorWrites = async () => {
     const { body } = await created(team);
     const [, experiment = ""] = /"experiment_id": *"(\d+)"/.exec(body) ?? [];
@@ -108,19 +108,19 @@ test("namespaces as workspaces, by the callers' own tokens", {
     const { body } = await mlflow.call("GET", `/api/2.0/mlflow/runs/get?run_id=${run}`, { headers });
     return /"user_id": *"([^"]*)"/.exec(body)?.[1] ?? body;
   };
-  /** What the program says in the team's pod, whose only credential is its projected token. */
+  /** Returns the output of the program in the team's pod, whose only credential is its projected token. */
   const inPod = async (provider: string, ...args: readonly string[]) => {
     const command = ["env", `MLFLOW_TRACKING_AUTH=${provider}`, "python", "-W", "ignore", "-", ...args];
     const { stdout, stderr } = await cluster.kubectl(["exec", "-i", "-n", team, "client", "--", ...command], program);
     return stdout.trim().split("\n").at(-1) ?? stderr;
   };
-  const podsGetIn = async () => {
+  const podsAuthenticate = async () => {
     assert.equal(await ownerOf(await inPod("kubernetes-namespaced")), owner);
     assert.equal(await ownerOf(await inPod("kubernetes", team)), owner);
     assert.match(await inPod("kubernetes", other), /[Pp]ermission|PERMISSION_DENIED|403/);
   };
-  /** Both providers where no ServiceAccount is mounted: namespace and token are those of the kubeconfig's context. */
-  const kubeconfigGetsIn = async () => {
+  /** Both providers without a mounted ServiceAccount: namespace and token come from the kubeconfig's context. */
+  const kubeconfigAuthenticates = async () => {
     const context = { namespace: team };
     const attempts = {
       namespaced: { provider: "kubernetes-namespaced", context },
@@ -130,21 +130,22 @@ test("namespaces as workspaces, by the callers' own tokens", {
       "no namespace": { provider: "kubernetes-namespaced" },
       "no token": { provider: "kubernetes", workspace: team, hasNoToken: true },
     };
-    const { calls, ...said } = await outside.run("client-kubeconfig.py", JSON.stringify(attempts));
-    for (const title of ["namespaced", "token alone"]) assert.equal(await ownerOf(String(said[title])), owner, title);
-    assert.match(String(said["another workspace"]), /PERMISSION_DENIED/);
-    assert.match(String(said["no workspace"]), /[Ww]orkspace/);
-    assert.match(String(said["no namespace"]), /Could not determine Kubernetes namespace/);
-    assert.match(String(said["no token"]), /Could not determine Kubernetes credentials/);
-    // A context's token is remembered for a minute, and not asked for with each request.
+    const { calls, ...results } = await outside.run("client-kubeconfig.py", JSON.stringify(attempts));
+    for (const title of ["namespaced", "token alone"])
+      assert.equal(await ownerOf(String(results[title])), owner, title);
+    assert.match(String(results["another workspace"]), /PERMISSION_DENIED/);
+    assert.match(String(results["no workspace"]), /[Ww]orkspace/);
+    assert.match(String(results["no namespace"]), /Could not determine Kubernetes namespace/);
+    assert.match(String(results["no token"]), /Could not determine Kubernetes credentials/);
+    // The client caches a context's token for a minute.
     assert.ok(Number(calls) >= 4 && Number(calls) <= 8, `${calls} runs of the exec plugin`);
   };
 
-  await context.test("the example's Job writes into the workspace of its namespace, as itself", async () => {
+  await context.test("the example's Job writes into the workspace of its namespace with its own identity", async () => {
     await waitUntil(async () => {
       assert.equal((await inTeam.the("Job", "workspace-training")).status?.succeeded, 1);
     }, 600);
-    // The Job is older than the server: a pod may have given up before, and then another one has the run.
+    // The Job is older than the server: a pod may have failed before, and then another one has the run.
     const ofJob = ["--selector", "batch.kubernetes.io/job-name=workspace-training", "--tail=-1"];
     const { stdout } = await cluster.kubectl(["logs", "--namespace", team, ...ofJob]);
     const run = /^[0-9a-f]{32}$/m.exec(stdout)?.[0];
@@ -152,22 +153,22 @@ test("namespaces as workspaces, by the callers' own tokens", {
     assert.equal(await ownerOf(run), owner);
   });
 
-  await context.test("a pod gets in with its projected token alone, by both providers", podsGetIn);
+  await context.test("a pod authenticates with its projected token only, with both providers", podsAuthenticate);
 
   const outside = await startClient(fixture, { name: "outside", image, trackingUri: uri });
-  await context.test("a kubeconfig with an exec plugin authenticates, by both providers", async () => {
+  await context.test("a kubeconfig with an exec plugin authenticates, with both providers", async () => {
     await fixture.inPod("outside", ["mkdir", "-p", "/tmp/kube"]);
     await outside.write("/tmp/kube/token", token);
-    await kubeconfigGetsIn();
+    await kubeconfigAuthenticates();
   });
 
-  await context.test("nobody gets into a workspace in which no RoleBinding names them", async () => {
+  await context.test("denies access to a workspace without a RoleBinding for the caller", async () => {
     assert.equal((await search(team)).status, 200);
     assert.equal((await created(team)).status, 200);
     assert.equal((await created(other)).status, 403);
-    // What one may not see is left out of a list.
+    // Lists contain only objects that the caller can read.
     assert.deepEqual(JSON.parse((await search(other)).body), {});
-    assert.equal((await search(namespace)).status, 404, "the server's own namespace is none, unless it consents");
+    assert.equal((await search(namespace)).status, 404, "the server's own namespace is a workspace only if it opts in");
     assert.equal((await search(foreign)).status, 404);
     assert.equal((await search("kube-system")).status, 404);
     assert.equal((await search(undefined)).status, 400, "there is no default workspace");
@@ -176,9 +177,9 @@ test("namespaces as workspaces, by the callers' own tokens", {
     assert.deepEqual([body.includes(team), body.includes(other)], [true, false], body);
   });
 
-  await context.test("a collector writes traces into its workspace, with its projected token alone", collectorWrites);
+  await context.test("a collector writes traces into its workspace with its projected token only", collectorWrites);
 
-  await context.test("a token that has expired, or is for others, is 401", async () => {
+  await context.test("answers 401 for a token that has expired or has another audience", async () => {
     const key = createPrivateKey(await readFile(join(places.state, "service-accounts.key"), "utf8"));
     const now = Math.floor(Date.now() / 1000);
     const [, claims = ""] = token.split(".");
@@ -195,7 +196,7 @@ test("namespaces as workspaces, by the callers' own tokens", {
     assert.equal((await search(team, "x")).status, 401);
   });
 
-  await context.test("through the proxy it is the same", async () => {
+  await context.test("the same behind oauth2-proxy", async () => {
     const proxy = { ...fixture.proxy, acceptServiceAccountTokens: { issuer: apiAudience } };
     await fixture.objects.patch("MlflowServer", name, {
       spec: {
@@ -203,15 +204,15 @@ test("namespaces as workspaces, by the callers' own tokens", {
       },
     });
     await fixture.ready(name, 600);
-    await podsGetIn();
-    await kubeconfigGetsIn();
+    await podsAuthenticate();
+    await kubeconfigAuthenticates();
     await collectorWrites();
     assert.equal((await search(foreign)).status, 404);
     assert.equal((await search(team, "x")).status, 401);
   });
 
-  await context.test("a namespace that takes its consent back is a workspace no more", async () => {
-    await consent(other, null);
+  await context.test("a namespace without the opt-in label is no longer a workspace", async () => {
+    await setOptIn(other, null);
     await waitUntil(async () => assert.equal((await search(other)).status, 404), 60);
     assert.equal((await search(team)).status, 200);
   });
@@ -219,17 +220,17 @@ test("namespaces as workspaces, by the callers' own tokens", {
   const unknown =
     !(await readsAuthenticationConfiguration()) &&
     "this cluster's API server was started without --authentication-config: bring it up anew";
-  await context.test("people get in whose issuer the API server knows", { skip: unknown }, async () => {
+  await context.test("users of an issuer that the API server trusts are authenticated", { skip: unknown }, async () => {
     const alice = await issuer.token("alice", "mlflow");
-    assert.equal((await search(team, alice)).status, 401, "it does not know the issuer yet");
+    assert.equal((await search(team, alice)).status, 401, "the API server does not trust the issuer yet");
     await writeAuthenticationConfiguration([
       { url: issuer.url, audience: "mlflow", ca: issuer.ca, prefix: `${namespace}:` },
     ]);
     context.after(() => writeAuthenticationConfiguration());
-    // It looks at the file once a minute.
+    // The API server reads the file once a minute.
     await waitUntil(async () => assert.equal((await search(team, alice)).status, 200), 180);
     const { body } = await search(team, await issuer.token("bob", "mlflow"));
     const { experiments = [] }: { experiments?: unknown[] } = JSON.parse(body);
-    assert.deepEqual(experiments, [], "he is known, and may see nothing");
+    assert.deepEqual(experiments, [], "the user is authenticated, and has no permissions");
   });
 });

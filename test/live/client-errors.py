@@ -1,8 +1,8 @@
-"""What MLflow's own client says where a credential is wrong: tries each of the environments in the argument, which is JSON; null takes a
-variable away.
+"""Prints the errors of MLflow's client with wrong credentials: tries each of the environments in the argument, which is JSON; null removes a
+variable.
 
-The cookie is attached by a header provider, as guides for MLflow behind a login show it. Prints, as JSON in the last line, what
-came of each: `in`, or the error.
+The cookie is attached by a header provider, as in guides for MLflow behind a login. Prints the result of each as JSON in the last
+line: `in`, or the error.
 """
 
 import json
@@ -23,7 +23,7 @@ class SessionCookie(RequestHeaderProvider):
 
 
 _request_header_provider_registry.register(SessionCookie)
-# Refusals are not among what it tries again; the network may drop a connection while pods come and go.
+# The client does not retry rejected requests; the network can drop a connection while pods start and end.
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "3"
 found = {}
 given = dict(os.environ)
@@ -33,6 +33,6 @@ for name, environment in json.loads(sys.argv[1]).items():
     try:
         mlflow.MlflowClient().search_experiments(max_results=1)
         found[name] = "in"
-    except Exception as error:  # whatever it is, it is what a user reads
+    except Exception as error:  # every error is the text that a user reads
         found[name] = f"{type(error).__name__}: {error}"
 print(json.dumps(found))

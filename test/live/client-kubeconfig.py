@@ -1,7 +1,7 @@
-"""Logs a run with the token of a kubeconfig, where no ServiceAccount is mounted, once for each attempt in the argument, which is JSON.
+"""Logs a run with the token of a kubeconfig, without a mounted ServiceAccount, once for each attempt in the argument, which is JSON.
 
-The token comes from an exec plugin, which prints what is in the file `token` beside the kubeconfig. Prints, as JSON in the
-last line, the id of each run, or the error, and how often the plugin was run.
+The token comes from an exec plugin, which prints the content of the file `token` beside the kubeconfig. Prints, as JSON in the
+last line, the id of each run or the error, and the number of calls of the plugin.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 home = pathlib.Path("/tmp/kube")
 home.mkdir(exist_ok=True)
 kubeconfig, plugin, calls = home / "config", home / "exec-plugin.py", home / "calls"
-# The library for Kubernetes reads this variable when it is imported.
+# The Kubernetes client reads this variable when it is imported.
 os.environ["KUBECONFIG"] = str(kubeconfig)
 
 import mlflow  # noqa: E402
@@ -41,7 +41,7 @@ for title, attempt in json.loads(sys.argv[1]).items():
             "kind": "Config",
             "clusters": [{"name": "cluster", "cluster": {"server": "https://127.0.0.1:1"}}],
             "users": [{"name": "user", "user": {} if attempt.get("hasNoToken") else {"exec": credential}}],
-            # MLflow remembers tokens by the name of the context.
+            # MLflow caches tokens by the name of the context.
             "contexts": [{"name": title, "context": context}],
             "current-context": title,
         })

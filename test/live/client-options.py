@@ -1,4 +1,4 @@
-"""Each way in which MLflow's client can be told who asks, and whom to believe. Prints what each led to, as JSON."""
+"""Tries each option of MLflow's client for credentials and CA certificates. Prints the results as JSON."""
 
 import json
 import os
@@ -13,7 +13,7 @@ outcomes = {}
 
 
 def outcome(what, environment):
-    """What a search says, with these variables and those that are given to all."""
+    """Records the result of a search with these variables, in addition to the common ones."""
     os.environ.clear()
     os.environ.update({key: value for key, value in {**given, **environment}.items() if value is not None})
     try:
@@ -24,15 +24,15 @@ def outcome(what, environment):
         outcomes[what] = "401" if "401" in text else "not verified" if "CERTIFICATE_VERIFY_FAILED" in text else text
 
 
-nobody = {"MLFLOW_TRACKING_USERNAME": None, "MLFLOW_TRACKING_PASSWORD": None}
+no_login = {"MLFLOW_TRACKING_USERNAME": None, "MLFLOW_TRACKING_PASSWORD": None}
 outcome("login by environment", {})
-outcome("no login", nobody)
+outcome("no login", no_login)
 outcome("wrong password", {"MLFLOW_TRACKING_PASSWORD": "password1234"})
-outcome("a token", {**nobody, "MLFLOW_TRACKING_TOKEN": "of-somebody-else"})
+outcome("a token", {**no_login, "MLFLOW_TRACKING_TOKEN": "of-another-server"})
 file = pathlib.Path.home() / ".mlflow" / "credentials"
 file.parent.mkdir(exist_ok=True)
 file.write_text("[mlflow]\n" + "".join(f"mlflow_tracking_{key.lower()} = {value}\n" for key, value in login.items()))
-outcome("login by file", nobody)
+outcome("login by file", no_login)
 file.unlink()
 if given["MLFLOW_TRACKING_URI"].startswith("https"):
     outcome("no authority", {"MLFLOW_TRACKING_SERVER_CERT_PATH": None})

@@ -1,4 +1,4 @@
-"""An administrator makes a user and lets her edit one experiment, with MLflow's own client. Prints as JSON what she could do."""
+"""Creates a user with a permission on one experiment, with MLflow's client, and prints the user's results as JSON."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""What a data scientist does with MLflow's own client: log, find again, register, load.
+"""Uses MLflow's client as a data scientist does: log, search, register, load.
 
-Where the server is and who asks is in the environment. The argument is the name of an experiment. Prints what came back,
-as JSON in the last line.
+Server and credential are in the environment. The argument is the name of an experiment. Prints the results as JSON in the
+last line.
 """
 
 import hashlib

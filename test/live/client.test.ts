@@ -7,10 +7,10 @@ import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 import { startClient } from "./running-client.ts";
 
 const name = "tracking";
-/** What MLflow's client says of the answer to a request that has no credential of this method. */
+/** The error of MLflow's client for a request without a credential of this method. */
 const unauthenticated = "UNAUTHENTICATED: This server asks for a credential, and there is none.";
 
-test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) => {
+test("MLflow's client in a pod", { timeout: 1_500_000 }, async (context) => {
   const fixture = await liveFixture(context);
   const spec = {
     version: testedVersion,
@@ -24,15 +24,15 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
   const login = { image, loginSecret: status?.adminCredentialsSecretRef?.name ?? "" };
   const client = await startClient(fixture, { ...login, name: "client", trackingUri: status?.url ?? "" });
 
-  await context.test("what it logs it finds again, whole: runs, artifacts, models, traces", async () => {
+  await context.test("finds everything that it logs: runs, artifacts, models, traces", async () => {
     const back = await client.run("client.py", "by-client");
     assertWhole(back);
-    // Not only the client says so.
+    // Checked over HTTP as well.
     const { run } = await (await fixture.asAdmin(name)).json("GET", `/api/2.0/mlflow/runs/get?run_id=${back["runId"]}`);
     assert.match(JSON.stringify(run), /"key":"loss","value":0\.25/);
   });
 
-  await context.test("a login is taken from the environment or a file, and nothing else lets in", async () => {
+  await context.test("authenticates with a login from the environment or a file only", async () => {
     assert.deepEqual(await client.run("client-options.py"), {
       "login by environment": "in",
       "no login": unauthenticated,
@@ -42,7 +42,7 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
     });
   });
 
-  await context.test("users and permissions are made with it", async () => {
+  await context.test("creates users and permissions", async () => {
     assert.deepEqual(await client.run("client-users.py"), {
       "is made an administrator": false,
       "reads before": "to be edited",
@@ -59,7 +59,7 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
     });
   });
 
-  await context.test("a user changes the own password with the documented cell", async () => {
+  await context.test("a user changes their password with the documented cell", async () => {
     const cell = (await documentedCells())("User name and password", {
       'getpass.getpass("New password: ")': '"of-grace-7654321"',
     });
@@ -67,7 +67,7 @@ test("MLflow's own client, in a pod", { timeout: 1_500_000 }, async (context) =>
     assert.deepEqual(found, { "new password": "in", "former password": "401" });
   });
 
-  await context.test("over TLS it does the same, if it is told whom to believe", async () => {
+  await context.test("works over TLS with a configured CA", async () => {
     await certificateFor(fixture, [name, `${name}.${fixture.namespace}`]);
     await fixture.apply({
       metadata: { name },
@@ -115,10 +115,10 @@ for title, password in (("new password", new), ("former password", current)):
 print(json.dumps(found))
 `;
 
-/** What client.py must print. */
+/** Asserts the output of client.py. */
 function assertWhole({ runId, artifactUri, found, ...rest }: Readonly<Record<string, unknown>>): void {
   assert.deepEqual(found, [{ id: runId, params: { rate: "0.1", layers: "3" }, loss: 0.25 }]);
-  assert.match(String(artifactUri), /^mlflow-artifacts:\//, "the client is sent to the store itself");
+  assert.match(String(artifactUri), /^mlflow-artifacts:\//, "the client accesses the artifact store directly");
   assert.deepEqual(rest, {
     client: testedVersion,
     history: [1, 0.5, 0.25],
@@ -131,7 +131,7 @@ function assertWhole({ runId, artifactUri, found, ...rest }: Readonly<Record<str
   });
 }
 
-/** A certificate of an authority, in the Secret `certificate`. */
+/** Creates a certificate, in the Secret `certificate`. */
 async function certificateFor(fixture: LiveFixture, names: readonly string[]): Promise<void> {
   const authority = await newAuthority("authority of tests");
   const alternativeNames = names.map((each) => `DNS:${each}`);

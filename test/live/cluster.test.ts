@@ -8,7 +8,7 @@ import { imageReference, liveCluster } from "./live-cluster.ts";
 import { waitUntil } from "./wait-until.ts";
 import { webPod } from "./web-pod.ts";
 
-/** What later tests rest on: that this cluster does what a cluster of a user's would do. */
+/** Preconditions of the other tests: the cluster behaves as a production cluster. */
 describe("the cluster of the live tier", { concurrency: 2 }, () => {
   test("enforces NetworkPolicies", { timeout: 600_000 }, async (context) => {
     const { cluster, namespace } = await stage(context);
@@ -35,12 +35,12 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
       },
     ]);
     await waitUntil(async () => {
-      assert.ok(!(await reaches("stranger")), "a stranger reaches the server");
-      assert.ok(await reaches("friend"), "a friend is shut out");
+      assert.ok(!(await reaches("stranger")), "an unlisted pod reaches the server");
+      assert.ok(await reaches("friend"), "an allowed pod cannot reach the server");
     }, 60);
   });
 
-  test("has a Gateway whose Envoy follows HTTPRoutes", { timeout: 600_000 }, async (context) => {
+  test("has a Gateway that implements HTTPRoutes", { timeout: 600_000 }, async (context) => {
     const { cluster, namespace } = await stage(context);
     const gateway = await installGateway(cluster, () => {});
     const hostname = `${namespace}.example.com`;
@@ -67,7 +67,7 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
     const make = ["exec", "-n", namespace, "server", "--", "busybox", "sh", "-c", page];
     await waitUntil(async () => assert.equal((await cluster.kubectl(make)).code, 0), 60);
     await waitUntil(async () => assert.equal(await statusOf(gateway.address, hostname, "/below/"), 200), 60);
-    assert.equal(await statusOf(gateway.address, hostname, "/"), 404, "what the route does not name is answered");
+    assert.equal(await statusOf(gateway.address, hostname, "/"), 404, "a path outside the route is answered");
     assert.equal(await statusOf(gateway.address, "other.example.com", "/below/"), 404, "another host is answered");
   });
 });

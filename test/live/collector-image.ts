@@ -4,13 +4,13 @@ import { type GoModule, goPrograms } from "../control-plane/go-programs.ts";
 
 const cluster = join(import.meta.dirname, "../cluster");
 
-/** OpenTelemetry Collector with the components that `mlflow-operator otel-config` names. */
+/** OpenTelemetry Collector with the components in the output of `mlflow-operator otel-config`. */
 export const otelcol = {
   directory: join(cluster, "go", "otelcol"),
   packages: { otelcol: "." },
 } as const satisfies GoModule;
 
-/** The reference of its image, which the node then has. The first time the program is built, some minutes. */
+/** Imports its image into the node and returns the reference. Builds the program the first time, which takes minutes. */
 export async function collectorImage({ image }: Cluster): Promise<string> {
   const { otelcol: program = "" } = await goPrograms(otelcol, () => {});
   return image({

@@ -7,25 +7,25 @@ import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { spanOf, traceIdOf } from "./span.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** What the command is told, besides the server and the experiment. */
+/** Options of the command, in addition to server and experiment. */
 export interface CollectorOptions {
   readonly experiment?: string;
-  /** Where it runs, and a pod there with Python that sends it spans. Default: the fixture's, and a pod of the server's. */
+  /** Its namespace, and a pod there with Python that sends spans. Default: the fixture's namespace, and a pod of the server. */
   readonly place?: { readonly namespace: string; readonly sender: string };
-  /** Further options of `mlflow-operator otel-config`. */
+  /** Additional options of `mlflow-operator otel-config`. */
   readonly args?: readonly string[];
-  /** The content of the Secret with its credential, where the mode has one. */
+  /** The content of the Secret with its credential, if the method requires one. */
   readonly credential?: Readonly<Record<string, string>>;
-  /** The server as a file has it; default: as the cluster does. */
+  /** The server's manifest; default: read from the cluster. */
   readonly manifest?: string;
 }
 
 /** An OpenTelemetry Collector in a pod. */
 export interface RunningCollector {
   readonly address: string;
-  /** Hands it a span, by OTLP over HTTP, from a pod of its namespace; gives the id by which MLflow knows the trace. */
+  /** Sends a span, with OTLP/HTTP, from a pod of its namespace; returns MLflow's trace id. */
   readonly send: () => Promise<string>;
-  /** Waits until it says that the server has refused its traces with this status. */
+  /** Waits until its log shows that the server rejected its traces with this status. */
   readonly refused: (status: number) => Promise<void>;
 }
 
@@ -35,7 +35,7 @@ headers = {"content-type": "application/json"}
 print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), headers), timeout=20).status)
 `;
 
-/** Applies what `mlflow-operator otel-config --manifests` prints for a server, and nothing else but the Secret; waits until it is ready. */
+/** Applies the output of `mlflow-operator otel-config --manifests` for a server, and the Secret; waits until the collector is ready. */
 export async function startCollector(
   fixture: LiveFixture,
   server: string,
@@ -97,7 +97,7 @@ async function output(args: readonly string[], stdin = ""): Promise<string> {
   return stdout;
 }
 
-/** Waits until MLflow shows the trace, to `reader`. */
+/** Waits until `reader` can read the trace in MLflow. */
 export async function assertStored(
   reader: Mlflow,
   trace: string,
@@ -110,7 +110,7 @@ export async function assertStored(
   }, 120);
 }
 
-/** MLflow's answer for a trace. */
+/** Returns MLflow's answer for a trace. */
 export function traceIn(
   reader: Mlflow,
   trace: string,

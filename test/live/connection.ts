@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-/** Resolves when something takes a connection there: a node hears of a ready pod a moment after everybody else. */
+/** Resolves when the address accepts a connection: kube-proxy updates its rules shortly after a pod is ready. */
 export function connectionTo(address: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port, timeout: 5000 });
@@ -8,7 +8,7 @@ export function connectionTo(address: string, port: number): Promise<void> {
       socket.destroy();
       resolve();
     });
-    socket.on("timeout", () => socket.destroy(new Error(`${address}:${port} takes no connection`)));
+    socket.on("timeout", () => socket.destroy(new Error(`${address}:${port} accepts no connection`)));
     socket.on("error", reject);
   });
 }

@@ -6,7 +6,7 @@ import { allowed, grant, newExperiment, newModel, newUser, type Operation, opera
 
 const name = "by-default";
 
-/** What those may do to whom nothing was granted. NO_PERMISSIONS is what permissions.test.ts is under. */
+/** The operations of users without a grant. permissions.test.ts covers NO_PERMISSIONS. */
 const byDefault: Readonly<Record<string, readonly Operation[]>> = {
   READ: ["read"],
   EDIT: ["read", "write"],
@@ -33,7 +33,7 @@ test("defaultPermission", { timeout: 1_500_000 }, async (context) => {
 
   for (const [level, expected] of Object.entries(byDefault)) {
     await context.test(`${level} allows ${expected.join(", ")} without a grant`, async () => {
-      // READ is what there is where the spec says nothing.
+      // READ is the default.
       if (level !== "READ") await ready(level);
       for (const make of [newExperiment, newModel]) {
         const resource = await make(admin, `of-${++made}`, "other");
@@ -42,8 +42,8 @@ test("defaultPermission", { timeout: 1_500_000 }, async (context) => {
     });
   }
 
-  await context.test("a grant takes nothing of it away, but for DENY", async () => {
-    // It is MANAGE now.
+  await context.test("a grant does not reduce the default, except DENY", async () => {
+    // The default is MANAGE at this point.
     for (const [level, expected] of [["READ", operations] as const, ["DENY", []] as const]) {
       const resource = await newExperiment(admin, `of-${++made}`, "other");
       assert.equal((await grant(admin, "grace", resource, level)).status, 200);

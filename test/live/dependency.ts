@@ -4,19 +4,19 @@ import { connectionTo } from "./connection.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** Something that servers depend on, as one pod with its Service. */
+/** A dependency of servers, as one pod with its Service. */
 export interface Dependency {
   readonly name: string;
-  /** The port by which it is told that it takes connections, and others that it has. */
+  /** The port of the readiness check, and additional ports. */
   readonly port: number;
   readonly otherPorts?: readonly number[];
   readonly container: Pick<V1Container, "image" | "env">;
-  /** Where it writes; it is forgotten with the pod. */
+  /** The writable path; its content is lost with the pod. */
   readonly dataPath: string;
   readonly user: number;
 }
 
-/** Starts it under the restricted standard, and gives the Service's address as soon as it takes connections. */
+/** Starts a dependency with Pod Security "restricted", and returns the Service's address when it accepts connections. */
 export async function startDependency(fixture: LiveFixture, dependency: Dependency): Promise<string> {
   const { name, port, otherPorts = [] } = dependency;
   const ports = [port, ...otherPorts].map((each) => ({ name: `port-${each}`, port: each }));
@@ -29,7 +29,7 @@ export async function startDependency(fixture: LiveFixture, dependency: Dependen
   return address;
 }
 
-/** Starts only the pod, for a Service that is there, and waits until it takes connections. */
+/** Starts only the pod, for an existing Service, and waits until it accepts connections. */
 export async function startPod(fixture: LiveFixture, dependency: Dependency): Promise<void> {
   const { name, port, container, dataPath, user } = dependency;
   await fixture.objects.create("Pod", {
@@ -49,7 +49,7 @@ export async function startPod(fixture: LiveFixture, dependency: Dependency): Pr
           name,
           ...container,
           imagePullPolicy: "IfNotPresent",
-          // Without a request it would get no processor at all on a busy machine.
+          // Without a request it would get no CPU on a busy machine.
           resources: { requests: { cpu: "50m", memory: "128Mi" } },
           volumeMounts: [{ name: "data", mountPath: dataPath }],
           readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },

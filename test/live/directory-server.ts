@@ -4,17 +4,17 @@ import { imageReference } from "./live-cluster.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** An LDAP directory of the namespace, with the people and groups of test/cluster/images/slapd/directory.ldif. */
+/** An LDAP directory with the users and groups of test/cluster/images/slapd/directory.ldif. */
 export interface DirectoryServer {
-  /** PEM of the authority that signed its certificate, which is for the host `slapd`. */
+  /** PEM of the CA of its certificate, which is for the host `slapd`. */
   readonly ca: string;
-  /** Its two ways in: TLS from the start, and TLS that is started on port 3890. */
+  /** Its URLs: ldaps, and ldap with StartTLS on port 3890. */
   readonly url: { readonly ldaps: string; readonly ldap: string };
-  /** Changes entries, by LDIF as ldapmodify takes it. */
+  /** Changes entries with LDIF for ldapmodify. */
   readonly modify: (ldif: string) => Promise<void>;
-  /** Ends it; its Service then leads nowhere. */
+  /** Stops the directory; its Service then has no endpoints. */
   readonly stop: () => Promise<void>;
-  /** Starts it again, as it was in the beginning. */
+  /** Starts the directory again with its initial content. */
   readonly start: () => Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export async function startDirectory(fixture: LiveFixture): Promise<DirectorySer
       await fixture.objects.remove("Pod", name);
       await waitUntil(async () => {
         if ((await fixture.objects.list("Pod")).some(({ metadata }) => metadata.name === name))
-          throw new Error(`Pod/${name} is still there.`);
+          throw new Error(`Pod/${name} still exists.`);
       }, 60);
     },
     start: () => startPod(fixture, dependency),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Gives the Python under a heading of docs/clients.md, as users copy it, with these words replaced. */
+/** Returns the Python cell under a heading of docs/clients.md, with these words replaced. */
 export type Cell = (heading: string, replaced?: Readonly<Record<string, string>>) => string;
 
 export async function documentedCells(): Promise<Cell> {

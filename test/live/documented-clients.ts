@@ -7,17 +7,17 @@ import { clientSecret, type ProxyFixture } from "./proxy-fixture.ts";
 import { unpackWheels } from "./python-wheels.ts";
 import { startClient } from "./running-client.ts";
 
-/** A server with workspaces behind a proxy, outside by TLS below a prefix. */
+/** A server with workspaces behind oauth2-proxy, exposed with TLS below a prefix. */
 export interface DocumentedServer {
   readonly serviceUrl: string;
   readonly externalURL: string;
   readonly gateway: InstalledGateway;
-  /** A workspace of alice, the default one of the server; and one of dora. */
+  /** A workspace of alice, which is the default of the server; and one of dora. */
   readonly team: string;
   readonly other: string;
 }
 
-/** Prints, for the runs in `runs`, where they are and whose, and the versions of the models that were registered. */
+/** Prints experiment and owner of the runs in `runs`, and the versions of the registered models. */
 const report = `
 import json
 client = mlflow.MlflowClient()
@@ -34,7 +34,7 @@ def error_of(call):
         return f"{getattr(error, 'error_code', type(error).__name__)}: {error}"
 `;
 
-/** Runs the cells of docs/clients.md in a pod, as a user copies them; without its table of errors. */
+/** Runs the cells of docs/clients.md in a pod, as a user does; without its table of errors. */
 export async function assertDocumentedClients(context: TestContext, fixture: ProxyFixture, server: DocumentedServer) {
   const { issuer } = fixture;
   const { serviceUrl, externalURL, gateway, team, other } = server;
@@ -61,8 +61,10 @@ export async function assertDocumentedClients(context: TestContext, fixture: Pro
   const outside = (workspace: string) => `${train(externalURL, workspace)}\noutside = run\n`;
   const loggedBy = (owner: string) => [owner, "my-experiment", 0.125];
 
-  await context.test("a token by PKCE: in the cluster, renewed, and outside by TLS below the prefix", async () => {
-    const claims = `
+  await context.test(
+    "a token by PKCE: in the cluster, refreshed, and at the external URL with TLS below the prefix",
+    async () => {
+      const claims = `
 print(json.dumps({
     "runs": [about(inside), about(outside)],
     "versions": versions(${JSON.stringify(team)}),
@@ -73,14 +75,14 @@ print(json.dumps({
     "in another workspace": error_of(lambda: (mlflow.set_workspace(${JSON.stringify(other)}), client.create_experiment("x"))),
 }))
 `;
-    const renewed = `
+      const renewed = `
 before = os.environ["MLFLOW_TRACKING_TOKEN"]
 time.sleep(1)
 renew()
 renew()
 renewed = os.environ["MLFLOW_TRACKING_TOKEN"] != before
 `;
-    const mistakes = `
+      const mistakes = `
 def without_pkce():
     wrong = {key: value for key, value in query.items() if not key.startswith("code_challenge")}
     return sign_in(requests.Session(), f"{endpoints['authorization_endpoint']}?{urlencode(wrong)}")
@@ -89,18 +91,19 @@ def another_verifier():
     code = parse_qs(urlsplit(back).query)["code"][0]
     return request_tokens(grant_type="authorization_code", **{**exchange, "code": code, "code_verifier": verifier[::-1]})
 `;
-    const program = [signIn, token, inside(team), renewed, outside(team), report, mistakes, claims].join("\n");
-    const found = await client.python(program, as("alice"));
-    const { runs, versions, renewed: isRenewed, ...errors } = found;
-    assert.deepEqual(runs, [loggedBy("alice@example.com"), loggedBy("alice@example.com")]);
-    assert.deepEqual([versions, isRenewed], [["1", "2"], true]);
-    assert.match(String(errors["used twice"]), /invalid_grant/);
-    assert.match(String(errors["another verifier"]), /invalid_grant/);
-    assert.match(String(errors["without PKCE"]), /PKCE|code_challenge/);
-    assert.match(String(errors["in another workspace"]), /PERMISSION_DENIED/);
-  });
+      const program = [signIn, token, inside(team), renewed, outside(team), report, mistakes, claims].join("\n");
+      const found = await client.python(program, as("alice"));
+      const { runs, versions, renewed: isRenewed, ...errors } = found;
+      assert.deepEqual(runs, [loggedBy("alice@example.com"), loggedBy("alice@example.com")]);
+      assert.deepEqual([versions, isRenewed], [["1", "2"], true]);
+      assert.match(String(errors["used twice"]), /invalid_grant/);
+      assert.match(String(errors["another verifier"]), /invalid_grant/);
+      assert.match(String(errors["without PKCE"]), /PKCE|code_challenge/);
+      assert.match(String(errors["in another workspace"]), /PERMISSION_DENIED/);
+    },
+  );
 
-  await context.test("the client of MLflow 3.10 does the same", async () => {
+  await context.test("the same with the client of MLflow 3.10", async () => {
     const place = { namespace: fixture.namespace, pod: "client", folder: "/tmp/mlflow-3.10" };
     await unpackWheels(fixture.cluster, "mlflow-client-3.10.lock", place);
     const claims = `

@@ -19,17 +19,14 @@ const folders = [
   "test/cluster/images/slapd",
 ] as const;
 
-/**
- * Python's tests of the function for LDAP, of the layer around MLflow and of the migration of SQLite, in the Python of MLflow's image, beside a real slapd that they
- * start and end as they need it.
- */
-test("the Python programs by themselves, and in a real MLflow", { timeout: 900_000 }, async (context) => {
+/** Runs the Python tests of the LDAP function, the middleware and the SQLite migration in MLflow's image, with a real slapd. */
+test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 }, async (context) => {
   const cluster = await liveCluster();
   const [slapd, mlflow] = [
     await imageReference(cluster, "slapd"),
     await imageReference(cluster, `mlflow-server:${testedVersion}`),
   ];
-  // Pod Security "restricted" knows no volumes from images.
+  // Pod Security "restricted" does not allow image volumes.
   const namespace = await freshNamespace(cluster, { "pod-security.kubernetes.io/enforce": "baseline" });
   context.after(() => cluster.request("DELETE", `/api/v1/namespaces/${namespace}`));
   const own = objects(cluster, namespace);
@@ -51,7 +48,7 @@ test("the Python programs by themselves, and in a real MLflow", { timeout: 900_0
           image: slapd,
           imagePullPolicy: "IfNotPresent",
           command: ["sleep", "infinity"],
-          // Without a request it would get no processor at all on a busy machine.
+          // Without a request it would get no CPU on a busy machine.
           resources: { requests: { cpu: "500m", memory: "512Mi" } },
           volumeMounts: [
             { name: "sources", mountPath: "/sources" },
@@ -86,15 +83,15 @@ test("the Python programs by themselves, and in a real MLflow", { timeout: 900_0
       const python = ["env", "--chdir=/tmp", ...env, "python", "-B", "-W", "ignore"];
       const command = [...python, "-m", "unittest", "--verbose", module];
       const { code, stdout, stderr } = await cluster.kubectl(["exec", "-n", namespace, "tests", "--", ...command]);
-      const said = stdout + stderr;
-      assert.equal(code, 0, said);
-      assert.match(said, /^Ran [1-9][0-9]* tests? in /m);
-      assert.doesNotMatch(said, /skipped/);
+      const output = stdout + stderr;
+      assert.equal(code, 0, output);
+      assert.match(output, /^Ran [1-9][0-9]* tests? in /m);
+      assert.doesNotMatch(output, /skipped/);
     });
   }
 });
 
-/** The programs, their tests and the directory's content, and where each lies. */
+/** Returns the programs, their tests and the directory's content, by path. */
 async function sources(): Promise<{ data: Record<string, string>; items: { key: string; path: string }[] }> {
   const data: Record<string, string> = {};
   const items: { key: string; path: string }[] = [];

@@ -32,7 +32,7 @@ test("the manifests without Helm, on a real node", { timeout: 1_200_000 }, async
     return stdout;
   };
   const kubectl = (...args: readonly string[]) => kubectlWith(undefined, ...args);
-  // A cluster that is kept may have the CRD of another state of the project, which other tests force out of the way, too.
+  // A reused cluster can have the CRD of another version of the project, which other tests replace, too.
   const apply = (...args: readonly string[]) => kubectl("apply", "--server-side", "--force-conflicts", ...args);
   const ownDocuments = await documentsOfItsOwn();
   const uninstall = () => kubectlWith(ownDocuments, "delete", "--ignore-not-found", "-f", "-");
@@ -45,8 +45,8 @@ test("the manifests without Helm, on a real node", { timeout: 1_200_000 }, async
     await rm(overlay, { recursive: true });
   });
 
-  await context.test("the single file runs two replicas, which wait for the Lease of another", async () => {
-    // This operator looks after all namespaces, also those in which other tests are at work: it must not lead.
+  await context.test("the single manifest runs two replicas, which wait while another holds the Lease", async () => {
+    // This operator watches all namespaces, including those of other tests: it must not become leader.
     await kubectl("create", "namespace", namespace);
     const spec = { holderIdentity: "this test", leaseDurationSeconds: 86_400 };
     await own.create("Lease", { metadata: { name: operatorName }, spec });
@@ -61,7 +61,7 @@ test("the manifests without Helm, on a real node", { timeout: 1_200_000 }, async
     );
   });
 
-  await context.test("an overlay of the kustomize base changes it, and it works", async () => {
+  await context.test("an overlay of the kustomize base is applied, and the operator works", async () => {
     const patch = [
       {
         op: "add",
@@ -83,7 +83,7 @@ test("the manifests without Helm, on a real node", { timeout: 1_200_000 }, async
     await operator.worksOn(tenant, "looked-at");
   });
 
-  await context.test("removed again, it leaves the CRD and the servers", async () => {
+  await context.test("uninstalling keeps the CRD and the servers", async () => {
     await uninstall();
     assert.equal((await cluster.request("GET", `/api/v1/namespaces/${namespace}`)).status, 404);
     const roles = await kubectl("get", "clusterroles,clusterrolebindings", "--output=name");
@@ -92,7 +92,7 @@ test("the manifests without Helm, on a real node", { timeout: 1_200_000 }, async
   });
 });
 
-/** What is installed, without the roles of servers and of workspaces: those of other tests work by them at this moment. */
+/** Returns the manifests without the roles of servers and workspaces, which other tests are using. */
 async function documentsOfItsOwn(): Promise<string> {
   const documents: unknown[] = loadAll(await readFile(join(root, "config/base/operator.yaml"), "utf8"));
   const shared = [...serverRoles(), ...workspaceRoleNames.map(workspaceClusterRole)].map(

@@ -47,7 +47,7 @@ const likePrefix = ["/clusters%2fc1/mlflow/v1/traces", "/clusters%2Fc1%2Fmlflow/
   .concat(["/clusters//c1/mlflow/v1/traces", `/${prefix}/v1/traces`, "/%2fclusters/c1/mlflow/v1/traces"])
   .concat(["/clusters/c1%2fmlflow/v1/traces", "/clusters/c2/v1/traces"]);
 
-describe("who gets through a waypoint, or a sidecar", () => {
+describe("access through a waypoint or a sidecar", () => {
   let waypoint: Waypoint;
   before(async () => {
     waypoint = await startWaypoint(policies, [writer, ...otherWorkloads]);
@@ -77,33 +77,33 @@ describe("who gets through a waypoint, or a sidecar", () => {
     const roots = policy === "prefixed" ? ["", prefix] : [""];
     const below = (paths: readonly string[]) => roots.flatMap((root) => paths.map((path) => root + path));
 
-    test(`${policy}: the writer, by POST, however the path is written`, () =>
+    test(`${policy}: allows POST from the writer with every spelling of the path`, () =>
       all(policy, ["POST"], below(plain), writers));
-    test(`${policy}: nobody by another method`, () =>
+    test(`${policy}: denies other methods for all clients`, () =>
       all(policy, ["GET", "HEAD", "PUT", "OPTIONS", "DELETE"], below(["/v1/traces", "/v1/traces/x"]), noCallers));
-    test(`${policy}: nobody by a disguise`, () => all(policy, methods, below(disguised), noCallers));
-    test(`${policy}: everybody to all else`, () => all(policy, methods, below(others), allCallers));
+    test(`${policy}: denies path tricks for all clients`, () => all(policy, methods, below(disguised), noCallers));
+    test(`${policy}: allows all clients on all other paths`, () => all(policy, methods, below(others), allCallers));
   }
 
-  test("the prefix has no disguise either", async () => {
+  test("path tricks with the prefix are denied, too", async () => {
     await all("prefixed", ["POST"], intoPrefix, writers);
     await all("prefixed", methods, likePrefix, noCallers);
     await all("prefixed", methods, [prefix, `${prefix}/`], allCallers);
   });
 
-  test("no writers means nobody, and the rest stays open", async () => {
+  test("without writers traces are denied for all clients, and other paths stay open", async () => {
     await all("withoutWriters", methods, [...plain, ...disguised], noCallers);
     await all("withoutWriters", methods, others, allCallers);
   });
 
-  test("a sidecar lets nobody to another port of the pod", () =>
+  test("a sidecar denies other ports of the pod for all clients", () =>
     all("otherPort", methods, [...plain, ...disguised, ...others], noCallers));
 
-  test("what guides give is open to who has no identity: so this test can fail", () =>
+  test("the policy of common guides allows clients without an identity, so this test can fail", () =>
     all("common", ["POST"], ["/v1%2ftraces", "//v1/traces"], allCallers));
 });
 
-/** Random spellings of the path that decode to it, below a prefix and without, some characters of the prefix encoded as well. */
+/** Returns random encodings of the path, with or without a prefix, of which some characters are encoded as well. */
 function spellings(of: string, count: number): string[] {
   const random = seededRandom(17);
   return Array.from({ length: count }, () => {
@@ -132,7 +132,7 @@ for (const normalization of [
       waypoint.ask(policy, { protocol: "HTTP/1.1", identity, method: "POST", path });
 
     for (const policy of ["bare", "prefixed", "withoutWriters", "sidecar"] as const)
-      test(`${policy}: no random encoding of the path is passed on for a client that is no writer`, async () => {
+      test(`${policy}: denies every random encoding of the path for a client that is not a writer`, async () => {
         const paths = ["", ...(policy === "prefixed" ? [prefix] : [])].flatMap((root) => spellings(root, 40));
         await Promise.all(
           [...paths, ...disguised].map(async (path) =>
@@ -141,7 +141,7 @@ for (const normalization of [
         );
       });
 
-    test("the writer gets through by the path as it is, and every client by others", async () => {
+    test("allows the writer on the plain path, and every client on other paths", async () => {
       for (const policy of ["bare", "prefixed", "sidecar"] as const) {
         assert.equal(await statusOf(policy, writer, "/v1/traces"), 200);
         for (const path of ["/", "/metrics", "/api/2.0/mlflow/runs/create", "/version", "/v2/x", "/clust"])
@@ -150,7 +150,7 @@ for (const normalization of [
       assert.equal(await statusOf("prefixed", writer, `${prefix}/v1/traces`), 200);
     });
 
-    test("what guides give lets random encodings pass, so this test can fail", async () => {
+    test("the policy of common guides allows random encodings, so this test can fail", async () => {
       const found = await Promise.all(spellings("", 100).map((path) => statusOf("common", undefined, path)));
       if (normalization !== "DECODE_AND_MERGE_SLASHES") assert.ok(found.includes(200));
     });

@@ -9,7 +9,7 @@ import { webPod } from "./web-pod.ts";
 
 const name = "fenced";
 
-test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (context) => {
+test("ingress and egress of a server", { timeout: 900_000 }, async (context) => {
   const fixture = await liveFixture(context);
   await imageReference(fixture.cluster, "busybox");
   const postgresql = await startPostgresql(fixture);
@@ -28,7 +28,7 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
   const service = await addressOf(fixture.objects, name);
   const [server] = await fixture.pods(name);
   assert.ok(server?.status?.podIP !== undefined);
-  /** Whether a pod gets an answer by HTTP from there. */
+  /** Whether a pod gets an HTTP answer from the address. */
   const reaches = async (pod: string, address: string, port: number) => {
     const ask = `printf 'GET /health HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 3 ${address} ${port}`;
     return (await fixture.inPod(pod, ["busybox", "sh", "-c", ask]).catch(() => "")).startsWith("HTTP/1");
@@ -42,7 +42,7 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
     );
   };
 
-  await context.test("MLflow works with its database, behind the policy", async () => {
+  await context.test("MLflow works with its database and the policy", async () => {
     await logRun(await fixture.asAdmin(name));
   });
 
@@ -55,17 +55,17 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
   }, 60);
 
   await context.test(
-    "who is named reaches the door, by the Service and by the pod's address, and nobody else",
+    "only listed clients reach the serving port, by the Service and by the pod's address",
     async () => {
       for (const address of [service, server.status?.podIP ?? ""]) {
-        // Whenever pods come and go the network writes its rules anew, and for a moment drops what they let through.
+        // Whenever pods start or end the network plugin rewrites its rules, and briefly drops allowed traffic.
         await waitUntil(async () => assert.ok(await reaches("friend", address, 5000), `shut out at ${address}`), 60);
         assert.ok(!(await reaches("stranger", address, 5000)), `a stranger is let in at ${address}`);
       }
     },
   );
 
-  await context.test("no other port of the pod is reached, though something listens there", async () => {
+  await context.test("no other port of the pod is reachable, even with a listener", async () => {
     const listen =
       "import http.server, os, sys\nif os.fork(): sys.exit()\nos.setsid()\n[os.close(fd) for fd in (0, 1, 2)]\n" +
       'http.server.HTTPServer(("0.0.0.0", 8000), type("H", (http.server.BaseHTTPRequestHandler,), {"do_GET": lambda h: (h.send_response(200), h.end_headers()), "log_message": lambda *a: None})).serve_forever()';
@@ -75,14 +75,14 @@ test("who reaches a server, and whom it reaches", { timeout: 900_000 }, async (c
     assert.ok(!(await reaches("friend", server.status?.podIP ?? "", 8000)));
   });
 
-  await context.test("it calls names and its database, and no port that the spec does not name", async () => {
+  await context.test("reaches DNS and its database, and no port that is not in the spec", async () => {
     const friend = (await fixture.objects.the("Pod", "friend")).status?.podIP ?? "";
-    await waitUntil(async () => assert.ok(await reaches("stranger", friend, 8080), "nobody serves there"), 60);
+    await waitUntil(async () => assert.ok(await reaches("stranger", friend, 8080), "no server listens there"), 60);
     assert.ok(!(await connects(friend, 8080)));
     await waitUntil(async () => assert.ok(await connects(`postgresql.${fixture.namespace}`, 5432)), 60);
   });
 
-  await context.test("an empty list is nobody, and no policy is everybody", async () => {
+  await context.test("an empty list denies all clients, and no policy allows all", async () => {
     await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from: [], egress: null } } });
     await waitUntil(async () => assert.ok(!(await reaches("friend", service, 5000)), "a friend is still let in"), 60);
     await waitUntil(

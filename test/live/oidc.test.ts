@@ -244,9 +244,9 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     await login.test("nobody makes an access token, and the answer names the field that allows it", async () => {
       for (const path of [`${users}/current/tokens`, `${users}/bob/tokens`, "/api/2.0/mlflow/scim/tokens"]) {
         const body = { name: "ci", expiration: "2027-01-01T00:00:00Z" };
-        const { status, body: said } = await anonymous.call("POST", path, { body, headers: { cookie } });
-        assert.ok([403, 404].includes(status), `${path}: ${status} ${said}`);
-        assert.match(said, /spec\.authentication\.oidc/);
+        const { status, body: text } = await anonymous.call("POST", path, { body, headers: { cookie } });
+        assert.ok([403, 404].includes(status), `${path}: ${status} ${text}`);
+        assert.match(text, /spec\.authentication\.oidc/);
       }
     });
 
@@ -387,8 +387,8 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     for (const takesTokens of ["", "yes"]) {
       const variables = ["PYTHONPATH=/etc/mlflow/python", `TAKES_TOKENS=${takesTokens}`];
       const python = ["env", "--chdir=/tmp", ...variables, "sh", "-c", "python -B -W ignore - 2>&1"];
-      const said = await fixture.inPod(pod?.metadata.name ?? "", python, program);
-      assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK/m);
+      const output = await fixture.inPod(pod?.metadata.name ?? "", python, program);
+      assert.match(output, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK/m);
     }
   });
 

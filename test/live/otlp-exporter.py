@@ -1,4 +1,4 @@
-"""Writes one span by OpenTelemetry's own exporter, configured by its environment alone, and prints as JSON what became of it."""
+"""Writes one span with OpenTelemetry's exporter, configured by environment variables only, and prints the result as JSON."""
 
 import json
 
@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 results = []
 
 
-class ToldExporter(OTLPSpanExporter):
+class RecordingExporter(OTLPSpanExporter):
     def export(self, spans, *args, **kwargs):
         result = super().export(spans, *args, **kwargs)
         results.append(result.name)
@@ -17,7 +17,7 @@ class ToldExporter(OTLPSpanExporter):
 
 
 provider = TracerProvider()
-provider.add_span_processor(SimpleSpanProcessor(ToldExporter()))
+provider.add_span_processor(SimpleSpanProcessor(RecordingExporter()))
 with provider.get_tracer("tests").start_as_current_span("by-python") as span:
     trace = f"tr-{span.get_span_context().trace_id:032x}"
 print(json.dumps({"trace": trace, "results": results}))

@@ -31,7 +31,7 @@ import { waitUntil } from "./wait-until.ts";
 
 const name = "guarded";
 
-/** Who may do what: the level that was granted, and the operations. Everything else is refused. */
+/** The operations that each level allows. All others are denied. */
 const byLevel: Readonly<Record<string, readonly Operation[]>> = {
   READ: ["read"],
   USE: ["read"],
@@ -69,7 +69,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     });
   }
 
-  await context.test("an administrator may do everything, and nobody nothing", async () => {
+  await context.test("an administrator can do everything, an unauthenticated client nothing", async () => {
     const anonymous = await fixture.asAnonymous(name);
     for (const make of kinds) {
       const resource = await make(admin, `of-${++made}`, "other");
@@ -79,7 +79,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     }
   });
 
-  await context.test("who gets in, as whom, and who does not", async () => {
+  await context.test("access test results", async () => {
     const attempt = attemptsAt(await addressOf(fixture.objects, name), name);
     const firstAdmin = await adminOf(fixture.objects, name);
     const writer = { username: "writer", password: newPassword() };
@@ -104,7 +104,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   });
 
   await context.test(
-    "whoever connects from this pod, as a sidecar of Istio does from 127.0.0.6, is not local",
+    "clients from within the pod, such as an Istio sidecar from 127.0.0.6, are not local",
     async () => {
       const [pod] = await fixture.pods(name);
       const { username, password } = await adminOf(fixture.objects, name);
@@ -119,31 +119,38 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
         "        found.append(connection.getresponse().status)",
         "print(json.dumps(found))",
       ].join("\n");
-      const said = await fixture.inPod(pod?.metadata.name ?? "", ["python", "-c", program], `${username}:${password}`);
-      assert.deepEqual(JSON.parse(said), [404, 404, 404, 404]);
+      const output = await fixture.inPod(
+        pod?.metadata.name ?? "",
+        ["python", "-c", program],
+        `${username}:${password}`,
+      );
+      assert.deepEqual(JSON.parse(output), [404, 404, 404, 404]);
     },
   );
 
-  await context.test("a collector writes traces as a user who may edit the experiment, and not before", async () => {
-    const credential = { username: "collector", password: newPassword() };
-    await admin.json("POST", "/api/2.0/mlflow/users/create", credential);
-    const experiment = await newExperiment(admin, `of-${++made}`, "other");
-    const collector = await startCollector(fixture, name, { experiment: experiment.id, credential });
-    // This machine is none of the collector's namespace, and its NetworkPolicy is enforced, a moment after the pod is there.
-    await waitUntil(() => assert.rejects(connectionTo(collector.address, 4318)), 60);
-    const refused = await collector.send();
-    await collector.refused(403);
-    assert.equal((await traceIn(admin, refused)).status, 404);
-    await grant(admin, credential.username, experiment, "EDIT");
-    await assertStored(admin, await collector.send());
-  });
+  await context.test(
+    "a collector writes traces as a user with EDIT permission on the experiment, and not before",
+    async () => {
+      const credential = { username: "collector", password: newPassword() };
+      await admin.json("POST", "/api/2.0/mlflow/users/create", credential);
+      const experiment = await newExperiment(admin, `of-${++made}`, "other");
+      const collector = await startCollector(fixture, name, { experiment: experiment.id, credential });
+      // This machine is not in the collector's namespace, and its NetworkPolicy is enforced shortly after the pod starts.
+      await waitUntil(() => assert.rejects(connectionTo(collector.address, 4318)), 60);
+      const refused = await collector.send();
+      await collector.refused(403);
+      assert.equal((await traceIn(admin, refused)).status, 404);
+      await grant(admin, credential.username, experiment, "EDIT");
+      await assertStored(admin, await collector.send());
+    },
+  );
 
-  await context.test("NO_PERMISSIONS cannot be granted: it is what there is without a grant", async () => {
+  await context.test("NO_PERMISSIONS cannot be granted: it is the state without a grant", async () => {
     const answer = await grant(admin, "grace", await newExperiment(admin, `of-${++made}`, "other"), "NO_PERMISSIONS");
     assert.equal(answer.status, 400, answer.body);
   });
 
-  await context.test("a search shows what may be read, and no more", async () => {
+  await context.test("a search shows only readable objects", async () => {
     const mine = await newExperiment(admin, "to-be-read", "other");
     await newExperiment(admin, "of-others", "other");
     await grant(admin, "grace", mine, "READ");
@@ -153,11 +160,11 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     assert.ok(!names.includes("of-others"), names.join());
   });
 
-  await context.test("without a grant nothing is allowed, as defaultPermission NO_PERMISSIONS says", async () => {
+  await context.test("without a grant nothing is allowed with defaultPermission NO_PERMISSIONS", async () => {
     for (const make of kinds) assert.deepEqual(await allowed(grace, await make(admin, `of-${++made}`, "other")), []);
   });
 
-  await context.test("what was granted can be taken away", async () => {
+  await context.test("a grant can be revoked", async () => {
     const resource = await newExperiment(admin, `of-${++made}`, "other");
     await grant(admin, "grace", resource, "EDIT");
     const body = { username: "grace", resource_type: resource.type, resource_id: resource.id };
@@ -165,7 +172,7 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     assert.deepEqual(await allowed(grace, resource), []);
   });
 
-  await context.test("only administrators make users, and administrators", async () => {
+  await context.test("only administrators create users and administrators", async () => {
     const users = "/api/2.0/mlflow/users";
     const tries = async (as: Mlflow) => [
       await as.call("POST", `${users}/create`, { body: { username: `made-${++made}`, password: newPassword() } }),

@@ -56,8 +56,8 @@ test("below a prefix and without it, through one proxy", {
   const works = async (trackingUri: string, experiment: string) => {
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
     const command = ["env", `MLFLOW_TRACKING_URI=${trackingUri}`, "python", "-", experiment];
-    const said = await fixture.inPod("client", command, program);
-    const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    const output = await fixture.inPod("client", command, program);
+    const back: Record<string, unknown> = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     assert.deepEqual(
       [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
       [true, 5, [{ answer: "it is" }]],
@@ -65,11 +65,11 @@ test("below a prefix and without it, through one proxy", {
   };
 
   /** What MLflow's own client says to each of these environments. */
-  const troubles = async (trackingUri: string, environments: Readonly<Record<string, Record<string, string>>>) => {
+  const clientErrors = async (trackingUri: string, environments: Readonly<Record<string, Record<string, string>>>) => {
     const program = await readFile(join(import.meta.dirname, "client-errors.py"), "utf8");
     const unset = ["env", "-u", "MLFLOW_TRACKING_TOKEN", `MLFLOW_TRACKING_URI=${trackingUri}`];
-    const said = await fixture.inPod("client", [...unset, "python", "-", JSON.stringify(environments)], program);
-    const found: Record<string, string> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    const output = await fixture.inPod("client", [...unset, "python", "-", JSON.stringify(environments)], program);
+    const found: Record<string, string> = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     return found;
   };
 
@@ -77,7 +77,7 @@ test("below a prefix and without it, through one proxy", {
     const token = async (claims: JWTPayload) => ({
       MLFLOW_TRACKING_TOKEN: await issuer.token("alice", "mlflow", { claims }),
     });
-    const said = await troubles(status?.serviceURL ?? "", {
+    const errors = await clientErrors(status?.serviceURL ?? "", {
       "a good token": { MLFLOW_TRACKING_TOKEN: alice },
       nothing: {},
       "an invalid token": { MLFLOW_TRACKING_TOKEN: "x" },
@@ -85,7 +85,7 @@ test("below a prefix and without it, through one proxy", {
       "a token of another audience": await token({ aud: "another" }),
       "a token with a line break": { MLFLOW_TRACKING_TOKEN: `${alice}\n` },
     });
-    const { "a good token": good, "a token with a line break": broken, ...refused } = said;
+    const { "a good token": good, "a token with a line break": broken, ...refused } = errors;
     assert.equal(good, "in");
     assert.match(
       broken ?? "",
@@ -138,12 +138,12 @@ test("below a prefix and without it, through one proxy", {
         // Where the issuer sends it, a browser's script says the prefix again that the gateway has taken.
         if (mode === "strips") await web.open(redirectOfScript(page.body, page.url.href));
         const session = web.cookies(browserUrl);
-        const said = await troubles(`http://${gateway.host}${prefix}`, {
+        const errors = await clientErrors(`http://${gateway.host}${prefix}`, {
           "the session": { COOKIE: session },
           "a forged session": { COOKIE: session.replace(/\|[^|;]*(;|$)/g, "|forged$1") },
         });
-        assert.equal(said["the session"], "in");
-        assert.match(said["a forged session"] ?? "", /^RestException: INTERNAL_ERROR: Response: \{\}/);
+        assert.equal(errors["the session"], "in");
+        assert.match(errors["a forged session"] ?? "", /^RestException: INTERNAL_ERROR: Response: \{\}/);
       });
 
       await gatewayContext.test("traces by OTLP reach their experiment", async () => {

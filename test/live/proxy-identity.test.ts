@@ -23,7 +23,7 @@ const rbacGroup = "rbac.authorization.k8s.io" as const;
 const user = (name: string) => ({ kind: "User" as const, apiGroup: rbacGroup, name });
 const group = (name: string) => ({ kind: "Group" as const, apiGroup: rbacGroup, name });
 
-/** Asks MLflow's own port in its pod, past the proxy, as `kubectl port-forward` could. */
+/** Sends requests to MLflow's port in its pod, bypassing the proxy, as `kubectl port-forward` can. */
 const pastTheProxy = `
 import json, sys, urllib.error, urllib.request
 for headers in json.load(sys.stdin):
@@ -34,7 +34,7 @@ for headers in json.load(sys.stdin):
         print(error.code)
 `;
 
-test("Kubernetes on the word of the proxy", {
+test("oauth2-proxy with SubjectAccessReview", {
   timeout: 1_800_000,
 }, async (context) => {
   const fixture = await proxyFixture(context, { isWide: true });
@@ -69,7 +69,7 @@ test("Kubernetes on the word of the proxy", {
   const now = Math.floor(Date.now() / 1000);
   const { spec: service } = await fixture.objects.the("Service", name);
 
-  await context.test("who gets in, as whom, and who does not", async () => {
+  await context.test("access test results", async () => {
     const browser = fixture.browser();
     await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
     const asTrainer = `system:serviceaccount:${namespace}:trainer`;
@@ -167,7 +167,7 @@ test("Kubernetes on the word of the proxy", {
     assert.equal(ownerOf("a ServiceAccount with a RoleBinding"), "system:serviceaccount:&lt;namespace&gt;:trainer");
   });
 
-  await context.test("whom a token names, in the Python of MLflow's image", async () => {
+  await context.test("the Python tests of token identities in MLflow's image", async () => {
     const [pod] = await fixture.pods(name);
     const python = ["env", "PYTHONPATH=/etc/mlflow/python", "sh", "-c", "python -B -W ignore - 2>&1"];
     for (const file of ["test_token_identity.py", "test_kubernetes_identity.py", "test_access_reviews.py"]) {
@@ -177,10 +177,10 @@ test("Kubernetes on the word of the proxy", {
     }
   });
 
-  await context.test("a ServiceAccount is in the groups of its namespace, as the API server has it", async () => {
+  await context.test("a ServiceAccount is in the groups of its namespace, as at the API server", async () => {
     await grant(fixture, "all-of-here", [group(`system:serviceaccounts:${namespace}`)]);
     const stranger = await serviceAccountToken(fixture, "stranger", "mlflow");
-    // What was refused is remembered for a minute, by each question: this one has not been asked.
+    // The plugin caches denials for a minute, by request: this one is not cached.
     const answer = await fixture.asAnonymous(name);
     const headers = { authorization: `Bearer ${stranger}` };
     const { status } = await answer.call("GET", "/api/2.0/mlflow/registered-models/search", { headers });
@@ -188,7 +188,7 @@ test("Kubernetes on the word of the proxy", {
   });
 
   await context.test(
-    "a collector writes traces with its projected token, or as the user whom a client's token names",
+    "a collector writes traces with its projected token, or as the user in a client's token",
     async () => {
       const mlflow = await fixture.asAnonymous(name);
       const reader = { authorization: `Bearer ${trainer}` };
@@ -215,14 +215,14 @@ test("Kubernetes on the word of the proxy", {
     },
   );
 
-  await context.test("no header of the client's is a way in, or makes another of who is in", async () => {
+  await context.test("no client header authenticates a client or changes its identity", async () => {
     const alice = await token();
     for (const lines of forgedHeaders) {
       const stranger = await attempt("", lines);
       assert.equal(stranger.status, 401, `${lines}: ${stranger.status}`);
       if (lines.some((line) => /^cookie:/i.test(line))) continue;
       const insider = await attempt("", [...lines, ...bearer(alice)]);
-      // Where the client takes the credential away itself, nobody is left.
+      // If the client removes its own credential, the request is unauthenticated.
       const isAway = lines.some((line) => /^connection:.*authorization/i.test(line));
       assert.deepEqual([insider.status, insider.owner], isAway ? [401, ""] : [200, "alice@example.com"], lines.join());
     }
@@ -235,7 +235,7 @@ test("Kubernetes on the word of the proxy", {
     assert.ok(twice.owner === "" && twice.status !== 200, JSON.stringify(twice));
   });
 
-  await context.test("past the proxy, too, only a token counts that the issuer has signed", async () => {
+  await context.test("requests that bypass the proxy also need a token signed by the issuer", async () => {
     await assertUnreachable(fixture, name);
     const [pod] = await fixture.pods(name);
     const claims = {
@@ -266,58 +266,61 @@ test("Kubernetes on the word of the proxy", {
     assert.deepEqual(said.trim().split("\n").map(Number), [...forged.map(() => 401), 200]);
   });
 
-  await context.test("every route is shut to strangers, and the page leads to the login", async () => {
+  await context.test("every route answers 401 without a credential, and the page redirects to the login", async () => {
     const routes = await everyRoute(fixture, name);
     assert.deepEqual(await openRoutes(service.clusterIP ?? "", name, routes), ["GET /: 302"]);
   });
 
-  await context.test("with workspaces, the same names count in each namespace by its own RoleBindings", async (own) => {
-    const [team, other, foreign] = [
-      await freshNamespace(cluster),
-      await freshNamespace(cluster),
-      await freshNamespace(cluster),
-    ];
-    context.after(async () => {
-      for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
-    });
-    for (const each of [team, other]) await consent(each);
-    for (const each of [team, foreign]) await grant(fixture, "alice", [user("alice@example.com")], each);
-    await grant(fixture, "others", [group("others")], other);
-    const gateway = await installGateway(cluster, () => {});
-    const externalURL = `https://${gateway.host}${fixture.prefix}`;
-    const parentRefs = [{ name: gateway.name, namespace: gateway.namespace }];
-    const { redirectURL: _, ...ofFixture } = fixture.proxy;
-    const { acceptServiceAccountTokens, authorization } = spec.authentication.oauth2Proxy;
-    const authentication = { oauth2Proxy: { ...ofFixture, acceptServiceAccountTokens, authorization } };
-    const exposure = { externalURL, httpRoute: { parentRefs } };
-    await fixture.apply({
-      metadata: { name },
-      spec: { ...spec, authentication, workspaces: { default: team }, exposure },
-    });
-    const server = await fixture.ready(name, 600);
-    const mlflow = await fixture.asAnonymous(name);
-    const search = async (login: string, workspace?: string, claims = {}) => {
-      const headers = {
-        authorization: `Bearer ${await token(claims, login)}`,
-        ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
+  await context.test(
+    "with workspaces, each namespace authorizes the same names with its own RoleBindings",
+    async (own) => {
+      const [team, other, foreign] = [
+        await freshNamespace(cluster),
+        await freshNamespace(cluster),
+        await freshNamespace(cluster),
+      ];
+      context.after(async () => {
+        for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+      });
+      for (const each of [team, other]) await consent(each);
+      for (const each of [team, foreign]) await grant(fixture, "alice", [user("alice@example.com")], each);
+      await grant(fixture, "others", [group("others")], other);
+      const gateway = await installGateway(cluster, () => {});
+      const externalURL = `https://${gateway.host}${fixture.prefix}`;
+      const parentRefs = [{ name: gateway.name, namespace: gateway.namespace }];
+      const { redirectURL: _, ...ofFixture } = fixture.proxy;
+      const { acceptServiceAccountTokens, authorization } = spec.authentication.oauth2Proxy;
+      const authentication = { oauth2Proxy: { ...ofFixture, acceptServiceAccountTokens, authorization } };
+      const exposure = { externalURL, httpRoute: { parentRefs } };
+      await fixture.apply({
+        metadata: { name },
+        spec: { ...spec, authentication, workspaces: { default: team }, exposure },
+      });
+      const server = await fixture.ready(name, 600);
+      const mlflow = await fixture.asAnonymous(name);
+      const search = async (login: string, workspace?: string, claims = {}) => {
+        const headers = {
+          authorization: `Bearer ${await token(claims, login)}`,
+          ...(workspace !== undefined && { "x-mlflow-workspace": workspace }),
+        };
+        const body = { name: `of-${login}-${Math.random()}` };
+        return (await mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body })).status;
       };
-      const body = { name: `of-${login}-${Math.random()}` };
-      return (await mlflow.call("POST", "/api/2.0/mlflow/experiments/create", { headers, body })).status;
-    };
-    assert.equal(await search("alice", team), 200);
-    assert.equal(await search("alice"), 200, "the default workspace");
-    assert.equal(await search("alice", other), 403);
-    assert.equal(await search("bob", other), 200);
-    assert.equal(await search("bob", team), 403);
-    assert.equal(await search("bob", other, { groups: ["evil,others"] }), 403);
-    assert.equal(await search("alice", foreign), 404, "it has not consented");
+      assert.equal(await search("alice", team), 200);
+      assert.equal(await search("alice"), 200, "the default workspace");
+      assert.equal(await search("alice", other), 403);
+      assert.equal(await search("bob", other), 200);
+      assert.equal(await search("bob", team), 403);
+      assert.equal(await search("bob", other, { groups: ["evil,others"] }), 403);
+      assert.equal(await search("alice", foreign), 404, "it has not consented");
 
-    const outside = webSession({ ca: gateway.ca, addresses: { [gateway.host]: gateway.address } });
-    await waitUntil(async () => {
-      const { status, body } = await outside.send("GET", `${externalURL}/health`);
-      assert.ok([200, 401].includes(status), `${status} ${body}`);
-    }, 120);
-    const urls = { serviceUrl: serviceUrl(server), externalURL };
-    await assertDocumentedClients(own, fixture, { ...urls, gateway, team, other });
-  });
+      const outside = webSession({ ca: gateway.ca, addresses: { [gateway.host]: gateway.address } });
+      await waitUntil(async () => {
+        const { status, body } = await outside.send("GET", `${externalURL}/health`);
+        assert.ok([200, 401].includes(status), `${status} ${body}`);
+      }, 120);
+      const urls = { serviceUrl: serviceUrl(server), externalURL };
+      await assertDocumentedClients(own, fixture, { ...urls, gateway, team, other });
+    },
+  );
 });

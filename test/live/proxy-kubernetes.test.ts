@@ -21,7 +21,7 @@ import { waitUntil } from "./wait-until.ts";
 
 const name = "guarded";
 
-test("Kubernetes behind the proxy", {
+test("oauth2-proxy with SelfSubjectAccessReview", {
   timeout: 1_800_000,
 }, async (context) => {
   const fixture = await proxyFixture(context);
@@ -43,7 +43,7 @@ test("Kubernetes behind the proxy", {
   const shut = await disableDiscovery(fixture);
   await fixture.apply({ metadata: { name }, spec });
 
-  await context.test("an API server that tells nobody its keys is named, with the remedy", async () => {
+  await context.test("reports an API server without anonymous access to its keys, with the remedy", async () => {
     const { status } = await fixture.reason(name, "Stalled", "IssuerForbidden", 400);
     const message = status?.conditions?.find(({ type }) => type === "Stalled")?.message ?? "";
     assert.match(message, /acceptServiceAccountTokens.*system:service-account-issuer-discovery/);
@@ -59,7 +59,7 @@ test("Kubernetes behind the proxy", {
   const { spec: service } = await fixture.objects.the("Service", name);
   const address = service.clusterIP ?? "";
 
-  await context.test("who gets in, as whom, and who does not", async () => {
+  await context.test("access test results", async () => {
     const browser = fixture.browser();
     await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
     const session = browser.cookies(browserUrl);
@@ -88,21 +88,21 @@ test("Kubernetes behind the proxy", {
     assertAccess(attempts, ["a ServiceAccount with permissions on MLflow"]);
   });
 
-  await context.test("no header of the client's is a way in, or makes another of who is in", async () => {
+  await context.test("no client header authenticates a client or changes its identity", async () => {
     for (const lines of forgedHeaders) {
       const stranger = await attempt("", lines);
       assert.equal(stranger.status, 401, `${lines}: ${stranger.status}`);
       if (lines.some((line) => /^cookie:/i.test(line))) continue;
       const insider = await attempt("", [...lines, ...bearer(trainer)]);
-      // Where the client takes the credential away itself, nobody is left.
+      // If the client removes its own credential, the request is unauthenticated.
       const expected = lines.some((line) => /^connection:.*authorization/i.test(line)) ? [401, ""] : [200, owner];
       assert.deepEqual([insider.status, insider.owner], expected, lines.join());
     }
   });
 
-  await context.test("MLflow's own port answers nobody", () => assertUnreachable(fixture, name));
+  await context.test("MLflow's own port is not reachable", () => assertUnreachable(fixture, name));
 
-  await context.test("a pod gets in with the token of its ServiceAccount, by MLflow's own client", async () => {
+  await context.test("a pod authenticates with the token of its ServiceAccount and MLflow's client", async () => {
     const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
     const { status } = await fixture.objects.the("MlflowServer", name);
     const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", serviceAccount: "trainer" };
@@ -112,8 +112,8 @@ test("Kubernetes behind the proxy", {
       300,
     );
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
-    const said = await fixture.inPod("client", ["python", "-", "by-trainer"], program);
-    const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    const output = await fixture.inPod("client", ["python", "-", "by-trainer"], program);
+    const back: Record<string, unknown> = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     assert.deepEqual(
       [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
       [true, 5, [{ answer: "it is" }]],
@@ -125,7 +125,7 @@ test("Kubernetes behind the proxy", {
     assert.match(run.body, new RegExp(`"user_id": *"${owner}"`));
   });
 
-  await context.test("an artifact of 2 GiB goes up and down through the door", async () => {
+  await context.test("uploads and downloads an artifact of 2 GiB through the proxy", async () => {
     const path = "/api/2.0/mlflow-artifacts/artifacts/0/large.bin";
     const place = { address, path, headers: { authorization: `Bearer ${trainer}` } };
     const sent = await sentArtifact(place, 2048);
@@ -133,14 +133,14 @@ test("Kubernetes behind the proxy", {
     assert.deepEqual(await fetchedArtifact(place), sent);
   });
 
-  await context.test("every route is shut to strangers, and the page leads to the login", async () => {
+  await context.test("every route answers 401 without a credential, and the page redirects to the login", async () => {
     const routes = await everyRoute(fixture, name);
     assert.deepEqual(await openRoutes(address, name, routes), ["GET /: 302"]);
     context.diagnostic(`${routes.length} methods of routes`);
   });
 
   await context.test(
-    "without the proxy the same tokens count, and MLflow's public routes answer strangers",
+    "without the proxy the same tokens are valid, and only MLflow's public routes need no credential",
     async () => {
       await fixture.apply({ metadata: { name }, spec: { ...spec, authentication: { kubernetes: {} } } });
       await fixture.ready(name, 600);

@@ -17,7 +17,7 @@ import { assertKept, logRun } from "./tracked-run.ts";
 const name = "mlflow-quick-start";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
-/** What everybody may see: whether it is up, what it is, and the files of the user interface. */
+/** Public paths: health, version, and the files of the user interface. */
 const isPublic = ({ path }: Route) =>
   path === "/health" || /^\/(ajax-)?api\/3\.0\/mlflow\/server-info$/.test(path) || path.startsWith("/static-files/");
 
@@ -30,20 +30,20 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
   const admin = await fixture.asAdmin(name);
   const anonymous = await fixture.asAnonymous(name);
 
-  await context.test("it comes by way of the migration, each step at once after what it waits for", () => {
+  await context.test("starts after the migration, each step immediately after its dependency", () => {
     const steps = [start.applied, start.jobCreated, start.jobEnded, start.deploymentCreated, start.deploymentReady];
     const times = [...steps, start.reported].map(({ time }) => time.getTime());
     assert.deepEqual(
       times,
       times.toSorted((a, b) => a - b),
     );
-    // Not asserted: on a busy machine it is the machine's share that is measured.
+    // Not asserted: on a busy machine the result depends on the machine.
     const { parts, sum } = operatorShare(start);
     const list = Object.entries(parts).map(([part, milliseconds]) => `${part} ${milliseconds} ms`);
-    context.diagnostic(`the operator's own part of the start: ${sum} ms (${list.join(", ")})`);
+    context.diagnostic(`the operator's share of the start: ${sum} ms (${list.join(", ")})`);
   });
 
-  await context.test("no credential, or a wrong one, is answered with 401; the administrator is let in", async () => {
+  await context.test("answers 401 without a valid credential, and accepts the administrator", async () => {
     assert.equal((await anonymous.call("GET", search)).status, 401);
     const wrong = anonymous.as({ login: { username: "admin", password: "password1234" } });
     assert.equal((await wrong.call("GET", search)).status, 401);
@@ -51,7 +51,7 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     assert.equal((await anonymous.call("GET", "/health")).status, 200);
   });
 
-  await context.test("a Host header of another name is refused, every name of the Service is not", async () => {
+  await context.test("rejects a Host header with another name, and accepts every name of the Service", async () => {
     const own = [name, `${name}.${fixture.namespace}`, `${name}.${fixture.namespace}.svc`];
     for (const host of [...own, `${name}.${fixture.namespace}.svc.cluster.local`, "localhost"])
       for (const suffix of ["", ":5000"])
@@ -62,14 +62,14 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     }
   });
 
-  await context.test("a write from a page of another origin is refused", async () => {
+  await context.test("rejects a write from a page of another origin", async () => {
     const headers = { origin: "https://evil.example.com" };
     const body = { name: "of another origin" };
     const answer = await admin.call("POST", "/api/2.0/mlflow/experiments/create", { body, headers });
     assert.equal(answer.status, 403, answer.body);
   });
 
-  await context.test("a connection is kept for longer than by uvicorn's five seconds", async () => {
+  await context.test("keeps connections longer than uvicorn's default of five seconds", async () => {
     const agent = new Agent({ keepAlive: true });
     const where = { agent, host: await addressOf(fixture.objects, name), port, path: "/health" };
     const asked = async () => {
@@ -85,9 +85,9 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     agent.destroy();
   });
 
-  await context.test("a run and its artifact are kept", async () => assertKept(admin, await logRun(admin)));
+  await context.test("stores a run and its artifact", async () => assertKept(admin, await logRun(admin)));
 
-  await context.test("every route of the application is shut to strangers, but for the public ones", async () => {
+  await context.test("every route except public ones answers 401 without a credential", async () => {
     const [pod] = await fixture.pods(name);
     assert.ok(pod !== undefined);
     const { fastapi, routes } = routesIn(await fixture.inPod(pod.metadata.name, ["python", "-c", routesProgram]));
@@ -100,7 +100,7 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     assert.deepEqual(open.sort(), []);
     context.diagnostic(`${routes.length} methods of routes, ${routes.filter(isPublic).length} of them public`);
 
-    // The Assistant runs programs on the server: it is closed to administrators as well.
+    // The Assistant runs programs on the server, so it is closed for administrators as well.
     const base = "/ajax-api/3.0/mlflow/assistant";
     const assistant = routes.filter((route) => route.path.startsWith(`${base}/`));
     assert.ok(assistant.length > 5, `the Assistant has only ${assistant.length} routes`);

@@ -33,7 +33,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
   await fixture.ready(name);
   const admin = await fixture.asAdmin(name);
 
-  await context.test("all of them start on the empty database, and none dies of the others", async () => {
+  await context.test("all replicas start on an empty database without restarts", async () => {
     const pods = await fixture.pods(name);
     const restarts = pods.map(({ status }) => status?.containerStatuses?.[0]?.restartCount);
     assert.deepEqual(restarts, [0, 0, 0]);
@@ -43,7 +43,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     assert.equal(await postgresql.sql("mlflow", tables), "0\n");
   });
 
-  await context.test("artifacts are in the bucket below the prefix, and clients never see it", async () => {
+  await context.test("artifacts are in the bucket below the prefix, and clients never access it directly", async () => {
     const run = await logRun(admin);
     await assertKept(admin, run);
     const keys = await s3.keys();
@@ -53,7 +53,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     );
   });
 
-  await context.test("a session that one pod began is known to another", async () => {
+  await context.test("a session of one pod is valid in another", async () => {
     const [first, second] = await fixture.pods(name);
     const [a, b] = [admin.as({ address: ipOf(first) }), admin.as({ address: ipOf(second) })];
     const page = await a.call("GET", "/signup");
@@ -68,14 +68,14 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
       body: form,
       headers: { "content-type": "application/x-www-form-urlencoded" },
     });
-    assert.equal(stranger.status, 400, "a form without a session is taken");
+    assert.equal(stranger.status, 400, "a form without a session is accepted");
     const answer = await b.call("POST", path, { body: form, headers });
     assert.equal(answer.status, 200, answer.body);
     const ada = admin.as({ login: { username: "ada", password: "of-ada-1234567" } });
     assert.equal((await ada.call("GET", "/api/2.0/mlflow/experiments/search?max_results=1")).status, 200);
   });
 
-  await context.test("requests go on when a pod ends in an orderly way, and it is replaced", async () => {
+  await context.test("no request fails when a pod terminates gracefully and is replaced", async () => {
     const [victim] = await fixture.pods(name);
     assert.ok(victim !== undefined);
     const load = steadyLoad(admin);
@@ -84,11 +84,11 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     const { answered, failed } = await load.end();
     assert.ok(answered > 0, "no request was answered");
     assert.deepEqual(failed, []);
-    context.diagnostic(`${answered} requests were answered meanwhile, none failed`);
+    context.diagnostic(`${answered} requests were answered, none failed`);
   });
 
   await context.test(
-    "a Host or Origin that the spec allows is let in beside the Service's names, and no other",
+    "accepts Host and Origin of the spec in addition to the Service's names, and no other",
     async () => {
       const status = async (headers: Readonly<Record<string, string>>) =>
         (await admin.call("POST", "/api/2.0/mlflow/experiments/search", { body: { max_results: 1 }, headers })).status;
@@ -102,25 +102,22 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     },
   );
 
-  await context.test(
-    "two replicas are replaced for a changed Secret under steady load, and no request fails",
-    async () => {
-      await fixture.apply({ metadata: { name }, spec: { ...spec, replicas: 2 } });
-      await fixture.ready(name);
-      await waitUntil(async () => assert.equal((await fixture.pods(name)).length, 2), timeoutSeconds);
-      const before = (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
-      const load = steadyLoad(admin);
-      await fixture.objects.patch("Secret", "setting", { stringData: { level: "2" } });
-      await waitUntil(() => allReplaced(fixture, before, 2), timeoutSeconds);
-      await fixture.ready(name);
-      const { answered, failed } = await load.end();
-      assert.ok(answered > 0, "no request was answered");
-      assert.deepEqual(failed, []);
-      context.diagnostic(`${answered} requests were answered during the rollout, none failed`);
-    },
-  );
+  await context.test("no request fails when two replicas are replaced for a changed Secret under load", async () => {
+    await fixture.apply({ metadata: { name }, spec: { ...spec, replicas: 2 } });
+    await fixture.ready(name);
+    await waitUntil(async () => assert.equal((await fixture.pods(name)).length, 2), timeoutSeconds);
+    const before = (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
+    const load = steadyLoad(admin);
+    await fixture.objects.patch("Secret", "setting", { stringData: { level: "2" } });
+    await waitUntil(() => allReplaced(fixture, before, 2), timeoutSeconds);
+    await fixture.ready(name);
+    const { answered, failed } = await load.end();
+    assert.ok(answered > 0, "no request was answered");
+    assert.deepEqual(failed, []);
+    context.diagnostic(`${answered} requests were answered during the rollout, none failed`);
+  });
 
-  await context.test("a pod of one worker takes at most half a GiB", async () => {
+  await context.test("a pod with one worker uses at most 0.5 GiB", async () => {
     const used = (await fixture.pods(name)).map(async ({ metadata }) =>
       Number(await fixture.inPod(metadata.name, ["python", "-c", workingSetProgram])),
     );
@@ -129,7 +126,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     assert.ok(mebibytes.every((each) => each > 0 && each <= 512));
   });
 
-  await context.test("a node that kills and evicts pods while the operator is away loses nothing", async () => {
+  await context.test("no data is lost when the node kills and evicts pods while the operator is stopped", async () => {
     const run = await logRun(admin);
     const [killed, evicted] = await fixture.pods(name);
     assert.ok(killed !== undefined && evicted !== undefined);
@@ -158,7 +155,7 @@ function ipOf(pod: { status?: { podIP?: string } } | undefined): string {
   return ip;
 }
 
-/** Asserts that so many pods are ready, and none of them is one of the former. */
+/** Asserts that this number of pods is ready, and that all are new. */
 async function allReplaced(
   fixture: LiveFixture,
   former: readonly (string | undefined)[],
@@ -174,7 +171,7 @@ function restartsOf(pod: Pod | undefined): number {
   return pod?.status?.containerStatuses?.[0]?.restartCount ?? 0;
 }
 
-/** As the kernel does it when memory is short: nobody is asked. */
+/** Kills the process, as the kernel does when memory is exhausted. */
 async function killContainer(pod: Pod): Promise<void> {
   const machine = await findMachine();
   const id = pod.status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "");
@@ -183,7 +180,7 @@ async function killContainer(pod: Pod): Promise<void> {
   await machine.succeed(programs("ctr"), ["--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", id]);
 }
 
-/** Memory of the container without what the kernel would give back at once, as kubelet counts it; cgroup v2, else v1. */
+/** Returns the working set memory of the container, as kubelet computes it; cgroup v2, otherwise v1. */
 const workingSetProgram = `
 from pathlib import Path
 root = Path("/sys/fs/cgroup")
