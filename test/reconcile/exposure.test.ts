@@ -13,7 +13,7 @@ const parentRefs = [{ name: "platform", namespace: "gateways" }];
 const settings: Settings = { externalURL, ingress: {}, httpRoute: { parentRefs } };
 const led = server({ exposure: settings });
 
-/** A server of this name and age, in `team-a` unless another namespace is named. */
+/** A server of this name and age, by default in `team-a`. */
 function aged(name: string, age: string, exposure: Settings = settings, namespace = "team-a"): MlflowServer {
   const metadata = { name, namespace, uid: `uid-of-${name}`, creationTimestamp: age };
   return server({ exposure }, { metadata });
@@ -21,7 +21,7 @@ function aged(name: string, age: string, exposure: Settings = settings, namespac
 
 const having = (of: MlflowServer, addresses = [...addressesOf(of)]): MlflowServer => ({ ...of, status: { addresses } });
 
-/** The server with all that it wants, as the controllers leave it that take everything. */
+/** The server with all its routes, accepted by their controllers. */
 function there(of: MlflowServer, conditions: readonly ReportedCondition[] = [said("Accepted"), said("ResolvedRefs")]) {
   const owned = all(inputs(of)).map((manifest): Owned => {
     if (manifest.kind === "Ingress")
@@ -85,7 +85,7 @@ describe("an address that two servers request", () => {
     assert.equal(seen(bare(young)).isExclusive, false);
     assert.equal(seen(bare(having(young))).isExclusive, true);
     assert.equal(seen(bare(having(old)), { competitors: [young] }).isExclusive, true);
-    // Both found it free at one moment: the older one waits until the other has gone.
+    // Both found it free at the same time: the older one waits until the other has released it.
     assert.equal(seen(bare(having(old)), { competitors: [having(young)] }).isExclusive, false);
     const lost = seen(there(having(young)), { competitors: [having(old)] });
     assert.deepEqual([lost.keepsRoutes, lost.addresses], [false, addressesOf(young)]);
@@ -105,7 +105,7 @@ describe("an address that two servers request", () => {
     const found = seen({ server: former, owned }, { competitors: [having(young)] });
     assert.equal(found.finding?.reason, "HostConflict");
     assert.deepEqual([found.keepsRoutes, found.addresses], [true, ["former.example.com"]]);
-    assert.deepEqual(seen(bare(former), { competitors: [having(young)] }).addresses, [], "nothing leads from it");
+    assert.deepEqual(seen(bare(former), { competitors: [having(young)] }).addresses, [], "no route uses it");
     assert.equal(reason(there(having(young)), { competitors: [former] }), "Exposed");
   });
 
@@ -141,7 +141,7 @@ describe("an address that two servers request", () => {
 describe("a route to a server", () => {
   const rolledOut = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
 
-  /** The plan where this is there, the migration is over, and this is how far the pods are. */
+  /** The plan with these objects, a complete migration, and pods in this state. */
   function plan(
     of: MlflowServer,
     owned: readonly Owned[],

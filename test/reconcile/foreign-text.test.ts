@@ -13,7 +13,7 @@ import { deploymentOf, inputs, pod } from "../support/fixtures.ts";
 
 const megabyte = 2 ** 20;
 
-/** Texts on which expressions that go back and forth take longest. */
+/** Texts for which backtracking expressions take longest. */
 const hostile = [
   ".".repeat(megabyte),
   `${".".repeat(megabyte)}x`,
@@ -34,7 +34,7 @@ const conditions = (type: string, message: string) => [
   { type, status: "False", reason: message, message, observedGeneration: 9 },
 ];
 
-/** Every place that reads a text of a status or an error, with what it makes of it. */
+/** Every function that reads text of a status or an error, with its result. */
 const readers: Readonly<Record<string, (message: string) => string | undefined>> = {
   "an image that cannot be pulled": (message) => podFailure([waiting("ErrImagePull", message)])?.message,
   "a container that cannot be created": (message) => podFailure([waiting("CreateContainerError", message)])?.message,

@@ -11,7 +11,7 @@ const start = Date.parse("2026-01-01T00:00:00Z");
 const missing = { reason: "SecretNotFound", message: "Secret db does not exist" } as const;
 const wrong = { reason: "InvalidSecret", message: "Secret tls is not PEM" } as const;
 
-/** The facts of a pass so many seconds after the first. */
+/** The facts of a reconciliation, this number of seconds after the first. */
 function facts(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
   const { installation, ...all } = inputs(of);
   return {
@@ -23,7 +23,7 @@ function facts(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
   };
 }
 
-/** The server after a pass that was blocked, and what the pass reported. */
+/** The server after a blocked reconciliation, and its outcome. */
 function pass(of: MlflowServer, seconds: number, causes: Parameters<typeof blocked>[0] = [missing], period?: number) {
   const all = facts(of, seconds, period);
   const outcome = blocked(causes, all);
@@ -38,7 +38,7 @@ describe("a reference that other clients may still create", () => {
     assert.deepEqual([outcome.state, outcome.againInSeconds], ["progressing", 120]);
     assert.deepEqual([condition("Reconciling")?.status, condition("Reconciling")?.reason], ["True", "SecretNotFound"]);
     assert.equal(condition("Stalled")?.status, "False");
-    // Nothing but the status carries the time from one pass to the next, as after a restart.
+    // Only the status carries the time from one reconciliation to the next, as after a restart.
     ({ server: current, outcome, condition } = pass(current, 90));
     assert.deepEqual([outcome.state, outcome.againInSeconds], ["progressing", 30]);
     ({ server: current, outcome, condition } = pass(current, 120));

@@ -19,17 +19,17 @@ const names = ["one", "two", "three", "four"];
 
 interface Place {
   server: MlflowServer;
-  /** What there is of its Ingress. */
+  /** Its Ingress, if it exists. */
   route: Ingress | undefined;
-  /** Addresses from which it has led since, while it wanted them all the time. */
+  /** Addresses with a route since then, requested all the time. */
   readonly held: Set<string>;
-  /** A pass that has looked, and what it saw and found. */
+  /** A reconciliation that has read the state, and its result. */
   under?: { readonly found: Exposure; readonly of: MlflowServer; isWritten: boolean } | undefined;
 }
 
 const leads = ({ route }: Place) => route?.spec.rules?.map(({ host }) => host ?? "") ?? [];
 
-/** Servers come, change what they want, roll out or do not, and go; passes run in any order, and cut across each other where they may. */
+/** Servers are created, change their addresses, roll out or do not, and are deleted; reconciliations run in any order and may interleave. */
 function world(seed: number, isCut = false) {
   const next = seededRandom(seed);
   const pick = <T>(items: readonly T[]): T => {
@@ -49,7 +49,7 @@ function world(seed: number, isCut = false) {
     return exposureOf({ server: place.server, owned, competitors, known: new Set(["Ingress"]) });
   }
 
-  /** Whether something was written, of which the next pass has more to say. */
+  /** Whether something was written, so that another reconciliation follows. */
   function write(place: Place, exposure: Exposure, of: MlflowServer, isRolledOut: boolean): boolean {
     const { route: before } = place;
     const wanted = ingress({ server: of, routes: exposure.routes });
@@ -66,7 +66,7 @@ function world(seed: number, isCut = false) {
     place.server = { ...place.server, status: { addresses: [...addresses], conditions } };
   }
 
-  /** A whole one, which no other cuts across. */
+  /** A complete reconciliation without interleaving. */
   function pass(name: string, isRolledOut: boolean): void {
     const place = places.get(name);
     if (place === undefined) return;
@@ -74,7 +74,7 @@ function world(seed: number, isCut = false) {
     if (!write(place, found, place.server, isRolledOut)) report(place, found, place.server);
   }
 
-  /** The next step of a pass: it looks, writes, reports. */
+  /** The next step of a reconciliation: read, write, report. */
   function step(place: Place, isRolledOut: boolean): void {
     const { under } = place;
     if (under === undefined) place.under = { found: look(place), of: place.server, isWritten: false };
@@ -138,7 +138,7 @@ for (const isCut of [false, true]) {
         assert.ok(addressesOf(own).some((host) => others.some((each) => each.status?.addresses?.includes(host))));
       }
     }
-    // Both ends were reached, many times.
+    // Both results occurred many times.
     assert.ok(taken > 100 && led > 100, `${taken} ${led}`);
   });
 }

@@ -28,7 +28,7 @@ const annotations = {
   Sidecar: { "sidecar.istio.io/status": "{}" },
 };
 
-/** The world of a server that has taken these steps, all taken up by Istio, with a listener that answers. */
+/** The objects of a server with these steps, all accepted by Istio, with an available listener. */
 function world(of: MlflowServer, mode: MeshMode, steps = meshStepsOf(of)): Owned[] {
   const objects = all({ ...inputs(of), mesh: new Set(steps) }).map(processedByIstio);
   return [...objects.map(answering), enrolledPod(annotations[mode])];
@@ -69,7 +69,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       const outside = [...whole.filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
       assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
       assert.ok(!isOpen(of, whole, { isAvailable: false }), "no Istio");
-      assert.ok(!isOpen(of, whole, { otherResources: undefined }), "the namespace has not been looked at");
+      assert.ok(!isOpen(of, whole, { otherResources: undefined }), "the namespace has not been checked");
       assert.ok(
         !isOpen(of, whole, { probes: () => ({ ...denied, notDenied: ["pod x answered"] }) }),
         "the operator got through",

@@ -30,7 +30,7 @@ const meshed = server({ traces: { writers }, mesh: { istio: { mode: "Ambient" } 
 const plain = server();
 const meshSteps = stepsByMode.Ambient;
 
-/** The world of a server that is this far in the mesh, and whose steps Istio has all taken up. */
+/** The objects of a server with these mesh steps, all accepted by Istio. */
 function world(steps: readonly MeshStep[], of: MlflowServer = meshed): Owned[] {
   const wanted = { ...inputs(of), mesh: new Set(steps) };
   return [...all(wanted).map(processedByIstio), enrolledPod()];
@@ -42,7 +42,7 @@ const mesh = (...args: Parameters<typeof view>) => meshOf(view(...args));
 const steps = (...args: Parameters<typeof view>) => [...mesh(...args).steps];
 const reason = (...args: Parameters<typeof view>) => mesh(...args).finding?.reason;
 
-/** The world with one object changed. */
+/** The objects with one object changed. */
 function having<T extends Owned>(kind: T["kind"], name: string, change: (object: T) => T, from = everything): Owned[] {
   let isFound = false;
   const changed = from.map((object) => {
@@ -97,7 +97,7 @@ describe("adding a server to the mesh", () => {
     const { finding } = mesh([...everything, ending], { probes });
     assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshProgressing"]);
     assert.match(finding?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is terminating/);
-    assert.deepEqual(steps([...world(meshSteps.slice(0, 5)), ending]), meshSteps, "it holds nothing up");
+    assert.deepEqual(steps([...world(meshSteps.slice(0, 5)), ending]), meshSteps, "it blocks nothing");
     assert.equal(mesh([...everything, enrolledPod(undefined, { isTerminating: true })]).finding?.status, "True");
   });
 
@@ -112,7 +112,7 @@ describe("adding a server to the mesh", () => {
   });
 });
 
-/** What a pass does, but for the workload's migration, which is complete. */
+/** The steps of a reconciliation with a complete migration. */
 function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): Step[] {
   const { steps: turn, keepsPolicies = false } = meshOf(view(owned, { server: of, ...more }));
   const wanted = { ...inputs(of), mesh: turn, isMeshHeld: keepsPolicies };
@@ -133,7 +133,7 @@ test("a trust domain that is not the mesh's changes no policy of a server in the
   assert.deepEqual(changed(mistaken), []);
   assert.deepEqual(changed(meshed), []);
   const fewer = server({ traces: { writers: [] }, mesh: { istio: { mode: "Ambient" } } });
-  assert.deepEqual(changed(fewer), ["AuthorizationPolicy"], "so a change of what they say would be seen");
+  assert.deepEqual(changed(fewer), ["AuthorizationPolicy"], "so a change of the policies would be detected");
 });
 
 describe("removing a server from the mesh", () => {

@@ -20,7 +20,7 @@ test("every state of a migration with three faults is safe, and converges to the
       count += 1;
       assertArrives(state, "whole");
       assertArrives(state, "cut off");
-      // A pass that is cut off is no fault that counts: an operator may end at any moment.
+      // An interrupted reconciliation does not count as a fault: an operator can exit at any time.
       waiting.push(...passes(state), ...progress(state).map(([, after]) => after));
       if (spent < mostFaults) next.push(...faults(state).map(([, after]) => after));
     }

@@ -42,7 +42,7 @@ export interface State {
   readonly lastRuns: Readonly<Record<string, string>>;
   readonly clock: number;
   readonly nextUid: number;
-  /** What was done to come here. */
+  /** The actions that lead to this state. */
   readonly path: readonly string[];
 }
 
@@ -80,7 +80,7 @@ function wantedFor(spec: Spec): Job {
   return job;
 }
 
-/** Longer than the time within which no Job is created again. */
+/** Longer than the time in which no Job is created again. */
 const secondsOfPass = 11;
 const timeOf = (clock: number) => new Date(Date.UTC(2026, 0, 1) + clock * secondsOfPass * 1000);
 
@@ -127,7 +127,7 @@ export function decided(state: State): Migration {
   });
 }
 
-/** What must hold of every decision in every state. */
+/** The invariants of every decision in every state. */
 function assertSafe(state: State, decision: Migration): void {
   const about = () => `after ${state.path.join(", ")}: ${JSON.stringify({ state, decision: decision.cause })}`;
   const isAtWork = (uid: number) => state.pods.some(({ job, state: s }) => job === uid && s === "running");
@@ -151,14 +151,14 @@ function assertSafe(state: State, decision: Migration): void {
   if (decision.isRefused) assert.equal(decision.create ?? decision.remove[0], undefined, about());
 }
 
-/** What must hold of every state. */
+/** The invariants of every state. */
 function assertSound(state: State): State {
   const running = state.pods.filter(({ state: s }) => s === "running");
   assert.ok(running.length <= 1, `two migrations run after ${state.path.join(", ")}`);
   return state;
 }
 
-/** The states after a pass that is cut off after each of its writes; the last one is that of a whole pass. */
+/** The states after a reconciliation that is interrupted after each of its writes; the last one is that of a complete one. */
 export function passes(state: State): State[] {
   const decision = decided(state);
   assertSafe(state, decision);
@@ -176,7 +176,7 @@ export function passes(state: State): State[] {
   }
   if (decision.create !== undefined) {
     const { name, annotations = {} } = decision.create.metadata;
-    assert.ok(!now.jobs.some((job) => job.name === name), `the name of Job ${name} is taken`);
+    assert.ok(!now.jobs.some((job) => job.name === name), `the name of Job ${name} is in use`);
     const uid = now.nextUid;
     const job: ModelJob = {
       uid,
@@ -197,7 +197,7 @@ export function passes(state: State): State[] {
 
 type Action = readonly [name: string, after: State];
 
-/** What nodes and controllers do by themselves, in any order. */
+/** The actions of nodes and controllers, in any order. */
 export function progress(state: State): Action[] {
   const actions: Action[] = [];
   state.pods.forEach((each, index) => {
@@ -207,7 +207,7 @@ export function progress(state: State): Action[] {
       );
     const { database, version } = each.spec;
     if (each.state === "waiting" || each.state === "crashed") {
-      // A node that has been told to end it does not start it any more.
+      // A node does not start a terminating pod.
       if (each.isDeleting) actions.push(["pod gone", { ...state, pods: become(undefined) }]);
       else {
         const lastRuns = { ...state.lastRuns, [database]: version };
@@ -241,12 +241,12 @@ export function progress(state: State): Action[] {
   return actions.map(([name, after]) => [name, assertSound({ ...after, path: [...state.path, name] })]);
 }
 
-/** A Job that is being deleted completes all the same, as the Job controller has it. */
+/** A terminating Job still completes, as with the Job controller. */
 function completed(jobs: readonly ModelJob[], uid: number): ModelJob[] {
   return jobs.map((job) => (job.uid === uid ? { ...job, result: "Complete" } : job));
 }
 
-/** What people, other controllers and failures do. */
+/** The actions of users and other controllers, and failures. */
 export function faults(state: State): Action[] {
   const actions: Action[] = [];
   for (const spec of specs) {
@@ -282,7 +282,7 @@ export function faults(state: State): Action[] {
   return actions.map(([name, after]) => [name, assertSound({ ...after, path: [...state.path, name] })]);
 }
 
-/** Equal for states that behave in the same way: times and uids count by their order alone. */
+/** A key that is equal for equivalent states: only the order of times and uids counts. */
 export function keyOf(state: State): string {
   const attempts = [...state.jobs.map(({ attempt }) => attempt), state.record?.attempt ?? ""].sort();
   const rank = (attempt: string) => attempts.indexOf(attempt);
@@ -299,8 +299,8 @@ export function keyOf(state: State): string {
 }
 
 /**
- * Follows a state without further faults, and asserts that it ends where the spec says: by whole passes, or by operators
- * that end after their first write.
+ * Follows a state without further faults, and asserts that it converges to the spec: with complete reconciliations, or with operators
+ * that exit after their first write.
  */
 export function assertArrives(state: State, passesAre: "whole" | "cut off"): void {
   let now = state;
@@ -313,5 +313,5 @@ export function assertArrives(state: State, passesAre: "whole" | "cut off"): voi
     const isTold = decision.isRefused === true || now.pods.some(({ spec }) => spec === now.spec);
     if (isTooNew ? isTold && !decision.complete : decision.complete) return;
   }
-  assert.fail(`it does not arrive: ${JSON.stringify(decided(now).cause)} after ${state.path.join(", ")}`);
+  assert.fail(`it does not converge: ${JSON.stringify(decided(now).cause)} after ${state.path.join(", ")}`);
 }

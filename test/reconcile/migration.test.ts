@@ -8,7 +8,7 @@ import { migrationOf as decide, overdueSeconds } from "../../src/reconcile/migra
 import { deploymentOf, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
 
 const now = new Date("2026-01-02T00:00:00Z");
-/** A decision; unless a record is given, the status says nothing. */
+/** A decision, by default without a record in the status. */
 const migrationOf = (job: Job | undefined, owned: readonly Owned[], record?: MigrationRecord) =>
   decide(job, { owned, record, now });
 
@@ -37,7 +37,7 @@ describe("the migration", () => {
     assert.equal(found.complete, false);
     assert.equal(found.create?.metadata.name, wanted.metadata.name);
     assert.equal(found.create?.metadata.annotations?.[annotation.attempt], now.toISOString());
-    assert.equal(found.isRecordedFirst, undefined, "there is no proof to withdraw");
+    assert.equal(found.isRecordedFirst, undefined, "there is no record to withdraw");
   });
 
   test("is complete only with a completed Job of the wanted name", () => {

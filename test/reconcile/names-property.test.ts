@@ -18,7 +18,7 @@ const exposure = {
   httpRoute: { parentRefs: [{ name: "gateway" }] },
 };
 
-/** Together they have every object that there is. */
+/** Together they have every kind of object. */
 const specs: readonly Partial<MlflowServerSpec>[] = [
   {
     replicas: 2,
@@ -47,7 +47,7 @@ const called = (name: string): readonly MlflowServer[] =>
 const idOf = ({ kind, metadata }: Manifest) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`;
 const hashes = called("a").map((of) => jobOf(inputs(of)).metadata.name.slice("a".length));
 
-/** What can stand behind a name so that it is that of another's object, or half of it. */
+/** Suffixes with which a name is that of another server's object, or a part of it. */
 const suffixes = [
   ...Object.values(objectNames).flatMap((name) =>
     typeof name === "function" && name.length === 1 ? [String(Reflect.apply(name, undefined, [""]))] : [],

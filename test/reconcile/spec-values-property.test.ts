@@ -25,7 +25,7 @@ import { all, completedJob, inputs } from "../support/fixtures.ts";
 
 const schema = resourceSchema();
 
-/** Hosts at the edge of what parsers of URLs take. */
+/** Hosts at the limits of what URL parsers accept. */
 const hosts = [
   ...["1.2.3.4.5", "mlflow.1", "1", "0x", "a.0x1", "256.256.256.256", "1.2.3.04", "08.1.1.1", "a.1.", "a..b", ".", "-"],
   ...["xn--.com", "xn--a.com", "[::1]", "[:::]", "[1.2]", "[::ffff:1.2.3.4]", "_", "a_b.example.com", "a.", "é.com"],
@@ -34,7 +34,7 @@ const hosts = [
 ];
 const ports = [":0", ":1", ":65535", ":65536", ":99999"];
 
-/** Texts of all sorts, and the value itself with another host, port or end. */
+/** Various strings, and the value itself with another host, port or suffix. */
 function candidates(value: string): string[] {
   const [, scheme = "", rest = ""] = /^([a-z]+:\/\/)[^/]*(.*)$/s.exec(value) ?? [];
   const urls = [...hosts, ...ports.map((port) => `example.com${port}`), ...ports.map((port) => `[::1]${port}`)].map(
@@ -54,7 +54,7 @@ function referenced({ spec }: MlflowServer): (Secret | ConfigMap)[] {
   });
 }
 
-/** What other servers depend on: it must take any spec. */
+/** Indexes that other servers depend on, which must accept any spec. */
 function indexed(server: MlflowServer): void {
   const index = hostIndex(() => undefined);
   const key = { namespace: "team-a", name: "demo" };
@@ -65,7 +65,7 @@ function indexed(server: MlflowServer): void {
   hostConflict(rival, [server]);
 }
 
-/** All else that becomes of a spec, to the status: each step that could throw. */
+/** All other processing of a spec, up to the status: each step that could throw. */
 function processed(server: MlflowServer, owned: readonly Owned[] = []) {
   const otherResources: [] = [];
   const mesh = meshOf({
@@ -121,13 +121,13 @@ describe("a spec with an unexpected string", () => {
         indexed(serverOf(mutant));
         try {
           const { blocker } = processed(serverOf(mutant));
-          // Of names the schema takes all that look like one; of these the check remains.
+          // The schema admits all strings that look like a name, which are checked later.
           if (blocker !== undefined && !text.includes("xn--")) {
             const verdict = validate(mutant);
             assert.ok("problems" in verdict, `the schema admits ${text}: ${blocker.message}`);
           }
         } catch (error) {
-          // A builder may throw where the schema would have refused; the server then reports ReconcileFailed.
+          // A builder may throw for a spec that the schema would reject; the server then reports ReconcileFailed.
           const isAdmitted = "server" in validate(mutant);
           if (isAdmitted)
             assert.fail(`${path}: ${JSON.stringify(text)}: ${error instanceof Error ? error.stack : error}`);

@@ -7,7 +7,7 @@ import { planOf } from "../../src/reconcile/plan.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { all, completedJob, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
 
-/** The world in which everything that a server wants is there, the migration is over and the pods are as given. */
+/** The facts with all objects of a server, a complete migration and these pods. */
 function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = []) {
   const wanted = inputs(of);
   const owned = all(wanted).map((manifest): Owned => {
@@ -106,7 +106,7 @@ describe("Stalled", () => {
     const young = noNode(new Date(-9_000).toISOString());
     assert.equal(young.condition("Stalled")?.status, "False");
     assert.equal(young.condition("Reconciling")?.reason, "Progressing");
-    assert.ok(young.outcome.againInSeconds, "nothing tells when the ten seconds are over");
+    assert.ok(young.outcome.againInSeconds, "no reconciliation is scheduled after the ten seconds");
     assert.equal(noNode(new Date(-11_000).toISOString()).condition("Stalled")?.reason, "Unschedulable");
   });
 

@@ -13,7 +13,7 @@ import { all, deploymentOf, inputs, jobOf, pod, server, startedJob } from "../su
 const start = Date.parse("2026-01-01T00:00:00Z");
 const at = (seconds: number) => new Date(start + seconds * 1000).toISOString();
 
-/** How a server stands so many seconds after these objects were created, where these events are told of them. */
+/** The outcome for a server this number of seconds after these objects were created, with these events. */
 function after(seconds: number, objects: readonly Owned[], events: Readonly<Record<string, readonly Warning[]>> = {}) {
   const of = server();
   const wanted = inputs(of);
@@ -44,7 +44,7 @@ function after(seconds: number, objects: readonly Owned[], events: Readonly<Reco
 
 const warning = (reason: string, message: string, seconds = 0): Warning => ({ reason, message, time: at(seconds) });
 
-/** The Job of the migration as it was created; `completed`: over. */
+/** The Job of the migration as it was created, or completed. */
 function job(more: Partial<Job["spec"]> = {}, status: Job["status"] = {}): Job {
   const wanted = startedJob(jobOf(inputs()));
   const metadata = { ...wanted.metadata, uid: "job", creationTimestamp: at(0) };
@@ -79,7 +79,7 @@ const creating = (component: "server" | "migration"): Pod["status"] => ({
   containerStatuses: [container(main[component], { waiting: { reason: "ContainerCreating" } })],
 });
 
-/** The objects with a pod of one component that does not get on. */
+/** The objects with a pod of one component that makes no progress. */
 const withPod = (component: "server" | "migration", status: Pod["status"], metadata: Partial<Pod["metadata"]> = {}) =>
   component === "migration"
     ? [job(), podOf(component, status, metadata)]

@@ -13,17 +13,17 @@ import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { sharedControlPlane } from "../../control-plane/shared.ts";
 import { create, installDefinition } from "./verdict.ts";
 
-/** Of a missing field the API server says that it is required, and no more; what to write is said offline. */
+/** For a missing field the API server reports only that it is required; offline validation reports the fix. */
 const bare = (problem: string) => problem.replace(/: Required value: .*$/s, ": Required value");
 
-/** The same problems from the API server and offline, and at least one; with what to write where only that is said offline. */
+/** Asserts the same problems, at least one, from the API server and offline, which may add the fix. */
 async function refusedByBoth(cluster: ClusterAccess, document: Document): Promise<readonly string[]> {
   const { problems } = await create(cluster, document);
   const offline = document["kind"] === "MlflowWorkspaceAccess" ? validateAccess(document) : validate(document);
-  assert.ok("problems" in offline, `taken offline; the API server says ${problems.join("\n")}`);
+  assert.ok("problems" in offline, `accepted offline; the API server reports ${problems.join("\n")}`);
   const same = offline.problems.map((problem) => (problems.includes(bare(problem)) ? bare(problem) : problem));
   assert.deepEqual(same.toSorted(), problems.toSorted());
-  assert.notEqual(problems.length, 0, "taken by the API server");
+  assert.notEqual(problems.length, 0, "accepted by the API server");
   return offline.problems;
 }
 

@@ -9,7 +9,7 @@ const ofNamespace = (namespace: string, plural: string) =>
   `/apis/mlflow-operator.dev/v1alpha1/namespaces/${namespace}/${plural}`;
 const servers = (namespace: string) => ofNamespace(namespace, "mlflowservers");
 
-/** Installs the CRDs as they are now in the source, and waits until they are served. */
+/** Installs the CRDs of the source, and waits until they are served. */
 export async function installDefinition(cluster: ClusterAccess): Promise<void> {
   for (const definition of allDefinitions()) {
     const path = `${definitions}/${definition.metadata.name}`;
@@ -17,19 +17,19 @@ export async function installDefinition(cluster: ClusterAccess): Promise<void> {
       body: definition,
       headers: { "content-type": "application/apply-patch+yaml" },
     });
-    if (answer.status >= 300) throw new Error(`the API server refuses the CRD: ${answer.body}`);
+    if (answer.status >= 300) throw new Error(`the API server rejects the CRD: ${answer.body}`);
   }
   for (const plural of ["mlflowservers", "mlflowworkspaceaccesses"])
     while ((await cluster.request("GET", ofNamespace("default", plural))).status !== 200) await sleep(50);
 }
 
-/** What the API server says to a request: nothing where it takes it, else its problems as a person reads them. */
+/** The result of a request: nothing if the API server accepts it, otherwise its problems as kubectl shows them. */
 export interface Verdict {
   readonly status: number;
   readonly problems: readonly string[];
 }
 
-/** Asks for the creation of a document; with `dryRun` nothing is stored. Field validation is strict, as from kubectl. */
+/** Creates an object; with `dryRun` nothing is stored. Field validation is strict, as with kubectl. */
 export function create(
   cluster: ClusterAccess,
   document: Document,
@@ -40,7 +40,7 @@ export function create(
   return verdict(cluster, "POST", `${ofNamespace(namespace, pluralOf(document))}?${query}`, document);
 }
 
-/** Asks for a change of a stored document by a merge patch, without storing it; `subresource` is such as `/scale`. */
+/** Changes a stored object by a merge patch with dry run; `subresource` is, for example, `/scale`. */
 export function change(
   cluster: ClusterAccess,
   namespace: string,
@@ -52,7 +52,7 @@ export function change(
   return verdict(cluster, "PATCH", path, patch, "application/merge-patch+json");
 }
 
-/** Asks for the replacement of a stored document, without storing it. */
+/** Replaces a stored object with dry run. */
 export async function replace(
   cluster: ClusterAccess,
   namespace: string,
@@ -70,7 +70,7 @@ async function verdict(cluster: ClusterAccess, method: string, path: string, bod
   return { status: answer.status, problems: answer.status < 300 ? [] : problemsOf(JSON.parse(answer.body)) };
 }
 
-/** Said beside structural problems: that rules were not run, and the same of replicas again, by the scale subresource. */
+/** Messages besides structural problems: that rules were not evaluated, and replicas again, by the scale subresource. */
 const echo =
   /some validation rules were not checked|^\.spec\.replicas: |^<nil>: Invalid value: "": Checked value must be/;
 

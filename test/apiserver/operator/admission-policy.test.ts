@@ -51,7 +51,7 @@ describe("a mutating admission policy", () => {
       const answer = await cluster.request("POST", `${root}/${plural}`, { body });
       assert.equal(answer.status, 201, answer.body);
     }
-    // The API server takes note of a policy within a moment, not at once.
+    // The API server applies a policy with a delay.
     await eventually(async () => {
       const trial = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "trial" }, spec: trialSpec };
       const answer = await cluster.request("POST", `/apis/apps/v1/namespaces/${namespace}/deployments?dryRun=All`, {

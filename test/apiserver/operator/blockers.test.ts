@@ -12,10 +12,10 @@ import { databaseSecret, type Modification, onPostgresql, secret, server } from 
 interface Case {
   readonly title: string;
   readonly spec: Modification;
-  /** What is there, wrong or not, before the server is. */
+  /** Objects that exist before the server. */
   readonly given?: readonly (readonly ["Secret" | "ConfigMap", Draft])[];
   readonly reason: string;
-  /** What the message says: the object, and what to do. */
+  /** The message: the object and the fix. */
   readonly says: RegExp;
   readonly fix: (fixture: Fixture) => Promise<unknown>;
 }
@@ -200,7 +200,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** Since then the operator has written status and event, and nothing else: the event comes after the status. */
+/** Asserts that the operator has only written the status and then an event since then. */
 function onlySaid(stage: Fixture, since: Mark, title = "writes"): Promise<void> {
   return eventually(async () => {
     const written = (await stage.writes(since)).map(({ resource, subresource }) => `${resource}/${subresource}`);
@@ -261,7 +261,7 @@ describe("a failed precondition", { skip: onK3s(), concurrency: 4 }, () => {
       const stalled = await stage.stalled(reason);
       assert.deepEqual(await state(), before, title);
       assert.equal(condition(stalled, "Available").status, "True", title);
-      // The schema is not that of an older version.
+      // The schema is newer than that of an older version.
       assert.equal(
         condition(stalled, "DatabaseReady").status,
         reason === "DowngradeRejected" ? "False" : "True",

@@ -9,7 +9,7 @@ import type { ObjectKind } from "../../support/objects.ts";
 import { type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
 
-/** Values that would be found again wherever they went, with characters that are encoded in URIs and in ini files. */
+/** Recognizable values with characters that are encoded in URIs and in ini files. */
 const passwords = {
   database: "tracking-%-db @:/?#[]$(X) pä55",
   auth: "auth-%s-db '\"\\;&=+,p4ss",
@@ -35,7 +35,7 @@ const spec: Modification = {
   },
 };
 
-/** Kinds in which a secret value has no business, that is all but Secrets. */
+/** Kinds that must not contain a secret value: all except Secrets. */
 const openKinds: readonly ObjectKind[] = [
   "ConfigMap",
   "Deployment",
@@ -51,7 +51,7 @@ const openKinds: readonly ObjectKind[] = [
   "ServiceAccount",
 ];
 
-/** A value as it is, and as it might be written on its way somewhere. */
+/** A value and its encodings. */
 function writings(value: string): string[] {
   const encoded = encodeURIComponent(value);
   const base64 = Buffer.from(value).toString("base64");
@@ -59,7 +59,7 @@ function writings(value: string): string[] {
   return [value, inJson, encoded, encoded.replaceAll("%", "%%"), base64, Buffer.from(base64).toString("base64")];
 }
 
-/** Everything that others may read: objects but Secrets, the metadata of Secrets, the log, and what the API server logs. */
+/** Everything that other users may read: objects except Secrets, the metadata of Secrets, the log, and the API server's log. */
 async function readable(stage: Fixture, since: number): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const kind of openKinds) {
@@ -110,7 +110,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     const values = [...Object.values(passwords), ...generated, Buffer.from(store, "base64").toString()];
     await assertConfidential(stage, since, values);
 
-    // In what was made for MLflow they are as its parsers want them.
+    // In generated Secrets they have the encoding of MLflow's parsers.
     assert.equal(new URL(Buffer.from(store, "base64").toString()).password, percentEncoded(passwords.database));
     const ini = Buffer.from(
       (await objects.the("Secret", "mlflow-auth-config")).data?.["basic_auth.ini"] ?? "",
@@ -119,14 +119,15 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     const [, uri = ""] = /^database_uri = (.*)$/m.exec(ini.toString()) ?? [];
     assert.equal(decodeURIComponent(new URL(uri.replaceAll("%%", "%")).password), passwords.auth);
 
-    // Programs that end badly quote what they were given: that is not passed on.
+    // Programs that fail quote their input, which must not be passed on.
     const [quoted] = [`psycopg2.OperationalError: password "${passwords.database}" ${passwords.auth}`];
     stage.kubelet.decide(() => ({ does: "exits", exitCode: 1, message: quoted }));
     await objects.patch("Secret", "database", { stringData: { username: "another" } });
     await stage.stalled("CrashLooping");
     const places = await readable(stage, since);
     for (const [place, text] of Object.entries(places)) {
-      if (!place.startsWith("Pod/")) assert.ok(!text.includes("tracking-%-db"), `${place} quotes the last words`);
+      if (!place.startsWith("Pod/"))
+        assert.ok(!text.includes("tracking-%-db"), `${place} quotes the output of the program`);
     }
     stage.kubelet.decide(healthy);
     await stage.ready("mlflow", 60);
@@ -165,7 +166,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     );
     await stage.apply(server("c", { "spec.server.sessionSecretRef": { name: "session" } }));
     for (const name of ["a", "b", "c"]) await stage.stalled("InvalidSecret", name);
-    // An event comes after the status.
+    // An event is recorded after the status.
     await eventually(async () => assert.equal((await stage.objects.list("Event")).length, 3));
     await assertConfidential(stage, since, wrong);
   });
@@ -173,7 +174,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
 
 test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);
 
-/** As the WHATWG parser leaves a password that was percent-encoded in full. */
+/** A fully percent-encoded password after the WHATWG parser. */
 function percentEncoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -9,7 +9,7 @@ import { condition, type Fixture, fixture, nothingWasForbidden } from "../../sup
 import { operatorInProcess } from "../../support/operator-in-process.ts";
 import { server } from "../../support/servers.ts";
 
-/** Changes an object back whenever the operator has written it, until it is stopped. */
+/** Reverts an object after each write of the operator, until it is stopped. */
 function flipper({ objects }: Fixture): { stop: () => Promise<number> } {
   let isStopped = false;
   let flips = 0;
@@ -68,13 +68,13 @@ describe("other clients that change the operator's objects", { skip: onK3s() }, 
       { leaseName: "second", proxyImage: "registry.example.com/other-proxy:v7.15.6" },
     );
     context.after(() => second.stop());
-    const told = await eventually(async () => {
+    const event = await eventually(async () => {
       const found = (await stage.objects.list("Event")).find(({ reason }) => reason === "OtherOperator");
       assert.ok(found !== undefined, "no event names the other operator");
       return found;
     });
     assert.match(
-      told.note,
+      event.note,
       /Operator \S+\/mlflow-operator manages MlflowServer mlflow, so operator \S+\/second changes nothing/,
     );
     assert.ok(second.log.some(({ reason }) => reason === "OtherOperator"));

@@ -13,7 +13,7 @@ import { databaseSecret, onPostgresql, server, withoutAuthentication } from "../
 import { statusWatch } from "../../support/status-watch.ts";
 
 const folder = join(import.meta.dirname, "../../../examples");
-/** But for those that take an operator of all namespaces: see release.test.ts. */
+/** Except those that need an operator of all namespaces: see release.test.ts. */
 const examples = readdirSync(folder).filter(
   (name) => name.endsWith(".yaml") && !serversIn(name).some(isCrossNamespace),
 );
@@ -38,7 +38,7 @@ const writtenKinds: readonly ObjectKind[] = [
   "ServiceAccount",
 ];
 
-/** `Kind/name` of all in the namespace that the test did not put there itself; a hash in a name is `#`. */
+/** `Kind/name` of all objects in the namespace that the test did not create; a hash in a name is `#`. */
 async function written({ objects }: Fixture, others: readonly string[] = []): Promise<string[]> {
   const found: string[] = [];
   for (const kind of writtenKinds) {
@@ -50,14 +50,14 @@ async function written({ objects }: Fixture, others: readonly string[] = []): Pr
     .map((text) => text.replace(/-migrate-[0-9a-f]{10}$/, "-migrate-#"));
 }
 
-/** Watches from before the server is there; gives what asserts that every status was true, `Ready` at that very moment. */
+/** Watches from before the server is created; returns a check that every status was correct at that time. */
 async function observed(context: TestContext, { cluster, namespace }: Fixture): Promise<() => Promise<void>> {
   const watch = await statusWatch(cluster, [namespace], { staleSeconds: 0 });
   context.after(() => watch.stop());
   return () => watch.check();
 }
 
-/** The example with a certificate where it asks for one, since what is none is refused; one that names its namespace, in this one. */
+/** The example in this namespace, with a certificate if it needs one, because an invalid one is rejected. */
 function filledIn(example: string, certificate: string, namespace: string): string {
   const placeholder = /^( *)-----BEGIN CERTIFICATE-----\n *replace with .*\n *-----END CERTIFICATE-----$/gm;
   return example
@@ -68,11 +68,11 @@ function filledIn(example: string, certificate: string, namespace: string): stri
 describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  assert.ok(examples.length >= 3, "the examples are not where they were");
+  assert.ok(examples.length >= 3, "the examples were not found");
   for (const file of examples) {
     test(`examples/${file} becomes Ready, and never before its pods are`, async (context) => {
       const stage = await fixture(context);
-      const truth = await observed(context, stage);
+      const assertCorrect = await observed(context, stage);
       const applied = await stage.cluster.kubectl(
         ["apply", "--namespace", stage.namespace, "-f", "-"],
         filledIn(readFileSync(join(folder, file), "utf8"), readFileSync(stage.cluster.caFile, "utf8"), stage.namespace),
@@ -89,13 +89,13 @@ describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
         assert.equal(ready.status?.version, ready.spec.version);
         assert.equal(ready.status?.readyReplicas, ready.spec.replicas);
       }
-      await truth();
+      await assertCorrect();
     });
   }
 
   test("SQLite and generated passwords: exactly these objects, all owned", async (context) => {
     const stage = await fixture(context);
-    const truth = await observed(context, stage);
+    const assertCorrect = await observed(context, stage);
     await stage.apply(server());
     const ready = await stage.ready();
     assert.deepEqual(await written(stage), [
@@ -139,7 +139,7 @@ describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
         selector: "mlflow-operator.dev/server=mlflow,app.kubernetes.io/component=server",
       },
     );
-    await truth();
+    await assertCorrect();
   });
 
   test("PostgreSQL, S3 and no authentication: exactly these objects", async (context) => {
@@ -162,7 +162,7 @@ describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
 
   test("every status on the way to Ready, through changes and failures, is correct", async (context) => {
     const stage = await fixture(context);
-    const truth = await observed(context, stage);
+    const assertCorrect = await observed(context, stage);
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready();
@@ -181,7 +181,7 @@ describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
     );
     const ready = await stage.ready();
     assert.equal(condition(ready, "Available").status, "True");
-    await truth();
+    await assertCorrect();
   });
 });
 

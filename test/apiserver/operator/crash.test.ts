@@ -13,9 +13,9 @@ import { exposed, type Modification, server } from "../../support/servers.ts";
 
 const textOf = ({ method, path }: ProxiedRequest) => `${method} ${path.replace(/^.*\/namespaces\/[^/]+\//, "")}`;
 
-/** What is there in the end, comparable between namespaces: keys that were drawn are only named, and hashes of them. */
+/** The final objects, comparable between namespaces: without the values of generated keys and their hashes. */
 async function endState({ objects, namespace }: Fixture): Promise<unknown> {
-  // The Job of a former version goes after its pods.
+  // The Job of a former version is deleted after its pods.
   await eventually(async () => assert.equal((await objects.list("Job")).length, 1));
   const text = JSON.stringify(await dump(objects))
     .replaceAll(namespace, "<namespace>")
@@ -31,7 +31,7 @@ async function endState({ objects, namespace }: Fixture): Promise<unknown> {
   return state;
 }
 
-/** Whatever was drawn once was never drawn again. */
+/** Asserts that no value was generated twice. */
 async function assertDrawnOnce(secrets: History<Secret>): Promise<void> {
   for (const name of ["mlflow-admin", "mlflow-session"]) {
     const versions = await secrets.versions(name);
@@ -41,7 +41,7 @@ async function assertDrawnOnce(secrets: History<Secret>): Promise<void> {
   }
 }
 
-/** Touches almost every object: each is first taken over from the POST that made it, then applied. */
+/** Changes almost every object: fields of its POST are first taken over, then it is applied. */
 const changes: Modification = {
   "spec.version": "3.17.2",
   "spec.authentication.basic.defaultPermission": "EDIT",
@@ -54,7 +54,7 @@ const changes: Modification = {
 const former = server("mlflow", exposed, { "spec.version": "3.16.1" });
 const changed = server("mlflow", exposed, changes);
 
-/** The ends of a creation and of a change with an operator that nobody disturbs. */
+/** The final states of a creation and of a change with an operator without faults. */
 async function calmEnds(context: TestContext): Promise<readonly unknown[]> {
   const stage = await fixture(context);
   await stage.apply(former);
@@ -91,7 +91,7 @@ describe("an operator that is killed immediately after a write", { skip: onK3s()
     await assertDrawnOnce(secrets);
     context.diagnostic(`${ofCreation.length} writes of the creation: ${ofCreation.join(", ")}`);
     context.diagnostic(`${ofChange.length} writes of the change: ${ofChange.join(", ")}`);
-    // Ten objects, and a status at least; of the change eight objects, most of them taken over first.
+    // Ten objects and at least one status; eight objects of the change, most of them taken over first.
     assert.ok(ofCreation.length >= 11 && ofChange.length >= 11);
   });
 });

@@ -19,7 +19,7 @@ async function running(context: TestContext, ...modifications: Modification[]): 
   return stage;
 }
 
-/** An object whose fields are tampered with. */
+/** An object whose fields are changed. */
 interface Target<K extends ObjectKind> {
   readonly fixture: Fixture;
   readonly kind: K;
@@ -34,8 +34,8 @@ async function target<K extends ObjectKind>(context: TestContext, fixture: Fixtu
 }
 
 /**
- * The fields that the operator's builders write of the object. After its POST the operator owns what the API server has
- * filled in, too: the first repair makes that an apply of just these. Owner references have a test of their own.
+ * The fields of the object that the operator's builders set. After its POST the operator also owns the defaults of the API
+ * server: the first repair is an apply of only these fields. Owner references have a separate test.
  */
 async function fieldsOf<K extends ObjectKind>({ fixture, kind, name, seen }: Target<K>): Promise<Leaf[]> {
   const changed = await fixture.objects.patch(kind, name, { metadata: { labels: { [label.application]: "changed" } } });
@@ -52,7 +52,7 @@ async function fieldsOf<K extends ObjectKind>({ fixture, kind, name, seen }: Tar
   return leavesOf(object, manager).filter(({ steps }) => steps[1] !== "ownerReferences");
 }
 
-/** What became of the attempt to change a field. */
+/** The result of an attempt to change a field. */
 type Result = "repaired" | "refused" | "no change";
 
 /** Changes a field as another field manager, and waits until it is restored. Throws if it stays changed. */
@@ -84,11 +84,11 @@ async function disturbed<K extends ObjectKind>(
 interface Count {
   changed: number;
   removed: number;
-  /** Fields that the API server does not let anybody change or remove. */
+  /** Fields that the API server does not allow to be changed or removed. */
   readonly fixed: string[];
 }
 
-/** Each field that the operator owns of an object is changed, then removed. Gives how many times that was possible. */
+/** Changes, then removes each field of an object that the operator owns. Returns how many changes were possible. */
 async function disturbAll<K extends ObjectKind>(target: Target<K>, leaves: readonly Leaf[]): Promise<Count> {
   const count: Count = { changed: 0, removed: 0, fixed: [] };
   for (const leaf of leaves) {
@@ -126,7 +126,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       const leaves = (await fieldsOf(deployment)).filter((_leaf, index) => index % 3 === part);
       const count = await disturbAll(deployment, leaves);
       context.diagnostic(JSON.stringify(count));
-      assert.ok(leaves.length >= 40, `${leaves.length} fields are a third of what we write`);
+      assert.ok(leaves.length >= 40, `${leaves.length} fields are a third of the applied ones`);
       assert.ok(count.changed >= 28 && count.removed >= 18, JSON.stringify(count));
       const { metadata, spec } = await stage.objects.the("Deployment", "mlflow");
       assert.equal(metadata.annotations?.["example.com/foreign"], "kept");
@@ -180,7 +180,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       larger,
       mergePatch,
     );
-    // Without a storage class that allows it the API server refuses; then there is no such drift.
+    // Without a storage class that allows it the API server rejects the change; then there is no such drift.
     if (answer.status === 200) assert.deepEqual(await stage.writes(since), []);
     else assert.ok([403, 422].includes(answer.status), answer.body);
   });
@@ -210,7 +210,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       return only;
     });
     await stage.objects.remove("Job", job.metadata.name, { propagationPolicy: "Background" });
-    // The status proves what the Job did: the migration is not run again.
+    // The status records the result of the Job: the migration is not run again.
     await stage.ready("mlflow", 60);
     await stage.quiet();
     assert.deepEqual(await stage.objects.list("Job"), []);

@@ -23,7 +23,7 @@ import { exposed, type Modification, server, withoutAuthentication } from "../..
 const timing: ListWatchTiming = {
   ...defaultTiming,
   backoff: { first: 0.1, longest: 1 },
-  // That a kind is gone is believed once it is so for this long: shorter than the default, or the test takes minutes.
+  // A kind counts as missing after this time: shorter than the default, because the test would take minutes.
   absenceSeconds: 2,
 };
 const at = (host: string): Modification => ({ "spec.exposure": { ingress: { hosts: [{ host }] } } });
@@ -46,12 +46,12 @@ async function hostsOf({ objects: own }: Pick<Fixture, "objects">, name = "mlflo
   return (await own.get("Ingress", name))?.spec.rules?.map(({ host }) => host) ?? [];
 }
 
-/** What the controller of an Ingress writes when it serves it. */
+/** The status of an Ingress that its controller serves. */
 function served(own: Objects, name = "mlflow") {
   return own.patch("Ingress", name, { status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } }, "/status");
 }
 
-/** What the controller of a Gateway says of the route. */
+/** The conditions of the route by the controller of a Gateway. */
 async function judge(own: Objects, verdicts: Readonly<Record<string, Partial<ReportedCondition>>>): Promise<void> {
   const { metadata, spec } = await own.the("HTTPRoute", "mlflow");
   const conditions = Object.entries(verdicts).map(([type, verdict]) => ({
@@ -171,7 +171,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     await eventually(async () =>
       assert.deepEqual((await own.the("HTTPRoute", "mlflow")).spec.hostnames, ["platform.example.com"]),
     );
-    // What was said of the former version says nothing of this one.
+    // Conditions of the former generation do not count.
     await says(stage, "RouteNotAccepted");
     await own.remove("HTTPRoute", "mlflow");
     await eventually(() => own.the("HTTPRoute", "mlflow"));
@@ -200,7 +200,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     await stage.apply(server("second", at("a.example.com")));
     await stage.ready("second", 60);
     await says(stage, "IngressWithoutAddress");
-    // It came later: the name decides only within a second, and here it would decide for mlflow as well.
+    // It is younger: the name decides only within a second, and would decide for mlflow as well.
     assert.match(
       (await says(stage, "HostConflict", "second")).message,
       /^a\.example\.com is already used by MlflowServer mlflow/,
@@ -209,11 +209,11 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
 
     await stage.apply(server("older", at("a.example.com")));
     assert.match((await says(stage, "HostConflict", "older")).message, /MlflowServer mlflow/);
-    // What led to it before still does.
+    // Former routes stay.
     assert.deepEqual(await hostsOf(stage, "older"), ["old.example.com"]);
     assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]);
 
-    // Nor by what its owner writes into its Ingress.
+    // Nor by changes of its Ingress by a user.
     const rules = [{ host: "a.example.com" }];
     await own.patch("Ingress", "older", { spec: { rules } });
     await stage.apply(server("older", at("a.example.com"), { "spec.replicas": 0 }));
@@ -221,7 +221,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     await says(stage, "HostConflict", "older");
 
     await stage.apply(server("mlflow", at("b.example.com")));
-    // Of the two that wait, whose pass comes first has it.
+    // Of the two that wait, the one that is reconciled first gets it.
     const [next, last] = await eventually(async () => {
       const reasonOf = async (name: string) => condition(await own.the("MlflowServer", name), "Exposed").reason;
       const reasons = [await reasonOf("older"), await reasonOf("second")];
@@ -270,7 +270,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
       const isThere = type !== "DELETED" && object.spec.rules?.some(({ host }) => host === "a.example.com") === true;
       if (isThere) now.add(object.metadata.name);
       else now.delete(object.metadata.name);
-      assert.ok(now.size <= 1, `at one moment: ${[...now].join(", ")}`);
+      assert.ok(now.size <= 1, `at the same time: ${[...now].join(", ")}`);
     }
   });
 
@@ -283,7 +283,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     const { message } = await says(elsewhere, "HostConflict", "secret-project");
     assert.match(message, /is already used by an MlflowServer in another namespace/);
     assert.ok(!message.includes(stage.namespace), message);
-    // Below another prefix it is another address.
+    // Another prefix is another address.
     const other = { ...exposed, "spec.exposure.externalURL": "https://platform.example.com/clusters/c2/mlflow" };
     await elsewhere.objects.create("MlflowServer", server("neighbour", other));
     await says(elsewhere, "RouteProgressing", "neighbour");

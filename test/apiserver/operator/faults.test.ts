@@ -10,7 +10,7 @@ import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
 import { type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
 
-/** As in production, but for waits that are made for minutes and would take them. The API server ends watches so that new ones are struck. */
+/** As in production, except for waits of minutes. The API server ends watches, so that faults affect new ones. */
 const timing: ListWatchTiming = {
   ...defaultTiming,
   backoff: { first: 0.1, longest: 1 },
@@ -19,8 +19,8 @@ const timing: ListWatchTiming = {
 };
 
 /**
- * Where something hangs. Only there: on a machine with much else to do an answer may take as long, and each watch that is given up
- * for it costs a connection, of which the next answers come later still.
+ * Timeouts for tests with hanging requests. Not for others: on a busy machine an answer may take as long, and each watch that is aborted
+ * costs a connection, which delays the next answers further.
  */
 const impatient: ListWatchTiming = { ...timing, idleSeconds: 3 };
 
@@ -31,14 +31,14 @@ const isWrite = ({ method, path }: ProxiedRequest) => method !== "GET" && !path.
 type Pick = (request: ProxiedRequest) => boolean;
 
 /**
- * Picks all but one in `n` of the requests that `when` picks, so that sooner or later each gets through: those of each
- * path are counted by themselves, else two things that alternate could fall in step, one of them picked for ever.
+ * Picks all but one in `n` of the requests that `when` picks, so that each finally succeeds: requests are counted
+ * for each path, because of two alternating requests one could always be picked.
  */
 function most(n: number, when: Pick): Pick {
   return inTurn(when, (count) => count % n !== 0);
 }
 
-/** Picks every nth of them. */
+/** Picks every nth request. */
 function each(n: number, when: Pick): Pick {
   return inTurn(when, (count) => count % n === 0);
 }
@@ -178,7 +178,7 @@ describe("the final state is correct although", { skip: onK3s(), concurrency: 4 
       context.after(() => clearInterval(timer));
       const stage = await fixture(context, { proxy, operator: { timing: ownTiming } });
       const assertRight = await commotion(stage);
-      // The fault is still in force.
+      // The fault is still active.
       await assertRight();
       const hits = struck.map((handle) => handle.hits());
       context.diagnostic(`struck ${hits.join(" and ") || interrupted} times in ${proxy.requests.length} requests`);

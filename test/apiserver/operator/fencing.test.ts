@@ -13,7 +13,7 @@ import { server } from "../../support/servers.ts";
 
 interface Candidate {
   readonly user: string;
-  /** Starts it (again); what ran before has ended. */
+  /** Starts or restarts it; the former process has exited. */
   readonly start: () => OperatorProcess;
   readonly running: () => OperatorProcess;
 }
@@ -47,14 +47,14 @@ const leads = (operator: OperatorProcess) =>
   !operator.log().some(({ message }) => message === "the Lease is lost");
 
 /**
- * A client that takes the Lease without waiting for its end is noticed by the leader's watch, and at the latest by its next renewal, which
- * follows within 2 s; the rest is for a busy machine.
+ * The leader detects a client that takes the Lease before it expires by its watch, at the latest by its next renewal
+ * within 2 s; the rest is for a busy machine.
  */
 const noticeMilliseconds = 5000;
 
 /**
- * Asserts by the times at which the API server received the calls that an operator wrote only from its own successful write of the Lease on until
- * another one wrote that. Gives the number of times that it changed hands.
+ * Asserts by the times at which the API server received the requests that an operator wrote only between its own successful write of the Lease
+ * and that of another one. Returns the number of changes of the holder.
  */
 function assertFenced(all: readonly Call[], users: readonly string[]): number {
   const calls = all
@@ -98,7 +98,7 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
       });
     await leader();
 
-    // There is always something to repair, for as long as this goes on.
+    // There is always something to repair during this test.
     let isOver = false;
     const disturbing = (async () => {
       for (let count = 0; !isOver; count += 1) {
@@ -173,7 +173,7 @@ describe("no operator writes after another one leads", { skip: onK3s() }, () => 
       ({ user, verb, resource }) => users.includes(user) && verb === "patch" && resource === "services",
     );
     context.diagnostic(`${writes.length} repairs, the Lease changed hands ${changes} times`);
-    // Each leader repairs a field five times at once, and then ever more rarely.
+    // Each leader repairs a field five times immediately, and then at increasing intervals.
     assert.ok(changes >= 4 && writes.length >= 10, `${changes} changes, ${writes.length} repairs`);
   });
 });

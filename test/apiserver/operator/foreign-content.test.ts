@@ -14,7 +14,7 @@ import { server } from "../../support/servers.ts";
 
 const megabyte = 1_000_000;
 
-/** The limit of the chart, and the heap that Node takes within such a limit: half of it. */
+/** The memory limit of the chart, and Node's heap with such a limit: half of it. */
 async function chartLimit(): Promise<{ bytes: number; heapMegabytes: number }> {
   const values = await readFile(new URL("../../../charts/mlflow-operator/values.yaml", import.meta.url), "utf8");
   const bytes = quantityOf(/limits:\s+memory: (\S+)/.exec(values)?.[1] ?? "") ?? Number.NaN;
@@ -65,7 +65,7 @@ describe("content of one namespace", { skip: onK3s() }, () => {
     const core = `/api/v1/namespaces/${other}`;
     const annotations = { "example.com/long": "y".repeat(250_000) };
 
-    // A server that is there, and objects that claim to be its.
+    // A server, and objects with its labels.
     await own.create("MlflowServer", server());
     await create(cluster, `${core}/configmaps`, 300, (n) => ({
       metadata: { name: `mlflow-${n}`, labels },
@@ -75,7 +75,7 @@ describe("content of one namespace", { skip: onK3s() }, () => {
       metadata: { name: `mlflow-${n}`, labels },
       data: { blob: Buffer.from(blob.slice(0, 700_000)).toString("base64") },
     }));
-    // Some of them have the names of the server's own.
+    // Some of them have the names of the server's objects.
     await create(cluster, `${core}/secrets`, 2, (n) => ({
       metadata: { name: ["mlflow-store", "mlflow-auth-config"][n], labels },
       stringData: { blob: blob.slice(0, 700_000) },

@@ -25,7 +25,7 @@ async function candidate(context: TestContext, { cluster, namespace }: Fixture, 
   return { running, user: identity.user };
 }
 
-/** Who wrote anything but a Lease since then, by name of the ServiceAccount. */
+/** The ServiceAccounts that wrote anything but a Lease since then. */
 async function writers({ cluster }: Fixture, candidates: readonly Candidate[], since: number): Promise<Set<string>> {
   const calls = await auditLog(cluster).calls({ since, exclude: ({ resource }) => resource === "leases" });
   const written = calls.filter(({ verb }) => !["get", "list", "watch"].includes(verb)).map(({ user }) => user);
@@ -55,10 +55,10 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     await second.running.logged(/^this process is the leader$/);
     const seconds = (performance.now() - began) / 1000;
     context.diagnostic(`the other led ${seconds.toFixed(2)} s after SIGTERM`);
-    assert.ok(seconds < 12, `it took ${seconds} s, as if it had waited for the end of the Lease`);
+    assert.ok(seconds < 12, `it took ${seconds} s, as if it had waited for the Lease to expire`);
     assert.deepEqual(await first.running.ended, { code: 0, signal: null });
     const over = await stage.mark();
-    // The other finds nothing to do but what is asked for now.
+    // The other one has only the new change to apply.
     await sleep(1000);
     assert.deepEqual(await writers(stage, [second], since), new Set());
     await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
@@ -119,7 +119,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     await stage.ready("one", 60);
     await stage.ready("two", 60);
     await stage.stalled("SecretNotFound", "three");
-    // What has been repaired by an apply is as good as what was created.
+    // Objects that were repaired by an apply count like created ones.
     await stage.objects.patch("Service", "one", { spec: { ports: [{ port: 5000, targetPort: 1 }] } });
     await eventually(async () => {
       const [port] = (await stage.objects.the("Service", "one")).spec.ports ?? [];
@@ -137,7 +137,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     const got = await stage.calls(since);
     assert.deepEqual(
       got.map(({ verb, resource, name }) => `${verb} ${resource}/${name}`).sort(),
-      // The first is /openapi/v3: whether the cluster's definitions are the operator's own.
+      // The first is /openapi/v3: whether the cluster's CustomResourceDefinitions are the operator's own.
       ["get /", "get secrets/database", "get secrets/none"],
       "it reads the schema and references, and nothing else",
     );

@@ -21,7 +21,7 @@ const mesh: Modification = {
   "spec.mesh": { istio: { mode: "Ambient" } },
 };
 
-/** Which steps have been taken, in their order. */
+/** The applied steps, in order. */
 async function taken({ objects }: Fixture): Promise<string[]> {
   const gateways = await objects.list("Gateway");
   const policies = (await objects.list("AuthorizationPolicy")).map(({ metadata }) => metadata.name);
@@ -56,10 +56,10 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
   const set = (context: TestContext, options: FixtureOptions = {}) =>
     fixture(context, { cluster, operator: { timing }, ...options });
 
-  /** Nothing in this cluster enforces policies: the operator's own requests are denied by the test. */
+  /** This cluster does not enforce policies: the test denies the operator's own requests. */
   const denying: FixtureOptions = { operator: { timing, probe: async () => ({ result: "denied" }) } };
 
-  /** What Istio does with each step, in their order. */
+  /** The actions of Istio for each step, in order. */
   async function proofs(stage: Fixture): Promise<readonly (() => Promise<void>)[]> {
     const istio = istiod(stage.objects);
     return [
@@ -156,7 +156,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await says(stage, "MeshEnforced");
 
     const policy = { targetRefs: [{ group: "", kind: "Service", name: "mlflow" }], rules: [{}] };
-    // Whatever it is labelled.
+    // Regardless of its labels.
     const labels = { "app.kubernetes.io/managed-by": "mlflow-operator" };
     await stage.objects.create("AuthorizationPolicy", { metadata: { name: "theirs", labels }, spec: policy });
     assert.match((await says(stage, "ConflictingPolicy")).message, /AuthorizationPolicy\/theirs/);
@@ -242,7 +242,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await enforced(stage);
     let [status, text] = [401, "Unauthorized"];
     const mlflow = createServer((_, response) => void response.writeHead(status).end(text));
-    // An address of its own, since pods answer at port 5000.
+    // A separate address, because pods listen on port 5000.
     const podIP = "127.83.0.1";
     await new Promise<void>((resolve) => mlflow.listen(5000, podIP, resolve));
     context.after(() => mlflow.close());
@@ -255,7 +255,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     );
     const { message } = await says(stage, "MeshNotEnforced");
     assert.match(message, /pod mlflow-\S+ \(127\.83\.0\.1:5000\) answered POST \/v1\/traces with 401 \(and 2 more\)/);
-    assert.deepEqual(await taken(stage), order, "what is there stays");
+    assert.deepEqual(await taken(stage), order, "existing objects stay");
     await stage.ready();
     [status, text] = [403, "RBAC: access denied"];
     await says(stage, "MeshEnforced");
@@ -293,7 +293,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
 
-    // A Secret that is missing keeps everything else from being written.
+    // A missing Secret blocks all other writes.
     await stage.objects.remove("Secret", "database");
     await stage.stalled("SecretNotFound", "mlflow", 60);
     assert.equal(await isOpen(), true);
@@ -341,7 +341,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     const absent = proxy.fault({ when: isOfIstio, fault: { kind: "status", code: 404 } });
     proxy.interrupt({ kind: "cut" }, isOfIstio);
     await eventually(() => assert.ok(absent.hits() > 4));
-    // Has a pass over the server.
+    // Triggers a reconciliation of the server.
     await stage.objects.patch("Service", "mlflow", { metadata: { annotations: { touched: "yes" } } });
     await steadily(async () => assert.deepEqual(await versions(), before), 1.5);
     await stage.stop();
@@ -424,7 +424,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     );
     const run = [...(await stage.objects.list("Job")), ...(await stage.objects.list("Pod"))];
     const runningFor = new Set(run.flatMap(({ metadata }) => metadata.labels?.[label.server] ?? []));
-    assert.deepEqual(runningFor, new Set(["mlflow"]), "nothing runs as a ServiceAccount that is another's");
+    assert.deepEqual(runningFor, new Set(["mlflow"]), "no pod uses the ServiceAccount of another server");
     await says(stage, "MeshEnforced");
     await stage.objects.remove("MlflowServer", "mlflow", { propagationPolicy: "Foreground" });
     for (const name of ["mlflow-traces", "mlflow-waypoint"]) await stage.ready(name, 120);

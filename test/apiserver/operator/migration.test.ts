@@ -12,7 +12,7 @@ import { databaseSecret, onPostgresql, secret, server } from "../../support/serv
 
 const isMigration = (pod: Pod) => pod.metadata.labels?.[label.component] === "migration";
 
-/** Migrations have this fate, and servers run. */
+/** Pods of migrations behave like this, and those of servers run. */
 const migrations = (fate: PodOutcome) => (pod: Pod) => (isMigration(pod) ? fate : healthy(pod));
 
 const notPulled: PodOutcome = { does: "waits", reason: "ImagePullBackOff", message: "back-off pulling image" };
@@ -30,7 +30,7 @@ interface Watched extends Fixture {
   readonly jobs: () => Promise<readonly Version<Job>[]>;
 }
 
-/** A fixture in which at no time two Jobs are unfinished, as is asserted at its end. */
+/** A fixture that asserts at its end that no two Jobs were unfinished at the same time. */
 async function watched(context: TestContext): Promise<Watched> {
   const stage = await fixture(context);
   const seen = await history(stage.cluster, stage.namespace, "Job");
@@ -193,7 +193,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("ImagePullFailed");
     const first = await onlyJob(stage);
     stage.kubelet.decide(migrations({ does: "runs" }));
-    // Only then does the operator know that the pod is at work.
+    // Only then does the operator know that the pod runs.
     await eventually(async () => {
       const working = await stage.objects.the("MlflowServer", "mlflow");
       assert.equal(condition(working, "Reconciling").reason, "MigrationRunning");
@@ -356,7 +356,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
     const { metadata } = await onlyJob(stage);
     await stage.stop();
-    // As the protection of claims in use would hold it, if there is one.
+    // With the finalizer that protects claims in use.
     await stage.objects.patch("PersistentVolumeClaim", "mlflow", { metadata: { finalizers: null } });
     await stage.objects.remove("PersistentVolumeClaim", "mlflow");
     await eventually(async () => assert.equal(await stage.objects.get("PersistentVolumeClaim", "mlflow"), undefined));

@@ -22,7 +22,7 @@ const podTemplate = {
   },
 };
 
-/** What each kind needs besides metadata. */
+/** The required fields of each kind besides metadata. */
 const contents: Readonly<Partial<Record<ObjectKind, object>>> = {
   Service: { spec: { ports: [{ port: 80 }] } },
   PersistentVolumeClaim: { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } },
@@ -38,7 +38,7 @@ const contents: Readonly<Partial<Record<ObjectKind, object>>> = {
   NetworkPolicy: { spec: { podSelector: { matchLabels: { app: "foreign" } } } },
 };
 
-/** Every name that a server takes, but for that of its Job, which nobody knows beforehand. */
+/** Every name of a server's objects, except that of its Job, which is not predictable. */
 const names: readonly (readonly [ObjectKind, suffix: string])[] = [
   ["ServiceAccount", ""],
   ["Service", ""],
@@ -50,7 +50,7 @@ const names: readonly (readonly [ObjectKind, suffix: string])[] = [
   ["Deployment", ""],
 ];
 
-/** In seconds. What is not ours has no watch: it is looked for again every 30 s. */
+/** In seconds. Unmanaged objects are not watched, but checked every 30 s. */
 const lookedForAgain = 120;
 
 const statusOnly = new Set(["mlflowservers/status"]);
@@ -60,7 +60,7 @@ const foreign = (kind: ObjectKind, name: string, metadata: object = {}): Draft =
   metadata: { ...metadata, name },
 });
 
-/** The object as it is, but for what controllers write of it. */
+/** The object without fields that controllers write. */
 async function untouched({ objects }: Fixture, kind: ObjectKind, name: string): Promise<unknown> {
   const { status, metadata, ...rest } = { status: undefined, ...(await objects.the(kind, name)) };
   const { managedFields, resourceVersion, annotations, ...own } = metadata;
@@ -156,7 +156,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
     await eventually(async () => assert.equal(await stage.objects.get("Job", name), undefined));
     await stage.objects.create("Job", foreign("Job", name));
     const before = await untouched(stage, "Job", name);
-    // While the status proves that the database is migrated, no Job is needed.
+    // While the status records the migration, no Job is needed.
     await stage.start();
     await stage.ready("mlflow", 60);
     await stage.stop();

@@ -51,7 +51,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
       );
     });
 
-    // A pass is counted when it is over, its event included.
+    // A reconciliation is counted when it is complete, including its event.
     const { status, contentType, body } = await eventually(async () => {
       const answer = await running.get("/metrics");
       assert.match(

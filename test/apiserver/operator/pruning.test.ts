@@ -17,7 +17,7 @@ import {
 
 const priorityClass = "tests-of-pruning";
 
-/** Everything that puts a field into what we write and may be taken away again. */
+/** All spec fields that add a field to an applied object and can be removed. */
 const optional: Modification = {
   "spec.serviceAccount": { annotations: { "example.com/role": "reader" } },
   "spec.image": { pullSecrets: [{ name: "registry" }], pullPolicy: "Always" },
@@ -60,7 +60,7 @@ const optional: Modification = {
   },
 };
 
-/** Of the tests' own: those of Kubernetes are rejected. */
+/** Labels of the tests: those of Kubernetes are rejected. */
 async function createPriorityClass(cluster: ClusterAccess): Promise<void> {
   const body = { metadata: { name: priorityClass }, value: 1000 };
   const { status } = await cluster.request("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", { body });
@@ -77,7 +77,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.objects.create("Secret", databaseSecret);
     await stage.objects.create("Secret", bucket);
     await stage.objects.create("Secret", secret("extra", { a: "b" }));
-    // The Job is of the spec that made it, and never patched.
+    // The Job keeps the spec of its creation, and is never patched.
     const workload = async () => {
       const { "Deployment/mlflow": deployment, "ServiceAccount/mlflow": account } = await dump(stage.objects);
       return { deployment, account };
@@ -86,7 +86,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
     const plain = await workload();
     await stage.objects.remove("MlflowServer", "mlflow");
-    // The garbage collector of a fresh control plane learns of a new kind of owners every 30 s.
+    // The garbage collector of a new control plane discovers kinds of owners every 30 s.
     await eventually(async () => assert.deepEqual(await stage.objects.list("Deployment"), []), 60);
 
     await stage.apply(server("mlflow", onPostgresql, optional));
@@ -159,7 +159,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
     assert.equal(await stage.objects.get("Secret", "mlflow-auth-config"), undefined);
     assert.deepEqual(await stage.objects.the("Secret", "mlflow-admin"), admin);
-    // It goes after its pods.
+    // It is deleted after its pods.
     await eventually(async () => {
       assert.equal((await stage.objects.list("Job")).length, 1, "the Job of the former databases is still there");
     });

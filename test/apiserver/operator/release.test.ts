@@ -17,7 +17,7 @@ const workspaces: Modification = { ...byKubernetes, "spec.workspaces": {} };
 const withWorkspaces = server("mlflow", workspaces);
 const withoutWorkspaces = server("mlflow", byKubernetes);
 
-/** An operator of all namespaces, and one namespace that consents to be a workspace of those beside it. */
+/** An operator of all namespaces, and a namespace that can be labeled as a workspace. */
 async function stage(context: TestContext, cluster: ClusterAccess, options: FixtureOptions = {}) {
   const set = await fixture(context, { cluster, isWide: true, ...options });
   const team = await freshNamespace(cluster);
@@ -28,7 +28,7 @@ async function stage(context: TestContext, cluster: ClusterAccess, options: Fixt
 
 type Stage = Awaited<ReturnType<typeof stage>>;
 
-/** The server is ready, held, and its ServiceAccount sees which namespaces are workspaces. */
+/** Asserts that the server is ready with its finalizer, and that its ServiceAccount can list workspaces. */
 async function bound({ ready, objects, namespace, binding }: Stage, seconds = 60): Promise<void> {
   const { metadata } = await ready("mlflow", seconds);
   assert.deepEqual(metadata.finalizers, [finalizer]);
@@ -58,7 +58,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
     const waiting = await set.stalled("WorkspaceOptInMissing");
     assert.match(condition(waiting, "Ready").message, new RegExp(`workspace-of=${namespace}$`));
     assert.equal(waiting.metadata.finalizers, undefined);
-    assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "nobody has consented");
+    assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "no namespace has opted in");
     assert.equal(await objects.get("Deployment", "mlflow"), undefined);
 
     await consent("somebody-else");
@@ -70,7 +70,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
       assert.equal(await objects.get("ClusterRoleBinding", binding), undefined);
       assert.equal((await objects.the("MlflowServer", "mlflow")).metadata.finalizers, undefined);
     });
-    assert.ok(await objects.get("Deployment", "mlflow"), `what runs goes on, of ${metadata.name}`);
+    assert.ok(await objects.get("Deployment", "mlflow"), `the Deployment stays, of ${metadata.name}`);
 
     await consent(namespace);
     await bound(set);
@@ -223,7 +223,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
     await set.objects.remove("MlflowServer", "mlflow");
     await gone(set);
     const left = await request("GET", `/api/v1/namespaces/${set.team}/secrets/mlflow-session`);
-    assert.equal(left.status, 200, "it is nobody's but its owner's");
+    assert.equal(left.status, 200, "it is not changed");
   });
 
   for (const [file, name] of [
@@ -251,7 +251,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
     const set = await stage(context, cluster);
-    // All else is there already, so that only what this is about is written.
+    // All other objects exist, so only the tested ones are written.
     await set.apply(withoutWorkspaces);
     await set.ready();
     await set.stop();

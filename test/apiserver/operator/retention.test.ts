@@ -21,7 +21,7 @@ async function running(context: TestContext, ...modifications: Parameters<typeof
   return stage;
 }
 
-/** What was invented, what holds the data, and the hash of what pods read: all that must not change by itself. */
+/** Generated Secrets, volumes, and the hash of the pods' inputs: everything that must not change without a reason. */
 async function kept({ objects }: Fixture) {
   const [session, admin, volume, deployment] = await Promise.all([
     objects.the("Secret", "mlflow-session"),
@@ -38,7 +38,7 @@ async function kept({ objects }: Fixture) {
   };
 }
 
-/** Says, as an administrator, that what a generated Secret held is lost. */
+/** Confirms, as an administrator, the loss of a generated Secret. */
 async function confirm({ objects }: Fixture, name: string): Promise<void> {
   const annotations = { [annotation.replaceLostSecrets]: name };
   await objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });

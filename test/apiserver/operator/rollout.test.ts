@@ -11,7 +11,7 @@ import type { ObjectKind } from "../../support/objects.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden, quotaInForce } from "../../support/operator-fixture.ts";
 import { databaseSecret, type Modification, onPostgresql, secret, server } from "../../support/servers.ts";
 
-/** A server that refers to as many Secrets and ConfigMaps as one can, by each way that there is. */
+/** A server that refers to Secrets and ConfigMaps by every possible field. */
 const referring: Modification = {
   "spec.backendStore.postgresql.ca": { configMapRef: { name: "database-ca" } },
   "spec.artifactStore.s3.credentialsSecretRef": { name: "bucket" },
@@ -61,7 +61,7 @@ async function hashOf({ objects }: Fixture): Promise<string | undefined> {
   return template.metadata?.annotations?.[annotation.inputs];
 }
 
-/** Two pods that run, and the fixture that they are in. */
+/** Two running pods, and their fixture. */
 async function running(context: TestContext): Promise<Fixture> {
   const stage = await fixture(context);
   await stage.objects.create("Secret", databaseSecret);
@@ -72,7 +72,7 @@ async function running(context: TestContext): Promise<Fixture> {
 
 interface Trouble {
   readonly title: string;
-  /** What becomes of the pods of the new spec. */
+  /** The behavior of pods of the new spec. */
   readonly fate: PodOutcome;
   readonly reason: string;
   readonly says: RegExp;
@@ -142,7 +142,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     const before = (await stage.objects.the("Secret", "mlflow-store")).data;
     await stage.objects.patch("Secret", "database", { stringData: { password: "another" } });
     await eventually(async () => assert.notEqual(await hashOf(stage), hash));
-    // It is written at the same time as the Deployment.
+    // It is applied at the same time as the Deployment.
     const data = await eventually(async () => {
       const { data: after } = await stage.objects.the("Secret", "mlflow-store");
       assert.notDeepEqual(after, before);

@@ -35,7 +35,7 @@ function without(schema: StructuralSchema, word: RegExp): void {
   );
 }
 
-/** Of a newer operator: one more way of authentication, one more version, one more policy, and a rule less. */
+/** Of a newer operator: an additional authentication method, version and policy, and one rule less. */
 const newer = changed((definition) => {
   const authentication = schemaAt(definition, "spec", "authentication");
   Object.assign(authentication.properties ?? {}, { saml: { type: "object", properties: { url: { type: "string" } } } });
@@ -45,7 +45,7 @@ const newer = changed((definition) => {
   without(schemaAt(definition, "spec"), /sqlite|persistentVolume/);
 });
 
-/** Of an older operator, which knew no proxy. */
+/** Of an older operator without oauth2Proxy. */
 const older = changed((definition) => {
   const authentication = schemaAt(definition, "spec", "authentication");
   delete authentication.properties?.["oauth2Proxy"];
@@ -53,7 +53,7 @@ const older = changed((definition) => {
   without(schemaAt(definition, "spec"), /oauth2Proxy/);
 });
 
-/** Of one that kept no addresses. */
+/** Of one without addresses in the status. */
 const withoutAddresses = changed((definition) => {
   delete schemaAt(definition, "status").properties?.["addresses"];
 });
@@ -76,7 +76,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
   after(() => cluster.close());
   afterEach(() => install(changed(() => undefined)));
 
-  /** Resolves when the API server serves by it. */
+  /** Resolves when the API server serves it. */
   async function install(definition: CustomResourceDefinition): Promise<void> {
     const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`;
     const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
@@ -174,7 +174,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     await install(older);
     const events = await eventually(async () => {
       const found = (await stage.objects.list("Event")).filter(({ reason }) => reason.endsWith("Outdated"));
-      assert.ok(found.length > 0, "no event tells of the definition");
+      assert.ok(found.length > 0, "no event names the definition");
       return found;
     });
     assert.match(
@@ -182,7 +182,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
       /CustomResourceDefinition of MlflowServer .* does not have spec\.authentication\.oauth2Proxy/,
     );
     assert.ok(stage.operator().log.some(({ message }) => /CustomResourceDefinition is older/.test(message)));
-    // Somebody's change is not repaired, and the API server's copy of the server not written.
+    // A change by a user is not repaired, and the server object is not written.
     await stage.objects.patch("Deployment", "mlflow", { metadata: { labels: { other: "x" } } });
     await stage.quiet();
     const held = await stage.objects.the("Deployment", "mlflow");
@@ -218,7 +218,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     const before = await stage.objects.the("Deployment", "mlflow");
     await stage.stop();
     await install(older);
-    // Any write stores what the API server shows.
+    // Any write stores the object as the API server returns it.
     await stage.objects.patch("MlflowServer", "mlflow", { metadata: { labels: { any: "write" } } });
     await install(changed(() => undefined));
     await stage.start();

@@ -68,8 +68,8 @@ describe("an operator that cannot watch reports it", { skip: onK3s(), concurrenc
       assert.match(metrics, /mlflow_operator_watch_age_seconds\{resource="[^"]*networkpolicies"\} [1-9]/);
       const quiet = await stage.quiet();
       await steadily(() => {}, 2);
-      assert.deepEqual(await stage.calls(quiet), [], "it is said once");
-      // What else happens is done all the same.
+      assert.deepEqual(await stage.calls(quiet), [], "it is reported once");
+      // Other changes are still applied.
       await stage.objects.remove("Service", "mlflow");
       await eventually(async () => void (await stage.objects.the("Service", "mlflow")));
       own.clear();

@@ -15,7 +15,7 @@ const migrations = (fate: PodOutcome) => (pod: Pod) => (isMigration(pod) ? fate 
 const servers = (fate: PodOutcome) => (pod: Pod) => (isMigration(pod) ? healthy(pod) : fate);
 const creating: PodOutcome = { does: "waits", reason: "ContainerCreating", message: "" };
 
-/** Waits until `Ready` has this reason, whether or not the server is stalled, and gives the message. */
+/** Waits until `Ready` has this reason, stalled or not, and returns the message. */
 function reported({ objects }: Fixture, reason: string, seconds = 60): Promise<string> {
   return eventually(async () => {
     const ready = condition(await objects.the("MlflowServer", "mlflow"), "Ready");
@@ -24,7 +24,7 @@ function reported({ objects }: Fixture, reason: string, seconds = 60): Promise<s
   }, seconds);
 }
 
-/** Records what the kubelet would about each pod that fits. */
+/** Records the event of a kubelet about each matching pod. */
 async function failedMount({ objects, cluster, namespace }: Fixture, fits: (pod: Pod) => boolean): Promise<void> {
   const pod = await eventually(async () => {
     const found = (await objects.list("Pod")).find(fits);
@@ -89,7 +89,7 @@ describe("pods without progress", { skip: onK3s(), concurrency: 4 }, () => {
       await stage.cluster.request("DELETE", `${policies}/validatingadmissionpolicybindings/${name}`);
       await stage.cluster.request("DELETE", `${policies}/validatingadmissionpolicies/${name}`);
     });
-    // Until the policy is in force pods are admitted.
+    // Until the policy is active, pods are admitted.
     await eventually(async () => {
       const securityContext = {
         ...{ allowPrivilegeEscalation: false, runAsNonRoot: true, capabilities: { drop: ["ALL"] } },

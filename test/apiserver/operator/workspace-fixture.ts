@@ -15,15 +15,15 @@ import {
 } from "../../support/operator-fixture.ts";
 import { server } from "../../support/servers.ts";
 
-/** An operator of all namespaces, a server in its namespace, and teams that consent to be workspaces of it. */
+/** An operator of all namespaces, a server in its namespace, and namespaces of teams that are its workspaces. */
 export interface WorkspaceFixture extends Fixture {
-  /** A fresh namespace, with the label by which it consents, or not. */
+  /** A new namespace, with or without the opt-in label. */
   readonly team: (isConsenting?: boolean, labels?: Readonly<Record<string, string>>) => Promise<Objects>;
   /** Applies the server with these workspaces, and waits until it is ready. */
   readonly serve: (workspaces: Json, name?: string) => Promise<void>;
   /** Name of the binding of a role of the server `mlflow`. */
   readonly binding: (role: string, name?: string) => string;
-  /** Who has a role in a team's namespace: names, sorted. Fails where there is no binding. */
+  /** The sorted names of the subjects of a role in a team's namespace. Fails without a binding. */
   readonly holders: (team: Objects, role: string, name?: string) => Promise<readonly string[]>;
   readonly workspacesReady: (reason: string, name?: string) => Promise<string>;
 }
@@ -66,7 +66,7 @@ export async function workspaceFixture(
   };
 }
 
-/** Waits until an access has this reason, and gives the message. */
+/** Waits until an access has this reason, and returns the message. */
 export function accessSays(team: Objects, name: string, reason: string): Promise<string> {
   return eventually(async () => {
     const access: MlflowWorkspaceAccess = await team.the("MlflowWorkspaceAccess", name);

@@ -46,7 +46,7 @@ describe("workspaces", { skip: onK3s() }, () => {
       message,
       new RegExp(`kubectl label namespace ${silent.namespace} ${label.workspaceOf}=${set.namespace}`),
     );
-    // What is known to be missing is said while others are still looked at.
+    // Known missing namespaces are reported while others are still checked.
     await eventually(async () => {
       const { status } = await set.objects.the("MlflowServer", "mlflow");
       assert.deepEqual(status?.workspaces, { ready: 2, total: 3 });
@@ -93,7 +93,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.workspacesReady("WorkspacesReady");
     await set.stop();
     await set.objects.remove("MlflowServer", "mlflow");
-    assert.ok(await set.objects.get("MlflowServer", "mlflow"), "it is held");
+    assert.ok(await set.objects.get("MlflowServer", "mlflow"), "it has its finalizer");
     await set.start();
     await eventually(async () => assert.equal(await set.objects.get("MlflowServer", "mlflow"), undefined));
     assert.equal(await team.get("RoleBinding", set.binding("admin")), undefined);
@@ -105,7 +105,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     const [one, kept] = [await set.team(), await set.team()];
     await set.serve({ access: [grant("Editor", "science")] });
     await set.workspacesReady("WorkspacesReady");
-    // The namespace cannot end while this is in it.
+    // The namespace cannot be deleted while this object exists.
     await kept.create("ConfigMap", { metadata: { name: "keeper", finalizers: ["example.com/keep"] } });
     const release = () => kept.patch("ConfigMap", "keeper", { metadata: { finalizers: null } });
     context.after(release);
@@ -227,13 +227,13 @@ describe("workspaces", { skip: onK3s() }, () => {
     await accessSays(team, "guest", "Granted");
     assert.deepEqual(await set.holders(team, "admin"), ["ada"]);
     assert.deepEqual(await set.holders(team, "editor"), ["science"]);
-    // As long as it takes to look at it before it is over, on a busy machine too.
+    // Long enough to check it before it expires, also on a busy machine.
     const soon = Date.now() + Math.max(6000, 4 * (Date.now() - began));
     await team.patch("MlflowWorkspaceAccess", "guest", { spec: { expiresAt: new Date(soon).toISOString() } });
     await accessSays(team, "guest", "Granted");
     assert.deepEqual(await set.holders(team, "admin"), ["ada"]);
     await accessSays(team, "guest", "Expired");
-    assert.ok(Date.now() >= soon && Date.now() < soon + 10_000, `${Date.now() - soon} ms after its time`);
+    assert.ok(Date.now() >= soon && Date.now() < soon + 10_000, `${Date.now() - soon} ms after its expiry`);
     assert.equal(await team.get("RoleBinding", set.binding("admin")), undefined);
     await team.remove("MlflowWorkspaceAccess", "strange");
   });
@@ -302,7 +302,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.start();
     await eventually(() => assert.ok(set.operator().log.some(({ message }) => message === "all watches are synced")));
     await new Promise((resolve) => setTimeout(resolve, 2500));
-    // What other tests have left is going, and is not of this fixture.
+    // Objects of other tests are terminating and do not count.
     const here = ({ namespace }: { namespace: string }) => namespace === set.namespace || namespace === team.namespace;
     assert.deepEqual((await set.writes(mark)).filter(here), []);
   });
@@ -361,7 +361,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await team.create("ResourceQuota", { metadata: { name: "none" }, spec: quota });
     await eventually(async () => {
       const { status } = await team.the("ResourceQuota", "none");
-      // That of every namespace, kube-root-ca.crt, which may come after the quota.
+      // The ConfigMap kube-root-ca.crt of every namespace, which may be created after the quota.
       assert.equal(status?.used?.["count/configmaps"], "1");
     });
     await set.serve({ access: [grant("Editor", "science")] });

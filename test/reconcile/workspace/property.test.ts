@@ -28,7 +28,7 @@ interface World {
   readonly namespaces: readonly Namespace[];
   readonly servers: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
-  /** `role namespace subject` for all that somebody granted who might. */
+  /** `role namespace subject` for all grants of permitted users. */
   readonly meant: ReadonlySet<string>;
 }
 
@@ -57,7 +57,7 @@ function world(seed: number): World {
 
   const servers = Array.from({ length: 1 + Math.floor(next() * 3) }, (_, index): MlflowServer[] => {
     const who = author();
-    // As the admission policy has it: whoever may bind a role in all namespaces may grant it by a server.
+    // By the admission policy, a user who can bind a role in all namespaces can grant it by a server.
     const grants = Array.from({ length: Math.floor(next() * 4) }, () => ({
       role: pick(workspaceRoleNames),
       subjects: subjects(),
@@ -101,7 +101,7 @@ function world(seed: number): World {
   return { namespaces, servers, accesses, meant };
 }
 
-/** What a pass over each namespace would write, where `granted` is there already. */
+/** The writes of a reconciliation of each namespace, with `granted` as existing objects. */
 function steps({ namespaces, servers, accesses }: World, granted: readonly WorkspaceObject[]) {
   return namespaces.map((namespace) => {
     const { name, labels = {} } = namespace.metadata;
@@ -134,13 +134,13 @@ test(`in ${worlds} random clusters every write is in an allowed place`, () => {
           continue;
         }
         const { metadata } = step.manifest;
-        assert.equal(deletionTimestamp, undefined, `seed ${seed}: a write in a namespace that is going`);
+        assert.equal(deletionTimestamp, undefined, `seed ${seed}: a write in a terminating namespace`);
         assert.equal(metadata.namespace, name);
         assert.equal(metadata.labels?.[label.serverNamespace], labels[label.workspaceOf], `seed ${seed}: no opt-in`);
         assert.notEqual(name, "kube-system");
       }
     }
-    // What is beside the server costs more to make, and hangs on less.
+    // Objects outside the namespace of the server take longer to render, and depend on less.
     for (const server of seed % 20 === 0 ? now.servers : []) {
       const { namespace = "", name } = server.metadata;
       const workspaces = now.namespaces.map(({ metadata }) => metadata.name);
