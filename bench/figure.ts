@@ -1,19 +1,19 @@
-/** One line of the table of the operator's figures. */
+/** One row of the table of results. */
 export interface Figure {
   readonly name: string;
-  /** With its unit, for people. */
+  /** With its unit, for the table. */
   readonly value: string;
-  /** Without its unit; undefined where there is nothing to reach. */
+  /** Without its unit; undefined without a target. */
   readonly amount?: number;
-  /** What it must reach, for people. */
+  /** The target, for the table. */
   readonly target: string;
-  /** Undefined where there is nothing to reach. */
+  /** Undefined without a target. */
   readonly met: boolean | undefined;
   /** The raw figures behind the value. */
   readonly detail?: unknown;
 }
 
-/** A figure that must not be larger than `most`. */
+/** Returns a figure with the maximum `most`. */
 export function atMost(
   name: string,
   value: number,

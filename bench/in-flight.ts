@@ -1,4 +1,4 @@
-/** Works on all items, at most `limit` of them at once. */
+/** Processes all items, at most `limit` of them concurrently. */
 export async function inFlight<T>(
   limit: number,
   items: Iterable<T>,

@@ -1,7 +1,7 @@
 import { credentialsFor } from "../src/client/api-access.ts";
 import type { CredentialSource } from "../src/client/credentials.ts";
 
-/** Those of the pod that a contestant takes itself for, as the operator gets them. */
+/** Returns the credentials from the environment of a pod, as the operator reads them. */
 export function ownCredentials(): CredentialSource {
   const { env } = process;
   return credentialsFor({

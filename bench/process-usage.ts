@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 
-/** What a process has used so far and uses now. */
+/** CPU time so far and current memory of a process. */
 export interface ProcessUsage {
   readonly cpuMilliseconds: number;
   readonly rssBytes: number;
 }
 
-/** Linux counts the time of a process in hundredths of a second, whatever the kernel's own clock. */
+/** /proc has CPU times in hundredths of a second, independent of the kernel's clock rate. */
 const millisecondsPerTick = 10;
 
-/** From /proc, so on Linux only. Throws when there is no such process. */
+/** Reads /proc, so it works only on Linux. Throws if the process does not exist. */
 export function processUsage(pid: number): ProcessUsage {
-  // The second field is the program's name in parentheses and may contain anything.
+  // The second field is the name of the program in parentheses, which can contain any character.
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
     .replace(/^.*\) /s, "")
     .split(" ");

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP relay in front of an API server that looks into nothing and counts connections. */
+/** A TCP relay in front of an API server that counts connections. */
 export interface CountingRelay {
   readonly url: string;
-  /** Connections so far. */
+  /** Number of connections so far. */
   readonly accepted: () => number;
   readonly close: () => void;
 }
@@ -31,7 +31,7 @@ export async function countingRelay(target: string): Promise<CountingRelay> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("The relay got no port.");
+  if (bound === null || typeof bound === "string") throw new Error("The relay has no port.");
   return {
     url: `https://127.0.0.1:${bound.port}`,
     accepted: () => accepted,

@@ -22,7 +22,7 @@ const chosen = process.argv.slice(2);
 for (const name of chosen.length > 0 ? chosen : ["operator"]) {
   const bench = benches[name];
   if (bench === undefined) {
-    say(`There is no bench ${name}: use ${Object.keys(benches).join(", ")}.`);
+    say(`Unknown bench "${name}": use ${Object.keys(benches).join(", ")}.`);
     process.exitCode = 2;
     break;
   }

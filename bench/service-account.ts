@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClusterAccess } from "../test/control-plane/cluster-access.ts";
 
-/** The environment of a process that shall take itself for a pod of this service account; `server` is its API server. */
+/** Returns environment variables with which a process behaves like a pod of this service account; `server` is its API server. */
 export async function podEnvironment(
   cluster: ClusterAccess,
   namespace: string,

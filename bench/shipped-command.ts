@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** How the operator's image starts Node: measured is what is shipped, and the Dockerfile is where it is decided. */
+/** How the image of the operator starts Node, read from the Dockerfile, so that the released configuration is measured. */
 export interface ShippedCommand {
   /** Options of Node, before the program. */
   readonly options: readonly string[];
@@ -13,12 +13,14 @@ export function shippedCommand(): ShippedCommand {
   const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(text)?.[1];
   const environment = /^ENV (.*)$/m.exec(text)?.[1];
   if (entrypoint === undefined || environment === undefined)
-    throw new Error("The Dockerfile has no ENTRYPOINT as a list, or no ENV: how the operator is started is not known.");
+    throw new Error(
+      "The Dockerfile has no ENTRYPOINT in list form or no ENV: cannot determine the command of the operator.",
+    );
   const words: string[] = JSON.parse(entrypoint);
   const pairs = environment.split(" ").map((pair) => pair.split("="));
   return {
     options: words.filter((word) => word.startsWith("--")),
-    // Where programs are is another matter on this machine.
+    // The PATH of this machine is different.
     environment: Object.fromEntries(pairs.filter(([name]) => name !== "PATH")),
   };
 }

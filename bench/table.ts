@@ -1,4 +1,4 @@
-/** Rows as aligned columns, the first row as the head; the first column is a name, and stays on the left. */
+/** Returns rows as aligned columns with a header; the first column is left-aligned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));

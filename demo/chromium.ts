@@ -4,13 +4,13 @@ import { succeeded } from "../test/control-plane/completed.ts";
 
 const paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** The path of Chromium, which is installed from Debian's packages if it can be. Rejects with a sentence where there is none. */
+/** Returns the path of Chromium, and installs the Debian package if possible. Rejects with a message if it is not available. */
 export async function chromium(report: (line: string) => void): Promise<string> {
   const found = paths.find((path) => existsSync(path));
   if (found !== undefined) return found;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
-    throw new Error("there is no Chromium here: install it, or run this as root on Debian");
-  report("installing Debian's package chromium, for looks at the UI");
+    throw new Error("Chromium is not installed: install it, or run this as root on Debian");
+  report("installing the Debian package chromium, for screenshots of the UI");
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await succeeded("apt-get", ["update", "-qq"], { env });
   await succeeded("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], { env });
@@ -18,11 +18,11 @@ export async function chromium(report: (line: string) => void): Promise<string> 
 }
 
 export interface PageOptions extends BrowserContextOptions {
-  /** What the browser reaches besides this machine. */
+  /** Hosts that the browser can reach besides localhost. */
   readonly hosts?: readonly string[];
 }
 
-/** Gives `use` an empty page of a browser with a profile of its own, which reaches this machine and `hosts` alone and listens nowhere. */
+/** Calls `use` with an empty page of a browser with a new profile, which can reach only localhost and `hosts`. */
 export async function withPage<T>(
   program: string,
   { hosts = [], ...options }: PageOptions,
@@ -31,9 +31,9 @@ export async function withPage<T>(
   const rules = ["MAP * ~NOTFOUND", ...["localhost", ...hosts].map((host) => `EXCLUDE ${host}`)].join(", ");
   const browser = await playwright.launch({
     executablePath: program,
-    // Chromium's sandbox does not work for root, and it shows a page of our own only.
+    // The sandbox of Chromium does not work for root, and it opens only local pages.
     chromiumSandbox: process.getuid?.() !== 0,
-    // On a busy machine it takes a minute.
+    // The start takes a minute on a busy machine.
     timeout: 180_000,
     args: ["--disable-quic", `--host-resolver-rules=${rules}`],
   });

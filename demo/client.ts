@@ -4,13 +4,13 @@ import type { MlflowServer } from "../src/api/server.ts";
 import { clientPod } from "../test/live/client-pod.ts";
 import type { Kubectl } from "./kubectl.ts";
 
-/** A run that was logged, as the UI names it in its URLs. */
+/** IDs of a logged run, as in the URLs of the UI. */
 export interface LoggedRun {
   readonly experimentId: string;
   readonly runId: string;
 }
 
-/** Runs log-a-run.py in a pod beside the server, as its administrator; what it says is said as it comes. */
+/** Runs log-a-run.py in a pod beside the server as its administrator, and reports its output. */
 export async function logRun(kubectl: Kubectl, server: MlflowServer, say: (line: string) => void): Promise<LoggedRun> {
   const { name, namespace = "default" } = server.metadata;
   const pods = ["--namespace", namespace];

@@ -1,10 +1,10 @@
 import { type CompletedOptions, completed } from "../test/control-plane/completed.ts";
-import type { Ground } from "./ground.ts";
+import type { DemoCluster } from "./demo-cluster.ts";
 
-/** kubectl on the demo's cluster; gives what it prints, and rejects with what it says against the command. */
+/** Runs kubectl on the cluster of the demo. Returns stdout; rejects with stderr if it fails. */
 export type Kubectl = (args: readonly string[], options?: CompletedOptions) => Promise<string>;
 
-export function kubectlOn({ kubectlProgram, kubeconfigPath }: Ground): Kubectl {
+export function kubectlOn({ kubectlProgram, kubeconfigPath }: DemoCluster): Kubectl {
   return async (args, options) => {
     const { code, stdout, stderr } = await completed(
       kubectlProgram,

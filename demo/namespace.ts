@@ -2,13 +2,13 @@ import type { Kubectl } from "./kubectl.ts";
 
 const mark = "mlflow-operator-demo";
 
-/** An empty namespace in which only restricted pods are let in. One that an earlier demo left is removed first. */
+/** Creates a namespace with Pod Security "restricted". Removes that of an earlier demo first. */
 export async function freshNamespace(kubectl: Kubectl, name: string, say: (line: string) => void): Promise<void> {
   const labels = ["get", "namespace", name, "--ignore-not-found", "-o", "jsonpath={.metadata.labels}"];
-  const former = await kubectl(labels);
-  if (former !== "" && !former.includes(mark))
-    throw new Error(`there is a namespace ${name} that is not of a demo: remove or rename it`);
-  if (former !== "") {
+  const existing = await kubectl(labels);
+  if (existing !== "" && !existing.includes(mark))
+    throw new Error(`the namespace ${name} exists and was not created by a demo: remove it`);
+  if (existing !== "") {
     say(`removing the namespace ${name} of an earlier demo`);
     await removeNamespace(kubectl, name);
   }

@@ -9,19 +9,19 @@ export interface Operator {
 
 export interface OperatorOptions {
   readonly kubeconfigPath: string;
-  /** It works in this namespace alone, so that it is not in the way of another one. */
+  /** The only namespace that it reconciles, so that it does not conflict with another operator. */
   readonly namespace: string;
   readonly logPath: string;
   readonly imageRepository?: string;
 }
 
-/** Starts the operator as a process of this machine. */
+/** Starts the operator as a local process. */
 export function startOperator({ kubeconfigPath, namespace, logPath, imageRepository }: OperatorOptions): Operator {
   const health = ["--health-address", "127.0.0.1", "--health-port", "0"];
   const scope = ["--watch-namespaces", namespace, "--lease-namespace", namespace, "--leader-elect", "false"];
   const image = imageRepository === undefined ? [] : ["--image-repository", imageRepository];
   const args = ["dist/mlflow-operator.js", "run", "--kubeconfig", kubeconfigPath, ...health, ...scope, ...image];
-  // In a group of its own, so that Ctrl-C at the terminal lets the demo end it, when it is no longer needed.
+  // In a separate process group, so that Ctrl-C at the terminal does not end it before the demo.
   const child: ChildProcess = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const file = createWriteStream(logPath);
   child.stdout?.pipe(file);

@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
-import type { Ground } from "./ground.ts";
+import type { DemoCluster } from "./demo-cluster.ts";
 
-/** A port of this machine's loopback that leads to a Service. */
+/** A local port that is forwarded to a Service. */
 export interface Forwarding {
   readonly port: number;
   readonly close: () => void;
 }
 
 export function portForward(
-  { kubectlProgram, kubeconfigPath }: Ground,
+  { kubectlProgram, kubeconfigPath }: DemoCluster,
   namespace: string,
   service: string,
   port: number,
@@ -17,15 +17,15 @@ export function portForward(
   const args = ["--kubeconfig", kubeconfigPath, "port-forward", "--address", "127.0.0.1", ...target];
   const child = spawn(kubectlProgram, args, { stdio: ["ignore", "pipe", "pipe"] });
   return new Promise((resolve, reject) => {
-    let said = "";
-    const hear = (text: string) => {
-      said += text;
-      const local = /Forwarding from 127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+    let output = "";
+    const collect = (text: string) => {
+      output += text;
+      const local = /Forwarding from 127\.0\.0\.1:(\d+)/.exec(output)?.[1];
       if (local !== undefined) resolve({ port: Number(local), close: () => void child.kill("SIGTERM") });
     };
-    child.stdout.setEncoding("utf8").on("data", hear);
-    child.stderr.setEncoding("utf8").on("data", hear);
+    child.stdout.setEncoding("utf8").on("data", collect);
+    child.stderr.setEncoding("utf8").on("data", collect);
     child.on("error", reject);
-    child.on("exit", () => reject(new Error(`kubectl port-forward ended: ${said.trim()}`)));
+    child.on("exit", () => reject(new Error(`kubectl port-forward ended: ${output.trim()}`)));
   });
 }

@@ -1,20 +1,20 @@
-/** Shows lines that change: drawn over on a terminal, elsewhere printed when they differ, each line that is new. */
+/** Shows changing lines: redrawn on a terminal, otherwise each new line is printed. */
 export interface Screen {
-  /** A line that stays. */
+  /** Prints a permanent line. */
   say(line: string): void;
-  /** The current picture, in place of the former one. */
+  /** Replaces the current lines. */
   show(lines: readonly string[]): void;
-  /** Silence is meant, until something is said again. */
+  /** Stops repeating the last line until the next one. */
   rest(): void;
 }
 
-/** After so many seconds of silence the last line is said again, with "still". */
-const longSilence = 15;
+/** Without output for this number of seconds, the last line is repeated with "still". */
+const repeatSeconds = 15;
 
 export function screen(output: NodeJS.WriteStream, begun = Date.now()): Screen {
   let shown: readonly string[] = [];
   let last = "";
-  let spoke = begun;
+  let lastOutput = begun;
   const width = () => output.columns ?? 160;
   const cut = (line: string) => (line.length > width() ? `${line.slice(0, width() - 1)}…` : line);
   const stamped = (line: string) => `${((Date.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}\n`;
@@ -25,11 +25,11 @@ export function screen(output: NodeJS.WriteStream, begun = Date.now()): Screen {
     erase();
     output.write(stamped(line));
     if (output.isTTY) for (const each of shown) output.write(`${cut(each)}\n`);
-    spoke = Date.now();
+    lastOutput = Date.now();
   };
   let rests = false;
   setInterval(() => {
-    if (!rests && Date.now() - spoke >= longSilence * 1000) write(`  still: ${last}`);
+    if (!rests && Date.now() - lastOutput >= repeatSeconds * 1000) write(`  still: ${last}`);
   }, 1000).unref();
   return {
     say: (line) => {
@@ -44,7 +44,7 @@ export function screen(output: NodeJS.WriteStream, begun = Date.now()): Screen {
         for (const line of lines) output.write(`${cut(line)}\n`);
       } else for (const line of lines) if (!shown.includes(line)) output.write(stamped(line));
       shown = lines;
-      spoke = Date.now();
+      lastOutput = Date.now();
     },
     rest: () => {
       rests = true;

@@ -3,7 +3,7 @@ import type { Owned } from "../src/kube/manifests.ts";
 import { label } from "../src/kube/names.ts";
 import { objectText } from "../src/kube/object.ts";
 
-/** The servers with what they own, as lines for a terminal. */
+/** Returns the servers with their objects as lines for a terminal. */
 export function tree(servers: readonly MlflowServer[], owned: readonly Owned[]): string[] {
   return servers.flatMap((server) => {
     const conditions = server.status?.conditions ?? [];
@@ -11,7 +11,7 @@ export function tree(servers: readonly MlflowServer[], owned: readonly Owned[]):
     const states = conditions.map(({ type, status }) => `${type}=${status}`).join(" ");
     const own = owned.filter((object) => object.metadata.labels?.[label.server] === server.metadata.name);
     return [
-      `${objectText(server)}  ${states || "not seen by the operator yet"}`,
+      `${objectText(server)}  ${states || "not observed by the operator yet"}`,
       ...(ready === undefined ? [] : [`│   ${ready.reason}: ${ready.message}`]),
       ...own.map((object, index) =>
         `${index === own.length - 1 ? "└──" : "├──"} ${objectText(object)}  ${stateOf(object)}`.trimEnd(),

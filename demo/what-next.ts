@@ -1,18 +1,18 @@
-import type { Ground } from "./ground.ts";
+import type { DemoCluster } from "./demo-cluster.ts";
 
 export interface Ending {
-  readonly ground: Ground;
+  readonly cluster: DemoCluster;
   readonly namespace: string;
-  /** The port of this machine that leads to MLflow, if one does. */
+  /** The local port that is forwarded to MLflow, if any. */
   readonly port: number | undefined;
   readonly hasNodes: boolean;
-  /** Whether everything goes on running. */
+  /** Whether everything keeps running. */
   readonly stays: boolean;
 }
 
-/** What somebody may try who has seen the demo. */
-export function whatNext({ ground, namespace, port, hasNodes, stays }: Ending): string {
-  const { kubectlProgram, kubeconfigPath } = ground;
+/** Returns commands to try after the demo. */
+export function whatNext({ cluster, namespace, port, hasNodes, stays }: Ending): string {
+  const { kubectlProgram, kubeconfigPath } = cluster;
   const lines = [
     `alias k="${kubectlProgram} --kubeconfig ${kubeconfigPath} -n ${namespace}"`,
     "k get mlflowservers -o wide",
@@ -21,13 +21,13 @@ export function whatNext({ ground, namespace, port, hasNodes, stays }: Ending): 
     ...(stays && port !== undefined
       ? [`open http://localhost:${port}                 # the UI, as that administrator`]
       : []),
-    "k delete service mlflow-quick-start            # it comes back",
+    "k delete service mlflow-quick-start            # the operator creates it again",
     "k explain mlflowserver.spec.backendStore",
     "npm exec -- mlflow-operator render -f examples/sqlite-quick-start.yaml",
     ...(hasNodes ? [] : ["npm run demo -- --kubeconfig <a cluster with nodes>"]),
   ];
   const title = stays
     ? "What to try next:"
-    : "What to try next, with npm run demo -- --keep, which leaves all this running until Ctrl-C:";
+    : "What to try next, with npm run demo -- --keep, which keeps everything running until Ctrl-C:";
   return `\n${title}\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
 }

@@ -1,7 +1,7 @@
-/** Nothing but node:https and kept connections: what the machine can do. */
+/** Only node:https with persistent connections, as the baseline. */
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
-import { takesOrders } from "./load.ts";
+import { runLoad } from "./load.ts";
 
 const path = `/api/v1/namespaces/${process.argv[2]}/configmaps`;
 const { clusters, users } = JSON.parse(readFileSync(process.env["KUBECONFIG"] ?? "", "utf8"));
@@ -10,7 +10,7 @@ const agent = new Agent({
   ca: Buffer.from(clusters[0].cluster["certificate-authority-data"], "base64"),
 });
 
-takesOrders(
+runLoad(
   (name, data) =>
     new Promise<void>((resolve, reject) => {
       const headers = { authorization: `Bearer ${users[0].user.token}`, "content-type": "application/json" };

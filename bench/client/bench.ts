@@ -1,16 +1,16 @@
-/** 1,000 creates of ConfigMaps, 16 at once, by each client in a process of its own. */
+/** Measures 1,000 creates of ConfigMaps, 16 concurrently, by each client in a separate process. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
 import { startControlPlane } from "../../test/control-plane/control-plane.ts";
-import { asked } from "../asked.ts";
+import { adminRequest } from "../admin-request.ts";
 import { installPackage } from "../event-loop/package.ts";
 import { mebibytes, processUsage } from "../process-usage.ts";
 import { countingRelay } from "../relay.ts";
 import { podEnvironment } from "../service-account.ts";
 import { table } from "../table.ts";
-import { concurrency, type Order } from "./load.ts";
+import { concurrency, type LoadRequest } from "./load.ts";
 
 const clients = {
   "bare node:https": "bare.ts",
@@ -20,7 +20,7 @@ const clients = {
 } as const;
 
 const calls = 1000;
-/** The fastest round counts, since other work on the machine only ever slows one down. */
+/** The fastest round counts, since other work on the machine only slows it down. */
 const rounds = 4;
 
 interface Figures {
@@ -38,7 +38,7 @@ export async function clientBench(say: (line: string) => void): Promise<{ text: 
   const relay = await countingRelay(controlPlane.url);
   try {
     const namespace = "bench-client";
-    await asked(controlPlane, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+    await adminRequest(controlPlane, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
     const environment = await clientEnvironment(controlPlane, namespace, relay.url);
     const figures: Record<string, Figures> = {};
     for (const [index, [name, script]] of Object.entries(clients).entries()) {
@@ -55,13 +55,13 @@ export async function clientBench(say: (line: string) => void): Promise<{ text: 
   }
 }
 
-/** For a service account with all rights, as a pod gets them and as a kubeconfig. */
+/** Environment variables of a pod and a kubeconfig for a service account with all permissions. */
 async function clientEnvironment(cluster: ClusterAccess, namespace: string, server: string) {
   const serviceAccount = "client";
-  await asked(cluster, "POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, {
+  await adminRequest(cluster, "POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, {
     metadata: { name: serviceAccount },
   });
-  await asked(cluster, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+  await adminRequest(cluster, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
     metadata: { name: "bench" },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
     subjects: [{ kind: "ServiceAccount", name: serviceAccount, namespace }],
@@ -72,8 +72,8 @@ async function clientEnvironment(cluster: ClusterAccess, namespace: string, serv
 
 async function measured(child: ChildProcess, prefix: string, sockets: () => number): Promise<Figures> {
   const pid = child.pid ?? 0;
-  const made = async (order: Order) => {
-    child.send(order);
+  const made = async (load: LoadRequest) => {
+    child.send(load);
     await once(child, "message");
   };
   await once(child, "message");

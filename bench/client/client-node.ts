@@ -1,9 +1,9 @@
 /** The client of @kubernetes/client-node 2.0.1. */
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
-import { takesOrders } from "./load.ts";
+import { runLoad } from "./load.ts";
 
 const namespace = process.argv[2] ?? "";
 const config = new KubeConfig();
 config.loadFromFile(process.env["KUBECONFIG"] ?? "");
 const core = config.makeApiClient(CoreV1Api);
-takesOrders((name, data) => core.createNamespacedConfigMap({ namespace, body: { metadata: { name }, data } }));
+runLoad((name, data) => core.createNamespacedConfigMap({ namespace, body: { metadata: { name }, data } }));

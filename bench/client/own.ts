@@ -1,11 +1,11 @@
-/** This project's own client. */
+/** The client of this project. */
 import { apiClient } from "../../src/client/api-client.ts";
 import { ownCredentials } from "../own-credentials.ts";
-import { takesOrders } from "./load.ts";
+import { runLoad } from "./load.ts";
 
 const path = `/api/v1/namespaces/${process.argv[2]}/configmaps`;
 const client = apiClient({
   credentials: ownCredentials(),
   userAgent: "bench-own",
 });
-takesOrders((name, data) => client.request({ method: "POST", path, body: { metadata: { name }, data } }));
+runLoad((name, data) => client.request({ method: "POST", path, body: { metadata: { name }, data } }));

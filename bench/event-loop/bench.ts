@@ -1,16 +1,16 @@
-/** The widget operator on four foundations, side by side through the same misfortunes and the same load. */
+/** Compares the widget operator on four libraries, with the same faults and the same load. */
 import { mkdir } from "node:fs/promises";
 import { startControlPlane } from "../../test/control-plane/control-plane.ts";
 import { startFaultProxy } from "../../test/support/fault-proxy.ts";
 import { countingRelay } from "../relay.ts";
 import { type Burst, burst } from "./burst.ts";
-import { accountOf, type Entry } from "./contestant.ts";
+import { compare } from "./comparison.ts";
 import { faultScenarios } from "./faults.ts";
+import { grantAll, type Harness, startSubject } from "./harness.ts";
 import { installPackage } from "./package.ts";
 import { report } from "./report.ts";
-import { enter, grantAll, type Ring } from "./ring.ts";
-import { tournament } from "./tournament.ts";
-import { installWidgets, world } from "./world.ts";
+import { accountOf, type Entry } from "./subject.ts";
+import { installWidgets, widgetNamespace } from "./widget-namespace.ts";
 
 const entry = (name: string, script: string, ...args: string[]): Entry => ({
   name,
@@ -18,11 +18,11 @@ const entry = (name: string, script: string, ...args: string[]): Entry => ({
   args,
 });
 
-const own = entry("own", "contestants/own.ts");
+const own = entry("own", "subjects/own.ts");
 const asDocumented = entry("k8s-operator", "k8s-operator/as-documented.ts");
 const hardened = entry("k8s-operator hardened", "k8s-operator/hardened.ts");
-const bareInformer = entry("informer", "contestants/informer.ts");
-const informer = entry("informer restarted", "contestants/informer.ts", "restarting");
+const bareInformer = entry("informer", "subjects/informer.ts");
+const informer = entry("informer restarted", "subjects/informer.ts", "restarting");
 const entries = [own, asDocumented, hardened, bareInformer, informer];
 
 const widgetsInBurst = 100;
@@ -32,7 +32,7 @@ export interface EventLoopBench {
   readonly figures: object;
 }
 
-/** Runs everything, in about 15 minutes; `say` is told what is being done. */
+/** Runs all scenarios, in about 15 minutes; `say` receives the progress. */
 export async function eventLoopBench(resultsFolder: string, say: (line: string) => void): Promise<EventLoopBench> {
   await installPackage(say);
   await mkdir(resultsFolder, { recursive: true });
@@ -42,15 +42,16 @@ export async function eventLoopBench(resultsFolder: string, say: (line: string) 
   try {
     await installWidgets(controlPlane);
     await grantAll(controlPlane, entries);
-    const ring: Ring = { controlPlane, proxy, relay, resultsFolder, say };
+    const harness: Harness = { controlPlane, proxy, relay, resultsFolder, say };
     const direct = faultScenarios.filter(({ proxied }) => !proxied);
     const proxied = faultScenarios.filter(({ proxied }) => proxied);
     const faults = [
-      ...(await tournament(ring, entries, direct, controlPlane.url)),
-      ...(await tournament(ring, entries, proxied, proxy.url)),
+      ...(await compare(harness, entries, direct, controlPlane.url)),
+      ...(await compare(harness, entries, proxied, proxy.url)),
     ];
     const bursts = new Map<string, Burst>();
-    for (const chosen of [own, asDocumented, hardened, informer]) bursts.set(chosen.name, await burstOf(ring, chosen));
+    for (const chosen of [own, asDocumented, hardened, informer])
+      bursts.set(chosen.name, await burstOf(harness, chosen));
     const names = entries.map(({ name }) => name);
     return { text: report(names, faults, bursts), figures: { faults, bursts: Object.fromEntries(bursts) } };
   } finally {
@@ -60,14 +61,14 @@ export async function eventLoopBench(resultsFolder: string, say: (line: string) 
   }
 }
 
-async function burstOf(ring: Ring, chosen: Entry): Promise<Burst> {
-  ring.say(`1,000 changes: ${chosen.name}`);
+async function burstOf(harness: Harness, chosen: Entry): Promise<Burst> {
+  harness.say(`1,000 changes: ${chosen.name}`);
   const namespace = `${accountOf(chosen)}-burst`;
-  const made = await world(ring.controlPlane, namespace, widgetsInBurst);
-  const entered = await enter(ring, chosen, namespace, ring.relay.url);
+  const made = await widgetNamespace(harness.controlPlane, namespace, widgetsInBurst);
+  const subject = await startSubject(harness, chosen, namespace, harness.relay.url);
   try {
-    return await burst(ring.controlPlane, ring.relay, entered, made);
+    return await burst(harness.controlPlane, harness.relay, subject, made);
   } finally {
-    await entered.stop();
+    await subject.stop();
   }
 }

@@ -1,17 +1,17 @@
-/** What a contestant has counted of itself. */
+/** Counters of one implementation. */
 export interface Counted {
-  /** Changes that its watches told. */
+  /** Events of its watches. */
   readonly events: number;
-  /** Passes over a widget, whether or not there was something to do. */
+  /** Reconciliations of a widget. */
   readonly passes: number;
 }
 
-/** Counts, and tells whoever started this process and asks. */
+/** Returns counters, which are sent to the parent process on request. */
 export function counters() {
   let events = 0;
   let passes = 0;
   process.on("message", () => process.send?.({ events, passes } satisfies Counted));
-  // Whoever started this process is gone, or does not want it any more.
+  // The parent process has ended or disconnected.
   process.on("disconnect", () => process.exit());
   return {
     event: () => {

@@ -3,15 +3,15 @@ import type { ControlPlane } from "../../test/control-plane/control-plane.ts";
 import type { ProxiedRequest } from "../../test/support/fault.ts";
 import type { FaultProxy } from "../../test/support/fault-proxy.ts";
 
-/** A misfortune that strikes all contestants at once. */
+/** A fault that is injected for all implementations at the same time. */
 export interface FaultScenario {
   readonly name: string;
-  /** Whether contestants reach the API server through the fault proxy, or by themselves. */
+  /** Whether implementations connect through the fault proxy, or directly. */
   readonly proxied: boolean;
-  /** How long a contestant may take to make everything right again. */
-  readonly patienceSeconds: number;
-  /** Runs the misfortune from begin to end; `disturb` changes the world, when the contestants may not notice it. */
-  readonly strike: (controlPlane: ControlPlane, proxy: FaultProxy, disturb: () => Promise<void>) => Promise<void>;
+  /** Timeout until all widgets must be reconciled. */
+  readonly timeoutSeconds: number;
+  /** Injects the fault; `changeObjects` changes objects while watches may miss it. */
+  readonly inject: (controlPlane: ControlPlane, proxy: FaultProxy, changeObjects: () => Promise<void>) => Promise<void>;
 }
 
 const isWatch = (request: ProxiedRequest) => request.watch;
@@ -19,14 +19,14 @@ const isListOrWatch = ({ method, path }: ProxiedRequest) =>
   method === "GET" && /\/(widgets|configmaps|secrets|deployments)$/.test(path);
 const endNow = { kind: "end", at: { afterEvents: 0 } } as const;
 
-const refused = (code: number): FaultScenario => ({
+const rejected = (code: number): FaultScenario => ({
   name: `${code} on list and watch for 10 s`,
   proxied: true,
-  patienceSeconds: 60,
-  strike: async (_controlPlane, proxy, disturb) => {
+  timeoutSeconds: 60,
+  inject: async (_controlPlane, proxy, changeObjects) => {
     proxy.fault({ when: isListOrWatch, fault: { kind: "status", code } });
     proxy.interrupt(endNow, isWatch);
-    await disturb();
+    await changeObjects();
     await sleep(10_000);
     proxy.clear();
   },
@@ -36,51 +36,51 @@ export const faultScenarios: readonly FaultScenario[] = [
   {
     name: "API server hangs for 50 s (SIGSTOP)",
     proxied: false,
-    patienceSeconds: 60,
-    strike: async ({ apiserver }, _proxy, disturb) => {
+    timeoutSeconds: 60,
+    inject: async ({ apiserver }, _proxy, changeObjects) => {
       apiserver.stop();
       await sleep(50_000);
       apiserver.cont();
-      await disturb();
+      await changeObjects();
     },
   },
   {
-    name: "API server crashes and comes back",
+    name: "API server crashes and restarts",
     proxied: false,
-    patienceSeconds: 60,
-    strike: async ({ apiserver }, _proxy, disturb) => {
+    timeoutSeconds: 60,
+    inject: async ({ apiserver }, _proxy, changeObjects) => {
       await apiserver.restart();
-      await disturb();
+      await changeObjects();
     },
   },
   {
     name: "410 Gone in all watches",
     proxied: true,
-    patienceSeconds: 60,
-    strike: async (_controlPlane, proxy, disturb) => {
+    timeoutSeconds: 60,
+    inject: async (_controlPlane, proxy, changeObjects) => {
       proxy.interrupt({ kind: "error-event" }, isWatch);
-      await disturb();
+      await changeObjects();
     },
   },
-  refused(429),
-  refused(500),
-  refused(403),
+  rejected(429),
+  rejected(500),
+  rejected(403),
   {
     name: "one watch ends, as it does every 30–60 min",
     proxied: true,
-    patienceSeconds: 60,
-    strike: async (_controlPlane, proxy, disturb) => {
+    timeoutSeconds: 60,
+    inject: async (_controlPlane, proxy, changeObjects) => {
       proxy.interrupt(endNow, ({ watch, path }) => watch && path.endsWith("/configmaps"));
-      await disturb();
+      await changeObjects();
     },
   },
   {
-    name: "watches half-open: nothing more comes",
+    name: "watches half-open: no more events",
     proxied: true,
-    patienceSeconds: 120,
-    strike: async (_controlPlane, proxy, disturb) => {
+    timeoutSeconds: 120,
+    inject: async (_controlPlane, proxy, changeObjects) => {
       proxy.interrupt({ kind: "hang" }, isWatch);
-      await disturb();
+      await changeObjects();
     },
   },
 ];

@@ -1,13 +1,13 @@
 import type { KubeObject, ObjectMeta } from "../../src/kube/object.ts";
 
-/** Without the times, which the versions of @kubernetes/client-node parse and we do not. */
+/** Without times, which are parsed only by @kubernetes/client-node. */
 interface Timeless extends KubeObject {
   metadata: Omit<ObjectMeta, "creationTimestamp" | "deletionTimestamp" | "managedFields">;
 }
 
 /**
- * The custom resource of this comparison. An operator of it keeps, for every widget, a ConfigMap of the same name with
- * the widget's value, and reports the value in the widget's status: both right is a state that has arrived.
+ * The custom resource of this comparison. For each widget the operator maintains a ConfigMap with the same name and
+ * the value of the widget, and reports the value in the status. If both are correct, the widget is reconciled.
  */
 export interface Widget extends Timeless {
   spec: { value: string };
@@ -21,7 +21,7 @@ export interface WidgetConfigMap extends Timeless {
 export const group = "bench.mlflow-operator.dev";
 export const apiVersion = `${group}/v1`;
 export const plural = "widgets";
-/** On the ConfigMaps that operators of widgets write. */
+/** Label of ConfigMaps for widgets. */
 export const widgetLabel = `${group}/widget`;
 
 export const widgetPath = (namespace: string, name?: string) =>
@@ -57,7 +57,7 @@ export const widgetDefinition = {
   },
 };
 
-/** What the ConfigMap of a widget shall be. */
+/** Returns the desired ConfigMap of a widget. */
 export function widgetConfigMap(widget: Widget): WidgetConfigMap {
   const { name, namespace = "", uid = "" } = widget.metadata;
   return {

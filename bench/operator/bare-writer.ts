@@ -1,10 +1,10 @@
-/** Writes what it is told with nothing but node:https and kept connections, and prints how many seconds that took. */
+/** Writes the objects on stdin with only node:https and persistent connections, and prints the seconds. */
 import { Agent, request } from "node:https";
 import { text } from "node:stream/consumers";
 import { inFlight } from "../in-flight.ts";
 
-/** A group is written one after the other, groups at once. */
-export interface Orders {
+/** Objects of a group are written in sequence, groups concurrently. */
+export interface Writes {
   readonly server: string;
   readonly token: string;
   readonly ca: string;
@@ -12,7 +12,7 @@ export interface Orders {
   readonly groups: readonly (readonly { path: string; body: unknown }[])[];
 }
 
-const { server, token, ca, concurrency, groups }: Orders = JSON.parse(await text(process.stdin));
+const { server, token, ca, concurrency, groups }: Writes = JSON.parse(await text(process.stdin));
 const agent = new Agent({ keepAlive: true, ca });
 
 function post(path: string, body: unknown): Promise<void> {

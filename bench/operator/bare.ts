@@ -7,44 +7,44 @@ import { label } from "../../src/kube/names.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
 import { succeeded } from "../../test/control-plane/completed.ts";
-import { asked } from "../asked.ts";
-import type { Orders } from "./bare-writer.ts";
+import { adminRequest } from "../admin-request.ts";
+import type { Writes } from "./bare-writer.ts";
 import type { Measuring } from "./measuring.ts";
 import { ownedBy, serverNames } from "./servers.ts";
 
-/** Before the group of the kind of which the bare client writes servers: the operator shall not see them. */
+/** Prefix of the API group in which the bare client creates servers, so that the operator does not see them. */
 const copyPrefix = "copy.";
 
-/** A server with all that it owns, to be copied. Call it once. */
+/** Returns a server with its objects as a template. Call it once. */
 export async function template(cluster: ClusterAccess): Promise<readonly KubeObject[]> {
   const { spec, metadata, ...definition } = serverDefinition();
   const group = `${copyPrefix}${spec.group}`;
-  await asked(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+  await adminRequest(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
     ...definition,
     metadata: { ...metadata, name: `${spec.names.plural}.${group}` },
     spec: { ...spec, group },
   });
-  const server = await asked<KubeObject>(cluster, "GET", resourcePath("MlflowServer", "one", "mlflow"));
+  const server = await adminRequest<KubeObject>(cluster, "GET", resourcePath("MlflowServer", "one", "mlflow"));
   const copy = { ...server, apiVersion: `${copyPrefix}${server.apiVersion}` };
   while ((await cluster.request("GET", collection(copy, "default"))).status !== 200) await sleep(100);
   return [copy, ...(await ownedBy(cluster, "one", "mlflow"))];
 }
 
-/** Seconds that a client without any logic takes to write so many servers of the template into a namespace of its own. */
+/** Returns the seconds in which a client without logic writes `count` servers of the template into a new namespace. */
 export async function bareSeconds(
   { cluster, relay }: Measuring,
   namespace: string,
   objects: readonly KubeObject[],
   count: number,
 ): Promise<number> {
-  await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
-  await asked(cluster, "POST", resourcePath("ServiceAccount", namespace), { metadata: { name: "writer" } });
-  await asked(cluster, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+  await adminRequest(cluster, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+  await adminRequest(cluster, "POST", resourcePath("ServiceAccount", namespace), { metadata: { name: "writer" } });
+  await adminRequest(cluster, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
     metadata: { name: namespace },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
     subjects: [{ kind: "ServiceAccount", name: "writer", namespace }],
   });
-  const orders: Orders = {
+  const writes: Writes = {
     server: relay.url,
     token: await cluster.tokenFor(namespace, "writer"),
     ca: await readFile(cluster.caFile, "utf8"),
@@ -52,7 +52,7 @@ export async function bareSeconds(
     groups: serverNames("copy", count).map((server) => objects.map((object) => copied(object, namespace, server))),
   };
   const script = join(import.meta.dirname, "bare-writer.ts");
-  return Number(await succeeded(process.execPath, [script], { env: {}, stdin: JSON.stringify(orders) }));
+  return Number(await succeeded(process.execPath, [script], { env: {}, stdin: JSON.stringify(writes) }));
 }
 
 function collection({ apiVersion, kind }: KubeObject, namespace: string): string {
@@ -72,7 +72,7 @@ function copied(object: KubeObject, namespace: string, server: string): { path: 
       metadata: {
         name: metadata.name.replace("mlflow", server),
         namespace,
-        labels: { ...labels, [label.managedBy]: "somebody-elses" },
+        labels: { ...labels, [label.managedBy]: "another-operator" },
         annotations,
         ownerReferences,
       },
@@ -81,7 +81,7 @@ function copied(object: KubeObject, namespace: string, server: string): { path: 
   };
 }
 
-/** Without what the API server chose for the original and chooses anew for the copy. */
+/** Removes the fields that the API server allocates. */
 function withoutAllocations(kind: string, content: { spec?: unknown }): object {
   const spec = typeof content.spec === "object" && content.spec !== null ? content.spec : undefined;
   if (spec === undefined) return content;

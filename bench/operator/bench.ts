@@ -1,4 +1,4 @@
-/** What the operator takes, as it is shipped, on a real API server; calls are counted from its audit log. */
+/** Measures the released operator on a real API server; requests are counted in its audit log. */
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,17 +11,17 @@ import { burst } from "./burst.ts";
 import { convergence } from "./convergence.ts";
 import { drift } from "./drift.ts";
 import { failover } from "./failover.ts";
-import { foreignMegabytes } from "./foreign-megabytes.ts";
 import { heap } from "./heap.ts";
 import { idleness } from "./idleness.ts";
 import { accounts, builtBundle, install } from "./installation.ts";
-import { irrelevance } from "./irrelevance.ts";
 import type { Measuring } from "./measuring.ts";
 import { startNode } from "./node.ts";
 import { operatorProcess } from "./operator-process.ts";
 import { scale } from "./scale.ts";
+import { unmanagedConfigMaps } from "./unmanaged-config-maps.ts";
+import { unrelatedEvents } from "./unrelated-events.ts";
 
-/** Runs everything, in about 7 minutes; `say` is told what is being done. */
+/** Runs all measurements, in about 7 minutes; `say` receives the progress. */
 export async function operatorBench(
   resultsFolder: string,
   say: (line: string) => void,
@@ -54,12 +54,12 @@ export async function operatorBench(
     const measuring: Measuring = { cluster, log, relay, operator };
     say("one server");
     add(...(await convergence(measuring)));
-    say("idleness for a minute");
+    say("a minute without changes");
     const idle = await idleness(measuring);
     add(...idle.figures);
-    say("irrelevant events");
-    add(...(await irrelevance(measuring, idle.cpuMillisecondsPerSecond)));
-    add(await foreignMegabytes(measuring));
+    say("unrelated events");
+    add(...(await unrelatedEvents(measuring, idle.cpuMillisecondsPerSecond)));
+    add(await unmanagedConfigMaps(measuring));
     say("drift");
     add(...(await drift(measuring)));
     say("100 servers");

@@ -4,8 +4,8 @@ import { callsOf, type Measuring, textOf } from "./measuring.ts";
 import { createNamespace, createServers, ofTeams, ownedBy, quickStart, ready } from "./servers.ts";
 
 /**
- * Calls from nothing until one server is Ready, of two kinds; the second, in namespace `one`, is used further. Each Secret that a
- * spec names is read once per version, which only a watch of everybody's Secrets with their content could save.
+ * Counts the requests until one server is Ready, for two specs; the second, in namespace `one`, is used later. Each referenced Secret
+ * is read once for each version; only a watch of all Secrets with their content could avoid that.
  */
 export async function convergence(measuring: Measuring): Promise<readonly Figure[]> {
   return [

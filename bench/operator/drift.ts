@@ -3,34 +3,40 @@ import { label } from "../../src/kube/names.ts";
 import { type KubeObject, objectText } from "../../src/kube/object.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
 import type { Call } from "../../test/support/audit-log.ts";
-import { asked, mergePatch } from "../asked.ts";
+import { adminRequest, mergePatch } from "../admin-request.ts";
 import { atMost, type Figure } from "../figure.ts";
 import { callsOf, type Measuring, textOf } from "./measuring.ts";
 import { ownedBy, pathOf } from "./servers.ts";
 
 const jsonPatch = "application/json-patch+json";
 
-/** What somebody does to an object of ours, and whether it has been undone. */
+/** A change of an object of the operator by another client, and a check whether it was repaired. */
 interface Drift {
   readonly name: string;
-  readonly strike: (cluster: ClusterAccess, object: KubeObject) => Promise<unknown>;
+  readonly apply: (cluster: ClusterAccess, object: KubeObject) => Promise<unknown>;
   readonly isRepaired: (live: KubeObject, before: KubeObject) => boolean;
 }
 
 const relabelled: Drift = {
   name: "label changed",
-  strike: (cluster, object) =>
-    asked(cluster, "PATCH", pathOf(object), { metadata: { labels: { [label.application]: "drift" } } }, mergePatch),
+  apply: (cluster, object) =>
+    adminRequest(
+      cluster,
+      "PATCH",
+      pathOf(object),
+      { metadata: { labels: { [label.application]: "drift" } } },
+      mergePatch,
+    ),
   isRepaired: (live) => live.metadata.labels?.[label.application] !== "drift",
 };
 
 const deleted: Drift = {
   name: "deleted",
-  strike: (cluster, object) => asked(cluster, "DELETE", pathOf(object)),
+  apply: (cluster, object) => adminRequest(cluster, "DELETE", pathOf(object)),
   isRepaired: (live, before) => live.metadata.uid !== before.metadata.uid,
 };
 
-/** By kind, a change of what makes the object what it is, as JSON patch; the first field is put back when repaired. */
+/** By kind, a JSON patch of essential content; the field is restored by a repair. */
 const contents: Readonly<Record<string, { path: string; value: unknown }>> = {
   ServiceAccount: { path: "/automountServiceAccountToken", value: true },
   Service: { path: "/spec/selector", value: { app: "drift" } },
@@ -41,9 +47,9 @@ const contents: Readonly<Record<string, { path: string; value: unknown }>> = {
 
 const changed: Drift = {
   name: "content changed",
-  strike: (cluster, object) => {
+  apply: (cluster, object) => {
     const content = contents[object.kind];
-    return asked(cluster, "PATCH", pathOf(object), content ? [{ op: "add", ...content }] : [], jsonPatch);
+    return adminRequest(cluster, "PATCH", pathOf(object), content ? [{ op: "add", ...content }] : [], jsonPatch);
   },
   isRepaired: (live) => {
     const content = contents[live.kind];
@@ -62,13 +68,13 @@ function at(object: object, path: string): string {
   return JSON.stringify(found);
 }
 
-/** What was made once is never rewritten; a Job is never changed, since its work cannot be. */
+/** Generated Secrets are never overwritten; Jobs are never changed, since their pods cannot be. */
 function fitting(object: KubeObject): readonly Drift[] {
   if (object.kind === "Job") return [deleted];
   return isInvented(object) ? [relabelled] : [relabelled, changed, deleted];
 }
 
-/** Keys and passwords that were made up and outlive their server. */
+/** Generated keys and passwords, which remain after the server is deleted. */
 const isInvented = (object: KubeObject) =>
   object.kind === "Secret" && (object.metadata.ownerReferences ?? []).length === 0;
 
@@ -77,11 +83,11 @@ interface Outcome {
   readonly repaired: boolean;
   /** Writes of objects. */
   readonly repairs: readonly string[];
-  /** Status and events: what is told of it, where it took the server down. */
+  /** Writes of status and Events, if the server became unavailable. */
   readonly reports: readonly string[];
 }
 
-/** Every object of one server, changed and deleted behind the operator's back. */
+/** Changes and deletes each object of one server as another client. */
 export async function drift(measuring: Measuring): Promise<readonly Figure[]> {
   const objects = await ownedBy(measuring.cluster, "one", "mlflow");
   const outcomes: Outcome[] = [];
@@ -93,7 +99,7 @@ export async function drift(measuring: Measuring): Promise<readonly Figure[]> {
   for (const object of objects.filter(isInvented)) lost.push(await outcomeOf(measuring, object, deleted));
   return [
     atMost(
-      `drifts not repaired, of ${outcomes.length} (each object: labels, content, deletion)`,
+      `drifts without repair, of ${outcomes.length} (each object: labels, content, deletion)`,
       unrepaired.length,
       0,
       {
@@ -102,7 +108,7 @@ export async function drift(measuring: Measuring): Promise<readonly Figure[]> {
     ),
     atMost("calls to repair a drift, the worst", most, 2, { note: worst, detail: outcomes }),
     {
-      ...atMost("calls when an invented Secret is lost, the worst", largest(lost).most, 0, { detail: lost }),
+      ...atMost("calls when a generated Secret is lost, the worst", largest(lost).most, 0, { detail: lost }),
       target: "–",
       met: undefined,
     },
@@ -117,10 +123,10 @@ function largest(outcomes: readonly Outcome[]): { most: number; worst: string } 
 
 async function outcomeOf(measuring: Measuring, former: KubeObject, kindOfDrift: Drift): Promise<Outcome> {
   const { cluster, log } = measuring;
-  // As an earlier drift has left it.
-  const object: KubeObject = { ...(await asked<KubeObject>(cluster, "GET", pathOf(former))), kind: former.kind };
+  // The state after the previous drift.
+  const object: KubeObject = { ...(await adminRequest<KubeObject>(cluster, "GET", pathOf(former))), kind: former.kind };
   const since = await log.mark();
-  await kindOfDrift.strike(cluster, object);
+  await kindOfDrift.apply(cluster, object);
   let repaired = false;
   for (const deadline = performance.now() + 5000; !repaired && performance.now() < deadline; await sleep(50)) {
     const answer = await cluster.request("GET", pathOf(object));

@@ -3,12 +3,12 @@ import { resourcePath } from "../../src/kube/kinds.ts";
 import { label } from "../../src/kube/names.ts";
 import type { ControlPlane } from "../../test/control-plane/control-plane.ts";
 import type { AuditLog, Call } from "../../test/support/audit-log.ts";
-import { asked, mergePatch } from "../asked.ts";
+import { adminRequest, mergePatch } from "../admin-request.ts";
 import { atMost, type Figure } from "../figure.ts";
 import { userOf } from "./installation.ts";
 import type { OperatorProcess } from "./operator-process.ts";
 
-/** From a signal to the leader until the other operator repairs something. Starts both itself, and ends them. */
+/** Measures the time from a signal to the leader until the other operator makes a repair. Starts and stops both. */
 export async function failover(
   cluster: ControlPlane,
   log: AuditLog,
@@ -19,7 +19,7 @@ export async function failover(
   const operators = await start();
   const leader = await leaderOf(operators);
   const other = operators.find((operator) => operator !== leader);
-  if (other === undefined) throw new Error("Fail-over needs two operators.");
+  if (other === undefined) throw new Error("Failover needs two operators.");
   await sleep(3000);
   const since = await log.mark();
   const began = Date.now();
@@ -27,7 +27,13 @@ export async function failover(
   let first: Call | undefined;
   for (let n = 0; first === undefined && Date.now() - began < 60_000; n += 1) {
     const labels = { [label.application]: `drift-${n}` };
-    await asked(cluster, "PATCH", resourcePath("Service", "one", "mlflow"), { metadata: { labels } }, mergePatch);
+    await adminRequest(
+      cluster,
+      "PATCH",
+      resourcePath("Service", "one", "mlflow"),
+      { metadata: { labels } },
+      mergePatch,
+    );
     const calls = await log.calls({ since, user: userOf(other.account) });
     first = calls.find(({ verb, resource }) => verb === "patch" && resource === "services");
     await sleep(50);
@@ -43,5 +49,5 @@ async function leaderOf(operators: readonly OperatorProcess[]): Promise<Operator
     const leader = operators.find(({ leads }) => leads());
     if (leader !== undefined) return leader;
   }
-  throw new Error("Neither operator leads after 60 s.");
+  throw new Error("No operator is the leader after 60 s.");
 }

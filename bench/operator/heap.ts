@@ -6,10 +6,10 @@ import { createNamespace, createServers, ready, serverNames } from "./servers.ts
 
 const count = 200;
 
-/** What each of 200 further servers takes, in an operator that has already worked on others. */
+/** Measures the heap for each of 200 more servers. */
 export async function heap({ cluster, operator }: Measuring): Promise<Figure> {
   const address = operator.inspector();
-  if (address === undefined) throw new Error("The operator was started without its inspector.");
+  if (address === undefined) throw new Error("The operator was started without the inspector.");
   await createNamespace(cluster, "warm");
   await createServers(cluster, "warm", serverNames("warm", 20));
   await ready(cluster, "warm", 20);

@@ -9,7 +9,7 @@ export interface Idleness {
 
 const seconds = 60;
 
-/** A minute in which nothing happens. */
+/** Measures a minute without changes. */
 export async function idleness(measuring: Measuring): Promise<Idleness> {
   const { log, operator } = measuring;
   const since = await log.mark();
@@ -21,7 +21,7 @@ export async function idleness(measuring: Measuring): Promise<Idleness> {
   return {
     cpuMillisecondsPerSecond: (after.cpuMilliseconds - before.cpuMilliseconds) / seconds,
     figures: [
-      atMost(`calls in ${seconds} s of idleness`, calls.length, 0, { detail: calls.map(textOf) }),
+      atMost(`calls in ${seconds} s without changes`, calls.length, 0, { detail: calls.map(textOf) }),
       atMost("RSS idle, one server", rss / 1e6, 90, { unit: "MB", digits: 1 }),
     ],
   };

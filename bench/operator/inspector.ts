@@ -1,4 +1,4 @@
-/** Bytes in use on the heap of a process after a garbage collection, asked by its inspector's address. */
+/** Returns the used heap of a process in bytes after a garbage collection, from its inspector. */
 export async function heapOf(address: string): Promise<number> {
   const socket = new WebSocket(address);
   const waiting = new Map<number, (result: { usedSize?: number }) => void>();

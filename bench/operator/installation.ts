@@ -7,35 +7,35 @@ import { resourcePath } from "../../src/kube/kinds.ts";
 import { clusterRole, leaderElectionRole } from "../../src/kube/rbac.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
 import { succeeded } from "../../test/control-plane/completed.ts";
-import { asked } from "../asked.ts";
+import { adminRequest } from "../admin-request.ts";
 
-/** The operator's own namespace, with its service accounts and its Lease. */
+/** The namespace of the operator, with its service accounts and Lease. */
 export const home = "mlflow-operator";
 
 export const accounts = ["operator-a", "operator-b"] as const;
 
-/** As the audit log names a service account of the operator. */
+/** User name of a service account of the operator in the audit log. */
 export const userOf = (account: string) => `system:serviceaccount:${home}:${account}`;
 
-/** The CRDs, and service accounts with the generated roles and no other right. */
+/** Installs the CRDs, and service accounts with only the generated roles. */
 export async function install(cluster: ClusterAccess): Promise<void> {
   const rbac = "/apis/rbac.authorization.k8s.io/v1";
   const apiGroup = "rbac.authorization.k8s.io";
   const subjects = accounts.map((name) => ({ kind: "ServiceAccount", name, namespace: home }));
   const [everywhere, here] = [clusterRole(), leaderElectionRole(home)];
   for (const definition of definitions())
-    await asked(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition);
-  await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: home } });
+    await adminRequest(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition);
+  await adminRequest(cluster, "POST", "/api/v1/namespaces", { metadata: { name: home } });
   for (const name of accounts)
-    await asked(cluster, "POST", `/api/v1/namespaces/${home}/serviceaccounts`, { metadata: { name } });
-  await asked(cluster, "POST", `${rbac}/clusterroles`, everywhere);
-  await asked(cluster, "POST", `${rbac}/namespaces/${home}/roles`, here);
-  await asked(cluster, "POST", `${rbac}/clusterrolebindings`, {
+    await adminRequest(cluster, "POST", `/api/v1/namespaces/${home}/serviceaccounts`, { metadata: { name } });
+  await adminRequest(cluster, "POST", `${rbac}/clusterroles`, everywhere);
+  await adminRequest(cluster, "POST", `${rbac}/namespaces/${home}/roles`, here);
+  await adminRequest(cluster, "POST", `${rbac}/clusterrolebindings`, {
     metadata: { name: "operator" },
     roleRef: { apiGroup, kind: "ClusterRole", name: everywhere.metadata.name },
     subjects,
   });
-  await asked(cluster, "POST", `${rbac}/namespaces/${home}/rolebindings`, {
+  await adminRequest(cluster, "POST", `${rbac}/namespaces/${home}/rolebindings`, {
     metadata: { name: "operator" },
     roleRef: { apiGroup, kind: "Role", name: here.metadata.name },
     subjects,
@@ -43,7 +43,7 @@ export async function install(cluster: ClusterAccess): Promise<void> {
   while ((await cluster.request("GET", resourcePath("MlflowServer", "default"))).status !== 200) await sleep(100);
 }
 
-/** The path of the shipped bundle, built now and put aside in a folder of its own (to be removed by the caller), so that nobody's next build changes what is measured. */
+/** Builds the released bundle, copies it to a temporary folder (removed by the caller) so that a later build does not change it, and returns its path. */
 export async function builtBundle(): Promise<string> {
   const root = join(import.meta.dirname, "../..");
   await succeeded(process.execPath, ["scripts/build.ts"], { cwd: root, env: process.env });

@@ -4,16 +4,16 @@ import type { CountingRelay } from "../relay.ts";
 import { userOf } from "./installation.ts";
 import type { OperatorProcess } from "./operator-process.ts";
 
-/** What a measurement of one running operator needs. */
+/** The environment for measurements of one running operator. */
 export interface Measuring {
   readonly cluster: ControlPlane;
   readonly log: AuditLog;
-  /** Between the operator and the API server. */
+  /** The relay between the operator and the API server. */
   readonly relay: CountingRelay;
   readonly operator: OperatorProcess;
 }
 
-/** Calls of an operator since then, but for its watches, their lists, and its Lease. */
+/** Returns the requests of an operator since then, except watches, their lists, and the Lease. */
 export async function callsOf({ log, operator }: Measuring, since: Mark): Promise<readonly Call[]> {
   return log.calls({
     since,
@@ -22,6 +22,6 @@ export async function callsOf({ log, operator }: Measuring, since: Mark): Promis
   });
 }
 
-/** As in `POST services`, for people. */
+/** Returns a request as text, such as `POST services`. */
 export const textOf = ({ verb, resource, subresource, name }: Call) =>
   `${verb} ${resource}${subresource && `/${subresource}`} ${name}`.trim();

@@ -5,11 +5,11 @@ import { type Store, store } from "../../src/client/store.ts";
 import { kinds, resourcePath } from "../../src/kube/kinds.ts";
 import type { Deployment, Job } from "../../src/kube/manifests.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
-import { mergePatch } from "../asked.ts";
+import { mergePatch } from "../admin-request.ts";
 
 /**
- * Stands in for nodes and controllers: every Job completes and every Deployment is rolled out at once, so that
- * what is measured is the operator and not the waiting.
+ * Simulates nodes and controllers: each Job completes and each Deployment is rolled out immediately, so that
+ * only the operator is measured.
  */
 export async function startNode(cluster: ClusterAccess): Promise<{ stop(): void }> {
   const kubeconfig = await cluster.kubeconfigFor({ name: "bench-node", groups: ["system:masters"] });
@@ -38,7 +38,7 @@ export async function startNode(cluster: ClusterAccess): Promise<{ stop(): void 
 
 function complete(client: ApiClient, job: Job): void {
   if (job.metadata.deletionTimestamp) {
-    // As the garbage collector does, when a Job that is deleted in the foreground has no pods left.
+    // As the garbage collector does for a Job that is deleted in the foreground without pods.
     const { namespace, name } = job.metadata;
     patch(client, resourcePath("Job", namespace, name), { metadata: { finalizers: null } });
     return;
@@ -78,5 +78,5 @@ function patchStatus(client: ApiClient, { kind, metadata }: Job | Deployment, st
 function patch(client: ApiClient, path: string, body: object): void {
   client
     .request({ method: "PATCH", path, contentType: mergePatch, body })
-    .catch((error) => console.error(`The stand-in for nodes: ${error}`));
+    .catch((error) => console.error(`The node simulation failed: ${error}`));
 }

@@ -9,15 +9,15 @@ import { podEnvironment } from "../service-account.ts";
 import { shippedCommand } from "../shipped-command.ts";
 import { home } from "./installation.ts";
 
-/** The shipped bundle, running as a pod of the shipped image would, in a process of its own. */
+/** The released bundle in a separate process, with the settings of a pod of the image. */
 export interface OperatorProcess {
   readonly account: string;
   readonly usage: () => ProcessUsage;
-  /** The median of the resident memory over 5 s, in bytes. */
+  /** Median of the resident memory over 5 s, in bytes. */
   readonly restingRss: () => Promise<number>;
-  /** Whether it has said that it leads. */
+  /** Whether it has logged that it is the leader. */
   readonly leads: () => boolean;
-  /** Address of its inspector, where it was asked for. */
+  /** Address of its inspector, if requested. */
   readonly inspector: () => string | undefined;
   readonly signal: (signal: NodeJS.Signals) => void;
   /** Resolves when the process has ended. */
@@ -27,13 +27,13 @@ export interface OperatorProcess {
 export interface OperatorProcessOptions {
   readonly bundle: string;
   readonly account: string;
-  /** URL of the API server or of what stands before it. */
+  /** URL of the API server or a proxy in front of it. */
   readonly server: string;
   readonly logPath: string;
   readonly inspect?: boolean;
 }
 
-/** Resolves when the operator's watches are synced. */
+/** Starts the operator. Resolves when its watches are synced. */
 export async function operatorProcess(
   cluster: ClusterAccess,
   options: OperatorProcessOptions,
@@ -46,7 +46,7 @@ export async function operatorProcess(
     env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...shipped.environment, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // A bench that ends in whatever way takes its operators along.
+  // Operators are killed when the bench exits.
   const kill = () => void child.kill("SIGKILL");
   process.once("exit", kill);
   const ended = once(child, "exit").then(() => process.off("exit", kill));

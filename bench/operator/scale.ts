@@ -7,8 +7,8 @@ import { createNamespace, createServers, deployed, ready, serverNames } from "./
 const count = 100;
 
 /**
- * 100 servers from nothing, against a client without any logic that writes the same objects: before and after, the mean
- * of both. Jobs and Deployments of both get their status from the same stand-in for nodes.
+ * Creates 100 servers, compared with a client without logic that writes the same objects, before and after (the mean
+ * of both). The same node simulation sets the status of all Jobs and Deployments.
  */
 export async function scale(measuring: Measuring): Promise<readonly Figure[]> {
   const { cluster, log, relay } = measuring;
@@ -35,7 +35,7 @@ export async function scale(measuring: Measuring): Promise<readonly Figure[]> {
       note: `${written.toFixed(1)} s against ${mean.toFixed(1)} s, all Ready after ${whole.toFixed(1)} s`,
       detail,
     }),
-    // After a minute without calls all but the watches' sockets are closed, and a burst opens as many as may be in use at once.
+    // After a minute without requests only the sockets of watches are open, and a burst opens up to the limit in flight.
     atMost("sockets opened by the first burst", opened, maxCalls, { note: `in ${calls} calls` }),
   ];
 }

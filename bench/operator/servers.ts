@@ -4,10 +4,10 @@ import { isKind, kinds, kindsWith, resourcePath, rowOf } from "../../src/kube/ki
 import { label } from "../../src/kube/names.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
-import { asked } from "../asked.ts";
+import { adminRequest } from "../admin-request.ts";
 import { inFlight } from "../in-flight.ts";
 
-/** All on one volume; names no Secret. */
+/** Everything on one volume, without referenced Secrets. */
 export const quickStart = {
   version: "3.17.2",
   backendStore: { sqlite: {} },
@@ -15,7 +15,7 @@ export const quickStart = {
   authentication: { basic: {} },
 };
 
-/** Experiments in PostgreSQL, users in another database, artifacts in a bucket: the setup of most teams. Names two Secrets. */
+/** Experiments in PostgreSQL, users in another database, artifacts in S3: a typical setup. References two Secrets. */
 export const ofTeams = {
   version: "3.17.2",
   backendStore: {
@@ -31,11 +31,11 @@ export const ofTeams = {
   },
 };
 
-/** A namespace with the Secrets that servers name. */
+/** Creates a namespace with the referenced Secrets. */
 export async function createNamespace(cluster: ClusterAccess, namespace: string): Promise<void> {
-  await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+  await adminRequest(cluster, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
   for (const name of ["database", "auth-database"])
-    await asked(cluster, "POST", resourcePath("Secret", namespace), {
+    await adminRequest(cluster, "POST", resourcePath("Secret", namespace), {
       metadata: { name },
       stringData: { username: "mlflow", password: "pa%ss @:/?#[]word" },
     });
@@ -48,7 +48,7 @@ export async function createServers(
   spec: object = ofTeams,
 ): Promise<void> {
   await inFlight(16, names, (name) =>
-    asked(cluster, "POST", resourcePath("MlflowServer", namespace), {
+    adminRequest(cluster, "POST", resourcePath("MlflowServer", namespace), {
       apiVersion: "mlflow-operator.dev/v1alpha1",
       kind: "MlflowServer",
       metadata: { name },
@@ -61,10 +61,10 @@ export const serverNames = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
 
 async function listed<T extends KubeObject>(cluster: ClusterAccess, path: string): Promise<readonly T[]> {
-  return (await asked<{ items: T[] }>(cluster, "GET", path)).items;
+  return (await adminRequest<{ items: T[] }>(cluster, "GET", path)).items;
 }
 
-/** Waits until so many Deployments are there. */
+/** Waits until `count` Deployments exist. */
 export async function deployed(cluster: ClusterAccess, namespace: string, count: number): Promise<void> {
   await until(
     async () => (await listed(cluster, resourcePath("Deployment", namespace))).length >= count,
@@ -72,7 +72,7 @@ export async function deployed(cluster: ClusterAccess, namespace: string, count:
   );
 }
 
-/** Waits until so many servers are Ready as their spec is now. */
+/** Waits until `count` servers are Ready with their current generation. */
 export async function ready(
   cluster: ClusterAccess,
   namespace: string,
@@ -106,14 +106,14 @@ async function until(holds: () => Promise<boolean>, what: string, seconds = long
   }
 }
 
-/** What the operator has written for a server, whole. */
+/** Returns all objects of a server. */
 export async function ownedBy(
   cluster: ClusterAccess,
   namespace: string,
   server: string,
 ): Promise<readonly KubeObject[]> {
   const found: KubeObject[] = [];
-  // Those of a mesh are not there in a bench, and what is in no namespace belongs to workspaces.
+  // A bench has no mesh, and cluster-scoped objects belong to workspaces.
   const inNamespace = kindsWith("owned").filter((kind) => !rowOf(kind).isOptional && rowOf(kind).scope !== "Cluster");
   for (const kind of inNamespace) {
     const query = `?labelSelector=${encodeURIComponent(`${label.server}=${server}`)}`;

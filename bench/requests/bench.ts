@@ -9,7 +9,7 @@ import { startPostgresql } from "./postgresql.ts";
 import { rootFileSystem } from "./root-file-system.ts";
 import { type PreparedServer, prepareServer, type RunningServer, type Start } from "./server.ts";
 
-/** `BENCH_ROUNDS=1` for a shorter run. */
+/** Set `BENCH_ROUNDS=1` for a shorter run. */
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const chosen = process.env["BENCH_ROUTES"]?.split(",");
 const measuredRoutes = routes.filter((route) => chosen?.includes(route) ?? true);
@@ -23,9 +23,9 @@ interface ContentSummary {
 const keyOf = (route: Route, clients: number) => `${route}, ${clients}`;
 
 /**
- * What a request costs with each authentication method, against MLflow without the operator, in one run: rounds in which each server
- * is asked once for each route and number of clients, and of which the medians count. Each server has one worker and a database of its
- * own in one PostgreSQL. Needs root, for mounts.
+ * Measures requests with each authentication method, compared with MLflow without the operator. In each round each server
+ * gets requests for each route and number of clients; medians are reported. Each server has one worker and its own database
+ * in one PostgreSQL. Requires root, for mounts.
  */
 export async function requestsBench(say: (line: string) => void): Promise<{ text: string; figures: object }> {
   const root = await rootFileSystem("mlflow-server:3.17.2", say);
@@ -96,7 +96,7 @@ function medians({ starts, samples }: ContentSummary): Medians {
   };
 }
 
-/** The table; behind each figure its ratio to that of plain MLflow. */
+/** Returns the table; each figure has its ratio to plain MLflow. */
 function textOf(figures: Readonly<Record<string, Medians>>): string {
   const plain = figures["plain"];
   const against = (amount = 0, base = 0, digits = 1) => `${amount.toFixed(digits)} (${(amount / base).toFixed(2)})`;

@@ -5,14 +5,14 @@ import { dirname, join } from "node:path";
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import type { Secret } from "../../src/kube/manifests.ts";
 
-/** A pod's place on this machine: the root file system of its containers, its volumes, its logs. */
-export interface Place {
+/** The local files of a pod: root file system, volumes and logs. */
+export interface PodFiles {
   readonly root: string;
   readonly folder: string;
   readonly secrets: readonly Secret[];
-  /** Files in the place of volumes that the kubelet fills, by volume. */
+  /** Files that replace volumes of the kubelet, by volume. */
   readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** In the place of values that hold for a pod of its own only, such as the port. */
+  /** Environment variables that replace values for a pod, such as the port. */
   readonly env: Readonly<Record<string, string>>;
   readonly user?: string;
 }
@@ -31,7 +31,7 @@ const devices = [
 
 const running = new Set<ChildProcess>();
 
-/** Whoever ends the bench ends what it has started. SIGINT: PostgreSQL waits for its clients with SIGTERM. */
+/** Processes to end with the bench. SIGINT, because PostgreSQL waits for its clients with SIGTERM. */
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => {
     for (const child of running) child.kill("SIGINT");
@@ -39,14 +39,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
   });
 
 /**
- * Starts a container's process as the kubelet would, but in the network of this machine: its command, arguments and environment, in
- * a mount namespace with its volumes, with the image's root file system for root. What it prints is in `<folder>/<name>.log`.
+ * Starts the process of a container as the kubelet does, but in the network of this machine: with its command, arguments and environment, in
+ * a mount namespace with its volumes, and with the root file system of the image. Its output is in `<folder>/<name>.log`.
  */
-export async function startContainer(place: Place, pod: V1PodSpec, container: V1Container): Promise<ChildProcess> {
-  const mounts = [...devices, "mount -t proc proc $ROOT/proc", ...(await volumeMounts(place, pod, container))];
-  const user = place.user === undefined ? "" : `--userspec=${place.user}`;
+export async function startContainer(files: PodFiles, pod: V1PodSpec, container: V1Container): Promise<ChildProcess> {
+  const mounts = [...devices, "mount -t proc proc $ROOT/proc", ...(await volumeMounts(files, pod, container))];
+  const user = files.user === undefined ? "" : `--userspec=${files.user}`;
   const script = `${mounts.join(" && ")} && exec chroot ${user} $ROOT sh -c 'unset ROOT; exec "$@"' sh "$@"`;
-  const log = openSync(join(place.folder, `${container.name}.log`), "a");
+  const log = openSync(join(files.folder, `${container.name}.log`), "a");
   const child = spawn(
     "unshare",
     [
@@ -60,7 +60,7 @@ export async function startContainer(place: Place, pod: V1PodSpec, container: V1
       ...(container.command ?? []),
       ...(container.args ?? []),
     ],
-    { env: { PATH: searchPath, ...environmentOf(place, container), ROOT: place.root }, stdio: ["ignore", log, log] },
+    { env: { PATH: searchPath, ...environmentOf(files, container), ROOT: files.root }, stdio: ["ignore", log, log] },
   );
   closeSync(log);
   running.add(child);
@@ -68,18 +68,18 @@ export async function startContainer(place: Place, pod: V1PodSpec, container: V1
   return child;
 }
 
-/** Runs a container to its end. Rejects with what it printed if it fails. */
-export async function runContainer(place: Place, pod: V1PodSpec, container: V1Container): Promise<void> {
-  const child = await startContainer(place, pod, container);
+/** Runs a container until it ends. Rejects with its output if it fails. */
+export async function runContainer(files: PodFiles, pod: V1PodSpec, container: V1Container): Promise<void> {
+  const child = await startContainer(files, pod, container);
   const code = await new Promise((resolve) => child.once("exit", resolve));
-  if (code !== 0) throw new Error(await logOf(place, container.name));
+  if (code !== 0) throw new Error(await logOf(files, container.name));
 }
 
-export function logOf({ folder }: Place, name: string): Promise<string> {
+export function logOf({ folder }: PodFiles, name: string): Promise<string> {
   return readFile(join(folder, `${name}.log`), "utf8");
 }
 
-async function volumeMounts({ root, folder, secrets, files = {} }: Place, pod: V1PodSpec, container: V1Container) {
+async function volumeMounts({ root, folder, secrets, files = {} }: PodFiles, pod: V1PodSpec, container: V1Container) {
   const script: string[] = [];
   for (const { name, mountPath } of container.volumeMounts ?? []) {
     const volume = join(folder, "volumes", name);
@@ -90,14 +90,14 @@ async function volumeMounts({ root, folder, secrets, files = {} }: Place, pod: V
       await mkdir(dirname(join(volume, path)), { recursive: true });
       await writeFile(join(volume, path), text);
     }
-    // The image may lack the folder; what is made in it is empty, and the same for all.
+    // The image may not have the folder; the created one is empty and shared.
     await mkdir(join(root, mountPath), { recursive: true });
     script.push(`mount --bind ${volume} $ROOT${mountPath}`);
   }
   return script;
 }
 
-function environmentOf({ secrets, env }: Place, container: V1Container): Record<string, string> {
+function environmentOf({ secrets, env }: PodFiles, container: V1Container): Record<string, string> {
   const own = (container.env ?? []).map(({ name, value, valueFrom }): [string, string] => {
     const reference = valueFrom?.secretKeyRef;
     return [

@@ -12,7 +12,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** A client of one server that keeps up to `connections` of them open. */
+/** Returns a client of one server with up to `connections` persistent connections. */
 export function httpClient(port: number, headers: Readonly<Record<string, string>>, connections = 1) {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const send = ({ method = "POST", path, body, headers: more }: Call) =>
@@ -35,7 +35,7 @@ export function httpClient(port: number, headers: Readonly<Record<string, string
     });
   return {
     send,
-    /** Rejects with the answer unless it is 200. */
+    /** Rejects with the response unless it is 200. */
     sent: async (call: Call): Promise<string> => {
       const { status, body } = await send(call);
       if (status !== 200) throw new Error(`${call.path}: ${status} ${body.slice(0, 300)}`);

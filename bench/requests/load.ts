@@ -2,7 +2,7 @@ import { httpClient } from "./http-client.ts";
 import { cpuMilliseconds } from "./process-tree.ts";
 import type { RunningServer } from "./server.ts";
 
-/** What is asked again and again; `BENCH_ROUTES=search,OTLP` for a shorter run. */
+/** The measured routes; set `BENCH_ROUTES=search,OTLP` for a shorter run. */
 export const routes = ["log-metric", "log-batch", "search", "OTLP"] as const;
 export type Route = (typeof routes)[number];
 
@@ -10,14 +10,14 @@ export interface Sample {
   /** Median of the requests, in milliseconds. */
   readonly p50: number;
   readonly perSecond: number;
-  /** Of the server's processes, in milliseconds. */
+  /** CPU time of the processes of the server, in milliseconds. */
   readonly cpuPerRequest: number;
 }
 
 const milliseconds = 1500;
 const fewest = 12;
 
-/** Asks with `clients` at once, each with a connection of its own, for one and a half seconds. */
+/** Sends requests with `clients` concurrent connections for 1.5 seconds. */
 export async function sample(server: RunningServer, route: Route, clients: number): Promise<Sample> {
   const client = httpClient(server.port, server.headers, clients);
   const call = server.calls[route];

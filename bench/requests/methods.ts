@@ -1,7 +1,7 @@
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { OidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
 
-/** A configuration that is measured. `plain` is MLflow as its own image starts it, with the same settings and nothing of the operator. */
+/** A measured configuration. `plain` is MLflow as its image starts it, with the same settings and without the operator. */
 export interface Method {
   readonly name: string;
   readonly isPlain?: boolean;

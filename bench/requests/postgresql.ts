@@ -17,7 +17,7 @@ export interface Postgresql {
   readonly close: () => Promise<void>;
 }
 
-/** A PostgreSQL on loopback with one role, `postgres`. */
+/** Starts PostgreSQL on loopback with one role, `postgres`. */
 export async function startPostgresql(folder: string, say: (line: string) => void): Promise<Postgresql> {
   const root = await rootFileSystem("postgres", say);
   const port = await freePort();

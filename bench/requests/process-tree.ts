@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { processUsage } from "../process-usage.ts";
 
-/** A process and all below it, by what /proc says now. */
+/** Returns a process and its descendants, from /proc. */
 export function processTree(root: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {
@@ -19,12 +19,12 @@ export function processTree(root: number): number[] {
   return found;
 }
 
-/** CPU time of the processes so far, in milliseconds. */
+/** Returns the CPU time of the processes so far, in milliseconds. */
 export function cpuMilliseconds(roots: readonly number[]): number {
   return roots.flatMap(processTree).reduce((sum, pid) => sum + usageOf(pid), 0);
 }
 
-/** Memory of the processes, where a page that n of them share counts as one nth in each (PSS), in MiB. */
+/** Returns the proportional set size (PSS) of the processes, in MiB. */
 export function pssMebibytes(roots: readonly number[]): number {
   const kibibytes = roots.flatMap(processTree).map((pid) => {
     const [, found] = /^Pss:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/smaps_rollup`) ?? "") ?? [];
@@ -41,7 +41,7 @@ function usageOf(pid: number): number {
   }
 }
 
-/** Undefined of a process that has ended meanwhile. */
+/** Undefined if the process has ended. */
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");

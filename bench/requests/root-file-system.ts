@@ -9,7 +9,7 @@ import { places } from "../../test/cluster/places.ts";
 
 const run = promisify(execFile);
 
-/** The root file system of an image, unpacked once. It is shared by all who use it: mount what a process writes to. */
+/** Returns the root file system of an image, unpacked once and shared: mount volumes for writable paths. */
 export async function rootFileSystem(name: ImageName, say: (line: string) => void): Promise<string> {
   const archive = await archiveOf(imageNamed(name), say);
   const path = join(places.root, "unpacked", `${name.replace(":", "-")}-${archive.hash}`);
@@ -30,7 +30,7 @@ async function unpack({ path }: Archive, to: string): Promise<void> {
   const [manifest]: { Layers: string[] }[] = JSON.parse(await readFile(join(layers, "manifest.json"), "utf8"));
   for (const layer of manifest?.Layers ?? []) {
     const { stdout } = await run("tar", ["-tf", join(layers, layer)], { maxBuffer: 1 << 28 });
-    // A file .wh.x says that this layer deletes x.
+    // A file .wh.x marks the deletion of x in this layer.
     for (const [, folder = "", name] of stdout.matchAll(/^(.*\/)?\.wh\.(.+)$/gm))
       await rm(join(to, folder, name ?? ""), { recursive: true, force: true });
     await run("tar", ["-xf", join(layers, layer), "-C", to, "--exclude=.wh.*"]);

@@ -7,7 +7,7 @@ import { freePort } from "../../test/control-plane/free-port.ts";
 import { spanOf } from "../../test/live/span.ts";
 import { all, baseSpec, inputs, secret, server as serverOf } from "../../test/support/fixtures.ts";
 import type { OidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
-import { logOf, type Place, runContainer, startContainer } from "./container.ts";
+import { logOf, type PodFiles, runContainer, startContainer } from "./container.ts";
 import { type Call, httpClient } from "./http-client.ts";
 import type { Route } from "./load.ts";
 import { clientID, type Method, person } from "./methods.ts";
@@ -16,30 +16,30 @@ import { pssMebibytes } from "./process-tree.ts";
 
 export interface RunningServer {
   readonly port: number;
-  /** Of the user who asks. */
+  /** Headers of the user. */
   readonly headers: Readonly<Record<string, string>>;
   readonly pids: () => readonly number[];
   readonly calls: Readonly<Record<Route, () => Call>>;
 }
 
 export interface Start {
-  /** From the start of the process to the first answer of /health. */
+  /** From the start of the process to the first response of /health. */
   readonly seconds: number;
   readonly mebibytes: number;
 }
 
-/** A server that can be started and stopped again; its database is migrated. */
+/** A server that can be started and stopped repeatedly; its database is migrated. */
 export interface PreparedServer {
   readonly start: () => Promise<Start>;
   readonly stop: () => Promise<void>;
-  /** Logs in, and makes an experiment and a run. */
+  /** Logs in, and creates an experiment and a run. */
   readonly use: () => Promise<RunningServer>;
 }
 
 const user = "bench";
 const userPassword = "password-of-the-bench";
 
-/** A server as the operator renders it, at the place `folder` on this machine. */
+/** Prepares a server as the operator renders it, in a local folder. */
 export async function prepareServer(
   method: Method,
   root: string,
@@ -69,7 +69,7 @@ export async function prepareServer(
   ];
   const wanted = all(inputs(serverOf(spec), given));
   const port = await freePort();
-  const place: Place = {
+  const files: PodFiles = {
     root,
     folder,
     secrets: [...given, ...wanted.filter(isSecret)],
@@ -79,8 +79,8 @@ export async function prepareServer(
   const pod = one(wanted, isDeployment).spec.template.spec;
   const [programs, mlflow, migration] = [pod?.initContainers?.[0], pod?.containers[0], job?.containers[0]];
   if (!(job && pod && programs && mlflow && migration)) throw new Error(`${method.name}: a container is missing`);
-  await runContainer(place, job, migration);
-  await runContainer(place, pod, programs);
+  await runContainer(files, job, migration);
+  await runContainer(files, pod, programs);
   const container = method.isPlain ? plain(mlflow) : mlflow;
   let child: ChildProcess | undefined;
   const pids = () => [child?.pid ?? 0];
@@ -88,7 +88,7 @@ export async function prepareServer(
   return {
     start: async () => {
       const began = performance.now();
-      child = await startContainer(place, pod, container);
+      child = await startContainer(files, pod, container);
       for (;;) {
         const status = await isReady.send({ method: "GET", path: "/health" }).then(
           (answer) => answer.status,
@@ -96,7 +96,7 @@ export async function prepareServer(
         );
         if (status === 200) break;
         if (child.exitCode !== null || performance.now() - began > 120_000)
-          throw new Error(await logOf(place, container.name));
+          throw new Error(await logOf(files, container.name));
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       return { seconds: (performance.now() - began) / 1000, mebibytes: pssMebibytes(pids()) };
@@ -113,7 +113,7 @@ export async function prepareServer(
   };
 }
 
-/** The same container without anything of the operator in it. */
+/** Returns the same container without the parts of the operator. */
 function plain(container: V1Container): V1Container {
   return {
     ...container,
@@ -167,6 +167,6 @@ const isDeployment = (manifest: Manifest): manifest is Deployment => manifest.ki
 
 function one<T extends Manifest>(manifests: readonly Manifest[], is: (manifest: Manifest) => manifest is T): T {
   const found = manifests.find(is);
-  if (found === undefined) throw new Error("The server lacks an object that the bench needs.");
+  if (found === undefined) throw new Error("The server does not have an object that the bench needs.");
   return found;
 }

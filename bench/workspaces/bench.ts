@@ -1,4 +1,4 @@
-/** What workspaces take, on a real API server, beside a client that only writes; calls are counted from its audit log. */
+/** Measures workspaces on a real API server, compared with a client that only writes; requests are counted in its audit log. */
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,7 +6,7 @@ import { resourcePath } from "../../src/kube/kinds.ts";
 import { label } from "../../src/kube/names.ts";
 import { type ControlPlane, startControlPlane } from "../../test/control-plane/control-plane.ts";
 import { type AuditLog, auditLog, type Call, type Mark } from "../../test/support/audit-log.ts";
-import { asked, mergePatch } from "../asked.ts";
+import { adminRequest, mergePatch } from "../admin-request.ts";
 import { atMost, type Figure } from "../figure.ts";
 import { accounts, builtBundle, install, userOf } from "../operator/installation.ts";
 import { startNode } from "../operator/node.ts";
@@ -19,18 +19,18 @@ import {
   createServer,
   host,
   oneMore,
+  reportedReady,
   setGrants,
-  told,
   twoGrants,
-} from "./world.ts";
+} from "./fixture.ts";
 
 const workspaces = 1300;
 const bindings = 2 * workspaces;
-const foreign = 10_000 - workspaces;
+const otherNamespaces = 10_000 - workspaces;
 const [account] = accounts;
-const among = `among ${foreign} others: `;
+const among = `among ${otherNamespaces} others: `;
 
-/** Runs everything, in some minutes; `say` is told what is being done. */
+/** Runs all measurements, in some minutes; `say` receives the progress. */
 export async function workspacesBench(
   resultsFolder: string,
   say: (line: string) => void,
@@ -63,7 +63,7 @@ export async function workspacesBench(
     await createNamespaces(cluster, "ws", workspaces);
     let operator = await start();
     await createServer(cluster);
-    await told(cluster, workspaces);
+    await reportedReady(cluster, workspaces);
 
     say(`${bindings} bindings`);
     const first = await granting(cluster, log, callsSince, "1");
@@ -74,8 +74,8 @@ export async function workspacesBench(
     operator = alone.operator;
     add(...alone.figures);
 
-    say(`${foreign} further namespaces`);
-    await createNamespaces(cluster, "foreign", foreign);
+    say(`${otherNamespaces} further namespaces`);
+    await createNamespaces(cluster, "other", otherNamespaces);
     const others = await restarted(operator, start, log, callsSince, among);
     operator = others.operator;
     add(...others.figures);
@@ -103,7 +103,7 @@ export async function workspacesBench(
 
 type Calls = (since: Mark) => Promise<readonly Call[]>;
 
-/** Two bindings in each workspace, from nothing, between two runs of the bare client. */
+/** Creates two bindings in each workspace, between two runs of the bare client. */
 async function granting(cluster: ControlPlane, log: AuditLog, calls: Calls, run: string) {
   const before = await bareSeconds(cluster, cluster.url, `before-${run}`, workspaces);
   const since = await log.mark();
@@ -111,7 +111,7 @@ async function granting(cluster: ControlPlane, log: AuditLog, calls: Calls, run:
   await setGrants(cluster, twoGrants);
   await boundIn(cluster, bindings);
   const seconds = (performance.now() - began) / 1000;
-  await told(cluster, workspaces);
+  await reportedReady(cluster, workspaces);
   await sleep(2000);
   const made = (await calls(since)).length;
   const after = await bareSeconds(cluster, cluster.url, `after-${run}`, workspaces);
@@ -131,15 +131,15 @@ async function granting(cluster: ControlPlane, log: AuditLog, calls: Calls, run:
   return { figures, seconds };
 }
 
-/** What must cost workspaces no call, and what must cost one. */
+/** Changes that must cause no request for workspaces, and one that must cause one. */
 async function quiet(cluster: ControlPlane, log: AuditLog, calls: Calls): Promise<readonly Figure[]> {
   const ofWorkspaces = (all: readonly Call[]) => all.filter(({ namespace }) => namespace.startsWith("ws-")).length;
   const still = await log.mark();
-  // The Deployment is repaired, its pods are reported anew, and the server's status is written by somebody else.
+  // The Deployment is repaired, its pods are reported again, and another client writes the status of the server.
   const drift = { metadata: { labels: { [label.application]: "drift" } } };
-  await asked(cluster, "PATCH", resourcePath("Deployment", host, "tracking"), drift, mergePatch);
+  await adminRequest(cluster, "PATCH", resourcePath("Deployment", host, "tracking"), drift, mergePatch);
   const status = { status: { readyReplicas: 7 } };
-  await asked(cluster, "PATCH", resourcePath("MlflowServer", host, "tracking", "status"), status, mergePatch);
+  await adminRequest(cluster, "PATCH", resourcePath("MlflowServer", host, "tracking", "status"), status, mergePatch);
   await sleep(5000);
   const all = await calls(still);
   const change = await log.mark();
@@ -149,7 +149,7 @@ async function quiet(cluster: ControlPlane, log: AuditLog, calls: Calls): Promis
   const one = ofWorkspaces(await calls(change));
   await setGrants(cluster, twoGrants);
   await boundIn(cluster, bindings);
-  // Its status is told within a second.
+  // The status is updated within a second.
   await sleep(2500);
   return [
     atMost("calls to workspaces for a drifted Deployment and a changed status", ofWorkspaces(all), 0, {
@@ -159,7 +159,7 @@ async function quiet(cluster: ControlPlane, log: AuditLog, calls: Calls): Promis
   ];
 }
 
-/** What namespaces that are no workspaces change: each figure against the same without them. */
+/** Compares each figure with and without namespaces that are not workspaces. */
 function changes(figures: readonly Figure[]): Figure[] {
   return figures.flatMap(({ name, amount: before = 0 }) => {
     const after = figures.find((figure) => figure.name === `${among}${name}`)?.amount;
@@ -172,7 +172,7 @@ function residentMemory(prefix: string, bytes: number, suffix = ""): Figure {
   return atMost(`${prefix}resident memory${suffix}`, bytes / 1e6, 100, { unit: "MB", digits: 1 });
 }
 
-/** A new operator where all is in place. */
+/** Restarts the operator without changes. */
 async function restarted(
   before: OperatorProcess,
   start: () => Promise<OperatorProcess>,

@@ -1,9 +1,9 @@
-/** The widget operator on @dot-i/k8s-operator, used as its documentation shows. */
+/** The widget operator on @dot-i/k8s-operator, used as in its documentation. */
 import k8sOperator, { type ResourceEvent, type ResourceMeta } from "@dot-i/k8s-operator";
 import { CustomObjectsApi } from "@kubernetes/client-node";
 import { counters } from "../counters.ts";
 import { apiVersion, group, plural, type Widget, widgetConfigMap, widgetLabel } from "../widget.ts";
-import { isWidget, mergePatch, orNothing } from "./objects.ts";
+import { isWidget, mergePatch, orUndefined } from "./objects.ts";
 
 const [namespace = "default"] = process.argv.slice(2);
 const counted = counters();
@@ -23,13 +23,13 @@ class WidgetOperator extends k8sOperator.default {
     if (type !== "DELETED" && isWidget(object)) await this.reconcile(object, meta);
   }
 
-  /** There is no cache: the widget of a ConfigMap is asked for. */
+  /** There is no cache: the widget of a ConfigMap is read from the API server. */
   private async onConfigMap({ object }: ResourceEvent): Promise<void> {
     counted.event();
     const name = object.metadata?.labels?.[widgetLabel];
     if (name === undefined) return;
     const api = this.kubeConfig.makeApiClient(CustomObjectsApi);
-    const widget = await orNothing(api.getNamespacedCustomObject(group, "v1", namespace, plural, name));
+    const widget = await orUndefined(api.getNamespacedCustomObject(group, "v1", namespace, plural, name));
     if (isWidget(widget)) await this.reconcile(widget, k8sOperator.ResourceMetaImpl.createWithPlural(plural, widget));
   }
 
@@ -37,7 +37,7 @@ class WidgetOperator extends k8sOperator.default {
     counted.pass();
     const { name } = widget.metadata;
     const { value } = widget.spec;
-    const configMap = await orNothing(this.k8sApi.readNamespacedConfigMap(name, namespace));
+    const configMap = await orUndefined(this.k8sApi.readNamespacedConfigMap(name, namespace));
     if (configMap === undefined) await this.k8sApi.createNamespacedConfigMap(namespace, widgetConfigMap(widget));
     else if (configMap.data?.["value"] !== value)
       await this.k8sApi.patchNamespacedConfigMap(name, namespace, { data: { value } }, ...mergePatch);

@@ -1,9 +1,9 @@
-/** The client of @kubernetes/client-node 0.20, which @dot-i/k8s-operator brings along. */
+/** The client of @kubernetes/client-node 0.20, a dependency of @dot-i/k8s-operator. */
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
-import { takesOrders } from "../../client/load.ts";
+import { runLoad } from "../../client/load.ts";
 
 const namespace = process.argv[2] ?? "";
 const config = new KubeConfig();
 config.loadFromFile(process.env["KUBECONFIG"] ?? "");
 const core = config.makeApiClient(CoreV1Api);
-takesOrders((name, data) => core.createNamespacedConfigMap(namespace, { metadata: { name }, data }));
+runLoad((name, data) => core.createNamespacedConfigMap(namespace, { metadata: { name }, data }));

@@ -1,7 +1,7 @@
 /**
- * The widget operator on @dot-i/k8s-operator as far as it can be hardened from outside: its watch, which ends the
- * process, and its queue, which loses what fails, are replaced; its client, its credentials and its way to write a
- * status stay.
+ * The widget operator on @dot-i/k8s-operator, hardened without changing the library: its watch, which exits the
+ * process, and its queue, which does not retry, are replaced; its client, credentials and status
+ * updates are kept.
  */
 import k8sOperator from "@dot-i/k8s-operator";
 import {
@@ -53,33 +53,33 @@ class WidgetOperator extends k8sOperator.default {
     const custom = this.kubeConfig.makeApiClient(CustomObjectsApi);
     const apps = this.kubeConfig.makeApiClient(AppsV1Api);
     const core = this.k8sApi;
-    // Only its own watchResource fills this, and patchResourceStatus needs it.
+    // patchResourceStatus needs this entry, which only watchResource sets.
     this["resourcePathBuilders"][`${plural}.${apiVersion}`] = () =>
       this.getCustomResourceApiUri(group, "v1", plural, namespace);
     void persistentWatch<Widget>(this.kubeConfig, {
       path: widgetPath(namespace),
       list: async () => {
         const { body } = await custom.listNamespacedCustomObject(group, "v1", namespace, plural);
-        if (!isWidgetList(body)) throw new Error("The answer is no list of widgets.");
+        if (!isWidgetList(body)) throw new Error("The response is not a list of widgets.");
         return { body };
       },
-      tell: keeping(this.widgets),
+      onEvent: keeping(this.widgets),
     });
     void persistentWatch(this.kubeConfig, {
       path: configMapPath(namespace),
       labelSelector: widgetLabel,
       list: () => core.listNamespacedConfigMap(namespace, undefined, undefined, undefined, undefined, widgetLabel),
-      tell: keeping(this.configMaps),
+      onEvent: keeping(this.configMaps),
     });
     void persistentWatch(this.kubeConfig, {
       path: `/api/v1/namespaces/${namespace}/secrets`,
       list: () => core.listNamespacedSecret(namespace),
-      tell: counted.event,
+      onEvent: counted.event,
     });
     void persistentWatch(this.kubeConfig, {
       path: `/apis/apps/v1/namespaces/${namespace}/deployments`,
       list: () => apps.listNamespacedDeployment(namespace),
-      tell: counted.event,
+      onEvent: counted.event,
     });
   }
 

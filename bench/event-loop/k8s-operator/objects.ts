@@ -1,7 +1,7 @@
 import { HttpError } from "@kubernetes/client-node";
 import type { Widget } from "../widget.ts";
 
-/** The last arguments of a patch of @kubernetes/client-node 0.20. */
+/** The last arguments for a merge patch with @kubernetes/client-node 0.20. */
 export const mergePatch = [
   undefined,
   undefined,
@@ -11,8 +11,8 @@ export const mergePatch = [
   { headers: { "Content-Type": "application/merge-patch+json" } },
 ] as const;
 
-/** The body of an answer, or undefined where there is no such object. */
-export async function orNothing<T>(answer: Promise<{ body: T }>): Promise<T | undefined> {
+/** Returns the body of a response, or undefined if the object does not exist. */
+export async function orUndefined<T>(answer: Promise<{ body: T }>): Promise<T | undefined> {
   try {
     return (await answer).body;
   } catch (error) {

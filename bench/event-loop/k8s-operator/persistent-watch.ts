@@ -4,24 +4,24 @@ export interface Watched<T extends KubernetesObject> {
   readonly path: string;
   readonly labelSelector?: string;
   readonly list: () => Promise<{ body: KubernetesListObject<T> }>;
-  readonly tell: (type: "MODIFIED" | "DELETED", object: T) => void;
+  readonly onEvent: (type: "MODIFIED" | "DELETED", object: T) => void;
 }
 
 const idleMilliseconds = 90_000;
 
-/** Lists, and watches from there with bookmarks; lists again when its position is no longer known; never gives up. */
+/** Lists and watches with bookmarks; lists again if the resource version has expired; retries without limit. */
 export async function persistentWatch<T extends KubernetesObject>(
   config: KubeConfig,
   watched: Watched<T>,
 ): Promise<void> {
-  const { path, labelSelector, list, tell } = watched;
+  const { path, labelSelector, list, onEvent } = watched;
   const known = new Map<string, T>();
   let position: string | undefined;
   const take = (type: "MODIFIED" | "DELETED", object: T) => {
     const name = object.metadata?.name ?? "";
     if (type === "DELETED") known.delete(name);
     else known.set(name, object);
-    tell(type, object);
+    onEvent(type, object);
   };
 
   async function listed(): Promise<string | undefined> {
@@ -38,25 +38,25 @@ export async function persistentWatch<T extends KubernetesObject>(
   function watch(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const query = { allowWatchBookmarks: true, resourceVersion: position, ...(labelSelector && { labelSelector }) };
-    let silence: NodeJS.Timeout | undefined;
+    let idleTimer: NodeJS.Timeout | undefined;
     let abort = () => {};
     const done = (error: unknown) => {
-      clearTimeout(silence);
+      clearTimeout(idleTimer);
       abort();
       if (error) reject(error);
       else resolve();
     };
-    const heard = () => {
-      clearTimeout(silence);
-      silence = setTimeout(done, idleMilliseconds, new Error("Nothing came for a long time."));
+    const received = () => {
+      clearTimeout(idleTimer);
+      idleTimer = setTimeout(done, idleMilliseconds, new Error("No event within the idle limit."));
     };
-    heard();
+    received();
     new Watch(config)
       .watch(
         path,
         query,
         (type, object: T) => {
-          heard();
+          received();
           if (type === "ERROR") return done(Object.assign(new Error("ERROR event"), { statusCode: 410 }));
           if (type !== "BOOKMARK") take(type === "DELETED" ? "DELETED" : "MODIFIED", object);
           position = object.metadata?.resourceVersion ?? position;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
-import { asked, mergePatch } from "../asked.ts";
+import { adminRequest, mergePatch } from "../admin-request.ts";
 import { inFlight } from "../in-flight.ts";
 import {
   apiVersion,
@@ -12,34 +12,38 @@ import {
   widgetPath,
 } from "./widget.ts";
 
-/** The widgets of one namespace, changed and looked at by somebody who is no contestant. */
-export interface World {
+/** The widgets of one namespace, changed and checked by the administrator. */
+export interface WidgetNamespace {
   readonly names: readonly string[];
-  /** Gives each of these widgets this value, so many at once. */
+  /** Sets the value of these widgets concurrently. */
   readonly change: (names: readonly string[], value: string) => Promise<void>;
   readonly removeConfigMaps: (names: readonly string[]) => Promise<void>;
-  /** How many widgets lack their ConfigMap, their status, or the value in one of them. */
+  /** Number of widgets without the correct ConfigMap and status. */
   readonly wrong: () => Promise<number>;
-  /** Waits until nothing is wrong: after how many seconds, or what was still wrong when patience ended. */
-  readonly settled: (patienceSeconds: number) => Promise<{ seconds: number; wrong: number }>;
+  /** Waits until all widgets are reconciled. Returns the seconds, and the number of widgets that were not after the timeout. */
+  readonly settled: (timeoutSeconds: number) => Promise<{ seconds: number; wrong: number }>;
 }
 
 const concurrency = 16;
 
 export async function installWidgets(cluster: ClusterAccess): Promise<void> {
-  await asked(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", widgetDefinition);
+  await adminRequest(cluster, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", widgetDefinition);
   for (;;) {
     if ((await cluster.request("GET", widgetPath("default"))).status === 200) return;
     await sleep(100);
   }
 }
 
-/** A namespace with so many widgets. */
-export async function world(cluster: ClusterAccess, namespace: string, size: number): Promise<World> {
+/** Creates a namespace with `size` widgets. */
+export async function widgetNamespace(
+  cluster: ClusterAccess,
+  namespace: string,
+  size: number,
+): Promise<WidgetNamespace> {
   const names = Array.from({ length: size }, (_, index) => `widget-${index}`);
-  await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+  await adminRequest(cluster, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
   await inFlight(concurrency, names, (name) =>
-    asked(cluster, "POST", widgetPath(namespace), {
+    adminRequest(cluster, "POST", widgetPath(namespace), {
       apiVersion,
       kind: "Widget",
       metadata: { name },
@@ -48,9 +52,13 @@ export async function world(cluster: ClusterAccess, namespace: string, size: num
   );
 
   async function wrong(): Promise<number> {
-    const widgets = await asked<{ items: Widget[] }>(cluster, "GET", widgetPath(namespace));
+    const widgets = await adminRequest<{ items: Widget[] }>(cluster, "GET", widgetPath(namespace));
     const query = `?labelSelector=${encodeURIComponent(widgetLabel)}`;
-    const configMaps = await asked<{ items: WidgetConfigMap[] }>(cluster, "GET", `${configMapPath(namespace)}${query}`);
+    const configMaps = await adminRequest<{ items: WidgetConfigMap[] }>(
+      cluster,
+      "GET",
+      `${configMapPath(namespace)}${query}`,
+    );
     const values = new Map(configMaps.items.map(({ metadata, data }) => [metadata.name, data?.["value"]]));
     return widgets.items.filter(
       ({ metadata, spec, status }) => status?.value !== spec.value || values.get(metadata.name) !== spec.value,
@@ -61,17 +69,17 @@ export async function world(cluster: ClusterAccess, namespace: string, size: num
     names,
     change: (chosen, value) =>
       inFlight(concurrency, chosen, (name) =>
-        asked(cluster, "PATCH", widgetPath(namespace, name), { spec: { value } }, mergePatch),
+        adminRequest(cluster, "PATCH", widgetPath(namespace, name), { spec: { value } }, mergePatch),
       ),
     removeConfigMaps: (chosen) =>
-      inFlight(concurrency, chosen, (name) => asked(cluster, "DELETE", configMapPath(namespace, name))),
+      inFlight(concurrency, chosen, (name) => adminRequest(cluster, "DELETE", configMapPath(namespace, name))),
     wrong,
-    settled: async (patienceSeconds) => {
+    settled: async (timeoutSeconds) => {
       const began = performance.now();
       for (;;) {
         const left = await wrong();
         const seconds = (performance.now() - began) / 1000;
-        if (left === 0 || seconds > patienceSeconds) return { seconds, wrong: left };
+        if (left === 0 || seconds > timeoutSeconds) return { seconds, wrong: left };
         await sleep(250);
       }
     },

@@ -7,40 +7,44 @@ import type { Report } from "../test/control-plane/binaries.ts";
 import { dockerCanPull, k3sImage } from "../test/control-plane/docker.ts";
 import { kubernetesApi } from "../test/control-plane/kubernetes.ts";
 
-/** The Kubernetes that the demo takes. */
-export interface Ground {
-  /** For people, as in "a control plane of its own, without nodes". */
+/** The Kubernetes cluster of the demo. */
+export interface DemoCluster {
+  /** Description for users, such as "a control plane without nodes". */
   readonly description: string;
   readonly kubeconfigPath: string;
-  /** A path, or a name to be found on the PATH. */
+  /** A path, or a name on the PATH. */
   readonly kubectlProgram: string;
-  /** Whether it goes on when the demo has ended, so that what the demo made in it must be removed. */
+  /** Whether it continues to run after the demo, so that the demo must remove its objects. */
   readonly stays: boolean;
   readonly close: () => Promise<void>;
 }
 
 /**
- * The cluster that is named; else K3s where a Docker engine can pull it; else a node of this machine; else, where none
- * can be, a control plane without nodes. An ambient kubeconfig may be of production and is never taken.
+ * Returns the cluster of the kubeconfig; otherwise K3s if a Docker engine can pull it; otherwise a cluster of one node on this machine;
+ * otherwise a control plane without nodes. The current kubeconfig is never used, since it can be for production.
  */
-export async function ground(kubeconfig: string | undefined, image: ImageName, report: Report): Promise<Ground> {
+export async function demoCluster(
+  kubeconfig: string | undefined,
+  image: ImageName,
+  report: Report,
+): Promise<DemoCluster> {
   if (kubeconfig !== undefined) return { ...(await kubernetesApi({ kubeconfig, report })), stays: true };
   if (await dockerCanPull(k3sImage)) return { ...(await kubernetesApi({ report })), stays: false };
-  const reason = missingPackages() ?? (existsSync("/usr/bin/apt-get") ? undefined : "it takes Debian");
+  const reason = missingPackages() ?? (existsSync("/usr/bin/apt-get") ? undefined : "it requires Debian");
   if (reason === undefined) {
     try {
       return await node(image, report);
     } catch (error) {
-      report(`no node came up on this machine: ${error instanceof Error ? error.message : String(error)}`);
+      report(`a node cannot be started on this machine: ${error instanceof Error ? error.message : String(error)}`);
     }
-  } else report(`no pods can run on this machine: ${reason} (docs/test-cluster.md)`);
-  report("going on with a control plane alone, which shows objects and no MLflow");
+  } else report(`pods cannot run on this machine: ${reason} (docs/test-cluster.md)`);
+  report("continuing with a control plane without nodes, which shows objects but not MLflow");
   return { ...(await kubernetesApi({ report })), stays: false };
 }
 
-async function node(image: ImageName, report: Report): Promise<Ground> {
+async function node(image: ImageName, report: Report): Promise<DemoCluster> {
   await installPackages(report);
-  // Beside the programs of the cluster. A build that fails is tried again below.
+  // Built concurrently with the programs of the cluster. A failed build is repeated below.
   void archiveOf(imageNamed(image), report).catch(() => {});
   const cluster = await startCluster({ report });
   try {
@@ -50,6 +54,6 @@ async function node(image: ImageName, report: Report): Promise<Ground> {
     throw error;
   }
   const { kubeconfigPath, kubectlProgram, existing, close } = cluster;
-  const description = `a Kubernetes of one node on this machine${existing ? ", which was up" : ""}`;
+  const description = `a cluster of one node on this machine${existing ? ", which already ran" : ""}`;
   return { description, kubeconfigPath, kubectlProgram, stays: existing, close };
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer, ClusterAccess } from "../test/control-plane/cluster-access.ts";
 
-/** The answer of the API server to the administrator. Throws when it refuses. */
-export async function asked<T>(
+/** Makes a request as the administrator. Returns the parsed response; throws if it is rejected. */
+export async function adminRequest<T>(
   cluster: ClusterAccess,
   method: string,
   path: string,
@@ -11,13 +11,13 @@ export async function asked<T>(
 ): Promise<T> {
   const headers = { "content-type": contentType };
   const options = { ...(body !== undefined && { body }), headers, timeoutMilliseconds: 60_000 };
-  const answer = await waitUntil(method, () => cluster.request(method, path, options));
+  const answer = await withRetries(method, () => cluster.request(method, path, options));
   if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
   return JSON.parse(answer.body);
 }
 
-/** An API server that was frozen or restarted has closed the connections that were kept. */
-async function waitUntil(method: string, attempt: () => Promise<Answer>): Promise<Answer> {
+/** Retries after a freeze or restart of the API server, which closes persistent connections. */
+async function withRetries(method: string, attempt: () => Promise<Answer>): Promise<Answer> {
   for (let left = method === "POST" ? 0 : 20; ; left -= 1) {
     try {
       return await attempt();

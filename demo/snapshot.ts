@@ -5,23 +5,23 @@ import { managedSelector } from "../src/kube/names.ts";
 import type { Kubectl } from "./kubectl.ts";
 import { tree } from "./tree.ts";
 
-/** The servers of a namespace, and the tree of what they own. */
-export interface Picture {
+/** The servers of a namespace, and the tree of their objects. */
+export interface Snapshot {
   readonly servers: readonly MlflowServer[];
   readonly lines: readonly string[];
 }
 
-export async function picture(kubectl: Kubectl, namespace: string): Promise<Picture> {
+export async function snapshot(kubectl: Kubectl, namespace: string): Promise<Snapshot> {
   const get = ["get", "--namespace", namespace, "-o", "json"];
   const servers: MlflowServer[] = JSON.parse(await kubectl([...get, "mlflowservers"])).items;
-  // kubectl gives nothing at all where it does not know one of the kinds.
+  // kubectl returns nothing if one of the kinds is unknown.
   const known = [...kindsWith("owned"), ...kindsWith("observed")].filter((kind) => rowOf(kind).isOptional !== true);
   const plurals = known.map((kind) => kinds[kind].plural);
   const owned: Owned[] = JSON.parse(await kubectl([...get, plurals.join(","), "-l", managedSelector])).items;
   return { servers, lines: tree(servers, owned) };
 }
 
-/** The condition of a server, at its present generation. */
+/** The condition of a server for its current generation. */
 export function conditionOf(server: MlflowServer | undefined, type: string) {
   const found = server?.status?.conditions?.find((condition) => condition.type === type);
   return found?.observedGeneration === server?.metadata.generation ? found : undefined;
@@ -31,7 +31,7 @@ export function isReady(server: MlflowServer): boolean {
   return conditionOf(server, "Ready")?.status === "True";
 }
 
-/** Whether nothing more happens by itself. */
+/** Whether the server is Ready or Stalled. */
 export function isSettled(server: MlflowServer): boolean {
   return isReady(server) || conditionOf(server, "Stalled")?.status === "True";
 }

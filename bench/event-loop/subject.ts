@@ -12,35 +12,35 @@ export interface Entry {
   readonly args: readonly string[];
 }
 
-/** An entry that runs, in a namespace of its own and as a user of its own, and is started again as a kubelet would. */
-export interface Contestant {
+/** A running implementation with its own namespace and user, which is restarted as by the kubelet. */
+export interface Subject {
   readonly name: string;
   readonly namespace: string;
   readonly user: string;
-  /** How often it has ended since {@link calm}. */
+  /** Number of exits since {@link resetExits}. */
   readonly exits: () => number;
-  /** Forgets former ends, so that the next restart comes at once. */
-  readonly calm: () => void;
+  /** Resets the number of exits, so that the next restart is immediate. */
+  readonly resetExits: () => void;
   readonly counted: () => Promise<Counted>;
   readonly usage: () => ProcessUsage;
   readonly stop: () => Promise<void>;
 }
 
-/** The kubelet restarts a container at once, then after 10 s, and doubles that. */
+/** The kubelet restarts a container immediately, then after 10 s, and doubles the delay. */
 const restartSeconds = (exits: number) => (exits <= 1 ? 0 : 10 * 2 ** (exits - 2));
 
-/** Name of its service account, and the beginning of its namespaces' names. */
+/** Name of its service account and prefix of its namespaces. */
 export const accountOf = (entry: Entry) => `bench-${entry.name.replaceAll(/[^a-z0-9]+/g, "-")}`;
 
 /** The namespace of all service accounts. */
 export const home = "bench";
 
-export function contestant(
+export function subject(
   entry: Entry,
   namespace: string,
   environment: Readonly<Record<string, string>>,
   logPath: string,
-): Contestant {
+): Subject {
   const log = openSync(logPath, "a");
   let exits = 0;
   let stopped = false;
@@ -65,7 +65,7 @@ export function contestant(
     namespace,
     user: `system:serviceaccount:${home}:${accountOf(entry)}`,
     exits: () => exits,
-    calm: () => {
+    resetExits: () => {
       exits = 0;
     },
     counted: async () => {

@@ -7,9 +7,9 @@ import { label } from "../../src/kube/names.ts";
 import { clusterRoleName, workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
 import { succeeded } from "../../test/control-plane/completed.ts";
-import { asked, mergePatch } from "../asked.ts";
+import { adminRequest, mergePatch } from "../admin-request.ts";
 import { inFlight } from "../in-flight.ts";
-import type { Orders } from "../operator/bare-writer.ts";
+import type { Writes } from "../operator/bare-writer.ts";
 import { quickStart } from "../operator/servers.ts";
 
 /** Namespace and name of the server of the bench. */
@@ -25,16 +25,16 @@ export const workspaceNames = (count: number) => numbered("ws", count);
 export async function createNamespaces(cluster: ClusterAccess, prefix: string, count: number): Promise<void> {
   const labels = prefix === "ws" ? { [label.workspaceOf]: host } : {};
   await inFlight(16, numbered(prefix, count), (each) =>
-    asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: each, labels } }),
+    adminRequest(cluster, "POST", "/api/v1/namespaces", { metadata: { name: each, labels } }),
   );
 }
 
-/** The roles that are bound, and the server without a grant, when it is ready. */
+/** Creates the roles and a server without grants, and waits until it is ready. */
 export async function createServer(cluster: ClusterAccess): Promise<void> {
   for (const role of workspaceRoleNames.map(workspaceClusterRole))
-    await asked(cluster, "POST", `/apis/${rbac}/v1/clusterroles`, role);
-  await asked(cluster, "POST", "/api/v1/namespaces", { metadata: { name: host } });
-  await asked(cluster, "POST", resourcePath("MlflowServer", host), {
+    await adminRequest(cluster, "POST", `/apis/${rbac}/v1/clusterroles`, role);
+  await adminRequest(cluster, "POST", "/api/v1/namespaces", { metadata: { name: host } });
+  await adminRequest(cluster, "POST", resourcePath("MlflowServer", host), {
     apiVersion: "mlflow-operator.dev/v1alpha1",
     kind: "MlflowServer",
     metadata: { name },
@@ -47,7 +47,7 @@ export async function createServer(cluster: ClusterAccess): Promise<void> {
 }
 
 export function server(cluster: ClusterAccess): Promise<MlflowServer> {
-  return asked(cluster, "GET", resourcePath("MlflowServer", host, name));
+  return adminRequest(cluster, "GET", resourcePath("MlflowServer", host, name));
 }
 
 const grant = (role: string, who: string, ...namespaces: readonly string[]) => ({
@@ -56,16 +56,16 @@ const grant = (role: string, who: string, ...namespaces: readonly string[]) => (
   ...(namespaces.length > 0 ? { namespaces } : { selector: {} }),
 });
 
-/** Two roles in all workspaces, and what else is named. */
+/** Grants of two roles in all workspaces. */
 export const twoGrants = [grant("Editor", "data-science"), grant("Viewer", "audit")];
 export const oneMore = [...twoGrants, grant("Admin", "leads", "ws-7")];
 
 export async function setGrants(cluster: ClusterAccess, access: readonly object[]): Promise<void> {
   const patch = { spec: { workspaces: { access } } };
-  await asked(cluster, "PATCH", resourcePath("MlflowServer", host, name), patch, mergePatch);
+  await adminRequest(cluster, "PATCH", resourcePath("MlflowServer", host, name), patch, mergePatch);
 }
 
-/** Waits until there are so many RoleBindings of the operator. */
+/** Waits until there are `count` RoleBindings of the operator. */
 export async function boundIn(cluster: ClusterAccess, count: number): Promise<void> {
   await until(async () => {
     const query = new URLSearchParams({ labelSelector: `${label.serverNamespace}=${host}` });
@@ -79,16 +79,16 @@ export async function boundIn(cluster: ClusterAccess, count: number): Promise<vo
   });
 }
 
-/** Waits until the server says that so many of so many workspaces are ready. */
-export async function told(cluster: ClusterAccess, count: number): Promise<void> {
+/** Waits until the server reports that all `count` workspaces are ready. */
+export async function reportedReady(cluster: ClusterAccess, count: number): Promise<void> {
   await until(async () => (await server(cluster)).status?.workspaces?.ready === count);
 }
 
-/** Seconds that a client without any logic takes to write two bindings into each of so many namespaces. */
+/** Returns the seconds in which a client without logic writes two bindings into each of `count` namespaces. */
 export async function bareSeconds(cluster: ClusterAccess, url: string, run: string, count: number): Promise<number> {
   const writer = `writer-${run}`;
-  await asked(cluster, "POST", resourcePath("ServiceAccount", host), { metadata: { name: writer } });
-  await asked(cluster, "POST", resourcePath("ClusterRoleBinding"), {
+  await adminRequest(cluster, "POST", resourcePath("ServiceAccount", host), { metadata: { name: writer } });
+  await adminRequest(cluster, "POST", resourcePath("ClusterRoleBinding"), {
     metadata: { name: writer },
     roleRef: { apiGroup: rbac, kind: "ClusterRole", name: "cluster-admin" },
     subjects: [{ kind: "ServiceAccount", name: writer, namespace: host }],
@@ -98,7 +98,7 @@ export async function bareSeconds(cluster: ClusterAccess, url: string, run: stri
       user: `system:serviceaccount:${host}:${writer}`,
       resourceAttributes: { verb: "create", resource: "rolebindings", group: rbac },
     };
-    const answer = await asked<{ status: { allowed: boolean } }>(
+    const answer = await adminRequest<{ status: { allowed: boolean } }>(
       cluster,
       "POST",
       "/apis/authorization.k8s.io/v1/subjectaccessreviews",
@@ -115,13 +115,13 @@ export async function bareSeconds(cluster: ClusterAccess, url: string, run: stri
         metadata: {
           name: `${run}.${role.toLowerCase()}`,
           namespace,
-          labels: { a: "mlflow", b: "somebody", c: "else", [label.server]: name },
+          labels: { a: "mlflow", b: "another", c: "operator", [label.server]: name },
         },
         roleRef: { apiGroup: rbac, kind: "ClusterRole", name: clusterRoleName(role) },
         subjects: [{ kind: "Group", apiGroup: rbac, name: "data-science" }],
       },
     }));
-  const orders: Orders = {
+  const orders: Writes = {
     server: url,
     token: await cluster.tokenFor(host, writer),
     ca: await readFile(cluster.caFile, "utf8"),
@@ -134,5 +134,5 @@ export async function bareSeconds(cluster: ClusterAccess, url: string, run: stri
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 180_000; !(await holds()); await sleep(100))
-    if (Date.now() > deadline) throw new Error("What is measured has not come about in three minutes.");
+    if (Date.now() > deadline) throw new Error("The measured state was not reached in three minutes.");
 }

@@ -4,17 +4,21 @@ import type { LoggedRun } from "./client.ts";
 import type { Kubectl } from "./kubectl.ts";
 import { screenshot } from "./screenshot.ts";
 
-export interface Look {
+export interface RunScreenshot {
   readonly server: MlflowServer;
   readonly run: LoggedRun;
-  /** The port of this machine that leads to the server. */
+  /** The local port that is forwarded to the server. */
   readonly port: number;
-  /** Where the picture is put. */
+  /** Path of the PNG file. */
   readonly path: string;
 }
 
-/** Looks at a run in a browser, as the administrator. That there is no browser is said, and is no failure. */
-export async function look(kubectl: Kubectl, { server, run, port, path }: Look, say: (line: string) => void) {
+/** Takes a screenshot of a run as the administrator. A missing browser is reported and is not a failure. */
+export async function screenshotRun(
+  kubectl: Kubectl,
+  { server, run, port, path }: RunScreenshot,
+  say: (line: string) => void,
+) {
   let program: string;
   try {
     program = await chromium(say);
@@ -22,7 +26,7 @@ export async function look(kubectl: Kubectl, { server, run, port, path }: Look, 
     say(`no screenshot: ${error instanceof Error ? error.message : String(error)}`);
     return;
   }
-  say("a browser looks at the run");
+  say("opening the run in a browser");
   const { namespace = "default" } = server.metadata;
   const secret = ["get", "secret", "--namespace", namespace, server.status?.adminCredentialsSecretRef?.name ?? ""];
   const data: Record<string, string> = JSON.parse(await kubectl([...secret, "-o", "jsonpath={.data}"]));

@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { managedSelector } from "../src/kube/names.ts";
 import type { Kubectl } from "./kubectl.ts";
 
-/** Writes what the pods of a namespace say and how they are into a file, before they go. */
-export async function keepLastWords(kubectl: Kubectl, namespace: string, path: string): Promise<void> {
+/** Writes descriptions and logs of the pods of a namespace to a file, before they are deleted. */
+export async function savePodLogs(kubectl: Kubectl, namespace: string, path: string): Promise<void> {
   const of = ["--namespace", namespace];
   const logs = ["logs", ...of, "--selector", managedSelector, "--all-containers", "--prefix", "--tail=100"];
   const commands = [["describe", ...of, "mlflowservers,pods"], logs, [...logs, "--previous"]];
