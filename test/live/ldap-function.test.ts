@@ -61,13 +61,16 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
   await waitUntil(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
 
   const ofTheLayer = [
+    "test_access_reviews",
     "test_guard",
     "test_locations",
     "test_preflights",
     "test_prefix",
+    "test_route_misses",
     "test_start",
     "test_token_identity",
     "test_users",
+    "test_wsgi_threads",
   ];
   for (const module of ["test_names", "test_memory", "test_directory", "test_server", ...ofTheLayer, "test_sqlite"]) {
     await context.test(module, async () => {

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import tempfile
+import threading
 import time
 import unittest
 from datetime import datetime, timezone
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.event import listen, remove
 
 ISSUER = "https://id.example.com/realms/ml"
@@ -52,6 +53,7 @@ from mlflow_oidc_auth.store import store  # noqa: E402
 from mlflow_operator import oidc_membership as membership  # noqa: E402
 from mlflow_operator.account_names import problem_of  # noqa: E402
 from mlflow_operator.oidc_accounts import Accounts, Rejected, identity_of  # noqa: E402
+from mlflow_operator.oidc_remembered import VerifiedTokens  # noqa: E402
 from mlflow_operator.oidc_routes import TOKENS, UNUSED, refusal_of  # noqa: E402
 
 ME = "/api/2.0/mlflow/users/current"
@@ -311,6 +313,195 @@ def all_routes() -> list[tuple[str, str]]:
         for each in (router, routers.ajax_alias_router(router)):
             found += [(method, route.path) for route in each.routes for method in sorted(getattr(route, "methods", None) or ["GET"])]
     return found
+
+
+class Remembered(unittest.TestCase):
+    """What is remembered of bearer tokens for a few seconds, in one process of several."""
+
+    def setUp(self) -> None:
+        self.memory = membership.bearers.memory
+        self.memory.clear()
+        self.addCleanup(setattr, self.memory, "_clock", self.memory._clock)
+
+    def statements(self) -> list[str]:
+        found: list[str] = []
+
+        def executed(_c: Any, _d: Any, statement: str, *_: Any) -> None:
+            found.append(statement)
+
+        listen(store.engine, "before_cursor_execute", executed)
+        self.addCleanup(remove, store.engine, "before_cursor_execute", executed)
+        return found
+
+    def elsewhere(self, statement: str, **values: object) -> None:
+        """A change by another process."""
+        engine = create_engine(os.environ["OIDC_USERS_DB_URI"])
+        with engine.begin() as connection:
+            connection.execute(text(statement), values)
+        engine.dispose()
+
+    def later(self, seconds: float) -> None:
+        now = self.memory._clock()
+        self.memory._clock = lambda: now + seconds
+
+    def test_a_second_request_neither_verifies_nor_reads_the_account(self) -> None:
+        token = bearer("memo")
+        # The first request makes the account, which is a write.
+        self.assertEqual([who(token) for _ in range(2)], [("memo", False)] * 2)
+        plugin = membership.auth_middleware.AuthMiddleware(app=None)
+        found = self.statements()
+        verified: list[str] = []
+        validate, tokens = membership.bearers._tokens._validate, membership.bearers._tokens
+        self.addCleanup(setattr, tokens, "_validate", validate)
+        tokens._validate = lambda token: verified.append(token) or validate(token)
+        for _ in range(3):
+            answer = asyncio.run(plugin._authenticate_bearer_token(token["authorization"]))
+            self.assertEqual(answer, (True, "memo", ""))
+            self.assertEqual(plugin._get_user_auth_facts("memo")[:3], (False, True, ""))
+        self.assertEqual((found, verified), ([], []))
+
+    def test_an_account_that_is_deleted_in_this_process_is_refused_at_once(self) -> None:
+        token = bearer("gone-here")
+        self.assertEqual([who(token) for _ in range(2)], [("gone-here", False)] * 2)
+        store.update_user("gone-here", active=False)
+        self.assertEqual(who(token), 401)
+
+    def test_an_account_that_another_process_deactivates_is_refused_after_five_seconds(self) -> None:
+        token = bearer("gone-there")
+        self.assertEqual([who(token) for _ in range(2)], [("gone-there", False)] * 2)
+        self.elsewhere("UPDATE users SET active = :no WHERE username = 'gone-there'", no=False)
+        self.later(4.9)
+        plugin = membership.auth_middleware.AuthMiddleware(app=None)
+        self.assertEqual(plugin._get_user_auth_facts("gone-there")[:2], (False, True))
+        self.later(0.2)
+        self.assertEqual(who(token), 401)
+        # A rejection is not remembered.
+        self.elsewhere("UPDATE users SET active = :yes WHERE username = 'gone-there'", yes=True)
+        self.assertEqual(who(token), ("gone-there", False))
+
+    def test_a_binding_that_another_process_changes_counts_after_five_seconds(self) -> None:
+        token = bearer("rebound")
+        self.assertEqual([who(token) for _ in range(2)], [("rebound", False)] * 2)
+        self.elsewhere("UPDATE user_identities SET subject = 'other' WHERE subject LIKE '% of-rebound'")
+        self.later(5.1)
+        self.assertEqual(who(token), 401)
+
+    def test_a_token_without_the_group_is_refused_while_one_with_it_is_remembered(self) -> None:
+        self.assertEqual(who(bearer("leaving")), ("leaving", False))
+        for _ in range(2):
+            self.assertEqual(who(bearer("leaving", groups=("other",))), 401)
+
+    def test_other_tokens_of_a_remembered_user_are_verified(self) -> None:
+        good = bearer("careful")["authorization"]
+        self.assertEqual(who({"authorization": good}), ("careful", False))
+        stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        forged = jwt.encode(claims("careful"), stranger, algorithm="RS256", headers={"kid": "a"})
+        unsigned = jwt.encode(claims("careful"), None, algorithm="none")
+        others = [good[:-6] + "AAAAAA", good + "x", f"Bearer {forged}", f"Bearer {unsigned}"]
+        others += [bearer("careful", aud="other")["authorization"], bearer("careful", iss=f"{ISSUER}/")["authorization"]]
+        others += [bearer("careful", exp=int(time.time()) - 1)["authorization"], bearer("careful", exp=None)["authorization"]]
+        for other in others:
+            for _ in range(2):
+                self.assertEqual(who({"authorization": other}), 401, other)
+        self.assertEqual(who({"authorization": good}), ("careful", False))
+
+    def test_a_token_ends_when_it_says_although_it_is_remembered(self) -> None:
+        token = bearer("brief", exp=int(time.time()) + 100)
+        self.assertEqual(who(token), ("brief", False))
+        tokens = membership.bearers._tokens
+        self.addCleanup(setattr, tokens, "_clock", tokens._clock)
+        tokens._clock = lambda: time.time() + 101
+        self.assertFalse(tokens.is_valid(token["authorization"].split(" ")[1]))
+
+    def test_a_hundred_first_requests_of_a_new_user_make_one_account(self) -> None:
+        token = bearer("newcomer")["authorization"]
+        plugin = membership.auth_middleware.AuthMiddleware(app=None)
+
+        async def run() -> list[Any]:
+            return await asyncio.gather(*(plugin._authenticate_bearer_token(token) for _ in range(100)))
+
+        self.assertEqual(set(asyncio.run(run())), {(True, "newcomer", "")})
+        self.assertEqual(len([user for user in store.list_usernames() if user == "newcomer"]), 1)
+
+    def test_a_slow_issuer_stops_no_user_whose_token_is_remembered(self) -> None:
+        known, unknown = (bearer(name)["authorization"] for name in ("quick", "waiting"))
+        self.assertEqual([who({"authorization": known}) for _ in range(2)], [("quick", False)] * 2)
+        plugin = membership.auth_middleware.AuthMiddleware(app=None)
+        released, begun = threading.Event(), threading.Event()
+        tokens, validate = membership.bearers._tokens, membership.bearers._tokens._validate
+        self.addCleanup(setattr, tokens, "_validate", validate)
+
+        def slow(token: str) -> Any:
+            begun.set()
+            released.wait(30)
+            return validate(token)
+
+        tokens._validate = slow
+
+        async def run() -> None:
+            waiting = asyncio.create_task(plugin._authenticate_bearer_token(unknown))
+            while not begun.is_set():
+                await asyncio.sleep(0.01)
+            for _ in range(10):
+                self.assertEqual(await plugin._authenticate_bearer_token(known), (True, "quick", ""))
+            self.assertFalse(waiting.done())
+            released.set()
+            self.assertEqual(await waiting, (True, "waiting", ""))
+
+        asyncio.run(run())
+
+
+class Verification(unittest.TestCase):
+    """Tokens that are verified, with keys of an issuer that change."""
+
+    def setUp(self) -> None:
+        self.now = 1000.0
+        self.keys: object = {"keys": ["a"]}
+        self.verified: list[str] = []
+
+        def validate(token: str) -> dict[str, Any]:
+            self.verified.append(token)
+            if token.startswith("bad"):
+                raise ValueError(token)
+            return {"sub": token, "exp": self.now + 3600} if token != "endless" else {"sub": token}
+
+        self.tokens = VerifiedTokens(validate, lambda _: self.keys, 60, lambda: self.now, size=8)
+
+    def test_it_is_verified_again_when_the_keys_were_fetched_again(self) -> None:
+        for _ in range(3):
+            self.assertEqual(self.tokens.claims("a")["sub"], "a")
+        self.assertEqual(len(self.verified), 1)
+        self.keys = {"keys": ["a"]}
+        self.tokens.claims("a")
+        self.assertEqual(len(self.verified), 2)
+        self.tokens.claims("a")
+        self.assertEqual(len(self.verified), 2)
+
+    def test_it_is_not_valid_without_asking_when_the_keys_are_due(self) -> None:
+        self.tokens.claims("a")
+        self.now += 59
+        self.assertTrue(self.tokens.is_valid("a"))
+        self.assertFalse(self.tokens.is_valid("b"))
+        self.now += 2
+        self.assertFalse(self.tokens.is_valid("a"))
+
+    def test_what_is_not_valid_or_has_no_end_is_not_remembered(self) -> None:
+        for _ in range(2):
+            with self.assertRaises(ValueError):
+                self.tokens.claims("bad")
+            self.tokens.claims("endless")
+            self.assertFalse(self.tokens.is_valid("bad") or self.tokens.is_valid("endless"))
+        self.assertEqual(self.verified, ["bad", "endless"] * 2)
+
+    def test_it_is_bounded_and_keeps_no_token(self) -> None:
+        for number in range(50):
+            self.tokens.claims(f"secret-{number}")
+        self.assertEqual(len(self.tokens._entries), 8)
+        self.assertTrue(all(len(digest) == 32 for digest in self.tokens._entries))
+
+    def test_a_caller_that_changes_the_claims_changes_no_others(self) -> None:
+        self.tokens.claims("a")["sub"] = "b"
+        self.assertEqual(self.tokens.claims("a")["sub"], "a")
 
 
 class AccessTokens(unittest.TestCase):

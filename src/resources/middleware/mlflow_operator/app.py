@@ -16,6 +16,7 @@ from .methods import method_of
 from .prefix import Prefixed
 from .preflights import Preflights
 from .protocol import Application
+from .route_misses import remember_misses
 from .routes import is_assistant, is_gateway, segments
 
 #: By the name of the method; the others are those that MLflow finds by their entry point.
@@ -49,6 +50,7 @@ def create_app() -> Application:
     inner = application_named(name)
     check_closed(inner)
     strip_credentials(inner, everywhere=name == "plain")
+    remember_misses(innermost(inner).routes)
     application: Application = Guard(inner, method_of(name), limits, gateway=settings["aiGateway"])
     if (prefix := settings["prefix"]) is not None:
         if name == "oidc-auth":

@@ -16,17 +16,19 @@ from contextvars import ContextVar
 from typing import Any
 
 from fastapi import Request, Response
+from mlflow_oidc_auth import auth as verification
 from mlflow_oidc_auth import routers
 from mlflow_oidc_auth.config import config
 from mlflow_oidc_auth.group_patterns import normalize_group_values
 from mlflow_oidc_auth.logger import get_logger
-from mlflow_oidc_auth.middleware import auth_middleware
+from mlflow_oidc_auth.middleware import auth_aware_wsgi_middleware, auth_middleware
 from mlflow_oidc_auth.middleware.auth_middleware import AuthMiddleware
 from mlflow_oidc_auth.provider_registry import DEFAULT_PROVIDER_ID
 from mlflow_oidc_auth.repository.user_identity import UserIdentityRepository
 from mlflow_oidc_auth.routers import auth as login
 from mlflow_oidc_auth.store import store
 
+from . import oidc_remembered, wsgi_threads
 from .account_names import problem_of
 from .claims import claim
 from .oidc_accounts import Account, Accounts, Rejected, identity_of, taken
@@ -44,6 +46,7 @@ TOKEN_SECONDS: float | None = settings["accessTokenSeconds"]
 ORIGIN = re.compile(r"^[a-z]+://[^/]+(?=/|$)", re.IGNORECASE)
 
 close(routers.get_all_routers(), takes_tokens=TOKEN_SECONDS is not None)
+wsgi_threads.install(auth_aware_wsgi_middleware)
 
 from mlflow_oidc_auth.app import app  # noqa: E402 - made of the routers at its import
 
@@ -258,6 +261,7 @@ UserIdentityRepository.link = bind
 login._provision_login = sign_in
 login._authorize_access_token_with_key_refresh = exchanged
 login._build_ui_url = ui_url
+bearers = oidc_remembered.install(auth_middleware, verification, store.engine, config.OIDC_JWKS_CACHE_TTL_SECONDS)
 
 
 class LocalRedirects:

@@ -64,6 +64,9 @@ class Memory:
         #: How many writes there were.
         self.writes = 0
 
+    def now(self) -> float:
+        return self._clock()
+
     def clear(self) -> None:
         with self._lock:
             self.writes += 1

@@ -1,0 +1,94 @@
+"""MLflow's Flask application for mlflow-oidc-auth (11.0.2), in as many threads as MLflow gives it with other authentication methods.
+
+The plugin runs it in one thread: while one request waits for the database or an artifact, all others wait. A request body above
+64 KiB is in a file, and a long response is sent as the client reads it, as before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+import anyio.to_thread
+from asgiref.wsgi import WsgiToAsgiInstance
+
+from .protocol import Message, Receive, Send
+
+#: A larger body is held in a file.
+MEMORY_BYTES = 65536
+
+BAD_REQUEST = b"Bad Request: Too many duplicate headers"
+
+
+class Request(WsgiToAsgiInstance):  # type: ignore[misc]
+    """One request to the Flask application."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        loop = asyncio.get_running_loop()
+
+        def sent(message: Message) -> None:
+            asyncio.run_coroutine_threadsafe(send(message), loop).result()
+
+        with SpooledTemporaryFile(max_size=MEMORY_BYTES) as body:
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    # The client has disconnected: there is no request to answer.
+                    return
+                body.write(message.get("body", b""))
+                if not message.get("more_body"):
+                    break
+            body.seek(0)
+            for message in await anyio.to_thread.run_sync(self.run, body, sent):
+                await send(message)
+
+    def run(self, body: Any, sent: Callable[[Message], None]) -> list[Message]:
+        """Runs the application. Returns what is left to send: the last part, or all of a response that has one part."""
+        try:
+            environ = self.build_environ(self.scope, body)
+        except ValueError:
+            start = {"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"text/plain")]}
+            return [start, {"type": "http.response.body", "body": BAD_REQUEST}]
+        output = self.wsgi_application(environ, self.start_response)
+        held: list[Message] = []
+        length = 0
+        try:
+            for part in output:
+                if self.response_started:
+                    for message in held:
+                        sent(message)
+                    held = []
+                else:
+                    self.response_started = True
+                    held = [self.response_start]
+                if self.response_content_length is not None:
+                    # No more than the header says.
+                    part = part[: self.response_content_length - length]
+                length += len(part)
+                held.append({"type": "http.response.body", "body": part, "more_body": True})
+                if length == self.response_content_length:
+                    break
+        finally:
+            if (close := getattr(output, "close", None)) is not None:
+                close()
+        return [*(held or [self.response_start]), {"type": "http.response.body"}]
+
+
+class FlaskInThreads:
+    """In the place of asgiref's adapter in the plugin."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        await Request(self.application, 100)(scope, receive, send)
+
+
+def install(adapter: Any) -> None:
+    """`adapter` is the plugin's module that imports asgiref's adapter."""
+    if not callable(getattr(adapter, "WSGIMiddleware", None)):
+        raise RuntimeError("This mlflow-oidc-auth runs MLflow in another way. It could answer one request after the other.")
+    adapter.WSGIMiddleware = FlaskInThreads
