@@ -1,4 +1,4 @@
-/** Builds dist/: the operator and its command line as one tree-shaken ES module, with chunks for what is loaded on demand. */
+/** Builds dist/: the operator and its command line as one tree-shaken ES module, with chunks for modules that are loaded on demand. */
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { thirdPartyLicenses } from "./third-party-licenses.ts";
@@ -17,16 +17,16 @@ const { metafile } = await build({
   target: "node24",
   minifySyntax: true,
   legalComments: "none",
-  // CommonJS dependencies call require() for Node's own modules.
+  // CommonJS dependencies call require() for Node's built-in modules.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
   plugins: [
     {
-      // @kubernetes/client-node does not say that its modules have no side effects; they have none, so unused ones go.
+      // @kubernetes/client-node does not declare that its modules have no side effects; they have none, so unused ones are removed.
       name: "without-side-effects",
       setup: (context) => {
         context.onResolve({ filter: /./ }, async ({ path, ...args }) => {
-          const isOurs = path === clientNode || args.importer.includes(`/node_modules/${clientNode}/`);
-          if (!isOurs || args.pluginData === "resolved") return undefined;
+          const isOfClient = path === clientNode || args.importer.includes(`/node_modules/${clientNode}/`);
+          if (!isOfClient || args.pluginData === "resolved") return undefined;
           const found = await context.resolve(path, { ...args, pluginData: "resolved" });
           return { ...found, sideEffects: false };
         });

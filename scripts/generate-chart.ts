@@ -1,6 +1,6 @@
 /**
- * Writes what Helm makes of the chart: the goldens of its tests and config/base/operator.yaml. Apart from the other
- * generated files, since it needs Helm, which is built once from Go modules (minutes).
+ * Writes the files that Helm generates from the chart: the goldens of its tests and config/base/operator.yaml. Separate from the other
+ * generated files, since it needs Helm, which is built once from Go modules in a few minutes.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Writes what is made from the source: the CRD, the chart's copy of it, the chart's ClusterRole, the reference page.
- * With --check it writes nothing, names each file that differs and exits 1.
+ * Writes the files that are generated from the source: the CRD, the chart's copy, the chart's ClusterRole, the reference page.
+ * With --check it writes nothing, prints each file that differs and exits with code 1.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ const check = process.argv.includes("--check");
 
 let stale = 0;
 await update([knownFields()]);
-// The manifests of the examples are built by what has just been written.
+// The manifests of the examples are rendered with the files written before.
 if (!check || stale === 0) await update((await import("./generate/files.ts")).generatedFiles());
 if (check && stale > 0) {
   console.error("run: npm run generate");

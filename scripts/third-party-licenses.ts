@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Metafile } from "esbuild";
 
 /**
- * The licenses of all packages of which a bundle has a part, whole, as most of them demand of who passes it on.
- * Rejects for a package that says nothing of its license: it must be found before that is shipped.
+ * The complete licenses of all packages that a bundle contains, which most of them require for distribution.
+ * Rejects for a package without a license, which must be found before it is distributed.
  */
 export async function thirdPartyLicenses({ outputs }: Metafile): Promise<string> {
   const files = Object.values(outputs).flatMap(({ inputs }) =>
@@ -19,6 +19,6 @@ async function licenseOf(folder: string): Promise<string> {
   const { name, version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
   const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file)).sort();
   const texts = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
-  if (texts.length === 0 && license === undefined) throw new Error(`${folder} says nothing of its license.`);
+  if (texts.length === 0 && license === undefined) throw new Error(`${folder} has no license.`);
   return `${"-".repeat(78)}\n${name} ${version} (${license ?? "see below"})\n\n${texts.join("\n").trim()}\n`;
 }

@@ -1,9 +1,9 @@
 import type { Rule } from "../../src/api/fields/rule.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 
-/** A field as the reference page shows it. */
+/** A field for the reference page. */
 export interface Field {
-  /** From the section's head on: `credentials.secretName`, `env[].name`, `labels.<key>`. */
+  /** Relative to the section: `credentials.secretName`, `env[].name`, `labels.<key>`. */
   readonly path: string;
   readonly schema: StructuralSchema;
   readonly required: boolean;
@@ -24,7 +24,7 @@ export function fieldsBelow(schema: StructuralSchema, path = ""): Field[] {
   });
 }
 
-/** The rules of a schema, its items and its map values: all that has no row of its own. */
+/** The rules of a schema, its items and its map values, which have no row. */
 export function rulesOf(schema: StructuralSchema): readonly Rule[] {
   const own = schema["x-kubernetes-validations"] ?? [];
   const within = schema.items ?? schema.additionalProperties;
@@ -32,7 +32,7 @@ export function rulesOf(schema: StructuralSchema): readonly Rule[] {
   return [...own, ...(within ? (isLeaf ? rulesOf(within) : (within["x-kubernetes-validations"] ?? [])) : [])];
 }
 
-/** The type in words, with its bounds: `integer, 1 to 64`. */
+/** The type with its bounds, as text: `integer, 1 to 64`. */
 export function typeOf(schema: StructuralSchema): string {
   const { type, enum: words, items, additionalProperties, minimum, maximum, maxLength } = schema;
   if (words) return words.map((word) => `\`${word}\``).join(", ");
@@ -55,10 +55,10 @@ function most(count: number | undefined): string {
   return count === undefined ? "" : `, up to ${count}`;
 }
 
-/** The value in force where the field is left out: the schema's default, else what the description says by our habit. */
+/** The effective default of a field: that of the schema, or else that in the description. */
 export function defaultOf({ default: value, description = "" }: StructuralSchema): string {
   if (value !== undefined) return `\`${value}\``;
-  const told = /\bDefault: (.+?)\.(?= |$)/.exec(description)?.[1];
+  const described = /\bDefault: (.+?)\.(?= |$)/.exec(description)?.[1];
   const word = /\b(\w+) \(default\)/.exec(description)?.[1];
-  return told ?? (word === undefined ? "" : `\`${word}\``);
+  return described ?? (word === undefined ? "" : `\`${word}\``);
 }

@@ -1,6 +1,6 @@
-/** A file that is made from the source. */
+/** A file that is generated from the source. */
 export interface GeneratedFile {
-  /** From the root of the project. */
+  /** Relative to the root of the project. */
   readonly path: string;
   readonly content: string;
 }

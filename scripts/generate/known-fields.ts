@@ -2,7 +2,7 @@ import { definitions } from "../../src/api/definitions.ts";
 import { ownSchema } from "../../src/api/schema-skew.ts";
 import type { GeneratedFile } from "./generated-file.ts";
 
-/** What the running operator knows of its kinds, without zod. Imports nothing that needs this file, so that it can be written first. */
+/** The schemas that the running operator contains, without zod. Imports nothing that needs this file, so that it can be written first. */
 export function knownFields(): GeneratedFile {
   const entries = definitions().map(({ spec }) => {
     const schema = spec.versions[0]?.schema.openAPIV3Schema;

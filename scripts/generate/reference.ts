@@ -19,24 +19,27 @@ export function reference(): string {
     "",
     `# MlflowServer, ${apiVersion}`,
     "",
-    `${described(schema)} Short name \`mlf\`, category \`mlops\`. The same text is at hand in a cluster: \`kubectl explain mlflowserver.spec\`.`,
+    `${described(schema)} Short name \`mlf\`, category \`mlops\`. In a cluster, \`kubectl explain mlflowserver.spec\` shows the same text.`,
     "",
-    "A field marked *required* must be given; all others have the default that stands beside them or mean nothing when they are left out. Lists and maps show their fields as `list[].field` and `map.<key>`.",
+    "A field marked *required* must be set; all others have the default in the table or no effect if they are left out. Lists and maps show their fields as `list[].field` and `map.<key>`.",
     "",
     "## metadata",
     "",
-    ...refusals([{ path: "", schema: { ...schema, properties: {} }, required: true }]),
+    ...validationRules([{ path: "", schema: { ...schema, properties: {} }, required: true }]),
     ...section(
       "spec",
       fieldsBelow(spec).filter(({ path }) => !/[.[]/.test(path)),
       [described(spec)],
     ),
-    ...refusals([{ path: "", schema: spec, required: true }, ...parts.filter((part) => !isPart(part)).map(asField)]),
+    ...validationRules([
+      { path: "", schema: spec, required: true },
+      ...parts.filter((part) => !isPart(part)).map(asField),
+    ]),
     ...parts
       .filter(isPart)
       .flatMap(([name, field]) => [
         ...section(`spec.${name}`, fieldsBelow(field), [described(field)]),
-        ...refusals([{ path: "", schema: field, required: false }, ...fieldsBelow(field)]),
+        ...validationRules([{ path: "", schema: field, required: false }, ...fieldsBelow(field)]),
       ]),
     ...section("status", fieldsBelow(status), [described(status)]),
     ...accessSections(),
@@ -48,12 +51,12 @@ export function reference(): string {
     ),
     "## Reasons",
     "",
-    "Conditions and events have one of these. The message beside it names the object and says what to do; where there are several problems it lists all of them, and the reason is that of the first.",
+    "Conditions and events have one of these. The message names the object and the remedy. If there are several problems, it lists all of them, and the reason is that of the first.",
     "",
-    "What is marked *(awaited)* may be created by another controller or by the same release. For the first two minutes of a generation (the operator's setting `--grace-period`) the server is `Reconciling` with this reason, and `Stalled` after that.",
+    "Another controller or the same release may soon resolve a reason marked *(awaited)*. For the first two minutes of a generation (the operator's setting `--grace-period`) the server is `Reconciling` with this reason, and `Stalled` after that.",
     "",
     ...table(
-      ["Reason", "What is the case", "What to do"],
+      ["Reason", "Meaning", "Remedy"],
       Object.entries(reasons).map(([reason, row]: [string, ReasonRow]) => [
         code(reason),
         row.isAwaited ? `${row.meaning} (awaited)` : row.meaning,
@@ -62,16 +65,16 @@ export function reference(): string {
     ),
     "## Environment variables that cannot be set",
     "",
-    "`spec.server.env` rejects them. A key of a source of `spec.server.envFrom` with such a name is left out where the operator sets the variable itself, and otherwise stops the server with the reason `ReservedVariable`. Names of no family in the table are accepted. A test reads the sources of MLflow and of all packages in its image, and fails when one reads a variable that is neither rejected nor known to be harmless.",
+    "`spec.server.env` rejects them. A key of `spec.server.envFrom` with such a name is ignored if the operator sets the variable itself, and otherwise reported with the reason `ReservedVariable`. Names without a prefix in the table are accepted. A test reads the sources of MLflow and of all packages in its image, and fails if one reads a variable that is neither rejected nor known to be harmless.",
     "",
     ...table(
-      ["Variable", "Instead, or why"],
+      ["Variable", "Alternative or reason"],
       [
         ...Object.entries(reservedVariables).map(([name, { instead }]) => [code(name), instead]),
         ...Object.entries(reservedPrefixes).map(([prefix, { instead }]) => [code(`${prefix}*`), instead]),
       ],
     ),
-    "Of these families, these names can be set:",
+    "These names with such a prefix can be set:",
     "",
     ...Object.values(reservedPrefixes)
       .flatMap(({ allowed = [] }) => allowed)
@@ -84,10 +87,10 @@ export function reference(): string {
       ["Version", "mlflow-oidc-auth", "mlflow-kubernetes-plugins", "Note"],
       versions.map((row: VersionRow) => [code(row.version), row.oidcPlugin, row.kubernetesPlugin ?? "", row.note]),
     ),
-    "Where there is no version of mlflow-kubernetes-plugins, `authentication.kubernetes` is refused. Others are not run:",
+    "Without a version of mlflow-kubernetes-plugins, `authentication.kubernetes` is rejected. Unsupported versions:",
     "",
     ...table(
-      ["Version", "What it does", "Nearest"],
+      ["Version", "Reason", "Nearest supported version"],
       unsupportedVersions.map(({ versions, why, nearest }) => [versions, why, code(nearest)]),
     ),
   ]
@@ -103,7 +106,7 @@ function accessSections(): string[] {
   const head = `${described(schema)} Short name \`mlfa\`, category \`mlops\`. See [workspaces](workspaces.md).`;
   return [
     ...section("MlflowWorkspaceAccess: spec", fieldsBelow(spec), [head, described(spec)]),
-    ...refusals([{ path: "", schema: spec, required: true }, ...fieldsBelow(spec)]),
+    ...validationRules([{ path: "", schema: spec, required: true }, ...fieldsBelow(spec)]),
     ...section("MlflowWorkspaceAccess: status", fieldsBelow(status), [described(status)]),
   ];
 }
@@ -123,9 +126,9 @@ function section(title: string, fields: readonly Field[], paragraphs: readonly s
   ];
 }
 
-/** What is refused in a section, with the message, each message once. */
-function refusals(fields: readonly Field[]): string[] {
-  const told = fields.flatMap(({ path, schema }) =>
+/** The validation rules of a section, each message once. */
+function validationRules(fields: readonly Field[]): string[] {
+  const messages = fields.flatMap(({ path, schema }) =>
     rulesOf(schema)
       .filter(hasOwnRemedy)
       .map((rule) => ({
@@ -133,22 +136,20 @@ function refusals(fields: readonly Field[]): string[] {
         message: messageOf(rule),
       })),
   );
-  const rows = [...Map.groupBy(told, ({ message }) => message)].map(([message, all]) => [
+  const rows = [...Map.groupBy(messages, ({ message }) => message)].map(([message, all]) => [
     [...new Set(all.map(({ path }) => (path === "" ? "as a whole" : code(path))))].join(", "),
     message,
   ]);
-  return rows.length > 0
-    ? ["The API server refuses what breaks these rules:", "", ...table(["Field", "Rule"], rows)]
-    : [];
+  return rows.length > 0 ? ["The API server enforces these rules:", "", ...table(["Field", "Rule"], rows)] : [];
 }
 
-/** That a field is required stands in the table already. */
+/** Required fields are already marked in the table. */
 function hasOwnRemedy({ reason }: { reason?: string }): boolean {
   return reason !== "FieldValueRequired";
 }
 
 function messageOf({ message }: { message?: string }): string {
-  return message ?? "none of the [variables that cannot be set](#environment-variables-that-cannot-be-set)";
+  return message ?? "must not be one of the [variables that cannot be set](#environment-variables-that-cannot-be-set)";
 }
 
 function asField([path, schema]: readonly [string, StructuralSchema]): Field {
@@ -164,7 +165,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `|${" --- |".repeat(head.length)}`, ...rows.map(line), ""];
 }
 
-/** Text in a cell: what Markdown would take for a border or for HTML is escaped, outside of code. */
+/** Text in a cell: cell borders and HTML are escaped, outside of code. */
 function cell(text: string): string {
   const parts = text.split(/(`[^`]*`)/);
   return parts

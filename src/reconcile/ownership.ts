@@ -14,13 +14,13 @@ import type { Cause } from "./finding.ts";
 export type Ownership = "ours" | "leaving" | "foreign";
 
 /** Whether an object is where no owner reference to the server can reach: in another namespace, or in none. */
-export function isFar(object: Pick<Owned, "metadata">, server: Pick<MlflowServer, "metadata">): boolean {
+export function isCrossNamespace(object: Pick<Owned, "metadata">, server: Pick<MlflowServer, "metadata">): boolean {
   return object.metadata.namespace !== (server.metadata.namespace ?? "default");
 }
 
 /** An owner reference with our uid proves it; what outlives servers has none and is known by its labels, as is what is far. */
 export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
-  if (isFar(object, server)) {
+  if (isCrossNamespace(object, server)) {
     if (!namesServer(object, server)) return "foreign";
     return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
   }

@@ -14,7 +14,7 @@ import { asItRuns } from "./job.ts";
 import { listenerOf } from "./mesh-view.ts";
 import { type Migration, migrationOf, waiting } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
-import { isFar, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
+import { isCrossNamespace, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
 import { type WriteConflict, withoutConflicts } from "./write-conflict.ts";
 
@@ -188,7 +188,7 @@ function withdrawn(wanted: readonly Manifest[], facts: Facts): Step[] {
 /** Before anything far is written the server is held, so that it cannot go without it; when nothing is left, it is let go. */
 function holdStep(wanted: readonly Manifest[], { owned, granted, server }: Facts): Step[] {
   const isHeld = server.metadata.finalizers?.includes(finalizer) === true;
-  const isNeeded = [...wanted, ...owned, ...granted].some((object) => isFar(object, server));
+  const isNeeded = [...wanted, ...owned, ...granted].some((object) => isCrossNamespace(object, server));
   if (isHeld === isNeeded) return [];
   return [{ do: isNeeded ? "hold" : "let go" }];
 }

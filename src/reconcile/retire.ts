@@ -4,7 +4,7 @@ import type { Key } from "../kube/object.ts";
 import type { Installation } from "../resources/inputs.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Failing, failureCause } from "./failure-cause.ts";
-import { isFar } from "./ownership.ts";
+import { isCrossNamespace } from "./ownership.ts";
 import { report } from "./report.ts";
 
 /**
@@ -19,7 +19,7 @@ export async function retire(
   now: Date,
   failing: Failing,
 ): Promise<void> {
-  const left = () => cluster.owned(key).filter((object) => isFar(object, { metadata: key }));
+  const left = () => cluster.owned(key).filter((object) => isCrossNamespace(object, { metadata: key }));
   const hasFinalizer = server?.metadata.finalizers?.includes(finalizer) === true;
   try {
     await Promise.all(left().map((object) => cluster.delete(object)));

@@ -52,7 +52,7 @@ export const wrongAccesses: readonly Wrong[] = [
     "write the name of the MlflowS",
   ),
   of(
-    "a server of a strange name",
+    "an invalid name of the server",
     { "spec.serverRef.name": "a.b" },
     "spec.serverRef.name",
     "must be the name of an Mlflow",
@@ -64,13 +64,13 @@ export const wrongAccesses: readonly Wrong[] = [
     "spec.role",
     'supported values: "Viewer", "Editor", "Admin", "TraceWriter"',
   ),
-  of("nobody", { "spec.subjects": [] }, "spec.subjects", "should have at least 1 items"),
+  of("no subjects", { "spec.subjects": [] }, "spec.subjects", "should have at least 1 items"),
   of("no subjects", { "spec.subjects": undefined }, "spec.subjects", "such as subjects: [{kind: Group"),
   ...times.map((time) =>
     of(`the time ${time}`, { "spec.expiresAt": time }, "spec.expiresAt", "such as 2027-01-31T18:00:00Z"),
   ),
   subject(
-    "a ServiceAccount of no namespace",
+    "a ServiceAccount without namespace",
     { kind: "ServiceAccount", name: "training" },
     ".namespace",
     "add namespace",

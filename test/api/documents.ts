@@ -1,4 +1,4 @@
-/** Documents that are right, and a way to change them, for the tests of what is refused. */
+/** Valid documents, and a function to change them, for the tests of validation. */
 
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 export type Document = { [name: string]: Json };
@@ -39,7 +39,7 @@ const podTerms = {
   preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, podAffinityTerm: podTerm }],
 };
 
-/** Several pods on PostgreSQL and S3, with every field that can go with them. */
+/** Several pods with PostgreSQL and S3, and every field that is compatible with them. */
 export const fullest: Document = {
   ...head,
   metadata: { name: "mlflow" },
@@ -157,7 +157,7 @@ export const smallestInFull: Document = changed(smallest, {
   "spec.authentication": { none: {} },
 });
 
-/** `fullest` with the other source wherever there are two. */
+/** `fullest` with the alternative source for each field that has two. */
 export const fullestOtherwise: Document = changed(fullest, {
   "spec.backendStore.postgresql.ca": { configMapRef: { name: "db-ca", key: "ca.pem" } },
   "spec.artifactStore.s3.ca": { secretRef: { name: "s3-ca", key: "ca.pem" } },
@@ -202,10 +202,10 @@ const ldapUsers = {
   },
 };
 
-/** Users of a directory, who are searched for. */
+/** Users of a directory, found by a search. */
 export const ldapSearch: Document = changed(smallest, { "spec.authentication": { ldap: ldapUsers } });
 
-/** Users of a directory, whose DN is told from the name; each source and default that `ldapSearch` does not have. */
+/** Users of a directory with a DN template; each source and default that `ldapSearch` does not have. */
 export const ldapTemplate: Document = changed(smallest, {
   "spec.authentication": {
     ldap: {
@@ -233,7 +233,7 @@ export const ldapOtherwise: Document = changed(ldapSearch, {
   "spec.authentication.ldap.url": "ldaps://10.0.0.1:6360/dc=example,dc=com",
 });
 
-/** People of an OpenID Connect issuer, with every field. */
+/** Users of an OpenID Connect issuer, with every field. */
 export const oidcInFull: Document = changed(smallest, {
   "spec.authentication": {
     oidc: {
@@ -270,7 +270,7 @@ export const oidcOtherwise: Document = changed(oidcInFull, {
     "http://keycloak-service.keycloak:8080/realms/master/.well-known/openid-configuration",
 });
 
-/** Kubernetes behind the proxy, with every field of both. */
+/** oauth2-proxy with authorization by Kubernetes, with every field of both. */
 export const proxied: Document = changed(smallest, {
   "spec.authentication": {
     oauth2Proxy: {
@@ -346,7 +346,7 @@ export const proxied: Document = changed(smallest, {
   },
 });
 
-/** Kubernetes on the proxy's word. */
+/** Kubernetes authorization for the user that oauth2-proxy has verified. */
 export const vouched: Document = changed(proxied, {
   "spec.authentication.oauth2Proxy.authorization.kubernetes": {
     accessReview: "SubjectAccessReview",
@@ -359,7 +359,7 @@ export const vouched: Document = changed(proxied, {
   "spec.workspaces": undefined,
 });
 
-/** The proxy alone, with as little as it needs, and what `proxied` cannot have. */
+/** oauth2-proxy alone, with the required fields, and fields that `proxied` cannot have. */
 export const proxyAlone: Document = changed(smallest, {
   "spec.authentication": {
     oauth2Proxy: {
@@ -397,7 +397,7 @@ export const tracesByMesh: Document = changed(meshed, {
 
 export const writersWithoutMesh: Document = changed(meshed, { "spec.mesh": undefined });
 
-/** Led to from outside, in each way that there is. */
+/** Exposed outside the cluster, with every field. */
 export const exposed: Document = changed(smallest, {
   "spec.exposure": {
     externalURL: "https://platform.example.com:8443/clusters/c1/mlflow",
@@ -424,7 +424,7 @@ export const exposed: Document = changed(smallest, {
   },
 });
 
-/** With as little as it needs: the host is that of the URL, or the URL that of the host. */
+/** Exposed with the required fields only: the host defaults to that of the URL, or the URL to that of the host. */
 export const exposedByUrl: Document = changed(smallest, {
   "spec.exposure": {
     externalURL: "https://mlflow.example.com",
@@ -438,7 +438,7 @@ export const exposedByHost: Document = changed(proxyAlone, {
   "spec.exposure": { ingress: { hosts: [{ host: "mlflow.example.com" }], tls: [{ secretName: "tls" }] } },
 });
 
-/** All of the above: between them they have every field. */
+/** All of the above: together they have every field. */
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
   smallestInFull,
@@ -463,7 +463,7 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   exposedByHost,
 };
 
-/** A copy with fields set by path; `undefined` removes. Parents are made where they are missing; `[0]` selects an item. */
+/** A copy with fields set by path; `undefined` removes a field. Missing parents are created; `[0]` selects an item. */
 export function changed(document: Document, changes: Readonly<Record<string, Json | undefined>>): Document {
   let copy = document;
   for (const [path, value] of Object.entries(changes)) {

@@ -17,7 +17,7 @@ describe("the examples", async () => {
       assert.deepEqual(validate(server), { server: { ...validated(server) } });
     });
 
-    test(`${file} brings every Secret and ConfigMap that its pods need`, () => {
+    test(`${file} contains every Secret and ConfigMap that its pods need`, () => {
       // The certificate of an Ingress is its controller's.
       const needed = JSON.stringify(servers(documents), (key, value) => (key === "exposure" ? undefined : value));
       const names = needed.matchAll(/"(?:[A-Za-z]*[sS]ecretRef|configMapRef)":\{"name":"([^"]+)"/g);
@@ -28,7 +28,7 @@ describe("the examples", async () => {
     });
   }
 
-  test("no two of them use the same name, so that all can be applied together", () => {
+  test("no two of them have the same name, so that all can be applied together", () => {
     const identities = all.flatMap(({ documents }) =>
       documents.flatMap((document) =>
         isObject(document) && isObject(document["metadata"])

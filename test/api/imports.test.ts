@@ -6,14 +6,14 @@ import { test } from "node:test";
 const source = join(import.meta.dirname, "../../src");
 const heavy = ["zod", "@bufbuild/cel", "js-yaml"];
 
-/** What a file loads when it runs: imports but for `import type`, which type stripping removes whole. */
+/** The imports of a file at run time, without `import type`, which type stripping removes. */
 async function imported(file: string): Promise<string[]> {
   const text = await readFile(file, "utf8");
   const statements = text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)";?$/gm);
   return [...statements].flatMap(([, type, from = ""]) => (type ? [] : [from]));
 }
 
-/** Packages that a file loads, directly or through others, with one way to each. */
+/** Packages that a file loads, directly or through others, with one import path for each. */
 async function packages(file: string, way: readonly string[], seen: Set<string>): Promise<[string, string][]> {
   if (seen.has(file)) return [];
   seen.add(file);
@@ -31,7 +31,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return entries.filter((name) => name.endsWith(".ts")).map((name) => join(source, folder, name));
 }
 
-test("the daemon loads neither zod nor a CEL interpreter nor a YAML parser: they cost memory, and the API server validates", async () => {
+test("the operator process loads neither zod nor a CEL interpreter nor a YAML parser, which need memory", async () => {
   const facts = ["server", "versions", "environment", "reasons", "defaults", "quantity"].map((name) =>
     join(source, "api", `${name}.ts`),
   );
@@ -46,7 +46,7 @@ test("the daemon loads neither zod nor a CEL interpreter nor a YAML parser: they
   );
 });
 
-test("the test above sees imports: validation does load zod and CEL", async () => {
+test("the test above detects imports: validation loads zod and CEL", async () => {
   const loaded = await packages(join(source, "api/validation.ts"), [], new Set());
   const names = new Set(loaded.map(([name]) => name));
   assert.ok(names.has("zod") && names.has("@bufbuild/cel"));

@@ -18,15 +18,15 @@ const databases = [
   secret("mlflow-auth-database", { username: "mlflowauth", password: "A4m1nPa33w0rd!" }),
 ];
 
-/** What the second column of the tables names, row by row. */
+/** The fields in the second column of the tables, row by row. */
 const fieldsByRow = page
   .split("\n## Not yet")[0]
   ?.split("\n")
   .filter((line) => /^\| .* \| /.test(line) && !line.startsWith("| value |"))
   .map((line) => [...(line.split(" | ")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, field = ""]) => field));
 
-describe("the page for those who come from a chart", () => {
-  test("names a field in each row, and only fields that there are", () => {
+describe("the page about migrating from Helm charts", () => {
+  test("names a field in each row, and only existing fields", () => {
     const rows = fieldsByRow ?? [];
     assert.ok(rows.length > 20, `only ${rows.length} rows have been found`);
     for (const fields of rows) {
@@ -40,14 +40,14 @@ describe("the page for those who come from a chart", () => {
     for (const document of documents.filter(isServer)) assert.ok("server" in validate(document), problemsOf(document));
   });
 
-  test("takes an administrator's Secret with keys of other names", () => {
+  test("accepts an administrator's Secret with other key names", () => {
     const admin = secret("mlflow-auth", { "admin-user": "ada", "admin-password": "long-enough-password" });
     const environment = environmentOf(deploymentOf(inputs(serverNamed("mlflow-simple"), [admin])));
     assert.equal(environment["MLFLOW_AUTH_ADMIN_USERNAME"], "mlflow-auth/admin-user");
     assert.equal(environment["MLFLOW_AUTH_ADMIN_PASSWORD"], "mlflow-auth/admin-password");
   });
 
-  test("has both databases, the bucket and the log level where they belong", () => {
+  test("maps both databases, the bucket and the log level", () => {
     const of = inputs(serverNamed("mlflow"), databases);
     const tracking = new URL(secretText(of, "mlflow-store", "backend-store-uri"));
     assert.deepEqual([tracking.username, tracking.pathname], ["mlflowuser", "/mlflow"]);
@@ -63,7 +63,7 @@ describe("the page for those who come from a chart", () => {
     assert.equal(environment["MLFLOW_CONFIGURE_LOGGING"], "true");
   });
 
-  test("has an Ingress that leads to the Service, under a name that MLflow answers to", () => {
+  test("has an Ingress to the Service, with a host that MLflow accepts", () => {
     const wanted = inputs(serverNamed("mlflow"), databases);
     const ingress = all(wanted).find(({ kind }) => kind === "Ingress");
     const text = JSON.stringify(ingress);

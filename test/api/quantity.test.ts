@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quantityOf } from "../../src/api/quantity.ts";
 
-test("quantities are read as Kubernetes reads them", () => {
+test("parses quantities like Kubernetes", () => {
   const known = {
     "0": 0,
     "1.5": 1.5,
@@ -18,7 +18,7 @@ test("quantities are read as Kubernetes reads them", () => {
   for (const [text, number] of Object.entries(known)) assert.equal(quantityOf(text), number, text);
 });
 
-test("what is no quantity is none", () => {
+test("rejects text that is not a quantity", () => {
   for (const text of ["", "Gi", "10 Gi", "10gb", "1ki", "1.2.3", "much"])
     assert.equal(quantityOf(text), undefined, text);
 });

@@ -34,14 +34,14 @@ for (const { kind, root, documents, defaults } of schemas)
     const all = [...nodes(spec, "spec"), ...nodes(status, "status")];
     const paths = (wanted: (node: Node) => boolean) => all.filter(wanted).map(({ path }) => path);
 
-    test("every field is described, in sentences", () => {
+    test("every field has a description in sentences", () => {
       assert.deepEqual(
         paths(({ schema }) => !/\.$/.test(schema.description ?? "")),
         [],
       );
     });
 
-    test("everything that a rule may walk is bounded, so that its cost is", () => {
+    test("every list, map and text is bounded, so that the cost of rules is bounded", () => {
       const unbounded = ({ path, schema }: Node) =>
         ((schema.type ?? "string") === "string" && schema.maxLength === undefined && !schema.enum && !schema.format) ||
         (schema.type === "array" && schema.maxItems === undefined) ||
@@ -50,7 +50,7 @@ for (const { kind, root, documents, defaults } of schemas)
       assert.deepEqual(paths(unbounded), []);
     });
 
-    test("only replicas have a default: what the API server fills in is drift to GitOps tools, but /scale needs a value", () => {
+    test("only replicas has a default, which /scale needs: other defaults would be drift for GitOps tools", () => {
       assert.deepEqual(
         paths(({ schema }) => schema.default !== undefined),
         defaults,
@@ -58,7 +58,7 @@ for (const { kind, root, documents, defaults } of schemas)
     });
 
     // An amount has to have one: see src/api/fields/amounts.ts.
-    test("no pattern refuses what people write: its message would be a regular expression", () => {
+    test("no field uses pattern, whose message would be a regular expression", () => {
       assert.deepEqual(
         paths(
           ({ path, schema }) =>
@@ -76,7 +76,7 @@ for (const { kind, root, documents, defaults } of schemas)
       }
     });
 
-    test("the documents of these tests have every text field, so none escapes the test of control characters", () => {
+    test("the documents of these tests have every text field, so that all are tested for control characters", () => {
       const covered = new Set(
         Object.values(documents).flatMap((document) => textLeaves(document, root).map((leaf) => leaf.schemaPath)),
       );
@@ -87,7 +87,7 @@ for (const { kind, root, documents, defaults } of schemas)
     });
   });
 
-test("the version of the definition is that of apiVersion, stored and served, with status and scale", () => {
+test("the version of the CRD is that of apiVersion, stored and served, with status and scale", () => {
   const [version, ...others] = serverDefinition().spec.versions;
   assert.deepEqual(others, []);
   assert.deepEqual(

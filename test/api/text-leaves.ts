@@ -1,7 +1,7 @@
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { asDocument, changed, type Document, type Json } from "./documents.ts";
 
-/** A text in a document, with the path of it in the document and in the schema (`[]` for items, `*` for values of maps). */
+/** A text in a document, with its path in the document and in the schema (`[]` for items, `*` for values of maps). */
 export interface TextLeaf {
   readonly path: string;
   readonly schemaPath: string;
@@ -10,7 +10,7 @@ export interface TextLeaf {
 
 const controlCharacters = ["\r", "\t", "\0", "\x1b", "\x7f", "\u0085", "\u2028"];
 
-/** The texts that become neither, as schema paths. */
+/** Schema paths of texts that become neither an argument nor part of a file. */
 const mayHaveLines = [
   "spec.server.env[].value",
   "spec.pod.annotations.*",
@@ -19,7 +19,7 @@ const mayHaveLines = [
   "spec.authentication.ldap.ca.certificates",
 ];
 
-/** A document that must be refused for what is in one of its texts. */
+/** A document that must be rejected because of one of its texts. */
 export interface Smuggled {
   readonly path: string;
   readonly document: Document;
@@ -42,7 +42,7 @@ export function smuggled(documents: readonly Document[], schema: StructuralSchem
     );
 }
 
-/** Whether a problem is of the text at `path`. Rules name the value of a map as `map[key]`. */
+/** Whether a problem is about the text at `path`. Rules report the value of a map as `map[key]`. */
 export function isSaidOf(problem: string, path: string): boolean {
   const dot = path.lastIndexOf(".");
   return problem.startsWith(`${path}: `) || problem.startsWith(`${path.slice(0, dot)}[${path.slice(dot + 1)}]: `);
@@ -70,7 +70,7 @@ function leaves(node: Json, schema: StructuralSchema, path: string, schemaPath: 
   });
 }
 
-/** The schema paths of all texts that are not one of a list of words. */
+/** The schema paths of all texts except enums. */
 export function textFields(schema: StructuralSchema): string[] {
   const spec = schema.properties?.["spec"];
   return spec ? fields(spec, "spec") : [];

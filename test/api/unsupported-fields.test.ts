@@ -9,7 +9,7 @@ import { inputs, server } from "../support/fixtures.ts";
 import { rightAccesses } from "./accesses.ts";
 import { rightDocuments } from "./documents.ts";
 
-/** A schema within a schema, with how a path leads there. */
+/** A nested schema with the steps of its path. */
 interface Place {
   readonly steps: readonly string[];
   readonly schema: KnownSchema;
@@ -24,7 +24,7 @@ function places(schema: KnownSchema, steps: readonly string[] = []): Place[] {
   ];
 }
 
-/** A spec with nothing in it but this value at the end of the steps. */
+/** A spec with only this value at the path. */
 function nested(steps: readonly string[], value: unknown): unknown {
   return steps.reduceRight(
     (inner, step) => (step === "[]" ? [inner] : { [step === "*" ? "key" : step]: inner }),
@@ -43,8 +43,8 @@ const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess"];
 for (const kind of kinds) {
   const all = places(ownSchemas[kind].spec);
 
-  describe(`what ${kind} does not know`, () => {
-    test("a field of every object", () => {
+  describe(`unsupported parts of a ${kind}`, () => {
+    test("reports a field of every object", () => {
       const objects = all.filter(({ schema }) => schema.type === "object" && schema.additionalProperties === undefined);
       assert.ok(objects.length >= 3);
       for (const { steps } of objects) {
@@ -53,7 +53,7 @@ for (const kind of kinds) {
       }
     });
 
-    test("a member of every union, also beside one that is known", () => {
+    test("reports a member of every union, also together with a known one", () => {
       for (const { steps, schema } of all.filter(({ schema: { unions } }) => unions !== undefined)) {
         const path = textOf(steps);
         const text = (value: unknown) => found(kind, steps, value).join("\n");
@@ -66,7 +66,7 @@ for (const kind of kinds) {
       }
     });
 
-    test("a value of every enum", () => {
+    test("reports a value of every enum", () => {
       const enums = all.filter(({ schema }) => schema.enum !== undefined);
       assert.ok(enums.length > 0);
       for (const { steps } of enums) {
@@ -75,7 +75,7 @@ for (const kind of kinds) {
       }
     });
 
-    test("another type of every value", () => {
+    test("reports another type of every value", () => {
       for (const { steps, schema } of all.filter((place) => place.steps.length > 0)) {
         const other = schema.type === "array" ? {} : [];
         assert.ok(
@@ -85,7 +85,7 @@ for (const kind of kinds) {
       }
     });
 
-    test("a spec from which a required field was taken away", () => {
+    test("reports a removed required field", () => {
       for (const { steps, schema } of all)
         for (const name of schema.required ?? []) {
           const path = `${textOf([...steps, name])} is missing`;
@@ -93,7 +93,7 @@ for (const kind of kinds) {
         }
     });
 
-    test("names and values that a user chose are cut", () => {
+    test("truncates names and values of users", () => {
       const long = "x".repeat(10_000);
       for (const value of [{ [long]: 1 }, { version: long }])
         for (const problem of unsupportedFields(kind, value)) assert.ok(problem.length < 250, problem);
@@ -101,7 +101,7 @@ for (const kind of kinds) {
   });
 }
 
-test("every document that the API server admits is known", () => {
+test("reports nothing for documents that the API server admits", () => {
   for (const [name, document] of Object.entries(rightDocuments)) {
     const result = validate(document);
     assert.ok("server" in result, name);
@@ -114,7 +114,7 @@ test("every document that the API server admits is known", () => {
   }
 });
 
-test("nothing is built of a spec that is not known", () => {
+test("no object is built for an unsupported spec", () => {
   const { spec } = server();
   const of = (change: object) => inputs(server({ ...spec, ...change }));
   assert.doesNotThrow(() => desired(of({})));

@@ -2,7 +2,7 @@ import { changed, type Document, fullest, type Json, smallest, smallestInFull, s
 
 type Changes = Readonly<Record<string, Json | undefined>>;
 
-/** `from` is there and right; `to` is refused. */
+/** `from` is valid and stored; the change to `to` is rejected. */
 export interface WrongUpdate {
   readonly title: string;
   readonly from: Document;
@@ -25,7 +25,7 @@ const update =
 
 const ofVolume = update(changed(smallestInFull, { [`${volume}.accessModes`]: undefined }));
 
-/** Right by themselves, wrong for a server that exists. */
+/** Valid on creation, rejected as updates. */
 export const wrongUpdates: readonly WrongUpdate[] = [
   ofVolume("a smaller volume", { [`${volume}.size`]: "511Gi" }, volume, "a volume cannot shrink"),
   ofVolume(
@@ -48,7 +48,7 @@ export const wrongUpdates: readonly WrongUpdate[] = [
     "storage class of a volume cannot change",
   ),
   update(smallest)(
-    "a storage class at last",
+    "an added storage class",
     { [`${volume}.storageClassName`]: "fast" },
     volume,
     "storage class of a volume cannot change",
@@ -97,7 +97,7 @@ export const wrongUpdates: readonly WrongUpdate[] = [
   ),
 ];
 
-/** Right, also for a server that exists. */
+/** Accepted as updates. */
 export const rightUpdates: readonly Pick<WrongUpdate, "title" | "from" | "to">[] = [
   { title: "a larger volume", from: smallest, to: changed(smallest, { [`${volume}.size`]: "20Gi" }) },
   {

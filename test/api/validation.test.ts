@@ -16,10 +16,10 @@ function problems(document: unknown): readonly string[] {
   return "problems" in result ? result.problems : [];
 }
 
-/** Whether the API server says the same of them is tested against a real one, in test/apiserver/admission. */
+/** test/apiserver/admission compares the messages with those of a real API server. */
 describe("validation without a cluster", () => {
   for (const [title, document] of Object.entries(rightDocuments)) {
-    test(`${title} is taken, as it is but for the default of replicas`, () => {
+    test(`accepts ${title} and only adds the default of replicas`, () => {
       const result = validate(document);
       assert.ok("server" in result, problems(document).join("\n"));
       assert.deepEqual(
@@ -29,7 +29,7 @@ describe("validation without a cluster", () => {
     });
   }
 
-  test("every wrong document is refused, with the remedy", () => {
+  test("rejects every wrong document, with the remedy", () => {
     for (const { title, document, field, says } of [...wrongDocuments, ...wrongProxies, ...wrongExposures]) {
       const about = problems(document).filter((problem) =>
         problem.startsWith(field === "" ? "unknown field" : `${field}: `),
@@ -41,7 +41,7 @@ describe("validation without a cluster", () => {
     }
   });
 
-  test("no control character gets into any text that becomes an argument or part of a file", () => {
+  test("rejects control characters in every text that becomes an argument or part of a file", () => {
     for (const { path, document } of smuggled(Object.values(rightDocuments), resourceSchema())) {
       const said = problems(document);
       assert.ok(
@@ -51,25 +51,25 @@ describe("validation without a cluster", () => {
     }
   });
 
-  test("rules on what is stored say nothing, since nothing is stored", () => {
+  test("skips rules that compare with the stored object", () => {
     for (const { title, to } of wrongUpdates) assert.deepEqual(problems(to), [], title);
   });
 
-  test("all problems are named at once", () => {
+  test("reports all problems at once", () => {
     const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": {}, "metadata.name": "Mlflow" });
     assert.equal(problems(document).length, 4);
   });
 
-  test("a field with nothing behind it is not there, as for the API server", () => {
+  test("ignores a null field, like the API server", () => {
     assert.deepEqual(problems(changed(fullest, { "spec.pod": null, "spec.server.env[0].value": null })), []);
     assert.match(problems(changed(smallest, { "spec.authentication.basic": null })).join(), /exactly one of basic/);
   });
 
-  test("a status is ignored: it comes with what kubectl writes out", () => {
+  test("ignores a status, which is in the output of kubectl", () => {
     assert.deepEqual(problems({ ...smallest, status: { anything: 1 } }), []);
   });
 
-  test("what is no MlflowServer is told apart by its head", () => {
+  test("rejects other kinds and versions", () => {
     assert.deepEqual(problems({ ...smallest, kind: "Server" }), ["kind: must be MlflowServer"]);
     assert.deepEqual(problems({ ...smallest, apiVersion: "v1" }), ["apiVersion: must be mlflow-operator.dev/v1alpha1"]);
     assert.deepEqual(problems({ ...smallest, metadata: {} }), ["metadata.name: Required value: name the server"]);
@@ -79,7 +79,7 @@ describe("validation without a cluster", () => {
     for (const document of [undefined, null, "text", 1, []]) assert.equal(problems(document).length, 1);
   });
 
-  test("labels that YAML reads as other than text are named", () => {
+  test("rejects labels that are not text in YAML", () => {
     const document = changed(smallest, { "metadata.labels": { release: 1 } });
     assert.deepEqual(problems(document), ["metadata.labels.release: must be text: put the value in quotes"]);
   });
@@ -91,11 +91,11 @@ function problemsOfAccess(document: unknown): readonly string[] {
 }
 
 describe("validation of a MlflowWorkspaceAccess without a cluster", () => {
-  test("the one with every field is taken as it is", () => {
+  test("accepts the one with every field unchanged", () => {
     assert.deepEqual(validateAccess(access), { access });
   });
 
-  test("every wrong one is refused, with the remedy", () => {
+  test("rejects every wrong one, with the remedy", () => {
     for (const { title, document, field, says } of wrongAccesses) {
       const about = problemsOfAccess(document).filter((problem) =>
         problem.startsWith(field === "" ? "unknown field" : `${field}: `),
@@ -107,7 +107,7 @@ describe("validation of a MlflowWorkspaceAccess without a cluster", () => {
     }
   });
 
-  test("no control character gets into any text", () => {
+  test("rejects control characters in every text", () => {
     for (const { path, document } of smuggled(Object.values(rightAccesses), workspaceAccessSchema()))
       assert.ok(
         problemsOfAccess(document).some((problem) => isSaidOf(problem, path)),
@@ -115,7 +115,7 @@ describe("validation of a MlflowWorkspaceAccess without a cluster", () => {
       );
   });
 
-  test("an MlflowServer is none", () => {
+  test("rejects an MlflowServer", () => {
     assert.deepEqual(problemsOfAccess(smallest), ["kind: must be MlflowWorkspaceAccess"]);
   });
 });

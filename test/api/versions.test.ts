@@ -14,7 +14,7 @@ const images = join(import.meta.dirname, "../../images/mlflow-server");
 const lock = (version: string) => readFile(join(images, `requirements-${version}.lock`), "utf8");
 
 describe("the table of versions", () => {
-  test("says of plugins what the images hold", async () => {
+  test("has the versions of the plugins in the images", async () => {
     for (const row of versions as readonly VersionRow[]) {
       const pinned = await lock(row.version);
       assert.match(pinned, new RegExp(`^mlflow==${row.version} `, "m"));
@@ -24,20 +24,20 @@ describe("the table of versions", () => {
     }
   });
 
-  test("every image has both drivers of PostgreSQL: SQLAlchemy 2.1 reads postgresql:// as the newer, we name the older", async () => {
+  test("every image has both PostgreSQL drivers: SQLAlchemy 2.1 uses the newer for postgresql://, the operator selects the older", async () => {
     for (const version of supportedVersions)
       for (const driver of ["psycopg", "psycopg2-binary"])
         assert.match(await lock(version), new RegExp(`^${driver}==`, "m"), `${version} ${driver}`);
   });
 
-  test("no version is both run and unfit, and what is unfit has a nearest one that is run", () => {
+  test("no version is both supported and unsupported, and unsupported ones have a nearest supported version", () => {
     for (const { pattern, nearest } of unsupportedVersions) {
       assert.ok(supportedVersions.includes(nearest));
       for (const version of supportedVersions) assert.doesNotMatch(version, new RegExp(pattern));
     }
   });
 
-  test("goes from newest to oldest", () => {
+  test("is sorted from newest to oldest", () => {
     for (const [index, version] of supportedVersions.entries())
       for (const older of supportedVersions.slice(index + 1)) {
         assert.ok(isDowngrade(version, older));

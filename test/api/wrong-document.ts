@@ -1,6 +1,6 @@
 import { changed, type Document, type Json } from "./documents.ts";
 
-/** A document that must be refused, with a field that is named and words that the message must have. */
+/** A document that must be rejected, with the field and a part of the message. */
 export interface Wrong {
   readonly title: string;
   readonly document: Document;
@@ -11,7 +11,7 @@ export interface Wrong {
 
 type Changes = Readonly<Record<string, Json | undefined>>;
 
-/** Makes wrong documents of a right one. */
+/** Returns a function that changes a valid document into a wrong one. */
 export const wrong =
   (base: Document) =>
   (title: string, changes: Changes, field: string, says: string): Wrong => ({

@@ -10,7 +10,7 @@ function each(values: readonly Json[], says: string): Wrong[] {
 
 const base = "https://platform.example.com";
 
-/** URLs that are none, or that contradict what else is said. */
+/** Invalid URLs, and URLs that conflict with other fields. */
 export const wrongExposures: readonly Wrong[] = [
   ...each(["platform.example.com/mlflow", "ftp://x/y", "//x/y", "HTTPS://x/y"], "begins with https:// or http://"),
   ...each([`${base}/`, `${base}/clusters/c1/mlflow/`, "https://"], "no trailing slash"),
@@ -51,13 +51,13 @@ export const wrongExposures: readonly Wrong[] = [
     "begins with a path of MLflow",
   ),
   wrong(proxied)(
-    "another redirect URL of the proxy",
+    "another redirect URL of oauth2-proxy",
     { [path]: base },
     "spec.authentication.oauth2Proxy.redirectURL",
     "leave it out",
   ),
   wrong(proxied)(
-    "http before a proxy",
+    "http with oauth2-proxy",
     { [path]: "http://platform.example.com/a", "spec.authentication.oauth2Proxy.redirectURL": undefined },
     path,
     "with authentication.oauth2Proxy, exposure.externalURL begins with https://",
@@ -71,7 +71,7 @@ export const wrongExposures: readonly Wrong[] = [
   ...wrongRoutes(),
 ];
 
-/** What the operator would not lead to a server, or not like this. */
+/** Wrong Ingresses and HTTPRoutes. */
 function wrongRoutes(): Wrong[] {
   const by = wrong(exposed);
   const byHost = wrong(exposedByHost);
@@ -126,7 +126,12 @@ function wrongRoutes(): Wrong[] {
       `${ingress}.tls`,
       "is not in hosts",
     ),
-    by("a certificate for nobody", { [`${ingress}.tls[0].hosts`]: [] }, `${ingress}.tls[0].hosts`, "leave out hosts"),
+    by(
+      "a certificate without hosts",
+      { [`${ingress}.tls[0].hosts`]: [] },
+      `${ingress}.tls[0].hosts`,
+      "leave out hosts",
+    ),
     by("no Gateway", { [`${route}.parentRefs`]: [] }, `${route}.parentRefs`, "write one"),
     by("nothing about Gateways", { [route]: {} }, `${route}.parentRefs`, "write the Gateway"),
     by(
@@ -162,7 +167,7 @@ function wrongRoutes(): Wrong[] {
       "such as oauth2Proxy",
     ),
     small(
-      "nobody gets in",
+      "a network policy without clients",
       { [path]: base, [ingress]: {}, "spec.networkPolicy": { from: [] } },
       "spec.networkPolicy.from",
       "list the gateway's pods",

@@ -6,7 +6,7 @@ const search = wrong(ldapSearch);
 const ldap = "spec.authentication.ldap";
 const inTheClear = { [`${ldap}.startTLS`]: undefined, [`${ldap}.ca`]: undefined };
 
-/** Directories that could not work, or not as they are meant. */
+/** Wrong settings of a directory. */
 export const wrongLdapDocuments: readonly Wrong[] = [
   template(
     "a directory beside MLflow's own users",
@@ -43,13 +43,13 @@ export const wrongLdapDocuments: readonly Wrong[] = [
     template(`users of the DN ${userBind}`, { [`${ldap}.userBind`]: userBind }, `${ldap}.userBind`, "use search"),
   ),
   template(
-    "groups for everybody",
+    "a filter of groups without placeholder",
     { [`${ldap}.groups.filter`]: "(cn=mlflow)" },
     `${ldap}.groups.filter`,
     "must contain %s",
   ),
   search(
-    "a search for everybody",
+    "a filter of users without placeholder",
     { [`${ldap}.search.filter`]: "(uid=*)" },
     `${ldap}.search.filter`,
     "must contain %s",
@@ -91,7 +91,7 @@ export const wrongLdapDocuments: readonly Wrong[] = [
   template("no group of users", { [`${ldap}.groups.user`]: undefined }, `${ldap}.groups.user`, "Required value"),
   template("two attributes", { [`${ldap}.groups.attribute`]: "cn,dn" }, `${ldap}.groups.attribute`, "one attribute"),
   template(
-    "groups below nothing",
+    "groups without a search base",
     { [`${ldap}.url`]: "ldap://ldap.example.com" },
     `${ldap}.groups.searchBase`,
     "has no base",
@@ -99,26 +99,26 @@ export const wrongLdapDocuments: readonly Wrong[] = [
   search("users below nothing", { [`${ldap}.search.base`]: undefined }, `${ldap}.search.base`, "has no base"),
   search("a base that is no DN", { [`${ldap}.search.base`]: "people" }, `${ldap}.search.base`, "must be a DN"),
   template(
-    "passwords in the clear by default",
+    "passwords in plain text by default",
     { ...inTheClear, [`${ldap}.tlsVerification`]: undefined },
     `${ldap}.url`,
     "in plain text",
   ),
   template(
-    "passwords in the clear, though verification is required",
+    "passwords in plain text, though verification is required",
     { ...inTheClear, [`${ldap}.tlsVerification`]: "Required" },
     `${ldap}.url`,
     "startTLS: true",
   ),
   search("TLS started in TLS", { [`${ldap}.startTLS`]: true }, `${ldap}.startTLS`, "already uses TLS"),
   search(
-    "an authority that is not asked",
+    "a CA bundle that is not used",
     { [`${ldap}.tlsVerification`]: "None" },
     `${ldap}.ca`,
     "used only if certificates are verified",
   ),
   template(
-    "an authority without TLS",
+    "a CA bundle without TLS",
     { [`${ldap}.startTLS`]: false },
     `${ldap}.ca`,
     "used only if certificates are verified",
@@ -136,7 +136,7 @@ export const wrongLdapDocuments: readonly Wrong[] = [
     "decode them first",
   ),
   template(
-    "two authorities",
+    "two sources of a CA bundle",
     { [`${ldap}.ca.configMapRef`]: { name: "ca" } },
     `${ldap}.ca`,
     "exactly one of secretRef, configMapRef, certificates",

@@ -10,7 +10,7 @@ const inPostgresql = {
 const writer = "spec.traces.writers[0]";
 const trustDomain = "spec.mesh.istio.trustDomain";
 
-/** Writers of traces and their mesh, as they could not be told apart, or not as they are meant. */
+/** Wrong settings of trace writers and of the mesh. */
 export const wrongMeshes: readonly Wrong[] = [
   mesh("a mesh that guards nothing", { "spec.traces": undefined }, "spec.mesh", "[] allows no workload"),
   mesh("no list of writers", { "spec.traces": {} }, "spec.traces.writers", "writers: [] for none"),
@@ -42,19 +42,19 @@ export const wrongMeshes: readonly Wrong[] = [
   ),
   mesh("an unknown identity", { "spec.traces.identity": "None" }, "spec.traces.identity", "Application"),
   mesh(
-    "the mesh's word without a mesh",
+    "identity Mesh without a mesh",
     { "spec.traces.identity": "Mesh", "spec.mesh": undefined, ...inPostgresql },
     "spec.traces.identity",
     "add mesh.istio: {mode: Ambient}, or use identity: Application",
   ),
   mesh(
-    "the mesh's word for workspaces",
+    "identity Mesh with workspaces",
     { "spec.traces.identity": "Mesh", "spec.authentication": { kubernetes: {} }, ...inPostgresql },
     "spec.traces.identity",
     "use traces.identity: Application",
   ),
   mesh(
-    "a listener that cannot open the database",
+    "a separate listener with SQLite",
     { "spec.traces.identity": "Mesh" },
     "spec.traces.identity",
     "use backendStore.postgresql, or identity: Application",

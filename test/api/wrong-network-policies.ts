@@ -29,7 +29,7 @@ export const wrongNetworkPolicies: readonly Wrong[] = [
     ),
   ),
   small(
-    "no NetworkPolicy, and whom it lets in",
+    "clients of a disabled NetworkPolicy",
     { "spec.networkPolicy": { enabled: false, from: [] } },
     "spec.networkPolicy.enabled",
     "leave out enabled: false",
@@ -41,13 +41,13 @@ export const wrongNetworkPolicies: readonly Wrong[] = [
     "greater than or equal to 1",
   ),
   uri(
-    "restricted calls to a database whose port is in a Secret",
+    "restricted egress to a database whose port is in a Secret",
     { "spec.networkPolicy": { egress: {} } },
     "spec.networkPolicy.egress",
     "list it in networkPolicy.egress.ports",
   ),
   wrong(proxied)(
-    "an operator that there is not",
+    "an unknown operator",
     { [`${from}[0].podSelector.matchExpressions[0].operator`]: "Like" },
     `${from}[0].podSelector.matchExpressions[0].operator`,
     "supported values",

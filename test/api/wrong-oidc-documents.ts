@@ -4,7 +4,7 @@ import { type Wrong, wrong } from "./wrong-document.ts";
 const full = wrong(oidcInFull);
 const oidc = "spec.authentication.oidc";
 
-/** Issuers that could not work, or not as they are meant. */
+/** Wrong settings of an issuer. */
 export const wrongOidcDocuments: readonly Wrong[] = [
   full(
     "an issuer beside MLflow's own users",
@@ -48,7 +48,7 @@ export const wrongOidcDocuments: readonly Wrong[] = [
   full("no scope", { [`${oidc}.scopes`]: [] }, `${oidc}.scopes`, "at least 1"),
   full("two groups in one", { [`${oidc}.userGroup`]: "a,b" }, `${oidc}.userGroup`, "one group, without a comma"),
   full(
-    "a group with a space behind",
+    "a group with a trailing space",
     { [`${oidc}.adminGroup`]: "a " },
     `${oidc}.adminGroup`,
     "without leading or trailing spaces",
@@ -62,7 +62,7 @@ export const wrongOidcDocuments: readonly Wrong[] = [
     "must be of type object",
   ),
   full(
-    "another authority by a variable",
+    "another CA bundle by a variable",
     { "spec.server": { env: [{ name: "SSL_CERT_FILE", value: "/tmp/ca.crt" }] } },
     "spec.server.env",
     "put the certificates of both CAs into authentication.oidc.ca",

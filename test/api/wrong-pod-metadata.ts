@@ -40,10 +40,10 @@ const weakening: Readonly<Record<string, string>> = {
   "example.com/inject-agent": "yes",
 };
 
-/** Of Kubernetes itself: what is not known to be harmless. */
+/** Keys of Kubernetes that are not known to be harmless. */
 const ofKubernetes = ["scheduler.alpha.kubernetes.io/tolerations", "kubernetes.io/enforce", "resource.k8s.io/claim"];
 
-/** What stays possible on pods. */
+/** Keys that are accepted on pods. */
 export const harmlessAnnotations: Readonly<Record<string, string>> = {
   "linkerd.io/inject": "disabled",
   "sidecar.istio.io/inject": "false",

@@ -5,7 +5,7 @@ const small = wrong(smallest);
 const full = wrong(proxied);
 const alone = wrong(proxyAlone);
 
-/** A field of the proxy with each of these values, which must all be refused by the same words. */
+/** A field of oauth2-proxy with each of these values, which must all be rejected with the same message. */
 function each(field: string, values: readonly Json[], says: string, at = ""): Wrong[] {
   const path = `spec.authentication.oauth2Proxy.${field}`;
   return values.map((value) => full(`${field} ${JSON.stringify(value)}`, { [path]: value }, `${path}${at}`, says));
@@ -60,7 +60,7 @@ export const wrongProxies: readonly Wrong[] = [
     "write the client ID",
   ),
   alone(
-    "a proxy of nothing",
+    "oauth2-proxy without settings",
     { "spec.authentication.oauth2Proxy": {} },
     "spec.authentication.oauth2Proxy.issuerURL",
     "write the issuer's URL",

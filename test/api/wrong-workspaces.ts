@@ -8,7 +8,7 @@ const kubernetes = "spec.authentication.oauth2Proxy.authorization.kubernetes";
 const selector = "spec.workspaces.selector";
 const grant = "spec.workspaces.access[0]";
 
-/** Kubernetes and its workspaces, as they could not be, or not as they are meant. */
+/** Wrong settings of authorization by Kubernetes and of workspaces. */
 export const wrongWorkspaces: readonly Wrong[] = [
   small(
     "SubjectAccessReview without oauth2-proxy",
@@ -23,17 +23,12 @@ export const wrongWorkspaces: readonly Wrong[] = [
     "SubjectAccessReview",
   ),
   named(
-    "a claim for who reads none",
+    "a claim with SelfSubjectAccessReview",
     { [`${kubernetes}.accessReview`]: "SelfSubjectAccessReview" },
     kubernetes,
     "leave them out",
   ),
-  named(
-    "a claim without saying who reads it",
-    { [`${kubernetes}.accessReview`]: undefined },
-    kubernetes,
-    "leave them out",
-  ),
+  named("a claim without accessReview", { [`${kubernetes}.accessReview`]: undefined }, kubernetes, "leave them out"),
   named(
     "two claims",
     { [`${kubernetes}.groupsClaim`]: "groups,roles" },
@@ -80,7 +75,7 @@ export const wrongWorkspaces: readonly Wrong[] = [
     ),
   ),
   full(
-    "another consent",
+    "another opt-in label",
     { [selector]: { matchLabels: { "mlflow-operator.dev/workspace-of": "team-b" } } },
     `${selector}.matchLabels`,
     "as value: leave it out",
@@ -94,24 +89,24 @@ export const wrongWorkspaces: readonly Wrong[] = [
   ),
   full("no role", { [`${grant}.role`]: undefined }, `${grant}.role`, "write role: Viewer, Editor, Admin, TraceWriter"),
   full("an unknown role", { [`${grant}.role`]: "owner" }, `${grant}.role`, "supported values"),
-  full("nobody", { [`${grant}.subjects`]: undefined }, `${grant}.subjects`, "write the subjects of the role"),
-  full("nowhere", { [`${grant}.namespaces`]: undefined }, grant, "selector: {} for all workspaces of this server"),
-  full("no namespace", { [`${grant}.namespaces`]: [] }, `${grant}.namespaces`, "at least 1"),
-  full("two ways to say where", { [`${grant}.selector`]: {} }, grant, "set exactly one of namespaces, selector"),
+  full("no subjects", { [`${grant}.subjects`]: undefined }, `${grant}.subjects`, "write the subjects of the role"),
   full(
-    "a namespace that cannot be",
-    { [`${grant}.namespaces[0]`]: "Team A" },
-    `${grant}.namespaces[0]`,
-    "name of a namesp",
+    "no namespaces and no selector",
+    { [`${grant}.namespaces`]: undefined },
+    grant,
+    "selector: {} for all workspaces of this server",
   ),
+  full("no namespace", { [`${grant}.namespaces`]: [] }, `${grant}.namespaces`, "at least 1"),
+  full("both namespaces and selector", { [`${grant}.selector`]: {} }, grant, "set exactly one of namespaces, selector"),
+  full("an invalid namespace", { [`${grant}.namespaces[0]`]: "Team A" }, `${grant}.namespaces[0]`, "name of a namesp"),
   full(
-    "everybody",
+    "all users",
     { [`${grant}.subjects[0].name`]: "system:authenticated" },
     `${grant}.subjects[0].name`,
     "write a narrower group",
   ),
   full(
-    "a ServiceAccount of no namespace",
+    "a ServiceAccount without namespace",
     { [`${grant}.subjects[1].namespace`]: undefined },
     `${grant}.subjects[1].namespace`,
     "add namespace",

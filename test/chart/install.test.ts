@@ -323,14 +323,14 @@ describe("the operator's permissions", { skip: unavailableReason }, () => {
 describe("a release for some namespaces", { skip: unavailableReason }, () => {
   test("the operator watches these namespaces and no others", async () => {
     const own = await installation(cluster);
-    const [one, other, foreign] = await Promise.all([1, 2, 3].map(() => freshNamespace(cluster)));
-    assert.ok(one && other && foreign);
+    const [one, other, unwatched] = await Promise.all([1, 2, 3].map(() => freshNamespace(cluster)));
+    assert.ok(one && other && unwatched);
     const sets = ["crds.enabled=false", "rbac.aggregateToUserRoles=false", `watchNamespaces={${one},${other}}`];
     await own.run("install", chart, ...sets.flatMap((set) => ["--set", set]));
     const operator = await operatorOf(cluster, own);
     try {
       await Promise.all([one, other].map(serverIn));
-      await objects(cluster, foreign).create("MlflowServer", server());
+      await objects(cluster, unwatched).create("MlflowServer", server());
     } finally {
       await operator.stop();
     }
@@ -338,11 +338,11 @@ describe("a release for some namespaces", { skip: unavailableReason }, () => {
     for (const [namespace, expected] of [
       [one, true],
       [other, true],
-      [foreign, false],
+      [unwatched, false],
       [own.namespace, false],
     ] as const)
       assert.equal(await may(cluster, own.user, "get", "secrets", { namespace }), expected, namespace);
-    assert.equal((await objects(cluster, foreign).the("MlflowServer", "mlflow")).status, undefined);
+    assert.equal((await objects(cluster, unwatched).the("MlflowServer", "mlflow")).status, undefined);
     await own.run("uninstall");
     await eventually(async () => {
       assert.equal(await may(cluster, own.user, "get", "secrets", { namespace: one }), false);

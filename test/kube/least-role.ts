@@ -10,11 +10,11 @@ export interface Check {
 
 /** The roles in ascending order: each has the permissions of the one before it. */
 export const ladder = ["Viewer", "Editor", "Admin"] as const;
-export type Least = (typeof ladder)[number] | "nobody";
+export type Least = (typeof ladder)[number] | "none";
 
 /** The least role that must pass a check: to read, write, delete, or use model providers. */
 function leastFor({ resource, verb }: Check): Least {
-  if (resource === "assistants") return "nobody";
+  if (resource === "assistants") return "none";
   if (resource === "gatewayendpoints/use") return "Editor";
   if (resource.startsWith("gatewaysecrets") || resource.endsWith("/use")) return "Admin";
   if (verb === "get" || verb === "list") return "Viewer";
@@ -23,8 +23,8 @@ function leastFor({ resource, verb }: Check): Least {
 
 /** The least role that must pass all of these checks. */
 export function leastOf(checks: readonly Check[]): Least {
-  const order: readonly Least[] = [...ladder, "nobody"];
-  return order[Math.max(...checks.map((check) => order.indexOf(leastFor(check))))] ?? "nobody";
+  const order: readonly Least[] = [...ladder, "none"];
+  return order[Math.max(...checks.map((check) => order.indexOf(leastFor(check))))] ?? "none";
 }
 
 /** Whether the ClusterRole of a role passes all checks. */

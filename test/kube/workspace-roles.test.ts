@@ -18,7 +18,7 @@ describe("the roles of workspaces", () => {
       for (const asked of [checks, checks.filter(({ optional }) => !optional)]) {
         const least = leastOf(asked);
         for (const role of ladder) {
-          const expected = least !== "nobody" && ladder.indexOf(role) >= ladder.indexOf(least);
+          const expected = least !== "none" && ladder.indexOf(role) >= ladder.indexOf(least);
           assert.equal(permits(role, asked), expected, `${operation} as ${role}: ${JSON.stringify(asked)}`);
         }
       }

@@ -125,7 +125,7 @@ function may(role: WorkspaceRole | undefined, checks: readonly Check[]): boolean
   if (role === undefined) return false;
   if (role === "TraceWriter") return permits(role, required);
   const least = leastOf(required);
-  return least !== "nobody" && ladder.indexOf(role) >= ladder.indexOf(least);
+  return least !== "none" && ladder.indexOf(role) >= ladder.indexOf(least);
 }
 
 /** Whether the workspace is visible: for every client that can read something in it. */

@@ -12,7 +12,7 @@ import type { Facts } from "../../src/reconcile/facts.ts";
 import { hostConflict } from "../../src/reconcile/host-conflict.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import { outcomeOf } from "../../src/reconcile/outcome.ts";
-import { isFar } from "../../src/reconcile/ownership.ts";
+import { isCrossNamespace } from "../../src/reconcile/ownership.ts";
 import { planOf, shutting } from "../../src/reconcile/plan.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { tracesEndpoints } from "../../src/reconcile/traces-endpoints.ts";
@@ -140,7 +140,7 @@ describe("a spec with an unexpected string", () => {
     test(`leaves nothing to apply once all is applied: ${name}`, () => {
       const server = serverOf(document);
       const { manifests } = processed(server);
-      const held = manifests.some((manifest) => isFar(manifest, server)) ? { finalizers: [finalizer] } : {};
+      const held = manifests.some((manifest) => isCrossNamespace(manifest, server)) ? { finalizers: [finalizer] } : {};
       const settled = { ...server, metadata: { ...server.metadata, ...held } };
       const { plan } = processed(settled, manifests.map(applied));
       assert.deepEqual(
