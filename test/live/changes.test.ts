@@ -29,14 +29,14 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
   };
   await fixture.apply({ metadata: { name }, spec });
 
-  await context.test("a wrong password is named, and forgotten when it is mended", async () => {
+  await context.test("reports a wrong password, and clears the report after the correction", async () => {
     const server = await fixture.reason(name, "DatabaseReady", "DatabaseAuthenticationFailed");
-    assert.ok(!JSON.stringify(server.status).includes("not-of-mlflow"), "the password is told");
+    assert.ok(!JSON.stringify(server.status).includes("not-of-mlflow"), "the password is in the status");
     await fixture.objects.patch("Secret", credentials, { stringData: { password: trickyPassword } });
     await fixture.ready(name);
   });
 
-  await context.test("it is served over TLS with the certificate of the Secret, and only so", async () => {
+  await context.test("serves TLS only, with the certificate of the Secret", async () => {
     const { status } = await fixture.objects.the("MlflowServer", name);
     assert.match(status?.url ?? "", /^https:/);
     assert.equal(
@@ -47,13 +47,13 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
       (await (await fixture.asAnonymous(name, { ca: certificates.first["ca.crt"] })).call("GET", search)).status,
       401,
     );
-    await assert.rejects((await fixture.asAdmin(name)).call("GET", search), "it answers without TLS");
+    await assert.rejects((await fixture.asAdmin(name)).call("GET", search), "the server answers without TLS");
   });
 
-  await context.test("a new certificate rolls the pods and is served", async () => {
+  await context.test("a new certificate rolls the pods and is used", async () => {
     const before = await uidsOf(fixture);
     await fixture.objects.patch("Secret", "certificate", { stringData: certificates.second });
-    // The status follows a little later, so the pods themselves are asked first.
+    // The status changes shortly later, so the pods are checked first.
     await waitUntil(async () => {
       const pods = await fixture.pods(name);
       assert.equal(pods.length, 1);
@@ -65,7 +65,7 @@ test("a server whose Secrets change", { timeout: 1_500_000 }, async (context) =>
     await waitUntil(async () => assert.equal((await admin.call("GET", search)).status, 200), timeoutSeconds);
   });
 
-  await context.test("hibernation ends the pods and keeps the data", async () => {
+  await context.test("hibernation stops the pods and keeps the data", async () => {
     const secured = { ca: certificates.second["ca.crt"] };
     const admin = await fixture.asAdmin(name, secured);
     await admin.json("POST", "/api/2.0/mlflow/experiments/create", { name: "before the sleep" });
@@ -83,7 +83,7 @@ async function uidsOf(fixture: LiveFixture) {
   return (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
 }
 
-/** Two certificates for the same names, each of an authority of its own, as the content of a Secret. */
+/** Creates two certificates for the same names, each with its own CA, as the content of a Secret. */
 async function certificatesFor(names: readonly string[]) {
   const make = async (name: string) => {
     const authority = await newAuthority(name);

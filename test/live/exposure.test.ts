@@ -12,7 +12,7 @@ const prefix = "/clusters/c1/exposed";
 const [byIngress, byRoute] = ["ingress.example.com", "route.example.com"];
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
-test("a server that the operator leads clients to, by an Ingress and by an HTTPRoute", {
+test("a server exposed with an Ingress and an HTTPRoute", {
   timeout: 1_200_000,
 }, async (context) => {
   const fixture = await liveFixture(context);
@@ -38,7 +38,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
   const { username, password } = await adminOf(fixture.objects, name);
   const login = [`Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`];
 
-  await context.test("is reached by both hosts below the prefix, with a credential, and nowhere else", async () => {
+  await context.test("is reachable at both hosts below the prefix only, with a credential", async () => {
     for (const host of [byIngress, byRoute]) {
       await answers(host, `${prefix}${search}`, 401);
       await answers(host, `${prefix}${search}`, 200, login);
@@ -48,7 +48,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     assert.equal((await call("other.example.com", `${prefix}${search}`, login)).status, 404);
   });
 
-  await context.test("takes writes from the pages of both hosts, and from no other's", async () => {
+  await context.test("allows writes from the pages of both hosts, and denies other origins", async () => {
     for (const host of [byIngress, byRoute])
       for (const [origin, status] of [
         [`http://${byIngress}`, 200],
@@ -63,7 +63,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
   });
 
   await context.test(
-    "the real controller accepts the HTTPRoute; it gives no Ingress an address, which is said",
+    "the real controller accepts the HTTPRoute; the status reports that the Ingress has no address",
     async () => {
       const server = await fixture.reason(name, "Exposed", "IngressWithoutAddress");
       assert.equal(condition(server, "Exposed").status, "Unknown");
@@ -74,7 +74,7 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     },
   );
 
-  await context.test("a Gateway that does not have the listener is named", async () => {
+  await context.test("reports a Gateway without the listener", async () => {
     const [parent] = httpRoute.parentRefs;
     const parentRefs = [{ ...parent, sectionName: "https" }];
     await apply({ externalURL: `http://${byRoute}${prefix}`, httpRoute: { ...httpRoute, parentRefs } });
@@ -85,8 +85,8 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     );
   });
 
-  await context.test("an Ingress leads to the paths that are named, and to no other", async () => {
-    // One only: where its Gateway has no https listener, Contour looks at the first path of a host and at no other.
+  await context.test("an Ingress exposes only its paths", async () => {
+    // One path only: without an https listener of its Gateway, Contour uses only the first path of a host.
     const hosts = [{ host: byIngress, paths: ["/health"] }];
     await apply({ externalURL: `http://${byIngress}${prefix}`, ingress: { className: "contour", hosts } });
     await answers(byIngress, `${prefix}/health`, 200);
@@ -94,9 +94,9 @@ test("a server that the operator leads clients to, by an Ingress and by an HTTPR
     await answers(byRoute, `${prefix}${search}`, 404, login);
   });
 
-  await context.test("nothing leads there when nothing is asked for", async () => {
+  await context.test("nothing is exposed without exposure", async () => {
     await apply(undefined);
-    // Without any route Contour has Envoy take no connection.
+    // Without any route Contour configures Envoy to accept no connection.
     for (const host of [byIngress, byRoute])
       await waitUntil(async () => {
         const answer = await call(host, `${prefix}/health`).catch(() => undefined);

@@ -18,7 +18,7 @@ import { waitUntil } from "./wait-until.ts";
 const name = "served";
 const definitionPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mlflowservers.mlflow-operator.dev";
 
-/** For Node in the operator's container: who it is there, and what it can write. */
+/** A program for the operator's container that prints its user id and the errors of writes. */
 const insideProgram = `
 const { writeFileSync } = require("node:fs");
 const refused = ["/app/x", "/tmp/x", "/x"].map((path) => { try { writeFileSync(path, ""); } catch ({ code }) { return code; } });
@@ -41,21 +41,21 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     for (const namespace of [tenant.namespace, release.namespace])
       await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
   });
-  // Others work in this cluster too, so it keeps to a namespace of its own and touches nothing that is everybody's.
-  const ofItsOwn = [`watchNamespaces={${tenant.namespace}}`, "rbac.aggregateToUserRoles=false", "crds.enabled=false"];
-  const sets = [...ofItsOwn, "image.pullPolicy=Never"];
+  // Other tests use this cluster too, so the operator is limited to its own namespace and changes no shared object.
+  const isolated = [`watchNamespaces={${tenant.namespace}}`, "rbac.aggregateToUserRoles=false", "crds.enabled=false"];
+  const sets = [...isolated, "image.pullPolicy=Never"];
   const withSets = (...more: readonly string[]) => [...sets, ...more].flatMap((set) => ["--set", set]);
-  const patience = ["--wait", "--timeout", "5m"];
+  const waitOptions = ["--wait", "--timeout", "5m"];
   const forbidden = async () =>
     (await log.calls({ since: began, user: release.user })).filter(({ code }) => code === 403);
 
-  await context.test("is refused where the CRD is somebody else's, unless it leaves it alone", async () => {
+  await context.test("fails if the CRD has another owner, unless it does not install the CRD", async () => {
     const refusal = await release.refused("install", chart, ...withSets("crds.enabled=true"));
     assert.match(refusal, /CustomResourceDefinition .* exists .* invalid ownership metadata/);
-    await release.run("install", chart, ...withSets(), ...patience);
+    await release.run("install", chart, ...withSets(), ...waitOptions);
   });
 
-  await context.test("runs two replicas of the image, one of which leads", async () => {
+  await context.test("runs two replicas of the image, one of which is the leader", async () => {
     for (const { metadata, spec, status } of await operator.leaderAndOther()) {
       assert.deepEqual(
         spec?.containers.map((container) => container.image),
@@ -65,20 +65,20 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     }
   });
 
-  await context.test("its container is nobody in particular and can write nowhere", async () => {
+  await context.test("its container runs as an unprivileged user and cannot write", async () => {
     const [{ metadata }] = await operator.leaderAndOther();
     const exec = ["exec", "--namespace", release.namespace, metadata.name, "--", "node", "--eval", insideProgram];
     const { code, stdout, stderr } = await cluster.kubectl(exec);
     assert.equal(code, 0, stderr);
-    // There is no /tmp in the image at all.
+    // The image has no /tmp.
     assert.deepEqual(JSON.parse(stdout), [65532, ["EROFS", "ENOENT", "EROFS"]]);
   });
 
   let metrics: ReadMetrics | undefined;
-  await context.test("serves metrics where its ServiceMonitor says", async () => {
+  await context.test("serves metrics at the endpoint of its ServiceMonitor", async () => {
     const read = await metricsByMonitor(cluster, release.namespace);
     metrics = read;
-    // Who holds the Lease says so itself a moment later.
+    // The leader's metric changes shortly after the Lease.
     await waitUntil(async () => {
       const texts = await Promise.all((await operator.leaderAndOther()).map(read));
       const leading = texts.map((text) => /^leader_election_master_status\{name="[^"]+"\} (\d)$/m.exec(text)?.[1]);
@@ -86,8 +86,8 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     }, 60);
   });
 
-  await context.test("makes a server ready", async () => {
-    // Without a request it would get what others leave it of a busy machine's processors: a request in five seconds.
+  await context.test("reconciles a server to Ready", async () => {
+    // Without a CPU request it would be too slow on a busy machine: one request in five seconds.
     const resources = { requests: { cpu: "300m" } };
     await tenant.create("MlflowServer", server(name, { "spec.pod": { resources } }));
     await waitUntil(async () => {
@@ -98,12 +98,12 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
 
   const [address, login] = [await addressOf(tenant, name), await adminOf(tenant, name)];
   const mlflow = mlflowAt({ address, host: name, login });
-  // The address of the Service follows a moment after the server is ready.
+  // The Service is reachable shortly after the server is ready.
   await waitUntil(async () => assert.equal((await mlflow.call("GET", "/health")).status, 200), 60);
   const load = steadyLoad(mlflow);
   context.after(() => load.end());
-  /** All that must stay the same: the server, as it is reported, its Deployment and its pods. */
-  const whatRuns = async () => {
+  /** Everything that must not change: the server with its status, its Deployment and its pods. */
+  const stateOf = async () => {
     const [server, deployment] = [await tenant.the("MlflowServer", name), await tenant.the("Deployment", name)];
     const pods = (await podsOf(tenant, name)).map(({ metadata, status }) => ({
       uid: metadata.uid,
@@ -117,59 +117,62 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
       pods,
     };
   };
-  const atFirst = await whatRuns();
+  const initialState = await stateOf();
 
-  await context.test("loses its leader to an eviction, and lets no second replica be evicted meanwhile", async () => {
-    const [leader, other] = await operator.leaderAndOther();
-    const evict = ({ metadata }: { metadata: { name: string } }) =>
-      cluster.request("POST", `/api/v1/namespaces/${release.namespace}/pods/${metadata.name}/eviction`, {
-        body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: metadata.name } },
-      });
-    const gone = performance.now();
-    assert.equal((await evict(leader)).status, 201);
-    assert.equal((await evict(other)).status, 429);
-    await operator.worksOn(tenant, "after-the-eviction");
-    context.diagnostic(
-      `a server was looked at ${Math.round(performance.now() - gone)} ms after the leader was evicted`,
-    );
-    const [next] = await operator.leaderAndOther();
-    assert.notEqual(next.metadata.uid, leader.metadata.uid);
-    assert.deepEqual(await whatRuns(), atFirst);
-  });
+  await context.test(
+    "replaces an evicted leader, and rejects the eviction of the second replica in the meantime",
+    async () => {
+      const [leader, other] = await operator.leaderAndOther();
+      const evict = ({ metadata }: { metadata: { name: string } }) =>
+        cluster.request("POST", `/api/v1/namespaces/${release.namespace}/pods/${metadata.name}/eviction`, {
+          body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: metadata.name } },
+        });
+      const evicted = performance.now();
+      assert.equal((await evict(leader)).status, 201);
+      assert.equal((await evict(other)).status, 429);
+      await operator.worksOn(tenant, "after-the-eviction");
+      context.diagnostic(
+        `a server was reconciled ${Math.round(performance.now() - evicted)} ms after the leader was evicted`,
+      );
+      const [next] = await operator.leaderAndOther();
+      assert.notEqual(next.metadata.uid, leader.metadata.uid);
+      assert.deepEqual(await stateOf(), initialState);
+    },
+  );
 
-  await context.test("is upgraded with other values and a closed network, and no server is touched", async () => {
+  await context.test("an upgrade with other values and a restricted network changes no server", async () => {
     const before = (await operator.leaderAndOther()).map(({ metadata }) => metadata.uid);
-    await release.run("upgrade", chart, ...withSets("workers=4", "networkPolicy.enabled=true"), ...patience);
+    await release.run("upgrade", chart, ...withSets("workers=4", "networkPolicy.enabled=true"), ...waitOptions);
     const [leader, other] = await operator.leaderAndOther();
     assert.ok([leader, other].every(({ metadata }) => !before.includes(metadata.uid)));
-    await waitUntil(() => assert.rejects(async () => metrics?.(leader), "metrics are still for everybody"), 60);
+    await waitUntil(() => assert.rejects(async () => metrics?.(leader), "metrics are still open to all clients"), 60);
     await operator.worksOn(tenant, "after-the-upgrade");
-    assert.deepEqual(await whatRuns(), atFirst);
+    assert.deepEqual(await stateOf(), initialState);
     assert.deepEqual(await forbidden(), []);
   });
 
-  await context.test("is uninstalled, and the CRD, the servers and what runs stay", async () => {
-    await release.run("uninstall", ...patience);
+  await context.test("uninstalling keeps the CRD, the servers and their pods", async () => {
+    await release.run("uninstall", ...waitOptions);
     assert.equal(await objects(cluster, release.namespace).get("Deployment", operatorName), undefined);
     await waitUntil(async () => assert.deepEqual(await objects(cluster, release.namespace).list("Pod"), []), 60);
     assert.equal((await cluster.request("GET", definitionPath)).status, 200);
-    await tenant.create("MlflowServer", waiting("made-meanwhile"));
-    assert.deepEqual(await whatRuns(), atFirst);
+    await tenant.create("MlflowServer", waiting("created-meanwhile"));
+    assert.deepEqual(await stateOf(), initialState);
   });
 
-  await context.test("is installed again, and takes everything up without a rollout", async () => {
+  await context.test("a new installation reuses everything without a rollout", async () => {
     const since = await log.mark();
-    const forThisMachine = `networkPolicy.metricsFrom[0].ipBlock.cidr=${cluster.hostAddress}/32`;
-    const closed = withSets("networkPolicy.enabled=true", forThisMachine);
-    await release.run("install", chart, ...closed, ...patience);
-    await waitUntil(() => assertReconciled(tenant, "made-meanwhile"), 180);
+    const allowThisMachine = `networkPolicy.metricsFrom[0].ipBlock.cidr=${cluster.hostAddress}/32`;
+    const closed = withSets("networkPolicy.enabled=true", allowThisMachine);
+    await release.run("install", chart, ...closed, ...waitOptions);
+    await waitUntil(() => assertReconciled(tenant, "created-meanwhile"), 180);
     const [leader] = await operator.leaderAndOther();
     await waitUntil(
       async () => assert.match((await metrics?.(leader)) ?? "", /^leader_election_master_status\{name="[^"]+"\} 1$/m),
       60,
     );
     await operator.worksOn(tenant, "after-the-return");
-    assert.deepEqual(await whatRuns(), atFirst);
+    assert.deepEqual(await stateOf(), initialState);
     const calls = await log.calls({ since, user: release.user });
     assert.deepEqual(
       calls.filter(({ code }) => code === 403),
@@ -181,7 +184,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     );
   });
 
-  await context.test("all the while every request to the server was answered", async () => {
+  await context.test("every request to the server was answered during the whole test", async () => {
     const { answered, failed } = await load.end();
     assert.deepEqual(failed, []);
     assert.ok(answered > 10, `only ${answered} requests were answered`);

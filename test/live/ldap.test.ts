@@ -43,7 +43,7 @@ const bob: Login = { username: "bob", password: "of-bob-1234567" };
 const eve: Login = { username: "eve", password: "of-eve-1234567" };
 const odd: Login = { username: "o,dd *()\\", password: 'pässwörd:with,everything"\\' };
 
-/** Who gets in, and as whom; undefined: nobody. */
+/** Logins, and the authenticated user; undefined: rejected. */
 const table: readonly (readonly [string, Login, string | undefined])[] = [
   ["an administrator", ada, "ada, an administrator"],
   ["a user", bob, "bob"],
@@ -52,7 +52,7 @@ const table: readonly (readonly [string, Login, string | undefined])[] = [
   ["a user without a group", eve, undefined],
   ["a wrong password", { ...bob, password: "of-ada-1234567" }, undefined],
   ["an empty password (an unauthenticated bind)", { ...bob, password: "" }, undefined],
-  ["a password of which SASLprep leaves nothing", { ...bob, password: "\u00ad" }, undefined],
+  ["a password that SASLprep reduces to an empty one", { ...bob, password: "\u00ad" }, undefined],
   ["no name", { ...bob, username: "" }, undefined],
   ["an unknown user", { ...bob, username: "nobody" }, undefined],
   ["a wildcard as the user name", { ...bob, username: "*" }, undefined],
@@ -98,7 +98,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   const anonymous = await fixture.asAnonymous(name);
   const as = (login: Login) => anonymous.as({ login });
 
-  await context.test("a first login at all pods at once makes one user", async () => {
+  await context.test("concurrent first logins at all pods create one user", async () => {
     const addresses = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
     assert.equal(addresses.length, 2);
     const many = Array.from({ length: 10 }, () => addresses.map((address) => as(bob).as({ address }))).flat();
@@ -110,9 +110,9 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     assert.equal(await postgresql.sql("mlflow_auth", "SELECT count(*) FROM users WHERE username = 'bob';"), "1\n");
   });
 
-  await context.test("by the oldest version, ldaps and a DN: the table of who gets in", () => assertTable(as));
+  await context.test("the oldest version with ldaps and a DN: the table of logins", () => assertTable(as));
 
-  await context.test("who writes a run, as whom, and who does not", async () => {
+  await context.test("access test results", async () => {
     const attempt = attemptsAt(await addressOf(fixture.objects, name), name);
     const of = async (who: string, { username, password }: Login) => attempt(who, [basicLine(username, password)]);
     const before = await of("a user without a grant", bob);
@@ -137,16 +137,19 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     assert.ok(rows.every(({ owner }) => ["", claimedOwner].includes(owner)));
   });
 
-  await context.test("a collector writes traces as a user of the directory who may edit the experiment", async () => {
-    const collector = await startCollector(fixture, name, { credential: odd });
-    const refused = await collector.send();
-    await collector.refused(403);
-    assert.equal((await traceIn(as(ada), refused)).status, 404);
-    assert.equal((await grant(as(ada), odd.username, { type: "experiment", id: "0" }, "EDIT")).status, 200);
-    await assertStored(as(ada), await collector.send());
-  });
+  await context.test(
+    "a collector writes traces as a user of the directory with EDIT permission on the experiment",
+    async () => {
+      const collector = await startCollector(fixture, name, { credential: odd });
+      const refused = await collector.send();
+      await collector.refused(403);
+      assert.equal((await traceIn(as(ada), refused)).status, 404);
+      assert.equal((await grant(as(ada), odd.username, { type: "experiment", id: "0" }, "EDIT")).status, 200);
+      await assertStored(as(ada), await collector.send());
+    },
+  );
 
-  await context.test("no credential is 401, at MLflow's own routes and at those of FastAPI", async () => {
+  await context.test("answers 401 without a credential on Flask's and FastAPI's routes", async () => {
     for (const [method, path] of [
       ["GET", search],
       ["POST", "/v1/traces"],
@@ -156,7 +159,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       assert.equal(status, 401, path);
       assert.match(headers["www-authenticate"] ?? "", /^Basic/);
     }
-    assert.equal((await as(ada).call("POST", "/v1/traces", { body: {} })).status, 422, "the experiment is asked for");
+    assert.equal((await as(ada).call("POST", "/v1/traces", { body: {} })).status, 422, "the experiment is required");
     assert.equal((await anonymous.call("GET", "/health")).status, 200);
     const isPublic =
       /^\S+ (\/clusters\/c1\/mlflow)?(\/health|\/(ajax-)?api\/3\.0\/mlflow\/server-info|\/static-files\/1): /;
@@ -172,7 +175,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     assert.equal((await as(bob).call("GET", `${prefix}${search}`)).status, 200);
   });
 
-  await context.test("the administrator of MLflow's start, whom status does not name, cannot log in", async () => {
+  await context.test("MLflow's initial administrator, which is not in the status, cannot log in", async () => {
     assert.equal(server.status?.adminCredentialsSecretRef, undefined);
     assert.equal(server.status?.authentication, "LDAP");
     const { data } = await fixture.objects.the("Secret", `${name}-admin`);
@@ -182,13 +185,13 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     assert.equal((await as(login).call("GET", search)).status, 401);
   });
 
-  await context.test("a user works, and an administrator sees it", async () => {
+  await context.test("a user logs a run, and an administrator can read it", async () => {
     const run = await logRun(as(bob));
     await assertKept(as(bob), run);
     await assertKept(as(ada), run);
   });
 
-  await context.test("by the newest version, StartTLS and a search: the same table", async () => {
+  await context.test("the newest version with StartTLS and a search: the same table", async () => {
     const searching = { filter: "(uid=%s)", bindCredentialsSecretRef: { name: "searcher" } };
     await apply({
       url: directory.url.ldap,
@@ -201,7 +204,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   });
 
   await context.test(
-    "who leaves a group loses its rights within a minute, who leaves the directory is shut out",
+    "a user removed from a group loses its permissions within a minute, a user removed from the directory is rejected",
     async () => {
       assert.equal(await whoIs(as(ada)), "ada, an administrator");
       assert.equal(await whoIs(as(bob)), "bob");
@@ -217,7 +220,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
   );
 
   await context.test(
-    "while the directory is down, who is not known is answered with 503, and nobody with 401",
+    "while the directory is unavailable, uncached users get 503, and unauthenticated clients 401",
     async () => {
       await directory.stop();
       for (const [method, path] of [
@@ -231,56 +234,53 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       }
       assert.equal((await anonymous.call("GET", "/health")).status, 200);
       await directory.start();
-      // Until then what each of the two pods was last told holds: an outage for five seconds, a refusal for ten.
+      // Each pod caches its last result: an outage for five seconds, a rejection for ten.
       await waitUntil(async () => assert.equal(await whoIs(as(odd)), odd.username), 60);
       const unseen = as({ ...bob, password: "not seen before" });
       await waitUntil(async () => assert.equal(await whoIs(unseen), undefined), 60);
     },
   );
 
-  await context.test(
-    "no password is in a log, and none in what was written to the cluster but in Secrets",
-    async () => {
-      const pods = await fixture.pods(name);
-      // The table may have been asked of a pod that was just going; and not each may have noticed that the directory is back.
-      for (const { status } of pods) {
-        const at = as(eve).as({ address: status?.podIP ?? "" });
-        await waitUntil(async () => assert.equal(await whoIs(at), undefined), 60);
-      }
-      const logs = pods.map(({ metadata }) =>
-        waitUntil(async () => {
-          const { stdout } = await fixture.cluster.kubectl(["logs", "--namespace", fixture.namespace, metadata.name]);
-          assert.match(stdout, /The directory rejects the login of "eve"/);
-          return stdout;
-        }, 60),
-      );
-      const log = (await Promise.all(logs)).join("");
-      const written = await fixture.cluster.kubectl([
-        "get",
-        "deployments,configmaps,jobs",
-        "-n",
-        fixture.namespace,
-        "-o=json",
-      ]);
-      // MLflow's former default stands in the migration's program, which refuses it.
-      const passwords = [ada, bob, eve, odd].map(({ password }) => password);
-      passwords.push("of-searcher-12345", "not seen before");
-      for (const password of passwords)
-        for (const text of [log, written.stdout]) assert.ok(!text.includes(password), password);
-    },
-  );
+  await context.test("no password is in a log, or in an object other than a Secret", async () => {
+    const pods = await fixture.pods(name);
+    // A terminating pod may have answered the table's requests; and some pods may still cache the outage of the directory.
+    for (const { status } of pods) {
+      const at = as(eve).as({ address: status?.podIP ?? "" });
+      await waitUntil(async () => assert.equal(await whoIs(at), undefined), 60);
+    }
+    const logs = pods.map(({ metadata }) =>
+      waitUntil(async () => {
+        const { stdout } = await fixture.cluster.kubectl(["logs", "--namespace", fixture.namespace, metadata.name]);
+        assert.match(stdout, /The directory rejects the login of "eve"/);
+        return stdout;
+      }, 60),
+    );
+    const log = (await Promise.all(logs)).join("");
+    const written = await fixture.cluster.kubectl([
+      "get",
+      "deployments,configmaps,jobs",
+      "-n",
+      fixture.namespace,
+      "-o=json",
+    ]);
+    // MLflow's former default is in the migration program, which rejects it.
+    const passwords = [ada, bob, eve, odd].map(({ password }) => password);
+    passwords.push("of-searcher-12345", "not seen before");
+    for (const password of passwords)
+      for (const text of [log, written.stdout]) assert.ok(!text.includes(password), password);
+  });
 });
 
 async function assertTable(as: (login: Login) => Mlflow): Promise<void> {
   const wrong: string[] = [];
   for (const [title, login, who] of table) {
     const found = await whoIs(as(login));
-    if (found !== who) wrong.push(`${title}: ${found ?? "nobody"}, not ${who ?? "nobody"}`);
+    if (found !== who) wrong.push(`${title}: ${found ?? "rejected"}, not ${who ?? "rejected"}`);
   }
   assert.deepEqual(wrong, []);
 }
 
-/** As whom MLflow knows somebody; undefined where it answers with 401. */
+/** Returns MLflow's name of the user; undefined for 401. */
 async function whoIs(mlflow: Mlflow): Promise<string | undefined> {
   const { status, body } = await mlflow.call("GET", "/api/2.0/mlflow/users/current");
   if (status === 401) return undefined;

@@ -37,7 +37,7 @@ const people = [
   { login: "eve", password: "of-eve-1234567", groups: ["mlflow,mlflow-admin", "others"] },
 ];
 
-/** Tokens by how they differ from a good one of bob, who is in the group. */
+/** Invalid tokens, by their difference from a valid token of bob, who is in the group. */
 const wrongTokens: Readonly<Record<string, TokenForm>> = {
   "for another audience": { claims: { aud: "another" } },
   "without an audience": { claims: { aud: undefined } },
@@ -50,7 +50,7 @@ const wrongTokens: Readonly<Record<string, TokenForm>> = {
   "of another sub with the name in upper case": { claims: { sub: "BOB" } },
 };
 
-/** What a proxy would say of who is there; this server has none. */
+/** Identity headers of a proxy, which this server does not have. */
 const forged: readonly Record<string, string>[] = [
   { "x-forwarded-user": "ada", "x-forwarded-groups": "mlflow-admin", "x-forwarded-email": "ada@example.com" },
   { "x-remote-user": "ada", "x-remote-groups": "mlflow-admin" },
@@ -58,7 +58,7 @@ const forged: readonly Record<string, string>[] = [
   { "x-forwarded-prefix": "/static-files", "x-script-name": "/health", "x-original-url": "/health" },
 ];
 
-test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (context) => {
+test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) => {
   const fixture = await liveFixture(context);
   const [postgresql, s3] = await Promise.all([startPostgresql(fixture), startS3(fixture)]);
   const url = `http://${name}.${fixture.namespace}:${port}`;
@@ -88,7 +88,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
             clientID: "mlflow",
             clientSecretRef: { name: "oidc", key: "secret" },
             scopes: ["openid", "email", "profile", "groups"],
-            // Programs' tokens of this issuer have no preferred_username.
+            // Tokens of clients from this issuer have no preferred_username.
             usernameClaim: "sub",
             userGroup: "mlflow",
             adminGroup: "mlflow-admin",
@@ -103,8 +103,8 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   const anonymous = await fixture.asAnonymous(name);
   const asked = (token: string, path = search, at = anonymous) =>
     at.call("GET", path, { headers: { authorization: `Bearer ${token}` } });
-  /** Waits until each pod lets in: each remembers keys for a minute, and what somebody may do for half a minute. */
-  const allLetIn = async (addresses: readonly string[], token: string, path = search) => {
+  /** Waits until each pod accepts the token: each caches keys for a minute, and permissions for half a minute. */
+  const allPodsAccept = async (addresses: readonly string[], token: string, path = search) => {
     for (const address of addresses)
       await waitUntil(async () => {
         const { status, body } = await asked(token, path, anonymous.as({ address }));
@@ -112,54 +112,59 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       }, 120);
   };
 
-  await context.test(
-    "two replicas share one database with the experiments, and neither has died of the other",
-    async () => {
-      assert.equal(server.status?.authentication, "OIDC");
-      const pods = await fixture.pods(name);
-      assert.deepEqual(
-        pods.map(({ status }) => status?.containerStatuses?.[0]?.restartCount),
-        [0, 0],
-      );
-      const tables =
-        "SELECT count(*) FROM information_schema.tables WHERE table_name IN ('alembic_version', 'alembic_version_oidc');";
-      assert.equal(await postgresql.sql("mlflow", tables), "2\n");
-    },
-  );
+  await context.test("two replicas share one database with the experiments, without restarts", async () => {
+    assert.equal(server.status?.authentication, "OIDC");
+    const pods = await fixture.pods(name);
+    assert.deepEqual(
+      pods.map(({ status }) => status?.containerStatuses?.[0]?.restartCount),
+      [0, 0],
+    );
+    const tables =
+      "SELECT count(*) FROM information_schema.tables WHERE table_name IN ('alembic_version', 'alembic_version_oidc');";
+    assert.equal(await postgresql.sql("mlflow", tables), "2\n");
+  });
 
-  await context.test("no credential is 401 in JSON, at every kind of route, whatever headers come along", async () => {
+  await context.test("answers 401 in JSON without a credential on every kind of route, with any headers", async () => {
     for (const [method, path] of [
       ["GET", search],
       ["POST", "/v1/traces"],
       ["GET", "/version"],
       ["POST", "/graphql"],
     ] as const)
-      for (const headers of [{}, ...forged]) assertShut(await anonymous.call(method, path, { headers }));
+      for (const headers of [{}, ...forged]) assertUnauthenticated(await anonymous.call(method, path, { headers }));
     const basic = [
       ["admin", "password1234"],
       ["admin", "password"],
       ["ada", ""],
     ].map(([username = "", password = ""]) => ({ username, password }));
-    for (const login of basic) assertShut(await anonymous.as({ login }).call("GET", search));
+    for (const login of basic) assertUnauthenticated(await anonymous.as({ login }).call("GET", search));
   });
 
-  await context.test("a token of a member of the group gets in, and makes nobody an administrator", async () => {
-    assert.deepEqual(await who(anonymous, await issuer.token("bob", "mlflow")), ["bob", false]);
-    assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", false]);
-    assert.deepEqual(
-      await who(anonymous, await clientToken(`${issuer.url}/token`, issuer.ca, "pipeline", "of-the-pipeline-12345")),
-      ["pipeline", false],
-    );
-  });
+  await context.test(
+    "a token of a group member authenticates, and does not make the user an administrator",
+    async () => {
+      assert.deepEqual(await who(anonymous, await issuer.token("bob", "mlflow")), ["bob", false]);
+      assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", false]);
+      assert.deepEqual(
+        await who(anonymous, await clientToken(`${issuer.url}/token`, issuer.ca, "pipeline", "of-the-pipeline-12345")),
+        ["pipeline", false],
+      );
+    },
+  );
 
-  await context.test("a token of somebody in neither group does not, though a name of theirs holds both", async () => {
-    assertShut(await asked(await issuer.token("eve", "mlflow")));
-    assertShut(await asked(await clientToken(`${issuer.url}/token`, issuer.ca, "stranger", "of-the-stranger-12345")));
-  });
+  await context.test(
+    "rejects a token of a user in neither group, even if a group name contains both names",
+    async () => {
+      assertUnauthenticated(await asked(await issuer.token("eve", "mlflow")));
+      assertUnauthenticated(
+        await asked(await clientToken(`${issuer.url}/token`, issuer.ca, "stranger", "of-the-stranger-12345")),
+      );
+    },
+  );
 
-  await context.test("whoever loses the group is shut out with the next token", async () => {
-    assertShut(await asked(await issuer.token("bob", "mlflow", { claims: { groups: ["others"] } })));
-    assertShut(await asked(await issuer.token("bob", "mlflow", { claims: { groups: undefined } })));
+  await context.test("a user who is removed from the group is rejected with the next token", async () => {
+    assertUnauthenticated(await asked(await issuer.token("bob", "mlflow", { claims: { groups: ["others"] } })));
+    assertUnauthenticated(await asked(await issuer.token("bob", "mlflow", { claims: { groups: undefined } })));
     assert.equal((await asked(await issuer.token("bob", "mlflow"))).status, 200);
   });
 
@@ -168,13 +173,14 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     return issuer.token("bob", "mlflow", { ...form, ...(claims && { claims }) });
   };
 
-  await context.test("a token that differs from a good one is worth nothing", async () => {
-    for (const [title, form] of Object.entries(wrongTokens)) assertShut(await asked(await wrongToken(form)), title);
+  await context.test("rejects every invalid token", async () => {
+    for (const [title, form] of Object.entries(wrongTokens))
+      assertUnauthenticated(await asked(await wrongToken(form)), title);
     for (const garbage of ["x", "a.b.c", `${await issuer.token("bob", "mlflow")}x`])
-      assertShut(await asked(garbage), garbage);
+      assertUnauthenticated(await asked(garbage), garbage);
   });
 
-  await context.test("traces want a token and the experiment", async () => {
+  await context.test("traces require a token and a permission on the experiment", async () => {
     const headers = {
       authorization: `Bearer ${await issuer.token("bob", "mlflow")}`,
       "content-type": "application/json",
@@ -182,7 +188,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assert.equal((await anonymous.call("POST", "/v1/traces", { body: {}, headers })).status, 403);
   });
 
-  await context.test("a person logs in by the browser, at one pod, and is known to the other", async (login) => {
+  await context.test("a login in a browser at one pod is valid at the other", async (login) => {
     const addresses = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
     const [first = "", second = ""] = addresses;
     assert.notEqual(first, second);
@@ -199,7 +205,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     assert.match(known.body, /"username":"ada"/);
     assert.equal(server.status?.serviceURL, serviceUrl(server));
 
-    await login.test("who writes a run, as whom, and who does not", async () => {
+    await login.test("access test results", async () => {
       const attempt = attemptsAt(await addressOf(fixture.objects, name), name);
       const own = browser(first);
       await own.signIn(`${url}/login`, "ada", "of-ada-1234567");
@@ -218,7 +224,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
         assert.ok(granted.status < 300, `${path}: ${granted.status} ${granted.body}`);
       }
       for (const token of [bob, pipeline])
-        await allLetIn(addresses, token, "/api/2.0/mlflow/experiments/get?experiment_id=0");
+        await allPodsAccept(addresses, token, "/api/2.0/mlflow/experiments/get?experiment_id=0");
       const rows: Row[] = [...(await unauthenticatedAttempts(attempt))];
       for (const [title, form] of Object.entries(wrongTokens))
         rows.push(await attempt(`a user's token ${title}`, bearer(await wrongToken(form))));
@@ -241,7 +247,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       assert.ok(rows.every(({ owner }) => ["", claimedOwner].includes(owner)));
     });
 
-    await login.test("nobody makes an access token, and the answer names the field that allows it", async () => {
+    await login.test("access tokens cannot be created, and the answer names the field that enables them", async () => {
       for (const path of [`${users}/current/tokens`, `${users}/bob/tokens`, "/api/2.0/mlflow/scim/tokens"]) {
         const body = { name: "ci", expiration: "2027-01-01T00:00:00Z" };
         const { status, body: text } = await anonymous.call("POST", path, { body, headers: { cookie } });
@@ -250,42 +256,45 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
       }
     });
 
-    await login.test("a collector writes traces by its client credentials, if that client may edit", async () => {
-      const as = (id: string) => ({
-        args: ["--token-url", `${issuer.url}/token`],
-        credential: { "client-id": id, "client-secret": `of-the-${id}-12345` },
-      });
-      const reader = { authorization: `Bearer ${await issuer.token("bob", "mlflow")}` };
-      const collector = await startCollector(fixture, name, as("pipeline"));
-      await assertStored(anonymous, await collector.send(), reader);
-      const stranger = await startCollector(fixture, name, as("stranger"));
-      const refused = await stranger.send();
-      await stranger.refused(401);
-      // So the plugin answers of a trace that is not there.
-      assert.equal((await traceIn(anonymous, refused, reader)).status, 403);
-    });
+    await login.test(
+      "a collector writes traces with its client credentials, if that client has EDIT permission",
+      async () => {
+        const as = (id: string) => ({
+          args: ["--token-url", `${issuer.url}/token`],
+          credential: { "client-id": id, "client-secret": `of-the-${id}-12345` },
+        });
+        const reader = { authorization: `Bearer ${await issuer.token("bob", "mlflow")}` };
+        const collector = await startCollector(fixture, name, as("pipeline"));
+        await assertStored(anonymous, await collector.send(), reader);
+        const stranger = await startCollector(fixture, name, as("stranger"));
+        const refused = await stranger.send();
+        await stranger.refused(401);
+        // The plugin's answer for a trace that does not exist.
+        assert.equal((await traceIn(anonymous, refused, reader)).status, 403);
+      },
+    );
 
-    await login.test("an administrator is none by a token that does not say so", async () => {
+    await login.test("an administrator with a token without the group is not an administrator", async () => {
       assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", true]);
-      assertShut(await asked(await issuer.token("ada", "mlflow", { claims: { groups: ["mlflow"] } })));
+      assertUnauthenticated(await asked(await issuer.token("ada", "mlflow", { claims: { groups: ["mlflow"] } })));
     });
 
-    await login.test("a session ends with the logout, in all pods", async () => {
+    await login.test("a logout ends the session in all pods", async () => {
       await web.send("GET", `${url}/logout`);
       for (const address of addresses)
-        assertShut(await anonymous.as({ address }).call("GET", me, { headers: { cookie } }));
+        assertUnauthenticated(await anonymous.as({ address }).call("GET", me, { headers: { cookie } }));
     });
 
-    await login.test("somebody in neither group logs in at the issuer, and is nobody here", async () => {
+    await login.test("a user in neither group can log in at the issuer, and is not authenticated here", async () => {
       const other = browser(first);
       const refused = await other.signIn(`${url}/login`, "eve", "of-eve-1234567");
       assert.match(refused.url.href, /not\+allowed/);
-      assertShut(await anonymous.call("GET", me, { headers: { cookie: other.cookies(url) } }));
+      assertUnauthenticated(await anonymous.call("GET", me, { headers: { cookie: other.cookies(url) } }));
     });
 
-    await login.test("a session that another server has signed is none", async () => {
+    await login.test("rejects a session that another server has signed", async () => {
       const [value = "", ...rest] = cookie.split(".");
-      assertShut(
+      assertUnauthenticated(
         await anonymous.call("GET", me, {
           headers: { cookie: [value, ...rest.slice(0, -1), "AAAAAAAAAAAAAAAAAAAAAAAAAAA"].join(".") },
         }),
@@ -294,7 +303,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   });
 
   await context.test(
-    "the login leads to the issuer and back to the server's own URL, whatever the Host says",
+    "the login redirects to the issuer and back to the server's URL, with any Host header",
     async () => {
       const { status, headers } = await anonymous.call("GET", "/login", { headers: { host: "evil.example.com" } });
       assert.equal(status, 302);
@@ -306,30 +315,30 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   );
 
   await context.test(
-    "while the issuer is away, who has a token is let in by its keys that are known, and strangers are not",
+    "while the issuer is unavailable, tokens are verified with cached keys, and unauthenticated clients are rejected",
     async () => {
       const token = await issuer.token("bob", "mlflow");
       const addresses = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
       const letIn = async () => {
-        await allLetIn(addresses, token);
+        await allPodsAccept(addresses, token);
         await issuer.suspend();
         return (await asked(token)).status === 200;
       };
-      // The minute for which a pod knows the keys may end just there; asked again, it knows them for another one.
+      // The pod's cache of the keys can expire just then; a new request caches them for another minute.
       if (!(await letIn())) {
         await issuer.resume();
         assert.ok(await letIn(), "keys that are known are not enough");
       }
-      assertShut(await asked(await issuer.token("bob", "mlflow", { signedBy: "other-key" })));
-      assertShut(await anonymous.call("GET", search));
+      assertUnauthenticated(await asked(await issuer.token("bob", "mlflow", { signedBy: "other-key" })));
+      assertUnauthenticated(await anonymous.call("GET", search));
       await issuer.resume();
       await issuer.rotateKeys(false);
       const renewed = await issuer.token("bob", "mlflow");
-      await allLetIn(addresses, renewed);
+      await allPodsAccept(addresses, renewed);
     },
   );
 
-  await context.test("an issuer that is none is said, and what runs goes on letting people in", async () => {
+  await context.test("reports an invalid issuer, and running pods continue to authenticate users", async () => {
     const elsewhere = "https://127.0.0.1:1/.well-known/openid-configuration";
     for (const [change, reason, words] of [
       [{ discoveryURL: elsewhere }, "IssuerUnreachable", /spec\.authentication\.oidc\.discoveryURL/],
@@ -344,44 +353,47 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     }
   });
 
-  await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
+  await context.test("the newest version authenticates the same users as the oldest, and no others", async () => {
     await apply({ accessTokens: { maxAge: "1h" } }, testedVersion);
     const { status } = await fixture.ready(name);
     assert.equal(status?.version, testedVersion);
     assert.deepEqual(await who(anonymous, await issuer.token("bob", "mlflow")), ["bob", false]);
     assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", true]);
-    assertShut(await asked(await issuer.token("eve", "mlflow")));
+    assertUnauthenticated(await asked(await issuer.token("eve", "mlflow")));
     assertAccess(await unauthenticatedAttempts(attemptsAt(await addressOf(fixture.objects, name), name)), []);
     const shut = await anonymous.call("POST", "/v1/traces", {
       body: {},
       headers: { "content-type": "application/json" },
     });
-    assertShut(shut);
+    assertUnauthenticated(shut);
   });
 
-  await context.test("with accessTokens, one counts until its user shows that the group is gone", async () => {
-    const [address = ""] = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
-    const web = webSession({ ca: issuer.ca, addresses: { [`${name}.${fixture.namespace}`]: address } });
-    await web.signIn(`${url}/login`, "tom", "of-tom-1234567");
-    const made = await anonymous.as({ address }).call("POST", `${users}/current/tokens`, {
-      body: { name: "ci", expiration: new Date(Date.now() + 86_400_000).toISOString() },
-      headers: { cookie: web.cookies(url) },
-    });
-    assert.ok(made.status < 300, made.body);
-    const { token }: { token: string } = JSON.parse(made.body);
-    const byPassword = anonymous.as({ login: { username: "tom", password: token } });
-    assert.equal((await byPassword.call("GET", search)).status, 200);
-    await issuer.suspend();
-    assert.equal((await byPassword.call("GET", search)).status, 200);
-    await issuer.resume();
-    // A pod that has asked for the keys in vain rejects every token for a while, before anything in it counts.
-    const pods = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
-    await allLetIn(pods, await issuer.token("ada", "mlflow"));
-    assertShut(await asked(await issuer.token("tom", "mlflow", { claims: { groups: ["others"] } })));
-    assertShut(await byPassword.call("GET", search));
-  });
+  await context.test(
+    "with accessTokens, an access token is valid until its user presents a token without the group",
+    async () => {
+      const [address = ""] = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
+      const web = webSession({ ca: issuer.ca, addresses: { [`${name}.${fixture.namespace}`]: address } });
+      await web.signIn(`${url}/login`, "tom", "of-tom-1234567");
+      const made = await anonymous.as({ address }).call("POST", `${users}/current/tokens`, {
+        body: { name: "ci", expiration: new Date(Date.now() + 86_400_000).toISOString() },
+        headers: { cookie: web.cookies(url) },
+      });
+      assert.ok(made.status < 300, made.body);
+      const { token }: { token: string } = JSON.parse(made.body);
+      const byPassword = anonymous.as({ login: { username: "tom", password: token } });
+      assert.equal((await byPassword.call("GET", search)).status, 200);
+      await issuer.suspend();
+      assert.equal((await byPassword.call("GET", search)).status, 200);
+      await issuer.resume();
+      // After a failed request for the keys a pod rejects every token for a while.
+      const pods = (await fixture.pods(name)).map(({ status }) => status?.podIP ?? "");
+      await allPodsAccept(pods, await issuer.token("ada", "mlflow"));
+      assertUnauthenticated(await asked(await issuer.token("tom", "mlflow", { claims: { groups: ["others"] } })));
+      assertUnauthenticated(await byPassword.call("GET", search));
+    },
+  );
 
-  await context.test("who authenticates, in the Python of MLflow's image", async () => {
+  await context.test("the Python tests of OpenID Connect in MLflow's image", async () => {
     const [pod] = await fixture.pods(name);
     const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_oidc.py"), "utf8");
     for (const takesTokens of ["", "yes"]) {
@@ -392,7 +404,7 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
     }
   });
 
-  await context.test("no secret is in a log, and none in what was written but in Secrets", async () => {
+  await context.test("no secret is in a log, or in an object other than a Secret", async () => {
     const pods = (await fixture.pods(name)).map(({ metadata }) => metadata.name);
     const logs = await Promise.all(
       pods.map((pod) => fixture.cluster.kubectl(["logs", "--namespace", fixture.namespace, pod])),
@@ -412,8 +424,8 @@ test("people of an OpenID Connect issuer", { timeout: 1_500_000 }, async (contex
   });
 });
 
-/** 401 in JSON: neither a page, nor a way to one. */
-function assertShut({ status, headers, body }: MlflowAnswer, title = body): void {
+/** Asserts 401 in JSON: neither a page nor a redirect. */
+function assertUnauthenticated({ status, headers, body }: MlflowAnswer, title = body): void {
   assert.equal(status, 401, `${title}: ${body}`);
   assert.match(headers["content-type"] ?? "", /^application\/json/, title);
 }

@@ -15,14 +15,14 @@ import { spanOf } from "./span.ts";
 const create = "/ajax-api/2.0/mlflow/experiments/create";
 const me = "/api/2.0/mlflow/users/current";
 
-/** What answers strangers with passwords, and with the plugin for OpenID Connect; docs/security.md says so too. */
+/** Public routes with basic authentication, and with the plugin for OpenID Connect; docs/security.md lists them. */
 const isPublic = {
   passwords: /^(\/health|\/(ajax-)?api\/3\.0\/mlflow\/server-info|\/static-files\/.*)$/,
   issued:
     /^(\/health(\/.*)?|\/metrics|\/providers|\/(login|callback)(\/.*)?|\/oidc\/(ui|static)(\/.*)?|\/static-files\/.*|\/docs.*|\/redoc|\/openapi\.json|\/scim\/v2\/.*|\/slo\/.*|\/saml\/.*)$/,
 } as const;
 
-test("below a prefix and without it, where MLflow itself asks who is there", {
+test("with and without a path prefix, with MLflow's own authentication", {
   timeout: 1_800_000,
 }, async (context) => {
   const fixture = await liveFixture(context);
@@ -89,7 +89,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
       assert.equal((await call("POST", "/v1/traces", [...login, "x-mlflow-experiment-id: 0"], trace)).status, 200);
       assert.equal((await call("POST", "/v1/traces", ["x-mlflow-experiment-id: 0"], trace)).status, 401);
       assert.match((await call("GET", "/", login)).body, /<title>MLflow<\/title>/);
-      // Another name is refused as ever.
+      // Other host names are rejected.
       const other = await raw(80, "GET", `${prefix}${me}`, login, { ...to, name: "evil.example.com" });
       assert.equal(other.status, 403, other.body);
     });
@@ -100,7 +100,7 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
       const url = `${browserUrl}${prefix}`;
       const web = webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } });
 
-      await issued.test("a person signs in, comes back below the prefix, and is known", async () => {
+      await issued.test("a user signs in, returns below the prefix, and is authenticated", async () => {
         const page = await web.signIn(`${url}/login`, "ada", "of-ada-1234567");
         assert.equal(page.status, 200, page.body);
         assert.ok(page.url.href.startsWith(`${url}/`), page.url.href);
@@ -111,14 +111,14 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
         assert.equal(JSON.parse(body).basePath, prefix);
       });
 
-      await issued.test("the session's cookie is for the prefix, under a name of the server's own", async () => {
+      await issued.test("the session cookie is limited to the prefix, with a name unique to the server", async () => {
         const { headers } = await webSession({ addresses: { localhost: "127.0.0.1" } }).send("GET", `${url}/login`);
         const cookies = [headers["set-cookie"] ?? []].flat();
         assert.ok(cookies.length > 0);
         for (const cookie of cookies) assert.match(cookie, new RegExp(`; Path=${prefix}(;|$)`));
       });
 
-      await issued.test("a real browser does so too", { skip: missingChromium }, async () => {
+      await issued.test("the same with a real browser", { skip: missingChromium }, async () => {
         const login = { issuer: new URL(issuer.url).hostname, login: "ada", password: "of-ada-1234567" };
         const { url: end } = await signInByChromium({ url: `${url}/login`, ...login, text: "Experiments" });
         assert.ok(end.startsWith(`${url}/`), end);
@@ -130,25 +130,28 @@ test("below a prefix and without it, where MLflow itself asks who is there", {
     ["passwords", routesProgram],
     ["issued", oidcRoutesProgram],
   ] as const) {
-    await context.test(`every route of the server ${name} is shut to strangers, but for the public ones`, async () => {
-      const all = await everyRoute(fixture, name, program);
-      const service = await addressOf(fixture.objects, name);
-      for (const prefix of ["", prefixOf(name)]) {
-        const open = await openRoutes(service, name, all, prefix);
-        // A few of the plugin's own say 403 to strangers, in place of 401.
-        const answered = open.filter((each) => !each.endsWith(": 403"));
-        const paths = answered.map((each) =>
-          each
-            .replace(/^\S+ /, "")
-            .replace(/: \d+$/, "")
-            .slice(prefix.length),
-        );
-        assert.deepEqual(
-          paths.filter((path) => !isPublic[name].test(path)),
-          [],
-          open.join("\n"),
-        );
-      }
-    });
+    await context.test(
+      `every route of the server ${name} except public ones answers 401 without a credential`,
+      async () => {
+        const all = await everyRoute(fixture, name, program);
+        const service = await addressOf(fixture.objects, name);
+        for (const prefix of ["", prefixOf(name)]) {
+          const open = await openRoutes(service, name, all, prefix);
+          // Some of the plugin's routes answer 403 instead of 401.
+          const answered = open.filter((each) => !each.endsWith(": 403"));
+          const paths = answered.map((each) =>
+            each
+              .replace(/^\S+ /, "")
+              .replace(/: \d+$/, "")
+              .slice(prefix.length),
+          );
+          assert.deepEqual(
+            paths.filter((path) => !isPublic[name].test(path)),
+            [],
+            open.join("\n"),
+          );
+        }
+      },
+    );
   }
 });

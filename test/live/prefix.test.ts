@@ -18,7 +18,7 @@ import { waitUntil } from "./wait-until.ts";
 const name = "prefixed";
 const create = "/ajax-api/2.0/mlflow/experiments/create";
 
-test("below a prefix and without it, through one proxy", {
+test("with and without a path prefix, behind oauth2-proxy", {
   timeout: 1_800_000,
 }, async (context) => {
   const fixture = await proxyFixture(context);
@@ -52,7 +52,7 @@ test("below a prefix and without it, through one proxy", {
   const client = { name: "client", image, trackingUri: status?.serviceURL ?? "", tokenSecret: "token" };
   await fixture.objects.create("Pod", clientPod(client));
   await waitUntil(async () => assert.equal((await fixture.objects.the("Pod", "client")).status?.phase, "Running"), 300);
-  /** What a data scientist does, by MLflow's own client: runs, artifacts, models, traces. */
+  /** Runs client.py: runs, artifacts, models, traces with MLflow's client. */
   const works = async (trackingUri: string, experiment: string) => {
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
     const command = ["env", `MLFLOW_TRACKING_URI=${trackingUri}`, "python", "-", experiment];
@@ -64,7 +64,7 @@ test("below a prefix and without it, through one proxy", {
     );
   };
 
-  /** What MLflow's own client says to each of these environments. */
+  /** Returns the result of MLflow's client in each of these environments. */
   const clientErrors = async (trackingUri: string, environments: Readonly<Record<string, Record<string, string>>>) => {
     const program = await readFile(join(import.meta.dirname, "client-errors.py"), "utf8");
     const unset = ["env", "-u", "MLFLOW_TRACKING_TOKEN", `MLFLOW_TRACKING_URI=${trackingUri}`];
@@ -73,7 +73,7 @@ test("below a prefix and without it, through one proxy", {
     return found;
   };
 
-  await context.test("who sends no good token reads of the token, and not of pages and certificates", async () => {
+  await context.test("the error for an invalid token is about the token, not about pages or certificates", async () => {
     const token = async (claims: JWTPayload) => ({
       MLFLOW_TRACKING_TOKEN: await issuer.token("alice", "mlflow", { claims }),
     });
@@ -95,12 +95,12 @@ test("below a prefix and without it, through one proxy", {
       assert.match(words, /^RestException: INTERNAL_ERROR: Response: \{\}/, title);
   });
 
-  await context.test("the status says both URLs", () => {
+  await context.test("the status contains both URLs", () => {
     assert.equal(status?.serviceURL, `http://${name}.${namespace}:5000`);
     assert.equal(status?.externalURL, externalURL);
   });
 
-  await context.test("in the cluster MLflow's own client needs no prefix", async () => {
+  await context.test("MLflow's client in the cluster needs no prefix", async () => {
     await works(status?.serviceURL ?? "", "inside");
   });
 
@@ -109,7 +109,7 @@ test("below a prefix and without it, through one proxy", {
       await gateway.use(mode);
 
       if (mode === "passes") {
-        await gatewayContext.test("the route is the operator's own", async () => {
+        await gatewayContext.test("the route is the operator's", async () => {
           const routes = await fixture.objects.list("HTTPRoute");
           assert.deepEqual(
             routes.map(({ metadata }) => metadata.name),
@@ -118,11 +118,11 @@ test("below a prefix and without it, through one proxy", {
         });
       }
 
-      await gatewayContext.test("MLflow's own client works by the external URL", async () => {
+      await gatewayContext.test("MLflow's client works with the external URL", async () => {
         await works(`http://${gateway.host}${prefix}`, `outside-${mode}`);
       });
 
-      await gatewayContext.test("the proxy's own paths are there", async () => {
+      await gatewayContext.test("the proxy's own paths are available", async () => {
         const to = { host: gateway.address, name: "localhost" };
         const first = await raw(80, "GET", `${prefix}/oauth2/userinfo`, bearer(alice), to);
         assert.equal(first.status, mode === "passes" ? 200 : 307, first.body);
@@ -130,21 +130,24 @@ test("below a prefix and without it, through one proxy", {
         assert.match((await raw(80, "GET", pathname, bearer(alice), to)).body, /alice@example\.com/);
       });
 
-      await gatewayContext.test("a script fetches a session cookie, and MLflow's client gets in by it", async () => {
-        const web = fixture.browser();
-        const proxy = mode === "passes" ? externalURL : `${externalURL}${prefix}`;
-        const back = encodeURIComponent(`${prefix}/`);
-        const page = await web.signIn(`${proxy}/oauth2/start?rd=${back}`, "alice", "of-alice");
-        // Where the issuer sends it, a browser's script says the prefix again that the gateway has taken.
-        if (mode === "strips") await web.open(redirectOfScript(page.body, page.url.href));
-        const session = web.cookies(browserUrl);
-        const errors = await clientErrors(`http://${gateway.host}${prefix}`, {
-          "the session": { COOKIE: session },
-          "a forged session": { COOKIE: session.replace(/\|[^|;]*(;|$)/g, "|forged$1") },
-        });
-        assert.equal(errors["the session"], "in");
-        assert.match(errors["a forged session"] ?? "", /^RestException: INTERNAL_ERROR: Response: \{\}/);
-      });
+      await gatewayContext.test(
+        "a script gets a session cookie, and MLflow's client authenticates with it",
+        async () => {
+          const web = fixture.browser();
+          const proxy = mode === "passes" ? externalURL : `${externalURL}${prefix}`;
+          const back = encodeURIComponent(`${prefix}/`);
+          const page = await web.signIn(`${proxy}/oauth2/start?rd=${back}`, "alice", "of-alice");
+          // After the issuer's redirect, the script of the page adds the prefix that the gateway has stripped.
+          if (mode === "strips") await web.open(redirectOfScript(page.body, page.url.href));
+          const session = web.cookies(browserUrl);
+          const errors = await clientErrors(`http://${gateway.host}${prefix}`, {
+            "the session": { COOKIE: session },
+            "a forged session": { COOKIE: session.replace(/\|[^|;]*(;|$)/g, "|forged$1") },
+          });
+          assert.equal(errors["the session"], "in");
+          assert.match(errors["a forged session"] ?? "", /^RestException: INTERNAL_ERROR: Response: \{\}/);
+        },
+      );
 
       await gatewayContext.test("traces by OTLP reach their experiment", async () => {
         const lines = [...bearer(alice), "x-mlflow-experiment-id: 0"];
@@ -154,19 +157,22 @@ test("below a prefix and without it, through one proxy", {
         assert.equal((await raw(80, "POST", `${prefix}/v1/traces`, lines.slice(1), to)).status, 401);
       });
 
-      await gatewayContext.test("a page of the external origin may write, one of another may not", async () => {
-        const write = (origin: string) => {
-          const body = JSON.stringify({ name: `by a page ${mode} ${origin}` });
-          const to = { host: gateway.address, name: "localhost", body };
-          return raw(80, "POST", `${prefix}${create}`, [...bearer(alice), `Origin: ${origin}`], to);
-        };
-        assert.equal((await write("https://evil.example.com")).status, 403);
-        assert.equal((await write(browserUrl)).status, 200);
-      });
+      await gatewayContext.test(
+        "allows writes from pages of the external origin, and denies other origins",
+        async () => {
+          const write = (origin: string) => {
+            const body = JSON.stringify({ name: `by a page ${mode} ${origin}` });
+            const to = { host: gateway.address, name: "localhost", body };
+            return raw(80, "POST", `${prefix}${create}`, [...bearer(alice), `Origin: ${origin}`], to);
+          };
+          assert.equal((await write("https://evil.example.com")).status, 403);
+          assert.equal((await write(browserUrl)).status, 200);
+        },
+      );
 
       await gatewayContext.test("a real browser signs in and sees MLflow", { skip: missingChromium }, async () => {
         const login = { issuer: new URL(issuer.url).hostname, login: "alice", password: "of-alice" };
-        // An experiment that the page can only show by calls of its own, below the prefix.
+        // The page shows the experiment only if its own requests, below the prefix, succeed.
         for (const start of [`${externalURL}/`, `${externalURL}/#/experiments`]) {
           const { url, cookies } = await signInByChromium({ url: start, ...login, text: `outside-${mode}` });
           assert.ok(url.startsWith(start), url);
@@ -186,14 +192,14 @@ test("below a prefix and without it, through one proxy", {
     return routes;
   };
 
-  await context.test("every route is shut to strangers, with the prefix and without it", async () => {
-    // The page that leads to the login, and nothing of MLflow.
+  await context.test("every route answers 401 without a credential, with and without the prefix", async () => {
+    // Only the page that redirects to the login.
     const routes = await sweep(["/: 403"]);
     context.diagnostic(`${routes.length} methods of routes, each with and without the prefix`);
     await assertUnreachable(fixture, name);
   });
 
-  await context.test("the layer's own claims hold in the Python of the image", async () => {
+  await context.test("the Python tests of the middleware in MLflow's image", async () => {
     const [pod] = await fixture.pods(name);
     assert.ok(pod !== undefined);
     const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_prefix.py"), "utf8");
@@ -201,14 +207,14 @@ test("below a prefix and without it, through one proxy", {
     assert.match(await fixture.inPod(pod.metadata.name, run, program), /^Ran [1-9][0-9]* tests[\s\S]*^OK$/m);
   });
 
-  await context.test("with Kubernetes behind the proxy likewise", async () => {
+  await context.test("the same with Kubernetes authorization", async () => {
     await fixture.apply({
       metadata: { name },
       spec: { ...spec, authentication: { oauth2Proxy: { ...proxy, authorization: { kubernetes: {} } } } },
     });
     await fixture.ready(name);
     await sweep(["/: 403"]);
-    // The issuer's token passes the proxy, and the API server, which knows no such user, refuses it.
+    // The proxy accepts the issuer's token, and the API server rejects it, because it does not trust the issuer.
     for (const path of ["", prefix, `${prefix}/`, `/${prefix}`]) {
       const { status } = await raw(5000, "POST", `${path}${create}`, bearer(alice), {
         host: address,

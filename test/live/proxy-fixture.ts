@@ -9,18 +9,18 @@ import { type Attempting, attemptsAt } from "./access-table.ts";
 import { type ForwardingTarget, forwarding } from "./forward.ts";
 import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 
-/** A fixture with an issuer, its authority and its client's secret. */
+/** A fixture with an issuer, its CA and its client secret. */
 export interface ProxyFixture extends LiveFixture {
   readonly issuer: OidcIssuer;
-  /** `spec.authentication.oauth2Proxy` for them. */
+  /** `spec.authentication.oauth2Proxy` for this issuer. */
   readonly proxy: Readonly<Record<string, unknown>> & { readonly issuerURL: string };
   /** Attempts to write a run at a server. */
   readonly attempts: (server: string) => Promise<Attempting>;
-  /** Where browsers on this machine see the server, once the way is laid. */
+  /** The URL of the server for browsers on this machine, after `forward`. */
   readonly browserUrl: string;
-  /** Lays the way from `browserUrl` to a server's Service, as `kubectl port-forward` does, or to somewhere else on it. */
+  /** Forwards `browserUrl` to a server's Service, as `kubectl port-forward` does, or to another target. */
   readonly forward: (server: string, elsewhere?: ForwardingTarget) => Promise<void>;
-  /** Where the issuer lets browsers come back to below, at `browserUrl` and at the Gateway by TLS, besides `browserUrl` itself. */
+  /** The path prefix of additional redirect URLs, at `browserUrl` and at the Gateway with TLS. */
   readonly prefix: string;
   readonly browser: () => WebSession;
 }
@@ -30,8 +30,8 @@ export const bearer = (token: string) => [`Authorization: Bearer ${token}`];
 
 export async function proxyFixture(context: TestContext, { isWide = false } = {}): Promise<ProxyFixture> {
   const fixture = await liveFixture(context, { withProxy: true, isWide });
-  const way = await forwarding(context);
-  const browserUrl = `http://localhost:${way.port}`;
+  const forwarder = await forwarding(context);
+  const browserUrl = `http://localhost:${forwarder.port}`;
   const prefix = `/clusters/${fixture.namespace}/mlflow`;
   const issuer = await startOidcIssuer({
     address: fixture.cluster.hostAddress,
@@ -49,7 +49,7 @@ export async function proxyFixture(context: TestContext, { isWide = false } = {}
     people: [
       { login: "alice", password: "of-alice", groups: ["mlflow"] },
       { login: "bob", password: "of-bob", groups: ["others"] },
-      // The tokens of this one do not fit into one cookie.
+      // The tokens of this user do not fit into one cookie.
       { login: "dora", password: "of-dora", groups: ["others", ...Array.from({ length: 120 }, () => randomUUID())] },
     ],
   });
@@ -75,12 +75,13 @@ export async function proxyFixture(context: TestContext, { isWide = false } = {}
     attempts: async (server) => attemptsAt(await address(server), server),
     browserUrl,
     prefix,
-    forward: async (server, elsewhere) => way.forwardTo(elsewhere ?? { address: await address(server), port: 5000 }),
+    forward: async (server, elsewhere) =>
+      forwarder.forwardTo(elsewhere ?? { address: await address(server), port: 5000 }),
     browser: () => webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } }),
   };
 }
 
-/** Asserts that MLflow's own port answers nobody: it listens to its pod only. */
+/** Asserts that MLflow's own port is not reachable: it listens on loopback only. */
 export async function assertUnreachable(fixture: LiveFixture, server: string): Promise<void> {
   const pods = await fixture.pods(server);
   assert.ok(pods.length > 0);

@@ -32,7 +32,7 @@ import { waitUntil } from "./wait-until.ts";
 const name = "shared";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
 
-test("the proxy alone", {
+test("oauth2-proxy with allAuthenticatedUsers", {
   timeout: 1_800_000,
 }, async (context) => {
   const fixture = await proxyFixture(context);
@@ -59,7 +59,7 @@ test("the proxy alone", {
     return status;
   };
 
-  await context.test("who gets in, as whom, and who does not", async () => {
+  await context.test("access test results", async () => {
     const browser = fixture.browser();
     const page = await browser.signIn(`${browserUrl}/`, "alice", "of-alice");
     assert.match(page.body, /<title>MLflow<\/title>/);
@@ -106,7 +106,7 @@ test("the proxy alone", {
   });
 
   await context.test(
-    "a real browser is led through the login to MLflow's page",
+    "a real browser is redirected through the login to MLflow's page",
     { skip: missingChromium },
     async () => {
       const { hostname } = new URL(issuer.url);
@@ -119,7 +119,7 @@ test("the proxy alone", {
     },
   );
 
-  await context.test("no header of the client's and no path is a way in", async () => {
+  await context.test("no client header and no path bypasses authentication", async () => {
     for (const lines of forgedHeaders) assert.equal((await attempt("", lines)).status, 401, lines.join());
     const target = "/api/2.0/mlflow/experiments/search";
     for (const path of pathTricks(target)) {
@@ -132,7 +132,7 @@ test("the proxy alone", {
   });
 
   await context.test(
-    "behind an Envoy that enforces the policies of a mesh, writers alone write traces, with a credential",
+    "behind an Envoy with the mesh policies, only writers can write traces, with a credential",
     async () => {
       const writer = "cluster.local/ns/agents/sa/otel-collector";
       const stranger = "cluster.local/ns/evil/sa/otel-collector";
@@ -156,12 +156,12 @@ test("the proxy alone", {
           return waypoint.ask(policy, { protocol: "HTTP/1.1", ...asked });
         };
         assert.equal(await post(writer, "/v1/traces"), 200);
-        assert.equal(await post(writer, "/v1/traces", {}), 401, "the identity in the mesh is not enough");
+        assert.equal(await post(writer, "/v1/traces", {}), 401, "the identity in the mesh is not sufficient");
         for (const identity of [undefined, stranger])
           for (const path of [...plain, ...disguised])
             assert.equal(await post(identity, path), 403, `${identity} ${path}`);
         for (const path of disguised) assert.equal(await post(writer, path), 403, path);
-        // What guides give: the policy lets it by as another path, and MLflow takes it for this one.
+        // The policy of common guides: it allows the request as another path, and MLflow decodes it to this one.
         assert.equal(await post(undefined, "/v1%2ftraces", { authorization }, "common"), 200);
         const forged = { "x-forwarded-uri": "/v1/traces", "x-original-url": "/v1/traces" };
         assert.equal(await post(stranger, "/api/2.0/mlflow/runs/create", forged), 401);
@@ -170,7 +170,7 @@ test("the proxy alone", {
           assert.equal(
             await waypoint.ask("ours", { protocol, ...asked }),
             200,
-            "all else is open to who has a credential",
+            "other paths are open with a credential",
           );
       } finally {
         await waypoint.close();
@@ -178,7 +178,7 @@ test("the proxy alone", {
     },
   );
 
-  await context.test("MLflow's own port answers nobody", () => assertUnreachable(fixture, name));
+  await context.test("MLflow's own port is not reachable", () => assertUnreachable(fixture, name));
 
   await context.test(
     "unauthenticated clients get 401 from every route, and the Assistant is 404 for an authenticated user with any client address",
@@ -205,7 +205,7 @@ test("the proxy alone", {
     },
   );
 
-  await context.test("MLflow's own client gets in with a token", async () => {
+  await context.test("MLflow's client authenticates with a token", async () => {
     const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
     const { status } = await fixture.objects.the("MlflowServer", name);
     await fixture.objects.create("Secret", { metadata: { name: "token" }, stringData: { token: alice } });
@@ -226,7 +226,7 @@ test("the proxy alone", {
   });
 
   await context.test(
-    "a collector writes traces by its client credentials, if the proxy lets that client in",
+    "a collector writes traces with its client credentials, if the proxy accepts that client",
     async () => {
       const as = (id: string) => ({
         args: ["--token-url", `${issuer.url}/token`],
@@ -242,7 +242,7 @@ test("the proxy alone", {
     },
   );
 
-  await context.test("a page of the server's own origin may write, one of another origin may not", async () => {
+  await context.test("allows writes from pages of the server's origin, and denies other origins", async () => {
     const body = { name: "by a page" };
     const write = (origin: string) =>
       mlflow.call("POST", "/api/2.0/mlflow/experiments/create", {
@@ -253,7 +253,7 @@ test("the proxy alone", {
     assert.equal((await write(browserUrl)).status, 200);
   });
 
-  await context.test("an artifact of 200 MiB goes up and down through the door", async () => {
+  await context.test("uploads and downloads an artifact of 200 MiB through the proxy", async () => {
     const path = "/api/2.0/mlflow-artifacts/artifacts/0/large.bin";
     const place = { address, path, headers: { authorization: `Bearer ${alice}` } };
     const sent = await sentArtifact(place, 200);
@@ -261,21 +261,18 @@ test("the proxy alone", {
     assert.deepEqual(await fetchedArtifact(place), sent);
   });
 
-  await context.test(
-    "keys of the issuer that are replaced count from then on, and the former ones no more",
-    async () => {
-      await issuer.rotateKeys(false);
-      assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
-      assert.equal(await isIn(alice), 401);
-    },
-  );
+  await context.test("rotated keys of the issuer are accepted, and the former ones rejected", async () => {
+    await issuer.rotateKeys(false);
+    assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
+    assert.equal(await isIn(alice), 401);
+  });
 
   const stays = async () => {
     assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
     return (await fixture.pods(name)).filter(isReady).map(({ metadata }) => metadata.uid);
   };
 
-  await context.test("an issuer that calls itself otherwise is named, and what runs goes on running", async () => {
+  await context.test("reports an issuer with another name, and running pods continue", async () => {
     const before = await stays();
     await fixture.apply({
       metadata: { name },
@@ -289,7 +286,7 @@ test("the proxy alone", {
     await fixture.ready(name, 600);
   });
 
-  await context.test("a client secret with a line break is named; a new one needs no new pods", async () => {
+  await context.test("reports a client secret with a line break; a new secret needs no new pods", async () => {
     const before = await stays();
     await fixture.objects.patch("Secret", "client", { stringData: { secret: `${clientSecret}\n` } });
     await fixture.reason(name, "Stalled", "InvalidSecret");
@@ -299,7 +296,7 @@ test("the proxy alone", {
     await fixture.objects.patch("Secret", "client", { stringData: { secret: clientSecret } });
   });
 
-  await context.test("while the issuer is away, who has a token that is known stays in", async () => {
+  await context.test("while the issuer is unavailable, tokens with cached keys are accepted", async () => {
     await stays();
     const token = await issuer.token("alice", "mlflow");
     await issuer.suspend();
@@ -317,10 +314,10 @@ test("the proxy alone", {
     await fixture.ready(name, 600);
   });
 
-  await context.test("the newest version lets in the same people, and strangers no more than the oldest", async () => {
+  await context.test("the newest version authenticates the same users as the oldest, and no others", async () => {
     await fixture.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
     await fixture.ready(name, 600);
-    // A former pod that is just going may still be asked, and if nobody asked it before, the newer schema is too new for it (500).
+    // A terminating pod can still get requests, and on its first request fails on the newer schema (500).
     await waitUntil(async () => assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200), 60);
     assert.equal(await isIn(await issuer.token("bob", "mlflow")), 403);
     assertAccess(await unauthenticatedAttempts(attempt), []);

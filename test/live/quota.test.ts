@@ -5,7 +5,7 @@ import { liveFixture } from "./live-fixture.ts";
 
 const name = "limited";
 
-test("a quota on limits is quoted by the status, and limits of MLflow's container are enough for all pods", {
+test("the status reports a ResourceQuota on limits, and limits of MLflow's container are sufficient for all pods", {
   timeout: 1_200_000,
 }, async (context) => {
   const fixture = await liveFixture(context);

@@ -68,7 +68,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
   };
   const status = async (port: number, cookie: string) => (await raw(port, "GET", search, [`Cookie: ${cookie}`])).status;
 
-  test("a session holds at every replica, and its cookie is a small ticket", async () => {
+  test("a session is valid at every replica, and its cookie is a small ticket", async () => {
     const [one, other] = proxies.map(({ port }) => port);
     assert.ok(one !== undefined && other !== undefined);
     const { cookie } = await signedIn(one);
@@ -76,7 +76,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
     assert.deepEqual([await status(one, cookie), await status(other, cookie)], [200, 200]);
   });
 
-  test("signing out ends the session for a copy of the cookie too", async () => {
+  test("signing out ends the session for a copy of the cookie, too", async () => {
     const [port] = proxies.map((each) => each.port);
     assert.ok(port !== undefined);
     const { browser, cookie, url } = await signedIn(port);
@@ -85,10 +85,10 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
     assert.equal(await status(port, cookie), 401);
   });
 
-  test("the look at Redis before the proxy starts tells what is wrong", async () => {
+  test("the check of Redis before the proxy starts reports the reason", async () => {
     const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-check-"));
-    const authority = join(directory, "ca.crt");
-    await writeFile(authority, redis.certificate.ca);
+    const caFile = join(directory, "ca.crt");
+    await writeFile(caFile, redis.certificate.ca);
     const check = async (differs: Readonly<Record<string, string | undefined>>) => {
       const log = join(directory, "termination-log");
       await rm(log, { force: true });
@@ -97,7 +97,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         REDIS_URL: redis.url,
         REDIS_USERNAME: "mlflow",
         REDIS_PASSWORD: redis.password,
-        CA_FILE: authority,
+        CA_FILE: caFile,
         TERMINATION_LOG: log,
         ...differs,
       };
@@ -130,7 +130,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
     }
   });
 
-  test("while Redis is away, sessions are worth nothing, and programs with tokens go on", async () => {
+  test("while Redis is unavailable, sessions are rejected, and tokens are accepted", async () => {
     const [port] = proxies.map((each) => each.port);
     assert.ok(port !== undefined);
     const { cookie } = await signedIn(port);

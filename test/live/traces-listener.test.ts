@@ -17,7 +17,7 @@ import { waitUntil } from "./wait-until.ts";
 const name = "mlflow";
 const injected = { "sidecar.istio.io/status": "{}" };
 
-/** Sends what comes by standard input, as an exporter of OpenTelemetry does, and prints the status. */
+/** Sends standard input, as an OpenTelemetry exporter does, and prints the status. */
 const exporter = `
 import sys, urllib.error, urllib.request
 request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), {"content-type": "application/json", "x-mlflow-experiment-id": "0"})
@@ -28,22 +28,22 @@ except urllib.error.HTTPError as error:
 `;
 
 /**
- * On a cluster without Istio: what it would write, the test does. So the operator finds that nothing is enforced, and opens
- * nothing; the listener is started as it would render it.
+ * On a cluster without Istio the test writes Istio's annotations. The operator detects that no policy is enforced, and does not start
+ * the listener; the test starts it from the rendered manifests.
  */
-test("a listener for traces, as the operator renders it", { timeout: 900_000 }, async (context) => {
+test("the rendered listener for traces", { timeout: 900_000 }, async (context) => {
   const fixture = await liveFixture(context);
   await installAuthorizationPolicies(fixture.cluster);
   const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
   const postgresql = await startPostgresql(fixture);
   const agents = await freshNamespace(fixture.cluster);
-  const strangers = await freshNamespace(fixture.cluster);
+  const otherNamespace = await freshNamespace(fixture.cluster);
   context.after(async () => {
-    for (const namespace of [agents, strangers])
+    for (const namespace of [agents, otherNamespace])
       await fixture.cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
   });
   const trackingUri = "http://localhost";
-  for (const namespace of [agents, strangers])
+  for (const namespace of [agents, otherNamespace])
     await objects(fixture.cluster, namespace).create("Pod", clientPod({ name: "collector", image, trackingUri }));
   await fixture.apply({
     metadata: { name },
@@ -74,14 +74,17 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
       await fixture.objects.patch("Pod", metadata.name, { metadata: { annotations } });
   };
 
-  await context.test("whatever the pods' annotations say, the operator gets an answer, and opens nothing", async () => {
-    for (const { metadata } of await fixture.pods(name))
-      await fixture.objects.patch("Pod", metadata.name, { metadata: { annotations: injected } });
-    const found = condition(await fixture.reason(name, "MeshReady", "MeshNotEnforced"), "MeshReady");
-    assert.match(found.message, /pod mlflow-\S+ .* answered POST \/v1\/traces with 401/);
-    assert.ok((await fixture.objects.list("Deployment")).every(({ metadata }) => metadata.name === name));
-    assert.ok((await fixture.objects.list("AuthorizationPolicy")).length >= 3, "what keeps others out is there");
-  });
+  await context.test(
+    "the operator does not start the listener while its probe is answered, regardless of annotations",
+    async () => {
+      for (const { metadata } of await fixture.pods(name))
+        await fixture.objects.patch("Pod", metadata.name, { metadata: { annotations: injected } });
+      const found = condition(await fixture.reason(name, "MeshReady", "MeshNotEnforced"), "MeshReady");
+      assert.match(found.message, /pod mlflow-\S+ .* answered POST \/v1\/traces with 401/);
+      assert.ok((await fixture.objects.list("Deployment")).every(({ metadata }) => metadata.name === name));
+      assert.ok((await fixture.objects.list("AuthorizationPolicy")).length >= 3, "what keeps others out is there");
+    },
+  );
 
   await fixture.stopOperator();
   const wanted = inputs(server);
@@ -96,7 +99,7 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
     assert.equal(pod?.status?.containerStatuses?.[0]?.started, true, "it lives");
   }, 180);
 
-  await context.test("a pod that is not in the mesh answers nobody, and the Service does not lead to it", async () => {
+  await context.test("a pod outside the mesh answers no client, and is not an endpoint of the Service", async () => {
     const [pod] = await listeners();
     assert.equal(pod?.status?.containerStatuses?.[0]?.ready, false);
     const ask = `import http.client as c; h = c.HTTPConnection("127.0.0.1", 4318); h.request("POST", "/v1/traces"); print(h.getresponse().status)`;
@@ -104,25 +107,28 @@ test("a listener for traces, as the operator renders it", { timeout: 900_000 }, 
     assert.equal(await write(agents, early), "no answer");
   });
 
-  await context.test("once it is, writers write traces without a credential, which MLflow shows", async () => {
-    await annotate(injected);
-    const written = spanOf("by identity");
-    await waitUntil(async () => assert.equal(await write(agents, written), "200"), 300);
-    const admin = await fixture.asAdmin(name);
-    await waitUntil(async () => {
-      const body = { locations: [{ type: "MLFLOW_EXPERIMENT", mlflow_experiment: { experiment_id: "0" } }] };
-      const { traces } = await admin.json("POST", "/api/3.0/mlflow/traces/search", body);
-      const shown = JSON.stringify(traces);
-      assert.deepEqual([shown.includes(traceIdOf(written)), shown.includes(traceIdOf(early))], [true, false], shown);
-    }, 60);
-  });
+  await context.test(
+    "a pod in the mesh accepts traces of writers without a credential, and MLflow shows them",
+    async () => {
+      await annotate(injected);
+      const written = spanOf("by identity");
+      await waitUntil(async () => assert.equal(await write(agents, written), "200"), 300);
+      const admin = await fixture.asAdmin(name);
+      await waitUntil(async () => {
+        const body = { locations: [{ type: "MLFLOW_EXPERIMENT", mlflow_experiment: { experiment_id: "0" } }] };
+        const { traces } = await admin.json("POST", "/api/3.0/mlflow/traces/search", body);
+        const shown = JSON.stringify(traces);
+        assert.deepEqual([shown.includes(traceIdOf(written)), shown.includes(traceIdOf(early))], [true, false], shown);
+      }, 60);
+    },
+  );
 
-  await context.test("the network brings nobody of another namespace to it", async () => {
+  await context.test("the NetworkPolicy denies clients of other namespaces", async () => {
     await waitUntil(async () => assert.equal(await write(agents, spanOf("still open")), "200"), 120);
-    assert.equal(await write(strangers, spanOf("from elsewhere")), "no answer");
+    assert.equal(await write(otherNamespace, spanOf("from elsewhere")), "no answer");
   });
 
-  await context.test("it shuts when the annotation goes", async () => {
+  await context.test("stops answering when the annotation is removed", async () => {
     await annotate({ "sidecar.istio.io/status": null });
     await waitUntil(async () => assert.notEqual(await write(agents, spanOf("too late")), "200"), 300);
   });

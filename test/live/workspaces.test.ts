@@ -13,13 +13,13 @@ import { expectedOutcomes } from "./workspace-operations.ts";
 import { memberNames, members, name, workspaceTeams } from "./workspace-teams.ts";
 
 const pluginRules = join(import.meta.dirname, "../kube/plugin");
-/** For how long the plugin remembers what the API server said, and how much later a slow machine may notice. */
+/** The lifetime of the plugin's cache, and the additional delay on a slow machine. */
 const cacheSeconds = 60;
 const slackSeconds = 15;
 
-test("roles in workspaces, by MLflow's own client with projected tokens", {
+test("roles in workspaces, with MLflow's client and projected tokens", {
   timeout: 1_800_000,
-  // Of what waits for the plugin's minute.
+  // For the tests that wait for the plugin's cache.
   concurrency: 2,
 }, async (context) => {
   const teams = await workspaceTeams(context);
@@ -27,20 +27,20 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
   const shared = await content();
   const reading = `/api/2.0/mlflow/experiments/get?experiment_id=${shared["experiment"]}`;
 
-  await context.test("a run belongs to whom the token names, and to nobody else", () => {
+  await context.test("the owner of a run is the user of the token", () => {
     assert.equal(shared["owner"], `system:serviceaccount:${team}:admin`);
   });
 
   for (const member of memberNames) {
     const role = members[member];
-    await context.test(`each operation of the client as ${role ?? "none"}: done, or refused`, async () => {
+    await context.test(`each operation of the client as ${role ?? "none"}: done, or denied`, async () => {
       const found = await asPod(member, JSON.stringify(await content()));
       assert.deepEqual(found, expectedOutcomes(role ?? "none"));
     });
   }
 
   await context.test(
-    "OpenTelemetry's own exporter writes traces, straight by mlflow-client, or by a collector",
+    "OpenTelemetry's exporter writes traces, directly with mlflow-client, or through a collector",
     async () => {
       const experiment = shared["experiment"] ?? "";
       const exporter = await pythonExporter(teams.cluster, team, "writer");
@@ -51,7 +51,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
       const place = { namespace: team, sender: "writer" };
       const collector = await startCollector(teams, name, { place, experiment });
       const reader = { authorization: `Bearer ${await token(team, "viewer")}`, "x-mlflow-workspace": team };
-      // The exporter does not wait until the network leads to the collector.
+      // The exporter does not wait until the collector is reachable.
       await assertStored(await teams.asAnonymous(name), await collector.send(), reader);
       for (const lines of [straight, `export OTEL_EXPORTER_OTLP_ENDPOINT=http://${collector.address}:4318`]) {
         const { trace, results } = await exporter.write(lines);
@@ -64,7 +64,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
   const viewer = await token(team, "viewer");
   const foreigner = await token(other, "admin");
 
-  await context.test("an admin of one team may read nothing of another", async () => {
+  await context.test("an admin of one team cannot read anything of another", async () => {
     assert.equal((await get(viewer, reading, team)).status, 200);
     assert.equal((await get(foreigner, reading, team)).status, 403);
     assert.equal((await get(await token(team, "admin"), reading, other)).status, 403);
@@ -72,13 +72,13 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
     assert.deepEqual([body.includes(other), body.includes(team)], [true, false], body);
   });
 
-  await context.test("who names no workspace is in the default one", async () => {
+  await context.test("requests without a workspace use the default one", async () => {
     assert.equal((await get(viewer, reading)).status, 200);
     assert.equal((await get(foreigner, reading)).status, 403);
   });
 
   const guest = context.test(
-    "a guest is in until the end of the grant, and out within the plugin's minute",
+    "a grant with expiresAt is valid until its end, and access is denied within the plugin's cache lifetime",
     async () => {
       await inTeam.create("ServiceAccount", { metadata: { name: "guest" } });
       const end = Date.now() + 45_000;
@@ -96,7 +96,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
         return binding?.subjects?.map((subject) => subject.name) ?? [];
       };
       await waitUntil(async () => assert.ok((await holders()).includes("guest")), 40);
-      // Not earlier: the plugin would remember the refusal.
+      // Not earlier: the plugin would cache the denial.
       await waitForReadAccess(teams, { kind: "ServiceAccount", name: "guest", namespace: team }, team);
       const ofGuest = await token(team, "guest");
       assert.ok(Date.now() < end, "the machine was too slow to see a guest who is in");
@@ -107,11 +107,11 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
         assert.ok(status === 200 || status === 403, String(status));
         isIn = status === 200;
         last = asked;
-        if (Date.now() < end) assert.equal(status, 200, "refused before the end");
+        if (Date.now() < end) assert.equal(status, 200, "denied before the end");
         assert.ok(!isIn || asked < end + (cacheSeconds + slackSeconds) * 1000, "let in long after the end");
         if (asked > end + slackSeconds * 1000) assert.deepEqual(await holders(), ["viewer"]);
       }
-      context.diagnostic(`refused ${((last - end) / 1000).toFixed(0)} s after the end`);
+      context.diagnostic(`denied ${((last - end) / 1000).toFixed(0)} s after the end`);
       assert.deepEqual(await holders(), ["viewer"]);
       await waitUntil(async () => {
         const { status } = await inTeam.the("MlflowWorkspaceAccess", "guest");
@@ -121,10 +121,10 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
   );
 
   await context.test(
-    "what is taken away is refused within the plugin's minute, and what is granted by the team counts",
+    "a revoked grant is denied within the plugin's cache lifetime, and grants of the team are effective",
     async () => {
       const experiment = shared["experiment"] ?? "";
-      // Each time a client starts, which takes a processor for seconds.
+      // Each check starts a client, which uses a CPU for seconds.
       let letIn = Date.now();
       const later = async () => {
         await sleep(3000);
@@ -137,7 +137,7 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
       const without = granted.filter(({ role, namespaces }) => !(role === "Editor" && namespaces.includes(team)));
       await teams.objects.patch("MlflowServer", name, { spec: { workspaces: { access: without } } });
       await waitUntil(async () => assert.equal(await later(), "denied"), 300);
-      // The client asks after it was started, and at the earliest then.
+      // The client's request is later than its start.
       const seconds = (letIn - began) / 1000;
       context.diagnostic(`a client that was started ${seconds.toFixed(0)} s later was the last to be let in`);
       assert.ok(seconds < cacheSeconds + slackSeconds, `${seconds} s`);
@@ -168,13 +168,13 @@ test("roles in workspaces, by MLflow's own client with projected tokens", {
     });
   }
 
-  await context.test("that would tell one role from the next", async () => {
+  await context.test("the sweep detects a difference between roles", async () => {
     const caller = { role: "Editor", token: viewer } as const;
     const { wrong } = await sweep(mlflow, caller, verdicts, workspace);
     assert.ok(wrong.length > 100 && wrong.every((line) => line.includes("denied, not allowed")), wrong.join("\n"));
   });
 
-  await context.test("the rules that the roles are made from are those of the plugin in the image", async () => {
+  await context.test("the rules of the roles are those of the plugin in the image", async () => {
     const rules = await readFile(join(pluginRules, "plugin_rules.py"), "utf8");
     const args = ["exec", "-i", "-n", team, "viewer", "--", "python", "-W", "ignore", "-"];
     const { stdout, stderr } = await teams.cluster.kubectl(args, rules);

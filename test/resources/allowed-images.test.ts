@@ -19,8 +19,8 @@ function disallowed(spec: Partial<MlflowServerSpec>, allowedImages?: readonly st
   return disallowedImages({ ...of, installation: { ...of.installation, allowedImages } }).map(({ path }) => path);
 }
 
-describe("the images that servers can name", () => {
-  test("any without the setting, and the operator's own always", () => {
+describe("--allowed-images", () => {
+  test("allows any image without the setting, and always the operator's default images", () => {
     const image = { repository: "evil.example.com/mlflow" };
     assert.deepEqual(disallowed({ image }), []);
     assert.deepEqual(disallowed({ image }, ["ghcr.io/team/*"]), ["spec.image"]);
@@ -30,7 +30,7 @@ describe("the images that servers can name", () => {
     assert.deepEqual(disallowed({ authentication: { oauth2Proxy: proxy } }, ["ghcr.io/team/*"]), []);
   });
 
-  test("a repository is itself with any tag or digest, and a prefix is what is below it", () => {
+  test("matches a repository with any tag or digest, and a prefix with all repositories below it", () => {
     for (const [image, pattern, expected] of [
       ["ghcr.io/team/mlflow:1", "ghcr.io/team/mlflow", true],
       ["ghcr.io/team/mlflow@sha256:0", "ghcr.io/team/mlflow", true],
@@ -49,14 +49,14 @@ describe("the images that servers can name", () => {
       assert.equal(isImageOf(image, pattern), expected, `${image} of ${pattern}`);
   });
 
-  test("the setting is a list of repositories and prefixes, and nothing else", () => {
+  test("accepts only a list of repositories and prefixes", () => {
     assert.deepEqual(allowedImagesOf("--allowed-images", "a/b, c/*"), ["a/b", "c/*"]);
     assert.equal(allowedImagesOf("--allowed-images", ""), undefined);
     for (const text of ["*", "a*", "a/*/b", "https://a/b c", "a/"])
       assert.throws(() => allowedImagesOf("--allowed-images", text), /is not an image/, text);
   });
 
-  test("no pod has an image that is not checked", () => {
+  test("checks the images of all pods", () => {
     for (const document of Object.values(rightDocuments)) {
       const result = validate(document);
       assert.ok("server" in result);

@@ -10,14 +10,14 @@ const job = (artifactStore: MlflowServerSpec["artifactStore"], secretKey = "a", 
 const checkOf = (...args: Parameters<typeof job>) => job(...args).spec.template.spec?.initContainers?.[0];
 
 describe("the check of the artifact store", () => {
-  test("comes before the migration, wherever MLflow itself writes to a bucket", () => {
+  test("runs before the migration if MLflow itself writes to a bucket", () => {
     assert.equal(checkOf({ s3 })?.name, "check-artifacts");
     assert.equal(checkOf({ s3, access: "Direct" }), undefined);
     assert.equal(checkOf({ s3, connectionCheck: false }), undefined);
     assert.equal(checkOf({ persistentVolume: {} }), undefined);
   });
 
-  test("reaches the bucket as the server will: with its variables, and what is closed there is closed here", () => {
+  test("has the same variables as the server, including neutralized ones", () => {
     const env = [{ name: "AWS_STS_REGIONAL_ENDPOINTS", value: "regional" }];
     const check = checkOf({ s3 }, "a", { server: { env } });
     const value = (name: string) => check?.env?.find((variable) => variable.name === name)?.value;
@@ -26,7 +26,7 @@ describe("the check of the artifact store", () => {
     assert.equal(value("PYTHONPATH"), "");
   });
 
-  test("is made again for another bucket and for other credentials, which its name does not tell", () => {
+  test("runs again for another bucket and other credentials, without revealing them in its name", () => {
     const name = job({ s3 }).metadata.name;
     assert.equal(job({ s3 }).metadata.name, name);
     assert.notEqual(job({ s3: { ...s3, bucket: "others" } }).metadata.name, name);

@@ -16,7 +16,7 @@ import { artifacts, backendStoreUri } from "../../src/resources/pod/environment.
 import { referencesOf } from "../../src/resources/references.ts";
 import { inputs, server } from "../support/fixtures.ts";
 
-test("a union has exactly one member", () => {
+test("rejects a union without exactly one member", () => {
   interface Union {
     readonly a?: object | undefined;
     readonly b?: string;
@@ -29,14 +29,14 @@ test("a union has exactly one member", () => {
     assert.throws(() => chosen(union), /^Error: spec\.x must have exactly one of a, b$/);
 });
 
-test("a value of an enum is one of those that are named", () => {
+test("rejects an unknown value of an enum", () => {
   assert.equal(choice("A", "spec.x", { A: 1 }), 1);
   for (const value of ["B", "constructor", "__proto__"])
     assert.throws(() => choice(value, "spec.x", { A: 1 }), /^Error: spec\.x must be one of A, not /);
 });
 
-describe("functions that choose by a union or an enum throw for a member that they do not know", () => {
-  /** A spec as a newer CustomResourceDefinition would admit it, which no type of ours has. */
+describe("functions that depend on a union or an enum throw for an unknown member", () => {
+  /** A spec that a newer CustomResourceDefinition accepts, and that this version's types do not contain. */
   const future = (change: object) => server(Object.assign({}, change));
   const authentication = future({ authentication: { saml: {} } });
   const backendStore = future({ backendStore: { oracle: {} } });

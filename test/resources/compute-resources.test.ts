@@ -6,14 +6,14 @@ import { all, deploymentOf, inputs, jobOf, postgresql, secret, server } from "..
 const resourcesOf = (resources: object) =>
   deploymentOf(inputs(server({ pod: { resources } }))).spec.template.spec?.containers[0]?.resources;
 
-test("amounts may be numbers, and are text in what is written", () => {
+test("accepts numbers as quantities, and writes text", () => {
   assert.deepEqual(resourcesOf({ requests: { cpu: 2 }, limits: { memory: "4Gi", "nvidia.com/gpu": 1 } }), {
     requests: { cpu: "2", memory: "512Mi" },
     limits: { memory: "4Gi", "nvidia.com/gpu": "1" },
   });
 });
 
-test("the default request of memory grows with the workers and with jobs", () => {
+test("the default memory request grows with workers and job execution", () => {
   const memory = (settings: object) =>
     deploymentOf(inputs(server({ server: settings }))).spec.template.spec?.containers[0]?.resources?.requests?.[
       "memory"
@@ -23,7 +23,7 @@ test("the default request of memory grows with the workers and with jobs", () =>
   assert.equal(memory({ jobExecution: true }), "2048Mi");
 });
 
-test("memory has a limit, which is twice the request at least and never below it", () => {
+test("the default memory limit is at least twice the request", () => {
   const memory = (resources: object, settings: object = {}) => {
     const { requests, limits } =
       deploymentOf(inputs(server({ server: settings, pod: { resources } }))).spec.template.spec?.containers[0]
@@ -63,7 +63,7 @@ const containersOf = ({ spec }: Deployment | Job) => [
   ...(spec.template.spec?.containers ?? []),
 ];
 
-test("every container of every pod has limits once those of MLflow are set, and no request above them", () => {
+test("with limits for MLflow every container of every pod has limits, and no request above them", () => {
   const found = workloads({ resources: { limits: { cpu: "50m", memory: "30Mi", "nvidia.com/gpu": 1 } } });
   assert.ok(found.length >= 3 && found.flatMap(containersOf).length >= 6);
   for (const { name, resources } of found.flatMap(containersOf)) {
@@ -77,7 +77,7 @@ test("every container of every pod has limits once those of MLflow are set, and 
   }
 });
 
-test("what runs to completion has resources of its own where the spec says so", () => {
+test("init containers and Jobs use setupResources", () => {
   const resources = { limits: { memory: "4Gi" } };
   const setupResources = { requests: { memory: "1Gi" }, limits: { memory: "2Gi" } };
   for (const { name, resources: own } of workloads({ resources, setupResources }).flatMap(containersOf)) {
@@ -87,7 +87,7 @@ test("what runs to completion has resources of its own where the spec says so", 
   assert.deepEqual(jobOf(inputs()).spec.template.spec?.containers[0]?.resources?.limits, { memory: "2048Mi" });
 });
 
-test("annotations of pods are on those of the migration, too, and a change of them replaces an unfinished Job", () => {
+test("pod annotations apply to the migration, too, and a change replaces an unfinished Job", () => {
   const annotations = { "linkerd.io/inject": "disabled" };
   const job = jobOf(inputs(server({ pod: { annotations } })));
   assert.deepEqual(job.spec.template.metadata?.annotations, annotations);

@@ -34,8 +34,8 @@ const container = (of: ReturnType<typeof inputs>, name: string) =>
 const settingsOf = (of: ReturnType<typeof inputs>) => JSON.parse(programsOf(of)["mlflow_operator/settings.json"] ?? "");
 const argsOf = (of: ReturnType<typeof inputs>) => container(of, "oauth2-proxy")?.args ?? [];
 
-describe("where clients outside come by", () => {
-  test("MLflow answers to that host and takes writes from its pages, besides the Service's names", () => {
+describe("the external address", () => {
+  test("MLflow accepts its host and origin in addition to the Service's names", () => {
     const variables = environment(exposed());
     const hosts = variables["MLFLOW_SERVER_ALLOWED_HOSTS"]?.split(",") ?? [];
     assert.ok(hosts.includes("platform.example.com"), hosts.join());
@@ -43,14 +43,14 @@ describe("where clients outside come by", () => {
     assert.equal(variables["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"], "https://platform.example.com");
   });
 
-  test("host and origin are those that browsers send: lower case, without the usual port", () => {
+  test("host and origin are as browsers send them: lower case, without the default port", () => {
     const seen = externalAddressOf(server({ exposure: { externalURL: "https://ML.example.com:443/a" } }));
     assert.deepEqual([seen?.host, seen?.origin, seen?.prefix], ["ml.example.com", "https://ml.example.com", "/a"]);
     const other = externalAddressOf(server({ exposure: { externalURL: "http://ml.example.com:8080" } }));
     assert.deepEqual([other?.host, other?.prefix], ["ml.example.com:8080", ""]);
   });
 
-  test("the login comes back there, to the proxy or to the plugin", () => {
+  test("is in the redirect URL of the proxy or the plugin", () => {
     assert.ok(
       argsOf(exposed({ authentication: { oauth2Proxy: proxy } })).includes(
         `--redirect-url=${externalURL}/oauth2/callback`,
@@ -62,7 +62,7 @@ describe("where clients outside come by", () => {
     assert.equal(variables["SESSION_COOKIE_NAME"], "__Secure-_team-a_demo");
   });
 
-  test("without a prefix none is taken off, and the proxy is as ever", () => {
+  test("without a prefix nothing is stripped, and the proxy has its default paths", () => {
     const plain = exposed({ authentication: { oauth2Proxy: proxy } }, "https://mlflow.example.com");
     assert.deepEqual(container(plain, "mlflow")?.args, ["--app-name", "mlflow-operator"]);
     assert.equal(settingsOf(plain).prefix, null);
@@ -73,7 +73,7 @@ describe("where clients outside come by", () => {
 });
 
 describe("a prefix", () => {
-  test("is taken off before MLflow, whatever asks who is there; that is found as before", () => {
+  test("is stripped before MLflow with every authentication method", () => {
     const ldap = {
       url: "ldaps://ldap.example.com",
       userBind: "uid=%s,dc=example,dc=com",
@@ -95,12 +95,12 @@ describe("a prefix", () => {
     }
   });
 
-  test("another one rolls the pods", () => {
+  test("a change rolls the pods", () => {
     const template = (url?: string) => deploymentOf(exposed(disabled, url)).spec.template;
     assert.notDeepEqual(template(), template(`${externalURL}2`));
   });
 
-  test("is where the proxy's own paths and cookies are", () => {
+  test("applies to the proxy's own paths and cookies", () => {
     const args = argsOf(exposed({ authentication: { oauth2Proxy: proxy } }));
     assert.ok(args.includes(`--proxy-prefix=${prefix}/oauth2`));
     assert.ok(args.includes(`--cookie-path=${prefix}`));
@@ -108,10 +108,10 @@ describe("a prefix", () => {
   });
 });
 
-describe("what a program is answered without a credential", () => {
+describe("the answer to a program without a credential", () => {
   const isApi = (prefix: string, path: string) => new RegExp(apiRoute(prefix)).test(path);
 
-  test("is 401 everywhere but on pages", () => {
+  test("is 401 on all paths except pages", () => {
     for (const each of [prefix, "/oxen/mlflow", "/oauth", "/a", "/a-b.c_d~e", "/mlflow"]) {
       for (const page of [
         "/",
@@ -159,7 +159,7 @@ describe("what a program is answered without a credential", () => {
   });
 });
 
-describe("the page that leads to the login", () => {
+describe("the page that redirects to the login", () => {
   const seen = externalAddressOf(server({ exposure: { externalURL } }));
   assert.ok(seen !== undefined);
   const page = signInPage(seen);
@@ -167,26 +167,26 @@ describe("the page that leads to the login", () => {
   const start = (proxy: string, back: string) =>
     `https://platform.example.com${proxy}/oauth2/start?rd=${encodeURIComponent(back)}`;
 
-  test("starts it below the prefix, and names the whole way back", () => {
+  test("starts the login below the prefix, with the whole path to return to", () => {
     assert.equal(way(`${externalURL}/?a=b#/models`), start(prefix, `${prefix}/?a=b#/models`));
     assert.equal(way(externalURL), start(prefix, `${prefix}/`));
     assert.equal(way(`${externalURL}/oauth2/sign_in?rd=https://evil.example.com`), start(prefix, `${prefix}/`));
     assert.equal(way(`${externalURL}${prefix}/oauth2/sign_in`), start(`${prefix}${prefix}`, `${prefix}/`));
   });
 
-  test("says the prefix twice where a gateway has stripped it, and then no more", () => {
+  test("repeats the prefix once if a gateway has stripped it", () => {
     assert.equal(way(`${externalURL}/oauth2/start?rd=%2Fx`), `${externalURL}${prefix}/oauth2/start?rd=%2Fx`);
     assert.equal(way(`${externalURL}/oauth2/callback?code=c`), `${externalURL}${prefix}/oauth2/callback?code=c`);
   });
 
-  test("sends who is elsewhere to where the login works", () => {
+  test("redirects from another address to the address of the login", () => {
     assert.equal(way("http://demo.team-a:5000/#/models"), `${externalURL}/#/models`);
     assert.equal(way(`http://platform.example.com${prefix}/`), `${externalURL}/`);
     assert.equal(way(`${externalURL}2/`), `${externalURL}/`);
   });
 });
 
-describe("how long the proxy waits for an artifact to be stored", () => {
+describe("the proxy's timeout for storing an artifact", () => {
   test("follows maxUploadSize", () => {
     const waits = (maxUploadSize: string) =>
       argsOf(
@@ -197,12 +197,12 @@ describe("how long the proxy waits for an artifact to be stored", () => {
   });
 });
 
-describe("hosts that the operator leads to a server", () => {
+describe("hosts of Ingress and HTTPRoute", () => {
   const led = (exposure: Exposure, spec: Partial<MlflowServerSpec> = {}) => inputs(server({ exposure, ...spec }));
   const urlOf = (exposure: Exposure) => externalAddressOf(server({ exposure }))?.url;
   const hosts = [{ host: "mlflow.example.com" }, { host: "traces.example.com" }];
 
-  test("give the URL where none is named: https, but for an ingress without a certificate", () => {
+  test("determine the default URL: https, except for an Ingress without a certificate", () => {
     const httpRoute = { parentRefs: [{ name: "platform" }], hostnames: ["by-route.example.com"] };
     assert.equal(urlOf({ ingress: { hosts } }), "http://mlflow.example.com");
     assert.equal(urlOf({ ingress: { hosts, tls: [{ secretName: "tls" }] } }), "https://mlflow.example.com");
@@ -211,7 +211,7 @@ describe("hosts that the operator leads to a server", () => {
     assert.equal(urlOf({ externalURL, ingress: { hosts } }), externalURL);
   });
 
-  test("are those that MLflow answers to, and their pages may write", () => {
+  test("are allowed hosts and origins in MLflow", () => {
     const httpRoute = { parentRefs: [{ name: "platform" }], hostnames: ["by-route.example.com"] };
     const variables = environment(
       led({ externalURL: "https://mlflow.example.com:8443/a", ingress: { hosts }, httpRoute }),
@@ -240,7 +240,7 @@ describe("the Ingress", () => {
       ...(http?.paths.map(({ path, pathType }) => `${pathType} ${path}`) ?? []),
     ]);
 
-  test("leads the host of the URL to the Service, and has its class, annotations and certificates", () => {
+  test("routes the host of the URL to the Service, with class, annotations and certificates", () => {
     const annotations = { "nginx.ingress.kubernetes.io/proxy-body-size": "0" };
     const { metadata, spec } = of({
       externalURL: "https://mlflow.example.com:8443",
@@ -265,7 +265,7 @@ describe("the Ingress", () => {
     });
   });
 
-  test("passes the prefix on, before the paths that are named", () => {
+  test("keeps the prefix, before the paths of the spec", () => {
     const hosts = [{ host: "platform.example.com" }, { host: "traces.example.com", paths: ["/v1/traces", "/"] }];
     assert.deepEqual(pathsOf(of({ externalURL, ingress: { hosts } })), [
       ["platform.example.com", `Prefix ${prefix}`],
@@ -275,7 +275,7 @@ describe("the Ingress", () => {
     assert.deepEqual(traces, ["traces.example.com", "Prefix /v1/traces", "Prefix /"]);
   });
 
-  test("has for each certificate the hosts that it is for", () => {
+  test("has the hosts of each certificate", () => {
     const hosts = [{ host: "a.example.com" }, { host: "b.example.com" }];
     const tls = [{ secretName: "all" }, { secretName: "one", hosts: ["b.example.com"] }];
     assert.deepEqual(of({ ingress: { hosts, tls } }).spec.tls, [
@@ -286,7 +286,7 @@ describe("the Ingress", () => {
 });
 
 describe("the HTTPRoute", () => {
-  test("is attached to the Gateways, leads the prefix to the Service, and does not limit how long an upload takes", () => {
+  test("is attached to the Gateways, routes the prefix to the Service, and has no timeout for uploads", () => {
     const parentRefs = [{ name: "platform", namespace: "gateways", sectionName: "https" }];
     const found = all(inputs(server({ exposure: { externalURL, httpRoute: { parentRefs } } }))).find(
       ({ kind }) => kind === "HTTPRoute",
@@ -306,7 +306,7 @@ describe("the HTTPRoute", () => {
   });
 });
 
-test("nothing leads to a server from outside unless it is asked for", () => {
+test("no server is exposed by default", () => {
   for (const exposure of [undefined, { externalURL }])
     assert.ok(
       all(inputs(server(exposure && { exposure }))).every(({ kind }) => kind !== "Ingress" && kind !== "HTTPRoute"),

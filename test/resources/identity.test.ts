@@ -32,7 +32,7 @@ const of = (kubernetes: Partial<Kubernetes> = {}, proxy: Partial<ProxySettings> 
 const environment = (...args: Parameters<typeof of>) => environmentOf(deploymentOf(of(...args)));
 const told = (...args: Parameters<typeof of>) => JSON.parse(environment(...args)["MLFLOW_K8S_IDENTITY"] ?? "");
 
-test("our application runs in the plugin's place, from where nobody can write", () => {
+test("the operator's application replaces the plugin's, in a read-only volume", () => {
   const [mlflow] = deploymentOf(of()).spec.template.spec?.containers ?? [];
   assert.deepEqual(mlflow?.args, ["--app-name", "kubernetes-auth"]);
   assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/python");
@@ -44,13 +44,13 @@ test("our application runs in the plugin's place, from where nobody can write", 
   assert.match(files["mlflow_operator/token_identity.py"] ?? "", /^class Tokens/m);
 });
 
-test("nobody but the operator says whose tokens count", () => {
+test("only the operator sets the trusted issuers", () => {
   assert.ok(isReserved("MLFLOW_K8S_IDENTITY"));
   assert.deepEqual(told().issuers, [{ issuer: settings.issuerURL, audience: "mlflow", isCluster: false }]);
   assert.deepEqual(told().authorities, ["/etc/oauth2-proxy/ca/issuer/ca.crt"]);
 });
 
-test("names of the cluster are believed of the API server's issuer alone", () => {
+test("only tokens of the API server's issuer can have names of ServiceAccounts", () => {
   const { issuers } = told(
     {},
     {
@@ -65,7 +65,7 @@ test("names of the cluster are believed of the API server's issuer alone", () =>
   ]);
 });
 
-test("a session is renewed before the token of a common issuer ends, unless the spec says when", () => {
+test("a session is refreshed before the token of a common issuer expires, unless the spec sets the interval", () => {
   const refresh = (...args: Parameters<typeof of>) =>
     deploymentOf(of(...args))
       .spec.template.spec?.containers.find(({ name }) => name === "oauth2-proxy")
@@ -76,7 +76,7 @@ test("a session is renewed before the token of a common issuer ends, unless the 
   assert.equal(told().signIn, "/oauth2/start?rd=%2F");
 });
 
-test("names of the cluster's own are reserved, and prefixes are none unless the spec has them", () => {
+test("reserves names of the cluster, and has no prefixes by default", () => {
   const { usernamePrefix, groupsPrefix, reservedNames } = told();
   assert.deepEqual([usernamePrefix, groupsPrefix], ["", ""]);
   for (const name of ["kubeadm:*", "kubernetes-admin", "cluster-admins"]) assert.ok(reservedNames.includes(name));
@@ -84,13 +84,13 @@ test("names of the cluster's own are reserved, and prefixes are none unless the 
   assert.deepEqual([own.usernamePrefix, own.groupsPrefix, own.reservedNames], ["oidc:", "idp#", ["root"]]);
 });
 
-test("people are named by their subject, unless another claim is asked for", () => {
+test("the user name is the claim sub by default", () => {
   assert.deepEqual([told().usernameClaim, told().groupsClaim], ["sub", "groups"]);
   const other = told({ usernameClaim: "email", groupsClaim: "roles" });
   assert.deepEqual([other.usernameClaim, other.groupsClaim], ["email", "roles"]);
 });
 
-test("the proxy passes the token on that it has verified, and nothing else of who calls", () => {
+test("the proxy forwards the verified token, and no other identity", () => {
   const door = deploymentOf(of()).spec.template.spec?.containers.find(({ name }) => name === "oauth2-proxy");
   const wanted = ["--pass-authorization-header=true", "--pass-basic-auth=false", "--pass-user-headers=false"];
   assert.deepEqual(
@@ -99,7 +99,7 @@ test("the proxy passes the token on that it has verified, and nothing else of wh
   );
 });
 
-test("the server may ask what anybody may do only when its own namespace has said so", () => {
+test("the server can create SubjectAccessReviews only if its namespace has opted in", () => {
   const { server: vouched } = of();
   const namespaces = (host: string, ...names: string[]): Namespace[] =>
     names.map((name) => ({

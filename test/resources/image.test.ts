@@ -5,7 +5,7 @@ import { inputs, server } from "../support/fixtures.ts";
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 
-/** The image of a server with these overrides, where the operator has a digest for its version. */
+/** Returns the image of a server with these overrides; the operator has a digest for its version. */
 function image(overrides: Record<string, string> | undefined, imageDigests: Record<string, string>): string {
   const { installation, ...rest } = inputs(server());
   const { spec } = rest.server;
@@ -18,13 +18,13 @@ function image(overrides: Record<string, string> | undefined, imageDigests: Reco
 describe("the image of MLflow", () => {
   const { version } = server().spec;
 
-  test("is that of the version, by tag or by the operator's digest for it", () => {
+  test("has the tag of the version, or the operator's digest for it", () => {
     assert.equal(image(undefined, {}), `example.com/mlflow:${version}`);
     assert.equal(image({}, { [version]: digest("1") }), `example.com/mlflow@${digest("1")}`);
     assert.equal(image({}, { "3.0.0": digest("1") }), `example.com/mlflow:${version}`);
   });
 
-  test("is the server's own where it names one: the operator's digest is of another image", () => {
+  test("is the server's image if set, without the operator's digest", () => {
     const digests = { [version]: digest("1") };
     assert.equal(image({ repository: "example.com/own" }, digests), `example.com/own:${version}`);
     assert.equal(image({ tag: "own" }, digests), "example.com/mlflow:own");

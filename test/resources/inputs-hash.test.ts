@@ -8,7 +8,7 @@ const withDatabase = (password: string) =>
   inputs(server({ backendStore: { postgresql } }), [secret("db", { username: "mlflow", password })]);
 
 describe("the annotation that rolls pods", () => {
-  test("changes with the content of a Secret and of a ConfigMap, and with nothing else", () => {
+  test("changes only with the content of a Secret or ConfigMap", () => {
     const settings = server({ server: { envFrom: [{ configMapRef: { name: "settings" } }] } });
     const one = inputs(settings, [configMap("settings", { A: "1" })]);
     const two = inputs(settings, [configMap("settings", { A: "2" })]);
@@ -17,14 +17,14 @@ describe("the annotation that rolls pods", () => {
     assert.equal(inputsHash(withDatabase("a")), inputsHash(withDatabase("a")));
   });
 
-  test("does not depend on the order in which keys arrive", () => {
+  test("does not depend on the order of keys", () => {
     const settings = server({ server: { envFrom: [{ configMapRef: { name: "settings" } }] } });
     const one = inputs(settings, [configMap("settings", { A: "1", B: "2" })]);
     const two = inputs(settings, [configMap("settings", { B: "2", A: "1" })]);
     assert.equal(inputsHash(one), inputsHash(two));
   });
 
-  test("cannot be used to try out passwords without the server's key", () => {
+  test("cannot be used to guess passwords without the server's key", () => {
     const of = withDatabase("a");
     const other = { ...of, session: { ...of.session, flaskSecretKey: "another-key" } };
     assert.notEqual(inputsHash(of), inputsHash(other));
@@ -38,7 +38,7 @@ describe("the name of the migration Job", () => {
   const database = (more = {}) => server({ backendStore: { postgresql: { ...postgresql, ...more } } });
   const db = secret("db", { username: "mlflow", password: "a" });
 
-  test("is the same for another password, so that a rotation migrates nothing", () => {
+  test("is the same for another password, so that a rotation starts no migration", () => {
     assert.equal(nameOf(database(), [db]), nameOf(database(), [secret("db", { username: "other", password: "b" })]));
   });
 
@@ -53,14 +53,14 @@ describe("the name of the migration Job", () => {
     assert.equal(new Set([base, ...others]).size, others.length + 1);
   });
 
-  test("of a whole URI does not differ by user and password, but by host", () => {
+  test("depends on the host in a URI, not on user and password", () => {
     const uri = server({ backendStore: { uriSecretRef: { name: "uri", key: "uri" } } });
     const of = (text: string) => nameOf(uri, [secret("uri", { uri: text })]);
     assert.equal(of("postgresql://a:b@host/db"), of("postgresql://c:d@host/db"));
     assert.notEqual(of("postgresql://a:b@host/db"), of("postgresql://a:b@other/db"));
   });
 
-  test("fits a DNS label for the longest name of a server", () => {
+  test("is a valid DNS label for the longest name of a server", () => {
     const longest = server({}, { metadata: { name: "a".repeat(40), namespace: "team-a", uid: "u" } });
     assert.ok(nameOf(longest).length <= 63);
     assert.ok(deploymentOf(inputs(longest)).metadata.name.length <= 63);

@@ -40,8 +40,8 @@ const of = (spec: Ldap = ldap) => inputs(server({ authentication: { ldap: spec }
 const volume = (each: ReturnType<typeof of>, name: string) =>
   deploymentOf(each).spec.template.spec?.volumes?.find((found) => found.name === name);
 
-describe("users of a directory", () => {
-  test("MLflow asks our function who is there, and finds it in a directory that nobody can write to", () => {
+describe("LDAP authentication", () => {
+  test("MLflow calls the operator's authorization function, in a read-only volume", () => {
     const environment = environmentOf(deploymentOf(of()));
     assert.equal(environment["PYTHONPATH"], "/etc/mlflow/python");
     assert.equal(environment["PYTHONSAFEPATH"], "1");
@@ -53,13 +53,13 @@ describe("users of a directory", () => {
     for (const [file, text] of Object.entries(programTexts)) assert.equal(programsOf(of())[file], text);
   });
 
-  test("the database of users is made as for MLflow's own users, with the administrator that MLflow wants", () => {
+  test("the user database is created as for basic authentication, with the administrator that MLflow requires", () => {
     assert.equal(environmentOf(jobOf(of()))["AUTH_DATABASE_URI"], "sqlite:////mlflow/data/basic_auth.db");
     assert.equal(environmentOf(jobOf(of()))["MLFLOW_AUTH_ADMIN_PASSWORD"], "demo-admin/password");
     assert.equal(environmentOf(jobOf(of()))["MIGRATION_PACKAGES"], "ldap3");
   });
 
-  test("of the searcher's Secret two keys get into the pod, as files, and no value into anything but it", () => {
+  test("the pod has two keys of the bind Secret as files, and no other object contains their values", () => {
     const items = volume(of(searching), "ldap")?.secret?.items;
     assert.deepEqual(items, [
       { key: "username", path: "dn" },
@@ -75,7 +75,7 @@ describe("users of a directory", () => {
         assert.ok(!JSON.stringify(object).includes(value), object.kind);
   });
 
-  test("an authority is a file, wherever it comes from", () => {
+  test("a CA bundle is a file, from every source", () => {
     const file = (each: ReturnType<typeof of>) => JSON.parse(programsOf(each)["ldap.json"] ?? "").caFile;
     const named = of({ ...ldap, ca: { configMapRef: { name: "ca" } } });
     assert.equal(file(named), "/etc/mlflow/ca/ldap/ca.crt");
@@ -94,7 +94,7 @@ describe("users of a directory", () => {
   });
 });
 
-describe("what the function is told", () => {
+describe("the settings of the authorization function", () => {
   test("hosts, ports and bases, with their defaults", () => {
     const told = (url: string) => {
       const { host, port, tls, groups } = ldapSettings({ ...ldap, url }, places);
@@ -106,7 +106,7 @@ describe("what the function is told", () => {
     assert.deepEqual(told("ldaps://10.0.0.1:6360/"), ["10.0.0.1", 6360, true, ""]);
   });
 
-  test("certificates are checked unless somebody has written None", () => {
+  test("certificates are verified unless tlsVerification is None", () => {
     const checks = (each: Ldap) => ldapSettings(each, places).verify;
     assert.equal(checks(ldap), true);
     assert.equal(checks({ ...ldap, tlsVerification: "Required" }), true);
@@ -114,7 +114,7 @@ describe("what the function is told", () => {
     assert.equal(checks({ ...ldap, tlsVerification: "None" }), false);
   });
 
-  test("the account is named by the attribute of the filter, or by the one that is set", () => {
+  test("the account name is the attribute of the filter, or usernameAttribute", () => {
     const attribute = (search: Ldap["search"]) =>
       ldapSettings({ ...searching, search }, places).search?.usernameAttribute;
     assert.equal(attribute({ filter: "(uid=%s)" }), "uid");
@@ -122,12 +122,12 @@ describe("what the function is told", () => {
     assert.equal(attribute({ filter: "(|(uid=%s)(mail=%s))", usernameAttribute: "mail" }), "mail");
   });
 
-  test("what the directory has accepted is cached for a minute, or as long as the spec says", () => {
+  test("a successful login is cached for a minute, or for passwordCacheTTL", () => {
     const seconds = (passwordCacheTTL?: string) => ldapSettings({ ...ldap, passwordCacheTTL }, places).acceptedSeconds;
     assert.deepEqual([seconds(), seconds("0s"), seconds("5m")], [60, 0, 300]);
   });
 
-  test("a search base of its own wins over that of the URL", () => {
+  test("a search base takes precedence over that of the URL", () => {
     const own = {
       ...searching,
       groups: { ...ldap.groups, searchBase: "ou=groups" },

@@ -25,7 +25,7 @@ const named = <T extends Manifest>(kind: T["kind"], name: string, of = meshed())
 const policy = (name: string, of = meshed()) => named<AuthorizationPolicy>("AuthorizationPolicy", name, of);
 
 describe("in the mesh", () => {
-  test("no writers means nobody, and no list is ever empty", () => {
+  test("without writers traces are denied for all clients, and no list of principals is empty", () => {
     const { rules = [] } = policy("demo-trace-writers", meshed({ traces: { writers: [] } })).spec;
     assert.ok(rules.every(({ from }) => from === undefined));
     assert.ok(!JSON.stringify(rules).includes("[]"));
@@ -34,7 +34,7 @@ describe("in the mesh", () => {
     assert.equal(isAllowed(rules, { ...ask, path: "/api/2.0/mlflow/runs/create" }), true);
   });
 
-  test("identities are exact, and of the mesh's own trust domain", () => {
+  test("principals are exact, with the trust domain of the mesh", () => {
     const of = meshed({ mesh: { istio: { mode: "Ambient", trustDomain: "prod.example" } } });
     assert.deepEqual(policy("demo-trace-writers", of).spec.rules?.[0]?.from?.[0]?.source, {
       principals: ["prod.example/ns/agents/sa/otel-collector"],
@@ -44,7 +44,7 @@ describe("in the mesh", () => {
     ]);
   });
 
-  test("what ztunnel enforces says nothing of paths and methods: it would skip it, and let everybody in", () => {
+  test("policies for ztunnel have no paths or methods, which it would skip and allow all clients", () => {
     for (const name of ["demo-waypoint-only", "demo-allow-waypoint"]) {
       const { selector, targetRefs, rules = [] } = policy(name).spec;
       assert.deepEqual([selector?.matchLabels, targetRefs], [podSelector(meshed()), undefined]);
@@ -52,7 +52,7 @@ describe("in the mesh", () => {
     }
   });
 
-  test("the policy of traces holds for all that goes through the waypoint", () => {
+  test("the policy for traces applies to all traffic through the waypoint", () => {
     const { selector, targetRefs } = policy("demo-trace-writers").spec;
     assert.equal(selector, undefined);
     assert.deepEqual(
@@ -61,7 +61,7 @@ describe("in the mesh", () => {
     );
   });
 
-  test("the pods of the waypoint are none of the server's", () => {
+  test("the server's selectors do not match the pods of the waypoint", () => {
     const { metadata, spec } = named<Gateway>("Gateway", "demo-waypoint");
     assert.equal(metadata.labels?.["istio.io/waypoint-for"], "service");
     const labels = spec.infrastructure?.labels ?? {};
@@ -71,7 +71,7 @@ describe("in the mesh", () => {
     assert.ok(Object.keys(labels).length > 0, "those of the Gateway would be copied");
   });
 
-  test("a server of several pods has two of the waypoint, of which one at a time may be evicted", () => {
+  test("a server with several replicas has two waypoint pods, of which one at a time can be evicted", () => {
     const dataOf = (replicas: number) => {
       const { data = {} } = named<ConfigMap>("ConfigMap", "demo-waypoint", meshed({ replicas }));
       return Object.fromEntries(Object.entries(data).map(([key, text]) => [key, JSON.parse(text).spec]));
@@ -85,7 +85,7 @@ describe("in the mesh", () => {
     assert.equal(dataOf(1)["deployment"].replicas, undefined);
   });
 
-  test("the NetworkPolicy lets the waypoint in, whoever else is named", () => {
+  test("the NetworkPolicy always allows the waypoint", () => {
     const of = meshed({ networkPolicy: { from: [], egress: {} } });
     const { ingress = [], egress = [] } = named<NetworkPolicy>("NetworkPolicy", "demo", of).spec;
     const waypoint = named<Gateway>("Gateway", "demo-waypoint").spec.infrastructure?.labels ?? {};
@@ -104,7 +104,7 @@ describe("in the mesh", () => {
     assert.ok(egress.some(({ ports }) => ports?.some(({ port }) => port === 15008)));
   });
 
-  test("the Service leads through the waypoint, from an ingress gateway, too; and the pods are enrolled", () => {
+  test("the Service uses the waypoint, also from an ingress gateway, and the pods are enrolled", () => {
     const { labels } = named<Service>("Service", "demo").metadata;
     assert.equal(labels?.["istio.io/use-waypoint"], "demo-waypoint");
     assert.equal(labels?.["istio.io/ingress-use-waypoint"], "true");
@@ -114,11 +114,11 @@ describe("in the mesh", () => {
   });
 });
 
-describe("in a mesh of sidecars", () => {
+describe("in a mesh with sidecars", () => {
   const inSidecars = (more: Partial<MlflowServerSpec> = {}) =>
     meshed({ mesh: { istio: { mode: "Sidecar" } }, ...more });
 
-  test("each pod has the rules of the waypoint, for the port of the door, and nothing of ambient mode is there", () => {
+  test("each pod has the rules of the waypoint for the serving port, and no object of ambient mode exists", () => {
     const { selector, targetRefs, action, rules = [] } = policy("demo-sidecar", inSidecars()).spec;
     assert.deepEqual([selector?.matchLabels, targetRefs, action], [podSelector(meshed()), undefined, "ALLOW"]);
     const bare = rules.map(({ to = [], ...rule }) => ({
@@ -137,18 +137,18 @@ describe("in a mesh of sidecars", () => {
     assert.equal(pods["istio.io/dataplane-mode"], "none", "a namespace in ambient mode does not have them, too");
   });
 
-  test("the network brings requests to the door, and the pods to istiod", () => {
+  test("the NetworkPolicy allows requests to the serving port, and connections of the pods to istiod", () => {
     const of = inSidecars({ networkPolicy: { egress: {} } });
     const { ingress, egress = [] } = named<NetworkPolicy>("NetworkPolicy", "demo", of).spec;
-    // 15008: where ambient mode is installed, too, that is how its pods come to one with a sidecar.
+    // 15008: pods in ambient mode connect to pods with a sidecar through HBONE.
     assert.deepEqual(ingress, [{ ports: [5000, 15008].map((port) => ({ port, protocol: "TCP" })) }]);
     assert.ok(egress.some(({ ports }) => ports?.some(({ port }) => port === 15012)));
-    const nobody = inSidecars({ networkPolicy: { from: [] } });
-    assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo", nobody).spec.ingress, []);
+    const denied = inSidecars({ networkPolicy: { from: [] } });
+    assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo", denied).spec.ingress, []);
   });
 });
 
-/** What the paths are to the waypoint: Envoy has normalised them, and kept escaped slashes (Istio's BASE). */
+/** Returns the paths as the waypoint sees them: normalised by Envoy, with escaped slashes (Istio's BASE). */
 const disguises = (root: string) =>
   ["/v1%2ftraces", "/v1%2Ftraces", "//v1/traces", "/v1//traces", "/%2fv1/traces", "/%2Fv1%2Ftraces", "/v1%5ctraces"]
     .concat(["/v1/traces%2f", "/v1/traces%2Fx", "/v1/traces%23", "/v1/traces%20", "/v1/traces;x=1", "/v1;x/traces"])
@@ -158,7 +158,7 @@ const direct = (root: string) => ["/v1/traces", "/v1/traces/", "/v1/traces/x"].m
 const others = (root: string) =>
   ["/", "/api/2.0/mlflow/runs/create", "/health", "/ajax-api/3.0/x", "/static-files/a.js"].map((path) => root + path);
 
-describe("who gets to which path", () => {
+describe("access to paths", () => {
   const prefixes = ["", "/mlflow", "/clusters/c1/mlflow", "/ap", "/v10/mlflow"];
   for (const prefix of prefixes) {
     const externalURL = `https://platform.example.com${prefix}`;
@@ -176,7 +176,7 @@ describe("who gets to which path", () => {
       "evil.local/ns/agents/sa/otel-collector",
     ];
 
-    test(`with the prefix ${JSON.stringify(prefix)}, traces are the writers' alone, by POST`, () => {
+    test(`with the prefix ${JSON.stringify(prefix)}, only writers can POST traces`, () => {
       for (const path of roots.flatMap(direct)) {
         assert.equal(ask(path, "POST", collector), true, path);
         for (const method of ["GET", "HEAD", "PUT", "OPTIONS"]) assert.equal(ask(path, method, collector), false, path);
@@ -184,7 +184,7 @@ describe("who gets to which path", () => {
       }
     });
 
-    test(`with the prefix ${JSON.stringify(prefix)}, no other writing of the path gets through, for anybody`, () => {
+    test(`with the prefix ${JSON.stringify(prefix)}, other spellings of the path are denied for all clients`, () => {
       const [, first = ""] = prefix.split("/");
       const hidden = [
         `/${prefix.slice(1).replaceAll("/", "%2f")}/v1/traces`,
@@ -204,7 +204,7 @@ describe("who gets to which path", () => {
       }
     });
 
-    test(`with the prefix ${JSON.stringify(prefix)}, all else is open to all, as far as the mesh goes`, () => {
+    test(`with the prefix ${JSON.stringify(prefix)}, other paths are allowed for all clients`, () => {
       for (const path of roots.flatMap(others))
         for (const who of strangers) assert.equal(ask(path, "GET", who), true, path);
     });

@@ -8,7 +8,7 @@ const of = (spec: Partial<MlflowServerSpec> = {}) => inputs(server(spec));
 const settingsOf = (spec: Partial<MlflowServerSpec> = {}) =>
   JSON.parse(programsOf(of(spec))["mlflow_operator/settings.json"] ?? "");
 
-test("the layer is around MLflow with every authentication method, under the name that MLflow finds first", () => {
+test("the middleware wraps MLflow with every authentication method, under the name that MLflow finds first", () => {
   const names = { none: "mlflow-operator", basic: "basic-auth", kubernetes: "kubernetes-auth" };
   for (const [method, name] of Object.entries(names)) {
     const spec = { authentication: { [method]: {} } };
@@ -23,7 +23,7 @@ test("the layer is around MLflow with every authentication method, under the nam
   }
 });
 
-test("what is closed stays closed unless a field opens it, and nothing opens the Assistant", () => {
+test("closed routes stay closed unless a field opens them, and no field opens the Assistant", () => {
   assert.equal(settingsOf().aiGateway, false);
   assert.equal(settingsOf({ server: { aiGateway: "Enabled" } }).aiGateway, true);
   const gateway = (spec: Partial<MlflowServerSpec>) =>
@@ -33,7 +33,7 @@ test("what is closed stays closed unless a field opens it, and nothing opens the
   assert.ok(!Object.keys(settingsOf()).some((name) => /assistant/i.test(name)));
 });
 
-test("limits and locations are those of the spec", () => {
+test("limits and artifact locations come from the spec", () => {
   const { maxRequestBodyBytes, maxUploadBytes, additionalLocations } = settingsOf();
   assert.deepEqual([maxRequestBodyBytes, maxUploadBytes, additionalLocations], [64 * 2 ** 20, 10 * 2 ** 30, []]);
   const own = settingsOf({

@@ -15,8 +15,8 @@ function policyOf(spec: Partial<MlflowServerSpec>) {
   return found?.kind === "NetworkPolicy" ? found.spec : undefined;
 }
 
-describe("who may call a server", () => {
-  test("by default everybody, at the door and at no other port", () => {
+describe("ingress", () => {
+  test("allows all clients on the serving port by default, and no other port", () => {
     assert.deepEqual(policyOf({})?.ingress, [
       {
         ports: [
@@ -28,28 +28,28 @@ describe("who may call a server", () => {
     assert.equal(policyOf({ authentication: { oauth2Proxy: proxy } })?.ingress?.[0]?.ports?.[0]?.port, 4180);
   });
 
-  test("nobody means nobody, though an empty list means everybody to Kubernetes", () => {
+  test("an empty list denies all clients, although an empty list in a Kubernetes rule allows all", () => {
     const open = policyOf({ networkPolicy: { from: [] } })?.ingress?.filter(
       ({ from = [] }) => from.length === 0 || from.some(({ ipBlock }) => ipBlock?.cidr !== "169.254.7.127/32"),
     );
     assert.deepEqual(open, []);
   });
 
-  test("who is named, and the kubelet's probes where they come through a mesh", () => {
+  test("allows listed clients, and kubelet probes in a mesh", () => {
     const from = [{ namespaceSelector: { matchLabels: { team: "b" } } }];
     const [named, probes] = policyOf({ networkPolicy: { from } })?.ingress ?? [];
     assert.deepEqual(named?.from, from);
     assert.deepEqual(probes?.from, [{ ipBlock: { cidr: "169.254.7.127/32" } }]);
   });
 
-  test("the policy is for all pods of the server, and goes when it is not wanted", () => {
+  test("the policy selects all pods of the server, and is absent if disabled", () => {
     assert.deepEqual(policyOf({})?.podSelector, { matchLabels: { "mlflow-operator.dev/server": "demo" } });
     assert.equal(policyOf({ networkPolicy: { enabled: false } }), undefined);
   });
 });
 
-describe("whom a server may call", () => {
-  test("any address but the metadata services of clouds, unless that is restricted", () => {
+describe("egress", () => {
+  test("allows any address except metadata services of cloud providers by default", () => {
     const { egress, policyTypes } = policyOf({}) ?? {};
     assert.deepEqual(policyTypes, ["Ingress", "Egress"]);
     const [dns, all, ...others] = egress ?? [];
@@ -69,7 +69,7 @@ describe("whom a server may call", () => {
     for (const block of ["169.254.0.0/16", "fd00:ec2::/32", "100.100.100.200/32"]) assert.ok(excepted.includes(block));
   });
 
-  test("ports that the spec names are open to every address, but port 80, where metadata services are", () => {
+  test("allows ports of the spec to every address, except port 80 to metadata services", () => {
     const [, named] = policyOf({ backendStore: { postgresql } })?.egress ?? [];
     assert.deepEqual(named, { ports: [{ port: 5432, protocol: "TCP" }] });
     const { egress } = policyOf({ networkPolicy: { egress: { ports: [80, 443] } } }) ?? {};
@@ -83,7 +83,7 @@ describe("whom a server may call", () => {
     );
   });
 
-  test("metadata services only where the pods may get credentials there, or the spec says so", () => {
+  test("allows metadata services only if the pods can get credentials there, or the spec allows it", () => {
     const s3 = { bucket: "models" };
     const annotations = { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x" };
     assert.deepEqual(policyOf({ artifactStore: { s3 } })?.policyTypes, ["Ingress"]);
@@ -98,7 +98,7 @@ describe("whom a server may call", () => {
     assert.deepEqual(policyOf({ networkPolicy: { metadataService: "Allowed" } })?.policyTypes, ["Ingress"]);
   });
 
-  test("DNS, and the ports that the spec names, each once", () => {
+  test("allows DNS, and the ports of the spec, each once", () => {
     const { egress, policyTypes } =
       policyOf({ networkPolicy: { egress: { ports: [5432, 3128] } }, backendStore: { postgresql } }) ?? {};
     assert.deepEqual(policyTypes, ["Ingress", "Egress"]);
@@ -115,7 +115,7 @@ describe("whom a server may call", () => {
   const portsOf = (spec: Partial<MlflowServerSpec>) => egressPorts(inputs(server(spec)));
   const groups = { filter: "(member=%s)", admin: "cn=a", user: "cn=u" };
 
-  test("databases, artifact stores, directories, issuers, Redis and the API server", () => {
+  test("allows the ports of databases, artifact stores, directories, issuers, Redis and the API server", () => {
     assert.deepEqual(portsOf({}), []);
     assert.deepEqual(portsOf({ backendStore: { postgresql: { ...postgresql, port: 6432 } } }), [6432]);
     assert.deepEqual(portsOf({ authentication: { basic: { database: { postgresql } } } }), [5432]);

@@ -28,8 +28,8 @@ const of = (change: Partial<Oidc> = {}, spec: Partial<MlflowServerSpec> = {}) =>
   inputs(server({ authentication: { oidc: { ...oidc, ...change } }, ...spec }), references);
 const environment = (...args: Parameters<typeof of>) => environmentOf(deploymentOf(of(...args)));
 
-describe("people of an issuer", () => {
-  test("the plugin is the application that runs, and is ready when it knows the issuer", () => {
+describe("OpenID Connect authentication", () => {
+  test("runs the plugin's application, which is ready when the issuer is available", () => {
     const container = deploymentOf(of()).spec.template.spec?.containers[0];
     assert.deepEqual(container?.args, ["--app-name", "oidc-auth"]);
     assert.equal(environment()["PYTHONPATH"], "/etc/mlflow/python");
@@ -41,7 +41,7 @@ describe("people of an issuer", () => {
     assert.equal(container?.livenessProbe?.httpGet?.path, "/health");
   });
 
-  test("tokens count that the issuer has made for this client, unless another audience is named", () => {
+  test("accepts tokens for this client, unless another audience is set", () => {
     const usual = environment();
     assert.equal(usual["OIDC_ISSUER"], "https://id.example.com/realms/ml");
     assert.equal(usual["OIDC_AUDIENCE"], "mlflow");
@@ -49,13 +49,13 @@ describe("people of an issuer", () => {
     assert.deepEqual([other["OIDC_ISSUER"], other["OIDC_AUDIENCE"]], ["https://outside.example.com/", "api"]);
   });
 
-  test("a user is named by what people cannot change, and may do nothing that nobody has granted", () => {
+  test("the user name is a claim that users cannot change, and nothing is allowed without a grant", () => {
     assert.equal(environment()["OIDC_USERNAME_FIELD"], "preferred_username");
     assert.equal(environment()["DEFAULT_MLFLOW_PERMISSION"], "NO_PERMISSIONS");
     assert.equal(environment()["OIDC_TRUST_BEARER_GROUP_CLAIMS"], "false");
   });
 
-  test("browsers come back to a URL that is said outright, by a cookie that is as safe as the URL", () => {
+  test("sets the redirect URL explicitly, and a secure cookie if the URL is https", () => {
     assert.equal(environment()["OIDC_REDIRECT_URI"], "http://demo.team-a:5000/callback");
     assert.equal(environment()["SESSION_COOKIE_SECURE"], "false");
     const outside = environment({ redirectURL: "https://mlflow.example.com:8443/callback" });
@@ -66,13 +66,13 @@ describe("people of an issuer", () => {
     assert.equal(outside["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"], "https://mlflow.example.com:8443");
   });
 
-  test("all replicas sign sessions by the same key", () => {
+  test("all replicas sign sessions with the same key", () => {
     assert.equal(environment()["SECRET_KEY"], "demo-session/flask-secret-key");
     const own = environment({}, { server: { sessionSecretRef: { name: "keys" } } });
     assert.equal(own["SECRET_KEY"], "keys/flask-secret-key");
   });
 
-  test("users are in the backend store's database, or in a file of their own, or in another database", () => {
+  test("users are in the backend store's database, or in a separate file, or in another database", () => {
     const uri = (...args: Parameters<typeof of>) => secretText(of(...args), "demo-auth-config", "oidc-users-db-uri");
     assert.equal(uri(), "sqlite:////mlflow/data/oidc_auth.db");
     assert.match(uri({}, { backendStore: { postgresql } }), /^postgresql\+psycopg2:\/\/mlflow:p@db\.example\.com/);
@@ -82,7 +82,7 @@ describe("people of an issuer", () => {
     assert.equal(environment()["OIDC_ALEMBIC_VERSION_TABLE"], "alembic_version_oidc");
   });
 
-  test("the migration makes the plugin's schema, and needs no administrator", () => {
+  test("the migration creates the plugin's schema, and needs no administrator", () => {
     const job = environmentOf(jobOf(of()));
     assert.equal(job["AUTH_APPLICATION"], "oidc-auth");
     assert.equal(job["MIGRATION_PACKAGES"], "mlflow_oidc_auth");
@@ -91,14 +91,14 @@ describe("people of an issuer", () => {
     assert.ok(!all(of()).some(({ metadata }) => metadata.name === "demo-admin"));
   });
 
-  test("access tokens are off, or as old as the spec says", () => {
+  test("access tokens are disabled, or have the maximum age of the spec", () => {
     const told = (change: Partial<Oidc> = {}) => JSON.parse(environment(change)["MLFLOW_OPERATOR_OIDC"] ?? "");
     assert.deepEqual(told(), { accessTokenSeconds: null });
     assert.deepEqual(told({ accessTokens: {} }), { accessTokenSeconds: 604_800 });
     assert.deepEqual(told({ accessTokens: { maxAge: "720h" } }), { accessTokenSeconds: 2_592_000 });
   });
 
-  test("the client's secret stands in no object, and a change of it rolls the pods", () => {
+  test("the client secret is in no object, and a change rolls the pods", () => {
     assert.equal(environment()["OIDC_CLIENT_SECRET"], "oidc/secret");
     for (const object of all(of())) assert.ok(!JSON.stringify(object).includes("of-the-client"), object.kind);
     const other = inputs(of().server, [secret("oidc", { secret: "another" })]);
@@ -106,7 +106,7 @@ describe("people of an issuer", () => {
     assert.notDeepEqual(annotations(other), annotations(of()));
   });
 
-  test("an authority of its own is trusted besides the public ones", () => {
+  test("a CA bundle is trusted in addition to public CAs", () => {
     const own = of({ ca: { configMapRef: { name: "ca" } } });
     assert.equal(environmentOf(deploymentOf(own))["SSL_CERT_FILE"], "/etc/mlflow/ca/oidc/ca.crt");
     const volumes = deploymentOf(own).spec.template.spec?.volumes ?? [];
@@ -114,7 +114,7 @@ describe("people of an issuer", () => {
     assert.equal(environment()["SSL_CERT_FILE"], undefined);
   });
 
-  test("a pod waits until the issuer answers, at the URL that is given, by the name that tokens have", () => {
+  test("a pod waits until the discovery URL answers with the issuer of the tokens", () => {
     const own = of({ ca: { configMapRef: { name: "ca" } }, issuer: "https://outside.example.com" });
     const [programs, check, ...others] = deploymentOf(own).spec.template.spec?.initContainers ?? [];
     assert.deepEqual([programs?.name, check?.name, others], ["programs", "issuers", []]);

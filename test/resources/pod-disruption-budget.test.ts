@@ -8,13 +8,13 @@ function budgetOf(spec: Partial<MlflowServerSpec>) {
   return found?.kind === "PodDisruptionBudget" ? found.spec : undefined;
 }
 
-test("of several pods one at a time may be evicted, and one that is not ready at any time", () => {
+test("one pod at a time can be evicted, and an unready pod at any time", () => {
   const { selector, ...budget } = budgetOf({ replicas: 2 }) ?? {};
   assert.deepEqual(budget, { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" });
   assert.deepEqual(selector, deploymentOf(inputs(server({ replicas: 2 }))).spec.selector);
 });
 
-test("there is no budget for a single pod, nor where it is not wanted", () => {
+test("there is no budget for a single pod, or if it is disabled", () => {
   for (const spec of [{}, { replicas: 0 }, { replicas: 2, podDisruptionBudget: { enabled: false } }])
     assert.equal(budgetOf(spec), undefined);
 });

@@ -52,7 +52,7 @@ describe("pods under Pod Security restricted", () => {
     assert.ok(accepted > 30, String(accepted));
   });
 
-  test("what keeps injectors away, and harmless annotations, reach the pods", () => {
+  test("annotations that disable injection, and harmless annotations, reach the pods", () => {
     const document = changed(rightDocuments["smallest"] as Document, {
       "spec.pod": {
         annotations: { ...harmlessAnnotations },
@@ -70,7 +70,7 @@ describe("pods under Pod Security restricted", () => {
     assert.equal(metadata?.labels?.["sidecar.istio.io/inject"], "false");
   });
 
-  test("the check itself finds what weakens", () => {
+  test("the check detects weaker settings", () => {
     const container = { name: "c", securityContext: { privileged: true } };
     const weak = {
       spec: { hostNetwork: true, containers: [container], volumes: [{ name: "v", hostPath: { path: "/" } }] },

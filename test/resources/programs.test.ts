@@ -41,7 +41,7 @@ const specs: Partial<MlflowServerSpec>[] = [
   { authentication: { oauth2Proxy: proxy }, exposure: { externalURL: "https://example.com/mlflow" } },
 ];
 
-/** The pods of all workloads of a server. */
+/** Returns the pod specs of all workloads of a server. */
 function podsOf(spec: Partial<MlflowServerSpec>): V1PodSpec[] {
   return all(inputs(server(spec))).flatMap((object) =>
     object.kind === "Deployment" || object.kind === "Job" ? (object.spec.template.spec ?? []) : [],
@@ -62,7 +62,7 @@ describe("the programs that pods run", () => {
     }
   });
 
-  test("are found by Python where only the installation of the same pod writes", () => {
+  test("are in a volume that only the init container of the same pod writes", () => {
     for (const pod of specs.flatMap(podsOf)) {
       for (const container of pod.containers) {
         const path = container.env?.find(({ name }) => name === "PYTHONPATH")?.value ?? "";
@@ -90,7 +90,7 @@ describe("the programs that pods run", () => {
     }
   });
 
-  test("of one file run as they are, and see no trace of how they came", async () => {
+  test("of one file run unchanged, without the variable that contains them", async () => {
     const text =
       'import os\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    a: int\nprint(A(1), "é", len(os.environ.get("MLFLOW_OPERATOR_PROGRAM", "")), __name__)\n';
     const { command, variable } = program(text);
@@ -100,7 +100,7 @@ describe("the programs that pods run", () => {
     assert.equal(stdout, "A(a=1) é 0 __main__\n");
   });
 
-  test("of several files are written with the files beside them", async (context) => {
+  test("of several files are written with their settings files", async (context) => {
     const folder = mkdtempSync(join(tmpdir(), "programs-"));
     context.after(() => rmSync(folder, { recursive: true }));
     const { container } = programInstallation(inputs(), {

@@ -41,19 +41,19 @@ function containerOf(of: ReturnType<typeof inputs>, name: string) {
 
 const argsOf = (of: ReturnType<typeof inputs>) => containerOf(of, "oauth2-proxy").args ?? [];
 
-describe("the only door", () => {
-  test("MLflow listens to its own pod only, and no port of it is published", () => {
+describe("oauth2-proxy as the only entry point", () => {
+  test("MLflow listens on loopback only, and has no container port", () => {
     assert.equal(environmentOf(deploymentOf(proxied()))["MLFLOW_HOST"], "127.0.0.1");
     assert.equal(containerOf(proxied(), "mlflow").ports, undefined);
     assert.doesNotMatch(JSON.stringify(containerOf(proxied(), "mlflow")), /"httpGet"/);
   });
 
-  test("who comes through the proxy is not local for MLflow, and nobody else's word on that counts", () => {
+  test("clients of the proxy are not local for MLflow, which trusts forwarded addresses of the proxy only", () => {
     assert.equal(environmentOf(deploymentOf(proxied()))["FORWARDED_ALLOW_IPS"], "127.0.0.1");
     assert.equal(environmentOf(deploymentOf(inputs()))["FORWARDED_ALLOW_IPS"], "");
   });
 
-  test("the Service's port leads to the proxy", () => {
+  test("the Service's port targets the proxy", () => {
     assert.deepEqual(containerOf(proxied(), "oauth2-proxy").ports, [
       { name: "http", containerPort: 4180, protocol: "TCP" },
     ]);
@@ -65,7 +65,7 @@ describe("the only door", () => {
     );
   });
 
-  test("nothing that gets round the login is among its arguments", () => {
+  test("no argument allows a bypass of the login", () => {
     const names = argsOf(proxied({ acceptServiceAccountTokens: {}, extraArgs: ["--scope=openid"] })).map(
       (argument) => argument.split("=")[0] ?? "",
     );
@@ -77,7 +77,7 @@ describe("the only door", () => {
     assert.ok(argsOf(proxied()).includes("--insecure-oidc-skip-nonce=false"));
   });
 
-  test("MLflow accepts headers of the size of a session in several cookies", () => {
+  test("MLflow accepts headers with a session in several cookies", () => {
     const options = environmentOf(deploymentOf(proxied()))["MLFLOW_UVICORN_OPTS"];
     assert.equal(options, "--timeout-keep-alive 120 --h11-max-incomplete-event-size 131072");
   });
@@ -91,14 +91,14 @@ describe("the only door", () => {
     assert.match(JSON.stringify(containerOf(tls, "oauth2-proxy").readinessProbe), /HTTPS/);
   });
 
-  test("pages from the redirect URL's origin may write, and from no other that nobody asked for", () => {
+  test("only the redirect URL's origin and configured origins can send writes", () => {
     const origins = (of: ReturnType<typeof inputs>) =>
       environmentOf(deploymentOf(of))["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"];
     assert.equal(origins(proxied()), "https://mlflow.example.com");
     assert.equal(origins(proxied({ redirectURL: undefined })), "http://demo.team-a:5000");
   });
 
-  test("preflights pass the proxy only where origins are allowed, and the layer around MLflow answers them", () => {
+  test("preflights pass the proxy only with allowed origins, and the middleware answers them", () => {
     assert.ok(!argsOf(proxied()).some((argument) => argument.startsWith("--skip-auth")));
     const allowed = proxied({}, { server: { corsAllowedOrigins: ["https://app.example.com"] } });
     assert.ok(argsOf(allowed).includes("--skip-auth-preflight=true"));
@@ -106,7 +106,7 @@ describe("the only door", () => {
     assert.deepEqual([corsOrigins, isProxied], [["https://app.example.com"], true]);
   });
 
-  test("browsers take the session cookie from this host by https only, where it is not limited to a path", () => {
+  test("the session cookie has the prefix __Host- unless it is limited to a path", () => {
     const name = (of: ReturnType<typeof inputs>) =>
       argsOf(of).find((argument) => argument.startsWith("--cookie-name="));
     assert.equal(name(proxied()), "--cookie-name=__Host-_team-a_demo");
@@ -116,7 +116,7 @@ describe("the only door", () => {
     assert.equal(name(local), "--cookie-name=_team-a_demo");
   });
 
-  test("a session cookie goes over https only, but to this very machine", () => {
+  test("a session cookie is secure, except for http redirect URLs", () => {
     assert.ok(argsOf(proxied()).includes("--cookie-secure=true"));
     assert.ok(argsOf(proxied({ redirectURL: undefined })).includes("--cookie-secure=true"));
     assert.ok(
@@ -144,14 +144,14 @@ describe("sessions in Redis", () => {
   ];
   const kept = proxied({ session: { redis } }, {}, references);
 
-  test("the password comes from its Secret and stands nowhere else", () => {
+  test("the password is only a reference to its Secret", () => {
     assert.deepEqual(containerOf(kept, "oauth2-proxy").env, [
       { name: "OAUTH2_PROXY_REDIS_PASSWORD", valueFrom: { secretKeyRef: { name: "redis", key: "password" } } },
     ]);
     assert.doesNotMatch(JSON.stringify(all(kept)), /secret-of-redis/);
   });
 
-  test("the pod looks at it first, with the authority that the proxy has", () => {
+  test("the pod checks Redis first, with the proxy's CA bundle", () => {
     const mounts = (name: string) =>
       containerOf(kept, name).volumeMounts?.filter((mount) => mount.name === "ca-redis").length;
     assert.deepEqual([mounts("sessions"), mounts("oauth2-proxy"), mounts("mlflow")], [1, 1, 0]);
@@ -164,8 +164,8 @@ describe("sessions in Redis", () => {
   });
 });
 
-describe("what is secret", () => {
-  test("comes as files, from the Secrets that hold it, and stands nowhere else", () => {
+describe("secrets", () => {
+  test("are files from their Secrets, and in no other object", () => {
     const text = JSON.stringify(deploymentOf(proxied()));
     assert.doesNotMatch(text, /secret-of-the-client|cccccccc/);
     const volumes = deploymentOf(proxied()).spec.template.spec?.volumes?.map(({ secret }) => secret);
@@ -177,7 +177,7 @@ describe("what is secret", () => {
     assert.ok(argsOf(proxied({ clientSecretRef: undefined })).includes("--client-secret-file=/dev/null"));
   });
 
-  test("the cookie secret is kept with the other keys, once there has been a proxy", () => {
+  test("the cookie secret is kept with the other keys after the proxy is removed", () => {
     assert.equal(secretText(proxied(), "demo-session", "cookie-secret"), "c".repeat(32));
     const former = inputs();
     assert.equal(secretText(former, "demo-session", "cookie-secret"), "");
@@ -185,7 +185,7 @@ describe("what is secret", () => {
     assert.equal(secretText(kept, "demo-session", "cookie-secret"), "k".repeat(32));
   });
 
-  test("a new cookie secret or authority rolls the pods; a new client secret, which is read at each login, does not", () => {
+  test("a new cookie secret or CA bundle rolls the pods; a new client secret, which is read at each login, does not", () => {
     const hash = inputsHash(proxied());
     const otherCookie = { ...proxied(), session: { ...proxied().session, cookieSecret: "x".repeat(32) } };
     assert.notEqual(inputsHash(otherCookie), hash);
@@ -193,7 +193,7 @@ describe("what is secret", () => {
     assert.equal(inputsHash(proxied({}, {}, [secret("client", { secret: "another" }), authority])), hash);
   });
 
-  test("but where something else of the same Secret is read only once, that rolls them", () => {
+  test("a change rolls the pods if another key of the same Secret is read only once", () => {
     const shared: Partial<MlflowServerSpec> = { server: { envFrom: [{ secretRef: { name: "client" } }] } };
     assert.notEqual(
       inputsHash(proxied({}, shared, [secret("client", { secret: "another" }), authority])),
@@ -201,15 +201,15 @@ describe("what is secret", () => {
     );
   });
 
-  test("a cookie secret that is left over changes nothing for a server without a proxy", () => {
+  test("an unused cookie secret changes nothing for a server without a proxy", () => {
     const former = inputs();
     const leftOver = { ...former, session: { ...former.session, cookieSecret: "k".repeat(32) } };
     assert.equal(inputsHash(leftOver), inputsHash(former));
   });
 });
 
-describe("whose tokens are taken", () => {
-  test("those of the issuer only, unless more are named", () => {
+describe("trusted issuers", () => {
+  test("only the issuer, unless the spec has more", () => {
     assert.ok(!argsOf(proxied()).some((argument) => argument.startsWith("--extra-jwt-issuers")));
     const more = argsOf(
       proxied({
@@ -224,7 +224,7 @@ describe("whose tokens are taken", () => {
     ]);
   });
 
-  test("each of them is asked for its keys before the pod starts", () => {
+  test("the keys of each are checked before the pod starts", () => {
     const check = containerOf(
       proxied({ acceptServiceAccountTokens: { issuer: "https://api.example.com" } }),
       "issuers",
@@ -245,10 +245,10 @@ describe("whose tokens are taken", () => {
   });
 });
 
-describe("Kubernetes as the authorization", () => {
+describe("Kubernetes authorization", () => {
   const kubernetes = inputs(server({ authentication: { kubernetes: {} } }));
 
-  test("shows the caller's token to the API server, and asks about the server's own namespace", () => {
+  test("uses the caller's token, in the server's own namespace", () => {
     const environment = environmentOf(deploymentOf(kubernetes));
     assert.deepEqual(containerOf(kubernetes, "mlflow").args, ["--app-name", "kubernetes-auth"]);
     assert.equal(environment["MLFLOW_K8S_AUTH_AUTHORIZATION_MODE"], "self_subject_access_review");
@@ -256,7 +256,7 @@ describe("Kubernetes as the authorization", () => {
     assert.equal(environment["MLFLOW_K8S_AUTH_WORKSPACES_ENABLED"], "false");
   });
 
-  test("without a credential of the server's that the API server would take", () => {
+  test("the server has no token that the API server accepts", () => {
     const spec = deploymentOf(kubernetes).spec.template.spec;
     assert.equal(spec?.automountServiceAccountToken, false);
     const tokens = spec?.volumes
@@ -269,7 +269,7 @@ describe("Kubernetes as the authorization", () => {
     assert.ok(!all(kubernetes).some((object) => /Role/.test(object.kind)));
   });
 
-  test("behind the proxy gets the caller's token from it; where MLflow asks nobody it gets none", () => {
+  test("the proxy forwards the caller's token only with Kubernetes authorization", () => {
     assert.ok(argsOf(proxied({ authorization: { kubernetes: {} } })).includes("--pass-authorization-header=true"));
     assert.ok(argsOf(proxied()).includes("--pass-authorization-header=false"));
     const mounts = containerOf(proxied({ authorization: { kubernetes: {} } }), "oauth2-proxy").volumeMounts;
@@ -281,7 +281,7 @@ describe("its image", () => {
   const imageOf = (image: ProxySettings["image"]) => containerOf(proxied({ image }), "oauth2-proxy").image;
   const digest = `sha256:${"0".repeat(64)}`;
 
-  test("is the operator's, but for what the spec says of it", () => {
+  test("is the operator's default with the fields of the spec", () => {
     assert.equal(imageOf(undefined), "example.com/oauth2-proxy:v7.15.6");
     assert.equal(imageOf({ tag: "v7.16.0" }), "example.com/oauth2-proxy:v7.16.0");
     assert.equal(imageOf({ repository: "mirror:5000/o2p" }), "mirror:5000/o2p:v7.15.6");

@@ -15,8 +15,8 @@ import {
 
 const credentials = secret("db", { username: "mlflow", password: "p" });
 
-describe("who gets in", () => {
-  test("basic authentication is the application that runs, with a configuration of ours", () => {
+describe("access to the server", () => {
+  test("runs basic authentication with the operator's configuration", () => {
     const deployment = deploymentOf(inputs());
     const container = deployment.spec.template.spec?.containers[0];
     assert.deepEqual(container?.command, ["python", "-P", "-m", "mlflow_operator.start"]);
@@ -24,13 +24,13 @@ describe("who gets in", () => {
     assert.equal(environmentOf(deployment)["MLFLOW_AUTH_CONFIG_PATH"], "/etc/mlflow/auth/basic_auth.ini");
   });
 
-  test("a server without authentication has been asked for by name", () => {
+  test("a server without authentication requires authentication.none", () => {
     const deployment = deploymentOf(inputs(server({ authentication: { none: {} } })));
     assert.deepEqual(deployment.spec.template.spec?.containers[0]?.args, ["--app-name", "mlflow-operator"]);
     assert.equal(environmentOf(deployment)["MLFLOW_AUTH_CONFIG_PATH"], "");
   });
 
-  test("the Service leads to pods that serve, never to those of a migration", () => {
+  test("the Service selects the server's pods, never those of a migration", () => {
     const objects = all(inputs());
     const service = objects.find((object) => object.kind === "Service");
     const selector = service?.kind === "Service" ? (service.spec.selector ?? {}) : {};
@@ -47,7 +47,7 @@ describe("who gets in", () => {
     assert.equal(labels?.["team"], "a");
   });
 
-  test("MLflow answers under the Service's names and localhost, and under no other that nobody asked for", () => {
+  test("MLflow accepts only the Service's names, localhost and configured hosts", () => {
     const hosts = environmentOf(deploymentOf(inputs()))["MLFLOW_SERVER_ALLOWED_HOSTS"]?.split(",");
     assert.ok(hosts?.includes("demo.team-a.svc.cluster.local:*"));
     assert.ok(hosts?.includes("demo.team-a"));
@@ -57,19 +57,19 @@ describe("who gets in", () => {
   });
 });
 
-describe("what envFrom cannot change", () => {
-  test("every reserved variable stands in env, which wins over envFrom, unless the server has no use for it", () => {
+describe("envFrom", () => {
+  test("cannot set a reserved variable, because env takes precedence", () => {
     const postgres = inputs(server({ backendStore: { postgresql } }), [credentials]);
     for (const each of [inputs(), postgres, inputs(server({ authentication: { none: {} } }))]) {
       const environment = environmentOf(deploymentOf(each));
-      const ours = ["MLFLOW_HOST", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_SERVER_ALLOWED_HOSTS", "PYTHONPATH"];
-      for (const name of [...ours, ...Object.keys(neutralEnvironment)]) {
+      const own = ["MLFLOW_HOST", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_SERVER_ALLOWED_HOSTS", "PYTHONPATH"];
+      for (const name of [...own, ...Object.keys(neutralEnvironment)]) {
         assert.ok(name in environment, `${name} could be set by envFrom`);
       }
     }
   });
 
-  test("Kubernetes expands no variable in a value of ours", () => {
+  test("Kubernetes expands no variable in the operator's values", () => {
     const cors = inputs(server({ artifactStore: { s3: { bucket: "models", prefix: "$(HOME)/x" } } }));
     assert.equal(environmentOf(deploymentOf(cors))["MLFLOW_ARTIFACTS_DESTINATION"], "s3://models/$$(HOME)/x");
   });
@@ -80,7 +80,7 @@ describe("TLS", () => {
     secret("tls", { "tls.crt": "c", "tls.key": "k" }),
   ]);
 
-  test("with a certificate the pods speak https, and probes and the Service know it", () => {
+  test("with a certificate pods, probes and Service use https", () => {
     const deployment = deploymentOf(tls);
     assert.match(environmentOf(deployment)["MLFLOW_UVICORN_OPTS"] ?? "", /--ssl-certfile \/etc\/mlflow\/tls\/tls\.crt/);
     assert.equal(deployment.spec.template.spec?.containers[0]?.readinessProbe?.httpGet?.scheme, "HTTPS");
@@ -99,7 +99,7 @@ describe("secrets", () => {
   const password = "p@:/%#?&'\" $\\x(){}*!ü";
   const of = inputs(server({ backendStore: { postgresql } }), [secret("db", { username: "us:er", password })]);
 
-  test("a password with any characters comes back from the URI as it was", () => {
+  test("a password with any characters is unchanged after parsing the URI", () => {
     const uri = new URL(secretText(of, "demo-store", "backend-store-uri"));
     assert.equal(decodeURIComponent(uri.password), password);
     assert.equal(decodeURIComponent(uri.username), "us:er");
@@ -107,7 +107,7 @@ describe("secrets", () => {
     assert.equal(uri.searchParams.get("sslmode"), "prefer");
   });
 
-  test("each per cent sign is doubled in the ini, since configparser expands it", () => {
+  test("percent signs are doubled in the ini file, because configparser expands them", () => {
     const ini = secretText(of, "demo-auth-config", "basic_auth.ini");
     const uri = /^database_uri = (.*)$/m.exec(ini)?.[1] ?? "";
     assert.equal(uri.replaceAll("%%", "%"), secretText(of, "demo-store", "backend-store-uri"));
@@ -115,7 +115,7 @@ describe("secrets", () => {
     assert.doesNotMatch(ini, /admin_password/);
   });
 
-  test("MLflow caches a successful password check for a minute, or as long as the spec says", () => {
+  test("MLflow caches a successful password check for a minute, or for passwordCacheTTL", () => {
     const ini = (basic: { passwordCacheTTL?: string }) =>
       secretText(inputs(server({ authentication: { basic } })), "demo-auth-config", "basic_auth.ini");
     assert.match(ini({}), /^auth_cache_ttl_seconds = 60$/m);
@@ -123,7 +123,7 @@ describe("secrets", () => {
     assert.match(ini({ passwordCacheTTL: "10m" }), /^auth_cache_ttl_seconds = 600$/m);
   });
 
-  test("no secret value stands in anything but a Secret", () => {
+  test("only Secrets contain secret values", () => {
     const values = [
       password,
       encodeURIComponent(password),
@@ -137,7 +137,7 @@ describe("secrets", () => {
     }
   });
 
-  test("a CA without sslMode is checked against", () => {
+  test("a CA without sslMode results in verify-full", () => {
     const checked = { ...postgresql, ca: { configMapRef: { name: "ca" } } };
     const uri = new URL(
       secretText(
@@ -167,13 +167,13 @@ describe("pods", () => {
     }
   });
 
-  test("jobs of MLflow run only where they are asked for", () => {
+  test("job execution is disabled by default", () => {
     assert.equal(environmentOf(deploymentOf(inputs()))["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"], "false");
     const asked = inputs(server({ server: { jobExecution: true } }));
     assert.equal(environmentOf(deploymentOf(asked))["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"], "true");
   });
 
-  test("a volume that one node holds is handed over, not shared", () => {
+  test("a volume that only one node can mount requires the Recreate strategy", () => {
     assert.equal(deploymentOf(inputs()).spec.strategy?.type, "Recreate");
     const s3 = inputs(server({ backendStore: { postgresql }, artifactStore: { s3: { bucket: "models" } } }), [
       credentials,
@@ -181,7 +181,7 @@ describe("pods", () => {
     assert.equal(deploymentOf(s3).spec.strategy?.type, "RollingUpdate");
   });
 
-  test("hibernation keeps everything but the pods", () => {
+  test("hibernation keeps everything except the pods", () => {
     const kinds = (of: ReturnType<typeof inputs>) => all(of).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
     const asleep = inputs(server({ hibernate: true, replicas: 1 }));
     assert.equal(deploymentOf(asleep).spec.replicas, 0);
@@ -189,14 +189,14 @@ describe("pods", () => {
   });
 });
 
-describe("what outlives the server", () => {
+describe("retained objects", () => {
   const stored = ["Secret/demo-session", "Secret/demo-admin", "PersistentVolumeClaim/demo"];
   const ownerless = (of: ReturnType<typeof inputs>) =>
     all(of)
       .filter(({ metadata }) => metadata.ownerReferences === undefined)
       .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 
-  test("Retain: what was generated or stored, and nothing else", () => {
+  test("Retain: generated Secrets and volumes only", () => {
     assert.deepEqual(ownerless(inputs()).sort(), [...stored].sort());
   });
 
@@ -204,7 +204,7 @@ describe("what outlives the server", () => {
     assert.deepEqual(ownerless(inputs(server({ deletionPolicy: "Delete" }))), []);
   });
 
-  test("nothing carries the label by which Argo CD would prune it", () => {
+  test("no object has the label with which Argo CD would prune it", () => {
     for (const { metadata } of all(inputs())) assert.ok(!("app.kubernetes.io/instance" in (metadata.labels ?? {})));
   });
 });

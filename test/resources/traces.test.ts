@@ -26,7 +26,7 @@ const selects = (selector: Readonly<Record<string, string>> = {}, labels: Readon
   Object.entries(selector).every(([key, value]) => labels[key] === value);
 
 describe("the listener for traces", () => {
-  test("answers the writers by identity alone, so there is no path to be disguised", () => {
+  test("authorizes writers by identity only, without paths", () => {
     const { spec: only } = named<AuthorizationPolicy>("AuthorizationPolicy", "demo-traces-writers-only");
     const principals = writers.map(({ serviceAccount }) => `cluster.local/ns/agents/sa/${serviceAccount}`);
     assert.deepEqual([only.action, only.rules], ["DENY", [{ from: [{ source: { notPrincipals: principals } }] }]]);
@@ -36,7 +36,7 @@ describe("the listener for traces", () => {
     assert.ok(!isAllowed(letIn.rules ?? [], { method: "POST", path: "/v1/traces" }));
   });
 
-  test("its policies, NetworkPolicy and Service are of its pods, and those of the server are not", () => {
+  test("its policies, NetworkPolicy and Service select only its pods", () => {
     const pods = deployment().spec.template.metadata?.labels ?? {};
     for (const name of ["demo-traces-writers-only", "demo-traces-allow-writers"])
       assert.ok(selects(named<AuthorizationPolicy>("AuthorizationPolicy", name).spec.selector?.matchLabels, pods));
@@ -54,7 +54,7 @@ describe("the listener for traces", () => {
     assert.equal(named<Service>("Service", "demo-traces").metadata.labels?.["istio.io/use-waypoint"], undefined);
   });
 
-  test("the network brings the writers' namespaces to it, and nobody in the clear but the kubelet's probes", () => {
+  test("the NetworkPolicy allows the writers' namespaces, and only kubelet probes without mTLS", () => {
     const from = [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "agents" } } }];
     assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo-traces").spec.ingress, [
       { ports: [{ port: 15008, protocol: "TCP" }], from },
@@ -68,7 +68,7 @@ describe("the listener for traces", () => {
     assert.ok(none.every(({ kind }) => kind !== "NetworkPolicy"));
   });
 
-  test("a pod is told by whom it is taken into the mesh, and has nothing but the database", () => {
+  test("a pod reads its mesh annotation, and has only the database credentials", () => {
     const podOf = (of = listening()) => {
       const { spec } = deployment(of).spec.template;
       assert.ok(spec);
@@ -88,7 +88,7 @@ describe("the listener for traces", () => {
     assert.equal(podOf().automountServiceAccountToken, false);
   });
 
-  test("is nowhere without Mesh as the identity, or without writers", () => {
+  test("is absent without the identity Mesh, or without writers", () => {
     for (const of of [
       listening({ traces: { writers } }),
       listening({ traces: { writers, identity: "Application" } }),

@@ -15,13 +15,13 @@ const namespace = (name: string, labels: Record<string, string>): Namespace => (
 });
 const optedIn = { [label.workspaceOf]: "team-a" };
 
-test("a namespace that consents to another's servers is no workspace of this one", () => {
+test("a namespace that has opted in to servers of another namespace is not a workspace", () => {
   const namespaces = [namespace("b", optedIn), namespace("a", optedIn), namespace("c", { [label.workspaceOf]: "x" })];
   assert.deepEqual(workspacesOf(serving(), namespaces), ["a", "b"]);
   assert.deepEqual(workspacesOf(server(), namespaces), []);
 });
 
-test("the selector narrows what consents, and never widens it", () => {
+test("the selector narrows the opted-in namespaces, and never widens them", () => {
   const namespaces = [
     namespace("a", { ...optedIn, tier: "x" }),
     namespace("b", optedIn),
@@ -32,7 +32,7 @@ test("the selector narrows what consents, and never widens it", () => {
   assert.deepEqual(workspacesOf(forged, [namespace("d", { [label.workspaceOf]: "other" })]), []);
 });
 
-test("what the plugin never serves is no workspace", () => {
+test("namespaces that the plugin excludes are not workspaces", () => {
   const names = ["kube-system", "openshift", "openshift-x", "redhat-ods-a", "kubeflow"];
   assert.deepEqual(
     workspacesOf(
@@ -43,7 +43,7 @@ test("what the plugin never serves is no workspace", () => {
   );
 });
 
-test("what MLflow serves is what the operator takes for a workspace: one selector", () => {
+test("MLflow and the operator use the same selector for workspaces", () => {
   const environment = environmentOf(
     deploymentOf(inputs(serving({ selector: { matchLabels: { "a.b/tier": "x" } }, default: "team-b" }))),
   );
@@ -55,7 +55,7 @@ test("what MLflow serves is what the operator takes for a workspace: one selecto
   assert.equal(environment["MLFLOW_ENABLE_WORKSPACES"], "true");
 });
 
-test("without workspaces the plugin has one namespace, and a token that nobody takes", () => {
+test("without workspaces the plugin has one namespace, and a token with an unused audience", () => {
   const deployment = deploymentOf(inputs(server({ authentication: { kubernetes: {} } })));
   const environment = environmentOf(deployment);
   assert.equal(environment["MLFLOW_ENABLE_WORKSPACES"], "false");
@@ -69,7 +69,7 @@ function audience(deployment: ReturnType<typeof deploymentOf>): string | undefin
   return volume?.projected?.sources?.find((source) => source.serviceAccountToken)?.serviceAccountToken?.audience;
 }
 
-test("nothing is bound until a namespace has consented", () => {
+test("there is no ClusterRoleBinding until a namespace has opted in", () => {
   const kinds = (workspaces: readonly string[]) => all({ ...inputs(serving()), workspaces }).map(({ kind }) => kind);
   assert.ok(!kinds([]).includes("ClusterRoleBinding"));
   assert.ok(kinds(["team-b"]).includes("ClusterRoleBinding"));

@@ -26,8 +26,8 @@ function bindings(
   );
 }
 
-describe("what is granted in a workspace", () => {
-  test("is one binding for each role, with everybody who has it, once", () => {
+describe("grants in a workspace", () => {
+  test("result in one RoleBinding per role, with unique subjects", () => {
     const server = tracking({
       access: [grantTo("b", "Editor", "team-a"), grantTo("a", "Editor"), grantTo("a", "Viewer")],
     });
@@ -38,7 +38,7 @@ describe("what is granted in a workspace", () => {
     });
   });
 
-  test("is nothing without the namespace's consent, whoever grants it", () => {
+  test("have no effect without the opt-in of the namespace", () => {
     const server = tracking({ access: [grantTo("a", "Admin", "team-a"), grantTo("a", "Viewer")] });
     const silent: Namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "team-a", labels: {} } };
     assert.deepEqual(bindings([server], [access()], silent), {});
@@ -46,7 +46,7 @@ describe("what is granted in a workspace", () => {
     assert.deepEqual(bindings([server], [access()], anothers), {});
   });
 
-  test("is for the namespaces that are named, or that have the labels, and no others", () => {
+  test("apply only to the listed or selected namespaces", () => {
     const server = tracking({
       access: [
         grantTo("named", "Viewer", "team-b"),
@@ -59,24 +59,24 @@ describe("what is granted in a workspace", () => {
     });
   });
 
-  test("does not reach a namespace that the server's own selector leaves out", () => {
+  test("do not apply to a namespace that the server's selector excludes", () => {
     const server = tracking({ selector: { matchLabels: { tier: "x" } }, access: [grantTo("a", "Admin", "team-a")] });
     assert.deepEqual(bindings([server], [access()]), {});
   });
 
-  test("of an access ends at its time, to the second", () => {
+  test("of an MlflowWorkspaceAccess end exactly at expiresAt", () => {
     const until = (expiresAt: string) => Object.keys(bindings([tracking()], [access({ expiresAt })])).length;
     assert.equal(until("2026-06-01T00:00:00Z"), 0);
     assert.equal(until("2026-06-01T00:00:01Z"), 1);
     assert.equal(until("2026-06-01T01:00:00+02:00"), 0);
   });
 
-  test("of an access is for the server that it names", () => {
+  test("of an MlflowWorkspaceAccess apply to the referenced server", () => {
     assert.deepEqual(bindings([tracking()], [access({ serverRef: { namespace: "mlflow", name: "other" } })]), {});
     assert.deepEqual(bindings([tracking()], [access({ serverRef: { namespace: "other", name: "tracking" } })]), {});
   });
 
-  test("by two servers adds up; where they contradict each other the older one's counts, and the younger hears of it", () => {
+  test("of two servers add up; on a conflict the older server takes precedence, and the younger reports it", () => {
     const older = tracking({ access: [grantTo("a", "Viewer"), grantTo("b", "Editor")] }, "z-old");
     const younger = tracking({ access: [grantTo("a", "Admin"), grantTo("b", "Editor"), grantTo("c", "Admin")] }, "new");
     younger.metadata.creationTimestamp = "2026-02-01T00:00:00Z";
@@ -95,7 +95,7 @@ describe("what is granted in a workspace", () => {
     );
   });
 
-  test("never names a ServiceAccount without its namespace, nor anybody else with one", () => {
+  test("have a namespace for ServiceAccounts only", () => {
     const subjects = [{ kind: "ServiceAccount" as const, name: "training", namespace: "jobs" }];
     const [binding] = roleBindings(
       "team-a",
@@ -106,7 +106,7 @@ describe("what is granted in a workspace", () => {
 });
 
 describe("the ConfigMap for clients", () => {
-  test("says all that a pod with a token needs", () => {
+  test("contains everything that a pod with a token needs", () => {
     assert.deepEqual(clientConfigMap({ namespace: workspace(), servers: [tracking()] })?.data, {
       MLFLOW_TRACKING_URI: "http://tracking.mlflow:5000",
       MLFLOW_TRACKING_AUTH: "kubernetes-namespaced",
@@ -116,12 +116,12 @@ describe("the ConfigMap for clients", () => {
     });
   });
 
-  test("has no name that OpenTelemetry reads: MLflow's client would send its traces there, without a token", () => {
+  test("has no variable that OpenTelemetry reads, because MLflow's client would send traces without a token", () => {
     for (const name of Object.keys(clientConfigMap({ namespace: workspace(), servers: [tracking()] })?.data ?? {}))
       assert.doesNotMatch(name, /^OTEL_/);
   });
 
-  test("is the oldest server's that wants one, and nobody's where none does", () => {
+  test("belongs to the oldest server with clientConfigMaps", () => {
     const silent = tracking({ clientConfigMaps: false }, "old");
     const younger = tracking({}, "young");
     younger.metadata.creationTimestamp = "2026-02-01T00:00:00Z";
@@ -134,7 +134,7 @@ describe("the ConfigMap for clients", () => {
     assert.equal(of(silent), undefined);
   });
 
-  test("is not taken for an object of a server of the same name in the workspace itself", () => {
+  test("is not treated as an object of a server with the same name in the workspace", () => {
     const labels = clientConfigMap({ namespace: workspace(), servers: [tracking()] })?.metadata.labels ?? {};
     assert.equal(labels["mlflow-operator.dev/server"], undefined);
   });
