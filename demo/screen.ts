@@ -11,13 +11,13 @@ export interface Screen {
 /** Without output for this number of seconds, the last line is repeated with "still". */
 const repeatSeconds = 15;
 
-export function screen(output: NodeJS.WriteStream, begun = Date.now()): Screen {
+export function screen(output: NodeJS.WriteStream, started = Date.now()): Screen {
   let shown: readonly string[] = [];
   let last = "";
-  let lastOutput = begun;
+  let lastOutput = started;
   const width = () => output.columns ?? 160;
   const cut = (line: string) => (line.length > width() ? `${line.slice(0, width() - 1)}…` : line);
-  const stamped = (line: string) => `${((Date.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}\n`;
+  const stamped = (line: string) => `${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}\n`;
   const erase = () => {
     if (output.isTTY && shown.length > 0) output.write(`\x1b[${shown.length}A\x1b[J`);
   };

@@ -15,7 +15,7 @@ export interface Burst {
   /** From the last change until all widgets are reconciled. */
   readonly seconds: number;
   readonly events: number;
-  readonly passes: number;
+  readonly reconciliations: number;
   readonly calls: number;
   readonly cpuMilliseconds: number;
   readonly sockets: number;
@@ -54,7 +54,7 @@ export async function burst(
     missed,
     seconds,
     events: counted.events - countedBefore.events,
-    passes: counted.passes - countedBefore.passes,
+    reconciliations: counted.reconciliations - countedBefore.reconciliations,
     calls: calls.length,
     cpuMilliseconds: after.cpuMilliseconds - idle.cpuMilliseconds,
     sockets: newSockets,

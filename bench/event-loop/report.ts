@@ -23,7 +23,7 @@ export function report(
   const burstRows = [
     burstRow("1,000 changes of 100 widgets: missed", ({ missed }) => whole(missed)),
     burstRow("  seconds from the last change until all is reconciled", ({ seconds }) => seconds.toFixed(1)),
-    burstRow("  passes", ({ passes }) => whole(passes)),
+    burstRow("  reconciliations", ({ reconciliations }) => whole(reconciliations)),
     burstRow("  calls", ({ calls }) => whole(calls)),
     burstRow("  CPU ms per change", ({ cpuMilliseconds }) => (cpuMilliseconds / 1000).toFixed(2)),
     burstRow("  sockets per 1,000 calls", ({ sockets, calls }) => whole((sockets / calls) * 1000)),

@@ -71,7 +71,7 @@ export function subject(
     counted: async () => {
       child.send("count");
       const [answer]: Counted[] = await once(child, "message");
-      return answer ?? { events: Number.NaN, passes: Number.NaN };
+      return answer ?? { events: Number.NaN, reconciliations: Number.NaN };
     },
     usage: () => processUsage(child.pid ?? 0),
     stop: async () => {

@@ -121,10 +121,13 @@ function largest(outcomes: readonly Outcome[]): { most: number; worst: string } 
   return { most, worst: worst.length > 2 ? `${worst.length} of them` : worst.map(({ drift }) => drift).join(", ") };
 }
 
-async function outcomeOf(measuring: Measuring, former: KubeObject, kindOfDrift: Drift): Promise<Outcome> {
+async function outcomeOf(measuring: Measuring, previous: KubeObject, kindOfDrift: Drift): Promise<Outcome> {
   const { cluster, log } = measuring;
   // The state after the previous drift.
-  const object: KubeObject = { ...(await adminRequest<KubeObject>(cluster, "GET", pathOf(former))), kind: former.kind };
+  const object: KubeObject = {
+    ...(await adminRequest<KubeObject>(cluster, "GET", pathOf(previous))),
+    kind: previous.kind,
+  };
   const since = await log.mark();
   await kindOfDrift.apply(cluster, object);
   let repaired = false;

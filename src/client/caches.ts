@@ -56,7 +56,7 @@ export interface Caches {
   knows(kind: Kind, namespace: string): boolean | undefined;
   /** The other servers that request or have an external address of this server. */
   competitors(key: Key): MlflowServer[];
-  /** Services and AuthorizationPolicies in a namespace, whoever owns them; undefined until they are listed. The first call starts the watches. */
+  /** Services and AuthorizationPolicies in a namespace, of all owners; undefined until they are listed. The first call starts the watches. */
   otherResources(namespace: string): OtherResource[] | undefined;
   readonly secrets: References<Secret>;
   readonly configMaps: References<ConfigMap>;
@@ -183,9 +183,9 @@ export function caches(options: CachesOptions): Caches {
   function changed(object: Owned, before: Owned | undefined): void {
     const server = serverKeyOf(object);
     if (server !== undefined) onServer(server);
-    const former = before === undefined ? undefined : serverKeyOf(before);
-    if (former !== undefined && (former.name !== server?.name || former.namespace !== server.namespace))
-      onServer(former);
+    const previous = before === undefined ? undefined : serverKeyOf(before);
+    if (previous !== undefined && (previous.name !== server?.name || previous.namespace !== server.namespace))
+      onServer(previous);
     const { namespace = "", name } = object.metadata;
     if (object.kind === "Secret") secrets.touched(namespace, name);
     if (object.kind === "ConfigMap") configMaps.touched(namespace, name);
@@ -257,7 +257,7 @@ export function caches(options: CachesOptions): Caches {
     const before = new Set(watches.keys());
     for (const kind of keptKinds) {
       if (scope !== undefined && rowOf(kind).scope === "Cluster") continue;
-      const ofKind = store<Owned>((_change, object, former) => changed(object, former));
+      const ofKind = store<Owned>((_change, object, previous) => changed(object, previous));
       kept.set(placeOf(kind, scope), ofKind);
       // If the kind was installed or removed, there is no event of an object.
       let wasKnown: boolean | undefined;

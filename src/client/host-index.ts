@@ -27,12 +27,12 @@ export function hostIndex(changed: (key: Key) => void): HostIndex {
   return {
     noted: (key, server) => {
       const own = keyText(key);
-      const former = byServer.get(own) ?? new Set();
+      const previous = byServer.get(own) ?? new Set();
       const has = new Set(server?.status?.addresses);
       const now = new Set(server === undefined ? [] : [...addressesOf(server), ...has]);
-      const removed = [...former].filter((address) => !now.has(address));
-      const added = [...now].filter((address) => !former.has(address));
-      const reassigned = [...now, ...former].filter(
+      const removed = [...previous].filter((address) => !now.has(address));
+      const added = [...now].filter((address) => !previous.has(address));
+      const reassigned = [...now, ...previous].filter(
         (address) => has.has(address) !== (had.get(own)?.has(address) ?? false),
       );
       for (const address of removed) {

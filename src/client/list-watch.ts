@@ -102,8 +102,8 @@ const changes = { ADDED: "added", MODIFIED: "modified", DELETED: "deleted" } as 
  * After this score of consecutive watches without events the resource is listed again: a proxy in front of
  * the API server may delay events. An idle timeout counts more than an ended watch, since a bookmark is overdue.
  */
-const longestSilence = 5;
-const silenceOf = { ended: 1, overdue: 3 } as const;
+const maxIdleScore = 5;
+const idleScoreOf = { ended: 1, overdue: 3 } as const;
 
 /** A watch that the server ends sooner than this without an event counts as a failure, to avoid a hot loop. */
 const shortestWatchMilliseconds = 1000;
@@ -137,7 +137,7 @@ export function listWatch<T extends KubeObject>(
   let isSettled = false;
   /** Time of the first of consecutive 404 responses. */
   let absentSince: number | undefined;
-  let silence = 0;
+  let idleScore = 0;
   const started = performance.now();
   let lastData = started;
   let lastActivity = started;
@@ -187,7 +187,7 @@ export function listWatch<T extends KubeObject>(
     const { resourceVersion } = partialList;
     isKnown = true;
     absentSince = undefined;
-    silence = 0;
+    idleScore = 0;
     failuresHere = 0;
     if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
     partialList = undefined;
@@ -215,12 +215,12 @@ export function listWatch<T extends KubeObject>(
     } as const;
     const opened = performance.now();
     let isOpen = false;
-    let isSilent = true;
+    let isWithoutEvents = true;
     // An ERROR event throws before these lines, so it does not count as an event.
     const take = (line: string) => {
       receive(line);
-      isSilent = false;
-      silence = 0;
+      isWithoutEvents = false;
+      idleScore = 0;
       failuresHere = 0;
     };
     const open = () => {
@@ -232,16 +232,16 @@ export function listWatch<T extends KubeObject>(
       await client.stream(call, timing.idleSeconds, take, open);
       if (resource.isCustom && performance.now() - opened < (call.query.timeoutSeconds - 1) * 1000)
         position = undefined;
-      if (isOpen && isSilent) silence += silenceOf.ended;
+      if (isOpen && isWithoutEvents) idleScore += idleScoreOf.ended;
     } catch (error) {
       const isOverdue = isOpen && isApiError(error, 0) && error.reason === "Timeout";
-      if (isOpen && isSilent) silence += isOverdue ? silenceOf.overdue : silenceOf.ended;
+      if (isOpen && isWithoutEvents) idleScore += isOverdue ? idleScoreOf.overdue : idleScoreOf.ended;
       // If etcd sends no progress notifications, a resource without objects gets no bookmarks. That is not a failure.
       if (!isOverdue) throw error;
       failures = 0;
       return;
     } finally {
-      if (silence >= longestSilence) position = undefined;
+      if (idleScore >= maxIdleScore) position = undefined;
     }
     if (performance.now() - opened < shortestWatchMilliseconds) {
       throw new ApiError("GET", path, {

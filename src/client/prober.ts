@@ -51,7 +51,7 @@ export type Probed =
   | { readonly result: "denied" }
   | { readonly result: "answered" | "unanswered"; readonly text: string };
 
-export type Probe = (door: TracesEndpoint, path: string, timeoutSeconds: number) => Promise<Probed>;
+export type Probe = (endpoint: TracesEndpoint, path: string, timeoutSeconds: number) => Promise<Probed>;
 
 interface Known {
   readonly endpoints: string;
@@ -74,7 +74,7 @@ export function prober(
   async function probeAll(key: Key, state: Known, endpoints: readonly TracesEndpoint[]): Promise<void> {
     state.encoded ??= encodedPath();
     const tried = [...paths, state.encoded];
-    const requests = endpoints.flatMap((door) => tried.map((path) => probe(door, path, timing.timeoutSeconds)));
+    const requests = endpoints.flatMap((endpoint) => tried.map((path) => probe(endpoint, path, timing.timeoutSeconds)));
     const found = probesOf(await Promise.all(requests));
     if (known.get(keyText(key)) !== state) return;
     state.isUnconfirmed = found.notDenied.length > 0 && !state.found?.notDenied.length && !state.isUnconfirmed;
@@ -173,7 +173,7 @@ const probeEndpoint: Probe = ({ what, host, port }, path, timeoutSeconds) =>
       else unanswered(code || "no connection");
     });
     const timer = setTimeout(() => {
-      unanswered(`nothing came within ${timeoutSeconds} s`);
+      unanswered(`no response within ${timeoutSeconds} s`);
       outgoing.destroy();
     }, timerMilliseconds(timeoutSeconds));
     outgoing.on("close", () => clearTimeout(timer));

@@ -32,8 +32,8 @@ export interface Store<T extends KubeObject> extends Required<Omit<EventHandler<
  * reported: their changes are part of the response to the write, and no reconciliation may have seen them.
  */
 type PendingWrite =
-  | { readonly gone: false; readonly version: number; readonly created: boolean }
-  | { readonly gone: true; readonly uid: string | undefined };
+  | { readonly isGone: false; readonly version: number; readonly created: boolean }
+  | { readonly isGone: true; readonly uid: string | undefined };
 
 export interface StoreOptions {
   /** Indexes objects by namespace. */
@@ -98,11 +98,11 @@ export function store<T extends KubeObject>(
     const id = idOf(object);
     const before = items.get(id);
     const write = pendingWrites.get(id);
-    if (write?.gone && write.uid === object.metadata.uid) {
+    if (write?.isGone && write.uid === object.metadata.uid) {
       if (change === "deleted") pendingWrites.delete(id);
       return;
     }
-    if (write !== undefined && !write.gone && versionOf(object) < write.version) {
+    if (write !== undefined && !write.isGone && versionOf(object) < write.version) {
       onChange("modified", object, before);
       return;
     }
@@ -115,7 +115,7 @@ export function store<T extends KubeObject>(
       before !== undefined &&
       before.metadata.resourceVersion === object.metadata.resourceVersion &&
       !(isCustom && !isDeepStrictEqual(before, object));
-    if (same && (write === undefined || write.gone || write.created)) return;
+    if (same && (write === undefined || write.isGone || write.created)) return;
     if (!same) put(id, object);
     onChange(before === undefined ? "added" : "modified", object, before);
   }
@@ -129,9 +129,9 @@ export function store<T extends KubeObject>(
       const id = idOf(object);
       const version = versionOf(object);
       const write = pendingWrites.get(id);
-      if (!(version > position) || (write !== undefined && !write.gone && !(version > write.version))) return;
+      if (!(version > position) || (write !== undefined && !write.isGone && !(version > write.version))) return;
       put(id, object);
-      pendingWrites.set(id, { gone: false, version, created });
+      pendingWrites.set(id, { isGone: false, version, created });
     },
     loaded: (object) => {
       const id = idOf(object);
@@ -141,7 +141,7 @@ export function store<T extends KubeObject>(
       const id = idOf(object);
       if (items.get(id)?.metadata.uid !== object.metadata.uid) return;
       take(id);
-      pendingWrites.set(id, { gone: true, uid: object.metadata.uid });
+      pendingWrites.set(id, { isGone: true, uid: object.metadata.uid });
     },
     changed: (change, object) => {
       position = versionOf(object);
@@ -165,7 +165,7 @@ export function store<T extends KubeObject>(
           for (const id of items.keys()) {
             if (seen.has(id)) continue;
             const write = pendingWrites.get(id);
-            if (write !== undefined && !write.gone && write.version > position) continue;
+            if (write !== undefined && !write.isGone && write.version > position) continue;
             const before = take(id);
             try {
               if (before !== undefined) onChange("deleted", before, before);

@@ -22,18 +22,18 @@ export function workspaceNamespaces({ host, workspace }: WorkspaceNamespacesObse
   const byHost = new Map<string, Map<string, Namespace>>();
 
   function note(change: Change, namespace: Namespace, before: Namespace | undefined): void {
-    const [former, present] = [hostOf(before), change === "deleted" ? undefined : hostOf(namespace)];
+    const [previous, current] = [hostOf(before), change === "deleted" ? undefined : hostOf(namespace)];
     const { name } = namespace.metadata;
-    if (former !== undefined && former !== present) {
-      byHost.get(former)?.delete(name);
-      host(former);
+    if (previous !== undefined && previous !== current) {
+      byHost.get(previous)?.delete(name);
+      host(previous);
     }
-    if (present !== undefined) {
-      const all = byHost.get(present) ?? new Map<string, Namespace>();
-      byHost.set(present, all.set(name, namespace));
+    if (current !== undefined) {
+      const all = byHost.get(current) ?? new Map<string, Namespace>();
+      byHost.set(current, all.set(name, namespace));
     }
-    if (former === present && isEquivalent(before, namespace)) return;
-    if (present !== undefined) host(present);
+    if (previous === current && isEquivalent(before, namespace)) return;
+    if (current !== undefined) host(current);
     workspace(name);
   }
 

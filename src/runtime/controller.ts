@@ -152,13 +152,13 @@ export function controller(options: ControllerOptions): Controller {
 
   async function reconcileServer(server: string, failing: Failing): Promise<number | undefined> {
     heap.noteWork();
-    const begun = performance.now();
+    const started = performance.now();
     const key = keyOf(server);
     if (!isSynced) return connection.reconcile(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
     const result = await connection.reconcile(key, (cluster) =>
       reconcile(cluster, key, installation, new Date(), failing),
     );
-    const seconds = (performance.now() - begun) / 1000;
+    const seconds = (performance.now() - started) / 1000;
     options.metrics().reconcileSeconds.observe({ controller: "mlflowserver" }, seconds);
     const isRepeated = result?.againInSeconds !== undefined;
     options.metrics().reconciled("mlflowserver", isRepeated ? "requeue_after" : "success");

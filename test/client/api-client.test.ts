@@ -35,7 +35,7 @@ async function listening(context: TestContext, server: Server | TcpServer): Prom
 const serving = (context: TestContext, serve: (request: IncomingMessage, response: ServerResponse) => void) =>
   listening(context, createServer(serve));
 
-async function refusal(promise: Promise<unknown>): Promise<ApiError> {
+async function rejection(promise: Promise<unknown>): Promise<ApiError> {
   const error = await promise.then(
     () => undefined,
     (reason: unknown) => reason,
@@ -90,7 +90,7 @@ describe("a rejection", () => {
   test("has the message of the Status, and not the request body", async (context) => {
     const status = { kind: "Status", reason: "Forbidden", message: "no", code: 403, details: { retryAfterSeconds: 3 } };
     const origin = await serving(context, (_request, response) => response.writeHead(403).end(JSON.stringify(status)));
-    const error = await refusal(
+    const error = await rejection(
       clientOf(context, origin).request({ ...get, method: "PUT", query: { a: "hidden" }, body: { data: "hidden" } }),
     );
     assert.equal(error.message, "PUT /api/v1/secrets/s: 403 Forbidden: no");
@@ -102,7 +102,7 @@ describe("a rejection", () => {
     const origin = await serving(context, (_request, response) =>
       response.writeHead(429, { "retry-after": "7" }).end("<html>busy hunter2</html>"),
     );
-    const error = await refusal(clientOf(context, origin).request(get));
+    const error = await rejection(clientOf(context, origin).request(get));
     assert.deepEqual([error.status, error.reason, error.retryAfterSeconds], [429, "Too Many Requests", 7]);
     assert.doesNotMatch(error.message, /html/);
   });
@@ -125,7 +125,7 @@ describe("a rejection", () => {
       const origin = await serving(context, (_request, response) =>
         response.writeHead(503, { "retry-after": asked, date }).end("{}"),
       );
-      assert.equal((await refusal(clientOf(context, origin).request(get))).retryAfterSeconds, seconds);
+      assert.equal((await rejection(clientOf(context, origin).request(get))).retryAfterSeconds, seconds);
     });
   }
 
@@ -136,7 +136,7 @@ describe("a rejection", () => {
     );
     const client = clientOf(context, origin);
     const found: unknown[] = [];
-    for (const _ of [1, 2, 3, 4]) found.push((await refusal(client.request(get))).retryAfterSeconds);
+    for (const _ of [1, 2, 3, 4]) found.push((await rejection(client.request(get))).retryAfterSeconds);
     assert.deepEqual(found, [30, undefined, undefined, undefined]);
   });
 
@@ -161,7 +161,7 @@ describe("a rejection", () => {
         client.request({ method: "GET", path: "/never", signal: abort.signal }),
         client.request({ method: "GET", path: "/never", signal: AbortSignal.abort() }),
         clientOf(context, "http://127.0.0.1:1").request(get),
-      ].map(async (call) => (await refusal(call)).reason),
+      ].map(async (call) => (await rejection(call)).reason),
     );
     assert.deepEqual(reasons, ["NotJson", "ECONNRESET", "Timeout", "Aborted", "Aborted", "ECONNREFUSED"]);
   });
@@ -169,11 +169,11 @@ describe("a rejection", () => {
   test("is the result of each request of a closed client", async (context) => {
     const origin = await serving(context, () => {});
     const client = clientOf(context, origin);
-    const hanging = refusal(client.request(get));
+    const hanging = rejection(client.request(get));
     await sleep(20);
     client.close();
     assert.equal((await hanging).status, 0);
-    assert.equal((await refusal(client.request(get))).status, 0);
+    assert.equal((await rejection(client.request(get))).status, 0);
   });
 });
 
@@ -207,7 +207,7 @@ describe("a persistent connection that the server has closed", () => {
     const { origin, requests } = await forgetful(context);
     const client = clientOf(context, origin);
     await client.request({ ...get, method: "POST", body: {} });
-    const error = await refusal(client.request({ ...get, method: "POST", body: {} }));
+    const error = await rejection(client.request({ ...get, method: "POST", body: {} }));
     assert.deepEqual([error.status, requests()], [0, 2]);
   });
 
@@ -220,7 +220,7 @@ describe("a persistent connection that the server has closed", () => {
         socket.resetAndDestroy();
       });
     });
-    const error = await refusal(clientOf(context, await listening(context, server)).request(get));
+    const error = await rejection(clientOf(context, await listening(context, server)).request(get));
     assert.deepEqual([error.reason, requests], ["ECONNRESET", 1]);
   });
 });
@@ -246,7 +246,7 @@ describe("a stream", () => {
     });
     const lines: string[] = [];
     const started = performance.now();
-    const error = await refusal(clientOf(context, origin).stream(get, 2, (line) => lines.push(line)));
+    const error = await rejection(clientOf(context, origin).stream(get, 2, (line) => lines.push(line)));
     assert.deepEqual([error.reason, lines.length], ["Timeout", 12]);
     assert.ok(performance.now() - started > 4390);
   });
@@ -254,20 +254,20 @@ describe("a stream", () => {
   test("fails if it is closed, rejected or aborted, and with the error of its receiver", async (context) => {
     const origin = await serving(context, ({ url }, response) => {
       if (url === "/cut") response.write("{}\n{", () => response.destroy());
-      if (url === "/refused") response.writeHead(410).end('{"reason":"Expired"}');
+      if (url === "/rejected") response.writeHead(410).end('{"reason":"Expired"}');
       if (url === "/thrown" || url === "/open") response.write("{}\n");
     });
     const client = clientOf(context, origin);
     const stream = (path: string, signal?: AbortSignal) =>
       client.stream({ method: "GET", path, ...(signal && { signal }) }, 5, () => {
-        if (path === "/thrown") throw new RangeError("mine");
+        if (path === "/thrown") throw new RangeError("of the receiver");
       });
-    assert.equal((await refusal(stream("/cut"))).reason, "ECONNRESET");
-    assert.equal((await refusal(stream("/refused"))).reason, "Expired");
+    assert.equal((await rejection(stream("/cut"))).reason, "ECONNRESET");
+    assert.equal((await rejection(stream("/rejected"))).reason, "Expired");
     await assert.rejects(stream("/thrown"), RangeError);
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 20);
-    assert.equal((await refusal(stream("/open", abort.signal))).reason, "Aborted");
+    assert.equal((await rejection(stream("/open", abort.signal))).reason, "Aborted");
   });
 
   test("fails with the error of its receiver if headers, lines and end arrive in one chunk", async (context) => {
@@ -289,7 +289,7 @@ describe("a stream", () => {
       let lines = 0;
       const thrown = client.stream(get, 5, () => {
         lines += 1;
-        throw new RangeError("mine");
+        throw new RangeError("of the receiver");
       });
       await assert.rejects(thrown, RangeError, answer);
       assert.equal(lines, 1, "no line is delivered after the error");
@@ -298,7 +298,7 @@ describe("a stream", () => {
 
   test("calls onOpen before its first line, and not if it is rejected", async (context) => {
     const origin = await serving(context, ({ url }, response) => {
-      if (url === "/refused") response.writeHead(403).end("{}");
+      if (url === "/rejected") response.writeHead(403).end("{}");
       else response.end("{}\n");
     });
     const client = clientOf(context, origin);
@@ -311,7 +311,7 @@ describe("a stream", () => {
         () => notifications.push("open"),
       );
     await stream("/watch");
-    await refusal(stream("/refused"));
+    await rejection(stream("/rejected"));
     assert.deepEqual(notifications, ["open", "line"]);
   });
 

@@ -96,10 +96,10 @@ describe("a pod's service account", () => {
   /** Credentials with a mocked clock. */
   function aged(access: ApiAccess) {
     let now = 0;
-    const pass = (seconds: number) => {
+    const advance = (seconds: number) => {
       now += seconds * 1000;
     };
-    return { source: credentialsFor(access, () => now), pass };
+    return { source: credentialsFor(access, () => now), advance };
   }
 
   test("has server, CA and token", async () => {
@@ -116,26 +116,26 @@ describe("a pod's service account", () => {
   test("reads its token again after a minute, even if the wall clock is set back", async (context) => {
     context.mock.timers.enable({ apis: ["Date"], now: 1e12 });
     const { tokenFile, access } = await serviceAccount();
-    const { source, pass } = aged(access);
+    const { source, advance } = aged(access);
     const token = async () => (await source.current()).headers["Authorization"];
     assert.equal(await token(), "Bearer first");
     await writeFile(tokenFile, "second");
     context.mock.timers.setTime(1e9);
-    pass(59);
+    advance(59);
     assert.equal(await token(), "Bearer first");
-    pass(2);
+    advance(2);
     assert.equal(await token(), "Bearer second");
   });
 
   test("keeps the previous token while the file cannot be read", async () => {
     const { tokenFile, access } = await serviceAccount();
-    const { source, pass } = aged(access);
+    const { source, advance } = aged(access);
     await source.current();
     await rm(tokenFile);
-    pass(61);
+    advance(61);
     assert.equal((await source.current()).headers["Authorization"], "Bearer first");
     await writeFile(tokenFile, "second");
-    pass(61);
+    advance(61);
     assert.equal((await source.current()).headers["Authorization"], "Bearer second");
   });
 

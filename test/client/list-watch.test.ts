@@ -134,7 +134,7 @@ test("lists again after idle watches", async (context) => {
   const { counts, watch } = await scripted(context, {}, {}, { idleSeconds: 0.05 });
   await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
   assert.ok(counts.watches <= 2 * counts.lists, `${counts.watches} watches`);
-  assert.deepEqual([watch.state().failures, watch.state().error], [0, undefined], "silence is no failure");
+  assert.deepEqual([watch.state().failures, watch.state().error], [0, undefined], "an idle watch is not a failure");
 });
 
 test("resumes watches that end after a bookmark", async (context) => {
@@ -176,10 +176,10 @@ const none = (response: ServerResponse) => json(response, 200, { resources: [{ n
 
 test("a 404 for a kind that discovery still lists is a failure, and the objects are kept", async (context) => {
   const { watch, names } = await scripted(context, { watch: notFound }, { optional });
-  const begun = await scripted(context, { list: notFound }, { optional });
-  await eventually(() => assert.ok(watch.state().failures > 5 && begun.counts.discoveries > 2));
+  const starting = await scripted(context, { list: notFound }, { optional });
+  await eventually(() => assert.ok(watch.state().failures > 5 && starting.counts.discoveries > 2));
   assert.deepEqual([watch.isKnown(), names()], [true, ["one", "two"]]);
-  assert.equal(begun.watch.isKnown(), undefined, "the absence is not confirmed");
+  assert.equal(starting.watch.isKnown(), undefined, "the absence is not confirmed");
 });
 
 test("a kind counts as removed if it is still missing after a time", async (context) => {

@@ -37,17 +37,17 @@ test("counts a denial by Envoy and a connection that is closed without a respons
   const { probes, notifications } = setUp(context, { timeoutSeconds: 0.5 });
   const closing = createTcpServer((socket) => socket.destroy());
   const silent = createTcpServer(() => {});
-  const nobody = { what: "pod demo-2", host: "127.0.0.1", port: await freePort() };
+  const closed = { what: "pod demo-2", host: "127.0.0.1", port: await freePort() };
   const unknown = { what: "Service/demo", host: "demo.team-a.svc.invalid", port: 5000 };
   const denying = [await endpointOf(context, envoy), await endpointOf(context, closing)];
-  const all = [...denying, await endpointOf(context, silent), nobody, unknown];
+  const all = [...denying, await endpointOf(context, silent), closed, unknown];
   assert.equal(probes.probes(key, all), undefined, "there is no result yet");
   // On a busy machine a denial can exceed the timeout: then it counts as unanswered until the next attempt.
   await eventually(() => {
     const found = probes.probes(key, all);
     assert.deepEqual([found?.notDenied, found?.denied], [[], 6]);
     assert.equal(found?.unanswered.length, 9);
-    assert.match(found?.unanswered.join("\n") ?? "", /nothing came within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
+    assert.match(found?.unanswered.join("\n") ?? "", /no response within 0.5 s.*ECONNREFUSED.*(ENOTFOUND|EAI_AGAIN)/s);
   });
   assert.ok(notifications.length > 0);
   probes.probes(key, denying);

@@ -54,12 +54,12 @@ describe("content", () => {
   });
 
   test("is fetched again after another version, a deletion or a relist, and its readers are notified", async () => {
-    for (const strike of ["modified", "deleted", "relist"] as const) {
+    for (const kind of ["modified", "deleted", "relist"] as const) {
       const { all, read, notifications } = fixture();
       await read(secret(5));
-      if (strike === "relist") all.relisted();
-      else all.changed(strike, secret(6));
-      assert.deepEqual([notifications, await read(secret(6))], [["team/one"], "6"], strike);
+      if (kind === "relist") all.relisted();
+      else all.changed(kind, secret(6));
+      assert.deepEqual([notifications, await read(secret(6))], [["team/one"], "6"], kind);
     }
   });
 

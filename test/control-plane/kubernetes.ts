@@ -51,7 +51,7 @@ export async function kubernetesApi(options: KubernetesOptions = {}): Promise<Ku
   const controlPlane = await startControlPlane({ report });
   return {
     source: "control-plane",
-    description: "a control plane of its own, without nodes",
+    description: "a control plane without nodes",
     kubeconfigPath: controlPlane.kubeconfigPath,
     kubectlProgram: controlPlane.address.kubectlProgram,
     close: controlPlane.close,

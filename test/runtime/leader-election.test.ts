@@ -30,7 +30,7 @@ interface Responses {
 
 const timing = { lease: 1.5, renewDeadline: 1, retry: 0.2 };
 
-/** A candidate for the Lease, and an API server with one Lease and these notifications. */
+/** A candidate for the Lease, and an API server with one Lease and the given responses. */
 async function fixture(context: TestContext, holder: string | undefined, responses: Responses = {}): Promise<Fixture> {
   let version = 1;
   const named = (holderIdentity: string): Lease => ({

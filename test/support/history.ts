@@ -64,9 +64,14 @@ export async function history<K extends ObjectKind>(
         }
         for (const { object } of versions.filter(({ object }) => isLast(object, versions))) {
           const { uid } = object.metadata;
-          const gone = versions.some((version) => version.type === "DELETED" && version.object.metadata.uid === uid);
+          const isDeleted = versions.some(
+            (version) => version.type === "DELETED" && version.object.metadata.uid === uid,
+          );
           const isPresent = present.some(({ metadata }) => metadata.uid === uid);
-          assert.ok(gone || isPresent, `the watch has not delivered the deletion of ${kind}/${object.metadata.name}`);
+          assert.ok(
+            isDeleted || isPresent,
+            `the watch has not delivered the deletion of ${kind}/${object.metadata.name}`,
+          );
         }
       });
       return versions.filter(({ object }) => name === undefined || object.metadata.name === name);

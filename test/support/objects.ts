@@ -197,14 +197,14 @@ export function objects(cluster: ClusterAccess, namespace: string): Objects {
       return items.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     },
     create: (kind, draft) =>
-      call("POST", `${pathOf(kind, namespace)}?fieldManager=somebody&fieldValidation=Strict`, {
+      call("POST", `${pathOf(kind, namespace)}?fieldManager=another-client&fieldValidation=Strict`, {
         apiVersion: apiVersionOf(kind),
         kind,
         ...draft,
         metadata: isClusterScoped(kind) ? draft.metadata : { ...draft.metadata, namespace },
       }),
     patch: (kind, name, patch, subresource = "") =>
-      call("PATCH", `${pathOf(kind, namespace, name)}${subresource}?fieldManager=somebody`, patch, mergePatch),
+      call("PATCH", `${pathOf(kind, namespace, name)}${subresource}?fieldManager=another-client`, patch, mergePatch),
     remove: async (kind, name, options = {}) => {
       await call("DELETE", pathOf(kind, namespace, name), { apiVersion: "v1", kind: "DeleteOptions", ...options });
     },

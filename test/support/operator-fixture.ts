@@ -16,52 +16,52 @@ import { type OperatorIdentity, operatorIdentity } from "./operator-identity.ts"
 import { type OperatorInProcess, operatorInProcess } from "./operator-in-process.ts";
 import { type StatusWatch, statusWatch } from "./status-watch.ts";
 
-/** One namespace under Pod Security "restricted", a node's stand-in for it, and an operator that works in it alone. */
+/** A namespace with Pod Security "restricted", a simulated node, and an operator that reconciles only this namespace. */
 export interface Fixture {
   readonly cluster: ClusterAccess;
   readonly namespace: string;
   readonly objects: Objects;
   readonly kubelet: Kubelet;
   readonly identity: OperatorIdentity;
-  /** The operator that runs now. */
+  /** The running operator. */
   readonly operator: () => OperatorInProcess;
-  /** Checks every status that is reported in the namespace, and fails the test at its end where one is not true. */
+  /** Checks each status in the namespace, and fails the test at its end if one violates an invariant. */
   readonly statuses: StatusWatch;
-  /** Ends the operator in an orderly way; a new one, which knows nothing of it, is started with {@link Fixture.start}. */
+  /** Stops the operator gracefully; {@link Fixture.start} starts a new one without its memory. */
   readonly stop: () => Promise<void>;
   readonly start: (options?: Partial<OperatorOptions>) => Promise<void>;
   /** Applies a server as kubectl would. */
   readonly apply: (document: Draft) => Promise<MlflowServer>;
-  /** Waits until the server is Ready at its generation, and gives it. */
+  /** Waits until the server is Ready with its current generation, and returns it. */
   readonly ready: (name?: string, seconds?: number) => Promise<MlflowServer>;
-  /** Waits until a condition of the server has this reason at its generation, and gives it. */
+  /** Waits until Stalled of the server has this reason with its current generation, and returns the server. */
   readonly stalled: (reason: string, name?: string, seconds?: number) => Promise<MlflowServer>;
   readonly mark: () => Promise<Mark>;
-  /** As {@link Fixture.mark}, once the operator has made no call for a second: after a status comes its event. */
+  /** Like {@link Fixture.mark}, after a second without requests of the operator: Events follow the status. */
   readonly quiet: () => Promise<Mark>;
-  /** Calls of the operator since then, as the audit log has them, without lists and watches. */
+  /** Requests of the operator since then, from the audit log, without lists and watches. */
   readonly calls: (since: Mark) => Promise<readonly Call[]>;
-  /** Calls that write something. */
+  /** Requests that write. */
   readonly writes: (since: Mark) => Promise<readonly Call[]>;
 }
 
 export interface FixtureOptions {
-  /** Default: the one that test files share. */
+  /** Default: the shared control plane. */
   readonly cluster?: ClusterAccess;
-  /** Settings of its operator, or false to start none yet. */
+  /** Settings of the operator, or false to start none. */
   readonly operator?: Partial<OperatorOptions> | false;
-  /** The operator works in all namespaces, with a ClusterRole; only for a cluster that no other operator works in. */
+  /** The operator reconciles all namespaces, with a ClusterRole; only for a cluster without other operators. */
   readonly isWide?: true;
   /** A proxy in front of the API server, for the operator alone. */
   readonly proxy?: FaultProxy;
-  /** The test is about the API server's refusing something; its calls do not count as forbidden. */
-  readonly isRefused?: true;
+  /** The test expects rejections by the API server; its requests are not checked for 403. */
+  readonly expectsForbidden?: true;
 }
 
 const users = new Set<string>();
 let began: Promise<Mark> | undefined;
 
-/** Sets a fixture that ends with the test. What was logged is shown where the test fails. */
+/** Creates a fixture that ends with the test. The log of the operator is shown if the test fails. */
 export async function fixture(context: TestContext, options: FixtureOptions = {}): Promise<Fixture> {
   const cluster = options.cluster ?? (await sharedControlPlane());
   const log = auditLog(cluster);
@@ -69,7 +69,7 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
   await installed(cluster);
   const namespace = await freshNamespace(cluster);
   const identity = await operatorIdentity(cluster, namespace, options.isWide ? undefined : [namespace]);
-  if (!options.isRefused) mustNotBeForbidden(identity);
+  if (!options.expectsForbidden) mustNotBeForbidden(identity);
   const own = objects(cluster, namespace);
   const kubelet = startKubelet(cluster, namespace);
   const statuses = await statusWatch(cluster, [namespace]);
@@ -87,7 +87,7 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
     current = undefined;
   };
   const operator = () => {
-    assert.ok(current !== undefined, "the operator does not run");
+    assert.ok(current !== undefined, "the operator is not running");
     return current;
   };
   context.after(async () => {
@@ -101,7 +101,7 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
         const lines = past.flatMap(({ log }) => log).filter(({ message }) => !message.startsWith("a watch failed"));
         for (const line of lines.slice(-40)) context.diagnostic(JSON.stringify(line));
       }
-      // An operator of all namespaces would see what others have left. The shared control plane has none, and is thrown away.
+      // An operator for all namespaces would see objects of earlier tests. The shared control plane has no such operator.
       if (options.cluster !== undefined) await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
     }
   });
@@ -120,14 +120,14 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
     start,
     stop,
     apply: (document) => apply(own, document),
-    ready: (name = "mlflow", seconds = 60) => eventually(() => ofReadiness(own, name), seconds),
-    stalled: (reason, name = "mlflow", seconds = 60) => eventually(() => ofStall(own, name, reason), seconds),
+    ready: (name = "mlflow", seconds = 60) => eventually(() => readyServer(own, name), seconds),
+    stalled: (reason, name = "mlflow", seconds = 60) => eventually(() => stalledServer(own, name, reason), seconds),
     mark: () => log.mark(),
     quiet: () =>
       eventually(async () => {
         const since = await log.mark();
         await sleep(1000);
-        assert.deepEqual(await calls(since), [], "the operator is still at work");
+        assert.deepEqual(await calls(since), [], "the operator still makes requests");
         return log.mark();
       }),
     calls,
@@ -135,26 +135,26 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
   };
 }
 
-/** Has {@link nothingWasForbidden} look at the calls of this operator, too. */
+/** Includes the requests of this operator in {@link nothingWasForbidden}. */
 export function mustNotBeForbidden({ user }: OperatorIdentity): void {
   users.add(user);
 }
 
-/** Calls of all operators of this file that were refused for want of rights. */
+/** Returns the requests of all operators of this file that were denied for missing permissions. */
 export async function forbidden(cluster?: ClusterAccess): Promise<readonly string[]> {
   const calls = await auditLog(cluster ?? (await sharedControlPlane())).calls({ since: (await began) ?? 0 });
   return calls.filter(({ user, code }) => code === 403 && users.has(user)).map(({ verb, uri }) => `${verb} ${uri}`);
 }
 
-/** Asserts that the operators of a file never asked for what their roles do not allow: the last test of each file. */
+/** Asserts that no request of the operators of a file was denied for missing permissions. Used as the last test of each file. */
 export async function nothingWasForbidden(): Promise<void> {
   assert.ok(users.size > 0, "no operator has run");
   assert.deepEqual(await forbidden(), []);
 }
 
 /**
- * A namespace of its own, in which only pods that keep to the restricted standard are let in. What controllers put into every
- * namespace is there: none of it comes while a test compares what is there with what was.
+ * Creates a namespace with Pod Security "restricted", and waits for the objects that controllers create in each namespace,
+ * so that they do not appear while a test compares states.
  */
 export async function freshNamespace(
   cluster: ClusterAccess,
@@ -175,7 +175,7 @@ export async function freshNamespace(
 
 const definitions = new WeakMap<ClusterAccess, Promise<void>>();
 
-/** Installs the CRDs as the source has them, once. */
+/** Installs the CRDs of the source once. */
 export function installed(cluster: ClusterAccess): Promise<void> {
   const known = definitions.get(cluster) ?? install(cluster);
   definitions.set(cluster, known);
@@ -204,7 +204,7 @@ async function apply(own: Objects, document: Draft): Promise<MlflowServer> {
   return JSON.parse(answer.body);
 }
 
-/** Sets a quota, and waits until the API server refuses for its sake another object of this kind, which it takes note of a moment later. */
+/** Creates a ResourceQuota, and waits until the API server enforces it for this kind, which takes a moment. */
 export async function quotaInForce(
   own: Objects,
   name: string,
@@ -220,14 +220,14 @@ export async function quotaInForce(
   });
 }
 
-/** The condition of this type, which the server must have. */
+/** Returns the condition of this type; the server must have it. */
 export function condition(server: MlflowServer, type: string) {
   const found = server.status?.conditions?.find((candidate) => candidate.type === type);
   assert.ok(found !== undefined, `MlflowServer/${server.metadata.name} has no condition ${type}`);
   return found;
 }
 
-async function ofReadiness(own: Objects, name: string): Promise<MlflowServer> {
+async function readyServer(own: Objects, name: string): Promise<MlflowServer> {
   const server = await own.the("MlflowServer", name);
   const ready = condition(server, "Ready");
   assert.equal(ready.status, "True", `Ready is ${ready.status}: ${ready.reason}: ${ready.message}`);
@@ -235,7 +235,7 @@ async function ofReadiness(own: Objects, name: string): Promise<MlflowServer> {
   return server;
 }
 
-async function ofStall(own: Objects, name: string, reason: string): Promise<MlflowServer> {
+async function stalledServer(own: Objects, name: string, reason: string): Promise<MlflowServer> {
   const server = await own.the("MlflowServer", name);
   const { status, message, observedGeneration, ...stalled } = condition(server, "Stalled");
   assert.deepEqual([status, stalled.reason], ["True", reason], message);

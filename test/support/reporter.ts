@@ -71,7 +71,7 @@ export function reporter(tally: Tally, root: string): (events: AsyncIterable<Tes
       if (event.type === "test:complete" && event.data.name === file) ended.set(file, event.data.details.duration_ms);
       if (event.type === "test:start") {
         stateOf(file);
-        for (const [former, milliseconds] of unsummed(file)) yield finish(former, milliseconds);
+        for (const [previous, milliseconds] of unsummed(file)) yield finish(previous, milliseconds);
       }
       if (event.type === "test:diagnostic") stateOf(file).notes.push(event.data.message);
       if (event.type === "test:stdout" || event.type === "test:stderr") stateOf(file).output.push(event.data.message);

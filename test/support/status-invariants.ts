@@ -33,9 +33,9 @@ const clockTolerance = 5000;
 
 /**
  * Asserts the invariants of each status that the operator writes, from kstatus and the Kubernetes API conventions.
- * `former` is the previous version of the object; `now` is when this one was received.
+ * `previous` is the previous version of the object; `now` is when this one was received.
  */
-export function assertStatus(object: Reporting, former: Reporting | undefined, now: number): void {
+export function assertStatus(object: Reporting, previous: Reporting | undefined, now: number): void {
   const { status, metadata } = object;
   if (status?.conditions === undefined) return;
   const { conditions } = status;
@@ -46,11 +46,11 @@ export function assertStatus(object: Reporting, former: Reporting | undefined, n
   assert.equal(new Set(types).size, types.length, `a condition is reported twice: ${text}`);
   assert.deepEqual(types.slice(0, 3), ["Ready", "Reconciling", "Stalled"], text);
   assert.ok(of <= generation, `the observed generation is ahead: ${text}`);
-  const formerStatus = former?.metadata.uid === metadata.uid ? former?.status : undefined;
-  assert.ok((formerStatus?.observedGeneration ?? 0) <= of, `the observed generation went back: ${text}`);
-  if (formerStatus?.observedGeneration === of && formerStatus.observedGenerationTime !== undefined)
-    assert.equal(status.observedGenerationTime, formerStatus.observedGenerationTime, text);
-  for (const condition of conditions) assertCondition(condition, of, formerStatus?.conditions, now, text);
+  const previousStatus = previous?.metadata.uid === metadata.uid ? previous?.status : undefined;
+  assert.ok((previousStatus?.observedGeneration ?? 0) <= of, `the observed generation went back: ${text}`);
+  if (previousStatus?.observedGeneration === of && previousStatus.observedGenerationTime !== undefined)
+    assert.equal(status.observedGenerationTime, previousStatus.observedGenerationTime, text);
+  for (const condition of conditions) assertCondition(condition, of, previousStatus?.conditions, now, text);
   assertExclusive(conditions, of, text);
   if (isServer(object)) {
     for (const type of types) assert.ok(Object.hasOwn(conditionTypes, type), `unknown condition ${type}: ${text}`);
@@ -62,7 +62,7 @@ export function assertStatus(object: Reporting, former: Reporting | undefined, n
 function assertCondition(
   { type, status, reason, message, observedGeneration, lastTransitionTime }: Condition,
   of: number,
-  former: readonly Condition[] | undefined,
+  previous: readonly Condition[] | undefined,
   now: number,
   text: string,
 ): void {
@@ -73,7 +73,7 @@ function assertCondition(
   );
   assert.ok(observedGeneration <= of, `${type} is of a later generation than the status: ${text}`);
   assert.ok(Date.parse(lastTransitionTime) <= now + clockTolerance, `${type} changed in the future: ${text}`);
-  const before = former?.find((each) => each.type === type);
+  const before = previous?.find((each) => each.type === type);
   if (before === undefined) return;
   assert.ok(
     before.observedGeneration <= observedGeneration,
@@ -129,9 +129,9 @@ function assertReadyParts({ spec, status, metadata }: MlflowServer, text: string
 }
 
 /** Whether this version of the object reports Ready for the current generation, and the previous did not. */
-export function isNewlyReady({ metadata, status }: MlflowServer, former: MlflowServer | undefined): boolean {
+export function isNewlyReady({ metadata, status }: MlflowServer, previous: MlflowServer | undefined): boolean {
   if (!holds(status?.conditions, "Ready") || status?.observedGeneration !== metadata.generation) return false;
-  return JSON.stringify(former?.status) !== JSON.stringify(status);
+  return JSON.stringify(previous?.status) !== JSON.stringify(status);
 }
 
 /** Asserts a complete rollout as `kubectl rollout status` does, and that the Deployment has the version of the spec. */

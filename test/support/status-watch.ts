@@ -55,15 +55,15 @@ export async function statusWatch(
 
   function reported(object: Reporting, at: number): void {
     const { uid = "" } = object.metadata;
-    const former = last.get(uid);
+    const previous = last.get(uid);
     last.set(uid, object);
     // Statuses that a test writes itself are not checked.
     if (object.metadata.managedFields?.some((entry) => entry.subresource === "status" && entry.manager !== manager))
       tampered.add(uid);
     if (tampered.has(uid)) return;
     const seen = Date.now();
-    assertStatus(object, former, seen);
-    if (isServer(object) && isNewlyReady(object, former !== undefined && isServer(former) ? former : undefined))
+    assertStatus(object, previous, seen);
+    if (isServer(object) && isNewlyReady(object, previous !== undefined && isServer(previous) ? previous : undefined))
       ready.push({ value: object, at, seen });
   }
 

@@ -34,7 +34,7 @@ class WidgetOperator extends k8sOperator.default {
   }
 
   private async reconcile(widget: Widget, meta: ResourceMeta): Promise<void> {
-    counted.pass();
+    counted.reconciliation();
     const { name } = widget.metadata;
     const { value } = widget.spec;
     const configMap = await orUndefined(this.k8sApi.readNamespacedConfigMap(name, namespace));

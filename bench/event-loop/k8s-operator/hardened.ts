@@ -84,7 +84,7 @@ class WidgetOperator extends k8sOperator.default {
   }
 
   private async reconcile(name: string): Promise<undefined> {
-    counted.pass();
+    counted.reconciliation();
     const widget = this.widgets.get(name);
     if (widget === undefined) return;
     const { value } = widget.spec;

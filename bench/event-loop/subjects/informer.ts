@@ -50,7 +50,7 @@ const work = queue({
   workers: 8,
   onFailure: (key, error) => console.error(key, error),
   work: async (text) => {
-    counted.pass();
+    counted.reconciliation();
     const { name } = keyOf(text);
     const widget = widgets.get(name, namespace);
     if (widget === undefined) return undefined;

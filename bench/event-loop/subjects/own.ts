@@ -37,7 +37,7 @@ const work = queue({
   workers: 8,
   onFailure: (key, error) => console.error(key, error),
   work: async (text) => {
-    counted.pass();
+    counted.reconciliation();
     const key = keyOf(text);
     const widget = widgets.get(key);
     if (widget === undefined) return undefined;

@@ -90,8 +90,8 @@ describe("a connection that breaks after the API server has processed the reques
 
 test("uses new credentials in the file after a rejection", async (context) => {
   const path = join(access.address.directory, `rotating-${randomUUID()}`);
-  const nobody = await access.kubeconfigFor({ name: "nobody" });
-  await copyFile(nobody, path);
+  const unauthorized = await access.kubeconfigFor({ name: "nobody" });
+  await copyFile(unauthorized, path);
   let now = Date.now();
   const credentials = credentialsFor({ kubeconfig: path }, () => now);
   const client = apiClient({ credentials, userAgent: "rotating" });

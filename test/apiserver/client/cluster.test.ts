@@ -209,12 +209,12 @@ describe("apply", () => {
     for (const drifted of ["x", "y"]) {
       const {
         metadata: { resourceVersion },
-      } = await mergePatch(path, { data: { a: drifted, theirs: "kept" } });
+      } = await mergePatch(path, { data: { a: drifted, other: "kept" } });
       await until(async () => (await only(one)).metadata.resourceVersion === resourceVersion, "the drift in the cache");
       const before = await only(one);
       await one.calls();
       await one.reconcile((cluster) => cluster.apply(manifest, before));
-      assert.deepEqual((await live(path)).data, { a: "1", theirs: "kept" });
+      assert.deepEqual((await live(path)).data, { a: "1", other: "kept" });
       assert.ok((await one.calls()).length <= 2);
     }
   });
@@ -249,12 +249,12 @@ describe("apply", () => {
       ApiError,
     );
     assert.equal((await access.request("GET", `${maps}/settings`)).status, 404);
-    await call("POST", maps, { metadata: { name: "settings" }, data: { theirs: "1" } });
+    await call("POST", maps, { metadata: { name: "settings" }, data: { other: "1" } });
     await assert.rejects(
       one.reconcile((cluster) => cluster.apply(manifest, before)),
       ApiError,
     );
-    assert.deepEqual((await live(`${maps}/settings`)).data, { theirs: "1" });
+    assert.deepEqual((await live(`${maps}/settings`)).data, { other: "1" });
   });
 
   test("fails instead of changing the wrong entry if the cache is outdated", async (context) => {
@@ -467,9 +467,9 @@ describe("a change that affects a server", () => {
     one.notifications();
     for (const kind of ["secrets", "configmaps"]) {
       const path = `/api/v1/namespaces/${one.key.namespace}/${kind}`;
-      for (let index = 0; index < 5; index++) await call("POST", path, { metadata: { name: `foreign-${index}` } });
-      await mergePatch(`${path}/foreign-1`, { metadata: { annotations: { a: "b" } } });
-      await call("DELETE", `${path}/foreign-2`);
+      for (let index = 0; index < 5; index++) await call("POST", path, { metadata: { name: `unmanaged-${index}` } });
+      await mergePatch(`${path}/unmanaged-1`, { metadata: { annotations: { a: "b" } } });
+      await call("DELETE", `${path}/unmanaged-2`);
     }
     await moment();
     assert.deepEqual([one.notifications(), await one.calls()], [[], []]);
@@ -513,8 +513,8 @@ describe("a Secret that a spec references", () => {
     await call("POST", path, secret({ password: "a" }));
     await read();
     await assert.rejects(
-      one.reconcile(async () => Promise.reject(new Error("this pass fails"))),
-      /this pass fails/,
+      one.reconcile(async () => Promise.reject(new Error("this reconciliation fails"))),
+      /this reconciliation fails/,
     );
     await mergePatch(`${path}/db`, { stringData: { password: "b" } });
     await called();
@@ -527,8 +527,8 @@ describe("a Secret that a spec references", () => {
   test("with the label of the operator is read once for each version, and its changes are reported for its readers", async (context) => {
     const { one, path, read } = await reading(context);
     const other = { ...one.key, name: "other" };
-    const mine = { ...secret({ password: "a" }), metadata: metadata(other, "db") };
-    await call("POST", path, mine);
+    const owned = { ...secret({ password: "a" }), metadata: metadata(other, "db") };
+    await call("POST", path, owned);
     const isCached = async () => {
       await one.calls();
       return (await read()) === "a" && (await one.calls()).length === 0;
@@ -545,7 +545,7 @@ describe("a Secret that a spec references", () => {
     assert.deepEqual([await read(), await one.calls()], ["b", ["get secrets"]]);
     assert.deepEqual([await read(), await one.calls()], ["b", []]);
     await mergePatch(`${path}/db`, {
-      metadata: { labels: { [label.managedBy]: "somebody" } },
+      metadata: { labels: { [label.managedBy]: "another-operator" } },
       stringData: { password: "c" },
     });
     await until(async () => (await read()) === "c", "the content after the label was removed");

@@ -136,15 +136,15 @@ async function changeAll(path: string, round: number): Promise<void> {
 }
 
 describe("a fault during a watch, with changes before, during and after it", () => {
-  const strikes: Record<string, { fault: Fault & { kind: "cut" | "hang" | "end" | "error-event" }; lists: number }> = {
+  const faults: Record<string, { fault: Fault & { kind: "cut" | "hang" | "end" | "error-event" }; lists: number }> = {
     "the connection is cut": { fault: { kind: "cut" }, lists: 1 },
     "the server ends it": { fault: { kind: "end", at: { afterBytes: 0 } }, lists: 1 },
-    "it goes silent": { fault: { kind: "hang" }, lists: 1 },
+    "it hangs": { fault: { kind: "hang" }, lists: 1 },
     "ERROR event 410": { fault: { kind: "error-event", code: 410 }, lists: 2 },
     "ERROR event 429": { fault: { kind: "error-event", code: 429 }, lists: 1 },
     "ERROR event 500": { fault: { kind: "error-event", code: 500 }, lists: 1 },
   };
-  for (const [name, { fault, lists }] of Object.entries(strikes)) {
+  for (const [name, { fault, lists }] of Object.entries(faults)) {
     test(`${name}: ${lists === 1 ? "resumed without a list" : "listed again"}, nothing missed`, async (context) => {
       const one = await watched(context, { idleSeconds: fault.kind === "hang" ? 1 : 90 });
       assert.ok(await one.watch.synced);
@@ -324,10 +324,10 @@ test("obeys Retry-After of a 429", async (context) => {
   });
   proxy.interrupt({ kind: "cut" }, one.isWatch);
   await handle.first;
-  const refused = performance.now();
+  const rejectedAt = performance.now();
   const opened = one.watches();
   await untilTrue(() => one.watches() > opened, "the next watch");
-  assert.ok(performance.now() - refused > 1950);
+  assert.ok(performance.now() - rejectedAt > 1950);
 });
 
 test("does not loop if the server ends each watch immediately", async (context) => {

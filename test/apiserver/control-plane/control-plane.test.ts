@@ -24,8 +24,8 @@ describe("a separate control plane", { skip: onK3s() }, () => {
     const { stdout } = await cluster.kubectl(["auth", "whoami", "-o", "json", "--kubeconfig", kubeconfig]);
     const { username, groups } = JSON.parse(stdout).status.userInfo;
     assert.deepEqual([username, groups], ["jane", ["writers", "readers", "system:authenticated"]]);
-    const refused = await cluster.kubectl(["get", "secrets", "--kubeconfig", kubeconfig]);
-    assert.match(refused.stderr, /Forbidden.*"jane" cannot list resource "secrets"/);
+    const denied = await cluster.kubectl(["get", "secrets", "--kubeconfig", kubeconfig]);
+    assert.match(denied.stderr, /Forbidden.*"jane" cannot list resource "secrets"/);
   });
 
   test("authenticates a ServiceAccount by its token", async () => {

@@ -141,9 +141,9 @@ describe("status", () => {
   ] as const)
     test(`${code} is returned with a Status, and the API server gets no request`, async () => {
       proxy.fault({ fault: { kind: "status", code, retryAfterSeconds: 7 }, when: ({ method }) => method === "POST" });
-      const { status, body, headers } = await call("POST", configMaps, { metadata: { name: `refused-${code}` } });
+      const { status, body, headers } = await call("POST", configMaps, { metadata: { name: `rejected-${code}` } });
       assert.deepEqual([status, headers["retry-after"], JSON.parse(body).reason], [code, "7", reason]);
-      assert.equal(await exists(`refused-${code}`), false);
+      assert.equal(await exists(`rejected-${code}`), false);
     });
 
   test("applies to the second matching request with nth", async () => {
@@ -207,8 +207,8 @@ describe("hang", () => {
   test("an open watch stays open without events", async () => {
     const seen = await watch();
     const named = (name: string) => seen.list().some(({ object }) => object.metadata?.name === name);
-    await create("heard");
-    while (!named("heard")) await sleep(10);
+    await create("created");
+    while (!named("created")) await sleep(10);
     assert.equal(
       proxy.interrupt({ kind: "hang" }, (r) => r.watch),
       1,

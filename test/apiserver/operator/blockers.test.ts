@@ -307,7 +307,7 @@ describe("a failed precondition", { skip: onK3s(), concurrency: 4 }, () => {
   });
 
   test("a quota that rejects an apply is reported until it is gone", async (context) => {
-    const stage = await fixture(context, { isRefused: true });
+    const stage = await fixture(context, { expectsForbidden: true });
     await quotaInForce(stage.objects, "no-services", { services: "0" }, "Service", { ports: [{ port: 80 }] });
     await stage.apply(server());
     const stalled = await stage.stalled("ApplyRejected", "mlflow", 60);

@@ -46,7 +46,7 @@ describe("other clients that change the operator's objects", { skip: onK3s() }, 
     const { message } = condition(await stage.stalled("WriteConflict"), "Stalled");
     assert.match(
       message,
-      /^Field manager somebody repeatedly changes spec\.template\.spec\.containers\[0\]\.image of Deployment\/mlflow, /,
+      /^Field manager another-client repeatedly changes spec\.template\.spec\.containers\[0\]\.image of Deployment\/mlflow, /,
     );
     await sleep(10_000);
     const writes = (await stage.writes(since)).filter(({ resource }) => resource === "deployments");

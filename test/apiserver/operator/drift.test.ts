@@ -62,7 +62,7 @@ async function disturbed<K extends ObjectKind>(
   change: { op: "add"; value: unknown } | { op: "remove" },
 ): Promise<Result> {
   const path = pointerTo(await fixture.objects.the(kind, name), leaf);
-  const url = `${pathOf(kind, fixture.namespace, name)}?fieldManager=somebody`;
+  const url = `${pathOf(kind, fixture.namespace, name)}?fieldManager=another-client`;
   const answer = await fixture.objects.attempt("PATCH", url, [{ ...change, path }], jsonPatch);
   if (answer.status >= 300) return "refused";
   const changed: ObjectOf[K] = JSON.parse(answer.body);
@@ -120,7 +120,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
         spec: { paused: true },
       });
       const container = { op: "add", path: "/spec/template/spec/containers/0/env/-", value: env[0] };
-      const url = `${pathOf("Deployment", stage.namespace, "mlflow")}?fieldManager=somebody`;
+      const url = `${pathOf("Deployment", stage.namespace, "mlflow")}?fieldManager=another-client`;
       assert.equal((await stage.objects.attempt("PATCH", url, [container], jsonPatch)).status, 200);
       const deployment = await target(context, stage, "Deployment", "mlflow");
       const leaves = (await fieldsOf(deployment)).filter((_leaf, index) => index % 3 === part);

@@ -360,7 +360,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await installIstioDefinitions(cluster);
     let result: Probed = {
       result: "unanswered",
-      text: "Service/mlflow did not answer POST /v1/traces: nothing came within 3 s",
+      text: "Service/mlflow did not answer POST /v1/traces: no response within 3 s",
     };
     const stage = await set(context, { operator: { timing, probe: async () => result } });
     const istio = istiod(stage.objects);
@@ -377,7 +377,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       );
       await istio.accept(policy);
     }
-    assert.match((await says(stage, "MeshNotProbed")).message, /stays closed: .*nothing came within 3 s/);
+    assert.match((await says(stage, "MeshNotProbed")).message, /stays closed: .*no response within 3 s/);
     const names = async () => (await stage.objects.list("Deployment")).map(({ metadata }) => metadata.name);
     assert.ok(!(await names()).includes("mlflow-traces"));
     result = { result: "denied" };

@@ -310,7 +310,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   test("faults: requests that fail, are closed or hang are retried, and nothing is left behind", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
-    const set = await workspaceFixture(context, cluster, { proxy, isRefused: true });
+    const set = await workspaceFixture(context, cluster, { proxy, expectsForbidden: true });
     const teams = await Promise.all(Array.from({ length: 6 }, () => set.team()));
     let count = 0;
     const isBinding = ({ method, path }: { method: string; path: string }) =>
@@ -355,7 +355,7 @@ describe("workspaces", { skip: onK3s() }, () => {
   });
 
   test("a namespace in which the API server rejects a write is reported, and the others continue", async (context) => {
-    const set = await workspaceFixture(context, cluster, { isRefused: true });
+    const set = await workspaceFixture(context, cluster, { expectsForbidden: true });
     const [team, other] = [await set.team(), await set.team()];
     const quota = { hard: { "count/configmaps": "1" } };
     await team.create("ResourceQuota", { metadata: { name: "none" }, spec: quota });
