@@ -6,7 +6,7 @@ import { isClientConfigMap, isNameOf } from "../resources/names.ts";
 import { sizeOf } from "./size.ts";
 import { serverKeyOf } from "./store.ts";
 
-/** Size limit of a cached object. Objects that the operator writes have a tenth of it. */
+/** Size limit of a cached object. The largest object of the operator, the Deployment with its programs, has less than a third of it. */
 export const largestObject = 256 * 2 ** 10;
 
 /**
