@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { encoded } from "../resources/base64.ts";
 import { routeKinds } from "../resources/exposure.ts";
@@ -51,7 +52,7 @@ function placeholderReferences({ metadata, spec }: MlflowServer): References {
 const unknownHash = "0".repeat(10);
 
 /** The manifest as it is printed and compared: data of Secrets as text, hashes that depend on secrets as zeros. */
-export function presentable(manifest: Manifest, { spec }: MlflowServer): object {
+export function presentable(manifest: Manifest, { spec }: MlflowServer): KubeObject {
   const text = JSON.stringify(withReadableData(manifest), (key, value) =>
     key === annotation.inputs && typeof value === "string" ? "0".repeat(value.length) : value,
   );

@@ -5,6 +5,7 @@ import type { CollectorOptions } from "./collector-options.ts";
 import { CliCommand, collect, fullName } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 import type { ConvertOptions } from "./convert.ts";
+import type { DiffOptions } from "./diff.ts";
 import type { RenderOptions } from "./render.ts";
 import type { ValidateOptions } from "./validate.ts";
 
@@ -70,7 +71,7 @@ export function program(context: CommandContext): { readonly command: Command; r
         "Prints what the operator would apply for each MlflowServer of the files, without a cluster.\n\nGenerated secrets and values from Secrets are placeholders. The database migration is taken as complete. For workspaces, namespaces that a grant or an MlflowWorkspaceAccess names are taken as opted in; those of --namespaces are used with their labels. Documents of other kinds are ignored.",
         [
           "render mlflow.yaml",
-          "render -f manifests/ -R --summary",
+          "render --summary mlflow.yaml",
           "render platform.yaml --namespaces namespaces.yaml -o json",
         ],
       ),
@@ -82,7 +83,10 @@ export function program(context: CommandContext): { readonly command: Command; r
       collect,
     )
     .addOption(namespaceOption("namespace of documents that name none (default: default)"))
-    .addOption(outputOption(["yaml", "json"], "yaml"));
+    .option("--summary", "print one line for each object: kind, name and what it is for")
+    .addOption(
+      new Option("-o, --output <format>", "output format; wide with --summary").choices(["yaml", "json", "wide"]),
+    );
   action(render, async (values: RenderOptions, files) => (await import("./render.ts")).render(values, files, context));
 
   const validate = withFiles(
@@ -95,6 +99,20 @@ export function program(context: CommandContext): { readonly command: Command; r
   action(validate, async (values: ValidateOptions, files) =>
     (await import("./validate.ts")).validateFiles(values, files, context),
   );
+
+  const diff = withInstallation(
+    withFiles(
+      add(
+        "diff",
+        "Compares the objects that the operator would apply for the MlflowServers of the files with those in the cluster.\n\nAs kubectl diff it needs the permission to patch the objects (a dry run; nothing is changed), prints the differences by diff -u or the program of KUBECTL_EXTERNAL_DIFF, and exits 0 without differences, 1 with differences, and 2 for an error. Data of Secrets is never printed. The options for images and the domain must have the values of your operator's settings.",
+        ["diff mlflow.yaml", "diff -f clusters/prod -R --context prod"],
+      ),
+    ),
+  )
+    .addOption(namespaceOption("namespace of documents that name none (default: the namespace of the context)"))
+    .option("--context <name>", "context of the kubeconfig (default: the current context)")
+    .option("--kubeconfig <path>", "kubeconfig (default: KUBECONFIG, else ~/.kube/config)");
+  action(diff, async (values: DiffOptions, files) => (await import("./diff.ts")).diff(values, files, context));
 
   const access = withCluster(
     withFiles(

@@ -3,7 +3,7 @@ import { checkedProxyImage } from "../api/proxy-version.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { messageOf } from "../kube/message-of.ts";
-import { objectText } from "../kube/object.ts";
+import { type KubeObject, objectText } from "../kube/object.ts";
 import { invalidUrl } from "../reconcile/invalid-url.ts";
 import { wantedIn } from "../reconcile/workspace/workspace-plan.ts";
 import { desired } from "../resources/index.ts";
@@ -15,6 +15,8 @@ import { requiredFilesOf } from "./files.ts";
 import { offlineWorkspaces } from "./offline-workspaces.ts";
 import { structured, yamlOf } from "./output.ts";
 import { placeholderInputs, presentable } from "./placeholders.ts";
+import { purposeOf } from "./purpose.ts";
+import { table } from "./table.ts";
 
 /** Settings of the operator that change what it applies. */
 export interface InstallationOptions {
@@ -26,7 +28,8 @@ export interface InstallationOptions {
 
 export interface RenderOptions extends DocumentOptions, InstallationOptions {
   readonly namespaces?: readonly string[];
-  readonly output: "yaml" | "json";
+  readonly summary?: boolean;
+  readonly output?: "yaml" | "json" | "wide";
 }
 
 /** The command `render`. Only objects are printed to stdout. Exit code 1 where a document is rejected. */
@@ -37,6 +40,7 @@ export async function render(
 ): Promise<number> {
   const files = requiredFilesOf(options, args);
   const installation = installationOf(options);
+  if (options.output === "wide" && !options.summary) throw new UsageError("-o wide is a table: add --summary");
   const { servers, accesses, found, isFlawed } = await documentsOf(files, options, streams);
   const given = await documentsOf(options.namespaces ?? [], {}, streams);
   let isRejected = false;
@@ -50,15 +54,35 @@ export async function render(
     }
   }
   objects.push(...workspaceObjects({ servers, accesses, namespaces: given.namespaces }, now()));
-  if (options.output === "json") {
-    const items = objects.map(({ manifest }) => manifest);
-    streams.stdout(structured({ apiVersion: "v1", kind: "List", items }, "json"));
-  } else streams.stdout(documentsText(objects));
+  streams.stdout(textOf(objects, options));
   if (found === 0 && !isFlawed) {
     streams.stderr(`no MlflowServer in ${files.join(", ")}`);
     return 1;
   }
   return isFlawed || given.isFlawed || isRejected ? 1 : 0;
+}
+
+function textOf(objects: readonly RenderedObject[], { summary, output }: RenderOptions): string {
+  if (summary) {
+    const rows = objects.map(({ manifest: { kind, metadata }, purpose }) => ({
+      kind,
+      ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
+      name: metadata.name,
+      purpose,
+    }));
+    if (output === "yaml" || output === "json") return structured(rows, output);
+    const isWide = output === "wide";
+    const head = ["KIND", ...(isWide ? ["NAMESPACE"] : []), "NAME", "PURPOSE"];
+    const cells = rows.map(({ kind, namespace = "", name, purpose }) => [
+      kind,
+      ...(isWide ? [namespace] : []),
+      name,
+      purpose,
+    ]);
+    return rows.length === 0 ? "" : table(head, cells);
+  }
+  if (output !== "json") return documentsText(objects);
+  return structured({ apiVersion: "v1", kind: "List", items: objects.map(({ manifest }) => manifest) }, "json");
 }
 
 /** The settings of the operator that the options name. Throws a {@link UsageError} for wrong ones. */
@@ -78,7 +102,8 @@ export function installationOf(options: InstallationOptions): Installation {
 
 /** An object that the operator would apply. */
 export interface RenderedObject {
-  readonly manifest: object;
+  readonly manifest: KubeObject;
+  readonly purpose: string;
   /** A comment on it. */
   readonly note?: string;
 }
@@ -88,7 +113,10 @@ function renderedObjects(server: MlflowServer, installation: Installation): Rend
   const invalid = invalidUrl({ server });
   if (invalid !== undefined) throw new Error(invalid.message);
   try {
-    return manifestsOf(server, installation).map((manifest) => ({ manifest: presentable(manifest, server) }));
+    return manifestsOf(server, installation).map((manifest) => ({
+      manifest: presentable(manifest, server),
+      purpose: purposeOf(manifest, server),
+    }));
   } catch (error) {
     throw new Error(`cannot be rendered: ${messageOf(error)}`, { cause: error });
   }
@@ -109,11 +137,13 @@ function workspaceObjects(
   return offlineWorkspaces(documents, now).flatMap((workspace) => {
     const { name } = workspace.namespace.metadata;
     const note = workspace.isAssumed && { note: `Namespace ${name} is taken as opted in as a workspace.` };
-    return wantedIn(workspace).map((manifest) => ({ manifest, ...note }));
+    const purpose = (manifest: Manifest) =>
+      workspace.servers.map((server) => purposeOf(manifest, server)).find((text) => text !== "") ?? "";
+    return wantedIn(workspace).map((manifest) => ({ manifest, purpose: purpose(manifest), ...note }));
   });
 }
 
-function documentsText(objects: readonly RenderedObject[]): string {
+function documentsText(objects: readonly Pick<RenderedObject, "manifest" | "note">[]): string {
   return objects
     .map(({ manifest, note }) => `---\n${note === undefined ? "" : `# ${note}\n`}${yamlOf(manifest)}`)
     .join("");
