@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
 import { version } from "../src/version.ts";
 import { completed } from "./control-plane/completed.ts";
@@ -14,6 +17,7 @@ describe("the command line", () => {
       "run",
       "render",
       "validate",
+      "diff",
       "access",
       "who-can",
       "otel-config",
@@ -44,5 +48,23 @@ describe("the command line", () => {
     const { code, stdout, stderr } = await main("run", "--kubeconfig", "/nowhere/config");
     assert.deepEqual([code, stdout], [1, ""]);
     assert.match(stderr, /^mlflow-operator run: The kubeconfig \/nowhere\/config cannot be read: ENOENT/);
+  });
+
+  test("is a plugin of kubectl under the name kubectl-mlflow", async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-plugin-"));
+    context.after(() => rm(directory, { recursive: true }));
+    const link = join(directory, "kubectl-mlflow");
+    await symlink(resolve("src/main.ts"), link);
+    const { code, stderr } = await completed(process.execPath, [link, "rendr"], { env: {} });
+    assert.equal(code, 2);
+    assert.match(stderr, /^kubectl mlflow: unknown command 'rendr'/);
+  });
+
+  test("ends without a stack trace where the reader of its output has ended", async () => {
+    const command = `"$0" src/main.ts render examples/*.yaml | head -1`;
+    const { stdout, stderr } = await completed("sh", ["-c", command, process.execPath], {
+      env: { PATH: process.env["PATH"] },
+    });
+    assert.deepEqual([stdout, stderr], ["---\n", ""]);
   });
 });

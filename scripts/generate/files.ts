@@ -9,6 +9,7 @@ import { clusterRole, leaderElectionRole, namespacedRole } from "../../src/kube/
 import { serverRoles } from "../../src/kube/server-roles.ts";
 import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import { chartValues } from "./chart-values.ts";
+import { cliReference } from "./cli-reference.ts";
 import type { GeneratedFile } from "./generated-file.ts";
 import { helmValues } from "./helm-values.ts";
 import { knownFields } from "./known-fields.ts";
@@ -101,6 +102,10 @@ export function generatedFiles(): GeneratedFile[] {
       content: `${readFileSync(join(root, "config/base/operator.yaml"), "utf8")}${crds.map(({ content }) => `---\n${content}`).join("")}`,
     },
     { path: "docs/reference.md", content: reference() },
+    {
+      path: "docs/cli.md",
+      content: cliReference(readFileSync(join(root, "scripts/generate/cli-introduction.md"), "utf8")),
+    },
     ...goldens(),
   ];
 }

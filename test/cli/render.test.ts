@@ -43,4 +43,21 @@ describe("mlflow-operator render", () => {
     assert.equal(other.code, 1);
     assert.match(other.stderr, /no MlflowServer/);
   });
+
+  test("prints one line for each object with --summary, with the purpose of every object of the examples", async () => {
+    const { code, stdout } = await runCommand(["render", "--summary", "examples", "-o", "json"]);
+    assert.equal(code, 0);
+    const rows: Record<string, string>[] = JSON.parse(stdout);
+    assert.ok(rows.length > 100, `${rows.length} objects`);
+    for (const row of rows) assert.ok(row["purpose"], JSON.stringify(row));
+    const table = await runCommand(["render", "--summary", "-", "-o", "wide"], { stdin: example });
+    assert.match(table.stdout, /^KIND +NAMESPACE +NAME +PURPOSE\nSecret +default +mlflow-session +generated keys/);
+  });
+
+  test("prints a List with -o json, which kubectl accepts", async () => {
+    const { stdout } = await run(["-o", "json", "-"], example);
+    const list = JSON.parse(stdout);
+    assert.equal(list.kind, "List");
+    assert.ok(list.items.some(({ kind }: KubeObject) => kind === "Deployment"));
+  });
 });
