@@ -42,10 +42,10 @@ test("namespaces as workspaces, authorized with callers' tokens", {
 }, async (context) => {
   const fixture = await proxyFixture(context, { isWide: true });
   const { cluster, namespace, issuer } = fixture;
-  const [team, other, foreign] = await Promise.all([0, 1, 2].map(() => freshNamespace(cluster)));
-  assert.ok(team !== undefined && other !== undefined && foreign !== undefined);
+  const [team, other, unrelated] = await Promise.all([0, 1, 2].map(() => freshNamespace(cluster)));
+  assert.ok(team !== undefined && other !== undefined && unrelated !== undefined);
   context.after(async () => {
-    for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+    for (const each of [team, other, unrelated]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
   });
   context.after(await enableDiscovery(fixture));
   const setOptIn = (of: string, to: string | null) =>
@@ -169,7 +169,7 @@ test("namespaces as workspaces, authorized with callers' tokens", {
     // Lists contain only objects that the caller can read.
     assert.deepEqual(JSON.parse((await search(other)).body), {});
     assert.equal((await search(namespace)).status, 404, "the server's own namespace is a workspace only if it opts in");
-    assert.equal((await search(foreign)).status, 404);
+    assert.equal((await search(unrelated)).status, 404);
     assert.equal((await search("kube-system")).status, 404);
     assert.equal((await search(undefined)).status, 400, "there is no default workspace");
     const headers = { authorization: `Bearer ${token}` };
@@ -207,7 +207,7 @@ test("namespaces as workspaces, authorized with callers' tokens", {
     await podsAuthenticate();
     await kubeconfigAuthenticates();
     await collectorWrites();
-    assert.equal((await search(foreign)).status, 404);
+    assert.equal((await search(unrelated)).status, 404);
     assert.equal((await search(team, "x")).status, 401);
   });
 
@@ -219,7 +219,7 @@ test("namespaces as workspaces, authorized with callers' tokens", {
 
   const unknown =
     !(await readsAuthenticationConfiguration()) &&
-    "this cluster's API server was started without --authentication-config: bring it up anew";
+    "this cluster's API server was started without --authentication-config. Restart the cluster";
   await context.test("users of an issuer that the API server trusts are authenticated", { skip: unknown }, async () => {
     const alice = await issuer.token("alice", "mlflow");
     assert.equal((await search(team, alice)).status, 401, "the API server does not trust the issuer yet");

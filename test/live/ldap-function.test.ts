@@ -60,7 +60,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
   });
   await waitUntil(async () => assert.equal((await own.the("Pod", "tests")).status?.phase, "Running"), 300);
 
-  const ofTheLayer = [
+  const middlewareTests = [
     "test_access_reviews",
     "test_guard",
     "test_locations",
@@ -72,7 +72,14 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
     "test_users",
     "test_wsgi_threads",
   ];
-  for (const module of ["test_names", "test_memory", "test_directory", "test_server", ...ofTheLayer, "test_sqlite"]) {
+  for (const module of [
+    "test_names",
+    "test_cache",
+    "test_directory",
+    "test_server",
+    ...middlewareTests,
+    "test_sqlite",
+  ]) {
     await context.test(module, async () => {
       const places = [
         "src/resources/ldap",

@@ -47,10 +47,13 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
   });
 
   const from = [{ podSelector: { matchLabels: { app: "friend" } } }];
-  await waitUntil(async () => assert.ok(await reaches("stranger", service, 5000), "the door is shut"), 60);
+  await waitUntil(
+    async () => assert.ok(await reaches("stranger", service, 5000), "the serving port is not reachable"),
+    60,
+  );
   await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from } } });
   await waitUntil(async () => {
-    assert.ok(!(await reaches("stranger", service, 5000)), "a stranger is let in");
+    assert.ok(!(await reaches("stranger", service, 5000)), "an unlisted pod reaches the server");
     assert.ok(await reaches("friend", service, 5000), "a friend is shut out");
   }, 60);
 
@@ -60,7 +63,7 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
       for (const address of [service, server.status?.podIP ?? ""]) {
         // Whenever pods start or end the network plugin rewrites its rules, and briefly drops allowed traffic.
         await waitUntil(async () => assert.ok(await reaches("friend", address, 5000), `shut out at ${address}`), 60);
-        assert.ok(!(await reaches("stranger", address, 5000)), `a stranger is let in at ${address}`);
+        assert.ok(!(await reaches("stranger", address, 5000)), `an unlisted pod reaches ${address}`);
       }
     },
   );
@@ -84,7 +87,10 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
 
   await context.test("an empty list denies all clients, and no policy allows all", async () => {
     await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from: [], egress: null } } });
-    await waitUntil(async () => assert.ok(!(await reaches("friend", service, 5000)), "a friend is still let in"), 60);
+    await waitUntil(
+      async () => assert.ok(!(await reaches("friend", service, 5000)), "an allowed pod still reaches the server"),
+      60,
+    );
     await waitUntil(
       async () => assert.ok(await connects((await fixture.objects.the("Pod", "friend")).status?.podIP ?? "", 8080)),
       60,

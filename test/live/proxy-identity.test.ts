@@ -39,7 +39,7 @@ test("oauth2-proxy with SubjectAccessReview", {
 }, async (context) => {
   const fixture = await proxyFixture(context, { isWide: true });
   const { issuer, namespace, browserUrl, cluster } = fixture;
-  const consent = (of: string) =>
+  const optIn = (of: string) =>
     fixture.objects.patch("Namespace", of, { metadata: { labels: { [label.workspaceOf]: namespace } } });
   const closeDiscovery = await enableDiscovery(fixture);
   context.after(closeDiscovery);
@@ -60,7 +60,7 @@ test("oauth2-proxy with SubjectAccessReview", {
   };
   await fixture.apply({ metadata: { name }, spec });
   await fixture.reason(name, "Stalled", "WorkspaceOptInMissing");
-  await consent(namespace);
+  await optIn(namespace);
   await fixture.ready(name, 600);
   await fixture.forward(name);
   const attempt = await fixture.attempts(name);
@@ -160,7 +160,7 @@ test("oauth2-proxy with SubjectAccessReview", {
       table,
       rows.flatMap(([who, , expected]) => (expected === 200 ? [who] : [])),
     );
-    await assertDocumented("Kubernetes on the word of the proxy", table);
+    await assertDocumented("oauth2Proxy with SubjectAccessReview", table);
     const ownerOf = (who: string) => table.find((each) => each.who === who)?.owner;
     assert.equal(ownerOf("a user with a RoleBinding"), "alice@example.com");
     assert.equal(ownerOf("the same in a browser, after the login"), "alice@example.com");
@@ -274,16 +274,16 @@ test("oauth2-proxy with SubjectAccessReview", {
   await context.test(
     "with workspaces, each namespace authorizes the same names with its own RoleBindings",
     async (own) => {
-      const [team, other, foreign] = [
+      const [team, other, unrelated] = [
         await freshNamespace(cluster),
         await freshNamespace(cluster),
         await freshNamespace(cluster),
       ];
       context.after(async () => {
-        for (const each of [team, other, foreign]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
+        for (const each of [team, other, unrelated]) await cluster.request("DELETE", `/api/v1/namespaces/${each}`);
       });
-      for (const each of [team, other]) await consent(each);
-      for (const each of [team, foreign]) await grant(fixture, "alice", [user("alice@example.com")], each);
+      for (const each of [team, other]) await optIn(each);
+      for (const each of [team, unrelated]) await grant(fixture, "alice", [user("alice@example.com")], each);
       await grant(fixture, "others", [group("others")], other);
       const gateway = await installGateway(cluster, () => {});
       const externalURL = `https://${gateway.host}${fixture.prefix}`;
@@ -312,7 +312,7 @@ test("oauth2-proxy with SubjectAccessReview", {
       assert.equal(await search("bob", other), 200);
       assert.equal(await search("bob", team), 403);
       assert.equal(await search("bob", other, { groups: ["evil,others"] }), 403);
-      assert.equal(await search("alice", foreign), 404, "it has not consented");
+      assert.equal(await search("alice", unrelated), 404, "the namespace has not opted in");
 
       const outside = webSession({ ca: gateway.ca, addresses: { [gateway.host]: gateway.address } });
       await waitUntil(async () => {

@@ -84,7 +84,7 @@ test("oauth2-proxy with SelfSubjectAccessReview", {
     }
     assert.equal(attempts.at(-1)?.owner, "system:serviceaccount:&lt;namespace&gt;:trainer");
     attempts.push(...(await deniedAttempts(attempt, "a ServiceAccount with permissions on MLflow", bearer(trainer))));
-    await assertDocumented("Kubernetes behind the proxy", attempts);
+    await assertDocumented("oauth2Proxy with SelfSubjectAccessReview", attempts);
     assertAccess(attempts, ["a ServiceAccount with permissions on MLflow"]);
   });
 

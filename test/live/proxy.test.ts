@@ -95,7 +95,7 @@ test("oauth2-proxy with allAuthenticatedUsers", {
     await browser.send("GET", `${browserUrl}/oauth2/sign_out`);
     attempts.push(await attempt("the same browser, after signing out", [`Cookie: ${browser.cookies(browserUrl)}`]));
     attempts.push(await attempt("a copy of its cookie, after signing out", [session]));
-    await assertDocumented("The proxy alone", attempts);
+    await assertDocumented("oauth2Proxy with allAuthenticatedUsers", attempts);
     assertAccess(attempts, [...rows.slice(-3).map(([who]) => who), "a copy of its cookie, after signing out"]);
     assert.ok(attempts.every(({ owner }) => ["", claimedOwner].includes(owner)));
     const pages = attempts.filter(({ body }) => body.includes("page"));
@@ -138,7 +138,7 @@ test("oauth2-proxy with allAuthenticatedUsers", {
       const stranger = "cluster.local/ns/evil/sa/otel-collector";
       const traces = { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] };
       const policies = {
-        ours: tracesRules(server({ traces, mesh: { istio: { mode: "Ambient" } } })),
+        operator: tracesRules(server({ traces, mesh: { istio: { mode: "Ambient" } } })),
         common: commonRules(writer),
       };
       const waypoint = await startWaypoint(policies, [writer, stranger], { address, port: 5000 });
@@ -150,7 +150,7 @@ test("oauth2-proxy with allAuthenticatedUsers", {
           identity: string | undefined,
           path: string,
           more: object = { authorization },
-          policy = "ours",
+          policy = "operator",
         ) => {
           const asked = { identity, method: "POST", path, headers: { ...headers, ...more }, body: spans };
           return waypoint.ask(policy, { protocol: "HTTP/1.1", ...asked });
@@ -168,7 +168,7 @@ test("oauth2-proxy with allAuthenticatedUsers", {
         const asked = { identity: undefined, method: "GET", path: search, headers: { authorization } };
         for (const protocol of ["HTTP/1.1", "HTTP/2"] as const)
           assert.equal(
-            await waypoint.ask("ours", { protocol, ...asked }),
+            await waypoint.ask("operator", { protocol, ...asked }),
             200,
             "other paths are open with a credential",
           );

@@ -108,7 +108,7 @@ test("roles in workspaces, with MLflow's client and projected tokens", {
         isIn = status === 200;
         last = asked;
         if (Date.now() < end) assert.equal(status, 200, "denied before the end");
-        assert.ok(!isIn || asked < end + (cacheSeconds + slackSeconds) * 1000, "let in long after the end");
+        assert.ok(!isIn || asked < end + (cacheSeconds + slackSeconds) * 1000, "allowed long after the end");
         if (asked > end + slackSeconds * 1000) assert.deepEqual(await holders(), ["viewer"]);
       }
       context.diagnostic(`denied ${((last - end) / 1000).toFixed(0)} s after the end`);
@@ -139,7 +139,7 @@ test("roles in workspaces, with MLflow's client and projected tokens", {
       await waitUntil(async () => assert.equal(await later(), "denied"), 300);
       // The client's request is later than its start.
       const seconds = (letIn - began) / 1000;
-      context.diagnostic(`a client that was started ${seconds.toFixed(0)} s later was the last to be let in`);
+      context.diagnostic(`a client that was started ${seconds.toFixed(0)} s later was the last with access`);
       assert.ok(seconds < cacheSeconds + slackSeconds, `${seconds} s`);
       await inTeam.create("MlflowWorkspaceAccess", {
         metadata: { name: "back" },

@@ -30,7 +30,7 @@ const of = (kubernetes: Partial<Kubernetes> = {}, proxy: Partial<ProxySettings> 
     [configMap("dex-ca", { "ca.crt": "c" })],
   );
 const environment = (...args: Parameters<typeof of>) => environmentOf(deploymentOf(of(...args)));
-const told = (...args: Parameters<typeof of>) => JSON.parse(environment(...args)["MLFLOW_K8S_IDENTITY"] ?? "");
+const settingsOf = (...args: Parameters<typeof of>) => JSON.parse(environment(...args)["MLFLOW_K8S_IDENTITY"] ?? "");
 
 test("the operator's application replaces the plugin's, in a read-only volume", () => {
   const [mlflow] = deploymentOf(of()).spec.template.spec?.containers ?? [];
@@ -46,12 +46,12 @@ test("the operator's application replaces the plugin's, in a read-only volume", 
 
 test("only the operator sets the trusted issuers", () => {
   assert.ok(isReserved("MLFLOW_K8S_IDENTITY"));
-  assert.deepEqual(told().issuers, [{ issuer: settings.issuerURL, audience: "mlflow", isCluster: false }]);
-  assert.deepEqual(told().authorities, ["/etc/oauth2-proxy/ca/issuer/ca.crt"]);
+  assert.deepEqual(settingsOf().issuers, [{ issuer: settings.issuerURL, audience: "mlflow", isCluster: false }]);
+  assert.deepEqual(settingsOf().authorities, ["/etc/oauth2-proxy/ca/issuer/ca.crt"]);
 });
 
 test("only tokens of the API server's issuer can have names of ServiceAccounts", () => {
-  const { issuers } = told(
+  const { issuers } = settingsOf(
     {},
     {
       extraJWTIssuers: [{ issuer: "https://ci.example.com", audience: "mlflow" }],
@@ -73,28 +73,28 @@ test("a session is refreshed before the token of a common issuer expires, unless
   assert.deepEqual(refresh(), ["--cookie-refresh=4m"]);
   assert.deepEqual(refresh({}, { session: { refresh: "90s" } }), ["--cookie-refresh=90s"]);
   assert.deepEqual(["2h", "1m", "1h30m", "1m30s"].map(secondsOf), [7200, 60, 5400, 90]);
-  assert.equal(told().signIn, "/oauth2/start?rd=%2F");
+  assert.equal(settingsOf().signIn, "/oauth2/start?rd=%2F");
 });
 
 test("reserves names of the cluster, and has no prefixes by default", () => {
-  const { usernamePrefix, groupsPrefix, reservedNames } = told();
+  const { usernamePrefix, groupsPrefix, reservedNames } = settingsOf();
   assert.deepEqual([usernamePrefix, groupsPrefix], ["", ""]);
   for (const name of ["kubeadm:*", "kubernetes-admin", "cluster-admins"]) assert.ok(reservedNames.includes(name));
-  const own = told({ usernamePrefix: "oidc:", groupsPrefix: "idp#", reservedNames: ["root"] });
+  const own = settingsOf({ usernamePrefix: "oidc:", groupsPrefix: "idp#", reservedNames: ["root"] });
   assert.deepEqual([own.usernamePrefix, own.groupsPrefix, own.reservedNames], ["oidc:", "idp#", ["root"]]);
 });
 
 test("the user name is the claim sub by default", () => {
-  assert.deepEqual([told().usernameClaim, told().groupsClaim], ["sub", "groups"]);
-  const other = told({ usernameClaim: "email", groupsClaim: "roles" });
+  assert.deepEqual([settingsOf().usernameClaim, settingsOf().groupsClaim], ["sub", "groups"]);
+  const other = settingsOf({ usernameClaim: "email", groupsClaim: "roles" });
   assert.deepEqual([other.usernameClaim, other.groupsClaim], ["email", "roles"]);
 });
 
 test("the proxy forwards the verified token, and no other identity", () => {
-  const door = deploymentOf(of()).spec.template.spec?.containers.find(({ name }) => name === "oauth2-proxy");
+  const proxy = deploymentOf(of()).spec.template.spec?.containers.find(({ name }) => name === "oauth2-proxy");
   const wanted = ["--pass-authorization-header=true", "--pass-basic-auth=false", "--pass-user-headers=false"];
   assert.deepEqual(
-    wanted.filter((argument) => !door?.args?.includes(argument)),
+    wanted.filter((argument) => !proxy?.args?.includes(argument)),
     [],
   );
 });

@@ -96,14 +96,14 @@ describe("LDAP authentication", () => {
 
 describe("the settings of the authorization function", () => {
   test("hosts, ports and bases, with their defaults", () => {
-    const told = (url: string) => {
+    const settingsOf = (url: string) => {
       const { host, port, tls, groups } = ldapSettings({ ...ldap, url }, places);
       return [host, port, tls, groups.base];
     };
-    assert.deepEqual(told("ldaps://a.example.com"), ["a.example.com", 636, true, ""]);
-    assert.deepEqual(told("ldap://a.example.com/dc=a,dc=b"), ["a.example.com", 389, false, "dc=a,dc=b"]);
-    assert.deepEqual(told("ldap://[fd00::1]:3890/dc=a:b"), ["fd00::1", 3890, false, "dc=a:b"]);
-    assert.deepEqual(told("ldaps://10.0.0.1:6360/"), ["10.0.0.1", 6360, true, ""]);
+    assert.deepEqual(settingsOf("ldaps://a.example.com"), ["a.example.com", 636, true, ""]);
+    assert.deepEqual(settingsOf("ldap://a.example.com/dc=a,dc=b"), ["a.example.com", 389, false, "dc=a,dc=b"]);
+    assert.deepEqual(settingsOf("ldap://[fd00::1]:3890/dc=a:b"), ["fd00::1", 3890, false, "dc=a:b"]);
+    assert.deepEqual(settingsOf("ldaps://10.0.0.1:6360/"), ["10.0.0.1", 6360, true, ""]);
   });
 
   test("certificates are verified unless tlsVerification is None", () => {

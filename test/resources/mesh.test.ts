@@ -89,17 +89,17 @@ describe("in the mesh", () => {
     const of = meshed({ networkPolicy: { from: [], egress: {} } });
     const { ingress = [], egress = [] } = named<NetworkPolicy>("NetworkPolicy", "demo", of).spec;
     const waypoint = named<Gateway>("Gateway", "demo-waypoint").spec.infrastructure?.labels ?? {};
-    const isLetIn = ingress.some(
+    const isAllowed = ingress.some(
       ({ ports, from }) =>
         ports?.some(({ port }) => port === 15008) &&
         from?.some(({ podSelector: pods }) =>
           Object.entries(pods?.matchLabels ?? { none: "" }).every(([key, value]) => waypoint[key] === value),
         ),
     );
-    assert.ok(isLetIn);
+    assert.ok(isAllowed);
     assert.ok(
       ingress.every(({ from = [] }) => from.length > 0),
-      "nobody else",
+      "the listed clients only",
     );
     assert.ok(egress.some(({ ports }) => ports?.some(({ port }) => port === 15008)));
   });

@@ -92,10 +92,10 @@ describe("OpenID Connect authentication", () => {
   });
 
   test("access tokens are disabled, or have the maximum age of the spec", () => {
-    const told = (change: Partial<Oidc> = {}) => JSON.parse(environment(change)["MLFLOW_OPERATOR_OIDC"] ?? "");
-    assert.deepEqual(told(), { accessTokenSeconds: null });
-    assert.deepEqual(told({ accessTokens: {} }), { accessTokenSeconds: 604_800 });
-    assert.deepEqual(told({ accessTokens: { maxAge: "720h" } }), { accessTokenSeconds: 2_592_000 });
+    const settings = (change: Partial<Oidc> = {}) => JSON.parse(environment(change)["MLFLOW_OPERATOR_OIDC"] ?? "");
+    assert.deepEqual(settings(), { accessTokenSeconds: null });
+    assert.deepEqual(settings({ accessTokens: {} }), { accessTokenSeconds: 604_800 });
+    assert.deepEqual(settings({ accessTokens: { maxAge: "720h" } }), { accessTokenSeconds: 2_592_000 });
   });
 
   test("the client secret is in no object, and a change rolls the pods", () => {

@@ -203,8 +203,8 @@ describe("secrets", () => {
 
   test("an unused cookie secret changes nothing for a server without a proxy", () => {
     const former = inputs();
-    const leftOver = { ...former, session: { ...former.session, cookieSecret: "k".repeat(32) } };
-    assert.equal(inputsHash(leftOver), inputsHash(former));
+    const unused = { ...former, session: { ...former.session, cookieSecret: "k".repeat(32) } };
+    assert.equal(inputsHash(unused), inputsHash(former));
   });
 });
 

@@ -15,8 +15,8 @@ from flask import Response, g, request
 from mlflow.server.auth import make_basic_auth_response, store
 from werkzeug.datastructures import Authorization
 
+from mlflow_ldap_cache import Cache, CredentialKey
 from mlflow_ldap_directory import Directory, Login, Role, Unavailable
-from mlflow_ldap_memory import CredentialKey, Memory
 from mlflow_ldap_names import user_name
 from mlflow_ldap_settings import settings_from
 from mlflow_ldap_users import enrol
@@ -30,8 +30,8 @@ CACHE_ENTRIES = 4096
 log = logging.getLogger("mlflow.ldap")
 settings = settings_from(Path(__file__).with_name("ldap.json"))
 directory = Directory(settings)
-logins: Memory[Login] = Memory(CACHE_ENTRIES)
-outage: Memory[str] = Memory(1)
+logins: Cache[Login] = Cache(CACHE_ENTRIES)
+outage: Cache[str] = Cache(1)
 credential_key = CredentialKey()
 
 

@@ -306,8 +306,8 @@ def origin(error: BaseException) -> str:
     """Returns the innermost source location in MLflow or here of an exception: file and line, no values."""
     frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
     files = [(frame.filename.rpartition("site-packages/")[2], frame.lineno) for frame in frames]
-    ours = [(file, line) for file, line in files if file.startswith("mlflow/") or file == __file__]
-    return f"{ours[-1][0]}:{ours[-1][1]}" if ours else "an unknown place"
+    own = [(file, line) for file, line in files if file.startswith("mlflow/") or file == __file__]
+    return f"{own[-1][0]}:{own[-1][1]}" if own else "an unknown location"
 
 
 def failure(error: BaseException, target: Store, action: str, connecting: bool = False) -> Failure:

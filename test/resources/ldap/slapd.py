@@ -1,4 +1,4 @@
-"""A real slapd with the people of test/cluster/images/slapd, on loopback, for the tests beside this file."""
+"""A real slapd with the users of test/cluster/images/slapd, on loopback, for the tests in this folder."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Slapd:
         self.process.wait(60)
 
     def binds(self, dn: str) -> int:
-        """How often somebody has tried to bind as this DN."""
+        """Returns the number of bind requests for this DN."""
         return (self.folder / "log").read_text().count(f'BIND dn="{dn}" method=128')
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class Slapd:
             raise RuntimeError(f"{program}: {done.stderr}")
 
     def certificate(self) -> None:
-        """An authority and a certificate of it."""
+        """Creates a CA and a certificate."""
         authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of the tests")])
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -95,7 +95,7 @@ class Slapd:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that was not given before.
+    """Returns a free port that was not returned before.
 
     Below those of outgoing connections: of these one that waits for a server could meet itself there.
     """

@@ -1,4 +1,4 @@
-"""Claims about who gets in, against a real slapd."""
+"""Tests of authentication with a real slapd."""
 
 import dataclasses
 import shutil
@@ -59,7 +59,7 @@ class WithSlapd(unittest.TestCase):
 
 
 class Roles(WithSlapd):
-    def test_groups_decide_by_either_way_of_finding_the_user(self) -> None:
+    def test_groups_decide_with_a_template_and_with_a_search(self) -> None:
         for search in [None, self.search()]:
             with self.subTest(search=search):
                 self.assertEqual(self.role("ada", "of-ada-1234567", search=search), Role.ADMIN)
@@ -67,7 +67,7 @@ class Roles(WithSlapd):
                 self.assertEqual(self.role("eve", "of-eve-1234567", search=search), Role.NONE)
                 self.assertEqual(self.role(ODD, ODD_PASSWORD, search=search), Role.USER)
 
-    def test_whoever_cannot_prove_it_is_nobody(self) -> None:
+    def test_invalid_credentials_are_rejected(self) -> None:
         for search in [None, self.search()]:
             for name, password in [
                 ("ada", "wrong"),
@@ -86,19 +86,19 @@ class Roles(WithSlapd):
                 with self.subTest(search=search is not None, name=name):
                     self.assertEqual(self.role(name, password, search=search), Role.NONE)
 
-    def test_a_bind_without_a_password_is_no_login_though_the_directory_takes_it(self) -> None:
-        # SASLprep, which ldap3 applies to texts, leaves nothing of the last two.
+    def test_a_bind_without_a_password_is_rejected_although_the_directory_accepts_it(self) -> None:
+        # SASLprep, which ldap3 applies to text, reduces the last two to empty passwords.
         for password in ["", "\u00ad", "\u200b\ufeff"]:
             for search in [None, self.search()]:
                 with self.subTest(password=password):
                     self.assertEqual(self.role("ada", password, search=search), Role.NONE)
 
-    def test_of_several_entries_none_is_the_user(self) -> None:
+    def test_several_entries_are_rejected(self) -> None:
         both = self.search("(mail=%s)")
         self.assertEqual(self.role("shared@mlflow.test", "of-bob-1234567", search=both), Role.NONE)
         self.assertEqual(self.role("ada@mlflow.test", "of-ada-1234567", search=both), Role.ADMIN)
 
-    def test_one_person_is_one_account_whichever_name_is_typed(self) -> None:
+    def test_each_entry_is_one_account_with_any_of_its_names(self) -> None:
         two = "(|(uid=%s)(mail=%s)(cn=%s))"
         for attribute, account in [("uid", "ada"), ("mail", "ada@mlflow.test"), ("CN", "ada")]:
             search = self.search(two, attribute=attribute)
@@ -108,7 +108,7 @@ class Roles(WithSlapd):
         self.assertEqual(self.account("ada", "of-ada-1234567"), "ada")
         self.assertEqual(self.account(ODD, ODD_PASSWORD, search=self.search()), ODD)
 
-    def test_of_several_values_the_one_in_the_dn_is_the_account_and_without_one_there_is_none(self) -> None:
+    def test_the_value_in_the_dn_is_the_account_of_several_values_and_required(self) -> None:
         entry = f"dn: uid=ada,{PEOPLE}\nchangetype: modify\n"
         self.slapd.modify(f"{entry}add: uid\nuid: Countess\n-\nadd: mail\nmail: countess@mlflow.test\n")
         try:
@@ -123,7 +123,7 @@ class Roles(WithSlapd):
         finally:
             self.slapd.modify(f"{entry}delete: uid\nuid: Countess\n-\ndelete: mail\nmail: countess@mlflow.test\n")
 
-    def test_groups_by_an_attribute_of_theirs_or_of_the_user(self) -> None:
+    def test_groups_by_attribute(self) -> None:
         member = "(&(objectclass=groupOfUniqueNames)(uniquemember=%s))"
         by_name = Groups(GROUPS, member, "CN", "TEST-user", "test-admin")
         by_user = dataclasses.replace(self.settings().groups, base=PEOPLE, filter="(entryDN=%s)", attribute="memberof")
@@ -133,7 +133,7 @@ class Roles(WithSlapd):
                 self.assertEqual(self.role("bob", "of-bob-1234567", groups=groups), Role.USER)
                 self.assertEqual(self.role("eve", "of-eve-1234567", groups=groups), Role.NONE)
 
-    def test_the_groups_are_those_of_this_moment(self) -> None:
+    def test_groups_are_read_at_each_login(self) -> None:
         member = f"uniqueMember: uid=ada,{PEOPLE}\n"
         group = f"dn: cn=test-admin,{GROUPS}\nchangetype: modify\n"
         self.slapd.modify(f"{group}replace: uniqueMember\nuniqueMember: {ROOT_MEMBER}\n")
@@ -152,7 +152,7 @@ class Faults(WithSlapd):
         self.assertNotIn("of-ada", str(raised.exception))
         return str(raised.exception)
 
-    def test_tls_in_all_its_forms(self) -> None:
+    def test_tls_modes(self) -> None:
         plain = {"tls": False, "port": self.slapd.port}
         for other in [
             {},
@@ -164,26 +164,26 @@ class Faults(WithSlapd):
             with self.subTest(other):
                 self.assertEqual(self.role("ada", "of-ada-1234567", **other), Role.ADMIN)
 
-    def test_a_certificate_that_cannot_be_trusted_ends_it_before_a_password_is_sent(self) -> None:
+    def test_an_untrusted_certificate_ends_the_connection_before_a_password_is_sent(self) -> None:
         plain = {"tls": False, "port": self.slapd.port, "start_tls": True}
         for other in [{"ca_file": None}, {"host": "127.0.0.1"}, {**plain, "ca_file": None}, {**plain, "host": "127.0.0.1"}]:
             with self.subTest(other):
                 self.assertIn("CERTIFICATE_VERIFY_FAILED", self.unavailable(**other))
 
-    def test_a_directory_that_is_not_there_is_not_a_way_in(self) -> None:
+    def test_an_unreachable_directory_authenticates_no_user(self) -> None:
         self.slapd.stop()
         self.assertIn("cannot be reached", self.unavailable())
         self.slapd.start()
         self.assertEqual(self.role("ada", "of-ada-1234567"), Role.ADMIN)
 
-    def test_a_directory_that_hangs_is_given_up_within_ten_seconds(self) -> None:
+    def test_a_hanging_directory_times_out_within_ten_seconds(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             threading.Thread(target=lambda: silent.accept(), daemon=True).start()
             began = time.monotonic()
             self.unavailable(tls=False, port=silent.getsockname()[1])
             self.assertLess(time.monotonic() - began, 10)
 
-    def test_settings_that_find_nothing_are_told_and_let_nobody_in(self) -> None:
+    def test_settings_without_results_are_reported_and_authenticate_no_user(self) -> None:
         wrong = dataclasses.replace(self.settings().groups, base=f"ou=nothing,{BASE}")
         self.assertIn("noSuchObject", self.unavailable(groups=wrong))
         broken = dataclasses.replace(self.settings().groups, filter="(uniquemember=%s")

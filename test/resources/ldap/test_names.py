@@ -1,4 +1,4 @@
-"""Claims about names, without a directory."""
+"""Tests of names, without a directory."""
 
 import unittest
 
@@ -6,14 +6,14 @@ from mlflow_ldap_names import account_name, bind_dn, filled_filter, same, same_v
 
 
 class UserNames(unittest.TestCase):
-    def test_case_is_no_difference(self) -> None:
+    def test_case_is_ignored(self) -> None:
         self.assertEqual(user_name("Ada"), "ada")
 
-    def test_what_a_directory_reads_as_another_name_is_none(self) -> None:
+    def test_names_that_a_directory_reads_as_others_are_invalid(self) -> None:
         others = ["", " ", " ada", "ada ", "a  b", "ada\n", "ada\0", "ad\u00ada", "ada\u200b", "ada\u00a0", "a" * 256]
         self.assertEqual([typed for typed in others if user_name(typed) is not None], [])
 
-    def test_forms_of_one_name_are_one(self) -> None:
+    def test_unicode_forms_are_normalised(self) -> None:
         self.assertEqual(user_name("ＡＤＡ"), "ada")
         self.assertEqual(user_name("e\u0301va"), user_name("\u00e9va"))
 
@@ -21,33 +21,33 @@ class UserNames(unittest.TestCase):
 class Accounts(unittest.TestCase):
     DN = "cn=Ada+uid=ada\\,l,ou=people,uid=other,dc=test"
 
-    def test_one_value_is_the_account_and_of_several_the_one_in_the_first_part_of_the_dn(self) -> None:
+    def test_the_account_is_the_only_value_or_the_one_in_the_dn(self) -> None:
         self.assertEqual(account_name("x", "mail", ["Ada@Example.com"]), "ada@example.com")
         self.assertEqual(account_name(self.DN, "UID", ["a", "b", "ada,l"]), "ada,l")
         for values in [[], ["a", "b"], [" "], ["a\u200bb"]]:
             self.assertIsNone(account_name(self.DN, "mail", values))
         self.assertIsNone(account_name("uid=,=", "uid", ["a", "b"]))
 
-    def test_a_dn_with_other_values_is_another_one(self) -> None:
+    def test_dns_with_other_values_differ(self) -> None:
         self.assertTrue(same_values("uid=Ada,ou=people", "UserID=ada, OU=People"))
         for other in ["uid=ad\u00e1,ou=people", "uid=ada,ou=others", "uid=ada", "=", ""]:
             self.assertFalse(same_values("uid=ada,ou=people", other))
 
 
 class Escaping(unittest.TestCase):
-    def test_a_name_stays_one_value_of_a_dn(self) -> None:
+    def test_names_are_escaped_in_dns(self) -> None:
         self.assertEqual(bind_dn("uid=%s,dc=test", "x,ou=admins+cn=y"), "uid=x\\,ou\\=admins\\+cn\\=y,dc=test")
         self.assertEqual(bind_dn("uid=%s,dc=test", "#1\\"), "uid=\\#1\\\\,dc=test")
 
-    def test_a_value_stays_a_value_of_a_filter(self) -> None:
+    def test_values_are_escaped_in_filters(self) -> None:
         self.assertEqual(filled_filter("(|(a=%s)(b=%s))", "*)(c=\\"), "(|(a=\\2a\\29\\28c=\\5c)(b=\\2a\\29\\28c=\\5c))")
 
-    def test_a_name_that_holds_a_placeholder_is_filled_in_once(self) -> None:
+    def test_a_placeholder_in_a_name_is_not_replaced(self) -> None:
         self.assertEqual(filled_filter("(a=%s)", "%s"), "(a=%s)")
 
 
 class Equality(unittest.TestCase):
-    def test_case_spaces_escapes_and_order_are_no_difference(self) -> None:
+    def test_case_spaces_escapes_and_order_are_ignored(self) -> None:
         for left, right in [
             ("CN=Admins, OU=Groups ,dc=Test", "cn=admins,ou=groups,dc=test"),
             ("cn=a\\2Cb,dc=test", "cn=a\\,b,dc=test"),
@@ -58,7 +58,7 @@ class Equality(unittest.TestCase):
         ]:
             self.assertTrue(same(left, right), f"{left} {right}")
 
-    def test_other_names_are_others(self) -> None:
+    def test_different_names_differ(self) -> None:
         for left, right in [
             ("cn=admins,ou=groups,dc=test", "cn=admins,ou=people,dc=test"),
             ("cn=admins,dc=test", "cn=admins"),

@@ -1,4 +1,4 @@
-"""Claims about the function inside a real MLflow server, on a real slapd."""
+"""Tests of the function in a real MLflow server, with a real slapd."""
 
 import base64
 import json
@@ -148,12 +148,12 @@ class InMlflow(unittest.TestCase):
 
     @contextmanager
     def one_bind_each(self, seconds: int, dn: str) -> Iterator[None]:
-        """Claims that what is done meanwhile is one bind, and another one only where an answer's time was over."""
+        """Asserts that the block causes one bind, and another one only if the cached answer expired."""
         before, began = self.slapd.binds(dn), time.monotonic()
         yield
         self.assertIn(self.slapd.binds(dn) - before, range(1, 2 + int((time.monotonic() - began) / seconds)))
 
-    def test_c_who_loses_the_group_loses_the_rights_as_soon_as_it_is_forgotten(self) -> None:
+    def test_c_a_user_removed_from_the_group_loses_access_after_the_cache_lifetime(self) -> None:
         self.assertEqual(self.who("ada", "of-ada-1234567"), ("ada", True))
         self.assertEqual(self.who("bob", "of-bob-1234567"), ("bob", False))
         member = f"uniqueMember: cn=root,{BASE}\n"
@@ -165,7 +165,7 @@ class InMlflow(unittest.TestCase):
         self.assertEqual(self.who("ada", "of-ada-1234567"), ("ada", False))
         self.assertEqual(self.status(SEARCH, "bob", "of-bob-1234567"), 401)
 
-    def test_d_a_directory_that_is_down_is_no_way_in_and_says_so(self) -> None:
+    def test_d_an_unavailable_directory_results_in_503(self) -> None:
         self.slapd.stop()
         for path, method in [(SEARCH, "GET"), (TRACES, "POST")]:
             status, _, headers = self.call(path, "ada", "never seen before", method)

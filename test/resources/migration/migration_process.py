@@ -1,4 +1,4 @@
-"""Runs the migration program on databases of an earlier schema, in the MLflow that is installed."""
+"""Runs the migration program on databases with an earlier schema, in the installed MLflow."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROGRAM = Path(__file__).parents[3] / "src" / "resources" / "migration" / "migrate.py"
 
-# Brings an empty database to a schema that is some revisions older than the newest, and adds an experiment.
+# Migrates an empty database to a schema some revisions before the newest, and adds an experiment.
 MAKE_EARLIER = """
 import sys
 from alembic import command
@@ -35,14 +35,14 @@ print(revisions[0], revisions[back], file=sys.stderr)
 
 
 def make_earlier(uri: str, back: int = 3) -> tuple[str, str]:
-    """The newest revision and the one that the database is now at."""
+    """Returns the newest revision and that of the database."""
     made = subprocess.run([sys.executable, "-c", MAKE_EARLIER, uri, str(back)], check=True, capture_output=True, text=True)
     newest, earlier = made.stderr.strip().splitlines()[-1].split()
     return newest, earlier
 
 
 def started(uri: str, more: Mapping[str, str] | None = None, before: Sequence[str] = ()) -> tuple[subprocess.Popen[str], Path]:
-    """The program at work on a tracking database, and the file that it reports a failure in."""
+    """Starts the program on a tracking database, and returns the process and the file for its failure report."""
     report = Path(tempfile.mkstemp()[1])
     env = {
         **os.environ,
@@ -56,7 +56,7 @@ def started(uri: str, more: Mapping[str, str] | None = None, before: Sequence[st
 
 
 def migrated(uri: str, more: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], str]:
-    """Exit code, report and output of one run."""
+    """Returns exit code, report and output of one run."""
     process, report = started(uri, more)
     output, _ = process.communicate(timeout=300)
     text = report.read_text()

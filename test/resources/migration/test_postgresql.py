@@ -1,4 +1,4 @@
-"""A migration of PostgreSQL beside sessions that hold locks. Needs PostgreSQL's programs; PG_BIN names their folder."""
+"""Tests of migrations of PostgreSQL while other sessions hold locks. Requires PostgreSQL's programs; PG_BIN is their folder."""
 
 import contextlib
 import os
@@ -65,7 +65,7 @@ class Postgresql(unittest.TestCase):
         connection.close()
         return found
 
-    def test_a_session_that_holds_a_lock_is_named_and_readers_wait_for_seconds_only(self) -> None:
+    def test_a_session_that_holds_a_lock_is_reported_and_readers_wait_only_for_seconds(self) -> None:
         holder = self.connect()
         cursor = holder.cursor()
         cursor.execute("SELECT count(*) FROM jobs; SELECT count(*) FROM spans; SELECT pg_backend_pid()")
@@ -102,7 +102,7 @@ class Postgresql(unittest.TestCase):
         self.assertEqual(migrated(self.uri)[0], 0)
         self.assertEqual(self.revision(), self.newest)
 
-    def test_one_that_ends_soon_is_waited_for(self) -> None:
+    def test_the_migration_waits_for_a_session_that_ends_soon(self) -> None:
         holder = self.connect()
         holder.cursor().execute("SELECT count(*) FROM jobs")
         threading.Thread(target=self.end_when_waited_for, args=[holder, 6]).start()
@@ -111,7 +111,7 @@ class Postgresql(unittest.TestCase):
         self.assertEqual(output.count("trying again"), 1)
         self.assertEqual(self.revision(), self.newest)
 
-    def test_limits_of_the_user_do_not_cut_the_migration_off(self) -> None:
+    def test_timeouts_of_the_user_do_not_interrupt_the_migration(self) -> None:
         holder = self.connect()
         with holder.cursor() as cursor:
             cursor.execute("ALTER ROLE mlflow SET statement_timeout = '1s'")
@@ -127,7 +127,7 @@ class Postgresql(unittest.TestCase):
                 cursor.execute("ALTER ROLE mlflow RESET ALL")
 
     def end_when_waited_for(self, holder, seconds: float) -> None:
-        """Ends a session so long after another has begun to wait for its locks."""
+        """Ends a session this many seconds after another session starts to wait for its locks."""
         observer = self.connect("postgres")
         observer.autocommit = True
         with observer.cursor() as cursor:
@@ -140,7 +140,7 @@ class Postgresql(unittest.TestCase):
         time.sleep(seconds)
         holder.close()
 
-    def test_a_database_that_does_not_answer_ends_the_phase(self) -> None:
+    def test_a_database_that_does_not_answer_reaches_the_deadline(self) -> None:
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
             silent.listen(1)

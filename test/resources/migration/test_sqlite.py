@@ -1,4 +1,4 @@
-"""What a migration of SQLite leaves behind, wherever it is cut off."""
+"""Tests of interrupted migrations of SQLite."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from migration_process import PROGRAM, make_earlier, migrated, started
 
-# Ends the program by SIGKILL at the n-th event of the kinds that change files or databases, as a power cut would.
+# Kills the program at the n-th event that changes files or databases, as a power failure does.
 KILLER = """
 import os, runpy, signal, sqlite3, sys
 at = int(os.environ["KILL_AT"])
@@ -85,7 +85,7 @@ class Sqlite(unittest.TestCase):
         self.assertEqual(self.rows("SELECT name FROM experiments WHERE experiment_id = 7"), [("kept",)])
         self.assertEqual(sorted(each.name for each in self.place.iterdir()), ["mlflow.db", "mlflow.db.migration-lock"])
 
-    def test_a_migration_keeps_data_and_leaves_nothing_beside_the_database(self) -> None:
+    def test_a_migration_keeps_data_and_removes_its_files(self) -> None:
         code, report, _ = migrated(self.uri)
         self.assertEqual((code, report), (0, {}))
         self.assert_migrated()
@@ -95,7 +95,7 @@ class Sqlite(unittest.TestCase):
         self.assertEqual(migrated(self.uri)[0], 0)
         self.assertEqual(self.revision(), self.newest)
 
-    def test_wherever_it_is_killed_the_schema_is_the_old_or_the_new_one_and_the_next_attempt_succeeds(self) -> None:
+    def test_after_a_kill_the_schema_is_old_or_new_and_the_next_attempt_succeeds(self) -> None:
         count = self.place / "count"
         steps = self.steps(count)
         self.assertGreater(steps, 20)
@@ -123,7 +123,7 @@ class Sqlite(unittest.TestCase):
         command = [sys.executable, "-c", KILLER, str(PROGRAM)]
         return subprocess.run(command, env={**os.environ, **more, **log, **env}, capture_output=True, check=False).returncode
 
-    def test_one_that_is_made_from_nothing_may_be_killed_as_well(self) -> None:
+    def test_the_creation_of_a_database_can_be_killed_as_well(self) -> None:
         self.path.unlink()
         steps = self.steps(self.place / "count")
         for at in (steps // 3, steps - 4):
@@ -134,8 +134,8 @@ class Sqlite(unittest.TestCase):
                 self.assertEqual(migrated(self.uri)[0], 0)
                 self.assertEqual(self.revision(), self.newest)
 
-    def test_what_a_server_writes_meanwhile_is_not_lost(self) -> None:
-        """A server keeps the file open, and writes as often as it may."""
+    def test_concurrent_writes_of_a_server_are_not_lost(self) -> None:
+        """A server has the file open, and writes continuously."""
         done = threading.Event()
         written: list[int] = []
 
@@ -167,14 +167,14 @@ class Sqlite(unittest.TestCase):
         self.assertEqual(found, set(written))
         self.assertGreater(len(written), 10)
 
-    def test_a_database_that_another_program_locks_is_named_and_unchanged(self) -> None:
+    def test_a_database_that_another_program_locks_is_reported_and_unchanged(self) -> None:
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             code, report, _ = migrated(self.uri)
         self.assertEqual((code, report["reason"]), (1, "MigrationBusy"))
         self.assertEqual(self.revision(), self.earlier)
 
-    def test_a_volume_without_room_is_named_and_nothing_is_changed(self) -> None:
+    def test_a_full_volume_is_reported_and_nothing_is_changed(self) -> None:
         full = "import shutil, sys, runpy; shutil.disk_usage = lambda _: type('Usage', (), {'free': 1 << 20}); sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
         report = self.place / "report"
         env = {**os.environ, "TRACKING_DATABASE_URI": self.uri, "MIGRATION_TERMINATION_LOG": str(report)}

@@ -1,30 +1,30 @@
-"""Claims about what is remembered."""
+"""Tests of the cache of logins."""
 
 import threading
 import time
 import unittest
 
-from mlflow_ldap_memory import CredentialKey, Memory
+from mlflow_ldap_cache import Cache, CredentialKey
 
 
 class Remembering(unittest.TestCase):
     def setUp(self) -> None:
         self.now = 0.0
-        self.memory: Memory[str] = Memory(2, lambda: self.now)
+        self.memory: Cache[str] = Cache(2, lambda: self.now)
 
-    def test_an_answer_is_forgotten_when_its_time_is_over(self) -> None:
+    def test_an_entry_expires(self) -> None:
         self.memory.put("a", "yes", 60)
         self.now = 59.9
         self.assertEqual(self.memory.get("a"), "yes")
         self.now = 60.0
         self.assertIsNone(self.memory.get("a"))
 
-    def test_no_more_than_its_size_is_kept(self) -> None:
+    def test_the_size_is_limited(self) -> None:
         for key in ["a", "b", "c"]:
             self.memory.put(key, key, 60)
         self.assertEqual([self.memory.get(key) for key in ["a", "b", "c"]], [None, "b", "c"])
 
-    def test_forty_at_once_are_one_question(self) -> None:
+    def test_forty_concurrent_requests_are_one_query(self) -> None:
         asked: list[int] = []
 
         def answer() -> tuple[str, float]:
@@ -40,7 +40,7 @@ class Remembering(unittest.TestCase):
             thread.join()
         self.assertEqual((len(asked), answers), (1, ["yes"] * 40))
 
-    def test_a_failure_is_not_remembered_and_holds_up_nobody(self) -> None:
+    def test_a_failure_is_not_cached_and_releases_the_lock(self) -> None:
         def fails() -> tuple[str, float]:
             raise OSError
 
@@ -50,7 +50,7 @@ class Remembering(unittest.TestCase):
 
 
 class Keys(unittest.TestCase):
-    def test_keys_tell_credentials_apart_and_hold_neither(self) -> None:
+    def test_keys_are_unique_and_do_not_contain_credentials(self) -> None:
         key = CredentialKey()
         self.assertEqual(key("ada", "secret"), key("ada", "secret"))
         self.assertNotEqual(key("ada", "secret"), key("ada", "secret2"))

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Memory(Generic[Value]):
+class Cache(Generic[Value]):
     """Answers by key, each with its own lifetime, and at most `size` of them."""
 
     def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
