@@ -71,11 +71,11 @@ function at(object: object, path: string): string {
 /** Generated Secrets are never overwritten; Jobs are never changed, since their pods cannot be. */
 function fitting(object: KubeObject): readonly Drift[] {
   if (object.kind === "Job") return [deleted];
-  return isInvented(object) ? [relabelled] : [relabelled, changed, deleted];
+  return isGenerated(object) ? [relabelled] : [relabelled, changed, deleted];
 }
 
 /** Generated keys and passwords, which remain after the server is deleted. */
-const isInvented = (object: KubeObject) =>
+const isGenerated = (object: KubeObject) =>
   object.kind === "Secret" && (object.metadata.ownerReferences ?? []).length === 0;
 
 interface Outcome {
@@ -96,7 +96,7 @@ export async function drift(measuring: Measuring): Promise<readonly Figure[]> {
   const unrepaired = outcomes.filter(({ repaired }) => !repaired).map(({ drift }) => drift);
   const { most, worst } = largest(outcomes);
   const lost: Outcome[] = [];
-  for (const object of objects.filter(isInvented)) lost.push(await outcomeOf(measuring, object, deleted));
+  for (const object of objects.filter(isGenerated)) lost.push(await outcomeOf(measuring, object, deleted));
   return [
     atMost(
       `drifts without repair, of ${outcomes.length} (each object: labels, content, deletion)`,

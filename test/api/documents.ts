@@ -381,7 +381,7 @@ export const meshed: Document = changed(smallest, {
   "spec.mesh": { istio: { mode: "Ambient", trustDomain: "prod.example_1" } },
 });
 
-export const meshedForNobody: Document = changed(meshed, {
+export const meshedWithoutWriters: Document = changed(meshed, {
   "spec.traces": { writers: [] },
   "spec.mesh.istio.trustDomain": undefined,
 });
@@ -454,7 +454,7 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   vouched,
   proxyAlone,
   meshed,
-  meshedForNobody,
+  meshedWithoutWriters,
   inSidecars,
   tracesByMesh,
   writersWithoutMesh,

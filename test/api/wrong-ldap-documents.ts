@@ -4,7 +4,7 @@ import { type Wrong, wrong } from "./wrong-document.ts";
 const template = wrong(ldapTemplate);
 const search = wrong(ldapSearch);
 const ldap = "spec.authentication.ldap";
-const inTheClear = { [`${ldap}.startTLS`]: undefined, [`${ldap}.ca`]: undefined };
+const inPlainText = { [`${ldap}.startTLS`]: undefined, [`${ldap}.ca`]: undefined };
 
 /** Wrong settings of a directory. */
 export const wrongLdapDocuments: readonly Wrong[] = [
@@ -100,13 +100,13 @@ export const wrongLdapDocuments: readonly Wrong[] = [
   search("a base that is no DN", { [`${ldap}.search.base`]: "people" }, `${ldap}.search.base`, "must be a DN"),
   template(
     "passwords in plain text by default",
-    { ...inTheClear, [`${ldap}.tlsVerification`]: undefined },
+    { ...inPlainText, [`${ldap}.tlsVerification`]: undefined },
     `${ldap}.url`,
     "in plain text",
   ),
   template(
     "passwords in plain text, though verification is required",
-    { ...inTheClear, [`${ldap}.tlsVerification`]: "Required" },
+    { ...inPlainText, [`${ldap}.tlsVerification`]: "Required" },
     `${ldap}.url`,
     "startTLS: true",
   ),

@@ -20,6 +20,11 @@ const checks: readonly Check[] = [
     args: ["--no-config-hints"],
   },
   {
+    name: "spelling (cspell)",
+    program: "node_modules/.bin/cspell",
+    args: ["lint", "--no-progress", "--no-summary"],
+  },
+  {
     name: "generated files are up to date",
     program: "node_modules/.bin/node",
     args: ["scripts/generate.ts", "--check"],

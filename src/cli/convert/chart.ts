@@ -2,7 +2,7 @@ import type { Draft } from "./draft.ts";
 import type { ValueReader } from "./value-reader.ts";
 
 /**
- * What becomes of a value: `mapped` to a field with the same meaning, `changed` to another form or done by the operator
+ * The result for a value: `mapped` to a field with the same meaning, `changed` to another form or done by the operator
  * itself, `unmapped` where the operator offers nothing for it.
  */
 export type Outcome = "mapped" | "changed" | "unmapped";
