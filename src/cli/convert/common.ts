@@ -1,13 +1,14 @@
 import { insteadOf, isReserved } from "../../api/environment.ts";
 import { versions } from "../../api/versions.ts";
 import type { ConversionContext } from "./chart.ts";
+import { withoutTrailing } from "./trimmed.ts";
 import type { Value, Values } from "./values.ts";
 import { isValues } from "./values.ts";
 
 /** Sets `version` from the tag of an image, such as `v3.17.2-full`; the newest version where the operator does not run that one. */
 export function setVersion({ values, draft, report }: ConversionContext, key: string): void {
   const tag = values.text(key);
-  const wanted = /\d+\.\d+\.\d+/u.exec(tag ?? "")?.[0];
+  const wanted = /(?<!\d)\d{1,4}\.\d{1,4}\.\d{1,4}/u.exec(tag ?? "")?.[0];
   const newest = versions[0].version;
   const isKnown = versions.some(({ version }) => version === wanted);
   draft.set("version", isKnown ? wanted : newest);
@@ -133,7 +134,7 @@ export function setIngress(
   ingress["hosts"] = hosts.map((host) => ({ host }));
   if (tls.length > 0) ingress["tls"] = tls;
   draft.set("exposure.ingress", ingress);
-  const prefix = path.replace(/[/*]+$/u, "");
+  const prefix = withoutTrailing(path, "/*");
   if (prefix !== "") draft.set("exposure.externalURL", `${tls.length > 0 ? "https" : "http"}://${hosts[0]}${prefix}`);
 }
 
@@ -162,9 +163,10 @@ export function setDatabaseUri({ values, draft, release }: ConversionContext, ke
 
 /** A bucket of an `s3://bucket/path` location; undefined for another location. */
 export function s3Location(location: string | undefined): { bucket: string; prefix?: string } | undefined {
-  const [, bucket, path = ""] = /^s3:\/\/([^/]+)\/?(.*)$/u.exec(location ?? "") ?? [];
-  const prefix = path.replace(/\/+$/u, "");
-  return bucket === undefined ? undefined : { bucket, ...(prefix === "" ? {} : { prefix }) };
+  if (!location?.startsWith("s3://")) return undefined;
+  const [bucket = "", ...path] = location.slice("s3://".length).split("/");
+  const prefix = withoutTrailing(path.join("/"), "/");
+  return bucket === "" ? undefined : { bucket, ...(prefix === "" ? {} : { prefix }) };
 }
 
 /** The volume of artifacts, or of the SQLite file where artifacts are in a bucket. */

@@ -1,5 +1,6 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import { setAllowedHosts, setEnvironment, setIngress, setPod, setVersion } from "./common.ts";
+import { withoutLeading, withoutTrailing } from "./trimmed.ts";
 import { isValues, type Values } from "./values.ts";
 
 const podFields = {
@@ -381,7 +382,8 @@ function setArtifactStore({ values, draft, release }: ConversionContext): void {
     return;
   }
   draft.set("artifactStore.s3.bucket", values.text("artifactRoot.s3.bucket"));
-  draft.set("artifactStore.s3.prefix", values.text("artifactRoot.s3.path")?.replace(/^\/+|\/+$/gu, ""));
+  const path = values.text("artifactRoot.s3.path");
+  draft.set("artifactStore.s3.prefix", path && withoutTrailing(withoutLeading(path, "/"), "/"));
   const secret = values.text("artifactRoot.s3.existingSecret.name");
   const accessKeyIDKey = values.text("artifactRoot.s3.existingSecret.keyOfAccessKeyId") ?? "AWS_ACCESS_KEY_ID";
   const secretAccessKeyKey =

@@ -48,11 +48,22 @@ export function setValues(argument: string, isText = false): Values {
 
 /** `list[0][1]` as its key and its indexes. */
 function segments(text: string): (string | number)[] {
-  const match = /^(.+?)((?:\[\d+\])*)$/u.exec(text);
-  if (!match) throw new Error(`--set ${text}: a key is missing`);
-  const indexes = [...(match[2] ?? "").matchAll(/\d+/gu)].map(([digits]) => Number(digits));
+  const indexes: number[] = [];
+  let key = text;
+  for (let found = lastIndex(key); found !== undefined; found = lastIndex(key)) {
+    indexes.unshift(Number(found));
+    key = key.slice(0, -`[${found}]`.length);
+  }
+  if (key === "") throw new Error(`--set ${text}: a key is missing`);
   if (indexes.some((index) => index > 1024)) throw new Error(`--set ${text}: an index can be at most 1024`);
-  return [unescaped(match[1] ?? ""), ...indexes];
+  return [unescaped(key), ...indexes];
+}
+
+/** The digits in brackets at the end of a key. */
+function lastIndex(key: string): string | undefined {
+  const open = key.lastIndexOf("[");
+  const digits = key.endsWith("]") && open !== -1 ? key.slice(open + 1, -1) : "";
+  return digits !== "" && [...digits].every((digit) => digit >= "0" && digit <= "9") ? digits : undefined;
 }
 
 function assign(target: Value | undefined, path: readonly (string | number)[], value: Value): Value {
