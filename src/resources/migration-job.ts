@@ -43,8 +43,8 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   if (mode === undefined) return undefined;
   const { server } = inputs;
   const { annotations } = server.spec.pod ?? {};
-  const authorities = databaseCaFiles(inputs, authenticationOf(inputs));
-  const mounted = [temporary(inputs), ...database(inputs), ...authorities];
+  const caFiles = databaseCaFiles(inputs, authenticationOf(inputs));
+  const mounted = [temporary(inputs), ...database(inputs), ...caFiles];
   const check = artifactCheck(inputs);
   const spec = {
     ...podSpec(inputs, {

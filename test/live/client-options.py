@@ -35,7 +35,7 @@ file.write_text("[mlflow]\n" + "".join(f"mlflow_tracking_{key.lower()} = {value}
 outcome("login by file", no_login)
 file.unlink()
 if given["MLFLOW_TRACKING_URI"].startswith("https"):
-    outcome("no authority", {"MLFLOW_TRACKING_SERVER_CERT_PATH": None})
+    outcome("no CA", {"MLFLOW_TRACKING_SERVER_CERT_PATH": None})
     outcome("unverified", {"MLFLOW_TRACKING_SERVER_CERT_PATH": None, "MLFLOW_TRACKING_INSECURE_TLS": "true"})
 
 print(json.dumps(outcomes))

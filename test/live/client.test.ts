@@ -89,7 +89,7 @@ test("MLflow's client in a pod", { timeout: 1_500_000 }, async (context) => {
       "wrong password": "401",
       "a token": unauthenticated,
       "login by file": "in",
-      "no authority": "not verified",
+      "no CA": "not verified",
       unverified: "in",
     });
   });

@@ -12,7 +12,7 @@ import { webPod } from "./web-pod.ts";
 describe("the cluster of the live tier", { concurrency: 2 }, () => {
   test("enforces NetworkPolicies", { timeout: 600_000 }, async (context) => {
     const { cluster, namespace } = await stage(context);
-    await apply(cluster, namespace, [webPod("server"), service, webPod("friend"), webPod("stranger")]);
+    await apply(cluster, namespace, [webPod("server"), service, webPod("listed"), webPod("unlisted")]);
     const found = ["get", "service", "server", "-n", namespace, "--output=jsonpath={.spec.clusterIP}"];
     const address = (await cluster.kubectl(found)).stdout;
     const ask = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 2 ${address} 80`;
@@ -20,7 +20,7 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
       (await cluster.kubectl(["exec", "-n", namespace, from, "--", "busybox", "sh", "-c", ask])).stdout.includes(
         "here",
       );
-    for (const name of ["friend", "stranger"])
+    for (const name of ["listed", "unlisted"])
       await waitUntil(async () => assert.ok(await reaches(name), `${name} does not reach the server`), 60);
     await apply(cluster, namespace, [
       {
@@ -30,13 +30,13 @@ describe("the cluster of the live tier", { concurrency: 2 }, () => {
         spec: {
           podSelector: { matchLabels: { app: "server" } },
           policyTypes: ["Ingress"],
-          ingress: [{ from: [{ podSelector: { matchLabels: { app: "friend" } } }], ports: [{ port: 8080 }] }],
+          ingress: [{ from: [{ podSelector: { matchLabels: { app: "listed" } } }], ports: [{ port: 8080 }] }],
         },
       },
     ]);
     await waitUntil(async () => {
-      assert.ok(!(await reaches("stranger")), "an unlisted pod reaches the server");
-      assert.ok(await reaches("friend"), "an allowed pod cannot reach the server");
+      assert.ok(!(await reaches("unlisted")), "an unlisted pod reaches the server");
+      assert.ok(await reaches("listed"), "an allowed pod cannot reach the server");
     }, 60);
   });
 

@@ -26,7 +26,7 @@ export interface RunningCollector {
   /** Sends a span, with OTLP/HTTP, from a pod of its namespace; returns MLflow's trace id. */
   readonly send: () => Promise<string>;
   /** Waits until its log shows that the server rejected its traces with this status. */
-  readonly refused: (status: number) => Promise<void>;
+  readonly rejected: (status: number) => Promise<void>;
 }
 
 const post = `
@@ -75,7 +75,7 @@ export async function startCollector(
       }, 120);
       return `tr-${traceIdOf(span)}`;
     },
-    refused: (status) =>
+    rejected: (status) =>
       waitUntil(async () => {
         const log = await logs();
         assert.match(log, new RegExp(`Dropping data.*HTTP Status Code ${status}`), log);

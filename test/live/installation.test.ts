@@ -21,8 +21,8 @@ const definitionPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/
 /** A program for the operator's container that prints its user id and the errors of writes. */
 const insideProgram = `
 const { writeFileSync } = require("node:fs");
-const refused = ["/app/x", "/tmp/x", "/x"].map((path) => { try { writeFileSync(path, ""); } catch ({ code }) { return code; } });
-console.log(JSON.stringify([process.getuid(), refused]));
+const errors = ["/app/x", "/tmp/x", "/x"].map((path) => { try { writeFileSync(path, ""); } catch ({ code }) { return code; } });
+console.log(JSON.stringify([process.getuid(), errors]));
 `;
 
 test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
@@ -50,8 +50,8 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     (await log.calls({ since: began, user: release.user })).filter(({ code }) => code === 403);
 
   await context.test("fails if the CRD has another owner, unless it does not install the CRD", async () => {
-    const refusal = await release.refused("install", chart, ...withSets("crds.enabled=true"));
-    assert.match(refusal, /CustomResourceDefinition .* exists .* invalid ownership metadata/);
+    const error = await release.refused("install", chart, ...withSets("crds.enabled=true"));
+    assert.match(error, /CustomResourceDefinition .* exists .* invalid ownership metadata/);
     await release.run("install", chart, ...withSets(), ...waitOptions);
   });
 

@@ -141,9 +141,9 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     "a collector writes traces as a user of the directory with EDIT permission on the experiment",
     async () => {
       const collector = await startCollector(fixture, name, { credential: odd });
-      const refused = await collector.send();
-      await collector.refused(403);
-      assert.equal((await traceIn(as(ada), refused)).status, 404);
+      const trace = await collector.send();
+      await collector.rejected(403);
+      assert.equal((await traceIn(as(ada), trace)).status, 404);
       assert.equal((await grant(as(ada), odd.username, { type: "experiment", id: "0" }, "EDIT")).status, 200);
       await assertStored(as(ada), await collector.send());
     },

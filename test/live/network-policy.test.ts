@@ -13,7 +13,7 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
   const fixture = await liveFixture(context);
   await imageReference(fixture.cluster, "busybox");
   const postgresql = await startPostgresql(fixture);
-  for (const pod of ["friend", "stranger"]) await fixture.objects.create("Pod", webPod(pod));
+  for (const pod of ["listed", "unlisted"]) await fixture.objects.create("Pod", webPod(pod));
   await fixture.apply({
     metadata: { name },
     spec: {
@@ -46,15 +46,15 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
     await logRun(await fixture.asAdmin(name));
   });
 
-  const from = [{ podSelector: { matchLabels: { app: "friend" } } }];
+  const from = [{ podSelector: { matchLabels: { app: "listed" } } }];
   await waitUntil(
-    async () => assert.ok(await reaches("stranger", service, 5000), "the serving port is not reachable"),
+    async () => assert.ok(await reaches("unlisted", service, 5000), "the serving port is not reachable"),
     60,
   );
   await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from } } });
   await waitUntil(async () => {
-    assert.ok(!(await reaches("stranger", service, 5000)), "an unlisted pod reaches the server");
-    assert.ok(await reaches("friend", service, 5000), "a friend is shut out");
+    assert.ok(!(await reaches("unlisted", service, 5000)), "an unlisted pod reaches the server");
+    assert.ok(await reaches("listed", service, 5000), "an allowed pod cannot reach the server");
   }, 60);
 
   await context.test(
@@ -62,8 +62,8 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
     async () => {
       for (const address of [service, server.status?.podIP ?? ""]) {
         // Whenever pods start or end the network plugin rewrites its rules, and briefly drops allowed traffic.
-        await waitUntil(async () => assert.ok(await reaches("friend", address, 5000), `shut out at ${address}`), 60);
-        assert.ok(!(await reaches("stranger", address, 5000)), `an unlisted pod reaches ${address}`);
+        await waitUntil(async () => assert.ok(await reaches("listed", address, 5000), `no access at ${address}`), 60);
+        assert.ok(!(await reaches("unlisted", address, 5000)), `an unlisted pod reaches ${address}`);
       }
     },
   );
@@ -75,29 +75,29 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
     await fixture.inPod(server.metadata.name, ["python", "-c", listen]);
     const own = 'import urllib.request as r; r.urlopen("http://127.0.0.1:8000", timeout=3)';
     await waitUntil(() => fixture.inPod(server.metadata.name, ["python", "-c", own]), 120);
-    assert.ok(!(await reaches("friend", server.status?.podIP ?? "", 8000)));
+    assert.ok(!(await reaches("listed", server.status?.podIP ?? "", 8000)));
   });
 
   await context.test("reaches DNS and its database, and no port that is not in the spec", async () => {
-    const friend = (await fixture.objects.the("Pod", "friend")).status?.podIP ?? "";
-    await waitUntil(async () => assert.ok(await reaches("stranger", friend, 8080), "no server listens there"), 60);
-    assert.ok(!(await connects(friend, 8080)));
+    const listed = (await fixture.objects.the("Pod", "listed")).status?.podIP ?? "";
+    await waitUntil(async () => assert.ok(await reaches("unlisted", listed, 8080), "no server listens there"), 60);
+    assert.ok(!(await connects(listed, 8080)));
     await waitUntil(async () => assert.ok(await connects(`postgresql.${fixture.namespace}`, 5432)), 60);
   });
 
   await context.test("an empty list denies all clients, and no policy allows all", async () => {
     await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: { from: [], egress: null } } });
     await waitUntil(
-      async () => assert.ok(!(await reaches("friend", service, 5000)), "an allowed pod still reaches the server"),
+      async () => assert.ok(!(await reaches("listed", service, 5000)), "an allowed pod still reaches the server"),
       60,
     );
     await waitUntil(
-      async () => assert.ok(await connects((await fixture.objects.the("Pod", "friend")).status?.podIP ?? "", 8080)),
+      async () => assert.ok(await connects((await fixture.objects.the("Pod", "listed")).status?.podIP ?? "", 8080)),
       60,
     );
     await fixture.objects.patch("MlflowServer", name, { spec: { networkPolicy: null } });
     await waitUntil(
-      async () => assert.ok(await reaches("stranger", service, 5000), "a stranger is still shut out"),
+      async () => assert.ok(await reaches("unlisted", service, 5000), "the server is still not reachable"),
       60,
     );
     await fixture.ready(name);

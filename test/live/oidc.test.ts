@@ -67,7 +67,7 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
     clients: [
       { id: "mlflow", secret: "of-the-client-12345", redirectUris: [`${url}/callback`] },
       { id: "pipeline", secret: "of-the-pipeline-12345", groups: ["mlflow"], audience: "mlflow" },
-      { id: "stranger", secret: "of-the-stranger-12345", groups: ["others"], audience: "mlflow" },
+      { id: "unrelated", secret: "of-the-unrelated-12345", groups: ["others"], audience: "mlflow" },
     ],
     people,
   });
@@ -157,7 +157,7 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
     async () => {
       assertUnauthenticated(await asked(await issuer.token("eve", "mlflow")));
       assertUnauthenticated(
-        await asked(await clientToken(`${issuer.url}/token`, issuer.ca, "stranger", "of-the-stranger-12345")),
+        await asked(await clientToken(`${issuer.url}/token`, issuer.ca, "unrelated", "of-the-unrelated-12345")),
       );
     },
   );
@@ -266,11 +266,11 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
         const reader = { authorization: `Bearer ${await issuer.token("bob", "mlflow")}` };
         const collector = await startCollector(fixture, name, as("pipeline"));
         await assertStored(anonymous, await collector.send(), reader);
-        const stranger = await startCollector(fixture, name, as("stranger"));
-        const refused = await stranger.send();
-        await stranger.refused(401);
+        const unrelated = await startCollector(fixture, name, as("unrelated"));
+        const trace = await unrelated.send();
+        await unrelated.rejected(401);
         // The plugin's answer for a trace that does not exist.
-        assert.equal((await traceIn(anonymous, refused, reader)).status, 403);
+        assert.equal((await traceIn(anonymous, trace, reader)).status, 403);
       },
     );
 
@@ -287,8 +287,8 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
 
     await login.test("a user in neither group can log in at the issuer, and is not authenticated here", async () => {
       const other = browser(first);
-      const refused = await other.signIn(`${url}/login`, "eve", "of-eve-1234567");
-      assert.match(refused.url.href, /not\+allowed/);
+      const denied = await other.signIn(`${url}/login`, "eve", "of-eve-1234567");
+      assert.match(denied.url.href, /not\+allowed/);
       assertUnauthenticated(await anonymous.call("GET", me, { headers: { cookie: other.cookies(url) } }));
     });
 
@@ -361,11 +361,11 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
     assert.deepEqual(await who(anonymous, await issuer.token("ada", "mlflow")), ["ada", true]);
     assertUnauthenticated(await asked(await issuer.token("eve", "mlflow")));
     assertAccess(await unauthenticatedAttempts(attemptsAt(await addressOf(fixture.objects, name), name)), []);
-    const shut = await anonymous.call("POST", "/v1/traces", {
+    const response = await anonymous.call("POST", "/v1/traces", {
       body: {},
       headers: { "content-type": "application/json" },
     });
-    assertUnauthenticated(shut);
+    assertUnauthenticated(response);
   });
 
   await context.test(

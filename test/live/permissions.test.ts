@@ -137,9 +137,9 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       const collector = await startCollector(fixture, name, { experiment: experiment.id, credential });
       // This machine is not in the collector's namespace, and its NetworkPolicy is enforced shortly after the pod starts.
       await waitUntil(() => assert.rejects(connectionTo(collector.address, 4318)), 60);
-      const refused = await collector.send();
-      await collector.refused(403);
-      assert.equal((await traceIn(admin, refused)).status, 404);
+      const trace = await collector.send();
+      await collector.rejected(403);
+      assert.equal((await traceIn(admin, trace)).status, 404);
       await grant(admin, credential.username, experiment, "EDIT");
       await assertStored(admin, await collector.send());
     },

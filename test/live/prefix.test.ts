@@ -85,13 +85,13 @@ test("with and without a path prefix, behind oauth2-proxy", {
       "a token of another audience": await token({ aud: "another" }),
       "a token with a line break": { MLFLOW_TRACKING_TOKEN: `${alice}\n` },
     });
-    const { "a good token": good, "a token with a line break": broken, ...refused } = errors;
+    const { "a good token": good, "a token with a line break": broken, ...rejected } = errors;
     assert.equal(good, "in");
     assert.match(
       broken ?? "",
       /Invalid (leading whitespace, reserved character\(s\), or return )?character\(s\) in header value/,
     );
-    for (const [title, words] of Object.entries(refused))
+    for (const [title, words] of Object.entries(rejected))
       assert.match(words, /^RestException: INTERNAL_ERROR: Response: \{\}/, title);
   });
 

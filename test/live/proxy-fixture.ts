@@ -44,7 +44,7 @@ export async function proxyFixture(context: TestContext, { isWide = false } = {}
         ),
       },
       { id: "pipeline", secret: "of-pipeline", audience: "mlflow", groups: ["mlflow"], email: "pipeline@example.com" },
-      { id: "stranger", secret: "of-stranger", audience: "mlflow", groups: ["others"] },
+      { id: "unrelated", secret: "of-unrelated", audience: "mlflow", groups: ["others"] },
     ],
     people: [
       { login: "alice", password: "of-alice", groups: ["mlflow"] },

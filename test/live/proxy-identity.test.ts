@@ -18,7 +18,7 @@ import { assertUnreachable, bearer, proxyFixture } from "./proxy-fixture.ts";
 import { apiAudience, enableDiscovery, grant, serviceAccount, serviceAccountToken } from "./service-accounts.ts";
 import { waitUntil } from "./wait-until.ts";
 
-const name = "vouched";
+const name = "verified";
 const rbacGroup = "rbac.authorization.k8s.io" as const;
 const user = (name: string) => ({ kind: "User" as const, apiGroup: rbacGroup, name });
 const group = (name: string) => ({ kind: "Group" as const, apiGroup: rbacGroup, name });
@@ -44,7 +44,7 @@ test("oauth2-proxy with SubjectAccessReview", {
   const closeDiscovery = await enableDiscovery(fixture);
   context.after(closeDiscovery);
   await serviceAccount(fixture, "trainer", { mayUse: true });
-  await serviceAccount(fixture, "stranger", { mayUse: false });
+  await serviceAccount(fixture, "unrelated", { mayUse: false });
   await grant(fixture, "people", [user("alice@example.com"), group("others"), group("odd, but one|group")]);
   const spec = {
     version: testedVersion,
@@ -143,7 +143,11 @@ test("oauth2-proxy with SubjectAccessReview", {
       ["a user with an e-mail address that is not verified", bearer(await token({ email_verified: false })), 401],
       ["a token without `email_verified`", bearer(await token({ email_verified: undefined })), 401],
       ["a ServiceAccount with a RoleBinding", bearer(trainer), 200],
-      ["a ServiceAccount without a RoleBinding", bearer(await serviceAccountToken(fixture, "stranger", "mlflow")), 403],
+      [
+        "a ServiceAccount without a RoleBinding",
+        bearer(await serviceAccountToken(fixture, "unrelated", "mlflow")),
+        403,
+      ],
       ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(fixture, "trainer")), 401],
     ];
     const found: Row[] = [];
@@ -172,17 +176,17 @@ test("oauth2-proxy with SubjectAccessReview", {
     const python = ["env", "PYTHONPATH=/etc/mlflow/python", "sh", "-c", "python -B -W ignore - 2>&1"];
     for (const file of ["test_token_identity.py", "test_kubernetes_identity.py", "test_access_reviews.py"]) {
       const path = join(import.meta.dirname, "../resources/middleware", file);
-      const said = await fixture.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
-      assert.match(said, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
+      const output = await fixture.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
+      assert.match(output, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
     }
   });
 
   await context.test("a ServiceAccount is in the groups of its namespace, as at the API server", async () => {
     await grant(fixture, "all-of-here", [group(`system:serviceaccounts:${namespace}`)]);
-    const stranger = await serviceAccountToken(fixture, "stranger", "mlflow");
+    const unrelated = await serviceAccountToken(fixture, "unrelated", "mlflow");
     // The plugin caches denials for a minute, by request: this one is not cached.
     const answer = await fixture.asAnonymous(name);
-    const headers = { authorization: `Bearer ${stranger}` };
+    const headers = { authorization: `Bearer ${unrelated}` };
     const { status } = await answer.call("GET", "/api/2.0/mlflow/registered-models/search", { headers });
     assert.equal(status, 200);
   });
@@ -218,8 +222,8 @@ test("oauth2-proxy with SubjectAccessReview", {
   await context.test("no client header authenticates a client or changes its identity", async () => {
     const alice = await token();
     for (const lines of forgedHeaders) {
-      const stranger = await attempt("", lines);
-      assert.equal(stranger.status, 401, `${lines}: ${stranger.status}`);
+      const unrelated = await attempt("", lines);
+      assert.equal(unrelated.status, 401, `${lines}: ${unrelated.status}`);
       if (lines.some((line) => /^cookie:/i.test(line))) continue;
       const insider = await attempt("", [...lines, ...bearer(alice)]);
       // If the client removes its own credential, the request is unauthenticated.
@@ -258,12 +262,12 @@ test("oauth2-proxy with SubjectAccessReview", {
       { Authorization: `Bearer ${await token({ iat: now - 7200, exp: now - 3600 })}` },
       { Authorization: `Bearer ${await token({ iat: now - 60, exp: now - 1 })}` },
     ];
-    const said = await fixture.inPod(
+    const output = await fixture.inPod(
       pod?.metadata.name ?? "",
       ["python", "-c", pastTheProxy],
       JSON.stringify([...forged, { Authorization: `Bearer ${await token()}` }]),
     );
-    assert.deepEqual(said.trim().split("\n").map(Number), [...forged.map(() => 401), 200]);
+    assert.deepEqual(output.trim().split("\n").map(Number), [...forged.map(() => 401), 200]);
   });
 
   await context.test("every route answers 401 without a credential, and the page redirects to the login", async () => {

@@ -27,7 +27,7 @@ test("oauth2-proxy with SelfSubjectAccessReview", {
   const fixture = await proxyFixture(context);
   const { issuer, namespace, browserUrl } = fixture;
   await serviceAccount(fixture, "trainer", { mayUse: true });
-  await serviceAccount(fixture, "stranger", { mayUse: false });
+  await serviceAccount(fixture, "unrelated", { mayUse: false });
   const spec = {
     version: testedVersion,
     backendStore: { sqlite: {} },
@@ -40,7 +40,7 @@ test("oauth2-proxy with SelfSubjectAccessReview", {
       },
     },
   };
-  const shut = await disableDiscovery(fixture);
+  const allowDiscovery = await disableDiscovery(fixture);
   await fixture.apply({ metadata: { name }, spec });
 
   await context.test("reports an API server without anonymous access to its keys, with the remedy", async () => {
@@ -49,7 +49,7 @@ test("oauth2-proxy with SelfSubjectAccessReview", {
     assert.match(message, /acceptServiceAccountTokens.*system:service-account-issuer-discovery/);
   });
 
-  await shut();
+  await allowDiscovery();
   context.after(await enableDiscovery(fixture));
   await fixture.ready(name, 600);
   await fixture.forward(name);
@@ -74,7 +74,7 @@ test("oauth2-proxy with SelfSubjectAccessReview", {
       ["a ServiceAccount's token of another audience", bearer(await serviceAccountToken(fixture, "trainer", "mlflow"))],
       ["a user of an issuer that the API server does not know", bearer(await issuer.token("alice", "mlflow"))],
       ["the same in a browser, after the login", [`Cookie: ${session}`]],
-      ["a ServiceAccount without permissions on MLflow", bearer(await serviceAccountToken(fixture, "stranger"))],
+      ["a ServiceAccount without permissions on MLflow", bearer(await serviceAccountToken(fixture, "unrelated"))],
       ["a ServiceAccount with permissions on MLflow", bearer(trainer)],
     ];
     const attempts: Row[] = [...(await unauthenticatedAttempts(attempt))];
@@ -90,8 +90,8 @@ test("oauth2-proxy with SelfSubjectAccessReview", {
 
   await context.test("no client header authenticates a client or changes its identity", async () => {
     for (const lines of forgedHeaders) {
-      const stranger = await attempt("", lines);
-      assert.equal(stranger.status, 401, `${lines}: ${stranger.status}`);
+      const unrelated = await attempt("", lines);
+      assert.equal(unrelated.status, 401, `${lines}: ${unrelated.status}`);
       if (lines.some((line) => /^cookie:/i.test(line))) continue;
       const insider = await attempt("", [...lines, ...bearer(trainer)]);
       // If the client removes its own credential, the request is unauthenticated.
@@ -160,8 +160,8 @@ test("oauth2-proxy with SelfSubjectAccessReview", {
       const [head, , signature] = trainer.split(".");
       const altered = Buffer.from(JSON.stringify({ sub: "system:admin" })).toString("base64url");
       assert.equal((await attempt("", bearer(`${head}.${altered}.${signature}`))).status, 401);
-      const stranger = await attempt("", bearer(await serviceAccountToken(fixture, "stranger")));
-      assert.equal(stranger.status, 403);
+      const unrelated = await attempt("", bearer(await serviceAccountToken(fixture, "unrelated")));
+      assert.equal(unrelated.status, 403);
     },
   );
 });

@@ -135,13 +135,13 @@ test("oauth2-proxy with allAuthenticatedUsers", {
     "behind an Envoy with the mesh policies, only writers can write traces, with a credential",
     async () => {
       const writer = "cluster.local/ns/agents/sa/otel-collector";
-      const stranger = "cluster.local/ns/evil/sa/otel-collector";
+      const unrelated = "cluster.local/ns/evil/sa/otel-collector";
       const traces = { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] };
       const policies = {
         operator: tracesRules(server({ traces, mesh: { istio: { mode: "Ambient" } } })),
         common: commonRules(writer),
       };
-      const waypoint = await startWaypoint(policies, [writer, stranger], { address, port: 5000 });
+      const waypoint = await startWaypoint(policies, [writer, unrelated], { address, port: 5000 });
       try {
         const authorization = `Bearer ${alice}`;
         const spans = JSON.stringify(spanOf("through the chain"));
@@ -157,14 +157,14 @@ test("oauth2-proxy with allAuthenticatedUsers", {
         };
         assert.equal(await post(writer, "/v1/traces"), 200);
         assert.equal(await post(writer, "/v1/traces", {}), 401, "the identity in the mesh is not sufficient");
-        for (const identity of [undefined, stranger])
+        for (const identity of [undefined, unrelated])
           for (const path of [...plain, ...disguised])
             assert.equal(await post(identity, path), 403, `${identity} ${path}`);
         for (const path of disguised) assert.equal(await post(writer, path), 403, path);
         // The policy of common guides: it allows the request as another path, and MLflow decodes it to this one.
         assert.equal(await post(undefined, "/v1%2ftraces", { authorization }, "common"), 200);
         const forged = { "x-forwarded-uri": "/v1/traces", "x-original-url": "/v1/traces" };
-        assert.equal(await post(stranger, "/api/2.0/mlflow/runs/create", forged), 401);
+        assert.equal(await post(unrelated, "/api/2.0/mlflow/runs/create", forged), 401);
         const asked = { identity: undefined, method: "GET", path: search, headers: { authorization } };
         for (const protocol of ["HTTP/1.1", "HTTP/2"] as const)
           assert.equal(
@@ -216,8 +216,8 @@ test("oauth2-proxy with allAuthenticatedUsers", {
       300,
     );
     const program = await readFile(join(import.meta.dirname, "client.py"), "utf8");
-    const said = await fixture.inPod("client", ["python", "-", "by-alice"], program);
-    const back: Record<string, unknown> = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    const output = await fixture.inPod("client", ["python", "-", "by-alice"], program);
+    const back: Record<string, unknown> = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     assert.deepEqual(
       [back["isWhole"], Math.round(Number(back["predicted"])), back["answers"]],
       [true, 5, [{ answer: "it is" }]],
@@ -235,10 +235,10 @@ test("oauth2-proxy with allAuthenticatedUsers", {
       const reader = { authorization: `Bearer ${alice}` };
       const collector = await startCollector(fixture, name, as("pipeline"));
       await assertStored(mlflow, await collector.send(), reader);
-      const stranger = await startCollector(fixture, name, as("stranger"));
-      const refused = await stranger.send();
-      await stranger.refused(403);
-      assert.equal((await traceIn(mlflow, refused, reader)).status, 404);
+      const unrelated = await startCollector(fixture, name, as("unrelated"));
+      const trace = await unrelated.send();
+      await unrelated.rejected(403);
+      assert.equal((await traceIn(mlflow, trace, reader)).status, 404);
     },
   );
 

@@ -102,9 +102,9 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         ...differs,
       };
       const { code } = await completed("python3", ["-I", "-c", programTexts["check_redis.py"]], { env });
-      const said = await readFile(log, "utf8").catch(() => undefined);
-      assert.equal(code, said === undefined ? 0 : 1);
-      const { reason = "", message = "" }: { reason?: string; message?: string } = JSON.parse(said ?? "{}");
+      const report = await readFile(log, "utf8").catch(() => undefined);
+      assert.equal(code, report === undefined ? 0 : 1);
+      const { reason = "", message = "" }: { reason?: string; message?: string } = JSON.parse(report ?? "{}");
       assert.ok(!message.includes(redis.password) && !message.includes("of-another"), message);
       return `${reason} ${message}`;
     };

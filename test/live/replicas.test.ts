@@ -64,11 +64,11 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     const form = new URLSearchParams({ csrf_token: token, username: "ada", password: "of-ada-1234567" }).toString();
     const headers = { "content-type": "application/x-www-form-urlencoded", cookie };
     const path = "/api/2.0/mlflow/users/create-ui";
-    const stranger = await b.call("POST", path, {
+    const unrelated = await b.call("POST", path, {
       body: form,
       headers: { "content-type": "application/x-www-form-urlencoded" },
     });
-    assert.equal(stranger.status, 400, "a form without a session is accepted");
+    assert.equal(unrelated.status, 400, "a form without a session is accepted");
     const answer = await b.call("POST", path, { body: form, headers });
     assert.equal(answer.status, 200, answer.body);
     const ada = admin.as({ login: { username: "ada", password: "of-ada-1234567" } });

@@ -78,12 +78,12 @@ export async function serviceAccountToken(fixture: LiveFixture, name: string, au
 }
 
 const openPrefix = "discovery-for-";
-const shutLabel = "tests/discovery";
+const disabledLabel = "tests/discovery";
 
 /** Blocks anonymous access to the API server's public keys in the whole cluster. Other tests wait until the returned function is called. */
 export async function disableDiscovery({ objects, cluster }: LiveFixture): Promise<() => Promise<void>> {
-  const name = "discovery-shut";
-  await objects.create("ConfigMap", { metadata: { name, labels: { [shutLabel]: "shut" } } });
+  const name = "discovery-disabled";
+  await objects.create("ConfigMap", { metadata: { name, labels: { [disabledLabel]: "disabled" } } });
   await waitUntil(async () => {
     const { body } = await cluster.request("GET", `${rbac}/clusterrolebindings`);
     assert.ok(!body.includes(`"name":"${openPrefix}`), "another test allows anonymous access to the keys");
@@ -92,7 +92,7 @@ export async function disableDiscovery({ objects, cluster }: LiveFixture): Promi
 }
 
 async function isDiscoveryDisabled({ cluster }: LiveFixture): Promise<boolean> {
-  const { body } = await cluster.request("GET", `/api/v1/configmaps?labelSelector=${shutLabel}`);
+  const { body } = await cluster.request("GET", `/api/v1/configmaps?labelSelector=${disabledLabel}`);
   const { items }: { items: { metadata: { creationTimestamp: string } }[] } = JSON.parse(body);
   // A test that was killed does not remove its ConfigMap.
   return items.some(({ metadata }) => Date.now() - Date.parse(metadata.creationTimestamp) < timeoutSeconds * 1000);

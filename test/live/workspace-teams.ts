@@ -23,10 +23,10 @@ export const members = {
   editor: "Editor",
   admin: "Admin",
   writer: "TraceWriter",
-  stranger: undefined,
+  unrelated: undefined,
 } as const satisfies Readonly<Record<string, WorkspaceRole | undefined>>;
 type Member = keyof typeof members;
-export const memberNames = ["stranger", "writer", "viewer", "editor", "admin"] as const satisfies readonly Member[];
+export const memberNames = ["unrelated", "writer", "viewer", "editor", "admin"] as const satisfies readonly Member[];
 
 /** Two teams, each with a workspace of one MLflow: all members of the one, in pods, and an administrator of the other. */
 export interface WorkspaceTeams extends LiveFixture {

@@ -100,15 +100,15 @@ test("the proxy forwards the verified token, and no other identity", () => {
 });
 
 test("the server can create SubjectAccessReviews only if its namespace has opted in", () => {
-  const { server: vouched } = of();
+  const { server: mlflowServer } = of();
   const namespaces = (host: string, ...names: string[]): Namespace[] =>
     names.map((name) => ({
       apiVersion: "v1",
       kind: "Namespace",
       metadata: { name, labels: { [label.workspaceOf]: host } },
     }));
-  assert.deepEqual(workspacesOf(vouched, namespaces("team-a", "team-a", "team-b")), ["team-a"]);
-  assert.deepEqual(workspacesOf(vouched, namespaces("team-b", "team-a")), []);
+  assert.deepEqual(workspacesOf(mlflowServer, namespaces("team-a", "team-a", "team-b")), ["team-a"]);
+  assert.deepEqual(workspacesOf(mlflowServer, namespaces("team-b", "team-a")), []);
   const bindings = (workspaces: readonly string[]) =>
     all({ ...of(), workspaces }).flatMap((object) =>
       object.kind === "ClusterRoleBinding" ? [[object.metadata.name, object.roleRef.name]] : [],

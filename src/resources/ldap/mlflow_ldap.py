@@ -51,7 +51,7 @@ def authenticated() -> Authorization | Response:
     if name is None or not password:
         return unauthorized
     try:
-        login = logins.ask(credential_key(name, password), lambda: query(name, password))
+        login = logins.get_or_query(credential_key(name, password), lambda: query(name, password))
     except Unavailable:
         return unavailable_response()
     if login.role is Role.NONE:

@@ -20,7 +20,7 @@ class Cache(Generic[Value]):
         self._size = size
         self._clock = clock
         self._entries: OrderedDict[Hashable, tuple[float, Value]] = OrderedDict()
-        self._asking: dict[Hashable, threading.Lock] = {}
+        self._locks: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Value | None:
@@ -35,10 +35,10 @@ class Cache(Generic[Value]):
             while len(self._entries) > self._size:
                 self._entries.popitem(last=False)
 
-    def ask(self, key: Hashable, answer: Callable[[], tuple[Value, float]]) -> Value:
+    def get_or_query(self, key: Hashable, answer: Callable[[], tuple[Value, float]]) -> Value:
         """Returns the cached answer, or calls `answer` for it and its lifetime. Only one caller at a time does so for a key."""
         with self._lock:
-            turn = self._asking.setdefault(key, threading.Lock())
+            turn = self._locks.setdefault(key, threading.Lock())
         with turn:
             try:
                 known = self.get(key)
@@ -48,7 +48,7 @@ class Cache(Generic[Value]):
                 return known
             finally:
                 with self._lock:
-                    self._asking.pop(key, None)
+                    self._locks.pop(key, None)
 
 
 class CredentialKey:

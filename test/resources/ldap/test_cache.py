@@ -33,7 +33,7 @@ class Remembering(unittest.TestCase):
             return "yes", 60
 
         answers: list[str] = []
-        threads = [threading.Thread(target=lambda: answers.append(self.memory.ask("a", answer))) for _ in range(40)]
+        threads = [threading.Thread(target=lambda: answers.append(self.memory.get_or_query("a", answer))) for _ in range(40)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -45,8 +45,8 @@ class Remembering(unittest.TestCase):
             raise OSError
 
         with self.assertRaises(OSError):
-            self.memory.ask("a", fails)
-        self.assertEqual(self.memory.ask("a", lambda: ("yes", 60)), "yes")
+            self.memory.get_or_query("a", fails)
+        self.assertEqual(self.memory.get_or_query("a", lambda: ("yes", 60)), "yes")
 
 
 class Keys(unittest.TestCase):
