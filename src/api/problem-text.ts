@@ -14,7 +14,7 @@ export interface Rejected {
 }
 
 /**
- * Problems as the command line prints them: in the words of the API server where these are clear, with what to write instead. A user
+ * Problems for the command line: the messages of the API server if they are clear, with what to write instead. A user
  * name or a password in a URL is not printed.
  */
 export function problemTexts(problems: readonly FieldProblem[], rejected: Rejected): { field: string; text: string }[] {
@@ -147,7 +147,7 @@ const nouns: Readonly<Record<string, string>> = {
   "integer,string": "an integer or a string",
 };
 
-/** A value that stands where a reference to a Secret should may be the secret itself. */
+/** A value in place of a reference to a Secret can be the secret itself. */
 function isSecret(name: string): boolean {
   return /secret|password|credential|token/i.test(name);
 }

@@ -1,4 +1,4 @@
-/** The candidates that are most similar to a word, if any is: the same letters in another case, or few edits away. */
+/** The most similar candidates: equal except for case, or with a small edit distance; empty if there are none. */
 export function mostSimilar<T extends string>(word: string, candidates: readonly T[]): T | undefined {
   const lower = word.toLowerCase();
   const distances = candidates
@@ -9,7 +9,7 @@ export function mostSimilar<T extends string>(word: string, candidates: readonly
   return best.distance <= Math.max(1, Math.floor(best.candidate.length / 4)) ? best.candidate : undefined;
 }
 
-/** The number of insertions, deletions, substitutions and swaps of neighboring letters between two words. */
+/** The number of insertions, deletions, substitutions and swaps of adjacent letters between two words. */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -12,9 +12,9 @@ import { mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
 /** All problems that the API server would report for a document. */
 interface Rejection {
-  /** In its words. */
+  /** With its messages. */
   readonly problems: readonly string[];
-  /** The same, with those that it reports only once these are solved. */
+  /** The same, and further problems that it reports only after these are fixed. */
   readonly fields: readonly FieldProblem[];
   readonly schema: StructuralSchema;
 }

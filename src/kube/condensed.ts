@@ -15,12 +15,12 @@ export function condensed(text: string): string {
 }
 
 /** Whether a text in the cache equals this one. */
-export function isText(held: unknown, wanted: unknown): boolean {
-  if (held === wanted) return true;
-  return isCondensed(held) && typeof wanted === "string" && condensed(wanted) === held;
+export function isText(cached: unknown, desired: unknown): boolean {
+  if (cached === desired) return true;
+  return isCondensed(cached) && typeof desired === "string" && condensed(desired) === cached;
 }
 
 /** Whether the cache has only the digest: the text cannot be read. */
-export function isCondensed(held: unknown): boolean {
-  return typeof held === "string" && held.startsWith(mark);
+export function isCondensed(cached: unknown): boolean {
+  return typeof cached === "string" && cached.startsWith(mark);
 }

@@ -75,7 +75,7 @@ export interface WorkspaceClusterRole {
   readonly rules: readonly (WorkspaceRule & { readonly apiGroups: readonly string[] })[];
 }
 
-/** The ClusterRole of a role, as it is installed once for a cluster. */
+/** The ClusterRole of a role, which is installed once for a cluster. */
 export function workspaceClusterRole(role: WorkspaceRole): WorkspaceClusterRole {
   return {
     apiVersion: "rbac.authorization.k8s.io/v1",

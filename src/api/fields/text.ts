@@ -17,8 +17,8 @@ export function text(description: string, maxLength = 253, ...further: Rule[]) {
 }
 
 /**
- * A URL or a host that holds neither user name nor password. That rule quotes no value, and where it is broken no other rule does: the
- * API server prints the value of a rule that is.
+ * A URL or a host without user name and password. If it has one, only the rule about that fails, whose message does not quote the value:
+ * for other rules the API server prints the value.
  */
 export function url(description: string, maxLength: number, ...further: Rule[]) {
   return withoutUser("self.contains('@')", description, maxLength, further);
@@ -30,7 +30,7 @@ export function ldapUrl(description: string, maxLength: number, ...further: Rule
 }
 
 function withoutUser(hasUser: string, description: string, maxLength: number, further: readonly Rule[]) {
-  const guarded = [...further, oneLine].map((each) => ({ ...each, rule: `${hasUser} || (${each.rule})` }));
+  const conditional = [...further, oneLine].map((each) => ({ ...each, rule: `${hasUser} || (${each.rule})` }));
   const forbidden: Rule = {
     rule: `!${hasUser}`,
     reason: "FieldValueForbidden",
@@ -40,7 +40,7 @@ function withoutUser(hasUser: string, description: string, maxLength: number, fu
     .string()
     .min(1)
     .max(maxLength)
-    .meta({ description, ...rules(forbidden, ...guarded) });
+    .meta({ description, ...rules(forbidden, ...conditional) });
 }
 
 /** Text that must match a regular expression (RE2) as a whole, which therefore excludes control characters. */
