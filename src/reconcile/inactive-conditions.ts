@@ -1,6 +1,6 @@
 import type { Finding } from "../kube/conditions.ts";
 
-/** `Reconciling` of an object that is not on its way. */
+/** `Reconciling` of an object without changes in progress. */
 export const notReconciling: Finding = {
   type: "Reconciling",
   status: "False",

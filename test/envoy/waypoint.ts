@@ -29,7 +29,7 @@ export interface Upstream {
 }
 
 /** The port in policies for sidecars; in the tests each listener has another one. */
-const door = "5000";
+const servingPort = "5000";
 
 /** A real Envoy that normalizes paths as a waypoint and a sidecar do by default, with a listener for each policy. */
 export interface Waypoint {
@@ -180,7 +180,7 @@ function listener(
               path_with_escaped_slashes_action:
                 normalization === "DECODE_AND_MERGE_SLASHES" ? "UNESCAPE_AND_FORWARD" : "KEEP_UNCHANGED",
               http_filters: [
-                rbacFilter(rules, (wanted) => (wanted === door ? port : Number(wanted))),
+                rbacFilter(rules, (wanted) => (wanted === servingPort ? port : Number(wanted))),
                 {
                   name: "envoy.filters.http.router",
                   typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },

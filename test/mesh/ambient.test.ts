@@ -178,7 +178,7 @@ test("traces only from their writers, in a mesh in ambient mode", { timeout: 1_2
     await waitUntil(async () => assert.deepEqual(await writer.ask(asked), ["200", "200"]), 180);
     for (const caller of [colleague, stranger, outsider]) assert.deepEqual(await caller.ask(asked), ["none", "none"]);
     isUnanswered(await sidecar.ask(asked));
-    assert.deepEqual(await stranger.ask([trace]), ["refused"], "the server's own door is as it was");
+    assert.deepEqual(await stranger.ask([trace]), ["refused"], "the server's own port still denies it");
   });
 
   await context.test("the listener answers no client once it is outside the mesh", async () => {

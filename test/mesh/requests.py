@@ -1,6 +1,6 @@
 """Sends the requests that come as JSON by standard input, each on a connection of its own, with paths as they are written.
 
-Prints what came of each: a status, `refused` for the mesh's own refusal, `none` where nobody answered.
+Prints the result of each: a status, `refused` if the mesh denied it, `none` without an answer.
 """
 
 import http.client

@@ -108,8 +108,8 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
     });
 
     test("does not exist without writers", () => {
-      const nobody = listening(mode, { traces: { writers: [], identity: "Mesh" } });
-      const { steps, finding } = meshOf(meshView(nobody, world(nobody, mode)));
+      const withoutWriters = listening(mode, { traces: { writers: [], identity: "Mesh" } });
+      const { steps, finding } = meshOf(meshView(withoutWriters, world(withoutWriters, mode)));
       assert.ok(!steps.has("writers") && !steps.has("listener"));
       assert.equal(finding?.status, "True");
     });

@@ -59,10 +59,10 @@ function indexed(server: MlflowServer): void {
   const index = hostIndex(() => undefined);
   const key = { namespace: "team-a", name: "demo" };
   index.noted(key, server);
-  const rival = { ...server, metadata: { ...server.metadata, name: "rival", uid: "uid-of-rival" } };
-  index.noted({ ...key, name: "rival" }, rival);
+  const competitor = { ...server, metadata: { ...server.metadata, name: "competitor", uid: "uid-of-rival" } };
+  index.noted({ ...key, name: "competitor" }, competitor);
   assert.ok(index.competitors(key).length <= 1);
-  hostConflict(rival, [server]);
+  hostConflict(competitor, [server]);
 }
 
 /** All other processing of a spec, up to the status: each step that could throw. */

@@ -170,7 +170,7 @@ describe("a condition that was not checked", () => {
 });
 
 describe("the plan", () => {
-  test("is empty where all is as it shall be", () => {
+  test("is empty if all objects match the spec", () => {
     assert.equal(world(server(), done).outcome.state, "ready");
   });
 });

@@ -285,8 +285,8 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     assert.ok(!message.includes(stage.namespace), message);
     // Another prefix is another address.
     const other = { ...exposed, "spec.exposure.externalURL": "https://platform.example.com/clusters/c2/mlflow" };
-    await elsewhere.objects.create("MlflowServer", server("neighbour", other));
-    await says(elsewhere, "RouteProgressing", "neighbour");
+    await elsewhere.objects.create("MlflowServer", server("other", other));
+    await says(elsewhere, "RouteProgressing", "other");
   });
 
   test("is exposed only when no pod of a spec without authentication is left", async (context) => {

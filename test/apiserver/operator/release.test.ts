@@ -21,9 +21,9 @@ const withoutWorkspaces = server("mlflow", byKubernetes);
 async function stage(context: TestContext, cluster: ClusterAccess, options: FixtureOptions = {}) {
   const set = await fixture(context, { cluster, isWide: true, ...options });
   const team = await freshNamespace(cluster);
-  const consent = (value: string | null) =>
+  const optIn = (value: string | null) =>
     set.objects.patch("Namespace", team, { metadata: { labels: { [label.workspaceOf]: value } } });
-  return { ...set, team, consent, binding: `${set.namespace}.mlflow` };
+  return { ...set, team, optIn, binding: `${set.namespace}.mlflow` };
 }
 
 type Stage = Awaited<ReturnType<typeof stage>>;
@@ -53,7 +53,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
 
   test("is created with the opt-in, and deleted with it or the server", async (context) => {
     const set = await stage(context, cluster);
-    const { objects, consent, binding, namespace } = set;
+    const { objects, optIn, binding, namespace } = set;
     await set.apply(withWorkspaces);
     const waiting = await set.stalled("WorkspaceOptInMissing");
     assert.match(condition(waiting, "Ready").message, new RegExp(`workspace-of=${namespace}$`));
@@ -61,10 +61,10 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
     assert.equal(await objects.get("ClusterRoleBinding", binding), undefined, "no namespace has opted in");
     assert.equal(await objects.get("Deployment", "mlflow"), undefined);
 
-    await consent("somebody-else");
-    await consent(namespace);
+    await optIn("somebody-else");
+    await optIn(namespace);
     await bound(set);
-    await consent(null);
+    await optIn(null);
     const { metadata } = await set.stalled("WorkspaceOptInMissing");
     await eventually(async () => {
       assert.equal(await objects.get("ClusterRoleBinding", binding), undefined);
@@ -72,7 +72,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
     });
     assert.ok(await objects.get("Deployment", "mlflow"), `the Deployment stays, of ${metadata.name}`);
 
-    await consent(namespace);
+    await optIn(namespace);
     await bound(set);
     await objects.remove("MlflowServer", "mlflow");
     await gone(set);
@@ -80,7 +80,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
 
   test("is deleted when the spec no longer needs it, and the finalizer is removed", async (context) => {
     const set = await stage(context, cluster);
-    await set.consent(set.namespace);
+    await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     await bound(set);
     await set.apply(withoutWorkspaces);
@@ -94,7 +94,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
   test("is repaired: its subjects, its role, its labels, the object", async (context) => {
     const set = await stage(context, cluster);
     const { objects, binding } = set;
-    await set.consent(set.namespace);
+    await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     await bound(set);
     const stranger = { kind: "ServiceAccount", name: "stranger", namespace: "default" };
@@ -125,7 +125,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
     const { objects, binding } = set;
     const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
     const { metadata } = await objects.create("ClusterRoleBinding", { metadata: { name: binding }, roleRef });
-    await set.consent(set.namespace);
+    await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     const stalled = await set.stalled("NameConflict");
     assert.match(
@@ -142,7 +142,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
   test("does not block a deletion if it is missing, and is deleted if the server was removed without finalizers", async (context) => {
     const set = await stage(context, cluster);
     const { objects, binding } = set;
-    await set.consent(set.namespace);
+    await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     await bound(set);
     await set.stop();
@@ -172,7 +172,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
         },
       },
     };
-    await set.consent(namespace);
+    await set.optIn(namespace);
     await set.apply(server("mlflow", vouched));
     const waiting = await set.stalled("WorkspaceOptInMissing");
     assert.match(condition(waiting, "Ready").message, new RegExp(`label namespace ${namespace} .*=${namespace}$`));
@@ -192,7 +192,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
 
   test("is deleted with the server's namespace, which terminates immediately", async (context) => {
     const set = await stage(context, cluster);
-    await set.consent(set.namespace);
+    await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     await bound(set);
     await set.objects.remove("Namespace", set.namespace);
@@ -201,7 +201,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
 
   test("is not recognized by labels on an object in a namespace", async (context) => {
     const set = await stage(context, cluster);
-    await set.consent(set.namespace);
+    await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     await bound(set);
     const labels = {
@@ -232,7 +232,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
   ] as const)
     test(`examples/${file}.yaml becomes Ready if namespaces opt in`, async (context) => {
       const set = await stage(context, cluster);
-      await set.consent(set.namespace);
+      await set.optIn(set.namespace);
       await set.objects.patch("Namespace", set.namespace, {
         metadata: { labels: { [label.workspaceOf]: set.namespace } },
       });
@@ -259,7 +259,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
       const writes = await killedAfterWrites(context, proxy, set.identity, [], done);
       return writes.map(({ method, path }) => `${method} ${path}`);
     };
-    await set.consent(set.namespace);
+    await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     const coming = await play(() => bound(set, 0));
     await set.objects.remove("MlflowServer", "mlflow");

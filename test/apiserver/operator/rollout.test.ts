@@ -70,7 +70,7 @@ async function running(context: TestContext): Promise<Fixture> {
   return stage;
 }
 
-interface Trouble {
+interface PodFailure {
   readonly title: string;
   /** The behavior of pods of the new spec. */
   readonly fate: PodOutcome;
@@ -78,7 +78,7 @@ interface Trouble {
   readonly says: RegExp;
 }
 
-const troubles: readonly Trouble[] = [
+const podFailures: readonly PodFailure[] = [
   {
     title: "crash",
     fate: { does: "exits", exitCode: 3 },
@@ -171,7 +171,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await stage.calls(since), []);
   });
 
-  for (const { title, fate, reason, says } of troubles) {
+  for (const { title, fate, reason, says } of podFailures) {
     test(`to pods that ${title}: reports why, keeps running pods, and completes once fixed`, async (context) => {
       const stage = await running(context);
       const former = await podsOf(stage);

@@ -119,18 +119,18 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     const stage = await fixture(context, { cluster, operator: false });
     const client = apiClient({ credentials: stage.identity.credentials(), userAgent: "guard" });
     context.after(() => client.close());
-    const told: string[] = [];
-    const guard = schemaGuard(client, (kind) => told.push(kind));
+    const recorded: string[] = [];
+    const guard = schemaGuard(client, (kind) => recorded.push(kind));
     assert.deepEqual(await guard.skew("MlflowServer"), { missing: [], isSame: true });
     assert.deepEqual(await guard.skew("MlflowWorkspaceAccess"), { missing: [], isSame: true });
-    assert.deepEqual(told, []);
+    assert.deepEqual(recorded, []);
     await install(older);
     guard.invalidate();
     assert.deepEqual(await guard.skew("MlflowServer"), { missing: ["spec.authentication.oauth2Proxy"], isSame: false });
     await install(newer);
     guard.invalidate();
     assert.deepEqual(await guard.skew("MlflowServer"), { missing: [], isSame: false });
-    assert.deepEqual(told, ["MlflowServer", "MlflowServer"]);
+    assert.deepEqual(recorded, ["MlflowServer", "MlflowServer"]);
   });
 
   const unknown = {

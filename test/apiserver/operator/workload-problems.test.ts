@@ -172,13 +172,13 @@ describe("pods without progress", { skip: onK3s(), concurrency: 4 }, () => {
 describe("a reference that another controller creates", { skip: onK3s(), concurrency: 2 }, () => {
   test("does not stall a server if it is created a little later", async (context) => {
     const stage = await fixture(context, { operator: { gracePeriodSeconds: 120 } });
-    const told = await history(stage.cluster, stage.namespace, "MlflowServer");
-    context.after(() => told.stop());
+    const recorded = await history(stage.cluster, stage.namespace, "MlflowServer");
+    context.after(() => recorded.stop());
     await stage.apply(server("mlflow", onPostgresql));
     await reported(stage, "SecretNotFound");
     await stage.objects.create("Secret", databaseSecret);
     await stage.ready("mlflow", 60);
-    for (const { object } of await told.versions("mlflow")) {
+    for (const { object } of await recorded.versions("mlflow")) {
       const stalled = object.status?.conditions?.find(({ type }) => type === "Stalled");
       assert.notEqual(stalled?.status, "True", JSON.stringify(object.status));
     }

@@ -18,7 +18,7 @@ import { server } from "../../support/servers.ts";
 /** An operator of all namespaces, a server in its namespace, and namespaces of teams that are its workspaces. */
 export interface WorkspaceFixture extends Fixture {
   /** A new namespace, with or without the opt-in label. */
-  readonly team: (isConsenting?: boolean, labels?: Readonly<Record<string, string>>) => Promise<Objects>;
+  readonly team: (isOptedIn?: boolean, labels?: Readonly<Record<string, string>>) => Promise<Objects>;
   /** Applies the server with these workspaces, and waits until it is ready. */
   readonly serve: (workspaces: Json, name?: string) => Promise<void>;
   /** Name of the binding of a role of the server `mlflow`. */
@@ -39,9 +39,9 @@ export async function workspaceFixture(
   return {
     ...set,
     binding,
-    team: async (isConsenting = true, labels = {}) => {
-      const consent: Record<string, string> = isConsenting ? { [label.workspaceOf]: namespace } : {};
-      const name = await freshNamespace(cluster, { ...consent, ...labels });
+    team: async (isOptedIn = true, labels = {}) => {
+      const optIn: Record<string, string> = isOptedIn ? { [label.workspaceOf]: namespace } : {};
+      const name = await freshNamespace(cluster, { ...optIn, ...labels });
       context.after(() => cluster.request("DELETE", `/api/v1/namespaces/${name}`));
       await set.statuses.add(name);
       return objects(cluster, name);

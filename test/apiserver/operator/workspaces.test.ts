@@ -335,8 +335,8 @@ describe("workspaces", { skip: onK3s() }, () => {
     const team = await set.team();
     await set.serve({ access: [grant("Editor", "science")] });
     await set.workspacesReady("WorkspacesReady");
-    const told = await history(cluster, set.namespace, "MlflowServer");
-    context.after(() => told.stop());
+    const recorded = await history(cluster, set.namespace, "MlflowServer");
+    context.after(() => recorded.stop());
     const isBinding = ({ method, path }: { method: string; path: string }) =>
       method === "POST" && path.includes(`/namespaces/${team.namespace}/rolebindings`);
     const rule = proxy.fault({ when: isBinding, fault: { kind: "delay", milliseconds: 4000 } });
@@ -346,7 +346,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.workspacesReady("WorkspacesReady");
     const { metadata } = await team.the("RoleBinding", set.binding("viewer"));
     const written = Number(metadata.resourceVersion);
-    for (const { object, at } of await told.versions("mlflow")) {
+    for (const { object, at } of await recorded.versions("mlflow")) {
       const found = object.status?.conditions?.find(({ type }) => type === "WorkspacesReady");
       if (found?.observedGeneration !== object.metadata.generation || found?.status !== "True") continue;
       if (object.metadata.generation === 1) continue;
