@@ -3,16 +3,16 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { clusterPaths } from "../../test/cluster/cluster-paths.ts";
 import { type Archive, archiveOf } from "../../test/cluster/image-archive.ts";
 import { type ImageName, imageNamed } from "../../test/cluster/image-catalogue.ts";
-import { places } from "../../test/cluster/places.ts";
 
 const run = promisify(execFile);
 
 /** Returns the root file system of an image, unpacked once and shared: mount volumes for writable paths. */
 export async function rootFileSystem(name: ImageName, say: (line: string) => void): Promise<string> {
   const archive = await archiveOf(imageNamed(name), say);
-  const path = join(places.root, "unpacked", `${name.replace(":", "-")}-${archive.hash}`);
+  const path = join(clusterPaths.root, "unpacked", `${name.replace(":", "-")}-${archive.hash}`);
   if (existsSync(path)) return path;
   say(`Unpacking ${archive.reference}.`);
   const half = `${path}.half`;

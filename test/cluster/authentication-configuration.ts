@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { places } from "./places.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 
 /** An issuer that the API server trusts. */
 export interface KnownIssuer {
@@ -13,7 +13,7 @@ export interface KnownIssuer {
 }
 
 /** The AuthenticationConfiguration of the API server, which reads it again when it changes. */
-export const authenticationConfigurationPath = join(places.state, "authentication.json");
+export const authenticationConfigurationPath = join(clusterPaths.state, "authentication.json");
 
 /** Writes the configuration. Without issuers only client certificates and ServiceAccounts are authenticated. */
 export async function writeAuthenticationConfiguration(issuers: readonly KnownIssuer[] = []): Promise<void> {

@@ -4,8 +4,8 @@ import manifest from "../../package.json" with { type: "json" };
 import type { Report } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
 import { buildEnvironment, buildFrom, isBuilt } from "./buildah.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import type { Image } from "./image.ts";
-import { places } from "./places.ts";
 
 /** The prefix of build folders; one that exists when a build begins belongs to a process that was killed. */
 export const contextPrefix = ".context-";
@@ -30,7 +30,7 @@ type Context = (directory: string) => Promise<Readonly<Record<string, string>>>;
 async function provided(reference: string, fill: Context, report: Report): Promise<void> {
   if (await isBuilt(reference)) return;
   report(`images: building ${reference} from packages`);
-  const context = await mkdtemp(join(places.images, contextPrefix));
+  const context = await mkdtemp(join(clusterPaths.images, contextPrefix));
   try {
     const args = await fill(context);
     await buildFrom(context, reference, args);

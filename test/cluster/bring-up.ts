@@ -3,10 +3,10 @@ import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { endMachine, findMachine } from "./machine.ts";
 import { healthProblem } from "./node-state.ts";
 import { installPackages, missingPackages } from "./packages.ts";
-import { places } from "./places.ts";
 import { clusterPrograms, type Programs } from "./programs.ts";
 import { startNode } from "./start-node.ts";
 import { addUser, isUsed, processes, removeUser, removeUsers, type User } from "./users.ts";
@@ -58,20 +58,20 @@ export async function release(report: Report): Promise<void> {
 async function clear(): Promise<void> {
   await endMachine();
   await removeUsers();
-  await rm(places.state, { recursive: true, force: true });
+  await rm(clusterPaths.state, { recursive: true, force: true });
 }
 
 async function locked<T>(report: Report, work: () => Promise<T>): Promise<T> {
-  await mkdir(places.root, { recursive: true });
+  await mkdir(clusterPaths.root, { recursive: true });
   const waiting = (owner: number) => report(`waiting for process ${owner}, which starts or stops the cluster`);
-  return withLock(places.lock, waiting, work);
+  return withLock(clusterPaths.lock, waiting, work);
 }
 
 /** As {@link healthProblem}, with 30 seconds to recover: on a busy machine kubelet is late. */
 async function lastingHealthProblem(programs: Programs): Promise<string | undefined> {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    if ((await findMachine()) && !existsSync(places.complete)) return "its start was interrupted";
+    if ((await findMachine()) && !existsSync(clusterPaths.complete)) return "its start was interrupted";
     const problem = await healthProblem(programs);
     if (problem === undefined || Date.now() > deadline || !(await findMachine())) return problem;
     await sleep(500);

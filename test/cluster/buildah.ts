@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Completed, completed } from "../control-plane/completed.ts";
-import { places } from "./places.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 
 /** The environment of image builds, without the caller's proxies, pip settings and similar. */
 export const buildEnvironment = { PATH: process.env["PATH"], HOME: "/root", DEBIAN_FRONTEND: "noninteractive" };
@@ -33,7 +33,7 @@ export async function runBuildah(args: readonly string[]): Promise<void> {
 
 /** Runs buildah with its own storage, separate from container engines of this machine, and in its own mount namespace. */
 function buildah(args: readonly string[]): Promise<Completed> {
-  const store = join(places.root, "buildah");
+  const store = join(clusterPaths.root, "buildah");
   const options = ["--root", store, "--runroot", join(store, "run"), "--storage-driver", "overlay"];
   return completed("unshare", ["--mount", "buildah", ...options, ...args], { env: buildEnvironment });
 }

@@ -2,11 +2,11 @@
 import { rm } from "node:fs/promises";
 import { reportOnStderr } from "../control-plane/binaries.ts";
 import { bringUp, release, takeDown } from "./bring-up.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { imageNamed } from "./image-catalogue.ts";
 import { provideImages } from "./images.ts";
 import { findMachine } from "./machine.ts";
 import { accessTo, adminKubeconfig, healthProblem } from "./node-state.ts";
-import { places } from "./places.ts";
 import { clusterPrograms } from "./programs.ts";
 
 const help = `npm run cluster -- <command>      (or: node test/cluster/cluster.ts <command>)
@@ -45,7 +45,7 @@ async function status(): Promise<number> {
 
 async function purge(): Promise<number> {
   await takeDown(reportOnStderr);
-  await rm(places.root, { recursive: true, force: true });
+  await rm(clusterPaths.root, { recursive: true, force: true });
   return 0;
 }
 

@@ -1,11 +1,11 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { succeeded } from "../control-plane/completed.ts";
-import { places } from "./places.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 
 /** containerd's indexes, below its folder. Its other databases contain only state of running pods. */
 const indexes = ["io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db"];
-const snapshots = join(places.containerd, "io.containerd.snapshotter.v1.overlayfs/snapshots");
+const snapshots = join(clusterPaths.containerd, "io.containerd.snapshotter.v1.overlayfs/snapshots");
 
 interface SavedState {
   /** The folders of unpacked layers. */
@@ -14,7 +14,7 @@ interface SavedState {
   readonly imported: Readonly<Record<string, string>>;
 }
 
-const savedStatePath = join(places.pristine, "kept.json");
+const savedStatePath = join(clusterPaths.savedIndexes, "kept.json");
 
 /**
  * Restores containerd's folder to the state of {@link saveImageStore}: images and no containers, even after a crash.
@@ -23,11 +23,14 @@ const savedStatePath = join(places.pristine, "kept.json");
 export async function restoreImageStore(): Promise<SavedState["imported"]> {
   const saved = await readSavedState();
   if (!saved) {
-    await Promise.all([places.containerd, places.pristine].map((path) => rm(path, { recursive: true, force: true })));
-    await mkdir(places.containerd, { recursive: true });
+    await Promise.all(
+      [clusterPaths.containerd, clusterPaths.savedIndexes].map((path) => rm(path, { recursive: true, force: true })),
+    );
+    await mkdir(clusterPaths.containerd, { recursive: true });
     return {};
   }
-  for (const index of indexes) await copyFile(join(places.pristine, index), join(places.containerd, index));
+  for (const index of indexes)
+    await copyFile(join(clusterPaths.savedIndexes, index), join(clusterPaths.containerd, index));
   const stray = (await readdir(snapshots)).filter((name) => !saved.snapshots.includes(name));
   for (const name of stray) await rm(join(snapshots, name), { recursive: true });
   return saved.imported;
@@ -37,11 +40,11 @@ export async function restoreImageStore(): Promise<SavedState["imported"]> {
 export async function saveImageStore(imported: SavedState["imported"]): Promise<void> {
   await rm(savedStatePath, { force: true });
   for (const index of indexes) {
-    await mkdir(dirname(join(places.pristine, index)), { recursive: true });
-    await copyFile(join(places.containerd, index), join(places.pristine, index));
+    await mkdir(dirname(join(clusterPaths.savedIndexes, index)), { recursive: true });
+    await copyFile(join(clusterPaths.containerd, index), join(clusterPaths.savedIndexes, index));
   }
   // The layers must be on disk before the copies of the indexes are valid: the machine can lose power.
-  await succeeded("sync", ["--file-system", places.containerd]);
+  await succeeded("sync", ["--file-system", clusterPaths.containerd]);
   const saved: SavedState = { snapshots: await readdir(snapshots), imported };
   await writeFile(`${savedStatePath}.new`, JSON.stringify(saved));
   await rename(`${savedStatePath}.new`, savedStatePath);

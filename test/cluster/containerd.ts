@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { clusterPaths } from "./cluster-paths.ts";
 import { controlGroup } from "./control-groups.ts";
 import { logPathOf, type Machine } from "./machine.ts";
 import { network } from "./network.ts";
-import { places } from "./places.ts";
 import type { Programs } from "./programs.ts";
 
 /** The sandbox image of pods. */
@@ -12,12 +12,12 @@ export const pauseImage = "localhost/pause:1";
 
 /** The configuration of containerd 2.3; sockets and pod state are in its default folders below the node's /run. */
 const config = `version = 4
-root = "${places.containerd}"
+root = "${clusterPaths.containerd}"
 oom_score = 0
 imports = []
 disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
 [plugins."io.containerd.internal.v1.opt"]
-  path = "${places.state}/containerd-opt"
+  path = "${clusterPaths.state}/containerd-opt"
 [plugins."io.containerd.metadata.v1.bolt"]
   no_sync = true
 [plugins."io.containerd.cri.v1.images"]
@@ -38,8 +38,8 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
         BinaryName = "runc"
         SystemdCgroup = false
   [plugins."io.containerd.cri.v1.runtime".cni]
-    bin_dirs = ["/usr/lib/cni", "${places.state}/cni-bin"]
-    conf_dir = "${places.state}/cni"
+    bin_dirs = ["/usr/lib/cni", "${clusterPaths.state}/cni-bin"]
+    conf_dir = "${clusterPaths.state}/cni"
 `;
 
 /** Each pod has its own veth pair (ptp) and is reached by routes, without address translation. */
@@ -52,7 +52,7 @@ const cni = {
       ipMasq: false,
       ipam: {
         type: "host-local",
-        dataDir: join(places.state, "cni-addresses"),
+        dataDir: join(clusterPaths.state, "cni-addresses"),
         ranges: [[{ subnet: network.pods }]],
         routes: [{ dst: "0.0.0.0/0" }],
       },
@@ -62,9 +62,9 @@ const cni = {
 
 /** Writes containerd's configuration and starts it; resolves when it answers. */
 export async function startContainerd(machine: Machine, programs: Programs): Promise<void> {
-  const path = join(places.state, "containerd.toml");
+  const path = join(clusterPaths.state, "containerd.toml");
   await writeFile(path, config);
-  await writeFile(join(places.state, "cni", "10-pods.conflist"), JSON.stringify(cni));
+  await writeFile(join(clusterPaths.state, "cni", "10-pods.conflist"), JSON.stringify(cni));
   // containerd finds its shim on the PATH.
   const bin = `${dirname(programs("containerd"))}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const args = [`PATH=${bin}`, programs("containerd"), "--config", path];

@@ -3,9 +3,9 @@ import { apiServerArgs } from "../control-plane/api-server.ts";
 import { controllerManagerArgs } from "../control-plane/controller-manager.ts";
 import { etcdArgs } from "../control-plane/etcd.ts";
 import { authenticationConfigurationPath, writeAuthenticationConfiguration } from "./authentication-configuration.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import type { Credentials } from "./credentials.ts";
 import { network } from "./network.ts";
-import { places } from "./places.ts";
 
 /** A port on the node's own loopback interface, without conflicts. */
 const etcdUrl = "http://127.0.0.1:2379";
@@ -19,15 +19,15 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
   const { authorities, apiServer, kubeletClient, frontProxy } = credentials;
   await writeAuthenticationConfiguration();
   return {
-    etcd: etcdArgs(places.state, etcdUrl, 2380),
+    etcd: etcdArgs(clusterPaths.state, etcdUrl, 2380),
     apiServer: (
       await apiServerArgs({
-        directory: places.state,
+        directory: clusterPaths.state,
         port: network.apiPort,
         etcdUrl,
         authorities,
         serving: apiServer,
-        auditLogPath: join(places.logs, "audit.log"),
+        auditLogPath: join(clusterPaths.logs, "audit.log"),
         featureGates: {},
         // The last one of duplicate flags takes effect.
         extraArgs: [
@@ -46,11 +46,11 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
       })
     ).map((arg) => (arg === "--authorization-mode=RBAC" ? "--authorization-mode=Node,RBAC" : arg)),
     controllerManager: (kubeconfig) => [
-      ...controllerManagerArgs({ directory: places.state, kubeconfig, authorities }),
+      ...controllerManagerArgs({ directory: clusterPaths.state, kubeconfig, authorities }),
       `--cluster-cidr=${network.pods}`,
       `--cluster-signing-cert-file=${authorities.clients}.crt`,
       `--cluster-signing-key-file=${authorities.clients}.key`,
-      `--flex-volume-plugin-dir=${join(places.state, "volume-plugins")}`,
+      `--flex-volume-plugin-dir=${join(clusterPaths.state, "volume-plugins")}`,
       // On a busy machine kubelet is late, which must not evict pods.
       "--node-monitor-grace-period=120s",
     ],

@@ -3,9 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { frontProxyName } from "../control-plane/api-server.ts";
 import { type Authorities, issueAuthorities, issueCertificate, type Stem } from "../control-plane/certificates.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { network } from "./network.ts";
 import { nodeName } from "./node-agents.ts";
-import { places } from "./places.ts";
 
 /** Serving certificates, and client certificates that are not in a kubeconfig. */
 export interface Credentials {
@@ -27,8 +27,8 @@ const apiServerNames = [
 
 /** Issues new credentials in the cluster's state. */
 export async function issueCredentials(): Promise<Credentials> {
-  const authorities = await issueAuthorities(places.state);
-  const stem = (name: string) => join(places.state, name);
+  const authorities = await issueAuthorities(clusterPaths.state);
+  const stem = (name: string) => join(clusterPaths.state, name);
   const credentials = {
     authorities,
     apiServer: stem("api-server"),

@@ -5,8 +5,8 @@ import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
 import { baseArguments, contextPrefix } from "./base-images.ts";
 import { buildFrom, runBuildah } from "./buildah.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { contentHash, contextOf, type Image } from "./image.ts";
-import { places } from "./places.ts";
 
 /** An image as a file, in the format of `docker save`. */
 export interface Archive {
@@ -18,10 +18,10 @@ export interface Archive {
 /** Returns the archive of an image; builds it if its content has changed (a minute for large images). One build at a time. */
 export async function archiveOf(image: Image, report: Report): Promise<Archive> {
   const archive = { reference: image.reference, hash: await contentHash(image), path: await archivePath(image) };
-  await mkdir(places.images, { recursive: true });
+  await mkdir(clusterPaths.images, { recursive: true });
   if (existsSync(archive.path)) return archive;
   const waiting = (owner: number) => report(`images: waiting for a build of process ${owner}`);
-  await withLock(join(places.images, ".lock"), waiting, async () => {
+  await withLock(join(clusterPaths.images, ".lock"), waiting, async () => {
     if (!existsSync(archive.path)) await build(image, archive, report);
   });
   return archive;
@@ -29,7 +29,7 @@ export async function archiveOf(image: Image, report: Report): Promise<Archive> 
 
 /** Returns the path of the archive for the image's current content. */
 export async function archivePath(image: Image): Promise<string> {
-  return join(places.images, `${stemOf(image)}-${await contentHash(image)}.tar`);
+  return join(clusterPaths.images, `${stemOf(image)}-${await contentHash(image)}.tar`);
 }
 
 function stemOf({ reference }: Image): string {
@@ -38,11 +38,11 @@ function stemOf({ reference }: Image): string {
 
 async function build(image: Image, archive: Archive, report: Report): Promise<void> {
   const began = Date.now();
-  for (const name of await readdir(places.images))
-    if (name.startsWith(contextPrefix)) await rm(join(places.images, name), { recursive: true });
+  for (const name of await readdir(clusterPaths.images))
+    if (name.startsWith(contextPrefix)) await rm(join(clusterPaths.images, name), { recursive: true });
   const baseArgs = await baseArguments(image, report);
   report(`images: building ${image.reference}`);
-  const context = await mkdtemp(join(places.images, contextPrefix));
+  const context = await mkdtemp(join(clusterPaths.images, contextPrefix));
   try {
     for (const name of await contextOf(image))
       await cp(join(image.directory, name), join(context, name), { recursive: true });
@@ -51,8 +51,8 @@ async function build(image: Image, archive: Archive, report: Report): Promise<vo
     const unfinished = join(context, "image.tar");
     await runBuildah(["push", "--quiet", image.reference, `docker-archive:${unfinished}:${image.reference}`]);
     await runBuildah(["rmi", image.reference]);
-    for (const name of await readdir(places.images))
-      if (name.startsWith(`${stemOf(image)}-`)) await rm(join(places.images, name));
+    for (const name of await readdir(clusterPaths.images))
+      if (name.startsWith(`${stemOf(image)}-`)) await rm(join(clusterPaths.images, name));
     await rename(unfinished, archive.path);
   } finally {
     await rm(context, { recursive: true, force: true });

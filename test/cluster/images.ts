@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { supportedVersions } from "../../src/api/versions.ts";
 import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { importArchive, startContainerd, stopContainerd } from "./containerd.ts";
 import { restoreImageStore, saveImageStore } from "./containerd-store.ts";
 import type { Image } from "./image.ts";
 import { type Archive, archiveOf, archivePath } from "./image-archive.ts";
 import { imageNamed, imageNames, systemImages } from "./image-catalogue.ts";
 import type { Machine } from "./machine.ts";
-import { places } from "./places.ts";
 import type { Programs } from "./programs.ts";
 
 /** The archives in containerd: hash by reference. */
-const importedPath = join(places.state, "imported.json");
+const importedPath = join(clusterPaths.state, "imported.json");
 
 /** Returns the archives of the system images, which it builds if needed, and of all other images that were built before. */
 export async function knownArchives(programs: Programs, report: Report): Promise<readonly Archive[]> {

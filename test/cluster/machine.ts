@@ -4,10 +4,10 @@ import { copyFile, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Completed, completed, succeeded } from "../control-plane/completed.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { removeControlGroups } from "./control-groups.ts";
 import { kernelSettings } from "./kernel-settings.ts";
 import { network } from "./network.ts";
-import { places } from "./places.ts";
 
 /**
  * The node: processes, mounts and network in their own namespaces, with one init process. When that process ends,
@@ -37,9 +37,9 @@ const memoryFolders = ["/run", "/var/lib/cni", "/var/lib/kubelet", "/var/log/con
 
 /** Creates the namespaces, with a copy of `pause` as init process. `directory` is for files that are mounted in the node. Requires root. */
 export async function startMachine(pause: string, directory: string): Promise<Machine> {
-  const { holder } = places;
-  await rm(holder, { force: true });
-  await copyFile(pause, holder);
+  const { init } = clusterPaths;
+  await rm(init, { force: true });
+  await copyFile(pause, init);
   const settings = await kernelSettings(directory);
   const script = [
     "mount --make-rshared /",
@@ -48,7 +48,7 @@ export async function startMachine(pause: string, directory: string): Promise<Ma
     'exec "$0"',
   ].join("\n");
   const namespaces = ["--pid", "--fork", "--mount", "--mount-proc", "--propagation", "private", "--net"];
-  const child = spawn("unshare", [...namespaces, "sh", "-ec", script, holder], {
+  const child = spawn("unshare", [...namespaces, "sh", "-ec", script, init], {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true,
     env,
@@ -78,7 +78,7 @@ export async function startMachine(pause: string, directory: string): Promise<Ma
 
 /** Returns the running node, if any. */
 export async function findMachine(): Promise<Machine | undefined> {
-  const [pid] = await pidsRunning(places.holder);
+  const [pid] = await pidsRunning(clusterPaths.init);
   if (pid === undefined) return undefined;
   const entered = ["--target", String(pid), "--pid", "--mount", "--net", "--"];
   const options = (stdin?: string) => ({ env, ...(stdin !== undefined && { stdin }) });
@@ -102,7 +102,7 @@ export async function findMachine(): Promise<Machine | undefined> {
 
 /** Ends the node and all its processes, and waits until they have ended. */
 export async function endMachine(): Promise<void> {
-  for (const pid of await pidsRunning(places.holder)) {
+  for (const pid of await pidsRunning(clusterPaths.init)) {
     const inside = await namespaceOf(pid);
     process.kill(pid, "SIGKILL");
     while (inside !== undefined && (await anyIn(inside))) await sleep(20);
@@ -147,5 +147,5 @@ export async function lastLines(name: string, count = 15): Promise<string> {
 
 /** Returns the log path of a program of the node. */
 export function logPathOf(name: string): string {
-  return join(places.logs, `${name}.log`);
+  return join(clusterPaths.logs, `${name}.log`);
 }

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { clusterPaths } from "./cluster-paths.ts";
 import { controlGroup } from "./control-groups.ts";
 import { network } from "./network.ts";
-import { places } from "./places.ts";
 
 /** The node's name. */
 export const nodeName = "mlflow";
@@ -18,7 +18,7 @@ export interface KubeletFiles {
 
 /** Returns the arguments of kubelet 1.36, and writes its configuration. */
 export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFiles): Promise<readonly string[]> {
-  const resolvConf = join(places.state, "resolv.conf");
+  const resolvConf = join(clusterPaths.state, "resolv.conf");
   // The cluster's DNS has no upstream: names outside the cluster do not resolve.
   await writeFile(resolvConf, "");
   const config = {
@@ -36,8 +36,8 @@ export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFile
     tlsCertFile: `${serving}.crt`,
     tlsPrivateKeyFile: `${serving}.key`,
     containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock",
-    podLogsDir: join(places.state, "pod-logs"),
-    volumePluginDir: join(places.state, "volume-plugins"),
+    podLogsDir: join(clusterPaths.state, "pod-logs"),
+    volumePluginDir: join(clusterPaths.state, "volume-plugins"),
     clusterDomain: "cluster.local",
     clusterDNS: [network.dnsService],
     resolvConf,
@@ -64,13 +64,13 @@ export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFile
     syncFrequency: "10s",
     serializeImagePulls: false,
   };
-  const path = join(places.state, "kubelet.json");
+  const path = join(clusterPaths.state, "kubelet.json");
   await writeFile(path, JSON.stringify(config));
   return [
     `--config=${path}`,
     `--kubeconfig=${kubeconfig}`,
-    `--root-dir=${join(places.state, "kubelet")}`,
-    `--cert-dir=${join(places.state, "kubelet", "pki")}`,
+    `--root-dir=${join(clusterPaths.state, "kubelet")}`,
+    `--cert-dir=${join(clusterPaths.state, "kubelet", "pki")}`,
     `--hostname-override=${nodeName}`,
     `--node-ip=${network.nodeAddress}`,
   ];
@@ -94,7 +94,7 @@ export async function proxyArgs(kubeconfig: string): Promise<readonly string[]> 
     // These settings apply to the whole machine, so they are not changed.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
   };
-  const path = join(places.state, "kube-proxy.json");
+  const path = join(clusterPaths.state, "kube-proxy.json");
   await writeFile(path, JSON.stringify(config));
   return [`--config=${path}`];
 }
@@ -122,7 +122,7 @@ export function schedulerArgs(kubeconfig: string): readonly string[] {
     `--authentication-kubeconfig=${kubeconfig}`,
     `--authorization-kubeconfig=${kubeconfig}`,
     "--bind-address=127.0.0.1",
-    `--cert-dir=${join(places.state, "kube-scheduler")}`,
+    `--cert-dir=${join(clusterPaths.state, "kube-scheduler")}`,
     "--leader-elect=false",
     "--profiling=false",
   ];

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { type ClusterAccess, clusterAccess } from "../control-plane/cluster-access.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { findMachine } from "./machine.ts";
 import { network } from "./network.ts";
 import { nodeName } from "./node-agents.ts";
-import { places } from "./places.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 
 /** The path is the same for all processes. */
-export const adminKubeconfig = join(places.state, "admin.kubeconfig");
+export const adminKubeconfig = join(clusterPaths.state, "admin.kubeconfig");
 
 /** The daemons of the node. */
 const daemons = [
@@ -40,12 +40,12 @@ export async function healthProblem(programs: Programs): Promise<string | undefi
 
 /** Returns access to the running cluster. */
 export async function accessTo(programs: Programs): Promise<ClusterAccess> {
-  const authority = join(places.state, "ca");
+  const authority = join(clusterPaths.state, "ca");
   return clusterAccess({
     url: `https://${network.nodeAddress}:${network.apiPort}`,
-    directory: places.state,
+    directory: clusterPaths.state,
     kubectlProgram: programs("kubectl"),
     authorities: { clients: authority, serving: authority, frontProxies: authority },
-    auditLogPath: join(places.logs, "audit.log"),
+    auditLogPath: join(clusterPaths.logs, "audit.log"),
   });
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "../control-plane/binaries.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 import { makeControlGroups } from "./control-groups.ts";
 import { controlPlaneArgs } from "./control-plane-args.ts";
 import { issueCredentials } from "./credentials.ts";
@@ -13,7 +14,6 @@ import { systemManifests } from "./manifests.ts";
 import { connect, network } from "./network.ts";
 import { kubeletArgs, networkPolicyArgs, nodeName, proxyArgs, schedulerArgs } from "./node-agents.ts";
 import { accessTo, adminKubeconfig, healthProblem } from "./node-state.ts";
-import { places } from "./places.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 
 /** The deadline of a step in seconds; a busy machine needs several times as long as an idle one. */
@@ -25,12 +25,12 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
   const began = Date.now();
   const logStep = (step: string) =>
     report(`cluster: ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${step}`);
-  for (const path of [places.state, places.logs]) await rm(path, { recursive: true, force: true });
+  for (const path of [clusterPaths.state, clusterPaths.logs]) await rm(path, { recursive: true, force: true });
   for (const folder of ["cni", "cni-bin", "volume-plugins", "volumes"])
-    await mkdir(join(places.state, folder), { recursive: true });
-  await mkdir(places.logs, { recursive: true });
+    await mkdir(join(clusterPaths.state, folder), { recursive: true });
+  await mkdir(clusterPaths.logs, { recursive: true });
   await makeControlGroups();
-  const machine = await startMachine(programs("pause"), places.state);
+  const machine = await startMachine(programs("pause"), clusterPaths.state);
   await connect(machine.pid, machine.succeed);
   await machine.succeed("sh", ["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
   logStep("the node's namespaces and network are ready");
@@ -56,7 +56,7 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
     by: ["kubelet", "kube-proxy"],
     reached: async () => (await resolver.resolve4("kubernetes.default.svc.cluster.local")).includes(network.apiService),
   });
-  await writeFile(places.complete, "");
+  await writeFile(clusterPaths.complete, "");
   logStep("names of Services are resolved: the cluster is up");
 }
 
@@ -82,7 +82,7 @@ async function startAgents(machine: Machine, programs: Programs, access: Cluster
   const kubelet = await kubeletArgs({
     kubeconfig: await access.kubeconfigFor(node),
     clientCa: access.caFile,
-    serving: join(places.state, "kubelet-server"),
+    serving: join(clusterPaths.state, "kubelet-server"),
   });
   await machine.start(programs("kubelet"), kubelet, logPathOf("kubelet"));
   const proxy = await proxyArgs(await access.kubeconfigFor({ name: "system:kube-proxy" }));

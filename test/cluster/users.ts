@@ -1,16 +1,16 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isAlive } from "../control-plane/temporary-directory.ts";
-import { places } from "./places.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 
 /** A user of the cluster: a process, or a person with `npm run cluster -- up`, for whom it runs until `down`. */
 export type User = "process" | "person";
 
-const fileOf = (user: User) => join(places.users, user === "process" ? String(process.pid) : "person");
+const fileOf = (user: User) => join(clusterPaths.users, user === "process" ? String(process.pid) : "person");
 
 /** Records this user. The caller of this and the other functions must have the cluster's lock. */
 export async function addUser(user: User): Promise<void> {
-  await mkdir(places.users, { recursive: true });
+  await mkdir(clusterPaths.users, { recursive: true });
   await writeFile(fileOf(user), "");
 }
 
@@ -21,7 +21,7 @@ export async function removeUser(): Promise<void> {
 
 /** Removes all records. */
 export async function removeUsers(): Promise<void> {
-  await rm(places.users, { recursive: true, force: true });
+  await rm(clusterPaths.users, { recursive: true, force: true });
 }
 
 /** Whether the cluster is used by a person or a running process. */
@@ -35,5 +35,5 @@ export async function processes(): Promise<readonly number[]> {
 }
 
 async function names(): Promise<readonly string[]> {
-  return readdir(places.users).catch(() => []);
+  return readdir(clusterPaths.users).catch(() => []);
 }

@@ -9,7 +9,7 @@ import {
   readsAuthenticationConfiguration,
   writeAuthenticationConfiguration,
 } from "../cluster/authentication-configuration.ts";
-import { places } from "../cluster/places.ts";
+import { clusterPaths } from "../cluster/cluster-paths.ts";
 import { objects } from "../support/objects.ts";
 import { freshNamespace } from "../support/operator-fixture.ts";
 import { clientPod } from "./client-pod.ts";
@@ -180,7 +180,7 @@ test("namespaces as workspaces, authorized with callers' tokens", {
   await context.test("a collector writes traces into its workspace with its projected token only", collectorWrites);
 
   await context.test("answers 401 for a token that has expired or has another audience", async () => {
-    const key = createPrivateKey(await readFile(join(places.state, "service-accounts.key"), "utf8"));
+    const key = createPrivateKey(await readFile(join(clusterPaths.state, "service-accounts.key"), "utf8"));
     const now = Math.floor(Date.now() / 1000);
     const [, claims = ""] = token.split(".");
     const as = (change: object) =>

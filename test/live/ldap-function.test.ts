@@ -81,14 +81,14 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
     "test_sqlite",
   ]) {
     await context.test(module, async () => {
-      const places = [
+      const paths = [
         "src/resources/ldap",
         "test/resources/ldap",
         "src/resources/middleware",
         "test/resources/middleware",
         "test/resources/migration",
       ];
-      const pythonPath = places.map((each) => `/sources/${each}`).join(":");
+      const pythonPath = paths.map((each) => `/sources/${each}`).join(":");
       const env = [`PYTHONPATH=${pythonPath}`, `PATH=${path}`, "HOME=/tmp"];
       const python = ["env", "--chdir=/tmp", ...env, "python", "-B", "-W", "ignore"];
       const command = [...python, "-m", "unittest", "--verbose", module];

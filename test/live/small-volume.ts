@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { chmod, writeFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
+import { clusterPaths } from "../cluster/cluster-paths.ts";
 import { findMachine } from "../cluster/machine.ts";
-import { places } from "../cluster/places.ts";
 import type { LiveFixture } from "./live-fixture.ts";
 
 /** A volume of the node with an enforced size limit (tmpfs). */
@@ -19,7 +19,7 @@ export async function smallVolume(context: TestContext, fixture: LiveFixture, si
   const machine = await findMachine();
   assert.ok(machine !== undefined, "there is no node");
   const name = `small-${fixture.namespace}`;
-  const path = `${places.state}/volumes/${name}`;
+  const path = `${clusterPaths.state}/volumes/${name}`;
   await machine.succeed("mkdir", ["-p", path]);
   await machine.succeed("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0777`, "tmpfs", path]);
   const volumes = "/api/v1/persistentvolumes";

@@ -25,7 +25,7 @@ const ldap: Ldap = {
     user: "cn=users,dc=mlflow,dc=test",
   },
 };
-const places = { ca: undefined, credentials: "/x" };
+const paths = { ca: undefined, credentials: "/x" };
 const searching = {
   ...ldap,
   userBind: undefined,
@@ -97,7 +97,7 @@ describe("LDAP authentication", () => {
 describe("the settings of the authorization function", () => {
   test("hosts, ports and bases, with their defaults", () => {
     const settingsOf = (url: string) => {
-      const { host, port, tls, groups } = ldapSettings({ ...ldap, url }, places);
+      const { host, port, tls, groups } = ldapSettings({ ...ldap, url }, paths);
       return [host, port, tls, groups.base];
     };
     assert.deepEqual(settingsOf("ldaps://a.example.com"), ["a.example.com", 636, true, ""]);
@@ -107,7 +107,7 @@ describe("the settings of the authorization function", () => {
   });
 
   test("certificates are verified unless tlsVerification is None", () => {
-    const checks = (each: Ldap) => ldapSettings(each, places).verify;
+    const checks = (each: Ldap) => ldapSettings(each, paths).verify;
     assert.equal(checks(ldap), true);
     assert.equal(checks({ ...ldap, tlsVerification: "Required" }), true);
     assert.equal(checks({ ...ldap, tlsVerification: "Optional" }), true);
@@ -116,14 +116,14 @@ describe("the settings of the authorization function", () => {
 
   test("the account name is the attribute of the filter, or usernameAttribute", () => {
     const attribute = (search: Ldap["search"]) =>
-      ldapSettings({ ...searching, search }, places).search?.usernameAttribute;
+      ldapSettings({ ...searching, search }, paths).search?.usernameAttribute;
     assert.equal(attribute({ filter: "(uid=%s)" }), "uid");
     assert.equal(attribute({ filter: "(&(objectClass=user)( sAMAccountName =%s))" }), "sAMAccountName");
     assert.equal(attribute({ filter: "(|(uid=%s)(mail=%s))", usernameAttribute: "mail" }), "mail");
   });
 
   test("a successful login is cached for a minute, or for passwordCacheTTL", () => {
-    const seconds = (passwordCacheTTL?: string) => ldapSettings({ ...ldap, passwordCacheTTL }, places).acceptedSeconds;
+    const seconds = (passwordCacheTTL?: string) => ldapSettings({ ...ldap, passwordCacheTTL }, paths).acceptedSeconds;
     assert.deepEqual([seconds(), seconds("0s"), seconds("5m")], [60, 0, 300]);
   });
 
@@ -133,9 +133,9 @@ describe("the settings of the authorization function", () => {
       groups: { ...ldap.groups, searchBase: "ou=groups" },
       search: { filter: "(uid=%s)", base: "ou=people" },
     };
-    assert.equal(ldapSettings(own, places).groups.base, "ou=groups");
-    assert.equal(ldapSettings(own, places).search?.base, "ou=people");
-    assert.equal(ldapSettings(own, places).search?.credentials, null);
-    assert.equal(ldapSettings(searching, places).search?.base, "dc=mlflow,dc=test");
+    assert.equal(ldapSettings(own, paths).groups.base, "ou=groups");
+    assert.equal(ldapSettings(own, paths).search?.base, "ou=people");
+    assert.equal(ldapSettings(own, paths).search?.credentials, null);
+    assert.equal(ldapSettings(searching, paths).search?.base, "dc=mlflow,dc=test");
   });
 });

@@ -5,9 +5,9 @@ import { withLock } from "../../control-plane/build-lock.ts";
 import { newAuthority, newCertificate } from "../../control-plane/certificates.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import { eventually } from "../../support/eventually.ts";
+import { clusterPaths } from "../cluster-paths.ts";
 import type { Image } from "../image.ts";
 import { applyDocuments, kubectl } from "../kubectl.ts";
-import { places } from "../places.ts";
 import type { Cluster } from "../start-cluster.ts";
 
 /** The Gateway that every HTTPRoute of the cluster can have as its parent. */
@@ -51,7 +51,7 @@ export async function gatewayImages(report: Report): Promise<readonly Image[]> {
 export async function installGateway(cluster: Cluster, report: Report = reportOnStderr): Promise<InstalledGateway> {
   for (const image of await gatewayImages(report)) await cluster.image(image);
   return withLock(
-    join(places.state, "gateway.lock"),
+    join(clusterPaths.state, "gateway.lock"),
     () => {},
     () => install(cluster),
   );

@@ -5,9 +5,9 @@ import { helm } from "../../chart/helm.ts";
 import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import { eventually } from "../../support/eventually.ts";
+import { clusterPaths } from "../cluster-paths.ts";
 import type { Image } from "../image.ts";
 import { applyDocuments, kubectl } from "../kubectl.ts";
-import { places } from "../places.ts";
 import type { Cluster } from "../start-cluster.ts";
 import { nftFiles } from "./nft.ts";
 import { ztunnelProgram } from "./ztunnel.ts";
@@ -91,8 +91,8 @@ const values = {
   // Pods with a sidecar need no init container for their network.
   cni: { enabled: true },
   // The agent of the node.
-  cniBinDir: join(places.state, "cni-bin"),
-  cniConfDir: join(places.state, "cni"),
+  cniBinDir: join(clusterPaths.state, "cni-bin"),
+  cniConfDir: join(clusterPaths.state, "cni"),
   cniNetnsDir: "/run/netns",
   ambient: { shareHostNetworkNamespace: true, ipv6: false },
 } as const;
