@@ -49,7 +49,7 @@ export async function observe(
     references,
     ...volumeClaimOf(server, owned),
     mesh: mesh.steps,
-    ...(mesh.keepsPolicies && { isMeshHeld: true }),
+    ...(mesh.keepsPolicies && { keepsMeshPolicies: true }),
     routes: exposure.routes,
     workspaces: workspacesOf(server, cluster.optedInNamespaces(namespace)),
     session: sessionKeys(server, owned, references),

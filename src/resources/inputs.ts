@@ -65,8 +65,8 @@ export interface Inputs {
   readonly volumeClaim?: { readonly uid: string | undefined };
   /** The mesh steps that are enabled. */
   readonly mesh: ReadonlySet<MeshStep>;
-  /** Whether the trust domain of the spec does not match the mesh: policies are not changed. */
-  readonly isMeshHeld?: boolean;
+  /** Whether policies are not changed, because the trust domain of the spec does not match the mesh. */
+  readonly keepsMeshPolicies?: boolean;
   /** The kinds of routes that can be written. */
   readonly routes: ReadonlySet<RouteKind>;
   /** Namespaces that are workspaces of this server: they have opted in, and the spec selects them. */

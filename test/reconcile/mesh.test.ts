@@ -115,7 +115,7 @@ describe("adding a server to the mesh", () => {
 /** The steps of a reconciliation with a complete migration. */
 function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshView> = {}): Step[] {
   const { steps: turn, keepsPolicies = false } = meshOf(view(owned, { server: of, ...more }));
-  const wanted = { ...inputs(of), mesh: turn, isMeshHeld: keepsPolicies };
+  const wanted = { ...inputs(of), mesh: turn, keepsMeshPolicies: keepsPolicies };
   const { installation, references } = wanted;
   const completed = owned.map((object): Owned => (object.kind === "Job" ? completedJob(object) : object));
   const facts = { server: of, owned: completed, foreign: [], granted: [], references, inputs: wanted, installation };

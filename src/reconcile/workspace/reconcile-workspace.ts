@@ -117,15 +117,15 @@ interface WorkspaceResults extends Omit<WorkspacePlan, "steps" | "wanted"> {
   readonly conflicts: readonly WorkspaceConflict[];
 }
 
-function stateOf({ servers, waits, contradictions, conflicts }: WorkspaceResults): WorkspaceState {
+function stateOf({ servers, waits, grantConflicts, conflicts }: WorkspaceResults): WorkspaceState {
   const waiting = waits.map((server): [string, Cause] => [
     textOf(server),
     { reason: "Progressing", message: "Waiting until the server has its finalizer" },
   ]);
   const settled = servers.map((server): [string, Cause | "ready"] => {
     const conflict = conflicts.find(({ manifest }) => ownerOf(manifest) === textOf(server));
-    const contradiction = contradictions.find((each) => each.server === server);
-    return [textOf(server), conflict ?? (contradiction && causeOf(contradiction)) ?? "ready"];
+    const grantConflict = grantConflicts.find((each) => each.server === server);
+    return [textOf(server), conflict ?? (grantConflict && causeOf(grantConflict)) ?? "ready"];
   });
   return new Map([...waiting, ...settled]);
 }

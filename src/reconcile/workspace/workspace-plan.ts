@@ -32,13 +32,13 @@ export interface WorkspacePlan {
   readonly servers: readonly MlflowServer[];
   /** Those without a finalizer yet, which cannot grant. */
   readonly waits: readonly MlflowServer[];
-  readonly contradictions: readonly GrantConflict[];
+  readonly grantConflicts: readonly GrantConflict[];
 }
 
 /** The writes in a namespace: grants only while it is labeled as a workspace; otherwise they are removed. */
 export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
   const { namespace, isMutatedByAdmission, now } = facts;
-  const nothing = { wanted: [], servers: [], waits: [], contradictions: [] };
+  const nothing = { wanted: [], servers: [], waits: [], grantConflicts: [] };
   // A terminating namespace deletes all its objects, and nothing can be created in it.
   if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
   if (namespace === undefined) return { steps: stepsFor([], facts.granted, isMutatedByAdmission), ...nothing };
@@ -52,10 +52,10 @@ export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
   // Grants need the finalizer first, so that they can be removed.
   const servers = selecting.filter(hasFinalizer);
   const workspace = { namespace, servers, accesses, now };
-  const { inForce, contradictions } = grantsIn(workspace);
+  const { inForce, grantConflicts } = grantsIn(workspace);
   const wanted = wantedIn(workspace, inForce);
   const waits = selecting.filter((server) => !hasFinalizer(server));
-  return { steps: stepsFor(wanted, granted, isMutatedByAdmission), wanted, servers, waits, contradictions };
+  return { steps: stepsFor(wanted, granted, isMutatedByAdmission), wanted, servers, waits, grantConflicts };
 }
 
 /** The wanted objects of a workspace. */

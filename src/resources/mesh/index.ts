@@ -38,7 +38,7 @@ function inStep<T extends Manifest>(step: MeshStep, build: (server: MlflowServer
   return (inputs: Inputs): T | undefined => {
     if (!meshStepsOf(inputs.server).includes(step) || !inputs.mesh.has(step)) return undefined;
     const built = build(inputs.server, inputs);
-    return inputs.isMeshHeld && built?.kind === "AuthorizationPolicy" ? undefined : built;
+    return inputs.keepsMeshPolicies && built?.kind === "AuthorizationPolicy" ? undefined : built;
   };
 }
 

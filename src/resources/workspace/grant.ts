@@ -26,7 +26,7 @@ export interface GrantConflict {
 
 export interface Grants {
   readonly inForce: readonly Grant[];
-  readonly contradictions: readonly GrantConflict[];
+  readonly grantConflicts: readonly GrantConflict[];
 }
 
 /**
@@ -35,7 +35,7 @@ export interface Grants {
  */
 export function grantsIn({ namespace, servers, accesses, now }: Workspace): Grants {
   const inForce: Grant[] = [];
-  const contradictions: GrantConflict[] = [];
+  const grantConflicts: GrantConflict[] = [];
   for (const server of servers) {
     const older = [...inForce];
     for (const grant of serverGrants(server, namespace)) {
@@ -43,7 +43,7 @@ export function grantsIn({ namespace, servers, accesses, now }: Workspace): Gran
       const [first] = earlier;
       if (first === undefined || earlier.some(({ role }) => role === grant.role)) inForce.push(grant);
       else
-        contradictions.push({
+        grantConflicts.push({
           server,
           older: first.server,
           subject: grant.subject,
@@ -58,7 +58,7 @@ export function grantsIn({ namespace, servers, accesses, now }: Workspace): Gran
     for (const subject of access.spec.subjects)
       inForce.push({ server, role: access.spec.role, subject: subjectOf(subject), access });
   }
-  return { inForce, contradictions };
+  return { inForce, grantConflicts };
 }
 
 /** Returns the grants of a server in one of its workspaces. */

@@ -88,9 +88,9 @@ describe("grants in a workspace", () => {
     });
     const namespace = workspace();
     const servers = serversOf(namespace, [younger, older]);
-    const { contradictions } = grantsIn({ namespace, servers, accesses: [], now });
+    const { grantConflicts } = grantsIn({ namespace, servers, accesses: [], now });
     assert.deepEqual(
-      contradictions.map(({ server, role, olderRoles }) => [server.metadata.name, role, olderRoles]),
+      grantConflicts.map(({ server, role, olderRoles }) => [server.metadata.name, role, olderRoles]),
       [["new", "Admin", ["Viewer"]]],
     );
   });
