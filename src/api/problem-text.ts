@@ -147,7 +147,7 @@ const nouns: Readonly<Record<string, string>> = {
   "integer,string": "an integer or a string",
 };
 
-/** A value in place of a reference to a Secret can be the secret itself. */
+/** Whether a wrong value of the field can be a secret, such as a password in place of a reference to a Secret. */
 function isSecret(name: string): boolean {
   return /secret|password|credential|token/i.test(name);
 }

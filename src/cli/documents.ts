@@ -103,7 +103,7 @@ export async function readDocuments(
   return { servers, accesses, namespaces, problems, found, skipped };
 }
 
-/** A file that is meant for this operator. */
+/** Matches a file for this operator. */
 const ownText = /^kind: *ml-?flow-?(server|workspaceaccess)\b/im;
 
 /** {@link readDocuments}, with the problems on stderr. */

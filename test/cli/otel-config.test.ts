@@ -78,24 +78,24 @@ const methods: Readonly<Record<string, readonly [spec: object, name: string | un
     password,
   ],
   oidc: [{ authentication: { oidc } }, "oauth2client/mlflow", client],
-  "the proxy alone": [{ authentication: { oauth2Proxy: proxy } }, "oauth2client/mlflow", client],
-  "the proxy alone, which takes ServiceAccounts": [
+  oauth2Proxy: [{ authentication: { oauth2Proxy: proxy } }, "oauth2client/mlflow", client],
+  "oauth2Proxy that accepts tokens of ServiceAccounts": [
     { authentication: { oauth2Proxy: viaProxy } },
     "bearertokenauth/mlflow",
     token,
   ],
-  "the proxy, which wants a group": [
+  "oauth2Proxy with allowedGroups": [
     { authentication: { oauth2Proxy: { ...viaProxy, allowedGroups: ["mlflow"] } } },
     "oauth2client/mlflow",
     client,
   ],
-  CallerToken: [{ authentication: { kubernetes: {} } }, "bearertokenauth/mlflow", token],
-  "CallerToken behind the proxy": [
+  kubernetes: [{ authentication: { kubernetes: {} } }, "bearertokenauth/mlflow", token],
+  "oauth2Proxy with SelfSubjectAccessReview": [
     { authentication: { oauth2Proxy: { ...viaProxy, authorization: { kubernetes: {} } } } },
     "bearertokenauth/mlflow",
     token,
   ],
-  ProxyIdentity: [
+  "oauth2Proxy with SubjectAccessReview": [
     {
       authentication: {
         oauth2Proxy: { ...proxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
@@ -104,7 +104,7 @@ const methods: Readonly<Record<string, readonly [spec: object, name: string | un
     "oauth2client/mlflow",
     client,
   ],
-  "ProxyIdentity, which takes ServiceAccounts": [
+  "oauth2Proxy with SubjectAccessReview and tokens of ServiceAccounts": [
     {
       authentication: {
         oauth2Proxy: { ...viaProxy, authorization: { kubernetes: { accessReview: "SubjectAccessReview" } } },
