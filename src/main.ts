@@ -1,10 +1,7 @@
 #!/usr/bin/env node
 import { basename } from "node:path";
-import { text } from "node:stream/consumers";
-import { UsageError } from "./cli/command.ts";
-import { runCommandLine } from "./cli/command-line.ts";
 import { messageOf } from "./kube/message-of.ts";
-import { addSettings, settingsOf, userEnvironment } from "./settings.ts";
+import { addSettings, type Settings, settings, settingsOf, userEnvironment } from "./settings.ts";
 import { version } from "./version.ts";
 
 // A reader that ends early, such as `head`, closes the pipe: the rest of the output is not wanted.
@@ -14,39 +11,67 @@ for (const stream of [process.stdout, process.stderr])
     throw error;
   });
 
-process.exitCode = await runCommandLine(process.argv.slice(2), {
-  name: calledName(process.argv[1]),
-  version,
-  streams: {
-    stdin: () => text(process.stdin),
-    stdout: (output) => void process.stdout.write(output),
-    stderr: (line) => console.error(line),
-  },
-  now: () => new Date(),
-  environment: userEnvironment(),
-  operator: { addOptions: addSettings, run },
-});
+const args = process.argv.slice(2);
+const operatorSettings = args[0] === "run" ? validSettings(args.slice(1)) : undefined;
+process.exitCode = operatorSettings === undefined ? await commandLine() : await run(operatorSettings);
 
-/** As a plugin of kubectl the program is called kubectl-mlflow. */
-function calledName(path = ""): string {
-  return basename(path) === "kubectl-mlflow" ? "kubectl mlflow" : "mlflow-operator";
+/** The settings of an operator whose options are valid. It does not load the command line, which takes 8 MiB. */
+function validSettings(options: readonly string[]): Settings | undefined {
+  try {
+    return settings(options);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs another command, or reports wrong options. Returns the exit code. */
+async function commandLine(): Promise<number> {
+  const { UsageError } = await import("./cli/command.ts");
+  const { runCommandLine } = await import("./cli/command-line.ts");
+  const { text } = await import("node:stream/consumers");
+  const called = basename(process.argv[1] ?? "");
+  // kubectl calls this name for the completion of its plugin.
+  const isCompletion = called === "kubectl_complete-mlflow";
+  return runCommandLine(isCompletion ? ["__complete", ...args] : args, {
+    // As a plugin of kubectl the program is called kubectl-mlflow.
+    name: called === "kubectl-mlflow" ? "kubectl mlflow" : "mlflow-operator",
+    version,
+    streams: {
+      stdin: () => text(process.stdin),
+      stdout: (output) => void process.stdout.write(output),
+      stderr: (line) => console.error(line),
+    },
+    now: () => new Date(),
+    environment: userEnvironment(),
+    operator: {
+      addOptions: addSettings,
+      run: async (options) => {
+        let chosen: Settings;
+        try {
+          chosen = settingsOf(options);
+        } catch (error) {
+          throw new UsageError(messageOf(error));
+        }
+        return run(chosen);
+      },
+    },
+  });
 }
 
 /** Runs the operator until a signal ends it (exit code 0), or until it cannot continue (1). */
-async function run(options: Readonly<Record<string, string>>): Promise<number> {
+async function run(chosen: Settings): Promise<number> {
   const { operator } = await import("./runtime/operator.ts");
   const { credentialsFor } = await import("./client/api-access.ts");
   const { jsonLog } = await import("./runtime/log.ts");
-  let chosen: ReturnType<typeof settingsOf>;
-  try {
-    chosen = settingsOf(options);
-  } catch (error) {
-    throw new UsageError(messageOf(error));
-  }
   const credentials = credentialsFor(chosen.access);
   let host = "host" in chosen.access ? chosen.access.host : "";
-  // The credentials of a pod can be mounted later. A kubeconfig must exist.
-  if ("kubeconfig" in chosen.access) host = (await credentials.current()).server.hostname;
+  try {
+    // The credentials of a pod can be mounted later. A kubeconfig must exist.
+    if ("kubeconfig" in chosen.access) host = (await credentials.current()).server.hostname;
+  } catch (error) {
+    console.error(`mlflow-operator run: ${messageOf(error)}`);
+    return 1;
+  }
   const log = jsonLog(chosen.logLevel);
   const { ignoredProxy } = await import("./client/ignored-proxy.ts");
   const warning = ignoredProxy(chosen.proxyEnvironment, host);

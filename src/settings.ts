@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
-import { Command } from "commander";
+import { parseArgs } from "node:util";
+import type { Command } from "commander";
 import { imageDigests } from "./api/image-digests.ts";
 import { checkedProxyImage, defaultProxyImage } from "./api/proxy-version.ts";
 import type { UserEnvironment } from "./cli/context.ts";
@@ -60,17 +61,22 @@ export function addSettings(command: Command): Command {
 
 /** The settings of arguments and environment. Throws an Error with a message for the user where an option is unknown or invalid. */
 export function settings(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Settings {
-  const command = addSettings(new Command())
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} });
-  return settingsOf(command.parse([...args], { from: "user" }).opts(), environment);
+  const known = Object.fromEntries(Object.keys(options).map((name) => [name, { type: "string" as const }]));
+  const { values } = parseArgs({ args: [...args], options: known });
+  return settingsOf(
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [camelCase(name), String(value)])),
+    environment,
+  );
 }
 
-/** {@link settings}, of the values of a parsed command. */
+function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** {@link settings}, from the option values of a command that commander has parsed. */
 export function settingsOf(values: OptionValues, environment: NodeJS.ProcessEnv = process.env): Settings {
   const read = (name: keyof typeof options): string | undefined =>
-    values[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())] ??
-    nonEmpty(environment[`MLFLOW_OPERATOR_${name.toUpperCase().replaceAll("-", "_")}`]);
+    values[camelCase(name)] ?? nonEmpty(environment[`MLFLOW_OPERATOR_${name.toUpperCase().replaceAll("-", "_")}`]);
   const namespaces = read("watch-namespaces")
     ?.split(",")
     .map((name) => name.trim())

@@ -58,6 +58,9 @@ describe("the command line", () => {
     const { code, stderr } = await completed(process.execPath, [link, "rendr"], { env: {} });
     assert.equal(code, 2);
     assert.match(stderr, /^kubectl mlflow: unknown command 'rendr'/);
+    const completion = join(directory, "kubectl_complete-mlflow");
+    await symlink(resolve("src/main.ts"), completion);
+    assert.match((await completed(process.execPath, [completion, "ren"], { env: {} })).stdout, /^render\t.*\n:4\n$/);
   });
 
   test("ends without a stack trace where the reader of its output has ended", async () => {

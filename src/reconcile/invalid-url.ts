@@ -10,10 +10,12 @@ import type { Cause } from "./finding.ts";
 export function invalidUrl({ server: { spec } }: Pick<Facts, "server">): Cause | undefined {
   const wrong = urlsOf(spec).find(([, url]) => url !== undefined && !URL.canParse(url));
   if (wrong === undefined) return undefined;
-  const [path, url] = wrong;
+  const [path, url = ""] = wrong;
+  // A URL with a user name can have a password.
+  const shown = url.includes("@") ? "" : ` (${excerpt(url, 100)})`;
   return {
     reason: "InvalidURL",
-    message: `${path} is not a valid URL or host (${excerpt(url, 100)}), so nothing is written for this server. Use a host name such as mlflow.example.com and a port of at most 65535`,
+    message: `${path} is not a valid URL or host${shown}, so nothing is written for this server. Use a host name such as mlflow.example.com and a port of at most 65535`,
   };
 }
 

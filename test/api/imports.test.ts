@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 
 const source = join(import.meta.dirname, "../../src");
-const heavy = ["zod", "@bufbuild/cel", "js-yaml"];
+const heavy = ["zod", "@bufbuild/cel", "js-yaml", "commander"];
 
 /** The imports of a file at run time, without `import type`, which type stripping removes. */
 async function imported(file: string): Promise<string[]> {
@@ -31,7 +31,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return entries.filter((name) => name.endsWith(".ts")).map((name) => join(source, folder, name));
 }
 
-test("the operator process loads neither zod nor a CEL interpreter nor a YAML parser, which need memory", async () => {
+test("the operator process loads neither zod, a CEL interpreter, a YAML parser nor commander, which need memory", async () => {
   const facts = ["server", "versions", "environment", "reasons", "defaults", "quantity"].map((name) =>
     join(source, "api", `${name}.ts`),
   );

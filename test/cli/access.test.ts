@@ -58,6 +58,15 @@ describe("mlflow-operator access and who-can, offline", () => {
     assert.deepEqual((await ask("access", [], silent)).stdout, "");
   });
 
+  test("print the ClusterRole with -o wide, and rows with -o json", async () => {
+    const wide = await ask("access", ["-o", "wide"]);
+    assert.match(wide.stdout, /^SUBJECT +ROLE +THROUGH +EXPIRES +CLUSTERROLE +ALLOWS$/m);
+    assert.match(wide.stdout, / mlflow-workspace-editor +get,list,create,update$/m);
+    const { namespace, access } = JSON.parse((await ask("access", ["-o", "json"])).stdout);
+    assert.equal(namespace, "team-a");
+    assert.deepEqual(access[0].subject, { kind: "ServiceAccount", name: "trainer", namespace: "team-a" });
+  });
+
   test("report wrong usage and wrong documents", async () => {
     assert.equal((await ask("who-can", ["fly", "experiments"])).code, 2);
     assert.equal((await ask("who-can", [])).code, 2);
