@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { startOidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
@@ -6,6 +6,7 @@ import { table } from "../table.ts";
 import { median, type Route, routes, type Sample, sample } from "./load.ts";
 import { clientID, methods, person } from "./methods.ts";
 import { startPostgresql } from "./postgresql.ts";
+import { pssMebibytes } from "./process-tree.ts";
 import { rootFileSystem } from "./root-file-system.ts";
 import { type PreparedServer, prepareServer, type RunningServer, type Start } from "./server.ts";
 
@@ -15,9 +16,11 @@ const chosen = process.env["BENCH_ROUTES"]?.split(",");
 const measuredRoutes = routes.filter((route) => chosen?.includes(route) ?? true);
 const clientCounts = [1, 8, 32] as const;
 
-interface ContentSummary {
+interface Measurements {
   readonly starts: Start[];
   readonly samples: Map<string, Sample[]>;
+  /** Memory after all requests, in MiB. */
+  loaded?: number;
 }
 
 const keyOf = (route: Route, clients: number) => `${route}, ${clients}`;
@@ -38,7 +41,7 @@ export async function requestsBench(say: (line: string) => void): Promise<{ text
   });
   const database = await startPostgresql(join(folder, "postgresql"), say);
   const prepared = new Map<string, PreparedServer>();
-  const measured = new Map<string, ContentSummary>();
+  const measured = new Map<string, Measurements>();
   try {
     for (const method of methods(issuer)) {
       say(`Migrating the database of ${method.name}.`);
@@ -64,6 +67,10 @@ export async function requestsBench(say: (line: string) => void): Promise<{ text
             const key = keyOf(route, clients);
             samples?.set(key, [...(samples.get(key) ?? []), found]);
           }
+    for (const [name, server] of running) {
+      const measurements = measured.get(name);
+      if (measurements !== undefined) measurements.loaded = pssMebibytes(server.pids());
+    }
   } finally {
     for (const server of prepared.values()) await server.stop().catch(() => {});
     await database.close();
@@ -71,17 +78,49 @@ export async function requestsBench(say: (line: string) => void): Promise<{ text
     await rm(folder, { recursive: true, force: true });
   }
   const figures = Object.fromEntries([...measured].map(([name, each]) => [name, medians(each)]));
-  return { text: textOf(figures), figures };
+  const tables = tablesOf(figures);
+  if (isComplete) await writeToPage(tables);
+  else say(`${page} is not changed: that requires three rounds or more, and all routes.`);
+  return { text: tables.map(({ head, rows }) => table(head, rows)).join("\n\n"), figures };
+}
+
+const page = "docs/performance.md";
+const isComplete = rounds >= 3 && chosen === undefined;
+
+interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Replaces the figures of the page, between its two markers. */
+async function writeToPage(tables: readonly Table[]): Promise<void> {
+  const path = join(import.meta.dirname, "../..", page);
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const markdown = tables.map(({ head, rows }) =>
+    [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n"),
+  );
+  const [cpu] = cpus();
+  const machine = `${cpus().length} × ${cpu?.model ?? "CPU"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  const note = `MLflow 3.17.2, ${machine}, medians of ${rounds} rounds. The ratio to plain MLflow is in parentheses.`;
+  const text = await readFile(path, "utf8");
+  const replaced = text.replace(
+    /(<!-- figures: start -->\n).*(<!-- figures: end -->)/s,
+    (_, start: string, end: string) => `${start}${[note, ...markdown].join("\n\n")}\n${end}`,
+  );
+  if (replaced === text) throw new Error(`${page} has no markers for the figures.`);
+  await writeFile(path, replaced);
 }
 
 interface Medians {
   readonly start: Start;
+  readonly loaded: number;
   readonly requests: Readonly<Record<string, Sample>>;
 }
 
-function medians({ starts, samples }: ContentSummary): Medians {
+function medians({ starts, samples, loaded = 0 }: Measurements): Medians {
   const of = <T>(values: readonly T[], key: (value: T) => number) => median(values.map(key));
   return {
+    loaded,
     start: { seconds: of(starts, (each) => each.seconds), mebibytes: of(starts, (each) => each.mebibytes) },
     requests: Object.fromEntries(
       [...samples].map(([key, each]) => [
@@ -96,14 +135,15 @@ function medians({ starts, samples }: ContentSummary): Medians {
   };
 }
 
-/** Returns the table; each figure has its ratio to plain MLflow. */
-function textOf(figures: Readonly<Record<string, Medians>>): string {
+/** Returns the tables; each figure has its ratio to plain MLflow. */
+function tablesOf(figures: Readonly<Record<string, Medians>>): readonly Table[] {
   const plain = figures["plain"];
   const against = (amount = 0, base = 0, digits = 1) => `${amount.toFixed(digits)} (${(amount / base).toFixed(2)})`;
-  const starts = Object.entries(figures).map(([name, { start }]) => [
+  const starts = Object.entries(figures).map(([name, { start, loaded }]) => [
     name,
     against(start.seconds, plain?.start.seconds),
     against(start.mebibytes, plain?.start.mebibytes, 0),
+    against(loaded, plain?.loaded, 0),
   ]);
   const requests = measuredRoutes.flatMap((route) =>
     Object.entries(figures).map(([name, { requests }]) => {
@@ -115,11 +155,8 @@ function textOf(figures: Readonly<Record<string, Medians>>): string {
       return [`${route}, ${name}`, ...cells, cell(32, "perSecond", 0)];
     }),
   );
-  const [cpu] = cpus();
-  const machine = `${cpus().length} × ${cpu?.model ?? "CPU"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; medians of ${rounds} rounds; ratio to plain in parentheses`;
   return [
-    machine,
-    table(["start", "seconds", "MiB (PSS)"], starts),
-    table(["request", "p50 ms, 1", "CPU ms, 1", "p50 ms, 8", "CPU ms, 8", "per s, 32"], requests),
-  ].join("\n\n");
+    { head: ["start", "seconds", "MiB (PSS)", "MiB after the requests"], rows: starts },
+    { head: ["request", "p50 ms, 1 client", "CPU ms, 1", "p50 ms, 8", "CPU ms, 8", "per s, 32"], rows: requests },
+  ];
 }

@@ -95,7 +95,7 @@ export async function prepareServer(
           () => 0,
         );
         if (status === 200) break;
-        if (child.exitCode !== null || performance.now() - began > 120_000)
+        if (child.exitCode !== null || performance.now() - began > 300_000)
           throw new Error(await logOf(files, container.name));
         await new Promise((resolve) => setTimeout(resolve, 20));
       }

@@ -10,6 +10,7 @@ import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
@@ -21,6 +22,8 @@ from mlflow_kubernetes_plugins.auth import core, middleware  # noqa: E402
 from mlflow_kubernetes_plugins.auth.compiler import _compile_authorization_rules  # noqa: E402
 from mlflow_kubernetes_plugins.auth.request_context import AuthorizationRequest  # noqa: E402
 
+from starlette.responses import StreamingResponse  # noqa: E402
+
 from mlflow_operator import access_reviews  # noqa: E402
 from mlflow_operator.access_reviews import Reviews, SingleFlight  # noqa: E402
 
@@ -29,7 +32,7 @@ _compile_authorization_rules()
 
 
 class ApiServer:
-    """Answers reviews after `delay` seconds: a token or user `denied-…` has no permission, `unknown` is 401. Counts them by question."""
+    """Answers reviews after `delay` seconds: a caller or namespace `denied-…` has no permission, `unknown` is 401. Lists the questions."""
 
     def __init__(self) -> None:
         self.delay: dict[str, float] = {}
@@ -49,7 +52,7 @@ class ApiServer:
                     server.released.wait(30)
                 time.sleep(server.delay.get(caller, 0))
                 status = 401 if caller == "unknown" else 201
-                body = json.dumps({"spec": review["spec"], "status": {"allowed": not caller.startswith("denied")}}).encode()
+                body = json.dumps({"spec": review["spec"], "status": {"allowed": not any(name.startswith("denied") for name in (caller, attributes["namespace"]))}}).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
@@ -194,6 +197,28 @@ class Decisions(unittest.TestCase):
             first.cancel()
             api.released.set()
             self.assertEqual(await second, "allowed")
+
+        asyncio.run(run())
+        self.assertEqual(len(api.reviews), len(set(api.reviews)))
+
+
+    def test_a_list_of_workspaces_is_filtered_outside_of_the_event_loop(self) -> None:
+        names = [f"team-{number}" for number in range(5)] + [f"denied-{number}" for number in range(5)]
+        identity = core._RequestIdentity(token="ada", user="ada")
+        rules: Any = [SimpleNamespace(apply_workspace_filter=True)]
+        result = core._AuthorizationResult(identity, rules, self.request("ada"), "ada")
+        filtering = middleware.KubernetesAuthMiddleware(app=None, authorizer=self.authorizer, config_values=self.settings)
+
+        async def filtered() -> list[str]:
+            body = json.dumps({"workspaces": [{"name": name} for name in names]}).encode()
+            response = StreamingResponse(iter([body]), media_type="application/json")
+            await filtering._apply_response_authorization_filters(response, auth_result=result)
+            parts = [part async for part in response.body_iterator]
+            return [each["name"] for each in json.loads(b"".join(parts))["workspaces"]]
+
+        async def run() -> None:
+            lists = await asyncio.gather(*(filtered() for _ in range(10)))
+            self.assertEqual(lists, [names[:5]] * 10)
 
         asyncio.run(run())
         self.assertEqual(len(api.reviews), len(set(api.reviews)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 import unittest
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -86,7 +87,7 @@ class FlaskInThreadsTest(unittest.TestCase):
             return b"".join(message.get("body", b"") for message in messages)
 
         async def run() -> None:
-            slow = [asyncio.create_task(call("/slow")) for _ in range(20)]
+            slow = [asyncio.create_task(call("/slow")) for _ in range(11)]
             for _ in range(5):
                 self.assertEqual(await asyncio.wait_for(call("/quick"), 20), b"/quick")
             self.assertFalse(any(each.done() for each in slow))
@@ -94,7 +95,33 @@ class FlaskInThreadsTest(unittest.TestCase):
             self.assertEqual(set(await asyncio.gather(*slow)), {b"/slow"})
 
         asyncio.run(run())
-        self.assertGreater(len(threads), 1)
+        self.assertGreaterEqual(len(threads), 12)
+
+    def test_a_burst_uses_no_more_threads_than_the_pools_have_connections(self) -> None:
+        lock, running, most = threading.Lock(), 0, 0
+
+        def application(environ: Any, start_response: Any) -> Any:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.01)
+            with lock:
+                running -= 1
+            start_response("200 OK", [])
+            return [b""]
+
+        async def call() -> None:
+            async def send(_: Any) -> None:
+                pass
+
+            await FlaskInThreads(application)(scope_of("GET", "/"), Body(b"").receive, send)
+
+        async def run() -> None:
+            await asyncio.gather(*(call() for _ in range(100)))
+
+        asyncio.run(run())
+        self.assertLess(most, 15)
 
     def test_a_long_response_waits_for_a_slow_client(self) -> None:
         produced: list[int] = []

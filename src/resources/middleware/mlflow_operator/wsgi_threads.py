@@ -1,4 +1,4 @@
-"""MLflow's Flask application for mlflow-oidc-auth (11.0.2), in as many threads as MLflow gives it with other authentication methods.
+"""MLflow's Flask application for mlflow-oidc-auth (11.0.2), in several threads.
 
 The plugin runs it in one thread: while one request waits for the database or an artifact, all others wait. A request body above
 64 KiB is in a file, and a long response is sent as the client reads it, as before.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from asgiref.wsgi import WsgiToAsgiInstance
 
@@ -18,6 +19,9 @@ from .protocol import Message, Receive, Send
 
 #: A larger body is held in a file.
 MEMORY_BYTES = 65536
+
+#: Fewer than the 15 connections of MLflow's pool and of the plugin's: the event loop reads sessions, and must not wait for a connection.
+THREADS = anyio.CapacityLimiter(12)
 
 BAD_REQUEST = b"Bad Request: Too many duplicate headers"
 
@@ -42,7 +46,7 @@ class Request(WsgiToAsgiInstance):  # type: ignore[misc]
                 if not message.get("more_body"):
                     break
             body.seek(0)
-            for message in await anyio.to_thread.run_sync(self.run, body, sent):
+            for message in await anyio.to_thread.run_sync(self.run, body, sent, limiter=THREADS):
                 await send(message)
 
     def run(self, body: Any, sent: Callable[[Message], None]) -> list[Message]:
