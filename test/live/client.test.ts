@@ -8,7 +8,7 @@ import { startClient } from "./running-client.ts";
 
 const name = "tracking";
 /** The error of MLflow's client for a request without a credential of this method. */
-const unauthenticated = "UNAUTHENTICATED: This server asks for a credential, and there is none.";
+const unauthenticated = "UNAUTHENTICATED: This server requires a credential.";
 
 test("MLflow's client in a pod", { timeout: 1_500_000 }, async (context) => {
   const fixture = await liveFixture(context);

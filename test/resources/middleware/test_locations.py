@@ -46,8 +46,8 @@ HERE = Path(__file__).parent
 JSON = [("content-type", "application/json")]
 LOCATION = re.compile(r"uri|url|location|source|path|root|artifact|bucket|file|dir|host|endpoint|storage|destination", re.IGNORECASE)
 
-#: Of somebody else, with the server's credentials or of its machine; in every scheme that MLflow knows, and spelled otherwise.
-FOREIGN = [
+#: Locations of other owners or of the machine, in each scheme of MLflow and in other spellings.
+OTHER_LOCATIONS = [
     *("s3://other/x", "S3://bucket/mlflow/x", "s3://bucket/other", "s3://bucket/mlflowx", "s3://bucket/mlflow/../other", "s3://bucket"),
     *("s3://bucket/mlflow/%2e%2e/other", "s3://bucket/mlflow/%252e%252e/other", "s3://bucket/mlflow\\..\\other", "s3://u:p@bucket/mlflow/x"),
     *("s3://bucket/mlflow/x?versionId=1", "s3://bucket/mlflow/x#y", "s3:/bucket/mlflow/x", "s3:bucket/mlflow", " s3://bucket/mlflow/x"),
@@ -81,7 +81,7 @@ class OfARequest(unittest.TestCase):
         return ask("POST", "/api/2.0/mlflow/experiments/create", {"name": f"e{OfARequest.number}", **fields})
 
     def test_of_an_experiment_is_one_of_this_server(self) -> None:
-        for location in FOREIGN:
+        for location in OTHER_LOCATIONS:
             for field in ("artifact_location", "artifactLocation"):
                 answer = self.experiment(**{field: location})
                 self.assertEqual(answer.status, 400, location)
@@ -115,7 +115,7 @@ class OfARequest(unittest.TestCase):
         run = json.loads(ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment}).body)["run"]["info"]
         other = json.loads(ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment}).body)["run"]["info"]
         create = "/api/2.0/mlflow/model-versions/create"
-        for source in [*FOREIGN, f"{ROOT}/9/other/artifacts", other["artifact_uri"], f"runs:/{other['run_id']}/m", "models:/m-123"]:
+        for source in [*OTHER_LOCATIONS, f"{ROOT}/9/other/artifacts", other["artifact_uri"], f"runs:/{other['run_id']}/m", "models:/m-123"]:
             for more in ({}, {"run_id": run["run_id"]}):
                 for root in ("/api", "/ajax-api"):
                     answer = ask("POST", root + create.removeprefix("/api"), {"name": "m", "source": source, **more})
@@ -132,7 +132,7 @@ class OfARequest(unittest.TestCase):
         tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}, {"key": "mlflow.prompt.text", "value": "x"}]
         version = {"name": "p", "tags": tags}
         create = "/api/2.0/mlflow/model-versions/create"
-        self.assertEqual([ask("POST", create, {**version, "source": source}).status for source in FOREIGN], [400] * len(FOREIGN))
+        self.assertEqual([ask("POST", create, {**version, "source": source}).status for source in OTHER_LOCATIONS], [400] * len(OTHER_LOCATIONS))
         for placeholder in locations.PLACEHOLDERS:
             self.assertEqual(ask("POST", create, {**version, "source": placeholder}).status, 200)
 
@@ -140,7 +140,7 @@ class OfARequest(unittest.TestCase):
         experiment = json.loads(self.experiment().body)["experiment_id"]
         place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
         for key in sorted(locations.TAGS):
-            for location in FOREIGN:
+            for location in OTHER_LOCATIONS:
                 info = {"trace_id": "tr-1", "trace_location": place, "request_time": "2026-01-01T00:00:00Z", "state": "OK", "tags": {key: location}}
                 self.assertEqual(ask("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": info}}).status, 400, location)
         answer = ask("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": {**info, "trace_id": "tr-2", "tags": {"a": "b"}}}})
@@ -155,7 +155,7 @@ class OfARequest(unittest.TestCase):
         self.assertEqual(answer.status, 403, answer.body)
 
     def test_of_a_workspace_is_below_the_root(self) -> None:
-        for location in FOREIGN:
+        for location in OTHER_LOCATIONS:
             for name, fields in [("Create", {}), ("Update", {})]:
                 message = getattr(handlers, f"{name}Workspace")()
                 for field in FIELDS[f"mlflow.{name}Workspace"]:
@@ -170,7 +170,7 @@ class OfARequest(unittest.TestCase):
                 self.assertEqual(fields, {})
 
     def test_is_opened_nowhere_else(self) -> None:
-        for location in FOREIGN:
+        for location in OTHER_LOCATIONS:
             with self.assertRaises(MlflowException, msg=location) as raised:
                 get_artifact_repository(location)
             self.assertEqual(raised.exception.error_code, "PERMISSION_DENIED")
@@ -185,7 +185,7 @@ class OfAWorkspace(unittest.TestCase):
         own = f"{ROOT}/workspaces/team-a"
         for location in (own, f"{own}/1/run", "mlflow-artifacts:/workspaces/team-a/1", "runs:/1/m", "models:/m/1"):
             self.assertTrue(roots.permits(location, "team-a"), location)
-        others = [*FOREIGN, ROOT, f"{ROOT}/1", f"{ROOT}/workspaces", f"{ROOT}/workspaces/team-b/1", f"{ROOT}/workspaces/team-ab", f"{ROOT}/x/workspaces/team-a"]
+        others = [*OTHER_LOCATIONS, ROOT, f"{ROOT}/1", f"{ROOT}/workspaces", f"{ROOT}/workspaces/team-b/1", f"{ROOT}/workspaces/team-ab", f"{ROOT}/x/workspaces/team-a"]
         others += ["mlflow-artifacts:/", "mlflow-artifacts:/1", "mlflow-artifacts:/workspaces/team-b/1", "mlflow-artifacts:/%77orkspaces/team-b"]
         for location in others:
             self.assertFalse(roots.permits(location, "team-a"), location)

@@ -40,7 +40,7 @@ os.environ |= {
     "CONFIG_PROVIDERS": "env",
     "SECRET_KEY": "of-the-tests-0123456789",
     "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
-    # The variable by which `mlflow server` tells its workers.
+    # The variable that `mlflow server` sets for its workers.
     "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder}/mlflow.db",
     "MLFLOW_OPERATOR_OIDC": json.dumps({"accessTokenSeconds": MAX_AGE if os.environ.pop("TAKES_TOKENS", "") else None}),
 }
@@ -235,9 +235,9 @@ class Accounting(unittest.TestCase):
     def test_who_is_in_no_group_binds_no_account(self) -> None:
         store.create_user("prepared", "prepared")
         for by in (bearer, session):
-            self.assertEqual(who(by("prepared", "of-a-stranger", ["others"])), 401)
+            self.assertEqual(who(by("prepared", "of-another-user", ["others"])), 401)
         self.assertEqual(who(bearer("prepared", "of-the-right-one")), ("prepared", False))
-        self.assertEqual(who(bearer("prepared", "of-a-stranger")), 401)
+        self.assertEqual(who(bearer("prepared", "of-another-user")), 401)
 
     def test_an_account_that_is_deleted_and_made_again_is_bound_again(self) -> None:
         self.assertEqual(who(bearer("again", "of-the-first")), ("again", False))
@@ -394,8 +394,8 @@ class Remembered(unittest.TestCase):
     def test_other_tokens_of_a_remembered_user_are_verified(self) -> None:
         good = bearer("careful")["authorization"]
         self.assertEqual(who({"authorization": good}), ("careful", False))
-        stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        forged = jwt.encode(claims("careful"), stranger, algorithm="RS256", headers={"kid": "a"})
+        other_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        forged = jwt.encode(claims("careful"), other_key, algorithm="RS256", headers={"kid": "a"})
         unsigned = jwt.encode(claims("careful"), None, algorithm="none")
         others = [good[:-6] + "AAAAAA", good + "x", f"Bearer {forged}", f"Bearer {unsigned}"]
         others += [bearer("careful", aud="other")["authorization"], bearer("careful", iss=f"{ISSUER}/")["authorization"]]

@@ -17,7 +17,7 @@ from mlflow_operator.token_identity import Claims, Expired, Issuer, Key, Keys, R
 PEOPLE = "https://id.example.com"
 CLUSTER = "https://kubernetes.default.svc"
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+other_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 curve, edwards = ec.generate_private_key(ec.SECP384R1()), ed25519.Ed25519PrivateKey.generate()
 MAKERS = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm}
 
@@ -96,7 +96,7 @@ class Named(unittest.TestCase):
             {"kty": "RSA", "n": "AA", "kid": "broken"},
             {"kty": "unheard of"},
             jwk(edwards, "e"),
-            jwk(stranger, "s"),
+            jwk(other_key, "s"),
             jwk(key, "a"),
             jwk(ec.generate_private_key(ec.SECP256R1())),
         ]
@@ -107,9 +107,9 @@ class Named(unittest.TestCase):
                     self.assertEqual(tokens(USUAL, *order).identity(token).user, "ada@example.com")
 
     def test_a_new_key_is_found_without_a_kid_as_well(self) -> None:
-        keys = Published(jwk(stranger))
+        keys = Published(jwk(other_key))
         known = Tokens({PEOPLE: (Issuer(PEOPLE, "mlflow"), keys)}, USUAL)
-        self.assertEqual(known.identity(signed(stranger, kid=None)).user, "ada@example.com")
+        self.assertEqual(known.identity(signed(other_key, kid=None)).user, "ada@example.com")
         keys.published = [jwk(key)]
         keys.now += token_identity.ASK_AGAIN_SECONDS
         self.assertEqual(known.identity(signed(kid=None)).user, "ada@example.com")
@@ -132,7 +132,7 @@ class Named(unittest.TestCase):
         self.assertEqual(self.named(token, **prefixes)[0], "system:serviceaccount:team:trainer")
 
 
-class Nobody(unittest.TestCase):
+class RejectedTokens(unittest.TestCase):
     def refused(self, token: str) -> str:
         with self.assertRaises(Refused) as caught:
             tokens().identity(token)
@@ -183,7 +183,7 @@ class Nobody(unittest.TestCase):
         self.refused(signed(iss=None))
         self.refused(signed(aud="other"))
         self.refused(signed(aud=None))
-        self.refused(signed(stranger))
+        self.refused(signed(other_key))
         self.refused(signed(kid="b"))
 
     def test_what_nobody_has_signed_or_everybody_could(self) -> None:
@@ -232,10 +232,10 @@ class KeysOfAnIssuer(unittest.TestCase):
     def kids(self, found: list[Key]) -> list[str | None]:
         return [each.kid for each in found]
 
-    def test_a_new_key_is_looked_for_and_strangers_do_not_make_it_a_flood(self) -> None:
+    def test_a_new_key_is_fetched_and_unknown_keys_do_not_cause_many_requests(self) -> None:
         keys = Published(jwk(key, "a"))
         self.assertEqual(self.kids(keys.named("a")), ["a"])
-        keys.published = [jwk(stranger, "b")]
+        keys.published = [jwk(other_key, "b")]
         for _ in range(5):
             self.assertEqual(keys.named("b"), [])
             self.assertEqual(self.kids(keys.renewed(None)), ["a"])
@@ -252,7 +252,7 @@ class KeysOfAnIssuer(unittest.TestCase):
         with self.assertLogs("mlflow.identity"):
             self.assertEqual(self.kids(keys.named("a")), ["a"])
         self.assertEqual(self.kids(keys.named("a")), ["a"])
-        keys.is_away, keys.published = False, [jwk(stranger, "b")]
+        keys.is_away, keys.published = False, [jwk(other_key, "b")]
         keys.now += token_identity.RENEW_SECONDS
         keys.named("a")
         self.assertEqual((keys.named("a"), self.kids(keys.named("b"))), ([], ["b"]))
@@ -321,10 +321,10 @@ class Remembered(unittest.TestCase):
     def test_it_ends_when_the_keys_are_fetched_again(self) -> None:
         token = signed()
         self.tokens.identity(token)
-        self.keys.published = [jwk(stranger, "b")]
+        self.keys.published = [jwk(other_key, "b")]
         self.keys.now += token_identity.ASK_AGAIN_SECONDS
         # A token of the new key makes the server fetch the keys; the former one is withdrawn.
-        self.tokens.identity(signed(by=stranger, kid="b"))
+        self.tokens.identity(signed(by=other_key, kid="b"))
         self.assertIsNone(self.tokens.remembered(token))
         with self.assertRaises(Refused):
             self.tokens.identity(token)
@@ -333,7 +333,7 @@ class Remembered(unittest.TestCase):
         rejected = [
             signed(aud="other"),
             signed(iss="https://other.example.com"),
-            signed(by=stranger),
+            signed(by=other_key),
             signed(exp=int(self.now) - 1),
             signed(email="system:admin"),
             signed(email_verified=False),

@@ -147,16 +147,16 @@ class UsersTest(unittest.TestCase):
     def test_random_histories(self):
         """In every order of changes in two processes: what is denied has not been allowed, and what is allowed was so at most five seconds ago."""
         for seed in range(300):
-            dice = random.Random(seed)
+            choices = random.Random(seed)
             self.setUp()
             #: When a user last lost a right, by name and resource; by which process.
             lost = {}
             names, resources = ["alice", "bob", "carol"], ["a", "b"]
             for step in range(60):
-                process = dice.choice(self.processes)
-                name, resource = dice.choice(names), dice.choice(resources)
-                had = {(each, what): self.truth(each, what) for each in names for what in resources}
-                change = dice.randrange(8)
+                process = choices.choice(self.processes)
+                name, resource = choices.choice(names), choices.choice(resources)
+                had = {(each, what): self.is_granted(each, what) for each in names for what in resources}
+                change = choices.randrange(8)
                 if change == 0 and name not in self.database.users:
                     # SQLite gives the id of a deleted user again.
                     free = next(number for number in range(1, 9) if number not in self.database.users.values())
@@ -168,20 +168,20 @@ class UsersTest(unittest.TestCase):
                 elif change == 3 and name in self.database.users:
                     process.store.revoke(name, resource)
                 elif change == 4:
-                    self.now += dice.choice([0.5, 2.0, 4.9])
+                    self.now += choices.choice([0.5, 2.0, 4.9])
                 else:
                     allowed = process.may(name, resource)
-                    if self.truth(name, resource):
+                    if self.is_granted(name, resource):
                         self.assertTrue(allowed, f"seed {seed}, step {step}")
                     elif allowed:
                         at, by = lost.get((name, resource), (-99.0, None))
                         self.assertIsNot(by, process, f"seed {seed}, step {step}")
                         self.assertLess(self.now - at, 5, f"seed {seed}, step {step}")
                 for key, before in had.items():
-                    if before and not self.truth(*key):
+                    if before and not self.is_granted(*key):
                         lost[key] = (self.now, process)
 
-    def truth(self, name, resource):
+    def is_granted(self, name, resource):
         return resource in self.database.grants.get(self.database.users.get(name), ())
 
 

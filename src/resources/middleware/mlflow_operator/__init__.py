@@ -1,1 +1,1 @@
-"""What the operator puts around MLflow's application: one ASGI layer, the same with every authentication method."""
+"""The operator's ASGI middleware around MLflow's application, the same with every authentication method."""

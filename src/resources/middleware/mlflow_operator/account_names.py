@@ -1,4 +1,4 @@
-"""Names of accounts: those that no other name can be taken for."""
+"""Validates account names: rejects names that can be confused with another name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 LONGEST_NAME = 255
 UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
-#: Letters of other scripts that look as Latin ones, in lower case.
+#: Letters of other scripts that look like Latin letters, in lower case.
 LOOK_ALIKES = dict(
     zip(
         # Cyrillic, then Greek.
@@ -18,12 +18,12 @@ LOOK_ALIKES = dict(
     )
 )
 
-#: Scripts that are written together.
+#: Scripts that are used together.
 TOGETHER = {"LATIN", "HIRAGANA", "KATAKANA", "CJK", "IDEOGRAPHIC", "HANGUL", "BOPOMOFO"}
 
 
 def problem_of(name: object, *, is_subject: bool = False) -> str | None:
-    """Why a user cannot have this name; None: there is no reason. Subjects are not made by people, and have letters of both cases.
+    """Returns why a name is rejected, or None if it is valid. Subjects are generated, and can have upper case letters.
 
     The plugin takes spaces off a name and compares it in lower case, so several names are one account. A name counts only in the form
     that the account has, and only in one script, so that no name looks as another one.
@@ -45,12 +45,12 @@ def problem_of(name: object, *, is_subject: bool = False) -> str | None:
         return "it mixes letters of several scripts"
     letters = [character for character in name if character.isalpha()]
     if letters and "LATIN" not in scripts and all(letter in LOOK_ALIKES for letter in letters):
-        return "it looks as a name in Latin letters"
+        return "it looks like a name in Latin letters"
     return None
 
 
 def script_of(character: str) -> str | None:
-    """The script of a letter, as Unicode names it; None for all else, which all scripts share."""
+    """Returns the script of a letter, by its Unicode name; None for other characters, which all scripts share."""
     if not character.isalpha():
         return None
     return unicodedata.name(character, "UNKNOWN").split()[0].partition("-")[0]

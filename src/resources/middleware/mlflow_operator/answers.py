@@ -1,4 +1,4 @@
-"""Answers of the layer itself, in the form of MLflow's own errors."""
+"""Responses of the middleware, in the format of MLflow's errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application that `mlflow server --app-name` runs: that of the authentication method, inside the operator's layer."""
+"""The application that `mlflow server --app-name` runs: the one of the authentication method, wrapped in the operator's middleware."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .protocol import Application
 from .route_misses import remember_misses
 from .routes import is_assistant, is_gateway, segments
 
-#: By the name of the method; the others are those that MLflow finds by their entry point.
+#: By the name of the method. MLflow finds other applications by their entry point.
 APPLICATIONS = {
     "plain": "mlflow.server.fastapi_app:app",
     "oidc-auth": "mlflow_operator.oidc_membership:app",
@@ -28,7 +28,7 @@ APPLICATIONS = {
 
 
 def application_named(name: str) -> Any:
-    """The application of this authentication method, as MLflow finds it without this package."""
+    """Returns the application of an authentication method, as MLflow finds it without this package."""
     places = [entry.value for entry in entry_points(group="mlflow.app") if entry.name == name]
     others = [place for place in places if not place.startswith(f"{__package__}.")]
     module, _, attribute = (APPLICATIONS.get(name) or others[0]).partition(":")
@@ -54,7 +54,7 @@ def create_app() -> Application:
     application: Application = Guard(inner, method_of(name), limits, gateway=settings["aiGateway"])
     if (prefix := settings["prefix"]) is not None:
         if name == "oidc-auth":
-            import_module("mlflow_operator.oidc_prefix").tell(innermost(inner))
+            import_module("mlflow_operator.oidc_prefix").install(innermost(inner))
         application = Prefixed(application, prefix["path"], prefix["host"], prefix["isProxied"])
     if origins := settings["corsOrigins"]:
         application = Preflights(application, origins, is_proxied=settings["isProxied"])
@@ -62,14 +62,14 @@ def create_app() -> Application:
 
 
 def innermost(application: Any) -> Any:
-    """FastAPI's application, inside of those of this package."""
+    """Returns FastAPI's application, which the middleware of this package wraps."""
     while not hasattr(application, "user_middleware"):
         application = application.application
     return application
 
 
 def routes_of(application: Any) -> Iterator[Any]:
-    """FastAPI's routes, those of included routers among them. The last one is Flask."""
+    """Yields FastAPI's routes, including those of included routers. The last one is Flask."""
     places = [*innermost(application).routes]
     while places:
         route = places.pop(0)
@@ -80,14 +80,14 @@ def routes_of(application: Any) -> Iterator[Any]:
 
 
 def module_of(route: Any) -> str:
-    """The module that handles the requests of a route; none for Flask."""
+    """Returns the module that handles a route; empty for Flask."""
     return getattr(getattr(route, "endpoint", None), "__module__", "")
 
 
 def strip_credentials(application: Any, *, everywhere: bool) -> None:
-    """Removes credentials where a handler of MLflow begins, behind all that authenticates.
+    """Removes credentials before a handler of MLflow runs, after authentication.
 
-    Flask's handlers are left out where anything authenticates: it does so within Flask.
+    Not for Flask's handlers with an authentication method, because it authenticates within Flask.
     """
     for route in routes_of(application):
         module = module_of(route)
@@ -96,7 +96,7 @@ def strip_credentials(application: Any, *, everywhere: bool) -> None:
 
 
 def check_closed(application: Any) -> None:
-    """Raises if a route of the Assistant or the gateway has a path that would not be known for one."""
+    """Raises if a route of the Assistant or the AI gateway has a path that the middleware does not recognize."""
     for route in routes_of(application):
         parts, module, path = segments(getattr(route, "path", "")), module_of(route), route.path
         if module.startswith("mlflow.server.assistant") and not is_assistant(parts):
@@ -106,7 +106,7 @@ def check_closed(application: Any) -> None:
 
 
 def limit_decompression(limit: int) -> None:
-    """A compressed body of traces is at most as large as one that is not compressed."""
+    """Limits the decompressed size of traces to that of an uncompressed body."""
     from fastapi import HTTPException
     from mlflow.server import otel_api
 

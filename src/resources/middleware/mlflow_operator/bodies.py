@@ -1,6 +1,6 @@
 """How much of a request's body is read, and when.
 
-MLflow holds the body of every request but an artifact's in memory as a whole, and most of it before it looks at the credential.
+MLflow holds the complete body of every request except artifact uploads in memory, mostly before it checks the credential.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from io import BytesIO
 from .headers import Headers, values
 from .protocol import Message, Receive, Send
 
-#: What a request without a credential may bring, to a path that asks for none.
+#: The maximum body of a request without a credential, on a public path.
 PUBLIC_BYTES = 64 * 1024
 #: Bodies above this are read only after MLflow has accepted the credential.
 UNCHECKED_BYTES = 1024 * 1024
@@ -24,7 +24,7 @@ class TooLarge(Exception):
 
 
 def declared(headers: Headers) -> int | None:
-    """Bytes of the body. None if only the body will tell."""
+    """Returns the length of the body in bytes; None if the headers do not contain it."""
     if values(headers, b"transfer-encoding"):
         return None
     lengths = values(headers, b"content-length")
@@ -34,7 +34,7 @@ def declared(headers: Headers) -> int | None:
 
 
 async def whole(receive: Receive, limit: int) -> list[Message]:
-    """The messages of a body of unknown length. Raises TooLarge as soon as it is longer than the limit."""
+    """Reads a body of unknown length. Raises TooLarge as soon as it exceeds the limit."""
     messages: list[Message] = []
     size = 0
     while True:
@@ -48,7 +48,7 @@ async def whole(receive: Receive, limit: int) -> list[Message]:
 
 
 def replayed(messages: list[Message], receive: Receive) -> Receive:
-    """These messages, and then what comes after them."""
+    """Returns a receive function with these messages, followed by those of `receive`."""
     left = iter(messages)
 
     async def received() -> Message:
@@ -59,7 +59,7 @@ def replayed(messages: list[Message], receive: Receive) -> Receive:
 
 
 def without_body() -> Receive:
-    """An empty body, of a client that stays: who waits for it to go is cancelled with the answer."""
+    """Returns a receive function with an empty body. It then waits, as for a client that stays connected, until it is cancelled."""
     empty: Message = {"type": "http.request", "body": b"", "more_body": False}
 
     async def never() -> Message:
@@ -70,7 +70,7 @@ def without_body() -> Receive:
 
 
 def closing(send: Send) -> Send:
-    """The connection ends with the answer, since the rest of the body is on it."""
+    """Closes the connection after the response, because the rest of the body is still on it."""
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -82,7 +82,7 @@ def closing(send: Send) -> Send:
 
 
 def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body as it was before compression. Raises TooLarge before more than the limit is made, ValueError if it is damaged."""
+    """Returns the decompressed body. Raises TooLarge if it exceeds the limit, ValueError if it is invalid."""
     try:
         if encoding == "gzip":
             content = gzip.GzipFile(fileobj=BytesIO(body)).read(limit + 1)
@@ -96,7 +96,7 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def inflated(body: bytes, most: int) -> bytes:
-    """DEFLATE with and without the header of zlib: clients send both."""
+    """DEFLATE with and without zlib's header: clients send both."""
     for bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
         stream = zlib.decompressobj(bits)
         try:

@@ -1,4 +1,4 @@
-"""Claims of a token by their names, which may lead into nested objects."""
+"""Claims of a token by name. A name can select members of nested objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def claim(claims: Mapping[str, object], name: str) -> object:
-    """The claim of this literal name; where the token has none, `a.b` is the member `b` of the claim `a`. None: there is none.
+    """Returns the claim with this literal name; otherwise `a.b` selects the member `b` of the claim `a`. None if there is none.
 
     Keycloak's roles are in `realm_access.roles`. The name of a member may have dots itself, as clients in `resource_access` do.
     """

@@ -1,7 +1,7 @@
-"""The layer around MLflow's application: what no application behind it has to decide, with every authentication method.
+"""The middleware around MLflow's application: checks that are the same with every authentication method.
 
-In this order: the client's address is removed; a request without a credential is answered; what is closed is answered; a body
-that is too large is answered; and only then MLflow sees the request.
+In this order: it removes the client's address, and rejects requests without a credential, requests to disabled routes, and bodies that
+are too large. Then MLflow gets the request.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Limits:
     """Bytes of a body."""
 
     request: int
-    #: Of an artifact, which is never held in memory.
+    #: Of an artifact upload, which is never held in memory.
     upload: int
 
 
 class Guard:
-    """The outermost layer but for the prefix."""
+    """The outermost middleware except for the path prefix."""
 
     def __init__(self, application: Application, method: Method | None, limits: Limits, *, gateway: bool) -> None:
         self.application = application
@@ -39,14 +39,14 @@ class Guard:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            # MLflow has none. An answer before the handshake is 403.
+            # MLflow has no websockets. A close before the handshake is answered with 403.
             await send({"type": "websocket.close", "code": 1000})
             return
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
         headers = without_addresses(scope["headers"])
-        # Without an address MLflow takes nobody for local; of a sidecar it would be 127.0.0.6.
+        # Without an address MLflow treats no client as local. The address of a sidecar is 127.0.0.6.
         scope = {**scope, "client": None, "headers": headers}
         size = declared(headers)
         if self.method is not None and not self.method.has_credential(headers):
@@ -69,14 +69,14 @@ class Guard:
                 await self.application(scope, receive, send)
             return
         challenge = [] if method.challenge is None else [(b"www-authenticate", method.challenge)]
-        await refuse(send, size, 401, "UNAUTHENTICATED", "This server asks for a credential, and there is none.", *challenge)
+        await refuse(send, size, 401, "UNAUTHENTICATED", "This server requires a credential.", *challenge)
 
     async def with_body(self, scope: Message, size: int | None, receive: Receive, send: Send) -> None:
         is_upload = is_artifact_upload(scope["method"], scope["path"])
         limit = self.limits.upload if is_upload else self.limits.request
         field = "artifactStore.maxUploadSize" if is_upload else "server.maxRequestBodySize"
         if is_upload:
-            # Plugins read a body that calls itself JSON into memory before they look at the credential.
+            # Plugins read a body with the content type JSON into memory before they check the credential.
             scope = {**scope, "headers": [*without(scope["headers"], b"content-type"), (b"content-type", b"application/octet-stream")]}
         if size is not None and size > limit:
             await too_large(send, limit, field)
@@ -96,7 +96,7 @@ class Guard:
             await self.application(scope, replayed(messages, receive), send)
 
     async def is_refused(self, scope: Message, send: Send) -> bool:
-        """Asks MLflow whether the credential is good, by a request without a body, and passes a 401 on."""
+        """Checks the credential by a request to MLflow without a body. Returns true after it has passed on a 401."""
         if self.method is None:
             return False
         answered: list[Message] = []
@@ -106,7 +106,7 @@ class Guard:
 
         headers = without(scope["headers"], b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"expect")
         probe = {"method": "GET", "path": PROBE, "raw_path": PROBE.encode(), "query_string": b"experiment_id=0"}
-        # What one request leaves in its state, the next must not find.
+        # The next request must not see the state of this one.
         state = dict(scope.get("state", {}))
         await self.application({**scope, **probe, "headers": headers, "state": state}, without_body(), sent)
         if answered and answered[0].get("status") != 401:
@@ -116,7 +116,7 @@ class Guard:
         return True
 
     async def counted(self, scope: Message, limit: int, receive: Receive, send: Send) -> None:
-        """A stream of unknown length, which ends with an error where it becomes too long."""
+        """Passes on a stream of unknown length, and ends with an error if it exceeds the limit."""
         size, is_over, has_answered = 0, False, False
 
         async def received() -> Message:
@@ -144,7 +144,7 @@ class Guard:
 
 
 def handled_without_credentials(handle: Application) -> Application:
-    """A route's handler that cannot pass a credential on, or take a header for an identity."""
+    """Wraps a route's handler so that it gets no credential and no identity header."""
 
     async def stripped(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 Headers = list[tuple[bytes, bytes]]
 
-#: What proxies and clients write about the client's address and about the way that a request took.
+#: Headers with the client's address or the path of a request through proxies.
 ADDRESSES = frozenset(
     "x_forwarded_for x_forwarded_host x_forwarded_proto x_forwarded_port x_forwarded_prefix x_forwarded_server x_forwarded_scheme"
     " x_forwarded_uri x_forwarded_method x_forwarded_by x_forwarded forwarded forwarded_for via x_real_ip x_real_port x_client_ip"
@@ -16,7 +16,7 @@ ADDRESSES = frozenset(
     " x_envoy_downstream_remote_address x_appengine_user_ip x_azure_clientip x_azure_socketip x_host x_original_host".split()
 )
 
-#: What authenticates a caller, or says who one is.
+#: Headers that authenticate or identify a caller.
 CREDENTIALS = frozenset("authorization proxy_authorization cookie gap_auth kubeflow_userid x_forwarded_access_token".split())
 CREDENTIAL_PREFIXES = (
     "x_forwarded_",

@@ -1,4 +1,4 @@
-"""The application of mlflow-kubernetes-plugins, where who calls is what the verified identity token says, and no header.
+"""The application of mlflow-kubernetes-plugins, with the caller's identity from a verified ID token instead of headers.
 
 The plugin (2.1.0) would believe two headers, for which nothing but the name of a header is needed, and takes a list of groups apart at
 a separator that a group's name may contain. Here it is given the user and the groups of the token that oauth2-proxy puts into
@@ -27,17 +27,17 @@ logger = logging.getLogger("mlflow.identity")
 
 STATE = "verified_identity"
 
-#: What clients might claim by headers; nothing here reads them, and nothing behind this shall.
+#: Headers in which a client can claim an identity. They are removed.
 FORGEABLE = ("remote", "forwarded_user", "forwarded_email", "forwarded_groups", "forwarded_preferred", "forwarded_access", "auth_request")
 
 
 class Identified:
-    """Finds out who calls before anything else does."""
+    """Verifies the caller's identity before the plugin."""
 
     def __init__(self, application: Application, tokens: Tokens, sign_in: str) -> None:
         self.application = application
         self.tokens = tokens
-        #: Where a browser signs in again.
+        #: The URL at which a browser signs in again.
         self.sign_in = sign_in.encode()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -54,7 +54,7 @@ class Identified:
         await self.application(scope, receive, send)
 
     async def caller(self, headers: list[tuple[bytes, bytes]]) -> Identity | Expired | None:
-        """None where the one Authorization is not a good token. Why, is in the log and nowhere else."""
+        """Returns the identity in the bearer token; None if there is not exactly one valid token. Only the log contains the reason."""
         sent = [value for name, value in headers if name.lower() == b"authorization"]
         if not sent:
             return None
@@ -63,7 +63,7 @@ class Identified:
             if len(sent) > 1 or scheme.lower() != b"bearer":
                 raise Refused("there is not one bearer token")
             text = token.decode("ascii", "replace")
-            # Without an entry the keys of the issuer may have to be fetched, so a thread waits for them.
+            # A thread verifies other tokens, because the issuer's keys may have to be fetched.
             return self.tokens.remembered(text) or await run_in_threadpool(self.tokens.identity, text)
         except Refused as refusal:
             logger.warning("A token is rejected: %s", refusal)
@@ -71,7 +71,7 @@ class Identified:
 
 
 def is_page(scope: Message) -> bool:
-    """Whether a browser opens the page itself: all else is asked for by the page or by a program."""
+    """Returns whether a browser opens the page itself. The page and programs send all other requests."""
     accepted = b",".join(value for name, value in scope["headers"] if name.lower() == b"accept")
     return scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/" and b"text/html" in accepted
 
@@ -90,12 +90,12 @@ def is_forgeable(name: bytes) -> bool:
 def replace(module: Any, name: str, replacement: Callable[[Any], Any]) -> None:
     original = getattr(module, name, None)
     if not callable(original):
-        raise RuntimeError(f"this mlflow-kubernetes-plugins has no {module.__name__}.{name}: nobody could be told from anybody")
+        raise RuntimeError(f"this mlflow-kubernetes-plugins has no {module.__name__}.{name}: callers could not be identified")
     setattr(module, name, replacement(original))
 
 
 def with_verified(build: Callable[..., AuthorizationRequest]) -> Callable[..., AuthorizationRequest]:
-    """The plugin's request, with the verified user and groups in the place of the headers' texts."""
+    """Returns the plugin's request with the verified user and groups instead of the header values."""
 
     def built(request: Any, *args: Any, **named: Any) -> AuthorizationRequest:
         identity: Identity | None = request.scope.get("state", {}).get(STATE)
@@ -111,11 +111,11 @@ def with_verified(build: Callable[..., AuthorizationRequest]) -> Callable[..., A
 
 
 def as_they_are(_: Callable[..., tuple[str, ...]]) -> Callable[..., tuple[str, ...]]:
-    """Groups are a list already: no separator takes them apart."""
+    """Passes groups on as a list, so that no separator splits them."""
 
     def groups(value: object, separator: str = "") -> tuple[str, ...]:
         if value is not None and not isinstance(value, tuple):
-            raise TypeError("the groups come from elsewhere than the verified token")
+            raise TypeError("the groups are not from the verified token")
         return value or ()
 
     return groups

@@ -1,4 +1,4 @@
-"""Where artifacts may be: of every location that a client can send, and of every location that the server is about to use.
+"""Validates artifact locations: those in requests, and those that the server is about to use.
 
 The server reads and writes artifacts with its own credentials, so a location is a request to use them. MLflow looks at the permissions
 for an experiment or a model and believes the location that is stored with it. Two checks, of which the second would do: the first one
@@ -22,7 +22,7 @@ from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.tracking import sqlalchemy_store
 from mlflow.utils.workspace_context import get_request_workspace
 
-#: What MLflow resolves itself, by its own permissions.
+#: Schemes that MLflow resolves itself, with its own permissions.
 RESOLVED = ("runs", "models")
 PROXIED = "mlflow-artifacts"
 
@@ -60,7 +60,7 @@ class Roots:
         self.has_workspaces = has_workspaces
 
     def permits(self, location: str, workspace: str | None, override: str | None = None) -> bool:
-        """Whether a location is one of the caller's; `override` is the root of the workspace's own, where it has one."""
+        """Returns whether the caller can use a location; `override` is the root of the workspace's own, where it has one."""
         return all(
             (parts := parts_of(form)) is not None and self.has(parts, workspace, override)
             # Some stores decode a location, others do not.
@@ -72,14 +72,14 @@ class Roots:
         if scheme in RESOLVED:
             return host == ""
         if scheme == PROXIED:
-            # The server looks at the path alone, and other clients at the host.
+            # The server uses only the path; other clients use the host as well.
             return host == "" and self.is_of(path, workspace)
         if override is not None and (own := parts_of(override)) is not None and is_below(parts, own):
             return True
         return any(is_below(parts, root) and self.is_of(path[len(root[2]) :], workspace) for root in self.roots)
 
     def is_of(self, path: Sequence[str], workspace: str | None) -> bool:
-        """Whether a path below a root is of this workspace. The first one there was has no folder of its own."""
+        """Whether a path below a root is of this workspace. The default workspace has no folder of its own."""
         if not self.has_workspaces or workspace is None:
             return True
         if workspace == "default" and path[:1] != ["workspaces"]:
@@ -103,7 +103,7 @@ def parts_of(location: str) -> Parts | None:
         parsed = urlsplit(location)
     except ValueError:
         return None
-    # Some code compares the scheme as it is written.
+    # Some code compares the scheme case-sensitively.
     if not location.startswith(parsed.scheme):
         return None
     scheme = parsed.scheme
@@ -172,7 +172,7 @@ def of_this_server(extra: Sequence[str]) -> tuple[Roots, Callable[[], str | None
 
 
 def check_message(roots: Roots, workspace: str | None, message: Any) -> None:
-    """Raises what MLflow answers with 400 if a location in the message is not one of the caller's."""
+    """Raises an exception that MLflow answers with 400 if a location in the message is not allowed for the caller."""
     is_version = message.DESCRIPTOR.full_name == "mlflow.CreateModelVersion"
     for field, location in sent_in(message):
         if is_version and location in PLACEHOLDERS:
@@ -193,7 +193,7 @@ def replace(place: Any, name: str, replacement: Callable[[Any], Any]) -> None:
 
 
 def install(extra: Sequence[str] = ()) -> None:
-    """Puts the checks into MLflow: where it has parsed a request, and where it opens an artifact store."""
+    """Installs the checks in MLflow: after it has parsed a request, and where it opens an artifact store."""
     roots, workspace_of = of_this_server(extra)
 
     def checked(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""What a credential is with each authentication method, and where none is asked for."""
+"""The credentials of each authentication method, and its public paths."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from importlib import import_module
 
 from .headers import Headers, values
 
-#: A protected GET that the method answers with 401 if the credential is no good, at little cost.
+#: A protected GET that costs little and is answered with 401 if the credential is invalid.
 PROBE = "/api/2.0/mlflow/experiments/get"
 
 
 @dataclass(frozen=True)
 class Method:
-    """An authentication method as this layer sees it."""
+    """An authentication method, for the middleware."""
 
     #: Headers that can carry a credential.
     credentials: tuple[bytes, ...]
-    #: Whether a path is served without one. The plugins' own functions: nothing is public here that is not there.
+    #: Whether a path is public. The plugin's own function, so that the middleware makes no other path public.
     is_public: Callable[[str], bool]
-    #: `WWW-Authenticate` of an answer without one.
+    #: `WWW-Authenticate` of a response to a request without a credential.
     challenge: bytes | None = None
     #: Whether the method redirects browsers to a login, so that GET without a credential is for it to answer.
     has_login: bool = False
@@ -43,13 +43,13 @@ class Method:
 
 
 def function(module: str, name: str) -> Callable[[str], bool]:
-    """A plugin's function. Without it the server does not start, for nothing says then what is public."""
+    """Returns a function of a plugin. Without it the server does not start, because the public paths are unknown."""
     found: Callable[[str], bool] = getattr(import_module(module), name)
     return found
 
 
 def method_of(application: str, environment: Mapping[str, str] = os.environ) -> Method | None:
-    """Undefined where MLflow asks nobody: behind a proxy that has asked, or on a server without authentication."""
+    """Returns None if MLflow does not authenticate: behind oauth2-proxy, or on a server without authentication."""
     if application == "plain":
         return None
     if application == "basic-auth":

@@ -1,4 +1,4 @@
-"""Which account a user of the issuer has: the one that is bound to `iss` and `sub`, whatever name a token has later.
+"""The account of a user of the issuer. It is bound to `iss` and `sub`, so it stays the same if the name in the token changes.
 
 The binding is a row of the plugin's own table `user_identities`, so all replicas share it, an administrator can list and remove it with the
 plugin's API (`/users/{username}/identities`), and it goes with the account. The plugin's subject there is both claims in one text.
@@ -18,29 +18,29 @@ from mlflow_oidc_auth.provider_registry import DEFAULT_PROVIDER_ID
 from mlflow_oidc_auth.repository.user_token import parse_prefix
 from mlflow_oidc_auth.utils.service_accounts import INTERNAL_SOURCE
 
-#: The width of the plugin's column.
+#: The length of the plugin's column.
 LONGEST_SUBJECT = 255
 
-#: How often the time of a membership is written at most.
+#: The minimum interval between writes of the time of a membership.
 SEEN_SECONDS = 60
 
 
 class Rejected(PermissionError):
-    """Why a verified token does not authenticate. Never quotes the token."""
+    """The reason why a verified token is rejected. Never contains the token."""
 
 
 @dataclass(frozen=True)
 class Account:
     username: str
     is_admin: bool
-    #: When its user was last seen in a group; None: never, or has left it since.
+    #: When its user last authenticated with a group; None: never, or the user has left it since.
     member_at: datetime | None = None
-    #: Whether it was found by its binding, so that there is nothing to bind.
+    #: Whether it was found by its binding.
     is_bound: bool = False
 
 
 def identity_of(issuer: str, subject: object) -> str:
-    """The two claims that name a user for good, in one text that fits the plugin's table."""
+    """Returns the two claims that identify a user permanently, as one text that fits the plugin's table."""
     if not isinstance(subject, str) or not subject or subject != subject.strip() or not subject.isprintable():
         raise Rejected("its sub is missing, or has spaces around it or control characters")
     identity = f"{issuer} {subject}"
@@ -50,7 +50,7 @@ def identity_of(issuer: str, subject: object) -> str:
 
 
 def utc(clock: Callable[[], float]) -> datetime:
-    """The time as the plugin's tables have it."""
+    """Returns the current time in the format of the plugin's tables."""
     return datetime.fromtimestamp(clock(), timezone.utc).replace(tzinfo=None)
 
 
@@ -86,7 +86,7 @@ class Accounts:
         return Account(row[0], bool(row[1]))
 
     def bind(self, username: str, identity: str) -> None:
-        """Binds an account to an identity, if neither has another one. Raises Rejected where one has."""
+        """Binds an account to an identity. Raises Rejected if one of them already has another binding."""
         with self._sessions(read_only=False) as session:
             # A write first: it locks the row on PostgreSQL and the database on SQLite, so of two at once the second sees the first.
             session.query(SqlUser).filter(SqlUser.username == username).update(
@@ -96,11 +96,11 @@ class Accounts:
             bound = session.query(SqlUserIdentity.subject).filter(
                 SqlUserIdentity.provider_id == DEFAULT_PROVIDER_ID, SqlUserIdentity.user_id == (user and user[0])
             )
-            # The plugin's migrations give each account of before its own name for a subject, which is no binding.
+            # The plugin's migrations set the subject of existing accounts to their names. That is no binding.
             subjects = {subject for (subject,) in bound if subject != username}
             if user is not None and not subjects:
                 session.add(SqlUserIdentity(provider_id=DEFAULT_PROVIDER_ID, subject=identity, user_id=user[0]))
-        # Outside, since the session would make another exception of it.
+        # Outside of the session, which would convert the exception.
         if user is None:
             raise Rejected(f"the account {username!r} does not exist")
         if subjects and identity not in subjects:
@@ -117,13 +117,13 @@ class Accounts:
             )
 
     def seen(self, identity: str, account: Account | None) -> None:
-        """Its user has shown a group."""
+        """Records that the user has authenticated with a group."""
         now = utc(self._clock)
         if account is None or account.member_at is None or now - account.member_at >= timedelta(seconds=SEEN_SECONDS):
             self._set(identity, now)
 
     def gone(self, identity: str) -> None:
-        """Its user has shown that there is no group any more."""
+        """Records that the user no longer has a group."""
         account = self.bound_to(identity)
         if account is not None and account.member_at is not None:
             self._set(identity, None)
@@ -135,7 +135,7 @@ class Accounts:
             ).update({SqlUserIdentity.last_login_at: at}, synchronize_session=False)
 
     def may_use(self, username: str, token: str, max_age: float) -> bool:
-        """Whether an access token is young enough, and its user has been seen in a group since."""
+        """Returns whether an access token is younger than `max_age`, and its user has authenticated with a group within that time."""
         prefix = parse_prefix(token)
         if prefix is None:
             return False

@@ -1,6 +1,6 @@
-"""The application of mlflow-oidc-auth with further rules for who authenticates.
+"""The application of mlflow-oidc-auth with additional rules for authentication.
 
-The plugin (11.0.2) looks at the groups in a token only when it meets a user for the first time, takes names of any form, has an account
+The plugin (11.0.2) checks the groups in a token only when a user authenticates for the first time, accepts names in any form, has an account
 for each name and not for each `sub`, and issues access tokens that nothing checks later. Here a token counts only while it says that
 its bearer is in a group, an account belongs to one `sub`, and access tokens are off or limited. If a release of the plugin no
 longer has the functions that are replaced here, the server does not start.
@@ -40,9 +40,9 @@ __all__ = ["app"]
 logger = get_logger()
 
 settings: dict[str, Any] = json.loads(os.environ["MLFLOW_OPERATOR_OIDC"])
-#: How old an access token and the last proof of a membership may be, in seconds; None: access tokens are off.
+#: The maximum age of an access token and of the last authentication with a group, in seconds; None: access tokens are disabled.
 TOKEN_SECONDS: float | None = settings["accessTokenSeconds"]
-#: The server as browsers see it.
+#: The origin of an external URL.
 ORIGIN = re.compile(r"^[a-z]+://[^/]+(?=/|$)", re.IGNORECASE)
 
 close(routers.get_all_routers(), takes_tokens=TOKEN_SECONDS is not None)
@@ -50,7 +50,7 @@ wsgi_threads.install(auth_aware_wsgi_middleware)
 
 from mlflow_oidc_auth.app import app  # noqa: E402 - made of the routers at its import
 
-#: The identity of a bearer token whose account is still to be made.
+#: The identity of a bearer token whose account must be created.
 pending: ContextVar[str | None] = ContextVar("pending", default=None)
 
 
@@ -59,15 +59,15 @@ def accounts() -> Accounts:
 
 
 def replaced(owner: Any, name: str) -> Any:
-    """A function of the plugin that is replaced here."""
+    """Returns a function of the plugin that is replaced here."""
     original = getattr(owner, name, None)
     if not callable(original):
-        raise RuntimeError(f"this mlflow-oidc-auth has no {name}: nobody could be told from anybody")
+        raise RuntimeError(f"this mlflow-oidc-auth has no {name}: users could not be identified")
     return original
 
 
 def resolved(claims: Any) -> Any:
-    """The claims, with those that the settings name by a path below that name, where the plugin looks for them."""
+    """Returns the claims; those that the settings select by a path are added under that name, where the plugin expects them."""
     if isinstance(claims, dict):
         for name in (config.OIDC_GROUPS_ATTRIBUTE, *config.OIDC_USERNAME_FIELD):
             if (found := claim(claims, name)) is not None:
@@ -85,7 +85,7 @@ def is_administrator(groups: object) -> bool:
 
 
 def identity_in(claims: Mapping[str, object]) -> str:
-    """Who a verified token is from. Raises Rejected for a name that could be taken for another one."""
+    """Returns the identity in a verified token. Raises Rejected for a name that can be confused with another one."""
     if claims.get("iss") != config.OIDC_ISSUER:
         raise Rejected("it is of another issuer")
     for field in config.OIDC_USERNAME_FIELD:
@@ -102,7 +102,7 @@ def identity_in(claims: Mapping[str, object]) -> str:
 
 
 def account_of(identity: str, username: str, *, is_browser: bool) -> Account | None:
-    """The account of this identity; of a new one the account of this name, if it is nobody's yet. None: it is still to be made."""
+    """Returns the account of an identity; for a new identity the account with this name if it is not bound. None: it must be created."""
     own = accounts()
     if (bound := own.bound_to(identity)) is not None:
         return bound
@@ -113,7 +113,7 @@ def account_of(identity: str, username: str, *, is_browser: bool) -> Account | N
 
 
 def members_account(provider: Any, payload: Mapping[str, object], username: str) -> tuple[str, bool]:
-    """The account of a bearer token. What is raised the plugin answers with 401, and logs why."""
+    """Returns the account of a bearer token. The plugin logs an exception and answers with 401."""
     identity = identity_in(payload)
     groups = payload.get(config.OIDC_GROUPS_ATTRIBUTE, [])
     if not is_member(groups):
@@ -127,7 +127,7 @@ def members_account(provider: Any, payload: Mapping[str, object], username: str)
         pending.set(identity)
         return username, False
     pending.set(None)
-    # A write locks the user's row: with one for each request, those of one user wait for each other.
+    # A write locks the user's row. With a write for each request, the requests of a user would wait for each other.
     if not account.is_bound:
         accounts().bind(account.username, identity)
     if TOKEN_SECONDS is not None:
@@ -139,7 +139,7 @@ provision_bearer = replaced(AuthMiddleware, "_maybe_provision_bearer_user")
 
 
 def provision(self: AuthMiddleware, username: str, token: str, payload: Mapping[str, object]) -> None:
-    """Makes the account of a token whose user has none, and no other one."""
+    """Creates the account of a token whose user has none, and no other account."""
     identity = pending.get()
     if identity is None:
         return
@@ -155,7 +155,7 @@ denial_of = replaced(auth_middleware, "_service_account_denial")
 
 
 def denial(username: str, is_service_account: bool, source: Any, method: str, bearer: Any, is_admin: bool = False) -> str:
-    """The plugin's own rule for service accounts, with the identity as it is bound here."""
+    """Applies the plugin's rule for service accounts to the identity in the form that is bound here."""
     if isinstance(bearer, tuple) and getattr(bearer[0], "id", None) == DEFAULT_PROVIDER_ID:
         bearer = (bearer[0], identity_of(config.OIDC_ISSUER, bearer[1]))
     reason: str = denial_of(username, is_service_account, source, method, bearer, is_admin)
@@ -166,7 +166,7 @@ provision_login = replaced(login, "_provision_login")
 
 
 def sign_in(provider: Any, *, username: str, userinfo: dict[str, Any], user_groups: list[Any], **others: Any) -> tuple[Any, list[str]]:
-    """A login in the browser, into the account that is bound to its identity."""
+    """Handles a login in the browser: the account is the one that is bound to the identity."""
     try:
         identity = identity_in(userinfo)
         if not is_member(user_groups):
@@ -190,7 +190,7 @@ link = replaced(UserIdentityRepository, "link")
 
 
 def bind(self: UserIdentityRepository, provider_id: str, subject: str, username: str, **others: Any) -> bool:
-    """The plugin's binding, which would let a second `sub` join an account."""
+    """Replaces the plugin's binding, which allows a second `sub` for an account."""
     if provider_id != DEFAULT_PROVIDER_ID:
         return bool(link(self, provider_id, subject, username, **others))
     Accounts(self._Session).bind(username, subject)
@@ -201,7 +201,7 @@ authenticate_basic = replaced(AuthMiddleware, "_authenticate_basic_auth")
 
 
 async def by_access_token(self: AuthMiddleware, header: str) -> tuple[bool, str | None, str]:
-    """An access token, where they are taken, as long as its user is known to be in a group."""
+    """Authenticates an access token if they are enabled, as long as its user has recently authenticated with a group."""
     if TOKEN_SECONDS is None:
         return False, None, "access tokens are off (spec.authentication.oidc.accessTokens)"
     found: tuple[bool, str | None, str] = await authenticate_basic(self, header)
@@ -223,7 +223,7 @@ TOO_OLD = (
 
 
 async def denied(self: AuthMiddleware, request: Request, path: str) -> Response:
-    """401 with the reason where a password was sent: it is no secret, and no page of a login would help."""
+    """Answers 401 with the reason if a password was sent. The reason is no secret, and a login page would not help."""
     if request.headers.get("authorization", "").lower().startswith("basic"):
         return error(401, ACCESS_TOKENS if TOKEN_SECONDS is None else TOO_OLD)
     answer: Response = await deny(self, request, path)
@@ -246,7 +246,7 @@ replaced(login, "_build_ui_url")
 
 
 def ui_url(request: Request, path: str, query: Mapping[str, Any] | None = None) -> str:
-    """A page of the plugin as browsers see it: the request knows neither https nor the prefix before a gateway."""
+    """Returns the external URL of a page of the plugin. Behind a gateway, the request has neither https nor the prefix."""
     answer = config.OIDC_REDIRECT_URI.removesuffix("/callback") + login.UI_ROUTER_PREFIX + path
     return f"{answer}?{login.urlencode(query, doseq=True)}" if query else answer
 
@@ -292,7 +292,7 @@ class LocalRedirects:
         for own in (self.own, f"http://{host}", f"https://{host}"):
             if location == own or location.startswith((f"{own}/", f"{own}?")):
                 rest = location[len(own) :]
-                # Two slashes would name another host.
+                # Two slashes would select another host.
                 return "/" + rest.lstrip("/") if not rest.startswith("?") else "/" + rest
         return location
 

@@ -1,6 +1,6 @@
-"""Tells mlflow-oidc-auth (11.0.2) the prefix that the browser sees: its pages ask for it, and links in MLflow's page are made with it.
+"""Gives mlflow-oidc-auth (11.0.2) the external path prefix, which its pages and the links in MLflow's page need.
 
-It would take it from `root_path`, which also decides what its routes are; from here it is only told.
+The plugin would read it from `root_path`, which also changes its routes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ async def base_path() -> str:
     return seen_prefix.get()
 
 
-def tell(application: FastAPI) -> None:
+def install(application: FastAPI) -> None:
     if not callable(getattr(hack, "_base_path", None)):
-        raise RuntimeError("this mlflow-oidc-auth makes its links otherwise: they would not lead below the prefix")
+        raise RuntimeError("this mlflow-oidc-auth has no hack._base_path: its links would not have the prefix")
     hack._base_path = seen_prefix.get
     application.dependency_overrides[get_base_path] = base_path

@@ -1,7 +1,7 @@
-"""Routes of mlflow-oidc-auth (11.0.2) that are closed: those of its access tokens by default, SCIM and SAML always.
+"""Routes of mlflow-oidc-auth (11.0.2) that are disabled: those of its access tokens by default, SCIM and SAML always.
 
-They are closed where they are made, before the plugin makes its application of them, so no spelling of a path gets round it, and
-their twins below /ajax-api are closed as well.
+They are replaced before the plugin creates its application, so no spelling of a path bypasses this, and the routes
+below /ajax-api are replaced as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNUSED = {"scim": f"SCIM {NOT_SERVED}", "saml": f"SAML {NOT_SERVED}", "slo": f"S
 
 
 def refusal_of(path: str, *, takes_tokens: bool) -> tuple[int, str] | None:
-    """The status and the message of a route that is closed."""
+    """Returns status and message of a disabled route; None for other routes."""
     for word, message in UNUSED.items():
         if word in path.split("/"):
             return 404, message
@@ -33,13 +33,13 @@ def refusal_of(path: str, *, takes_tokens: bool) -> tuple[int, str] | None:
 
 
 def error(status: int, message: str) -> JSONResponse:
-    """An error as MLflow's client and the plugin's pages read it."""
+    """Returns an error in the format of MLflow's client and of the plugin's pages."""
     code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND"}[status]
     return JSONResponse({"error_code": code, "message": message, "detail": message}, status_code=status)
 
 
 def close(routers: Iterable[APIRouter], *, takes_tokens: bool) -> list[str]:
-    """Replaces the endpoints of routes that are closed. Returns their paths."""
+    """Replaces the endpoints of disabled routes. Returns their paths."""
     closed: list[str] = []
     for router in routers:
         for index, route in enumerate(router.routes):

@@ -1,4 +1,4 @@
-"""MLflow at a path prefix and without it, at once: the outermost layer of whatever application serves.
+"""Serves MLflow with and without a path prefix: the outermost middleware of every application.
 
 A gateway may pass the prefix on or strip it, and clients in the cluster know of none. What comes with the prefix has it taken off,
 once, before anything looks at the path: to the application, and to all that decides who gets in, it is the very request that could
@@ -14,14 +14,14 @@ from urllib.parse import unquote
 
 from .protocol import Application, Message, Receive, Send
 
-#: The prefix as whoever asks sees it: empty for who comes by the Service.
+#: The prefix of the client's URL: empty for requests through the Service.
 seen_prefix: ContextVar[str] = ContextVar("seen_prefix", default="")
 
 whole_host = re.compile(rb";\s*path=/\s*(?=;|$)", re.IGNORECASE)
 
 
 class Prefixed:
-    """An application at `/`, which also answers below a prefix."""
+    """An application at `/` that also answers below a prefix."""
 
     def __init__(self, application: Application, prefix: str, host: str, is_proxied: bool) -> None:
         self.application = application
@@ -33,7 +33,7 @@ class Prefixed:
         if scope["type"] not in ("http", "websocket"):
             await self.application(scope, receive, send)
             return
-        # As it was sent: a prefix with encoded characters is none.
+        # The path as it was sent: a prefix with encoded characters does not match.
         raw: bytes = scope["raw_path"]
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         is_under = raw.startswith(self.prefix + b"/")
@@ -72,7 +72,7 @@ class Prefixed:
         if name == b"location":
             return name, relative(path, value, host)
         if name == b"set-cookie" and is_outside:
-            # Others on this host shall not get it.
+            # Other servers on this host must not get the cookie.
             return name, whole_host.sub(b"; Path=" + self.prefix, value)
         return name, value
 

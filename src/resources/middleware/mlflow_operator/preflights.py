@@ -1,4 +1,4 @@
-"""Preflights of browsers (CORS): whether a page of another origin may ask at all.
+"""Preflight requests of browsers (CORS).
 
 They carry no credential, so no authentication can let them pass; and they are answered here, so MLflow never sees one that is not
 authenticated.
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from .protocol import Application, Message, Receive, Send
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
-#: For how long a browser need not ask again, in seconds.
+#: How long a browser can cache the response, in seconds.
 MAX_AGE = b"600"
 NOT_ALLOWED = "This origin is not allowed. An administrator can add it to spec.server.corsAllowedOrigins in the MlflowServer."
 

@@ -1,16 +1,16 @@
-"""Which of MLflow's capabilities a path belongs to, however it is written."""
+"""Which of MLflow's features a path belongs to, in every spelling."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import unquote
 
-#: What MLflow's routes begin with: /api/2.0, /ajax-api/3.0, and no root at all.
+#: The prefixes of MLflow's routes: /api/2.0, /ajax-api/3.0, and none.
 ROOT = re.compile(r"api|ajax-api|\d+\.\d+")
 
 
 def segments(path: str) -> list[str]:
-    """The path's parts after MLflow's root, in lower case, decoded until nothing is left to decode, dots resolved."""
+    """Returns the segments of a path after MLflow's root: in lower case, completely decoded, with dots resolved."""
     for _ in range(8):
         if (decoded := unquote(path)) == path:
             break
@@ -41,5 +41,5 @@ def is_gateway(parts: list[str]) -> bool:
 
 
 def is_artifact_upload(method: str, path: str) -> bool:
-    """What MLflow writes to the store as it comes, and never holds as a whole."""
+    """Returns whether MLflow streams the body to the artifact store."""
     return method == "PUT" and re.match(r"/(ajax-)?api/2\.0/mlflow-artifacts/artifacts/.", path) is not None

@@ -13,24 +13,24 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-#: Variables that MLflow reads when a request comes or the application is made: it is enough that they are set before that.
+#: Variables that MLflow reads when it creates the application or handles a request, so that they can be set after its import.
 LATE = frozenset(
     "_MLFLOW_SERVER_ARTIFACT_ROOT _MLFLOW_SERVER_ARTIFACT_DESTINATION _MLFLOW_SERVER_BOOT_ID _MLFLOW_HUEY_STORAGE_PATH"
     " _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED _MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN _MLFLOW_IN_JOB_EXECUTOR MLFLOW_TRACKING_URI"
     " MLFLOW_REGISTRY_URI MLFLOW_SERVER_SECRETS_CACHE_TTL MLFLOW_SERVER_SECRETS_CACHE_MAX_SIZE".split()
 )
 
-#: What is read at the import of MLflow too begins with one of these.
+#: Prefixes of the other variables that MLflow reads at its import.
 OF_MLFLOW = ("MLFLOW_", "_MLFLOW_", "prometheus_")
 
-#: Variables without which MLflow does the same as with this value.
+#: Variables whose absence has the same effect as this value.
 DEFAULTS = {"MLFLOW_ENABLE_WORKSPACES": "false"}
 
 UVICORN = ["-m", "uvicorn"]
 
 
 def expected(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the command will give to its server, as far as MLflow reads it at its import. It makes MLflow check the Host header and forbid frames."""
+    """Returns the variables that the command sets for its server and MLflow reads at its import. They enable the Host check and forbid frames."""
     store = environment.get("MLFLOW_BACKEND_STORE_URI", "")
     found = {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_FILE_STORE": store, "_MLFLOW_SERVER_REGISTRY_STORE": store}
     # The command takes an empty variable for none, and MLFLOW_SERVER_X_FRAME_OPTIONS without a value means no header at all.
@@ -41,13 +41,13 @@ def expected(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def relevant(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that the imported MLflow may have read already."""
+    """Returns the variables that MLflow may have read at its import."""
     own = {name: value for name, value in environment.items() if name.startswith(OF_MLFLOW) and name not in LATE}
     return {**DEFAULTS, **own}
 
 
 class Server:
-    """In the place of the process that the command starts. What the command does while that runs, it does before this runs."""
+    """Replaces the process that the command starts."""
 
     def __init__(self, arguments: Sequence[str], run: Callable[[Sequence[str]], Any]) -> None:
         self.pid = os.getpid()
@@ -59,7 +59,7 @@ class Server:
         return 0 if self._has_ended else None
 
     def send_signal(self, number: int) -> None:
-        """Asked for by the command's signal handler, which uvicorn replaces as long as it runs."""
+        """Called by the command's signal handler, which uvicorn replaces while it runs."""
         sys.exit(128 + number)
 
     def wait(self) -> None:
@@ -70,7 +70,7 @@ class Server:
 
 
 class Launcher:
-    """In the place of the function by which the command starts uvicorn."""
+    """Replaces the function with which the command starts uvicorn."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Launcher:
         return Server(words, lambda words: self._replace(words[0], words, environment))
 
     def is_possible(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
-        """Whether uvicorn can run in this process: with one worker, and what MLflow has read at its import still holds."""
+        """Returns whether uvicorn can run in this process: with one worker, and with the variables that MLflow has read at its import."""
         one = words[words.index("--workers") + 1] == "1"
         return one and "--reload" not in words and relevant(environment) == self._imported_with
 

@@ -1,4 +1,4 @@
-"""Who a token names: its signature, issuer, audience and time are checked, and nothing but its claims is believed."""
+"""The identity in a token: verifies signature, issuer, audience and time, and uses only the claims."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ from .claims import claim
 
 logger = logging.getLogger("mlflow.identity")
 
-#: What issuers sign with: never a shared secret, never nothing.
+#: Algorithms of signatures: no shared secrets, and not `none`.
 CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", *CURVES, "EdDSA"]
 
-#: What comes of a token that is none, or of claims of other types than they should be.
+#: Exceptions for text that is no token, and for claims of wrong types.
 MALFORMED = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
-#: How far an issuer's clock may be ahead, in seconds. When a token ends is exact.
+#: How far an issuer's clock can be ahead, in seconds. The end of a token has no leeway.
 SKEW = 60
 TIMEOUT_SECONDS = 10
 ANSWER_BYTES = 1_000_000
 
-#: No more often than this an issuer is asked for a key that it may not have.
+#: The minimum interval between requests to an issuer because of unknown keys.
 ASK_AGAIN_SECONDS = 10
 
-#: After this time known keys are fetched again, so that a key that the issuer has withdrawn does not count until the pod ends.
+#: After this time known keys are fetched again, so that a key that the issuer has withdrawn becomes invalid.
 RENEW_SECONDS = 600
 
-#: While an issuer is asked, a token of a key that is not known waits no longer than this.
+#: The maximum time that a token with an unknown key waits while the issuer's keys are fetched.
 WAIT_SECONDS = 1
 
 #: How many verified tokens are remembered.
 REMEMBERED = 4096
 
-#: Control and format characters, surrogates, and what ends lines or paragraphs.
+#: Control and format characters, surrogates, and separators of lines and paragraphs.
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 SERVICE_ACCOUNT = "system:serviceaccount:"
 
-#: Names with this prefix are Kubernetes' own, whatever else is reserved.
+#: Names with this prefix are always reserved for Kubernetes.
 SYSTEM = "system:*"
 
 
 class Refused(Exception):
-    """Why a token names nobody. Never quotes the token."""
+    """The reason why a token is rejected. Never contains the token."""
 
 
 class Expired(Refused):
-    """A token that was good once."""
+    """The token was valid and has expired."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Issuer:
-    """Whose tokens count, and for whom they must be."""
+    """An issuer whose tokens are accepted, and their audience."""
 
     issuer: str
     audience: str
@@ -80,7 +80,7 @@ class Issuer:
 
 @dataclass(frozen=True)
 class Claims:
-    """Which claims name people, what is put before the names, and which names people cannot have."""
+    """The claims with user and groups, the prefixes of the names, and the reserved names."""
 
     user: str
     groups: str
@@ -92,14 +92,14 @@ class Claims:
 
 @dataclass(frozen=True)
 class Key:
-    """A public key of an issuer, with what the issuer says of it."""
+    """A public key of an issuer, with its metadata."""
 
     kid: str | None
     algorithm: str | None
     public: object
 
     def fits(self, algorithm: str) -> bool:
-        """Whether a signature by this algorithm can be by this key."""
+        """Returns whether the key can sign with this algorithm."""
         if self.algorithm not in (None, algorithm):
             return False
         if algorithm in CURVES:
@@ -110,7 +110,7 @@ class Key:
 
 
 def keys_in(published: Mapping[str, object]) -> tuple[Key, ...]:
-    """The keys of a JSON Web Key Set that are for signatures. What is not understood is left out."""
+    """Returns the signature keys of a JSON Web Key Set. Keys of unknown types are ignored."""
     entries = published.get("keys")
     found: list[Key] = []
     for entry in entries if isinstance(entries, list) else []:
@@ -128,7 +128,7 @@ def in_background(renew: Callable[[], None]) -> None:
 
 
 class Keys:
-    """The public keys of an issuer, fetched when a token names one that is not known. While the issuer is away, what is known counts."""
+    """The public keys of an issuer, fetched when a token has an unknown key. While the issuer is unavailable, known keys are used."""
 
     def __init__(
         self,
@@ -141,13 +141,13 @@ class Keys:
         self._opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
         self._clock = clock
         self._background = background
-        #: Held by the one who asks the issuer.
+        #: Held while the keys are fetched.
         self._asking = threading.Lock()
         self._known: tuple[Key, ...] = ()
         self._asked = -float(ASK_AGAIN_SECONDS)
 
     def named(self, kid: object) -> list[Key]:
-        """The keys by which a token with this `kid` may be signed: all, where it has none."""
+        """Returns the keys that can have signed a token with this `kid`: all keys if it has none."""
         found = self._matching(kid)
         if not found:
             return self.renewed(kid)
@@ -156,11 +156,11 @@ class Keys:
         return found
 
     def current(self) -> tuple[Key, ...] | None:
-        """The known keys, as one object until they are fetched again. None: they must be fetched, or it is time to do it again."""
+        """Returns the known keys, the same object until they are fetched again. None: they must be fetched."""
         return self._known if self._known and self._clock() - self._asked < RENEW_SECONDS else None
 
     def renewed(self, kid: object) -> list[Key]:
-        """The same, after the issuer has been asked for its keys, unless that was a moment ago."""
+        """The same after fetching the keys, unless they were fetched recently."""
         before = self._asked
         if not self._asking.acquire(timeout=WAIT_SECONDS if self._known else 2 * TIMEOUT_SECONDS):
             return []
@@ -176,7 +176,7 @@ class Keys:
         try:
             self.renewed(None)
         except Refused as refusal:
-            logger.warning("Known keys count on: %s", refusal)
+            logger.warning("Using the known keys: %s", refusal)
 
     def _matching(self, kid: object) -> list[Key]:
         return [key for key in self._known if kid is None or key.kid == kid]
@@ -185,10 +185,10 @@ class Keys:
         try:
             described = self._json(f"{self._issuer.removesuffix('/')}/.well-known/openid-configuration")
             if described.get("issuer") != self._issuer:
-                raise Refused(f"the issuer {self._issuer} calls itself by another name")
+                raise Refused(f"the issuer {self._issuer} has another name in its discovery document")
             return keys_in(self._json(str(described.get("jwks_uri"))))
         except (OSError, ValueError) as error:
-            raise Refused(f"the keys of the issuer {self._issuer} cannot be had: {type(error).__name__}") from None
+            raise Refused(f"the keys of the issuer {self._issuer} cannot be fetched: {type(error).__name__}") from None
 
     def _json(self, url: str) -> dict[str, object]:
         if not url.startswith("https://"):
@@ -263,16 +263,16 @@ class Tokens:
             header = jwt.get_unverified_header(token)
             claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
         except MALFORMED:
-            raise Refused("it is no token") from None
+            raise Refused("it is no JSON Web Token") from None
         known = self._issuers.get(claimed) if isinstance(claimed, str) else None
         if known is None:
             raise Refused("it is of another issuer")
         issuer, keys = known
         kid, algorithm = header.get("kid"), header.get("alg")
         if algorithm not in ALGORITHMS:
-            raise Refused("it is signed by no algorithm that counts")
+            raise Refused("its signature algorithm is not accepted")
         tried: list[Key] = []
-        # Known keys first, then those that the issuer has now: without a `kid` a new key is told by its signature only.
+        # Known keys first, then the issuer's current keys: a token without `kid` does not show that its key is new.
         for known_keys in (keys.named, keys.renewed):
             for key in known_keys(kid):
                 if key in tried or not key.fits(algorithm):
@@ -287,7 +287,7 @@ class Tokens:
     def _within_its_time(self, payload: Mapping[str, object]) -> None:
         ends = payload["exp"]
         if isinstance(ends, bool) or not isinstance(ends, (int, float)):
-            raise Refused("its times are none")
+            raise Refused("its exp is no number")
         if not self._clock() < ends:
             raise Expired("its time is over")
 
@@ -298,7 +298,7 @@ def digest_of(token: str) -> bytes:
 
 
 def payload_by(key: Key, token: str, algorithm: str, issuer: Issuer) -> dict[str, object] | None:
-    """The claims of a token that this key has signed; None where another one has."""
+    """Returns the claims of a token; None if another key has signed it."""
     try:
         return jwt.decode(
             token,
@@ -307,26 +307,26 @@ def payload_by(key: Key, token: str, algorithm: str, issuer: Issuer) -> dict[str
             audience=issuer.audience,
             issuer=issuer.issuer,
             leeway=SKEW,
-            # When it ends is looked at apart, without any leeway.
+            # The end is checked separately, without leeway.
             options={"require": ["exp", "iat", "iss", "aud", "sub"], "verify_exp": False},
         )
     except jwt.InvalidSignatureError:
         return None
     except MALFORMED as error:
-        raise Refused(f"it does not hold ({type(error).__name__})") from None
+        raise Refused(f"it is invalid ({type(error).__name__})") from None
 
 
 def service_account(payload: Mapping[str, object]) -> Identity:
-    """As the API server has it: a ServiceAccount is in three groups, whatever else its token says."""
+    """Returns a ServiceAccount with the three groups that the API server gives it. Other claims are ignored."""
     user = name(payload.get("sub"))
     parts = user.removeprefix(SERVICE_ACCOUNT).split(":")
     if not user.startswith(SERVICE_ACCOUNT) or len(parts) != 2 or not all(parts):
-        raise Refused("it is of the cluster, but of no ServiceAccount")
+        raise Refused("it is from the cluster, but not of a ServiceAccount")
     return Identity(user, ("system:serviceaccounts", f"system:serviceaccounts:{parts[0]}", "system:authenticated"))
 
 
 def person(payload: Mapping[str, object], claims: Claims) -> Identity:
-    """A user of an identity provider, who has no name that is reserved for the cluster's own."""
+    """Returns a user of an identity provider. Raises Refused for reserved names."""
     if claims.user == "email" and payload.get("email_verified") is not True:
         raise Refused("its e-mail address is not verified (email_verified is not true)")
     user = claims.user_prefix + name(claim(payload, claims.user))
@@ -344,7 +344,7 @@ def person(payload: Mapping[str, object], claims: Claims) -> Identity:
 
 
 def is_reserved(name: str, reserved: tuple[str, ...]) -> bool:
-    """Whether a name is one of those, or begins as one of those with a `*` does. Case makes no difference."""
+    """Returns whether a name is reserved; a `*` at the end of an entry matches every name with that prefix. Case is ignored."""
     folded = name.casefold()
     return any(
         folded.startswith(each[:-1].casefold()) if each.endswith("*") else folded == each.casefold()
@@ -353,7 +353,7 @@ def is_reserved(name: str, reserved: tuple[str, ...]) -> bool:
 
 
 def name(value: object) -> str:
-    """A name that all readers read alike: without spaces around it, and without characters that are not seen."""
+    """Returns a name without surrounding spaces and invisible characters. Raises Refused for other names."""
     if not isinstance(value, str) or value == "" or value != value.strip():
         raise Refused("a name in it is missing, or has spaces around it")
     if any(unicodedata.category(character) in UNSEEN for character in value):

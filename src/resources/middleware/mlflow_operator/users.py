@@ -1,4 +1,4 @@
-"""What MLflow's basic authentication reads for each request, remembered in this process. Users and grants: for READ_SECONDS.
+"""Caches in this process what MLflow's basic authentication reads for each request. Users and grants: for READ_SECONDS.
 
 Without it a request asks the database some five times who its user is and what is granted. What is remembered only ever allows: where
 it would deny, the decision is made again from the database, so a new grant counts at once everywhere. Each write to the users'
@@ -21,16 +21,16 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
-#: How long another process's change may go unnoticed.
+#: How long a change by another process can have no effect.
 READ_SECONDS = 5.0
-#: Which experiment a run belongs to.
+#: How long the experiment of a run is cached.
 RUN_SECONDS = 600.0
 REMEMBERED = 4096
 
 #: The reads of grants: that of MLflow 3.17, and that of 3.16. The id of the user comes first.
 GRANTS = ("list_grants", "get_role_permission_for_resource")
 
-#: Methods of MLflow's store whose names begin so change nothing. All others count as writes.
+#: Prefixes of the methods of MLflow's store that change nothing. All others are treated as writes.
 READERS = ("get_", "list_", "has_", "is_", "user_has_", "authenticate_user")
 
 
@@ -40,7 +40,7 @@ class Stale(Exception):
 
 @dataclass
 class Decision:
-    """One answer to the question whether a request is allowed."""
+    """One decision whether a request is allowed."""
 
     #: Whether anything of it was remembered.
     uses_memory: bool = False
@@ -48,12 +48,12 @@ class Decision:
     names: dict[int, str] = field(default_factory=dict)
 
 
-#: None: outside of a decision, where everything is read from the database.
+#: None: outside of a decision, everything is read from the database.
 current: ContextVar[Decision | None] = ContextVar("decision", default=None)
 
 
 class Memory:
-    """Values by key, each for a time, no more than `size`, and none from before the last write."""
+    """A cache with a time to live and a maximum size, without values from before the last write."""
 
     def __init__(self, seconds: float, size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -78,7 +78,7 @@ class Memory:
             return value if self._clock() < until else None
 
     def put(self, key: Hashable, value: Any, writes: int, read_at: float) -> None:
-        """Keeps what was read when there were so many writes, unless there is another one since."""
+        """Caches a value that was read after `writes` writes, unless there was another write since."""
         with self._lock:
             if writes != self.writes:
                 return
@@ -88,7 +88,7 @@ class Memory:
                 self._entries.popitem(last=False)
 
     def read(self, key: Hashable, read: Callable[[], Any]) -> Any:
-        """What is remembered, else what is read. Only inside of a decision."""
+        """Returns the cached value, otherwise reads it. Caches only within a decision."""
         decision = current.get()
         if decision is None:
             return read()
@@ -102,7 +102,7 @@ class Memory:
 
 
 class Users:
-    """MLflow's store of users, with the reads of decisions remembered. It is changed in place: others hold it too."""
+    """MLflow's store of users, with cached reads for decisions. It is changed in place, because other code has references to it."""
 
     def __init__(self, store: Any, memory: Memory) -> None:
         self._memory = memory
@@ -179,7 +179,7 @@ def deciding() -> Iterator[Decision]:
 
 
 def decided(decide: Callable[..., Any], allows: Callable[[Any], bool]) -> Callable[..., Any]:
-    """The same decision, whose denials are made from the database alone."""
+    """Returns the decision function with a cache. A denial is always decided by the database."""
 
     @functools.wraps(decide)
     def run(*args: Any, **named: Any) -> Any:
@@ -198,7 +198,7 @@ def decided(decide: Callable[..., Any], allows: Callable[[Any], bool]) -> Callab
 
 
 def decided_later(decide: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
-    """The same of a decision that is waited for."""
+    """The same for an asynchronous decision."""
 
     async def run(*args: Any, **named: Any) -> bool:
         with deciding() as decision:
@@ -216,7 +216,7 @@ def decided_later(decide: Callable[..., Awaitable[bool]]) -> Callable[..., Await
 
 
 class Turns:
-    """Lets those who ask for one key work one after the other."""
+    """Serializes calls with the same key."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -240,7 +240,7 @@ class Turns:
 
 
 def once_at_a_time(auth: Any, memory: Memory) -> Callable[[str, str], Any]:
-    """MLflow's check of a password with its cache, where all who wait for one credential take one hash, and no check outlives a write."""
+    """Returns MLflow's check of a password with its cache, so that concurrent checks of one credential compute one hash, and a write invalidates running checks."""
     check: Callable[[str, str], Any] = auth._authenticate_cached
     turns = Turns()
 
@@ -258,7 +258,7 @@ def once_at_a_time(auth: Any, memory: Memory) -> Callable[[str, str], Any]:
                 user = check(username, password)
                 if memory.writes == writes:
                     return user
-                # A password may have been changed while its hash was compared: what was put into the cache is the former one.
+                # The password may have been changed while its hash was computed; then the cache has the former one.
                 auth._invalidate_user_auth_cache(username)
         return None
 
@@ -266,7 +266,7 @@ def once_at_a_time(auth: Any, memory: Memory) -> Callable[[str, str], Any]:
 
 
 def remembered_runs(auth: Any, memory: Memory) -> Callable[..., Any]:
-    """MLflow's read of a resource for a decision. The experiment of a run never changes, and an id is never used twice."""
+    """Returns MLflow's read of a resource for a decision, cached for runs: the experiment of a run never changes, and IDs are unique."""
     fetch: Callable[..., Any] = auth._fetch_or_none
 
     def fetched(read: Callable[[str], Any], identifier: str) -> Any:
