@@ -15,7 +15,7 @@ const mayHaveLines = [
   "spec.server.env[].value",
   "spec.pod.annotations.*",
   "spec.serviceAccount.annotations.*",
-  // A file of its own, of PEM.
+  // A separate file in PEM.
   "spec.authentication.ldap.ca.certificates",
 ];
 

@@ -4,7 +4,7 @@ import { changed, type Document, type Json } from "./documents.ts";
 export interface Wrong {
   readonly title: string;
   readonly document: Document;
-  /** Empty for an unknown field, which strict decoding reports without a path of its own. */
+  /** Empty for an unknown field, which strict decoding reports without a separate path. */
   readonly field: string;
   readonly says: string;
 }

@@ -65,7 +65,7 @@ export const wrongProxies: readonly Wrong[] = [
     "spec.authentication.oauth2Proxy.issuerURL",
     "write the issuer's URL",
   ),
-  ...each("issuerURL", issuers, "to the letter as in the claim iss of tokens".replace("to the letter ", "")),
+  ...each("issuerURL", issuers, "as in the claim iss of tokens"),
   ...each("issuerURL", ["https://user@dex.example.com"], "no password and no @"),
   ...each("redirectURL", ["https://a@mlflow.example.com/oauth2/callback"], "no password and no @"),
   ...each("session.redis.url", ["rediss://mlflow:secret@redis.example.com"], "no password and no @"),

@@ -84,7 +84,7 @@ const granting = (role: string, name = role.toLowerCase()) =>
 const serving = (grants: Json, more: Readonly<Record<string, Json | undefined>> = {}) =>
   changed(proxied, { "spec.authentication": { kubernetes: {} }, "spec.workspaces": { access: grants }, ...more });
 const grant = (role: string, who: string) => ({ role, subjects: [{ kind: "Group", name: who }], selector: {} });
-const refusal = (role: string) => new RegExp(`cannot bind ClusterRole mlflow-workspace-${role}`);
+const denial = (role: string) => new RegExp(`cannot bind ClusterRole mlflow-workspace-${role}`);
 
 describe("admission policies for grants and exposure", { skip: unavailableReason }, () => {
   let team: string;
@@ -122,8 +122,8 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
       // Another name each time: an object that was accepted before the policy was enforced can be written again.
       attempts += 1;
       const name = { "metadata.name": `probe-${attempts}` };
-      assert.match(await probe.applies(changed(granting("Viewer"), name), team), refusal("viewer"));
-      assert.match(await probe.applies(changed(serving([grant("Viewer", "science")]), name), team), refusal("viewer"));
+      assert.match(await probe.applies(changed(granting("Viewer"), name), team), denial("viewer"));
+      assert.match(await probe.applies(changed(serving([grant("Viewer", "science")]), name), team), denial("viewer"));
       const exposed = { ...name, "spec.exposure": { ingress: { hosts: [{ host: "probe.example.com" }] } } };
       assert.match(await probe.applies(changed(smallest, exposed), team), /cannot create ingresses/);
     });
@@ -141,9 +141,9 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
   test("a user who can bind one role in a namespace can grant only that role, and only there", async () => {
     const { applies } = await tenant(team, "viewers", { writer: "*", "binder-of-viewer": team });
     assert.equal(await applies(granting("Viewer"), team), "");
-    assert.match(await applies(granting("Editor"), team), refusal("editor"));
-    assert.match(await applies(granting("Viewer"), other), refusal("viewer"));
-    assert.match(await applies(changed(granting("Viewer"), { "spec.role": "Admin" }), team), refusal("admin"));
+    assert.match(await applies(granting("Editor"), team), denial("editor"));
+    assert.match(await applies(granting("Viewer"), other), denial("viewer"));
+    assert.match(await applies(changed(granting("Viewer"), { "spec.role": "Admin" }), team), denial("admin"));
   });
 
   test("an admin of a namespace can grant every role in it, and none in another", async () => {
@@ -161,7 +161,7 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
     const { applies: writes } = await tenant(team, "later", { writer: team });
     assert.equal(await writes(changed(granting("Viewer", "kept"), { "metadata.labels": { a: "b" } }), team), "");
     const more = { "spec.subjects": [{ kind: "User", name: "mallory" }] };
-    assert.match(await writes(changed(granting("Viewer", "kept"), more), team), refusal("viewer"));
+    assert.match(await writes(changed(granting("Viewer", "kept"), more), team), denial("viewer"));
   });
 
   test("a user with write permission can narrow an access (fewer subjects, earlier expiry), but not widen it again", async () => {
@@ -173,14 +173,14 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
     const until = (year: number, access = both) => changed(access, { "spec.expiresAt": `${year}-01-01T00:00:00Z` });
     assert.equal(await applies(until(2099), team), "", "an expiry is added");
     assert.equal(await applies(until(2098), team), "", "an earlier expiry");
-    assert.match(await applies(until(2099), team), refusal("viewer"), "a later expiry");
-    assert.match(await applies(both, team), refusal("viewer"), "no expiry");
+    assert.match(await applies(until(2099), team), denial("viewer"), "a later expiry");
+    assert.match(await applies(both, team), denial("viewer"), "no expiry");
     const fewer = changed(until(2098), { "spec.subjects": people.slice(0, 1) });
     assert.equal(await applies(fewer, team), "", "fewer subjects");
-    assert.match(await applies(until(2098), team), refusal("viewer"), "a removed subject is added again");
+    assert.match(await applies(until(2098), team), denial("viewer"), "a removed subject is added again");
     const elsewhere = changed(fewer, { "spec.serverRef.name": "another" });
-    assert.match(await applies(elsewhere, team), refusal("viewer"), "another server");
-    assert.match(await applies(changed(fewer, { "spec.role": "TraceWriter" }), team), refusal("trace-writer"));
+    assert.match(await applies(elsewhere, team), denial("viewer"), "another server");
+    assert.match(await applies(changed(fewer, { "spec.role": "TraceWriter" }), team), denial("trace-writer"));
   });
 
   test("grants of a server need the permission to bind in all namespaces, not only in its own", async () => {
@@ -203,11 +203,11 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
     const change = (changes: Readonly<Record<string, Json | undefined>>) => applies(changed(server, changes), other);
     assert.equal(await change({ "spec.replicas": 0 }), "");
     assert.equal(await change({ "spec.workspaces.access": [grant("Editor", "audit")] }), "", "fewer grants");
-    assert.match(await change({}), refusal("viewer"), "a removed grant counts as new");
+    assert.match(await change({}), denial("viewer"), "a removed grant counts as new");
     assert.equal(await decides(server, other), "");
-    assert.match(await change({ "spec.workspaces.access": [...grants, grant("Admin", "me")] }), refusal("admin"));
-    assert.match(await change({ "spec.workspaces.access[0].role": "Editor" }), refusal("editor"));
-    assert.match(await change({ "spec.workspaces.access[0].subjects[0].name": "me" }), refusal("viewer"));
+    assert.match(await change({ "spec.workspaces.access": [...grants, grant("Admin", "me")] }), denial("admin"));
+    assert.match(await change({ "spec.workspaces.access[0].role": "Editor" }), denial("editor"));
+    assert.match(await change({ "spec.workspaces.access[0].subjects[0].name": "me" }), denial("viewer"));
     assert.match(
       await change({ "metadata.name": "copy" }),
       /cannot bind ClusterRole/,
@@ -234,12 +234,12 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
       [{ tier: "y" }, "others"],
       [{ level: "x" }, "others by another label"],
     ] as const)
-      assert.match(await change(wider), refusal("viewer"), what);
+      assert.match(await change(wider), denial("viewer"), what);
     assert.equal(await change({ tier: "x", team: "a" }), "", "fewer");
-    assert.match(await change({ tier: "x" }), refusal("viewer"), "the removed workspaces");
-    assert.match(await change({ tier: "x" }, { "spec.workspaces.clientConfigMaps": false }), refusal("viewer"));
+    assert.match(await change({ tier: "x" }), denial("viewer"), "the removed workspaces");
+    assert.match(await change({ tier: "x" }, { "spec.workspaces.clientConfigMaps": false }), denial("viewer"));
     assert.equal(await change(undefined, { "spec.workspaces.access": [] }), "", "all, without grants");
-    assert.match(await change({ tier: "x", team: "a" }), refusal("viewer"), "the removed grants");
+    assert.match(await change({ tier: "x", team: "a" }), denial("viewer"), "the removed grants");
     assert.equal(await decides(chosen({ tier: "x" }), other), "");
     assert.equal(await decides(chosen(undefined), other), "", "a user who can bind can widen");
     assert.equal(await change({ tier: "x" }), "", "fewer than all");
@@ -266,7 +266,7 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
       const what = `${JSON.stringify(before)} → ${JSON.stringify(after)}`;
       assert.equal(await decides(placed(before), other), "", what);
       assert.equal(await applies(placed(after), other), "", what);
-      assert.match(await applies(placed(before), other), refusal("viewer"), `back: ${what}`);
+      assert.match(await applies(placed(before), other), denial("viewer"), `back: ${what}`);
     }
     const more: readonly (readonly [Place, Place])[] = [
       [named("a"), named("b")],
@@ -279,11 +279,11 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
     for (const [before, after] of more) {
       const what = `${JSON.stringify(before)} → ${JSON.stringify(after)}`;
       assert.equal(await decides(placed(before), other), "", what);
-      assert.match(await applies(placed(after), other), refusal("viewer"), what);
+      assert.match(await applies(placed(after), other), denial("viewer"), what);
     }
     assert.equal(await decides(placed(named("a")), other), "");
     assert.equal(await applies(placed(named("a"), people.slice(1)), other), "", "fewer subjects");
-    assert.match(await applies(placed(named("a")), other), refusal("viewer"), "the removed subject");
+    assert.match(await applies(placed(named("a")), other), denial("viewer"), "the removed subject");
   });
 
   test("hundreds of random changes by a user without bind permission: no accepted one widens a grant", async () => {

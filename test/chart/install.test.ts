@@ -49,7 +49,7 @@ async function serverIn(namespace: string): Promise<MlflowServer> {
   }
 }
 
-async function refusedCalls(user: string): Promise<readonly string[]> {
+async function forbiddenRequests(user: string): Promise<readonly string[]> {
   const calls = await auditLog(cluster).calls({ user });
   assert.ok(calls.length > 0, `${user} made no call`);
   return calls.filter(({ code }) => code === 403).map(({ verb, uri }) => `${verb} ${uri}`);
@@ -94,7 +94,7 @@ describe("a release", { skip: unavailableReason }, () => {
     } finally {
       await operator.stop();
     }
-    assert.deepEqual(await refusedCalls(own.user), []);
+    assert.deepEqual(await forbiddenRequests(own.user), []);
   });
 
   test("its pods comply with the restricted Pod Security Standard", async () => {
@@ -117,7 +117,7 @@ describe("a release", { skip: unavailableReason }, () => {
     } finally {
       await operator.stop();
     }
-    assert.deepEqual(await refusedCalls(own.user), []);
+    assert.deepEqual(await forbiddenRequests(own.user), []);
   });
 
   test("an upgrade does not change servers", async () => {
@@ -186,12 +186,12 @@ describe("a release", { skip: unavailableReason }, () => {
     } finally {
       await operator.stop();
     }
-    assert.deepEqual(await refusedCalls(own.user), []);
+    assert.deepEqual(await forbiddenRequests(own.user), []);
   });
 
   test("a second release is rejected while the CRD belongs to another, with a remedy", async () => {
     const other = await installation(cluster);
-    assert.match(await other.refused("install", chart), /invalid ownership metadata/);
+    assert.match(await other.rejected("install", chart), /invalid ownership metadata/);
   });
 });
 
@@ -334,7 +334,7 @@ describe("a release for some namespaces", { skip: unavailableReason }, () => {
     } finally {
       await operator.stop();
     }
-    assert.deepEqual(await refusedCalls(own.user), []);
+    assert.deepEqual(await forbiddenRequests(own.user), []);
     for (const [namespace, expected] of [
       [one, true],
       [other, true],

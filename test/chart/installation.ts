@@ -15,7 +15,7 @@ export interface Installation {
   /** Runs Helm with this release's name and namespace; returns its output. Fails the test if Helm fails. */
   readonly run: (...args: readonly string[]) => Promise<string>;
   /** The same for a command that must fail; returns the error. */
-  readonly refused: (...args: readonly string[]) => Promise<string>;
+  readonly rejected: (...args: readonly string[]) => Promise<string>;
 }
 
 export const releaseName = "mlflow-operator";
@@ -35,7 +35,7 @@ export async function installation(cluster: ClusterAccess): Promise<Installation
       assert.equal(code, 0, `helm ${args.join(" ")}: ${stderr}`);
       return stdout;
     },
-    refused: async (...args) => {
+    rejected: async (...args) => {
       const { code, stderr } = await attempt(args);
       assert.notEqual(code, 0, `helm ${args.join(" ")} went well`);
       return stderr;

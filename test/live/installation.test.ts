@@ -50,7 +50,7 @@ test("the chart, on a real node", { timeout: 1_500_000 }, async (context) => {
     (await log.calls({ since: began, user: release.user })).filter(({ code }) => code === 403);
 
   await context.test("fails if the CRD has another owner, unless it does not install the CRD", async () => {
-    const error = await release.refused("install", chart, ...withSets("crds.enabled=true"));
+    const error = await release.rejected("install", chart, ...withSets("crds.enabled=true"));
     assert.match(error, /CustomResourceDefinition .* exists .* invalid ownership metadata/);
     await release.run("install", chart, ...withSets(), ...waitOptions);
   });

@@ -1,6 +1,6 @@
 """
-Prints as JSON what mlflow-kubernetes-plugins asks the API server for, operation by operation, from its own tables. With the
-argument `verdicts`: what it asks for the routes that stand on the standard input as [method, path], by its own look-up.
+Prints as JSON the access reviews of mlflow-kubernetes-plugins for each operation, from its own tables. With the
+argument `verdicts`: its access reviews for the routes in the standard input, each as [method, path].
 """
 
 import asyncio
