@@ -1,9 +1,9 @@
-import type { Notice } from "../reconcile/cluster.ts";
+import type { ServerEvent } from "../reconcile/cluster.ts";
 
 /** Rate limit of Events: repeated Events are recorded once per period, and the number of Events of a server is limited. */
 export interface EventLimit {
   /** Whether the Event can be recorded now. If so, it is counted as recorded. */
-  allows(uid: string, notice: Notice): boolean;
+  allows(uid: string, notice: ServerEvent): boolean;
 }
 
 /** Burst of Events of one server, and the interval at which one more is allowed. */

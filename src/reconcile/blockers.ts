@@ -23,14 +23,14 @@ import { oversizedObject, unreadableSecret } from "./oversized.ts";
 import { referencesTooLarge } from "./references-size.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 
-/** Reasons to write nothing until a person, or another controller, has done something. */
-export type Blocker = (facts: Facts) => Cause | readonly Cause[] | undefined;
+/** Returns the causes because of which nothing is applied until a user or another controller makes a change. */
+export type Precondition = (facts: Facts) => Cause | readonly Cause[] | undefined;
 
-/** In the order in which a person would want to hear of them. */
-const blockers: readonly Blocker[] = [
+/** In the order in which they are reported. */
+const preconditions: readonly Precondition[] = [
   oversizedObject,
   unreadableSecret,
-  narrowOperator,
+  namespacedOperator,
   invalidUrl,
   imageNotAllowed,
   missingReferences,
@@ -44,24 +44,24 @@ const blockers: readonly Blocker[] = [
   invalidBindCredentials,
   invalidSecretValue,
   invalidCookieSecret,
-  openVariable,
+  reservedVariable,
 ];
 
 /**
- * All that blocks a server, in the order of the checks. While there is anything, what runs stays as it is. What is wrong with
- * content is not checked where the content is missing.
+ * All failed preconditions of a server, in the order of the checks. While there are any, nothing is changed. Missing content is
+ * not also reported as invalid.
  */
 export function blockersOf(facts: Facts): readonly Cause[] {
   const unsupported = unsupportedSpec("MlflowServer", facts.server.spec);
   if (unsupported !== undefined) return [unsupported];
   const tooLarge = referencesTooLarge(facts);
   if (tooLarge !== undefined) return [tooLarge];
-  const found = blockers.flatMap((blocker) => blocker(facts) ?? []);
+  const found = preconditions.flatMap((precondition) => precondition(facts) ?? []);
   return [...new Map(found.map((cause) => [cause.message, cause])).values()];
 }
 
-/** An operator with Roles instead of a ClusterRole cannot give a server what reaches beyond its namespace. */
-function narrowOperator({ server, installation }: Facts): Cause | undefined {
+/** The cause if an operator with Roles instead of a ClusterRole would need objects outside the server's namespace. */
+function namespacedOperator({ server, installation }: Facts): Cause | undefined {
   const { namespaces } = installation;
   if (namespaces === undefined || !needsOptIn(server.spec)) return undefined;
   const [what, instead] =
@@ -74,7 +74,7 @@ function narrowOperator({ server, installation }: Facts): Cause | undefined {
   };
 }
 
-/** A cluster administrator can say by the operator's settings which images run with what a namespace's Secrets hold. */
+/** The causes if the operator's settings do not allow images, which get the Secrets of the namespace. */
 function imageNotAllowed({ inputs }: Facts): Cause[] {
   const allowed = (inputs.installation.allowedImages ?? []).slice(0, 8).join(", ");
   return disallowedImages(inputs).map(({ image, path }) => ({
@@ -132,7 +132,7 @@ function invalidUri({ server, references }: Facts): Cause | undefined {
   return { reason: "InvalidSecret", message: `the key ${uriSecretRef.key} of Secret ${uriSecretRef.name} ${problem}` };
 }
 
-/** Names only: a password may hold any characters, but a line break in a user name is a slip of the hand. */
+/** The causes if database credentials are invalid. A password can have any characters, but a line break in a user name is a mistake. */
 function invalidCredentials({ server, references, inputs }: Facts): Cause[] {
   const databases = [server.spec.backendStore.postgresql, authenticationOf(inputs).users?.postgresql];
   return databases.flatMap((database): Cause[] => {
@@ -154,7 +154,7 @@ function invalidCredentials({ server, references, inputs }: Facts): Cause[] {
   });
 }
 
-/** MLflow's own rule (3.16.1 and newer): it ends at start with such a password. */
+/** The cause if MLflow (3.16.1 and newer) would exit at startup because of the administrator's name or password. */
 function invalidAdmin({ server, references }: Facts): Cause | undefined {
   const administrator = administratorOf(server);
   if (administrator === undefined || administrator.generated) return undefined;
@@ -197,15 +197,17 @@ function invalidCertificate({ server, references }: Facts): Cause | undefined {
   }
 }
 
-/** A key of a source of envFrom that is reserved, and to which the operator gives no value of its own. */
-function openVariable({ server, references, inputs }: Facts): Cause[] {
-  const ours = new Set(environment(inputs).map(({ name }) => name));
+/** The causes if a source of envFrom has a reserved key that the operator does not set itself. */
+function reservedVariable({ server, references, inputs }: Facts): Cause[] {
+  const operatorVariables = new Set(environment(inputs).map(({ name }) => name));
   const sources = server.spec.server?.envFrom ?? [];
   return sources.flatMap(({ prefix = "", secretRef, configMapRef }): Cause[] => {
     const source = secretRef
       ? references.secrets.get(secretRef.name)
       : references.configMaps.get(configMapRef?.name ?? "");
-    const open = Object.keys(source?.data ?? {}).find((key) => isReserved(prefix + key) && !ours.has(prefix + key));
+    const open = Object.keys(source?.data ?? {}).find(
+      (key) => isReserved(prefix + key) && !operatorVariables.has(prefix + key),
+    );
     if (source === undefined || open === undefined) return [];
     return [
       {

@@ -13,7 +13,7 @@ import type { Warning } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** An event about a server (events.k8s.io/v1), recorded once. */
-export interface Notice {
+export interface ServerEvent {
   readonly type: "Normal" | "Warning";
   /** One of the reasons of `status.conditions`. */
   readonly reason: string;
@@ -32,7 +32,7 @@ export interface RepeatedConflict {
   readonly seconds: number;
 }
 
-/** The result of a creation: `exists` if the API server already has an object of that name, whoever owns it. */
+/** The result of a creation: `exists` if the API server already has an object of that name, regardless of its owner. */
 export type Creation = "created" | "exists";
 
 /**
@@ -141,18 +141,18 @@ export interface Cluster {
   /** Deletes this object (by uid) with its dependents. Does nothing if it does not exist. */
   delete(object: Owned): Promise<void>;
 
-  /** Has the server stay, when it is deleted, until {@link letGo}. */
+  /** Adds the finalizer to the server. */
   hold(server: MlflowServer): Promise<void>;
 
-  /** Lets the server go, now or when it is deleted; one that is already gone is fine. */
+  /** Removes the finalizer from the server. Does nothing if the server does not exist. */
   letGo(server: MlflowServer): Promise<void>;
 
-  /** Writes `status.migration` alone, if the server is still at this very resource version. */
+  /** Writes `status.migration` alone, if the server still has this resource version. */
   record(server: MlflowServer, migration: MigrationRecord): Promise<void>;
 
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;
 
   /** Records an event about the server. A failure must not fail the reconciliation. */
-  notify(server: MlflowServer, notice: Notice): Promise<void>;
+  notify(server: MlflowServer, notice: ServerEvent): Promise<void>;
 }

@@ -2,14 +2,14 @@ import type { MlflowServer } from "../api/server.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cluster } from "./cluster.ts";
-import { asItRuns } from "./job.ts";
+import { withLiveSpec } from "./live-job.ts";
 import { isStored, type Obstacle, obstacleIn } from "./ownership.ts";
 import { markPartial } from "./partial-failure.ts";
 import type { Plan, Step } from "./plan.ts";
 
 /**
- * Carries out a plan: the only writes of a pass. Returns the obstacle where a name turns out to be taken, which only
- * the API server knows of objects without our label; what comes after that group is then left alone.
+ * Carries out a plan: the only writes of a reconciliation. Returns a name conflict with an object that is not in the cache because it
+ * does not have the operator's label; later groups are not carried out then.
  */
 export async function commit(
   cluster: Cluster,
@@ -25,20 +25,20 @@ export async function commit(
     return results.flatMap((result) => (result.status === "fulfilled" ? (result.value ?? []) : []))[0];
   };
   for (const group of plan.groups) {
-    const taken = await all(group.filter(isAccount));
-    const rest = group.filter((step) => !isAccount(step) && !(taken !== undefined && runsPods(step)));
+    const taken = await all(group.filter(createsServiceAccount));
+    const rest = group.filter((step) => !createsServiceAccount(step) && !(taken !== undefined && createsPods(step)));
     const obstacle = (await all(rest)) ?? taken;
     if (obstacle !== undefined) return obstacle;
   }
   return undefined;
 }
 
-function isAccount(step: Step): boolean {
+function createsServiceAccount(step: Step): boolean {
   return step.do === "create" && step.manifest.kind === "ServiceAccount";
 }
 
-/** Not as a ServiceAccount that turns out to be somebody else's: pods would have its rights. */
-function runsPods(step: Step): boolean {
+/** Whether a step creates pods: not after a name conflict of the ServiceAccount, whose permissions they would have. */
+function createsPods(step: Step): boolean {
   return step.do === "create" && (step.manifest.kind === "Job" || step.manifest.kind === "Deployment");
 }
 
@@ -60,25 +60,31 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
       await cluster.apply(step.manifest, step.live);
       return undefined;
     case "create":
-      return (await cluster.create(step.manifest)) === "created" ? undefined : takeUp(cluster, server, step.manifest);
+      return (await cluster.create(step.manifest)) === "created"
+        ? undefined
+        : reuseExisting(cluster, server, step.manifest);
   }
 }
 
 /**
- * The name is taken, though the cache did not show it: by an object of ours that lost its label (repaired), by one of
- * ours that the watch has not delivered yet, or by somebody else's. What was generated keeps its content: this pass made
- * up another, so it stops here, and the next one goes on with what is stored.
+ * Handles AlreadyExists for an object that is not in the cache: an owned object that lost its label is repaired, also one that the
+ * watch has not delivered yet; an unmanaged one is a conflict. A generated Secret keeps its data: this reconciliation has generated
+ * other data, so it stops here, and the next one uses the stored data.
  */
-async function takeUp(cluster: Cluster, server: MlflowServer, manifest: Manifest): Promise<Obstacle | undefined> {
+async function reuseExisting(
+  cluster: Cluster,
+  server: MlflowServer,
+  manifest: Manifest,
+): Promise<Obstacle | undefined> {
   const live = await cluster.read(manifest);
   if (live === undefined) return undefined;
   const obstacle = obstacleIn(live, server);
   if (obstacle !== undefined) return obstacle;
   if (manifest.kind === "Secret" && live.kind === "Secret" && isStored(live, server)) {
     await cluster.apply({ ...manifest, data: live.data ?? {} }, live);
-    return { passing: true, reason: "Progressing", message: `taking up the existing ${objectText(live)}` };
+    return { passing: true, reason: "Progressing", message: `Reusing the existing ${objectText(live)}` };
   }
   const isJob = manifest.kind === "Job" && live.kind === "Job";
-  await cluster.apply(isJob ? asItRuns(manifest, live) : manifest, live);
+  await cluster.apply(isJob ? withLiveSpec(manifest, live) : manifest, live);
   return undefined;
 }

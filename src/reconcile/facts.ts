@@ -8,31 +8,31 @@ import type { Mesh } from "./mesh.ts";
 import type { Warnings } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
-/** All that a pass knows. Everything after `observe` is a pure function of this. */
+/** The observed state of a reconciliation. Everything after `observe` is a pure function of it. */
 export interface Facts {
   readonly server: MlflowServer;
-  /** What we wrote for this server or a former one of its name, and the pods that came of it. */
+  /** Objects that the operator applied for this server or a former one of its name, and their pods. */
   readonly owned: readonly Owned[];
-  /** What only carries our labels: somebody else's, never touched. */
+  /** Unmanaged objects with the operator's labels, which are never changed. */
   readonly foreign: readonly Owned[];
-  /** What the condition `MeshReady` says; undefined where the spec has no mesh. */
+  /** The condition `MeshReady`; undefined if the spec has no mesh. */
   readonly mesh?: Mesh["finding"];
-  /** Whether what leads to it from outside stays, which addresses it has, and what the condition `Exposed` says. */
+  /** Whether routes stay, the addresses, and the condition `Exposed`. */
   readonly exposure?: Omit<Exposure, "routes">;
   readonly references: References;
   readonly inputs: Inputs;
   readonly installation: Installation;
   /** Whether applying this manifest to this version of the object is known to change nothing. */
   readonly isMutatedByAdmission: (manifest: Manifest, live: Owned) => boolean;
-  /** Another client's repeatedConflict of a write, which has to wait for its sake; default: none. */
+  /** A repeated conflict with another client, because of which a write must wait; default: none. */
   readonly repeatedConflict?: (manifest: Manifest, path: string) => RepeatedConflict | undefined;
-  /** Generated Secrets that the server used and that are gone; default: none. */
+  /** Generated Secrets that the server used and that are missing; default: none. */
   readonly lostSecrets?: readonly LostSecret[];
-  /** How the workspaces are; undefined where that is not known yet. */
+  /** The state of the workspaces; undefined until it is known. */
   readonly workspaces?: WorkspaceSummary | undefined;
-  /** What is in workspaces because of this server. */
+  /** Objects of this server in workspaces. */
   readonly granted: readonly Owned[];
-  /** What events say of objects that get no further. */
+  /** Warning events about objects without progress. */
   readonly warnings?: Warnings;
   readonly now: Date;
 }

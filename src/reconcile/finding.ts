@@ -1,16 +1,16 @@
 import type { Reason } from "../api/reasons.ts";
 
-/** What is the case, and a sentence for people: it names the object and, where something is wrong, the remedy. */
+/** A reason and a message for a condition. The message names the object and, for a problem, the fix. */
 export interface Cause {
   readonly reason: Reason;
   readonly message: string;
 }
 
-/** How many causes a message lists, and how long it may become: `kubectl describe` shows it as one line. */
+/** The maximum number of causes in a message, and its maximum length: `kubectl describe` shows it on one line. */
 const listed = 10;
 const longestMessage = 4096;
 
-/** Several causes as one: the reason of the first, and a message that lists all of them in their order. */
+/** Several causes as one: the reason of the first, and a message that lists all of them in order. */
 export function combined([first, ...others]: readonly [Cause, ...Cause[]]): Cause {
   if (others.length === 0) return first;
   const all = [first, ...others];

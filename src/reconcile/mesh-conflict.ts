@@ -38,8 +38,8 @@ export function meshConflict({ server, owned, otherResources }: MeshView): Cause
   };
 }
 
-function isPolicy(neighbour: OtherResource): neighbour is AuthorizationPolicy {
-  return neighbour.kind === "AuthorizationPolicy";
+function isPolicy(object: OtherResource): object is AuthorizationPolicy {
+  return object.kind === "AuthorizationPolicy";
 }
 
 /** Whether a policy allows requests. ALLOW (the default) policies of one target add up; without rules they allow none. */

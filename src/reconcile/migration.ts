@@ -13,42 +13,42 @@ export interface Migration {
   readonly create?: Job;
   readonly remove: readonly Job[];
   readonly cause: Cause;
-  /** Whether it needs a person, or time. */
+  /** Whether it needs a change by a user. */
   readonly stalled: boolean;
-  /** What `status.migration` must say after this pass. */
+  /** The value of `status.migration` after this reconciliation. */
   readonly record: MigrationRecord | undefined;
   /** The record must be in the status before anything else is written. */
   readonly isRecordedFirst?: true;
-  /** The version is older than the schema: nothing is written. */
+  /** The version is older than the schema: nothing is applied. */
   readonly isRefused?: true;
-  /** Objects have just been written; the next pass has more to report. */
+  /** Objects have just been written; the next reconciliation reports more. */
   readonly isInterim?: true;
-  /** Seconds until a pass is needed that no watch event causes. */
+  /** Seconds until the next reconciliation, if no watch event triggers it. */
   readonly againInSeconds?: number;
 }
 
-/** What a decision about the migration depends on. */
+/** The input of a decision about the migration. */
 export interface MigrationFacts {
   /** Objects of the server; only its Jobs and their pods matter. */
   readonly owned: readonly Owned[];
-  /** `status.migration`; undefined where it says nothing, which is always safe: the Job runs again. */
+  /** `status.migration`; undefined is always safe: the Job runs again. */
   readonly record: MigrationRecord | undefined;
   readonly now: Date;
 }
 
-/** No Job of one name is created twice within this time, whoever deletes it. */
+/** Seconds in which a deleted Job is not created again under the same name. */
 const recreationSeconds = 10;
 
-/** So long a migration may run before it is reported. It is never ended for it. */
+/** Seconds after which a running migration is reported. It is never stopped. */
 export const overdueSeconds = 3600;
 
 /**
  * Decides about the migration, by these rules:
- * - The schema fits if the last Job whose program may have run is the wanted one and has completed. `status.migration`
- *   records that, so the Job itself may be deleted. An earlier completed Job proves nothing: another has run since.
+ * - The schema is current if the last Job whose program may have run is the wanted one and has completed. `status.migration`
+ *   records that, so the Job itself may be deleted. An earlier completed Job does not count, because another one has run since.
  * - The record of a completed Job is withdrawn before another Job is created. Without a record the Job runs again, which
- *   changes nothing where the schema fits.
- * - A Job with a container at work is never deleted. Every other Job waits for its end.
+ *   changes nothing if the schema is current.
+ * - A Job with a running container is never deleted. Every other Job waits until it exits.
  * - A Job is created only when no other is unfinished and no pod of one is left.
  */
 export function migrationOf(wanted: Job | undefined, { owned, record, now }: MigrationFacts): Migration {
@@ -59,11 +59,13 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Mig
   const isLast = (job: Job) => job.metadata.name === known?.job && attemptOf(job) === known.attempt;
   const named = wanted && jobs.find((job) => job.metadata.name === wanted.metadata.name);
   const current = named && isLast(named) ? named : undefined;
-  const report = { record: known, ...(mayVanish(known, record, jobs) && { isRecordedFirst: true as const }) };
+  const report = { record: known, ...(mayBeDeleted(known, record, jobs) && { isRecordedFirst: true as const }) };
 
-  const obstacle =
-    atWork(pods, jobs, current, now) ?? unfinished(jobs.filter((job) => job !== current)) ?? abandoned(pods, jobs);
-  if (obstacle !== undefined) return { ...report, ...obstacle, record: withoutRemoved(known, obstacle, allPods) };
+  const wait =
+    runningMigration(pods, jobs, current, now) ??
+    unfinished(jobs.filter((job) => job !== current)) ??
+    orphanedPod(pods, jobs);
+  if (wait !== undefined) return { ...report, ...wait, record: withoutRemoved(known, wait, allPods) };
   if (wanted === undefined) {
     const message = "The operator neither migrates nor checks the database, because migration is Manual.";
     return { ...finished("MigrationDisabled", message), remove: staying(jobs), record: undefined };
@@ -85,7 +87,7 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Mig
     const message = `Job/${wanted.metadata.name} was deleted before it completed. It is created again within ${recreationSeconds} s.`;
     return { ...report, ...pending(message), againInSeconds: waits };
   }
-  // Were the new Job deleted unseen, a proof that is still there would hold for what it has changed.
+  // If the new Job were deleted before it is observed, a former record would wrongly cover its changes.
   const isProven = record?.phase === "Complete" || record?.proof !== undefined || jobs.some(isComplete);
   const isWithdrawn = isAgain && record?.attempt === known.attempt && record.proof === undefined;
   return { ...creation(wanted, known, now), ...(isProven && !isWithdrawn && { isRecordedFirst: true }) };
@@ -100,14 +102,14 @@ function versionOf(job: Job): string {
   return job.metadata.labels?.[label.version] ?? "";
 }
 
-/** When the Job was first decided on: tells it from others of its name. Later attempts are greater. */
+/** The time of the decision to create the Job, which distinguishes Jobs of the same name. Later attempts are greater. */
 function attemptOf(job: Job): string {
   return job.metadata.annotations?.[annotation.attempt] ?? "";
 }
 
 /**
- * The record, unless a later Job exists or the recorded one has completed by now. A Job that is deleted before its program
- * has run leaves the completed migration before it in force.
+ * The record, updated if a later Job exists or the recorded one has completed. If a Job is deleted before its program
+ * has run, the completed migration before it stays current.
  */
 function latestRecord(
   record: MigrationRecord | undefined,
@@ -131,7 +133,7 @@ function latestRecord(
   return isLeaving(job) ? withoutUnstarted(known, job, pods) : known;
 }
 
-/** The record once the Jobs that are deleted are gone. */
+/** The record after the deletion of these Jobs. */
 function withoutRemoved(known: MigrationRecord | undefined, { remove }: Decision, pods: readonly Pod[]) {
   const job = remove.find(({ metadata }) => metadata.name === known?.job);
   return known === undefined || job === undefined || attemptOf(job) !== known.attempt
@@ -139,14 +141,14 @@ function withoutRemoved(known: MigrationRecord | undefined, { remove }: Decision
     : withoutUnstarted(known, job, pods);
 }
 
-/** The completed migration before a Job that goes, if its pods are there and show that its program has not run. */
+/** The completed migration before a terminating Job, if the Job's pods exist and show that its program has not run. */
 function withoutUnstarted(known: MigrationRecord, job: Job, pods: readonly Pod[]): MigrationRecord {
   const { proof, startTime } = known;
   if (proof === undefined || hasRun(job, pods) || podsOf(job, pods).length === 0) return known;
   return { ...proof, phase: "Complete", startTime };
 }
 
-/** Whether there is a sign that the program of a Job has run. */
+/** Whether the program of a Job may have run, by its status and pods. */
 function hasRun(job: Job, pods: readonly Pod[]): boolean {
   const { status = {} } = job;
   if (isComplete(job) || hasCondition(job, "Failed")) return true;
@@ -170,14 +172,14 @@ function recordOf(job: Job, attempt: string, startTime = attempt): MigrationReco
   };
 }
 
-/** Whether a completed Job is about to be deleted by others, while nothing but the Job says that it has completed. */
-function mayVanish(known: MigrationRecord | undefined, record: MigrationRecord | undefined, jobs: readonly Job[]) {
+/** Whether a completed Job may be deleted by another client before its completion is recorded. */
+function mayBeDeleted(known: MigrationRecord | undefined, record: MigrationRecord | undefined, jobs: readonly Job[]) {
   if (known?.phase !== "Complete" || (record?.attempt === known.attempt && record.phase === "Complete")) return false;
   const job = jobs.find(({ metadata }) => metadata.name === known.job);
   return job?.metadata.deletionTimestamp !== undefined || job?.spec.ttlSecondsAfterFinished !== undefined;
 }
 
-/** The attempt stays the same where the Job was deleted before its end: nothing else has run in between. */
+/** The Job to create. The attempt stays the same if the Job was deleted before it completed, because no other one has run since. */
 function creation(wanted: Job, known: MigrationRecord | undefined, now: Date): Migration {
   const isAgain = known?.phase === "Started" && known.job === wanted.metadata.name;
   const attempt = isAgain ? known.attempt : laterThan(known?.attempt, now);
@@ -189,7 +191,7 @@ function creation(wanted: Job, known: MigrationRecord | undefined, now: Date): M
   return { ...running(wanted), create: job, record: { ...record, proof } };
 }
 
-/** The time, but always after the former attempt: clocks of two operators differ. */
+/** The time, but always later than the former attempt, because clocks of two operators differ. */
 function laterThan(former: string | undefined, now: Date): string {
   const after = former === undefined ? Number.NaN : Date.parse(former) + 1;
   return new Date(Number.isNaN(after) ? now.getTime() : Math.max(after, now.getTime())).toISOString();
@@ -197,8 +199,13 @@ function laterThan(former: string | undefined, now: Date): string {
 
 type Decision = Omit<Migration, "record">;
 
-/** A container that may be changing a database now. Whatever the spec says, it is left to its end. */
-function atWork(pods: readonly Pod[], jobs: readonly Job[], current: Job | undefined, now: Date): Decision | undefined {
+/** The decision while a container may be changing a database: whatever the spec is, it is not stopped. */
+function runningMigration(
+  pods: readonly Pod[],
+  jobs: readonly Job[],
+  current: Job | undefined,
+  now: Date,
+): Decision | undefined {
   const pod = pods.find((each) => migrateContainer(each)?.state?.running !== undefined);
   if (pod === undefined) return undefined;
   const job = jobs.find((each) => isPodOf(pod, each));
@@ -218,7 +225,7 @@ function atWork(pods: readonly Pod[], jobs: readonly Job[], current: Job | undef
   return { ...running(job), ...again };
 }
 
-/** Other Jobs that have not completed, none of them at work: they are deleted first, and waited for. */
+/** The decision with other Jobs that have not completed and do not run: they are deleted first. */
 function unfinished(others: readonly Job[]): Decision | undefined {
   const [first, ...rest] = others.filter((job) => !isComplete(job));
   if (first === undefined) return undefined;
@@ -226,8 +233,8 @@ function unfinished(others: readonly Job[]): Decision | undefined {
   return { ...pending(message), remove: staying([first, ...rest]) };
 }
 
-/** A pod whose Job was deleted without it still connects to the database. */
-function abandoned(pods: readonly Pod[], jobs: readonly Job[]): Decision | undefined {
+/** The decision with a pod whose Job was deleted without it: the pod may still connect to the database. */
+function orphanedPod(pods: readonly Pod[], jobs: readonly Job[]): Decision | undefined {
   const pod = pods.find((each) => !jobs.some((job) => isPodOf(each, job)));
   if (pod === undefined) return undefined;
   const { name, namespace } = pod.metadata;
@@ -236,7 +243,7 @@ function abandoned(pods: readonly Pod[], jobs: readonly Job[]): Decision | undef
   );
 }
 
-/** The Job of the wanted name, which has not completed and has no container at work. */
+/** The decision for the Job of the wanted name, which has not completed and has no running container. */
 function ofCurrent(live: Job, wanted: Job, pods: readonly Pod[]): Decision {
   const text = objectText(live);
   if (live.metadata.deletionTimestamp !== undefined) return pending(`Waiting until ${text} and its pods are deleted.`);
@@ -248,7 +255,7 @@ function ofCurrent(live: Job, wanted: Job, pods: readonly Pod[]): Decision {
   return running(live);
 }
 
-/** The database would have to go back to an earlier schema. Another database, or a restored one, is not refused. */
+/** Whether the database would need an earlier schema. Another or restored database is not rejected. */
 function isRefused(known: MigrationRecord, wanted: Job): boolean {
   return known.database === databaseOf(wanted) && isDowngrade(known.version, versionOf(wanted));
 }
@@ -258,7 +265,7 @@ function refused({ version }: MigrationRecord, wanted: Job): Decision {
   return { ...pending(message, "DowngradeRejected"), stalled: true, isRefused: true };
 }
 
-/** Another DELETE of what is already being deleted would be a change, and the next pass would send yet another. */
+/** Jobs that are not being deleted: a further DELETE would trigger another reconciliation, and so on. */
 const staying = (jobs: readonly Job[]) => jobs.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
 
 const finished = (reason: Cause["reason"], message: string): Decision => ({
@@ -285,7 +292,7 @@ const pending = (message: string, reason: Cause["reason"] = "MigrationPending"):
   stalled: false,
 });
 
-/** A migration that waits for something else than an earlier one. */
+/** A migration that waits for something other than an earlier one. */
 export function waiting(migration: Migration, message: string, more: Partial<Migration> = {}): Migration {
   const { create: _, isRecordedFirst: __, ...rest } = migration;
   return { ...rest, ...pending(message), remove: migration.remove, ...more };
@@ -305,7 +312,7 @@ function isMigrationPod(object: Owned): object is Pod {
   return object.kind === "Pod" && object.metadata.labels?.[label.component] === "migration";
 }
 
-/** Whether a pod may still connect to the database. Other containers may keep it after the program's end. */
+/** Whether a pod may still connect to the database. Other containers can keep it running after the program has exited. */
 function isUnfinished(pod: Pod): boolean {
   const { phase } = pod.status ?? {};
   if (phase === "Succeeded" || phase === "Failed") return false;

@@ -20,7 +20,7 @@ import { mostReferenced, referencesSize } from "./references-size.ts";
 import { tracesEndpoints } from "./traces-endpoints.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
 
-/** Reads everything that a pass needs: the only reads of it. What must be invented once is stored or, here, made up. */
+/** Reads the state of a reconciliation. Secret values are read if they are stored, and generated here otherwise. */
 export async function observe(
   cluster: Cluster,
   server: MlflowServer,
@@ -80,10 +80,10 @@ async function readWarnings(cluster: Cluster, owned: readonly Owned[], now: Date
   return new Map(silent.map(({ metadata }, index) => [metadata.uid ?? "", read[index] ?? []]));
 }
 
-/** How many objects are read at once. */
+/** The number of objects that are read concurrently. */
 const readAtOnce = 4;
 
-/** Reads no further than the server may have of references in all. */
+/** Reads references up to the maximum size for one server. */
 async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {
   const secrets = new Map<string, Secret & ContentSummary>();
   const configMaps = new Map<string, ConfigMap & ContentSummary>();
@@ -124,13 +124,13 @@ function sessionKeys(server: MlflowServer, owned: readonly Owned[], references: 
   };
 }
 
-/** Random letters and digits: oauth2-proxy takes each character as a byte of the key. */
+/** Random letters and digits: oauth2-proxy uses each character as a byte of the key. */
 function letters(count: number): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   return Array.from({ length: count }, () => alphabet[randomInt(alphabet.length)]).join("");
 }
 
-/** 32 bytes in URL-safe base64 with padding, as cryptography's Fernet takes it. */
+/** 32 bytes in URL-safe base64 with padding, the format of cryptography's Fernet. */
 function fernetKey(): string {
   return randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }

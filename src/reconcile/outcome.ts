@@ -10,29 +10,29 @@ import { podsOf, rolloutOf } from "./rollout.ts";
 import { warningsAgainIn } from "./warnings.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
 
-/** How a pass ended. */
+/** The result of a reconciliation. */
 export interface Outcome {
   /**
-   * - `ready`: everything is as the spec says;
-   * - `progressing`: it is on its way, and a watch tells when it goes on;
-   * - `stalled`: it needs a person.
+   * - `ready`: all objects match the spec;
+   * - `progressing`: it continues with a watch event;
+   * - `stalled`: it needs a change by a user.
    */
   readonly state: "ready" | "progressing" | "stalled";
   readonly cause: Cause;
-  /** What is known of the database; undefined where the pass did not come to look. */
+  /** The state of the migration; undefined if it was not checked. */
   readonly migration?: Migration;
-  /** Objects have just been written: the next pass, which their events bring about, has more to say. */
+  /** Objects have just been written: their events trigger the next reconciliation, which reports more. */
   readonly isInterim?: true;
-  /** What the caches say may be outdated, so that nobody knows whether the server is ready. */
+  /** The caches may be outdated, so it is unknown whether the server is ready. */
   readonly isUncertain?: true;
-  /** The spec was not read, so nothing of the status follows from it. */
+  /** The spec was not evaluated, so status fields that depend on it stay. */
   readonly isUnread?: true;
-  /** Seconds after which to look again, where no watch would tell: somebody else's object in our way. */
+  /** Seconds until the next reconciliation, if no watch event triggers it, as with an unmanaged object. */
   readonly againInSeconds?: number;
 }
 
-/** Somebody else's object has no label of ours, so no watch of ours tells when it goes. */
-const obstacleRetrySeconds = 30;
+/** Unmanaged objects are not watched, so a conflict is checked again after this time. */
+const conflictRetrySeconds = 30;
 
 export function blocked(causes: readonly [Cause, ...Cause[]], facts: Facts): Outcome {
   const outcome = { state: "stalled", cause: combined(causes) } as const;
@@ -45,31 +45,31 @@ export function blocked(causes: readonly [Cause, ...Cause[]], facts: Facts): Out
 
 export function obstructed({ passing, reason, message }: Obstacle, migration: Migration): Outcome {
   const cause = { reason, message };
-  return { state: passing ? "progressing" : "stalled", cause, migration, againInSeconds: obstacleRetrySeconds };
+  return { state: passing ? "progressing" : "stalled", cause, migration, againInSeconds: conflictRetrySeconds };
 }
 
-/** The outcome of a pass that could write all it wanted. */
+/** The outcome of a reconciliation that has carried out its plan. */
 export function outcomeOf(facts: Facts, plan: Plan): Outcome {
-  const outcome = withGracePeriod(judged(facts, plan), facts);
-  if (outcome.cause.reason !== "Unschedulable" || !isBeingPlaced(facts)) return outcome;
+  const outcome = withGracePeriod(outcomeWithConflict(facts, plan), facts);
+  if (outcome.cause.reason !== "Unschedulable" || !isBeingScheduled(facts)) return outcome;
   const cause = { reason: "Progressing", message: "The pods are being scheduled" } as const;
-  return { ...outcome, state: "progressing", cause, againInSeconds: placementSeconds };
+  return { ...outcome, state: "progressing", cause, againInSeconds: schedulingSeconds };
 }
 
-/** So long the scheduler may have no node for a pod: it says so, too, while a volume is being made. */
-const placementSeconds = 10;
+/** Seconds in which a pod may be unschedulable: the scheduler also reports that while a volume is being provisioned. */
+const schedulingSeconds = 10;
 
-function isBeingPlaced({ owned, now }: Facts): boolean {
+function isBeingScheduled({ owned, now }: Facts): boolean {
   const born = owned
     .filter((object): object is Pod => object.kind === "Pod")
     .filter(({ status }) => status?.conditions?.some((each) => each.reason === "Unschedulable"))
     .map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
-  // Of a time to come the clocks disagree, and nothing is known.
-  return born.every((time) => Math.abs(now.getTime() - time) < placementSeconds * 1000);
+  // A time in the future means different clocks, so it does not count.
+  return born.every((time) => Math.abs(now.getTime() - time) < schedulingSeconds * 1000);
 }
 
-function judged(facts: Facts, plan: Plan): Outcome {
-  const outcome = judgedByState(facts, plan);
+function outcomeWithConflict(facts: Facts, plan: Plan): Outcome {
+  const outcome = outcomeByState(facts, plan);
   const { conflict, migration } = plan;
   if (conflict === undefined || outcome.isInterim) return outcome;
   const { reason, message, seconds } = conflict;
@@ -77,9 +77,9 @@ function judged(facts: Facts, plan: Plan): Outcome {
   return { state: "stalled", cause: { reason, message }, migration, againInSeconds };
 }
 
-function judgedByState(facts: Facts, { groups, migration, missing }: Plan): Outcome {
+function outcomeByState(facts: Facts, { groups, migration, missing }: Plan): Outcome {
   const { owned, server } = facts;
-  if (!migration.complete) return unmigrated(facts, migration);
+  if (!migration.complete) return migrationOutcome(facts, migration);
   if (missing !== undefined) return { state: "stalled", cause: missing, migration };
   const deployment = owned.find(
     (object): object is Deployment =>
@@ -102,8 +102,8 @@ function judgedByState(facts: Facts, { groups, migration, missing }: Plan): Outc
   return { state: "ready", cause: readyCause(facts), migration };
 }
 
-/** What the decision says, or what keeps the Job's pods, where it merely waits for a Job. */
-function unmigrated(facts: Facts, decided: Migration): Outcome {
+/** The outcome of an incomplete migration: its decision, or the problem of the Job's pods. */
+function migrationOutcome(facts: Facts, decided: Migration): Outcome {
   const { owned, now } = facts;
   const jobs = owned.filter((object): object is Job => object.kind === "Job");
   const pods = podsOf("migration", owned);
@@ -118,13 +118,13 @@ function unmigrated(facts: Facts, decided: Migration): Outcome {
   return { state, cause: migration.cause, migration, ...again };
 }
 
-/** The soonest of several times. */
+/** The earliest of several times. */
 function againIn(...times: readonly (number | undefined)[]): Pick<Outcome, "againInSeconds"> {
   const known = times.filter((seconds) => seconds !== undefined);
   return known.length === 0 ? {} : { againInSeconds: Math.min(...known) };
 }
 
-/** Younger than two seconds: pods that start at once are reported as ready, and not first as starting. */
+/** Whether a Deployment is younger than two seconds: pods that start immediately are reported as ready, without a state before. */
 function isNew({ metadata }: Deployment, now: Date): boolean {
   const age = now.getTime() - Date.parse(metadata.creationTimestamp ?? "");
   return age >= 0 && age < 2000;

@@ -6,22 +6,22 @@ import { objectNames } from "../resources/names.ts";
 import type { Cause } from "./finding.ts";
 
 /**
- * Whose an object is that has a name which a server wants:
- * - `ours`: we may write and delete it;
- * - `leaving`: it belonged to a deleted server of the same name, and the garbage collector is about to remove it;
- * - `foreign`: somebody else's: never adopted, never deleted.
+ * The ownership of an object with a name that a server needs:
+ * - `ours`: the operator can change and delete it;
+ * - `leaving`: it belonged to a deleted server of the same name, and the garbage collector will delete it;
+ * - `foreign`: it belongs to another owner, and is never adopted or deleted.
  */
 export type Ownership = "ours" | "leaving" | "foreign";
 
-/** Whether an object is where no owner reference to the server can reach: in another namespace, or in none. */
+/** Whether an object is in another namespace than the server or cluster-scoped, so that it cannot have an owner reference to it. */
 export function isCrossNamespace(object: Pick<Owned, "metadata">, server: Pick<MlflowServer, "metadata">): boolean {
   return object.metadata.namespace !== (server.metadata.namespace ?? "default");
 }
 
-/** An owner reference with our uid proves it; what outlives servers has none and is known by its labels, as is what is far. */
+/** Ownership by an owner reference with the server's uid, or by labels for objects that outlive servers or are outside its namespace. */
 export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
   if (isCrossNamespace(object, server)) {
-    if (!namesServer(object, server)) return "foreign";
+    if (!hasServerLabels(object, server)) return "foreign";
     return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
   }
   if (isControlledBy(object, server)) return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
@@ -34,34 +34,34 @@ export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
   return isFormer && controller.name === server.metadata.name ? "leaving" : "foreign";
 }
 
-/** Besides us, the garbage collector writes to what it leaves behind, and controllers to status. */
+/** Field managers of orphaned objects: the operator and the garbage collector. Controllers write only to status. */
 const writersOfOrphans: readonly (string | undefined)[] = [manager, "kube-controller-manager"];
 
 /**
- * What a former server of the same name left behind when it was deleted with `--cascade=orphan`: older than this server, with both
- * labels, without any owner, and written by nobody but us. An object that another client made, or changed, is never adopted.
+ * Whether a former server of the same name left an object when it was deleted with `--cascade=orphan`: older than this server, with both
+ * labels, without an owner, and written only by the operator. An object that another client created or changed is never adopted.
  */
 function isOrphan({ metadata }: Owned, server: MlflowServer): boolean {
   const { labels = {}, ownerReferences = [], managedFields = [], creationTimestamp = "" } = metadata;
-  const born = server.metadata.creationTimestamp;
+  const created = server.metadata.creationTimestamp;
   return (
     ownerReferences.length === 0 &&
     labels[label.managedBy] === manager &&
     labels[label.server] === server.metadata.name &&
-    born !== undefined &&
-    Date.parse(creationTimestamp) < Date.parse(born) &&
+    created !== undefined &&
+    Date.parse(creationTimestamp) < Date.parse(created) &&
     managedFields.some((entry) => entry.manager === manager) &&
     managedFields.every((entry) => entry.subresource !== undefined || writersOfOrphans.includes(entry.manager))
   );
 }
 
-/** Why an object that has a name which we want cannot be written. */
+/** Why an object with a needed name cannot be applied. */
 export interface Obstacle extends Cause {
-  /** It is about to go by itself. */
+  /** The conflicting object is being deleted. */
   readonly passing: boolean;
 }
 
-/** The obstacle that an object is to a server that wants its name, or undefined where it is ours. */
+/** The conflict of an object with a server that needs its name, or undefined if the server owns it. */
 export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | undefined {
   const { namespace } = object.metadata;
   const place = namespace === undefined ? objectText(object) : `${objectText(object)} in namespace ${namespace}`;
@@ -69,7 +69,7 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
     case "ours":
       return undefined;
     case "leaving":
-      return { passing: true, reason: "Progressing", message: `waiting until the former ${place} is deleted` };
+      return { passing: true, reason: "Progressing", message: `Waiting until the former ${place} is deleted` };
     case "foreign":
       return {
         passing: false,
@@ -79,17 +79,17 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
   }
 }
 
-/** What to do where an object of another server has the name, and where one of anybody else's has. */
+/** The fixes for a conflict with an object of another server, and with any other object. */
 export const serverConflictRemedy = "the names of the two servers conflict. Recreate one of them with another name";
 export const objectConflictRemedy = "rename one of the two, or delete the existing object if it is not needed";
 
-/** Two servers whose names get in each other's way, as those of a server in a mesh and of one that is called like its waypoint. */
+/** The fix. The names of two servers conflict if one has the name of the other's waypoint, for example. */
 function remedyFor(object: Owned): string {
   const isOfServer = ownerOf(object)?.kind === "MlflowServer" || waypointOwner(object) !== undefined;
   return isOfServer ? `${serverConflictRemedy}, or delete one` : objectConflictRemedy;
 }
 
-/** What was generated or stored is known by its label alone, which its owner may have taken off, or may put on. */
+/** How to adopt a generated Secret or a volume, which are recognized only by their label. */
 function hintFor(object: Owned, server: MlflowServer): string {
   if (!isStored(object, server)) return "";
   return `; to reuse it for this server, label it ${label.server}=${server.metadata.name}`;
@@ -105,7 +105,7 @@ function ownerOf({ metadata }: Owned) {
   return metadata.ownerReferences?.[0];
 }
 
-/** The server for whose waypoint Istio has made an object. */
+/** The server of the waypoint for which Istio has created an object. */
 function waypointOwner(object: Owned): string | undefined {
   return ownerOf(object)?.kind === "Gateway" ? object.metadata.labels?.[label.waypoint] : undefined;
 }
@@ -118,13 +118,13 @@ export function isStored(object: Owned, server: MlflowServer): boolean {
   return object.kind === "Secret" && stored.includes(object.metadata.name);
 }
 
-/** Both labels together name one server of the cluster. */
-function namesServer({ metadata }: Owned, server: MlflowServer): boolean {
+/** Whether both labels, which together identify a server in the cluster, are those of the server. */
+function hasServerLabels({ metadata }: Owned, server: MlflowServer): boolean {
   const { [label.server]: name, [label.serverNamespace]: namespace } = metadata.labels ?? {};
   return name === server.metadata.name && namespace === (server.metadata.namespace ?? "default");
 }
 
-/** One of the two is enough: the other may have been lost, and is then restored. */
+/** Whether an object has one of the two labels. A removed one is restored. */
 function isLabelled(object: Owned, server: MlflowServer): boolean {
   const labels = object.metadata.labels ?? {};
   return labels[label.managedBy] === manager || labels[label.server] === server.metadata.name;

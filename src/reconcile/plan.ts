@@ -10,7 +10,7 @@ import { difference } from "./difference.ts";
 import { isRoute } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
-import { asItRuns } from "./job.ts";
+import { withLiveSpec } from "./live-job.ts";
 import { listenerOf } from "./mesh-view.ts";
 import { type Migration, migrationOf, waiting } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
@@ -25,25 +25,25 @@ export type Step =
   | { readonly do: "delete"; readonly live: Owned }
   /** Writes `status.migration` before what follows. */
   | { readonly do: "record"; readonly record: MigrationRecord }
-  /** Has the server stay until {@link retire} has released what is far. */
+  /** Adds the finalizer, until {@link retire} has deleted objects outside the namespace. */
   | { readonly do: "hold" }
   | { readonly do: "let go" };
 
-/** What has to be written: groups one after the other, the steps of a group at once. Empty where all is as it shall be. */
+/** The writes of a reconciliation: groups in sequence, the steps of a group concurrently. Empty if all objects match. */
 export interface Plan {
   readonly groups: readonly (readonly Step[])[];
   readonly migration: Migration;
-  /** A wanted name is taken by somebody else's object; then nothing is written. */
+  /** An unmanaged object has a needed name; then nothing is applied. */
   readonly obstacle?: Obstacle;
-  /** A wanted name is still taken by an object that is being deleted; everything else goes on. */
+  /** A terminating object still has a needed name; all other steps are carried out. */
   readonly waiting?: Obstacle;
-  /** Writes that wait, since another client contests them; everything else goes on. */
+  /** Writes that wait because of another client; all other steps are carried out. */
   readonly conflict?: WriteConflict;
-  /** The pods have to wait for somebody's consent; what runs goes on. */
+  /** The pods must wait for the opt-in of a namespace; running pods stay. */
   readonly missing?: Cause;
 }
 
-/** The door that must not stand open any more: a step that waits for nothing, whatever else is wrong with a server. */
+/** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever else is wrong with a server. */
 export function shutting({ owned, server, inputs }: Facts): Step[] {
   const listener = listenerOf({ owned, server });
   if (listener === undefined || inputs.mesh.has("listener") || ownershipOf(listener, server) !== "ours") return [];
@@ -51,8 +51,8 @@ export function shutting({ owned, server, inputs }: Facts): Step[] {
 }
 
 /**
- * Compares what shall be with what is. What pods read and the pods themselves wait until the migration is complete, and
- * so does the removal of what is no longer wanted: until then, what runs keeps all that it had.
+ * Compares the wanted objects with the live ones. The pods and the objects that they read wait until the migration is complete, and
+ * so does the deletion of obsolete objects: until then, running pods keep all their inputs.
  */
 export function planOf(facts: Facts): Plan {
   const wanted = desired(facts.inputs);
@@ -67,7 +67,7 @@ export function planOf(facts: Facts): Plan {
   const obstacle = inTheWay(facts.foreign);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
   if (migration.isRefused) return { groups: recordGroups(migration), migration };
-  const leaving = inTheWay(facts.owned);
+  const terminating = inTheWay(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
     ...(migrationJob === undefined ? [] : jobStep(migrationJob, facts, migration)),
@@ -76,10 +76,10 @@ export function planOf(facts: Facts): Plan {
       .map((live): Step => ({ do: "delete", live })),
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
-  const missing = missingConsent(facts);
+  const missing = missingOptIn(facts);
   const groups = [
     ...recordGroups(migration),
-    holdStep(all, facts),
+    finalizerStep(all, facts),
     migration.complete || migrationJob === undefined ? [] : stopStep(facts),
     stage("generated"),
     [...stage("prerequisites"), ...jobs],
@@ -88,7 +88,7 @@ export function planOf(facts: Facts): Plan {
     const workload = stage("workload");
     const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isExclusive === true;
     const exposure = isReached ? stage("exposure") : [];
-    groups.push(withdrawn(all, facts), missing === undefined ? workload : []);
+    groups.push(removedRoutes(all, facts), missing === undefined ? workload : []);
     groups.push([...stage("mesh"), ...exposure], obsolete(all, facts));
   }
   const { allowed, conflict } = withoutConflicts(groups, facts);
@@ -96,14 +96,14 @@ export function planOf(facts: Facts): Plan {
     groups: allowed.filter((group) => group.length > 0),
     migration,
     ...(conflict && { conflict }),
-    ...(leaving && { waiting: leaving }),
+    ...(terminating && { waiting: terminating }),
     ...(missing && { missing }),
   };
 }
 
 /**
- * The decision about the migration. A Job that mounts the volume waits until the claim exists, whose identity is part of
- * its own, and until no pod of the server holds a volume that one pod alone can mount.
+ * The decision about the migration. A Job that mounts the volume waits until the claim exists, whose uid is part of its
+ * name, and until no pod of the server uses a volume that only one pod can mount.
  */
 function migrationFor(job: Job | undefined, facts: Facts): Migration {
   const { server, owned, now } = facts;
@@ -124,7 +124,7 @@ function recordGroups({ record, isRecordedFirst }: Migration): Step[][] {
   return isRecordedFirst && record !== undefined ? [[{ do: "record", record }]] : [];
 }
 
-/** Ends the pods of the server where the migration could not mount its volume otherwise. */
+/** Stops the pods of the server if the migration could not mount its volume otherwise. */
 function stopStep(facts: Facts): Step[] {
   const { server } = facts;
   const claim = claimOf(facts);
@@ -134,7 +134,7 @@ function stopStep(facts: Facts): Step[] {
   return [{ do: "apply", manifest: withoutPods(live), live }];
 }
 
-/** The Deployment as it is, without pods. What its own controller writes into it stays its own. */
+/** The live Deployment with 0 replicas, without the fields of its controller. */
 function withoutPods(live: Deployment): Deployment {
   const { name, namespace, labels, annotations = {}, ownerReferences } = live.metadata;
   const own = Object.entries(annotations).filter(([key]) => key.startsWith(`${ownGroup}/`));
@@ -172,29 +172,29 @@ function deploymentIn({ owned, server }: Facts): Deployment | undefined {
 }
 
 /**
- * Whether all pods are of the Deployment's spec. Nothing new leads to them from outside before: those of an earlier spec may
- * answer to everybody, or not below the prefix.
+ * Whether all pods run the Deployment's spec. Routes are created only then: pods of an earlier spec may not require
+ * authentication, or not serve the prefix.
  */
 function isRolledOut(facts: Facts): boolean {
   const deployment = deploymentIn(facts);
   return deployment !== undefined && rolloutOf(deployment, facts.owned, facts).complete;
 }
 
-/** What shall lead here from outside no longer goes before pods of this spec come, which may answer to everybody. */
-function withdrawn(wanted: readonly Manifest[], facts: Facts): Step[] {
+/** Deletions of obsolete routes, before pods of this spec start, which may not require authentication. */
+function removedRoutes(wanted: readonly Manifest[], facts: Facts): Step[] {
   return facts.exposure?.keepsRoutes === true ? [] : unwanted(wanted, facts, isRoute);
 }
 
-/** Before anything far is written the server is held, so that it cannot go without it; when nothing is left, it is let go. */
-function holdStep(wanted: readonly Manifest[], { owned, granted, server }: Facts): Step[] {
-  const isHeld = server.metadata.finalizers?.includes(finalizer) === true;
+/** Adds the finalizer before objects outside the namespace are created, and removes it when none are left. */
+function finalizerStep(wanted: readonly Manifest[], { owned, granted, server }: Facts): Step[] {
+  const hasFinalizer = server.metadata.finalizers?.includes(finalizer) === true;
   const isNeeded = [...wanted, ...owned, ...granted].some((object) => isCrossNamespace(object, server));
-  if (isHeld === isNeeded) return [];
+  if (hasFinalizer === isNeeded) return [];
   return [{ do: isNeeded ? "hold" : "let go" }];
 }
 
-/** MLflow's pods would end at once, since they could not ask for their workspaces. */
-function missingConsent({ server, inputs }: Facts): Cause | undefined {
+/** The cause if a namespace has not opted in: MLflow's pods would exit, because they could not list their workspaces. */
+function missingOptIn({ server, inputs }: Facts): Cause | undefined {
   if (!needsOptIn(server.spec) || inputs.workspaces.length > 0) return undefined;
   const { workspaces } = server.spec;
   const place = server.metadata.namespace;
@@ -217,25 +217,25 @@ function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: Fa
   if (live === undefined) return [{ do: "create", manifest }];
   if (ownershipOf(live, server) !== "ours") return [];
   if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
-  const target = attainable(manifest, live);
+  const target = withoutShrinking(manifest, live);
   if (difference(target, live) === undefined || isMutatedByAdmission(target, live)) return [];
   return [{ do: "apply", manifest: target, live }];
 }
 
 /**
- * A Job's pods are never changed under way; what may drift of it is its labels and how often it runs. The rest of its spec
- * is written as it is, since server-side apply would take away what is left out.
+ * The repair of a Job. Its pod template is never changed; only labels and parallelism can drift. The rest of its spec
+ * is applied as it is, because server-side apply would remove omitted fields.
  */
 function jobStep(wanted: Job, { owned, server }: Facts, { remove }: Migration): Step[] {
   const live = owned.find((object): object is Job => object.kind === "Job" && isSame(object, wanted));
   if (live === undefined || remove.includes(live) || ownershipOf(live, server) !== "ours") return [];
   const { backoffLimit, completions, parallelism } = wanted.spec;
   const checked = { metadata: { labels: wanted.metadata.labels }, spec: { backoffLimit, completions, parallelism } };
-  return difference(checked, live) === undefined ? [] : [{ do: "apply", manifest: asItRuns(wanted, live), live }];
+  return difference(checked, live) === undefined ? [] : [{ do: "apply", manifest: withLiveSpec(wanted, live), live }];
 }
 
-/** A volume that somebody has enlarged stays so: the API server refuses to shrink it. */
-function attainable(manifest: Manifest, live: Owned): Manifest {
+/** The manifest without shrinking an enlarged volume, which the API server rejects. */
+function withoutShrinking(manifest: Manifest, live: Owned): Manifest {
   if (manifest.kind !== "PersistentVolumeClaim" || live.kind !== "PersistentVolumeClaim") return manifest;
   const storage = live.spec.resources?.requests?.["storage"];
   const wanted = manifest.spec.resources?.requests?.["storage"];
@@ -244,21 +244,25 @@ function attainable(manifest: Manifest, live: Owned): Manifest {
 }
 
 /**
- * What we own and nobody wants any more. Jobs have their own rules, what was generated or stored is kept, and the mesh is
- * left one step at a time.
+ * Deletions of owned objects that are no longer wanted. Jobs have their own rules, generated Secrets and volumes are kept, and the mesh is
+ * removed one step at a time.
  */
 function obsolete(wanted: readonly Manifest[], facts: Facts): Step[] {
   const { server, inputs } = facts;
-  const isInTurn = ({ kind, metadata }: Owned) => {
+  const isWantedStep = ({ kind, metadata }: Owned) => {
     const step = meshStepOf(kind, metadata.name, server.metadata.name);
     return step !== undefined && inputs.mesh.has(step);
   };
-  return unwanted(wanted, facts, (live) => !isInTurn(live) && !isRoute(live));
+  return unwanted(wanted, facts, (live) => !isWantedStep(live) && !isRoute(live));
 }
 
-function unwanted(wanted: readonly Manifest[], { owned, server }: Facts, isMeant: (object: Owned) => boolean): Step[] {
+function unwanted(
+  wanted: readonly Manifest[],
+  { owned, server }: Facts,
+  isIncluded: (object: Owned) => boolean,
+): Step[] {
   return owned
-    .filter(isMeant)
+    .filter(isIncluded)
     .filter((live) => live.kind !== "Pod" && live.kind !== "Job" && !isStored(live, server))
     .filter((live) => ownershipOf(live, server) === "ours" && !wanted.some((manifest) => isSame(live, manifest)))
     .map((live): Step => ({ do: "delete", live }));

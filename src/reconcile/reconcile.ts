@@ -20,12 +20,12 @@ import { hiddenSeconds, type SpecProblem, specProblem } from "./spec-problem.ts"
 import { unconfirmedKind } from "./unconfirmed-kind.ts";
 import { reportWatchProblem, withWatchProblem } from "./watch-problem.ts";
 
-/** How a pass over an existing server ended. */
+/** The result of the reconciliation of an existing server. */
 export interface Pass extends Pick<Outcome, "state" | "cause" | "isInterim" | "againInSeconds"> {}
 
 /**
- * One pass over one server: read everything, decide, write, report once. Returns undefined where there is none (any
- * more) or it is being deleted, and throws what shall be tried again.
+ * Reconciles one server: reads, decides, writes, reports once. Returns undefined if it does not exist or is being deleted,
+ * and throws errors that must be retried.
  */
 export async function reconcile(
   cluster: Cluster,
@@ -41,7 +41,7 @@ export async function reconcile(
     return { state: "stalled", cause: other };
   }
   if (server === undefined || server.metadata.deletionTimestamp !== undefined) {
-    // Owner references release all else that goes with a server.
+    // The garbage collector deletes all other objects by their owner references.
     await retire(cluster, key, server, installation, now, failing);
     return undefined;
   }
@@ -60,7 +60,7 @@ export async function reconcile(
   return outcome;
 }
 
-/** Runs a part of a pass. What it fails with is reported, where a person should know, and thrown. */
+/** Runs a part of a reconciliation. Reports the cause of a failure, if there is one, and throws the error. */
 async function reporting<T>(
   part: () => Promise<T>,
   failing: Failing,
@@ -70,7 +70,7 @@ async function reporting<T>(
     return await part();
   } catch (error) {
     const cause = failureCause(error, failing);
-    // Where that fails, too, the first failure is what matters.
+    // If the report fails too, the first failure matters.
     if (cause !== undefined) await tell(cause).catch(() => undefined);
     throw error;
   }
@@ -81,7 +81,7 @@ const paused: Cause = {
   message: `The annotation ${annotation.paused} is "true", so the operator changes nothing for this server; what runs keeps running, and deletion works. Remove the annotation to resume.`,
 };
 
-/** Reports why nothing may be read from the spec, and writes nothing else: only an event where a status would lose fields. */
+/** Reports why the spec must not be applied, and writes nothing else: only an event if a status update would lose fields. */
 async function stop(
   cluster: Cluster,
   server: MlflowServer,
@@ -96,15 +96,15 @@ async function stop(
   return outcome;
 }
 
-/** Reports that nothing is certain of a server while watches have not delivered, and does nothing else. */
+/** Reports a watch problem of a server before the caches have synced, and does nothing else. */
 export async function reconcileUnsynced(cluster: Cluster, key: Key, now: Date): Promise<undefined> {
   const server = cluster.server(key);
-  const isOurs = server !== undefined && otherOperator(cluster, server) === undefined;
-  const problem = isOurs ? cluster.watchProblem(server) : undefined;
+  const isManaged = server !== undefined && otherOperator(cluster, server) === undefined;
+  const problem = isManaged ? cluster.watchProblem(server) : undefined;
   if (server !== undefined && problem !== undefined) await reportWatchProblem(cluster, server, problem, now);
 }
 
-/** How long at most until the server is looked at again, where the watch does not tell before. */
+/** The maximum time until the next reconciliation, if no watch event triggers it before.  */
 const confirmationSeconds = 15;
 
 function awaitingConfirmation(kind: Kind): Pass {

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { MlflowServerStatus } from "../api/server.ts";
-import type { Cluster, Notice } from "./cluster.ts";
+import type { Cluster, ServerEvent } from "./cluster.ts";
 import type { Outcome } from "./outcome.ts";
 import { type Reported, statusOf } from "./status.ts";
 
-/** Writes the status, where it says something new, and an event where a person should know. */
+/** Updates the status if it has changed, and records an event if the server has stalled or become ready. */
 export async function report(cluster: Cluster, facts: Reported, outcome: Outcome): Promise<void> {
   const { server } = facts;
   const before = server.status;
@@ -12,12 +12,12 @@ export async function report(cluster: Cluster, facts: Reported, outcome: Outcome
   const status = { ...statusOf(facts, outcome), ...(identity !== undefined && { operator: identity }) };
   if (isDeepStrictEqual(status, before)) return;
   await cluster.report(server, status);
-  const notice = noticeOf(outcome, before);
-  if (notice !== undefined) await cluster.notify(server, notice);
+  const event = eventOf(outcome, before);
+  if (event !== undefined) await cluster.notify(server, event);
 }
 
-/** That the server needs a person, with every new cause, and that it is ready, whatever it was before. */
-function noticeOf({ state, cause }: Outcome, before: MlflowServerStatus | undefined): Notice | undefined {
+/** The event for a server that stalls with a new reason, or becomes ready, or undefined. */
+function eventOf({ state, cause }: Outcome, before: MlflowServerStatus | undefined): ServerEvent | undefined {
   const former = (type: string) => before?.conditions?.find((condition) => condition.type === type);
   const stalled = former("Stalled");
   if (state === "stalled" && !(stalled?.status === "True" && stalled.reason === cause.reason)) {

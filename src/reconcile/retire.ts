@@ -8,8 +8,8 @@ import { isCrossNamespace } from "./ownership.ts";
 import { report } from "./report.ts";
 
 /**
- * Releases what a server that goes, or is gone, has left where no owner reference reaches, and then the server itself. What
- * has gone already holds up nothing.
+ * Deletes the objects of a deleted server outside its namespace, which have no owner reference, and then removes its finalizer. Missing
+ * objects do not block it.
  */
 export async function retire(
   cluster: Cluster,
@@ -25,10 +25,14 @@ export async function retire(
     await Promise.all(left().map((object) => cluster.delete(object)));
     if (!hasFinalizer) return;
     if (installation.namespaces !== undefined) {
-      await report(cluster, { server, owned: cluster.owned(key), now }, beyondReach(server, installation.namespaces));
+      await report(
+        cluster,
+        { server, owned: cluster.owned(key), now },
+        finalizationBlocked(server, installation.namespaces),
+      );
       return;
     }
-    // Where something has a finalizer of its own, its end is told by the watch; what is in workspaces goes by their passes.
+    // The watch reports when objects with finalizers are gone; objects in workspaces are deleted by their reconciliations.
     if (left().length === 0 && cluster.granted(key).length === 0) await cluster.letGo(server);
   } catch (error) {
     const cause = failureCause(error, failing);
@@ -39,7 +43,7 @@ export async function retire(
   }
 }
 
-function beyondReach({ metadata }: MlflowServer, namespaces: readonly string[]) {
+function finalizationBlocked({ metadata }: MlflowServer, namespaces: readonly string[]) {
   const labels = `${label.serverNamespace}=${metadata.namespace},${label.server}=${metadata.name}`;
   return {
     state: "stalled",

@@ -4,18 +4,18 @@ import type { Cause } from "./finding.ts";
 import type { Evidence } from "./warnings.ts";
 import { deploymentProblem } from "./workload-problem.ts";
 
-/** How far the pods of a Deployment are. */
+/** The state of the rollout of a Deployment. */
 export interface Rollout {
-  /** All pods are of the Deployment's latest spec, ready, and none of an earlier one is left. */
+  /** All pods run the Deployment's latest spec and are available, and no older one is left. */
   readonly complete: boolean;
-  /** What it waits for, where it is not complete. */
+  /** Why it is not complete. */
   readonly cause?: Cause;
   readonly stalled: boolean;
   /** Seconds after which it may count as stalled. */
   readonly againInSeconds?: number;
 }
 
-/** As `kubectl rollout status` judges, from the Deployment's own status, and why where that says only "not yet". */
+/** The rollout by the Deployment's status, as in `kubectl rollout status`, and why it is not complete. */
 export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evidence: Evidence): Rollout {
   const { spec, status = {}, metadata } = deployment;
   const wanted = spec.replicas ?? 1;
@@ -28,14 +28,14 @@ export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evide
   if (problem !== undefined) return { complete: false, ...problem };
   const overdue = status.conditions?.some((c) => c.type === "Progressing" && c.reason === "ProgressDeadlineExceeded");
   if (isCurrent && overdue) {
-    const message = `${availableReplicas} of ${wanted} pods are ready, and none has become so for ten minutes. See kubectl describe pods -l ${label.server}=${metadata.name}`;
+    const message = `${availableReplicas} of ${wanted} pods are ready, and none has become ready for ten minutes. See kubectl describe pods -l ${label.server}=${metadata.name}`;
     return { complete: false, cause: { reason: "RolloutStuck", message }, stalled: true };
   }
   const message = "Pods of the current spec are starting";
   return { complete: false, cause: { reason: "Progressing", message }, stalled: false };
 }
 
-/** The pods of a part of a server, the newest first. */
+/** The pods of a component of a server, the newest first. */
 export function podsOf(component: string, owned: readonly Owned[]): Pod[] {
   return owned
     .filter((object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.component] === component)

@@ -15,11 +15,11 @@ import type { Outcome } from "./outcome.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
-/** What the status speaks of, besides the outcome. */
+/** The input of the status, besides the outcome. */
 export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
 
 /**
- * The status after a pass. It follows kstatus: `Ready` is True only when the rollout of this very generation is over,
+ * The status after a reconciliation. It follows kstatus: `Ready` is True only when the rollout of this generation is complete,
  * and exactly one of `Reconciling` and `Stalled` is True until then.
  */
 export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
@@ -31,7 +31,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   const deployment = deploymentIn(owned, server);
   const before = server.status ?? {};
   const version = outcome.state === "ready" ? server.spec.version : before.version;
-  // While pods of an earlier spec may run, clients authenticate by what that said.
+  // While pods of an earlier spec may run, clients authenticate as in that spec.
   const isOfPods = outcome.state === "ready" || deployment === undefined || before.authentication === undefined;
   const { authentication, adminCredentialsSecretRef } = isOfPods ? authenticationStatus(server) : before;
   const migration = outcome.migration === undefined ? before.migration : outcome.migration.record;
@@ -64,7 +64,7 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
   };
 }
 
-/** What is known without the spec. The other conditions and fields stay as they were, each of its own generation. */
+/** The status that does not depend on the spec. Other conditions and fields stay, with their generation. */
 function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): MlflowServerStatus {
   const { generation = 0 } = server.metadata;
   const before = server.status?.conditions ?? [];
@@ -113,7 +113,7 @@ function authenticationStatus(
   };
 }
 
-/** The stores as tables name them. */
+/** The stores for the columns of kubectl. */
 function storesOf({ spec }: MlflowServer): Pick<MlflowServerStatus, "backendStore" | "artifactStore"> {
   return {
     backendStore: choose(spec.backendStore, "spec.backendStore", {
@@ -151,26 +151,26 @@ export function stateFindings({ state, cause, isUncertain }: Outcome): Finding[]
   ];
 }
 
-/** Why its next step could not be taken is what the pass says, where somebody else's object has its name. */
+/** The condition `MeshReady`, with a name conflict if that blocks its next step. */
 function meshFinding({ mesh }: Reported, { cause }: Outcome): Finding[] {
   if (mesh === undefined) return [];
-  const isTaken = mesh.reason === "MeshProgressing" && cause.reason === "NameConflict";
-  return [{ type: "MeshReady", ...mesh, ...(isTaken && cause) }];
+  const hasNameConflict = mesh.reason === "MeshProgressing" && cause.reason === "NameConflict";
+  return [{ type: "MeshReady", ...mesh, ...(hasNameConflict && cause) }];
 }
 
-/** A route that is not written may be so since somebody else's object has its name. */
+/** The condition `Exposed`, with a name conflict if that blocks the route. */
 function exposureFinding({ exposure }: Reported, { cause }: Outcome): Finding[] {
   const finding = exposure?.finding;
   if (finding === undefined) return [];
-  const isTaken = finding.reason === "RouteProgressing" && cause.reason === "NameConflict";
-  return [{ type: "Exposed", ...finding, ...(isTaken && cause) }];
+  const hasNameConflict = finding.reason === "RouteProgressing" && cause.reason === "NameConflict";
+  return [{ type: "Exposed", ...finding, ...(hasNameConflict && cause) }];
 }
 
-/** What this pass has not checked keeps the generation that it was found of: a missing Secret says nothing of the database. */
+/** The condition `DatabaseReady`. If it was not checked, it keeps its generation: a missing Secret does not change it. */
 function databaseFinding({ migration }: Outcome, before: readonly Condition[]): Finding {
   if (migration === undefined) {
     const former = before.find((condition) => condition.type === "DatabaseReady");
-    if (former !== undefined) return asFound(former);
+    if (former !== undefined) return unchanged(former);
     return {
       type: "DatabaseReady",
       status: "Unknown",
@@ -185,17 +185,17 @@ function databaseFinding({ migration }: Outcome, before: readonly Condition[]): 
   return { type: "DatabaseReady", status: migration.complete ? "True" : "False", ...migration.cause };
 }
 
-/** A condition as an earlier pass found it, of the generation of then. */
-function asFound({ type, status, reason, message, observedGeneration }: Condition): Finding {
+/** A condition of an earlier reconciliation, with its generation. */
+function unchanged({ type, status, reason, message, observedGeneration }: Condition): Finding {
   return { type, status, reason, message, observedGeneration };
 }
 
-/** The migration's Job looks at the artifact store first, and has not come to the database then. */
+/** Whether a reason is about the artifact store, which the migration's Job checks before the database. */
 function isOfArtifacts(reason: Reason): boolean {
   return reason.startsWith("ArtifactStore");
 }
 
-/** Until all workspaces have been looked at, after a start, what was said of this very spec holds. */
+/** The condition `WorkspacesReady`. After a restart the former one of this generation stays until all workspaces have been checked. */
 function workspaceFindings(
   { spec, metadata }: MlflowServer,
   workspaces: WorkspaceSummary | undefined,
@@ -210,7 +210,7 @@ function workspaceFindings(
     const message = "The namespaces have not been checked yet";
     return [{ type: "WorkspacesReady", status: "Unknown", reason: "Progressing", message }];
   }
-  return [asFound(former)];
+  return [unchanged(former)];
 }
 
 function workspaceCounts(

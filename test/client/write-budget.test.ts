@@ -4,7 +4,7 @@ import { eventLimit } from "../../src/client/event-limit.ts";
 import { managersOf } from "../../src/client/managers-of.ts";
 import type { ManagedFields } from "../../src/client/ownership.ts";
 import { writeBudget } from "../../src/client/write-budget.ts";
-import type { Notice } from "../../src/reconcile/cluster.ts";
+import type { ServerEvent } from "../../src/reconcile/cluster.ts";
 import { configMap } from "../support/fixtures.ts";
 
 const manifest = configMap("a", { key: "value" });
@@ -51,7 +51,7 @@ describe("the write budget", () => {
 });
 
 describe("the limit of events", () => {
-  const notice = (message: string, type: Notice["type"] = "Warning"): Notice => {
+  const notice = (message: string, type: ServerEvent["type"] = "Warning"): ServerEvent => {
     return { type, reason: "Any", action: "Reconcile", message };
   };
 

@@ -1,7 +1,7 @@
 import type { Job } from "../kube/manifests.ts";
 
-/** The wanted Job with the pods and the proof of its inputs that the live one has: those of a Job are never changed. */
-export function asItRuns(wanted: Job, live: Job): Job {
+/** The wanted Job with the pod template and annotations of the live one, which are never changed. */
+export function withLiveSpec(wanted: Job, live: Job): Job {
   const { backoffLimit, completions, parallelism } = wanted.spec;
   return {
     ...wanted,
