@@ -32,6 +32,8 @@ export interface Documents {
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly namespaces: readonly Namespace[];
   readonly problems: readonly DocumentProblem[];
+  /** The file and line of each server and access. */
+  readonly locations: ReadonlyMap<MlflowServer | MlflowWorkspaceAccess, string>;
   /** The number of MlflowServers and MlflowWorkspaceAccesses, valid or not. */
   readonly found: number;
   /** The number of other documents. */
@@ -48,6 +50,7 @@ export async function readDocuments(
   const accesses: MlflowWorkspaceAccess[] = [];
   const namespaces: Namespace[] = [];
   const problems: DocumentProblem[] = [];
+  const locations = new Map<MlflowServer | MlflowWorkspaceAccess, string>();
   let found = 0;
   let skipped = 0;
 
@@ -96,11 +99,20 @@ export async function readDocuments(
       }));
       problems.push(...located.sort((a, b) => a.line - b.line));
       if (identity.problems.length > 0) continue;
-      if ("server" in result) servers.push(withNamespace(result.server, namespace));
-      if ("access" in result) accesses.push(withNamespace(result.access, namespace));
+      const location = `${file.name}:${position.line}`;
+      if ("server" in result) {
+        const server = withNamespace(result.server, namespace);
+        locations.set(server, location);
+        servers.push(server);
+      }
+      if ("access" in result) {
+        const access = withNamespace(result.access, namespace);
+        locations.set(access, location);
+        accesses.push(access);
+      }
     }
   }
-  return { servers, accesses, namespaces, problems, found, skipped };
+  return { servers, accesses, namespaces, problems, locations, found, skipped };
 }
 
 /** Matches a file for this operator. */

@@ -41,7 +41,7 @@ export async function render(
   const files = requiredFilesOf(options, args);
   const installation = installationOf(options);
   if (options.output === "wide" && !options.summary) throw new UsageError("-o wide is a table: add --summary");
-  const { servers, accesses, found, isFlawed } = await documentsOf(files, options, streams);
+  const { servers, accesses, locations, found, isFlawed } = await documentsOf(files, options, streams);
   const given = await documentsOf(options.namespaces ?? [], {}, streams);
   let isRejected = false;
   const objects: RenderedObject[] = [];
@@ -50,7 +50,7 @@ export async function render(
       objects.push(...renderedObjects(server, installation));
     } catch (error) {
       isRejected = true;
-      streams.stderr(`${objectText(server)}: ${messageOf(error)}`);
+      streams.stderr(`${locations.get(server)}: ${objectText(server)}: ${messageOf(error)}`);
     }
   }
   objects.push(...workspaceObjects({ servers, accesses, namespaces: given.namespaces }, now()));
