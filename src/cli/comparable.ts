@@ -18,10 +18,10 @@ export function comparable(
 }
 
 function withoutVolatile(object: KubeObject): Record<string, unknown> {
-  const { metadata, ...rest } = object;
+  const { apiVersion, kind, metadata, ...rest } = object;
   const kept = Object.entries(metadata).filter(([key]) => !volatile.includes(key));
   const fields = Object.entries(rest).filter(([key]) => key !== "status");
-  return { ...Object.fromEntries(fields), metadata: Object.fromEntries(kept) };
+  return { apiVersion, kind, metadata: Object.fromEntries(kept), ...Object.fromEntries(fields) };
 }
 
 function masked(
