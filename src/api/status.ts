@@ -3,15 +3,18 @@ import { conditionList, observedGeneration, observedGenerationTime } from "./con
 
 const migrationRecord = z
   .strictObject({
-    job: z.string().max(253).meta({ description: "Name of the last migration Job that was created for the server." }),
+    job: z.string().max(253).meta({ description: "Name of the last migration Job of the server." }),
     version: z.string().max(64).meta({ description: "The version of MLflow that it migrates to." }),
     database: z.string().max(64).meta({ description: "Identity of its databases and their volume, as a hash." }),
     phase: z.enum(["Started", "Complete"]).meta({
       description:
-        "Started: the Job has been created and may have changed the databases. Complete: the databases have the schema of the version.",
+        "Started: the Job may have been created and may have changed the databases. Complete: the databases have the schema of the version.",
     }),
     attempt: z.string().max(64).meta({ description: "Distinguishes the Job from earlier Jobs with the same name." }),
-    startTime: z.string().meta({ description: "Time at which the Job was last created.", format: "date-time" }),
+    startTime: z
+      .string()
+      .meta({ description: "Time at which the Job was last created. Absent until then.", format: "date-time" })
+      .exactOptional(),
     proof: z
       .strictObject({
         job: z.string().max(253).meta({ description: "Name of the migration Job." }),

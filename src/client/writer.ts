@@ -55,6 +55,16 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
   const mutations = admissionMutations();
   const budget = writeBudget();
   const events = eventLimit();
+  /** The resource versions of servers after the conditional writes of a reconciliation, by the object that it has read. */
+  const written = new WeakMap<KubeObject, string | undefined>();
+
+  const versionOf = (object: KubeObject) =>
+    written.has(object) ? written.get(object) : object.metadata.resourceVersion;
+
+  function noteVersion(object: MlflowServer, answer: MlflowServer): void {
+    written.set(object, answer.metadata.resourceVersion);
+    caches.reported(answer);
+  }
 
   /** Returns the field managers of a field, read from the API server only after repeated writes. */
   async function conflictingManagers(manifest: Manifest, path: string): Promise<readonly string[] | undefined> {
@@ -68,10 +78,10 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
    * read: the response to an earlier write may have been lost, or another operator may have written.
    */
   function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, status: T["status"]): Promise<T> {
-    const { uid, resourceVersion } = object.metadata;
+    const { uid } = object.metadata;
     const steps: JsonPatchStep[] = [
       { op: "test", path: "/metadata/uid", value: uid },
-      { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
+      { op: "test", path: "/metadata/resourceVersion", value: versionOf(object) },
       { op: "add", path: "/status", value: status },
     ];
     return sent<T>(`${pathOf(object)}/status`, steps);
@@ -207,11 +217,12 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
     reportAccess: async (access, status) => caches.reportedAccess(await statusPatched(access, status)),
 
     hold: async (server) => {
-      const { resourceVersion, finalizers } = server.metadata;
-      caches.reported(
+      const { finalizers } = server.metadata;
+      noteVersion(
+        server,
         await patched(server, [
           // A finalizer that another client adds concurrently must not be lost.
-          { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
+          { op: "test", path: "/metadata/resourceVersion", value: versionOf(server) },
           finalizers === undefined
             ? { op: "add", path: "/metadata/finalizers", value: [finalizer] }
             : { op: "add", path: "/metadata/finalizers/-", value: finalizer },
@@ -235,15 +246,15 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
     },
 
     record: async (server, migration) => {
-      const { uid, resourceVersion } = server.metadata;
+      const { uid } = server.metadata;
       const steps: JsonPatchStep[] = [
         { op: "test", path: "/metadata/uid", value: uid },
-        { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
+        { op: "test", path: "/metadata/resourceVersion", value: versionOf(server) },
         server.status === undefined
           ? { op: "add", path: "/status", value: { migration } }
           : { op: "add", path: "/status/migration", value: migration },
       ];
-      caches.reported(await sent<MlflowServer>(`${pathOf(server)}/status`, steps));
+      noteVersion(server, await sent<MlflowServer>(`${pathOf(server)}/status`, steps));
     },
 
     report: async (server, status) => caches.reported(await statusPatched(server, status)),

@@ -82,7 +82,10 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Mig
     return { ...report, ...pending(message), remove: staying([named]) };
   }
   const isAgain = known?.phase === "Started" && known.job === wanted.metadata.name;
-  const waits = isAgain ? recreationSeconds - (now.getTime() - Date.parse(known.startTime)) / 1000 : 0;
+  const { startTime } = known ?? {};
+  // Without the time the Job has not been created: an object of another client has its name, or the API server rejects it.
+  const waits =
+    isAgain && startTime !== undefined ? recreationSeconds - (now.getTime() - Date.parse(startTime)) / 1000 : 0;
   if (waits > 0 && waits <= recreationSeconds) {
     const message = `Job/${wanted.metadata.name} was deleted before it completed. It is created again within ${recreationSeconds} s.`;
     return { ...report, ...pending(message), againInSeconds: waits };
@@ -91,6 +94,22 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Mig
   const isProven = record?.phase === "Complete" || record?.proof !== undefined || jobs.some(isComplete);
   const isWithdrawn = isAgain && record?.attempt === known.attempt && record.proof === undefined;
   return { ...creation(wanted, known, now), ...(isProven && !isWithdrawn && { isRecordedFirst: true }) };
+}
+
+/** Returns the record to write before other objects. Without a time if the Job has not been created yet. */
+export function recordedFirst({ record, isRecordedFirst, create }: Migration): MigrationRecord | undefined {
+  if (!isRecordedFirst || record === undefined) return undefined;
+  const { startTime: _, ...uncreated } = record;
+  return create === undefined ? record : uncreated;
+}
+
+/**
+ * Returns the migration for a reconciliation that could not create the Job. `status.migration` is unchanged: with the time of a
+ * failed creation, the next reconciliation would report that the Job was deleted.
+ */
+export function withoutCreation(migration: Migration, record: MigrationRecord | undefined, cause: Cause): Migration {
+  const { create: _, ...rest } = migration;
+  return { ...rest, record, cause };
 }
 
 /** The identity of the databases that a Job is for; not of the user who connects. */
@@ -130,7 +149,10 @@ function latestRecord(
   if (job === undefined || attemptOf(job) !== known.attempt) return known;
   const { proof: _, ...rest } = known;
   if (isComplete(job)) return { ...rest, phase: "Complete" };
-  return isLeaving(job) ? withoutUnstarted(known, job, pods) : known;
+  if (isLeaving(job)) return withoutUnstarted(known, job, pods);
+  // The operator was stopped after it created the Job and before it recorded the time.
+  const { creationTimestamp } = job.metadata;
+  return known.startTime === undefined && creationTimestamp ? { ...known, startTime: creationTimestamp } : known;
 }
 
 /** The record after the deletion of these Jobs. */
@@ -145,7 +167,7 @@ function withoutRemoved(known: MigrationRecord | undefined, { remove }: Decision
 function withoutUnstarted(known: MigrationRecord, job: Job, pods: readonly Pod[]): MigrationRecord {
   const { proof, startTime } = known;
   if (proof === undefined || hasRun(job, pods) || podsOf(job, pods).length === 0) return known;
-  return { ...proof, phase: "Complete", startTime };
+  return { ...proof, phase: "Complete", ...(startTime !== undefined && { startTime }) };
 }
 
 /** Whether the program of a Job may have run, by its status and pods. */

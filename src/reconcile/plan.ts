@@ -12,7 +12,7 @@ import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { withLiveSpec } from "./live-job.ts";
 import { listenerOf } from "./mesh-view.ts";
-import { type Migration, migrationOf, waiting } from "./migration.ts";
+import { type Migration, migrationOf, recordedFirst, waiting } from "./migration.ts";
 import { isOtherRole } from "./other-role.ts";
 import { isCrossNamespace, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
@@ -120,8 +120,9 @@ function migrationFor(job: Job | undefined, facts: Facts): Migration {
   return waiting(migration, message, known);
 }
 
-function recordGroups({ record, isRecordedFirst }: Migration): Step[][] {
-  return isRecordedFirst && record !== undefined ? [[{ do: "record", record }]] : [];
+function recordGroups(migration: Migration): Step[][] {
+  const record = recordedFirst(migration);
+  return record === undefined ? [] : [[{ do: "record", record }]];
 }
 
 /** Stops the pods of the server if the migration could not mount its volume otherwise. */

@@ -9,10 +9,12 @@ import { commit } from "./commit.ts";
 import type { Facts } from "./facts.ts";
 import { type Failing, failureCause, notFailing } from "./failure-cause.ts";
 import type { Cause } from "./finding.ts";
+import { type Migration, withoutCreation } from "./migration.ts";
 import { observe } from "./observe.ts";
 import { otherOperator } from "./other-operator.ts";
 import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
 import { tooLarge } from "./oversized.ts";
+import { ownershipOf } from "./ownership.ts";
 import { planOf, shutting } from "./plan.ts";
 import { report } from "./report.ts";
 import { retire } from "./retire.ts";
@@ -122,10 +124,35 @@ async function settle(cluster: Cluster, server: MlflowServer, facts: Facts, fail
   };
   const plan = await reporting(decide, failing, (cause) => report(cluster, facts, { state: "stalled", cause }));
   if ("state" in plan) return plan;
-  const { migration } = plan;
+  const asLeft = (cause: Cause) => migrationAsLeft(cluster, server, plan.migration, cause);
   const carryOut = async () => {
     const obstacle = plan.obstacle ?? (await commit(cluster, server, plan)) ?? plan.waiting;
-    return obstacle === undefined ? outcomeOf(facts, plan) : obstructed(obstacle, migration);
+    if (obstacle !== undefined) return obstructed(obstacle, asLeft(obstacle));
+    return outcomeOf(facts, plan.conflict === undefined ? plan : { ...plan, migration: asLeft(plan.conflict) });
   };
-  return reporting(carryOut, failing, (cause) => report(cluster, facts, { state: "stalled", cause, migration }));
+  return reporting(carryOut, failing, (cause) =>
+    report(cluster, facts, { state: "stalled", cause, migration: asLeft(cause) }),
+  );
+}
+
+/** Returns the migration to report if not all objects could be written: as started only if its Job exists. */
+function migrationAsLeft(
+  cluster: Cluster,
+  server: MlflowServer,
+  migration: Migration,
+  { reason, message }: Cause,
+): Migration {
+  const { create } = migration;
+  if (create === undefined) return migration;
+  const { namespace = "default", name } = server.metadata;
+  const key = { namespace, name };
+  const isCreated = cluster
+    .owned(key)
+    .some(
+      (each) =>
+        each.kind === "Job" && each.metadata.name === create.metadata.name && ownershipOf(each, server) === "ours",
+    );
+  return isCreated
+    ? migration
+    : withoutCreation(migration, cluster.server(key)?.status?.migration, { reason, message });
 }

@@ -3,7 +3,7 @@ import type { MigrationRecord } from "../../src/api/status.ts";
 import { isDowngrade } from "../../src/api/versions.ts";
 import type { Job, Owned } from "../../src/kube/manifests.ts";
 import { annotation } from "../../src/kube/names.ts";
-import { type Migration, migrationOf } from "../../src/reconcile/migration.ts";
+import { type Migration, migrationOf, recordedFirst } from "../../src/reconcile/migration.ts";
 import { inputs, jobOf, pod, postgresql, secret, server } from "../support/fixtures.ts";
 
 /** A model of a server's migration: what users, controllers, kubelets and the operator can do to it, one action at a time. */
@@ -168,7 +168,7 @@ export function passes(state: State): State[] {
     now = next;
     states.push(assertSound(next));
   };
-  if (decision.isRecordedFirst) wrote({ ...now, record: decision.record });
+  if (decision.isRecordedFirst) wrote({ ...now, record: recordedFirst(decision) });
   for (const { metadata } of decision.remove) {
     const jobs = now.jobs.map((job) => (String(job.uid) === metadata.uid ? { ...job, isDeleting: true } : job));
     const pods = now.pods.map((each) => (String(each.job) === metadata.uid ? { ...each, isDeleting: true } : each));

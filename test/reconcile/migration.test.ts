@@ -4,7 +4,12 @@ import type { V1ContainerStatus } from "@kubernetes/client-node";
 import type { MigrationRecord } from "../../src/api/status.ts";
 import type { Job, Owned, Pod } from "../../src/kube/manifests.ts";
 import { annotation } from "../../src/kube/names.ts";
-import { migrationOf as decide, overdueSeconds } from "../../src/reconcile/migration.ts";
+import {
+  migrationOf as decide,
+  overdueSeconds,
+  recordedFirst,
+  withoutCreation,
+} from "../../src/reconcile/migration.ts";
 import { deploymentOf, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
 
 const now = new Date("2026-01-02T00:00:00Z");
@@ -178,6 +183,39 @@ describe("the migration", () => {
     assert.deepEqual([early.create, early.againInSeconds], [undefined, 7]);
     assert.ok(migrationOf(wanted, [], { ...record, startTime: "2026-01-01T23:59:50.000Z" }).create !== undefined);
     assert.ok(migrationOf(wanted, [], { ...record, startTime: "2026-01-03T00:00:00.000Z" }).create !== undefined);
+  });
+
+  test("keeps reporting why a Job cannot be created, and not that it was deleted", () => {
+    const cause = { reason: "NameConflict", message: "Job/demo-migration exists." } as const;
+    const complete = recordOf(earlier());
+    const proof = { job: complete.job, version: complete.version, database: complete.database, attempt: "2026" };
+    const before: readonly (MigrationRecord | undefined)[] = [
+      undefined,
+      complete,
+      { ...recordOf(wanted), phase: "Started" },
+      { ...recordOf(wanted), phase: "Started", proof },
+    ];
+    for (const first of before) {
+      let record = first;
+      const reports = [0, 1, 2, 30].map((seconds) => {
+        const decision = decide(wanted, { owned: [], record, now: new Date(now.getTime() + seconds * 1000) });
+        assert.ok(decision.create !== undefined);
+        const failed = withoutCreation(decision, recordedFirst(decision) ?? record, cause);
+        record = failed.record;
+        return failed;
+      });
+      const [last, ...others] = reports.reverse().map((report) => [report.cause, report.complete, report.record]);
+      assert.deepEqual(others[0], last);
+      assert.deepEqual(last?.[0], cause);
+      assert.notEqual(record?.phase, "Complete", "a proof that was withdrawn stays withdrawn");
+    }
+  });
+
+  test("takes the creation time from the Job if it is not recorded", () => {
+    const { startTime: _, ...record } = { ...recordOf(wanted), phase: "Started" as const };
+    const creationTimestamp = "2026-01-01T23:59:57Z";
+    const running = live({ metadata: { ...live().metadata, creationTimestamp } });
+    assert.equal(migrationOf(wanted, [running], record).record?.startTime, creationTimestamp);
   });
 
   test("to a version older than the schema is rejected, and nothing is created or deleted", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { label, manager } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import type { Call } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Draft, ObjectKind } from "../../support/objects.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
@@ -68,6 +69,22 @@ async function untouched({ objects }: Fixture, kind: ObjectKind, name: string): 
   return { ...rest, metadata: own, managers: managers.filter((name) => name !== "kube-controller-manager") };
 }
 
+/** Waits for another reconciliation and asserts that it does not change the status. */
+async function assertSteady(stage: Fixture): Promise<void> {
+  const since = await stage.quiet();
+  const { status } = await stage.objects.the("MlflowServer", "mlflow");
+  const isTried = ({ verb, code }: Call) => verb === "create" && code === 409;
+  await eventually(
+    async () => assert.ok((await stage.calls(since)).some(isTried), "no reconciliation yet"),
+    lookedForAgain,
+  );
+  await stage.quiet();
+  const after = await stage.objects.the("MlflowServer", "mlflow");
+  assert.deepEqual(after.status, status);
+  const reports = (await stage.writes(since)).filter(({ resource }) => resource === "mlflowservers");
+  assert.deepEqual(reports, []);
+}
+
 describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
   before(async () => void (await sharedControlPlane()));
 
@@ -127,6 +144,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.objects.create("ServiceAccount", foreign("ServiceAccount", "mlflow"));
     await stage.apply(server());
     await stage.stalled("NameConflict");
+    await assertSteady(stage);
     assert.deepEqual([...(await stage.objects.list("Job")), ...(await stage.objects.list("Deployment"))], []);
     await stage.objects.remove("ServiceAccount", "mlflow");
     await stage.ready("mlflow", lookedForAgain);
@@ -169,6 +187,8 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
     const stalled = await stage.stalled("NameConflict");
     assert.ok(condition(stalled, "Stalled").message.startsWith(`Job/${name} in namespace`));
     assert.equal(condition(stalled, "Available").status, "True");
+    assert.deepEqual([condition(stalled, "DatabaseReady").status, stalled.status?.migration], ["False", undefined]);
+    await assertSteady(stage);
     assert.deepEqual(await untouched(stage, "Job", name), before);
     await stage.objects.remove("Job", name, { propagationPolicy: "Background" });
     await stage.ready("mlflow", lookedForAgain);
