@@ -14,7 +14,7 @@ export interface Facts {
   /** Objects that the operator applied for this server or a former one of its name, and their pods. */
   readonly owned: readonly Owned[];
   /** Unmanaged objects with the operator's labels, which are never changed. */
-  readonly foreign: readonly Owned[];
+  readonly unmanaged: readonly Owned[];
   /** The condition `MeshReady`; undefined if the spec has no mesh. */
   readonly mesh?: Mesh["finding"];
   /** Whether routes stay, the addresses, and the condition `Exposed`. */

@@ -13,7 +13,7 @@ export interface MeshView {
   readonly server: MlflowServer;
   readonly owned: readonly Owned[];
   /** Includes the Deployment that Istio has created for the waypoint. */
-  readonly foreign: readonly Owned[];
+  readonly unmanaged: readonly Owned[];
   /** Undefined until they are known. */
   readonly otherResources: readonly OtherResource[] | undefined;
   /** Whether the cluster has the kinds of Istio and the Gateway API that the server's mode needs. */
@@ -74,8 +74,8 @@ export function listenerOf({ owned, server }: Pick<MeshView, "owned" | "server">
 }
 
 /** The waypoint's Deployment, which Istio owns. */
-export function waypointDeployment({ foreign, server }: MeshView): Deployment | undefined {
-  return deploymentNamed(objectNames.waypoint(server.metadata.name), foreign);
+export function waypointDeployment({ unmanaged, server }: MeshView): Deployment | undefined {
+  return deploymentNamed(objectNames.waypoint(server.metadata.name), unmanaged);
 }
 
 function deploymentNamed(name: string, among: readonly Owned[]): Deployment | undefined {

@@ -29,9 +29,9 @@ export async function observe(
 ): Promise<Facts> {
   const { name, namespace = "default" } = server.metadata;
   const labelled = cluster.owned({ namespace, name });
-  const isForeign = (object: Owned) => object.kind !== "Pod" && ownershipOf(object, server) === "foreign";
-  const owned = labelled.filter((object) => !isForeign(object));
-  const foreign = labelled.filter(isForeign);
+  const isUnmanaged = (object: Owned) => object.kind !== "Pod" && ownershipOf(object, server) === "unmanaged";
+  const owned = labelled.filter((object) => !isUnmanaged(object));
+  const unmanaged = labelled.filter(isUnmanaged);
   const isSidecar = server.spec.mesh?.istio.mode === "Sidecar";
   const isAvailable =
     cluster.knows("AuthorizationPolicy", namespace) === true &&
@@ -39,7 +39,7 @@ export async function observe(
   const otherResources = server.spec.mesh !== undefined && isAvailable ? cluster.otherResources(namespace) : undefined;
   const probes = () => cluster.probes(tracesEndpoints(server, owned));
   const warnings = await readWarnings(cluster, owned, now);
-  const mesh = meshOf({ server, owned, foreign, otherResources, isAvailable, probes, evidence: { warnings, now } });
+  const mesh = meshOf({ server, owned, unmanaged, otherResources, isAvailable, probes, evidence: { warnings, now } });
   const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace) === true));
   const exposure = exposureOf({ server, owned, competitors: cluster.competitors({ namespace, name }), known });
   const references = await read(cluster, server, namespace);
@@ -58,7 +58,7 @@ export async function observe(
   return {
     server,
     owned,
-    foreign,
+    unmanaged,
     mesh: mesh.finding,
     exposure,
     references,

@@ -9,9 +9,9 @@ import type { Cause } from "./finding.ts";
  * The ownership of an object with a name that a server needs:
  * - `ours`: the operator can change and delete it;
  * - `leaving`: it belonged to a deleted server of the same name, and the garbage collector will delete it;
- * - `foreign`: it belongs to another owner, and is never adopted or deleted.
+ * - `unmanaged`: it belongs to another owner, and is never adopted or deleted.
  */
-export type Ownership = "ours" | "leaving" | "foreign";
+export type Ownership = "ours" | "leaving" | "unmanaged";
 
 /** Whether an object is in another namespace than the server or cluster-scoped, so that it cannot have an owner reference to it. */
 export function isCrossNamespace(object: Pick<Owned, "metadata">, server: Pick<MlflowServer, "metadata">): boolean {
@@ -21,17 +21,17 @@ export function isCrossNamespace(object: Pick<Owned, "metadata">, server: Pick<M
 /** Ownership by an owner reference with the server's uid, or by labels for objects that outlive servers or are outside its namespace. */
 export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
   if (isCrossNamespace(object, server)) {
-    if (!hasServerLabels(object, server)) return "foreign";
+    if (!hasServerLabels(object, server)) return "unmanaged";
     return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
   }
   if (isControlledBy(object, server)) return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
   const controller = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
   if (controller === undefined) {
     const isKnown = (isStored(object, server) && isLabelled(object, server)) || isOrphan(object, server);
-    return isKnown ? "ours" : "foreign";
+    return isKnown ? "ours" : "unmanaged";
   }
   const isFormer = controller.apiVersion === apiVersion && controller.kind === "MlflowServer";
-  return isFormer && controller.name === server.metadata.name ? "leaving" : "foreign";
+  return isFormer && controller.name === server.metadata.name ? "leaving" : "unmanaged";
 }
 
 /** Field managers of orphaned objects: the operator and the garbage collector. Controllers write only to status. */
@@ -70,7 +70,7 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
       return undefined;
     case "leaving":
       return { passing: true, reason: "Progressing", message: `Waiting until the former ${place} is deleted` };
-    case "foreign":
+    case "unmanaged":
       return {
         passing: false,
         reason: "NameConflict",

@@ -64,7 +64,7 @@ export function planOf(facts: Facts): Plan {
       .filter((live) => all.some((manifest) => isSame(live, manifest)))
       .map((live) => obstacleIn(live, facts.server))
       .find((found) => found !== undefined);
-  const obstacle = inTheWay(facts.foreign);
+  const obstacle = inTheWay(facts.unmanaged);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
   if (migration.isRefused) return { groups: recordGroups(migration), migration };
   const terminating = inTheWay(facts.owned);

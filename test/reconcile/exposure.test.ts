@@ -154,7 +154,7 @@ describe("a route to a server", () => {
       if (object.kind === "Job") return completedJob(object);
       return object.kind === "Deployment" ? { ...object, ...(status && { status }) } : object;
     });
-    const facts = { server: of, owned: live, foreign: [], granted: [], references, inputs: wanted, installation };
+    const facts = { server: of, owned: live, unmanaged: [], granted: [], references, inputs: wanted, installation };
     const { groups } = planOf({
       ...facts,
       exposure: {

@@ -15,7 +15,7 @@ const wrong = { reason: "InvalidSecret", message: "Secret tls is not PEM" } as c
 function facts(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
   const { installation, ...all } = inputs(of);
   return {
-    ...{ server: of, owned: [], foreign: [], granted: [], inputs: { installation, ...all } },
+    ...{ server: of, owned: [], unmanaged: [], granted: [], inputs: { installation, ...all } },
     references: all.references,
     installation: { ...installation, gracePeriodSeconds },
     isMutatedByAdmission: () => false,

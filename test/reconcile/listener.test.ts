@@ -74,7 +74,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
         !isOpen(of, whole, { probes: () => ({ ...denied, notDenied: ["pod x answered"] }) }),
         "the operator got through",
       );
-      if (mode === "Ambient") assert.ok(!isOpen(of, whole, { foreign: [waypointDeployment(0)] }), "no waypoint");
+      if (mode === "Ambient") assert.ok(!isOpen(of, whole, { unmanaged: [waypointDeployment(0)] }), "no waypoint");
     });
 
     test("does not start before the first probe, and stays started after a restart of the operator", () => {
@@ -137,7 +137,7 @@ test("the listener for traces is stopped whatever else is wrong, without waiting
   const facts = (steps: ReturnType<typeof meshOf>["steps"]) => {
     const wanted = { ...inputs(of), mesh: steps };
     const { installation, references } = wanted;
-    const more = { isMutatedByAdmission: () => false, now: new Date(0), foreign: [], granted: [] };
+    const more = { isMutatedByAdmission: () => false, now: new Date(0), unmanaged: [], granted: [] };
     return { server: of, owned: whole, inputs: wanted, installation, references, ...more };
   };
   assert.deepEqual(shutting(facts(new Set(meshStepsOf(of)))), []);

@@ -108,7 +108,7 @@ describe("adding a server to the mesh", () => {
       assert.deepEqual(steps(now), kept, lost.metadata.name);
       assert.equal(reason(now), "MeshProgressing");
     }
-    assert.deepEqual(steps(everything, { foreign: [] }), [...meshSteps]);
+    assert.deepEqual(steps(everything, { unmanaged: [] }), [...meshSteps]);
   });
 });
 
@@ -118,7 +118,7 @@ function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshVi
   const wanted = { ...inputs(of), mesh: turn, keepsMeshPolicies: keepsPolicies };
   const { installation, references } = wanted;
   const completed = owned.map((object): Owned => (object.kind === "Job" ? completedJob(object) : object));
-  const facts = { server: of, owned: completed, foreign: [], granted: [], references, inputs: wanted, installation };
+  const facts = { server: of, owned: completed, unmanaged: [], granted: [], references, inputs: wanted, installation };
   return planOf({ ...facts, isMutatedByAdmission: () => false, now: new Date(0) }).groups.flat();
 }
 
@@ -127,9 +127,9 @@ test("a trust domain that is not the mesh's changes no policy of a server in the
     traces: { writers },
     mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } },
   });
-  const foreign = [inTrustDomain("cluster.local")];
+  const unmanaged = [inTrustDomain("cluster.local")];
   const changed = (of: MlflowServer) =>
-    planFor(of, everything, { foreign }).map((step) => ("manifest" in step ? step.manifest.kind : step.do));
+    planFor(of, everything, { unmanaged }).map((step) => ("manifest" in step ? step.manifest.kind : step.do));
   assert.deepEqual(changed(mistaken), []);
   assert.deepEqual(changed(meshed), []);
   const fewer = server({ traces: { writers: [] }, mesh: { istio: { mode: "Ambient" } } });
@@ -284,22 +284,22 @@ describe("MeshReady is False, with the cause and the fix, when", () => {
     [
       "the waypoint has no pod, though all conditions are True",
       "WaypointUnavailable",
-      [everything, { foreign: [waypointDeployment(0)] }],
+      [everything, { unmanaged: [waypointDeployment(0)] }],
     ],
     [
       "the waypoint's Deployment is not Istio's",
       "WaypointUnavailable",
-      [everything, { foreign: [withoutOwner(waypointDeployment())] }],
+      [everything, { unmanaged: [withoutOwner(waypointDeployment())] }],
     ],
     [
       "the waypoint runs under another name",
       "WaypointIdentityUnexpected",
-      [everything, { foreign: [waypointDeployment(1, "x")] }],
+      [everything, { unmanaged: [waypointDeployment(1, "x")] }],
     ],
     [
       "the mesh has another trust domain",
       "TrustDomainUnexpected",
-      [everything, { foreign: [inTrustDomain("prod.example")] }],
+      [everything, { unmanaged: [inTrustDomain("prod.example")] }],
     ],
     [
       "the policy has a condition of an earlier generation",
@@ -382,7 +382,7 @@ describe("MeshReady is False, with the cause and the fix, when", () => {
 
   test("is True with objects that do not conflict", () => {
     const toOther = { ...toGateway, name: "other-waypoint" };
-    assert.equal(reason(everything, { foreign: [inTrustDomain("cluster.local")] }), "MeshEnforced");
+    assert.equal(reason(everything, { unmanaged: [inTrustDomain("cluster.local")] }), "MeshEnforced");
     const otherResources = [
       other({ targetRefs: [toGateway], action: "DENY", rules: [{}] }),
       other({ targetRefs: [toOther], rules: [{}] }),

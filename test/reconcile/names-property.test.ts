@@ -76,7 +76,7 @@ describe("names of objects of two servers in one namespace", () => {
     for (const all of shared) {
       for (const { object, of } of all) {
         for (const other of all.filter((each) => each.of.metadata.name !== of.metadata.name)) {
-          assert.equal(ownershipOf(object, other.of), "foreign", idOf(object));
+          assert.equal(ownershipOf(object, other.of), "unmanaged", idOf(object));
           const { reason, message } = obstacleIn(object, other.of) ?? {};
           assert.equal(reason, "NameConflict");
           assert.match(message ?? "", new RegExp(`^${object.kind}/.* belongs to MlflowServer/${of.metadata.name}, `));

@@ -9,12 +9,12 @@ const of = server({}, { status: { migration: recordOf(jobOf(inputs())) } });
 const wanted = inputs(of);
 const live = (manifest: Manifest): Owned => (manifest.kind === "Job" ? completedJob(manifest) : manifest);
 const everything = all(wanted).map(live);
-const plan = (owned: readonly Owned[], foreign: readonly Owned[] = [], about: MlflowServer = of) => {
+const plan = (owned: readonly Owned[], unmanaged: readonly Owned[] = [], about: MlflowServer = of) => {
   const { installation, references } = wanted;
   return planOf({
     server: about,
     owned,
-    foreign,
+    unmanaged,
     granted: [],
     references,
     inputs: wanted,
@@ -92,7 +92,7 @@ describe("the plan", () => {
     const found = planOf({
       server: { ...of, spec: older.server.spec },
       owned: everything,
-      foreign: [],
+      unmanaged: [],
       granted: [],
       references: older.references,
       inputs: older,
@@ -158,7 +158,7 @@ describe("the plan", () => {
     const found = planOf({
       server: open,
       owned: everything,
-      foreign: [],
+      unmanaged: [],
       granted: [],
       references,
       inputs: withoutUsers,
@@ -177,7 +177,7 @@ describe("the plan", () => {
     const found = planOf({
       server: of,
       owned,
-      foreign: [],
+      unmanaged: [],
       granted: [],
       references,
       inputs: wanted,

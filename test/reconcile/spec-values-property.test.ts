@@ -71,7 +71,7 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
   const mesh = meshOf({
     server,
     owned,
-    foreign: [],
+    unmanaged: [],
     otherResources,
     isAvailable: true,
     probes: () => undefined,
@@ -83,7 +83,7 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
   const facts: Facts = {
     server,
     owned,
-    foreign: [],
+    unmanaged: [],
     granted: [],
     mesh: mesh.finding,
     exposure,

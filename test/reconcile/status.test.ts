@@ -23,7 +23,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
     references,
     inputs: wanted,
     installation,
-    foreign: [],
+    unmanaged: [],
     granted: [],
     isMutatedByAdmission: () => false,
     now: new Date(0),

@@ -27,7 +27,7 @@ function after(seconds: number, objects: readonly Owned[], events: Readonly<Reco
       references,
       inputs: wanted,
       installation,
-      foreign: [],
+      unmanaged: [],
       granted: [],
     },
     isMutatedByAdmission: () => false,

@@ -87,7 +87,7 @@ export function meshView(server: MlflowServer, owned: readonly Owned[], more: Pa
   return {
     server,
     owned,
-    foreign: [waypointDeployment()],
+    unmanaged: [waypointDeployment()],
     otherResources: [],
     isAvailable: true,
     probes: () => denied,
