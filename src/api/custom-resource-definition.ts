@@ -57,6 +57,26 @@ export interface Definition {
   readonly subresources?: Omit<Subresources, "status">;
 }
 
+/**
+ * The conditions of an object that the operator has not reported on yet, as the default of the CRD, which the API server returns for
+ * it. Without them kstatus (Flux, Helm) takes a new object for ready. The CRDs of the Gateway API do the same.
+ */
+const pendingStatus = {
+  conditions: ["Ready", "Reconciling", "Stalled"].map((type) => ({
+    type,
+    status: "Unknown",
+    reason: "Pending",
+    message: "Waiting for the operator. Check that it runs and watches this namespace.",
+    observedGeneration: 0,
+    lastTransitionTime: "1970-01-01T00:00:00Z",
+  })),
+};
+
+function withPendingStatus(schema: StructuralSchema): StructuralSchema {
+  const { status, ...others } = schema.properties ?? {};
+  return { ...schema, properties: { ...others, status: { ...status, default: pendingStatus } } };
+}
+
 /** The complete CustomResourceDefinition of a kind. */
 export function definitionOf({
   kind,
@@ -88,7 +108,7 @@ export function definitionOf({
           storage: true,
           additionalPrinterColumns: columns,
           subresources: { status: {}, ...subresources },
-          schema: { openAPIV3Schema: schema },
+          schema: { openAPIV3Schema: withPendingStatus(schema) },
         },
       ],
     },

@@ -32,6 +32,10 @@ export const reasons = {
     meaning: "No pods run, because of `hibernate: true` or `replicas: 0`.",
     remedy: "Set `hibernate: false` to start pods.",
   },
+  Pending: {
+    meaning: "The operator has not reported on the object yet.",
+    remedy: "Check that the operator runs and watches the namespace.",
+  },
   Progressing: { meaning: "The operator has applied objects, or pods are starting or being replaced.", remedy: "" },
   NotReconciling: { meaning: "Nothing is in progress.", remedy: "" },
   NotStalled: { meaning: "No action required.", remedy: "" },

@@ -7,7 +7,7 @@ export interface StructuralSchema {
   type?: "object" | "array" | "string" | "integer" | "boolean";
   description?: string;
   format?: string;
-  default?: string | number | boolean;
+  default?: string | number | boolean | object;
   enum?: string[];
   minLength?: number;
   maxLength?: number;

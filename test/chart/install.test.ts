@@ -12,6 +12,7 @@ import { startKubelet } from "../support/kubelet.ts";
 import { objects } from "../support/objects.ts";
 import { condition, freshNamespace } from "../support/operator-fixture.ts";
 import { server } from "../support/servers.ts";
+import { assertPending } from "../support/status-invariants.ts";
 import { chart, helmProgram } from "./helm.ts";
 import { call, chartWith, type Installation, installation, may, releaseName } from "./installation.ts";
 import { operatorOf } from "./operator-of.ts";
@@ -342,7 +343,7 @@ describe("a release for some namespaces", { skip: unavailableReason }, () => {
       [own.namespace, false],
     ] as const)
       assert.equal(await may(cluster, own.user, "get", "secrets", { namespace }), expected, namespace);
-    assert.equal((await objects(cluster, unwatched).the("MlflowServer", "mlflow")).status, undefined);
+    assertPending(await objects(cluster, unwatched).the("MlflowServer", "mlflow"));
     await own.run("uninstall");
     await eventually(async () => {
       assert.equal(await may(cluster, own.user, "get", "secrets", { namespace: one }), false);

@@ -27,6 +27,15 @@ export function deploymentState({ spec, status = {}, metadata }: Deployment): De
   };
 }
 
+/** Asserts that no operator has reported on the object: its status is the default of the CRD. */
+export function assertPending({ status }: Reporting): void {
+  assert.deepEqual(
+    status?.conditions?.map(({ type, status: is, reason }) => [type, is, reason]),
+    ["Ready", "Reconciling", "Stalled"].map((type) => [type, "Unknown", "Pending"]),
+  );
+  assert.equal(status.observedGeneration, undefined);
+}
+
 const longestMessage = 8192;
 /** Clocks of this process and of the operator's are the same; timestamps are in whole seconds. */
 const clockTolerance = 5000;

@@ -16,6 +16,7 @@ import {
 import { operatorIdentity } from "../../support/operator-identity.ts";
 import { operatorProcess } from "../../support/operator-process.ts";
 import { server } from "../../support/servers.ts";
+import { assertPending } from "../../support/status-invariants.ts";
 
 describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
   before(async () => void (await sharedControlPlane()));
@@ -110,7 +111,7 @@ describe("the process", { skip: onK3s(), concurrency: 3 }, () => {
       });
     }
     const ignored = objects(cluster, foreign);
-    assert.equal((await ignored.the("MlflowServer", "mlflow")).status, undefined);
+    assertPending(await ignored.the("MlflowServer", "mlflow"));
     assert.deepEqual(await ignored.list("Deployment"), []);
     const calls = await log.calls({ since, user: identity.user });
     const elsewhere = calls.filter(({ namespace, resource }) => resource && namespace !== home && namespace !== other);
