@@ -7,11 +7,11 @@ import type { Cause } from "./finding.ts";
 
 /**
  * The ownership of an object with a name that a server needs:
- * - `ours`: the operator can change and delete it;
- * - `leaving`: it belonged to a deleted server of the same name, and the garbage collector will delete it;
+ * - `owned`: the operator can change and delete it;
+ * - `terminating`: it belonged to a deleted server of the same name, and the garbage collector will delete it;
  * - `unmanaged`: it belongs to another owner, and is never adopted or deleted.
  */
-export type Ownership = "ours" | "leaving" | "unmanaged";
+export type Ownership = "owned" | "terminating" | "unmanaged";
 
 /** Whether an object is in another namespace than the server or cluster-scoped, so that it cannot have an owner reference to it. */
 export function isCrossNamespace(object: Pick<Owned, "metadata">, server: Pick<MlflowServer, "metadata">): boolean {
@@ -22,16 +22,16 @@ export function isCrossNamespace(object: Pick<Owned, "metadata">, server: Pick<M
 export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
   if (isCrossNamespace(object, server)) {
     if (!hasServerLabels(object, server)) return "unmanaged";
-    return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
+    return object.metadata.deletionTimestamp === undefined ? "owned" : "terminating";
   }
-  if (isControlledBy(object, server)) return object.metadata.deletionTimestamp === undefined ? "ours" : "leaving";
+  if (isControlledBy(object, server)) return object.metadata.deletionTimestamp === undefined ? "owned" : "terminating";
   const controller = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
   if (controller === undefined) {
     const isKnown = (isStored(object, server) && isLabelled(object, server)) || isOrphan(object, server);
-    return isKnown ? "ours" : "unmanaged";
+    return isKnown ? "owned" : "unmanaged";
   }
   const isFormer = controller.apiVersion === apiVersion && controller.kind === "MlflowServer";
-  return isFormer && controller.name === server.metadata.name ? "leaving" : "unmanaged";
+  return isFormer && controller.name === server.metadata.name ? "terminating" : "unmanaged";
 }
 
 /** Field managers of orphaned objects: the operator and the garbage collector. Controllers write only to status. */
@@ -66,9 +66,9 @@ export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | unde
   const { namespace } = object.metadata;
   const place = namespace === undefined ? objectText(object) : `${objectText(object)} in namespace ${namespace}`;
   switch (ownershipOf(object, server)) {
-    case "ours":
+    case "owned":
       return undefined;
-    case "leaving":
+    case "terminating":
       return { passing: true, reason: "Progressing", message: `Waiting until the former ${place} is deleted` };
     case "unmanaged":
       return {

@@ -46,7 +46,7 @@ export interface Plan {
 /** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever else is wrong with a server. */
 export function shutting({ owned, server, inputs }: Facts): Step[] {
   const listener = listenerOf({ owned, server });
-  if (listener === undefined || inputs.mesh.has("listener") || ownershipOf(listener, server) !== "ours") return [];
+  if (listener === undefined || inputs.mesh.has("listener") || ownershipOf(listener, server) !== "owned") return [];
   return [{ do: "delete", live: listener }];
 }
 
@@ -59,20 +59,20 @@ export function planOf(facts: Facts): Plan {
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
   const migration = migrationFor(migrationJob, facts);
-  const inTheWay = (objects: readonly Owned[]) =>
+  const firstObstacle = (objects: readonly Owned[]) =>
     objects
       .filter((live) => all.some((manifest) => isSame(live, manifest)))
       .map((live) => obstacleIn(live, facts.server))
       .find((found) => found !== undefined);
-  const obstacle = inTheWay(facts.unmanaged);
+  const obstacle = firstObstacle(facts.unmanaged);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
   if (migration.isRefused) return { groups: recordGroups(migration), migration };
-  const terminating = inTheWay(facts.owned);
+  const terminating = firstObstacle(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
     ...(migrationJob === undefined ? [] : jobStep(migrationJob, facts, migration)),
     ...migration.remove
-      .filter((live) => ownershipOf(live, facts.server) === "ours")
+      .filter((live) => ownershipOf(live, facts.server) === "owned")
       .map((live): Step => ({ do: "delete", live })),
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
@@ -131,7 +131,7 @@ function stopStep(facts: Facts): Step[] {
   const claim = claimOf(facts);
   if (server.spec.backendStore.sqlite === undefined || claim === undefined || !isOfOnePod(claim)) return [];
   const live = deploymentIn(facts);
-  if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "ours") return [];
+  if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "owned") return [];
   return [{ do: "apply", manifest: withoutPods(live), live }];
 }
 
@@ -216,7 +216,7 @@ function missingOptIn({ server, inputs }: Facts): Cause | undefined {
 function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: Facts): Step[] {
   const live = owned.find((object) => isSame(object, manifest));
   if (live === undefined) return [{ do: "create", manifest }];
-  if (ownershipOf(live, server) !== "ours") return [];
+  if (ownershipOf(live, server) !== "owned") return [];
   if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
   const target = withoutShrinking(manifest, live);
   if (difference(target, live) === undefined || isMutatedByAdmission(target, live)) return [];
@@ -229,7 +229,7 @@ function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: Fa
  */
 function jobStep(wanted: Job, { owned, server }: Facts, { remove }: Migration): Step[] {
   const live = owned.find((object): object is Job => object.kind === "Job" && isSame(object, wanted));
-  if (live === undefined || remove.includes(live) || ownershipOf(live, server) !== "ours") return [];
+  if (live === undefined || remove.includes(live) || ownershipOf(live, server) !== "owned") return [];
   const { backoffLimit, completions, parallelism } = wanted.spec;
   const checked = { metadata: { labels: wanted.metadata.labels }, spec: { backoffLimit, completions, parallelism } };
   return difference(checked, live) === undefined ? [] : [{ do: "apply", manifest: withLiveSpec(wanted, live), live }];
@@ -265,7 +265,7 @@ function unwanted(
   return owned
     .filter(isIncluded)
     .filter((live) => live.kind !== "Pod" && live.kind !== "Job" && !isStored(live, server))
-    .filter((live) => ownershipOf(live, server) === "ours" && !wanted.some((manifest) => isSame(live, manifest)))
+    .filter((live) => ownershipOf(live, server) === "owned" && !wanted.some((manifest) => isSame(live, manifest)))
     .map((live): Step => ({ do: "delete", live }));
 }
 

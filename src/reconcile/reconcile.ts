@@ -150,7 +150,7 @@ function migrationAsLeft(
     .owned(key)
     .some(
       (each) =>
-        each.kind === "Job" && each.metadata.name === create.metadata.name && ownershipOf(each, server) === "ours",
+        each.kind === "Job" && each.metadata.name === create.metadata.name && ownershipOf(each, server) === "owned",
     );
   return isCreated
     ? migration

@@ -19,7 +19,7 @@ function writerRules(server: MlflowServer, prefix: string): AuthorizationRule[] 
 }
 
 /**
- * Returns the rules for all other paths. MLflow decodes a path once more than the mesh (`meshConfig.pathNormalization`), so
+ * Returns the rules for all other paths. MLflow decodes a path one more time than the mesh (`meshConfig.pathNormalization`), so
  * every path that could decode to `/v1…` is excluded, with and without the prefix, and every path that could decode to
  * the prefix.
  */

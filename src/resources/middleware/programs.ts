@@ -24,7 +24,7 @@ interface Settings {
 }
 
 /**
- * The name of the application that MLflow's own code knows, and finds twice: it takes the one that Python finds first, which is ours.
+ * The name of the application that MLflow's own code knows, and finds twice: it uses the one that Python finds first, the operator's.
  * With `basic-auth` it also makes the first administrator.
  */
 function nameOf(application: Authentication["application"]): string {
