@@ -195,7 +195,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     const serverRef = { namespace: set.namespace, name: "mlflow" };
     const spec = { serverRef, role: "Editor", subjects: [{ kind: "User", name: "ada" }] };
     await team.create("MlflowWorkspaceAccess", { metadata: { name: "guest" }, spec });
-    assert.match(await accessSays(team, "guest", "Granted"), /1 subject is Editor by RoleBinding/);
+    assert.match(await accessSays(team, "guest", "Granted"), /1 subject has the role Editor by RoleBinding/);
     assert.deepEqual(await set.holders(team, "editor"), ["science", "ada"]);
 
     await silent.create("MlflowWorkspaceAccess", { metadata: { name: "early" }, spec });
@@ -245,7 +245,10 @@ describe("workspaces", { skip: onK3s() }, () => {
     // creationTimestamp has whole seconds.
     await new Promise((resolve) => setTimeout(resolve, 1100));
     await set.serve({ access: [grant("Admin", "science", team.namespace), grant("Editor", "audit")] }, "younger");
-    assert.match(await set.workspacesReady("ConflictingGrants", "younger"), /older, which is older, makes it Viewer/);
+    assert.match(
+      await set.workspacesReady("ConflictingGrants", "younger"),
+      /the older MlflowServer \S+\/older grants it Viewer/,
+    );
     await set.workspacesReady("WorkspacesReady", "older");
     assert.equal(await team.get("RoleBinding", set.binding("admin", "younger")), undefined);
     assert.deepEqual(await set.holders(team, "viewer", "older"), ["science"]);
