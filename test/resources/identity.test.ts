@@ -47,7 +47,7 @@ test("the operator's application replaces the plugin's, in a read-only volume", 
 test("only the operator sets the trusted issuers", () => {
   assert.ok(isReserved("MLFLOW_K8S_IDENTITY"));
   assert.deepEqual(settingsOf().issuers, [{ issuer: settings.issuerURL, audience: "mlflow", isCluster: false }]);
-  assert.deepEqual(settingsOf().authorities, ["/etc/oauth2-proxy/ca/issuer/ca.crt"]);
+  assert.deepEqual(settingsOf().caFiles, ["/etc/oauth2-proxy/ca/issuer/ca.crt"]);
 });
 
 test("only tokens of the API server's issuer can have names of ServiceAccounts", () => {

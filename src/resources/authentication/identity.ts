@@ -28,7 +28,7 @@ function settings(inputs: Inputs) {
   const { prefix = "" } = externalAddressOf(inputs.server) ?? {};
   return {
     issuers: issuersOf(inputs).map(({ issuer, audience, isCluster = false }) => ({ issuer, audience, isCluster })),
-    authorities: issuerCaPaths(inputs),
+    caFiles: issuerCaPaths(inputs),
     usernameClaim: kubernetes.usernameClaim ?? "sub",
     groupsClaim: kubernetes.groupsClaim ?? "groups",
     usernamePrefix: kubernetes.usernamePrefix ?? "",

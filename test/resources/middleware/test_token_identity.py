@@ -189,7 +189,7 @@ class RejectedTokens(unittest.TestCase):
     def test_what_nobody_has_signed_or_everybody_could(self) -> None:
         self.refused(jwt.encode(payload(), None, algorithm="none"))
         public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        # The library would not sign so: by the public key, which everybody has.
+        # The library would not sign so: with the public key as a shared secret.
         parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "HS256", "kid": "a"}, payload())]
         mac = base64.urlsafe_b64encode(hmac.digest(public, b".".join(parts), "sha256")).rstrip(b"=")
         self.refused(b".".join([*parts, mac]).decode())

@@ -166,7 +166,7 @@ def without_waiting(decide: Callable[..., Awaitable[Any]], reviews: Reviews) -> 
 
 
 def with_timeout(api: Any) -> Any:
-    """The Kubernetes client's API of access reviews, which waits for ever otherwise."""
+    """The Kubernetes client's API of access reviews, with a timeout; it has none by default."""
 
     def limited(name: str) -> Callable[..., Any]:
         create = getattr(api, name)

@@ -1,9 +1,9 @@
 """The application of mlflow-kubernetes-plugins, with the caller's identity from a verified ID token instead of headers.
 
-The plugin (2.1.0) would believe two headers, for which nothing but the name of a header is needed, and takes a list of groups apart at
-a separator that a group's name may contain. Here it is given the user and the groups of the token that oauth2-proxy puts into
-Authorization; the token's signature is checked once more, so that what comes to this port by another way is as good as nothing. If
-a release of the plugin no longer has the functions that are replaced here, the server does not start.
+The plugin (2.1.0) trusts two headers without any check, and splits a list of groups at a separator that the name of a group can contain.
+Here it gets the user and the groups of the token that oauth2-proxy sets in Authorization. The signature of the token is verified again, so
+a request that does not come through oauth2-proxy needs a valid token as well. If a release of the plugin no longer has the functions
+that are replaced here, the server does not start.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def as_they_are(_: Callable[..., tuple[str, ...]]) -> Callable[..., tuple[str, .
 
 def tokens_from(settings: dict[str, Any]) -> Tokens:
     context = ssl.create_default_context()
-    for path in settings["authorities"]:
+    for path in settings["caFiles"]:
         context.load_verify_locations(path)
     issuers = [Issuer(entry["issuer"], entry["audience"], entry["isCluster"]) for entry in settings["issuers"]]
     known = {issuer.issuer: (issuer, Keys(issuer.issuer, context)) for issuer in issuers}
