@@ -35,6 +35,11 @@ const options = {
     "any",
   ],
   "cluster-domain": ["domain", "DNS domain of Services", "cluster.local"],
+  "upgrade-concurrency": [
+    "number",
+    "how many servers an operator upgrade, or changed operator settings, change at the same time after the first server",
+    "5",
+  ],
   "grace-period": [
     "seconds",
     "how long a missing prerequisite, such as a Secret, is reported as Reconciling instead of Stalled after a new generation is observed",
@@ -98,6 +103,7 @@ export function settingsOf(values: OptionValues, environment: NodeJS.ProcessEnv 
     proxyImage: checkedProxyImage("--proxy-image", read("proxy-image") ?? defaultProxyImage),
     allowedImages: allowedImagesOf("--allowed-images", read("allowed-images")),
     clusterDomain: read("cluster-domain") ?? "cluster.local",
+    upgradeConcurrency: whole("--upgrade-concurrency", read("upgrade-concurrency") ?? "5", 1, 10_000),
     gracePeriodSeconds: whole("--grace-period", read("grace-period") ?? "120", 0, 3600),
     leaderElection: leaderElect === "true",
     leaseNamespace: read("lease-namespace") ?? nonEmpty(environment["POD_NAMESPACE"]) ?? "default",

@@ -11,6 +11,8 @@ export const conditionTypes = {
   Exposed:
     "With `spec.exposure.ingress` or `httpRoute`: their controllers report that the server is exposed outside the cluster. `Ready` does not wait for it.",
   Available: "At least one pod is ready, of this generation or of an earlier one.",
+  UpgradePending:
+    "Only while an operator upgrade, or changed operator settings, have yet to change the pods of the server. The server runs as before; `Ready` does not wait for it.",
   WorkspacesReady:
     "With `spec.workspaces`: all grants are in force in all namespaces that the server selects or names.",
 } as const;
@@ -181,6 +183,17 @@ export const reasons = {
   Paused: {
     meaning: "The annotation `mlflow-operator.dev/paused` pauses the server: the operator applies nothing for it.",
     remedy: "Remove the annotation to resume.",
+  },
+  UpgradeWaiting: {
+    meaning:
+      "An operator upgrade, or changed operator settings, change the pods of the server. The operator changes one server first, and then a few at the same time.",
+    remedy: "",
+  },
+  UpgradeStopped: {
+    meaning:
+      "A server did not become ready after an operator upgrade had changed its pods, so the operator changes no further servers.",
+    remedy:
+      "Repair the server that the message names, exclude it with the annotation `mlflow-operator.dev/paused`, or install the former version of the operator.",
   },
   GeneratedSecretLost: {
     meaning:

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { isKind, type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
-import type { ConfigMap, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Deployment, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
@@ -40,6 +40,8 @@ export interface CachesOptions {
 /** The objects of the cluster that watches keep in memory. */
 export interface Caches {
   server(key: Key): MlflowServer | undefined;
+  /** The Deployment with this name, if it has the label of the operator. */
+  deployment(key: Key): Deployment | undefined;
   /** The objects with the labels of the operator and of this server. */
   owned(key: Key): Owned[];
   /**
@@ -311,6 +313,10 @@ export function caches(options: CachesOptions): Caches {
     granted: workspaces.granted,
     workspaces,
     server: (key) => serversOf(key.namespace)?.get(key),
+    deployment: (key) => {
+      const found = keptOf("Deployment", key.namespace)?.get(key);
+      return found?.kind === "Deployment" ? found : undefined;
+    },
     owned,
     completed: async (key) => {
       if (!isServer(key)) return;

@@ -1,6 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, type KubeObject, keyText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
+import type { UpgradeMember } from "../reconcile/upgrade.ts";
+import { upgradeMembers } from "../reconcile/upgrade-members.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
@@ -33,6 +35,8 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
    * failure, also changes of objects that earlier reconciliations have read.
    */
   reconcile<T>(key: Key, run: (cluster: Cluster) => Promise<T>): Promise<T>;
+  /** The state of all servers that an operator upgrade depends on. */
+  upgradeMembers(): UpgradeMember[];
   /** The interface for reconciliations of workspaces. */
   readonly workspaces: WorkspaceCluster;
   /** All namespaces that may need a reconciliation of workspaces. */
@@ -71,6 +75,13 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
     states,
     servers,
     watchProblem,
+    upgradeMembers: () =>
+      upgradeMembers({
+        identity: options.identity,
+        servers: cache.servers,
+        deployment: cache.deployment,
+        startingUpgrades: writes.startingUpgrades,
+      }),
     stop: () => {
       probes.stop();
       guard.stop();
@@ -105,6 +116,8 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         ...schema,
         identity: options.identity,
         server: cache.server,
+        servers: cache.servers,
+        deployment: cache.deployment,
         owned: cache.owned,
         optedInNamespaces: cache.optedInNamespaces,
         granted: cache.granted,

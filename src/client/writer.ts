@@ -3,8 +3,8 @@ import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { ApiError, isApiError } from "../kube/api-error.ts";
 import { isKind, resourcePath } from "../kube/kinds.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
-import { finalizer, manager } from "../kube/names.ts";
-import { type KubeObject, objectText } from "../kube/object.ts";
+import { annotation, finalizer, manager } from "../kube/names.ts";
+import { type KubeObject, keyText, objectText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
 import { difference } from "../reconcile/difference.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
@@ -26,6 +26,8 @@ export type Writer = Pick<
   | "isMutatedByAdmission"
   | "repeatedConflict"
   | "delete"
+  | "startingUpgrades"
+  | "startUpgrade"
   | "hold"
   | "letGo"
   | "record"
@@ -55,6 +57,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
   const mutations = admissionMutations();
   const budget = writeBudget();
   const events = eventLimit();
+  const starting = new Set<string>();
   /** The resource versions of servers after the conditional writes of a reconciliation, by the object that it has read. */
   const written = new WeakMap<KubeObject, string | undefined>();
 
@@ -216,6 +219,27 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
 
     reportAccess: async (access, status) => caches.reportedAccess(await statusPatched(access, status)),
 
+    startingUpgrades: () => starting,
+
+    startUpgrade: async (live, marker) => {
+      const { namespace = "default", name, resourceVersion, annotations } = live.metadata;
+      const key = keyText({ namespace, name });
+      const path = `/metadata/annotations/${annotation.upgrade.replaceAll("/", "~1")}`;
+      const steps: JsonPatchStep[] = [
+        // It was decided from this version: another one may have been changed by a user.
+        { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
+        annotations === undefined
+          ? { op: "add", path: "/metadata/annotations", value: { [annotation.upgrade]: marker } }
+          : { op: "add", path, value: marker },
+      ];
+      starting.add(key);
+      try {
+        caches.wrote(await patched(live, steps), false);
+      } finally {
+        starting.delete(key);
+      }
+    },
+
     hold: async (server) => {
       const { finalizers } = server.metadata;
       noteVersion(
@@ -245,7 +269,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
       }
     },
 
-    record: async (server, migration) => {
+    record: async (server, migration, conditions) => {
       const { uid } = server.metadata;
       const steps: JsonPatchStep[] = [
         { op: "test", path: "/metadata/uid", value: uid },
@@ -253,6 +277,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
         server.status === undefined
           ? { op: "add", path: "/status", value: { migration } }
           : { op: "add", path: "/status/migration", value: migration },
+        ...(conditions === undefined ? [] : [{ op: "add", path: "/status/conditions", value: conditions } as const]),
       ];
       noteVersion(server, await sent<MlflowServer>(`${pathOf(server)}/status`, steps));
     },

@@ -37,6 +37,10 @@ export const annotation = {
   replaceLostSecrets: `${group}/replace-lost-secrets`,
   /** On the Deployment: the completed migration Job before it was applied. Informational only. */
   migration: `${group}/migration`,
+  /** On the Deployment: hashes of its pod templates and of their inputs (`resources/rendering.ts`). */
+  rendering: `${group}/rendering`,
+  /** On the Deployment: the operator upgrade that last changed its pods (`reconcile/upgrade-marker.ts`). */
+  upgrade: `${group}/upgrade`,
   /** On the migration Job: a time that distinguishes it from earlier Jobs with the same name, as in `status.migration.attempt`. */
   attempt: `${group}/attempt`,
   /** On the migration Job: the identity of its databases, a hash. */

@@ -3,8 +3,9 @@ import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { MigrationRecord } from "../api/status.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import type { Condition } from "../kube/conditions.ts";
 import type { Kind } from "../kube/kinds.ts";
-import type { ConfigMap, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
+import type { ConfigMap, Deployment, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { ContentSummary } from "../resources/content.ts";
 import type { ProbeResults } from "./probe-results.ts";
@@ -46,6 +47,15 @@ export interface Cluster {
 
   /** The server as last seen, or undefined if it does not exist. */
   server(key: Key): MlflowServer | undefined;
+
+  /** All servers as last seen. */
+  servers(): Iterable<MlflowServer>;
+
+  /** The Deployment with this name as last seen, or undefined if there is none with the operator's label. */
+  deployment(key: Key): Deployment | undefined;
+
+  /** Servers, as `namespace/name`, with a {@link startUpgrade} request that has no response yet. */
+  startingUpgrades(): ReadonlySet<string>;
 
   /** Objects in all namespaces with the operator's label and the name of this server: applied objects and their pods. */
   owned(key: Key): readonly Owned[];
@@ -141,14 +151,17 @@ export interface Cluster {
   /** Deletes this object (by uid) with its dependents. Does nothing if it does not exist. */
   delete(object: Owned): Promise<void>;
 
+  /** Sets the annotation `upgrade` of a Deployment, if it is still at this resource version. */
+  startUpgrade(live: Deployment, marker: string): Promise<void>;
+
   /** Adds the finalizer to the server. */
   hold(server: MlflowServer): Promise<void>;
 
   /** Removes the finalizer from the server. Does nothing if the server does not exist. */
   letGo(server: MlflowServer): Promise<void>;
 
-  /** Writes `status.migration` alone, if the server still has this resource version. */
-  record(server: MlflowServer, migration: MigrationRecord): Promise<void>;
+  /** Writes `status.migration`, and the conditions if there are any, if the server still has this resource version. */
+  record(server: MlflowServer, migration: MigrationRecord, conditions?: readonly Condition[]): Promise<void>;
 
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;

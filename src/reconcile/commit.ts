@@ -50,8 +50,12 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
     case "let go":
       await cluster.letGo(server);
       return undefined;
+    case "start upgrade":
+      // Decided again, since passes over other servers may have started theirs meanwhile. The call counts from its first moment.
+      if (step.isAllowed()) await cluster.startUpgrade(step.live, step.marker);
+      return undefined;
     case "record":
-      await cluster.record(server, step.record);
+      await cluster.record(server, step.record, step.conditions);
       return undefined;
     case "delete":
       await cluster.delete(step.live);

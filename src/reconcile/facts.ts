@@ -5,6 +5,7 @@ import type { RepeatedConflict } from "./cluster.ts";
 import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";
 import type { Mesh } from "./mesh.ts";
+import type { UpgradeMember } from "./upgrade.ts";
 import type { Warnings } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -34,5 +35,7 @@ export interface Facts {
   readonly granted: readonly Owned[];
   /** Warning events about objects without progress. */
   readonly warnings?: Warnings;
+  /** What of all servers matters to an upgrade of the operator, as it is known at the time of the call; default: nothing. */
+  readonly upgradeMembers?: () => readonly UpgradeMember[];
   readonly now: Date;
 }

@@ -18,6 +18,7 @@ import { meshOf } from "./mesh.ts";
 import { ownershipOf } from "./ownership.ts";
 import { mostReferenced, referencesSize } from "./references-size.ts";
 import { tracesEndpoints } from "./traces-endpoints.ts";
+import { upgradeMembers } from "./upgrade-members.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
 
 /** Reads the state of a reconciliation. Secret values are read if they are stored, and generated here otherwise. */
@@ -70,6 +71,7 @@ export async function observe(
     workspaces: cluster.workspaces(server),
     granted: cluster.granted({ namespace, name }),
     warnings,
+    upgradeMembers: () => upgradeMembers(cluster),
     now,
   };
 }

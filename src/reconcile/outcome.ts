@@ -21,6 +21,8 @@ export interface Outcome {
   readonly cause: Cause;
   /** The state of the migration; undefined if it was not checked. */
   readonly migration?: Migration;
+  /** Why the pods keep the template of a former version of the operator. */
+  readonly upgrade?: Cause;
   /** Objects have just been written: their events trigger the next reconciliation, which reports more. */
   readonly isInterim?: true;
   /** The caches may be outdated, so it is unknown whether the server is ready. */
@@ -69,12 +71,18 @@ function isBeingScheduled({ owned, now }: Facts): boolean {
 }
 
 function outcomeWithConflict(facts: Facts, plan: Plan): Outcome {
-  const outcome = outcomeByState(facts, plan);
+  const { upgrade } = plan;
+  const state = outcomeByState(facts, plan);
+  const outcome =
+    upgrade === undefined
+      ? state
+      : { ...state, upgrade: upgrade.cause, ...againIn(upgrade.againInSeconds, state.againInSeconds) };
   const { conflict, migration } = plan;
   if (conflict === undefined || outcome.isInterim) return outcome;
   const { reason, message, seconds } = conflict;
   const againInSeconds = Math.min(seconds, outcome.againInSeconds ?? seconds);
-  return { state: "stalled", cause: { reason, message }, migration, againInSeconds };
+  const waiting = outcome.upgrade && { upgrade: outcome.upgrade };
+  return { state: "stalled", cause: { reason, message }, migration, againInSeconds, ...waiting };
 }
 
 function outcomeByState(facts: Facts, { groups, migration, missing }: Plan): Outcome {

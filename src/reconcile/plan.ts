@@ -1,7 +1,8 @@
 import { quantityOf } from "../api/quantity.ts";
 import type { MigrationRecord } from "../api/status.ts";
+import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
-import { finalizer, label, group as ownGroup } from "../kube/names.ts";
+import { annotation, finalizer, label, group as ownGroup } from "../kube/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import { objectNames } from "../resources/names.ts";
@@ -16,6 +17,9 @@ import { type Migration, migrationOf, recordedFirst, waiting } from "./migration
 import { isOtherRole } from "./other-role.ts";
 import { isCrossNamespace, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
+import { statusOf } from "./status.ts";
+import type { Waiting } from "./upgrade.ts";
+import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, verdictOn } from "./upgrade-plan.ts";
 import { type WriteConflict, withoutConflicts } from "./write-conflict.ts";
 
 /** One write. */
@@ -23,8 +27,15 @@ export type Step =
   | { readonly do: "create"; readonly manifest: Manifest }
   | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
   | { readonly do: "delete"; readonly live: Owned }
-  /** Writes `status.migration` before what follows. */
-  | { readonly do: "record"; readonly record: MigrationRecord }
+  /** Writes `status.migration` before what follows, and with it the conditions if they do not hold any more. */
+  | { readonly do: "record"; readonly record: MigrationRecord; readonly conditions?: readonly Condition[] | undefined }
+  /** Marks the Deployment, if it is still the turn of the server: then its pods may be changed by the upgrade of the operator. */
+  | {
+      readonly do: "start upgrade";
+      readonly live: Deployment;
+      readonly marker: string;
+      readonly isAllowed: () => boolean;
+    }
   /** Adds the finalizer, until {@link retire} has deleted objects outside the namespace. */
   | { readonly do: "hold" }
   | { readonly do: "let go" };
@@ -41,6 +52,8 @@ export interface Plan {
   readonly conflict?: WriteConflict;
   /** The pods must wait for the opt-in of a namespace; running pods stay. */
   readonly missing?: Cause;
+  /** Why the pods keep the template of a former version of the operator. */
+  readonly upgrade?: Waiting;
 }
 
 /** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever else is wrong with a server. */
@@ -55,10 +68,13 @@ export function shutting({ owned, server, inputs }: Facts): Step[] {
  * so does the deletion of obsolete objects: until then, running pods keep all their inputs.
  */
 export function planOf(facts: Facts): Plan {
-  const wanted = desired(facts.inputs);
+  const rendered = desired(facts.inputs);
+  const staged = stagedUpgrade(Object.values(rendered).flat(), ownDeploymentIn(facts), facts);
+  const wanted = staged === undefined ? rendered : withDeployment(rendered, staged.wanted);
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
-  const migration = migrationFor(migrationJob, facts);
+  const isStaged = staged?.change === "operator";
+  const migration = isStaged ? knownMigration(facts.server) : migrationFor(migrationJob, facts);
   const firstObstacle = (objects: readonly Owned[]) =>
     objects
       .filter((live) => all.some((manifest) => isSame(live, manifest)))
@@ -66,7 +82,8 @@ export function planOf(facts: Facts): Plan {
       .find((found) => found !== undefined);
   const obstacle = firstObstacle(facts.unmanaged);
   if (obstacle !== undefined) return { groups: [], migration, obstacle };
-  if (migration.isRefused) return { groups: recordGroups(migration), migration };
+  if (isStaged) return stagedPlan(wanted, staged, facts, migration);
+  if (migration.isRefused) return { groups: recordGroups(migration, facts), migration };
   const terminating = firstObstacle(facts.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
   const jobs: Step[] = [
@@ -78,7 +95,7 @@ export function planOf(facts: Facts): Plan {
   ];
   const missing = missingOptIn(facts);
   const groups = [
-    ...recordGroups(migration),
+    ...recordGroups(migration, facts),
     finalizerStep(all, facts),
     migration.complete || migrationJob === undefined ? [] : stopStep(facts),
     stage("generated"),
@@ -101,6 +118,64 @@ export function planOf(facts: Facts): Plan {
   };
 }
 
+function withDeployment(wanted: Record<Stage, Manifest[]>, deployment: Deployment): Record<Stage, Manifest[]> {
+  const workload = wanted.workload.map((each) => (isSame(deployment, each) ? deployment : each));
+  return { ...wanted, workload };
+}
+
+/**
+ * The first step of an upgrade of the operator if it is the turn of this server. Otherwise all that leaves pods as they are: of the
+ * Deployments the number of pods, and the Secrets of the pods only if no other version of the operator may have written them.
+ */
+function stagedPlan(
+  wanted: Record<Stage, Manifest[]>,
+  { wanted: deployment, live }: StagedUpgrade,
+  facts: Facts,
+  migration: Migration,
+): Plan {
+  const turn = verdictOn(facts);
+  if (turn.mayStart) {
+    const isAllowed = () => verdictOn(facts).mayStart;
+    return { groups: [[{ do: "start upgrade", live, marker: startMarker(facts), isAllowed }]], migration };
+  }
+  const inputs = ({ spec }: Deployment) => spec.template.metadata?.annotations?.[annotation.inputs];
+  const isSameContent = inputs(live) === inputs(deployment);
+  const stage = (name: Stage) =>
+    wanted[name].flatMap((manifest) => {
+      const step = stepFor(manifest, facts);
+      if (manifest.kind === "Deployment") return scaleSteps(manifest, step);
+      const isOfPods = name === "workload" && !isSameContent;
+      return step.filter((each) => each.do === "create" || !isOfPods);
+    });
+  const workload = stage("workload");
+  const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isExclusive === true;
+  const groups = [
+    finalizerStep(Object.values(wanted).flat(), facts),
+    stage("generated"),
+    stage("prerequisites"),
+    removedRoutes(Object.values(wanted).flat(), facts),
+    workload,
+    [...stage("mesh"), ...(isReached ? stage("exposure") : [])],
+  ];
+  const { allowed, conflict } = withoutConflicts(groups, facts);
+  const { mayStart: _, ...upgrade } = turn;
+  return {
+    groups: allowed.filter((group) => group.length > 0),
+    migration,
+    upgrade,
+    ...(conflict && { conflict }),
+  };
+}
+
+/** A change of a Deployment, reduced to its number of pods. */
+function scaleSteps({ spec: { replicas } }: Deployment, steps: readonly Step[]): Step[] {
+  return steps.flatMap((step): Step[] => {
+    if (step.do !== "apply" || step.live.kind !== "Deployment") return [step];
+    if (step.live.spec.replicas === replicas) return [];
+    return [{ ...step, manifest: withReplicas(step.live, replicas) }];
+  });
+}
+
 /**
  * The decision about the migration. A Job that mounts the volume waits until the claim exists, whose uid is part of its
  * name, and until no pod of the server uses a volume that only one pod can mount.
@@ -120,9 +195,22 @@ function migrationFor(job: Job | undefined, facts: Facts): Migration {
   return waiting(migration, message, known);
 }
 
-function recordGroups(migration: Migration): Step[][] {
+function recordGroups(migration: Migration, facts: Facts): Step[][] {
   const record = recordedFirst(migration);
-  return record === undefined ? [] : [[{ do: "record", record }]];
+  if (record === undefined) return [];
+  return [[{ do: "record", record, conditions: conditionsWithoutReady(migration, facts) }]];
+}
+
+/**
+ * The conditions without `Ready`, where they still have it and a migration begins without a change of the spec. Otherwise a status
+ * that is written now would repeat `Ready` of an earlier state of the Deployment.
+ */
+function conditionsWithoutReady(migration: Migration, facts: Facts): readonly Condition[] | undefined {
+  const { status, metadata } = facts.server;
+  const isReady = status?.conditions?.some((each) => each.type === "Ready" && each.status === "True");
+  if (migration.complete || !isReady || status?.observedGeneration !== metadata.generation) return undefined;
+  const state = migration.stalled ? "stalled" : "progressing";
+  return statusOf(facts, { state, cause: migration.cause, migration }).conditions;
 }
 
 /** Stops the pods of the server if the migration could not mount its volume otherwise. */
@@ -132,11 +220,11 @@ function stopStep(facts: Facts): Step[] {
   if (server.spec.backendStore.sqlite === undefined || claim === undefined || !isOfOnePod(claim)) return [];
   const live = deploymentIn(facts);
   if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "owned") return [];
-  return [{ do: "apply", manifest: withoutPods(live), live }];
+  return [{ do: "apply", manifest: withReplicas(live, 0), live }];
 }
 
-/** The live Deployment with 0 replicas, without the fields of its controller. */
-function withoutPods(live: Deployment): Deployment {
+/** The live Deployment with another number of replicas, without the fields of its controller. */
+function withReplicas(live: Deployment, replicas: number | undefined): Deployment {
   const { name, namespace, labels, annotations = {}, ownerReferences } = live.metadata;
   const own = Object.entries(annotations).filter(([key]) => key.startsWith(`${ownGroup}/`));
   return {
@@ -149,7 +237,7 @@ function withoutPods(live: Deployment): Deployment {
       annotations: Object.fromEntries(own),
       ...(ownerReferences && { ownerReferences }),
     },
-    spec: { ...live.spec, replicas: 0 },
+    spec: { ...live.spec, ...(replicas !== undefined && { replicas }) },
   };
 }
 
@@ -170,6 +258,12 @@ function isServerPod(object: Owned): boolean {
 function deploymentIn({ owned, server }: Facts): Deployment | undefined {
   const name = objectNames.deployment(server.metadata.name);
   return owned.find((each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name);
+}
+
+/** Not that of a deleted server with the same name, which is about to be deleted. */
+function ownDeploymentIn(facts: Facts): Deployment | undefined {
+  const live = deploymentIn(facts);
+  return live !== undefined && ownershipOf(live, facts.server) === "owned" ? live : undefined;
 }
 
 /**
@@ -269,7 +363,7 @@ function unwanted(
     .map((live): Step => ({ do: "delete", live }));
 }
 
-function isSame(live: Owned, manifest: Manifest): boolean {
+function isSame(live: Owned | Manifest, manifest: Manifest): boolean {
   const [a, b] = [live.metadata, manifest.metadata];
   return live.kind === manifest.kind && a.name === b.name && a.namespace === b.namespace;
 }

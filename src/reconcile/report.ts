@@ -12,8 +12,15 @@ export async function report(cluster: Cluster, facts: Reported, outcome: Outcome
   const status = { ...statusOf(facts, outcome), ...(identity !== undefined && { operator: identity }) };
   if (isDeepStrictEqual(status, before)) return;
   await cluster.report(server, status);
-  const event = eventOf(outcome, before);
-  if (event !== undefined) await cluster.notify(server, event);
+  for (const event of [eventOf(outcome, before), upgradeEvent(outcome, before)])
+    if (event !== undefined) await cluster.notify(server, event);
+}
+
+/** The event for an upgrade of the operator that stops at this server, or undefined. */
+function upgradeEvent({ upgrade }: Outcome, before: MlflowServerStatus | undefined): ServerEvent | undefined {
+  const former = before?.conditions?.find(({ type }) => type === "UpgradePending");
+  if (upgrade?.reason !== "UpgradeStopped" || former?.reason === upgrade.reason) return undefined;
+  return { type: "Warning", action: "Upgrade", ...upgrade };
 }
 
 /** The event for a server that stalls with a new reason, or becomes ready, or undefined. */

@@ -17,13 +17,11 @@ export interface Rollout {
 
 /** The rollout by the Deployment's status, as in `kubectl rollout status`, and why it is not complete. */
 export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evidence: Evidence): Rollout {
+  if (isRolledOut(deployment)) return { complete: true, stalled: false };
   const { spec, status = {}, metadata } = deployment;
   const wanted = spec.replicas ?? 1;
-  const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
+  const { availableReplicas = 0, observedGeneration = 0 } = status;
   const isCurrent = observedGeneration >= (metadata.generation ?? 0);
-  if (isCurrent && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted) {
-    return { complete: true, stalled: false };
-  }
   const problem = deploymentProblem(deployment, podsOf("server", owned), evidence);
   if (problem !== undefined) return { complete: false, ...problem };
   const overdue = status.conditions?.some((c) => c.type === "Progressing" && c.reason === "ProgressDeadlineExceeded");
@@ -33,6 +31,14 @@ export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evide
   }
   const message = "Pods of the current spec are starting";
   return { complete: false, cause: { reason: "Progressing", message }, stalled: false };
+}
+
+/** Whether all pods run the Deployment's latest spec and are ready, as in `kubectl rollout status`. */
+export function isRolledOut({ spec, status = {}, metadata }: Deployment): boolean {
+  const wanted = spec.replicas ?? 1;
+  const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
+  const isCurrent = observedGeneration >= (metadata.generation ?? 0);
+  return isCurrent && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted;
 }
 
 /** The pods of a component of a server, the newest first. */

@@ -140,6 +140,7 @@ function findings(
     ...meshFinding(facts, outcome),
     ...exposureFinding(facts, outcome),
     availableFinding(deployment),
+    ...(outcome.upgrade === undefined ? [] : [{ type: "UpgradePending", status: "True" as const, ...outcome.upgrade }]),
   ];
 }
 

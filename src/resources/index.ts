@@ -13,6 +13,7 @@ import { migrationJob } from "./migration-job.ts";
 import { networkPolicy } from "./network-policy.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
+import { renderingOf, withRendering } from "./rendering.ts";
 import { service } from "./service.ts";
 import { serviceAccount } from "./service-account.ts";
 import { sessionSecret } from "./session-secret.ts";
@@ -49,14 +50,17 @@ export type Stage = keyof typeof stages;
 export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
   const [unsupported] = unsupportedFields("MlflowServer", inputs.server.spec);
   if (unsupported !== undefined) throw new Error(`${unsupported}: not supported by this version of the operator`);
-  const build = (stage: Stage) =>
-    stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []).map(withAppliedFieldsHash);
+  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []);
+  const migration = build("migration");
+  const workload = build("workload");
+  const mesh = build("mesh");
+  const rendering = renderingOf(inputs, [...migration, ...workload, ...mesh]);
   return {
-    generated: build("generated"),
-    prerequisites: build("prerequisites"),
-    migration: build("migration"),
-    workload: build("workload"),
-    mesh: build("mesh"),
-    exposure: build("exposure"),
+    generated: build("generated").map(withAppliedFieldsHash),
+    prerequisites: build("prerequisites").map(withAppliedFieldsHash),
+    migration: migration.map(withAppliedFieldsHash),
+    workload: workload.map((manifest) => withAppliedFieldsHash(withRendering(manifest, inputs, rendering))),
+    mesh: mesh.map(withAppliedFieldsHash),
+    exposure: build("exposure").map(withAppliedFieldsHash),
   };
 }

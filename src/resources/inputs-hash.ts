@@ -14,17 +14,20 @@ import { storeSecret } from "./store-secret.ts";
  * read pods to guess passwords.
  */
 export function inputsHash(inputs: Inputs): string {
-  const { references, server } = inputs;
-  const { cookieSecret, ...session } = inputs.session;
+  const { secrets, configMaps, ...keys } = contentOf(inputs);
+  const derived = [storeSecret(inputs)?.data, authSecret(inputs)?.data];
+  return keyedHash(inputs, JSON.stringify({ secrets, configMaps, derived, ...keys }));
+}
+
+/** The referenced content and the generated keys of {@link inputsHash}, without what the operator derives from them. */
+export function contentOf({ references, server, session: { cookieSecret, ...session } }: Inputs) {
   const reread = rereadSecrets(server.spec);
-  const content = {
+  return {
     secrets: digests(new Map([...references.secrets].filter(([name]) => !reread.has(name)))),
     configMaps: digests(references.configMaps),
-    derived: [storeSecret(inputs)?.data, authSecret(inputs)?.data],
     session,
     ...(isProxied(server.spec) && { cookieSecret }),
   };
-  return keyedHash(inputs, JSON.stringify(content));
 }
 
 /** Returns 32 hexadecimal digits of an HMAC-SHA-256 with the server's session key. */

@@ -19,8 +19,17 @@ export interface Installation {
   readonly clusterDomain: string;
   /** Seconds during which missing prerequisites of a new generation are reported as Reconciling; default 120. */
   readonly gracePeriodSeconds?: number | undefined;
+  /** How operator upgrades change servers; undefined to change all servers at once. */
+  readonly upgrade?: Upgrade | undefined;
   /** The only namespaces that the operator works in; undefined for all. */
   readonly namespaces?: readonly string[] | undefined;
+}
+
+/** A version of the operator with its settings, and how many servers it changes at the same time. */
+export interface Upgrade {
+  /** Changes with the version and with every setting that a pod template depends on. */
+  readonly revision: string;
+  readonly concurrency: number;
 }
 
 /** Keys that are generated once per server, or provided by the user (`server.sessionSecretRef`). */

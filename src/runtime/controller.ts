@@ -10,6 +10,7 @@ import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Failing } from "../reconcile/failure-cause.ts";
 import { isPartial } from "../reconcile/partial-failure.ts";
 import { type Pass, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
+import { type UpgradeCounts, upgradeCounts } from "../reconcile/upgrade.ts";
 import type { Installation } from "../resources/inputs.ts";
 import { burst, heapCollector } from "./heap-collector.ts";
 import type { Log } from "./log.ts";
@@ -48,6 +49,8 @@ export interface Controller {
   lead(): void;
   /** Number of keys in the work queue of a controller. */
   readonly depth: (controller: ControllerName) => number;
+  /** The number of servers that wait for an operator upgrade, that it is changing, and that have failed. */
+  readonly upgrades: () => UpgradeCounts;
   /** By `namespace/name`, as of the last reconciliation. */
   readonly states: () => ReadonlyMap<string, Pass["state"]>;
   /** Stops the watches; with `isDraining` after running reconciliations have ended. */
@@ -230,6 +233,7 @@ export function controller(options: ControllerOptions): Controller {
       flush();
     },
     depth: (name) => (name === "mlflowserver" ? work.waiting : workspaces.waiting()),
+    upgrades: () => upgradeCounts(connection.upgradeMembers(), installation.upgrade?.revision ?? "", new Date()),
     states: () => states,
     stop: async (isDraining) => {
       leads = false;

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { States } from "../client/staleness.ts";
 import { keyOf } from "../kube/object.ts";
+import type { UpgradeCounts } from "../reconcile/upgrade.ts";
 
 /** The controllers, as the labels `controller` and `name` have them. */
 export type ControllerName = "mlflowserver" | "workspace";
@@ -28,6 +29,7 @@ export interface MetricSources {
   readonly longestRunningSeconds: () => number;
   /** By `namespace/name`, as the last reconciliation left them. */
   readonly states: () => ReadonlyMap<string, string>;
+  readonly upgrades: () => UpgradeCounts;
 }
 
 const controllers = ["mlflowserver", "workspace"] as const satisfies readonly ControllerName[];
@@ -122,6 +124,15 @@ export function metrics(sources: MetricSources): Metrics {
     collect() {
       this.reset();
       for (const [server, state] of sources.states()) this.set({ ...keyOf(server), state }, 1);
+    },
+  });
+  new Gauge({
+    name: "mlflow_operator_upgrade_servers",
+    help: "MlflowServers that an upgrade of the operator has yet to change (waiting), is changing (updating), or that are not ready since (failed).",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(sources.upgrades())) this.set({ state }, count);
     },
   });
   new Gauge({

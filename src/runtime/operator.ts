@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { ImageDigests } from "../api/image-digests.ts";
 import { apiClient } from "../client/api-client.ts";
 import type { CredentialSource } from "../client/credentials.ts";
@@ -20,6 +20,8 @@ export interface OperatorOptions {
   readonly proxyImage: string;
   readonly allowedImages?: readonly string[] | undefined;
   readonly clusterDomain: string;
+  /** Number of servers that an operator upgrade changes at the same time, after the first server. */
+  readonly upgradeConcurrency: number;
   /** Time in seconds in which missing prerequisites of a new generation are not an error. Default 120. */
   readonly gracePeriodSeconds?: number | undefined;
   /** Namespaces to reconcile. Default: all. */
@@ -57,6 +59,13 @@ const drainMilliseconds = 8000;
 /** The Lease is tried at least every 20 s. */
 const stuckElectionSeconds = 300;
 
+/** Identifies a version of the operator with the settings that pods depend on. */
+function revisionOf(options: OperatorOptions): string {
+  const { version, imageRepository, imageDigests, proxyImage, clusterDomain } = options;
+  const parts = [version, imageRepository, Object.entries(imageDigests ?? {}).sort(), proxyImage, clusterDomain];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 10);
+}
+
 /** Starts an operator. Rejects if the health port is not available; an unreachable cluster is retried. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
   const { log } = options;
@@ -81,6 +90,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       proxyImage: options.proxyImage,
       allowedImages: options.allowedImages,
       clusterDomain: options.clusterDomain,
+      upgrade: { revision: revisionOf(options), concurrency: options.upgradeConcurrency },
       gracePeriodSeconds: options.gracePeriodSeconds,
       namespaces: options.namespaces,
     },
@@ -101,6 +111,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     watches: work.watches,
     longestRunningSeconds: work.longestRunningSeconds,
     states: work.states,
+    upgrades: work.upgrades,
   });
   const health = await healthServer(options.healthAddress, options.healthPort, {
     unhealthyBecause: () => work.stuckBecause() ?? (stuckElection() ? "leader election has stopped" : undefined),

@@ -23,6 +23,7 @@ const rejected: readonly (readonly [value: string, message: string])[] = [
   ['watchNamespaces=["a","a"]', "at '/watchNamespaces': items at 0 and 1 are equal"],
   ['logLevel="trace"', "at '/logLevel': value must be one of 'debug', 'info', 'warn', 'error'"],
   ["workers=0", "at '/workers': minimum: got 0, want 1"],
+  ["upgradeConcurrency=0", "at '/upgradeConcurrency': minimum: got 0, want 1"],
   ["replicaCount=-1", "at '/replicaCount': minimum: got -1, want 0"],
   ['clusterDomain=""', "at '/clusterDomain': minLength: got 0, want 1"],
   ["podDisruptionBudget.maxUnavailable=0", "at '/podDisruptionBudget/maxUnavailable': minimum: got 0, want 1"],

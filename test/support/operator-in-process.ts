@@ -27,6 +27,7 @@ export async function operatorInProcess(
     imageRepository: "registry.example.com/mlflow-server",
     proxyImage: "registry.example.com/oauth2-proxy:v7.15.6",
     clusterDomain: "cluster.local",
+    upgradeConcurrency: 5,
     // Most tests are about the state after the grace period.
     gracePeriodSeconds: 0,
     namespaces: [namespace],

@@ -135,6 +135,7 @@ function assertReadyParts({ spec, status, metadata }: MlflowServer, text: string
   if (observedGeneration !== metadata.generation) return;
   assert.equal(isHibernated, spec.hibernate === true || spec.replicas === 0, text);
   assert.equal(status?.version, spec.version, text);
+  assert.notEqual(status?.migration?.phase, "Started", `Ready during a migration: ${text}`);
 }
 
 /** Whether this version of the object reports Ready for the current generation, and the previous did not. */

@@ -1,0 +1,45 @@
+import type { MlflowServer } from "../api/server.ts";
+import { annotation } from "../kube/names.ts";
+import { keyText } from "../kube/object.ts";
+import { objectNames } from "../resources/names.ts";
+import type { Cluster } from "./cluster.ts";
+import { otherOperator } from "./other-operator.ts";
+import { ownershipOf } from "./ownership.ts";
+import { isRolledOut } from "./rollout.ts";
+import type { UpgradeMember } from "./upgrade.ts";
+import { markerIn } from "./upgrade-marker.ts";
+
+/** The servers that an upgrade of the operator may change or wait for, from the caches: it costs no call. */
+export function upgradeMembers(
+  cluster: Pick<Cluster, "identity" | "servers" | "deployment" | "startingUpgrades">,
+): UpgradeMember[] {
+  const starting = cluster.startingUpgrades();
+  return [...cluster.servers()].flatMap((server) => memberOf(cluster, starting, server) ?? []);
+}
+
+function memberOf(
+  cluster: Pick<Cluster, "identity" | "deployment">,
+  starting: ReadonlySet<string>,
+  server: MlflowServer,
+): UpgradeMember | undefined {
+  const { namespace = "default", name, deletionTimestamp, annotations } = server.metadata;
+  // What is paused is left to its administrator: so a server that failed can be left out.
+  if (deletionTimestamp !== undefined || annotations?.[annotation.paused] === "true") return undefined;
+  if (otherOperator(cluster, server) !== undefined) return undefined;
+  const deployment = cluster.deployment({ namespace, name: objectNames.deployment(name) });
+  if (deployment === undefined || ownershipOf(deployment, server) !== "owned") return undefined;
+  const condition = (type: string) => server.status?.conditions?.find((each) => each.type === type);
+  const isComplete = isRolledOut(deployment);
+  const isStalled = condition("Stalled")?.status === "True";
+  const { replicas = 1, paused } = deployment.spec;
+  return {
+    namespace,
+    name,
+    marker: markerIn(deployment),
+    isComplete,
+    isProbative: isComplete && !isStalled && replicas > 0 && paused !== true,
+    isStalled,
+    waitingSince: condition("UpgradePending")?.lastTransitionTime,
+    isStarting: starting.has(keyText({ namespace, name: objectNames.deployment(name) })),
+  };
+}

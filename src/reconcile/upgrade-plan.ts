@@ -1,0 +1,102 @@
+import { isReason } from "../api/reasons.ts";
+import type { MlflowServer } from "../api/server.ts";
+import type { Deployment, Manifest } from "../kube/manifests.ts";
+import { annotation } from "../kube/names.ts";
+import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
+import { renderingIn } from "../resources/rendering.ts";
+import { difference } from "./difference.ts";
+import type { Facts } from "./facts.ts";
+import type { Migration } from "./migration.ts";
+import type { UpgradeMember, Verdict } from "./upgrade.ts";
+import { verdict } from "./upgrade.ts";
+import { markerIn, markerText } from "./upgrade-marker.ts";
+
+/**
+ * What makes the pods of a server differ from those that are wanted: nothing besides drift; a user, who has changed the spec or what
+ * it refers to; or another version or other settings of the operator. `started` is the latter, once its turn has come.
+ */
+export type Change = "none" | "user" | "operator" | "started";
+
+/** What a Deployment has recorded decides, and without that whether the pod templates differ. */
+export function changeOf(wanted: Deployment, live: Deployment, isDifferent: () => boolean): Change {
+  const [now, before] = [renderingIn(wanted), renderingIn(live)];
+  const isUnchanged = before === undefined ? !isDifferent() : before.workload === now?.workload;
+  if (isUnchanged) return "none";
+  if (before !== undefined && before.inputs !== now?.inputs) return "user";
+  return markerIn(live)?.phase === "Started" ? "started" : "operator";
+}
+
+/** The upgrade of the operator that a pass has to make or to wait for. */
+export interface StagedUpgrade {
+  readonly change: Change;
+  /** The wanted Deployment of the server, with the marker of the upgrade that made it so. */
+  readonly wanted: Deployment;
+  readonly live: Deployment;
+}
+
+/** Undefined where nothing is staged: the server has no Deployment yet, or the operator is not told how. */
+export function stagedUpgrade(
+  wanted: readonly Manifest[],
+  live: Deployment | undefined,
+  { owned, installation }: Pick<Facts, "owned" | "installation">,
+): StagedUpgrade | undefined {
+  const own = wanted.find((each): each is Deployment => each.kind === "Deployment" && isSame(each, live));
+  if (live === undefined || own === undefined || installation.upgrade === undefined) return undefined;
+  const isDifferent = () =>
+    wanted.some((manifest) => {
+      if (manifest.kind !== "Deployment") return false;
+      const peer = owned.find((each): each is Deployment => each.kind === "Deployment" && isSame(each, manifest));
+      return peer !== undefined && difference(manifest.spec.template, peer.spec.template) !== undefined;
+    });
+  const change = changeOf(own, live, isDifferent);
+  const marker = markerIn(live);
+  const { revision } = installation.upgrade;
+  if (change === "started" && marker !== undefined) {
+    const text = markerText({ ...marker, revision, phase: "Applied" });
+    return { change, wanted: marked(own, text), live };
+  }
+  const isKept = change === "none" && marker?.phase === "Applied" && hasSameInputs(own, live);
+  return { change, wanted: isKept ? marked(own, markerText(marker)) : own, live };
+}
+
+function hasSameInputs(wanted: Deployment, live: Deployment): boolean {
+  const before = renderingIn(live);
+  return before === undefined || before.inputs === renderingIn(wanted)?.inputs;
+}
+
+function isSame(a: Deployment, b: Deployment | undefined): boolean {
+  return a.metadata.name === b?.metadata.name;
+}
+
+function marked(manifest: Deployment, marker: string): Deployment {
+  const { [annotation.appliedFieldsHash]: _, ...annotations } = manifest.metadata.annotations ?? {};
+  const metadata = { ...manifest.metadata, annotations: { ...annotations, [annotation.upgrade]: marker } };
+  return withAppliedFieldsHash({ ...manifest, metadata });
+}
+
+/** Whether the turn of this server has come. It is asked again in the moment of the write. */
+export function verdictOn({ server, upgradeMembers, installation, now }: Facts): Verdict {
+  const { namespace = "default", name } = server.metadata;
+  const { upgrade } = installation;
+  if (upgrade === undefined || upgradeMembers === undefined) return { mayStart: true };
+  return verdict({ namespace, name }, upgradeMembers(), upgrade, now);
+}
+
+/** The marker of an upgrade that starts now. */
+export function startMarker({ server, upgradeMembers, installation, now }: Facts): string {
+  const isSelf = (member: UpgradeMember) =>
+    member.name === server.metadata.name && member.namespace === (server.metadata.namespace ?? "default");
+  const wasReady = upgradeMembers?.().find(isSelf)?.isProbative === true;
+  const revision = installation.upgrade?.revision ?? "";
+  return markerText({ revision, phase: "Started", startTime: now.toISOString(), wasReady });
+}
+
+/** The database as it was last found: while the pods stay as they are, so does the schema that they need. */
+export function knownMigration({ status }: MlflowServer): Migration {
+  const found = status?.conditions?.find(({ type }) => type === "DatabaseReady");
+  const cause =
+    found !== undefined && isReason(found.reason)
+      ? { reason: found.reason, message: found.message }
+      : ({ reason: "NotChecked", message: "The database has not been checked yet." } as const);
+  return { complete: found?.status === "True", remove: [], cause, stalled: false, record: status?.migration };
+}

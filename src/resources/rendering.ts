@@ -1,0 +1,62 @@
+import type { Deployment, Manifest } from "../kube/manifests.ts";
+import { annotation } from "../kube/names.ts";
+import type { Inputs } from "./inputs.ts";
+import { contentOf, keyedHash } from "./inputs-hash.ts";
+import { enrolmentAnnotation, enrolmentLabels } from "./mesh/enrolment.ts";
+import { objectNames } from "./names.ts";
+
+/** What tells a change that a user makes from one that another version or other settings of the operator make. */
+export interface Rendering {
+  /** Hash of the pod templates and of the identity of the migration Job. */
+  readonly workload: string;
+  /** Hash of what they depend on besides the operator: the spec, referenced Secrets and ConfigMaps, generated keys. */
+  readonly inputs: string;
+}
+
+/** Changes with what {@link userInputs} contains, so that hashes of two versions of the operator are not compared. */
+const format = "1";
+
+/** The annotation `rendering` of a server, from the manifests of its pods and Jobs. */
+export function renderingOf(inputs: Inputs, manifests: readonly Manifest[]): string {
+  const pods = manifests.flatMap((manifest): unknown[] => {
+    if (manifest.kind === "Job") return [manifest.metadata.name];
+    return manifest.kind === "Deployment" ? [[manifest.metadata.name, manifest.spec.template]] : [];
+  });
+  const hash = (value: unknown) => keyedHash(inputs, canonical(value)).slice(0, 16);
+  return [format, hash(pods), hash(userInputs(inputs))].join(".");
+}
+
+/** The manifest, with the annotation if it is the server's Deployment. */
+export function withRendering(manifest: Manifest, { server }: Inputs, rendering: string): Manifest {
+  const { kind, metadata } = manifest;
+  if (kind !== "Deployment" || metadata.name !== objectNames.deployment(server.metadata.name)) return manifest;
+  const annotations = { ...metadata.annotations, [annotation.rendering]: rendering };
+  return { ...manifest, metadata: { ...metadata, annotations } };
+}
+
+/** What a Deployment says of its rendering; undefined where it says nothing that this version of the operator can read. */
+export function renderingIn(deployment: Pick<Deployment, "metadata">): Rendering | undefined {
+  const [version, workload, inputs] = deployment.metadata.annotations?.[annotation.rendering]?.split(".") ?? [];
+  return version === format && workload && inputs ? { workload, inputs } : undefined;
+}
+
+/**
+ * The number of replicas is left out: a server that is scaled keeps its pod template. So is the mesh but for what pods have of it: each of its
+ * steps would otherwise write the Deployment.
+ */
+function userInputs(inputs: Inputs): unknown {
+  const { server, mesh, volumeClaim } = inputs;
+  const { replicas: _, hibernate: __, mesh: ___, traces: ____, ...spec } = server.spec;
+  const restored = server.metadata.annotations?.[annotation.restored];
+  const enrolment = [enrolmentLabels(mesh), mesh.has("listener") && enrolmentAnnotation(mesh)];
+  return { spec, restored, content: contentOf(inputs), enrolment, volume: volumeClaim?.uid };
+}
+
+/** JSON with the keys of objects in order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}
