@@ -7,9 +7,9 @@ export const programTexts = {
   "mlflow_operator/access_reviews.py": [
     "\"\"\"Access reviews of mlflow-kubernetes-plugins (2.1.0), outside of the event loop, and one request for each question.",
     "",
-    "The plugin asks the API server in the event loop, so a slow answer stops all other requests of the process, and a hundred requests with",
-    "one question send a hundred reviews. Here the event loop only reads the plugin's cache. If an answer is missing, a thread sends the",
-    "review, all requests with this question wait for that one, and then the plugin decides again. The plugin's cache and its time (60 seconds)",
+    "The plugin sends reviews in the event loop, so while the API server does not answer, the process answers no request at all. Here the event",
+    "loop only reads the plugin's cache. If an answer is missing, a thread sends the review, all requests with this question wait for that",
+    "one, and then the plugin decides again. The plugin's cache and its time (60 seconds)",
     "are unchanged. If a release of the plugin no longer has the functions that are replaced here, the server does not start.",
     "\"\"\"",
     "",
