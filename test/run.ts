@@ -9,6 +9,7 @@ import { oauth2ProxyImage, oauth2ProxyProgram } from "./cluster/oauth2-proxy.ts"
 import { installPackages, missingPackages } from "./cluster/packages.ts";
 import { clusterPrograms } from "./cluster/programs.ts";
 import { startCluster } from "./cluster/start-cluster.ts";
+import { versitygwImage } from "./cluster/versitygw.ts";
 import { controlPlaneBinaries, type Report } from "./control-plane/binaries.ts";
 import type { ClusterAddress } from "./control-plane/cluster-access.ts";
 import { startControlPlane } from "./control-plane/control-plane.ts";
@@ -199,7 +200,12 @@ async function liveEnvironment(report: Report): Promise<Environment | Unavailabl
   const cluster = await startCluster({ report });
   try {
     await cluster.images(liveImages);
-    for (const image of [await oauth2ProxyImage(report), ...(await gatewayImages(report))]) await cluster.image(image);
+    for (const image of await Promise.all([
+      oauth2ProxyImage(report),
+      versitygwImage(report),
+      ...(await gatewayImages(report)),
+    ]))
+      await cluster.image(image);
   } catch (error) {
     await cluster.close();
     throw error;

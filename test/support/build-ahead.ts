@@ -7,6 +7,7 @@ import { imageNamed } from "../cluster/image-catalogue.ts";
 import { oauth2ProxyProgram } from "../cluster/oauth2-proxy.ts";
 import { installPackages, missingPackages } from "../cluster/packages.ts";
 import { clusterPrograms } from "../cluster/programs.ts";
+import { versitygwProgram } from "../cluster/versitygw.ts";
 import { controlPlaneBinaries, type Report } from "../control-plane/binaries.ts";
 import { goPrograms } from "../control-plane/go-programs.ts";
 import { otelcol } from "../live/collector-image.ts";
@@ -27,6 +28,7 @@ export async function buildPrograms(tiers: readonly string[], report: Report): P
     builds.push(
       () => goPrograms(otelcol, report),
       () => gatewayImages(report),
+      () => versitygwProgram(report),
     );
   if (isFor("chart") || hasCluster) builds.push(() => helmProgram(report));
   if (isFor("chart")) builds.push(() => kstatusProgram(report));
