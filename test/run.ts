@@ -3,6 +3,7 @@ import { run } from "node:test";
 import { chromium } from "../demo/chromium.ts";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
 import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
+import { keycloakImage } from "./cluster/keycloak.ts";
 import { installMesh, removeMesh } from "./cluster/mesh/install-mesh.ts";
 import { missingZtunnel, ztunnelProgram } from "./cluster/mesh/ztunnel.ts";
 import { oauth2ProxyImage, oauth2ProxyProgram } from "./cluster/oauth2-proxy.ts";
@@ -194,6 +195,7 @@ async function liveEnvironment(report: Report): Promise<Environment | Unavailabl
     await installPackages(report);
     await chromium(report);
     await clusterPrograms(report);
+    await keycloakImage(report);
   } catch (error) {
     return { unavailableReason: messageOf(error) };
   }
@@ -203,6 +205,7 @@ async function liveEnvironment(report: Report): Promise<Environment | Unavailabl
     for (const image of await Promise.all([
       oauth2ProxyImage(report),
       versitygwImage(report),
+      keycloakImage(report),
       ...(await gatewayImages(report)),
     ]))
       await cluster.image(image);

@@ -5,8 +5,11 @@ import { join } from "node:path";
 import type { Report } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
 
-/** The Debian packages that the cluster needs, and a program or file of each to detect it. */
-const needed: Readonly<Record<string, string>> = {
+/** Debian's packages by name, and a program or file of each that shows that it is installed. */
+export type Packages = Readonly<Record<string, string>>;
+
+/** The packages that the cluster needs. */
+const clusterPackages: Packages = {
   buildah: "buildah",
   "busybox-static": "busybox",
   "containernetworking-plugins": "/usr/lib/cni/ptp",
@@ -24,14 +27,14 @@ const needed: Readonly<Record<string, string>> = {
 
 const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/** Installs missing Debian packages. Rejects with a message for the user if that is not possible. */
-export async function installPackages(report: Report): Promise<void> {
-  const missing = Object.entries(needed)
+/** Installs missing packages, by default those of the cluster. Rejects with a message for the user if that is not possible. */
+export async function installPackages(report: Report, packages: Packages = clusterPackages): Promise<void> {
+  const missing = Object.entries(packages)
     .filter(([, file]) => !folders.some((folder) => existsSync(file.startsWith("/") ? file : join(folder, file))))
     .map(([name]) => name);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
-    throw new Error(`The test cluster needs ${missing.join(", ")}. Install them, or run this as root on Debian.`);
+    throw new Error(`The tests need ${missing.join(", ")}. Install them, or run this as root on Debian.`);
   report(`installing Debian's packages ${missing.join(", ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await succeeded("apt-get", ["update", "-qq"], { env });

@@ -57,6 +57,28 @@ export async function newAuthority(name: string): Promise<KeyPair> {
   return inPem(certificate, keys.privateKey);
 }
 
+/** An intermediate CA certificate, signed by `root`, good for nine days. */
+export async function newIntermediate(root: KeyPair, name: string): Promise<KeyPair> {
+  const issuer = new X509Certificate(root.certificate);
+  const keys = await newKeys();
+  const certificate = await X509CertificateGenerator.create({
+    subject: [{ CN: [name] }],
+    issuer: issuer.subjectName.toJSON(),
+    publicKey: keys.publicKey,
+    signingKey: createPrivateKey(root.key).toCryptoKey(keyAlgorithm, false, ["sign"]),
+    signingAlgorithm,
+    notBefore: new Date(),
+    notAfter: inDays(9),
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await AuthorityKeyIdentifierExtension.create(issuer),
+    ],
+  });
+  return inPem(certificate, keys.privateKey);
+}
+
 /**
  * Returns a certificate for clients and servers, signed by `authority`, valid for nine days.
  * The API server uses the common name of a client certificate as the user and its organizations as groups.

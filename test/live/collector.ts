@@ -63,18 +63,7 @@ export async function startCollector(
   const logs = async () => (await cluster.kubectl(["logs", "--namespace", namespace, `deployment/${name}`])).stdout;
   return {
     address,
-    send: async () => {
-      const span = spanOf(name);
-      const command = ["python", "-c", post, `http://${address}:4318/v1/traces`];
-      await waitUntil(async () => {
-        const { stdout, stderr } = await cluster.kubectl(
-          ["exec", "-i", "-n", namespace, sender, "--", ...command],
-          JSON.stringify(span),
-        );
-        assert.equal(stdout, "200\n", stderr);
-      }, 120);
-      return `tr-${traceIdOf(span)}`;
-    },
+    send: () => sendSpan(fixture, address, { namespace, sender }),
     rejected: (status) =>
       waitUntil(async () => {
         const log = await logs();
@@ -84,6 +73,24 @@ export async function startCollector(
 }
 
 let made = 0;
+
+/** Sends a collector a span with OTLP/HTTP, from a pod with Python; returns MLflow's trace id. */
+export async function sendSpan(
+  { cluster }: LiveFixture,
+  address: string,
+  { namespace, sender }: { readonly namespace: string; readonly sender: string },
+): Promise<string> {
+  const span = spanOf("through a collector");
+  const command = ["python", "-c", post, `http://${address}:4318/v1/traces`];
+  await waitUntil(async () => {
+    const { stdout, stderr } = await cluster.kubectl(
+      ["exec", "-i", "-n", namespace, sender, "--", ...command],
+      JSON.stringify(span),
+    );
+    assert.equal(stdout, "200\n", stderr);
+  }, 120);
+  return `tr-${traceIdOf(span)}`;
+}
 
 async function besideTheServer(fixture: LiveFixture, server: string): Promise<{ namespace: string; sender: string }> {
   const [pod] = await fixture.pods(server);

@@ -14,6 +14,8 @@ export interface Dependency {
   /** The writable path; its content is lost with the pod. */
   readonly dataPath: string;
   readonly user: number;
+  /** The CPU request. Default: `50m`. */
+  readonly cpu?: string;
 }
 
 /** Starts a dependency with Pod Security "restricted", and returns the Service's address when it accepts connections. */
@@ -31,7 +33,7 @@ export async function startDependency(fixture: LiveFixture, dependency: Dependen
 
 /** Starts only the pod, for an existing Service, and waits until it accepts connections. */
 export async function startPod(fixture: LiveFixture, dependency: Dependency): Promise<void> {
-  const { name, port, container, dataPath, user } = dependency;
+  const { name, port, container, dataPath, user, cpu = "50m" } = dependency;
   await fixture.objects.create("Pod", {
     metadata: { name, labels: { app: name } },
     spec: {
@@ -50,7 +52,7 @@ export async function startPod(fixture: LiveFixture, dependency: Dependency): Pr
           ...container,
           imagePullPolicy: "IfNotPresent",
           // Without a request it would get no CPU on a busy machine.
-          resources: { requests: { cpu: "50m", memory: "128Mi" } },
+          resources: { requests: { cpu, memory: "128Mi" } },
           volumeMounts: [{ name: "data", mountPath: dataPath }],
           readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },

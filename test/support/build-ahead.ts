@@ -4,6 +4,7 @@ import { kstatusProgram } from "../chart/kstatus-program.ts";
 import { gatewayImages } from "../cluster/gateway/install-gateway.ts";
 import { archiveOf } from "../cluster/image-archive.ts";
 import { imageNamed } from "../cluster/image-catalogue.ts";
+import { keycloakImage } from "../cluster/keycloak.ts";
 import { oauth2ProxyProgram } from "../cluster/oauth2-proxy.ts";
 import { installPackages, missingPackages } from "../cluster/packages.ts";
 import { clusterPrograms } from "../cluster/programs.ts";
@@ -43,5 +44,6 @@ export async function buildImages(report: Report): Promise<void> {
   try {
     await installPackages(report);
     for (const name of liveImages) await archiveOf(imageNamed(name), report);
+    await archiveOf(await keycloakImage(report), report);
   } catch {}
 }
