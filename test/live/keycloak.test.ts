@@ -51,6 +51,9 @@ test("a server and a collector with a real Keycloak, as the example has them", {
   await context.test("the root alone is not enough where Keycloak does not send the intermediate one", async () => {
     await fixture.reason(name, "Stalled", "IssuerUntrusted");
     await fixture.objects.patch("ConfigMap", "keycloak-ca", { data: { "ca.crt": `${intermediate}${root}` } });
+    // A collector reads the CA bundle at its start only.
+    const restart = ["rollout", "restart", "--namespace", fixture.namespace, "deployment/otel-collector"];
+    assert.equal((await fixture.cluster.kubectl(restart)).code, 0);
     await fixture.ready(name);
   });
   const address = await addressOf(fixture.objects, name);
@@ -141,10 +144,11 @@ test("a server and a collector with a real Keycloak, as the example has them", {
   });
 
   await context.test("the collector of the example writes traces when its service account has EDIT", async () => {
-    await waitUntil(
-      async () => assert.equal((await fixture.objects.the("Deployment", "otel-collector")).status?.readyReplicas, 1),
-      timeoutSeconds,
-    );
+    await waitUntil(async () => {
+      const { metadata, status } = await fixture.objects.the("Deployment", "otel-collector");
+      assert.equal(status?.observedGeneration, metadata.generation);
+      assert.deepEqual([status?.replicas, status?.updatedReplicas, status?.readyReplicas], [1, 1, 1]);
+    }, timeoutSeconds);
     const collector = await addressOf(fixture.objects, "otel-collector");
     const [pod] = await fixture.pods(name);
     assert.ok(pod !== undefined);
