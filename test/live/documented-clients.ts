@@ -5,16 +5,17 @@ import { documentedCells } from "./documented-cells.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { clientSecret, type ProxyFixture } from "./proxy-fixture.ts";
 import { unpackWheels } from "./python-wheels.ts";
-import { startClient } from "./running-client.ts";
+import { type Printed, startClient } from "./running-client.ts";
 
 /** A server with workspaces behind oauth2-proxy, exposed with TLS below a prefix. */
 export interface DocumentedServer {
   readonly serviceUrl: string;
   readonly externalURL: string;
   readonly gateway: InstalledGateway;
-  /** A workspace of alice, which is the default of the server; and one of dora. */
+  /** A workspace of alice, which is the default of the server; one of dora; and a namespace that is not a workspace. */
   readonly team: string;
   readonly other: string;
+  readonly foreign: string;
 }
 
 /** Prints experiment and owner of the runs in `runs`, and the versions of the registered models. */
@@ -34,10 +35,10 @@ def error_of(call):
         return f"{getattr(error, 'error_code', type(error).__name__)}: {error}"
 `;
 
-/** Runs the cells of docs/clients.md in a pod, as a user does; without its table of errors. */
+/** Runs the cells of docs/clients.md in a pod, as a user does, and tries the errors in its troubleshooting table. */
 export async function assertDocumentedClients(context: TestContext, fixture: ProxyFixture, server: DocumentedServer) {
   const { issuer } = fixture;
-  const { serviceUrl, externalURL, gateway, team, other } = server;
+  const { serviceUrl, externalURL, gateway, team, other, foreign } = server;
   const cell = await documentedCells();
   const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
   const client = await startClient(fixture, { name: "client", image, trackingUri: externalURL });
@@ -129,16 +130,54 @@ print(json.dumps({
     "runs": [about(inside), about(outside)],
     "versions": versions(${JSON.stringify(other)}),
     "chunks": len(sent.split("; ")),
+    "cookie": sent,
 }))
 `;
     const program = [signIn, cookie, outside(other), inside(other), report, claims].join("\n");
-    const { chunks, ...found } = await client.python(program, as("dora"));
+    const { chunks, cookie: session, ...found } = await client.python(program, as("dora"));
     assert.deepEqual(found, {
       runs: [loggedBy("dora@example.com"), loggedBy("dora@example.com")],
       versions: ["1", "2"],
     });
     assert.ok(Number(chunks) > 1, `only ${chunks} cookie`);
+    const forged = String(session).replace(/\|[^|;]*(;|$)/g, "|forged$1");
+    const [first = ""] = String(session).split("; ");
+    await assertErrors({ whole: String(session), forged, part: first });
   });
+
+  async function assertErrors(cookies: { whole: string; forged: string; part: string }): Promise<void> {
+    const once = { MLFLOW_HTTP_REQUEST_MAX_RETRIES: "0", MLFLOW_WORKSPACE: other };
+    const alice = await issuer.token("alice", "mlflow");
+    const expired = await issuer.token("alice", "mlflow", { claims: { exp: 1 } });
+    const stranger = await issuer.token("alice", "another");
+    // What was answered once is remembered for a minute, so those who are let in come last.
+    const attempts = {
+      "no credential": once,
+      "an expired token": { ...once, MLFLOW_TRACKING_TOKEN: expired },
+      "a token for another client": { ...once, MLFLOW_TRACKING_TOKEN: stranger },
+      "a forged session": { ...once, COOKIE: cookies.forged },
+      "one chunk of a session": { ...once, COOKIE: cookies.part },
+      "no CA": { ...once, COOKIE: cookies.whole, REQUESTS_CA_BUNDLE: null },
+      "no workspace": { MLFLOW_TRACKING_TOKEN: alice, MLFLOW_WORKSPACE: null },
+      "a namespace that is no workspace": { MLFLOW_TRACKING_TOKEN: alice, MLFLOW_WORKSPACE: foreign },
+      "the check turned off": { COOKIE: cookies.whole, REQUESTS_CA_BUNDLE: null, MLFLOW_TRACKING_INSECURE_TLS: "true" },
+      "the CA for MLflow alone": {
+        COOKIE: cookies.whole,
+        REQUESTS_CA_BUNDLE: null,
+        MLFLOW_TRACKING_SERVER_CERT_PATH: "/tmp/ca-bundle.crt",
+      },
+    };
+    const found: Printed = await client.run("client-errors.py", JSON.stringify(withBundle(attempts)));
+    context.diagnostic(JSON.stringify(found));
+    for (const title of Object.keys(attempts).slice(0, 5)) {
+      assert.match(String(found[title]), /401|Response: \{\}/, title);
+      assert.doesNotMatch(String(found[title]), /CERTIFICATE|<html|JSONDecode/i, title);
+    }
+    assert.match(String(found["no CA"]), /CERTIFICATE_VERIFY_FAILED/);
+    assert.match(String(found["a namespace that is no workspace"]), /not found|404|RESOURCE_DOES_NOT_EXIST/i);
+    for (const title of ["no workspace", "the check turned off", "the CA for MLflow alone"])
+      assert.equal(found[title], "in", title);
+  }
 
   await context.test("a wrong password is reported by the sign-in", async () => {
     const program = [
@@ -151,4 +190,10 @@ print(json.dumps({
     const { error } = await client.python(program, as("alice", "guessed"));
     assert.match(String(error), /rejected the user name or the password \(401\)/);
   });
+
+  function withBundle(attempts: Readonly<Record<string, object>>) {
+    return Object.fromEntries(
+      Object.entries(attempts).map(([title, environment]) => [title, { ...bundle, ...environment }]),
+    );
+  }
 }

@@ -14,13 +14,14 @@ import {
 import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { startDirectory } from "./directory-server.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
-import { oldestVersion, testedVersion } from "./live-cluster.ts";
+import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, type Login, liveFixture } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
 import { grant } from "./permission-matrix.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-fixture.ts";
 import { routesProgram } from "./routes.ts";
+import { startClient } from "./running-client.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
@@ -201,6 +202,24 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     });
     await fixture.ready(name);
     await assertTable(as);
+  });
+
+  await context.test("MLflow's own client works with the user name and the password of the directory", async () => {
+    await fixture.objects.create("Secret", { metadata: { name: "odd" }, stringData: odd });
+    const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
+    const pod = { name: "client", image, trackingUri: server.status?.serviceURL ?? "", loginSecret: "odd" };
+    const client = await startClient(fixture, pod);
+    const unauthenticated = "UNAUTHENTICATED: This server asks for a credential, and there is none.";
+    assert.deepEqual(await client.run("client-options.py"), {
+      "login by environment": "in",
+      "no login": unauthenticated,
+      "wrong password": "401",
+      "a token": unauthenticated,
+      "login by file": "in",
+    });
+    const back = await client.run("client.py", "by-odd");
+    assert.deepEqual([back["isWhole"], back["predicted"], back["answers"]], [true, 5, [{ answer: "it is" }]]);
+    await fixture.objects.remove("Pod", "client");
   });
 
   await context.test(

@@ -17,11 +17,13 @@ import {
   unauthenticatedAttempts,
 } from "./access-table.ts";
 import { assertStored, startCollector, traceIn } from "./collector.ts";
-import { oldestVersion, testedVersion } from "./live-cluster.ts";
+import { documentedCells } from "./documented-cells.ts";
+import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveFixture } from "./live-fixture.ts";
 import type { Mlflow, MlflowAnswer } from "./mlflow.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-fixture.ts";
+import { startClient } from "./running-client.ts";
 import { startS3 } from "./s3-server.ts";
 import { serviceAccountToken } from "./service-accounts.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -366,6 +368,36 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
       headers: { "content-type": "application/json" },
     });
     assertUnauthenticated(response);
+  });
+
+  await context.test("MLflow's own client works with a token, and with the documented client credentials", async () => {
+    const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
+    await fixture.objects.create("Secret", {
+      metadata: { name: "token" },
+      stringData: { token: await issuer.token("bob", "mlflow") },
+    });
+    const pod = { name: "client", image, trackingUri: url, tokenSecret: "token" };
+    const client = await startClient(fixture, pod);
+    const back = await client.run("client.py", "by-bob");
+    assert.deepEqual([back["isWhole"], back["predicted"], back["answers"]], [true, 5, [{ answer: "it is" }]]);
+    await client.write("/tmp/issuer.crt", issuer.ca);
+    const cell = await documentedCells();
+    const train = cell("Train", {
+      "http://mlflow.mlflow:5000": url,
+      'mlflow.set_workspace("team-a")': "",
+      "my-experiment": "by-pipeline",
+      "my-model": "by-pipeline",
+    });
+    const report = 'import json\nprint(json.dumps({"status": mlflow.get_run(run.info.run_id).info.status}))\n';
+    const found = await client.python(`${cell("Client credentials")}\n${train}\n${report}`, {
+      MLFLOW_TRACKING_TOKEN: undefined,
+      REQUESTS_CA_BUNDLE: "/tmp/issuer.crt",
+      OIDC_ISSUER: issuer.url,
+      OIDC_CLIENT_ID: "pipeline",
+      OIDC_CLIENT_SECRET: "of-the-pipeline-12345",
+    });
+    assert.deepEqual(found, { status: "FINISHED" });
+    await fixture.objects.remove("Pod", "client");
   });
 
   await context.test(

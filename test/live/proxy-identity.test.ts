@@ -324,7 +324,7 @@ test("oauth2-proxy with SubjectAccessReview", {
         assert.ok([200, 401].includes(status), `${status} ${body}`);
       }, 120);
       const urls = { serviceUrl: serviceUrl(server), externalURL };
-      await assertDocumentedClients(own, fixture, { ...urls, gateway, team, other });
+      await assertDocumentedClients(own, fixture, { ...urls, gateway, team, other, foreign: unrelated });
     },
   );
 });
