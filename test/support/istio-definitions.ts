@@ -39,7 +39,7 @@ export async function removeRouteDefinition(cluster: ClusterAccess): Promise<voi
 }
 
 async function install(cluster: ClusterAccess, wanted: readonly string[], kinds: readonly ObjectKind[]): Promise<void> {
-  const gatewayApi = join(await moduleFolder("sigs.k8s.io/gateway-api@v1.3.0"), "config/crd/standard");
+  const gatewayApi = join(await moduleFolder("sigs.k8s.io/gateway-api@v1.6.3"), "config/crd/standard");
   const files = [
     join(gatewayApi, "gateway.networking.k8s.io_gateways.yaml"),
     join(gatewayApi, "gateway.networking.k8s.io_httproutes.yaml"),
