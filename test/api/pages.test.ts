@@ -29,8 +29,8 @@ const otherKeys = [
   "watchNamespaces",
 ];
 
-/** Reasons of the Gateway API and of Istio. */
-const otherReasons = ["ResolvedRefs", "UnsupportedValue"];
+/** Reasons of the Gateway API and of Istio, and codes of S3 servers. */
+const otherReasons = ["ResolvedRefs", "UnsupportedValue", "ObjectParentIsFile", "ExistingObjectIsDirectory"];
 
 /** A complete server with a part of a spec. */
 function completed(part: Record<string, unknown>): unknown {

@@ -16,7 +16,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
   readonly apiServer: readonly string[];
   readonly controllerManager: (kubeconfig: string) => readonly string[];
 }> {
-  const { authorities, apiServer, kubeletClient, frontProxy } = credentials;
+  const { clusterCas, apiServer, kubeletClient, frontProxy } = credentials;
   await writeAuthenticationConfiguration();
   return {
     etcd: etcdArgs(clusterPaths.state, etcdUrl, 2380),
@@ -25,7 +25,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
         directory: clusterPaths.state,
         port: network.apiPort,
         etcdUrl,
-        authorities,
+        clusterCas,
         serving: apiServer,
         auditLogPath: join(clusterPaths.logs, "audit.log"),
         featureGates: {},
@@ -36,7 +36,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
           `--service-cluster-ip-range=${network.services}`,
           "--enable-admission-plugins=NodeRestriction",
           `--authentication-config=${authenticationConfigurationPath}`,
-          `--kubelet-certificate-authority=${authorities.serving}.crt`,
+          `--kubelet-certificate-authority=${clusterCas.serving}.crt`,
           `--kubelet-client-certificate=${kubeletClient}.crt`,
           `--kubelet-client-key=${kubeletClient}.key`,
           "--kubelet-preferred-address-types=InternalIP",
@@ -46,10 +46,10 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
       })
     ).map((arg) => (arg === "--authorization-mode=RBAC" ? "--authorization-mode=Node,RBAC" : arg)),
     controllerManager: (kubeconfig) => [
-      ...controllerManagerArgs({ directory: clusterPaths.state, kubeconfig, authorities }),
+      ...controllerManagerArgs({ directory: clusterPaths.state, kubeconfig, clusterCas }),
       `--cluster-cidr=${network.pods}`,
-      `--cluster-signing-cert-file=${authorities.clients}.crt`,
-      `--cluster-signing-key-file=${authorities.clients}.key`,
+      `--cluster-signing-cert-file=${clusterCas.clients}.crt`,
+      `--cluster-signing-key-file=${clusterCas.clients}.key`,
       `--flex-volume-plugin-dir=${join(clusterPaths.state, "volume-plugins")}`,
       // On a busy machine kubelet is late, which must not evict pods.
       "--node-monitor-grace-period=120s",

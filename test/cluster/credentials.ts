@@ -2,14 +2,14 @@ import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { frontProxyName } from "../control-plane/api-server.ts";
-import { type Authorities, issueAuthorities, issueCertificate, type Stem } from "../control-plane/certificates.ts";
+import { type ClusterCas, issueCertificate, issueClusterCas, type Stem } from "../control-plane/certificates.ts";
 import { clusterPaths } from "./cluster-paths.ts";
 import { network } from "./network.ts";
 import { nodeName } from "./node-agents.ts";
 
 /** Serving certificates, and client certificates that are not in a kubeconfig. */
 export interface Credentials {
-  readonly authorities: Authorities;
+  readonly clusterCas: ClusterCas;
   readonly apiServer: Stem;
   readonly kubeletServer: Stem;
   /** The API server's client certificate for kubelet. */
@@ -27,10 +27,10 @@ const apiServerNames = [
 
 /** Issues new credentials in the cluster's state. */
 export async function issueCredentials(): Promise<Credentials> {
-  const authorities = await issueAuthorities(clusterPaths.state);
+  const clusterCas = await issueClusterCas(clusterPaths.state);
   const stem = (name: string) => join(clusterPaths.state, name);
   const credentials = {
-    authorities,
+    clusterCas,
     apiServer: stem("api-server"),
     kubeletServer: stem("kubelet-server"),
     kubeletClient: stem("kubelet-client"),
@@ -44,20 +44,20 @@ export async function issueCredentials(): Promise<Credentials> {
   await Promise.all([
     writeFile(stem("service-accounts.key"), privateKey, { mode: 0o600 }),
     writeFile(stem("service-accounts.pub"), publicKey),
-    issueCertificate(authorities.serving, credentials.apiServer, {
+    issueCertificate(clusterCas.serving, credentials.apiServer, {
       name: "kube-apiserver",
       alternativeNames: apiServerNames,
     }),
-    issueCertificate(authorities.serving, credentials.kubeletServer, {
+    issueCertificate(clusterCas.serving, credentials.kubeletServer, {
       name: `system:node:${nodeName}`,
       groups: ["system:nodes"],
       alternativeNames: [`DNS:${nodeName}`, `IP:${network.nodeAddress}`],
     }),
-    issueCertificate(authorities.clients, credentials.kubeletClient, {
+    issueCertificate(clusterCas.clients, credentials.kubeletClient, {
       name: "kube-apiserver-kubelet-client",
       groups: ["system:masters"],
     }),
-    issueCertificate(authorities.frontProxies, credentials.frontProxy, { name: frontProxyName }),
+    issueCertificate(clusterCas.frontProxies, credentials.frontProxy, { name: frontProxyName }),
   ]);
   return credentials;
 }

@@ -40,12 +40,12 @@ export async function healthProblem(programs: Programs): Promise<string | undefi
 
 /** Returns access to the running cluster. */
 export async function accessTo(programs: Programs): Promise<ClusterAccess> {
-  const authority = join(clusterPaths.state, "ca");
+  const issuingCa = join(clusterPaths.state, "ca");
   return clusterAccess({
     url: `https://${network.nodeAddress}:${network.apiPort}`,
     directory: clusterPaths.state,
     kubectlProgram: programs("kubectl"),
-    authorities: { clients: authority, serving: authority, frontProxies: authority },
+    clusterCas: { clients: issuingCa, serving: issuingCa, frontProxies: issuingCa },
     auditLogPath: join(clusterPaths.logs, "audit.log"),
   });
 }

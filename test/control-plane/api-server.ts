@@ -1,12 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Authorities, Stem } from "./certificates.ts";
+import type { ClusterCas, Stem } from "./certificates.ts";
 
 export interface ApiServerSettings {
   readonly directory: string;
   readonly port: number;
   readonly etcdUrl: string;
-  readonly authorities: Authorities;
+  readonly clusterCas: ClusterCas;
   readonly serving: Stem;
   /** Empty for none. */
   readonly auditLogPath: string;
@@ -27,7 +27,7 @@ const auditPolicy = {
 
 /** Arguments of a kube-apiserver 1.36 on the loopback interface with RBAC. Writes the files in them. */
 export async function apiServerArgs(settings: ApiServerSettings): Promise<readonly string[]> {
-  const { directory, authorities, auditLogPath } = settings;
+  const { directory, clusterCas, auditLogPath } = settings;
   const policyPath = join(directory, "audit-policy.json");
   await writeFile(policyPath, JSON.stringify(auditPolicy));
   const gates = Object.entries(settings.featureGates).map(([name, on]) => `${name}=${on}`);
@@ -38,8 +38,8 @@ export async function apiServerArgs(settings: ApiServerSettings): Promise<readon
     `--etcd-servers=${settings.etcdUrl}`,
     `--tls-cert-file=${settings.serving}.crt`,
     `--tls-private-key-file=${settings.serving}.key`,
-    `--client-ca-file=${authorities.clients}.crt`,
-    `--requestheader-client-ca-file=${authorities.frontProxies}.crt`,
+    `--client-ca-file=${clusterCas.clients}.crt`,
+    `--requestheader-client-ca-file=${clusterCas.frontProxies}.crt`,
     `--requestheader-allowed-names=${frontProxyName}`,
     "--requestheader-username-headers=X-Remote-User",
     "--requestheader-group-headers=X-Remote-Group",

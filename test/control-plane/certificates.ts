@@ -39,7 +39,7 @@ const newKeys = () => crypto.subtle.generateKey(keyAlgorithm, true, ["sign", "ve
 const inDays = (days: number) => new Date(Date.now() + days * 86_400_000);
 
 /** Returns a new certificate authority, valid for ten days. */
-export async function newAuthority(name: string): Promise<KeyPair> {
+export async function newCa(name: string): Promise<KeyPair> {
   const keys = await newKeys();
   const { keyCertSign, cRLSign, digitalSignature } = KeyUsageFlags;
   const certificate = await X509CertificateGenerator.createSelfSigned({
@@ -80,17 +80,17 @@ export async function newIntermediate(root: KeyPair, name: string): Promise<KeyP
 }
 
 /**
- * Returns a certificate for clients and servers, signed by `authority`, valid for nine days.
+ * Returns a certificate for clients and servers, signed by `issuingCa`, valid for nine days.
  * The API server uses the common name of a client certificate as the user and its organizations as groups.
  */
-export async function newCertificate(authority: KeyPair, subject: Subject): Promise<KeyPair> {
-  const issuer = new X509Certificate(authority.certificate);
+export async function newCertificate(issuingCa: KeyPair, subject: Subject): Promise<KeyPair> {
+  const issuer = new X509Certificate(issuingCa.certificate);
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.create({
     subject: [...(subject.groups ?? []).map((group) => ({ O: [group] })), { CN: [subject.name] }],
     issuer: issuer.subjectName.toJSON(),
     publicKey: keys.publicKey,
-    signingKey: createPrivateKey(authority.key).toCryptoKey(keyAlgorithm, false, ["sign"]),
+    signingKey: createPrivateKey(issuingCa.key).toCryptoKey(keyAlgorithm, false, ["sign"]),
     signingAlgorithm,
     notBefore: new Date(),
     notAfter: inDays(9),
@@ -118,14 +118,14 @@ function generalName(text: string): JsonGeneralName {
   return { type: kind === "IP" ? "ip" : kind === "DNS" ? "dns" : "url", value };
 }
 
-/** As {@link newAuthority}, into files. */
-export async function issueAuthority(stem: Stem, name: string): Promise<void> {
-  await write(stem, await newAuthority(name));
+/** As {@link newCa}, into files. */
+export async function issueCa(stem: Stem, name: string): Promise<void> {
+  await write(stem, await newCa(name));
 }
 
 /** As {@link newCertificate}, from and into files. */
-export async function issueCertificate(authority: Stem, stem: Stem, subject: Subject): Promise<void> {
-  const [certificate, key] = [await readFile(`${authority}.crt`, "utf8"), await readFile(`${authority}.key`, "utf8")];
+export async function issueCertificate(issuingCa: Stem, stem: Stem, subject: Subject): Promise<void> {
+  const [certificate, key] = [await readFile(`${issuingCa}.crt`, "utf8"), await readFile(`${issuingCa}.key`, "utf8")];
   await write(stem, await newCertificate({ certificate, key }, subject));
 }
 
@@ -134,15 +134,15 @@ async function write(stem: Stem, { certificate, key }: KeyPair): Promise<void> {
 }
 
 /** The certificate authorities of a cluster: for clients, for the API server and for authenticating proxies. */
-export interface Authorities {
+export interface ClusterCas {
   readonly clients: Stem;
   readonly serving: Stem;
   readonly frontProxies: Stem;
 }
 
 /** Creates one certificate authority for all three roles in `directory`. */
-export async function issueAuthorities(directory: string): Promise<Authorities> {
+export async function issueClusterCas(directory: string): Promise<ClusterCas> {
   const stem = join(directory, "ca");
-  await issueAuthority(stem, "control-plane");
+  await issueCa(stem, "control-plane");
   return { clients: stem, serving: stem, frontProxies: stem };
 }

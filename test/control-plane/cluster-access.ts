@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { Agent, request as httpsRequest } from "node:https";
 import { join } from "node:path";
-import { type Authorities, issueCertificate, type Stem } from "./certificates.ts";
+import { type ClusterCas, issueCertificate, type Stem } from "./certificates.ts";
 import { type Completed, completed, succeeded } from "./completed.ts";
 
 /** Plain JSON with which another process can use a running cluster. Its paths contain private keys of a temporary cluster. */
@@ -11,7 +11,7 @@ export interface ClusterAddress {
   /** Directory for certificates and kubeconfigs of further users. */
   readonly directory: string;
   readonly kubectlProgram: string;
-  readonly authorities: Authorities;
+  readonly clusterCas: ClusterCas;
   /** Undefined if the control plane was started without an audit log. */
   readonly auditLogPath?: string;
 }
@@ -57,17 +57,17 @@ export interface ClusterAccess {
 
 /** Returns access to the cluster at `address`. Creates the administrator's kubeconfig if it does not exist; makes no request. */
 export async function clusterAccess(address: ClusterAddress): Promise<ClusterAccess> {
-  const { url, directory, authorities } = address;
+  const { url, directory, clusterCas } = address;
   const administrator = { name: "admin", groups: ["system:masters"] };
   const kubeconfigFor = async (identity: Identity, server = url): Promise<string> => {
     const stem = join(directory, fileNameOf(identity, server));
     const user =
       "serviceAccount" in identity
         ? { token: await tokenFor(identity.namespace, identity.serviceAccount) }
-        : await clientCertificate(authorities.clients, stem, identity);
+        : await clientCertificate(clusterCas.clients, stem, identity);
     await writeFile(
       `${stem}.kubeconfig`,
-      kubeconfig(server, await readFile(`${authorities.serving}.crt`, "utf8"), user),
+      kubeconfig(server, await readFile(`${clusterCas.serving}.crt`, "utf8"), user),
       {
         mode: 0o600,
       },
@@ -80,7 +80,7 @@ export async function clusterAccess(address: ClusterAddress): Promise<ClusterAcc
     keepAlive: true,
     // The API server closes connections after 90 s without requests; such a connection must not be reused.
     timeout: 60_000,
-    ca: await readFile(`${authorities.serving}.crt`),
+    ca: await readFile(`${clusterCas.serving}.crt`),
     cert: await readFile(`${stem}.crt`),
     key: await readFile(`${stem}.key`),
   });
@@ -94,7 +94,7 @@ export async function clusterAccess(address: ClusterAddress): Promise<ClusterAcc
   return {
     address,
     url,
-    caFile: `${authorities.serving}.crt`,
+    caFile: `${clusterCas.serving}.crt`,
     kubeconfigPath,
     auditLogPath: address.auditLogPath ?? "",
     kubectl: (args, stdin) =>
@@ -114,8 +114,8 @@ function fileNameOf(identity: Identity, server: string): string {
   return `${name.replaceAll(/[^A-Za-z0-9-]/g, "-")}-${hash.slice(0, 8)}`;
 }
 
-async function clientCertificate(authority: Stem, stem: Stem, identity: { name: string; groups?: readonly string[] }) {
-  await issueCertificate(authority, stem, identity);
+async function clientCertificate(issuingCa: Stem, stem: Stem, identity: { name: string; groups?: readonly string[] }) {
+  await issueCertificate(issuingCa, stem, identity);
   return {
     "client-certificate-data": base64(await readFile(`${stem}.crt`, "utf8")),
     "client-key-data": base64(await readFile(`${stem}.key`, "utf8")),
@@ -125,11 +125,11 @@ async function clientCertificate(authority: Stem, stem: Stem, identity: { name: 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 /** JSON, which is valid YAML. */
-function kubeconfig(server: string, authority: string, user: Readonly<Record<string, string>>): string {
+function kubeconfig(server: string, issuingCa: string, user: Readonly<Record<string, string>>): string {
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: "test", cluster: { server, "certificate-authority-data": base64(authority) } }],
+    clusters: [{ name: "test", cluster: { server, "certificate-authority-data": base64(issuingCa) } }],
     users: [{ name: "test", user }],
     contexts: [{ name: "test", context: { cluster: "test", user: "test" } }],
     "current-context": "test",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { apiServerArgs } from "./api-server.ts";
 import { type Binaries, controlPlaneBinaries, type Report, reportOnStderr } from "./binaries.ts";
-import { issueAuthorities, issueCertificate } from "./certificates.ts";
+import { issueCertificate, issueClusterCas } from "./certificates.ts";
 import { type Child, endingText, startChild } from "./child.ts";
 import { type ClusterAccess, clusterAccess } from "./cluster-access.ts";
 import { controllerManagerArgs } from "./controller-manager.ts";
@@ -82,12 +82,12 @@ async function start(
   const [port, etcdPort, peerPort] = [await freePort(), await freePort(), await freePort()];
   const url = `https://127.0.0.1:${port}`;
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
-  const authorities = await issueAuthorities(directory);
+  const clusterCas = await issueClusterCas(directory);
   const serving = join(directory, "api-server");
   const auditLogPath = options.auditLog === false ? "" : join(directory, "audit.log");
   const [etcd] = await Promise.all([
     startChild(directory, "etcd", binaries.etcd, etcdArgs(directory, etcdUrl, peerPort)),
-    issueCertificate(authorities.serving, serving, { name: "kube-apiserver", alternativeNames: servingNames }),
+    issueCertificate(clusterCas.serving, serving, { name: "kube-apiserver", alternativeNames: servingNames }),
     issueServiceAccountKeys(directory),
   ]);
   children.push(etcd);
@@ -95,7 +95,7 @@ async function start(
     directory,
     port,
     etcdUrl,
-    authorities,
+    clusterCas,
     serving,
     auditLogPath,
     featureGates: options.featureGates ?? {},
@@ -111,7 +111,7 @@ async function start(
     url,
     directory,
     kubectlProgram: binaries.kubectl,
-    authorities,
+    clusterCas,
     ...(auditLogPath && { auditLogPath }),
   });
   const ready = () => until(access, [etcd, apiServer], ["/readyz", "/api/v1/namespaces/default"]);
@@ -157,9 +157,9 @@ async function startControllerManager(binaries: Binaries, directory: string, acc
     throw new Error(
       "KUBEBUILDER_ASSETS has no kube-controller-manager, which this test needs: add it, or unset KUBEBUILDER_ASSETS.",
     );
-  const { authorities } = access.address;
+  const { clusterCas } = access.address;
   const kubeconfig = await access.kubeconfigFor({ name: "system:kube-controller-manager" });
-  const args = controllerManagerArgs({ directory, kubeconfig, authorities });
+  const args = controllerManagerArgs({ directory, kubeconfig, clusterCas });
   return startChild(directory, "kube-controller-manager", binaries.kubeControllerManager, args);
 }
 

@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import type { Authorities } from "./certificates.ts";
+import type { ClusterCas } from "./certificates.ts";
 
 export interface ControllerManagerSettings {
   readonly directory: string;
   /** Of the user `system:kube-controller-manager`. */
   readonly kubeconfig: string;
-  readonly authorities: Authorities;
+  readonly clusterCas: ClusterCas;
 }
 
 /** Arguments of a kube-controller-manager 1.36 with its default controllers. */
@@ -14,7 +14,7 @@ export function controllerManagerArgs(settings: ControllerManagerSettings): read
     `--kubeconfig=${settings.kubeconfig}`,
     "--use-service-account-credentials",
     `--service-account-private-key-file=${join(settings.directory, "service-accounts.key")}`,
-    `--root-ca-file=${settings.authorities.serving}.crt`,
+    `--root-ca-file=${settings.clusterCas.serving}.crt`,
     "--leader-elect=false",
     // With the default limit of 20 requests a second it starts in 6 s instead of 2.
     "--kube-api-qps=1000",

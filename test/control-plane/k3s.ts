@@ -28,12 +28,12 @@ export async function startK3s(report: Report): Promise<K3s> {
     .withStartupTimeout(180_000)
     .start();
   const workspace = await createTemporaryDirectory();
-  const keep = (name: string) => keepAuthority(container, name, workspace.directory);
+  const keep = (name: string) => keepCa(container, name, workspace.directory);
   const access = await clusterAccess({
     url: `https://${container.getHost()}:${container.getMappedPort(6443)}`,
     directory: workspace.directory,
     kubectlProgram: "kubectl",
-    authorities: {
+    clusterCas: {
       clients: await keep("client-ca"),
       serving: await keep("server-ca"),
       frontProxies: await keep("request-header-ca"),
@@ -47,7 +47,7 @@ export async function startK3s(report: Report): Promise<K3s> {
 }
 
 /** Copies its certificate authorities, so that certificates for any user can be issued, as with the built control plane. */
-async function keepAuthority(container: StartedTestContainer, name: string, directory: string): Promise<Stem> {
+async function keepCa(container: StartedTestContainer, name: string, directory: string): Promise<Stem> {
   const stem = join(directory, name);
   for (const suffix of [".crt", ".key"]) {
     const path = `/var/lib/rancher/k3s/server/tls/${name}${suffix}`;

@@ -6,7 +6,7 @@ import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuthorizationRule } from "../../src/kube/manifests.ts";
-import { issueAuthority, issueCertificate } from "../control-plane/certificates.ts";
+import { issueCa, issueCertificate } from "../control-plane/certificates.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually } from "../support/eventually.ts";
 import { envoyProgram } from "./envoy-program.ts";
@@ -50,18 +50,18 @@ export async function startWaypoint(
   normalization: PathNormalization = "BASE",
 ): Promise<Waypoint> {
   const directory = await mkdtemp(join(tmpdir(), "waypoint-"));
-  const authority = join(directory, "ca");
-  await issueAuthority(authority, "mesh");
+  const issuingCa = join(directory, "ca");
+  await issueCa(issuingCa, "mesh");
   const stemOf = (identity: string) => join(directory, identity.replaceAll("/", "_"));
-  await issueCertificate(authority, join(directory, "server"), {
+  await issueCertificate(issuingCa, join(directory, "server"), {
     name: "waypoint",
     alternativeNames: ["IP:127.0.0.1"],
   });
   for (const identity of identities) {
     const alternativeNames = [`URI:spiffe://${identity}`];
-    await issueCertificate(authority, stemOf(identity), { name: "workload", alternativeNames });
+    await issueCertificate(issuingCa, stemOf(identity), { name: "workload", alternativeNames });
   }
-  const ca = await readFile(`${authority}.crt`);
+  const ca = await readFile(`${issuingCa}.crt`);
   const certificates = new Map<string | undefined, { ca: Buffer; cert?: Buffer; key?: Buffer }>([[undefined, { ca }]]);
   for (const identity of identities) {
     const [cert, key] = await Promise.all(["crt", "key"].map((end) => readFile(`${stemOf(identity)}.${end}`)));

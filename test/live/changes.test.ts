@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
+import { newCa, newCertificate } from "../control-plane/certificates.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { type LiveFixture, liveFixture, timeoutSeconds } from "./live-fixture.ts";
 import { secretName, startPostgresql, trickyPassword } from "./postgresql-server.ts";
@@ -86,10 +86,10 @@ async function uidsOf(fixture: LiveFixture) {
 /** Creates two certificates for the same names, each with its own CA, as the content of a Secret. */
 async function certificatesFor(names: readonly string[]) {
   const make = async (name: string) => {
-    const authority = await newAuthority(name);
+    const issuingCa = await newCa(name);
     const alternativeNames = names.map((dns) => `DNS:${dns}`);
-    const { certificate, key } = await newCertificate(authority, { name, alternativeNames });
-    return { "ca.crt": authority.certificate, "tls.crt": certificate, "tls.key": key };
+    const { certificate, key } = await newCertificate(issuingCa, { name, alternativeNames });
+    return { "ca.crt": issuingCa.certificate, "tls.crt": certificate, "tls.key": key };
   };
   return { first: await make("first"), second: await make("second") };
 }

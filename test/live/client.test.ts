@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
+import { newCa, newCertificate } from "../control-plane/certificates.ts";
 import { documentedCells } from "./documented-cells.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { type LiveFixture, liveFixture } from "./live-fixture.ts";
@@ -133,12 +133,12 @@ function assertWhole({ runId, artifactUri, found, ...rest }: Readonly<Record<str
 
 /** Creates a certificate, in the Secret `certificate`. */
 async function certificateFor(fixture: LiveFixture, names: readonly string[]): Promise<void> {
-  const authority = await newAuthority("authority of tests");
+  const issuingCa = await newCa("CA of tests");
   const alternativeNames = names.map((each) => `DNS:${each}`);
-  const { certificate, key } = await newCertificate(authority, { name: "mlflow", alternativeNames });
+  const { certificate, key } = await newCertificate(issuingCa, { name: "mlflow", alternativeNames });
   await fixture.objects.create("Secret", {
     metadata: { name: "certificate" },
     type: "kubernetes.io/tls",
-    stringData: { "ca.crt": authority.certificate, "tls.crt": certificate, "tls.key": key },
+    stringData: { "ca.crt": issuingCa.certificate, "tls.crt": certificate, "tls.key": key },
   });
 }

@@ -1,4 +1,4 @@
-import { newAuthority, newCertificate } from "../control-plane/certificates.ts";
+import { newCa, newCertificate } from "../control-plane/certificates.ts";
 import { type Dependency, startDependency, startPod } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
 import type { LiveFixture } from "./live-fixture.ts";
@@ -22,8 +22,8 @@ const name = "slapd";
 const base = "dc=mlflow,dc=test";
 
 export async function startDirectory(fixture: LiveFixture): Promise<DirectoryServer> {
-  const authority = await newAuthority("authority of the directory");
-  const { certificate, key } = await newCertificate(authority, { name, alternativeNames: [`DNS:${name}`] });
+  const issuingCa = await newCa("CA of the directory");
+  const { certificate, key } = await newCertificate(issuingCa, { name, alternativeNames: [`DNS:${name}`] });
   const dependency: Dependency = {
     name,
     port: 6360,
@@ -40,7 +40,7 @@ export async function startDirectory(fixture: LiveFixture): Promise<DirectorySer
   };
   await startDependency(fixture, dependency);
   return {
-    ca: authority.certificate,
+    ca: issuingCa.certificate,
     url: { ldaps: `ldaps://${name}:6360/${base}`, ldap: `ldap://${name}:3890/${base}` },
     modify: async (ldif) => {
       const login = ["-x", "-D", `cn=root,${base}`, "-w", "of-the-root-12345"];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { request } from "node:https";
 import { keycloakImage } from "../cluster/keycloak.ts";
-import { newAuthority, newCertificate, newIntermediate } from "../control-plane/certificates.ts";
+import { newCa, newCertificate, newIntermediate } from "../control-plane/certificates.ts";
 import { startPod } from "./dependency.ts";
 import { addressOf, type LiveFixture } from "./live-fixture.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -35,7 +35,7 @@ export async function startKeycloak(fixture: LiveFixture): Promise<KeycloakServe
   });
   const address = await addressOf(fixture.objects, name);
   const url = `https://${address}:${port}`;
-  const root = await newAuthority("root of keycloak");
+  const root = await newCa("root of keycloak");
   const intermediate = await newIntermediate(root, "intermediate of keycloak");
   const own = await newCertificate(intermediate, { name, alternativeNames: [`IP:${address}`, `DNS:${name}`] });
   const ca = { root: root.certificate, intermediate: intermediate.certificate };

@@ -24,7 +24,7 @@ describe("the check of issuers before the proxy starts", { skip: !hasPython && "
     await rm(directory, { recursive: true });
   });
 
-  const check = async (url: string, authorities = ["ca.crt"], entry: object = {}) => {
+  const check = async (url: string, caFiles = ["ca.crt"], entry: object = {}) => {
     const log = join(directory, "termination-log");
     await rm(log, { force: true });
     const env = {
@@ -37,7 +37,7 @@ describe("the check of issuers before the proxy starts", { skip: !hasPython && "
           ...entry,
         },
       ]),
-      CA_FILES: JSON.stringify(authorities.map((file) => join(directory, file))),
+      CA_FILES: JSON.stringify(caFiles.map((file) => join(directory, file))),
       TERMINATION_LOG: log,
       STARTUP_SECONDS: "0",
     };

@@ -24,12 +24,12 @@ const settings: ProxySettings = {
   redirectURL: "https://mlflow.example.com/oauth2/callback",
 };
 const client = secret("client", { secret: "secret-of-the-client" });
-const authority = configMap("dex-ca", { "ca.crt": "certificates" });
+const issuingCa = configMap("dex-ca", { "ca.crt": "certificates" });
 
 const proxied = (
   proxy: Partial<ProxySettings> = {},
   spec: Partial<MlflowServerSpec> = {},
-  references = [client, authority],
+  references = [client, issuingCa],
 ) => inputs(server({ authentication: { oauth2Proxy: { ...settings, ...proxy } }, ...spec }), references);
 
 function containerOf(of: ReturnType<typeof inputs>, name: string) {
@@ -138,7 +138,7 @@ describe("sessions in Redis", () => {
   };
   const references = [
     client,
-    authority,
+    issuingCa,
     secret("redis", { password: "secret-of-redis" }),
     configMap("redis-ca", { "ca.crt": "certificates" }),
   ];
@@ -159,7 +159,7 @@ describe("sessions in Redis", () => {
   });
 
   test("a new password rolls the pods", () => {
-    const other = [client, authority, secret("redis", { password: "another" }), ...references.slice(3)];
+    const other = [client, issuingCa, secret("redis", { password: "another" }), ...references.slice(3)];
     assert.notEqual(inputsHash(proxied({ session: { redis } }, {}, other)), inputsHash(kept));
   });
 });
@@ -190,13 +190,13 @@ describe("secrets", () => {
     const otherCookie = { ...proxied(), session: { ...proxied().session, cookieSecret: "x".repeat(32) } };
     assert.notEqual(inputsHash(otherCookie), hash);
     assert.notEqual(inputsHash(proxied({}, {}, [client, configMap("dex-ca", { "ca.crt": "others" })])), hash);
-    assert.equal(inputsHash(proxied({}, {}, [secret("client", { secret: "another" }), authority])), hash);
+    assert.equal(inputsHash(proxied({}, {}, [secret("client", { secret: "another" }), issuingCa])), hash);
   });
 
   test("a change rolls the pods if another key of the same Secret is read only once", () => {
     const shared: Partial<MlflowServerSpec> = { server: { envFrom: [{ secretRef: { name: "client" } }] } };
     assert.notEqual(
-      inputsHash(proxied({}, shared, [secret("client", { secret: "another" }), authority])),
+      inputsHash(proxied({}, shared, [secret("client", { secret: "another" }), issuingCa])),
       inputsHash(proxied({}, shared)),
     );
   });

@@ -16,9 +16,9 @@ export interface Agents {
 
 /** Connections to the API server of `cluster`. */
 export async function agentsFor(cluster: ClusterAccess): Promise<Agents> {
-  const { directory, authorities } = cluster.address;
+  const { directory, clusterCas } = cluster.address;
   const stem = join(directory, `front-proxy-${crypto.randomUUID()}`);
-  await issueCertificate(authorities.frontProxies, stem, { name: frontProxyName });
+  await issueCertificate(clusterCas.frontProxies, stem, { name: frontProxyName });
   const [ca, cert, key] = await Promise.all(
     [cluster.caFile, `${stem}.crt`, `${stem}.key`].map((path) => readFile(path)),
   );
@@ -32,16 +32,16 @@ export async function agentsFor(cluster: ClusterAccess): Promise<Agents> {
 
 /** TLS options of the proxy: a certificate of the cluster's CA, and client certificates are requested. */
 export async function servingOptions(cluster: ClusterAccess) {
-  const { directory, authorities } = cluster.address;
+  const { directory, clusterCas } = cluster.address;
   const stem = join(directory, `fault-proxy-${crypto.randomUUID()}`);
-  await issueCertificate(authorities.serving, stem, {
+  await issueCertificate(clusterCas.serving, stem, {
     name: "fault-proxy",
     alternativeNames: ["IP:127.0.0.1", "DNS:localhost"],
   });
   return {
     cert: await readFile(`${stem}.crt`),
     key: await readFile(`${stem}.key`),
-    ca: await readFile(`${authorities.clients}.crt`),
+    ca: await readFile(`${clusterCas.clients}.crt`),
     requestCert: true,
     rejectUnauthorized: false,
     keepAliveTimeout: 600_000,

@@ -414,7 +414,9 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       const { message } = condition(await stage.stalled("NameConflict", name, 60), "Stalled");
       assert.match(
         message,
-        new RegExp(`/${name} in namespace .* belongs to ${owner}, not to this server: .*another name`),
+        new RegExp(
+          `/${name} in namespace .* belongs to ${owner}, so the operator applies nothing for this server: .*another name`,
+        ),
       );
     }
     const ofServers = (await state()).filter(([kind]) => kind !== "NetworkPolicy");

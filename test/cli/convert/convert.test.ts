@@ -122,7 +122,7 @@ describe("converted manifests", () => {
     });
   }
 
-  test("a value of the wrong type, an unknown one and one that is switched off are told apart", () => {
+  test("a value of the wrong type, an unknown one and one that is switched off are distinguished", () => {
     const { report } = converted(community, {
       auth: { enabled: false, adminPassword: "long-enough-password" },
       backendStore: { postgres: { enabled: true, host: { valueFrom: "x" } } },

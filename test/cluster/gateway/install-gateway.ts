@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Report, reportOnStderr } from "../../control-plane/binaries.ts";
 import { withLock } from "../../control-plane/build-lock.ts";
-import { newAuthority, newCertificate } from "../../control-plane/certificates.ts";
+import { newCa, newCertificate } from "../../control-plane/certificates.ts";
 import { type GoModule, goModuleFolder, goPrograms } from "../../control-plane/go-programs.ts";
 import { eventually } from "../../support/eventually.ts";
 import { clusterPaths } from "../cluster-paths.ts";
@@ -100,12 +100,12 @@ async function certificate(cluster: Cluster, namespace: string): Promise<string>
     if (days < renewAfterDays) return Buffer.from(data["ca.crt"] ?? "", "base64").toString("utf8");
     await cluster.request("DELETE", path);
   }
-  const authority = await newAuthority("CA of the gateway");
+  const issuingCa = await newCa("CA of the gateway");
   const names = { name: "gateway", alternativeNames: [`DNS:${gatewayHost}`] };
-  const { certificate: own, key } = await newCertificate(authority, names);
-  const stringData = { "ca.crt": authority.certificate, "tls.crt": own, "tls.key": key };
+  const { certificate: own, key } = await newCertificate(issuingCa, names);
+  const stringData = { "ca.crt": issuingCa.certificate, "tls.crt": own, "tls.key": key };
   const metadata = { name: "gateway", namespace };
   const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls", metadata, stringData };
   await applyDocuments(cluster, JSON.stringify(secret));
-  return authority.certificate;
+  return issuingCa.certificate;
 }

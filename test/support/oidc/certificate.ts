@@ -1,4 +1,4 @@
-import { newAuthority, newCertificate } from "../../control-plane/certificates.ts";
+import { newCa, newCertificate } from "../../control-plane/certificates.ts";
 
 /** In PEM. */
 export interface Certificate {
@@ -10,8 +10,8 @@ export interface Certificate {
 
 /** Returns a certificate for an IP address, with its own CA. */
 export async function certificateFor(address: string): Promise<Certificate> {
-  const authority = await newAuthority("oidc-issuer");
+  const issuingCa = await newCa("oidc-issuer");
   const alternativeNames = [`IP:${address}`, "DNS:localhost", "DNS:host.cluster.internal"];
-  const { certificate, key } = await newCertificate(authority, { name: "oidc-issuer", alternativeNames });
-  return { cert: certificate, key, ca: authority.certificate };
+  const { certificate, key } = await newCertificate(issuingCa, { name: "oidc-issuer", alternativeNames });
+  return { cert: certificate, key, ca: issuingCa.certificate };
 }
