@@ -30,7 +30,13 @@ const otherKeys = [
 ];
 
 /** Reasons of the Gateway API and of Istio, and codes of S3 servers. */
-const otherReasons = ["ResolvedRefs", "UnsupportedValue", "ObjectParentIsFile", "ExistingObjectIsDirectory"];
+const otherReasons = [
+  "ResolvedRefs",
+  "UnsupportedValue",
+  "ObjectParentIsFile",
+  "ExistingObjectIsDirectory",
+  "KeyTooLongError",
+];
 
 /** A complete server with a part of a spec. */
 function completed(part: Record<string, unknown>): unknown {
