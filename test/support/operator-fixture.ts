@@ -52,6 +52,8 @@ export interface FixtureOptions {
   readonly operator?: Partial<OperatorOptions> | false;
   /** The operator reconciles all namespaces, with a ClusterRole; only for a cluster without other operators. */
   readonly isWide?: true;
+  /** With `isWide`: the namespace of the operator's ServiceAccount and Lease. Default: that of the fixture. */
+  readonly home?: string;
   /** A proxy in front of the API server, for the operator alone. */
   readonly proxy?: FaultProxy;
   /** The test expects rejections by the API server; its requests are not checked for 403. */
@@ -68,7 +70,7 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
   began ??= log.mark();
   await installed(cluster);
   const namespace = await freshNamespace(cluster);
-  const identity = await operatorIdentity(cluster, namespace, options.isWide ? undefined : [namespace]);
+  const identity = await operatorIdentity(cluster, options.home ?? namespace, options.isWide ? undefined : [namespace]);
   if (!options.expectsForbidden) mustNotBeForbidden(identity);
   const own = objects(cluster, namespace);
   const kubelet = startKubelet(cluster, namespace);
@@ -79,7 +81,10 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
   const start = async (more: Partial<OperatorOptions> = {}) => {
     const credentials = identity.credentials(options.proxy?.url);
     const reach = options.isWide ? { namespaces: undefined } : {};
-    current = await operatorInProcess({ namespace, credentials }, { ...reach, ...(options.operator || {}), ...more });
+    current = await operatorInProcess(
+      { namespace: options.home ?? namespace, credentials },
+      { ...reach, ...(options.operator || {}), ...more },
+    );
     past.push(current);
   };
   const stop = async () => {

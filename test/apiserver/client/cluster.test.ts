@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { MlflowServer } from "../../../src/api/server.ts";
 import { credentialsFor } from "../../../src/client/api-access.ts";
 import { apiClient } from "../../../src/client/api-client.ts";
 import { type ClusterConnection, clusterConnection } from "../../../src/client/cluster.ts";
@@ -14,6 +15,7 @@ import { smallest } from "../../api/documents.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { sharedControlPlane } from "../../control-plane/shared.ts";
 import { type AuditLog, auditLog } from "../../support/audit-log.ts";
+import { assertPending } from "../../support/status-invariants.ts";
 import { installDefinition } from "../admission/verdict.ts";
 
 let access: ClusterAccess;
@@ -362,8 +364,9 @@ describe("report", () => {
     const server = await serverOf(one);
     await one.reconcile((cluster) => cluster.report(server, { url: "http://a", version: "3.17.2", replicas: 1 }));
     assert.deepEqual((await serverOf(one)).status, { url: "http://a", version: "3.17.2", replicas: 1 });
+    const reported = await serverOf(one);
     await one.calls();
-    await one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" }));
+    await one.reconcile((cluster) => cluster.report(reported, { version: "3.17.2" }));
     assert.deepEqual(await one.calls(), ["patch mlflowservers/status"]);
     const { status, spec } = await call<{ status: unknown; spec: unknown }>(
       "GET",
@@ -382,10 +385,7 @@ describe("report", () => {
       one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" })),
       ApiError,
     );
-    assert.equal(
-      (await call<{ status?: unknown }>("GET", `${serversPath(one.key)}/${one.key.name}`)).status,
-      undefined,
-    );
+    assertPending(await call<MlflowServer>("GET", `${serversPath(one.key)}/${one.key.name}`));
   });
 
   test("does not hide a concurrent change of the spec", async (context) => {
@@ -394,9 +394,12 @@ describe("report", () => {
     await one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" }));
     await moment();
     one.notifications();
+    const reported = await serverOf(one);
     await Promise.all([
       mergePatch(`${serversPath(one.key)}/${one.key.name}`, { spec: { hibernate: true } }),
-      one.reconcile((cluster) => cluster.report(server, { version: "3.17.2" })),
+      one
+        .reconcile((cluster) => cluster.report(reported, { version: "3.17.2", replicas: 1 }))
+        .catch((error: unknown) => assert.ok(isApiError(error, 409), String(error))),
     ]);
     await until(async () => (await serverOf(one)).spec.hibernate === true, "the new spec");
     await until(() => one.notifications().includes(keyText(one.key)), "the call");

@@ -191,7 +191,8 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
   });
 
   test("is deleted with the server's namespace, which terminates immediately", async (context) => {
-    const set = await stage(context, cluster);
+    // Elsewhere, because the namespace controller may delete the operator's ServiceAccount before the server.
+    const set = await stage(context, cluster, { home: await freshNamespace(cluster) });
     await set.optIn(set.namespace);
     await set.apply(withWorkspaces);
     await bound(set);
