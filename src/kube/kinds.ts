@@ -128,7 +128,8 @@ export const kinds = {
     scope: "Everywhere",
     subresources: { status: ["patch"] },
   },
-  Pod: { apiVersion: "v1", plural: "pods", roles: ["observed"], verbs: ["list", "watch"] },
+  // "get" loads a pod whose event arrived before the event of its server.
+  Pod: { apiVersion: "v1", plural: "pods", roles: ["observed"], verbs: ["get", "list", "watch"] },
   // Listed only to find out why a pod of a server does not start.
   Event: { apiVersion: "events.k8s.io/v1", plural: "events", roles: ["runtime"], verbs: ["list", "create", "patch"] },
   Lease: {

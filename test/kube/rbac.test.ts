@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type KindRow, kinds } from "../../src/kube/kinds.ts";
+import { type KindRow, kinds, kindsWith, rowOf } from "../../src/kube/kinds.ts";
 import { clusterRole, leaderElectionRole, namespacedRole, type PolicyRule } from "../../src/kube/rbac.ts";
 import { serverRoles } from "../../src/kube/server-roles.ts";
 
@@ -37,6 +37,11 @@ test("the operator has the permissions of the table of kinds, can bind the roles
       ],
     ],
   );
+});
+
+test("the operator can get each object of a server that it caches, because it may load one that came before its server", () => {
+  for (const kind of [...kindsWith("owned"), ...kindsWith("observed")])
+    assert.ok(rowOf(kind).verbs.includes("get"), kind);
 });
 
 test("in a watched namespace it has the same permissions on namespaced kinds", () => {
