@@ -10,7 +10,7 @@ import { onK3s } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import { applyPatch, pathOf } from "../../support/objects.ts";
 import { condition, type Fixture, fixture, installed, nothingWasForbidden } from "../../support/operator-fixture.ts";
-import { databaseSecret, onPostgresql, server, withoutAuthentication } from "../../support/servers.ts";
+import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
 
 /** Fields of the schema of a definition, down a path of properties. */
 function schemaAt(definition: CustomResourceDefinition, ...path: readonly string[]): StructuralSchema {
@@ -58,15 +58,12 @@ const withoutAddresses = changed((definition) => {
   delete schemaAt(definition, "status").properties?.["addresses"];
 });
 
-const behindProxy = {
-  ...onPostgresql,
-  ...withoutAuthentication,
-  "spec.authentication.oauth2Proxy": {
-    issuerURL: "https://dex.example.com",
-    clientID: "mlflow",
-    authorization: { allAuthenticatedUsers: {} },
-  },
+const oauth2Proxy = {
+  issuerURL: "https://dex.example.com",
+  clientID: "mlflow",
+  authorization: { allAuthenticatedUsers: {} },
 };
+const behindProxy = { ...onPostgresql, "spec.authentication": { oauth2Proxy } };
 
 describe("an operator and a CustomResourceDefinition of different versions", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
@@ -84,20 +81,20 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
       headers: { "content-type": applyPatch },
     });
     assert.ok(answer.status < 300, answer.body);
-    const { oauth2Proxy, saml } = schemaAt(definition, "spec", "authentication").properties ?? {};
+    const methods = schemaAt(definition, "spec", "authentication").properties ?? {};
     await eventually(async () => {
       const shown = await cluster.request("POST", `${pathOf("MlflowServer", "default")}?dryRun=All`, {
         body: {
           apiVersion: "mlflow-operator.dev/v1alpha1",
           kind: "MlflowServer",
-          ...server("trial", { ...behindProxy, "spec.authentication": { none: {}, saml: {} } }),
+          ...server("trial", { ...onPostgresql, "spec.authentication": { oauth2Proxy, saml: {} } }),
         },
       });
       assert.equal(shown.status, 201, shown.body);
       const { spec } = JSON.parse(shown.body);
       assert.deepEqual(
         ["oauth2Proxy" in spec.authentication, "saml" in spec.authentication],
-        [oauth2Proxy !== undefined, saml !== undefined],
+        ["oauth2Proxy" in methods, "saml" in methods],
       );
     });
   }
