@@ -209,7 +209,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
     const pod = { name: "client", image, trackingUri: server.status?.serviceURL ?? "", loginSecret: "odd" };
     const client = await startClient(fixture, pod);
-    const unauthenticated = "UNAUTHENTICATED: This server asks for a credential, and there is none.";
+    const unauthenticated = "UNAUTHENTICATED: This server requires a credential.";
     assert.deepEqual(await client.run("client-options.py"), {
       "login by environment": "in",
       "no login": unauthenticated,
