@@ -90,6 +90,8 @@ with open(kubeconfig, "w") as file:
         file,
     )
 os.environ["KUBECONFIG"] = kubeconfig
+# In a pod the client would use the API server of the cluster.
+os.environ.pop("KUBERNETES_SERVICE_HOST", None)
 # The client reads it at its import.
 from kubernetes.config import kube_config  # noqa: E402
 
