@@ -179,6 +179,6 @@ class InMlflow(unittest.TestCase):
     def test_e_no_password_is_in_the_log(self) -> None:
         log = self.log.read_text()
         self.assertIn("rejects the login of", log)
-        self.assertIn("cannot be asked", log)
+        self.assertIn("because the directory is unavailable", log)
         for word in ["of-ada", "of-bob", "of-eve", "everything", "wrong too", "of-the-first-admin", "never seen"]:
             self.assertNotIn(word, log)
