@@ -26,7 +26,7 @@ export interface ConversionContext {
   readonly values: ValueReader;
   readonly draft: Draft;
   readonly release: Release;
-  /** Replaces the rows' outcome for a key and all keys below it. */
+  /** Replaces the rows' outcome for a path, as `--set` takes it, and all paths below it. */
   readonly report: (key: string, outcome: Outcome, note: string) => void;
 }
 

@@ -2,8 +2,7 @@ import { insteadOf, isReserved } from "../../api/environment.ts";
 import { versions } from "../../api/versions.ts";
 import type { ConversionContext } from "./chart.ts";
 import { withoutTrailing } from "./trimmed.ts";
-import type { Value, Values } from "./values.ts";
-import { isValues } from "./values.ts";
+import { isValues, pathText, type Value, type Values } from "./values.ts";
 
 /** Sets `version` from the tag of an image, such as `v3.17.2-full`; the newest version where the operator does not run that one. */
 export function setVersion({ values, draft, report }: ConversionContext, key: string): void {
@@ -125,7 +124,7 @@ export function setIngress(
   for (const [name, value] of Object.entries(values.map(keys.annotations) ?? {})) {
     const why = rejectedAnnotation(name);
     if (why === undefined) annotations[name] = typeof value === "string" ? value : String(value);
-    else report(`${keys.annotations}.${name.replaceAll(".", "\\.")}`, "unmapped", why);
+    else report(pathText([...keys.annotations.split("."), name]), "unmapped", why);
   }
   const ingress: Record<string, Value> = {};
   const className = values.text(keys.className) ?? values.map(keys.annotations)?.["kubernetes.io/ingress.class"];

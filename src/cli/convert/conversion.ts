@@ -55,20 +55,20 @@ export function convertValues(
 function reportRow(chart: Chart, reader: ValueReader, overrides: readonly Row[], leaf: Leaf): ReportRow[] {
   const key = pathText(leaf.path);
   const row = bestRow(chart.rows, leaf.path);
-  const isPart = chart.rows.some((each) => isAtOrBelow(parts(each.key), key));
-  if (isEmpty(leaf.value) && (row ? row.outcome !== "mapped" : isPart)) return [];
-  const mistyped = [...reader.mistyped].find(([path]) => isAtOrBelow(leaf.path, path));
+  if (isEmpty(leaf.value) && (row ? row.outcome !== "mapped" : chart.rows.some((each) => isAtOrBelow(each.key, key))))
+    return [];
+  const mistyped = [...reader.mistyped].find(([part]) => isAtOrBelow(key, part));
   if (mistyped) {
     const note = `the chart expects ${mistyped[1]} at ${mistyped[0]}: write the value itself, or keep it in a Secret`;
     return [{ key, outcome: "unmapped", fields: "", note }];
   }
   if (!row) return [{ key, outcome: "unmapped", fields: "", note: unknownKey(chart, leaf.path) }];
   const off = chart.switches.find(
-    ([part, name, isOn]) => isAtOrBelow(leaf.path, part) && key !== name && !reader.flag(name, isOn),
+    ([part, name, isOn]) => isAtOrBelow(key, part) && key !== name && !reader.flag(name, isOn),
   );
   if (off)
     return [{ key, outcome: "ignored", fields: "", note: `has no effect in the chart while ${off[1]} is false` }];
-  const override = overrides.findLast((each) => matches(each.key, leaf.path) || isAtOrBelow(leaf.path, each.key));
+  const override = overrides.findLast((each) => isAtOrBelow(key, each.key));
   const { outcome, fields, note } = override ?? row;
   return [{ key, outcome, fields, note }];
 }
@@ -93,16 +93,9 @@ function matches(key: string, path: Leaf["path"]): boolean {
   return wanted.every((part, index) => (part === "[]" ? typeof path[index] === "number" : part === path[index]));
 }
 
-/** The keys and indexes of a path as {@link pathText} writes it. */
-const pathParts = (key: string): (string | number)[] =>
-  parts(key.replace(/\[(\d+)\]/gu, ".[$1]")).map((part) => {
-    const index = /^\[(\d+)\]$/u.exec(part)?.[1];
-    return index === undefined ? part : Number(index);
-  });
-
-/** Whether a path is the one that a text names, or below it. */
-function isAtOrBelow(path: readonly (string | number)[], key: string): boolean {
-  return pathParts(key).every((part, index) => part === path[index]);
+/** Whether a path is the one of `part`, or below it; both as {@link pathText} writes them. */
+function isAtOrBelow(path: string, part: string): boolean {
+  return path === part || path.startsWith(`${part}.`) || path.startsWith(`${part}[`);
 }
 
 function isEmpty(value: Value): boolean {

@@ -122,6 +122,27 @@ describe("converted manifests", () => {
     });
   }
 
+  test("an annotation that the operator rejects is left out, and reported as not mapped", () => {
+    const snippet = "nginx.ingress.kubernetes.io/configuration-snippet";
+    for (const [chart, at] of [
+      [charts[0], ["ingress"]],
+      [charts[1], ["tracking", "ingress"]],
+      [charts[2], ["ingress"]],
+    ] as const) {
+      assert.ok(chart);
+      const ingress = { enabled: true, annotations: { [snippet]: "x", "example.com/a": "y" } };
+      const values = at.reduceRight<Value>((below, key) => ({ [key]: below }), ingress);
+      assert.ok(isValues(values));
+      const { manifest, report } = converted(chart, values);
+      assert.doesNotMatch(JSON.stringify(manifest), /configuration-snippet/);
+      assert.deepEqual(
+        report.filter(({ key }) => key.includes("annotations")).map(({ outcome }) => outcome),
+        ["unmapped", "mapped"],
+        chart.id,
+      );
+    }
+  });
+
   test("a value of the wrong type, an unknown one and one that is switched off are distinguished", () => {
     const { report } = converted(community, {
       auth: { enabled: false, adminPassword: "long-enough-password" },
