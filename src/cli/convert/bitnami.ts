@@ -1,5 +1,14 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
-import { setAllowedHosts, setEnvironment, setIngress, setPod, setVersion, setVolume, variablesOf } from "./common.ts";
+import {
+  setAllowedHosts,
+  setEnvironment,
+  setImage,
+  setIngress,
+  setPod,
+  setVersion,
+  setVolume,
+  variablesOf,
+} from "./common.ts";
 import { isValues, type Value, type Values } from "./values.ts";
 
 const ownPods = "the operator runs the pods under Pod Security restricted, with ids of its own";
@@ -261,14 +270,9 @@ const rows: readonly Row[] = [
 function convert(context: ConversionContext): void {
   const { values, draft } = context;
   setVersion(context, "image.tag");
-  draft.set("image.pullPolicy", values.text("image.pullPolicy"));
   const pullSecrets = [...(values.list("global.imagePullSecrets") ?? []), ...(values.list("image.pullSecrets") ?? [])];
   const names = pullSecrets.map((each) => (isValues(each) ? String(each["name"]) : String(each)));
-  if (names.length > 0)
-    draft.set(
-      "image.pullSecrets",
-      names.map((name) => ({ name: draft.existing(name, [".dockerconfigjson"]) })),
-    );
+  setImage(context, names);
   draft.set("replicas", values.number("tracking.replicaCount"));
   setDatabases(context);
   setArtifactStore(context);

@@ -17,6 +17,20 @@ export function setVersion({ values, draft, report }: ConversionContext, key: st
   report(key, "changed", `${what}, so version is ${newest}: back up the database before its migration`);
 }
 
+/** The pull policy, and the Secrets that the image is pulled with. */
+export function setImage({ values, draft }: ConversionContext, pullSecrets: readonly string[]): void {
+  draft.set("image.pullPolicy", values.text("image.pullPolicy"));
+  if (pullSecrets.length === 0) return;
+  draft.set(
+    "image.pullSecrets",
+    pullSecrets.map((name) => ({ name: draft.existing(name, [".dockerconfigjson"]) })),
+  );
+}
+
+/** Names of a list of objects, such as `imagePullSecrets`. */
+export const namesIn = ({ values }: ConversionContext, key: string): string[] =>
+  values.items(key).flatMap((item) => item.text("name") ?? []);
+
 /** Quantities as the API server takes them: a number with a fraction, such as 0.5 CPUs, is text. */
 function quantities(value: Value): Value {
   if (typeof value === "number" && !Number.isInteger(value)) return String(value);

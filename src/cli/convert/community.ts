@@ -1,5 +1,5 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
-import { setAllowedHosts, setEnvironment, setIngress, setPod, setVersion } from "./common.ts";
+import { namesIn, setAllowedHosts, setEnvironment, setImage, setIngress, setPod, setVersion } from "./common.ts";
 import { withoutLeading, withoutTrailing } from "./trimmed.ts";
 import { isValues, type Values } from "./values.ts";
 
@@ -277,13 +277,7 @@ const rows: readonly Row[] = [
 function convert(context: ConversionContext): void {
   const { values, draft } = context;
   setVersion(context, "image.tag");
-  draft.set("image.pullPolicy", values.text("image.pullPolicy"));
-  const pullSecrets = values.items("imagePullSecrets").flatMap((item) => item.text("name") ?? []);
-  if (pullSecrets.length > 0)
-    draft.set(
-      "image.pullSecrets",
-      pullSecrets.map((name) => ({ name: draft.existing(name, [".dockerconfigjson"]) })),
-    );
+  setImage(context, namesIn(context, "imagePullSecrets"));
   draft.set("replicas", values.number("replicaCount"));
   setBackendStore(context);
   setArtifactStore(context);

@@ -1,10 +1,12 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import {
   listOf,
+  namesIn,
   s3Location,
   setAllowedHosts,
   setDatabaseUri,
   setEnvironment,
+  setImage,
   setIngress,
   setPod,
   setVersion,
@@ -117,13 +119,7 @@ const flagsOf = ({ values }: ConversionContext): string[] =>
 function convert(context: ConversionContext): void {
   const { values, draft } = context;
   setVersion(context, "image.tag");
-  draft.set("image.pullPolicy", values.text("image.pullPolicy"));
-  const names = values.items("imagePullSecrets").flatMap((item) => item.text("name") ?? []);
-  if (names.length > 0)
-    draft.set(
-      "image.pullSecrets",
-      names.map((name) => ({ name: draft.existing(name, [".dockerconfigjson"]) })),
-    );
+  setImage(context, namesIn(context, "imagePullSecrets"));
   draft.set("replicas", values.number("replicaCount"));
   setBackendStore(context);
   setArtifactStore(context);
