@@ -2,7 +2,7 @@ import type { Deployment } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 
 /**
- * The upgrade of the operator that last changed the pods of a server, as an annotation of its Deployment. It goes when a user changes
+ * The upgrade of the operator that last changed the pods of a server, as an annotation of its Deployment. It is removed when a user changes
  * what the pods depend on.
  */
 export interface UpgradeMarker {
@@ -11,7 +11,7 @@ export interface UpgradeMarker {
   /** Started: the database may be migrated, and the Deployment is as before. Applied: the Deployment has the new pod template. */
   readonly phase: "Started" | "Applied";
   readonly startTime: string;
-  /** Whether all pods were ready before. If not, that they are not ready afterwards says nothing of the upgrade. */
+  /** Whether all pods were ready before the change. If not, pods that are not ready afterwards do not stop the upgrade. */
   readonly wasReady: boolean;
 }
 
@@ -19,7 +19,7 @@ export function markerText({ revision, phase, startTime, wasReady }: UpgradeMark
   return [revision, phase, startTime, wasReady ? "Ready" : "NotReady"].join(" ");
 }
 
-/** Undefined where there is none, or none that this version of the operator can read. */
+/** Undefined if there is none that this version of the operator can read. */
 export function markerIn({ metadata }: Pick<Deployment, "metadata">): UpgradeMarker | undefined {
   const [revision, phase, startTime, readiness, ...more] = metadata.annotations?.[annotation.upgrade]?.split(" ") ?? [];
   if (!revision || !startTime || more.length > 0 || Number.isNaN(Date.parse(startTime))) return undefined;

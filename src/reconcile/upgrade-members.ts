@@ -9,7 +9,7 @@ import { isRolledOut } from "./rollout.ts";
 import type { UpgradeMember } from "./upgrade.ts";
 import { markerIn } from "./upgrade-marker.ts";
 
-/** The servers that an upgrade of the operator may change or wait for, from the caches: it costs no call. */
+/** The servers that an upgrade of the operator can change or waits for, from the caches, without a request. */
 export function upgradeMembers(
   cluster: Pick<Cluster, "identity" | "servers" | "deployment" | "startingUpgrades">,
 ): UpgradeMember[] {
@@ -23,7 +23,7 @@ function memberOf(
   server: MlflowServer,
 ): UpgradeMember | undefined {
   const { namespace = "default", name, deletionTimestamp, annotations } = server.metadata;
-  // What is paused is left to its administrator: so a server that failed can be left out.
+  // An administrator can pause a failed server to leave it out.
   if (deletionTimestamp !== undefined || annotations?.[annotation.paused] === "true") return undefined;
   if (otherOperator(cluster, server) !== undefined) return undefined;
   const deployment = cluster.deployment({ namespace, name: objectNames.deployment(name) });

@@ -17,7 +17,7 @@ import { markerIn, markerText } from "./upgrade-marker.ts";
  */
 export type Change = "none" | "user" | "operator" | "started";
 
-/** What a Deployment has recorded decides, and without that whether the pod templates differ. */
+/** Compares the recorded rendering of the Deployment or, without a record, the pod templates. */
 export function changeOf(wanted: Deployment, live: Deployment, isDifferent: () => boolean): Change {
   const [now, before] = [renderingIn(wanted), renderingIn(live)];
   const isUnchanged = before === undefined ? !isDifferent() : before.workload === now?.workload;
@@ -26,7 +26,7 @@ export function changeOf(wanted: Deployment, live: Deployment, isDifferent: () =
   return markerIn(live)?.phase === "Started" ? "started" : "operator";
 }
 
-/** The upgrade of the operator that a pass has to make or to wait for. */
+/** The upgrade of the operator that a reconciliation carries out or waits for. */
 export interface StagedUpgrade {
   readonly change: Change;
   /** The wanted Deployment of the server, with the marker of the upgrade that made it so. */
@@ -34,7 +34,7 @@ export interface StagedUpgrade {
   readonly live: Deployment;
 }
 
-/** Undefined where nothing is staged: the server has no Deployment yet, or the operator is not told how. */
+/** Undefined if nothing is staged: the server has no Deployment yet, or the operator has no upgrade settings. */
 export function stagedUpgrade(
   wanted: readonly Manifest[],
   live: Deployment | undefined,
@@ -74,7 +74,7 @@ function marked(manifest: Deployment, marker: string): Deployment {
   return withAppliedFieldsHash({ ...manifest, metadata });
 }
 
-/** Whether the turn of this server has come. It is asked again in the moment of the write. */
+/** Whether this server can be updated now. Evaluated again immediately before the write. */
 export function verdictOn({ server, upgradeMembers, installation, now }: Facts): Verdict {
   const { namespace = "default", name } = server.metadata;
   const { upgrade } = installation;
@@ -91,7 +91,7 @@ export function startMarker({ server, upgradeMembers, installation, now }: Facts
   return markerText({ revision, phase: "Started", startTime: now.toISOString(), wasReady });
 }
 
-/** The database as it was last found: while the pods stay as they are, so does the schema that they need. */
+/** The last reported state of the database: while the pods are not changed, the schema that they need is the same. */
 export function knownMigration({ status }: MlflowServer): Migration {
   const found = status?.conditions?.find(({ type }) => type === "DatabaseReady");
   const cause =

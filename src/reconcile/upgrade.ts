@@ -4,7 +4,7 @@ import type { Cause } from "./finding.ts";
 import { secondsSince } from "./problem.ts";
 import type { UpgradeMarker } from "./upgrade-marker.ts";
 
-/** What of a server matters to the upgrade of others. Servers that are deleted, paused or managed by another operator do not. */
+/** The state of a server that an upgrade of other servers depends on. Deleted, paused and otherwise managed servers are not members. */
 export interface UpgradeMember {
   readonly namespace: string;
   readonly name: string;
@@ -15,7 +15,7 @@ export interface UpgradeMember {
   readonly isProbative: boolean;
   /** It is reported as Stalled. */
   readonly isStalled: boolean;
-  /** When it was first reported that it waits for its turn; undefined where it does not wait. */
+  /** Time at which it was first reported as waiting; undefined if it does not wait. */
   readonly waitingSince?: string | undefined;
   /** This process is writing the marker now. */
   readonly isStarting: boolean;
@@ -23,22 +23,22 @@ export interface UpgradeMember {
 
 export type Verdict = { readonly mayStart: true } | ({ readonly mayStart: false } & Waiting);
 
-/** Why the pods of a server keep their former template. */
+/** Why the pods of a server keep their previous template. */
 export interface Waiting {
   readonly cause: Cause;
   readonly againInSeconds: number;
 }
 
-/** So long a server that proves nothing leaves the first turn to others, which may not have reported yet that they wait. */
+/** Seconds for which a server that cannot prove the upgrade waits for others to report that they wait. */
 const deferenceSeconds = 15;
-/** So long a server that was not ready before is given to report why, and so long in all it counts as being changed. */
+/** Seconds after which a stalled server, and any server, that was not ready before the change no longer counts as updating. */
 const reportSeconds = 60;
 const unreadySeconds = 900;
-/** So long a server that another revision has changed counts as being changed. */
+/** Seconds for which a server that another revision changed counts as updating. */
 const formerSeconds = 3600;
 
 /**
- * Decides whether an upgrade of the operator may change the pods of a server now, from what the cluster says of all servers:
+ * Decides from the state of all servers whether an upgrade of the operator can change the pods of a server now:
  * - while a server that was ready before is not ready after the change and needs a person, no further one is changed;
  * - until one server is ready after the change, one is changed at a time, and such a one as can show that it works;
  * - then at most `concurrency` are changed at the same time.
@@ -69,7 +69,7 @@ export function verdict(
   return isPreceded || isNew ? wait("UpgradeWaiting", first(concurrency), 2) : go;
 }
 
-/** The change is what keeps the server from being ready, as far as anyone can tell. */
+/** Whether the server was ready before the change and is stalled since. */
 export function hasFailed(member: UpgradeMember, revision: string): boolean {
   const { marker, isStalled } = member;
   return marker?.revision === revision && marker.wasReady && isStalled && !isDone(member);
@@ -91,7 +91,7 @@ export function isActive(member: UpgradeMember, revision: string, now: Date): bo
   return seconds < (isStalled ? reportSeconds : unreadySeconds);
 }
 
-/** Of an upgrade, how many servers are in each state. */
+/** Number of servers in each state of an upgrade. */
 export type UpgradeCounts = Readonly<Record<"waiting" | "updating" | "failed", number>>;
 
 export function upgradeCounts(members: readonly UpgradeMember[], revision: string, now: Date): UpgradeCounts {
@@ -112,14 +112,14 @@ function wait(reason: Cause["reason"], message: string, againInSeconds: number):
 const what =
   "This version of the operator, or its settings, change the pods of the server. They keep running as they are";
 
-/** Neither names a server, so that the status of those that wait does not change with each that is changed. */
+/** Neither names a server, so that the status of waiting servers does not change with each update. */
 const first = (concurrency: number) =>
   `${what}, until one other server is ready after this change. Then at most ${concurrency} servers are changed at the same time. No action required.`;
 const inTurn = (concurrency: number) =>
   `${what}, until it is their turn: at most ${concurrency} servers are changed at the same time. No action required.`;
 const stoppedBy = ({ namespace, name }: UpgradeMember) =>
   `${what}, since MlflowServer ${name} in namespace ${namespace} was changed and did not become ready: kubectl describe mlflowserver ${name} -n ${namespace}. Repair or delete it, install the former version or settings of the operator, or leave it out: kubectl annotate mlflowserver ${name} -n ${namespace} ${annotation.paused}=true`;
-/** Users of a namespace are not told the names of servers and of namespaces that they cannot list. */
+/** Does not name servers and namespaces that users of a namespace cannot list. */
 const stoppedElsewhere = `${what}, since an MlflowServer in another namespace was changed and did not become ready. A cluster administrator finds it by the metric mlflow_operator_server_state{state="stalled"} or by kubectl get mlflowservers -A, and repairs it, leaves it out or installs the former version of the operator.`;
 
 function byName(a: UpgradeMember, b: UpgradeMember): number {
