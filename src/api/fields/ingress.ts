@@ -9,7 +9,7 @@ import { keysAreKeys, objectName, text } from "./text.ts";
  * Annotations with effects beyond the Ingress of the server. An ingress controller reads all namespaces, and some
  * controllers write the values of annotations into their own configuration.
  */
-const unsafeAnnotations: readonly Rule[] = [
+export const unsafeAnnotations: readonly Rule[] = [
   {
     rule: "!self.exists(key, key.matches('(-snippets?|/config-[a-z-]*|/(mirror|modsecurity)-[a-z-]*|/(permanent|temporal)-redirect)$'))",
     message:

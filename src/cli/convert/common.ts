@@ -1,4 +1,7 @@
 import { insteadOf, isReserved } from "../../api/environment.ts";
+import { unsafeAnnotations } from "../../api/fields/ingress.ts";
+import type { Rule } from "../../api/fields/rule.ts";
+import { ruleProblems } from "../../api/rule-problems.ts";
 import { versions } from "../../api/versions.ts";
 import type { ConversionContext } from "./chart.ts";
 import { withoutTrailing } from "./trimmed.ts";
@@ -136,8 +139,9 @@ export function setIngress(
 ): void {
   const annotations: Record<string, Value> = {};
   for (const [name, value] of Object.entries(values.map(keys.annotations) ?? {})) {
-    const why = rejectedAnnotation(name);
-    if (why === undefined) annotations[name] = typeof value === "string" ? value : String(value);
+    const text = String(value);
+    const why = rejectionOf(name, text);
+    if (why === undefined) annotations[name] = text;
     else report(pathText([...keys.annotations.split("."), name]), "unmapped", why);
   }
   const ingress: Record<string, Value> = {};
@@ -151,17 +155,15 @@ export function setIngress(
   if (prefix !== "") draft.set("exposure.externalURL", `${tls.length > 0 ? "https" : "http"}://${hosts[0]}${prefix}`);
 }
 
-function rejectedAnnotation(name: string): string | undefined {
+/** The message of the first rule of the API that rejects an annotation of an Ingress. */
+function rejectionOf(name: string, value: string): string | undefined {
   if (name === "kubernetes.io/ingress.class") return "use exposure.ingress.className";
-  const own = name.slice(name.indexOf("/") + 1);
-  if (/snippet|^config-|^mirror-|^modsecurity-|redirect/u.test(own) && !/ssl-redirect/u.test(own)) {
-    return "rejected: it becomes part of the configuration of a controller that others share";
-  }
-  if (/^auth-|-secret$/u.test(own)) return "rejected: use spec.authentication";
-  if (/server-alias|default-backend|upstream-vhost/u.test(own))
-    return "rejected: name the hosts in exposure.ingress.hosts";
-  return undefined;
+  const rejects = (rule: Rule) =>
+    ruleProblems({ ...anyAnnotations, "x-kubernetes-validations": [rule] }, { [name]: value }, "").length > 0;
+  return unsafeAnnotations.find(rejects)?.message;
 }
+
+const anyAnnotations = { type: "object", additionalProperties: { type: "string" } } as const;
 
 /** A backend store whose URI is written out in the values, as a field where it is SQLite, and else as a Secret to create. */
 export function setDatabaseUri({ values, draft, release }: ConversionContext, key: string): void {

@@ -123,21 +123,26 @@ describe("converted manifests", () => {
   }
 
   test("an annotation that the operator rejects is left out, and reported as not mapped", () => {
-    const snippet = "nginx.ingress.kubernetes.io/configuration-snippet";
+    const rejected = {
+      "nginx.ingress.kubernetes.io/configuration-snippet": "x",
+      "nginx.ingress.kubernetes.io/auth-tls-secret": "other/secret",
+      "nginx.ingress.kubernetes.io/proxy-redirect-from": "a; return 200",
+      "haproxy.org/request-mirror": "off",
+    };
     for (const [chart, at] of [
       [charts[0], ["ingress"]],
       [charts[1], ["tracking", "ingress"]],
       [charts[2], ["ingress"]],
     ] as const) {
       assert.ok(chart);
-      const ingress = { enabled: true, annotations: { [snippet]: "x", "example.com/a": "y" } };
+      const ingress = { enabled: true, annotations: { ...rejected, "example.com/a": "y" } };
       const values = at.reduceRight<Value>((below, key) => ({ [key]: below }), ingress);
       assert.ok(isValues(values));
       const { manifest, report } = converted(chart, values);
-      assert.doesNotMatch(JSON.stringify(manifest), /configuration-snippet/);
+      assert.doesNotMatch(JSON.stringify(manifest), /configuration-snippet|auth-tls-secret|return 200/);
       assert.deepEqual(
         report.filter(({ key }) => key.includes("annotations")).map(({ outcome }) => outcome),
-        ["unmapped", "mapped"],
+        ["unmapped", "unmapped", "unmapped", "mapped", "mapped"],
         chart.id,
       );
     }
