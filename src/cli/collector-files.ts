@@ -1,4 +1,4 @@
-import { caFileVolume, keyFiles, type Mounted } from "../resources/pod/mounted-volume.ts";
+import { caFileVolume, keyFiles, type Mounted } from "../features/common/mounted-volume.ts";
 import type { Collector } from "./collector.ts";
 
 /** Keys of the Secret with the credential; the files have the same names. */

@@ -1,10 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type ApiClient, find } from "../client/api-client.ts";
+import { decoded } from "../features/common/base64.ts";
 import { isApiError } from "../kube/api-error.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import type { ConfigMap, Namespace, PersistentVolumeClaim, Secret } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { decoded } from "../resources/base64.ts";
 import { type RouteKind, routeKinds } from "../resources/exposure.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { dataKeys, objectNames } from "../resources/names.ts";

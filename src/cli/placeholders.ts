@@ -1,9 +1,9 @@
 import type { MlflowServer } from "../api/server.ts";
+import { encoded } from "../features/common/base64.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
-import { encoded } from "../resources/base64.ts";
 import { routeKinds } from "../resources/exposure.ts";
 import type { Inputs, Installation, References } from "../resources/inputs.ts";
 import { meshStepsOf } from "../resources/mesh/steps.ts";

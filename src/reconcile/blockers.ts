@@ -1,13 +1,13 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { insteadOf, isReserved } from "../api/environment.ts";
+import { decoded } from "../features/common/base64.ts";
+import type { Reference } from "../features/common/reference.ts";
 import { objectText } from "../kube/object.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationOf } from "../resources/authentication/index.ts";
-import { decoded } from "../resources/base64.ts";
 import { dataKeys } from "../resources/names.ts";
 import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
-import type { Reference } from "../resources/reference.ts";
 import { referencesOf } from "../resources/references.ts";
 import { needsOptIn } from "../resources/workspaces.ts";
 import { controlCharacters } from "./control-characters.ts";

@@ -1,8 +1,8 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { MlflowServer } from "../api/server.ts";
+import { decoded } from "../features/common/base64.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
-import { decoded } from "../resources/base64.ts";
 import type { ContentSummary } from "../resources/content.ts";
 import { routeKinds } from "../resources/exposure.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../resources/inputs.ts";

@@ -1,10 +1,10 @@
 import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import { choose } from "../features/common/choose.ts";
 import { type Condition, conditionsOf, type Finding, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
-import { choose } from "../resources/choose.ts";
 import { externalAddressOf } from "../resources/exposure.ts";
 import { podSelector } from "../resources/metadata.ts";
 import { objectNames, serviceUrl } from "../resources/names.ts";

@@ -1,6 +1,6 @@
 import type { Postgresql } from "../api/fields/postgresql.ts";
-import { decoded } from "./base64.ts";
-import { choose } from "./choose.ts";
+import { decoded } from "../features/common/base64.ts";
+import { choose } from "../features/common/choose.ts";
 import type { Credentials, Inputs, References } from "./inputs.ts";
 
 /** One of MLflow's two databases: experiments and models, or users and permissions. */

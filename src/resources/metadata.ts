@@ -1,7 +1,7 @@
 import { apiVersion, type MlflowServer } from "../api/server.ts";
+import { choice } from "../features/common/choose.ts";
 import { label, manager } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
-import { choice } from "./choose.ts";
 
 /** The component of a server that an object belongs to. */
 export type Component = "server" | "migration" | "waypoint" | "traces";

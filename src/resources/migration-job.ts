@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
+import { choice, choose } from "../features/common/choose.ts";
+import type { Mounted } from "../features/common/mounted-volume.ts";
+import { fromSecret, literal } from "../features/common/variable.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import type { UserDatabase } from "./authentication/authentication.ts";
 import { authenticationOf } from "./authentication/index.ts";
-import { choice, choose } from "./choose.ts";
 import { rootCertificateOf, sqliteUri, sqliteUserFiles, sslModeOf, trackingUri } from "./database.ts";
 import type { Inputs } from "./inputs.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
@@ -16,11 +18,9 @@ import { objectNames } from "./names.ts";
 import { setupResources } from "./pod/compute-resources.ts";
 import { artifacts } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
-import type { Mounted } from "./pod/mounted-volume.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { fromSecret, literal } from "./pod/variable.ts";
 import { data, databaseCaFiles, temporary, temporaryPath } from "./pod/volumes.ts";
 
 /** Returns whether the Job migrates the schema or only checks its version. Undefined if the spec disables both. */

@@ -1,7 +1,7 @@
 import { defaults } from "../api/defaults.ts";
 import type { ArtifactStore } from "../api/fields/artifact-store.ts";
+import { choose } from "../features/common/choose.ts";
 import type { PersistentVolumeClaim } from "../kube/manifests.ts";
-import { choose } from "./choose.ts";
 import type { Inputs } from "./inputs.ts";
 import { storedMetadata } from "./metadata.ts";
 import { objectNames } from "./names.ts";

@@ -1,9 +1,15 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
+import { choose } from "../features/common/choose.ts";
+import {
+  caReferences,
+  configMapReference,
+  databaseReferences,
+  type Reference,
+  secretReference,
+} from "../features/common/reference.ts";
 import { authenticationReferences } from "./authentication/index.ts";
-import { choose } from "./choose.ts";
 import { dataKeys } from "./names.ts";
 import { proxyReferences } from "./proxy/files.ts";
-import { caReferences, configMapReference, databaseReferences, type Reference, secretReference } from "./reference.ts";
 
 /** Returns all Secrets and ConfigMaps that a spec references. A change of any rolls the pods, except those that are read again. */
 export function referencesOf(spec: MlflowServerSpec): Reference[] {

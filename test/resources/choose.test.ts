@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { choice, choose } from "../../src/features/common/choose.ts";
 import {
   authenticationName,
   authenticationOf,
   authenticationReferences,
 } from "../../src/resources/authentication/index.ts";
 import { usesSubjectAccessReview } from "../../src/resources/authentication/kubernetes-authorization.ts";
-import { choice, choose } from "../../src/resources/choose.ts";
 import { trackingUri } from "../../src/resources/database.ts";
 import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
 import { storedMetadata } from "../../src/resources/metadata.ts";

@@ -1,9 +1,9 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Authentication } from "../../api/fields/authentication.ts";
 import type { MlflowServer } from "../../api/server.ts";
+import { type Reference, secretReference } from "../../features/common/reference.ts";
+import { fromSecret } from "../../features/common/variable.ts";
 import { dataKeys, objectNames } from "../names.ts";
-import { fromSecret } from "../pod/variable.ts";
-import { type Reference, secretReference } from "../reference.ts";
 
 /** The user's Secret with the first administrator's name and password. */
 type OwnAdministrator = NonNullable<NonNullable<Authentication["basic"]>["adminCredentialsSecretRef"]>;

@@ -1,6 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Postgresql } from "../../api/fields/postgresql.ts";
-import type { Mounted } from "../pod/mounted-volume.ts";
+import type { Mounted } from "../../features/common/mounted-volume.ts";
 import type { Programs } from "../pod/program.ts";
 
 /** The settings of one authentication method. Each method is one file of this folder. */

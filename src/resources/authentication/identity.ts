@@ -1,7 +1,7 @@
 import { reservedNames } from "../../api/defaults.ts";
+import { literal } from "../../features/common/variable.ts";
 import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
-import { literal } from "../pod/variable.ts";
 import { issuerCaFiles, issuerCaPaths } from "../proxy/files.ts";
 import { issuersOf } from "../proxy/issuers.ts";
 import type { Authentication } from "./authentication.ts";

@@ -1,9 +1,9 @@
 import type { MlflowServerSpec } from "../../api/spec.ts";
-import { choose } from "../choose.ts";
+import { choose } from "../../features/common/choose.ts";
+import type { Reference } from "../../features/common/reference.ts";
 import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { signInPage, signInPageName } from "../proxy/sign-in-page.ts";
-import type { Reference } from "../reference.ts";
 import { isProxied } from "../serving-port.ts";
 import type { Authentication } from "./authentication.ts";
 import { basicAuthentication, basicReferences } from "./basic.ts";

@@ -1,7 +1,7 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
+import type { Mounted } from "../../features/common/mounted-volume.ts";
+import { literal } from "../../features/common/variable.ts";
 import type { Inputs } from "../inputs.ts";
-import type { Mounted } from "../pod/mounted-volume.ts";
-import { literal } from "../pod/variable.ts";
 import { excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
 import type { Authentication } from "./authentication.ts";
 import { proxyIdentity } from "./identity.ts";

@@ -1,9 +1,9 @@
 import type { Ldap } from "../../api/fields/ldap.ts";
 import type { CertificateAuthority, CertificateAuthorityOrText } from "../../api/fields/reference.ts";
+import { caFileVolume, keyFiles, type Mounted } from "../../features/common/mounted-volume.ts";
+import { caReferences, databaseReferences, type Reference, secretReference } from "../../features/common/reference.ts";
 import type { Inputs } from "../inputs.ts";
 import { programTexts } from "../ldap/program-texts.ts";
-import { caFileVolume, keyFiles, type Mounted } from "../pod/mounted-volume.ts";
-import { caReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";
 import { withUserStore } from "./user-store.ts";

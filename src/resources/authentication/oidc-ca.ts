@@ -1,5 +1,5 @@
 import type { Oidc } from "../../api/fields/oidc.ts";
-import { caFileVolume, type Mounted } from "../pod/mounted-volume.ts";
+import { caFileVolume, type Mounted } from "../../features/common/mounted-volume.ts";
 
 /** The path of the issuer's CA bundle. */
 export const oidcCaPath = "/etc/mlflow/ca/oidc/ca.crt";

@@ -2,14 +2,14 @@ import type { V1EnvVar } from "@kubernetes/client-node";
 import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Oidc } from "../../api/fields/oidc.ts";
+import { caReferences, databaseReferences, type Reference, secretReference } from "../../features/common/reference.ts";
+import { fromSecret, literal } from "../../features/common/variable.ts";
 import { userDatabaseUri } from "../database.ts";
 import { externalAddressOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
 import { dataKeys, objectNames, serviceUrl } from "../names.ts";
-import { fromSecret, literal } from "../pod/variable.ts";
 import { cookiePrefix } from "../proxy/cookie-prefix.ts";
 import { issuerOf } from "../proxy/issuers.ts";
-import { caReferences, databaseReferences, type Reference, secretReference } from "../reference.ts";
 import type { Authentication } from "./authentication.ts";
 import { oidcCaFiles, oidcCaPath } from "./oidc-ca.ts";
 

@@ -1,8 +1,9 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import { neutralEnvironment } from "../../api/environment.ts";
 import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
+import { choice, choose } from "../../features/common/choose.ts";
+import { fromSecret, literal } from "../../features/common/variable.ts";
 import { authenticationOf } from "../authentication/index.ts";
-import { choice, choose } from "../choose.ts";
 import { sqliteUri } from "../database.ts";
 import { originsOf } from "../exposure.ts";
 import type { Inputs } from "../inputs.ts";
@@ -11,7 +12,6 @@ import { browserOrigin } from "../proxy/arguments.ts";
 import { isProxied } from "../serving-port.ts";
 import { programsPath } from "./program.ts";
 import { userEnvironment } from "./user-environment.ts";
-import { fromSecret, literal } from "./variable.ts";
 import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
 
 /**

@@ -1,12 +1,12 @@
 import { deflateSync } from "node:zlib";
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
+import type { Mounted } from "../../features/common/mounted-volume.ts";
+import { escaped, literal } from "../../features/common/variable.ts";
 import type { Inputs } from "../inputs.ts";
 import { setupResources } from "./compute-resources.ts";
 import { imageOf } from "./image.ts";
-import type { Mounted } from "./mounted-volume.ts";
 import type { MountedContainer } from "./pod-spec.ts";
 import { containerSecurityContext } from "./security.ts";
-import { escaped, literal } from "./variable.ts";
 
 /**
  * The operator's programs are in the pod template, compressed, and not in a ConfigMap or Secret: only users who can change the

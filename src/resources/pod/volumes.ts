@@ -1,10 +1,10 @@
 import { defaults } from "../../api/defaults.ts";
+import { caFileVolume, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
 import { type Authentication, authDirectory } from "../authentication/authentication.ts";
 import { databaseCaPath } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
 import { objectNames } from "../names.ts";
 import { isProxied } from "../serving-port.ts";
-import { caFileVolume, type Mounted, secretFiles } from "./mounted-volume.ts";
 
 /** Paths in the container of MLflow. Its root file system is read-only. */
 export const temporaryPath = "/tmp";

@@ -1,7 +1,7 @@
 import type { V1Container } from "@kubernetes/client-node";
+import { literal } from "../../features/common/variable.ts";
 import type { Inputs } from "../inputs.ts";
 import { httpProxy } from "../pod/user-environment.ts";
-import { literal } from "../pod/variable.ts";
 import { issuerCaPaths } from "./files.ts";
 import { issuersOf } from "./issuers.ts";
 import { peerCheck } from "./peer-check.ts";

@@ -1,9 +1,9 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { RedisSettings } from "../../api/fields/proxy-session.ts";
+import { caFileVolume, type Mounted } from "../../features/common/mounted-volume.ts";
+import { caReferences, type Reference, secretReference } from "../../features/common/reference.ts";
+import { fromSecret, literal } from "../../features/common/variable.ts";
 import type { Inputs } from "../inputs.ts";
-import { caFileVolume, type Mounted } from "../pod/mounted-volume.ts";
-import { fromSecret, literal } from "../pod/variable.ts";
-import { caReferences, type Reference, secretReference } from "../reference.ts";
 import { peerCheck } from "./peer-check.ts";
 
 const caPath = "/etc/oauth2-proxy/ca/redis/ca.crt";

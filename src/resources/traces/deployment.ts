@@ -1,5 +1,7 @@
 import type { V1Container } from "@kubernetes/client-node";
 import { defaults } from "../../api/defaults.ts";
+import type { Mounted } from "../../features/common/mounted-volume.ts";
+import { literal } from "../../features/common/variable.ts";
 import type { Deployment } from "../../kube/manifests.ts";
 import { annotation, label } from "../../kube/names.ts";
 import { authenticationOf } from "../authentication/index.ts";
@@ -13,11 +15,9 @@ import { objectNames, tracesPort } from "../names.ts";
 import { computeResources, withMemoryLimit } from "../pod/compute-resources.ts";
 import { backendStoreUri, keepAliveSeconds, maxHeaderBytes, neutral } from "../pod/environment.ts";
 import { imageOf } from "../pod/image.ts";
-import type { Mounted } from "../pod/mounted-volume.ts";
 import { podSpec } from "../pod/pod-spec.ts";
 import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
-import { literal } from "../pod/variable.ts";
 import { databaseCaFiles, temporary, temporaryPath } from "../pod/volumes.ts";
 import { programTexts } from "./program-texts.ts";
 

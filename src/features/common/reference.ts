@@ -1,5 +1,5 @@
-import type { Postgresql } from "../api/fields/postgresql.ts";
-import type { CertificateAuthority } from "../api/fields/reference.ts";
+import type { Postgresql } from "../../api/fields/postgresql.ts";
+import type { CertificateAuthority } from "../../api/fields/reference.ts";
 
 /** A Secret or ConfigMap that a spec references, and its required keys. */
 export interface Reference {
