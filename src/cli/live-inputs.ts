@@ -1,5 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type ApiClient, find } from "../client/api-client.ts";
+import { hasVolume } from "../features/artifacts/index.ts";
 import { decoded } from "../features/common/base64.ts";
 import { isApiError } from "../kube/api-error.ts";
 import { resourcePath } from "../kube/kinds.ts";
@@ -46,10 +47,9 @@ export async function liveInputs(
   const sessionName = server.spec.server?.sessionSecretRef?.name ?? objectNames.session(name);
   const session = await read<Secret>("Secret", sessionName);
   const admin = placeholders.generatedAdmin && (await read<Secret>("Secret", objectNames.admin(name)));
-  const claim =
-    server.spec.backendStore.sqlite === undefined && server.spec.artifactStore.persistentVolume === undefined
-      ? undefined
-      : await read<PersistentVolumeClaim>("PersistentVolumeClaim", objectNames.volumeClaim(name));
+  const claim = hasVolume(server.spec)
+    ? await read<PersistentVolumeClaim>("PersistentVolumeClaim", objectNames.volumeClaim(name))
+    : undefined;
   const stored = (secret: Secret | undefined, key: string, fallback: string) => decoded(secret?.data, key) ?? fallback;
   const { cookieSecret } = placeholders.session;
   const inputs: Inputs = {

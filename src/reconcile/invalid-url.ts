@@ -1,4 +1,5 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
@@ -21,7 +22,8 @@ export function invalidUrl({ server: { spec } }: Pick<Facts, "server">): Cause |
 
 type Named = readonly [path: string, url: string | undefined];
 
-function urlsOf({ exposure, authentication, artifactStore }: MlflowServerSpec): Named[] {
+function urlsOf(spec: MlflowServerSpec): Named[] {
+  const { exposure, authentication } = spec;
   const { ingress, httpRoute } = exposure ?? {};
   const { oauth2Proxy: proxy } = authentication;
   return [
@@ -31,7 +33,7 @@ function urlsOf({ exposure, authentication, artifactStore }: MlflowServerSpec): 
       ingress?.hosts?.map(({ host }) => host),
     ),
     ...hosts("spec.exposure.httpRoute.hostnames", httpRoute?.hostnames),
-    ["spec.artifactStore.s3.endpointURL", artifactStore.s3?.endpointURL],
+    ...artifactStorageOf(spec).urls.map(({ path, url }): Named => [path ?? "spec.artifactStore", url]),
     ["spec.authentication.ldap.url", authentication.ldap?.url],
     ["spec.authentication.oidc.discoveryURL", authentication.oidc?.discoveryURL],
     ["spec.authentication.oidc.issuer", authentication.oidc?.issuer],

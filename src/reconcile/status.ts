@@ -1,5 +1,6 @@
 import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { choose } from "../features/common/choose.ts";
 import { type Condition, conditionsOf, type Finding, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
@@ -121,10 +122,7 @@ function storesOf({ spec }: MlflowServer): Pick<MlflowServerStatus, "backendStor
       postgresql: () => "PostgreSQL",
       uriSecretRef: () => "URI",
     }),
-    artifactStore: choose(spec.artifactStore, "spec.artifactStore", {
-      persistentVolume: () => "PersistentVolume",
-      s3: () => "S3",
-    }),
+    artifactStore: artifactStorageOf(spec).kind,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { V1Container } from "@kubernetes/client-node";
+import { artifactStorageOf, isWriteChecked } from "../features/artifacts/index.ts";
 import type { Inputs } from "./inputs.ts";
 import { keyedHash } from "./inputs-hash.ts";
 import { programTexts } from "./migration/program-texts.ts";
@@ -8,7 +9,7 @@ import { imageOf } from "./pod/image.ts";
 import type { MountedContainer } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { storeCaFiles, temporary } from "./pod/volumes.ts";
+import { temporary } from "./pod/volumes.ts";
 
 /**
  * Returns the init container that checks, with the server's environment, that MLflow can write to its bucket. Without it a
@@ -16,10 +17,10 @@ import { storeCaFiles, temporary } from "./pod/volumes.ts";
  * the check is disabled.
  */
 export function artifactCheck(inputs: Inputs): MountedContainer | undefined {
-  if (!isChecked(inputs)) return undefined;
+  if (!isWriteChecked(inputs.server.spec)) return undefined;
   return {
     container: container(inputs),
-    mounted: [temporary(inputs), ...storeCaFiles(inputs)],
+    mounted: [temporary(inputs), ...artifactStorageOf(inputs.server.spec).mounted],
   };
 }
 
@@ -39,13 +40,8 @@ function container(inputs: Inputs): V1Container {
 
 /** Returns a hash of bucket and credentials: the check runs again when they change. Keyed, so that it reveals nothing. */
 export function artifactCheckHash(inputs: Inputs): string | undefined {
-  const { s3 } = inputs.server.spec.artifactStore;
-  if (!isChecked(inputs)) return undefined;
-  const credentials = inputs.references.secrets.get(s3?.credentialsSecretRef?.name ?? "")?.data ?? {};
-  return keyedHash(inputs, JSON.stringify([s3, Object.entries(credentials).sort()]));
-}
-
-function isChecked({ server }: Inputs): boolean {
-  const { s3, access, connectionCheck } = server.spec.artifactStore;
-  return s3 !== undefined && access !== "Direct" && connectionCheck !== false;
+  const { check } = artifactStorageOf(inputs.server.spec);
+  if (check === undefined || !isWriteChecked(inputs.server.spec)) return undefined;
+  const contents = check.secretNames.flatMap((name) => Object.entries(inputs.references.secrets.get(name)?.data ?? {}));
+  return keyedHash(inputs, JSON.stringify([check.fields, contents.sort()]));
 }

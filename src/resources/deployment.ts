@@ -1,4 +1,5 @@
 import type { V1Container, V1TopologySpreadConstraint } from "@kubernetes/client-node";
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { authenticationOf } from "./authentication/index.ts";
@@ -16,7 +17,7 @@ import { type Containers, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
 import { installedPrograms, programInstallation } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { authFiles, certificate, data, databaseCaFiles, storeCaFiles, temporary } from "./pod/volumes.ts";
+import { authFiles, certificate, data, databaseCaFiles, temporary } from "./pod/volumes.ts";
 import { proxyContainer } from "./proxy/container.ts";
 import { issuerCaFiles, proxyMounts } from "./proxy/files.ts";
 import { issuerCheck } from "./proxy/issuer-check.ts";
@@ -60,9 +61,7 @@ export function deployment(inputs: Inputs): Deployment {
 
 /** Whether only one node, and so only one revision of the pods, can mount the volume. */
 function hasExclusiveVolume({ server }: Inputs): boolean {
-  const { persistentVolume } = server.spec.artifactStore;
-  if (persistentVolume === undefined) return server.spec.backendStore.sqlite !== undefined;
-  return !persistentVolume.accessModes?.includes("ReadWriteMany") || server.spec.backendStore.sqlite !== undefined;
+  return server.spec.backendStore.sqlite !== undefined || artifactStorageOf(server.spec).volume?.isShared === false;
 }
 
 /** The containers of MLflow and oauth2-proxy, and the init containers. */
@@ -79,7 +78,7 @@ function containers(inputs: Inputs): Containers {
       ...authentication.mounted,
       ...certificate(inputs),
       ...databaseCaFiles(inputs, authentication),
-      ...storeCaFiles(inputs),
+      ...artifactStorageOf(inputs.server.spec).mounted,
     ],
   };
   const oauth2Proxy = proxy && { container: proxyContainer(inputs, proxy), mounted: proxyMounts(inputs) };

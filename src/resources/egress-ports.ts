@@ -1,3 +1,4 @@
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { authenticationOf } from "./authentication/index.ts";
 import { isAuthorizedByKubernetes } from "./authentication/kubernetes-authorization.ts";
 import type { Inputs } from "./inputs.ts";
@@ -8,15 +9,14 @@ const apiServerPorts = [443, 6443];
 
 /** Returns the TCP ports of all addresses in the spec that the server connects to. */
 export function egressPorts(inputs: Inputs): number[] {
-  const { backendStore, authentication, artifactStore } = inputs.server.spec;
+  const { backendStore, authentication } = inputs.server.spec;
   const { oauth2Proxy: proxy } = authentication;
   const { users } = authenticationOf(inputs);
   const databases = [backendStore.postgresql, users?.postgresql].flatMap((database) =>
     database === undefined ? [] : [database.port ?? 5432],
   );
-  const { s3 } = artifactStore;
   const urls = [
-    ...(s3 === undefined ? [] : [s3.endpointURL ?? "https://s3"]),
+    ...artifactStorageOf(inputs.server.spec).urls.map(({ url }) => url),
     ...(authentication.ldap === undefined ? [] : [authentication.ldap.url]),
     ...issuersOf(inputs).map(({ discovery, issuer }) => discovery ?? issuer),
     ...(proxy?.session?.redis === undefined ? [] : [proxy.session.redis.url]),

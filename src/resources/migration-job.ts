@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
 import type { Postgresql } from "../api/fields/postgresql.ts";
+import { artifactVariables } from "../features/artifacts/index.ts";
 import { choice, choose } from "../features/common/choose.ts";
 import type { Mounted } from "../features/common/mounted-volume.ts";
 import { fromSecret, literal } from "../features/common/variable.ts";
@@ -16,7 +17,6 @@ import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { programTexts } from "./migration/program-texts.ts";
 import { objectNames } from "./names.ts";
 import { setupResources } from "./pod/compute-resources.ts";
-import { artifacts } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
@@ -147,7 +147,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       ...trackingDatabase(inputs),
       ...userDatabase(inputs, users),
       ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
-      ...artifacts(inputs).filter(({ name }) => artifactVariables.includes(name)),
+      ...artifactVariables(server.spec).filter(({ name }) => locationVariables.includes(name)),
       ...(users?.administrator ?? []),
     ],
     resources: setupResources(inputs, { cpu: "100m", memory: "384Mi" }),
@@ -156,7 +156,7 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
 }
 
 /** The migration creates the Default experiment, which keeps the artifact root of that time. */
-const artifactVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
+const locationVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
 
 function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
   return choose(server.spec.backendStore, "spec.backendStore", {

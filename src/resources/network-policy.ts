@@ -1,4 +1,5 @@
 import type { V1NetworkPolicyEgressRule } from "@kubernetes/client-node";
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import type { IngressRule, NetworkPolicy } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { egressPorts } from "./egress-ports.ts";
@@ -78,10 +79,9 @@ const metadataPort = 80;
  * database from their cloud provider, because the spec references none.
  */
 function needsMetadata({ server }: Inputs): boolean {
-  const { artifactStore, networkPolicy, serviceAccount } = server.spec;
-  const { s3 } = artifactStore;
+  const { networkPolicy, serviceAccount } = server.spec;
   if (networkPolicy?.metadataService !== undefined) return networkPolicy.metadataService === "Allowed";
-  return (s3 !== undefined && s3.credentialsSecretRef === undefined) || serviceAccount?.annotations !== undefined;
+  return artifactStorageOf(server.spec).usesCloudIdentity || serviceAccount?.annotations !== undefined;
 }
 
 /** Whether egress is not restricted. */

@@ -1,7 +1,7 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { choose } from "../features/common/choose.ts";
 import {
-  caReferences,
   configMapReference,
   databaseReferences,
   type Reference,
@@ -13,7 +13,7 @@ import { proxyReferences } from "./proxy/files.ts";
 
 /** Returns all Secrets and ConfigMaps that a spec references. A change of any rolls the pods, except those that are read again. */
 export function referencesOf(spec: MlflowServerSpec): Reference[] {
-  const { backendStore, artifactStore } = spec;
+  const { backendStore } = spec;
   return [
     ...choose(backendStore, "spec.backendStore", {
       sqlite: (): Reference[] => [],
@@ -24,23 +24,8 @@ export function referencesOf(spec: MlflowServerSpec): Reference[] {
     }),
     ...authenticationReferences(spec),
     ...proxyReferences(spec),
-    ...storeReferences(artifactStore),
+    ...artifactStorageOf(spec).references,
     ...serverReferences(spec.server),
-  ];
-}
-
-function storeReferences(store: MlflowServerSpec["artifactStore"]): Reference[] {
-  return choose(store, "spec.artifactStore", { persistentVolume: () => [], s3: bucketReferences });
-}
-
-function bucketReferences(s3: NonNullable<MlflowServerSpec["artifactStore"]["s3"]>): Reference[] {
-  const { name: secretName, accessKeyIDKey, secretAccessKeyKey } = s3.credentialsSecretRef ?? {};
-  const keys = [accessKeyIDKey ?? "AWS_ACCESS_KEY_ID", secretAccessKeyKey ?? "AWS_SECRET_ACCESS_KEY"];
-  return [
-    ...(secretName === undefined
-      ? []
-      : [secretReference(secretName, keys, "spec.artifactStore.s3.credentialsSecretRef")]),
-    ...caReferences(s3.ca, "spec.artifactStore.s3.ca"),
   ];
 }
 

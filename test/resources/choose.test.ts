@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { artifactVariables } from "../../src/features/artifacts/index.ts";
 import { choice, choose } from "../../src/features/common/choose.ts";
 import {
   authenticationName,
@@ -12,7 +13,7 @@ import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
 import { storedMetadata } from "../../src/resources/metadata.ts";
 import { migrationMode } from "../../src/resources/migration-job.ts";
 import { persistentVolumeClaim } from "../../src/resources/persistent-volume-claim.ts";
-import { artifacts, backendStoreUri } from "../../src/resources/pod/environment.ts";
+import { backendStoreUri } from "../../src/resources/pod/environment.ts";
 import { referencesOf } from "../../src/resources/references.ts";
 import { inputs, server } from "../support/fixtures.ts";
 
@@ -40,11 +41,12 @@ describe("functions that depend on a union or an enum throw for an unknown membe
   const future = (change: object) => server(Object.assign({}, change));
   const authentication = future({ authentication: { saml: {} } });
   const backendStore = future({ backendStore: { oracle: {} } });
-  const artifactStore = future({ artifactStore: { gcs: { bucket: "b" } } });
+  const artifactStore = future({ artifactStore: { ftp: { bucket: "b" } } });
   const enums: Record<string, () => unknown> = {
     deletionPolicy: () => storedMetadata(future({ deletionPolicy: "Archive" }), "x"),
     migration: () => migrationMode(inputs(future({ backendStore: { sqlite: {}, migration: "Later" } }))),
-    access: () => artifacts(inputs(future({ artifactStore: { s3: { bucket: "b" }, access: "Signed" } }))),
+    access: () =>
+      artifactVariables(inputs(future({ artifactStore: { s3: { bucket: "b" }, access: "Signed" } })).server.spec),
     "mesh mode": () => meshStepsOf(future({ mesh: { istio: { mode: "Node" } } })),
     "identity of traces": () =>
       meshStepsOf(future({ mesh: { istio: { mode: "Ambient" } }, traces: { writers: [], identity: "Token" } })),
@@ -61,7 +63,7 @@ describe("functions that depend on a union or an enum throw for an unknown membe
     "the tracking database": () => trackingUri({ ...inputs(), server: backendStore }),
     "its variable": () => backendStoreUri({ ...inputs(), server: backendStore }),
     "all references": () => referencesOf(backendStore.spec),
-    "the artifact store": () => artifacts({ ...inputs(), server: artifactStore }),
+    "the artifact store": () => artifactVariables(artifactStore.spec),
     "the volume": () => persistentVolumeClaim({ ...inputs(), server: artifactStore }),
     "references of the artifact store": () => referencesOf(artifactStore.spec),
   };

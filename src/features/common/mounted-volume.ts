@@ -1,6 +1,9 @@
 import type { V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import type { CertificateAuthority } from "../../api/fields/reference.ts";
 
+/** The path of the server's volume in the container of MLflow. */
+export const dataPath = "/mlflow/data";
+
 /** A volume and its mounts. */
 export interface Mounted {
   readonly volume: V1Volume;

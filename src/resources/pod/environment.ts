@@ -1,7 +1,7 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import { neutralEnvironment } from "../../api/environment.ts";
-import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
-import { choice, choose } from "../../features/common/choose.ts";
+import { artifactVariables } from "../../features/artifacts/index.ts";
+import { choose } from "../../features/common/choose.ts";
 import { fromSecret, literal } from "../../features/common/variable.ts";
 import { authenticationOf } from "../authentication/index.ts";
 import { sqliteUri } from "../database.ts";
@@ -12,7 +12,7 @@ import { browserOrigin } from "../proxy/arguments.ts";
 import { isProxied } from "../serving-port.ts";
 import { programsPath } from "./program.ts";
 import { userEnvironment } from "./user-environment.ts";
-import { artifactsPath, s3CaPath, temporaryPath, tlsPath } from "./volumes.ts";
+import { temporaryPath, tlsPath } from "./volumes.ts";
 
 /**
  * The environment of the MLflow container. Everything that decides who is allowed access, where data goes or what code is
@@ -26,7 +26,7 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     ...callerAddress(inputs),
     ...processSettings(inputs),
     backendStoreUri(inputs),
-    ...artifacts(inputs),
+    ...artifactVariables(inputs.server.spec),
     ...hosts(inputs),
     ...sessionKeys(inputs),
     ...authenticationOf(inputs).env,
@@ -38,7 +38,11 @@ export function environment(inputs: Inputs): V1EnvVar[] {
 
 /** Returns the variables for access to artifacts, for the check before MLflow starts. */
 export function artifactEnvironment(inputs: Inputs): V1EnvVar[] {
-  const own = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath), ...artifacts(inputs)];
+  const own = [
+    literal("HOME", temporaryPath),
+    literal("TMPDIR", temporaryPath),
+    ...artifactVariables(inputs.server.spec),
+  ];
   return [...own, ...neutral(own), ...userEnvironment(inputs)];
 }
 
@@ -69,38 +73,6 @@ function processSettings({ server }: Inputs): V1EnvVar[] {
     literal("MLFLOW_LOGGING_LEVEL", settings?.logLevel ?? "INFO"),
     literal("HOME", temporaryPath),
     literal("TMPDIR", temporaryPath),
-  ];
-}
-
-/** Returns the variables for the location of artifacts, and whether clients access them through MLflow. */
-export function artifacts({ server }: Inputs): V1EnvVar[] {
-  const { artifactStore } = server.spec;
-  return choose(artifactStore, "spec.artifactStore", {
-    persistentVolume: () => [
-      literal("MLFLOW_SERVE_ARTIFACTS", "true"),
-      literal("MLFLOW_ARTIFACTS_DESTINATION", artifactsPath),
-    ],
-    s3: (s3) => bucket(s3, artifactStore.access),
-  });
-}
-
-function bucket(s3: NonNullable<ArtifactStore["s3"]>, access: ArtifactStore["access"] = "Proxied"): V1EnvVar[] {
-  const location = `s3://${s3.bucket}${s3.prefix === undefined ? "" : `/${s3.prefix}`}`;
-  const { name: secretName, accessKeyIDKey, secretAccessKeyKey } = s3.credentialsSecretRef ?? {};
-  return [
-    ...choice(access, "spec.artifactStore.access", {
-      Proxied: [literal("MLFLOW_SERVE_ARTIFACTS", "true"), literal("MLFLOW_ARTIFACTS_DESTINATION", location)],
-      Direct: [literal("MLFLOW_SERVE_ARTIFACTS", "false"), literal("MLFLOW_DEFAULT_ARTIFACT_ROOT", location)],
-    }),
-    ...(s3.region === undefined ? [] : [literal("AWS_REGION", s3.region), literal("AWS_DEFAULT_REGION", s3.region)]),
-    ...(s3.endpointURL === undefined ? [] : [literal("MLFLOW_S3_ENDPOINT_URL", s3.endpointURL)]),
-    ...(s3.ca === undefined ? [] : [literal("AWS_CA_BUNDLE", s3CaPath)]),
-    ...(secretName === undefined
-      ? []
-      : [
-          fromSecret("AWS_ACCESS_KEY_ID", secretName, accessKeyIDKey ?? "AWS_ACCESS_KEY_ID"),
-          fromSecret("AWS_SECRET_ACCESS_KEY", secretName, secretAccessKeyKey ?? "AWS_SECRET_ACCESS_KEY"),
-        ]),
   ];
 }
 

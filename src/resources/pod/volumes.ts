@@ -1,5 +1,6 @@
 import { defaults } from "../../api/defaults.ts";
-import { caFileVolume, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
+import { hasVolume } from "../../features/artifacts/index.ts";
+import { caFileVolume, dataPath, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
 import { type Authentication, authDirectory } from "../authentication/authentication.ts";
 import { databaseCaPath } from "../database.ts";
 import type { Inputs } from "../inputs.ts";
@@ -8,10 +9,7 @@ import { isProxied } from "../serving-port.ts";
 
 /** Paths in the container of MLflow. Its root file system is read-only. */
 export const temporaryPath = "/tmp";
-export const dataPath = "/mlflow/data";
-export const artifactsPath = `${dataPath}/artifacts`;
 export const tlsPath = "/etc/mlflow/tls";
-export const s3CaPath = "/etc/mlflow/ca/s3/ca.crt";
 
 /** Returns the temporary volume: uploads pass through it, so its limit is the maximum upload size. */
 export function temporary({ server }: Inputs): Mounted {
@@ -24,8 +22,7 @@ export function temporary({ server }: Inputs): Mounted {
 
 /** Returns the server's PersistentVolumeClaim, if it has one. */
 export function data({ server }: Inputs): Mounted[] {
-  const { backendStore, artifactStore } = server.spec;
-  if (backendStore.sqlite === undefined && artifactStore.persistentVolume === undefined) return [];
+  if (!hasVolume(server.spec)) return [];
   const claimName = objectNames.volumeClaim(server.metadata.name);
   return [
     {
@@ -57,10 +54,4 @@ export function databaseCaFiles({ server }: Inputs, { users }: Authentication): 
     ...(tracking === undefined ? [] : [caFileVolume("ca-tracking", tracking, databaseCaPath("tracking"))]),
     ...(auth === undefined ? [] : [caFileVolume("ca-auth", auth, databaseCaPath("auth"))]),
   ];
-}
-
-/** Returns the CA bundle of the artifact store. */
-export function storeCaFiles({ server }: Inputs): Mounted[] {
-  const ca = server.spec.artifactStore.s3?.ca;
-  return ca === undefined ? [] : [caFileVolume("ca-s3", ca, s3CaPath)];
 }
