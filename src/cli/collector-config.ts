@@ -1,5 +1,5 @@
-import { hasListener } from "../resources/mesh/steps.ts";
-import { listenerUrl, serviceUrl } from "../resources/names.ts";
+import { hasListener } from "../model/mesh-steps.ts";
+import { listenerUrl, serviceUrl } from "../model/names.ts";
 import type { Collector } from "./collector.ts";
 import { collectorFiles } from "./collector-files.ts";
 

@@ -1,9 +1,9 @@
 import type { ProxySettings } from "../api/fields/oauth2-proxy.ts";
 import type { CertificateAuthority } from "../api/fields/reference.ts";
 import type { MlflowServer } from "../api/server.ts";
-import { isAuthorizedByKubernetes } from "../resources/authentication/kubernetes-authorization.ts";
-import { hasListener } from "../resources/mesh/steps.ts";
-import { discoveryURLOf, issuersOf } from "../resources/proxy/issuers.ts";
+import { discoveryURLOf, issuersOf } from "../model/issuers.ts";
+import { isAuthorizedByKubernetes } from "../model/kubernetes-authorization.ts";
+import { hasListener } from "../model/mesh-steps.ts";
 
 /** The credential by which a server authenticates a collector. */
 export type CollectorCredential =

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { V1Probe } from "@kubernetes/client-node";
 import type { ConfigMap, Deployment } from "../kube/manifests.ts";
+import { meshStepsOf } from "../model/mesh-steps.ts";
 import { enrolmentLabels } from "../resources/mesh/enrolment.ts";
-import { meshStepsOf } from "../resources/mesh/steps.ts";
 import { computeResources } from "../resources/pod/compute-resources.ts";
 import { containerSecurityContext, podSecurityContext } from "../resources/pod/security.ts";
 import { type Collector, metadata, selector } from "./collector.ts";

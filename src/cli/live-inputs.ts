@@ -1,16 +1,16 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type ApiClient, find } from "../client/api-client.ts";
 import { hasVolume } from "../features/artifacts/index.ts";
-import { decoded } from "../features/common/base64.ts";
 import { isApiError } from "../kube/api-error.ts";
+import { decoded } from "../kube/base64.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import type { ConfigMap, Namespace, PersistentVolumeClaim, Secret } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { type RouteKind, routeKinds } from "../resources/exposure.ts";
-import type { Inputs, Installation, References } from "../resources/inputs.ts";
-import { dataKeys, objectNames } from "../resources/names.ts";
+import { type RouteKind, routeKinds } from "../model/exposure.ts";
+import type { Inputs, Installation, References } from "../model/inputs.ts";
+import { dataKeys, objectNames } from "../model/names.ts";
+import { workspacesOf } from "../model/workspaces.ts";
 import { referencesOf } from "../resources/references.ts";
-import { workspacesOf } from "../resources/workspaces.ts";
 import { placeholderInputs } from "./placeholders.ts";
 
 /** The inputs of the builders from a cluster, and what could not be read. */

@@ -1,15 +1,15 @@
 import type { MlflowServer } from "../api/server.ts";
-import { encoded } from "../features/common/base64.ts";
+import { encoded } from "../kube/base64.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { routeKinds } from "../model/exposure.ts";
+import type { Inputs, Installation, References } from "../model/inputs.ts";
+import { meshStepsOf } from "../model/mesh-steps.ts";
+import { isProxied } from "../model/serving-port.ts";
+import { needsOptIn } from "../model/workspaces.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
-import { routeKinds } from "../resources/exposure.ts";
-import type { Inputs, Installation, References } from "../resources/inputs.ts";
-import { meshStepsOf } from "../resources/mesh/steps.ts";
 import { referencesOf } from "../resources/references.ts";
-import { isProxied } from "../resources/serving-port.ts";
-import { needsOptIn } from "../resources/workspaces.ts";
 
 /** The inputs of the builders, with placeholder texts for everything that is known in a cluster only. */
 export function placeholderInputs(server: MlflowServer, installation: Installation): Inputs {

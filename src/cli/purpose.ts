@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { objectNames } from "../resources/names.ts";
+import { objectNames } from "../model/names.ts";
 
 /** Purposes by kind, for kinds of which a server has one object or that all have one purpose. */
 const byKind: Partial<Record<Kind, string>> = {

@@ -2,7 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { Owned } from "../kube/manifests.ts";
 import { group, label } from "../kube/names.ts";
 import type { Key, KubeObject, ObjectMeta } from "../kube/object.ts";
-import { isClientConfigMap, isNameOf } from "../resources/names.ts";
+import { isClientConfigMap, isNameOf } from "../model/names.ts";
 import { sizeOf } from "./size.ts";
 import { serverKeyOf } from "./store.ts";
 

@@ -4,9 +4,9 @@ import { isKind, type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kub
 import type { ConfigMap, Deployment, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import { needsOptIn } from "../model/workspaces.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
 import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
-import { needsOptIn } from "../resources/workspaces.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { cachedObject, cachedServer, isExpected } from "./cached-object.ts";
 import type { EventHandler } from "./event-handler.ts";

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
+import { addressesOf } from "../model/exposure.ts";
 import { isBlocked } from "../reconcile/host-conflict.ts";
-import { addressesOf } from "../resources/exposure.ts";
 
 /** Index of the external addresses (host and path prefix) that servers request or have. */
 export interface HostIndex {

@@ -1,5 +1,5 @@
 import { type Key, type KubeObject, keyOf, keyText } from "../kube/object.ts";
-import { type Content, type ContentSummary, reduced } from "../resources/content.ts";
+import { type Content, type ContentSummary, reduced } from "../model/content.ts";
 import type { EventHandler } from "./event-handler.ts";
 import { sizeOf } from "./size.ts";
 

@@ -4,9 +4,9 @@ import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Owned } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
-import { objectNames } from "../resources/names.ts";
+import { objectNames } from "../model/names.ts";
+import { needsOptIn } from "../model/workspaces.ts";
 import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
-import { needsOptIn } from "../resources/workspaces.ts";
 import { type Store, store } from "./store.ts";
 import { type WorkspaceNamespaces, workspaceNamespaces } from "./workspace-namespaces.ts";
 

@@ -1,15 +1,15 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { insteadOf, isReserved } from "../api/environment.ts";
-import { decoded } from "../features/common/base64.ts";
 import type { Reference } from "../features/common/reference.ts";
+import { decoded } from "../kube/base64.ts";
 import { objectText } from "../kube/object.ts";
+import { dataKeys } from "../model/names.ts";
+import { needsOptIn } from "../model/workspaces.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationOf } from "../resources/authentication/index.ts";
-import { dataKeys } from "../resources/names.ts";
 import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import { referencesOf } from "../resources/references.ts";
-import { needsOptIn } from "../resources/workspaces.ts";
 import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";

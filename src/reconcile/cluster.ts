@@ -7,7 +7,7 @@ import type { Condition } from "../kube/conditions.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Deployment, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
-import type { ContentSummary } from "../resources/content.ts";
+import type { ContentSummary } from "../model/content.ts";
 import type { ProbeResults } from "./probe-results.ts";
 import type { TracesEndpoint } from "./traces-endpoints.ts";
 import type { Warning } from "./warnings.ts";

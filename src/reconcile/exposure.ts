@@ -1,8 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { HTTPRoute, Ingress, Owned } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
+import { addressesOf, externalAddressOf, type RouteKind, routeKinds } from "../model/exposure.ts";
 import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
-import { addressesOf, externalAddressOf, type RouteKind, routeKinds } from "../resources/exposure.ts";
 import { httpRoute } from "../resources/http-route.ts";
 import { ingress } from "../resources/ingress.ts";
 import { difference } from "./difference.ts";

@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
-import type { Inputs, Installation, References } from "../resources/inputs.ts";
+import type { Inputs, Installation, References } from "../model/inputs.ts";
 import type { RepeatedConflict } from "./cluster.ts";
 import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";

@@ -1,7 +1,7 @@
 import { isAwaited, type Reason } from "../api/reasons.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
-import type { Installation } from "../resources/inputs.ts";
+import type { Installation } from "../model/inputs.ts";
 import type { Facts } from "./facts.ts";
 import type { Outcome } from "./outcome.ts";
 

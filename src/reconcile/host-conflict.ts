@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import { keyText } from "../kube/object.ts";
-import { addressesOf } from "../resources/exposure.ts";
+import { addressesOf } from "../model/exposure.ts";
 
 /** An address that another server has. */
 export interface HostConflict {

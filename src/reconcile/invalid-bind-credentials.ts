@@ -1,4 +1,4 @@
-import { decoded } from "../features/common/base64.ts";
+import { decoded } from "../kube/base64.ts";
 import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { decoded } from "../features/common/base64.ts";
+import { decoded } from "../kube/base64.ts";
 import { referencesOf } from "../resources/references.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";

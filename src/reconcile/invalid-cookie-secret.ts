@@ -1,5 +1,5 @@
-import { dataKeys } from "../resources/names.ts";
-import { isProxied } from "../resources/serving-port.ts";
+import { dataKeys } from "../model/names.ts";
+import { isProxied } from "../model/serving-port.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 

@@ -1,6 +1,6 @@
 import type { SecretKey } from "../api/fields/reference.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
-import { decoded } from "../features/common/base64.ts";
+import { decoded } from "../kube/base64.ts";
 import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";

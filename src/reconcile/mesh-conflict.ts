@@ -1,7 +1,7 @@
 import type { AuthorizationPolicy, OtherResource, Service } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { podSelector } from "../resources/metadata.ts";
-import { objectNames } from "../resources/names.ts";
+import { podSelector } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
 import type { Cause } from "./finding.ts";
 import type { MeshView } from "./mesh-view.ts";
 

@@ -1,8 +1,8 @@
 import type { Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
+import { type MeshMode, meshSteps } from "../model/mesh-steps.ts";
 import { enrolmentOf } from "../resources/mesh/enrolment.ts";
-import { type MeshMode, meshSteps } from "../resources/mesh/steps.ts";
 import type { Cause } from "./finding.ts";
 import { deploymentOf, isApplied, type MeshView } from "./mesh-view.ts";
 

@@ -1,12 +1,12 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { AuthorizationPolicy, Service } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
+import type { MeshStep } from "../model/mesh-steps.ts";
+import { objectNames } from "../model/names.ts";
 import { sidecarPolicy } from "../resources/mesh/sidecar-policy.ts";
-import type { MeshStep } from "../resources/mesh/steps.ts";
 import { tracesPolicy } from "../resources/mesh/traces-policy.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import { allowFromWaypoint, denyBypass } from "../resources/mesh/waypoint-only-policies.ts";
-import { objectNames } from "../resources/names.ts";
 import { allowWriters, denyNonWriters } from "../resources/traces/policies.ts";
 import type { Cause } from "./finding.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";

@@ -1,10 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { AuthorizationPolicy, Deployment, Gateway, OtherResource, Owned, Service } from "../kube/manifests.ts";
+import type { MeshStep } from "../model/mesh-steps.ts";
+import { objectNames } from "../model/names.ts";
 import { enrolmentOf } from "../resources/mesh/enrolment.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
-import type { MeshStep } from "../resources/mesh/steps.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
-import { objectNames } from "../resources/names.ts";
 import type { ProbeResults } from "./probe-results.ts";
 import type { Evidence } from "./warnings.ts";
 

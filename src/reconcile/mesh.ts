@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
-import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../resources/mesh/steps.ts";
-import { listenerUrl } from "../resources/names.ts";
+import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../model/mesh-steps.ts";
+import { listenerUrl } from "../model/names.ts";
 import type { Cause } from "./finding.ts";
 import { meshConflict } from "./mesh-conflict.ts";
 import { hasAmbientPod, isListenerPod, terminatingPodProblem } from "./mesh-enrolment.ts";

@@ -1,5 +1,5 @@
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
-import { objectNames, serviceUrl } from "../resources/names.ts";
+import { objectNames, serviceUrl } from "../model/names.ts";
 import type { Facts } from "./facts.ts";
 import { type Cause, combined } from "./finding.ts";
 import { withGracePeriod } from "./grace-period.ts";

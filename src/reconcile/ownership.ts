@@ -2,7 +2,7 @@ import { apiVersion, type MlflowServer } from "../api/server.ts";
 import type { Owned } from "../kube/manifests.ts";
 import { label, manager } from "../kube/names.ts";
 import { isControlledBy, objectText } from "../kube/object.ts";
-import { objectNames } from "../resources/names.ts";
+import { objectNames } from "../model/names.ts";
 import type { Cause } from "./finding.ts";
 
 /**

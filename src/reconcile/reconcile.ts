@@ -2,7 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { Kind } from "../kube/kinds.ts";
 import { annotation } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
-import type { Installation } from "../resources/inputs.ts";
+import type { Installation } from "../model/inputs.ts";
 import { blockersOf } from "./blockers.ts";
 import type { Cluster } from "./cluster.ts";
 import { commit } from "./commit.ts";

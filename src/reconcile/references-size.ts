@@ -1,5 +1,5 @@
-import { contentSize } from "../resources/content.ts";
-import type { References } from "../resources/inputs.ts";
+import { contentSize } from "../model/content.ts";
+import type { References } from "../model/inputs.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { finalizer, label } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
-import type { Installation } from "../resources/inputs.ts";
+import type { Installation } from "../model/inputs.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Failing, failureCause } from "./failure-cause.ts";
 import { isCrossNamespace } from "./ownership.ts";

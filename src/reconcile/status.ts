@@ -1,14 +1,14 @@
+import { choose } from "../api/choose.ts";
 import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
-import { choose } from "../features/common/choose.ts";
 import { type Condition, conditionsOf, type Finding, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
+import { externalAddressOf } from "../model/exposure.ts";
+import { podSelector } from "../model/metadata.ts";
+import { objectNames, serviceUrl } from "../model/names.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
-import { externalAddressOf } from "../resources/exposure.ts";
-import { podSelector } from "../resources/metadata.ts";
-import { objectNames, serviceUrl } from "../resources/names.ts";
 import type { Facts } from "./facts.ts";
 import { observedSince } from "./grace-period.ts";
 import { notReconciling, notStalled } from "./inactive-conditions.ts";

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { annotation } from "../kube/names.ts";
 import { keyText } from "../kube/object.ts";
-import { objectNames } from "../resources/names.ts";
+import { objectNames } from "../model/names.ts";
 import type { Cluster } from "./cluster.ts";
 import { otherOperator } from "./other-operator.ts";
 import { ownershipOf } from "./ownership.ts";

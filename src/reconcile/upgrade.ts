@@ -1,5 +1,5 @@
 import { annotation } from "../kube/names.ts";
-import type { Upgrade } from "../resources/inputs.ts";
+import type { Upgrade } from "../model/inputs.ts";
 import type { Cause } from "./finding.ts";
 import { secondsSince } from "./problem.ts";
 import type { UpgradeMarker } from "./upgrade-marker.ts";

@@ -1,7 +1,7 @@
 import type { Secret } from "../kube/manifests.ts";
-import type { Inputs } from "./inputs.ts";
-import { storedMetadata } from "./metadata.ts";
-import { dataKeys, objectNames } from "./names.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { storedMetadata } from "../model/metadata.ts";
+import { dataKeys, objectNames } from "../model/names.ts";
 import { secret } from "./secret.ts";
 
 /** Returns the Secret with the generated name and password of the first administrator; undefined if the spec references a Secret. */

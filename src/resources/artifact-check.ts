@@ -1,6 +1,6 @@
 import type { V1Container } from "@kubernetes/client-node";
 import { artifactStorageOf, isWriteChecked } from "../features/artifacts/index.ts";
-import type { Inputs } from "./inputs.ts";
+import type { Inputs } from "../model/inputs.ts";
 import { keyedHash } from "./inputs-hash.ts";
 import { programTexts } from "./migration/program-texts.ts";
 import { setupResources } from "./pod/compute-resources.ts";

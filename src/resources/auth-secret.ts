@@ -1,8 +1,8 @@
 import type { Secret } from "../kube/manifests.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
 import { authenticationOf } from "./authentication/index.ts";
-import type { Inputs } from "./inputs.ts";
-import { ownedMetadata } from "./metadata.ts";
-import { objectNames } from "./names.ts";
 import { secret } from "./secret.ts";
 
 /** Returns the Secret with the authentication configuration, which can contain a database URI with a password. */

@@ -1,10 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { ClusterRoleBinding } from "../kube/manifests.ts";
 import { serverRole } from "../kube/server-roles.ts";
-import { usesSubjectAccessReview } from "./authentication/kubernetes-authorization.ts";
-import type { Inputs } from "./inputs.ts";
-import { crossNamespaceMetadata } from "./metadata.ts";
-import { objectNames } from "./names.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { usesSubjectAccessReview } from "../model/kubernetes-authorization.ts";
+import { crossNamespaceMetadata } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
 
 /**
  * Returns the ClusterRoleBinding that allows MLflow's plugin to list namespaces. Only if at least one namespace has opted in: a

@@ -1,7 +1,7 @@
+import { choose } from "../api/choose.ts";
 import type { Postgresql } from "../api/fields/postgresql.ts";
-import { decoded } from "../features/common/base64.ts";
-import { choose } from "../features/common/choose.ts";
-import type { Credentials, Inputs, References } from "./inputs.ts";
+import { decoded } from "../kube/base64.ts";
+import type { Credentials, Inputs, References } from "../model/inputs.ts";
 
 /** One of MLflow's two databases: experiments and models, or users and permissions. */
 export type DatabaseRole = "tracking" | "auth";

@@ -2,14 +2,15 @@ import type { V1Container, V1TopologySpreadConstraint } from "@kubernetes/client
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { issuersOf } from "../model/issuers.ts";
+import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
+import { objectNames, port } from "../model/names.ts";
 import { authenticationOf } from "./authentication/index.ts";
-import type { Inputs } from "./inputs.ts";
 import { inputsHash } from "./inputs-hash.ts";
 import { enrolmentLabels } from "./mesh/enrolment.ts";
-import { labels, ownedMetadata, podSelector } from "./metadata.ts";
 import { applicationArguments, serverPrograms } from "./middleware/programs.ts";
 import { migrationJob } from "./migration-job.ts";
-import { objectNames, port } from "./names.ts";
 import { computeResources, defaultRequests, withMemoryLimit } from "./pod/compute-resources.ts";
 import { environment } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
@@ -21,7 +22,6 @@ import { authFiles, certificate, data, databaseCaFiles, temporary } from "./pod/
 import { proxyContainer } from "./proxy/container.ts";
 import { issuerCaFiles, proxyMounts } from "./proxy/files.ts";
 import { issuerCheck } from "./proxy/issuer-check.ts";
-import { issuersOf } from "./proxy/issuers.ts";
 import { redisCheck, sessionMounts } from "./proxy/redis.ts";
 
 /** Returns the Deployment of MLflow. A pod reads its inputs at start, so a change of any rolls the pods (annotation `inputs`). */

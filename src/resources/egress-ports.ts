@@ -1,8 +1,8 @@
 import { artifactStorageOf } from "../features/artifacts/index.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { issuersOf } from "../model/issuers.ts";
+import { isAuthorizedByKubernetes } from "../model/kubernetes-authorization.ts";
 import { authenticationOf } from "./authentication/index.ts";
-import { isAuthorizedByKubernetes } from "./authentication/kubernetes-authorization.ts";
-import type { Inputs } from "./inputs.ts";
-import { issuersOf } from "./proxy/issuers.ts";
 
 /** The ports of the API server's Service and of its endpoints. */
 const apiServerPorts = [443, 6443];

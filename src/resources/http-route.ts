@@ -1,8 +1,8 @@
 import type { HTTPRoute } from "../kube/manifests.ts";
-import { externalAddressOf, routeHosts } from "./exposure.ts";
-import type { Inputs } from "./inputs.ts";
-import { ownedMetadata } from "./metadata.ts";
-import { objectNames, port } from "./names.ts";
+import { externalAddressOf, routeHosts } from "../model/exposure.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata } from "../model/metadata.ts";
+import { objectNames, port } from "../model/names.ts";
 
 /**
  * Returns the HTTPRoute of a server. It keeps the prefix, which the server strips. It sets the API server's defaults

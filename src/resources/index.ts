@@ -1,5 +1,6 @@
 import { unsupportedFields } from "../api/unsupported-fields.ts";
 import type { Manifest } from "../kube/manifests.ts";
+import type { Inputs } from "../model/inputs.ts";
 import { adminSecret } from "./admin-secret.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { authSecret } from "./auth-secret.ts";
@@ -7,7 +8,6 @@ import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
 import { httpRoute } from "./http-route.ts";
 import { ingress } from "./ingress.ts";
-import type { Inputs } from "./inputs.ts";
 import { meshBuilders } from "./mesh/index.ts";
 import { migrationJob } from "./migration-job.ts";
 import { networkPolicy } from "./network-policy.ts";

@@ -1,8 +1,8 @@
 import type { Ingress } from "../kube/manifests.ts";
-import { externalAddressOf, ingressHosts } from "./exposure.ts";
-import type { Inputs } from "./inputs.ts";
-import { ownedMetadata } from "./metadata.ts";
-import { objectNames, port } from "./names.ts";
+import { externalAddressOf, ingressHosts } from "../model/exposure.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata } from "../model/metadata.ts";
+import { objectNames, port } from "../model/names.ts";
 
 /** Returns the Ingress of a server. It keeps the prefix, which the server strips. */
 export function ingress({ server, routes }: Pick<Inputs, "server" | "routes">): Ingress | undefined {

@@ -1,10 +1,10 @@
 import { createHmac } from "node:crypto";
 import type { MlflowServerSpec } from "../api/spec.ts";
+import { type Content, type ContentSummary, digestOf } from "../model/content.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { isProxied } from "../model/serving-port.ts";
 import { authSecret } from "./auth-secret.ts";
-import { type Content, type ContentSummary, digestOf } from "./content.ts";
-import type { Inputs } from "./inputs.ts";
 import { referencesOf } from "./references.ts";
-import { isProxied } from "./serving-port.ts";
 import { storeSecret } from "./store-secret.ts";
 
 /**

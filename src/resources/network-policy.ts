@@ -2,11 +2,11 @@ import type { V1NetworkPolicyEgressRule } from "@kubernetes/client-node";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import type { IngressRule, NetworkPolicy } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
+import { servingPort } from "../model/serving-port.ts";
 import { egressPorts } from "./egress-ports.ts";
-import type { Inputs } from "./inputs.ts";
-import { ownedMetadata } from "./metadata.ts";
-import { objectNames } from "./names.ts";
-import { servingPort } from "./serving-port.ts";
 
 /**
  * The HBONE port of Istio's ambient mesh, used for enrolled pods, and for sidecars in a mesh with ambient mode;

@@ -1,9 +1,9 @@
 import { defaults } from "../api/defaults.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import type { PersistentVolumeClaim } from "../kube/manifests.ts";
-import type { Inputs } from "./inputs.ts";
-import { storedMetadata } from "./metadata.ts";
-import { objectNames } from "./names.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { storedMetadata } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
 
 /** Returns the PersistentVolumeClaim of a server, for its SQLite file, its artifacts, or both. */
 export function persistentVolumeClaim({ server }: Inputs): PersistentVolumeClaim | undefined {

@@ -1,7 +1,7 @@
 import type { PodDisruptionBudget } from "../kube/manifests.ts";
-import type { Inputs } from "./inputs.ts";
-import { ownedMetadata, podSelector } from "./metadata.ts";
-import { objectNames } from "./names.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata, podSelector } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
 
 /** At most one pod is missing at a time when nodes are drained; one that is not ready never keeps its node from being drained. */
 export const oneAtATime = { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };

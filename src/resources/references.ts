@@ -1,14 +1,14 @@
+import { choose } from "../api/choose.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
-import { choose } from "../features/common/choose.ts";
 import {
   configMapReference,
   databaseReferences,
   type Reference,
   secretReference,
 } from "../features/common/reference.ts";
+import { dataKeys } from "../model/names.ts";
 import { authenticationReferences } from "./authentication/index.ts";
-import { dataKeys } from "./names.ts";
 import { proxyReferences } from "./proxy/files.ts";
 
 /** Returns all Secrets and ConfigMaps that a spec references. A change of any rolls the pods, except those that are read again. */

@@ -1,9 +1,9 @@
 import type { Deployment, Manifest } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
-import type { Inputs } from "./inputs.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { objectNames } from "../model/names.ts";
 import { contentOf, keyedHash } from "./inputs-hash.ts";
 import { enrolmentAnnotation, enrolmentLabels } from "./mesh/enrolment.ts";
-import { objectNames } from "./names.ts";
 
 /** What tells a change that a user makes from one that another version or other settings of the operator make. */
 export interface Rendering {

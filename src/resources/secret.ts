@@ -1,4 +1,4 @@
-import { encoded } from "../features/common/base64.ts";
+import { encoded } from "../kube/base64.ts";
 import type { Secret } from "../kube/manifests.ts";
 import type { ObjectMeta } from "../kube/object.ts";
 

@@ -1,7 +1,7 @@
 import type { ServiceAccount } from "../kube/manifests.ts";
-import type { Inputs } from "./inputs.ts";
-import { ownedMetadata } from "./metadata.ts";
-import { objectNames } from "./names.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
 
 /** Returns the ServiceAccount of the pods, without a mounted token: MLflow itself does not call the Kubernetes API. */
 export function serviceAccount({ server }: Inputs): ServiceAccount {

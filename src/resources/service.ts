@@ -1,8 +1,8 @@
 import type { Service } from "../kube/manifests.ts";
-import type { Inputs } from "./inputs.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata, podSelector } from "../model/metadata.ts";
+import { objectNames, port } from "../model/names.ts";
 import { waypointLabels } from "./mesh/waypoint.ts";
-import { ownedMetadata, podSelector } from "./metadata.ts";
-import { objectNames, port } from "./names.ts";
 
 /** Returns the Service of a server. It selects the server's pods, never those of the migration. */
 export function service({ server, mesh }: Inputs): Service {

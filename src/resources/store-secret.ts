@@ -1,8 +1,8 @@
 import type { Secret } from "../kube/manifests.ts";
+import type { Inputs } from "../model/inputs.ts";
+import { ownedMetadata } from "../model/metadata.ts";
+import { dataKeys, objectNames } from "../model/names.ts";
 import { trackingUri } from "./database.ts";
-import type { Inputs } from "./inputs.ts";
-import { ownedMetadata } from "./metadata.ts";
-import { dataKeys, objectNames } from "./names.ts";
 import { secret } from "./secret.ts";
 
 /** Returns the Secret with the database URI and its password. Undefined for SQLite, and if the spec references a Secret with a URI. */

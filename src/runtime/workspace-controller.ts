@@ -2,6 +2,7 @@ import { isOutage, retryBounds } from "../client/backoff.ts";
 import type { ClusterConnection } from "../client/cluster.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
+import type { Installation } from "../model/inputs.ts";
 import type { Cause } from "../reconcile/finding.ts";
 import {
   reconcileWorkspace,
@@ -9,7 +10,6 @@ import {
   type WorkspaceState,
 } from "../reconcile/workspace/reconcile-workspace.ts";
 import type { WorkspaceSummary } from "../reconcile/workspace/summary.ts";
-import type { Installation } from "../resources/inputs.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { queue } from "./queue.ts";

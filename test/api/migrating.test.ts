@@ -7,7 +7,7 @@ import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { isObject } from "../../src/api/structure.ts";
 import { validate } from "../../src/api/validation.ts";
-import { port } from "../../src/resources/names.ts";
+import { port } from "../../src/model/names.ts";
 import { all, deploymentOf, environmentOf, inputs, secret, secretText } from "../support/fixtures.ts";
 
 const page = readFileSync(join(import.meta.dirname, "../../docs/migrating-from-helm.md"), "utf8");

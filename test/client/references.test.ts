@@ -4,7 +4,7 @@ import { type ReferenceLimits, references } from "../../src/client/references.ts
 import type { ConfigMap } from "../../src/kube/manifests.ts";
 import { type Key, type KubeObject, keyText } from "../../src/kube/object.ts";
 
-import { contentSize, digestOf } from "../../src/resources/content.ts";
+import { contentSize, digestOf } from "../../src/model/content.ts";
 
 const server = { namespace: "team", name: "one" };
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { port } from "../../src/resources/names.ts";
+import { port } from "../../src/model/names.ts";
 import { webSession } from "../support/oidc/web-session.ts";
 import { missingChromium, signInByChromium } from "./chromium-login.ts";
 import { assertStored, sendSpan, traceIn } from "./collector.ts";

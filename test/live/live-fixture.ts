@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Pod } from "../../src/kube/manifests.ts";
-import { port } from "../../src/resources/names.ts";
+import { port } from "../../src/model/names.ts";
 import { oauth2ProxyImage } from "../cluster/oauth2-proxy.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { succeeded } from "../control-plane/completed.ts";

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { port } from "../../src/resources/names.ts";
+import { port } from "../../src/model/names.ts";
 
 /** The CA of a server with TLS. */
 export interface Secured {

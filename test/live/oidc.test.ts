@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { port, serviceUrl } from "../../src/resources/names.ts";
+import { port, serviceUrl } from "../../src/model/names.ts";
 import { clientToken } from "../support/oidc/client-token.ts";
 import { startOidcIssuer, type TokenForm } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { label } from "../../src/kube/names.ts";
-import { serviceUrl } from "../../src/resources/names.ts";
+import { serviceUrl } from "../../src/model/names.ts";
 import { installGateway } from "../cluster/gateway/install-gateway.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";
 import { unsigned } from "../support/oidc/signing-key.ts";

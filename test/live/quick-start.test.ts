@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadAll } from "js-yaml";
-import { port } from "../../src/resources/names.ts";
+import { port } from "../../src/model/names.ts";
 import { auditLog } from "../support/audit-log.ts";
 import type { Draft } from "../support/objects.ts";
 import { addressOf, liveFixture } from "./live-fixture.ts";

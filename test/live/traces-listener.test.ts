@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Manifest } from "../../src/kube/manifests.ts";
+import { listenerUrl } from "../../src/model/names.ts";
 import { meshStepOf } from "../../src/resources/mesh/index.ts";
-import { listenerUrl } from "../../src/resources/names.ts";
 import { all, inputs } from "../support/fixtures.ts";
 import { installAuthorizationPolicies } from "../support/istio-definitions.ts";
 import { objects } from "../support/objects.ts";

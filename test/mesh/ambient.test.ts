@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listenerUrl, objectNames, port, tracesPort } from "../../src/resources/names.ts";
+import { listenerUrl, objectNames, port, tracesPort } from "../../src/model/names.ts";
 import { disguised, plain } from "../envoy/trace-paths.ts";
 import { waitUntil } from "../live/wait-until.ts";
 import { objects as objectsOf } from "../support/objects.ts";

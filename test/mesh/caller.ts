@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { port } from "../../src/resources/names.ts";
+import { port } from "../../src/model/names.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
 import { clientPod } from "../live/client-pod.ts";
 import { imageReference, testedVersion } from "../live/live-cluster.ts";

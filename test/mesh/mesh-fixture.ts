@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
-import { port } from "../../src/resources/names.ts";
+import { port } from "../../src/model/names.ts";
 import { disguised, plain } from "../envoy/trace-paths.ts";
 import { testedVersion } from "../live/live-cluster.ts";
 import { adminOf, type LiveFixture, liveFixture } from "../live/live-fixture.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listenerUrl, port, tracesPort } from "../../src/resources/names.ts";
+import { listenerUrl, port, tracesPort } from "../../src/model/names.ts";
 import { plain } from "../envoy/trace-paths.ts";
 import { waitUntil } from "../live/wait-until.ts";
 import { condition } from "../support/operator-fixture.ts";

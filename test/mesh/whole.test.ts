@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../src/kube/manifests.ts";
-import { objectNames, port } from "../../src/resources/names.ts";
+import { objectNames, port } from "../../src/model/names.ts";
 import { chart, helmProgram } from "../chart/helm.ts";
 import { installation, releaseName } from "../chart/installation.ts";
 import { oauth2ProxyImage } from "../cluster/oauth2-proxy.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { externalAddressOf } from "../../src/resources/exposure.ts";
+import { externalAddressOf } from "../../src/model/exposure.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { signInPage, signInPageName } from "../../src/resources/proxy/sign-in-page.ts";
 import { freePort } from "../control-plane/free-port.ts";

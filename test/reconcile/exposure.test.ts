@@ -3,9 +3,9 @@ import { describe, test } from "node:test";
 import type { Exposure as Settings } from "../../src/api/fields/exposure.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Deployment, Owned, ReportedCondition } from "../../src/kube/manifests.ts";
+import { addressesOf, routeKinds } from "../../src/model/exposure.ts";
 import { type ExposureView, exposureOf } from "../../src/reconcile/exposure.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
-import { addressesOf, routeKinds } from "../../src/resources/exposure.ts";
 import { all, completedJob, inputs, server } from "../support/fixtures.ts";
 
 const externalURL = "https://platform.example.com/clusters/c1/mlflow";

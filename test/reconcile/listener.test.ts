@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { AuthorizationPolicy, Owned } from "../../src/kube/manifests.ts";
+import { type MeshMode, meshSteps, meshStepsOf } from "../../src/model/mesh-steps.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import { shutting } from "../../src/reconcile/plan.ts";
-import { type MeshMode, meshSteps, meshStepsOf } from "../../src/resources/mesh/steps.ts";
 import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";
 import {
   acceptedPolicy,

@@ -9,10 +9,10 @@ import type {
   Owned,
   Service,
 } from "../../src/kube/manifests.ts";
+import { type MeshStep, meshSteps as stepsByMode } from "../../src/model/mesh-steps.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
-import { type MeshStep, meshSteps as stepsByMode } from "../../src/resources/mesh/steps.ts";
 import { all, completedJob, inputs, server } from "../support/fixtures.ts";
 import {
   acceptedPolicy,

@@ -4,8 +4,8 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Manifest } from "../../src/kube/manifests.ts";
 import { longestServerName } from "../../src/kube/names.ts";
+import { objectNames } from "../../src/model/names.ts";
 import { obstacleIn, ownershipOf } from "../../src/reconcile/ownership.ts";
-import { objectNames } from "../../src/resources/names.ts";
 import { all, inputs, jobOf, postgresql, server } from "../support/fixtures.ts";
 
 const traces: MlflowServerSpec["traces"] = {

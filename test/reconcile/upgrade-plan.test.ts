@@ -4,10 +4,10 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Deployment, Manifest, Owned } from "../../src/kube/manifests.ts";
 import { annotation } from "../../src/kube/names.ts";
+import type { Inputs, References } from "../../src/model/inputs.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
 import type { UpgradeMember } from "../../src/reconcile/upgrade.ts";
 import { markerIn, markerText } from "../../src/reconcile/upgrade-marker.ts";
-import type { Inputs, References } from "../../src/resources/inputs.ts";
 import { all, completedJob, inputs, jobOf, postgresql, recordOf, secret, server } from "../support/fixtures.ts";
 
 const spec: Partial<MlflowServerSpec> = { backendStore: { postgresql }, artifactStore: { s3: { bucket: "models" } } };

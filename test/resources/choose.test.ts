@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { choice, choose } from "../../src/api/choose.ts";
 import { artifactVariables } from "../../src/features/artifacts/index.ts";
-import { choice, choose } from "../../src/features/common/choose.ts";
+import { usesSubjectAccessReview } from "../../src/model/kubernetes-authorization.ts";
+import { meshStepsOf } from "../../src/model/mesh-steps.ts";
+import { storedMetadata } from "../../src/model/metadata.ts";
 import {
   authenticationName,
   authenticationOf,
   authenticationReferences,
 } from "../../src/resources/authentication/index.ts";
-import { usesSubjectAccessReview } from "../../src/resources/authentication/kubernetes-authorization.ts";
 import { trackingUri } from "../../src/resources/database.ts";
-import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
-import { storedMetadata } from "../../src/resources/metadata.ts";
 import { migrationMode } from "../../src/resources/migration-job.ts";
 import { persistentVolumeClaim } from "../../src/resources/persistent-volume-claim.ts";
 import { backendStoreUri } from "../../src/resources/pod/environment.ts";

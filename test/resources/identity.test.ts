@@ -5,7 +5,7 @@ import { isReserved } from "../../src/api/environment.ts";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { Namespace } from "../../src/kube/manifests.ts";
 import { label } from "../../src/kube/names.ts";
-import { workspacesOf } from "../../src/resources/workspaces.ts";
+import { workspacesOf } from "../../src/model/workspaces.ts";
 import { all, configMap, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
 
 type Kubernetes = NonNullable<ProxySettings["authorization"]["kubernetes"]>;

@@ -9,7 +9,7 @@ import type {
   NetworkPolicy,
   Service,
 } from "../../src/kube/manifests.ts";
-import { podSelector } from "../../src/resources/metadata.ts";
+import { podSelector } from "../../src/model/metadata.ts";
 import { all, deploymentOf, inputs, server } from "../support/fixtures.ts";
 import { isAllowed } from "../support/istio-policy.ts";
 

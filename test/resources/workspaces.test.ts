@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Namespace } from "../../src/kube/manifests.ts";
 import { label } from "../../src/kube/names.ts";
-import { workspacesOf } from "../../src/resources/workspaces.ts";
+import { workspacesOf } from "../../src/model/workspaces.ts";
 import { all, deploymentOf, environmentOf, inputs, server } from "../support/fixtures.ts";
 
 const serving = (workspaces: MlflowServerSpec["workspaces"] = {}) =>

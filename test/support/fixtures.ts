@@ -2,15 +2,15 @@ import { inflateSync } from "node:zlib";
 import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { MigrationRecord } from "../../src/api/status.ts";
-import { encoded } from "../../src/features/common/base64.ts";
+import { encoded } from "../../src/kube/base64.ts";
 import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
 import { annotation, label, manager } from "../../src/kube/names.ts";
+import { routeKinds } from "../../src/model/exposure.ts";
+import type { Inputs } from "../../src/model/inputs.ts";
+import { meshStepsOf } from "../../src/model/mesh-steps.ts";
+import { needsOptIn } from "../../src/model/workspaces.ts";
 import { administratorOf } from "../../src/resources/authentication/administrator.ts";
-import { routeKinds } from "../../src/resources/exposure.ts";
 import { desired } from "../../src/resources/index.ts";
-import type { Inputs } from "../../src/resources/inputs.ts";
-import { meshStepsOf } from "../../src/resources/mesh/steps.ts";
-import { needsOptIn } from "../../src/resources/workspaces.ts";
 
 /** The spec that tests start from: everything on one volume, users with passwords. */
 export const baseSpec: MlflowServerSpec = {

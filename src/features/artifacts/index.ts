@@ -1,7 +1,7 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
+import { choice, choose } from "../../api/choose.ts";
 import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
 import type { MlflowServerSpec } from "../../api/spec.ts";
-import { choice, choose } from "../common/choose.ts";
 import { literal } from "../common/variable.ts";
 import { volumeStorage } from "./persistent-volume.ts";
 import { s3Storage } from "./s3.ts";

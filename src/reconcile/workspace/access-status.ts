@@ -5,7 +5,7 @@ import type { MlflowWorkspaceAccess, MlflowWorkspaceAccessStatus } from "../../a
 import { conditionsOf, type Finding, timestamp } from "../../kube/conditions.ts";
 import type { Namespace } from "../../kube/manifests.ts";
 import { label } from "../../kube/names.ts";
-import type { Installation } from "../../resources/inputs.ts";
+import type { Installation } from "../../model/inputs.ts";
 import { isExpired, isServerOf } from "../../resources/workspace/grant.ts";
 import { nameOf } from "../../resources/workspace/role-bindings.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";

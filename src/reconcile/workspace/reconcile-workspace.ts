@@ -3,7 +3,7 @@ import type { KnownKind } from "../../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
-import type { Installation } from "../../resources/inputs.ts";
+import type { Installation } from "../../model/inputs.ts";
 import { type GrantConflict, subjectKey } from "../../resources/workspace/grant.ts";
 import { applyRejection } from "../apply-rejection.ts";
 import type { Cause } from "../finding.ts";

@@ -3,7 +3,7 @@ import type { Finding } from "../../kube/conditions.ts";
 import type { Namespace } from "../../kube/manifests.ts";
 import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
-import { workspacesOf } from "../../resources/workspaces.ts";
+import { workspacesOf } from "../../model/workspaces.ts";
 import type { Cause } from "../finding.ts";
 import type { WorkspaceState } from "./reconcile-workspace.ts";
 

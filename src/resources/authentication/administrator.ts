@@ -3,7 +3,7 @@ import type { Authentication } from "../../api/fields/authentication.ts";
 import type { MlflowServer } from "../../api/server.ts";
 import { type Reference, secretReference } from "../../features/common/reference.ts";
 import { fromSecret } from "../../features/common/variable.ts";
-import { dataKeys, objectNames } from "../names.ts";
+import { dataKeys, objectNames } from "../../model/names.ts";
 
 /** The user's Secret with the first administrator's name and password. */
 type OwnAdministrator = NonNullable<NonNullable<Authentication["basic"]>["adminCredentialsSecretRef"]>;

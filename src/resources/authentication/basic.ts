@@ -2,7 +2,7 @@ import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Authentication as AuthenticationSpec } from "../../api/fields/authentication.ts";
 import { databaseReferences, type Reference } from "../../features/common/reference.ts";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 import { administratorReferences } from "./administrator.ts";
 import type { Authentication } from "./authentication.ts";
 import { withUserStore } from "./user-store.ts";

@@ -1,9 +1,9 @@
 import { reservedNames } from "../../api/defaults.ts";
 import { literal } from "../../features/common/variable.ts";
-import { externalAddressOf } from "../exposure.ts";
-import type { Inputs } from "../inputs.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { issuersOf } from "../../model/issuers.ts";
 import { issuerCaFiles, issuerCaPaths } from "../proxy/files.ts";
-import { issuersOf } from "../proxy/issuers.ts";
 import type { Authentication } from "./authentication.ts";
 
 /**

@@ -1,10 +1,10 @@
+import { choose } from "../../api/choose.ts";
 import type { MlflowServerSpec } from "../../api/spec.ts";
-import { choose } from "../../features/common/choose.ts";
 import type { Reference } from "../../features/common/reference.ts";
-import { externalAddressOf } from "../exposure.ts";
-import type { Inputs } from "../inputs.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { isProxied } from "../../model/serving-port.ts";
 import { signInPage, signInPageName } from "../proxy/sign-in-page.ts";
-import { isProxied } from "../serving-port.ts";
 import type { Authentication } from "./authentication.ts";
 import { basicAuthentication, basicReferences } from "./basic.ts";
 import { kubernetesAuthentication } from "./kubernetes.ts";

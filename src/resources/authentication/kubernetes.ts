@@ -1,11 +1,11 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
 import { literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../inputs.ts";
-import { excludedNamespaces, selectorText, workspaceStoreUri } from "../workspaces.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { usesSubjectAccessReview } from "../../model/kubernetes-authorization.ts";
+import { excludedNamespaces, selectorText, workspaceStoreUri } from "../../model/workspaces.ts";
 import type { Authentication } from "./authentication.ts";
 import { proxyIdentity } from "./identity.ts";
-import { usesSubjectAccessReview } from "./kubernetes-authorization.ts";
 
 /**
  * Returns authentication with Kubernetes RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in the

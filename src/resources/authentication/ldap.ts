@@ -2,7 +2,7 @@ import type { Ldap } from "../../api/fields/ldap.ts";
 import type { CertificateAuthority, CertificateAuthorityOrText } from "../../api/fields/reference.ts";
 import { caFileVolume, keyFiles, type Mounted } from "../../features/common/mounted-volume.ts";
 import { caReferences, databaseReferences, type Reference, secretReference } from "../../features/common/reference.ts";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 import { programTexts } from "../ldap/program-texts.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";

@@ -4,12 +4,12 @@ import { secondsOf } from "../../api/duration.ts";
 import type { Oidc } from "../../api/fields/oidc.ts";
 import { caReferences, databaseReferences, type Reference, secretReference } from "../../features/common/reference.ts";
 import { fromSecret, literal } from "../../features/common/variable.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { issuerOf } from "../../model/issuers.ts";
+import { dataKeys, objectNames, serviceUrl } from "../../model/names.ts";
 import { userDatabaseUri } from "../database.ts";
-import { externalAddressOf } from "../exposure.ts";
-import type { Inputs } from "../inputs.ts";
-import { dataKeys, objectNames, serviceUrl } from "../names.ts";
 import { cookiePrefix } from "../proxy/cookie-prefix.ts";
-import { issuerOf } from "../proxy/issuers.ts";
 import type { Authentication } from "./authentication.ts";
 import { oidcCaFiles, oidcCaPath } from "./oidc-ca.ts";
 

@@ -1,8 +1,8 @@
 import type { Postgresql } from "../../api/fields/postgresql.ts";
 import { literal } from "../../features/common/variable.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { dataKeys } from "../../model/names.ts";
 import { userDatabaseUri } from "../database.ts";
-import type { Inputs } from "../inputs.ts";
-import { dataKeys } from "../names.ts";
 import { administratorVariables } from "./administrator.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 

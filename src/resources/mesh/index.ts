@@ -1,14 +1,14 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { Manifest } from "../../kube/manifests.ts";
-import type { Inputs } from "../inputs.ts";
-import { objectNames } from "../names.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { type MeshStep, meshStepsOf } from "../../model/mesh-steps.ts";
+import { objectNames } from "../../model/names.ts";
 import { listenerDeployment } from "../traces/deployment.ts";
 import { listenerNetworkPolicy } from "../traces/network-policy.ts";
 import { allowWriters, denyNonWriters } from "../traces/policies.ts";
 import { listenerService } from "../traces/service.ts";
 import { listenerServiceAccount } from "../traces/service-account.ts";
 import { sidecarPolicy } from "./sidecar-policy.ts";
-import { type MeshStep, meshStepsOf } from "./steps.ts";
 import { tracesPolicy } from "./traces-policy.ts";
 import { waypoint } from "./waypoint.ts";
 import { allowFromWaypoint, denyBypass } from "./waypoint-only-policies.ts";

@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
-import { type Component, ownedMetadata, podSelector } from "../metadata.ts";
+import { type Component, ownedMetadata, podSelector } from "../../model/metadata.ts";
 
 /** Returns an AuthorizationPolicy for the pods of one component of a server, enforced by ztunnel or by sidecars. */
 export function policyOfPods(

@@ -1,6 +1,6 @@
 import { defaults } from "../../api/defaults.ts";
 import type { MlflowServer } from "../../api/server.ts";
-import { objectNames } from "../names.ts";
+import { objectNames } from "../../model/names.ts";
 
 /** Returns the exact principal of a workload: `serviceAccounts` in a policy would match any trust domain. */
 function principal({ spec }: MlflowServer, namespace: string, serviceAccount: string): string {

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
-import { ownedMetadata } from "../metadata.ts";
-import { objectNames } from "../names.ts";
+import { ownedMetadata } from "../../model/metadata.ts";
+import { objectNames } from "../../model/names.ts";
 import { tracesRules } from "./traces-rules.ts";
 
 /**

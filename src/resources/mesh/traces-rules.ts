@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationRule } from "../../kube/manifests.ts";
-import { externalAddressOf } from "../exposure.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
 import { writerPrincipals } from "./principals.ts";
 
 /** Returns the ALLOW rules: only writers can POST traces; other paths are open to all clients. All else is denied. */

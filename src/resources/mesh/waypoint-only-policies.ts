@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
-import { objectNames } from "../names.ts";
+import { objectNames } from "../../model/names.ts";
 import { policyOfPods } from "./policy-of-pods.ts";
 import { waypointPrincipal } from "./principals.ts";
 

@@ -1,8 +1,8 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { Gateway } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
-import { ownedMetadata } from "../metadata.ts";
-import { objectNames } from "../names.ts";
+import { ownedMetadata } from "../../model/metadata.ts";
+import { objectNames } from "../../model/names.ts";
 
 const useWaypoint = "istio.io/use-waypoint";
 

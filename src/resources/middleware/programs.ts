@@ -1,10 +1,10 @@
 import { defaults } from "../../api/defaults.ts";
 import { quantityOf } from "../../api/quantity.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { isProxied } from "../../model/serving-port.ts";
 import type { Authentication } from "../authentication/authentication.ts";
-import { externalAddressOf } from "../exposure.ts";
-import type { Inputs } from "../inputs.ts";
 import type { Programs } from "../pod/program.ts";
-import { isProxied } from "../serving-port.ts";
 import { programTexts } from "./program-texts.ts";
 
 /** The package's settings: src/resources/middleware/mlflow_operator/app.py. */

@@ -1,6 +1,6 @@
-import type { Inputs, Installation } from "../inputs.ts";
+import type { Inputs, Installation } from "../../model/inputs.ts";
+import { isProxied } from "../../model/serving-port.ts";
 import { proxyImageOf } from "../proxy/image.ts";
-import { isProxied } from "../serving-port.ts";
 import { imageOf } from "./image.ts";
 
 /** An image of a server's pods, and the field that sets it. */

@@ -1,4 +1,4 @@
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 
 /** Returns the image of MLflow: `repository:tag`, or `repository@digest` if the server or the operator sets a digest. */
 export function imageOf({ server, installation }: Pick<Inputs, "server" | "installation">): string {

@@ -1,7 +1,7 @@
 import type { V1Container, V1PodSpec, V1Volume } from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
-import type { Inputs } from "../inputs.ts";
-import { objectNames } from "../names.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { objectNames } from "../../model/names.ts";
 import { podSecurityContext } from "./security.ts";
 
 /** A container and its volumes. */

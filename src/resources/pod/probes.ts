@@ -1,8 +1,8 @@
 import type { V1Probe } from "@kubernetes/client-node";
+import type { Inputs } from "../../model/inputs.ts";
+import { port } from "../../model/names.ts";
+import { isProxied } from "../../model/serving-port.ts";
 import { authenticationOf } from "../authentication/index.ts";
-import type { Inputs } from "../inputs.ts";
-import { port } from "../names.ts";
-import { isProxied } from "../serving-port.ts";
 
 /** Returns the probes of MLflow. `/health` needs no credential with any authentication method, and accepts any Host header. */
 export function probes(inputs: Inputs): Record<"startupProbe" | "readinessProbe" | "livenessProbe", V1Probe> {

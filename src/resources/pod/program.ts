@@ -2,7 +2,7 @@ import { deflateSync } from "node:zlib";
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
 import { escaped, literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 import { setupResources } from "./compute-resources.ts";
 import { imageOf } from "./image.ts";
 import type { MountedContainer } from "./pod-spec.ts";

@@ -2,7 +2,7 @@ import type { V1EnvVar } from "@kubernetes/client-node";
 import { isReserved } from "../../api/environment.ts";
 import type { EnvironmentSource, EnvironmentVariable } from "../../api/fields/server-settings.ts";
 import { literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 
 /**
  * Returns the variables of `server.env`, and one for each key of the sources of `server.envFrom`. With `envFrom` in the pod spec,

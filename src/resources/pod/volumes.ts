@@ -1,11 +1,11 @@
 import { defaults } from "../../api/defaults.ts";
 import { hasVolume } from "../../features/artifacts/index.ts";
 import { caFileVolume, dataPath, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { objectNames } from "../../model/names.ts";
+import { isProxied } from "../../model/serving-port.ts";
 import { type Authentication, authDirectory } from "../authentication/authentication.ts";
 import { databaseCaPath } from "../database.ts";
-import type { Inputs } from "../inputs.ts";
-import { objectNames } from "../names.ts";
-import { isProxied } from "../serving-port.ts";
 
 /** Paths in the container of MLflow. Its root file system is read-only. */
 export const temporaryPath = "/tmp";

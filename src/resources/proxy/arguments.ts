@@ -2,14 +2,14 @@ import { defaults } from "../../api/defaults.ts";
 import type { ProxySettings } from "../../api/fields/oauth2-proxy.ts";
 import { quantityOf } from "../../api/quantity.ts";
 import { escaped } from "../../features/common/variable.ts";
-import { isAuthorizedByKubernetes } from "../authentication/kubernetes-authorization.ts";
-import { externalAddressOf } from "../exposure.ts";
-import type { Inputs } from "../inputs.ts";
-import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../names.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { issuersOf } from "../../model/issuers.ts";
+import { isAuthorizedByKubernetes } from "../../model/kubernetes-authorization.ts";
+import { dataKeys, objectNames, port, proxyPort, serviceUrl } from "../../model/names.ts";
 import { apiRoute } from "./api-route.ts";
 import { cookiePrefix } from "./cookie-prefix.ts";
 import { proxyFiles } from "./files.ts";
-import { issuersOf } from "./issuers.ts";
 import { sessionArguments } from "./redis.ts";
 
 /**

@@ -1,8 +1,8 @@
 import type { V1Container, V1Probe } from "@kubernetes/client-node";
 import { defaults } from "../../api/defaults.ts";
 import type { ProxySettings } from "../../api/fields/oauth2-proxy.ts";
-import type { Inputs } from "../inputs.ts";
-import { proxyPort } from "../names.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { proxyPort } from "../../model/names.ts";
 import { computeResources } from "../pod/compute-resources.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { httpProxy } from "../pod/user-environment.ts";

@@ -1,10 +1,10 @@
 import type { V1Volume } from "@kubernetes/client-node";
 import { caFileVolume, keyFiles, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
 import { caReferences, configMapReference, type Reference, secretReference } from "../../features/common/reference.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { dataKeys, objectNames } from "../../model/names.ts";
 import { oidcCaFiles } from "../authentication/oidc-ca.ts";
-import { externalAddressOf } from "../exposure.ts";
-import type { Inputs } from "../inputs.ts";
-import { dataKeys, objectNames } from "../names.ts";
 import { sessionMounts, sessionReferences } from "./redis.ts";
 import { signInPageName } from "./sign-in-page.ts";
 

@@ -1,4 +1,4 @@
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 
 /** Returns the image of oauth2-proxy: the fields of the spec, with the operator's setting as the default. */
 export function proxyImageOf({ server, installation }: Pick<Inputs, "server" | "installation">): string {

@@ -1,9 +1,9 @@
 import type { V1Container } from "@kubernetes/client-node";
 import { literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
+import { issuersOf } from "../../model/issuers.ts";
 import { httpProxy } from "../pod/user-environment.ts";
 import { issuerCaPaths } from "./files.ts";
-import { issuersOf } from "./issuers.ts";
 import { peerCheck } from "./peer-check.ts";
 
 /** Returns the init container that waits until the issuers serve their keys. */

@@ -1,5 +1,5 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 import { setupResources } from "../pod/compute-resources.ts";
 import { imageOf } from "../pod/image.ts";
 import { program as runnable } from "../pod/program.ts";

@@ -3,7 +3,7 @@ import type { RedisSettings } from "../../api/fields/proxy-session.ts";
 import { caFileVolume, type Mounted } from "../../features/common/mounted-volume.ts";
 import { caReferences, type Reference, secretReference } from "../../features/common/reference.ts";
 import { fromSecret, literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../inputs.ts";
+import type { Inputs } from "../../model/inputs.ts";
 import { peerCheck } from "./peer-check.ts";
 
 const caPath = "/etc/oauth2-proxy/ca/redis/ca.crt";

@@ -1,4 +1,4 @@
-import type { ExternalAddress } from "../exposure.ts";
+import type { ExternalAddress } from "../../model/exposure.ts";
 
 /** The file name of the template in oauth2-proxy. */
 export const signInPageName = "sign_in.html";

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { NetworkPolicy } from "../../kube/manifests.ts";
-import { ownedMetadata, podSelector } from "../metadata.ts";
-import { objectNames, tracesPort } from "../names.ts";
+import { ownedMetadata, podSelector } from "../../model/metadata.ts";
+import { objectNames, tracesPort } from "../../model/names.ts";
 import { ambientProbes, hbonePort, tcp } from "../network-policy.ts";
 
 /** Returns the NetworkPolicy that allows the writers' namespaces; the mesh authorizes the individual workloads. */

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { ServiceAccount } from "../../kube/manifests.ts";
-import { ownedMetadata } from "../metadata.ts";
-import { objectNames } from "../names.ts";
+import { ownedMetadata } from "../../model/metadata.ts";
+import { objectNames } from "../../model/names.ts";
 
 /** Returns the listener's ServiceAccount. It is not the server's, which can have cloud permissions for artifacts. */
 export function listenerServiceAccount(server: MlflowServer): ServiceAccount {

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { Service } from "../../kube/manifests.ts";
-import { ownedMetadata, podSelector } from "../metadata.ts";
-import { objectNames, tracesPort } from "../names.ts";
+import { ownedMetadata, podSelector } from "../../model/metadata.ts";
+import { objectNames, tracesPort } from "../../model/names.ts";
 
 /** Returns the Service of the listener. It has no waypoint: access is decided at the pods, by identity only. */
 export function listenerService(server: MlflowServer): Service {

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { ConfigMap } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
-import { objectNames, serviceUrl } from "../names.ts";
+import { objectNames, serviceUrl } from "../../model/names.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { ConfigMap, Owned, RoleBinding } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
-import { objectNames } from "../names.ts";
+import { objectNames } from "../../model/names.ts";
 
 /** Whether an object in a workspace is managed by the operator: its name counts too, because labels can be copied. */
 export function isWorkspaceObject(object: Owned): object is RoleBinding | ConfigMap {

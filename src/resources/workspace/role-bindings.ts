@@ -1,7 +1,7 @@
 import type { RoleBinding, Subject } from "../../kube/manifests.ts";
 import { clusterRoleName } from "../../kube/workspace-roles.ts";
-import { crossNamespaceMetadata } from "../metadata.ts";
-import { objectNames } from "../names.ts";
+import { crossNamespaceMetadata } from "../../model/metadata.ts";
+import { objectNames } from "../../model/names.ts";
 import { type Grant, subjectKey } from "./grant.ts";
 
 /** Returns one RoleBinding for each server and role, with unique, sorted subjects. */

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import type { Namespace } from "../../kube/manifests.ts";
-import { workspacesOf } from "../workspaces.ts";
+import { workspacesOf } from "../../model/workspaces.ts";
 
 /** Everything that the managed objects in a workspace depend on. */
 export interface Workspace {

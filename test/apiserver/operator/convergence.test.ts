@@ -5,7 +5,7 @@ import { before, describe, type TestContext, test } from "node:test";
 import { loadAll } from "js-yaml";
 import type { MlflowServer } from "../../../src/api/server.ts";
 import { label, manager } from "../../../src/kube/names.ts";
-import { needsOptIn } from "../../../src/resources/workspaces.ts";
+import { needsOptIn } from "../../../src/model/workspaces.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import type { ObjectKind } from "../../support/objects.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";

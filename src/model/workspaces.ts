@@ -2,7 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { usesSubjectAccessReview } from "./authentication/kubernetes-authorization.ts";
+import { usesSubjectAccessReview } from "./kubernetes-authorization.ts";
 
 /** Namespaces that the plugin never serves, regardless of their labels: the plugin's own list, with `*` as a wildcard. */
 export const excludedNamespaces = [

@@ -1,5 +1,5 @@
-import type { MlflowServer } from "../../api/server.ts";
-import { choice } from "../../features/common/choose.ts";
+import { choice } from "../api/choose.ts";
+import type { MlflowServer } from "../api/server.ts";
 
 /**
  * The steps that enrol a server in the mesh, by mode, in the order in which they are enabled; they are disabled in reverse. The

@@ -1,5 +1,5 @@
-import type { MlflowServerSpec } from "../../api/spec.ts";
-import { choice } from "../../features/common/choose.ts";
+import { choice } from "../api/choose.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
 
 /** Whether Kubernetes RBAC authorizes callers, with or without oauth2-proxy. */
 export function isAuthorizedByKubernetes({ authentication }: MlflowServerSpec): boolean {

@@ -1,5 +1,5 @@
-import type { Oidc } from "../../api/fields/oidc.ts";
-import type { Inputs, Installation } from "../inputs.ts";
+import type { Oidc } from "../api/fields/oidc.ts";
+import type { Inputs, Installation } from "./inputs.ts";
 
 /** A trusted issuer of tokens, and the field of the spec that sets it. */
 export interface TokenIssuer {

@@ -1,5 +1,5 @@
+import { choice } from "../api/choose.ts";
 import { apiVersion, type MlflowServer } from "../api/server.ts";
-import { choice } from "../features/common/choose.ts";
 import { label, manager } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
 
