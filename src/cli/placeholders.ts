@@ -1,4 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import { encoded } from "../kube/base64.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
@@ -56,7 +57,7 @@ export function presentable(manifest: Manifest, { spec }: MlflowServer): KubeObj
   const text = JSON.stringify(withReadableData(manifest), (key, value) =>
     key === annotation.inputs && typeof value === "string" ? "0".repeat(value.length) : value,
   );
-  if (spec.backendStore.uriSecretRef === undefined) return JSON.parse(text);
+  if (!backendDatabase(spec).isIdentityInSecret) return JSON.parse(text);
   return JSON.parse(text.replace(/(-migrate-)[0-9a-f]{10}"/g, `$1${unknownHash}"`));
 }
 

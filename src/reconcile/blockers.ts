@@ -1,6 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { insteadOf, isReserved } from "../api/environment.ts";
+import { controlCharacters } from "../features/common/control-characters.ts";
 import type { Reference } from "../features/common/reference.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import { decoded } from "../kube/base64.ts";
 import { objectText } from "../kube/object.ts";
 import { dataKeys } from "../model/names.ts";
@@ -10,7 +12,6 @@ import { authenticationOf } from "../resources/authentication/index.ts";
 import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import { referencesOf } from "../resources/references.ts";
-import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 import { invalidBindCredentials } from "./invalid-bind-credentials.ts";
@@ -35,8 +36,7 @@ const preconditions: readonly Precondition[] = [
   imageNotAllowed,
   missingReferences,
   lostSecret,
-  invalidUri,
-  invalidCredentials,
+  invalidDatabase,
   invalidAdmin,
   invalidSessionKeys,
   invalidCertificate,
@@ -118,40 +118,13 @@ function keyList(data: Record<string, string> | undefined): string {
   return keys.length === 0 ? "no keys" : `only ${keys.slice(0, 8).join(", ")}`;
 }
 
-function invalidUri({ server, references }: Facts): Cause | undefined {
-  const { uriSecretRef } = server.spec.backendStore;
-  if (uriSecretRef === undefined) return undefined;
-  const uri = decoded(references.secrets.get(uriSecretRef.name)?.data, uriSecretRef.key);
-  if (uri === undefined) return undefined;
-  const problem = controlCharacters.test(uri)
-    ? "contains a line break or another control character: write it without one (printf, not echo)"
-    : /^(postgresql|mysql|mssql|sqlite)(\+[a-z0-9_]+)?:\/\//.test(uri)
-      ? undefined
-      : "is not a SQLAlchemy URI such as postgresql+psycopg2://user:password@host:5432/database";
-  if (problem === undefined) return undefined;
-  return { reason: "InvalidSecret", message: `the key ${uriSecretRef.key} of Secret ${uriSecretRef.name} ${problem}` };
-}
-
-/** The causes if database credentials are invalid. A password can have any characters, but a line break in a user name is a mistake. */
-function invalidCredentials({ server, references, inputs }: Facts): Cause[] {
-  const databases = [server.spec.backendStore.postgresql, authenticationOf(inputs).users?.postgresql];
-  return databases.flatMap((database): Cause[] => {
-    if (database === undefined) return [];
-    const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
-    const data = references.secrets.get(secretName)?.data;
-    const username = decoded(data, usernameKey);
-    const isWrongName = username !== undefined && (username === "" || controlCharacters.test(username));
-    return [
-      ...(isWrongName
-        ? [
-            `the key ${usernameKey} of Secret ${secretName} is empty or contains a line break: write the user name without one (printf, not echo)`,
-          ]
-        : []),
-      ...(decoded(data, passwordKey) === ""
-        ? [`the key ${passwordKey} of Secret ${secretName} is empty: write the password`]
-        : []),
-    ].map((message) => ({ reason: "InvalidSecret", message }));
-  });
+/** The causes if the content of Secrets with the address or the credentials of a database is invalid. */
+function invalidDatabase({ server, references, inputs }: Facts): Cause[] {
+  const { users } = authenticationOf(inputs);
+  const databases = [backendDatabase(server.spec), ...(users?.isSeparate ? [users.database] : [])];
+  return databases
+    .flatMap(({ problems }) => problems(references))
+    .map((message) => ({ reason: "InvalidSecret", message }));
 }
 
 /** The cause if MLflow (3.16.1 and newer) would exit at startup because of the administrator's name or password. */

@@ -1,5 +1,5 @@
+import { controlCharacters } from "../features/common/control-characters.ts";
 import { decoded } from "../kube/base64.ts";
-import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 

@@ -1,7 +1,7 @@
 import type { SecretKey } from "../api/fields/reference.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
+import { controlCharacters } from "../features/common/control-characters.ts";
 import { decoded } from "../kube/base64.ts";
-import { controlCharacters } from "./control-characters.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause } from "./finding.ts";
 

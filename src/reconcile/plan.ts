@@ -1,5 +1,6 @@
 import { quantityOf } from "../api/quantity.ts";
 import type { MigrationRecord } from "../api/status.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
 import { annotation, finalizer, label, group as ownGroup } from "../kube/names.ts";
@@ -183,7 +184,7 @@ function scaleSteps({ spec: { replicas } }: Deployment, steps: readonly Step[]):
 function migrationFor(job: Job | undefined, facts: Facts): Migration {
   const { server, owned, now } = facts;
   const migration = migrationOf(job, { owned, record: server.status?.migration, now });
-  if (migration.create === undefined || server.spec.backendStore.sqlite === undefined) return migration;
+  if (migration.create === undefined || backendDatabase(server.spec).volume === undefined) return migration;
   const claim = claimOf(facts);
   const known = { record: server.status?.migration };
   if (claim === undefined) {
@@ -217,7 +218,7 @@ function conditionsWithoutReady(migration: Migration, facts: Facts): readonly Co
 function stopStep(facts: Facts): Step[] {
   const { server } = facts;
   const claim = claimOf(facts);
-  if (server.spec.backendStore.sqlite === undefined || claim === undefined || !isOfOnePod(claim)) return [];
+  if (backendDatabase(server.spec).volume === undefined || claim === undefined || !isOfOnePod(claim)) return [];
   const live = deploymentIn(facts);
   if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "owned") return [];
   return [{ do: "apply", manifest: withReplicas(live, 0), live }];

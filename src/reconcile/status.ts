@@ -1,7 +1,7 @@
-import { choose } from "../api/choose.ts";
 import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import { type Condition, conditionsOf, type Finding, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { externalAddressOf } from "../model/exposure.ts";
@@ -117,11 +117,7 @@ function authenticationStatus(
 /** The stores for the columns of kubectl. */
 function storesOf({ spec }: MlflowServer): Pick<MlflowServerStatus, "backendStore" | "artifactStore"> {
   return {
-    backendStore: choose(spec.backendStore, "spec.backendStore", {
-      sqlite: () => "SQLite",
-      postgresql: () => "PostgreSQL",
-      uriSecretRef: () => "URI",
-    }),
+    backendStore: backendDatabase(spec).displayName,
     artifactStore: artifactStorageOf(spec).kind,
   };
 }

@@ -1,5 +1,6 @@
 import type { V1Container, V1TopologySpreadConstraint } from "@kubernetes/client-node";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import type { Inputs } from "../model/inputs.ts";
@@ -18,7 +19,7 @@ import { type Containers, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
 import { installedPrograms, programInstallation } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { authFiles, certificate, data, databaseCaFiles, temporary } from "./pod/volumes.ts";
+import { authFiles, certificate, data, databaseFiles, temporary } from "./pod/volumes.ts";
 import { proxyContainer } from "./proxy/container.ts";
 import { issuerCaFiles, proxyMounts } from "./proxy/files.ts";
 import { issuerCheck } from "./proxy/issuer-check.ts";
@@ -61,7 +62,7 @@ export function deployment(inputs: Inputs): Deployment {
 
 /** Whether only one node, and so only one revision of the pods, can mount the volume. */
 function hasExclusiveVolume({ server }: Inputs): boolean {
-  return server.spec.backendStore.sqlite !== undefined || artifactStorageOf(server.spec).volume?.isShared === false;
+  return backendDatabase(server.spec).volume !== undefined || artifactStorageOf(server.spec).volume?.isShared === false;
 }
 
 /** The containers of MLflow and oauth2-proxy, and the init containers. */
@@ -77,7 +78,7 @@ function containers(inputs: Inputs): Containers {
       ...authFiles(inputs, authentication),
       ...authentication.mounted,
       ...certificate(inputs),
-      ...databaseCaFiles(inputs, authentication),
+      ...databaseFiles(inputs, authentication),
       ...artifactStorageOf(inputs.server.spec).mounted,
     ],
   };

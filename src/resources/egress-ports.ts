@@ -1,4 +1,5 @@
 import { artifactStorageOf } from "../features/artifacts/index.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import type { Inputs } from "../model/inputs.ts";
 import { issuersOf } from "../model/issuers.ts";
 import { isAuthorizedByKubernetes } from "../model/kubernetes-authorization.ts";
@@ -9,12 +10,10 @@ const apiServerPorts = [443, 6443];
 
 /** Returns the TCP ports of all addresses in the spec that the server connects to. */
 export function egressPorts(inputs: Inputs): number[] {
-  const { backendStore, authentication } = inputs.server.spec;
+  const { authentication } = inputs.server.spec;
   const { oauth2Proxy: proxy } = authentication;
   const { users } = authenticationOf(inputs);
-  const databases = [backendStore.postgresql, users?.postgresql].flatMap((database) =>
-    database === undefined ? [] : [database.port ?? 5432],
-  );
+  const databases = [backendDatabase(inputs.server.spec), ...(users?.isSeparate ? [users.database] : [])];
   const urls = [
     ...artifactStorageOf(inputs.server.spec).urls.map(({ url }) => url),
     ...(authentication.ldap === undefined ? [] : [authentication.ldap.url]),
@@ -23,7 +22,11 @@ export function egressPorts(inputs: Inputs): number[] {
   ];
   const callsApiServer =
     isAuthorizedByKubernetes(inputs.server.spec) || proxy?.acceptServiceAccountTokens !== undefined;
-  return [...databases, ...urls.flatMap(portOf), ...(callsApiServer ? apiServerPorts : [])];
+  return [
+    ...databases.flatMap(({ egressPorts }) => egressPorts(inputs.references)),
+    ...urls.flatMap(portOf),
+    ...(callsApiServer ? apiServerPorts : []),
+  ];
 }
 
 const defaultPorts: Readonly<Record<string, number>> = {

@@ -1,19 +1,17 @@
 import { createHash } from "node:crypto";
-import type { V1Container, V1EnvVar, V1PodSpec } from "@kubernetes/client-node";
-import { choice, choose } from "../api/choose.ts";
-import type { Postgresql } from "../api/fields/postgresql.ts";
+import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
+import { choice } from "../api/choose.ts";
 import { artifactVariables } from "../features/artifacts/index.ts";
 import type { Mounted } from "../features/common/mounted-volume.ts";
-import { fromSecret, literal } from "../features/common/variable.ts";
+import { literal } from "../features/common/variable.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import type { Inputs } from "../model/inputs.ts";
 import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
 import { objectNames } from "../model/names.ts";
 import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
-import type { UserDatabase } from "./authentication/authentication.ts";
 import { authenticationOf } from "./authentication/index.ts";
-import { rootCertificateOf, sqliteUri, sqliteUserFiles, sslModeOf, trackingUri } from "./database.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
 import { programTexts } from "./migration/program-texts.ts";
 import { setupResources } from "./pod/compute-resources.ts";
@@ -21,7 +19,7 @@ import { imageOf } from "./pod/image.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { data, databaseCaFiles, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, databaseFiles, temporary, temporaryPath } from "./pod/volumes.ts";
 
 /** Returns whether the Job migrates the schema or only checks its version. Undefined if the spec disables both. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
@@ -43,7 +41,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   if (mode === undefined) return undefined;
   const { server } = inputs;
   const { annotations } = server.spec.pod ?? {};
-  const caFiles = databaseCaFiles(inputs, authenticationOf(inputs));
+  const caFiles = databaseFiles(inputs, authenticationOf(inputs));
   const mounted = [temporary(inputs), ...database(inputs), ...caFiles];
   const check = artifactCheck(inputs);
   const spec = {
@@ -104,28 +102,22 @@ function databaseHash(inputs: Inputs): string {
 
 /** Returns the identity of the databases, without user and password. */
 function databases(inputs: Inputs): unknown {
-  const { server, volumeClaim } = inputs;
-  const { sqlite, postgresql } = server.spec.backendStore;
+  const { server, references, volumeClaim } = inputs;
   const { users } = authenticationOf(inputs);
+  const identity = {
+    references,
+    volumeUid: volumeClaim?.uid,
+    keyedHash: (text: string) => keyedHash(inputs, text),
+  };
   return {
-    tracking: (sqlite && ["sqlite", volumeClaim?.uid]) ?? place(postgresql) ?? placeOfUri(inputs),
-    auth: users && (place(users.postgresql) ?? "tracking"),
+    tracking: backendDatabase(server.spec).identity(identity),
+    auth: users && (users.isSeparate ? users.database.identity(identity) : "tracking"),
     restored: server.metadata.annotations?.[annotation.restored],
   };
 }
 
 function digest(identity: unknown): string {
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
-}
-
-/** Returns a URI without user and password. The query can select the database and contain a password, so it is hashed with a key. */
-function placeOfUri(inputs: Inputs): unknown {
-  const [path = "", ...query] = (trackingUri(inputs) ?? "").split("?");
-  return [path.replace(/\/\/[^/]*@/, "//"), query.length === 0 ? "" : keyedHash(inputs, query.join("?"))];
-}
-
-function place(database: Postgresql | undefined): unknown {
-  return database && [database.host, database.port ?? 5432, database.database];
 }
 
 function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
@@ -144,8 +136,8 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
       literal("HOME", temporaryPath),
       literal("TMPDIR", temporaryPath),
-      ...trackingDatabase(inputs),
-      ...userDatabase(inputs, users),
+      ...backendDatabase(server.spec).migrationVariables("TRACKING"),
+      ...(users?.database.migrationVariables("AUTH") ?? []),
       ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
       ...artifactVariables(server.spec).filter(({ name }) => locationVariables.includes(name)),
       ...(users?.administrator ?? []),
@@ -158,48 +150,19 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
 /** The migration creates the Default experiment, which keeps the artifact root of that time. */
 const locationVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
 
-function trackingDatabase({ server }: Pick<Inputs, "server">): V1EnvVar[] {
-  return choose(server.spec.backendStore, "spec.backendStore", {
-    uriSecretRef: ({ name: secretName, key }): V1EnvVar[] => [fromSecret("TRACKING_DATABASE_URI", secretName, key)],
-    postgresql: (postgresql) => parts("TRACKING", postgresql),
-    sqlite: () => [literal("TRACKING_DATABASE_URI", sqliteUri)],
-  });
-}
-
-function userDatabase({ server }: Inputs, users: UserDatabase | undefined): V1EnvVar[] {
-  if (users === undefined) return [];
-  if (users.postgresql !== undefined) return parts("AUTH", users.postgresql);
-  if (server.spec.backendStore.sqlite !== undefined)
-    return [literal("AUTH_DATABASE_URI", sqliteUserFiles[users.application])];
-  return trackingDatabase({ server }).map((variable) => ({
-    ...variable,
-    name: variable.name.replace(/^TRACKING/, "AUTH"),
-  }));
-}
-
-/** Returns a database in parts: running pods keep their own URI until the migration has succeeded. */
-function parts(prefix: "TRACKING" | "AUTH", database: Postgresql): V1EnvVar[] {
-  const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
-  const rootCertificate = rootCertificateOf(database, prefix === "TRACKING" ? "tracking" : "auth");
-  return [
-    literal(`${prefix}_DATABASE_HOST`, database.host),
-    literal(`${prefix}_DATABASE_PORT`, String(database.port ?? 5432)),
-    literal(`${prefix}_DATABASE_NAME`, database.database),
-    literal(`${prefix}_DATABASE_SSLMODE`, sslModeOf(database)),
-    ...(rootCertificate === undefined ? [] : [literal(`${prefix}_DATABASE_SSLROOTCERT`, rootCertificate)]),
-    fromSecret(`${prefix}_DATABASE_USERNAME`, secretName, usernameKey),
-    fromSecret(`${prefix}_DATABASE_PASSWORD`, secretName, passwordKey),
-  ];
+function isFile({ server }: Inputs): boolean {
+  return backendDatabase(server.spec).volume !== undefined;
 }
 
 /** Returns the volume if the database is a file on it. */
 function database(inputs: Inputs): Mounted[] {
-  return inputs.server.spec.backendStore.sqlite === undefined ? [] : data(inputs);
+  return isFile(inputs) ? data(inputs) : [];
 }
 
-/** Returns an affinity to the server's pods: a volume with a SQLite file can be attached to one node only. */
-function serverAffinity({ server }: Inputs): Pick<V1PodSpec, "affinity"> {
-  if (server.spec.backendStore.sqlite === undefined) return {};
+/** Returns an affinity to the server's pods: a volume with a database can be attached to one node only. */
+function serverAffinity(inputs: Inputs): Pick<V1PodSpec, "affinity"> {
+  if (!isFile(inputs)) return {};
+  const { server } = inputs;
   const { affinity } = server.spec.pod ?? {};
   const near = {
     weight: 100,

@@ -1,5 +1,6 @@
 import { defaults } from "../api/defaults.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import type { PersistentVolumeClaim } from "../kube/manifests.ts";
 import type { Inputs } from "../model/inputs.ts";
 import { storedMetadata } from "../model/metadata.ts";
@@ -8,8 +9,7 @@ import { objectNames } from "../model/names.ts";
 /** Returns the PersistentVolumeClaim of a server, for its SQLite file, its artifacts, or both. */
 export function persistentVolumeClaim({ server }: Inputs): PersistentVolumeClaim | undefined {
   const { volume } = artifactStorageOf(server.spec);
-  const { sqlite } = server.spec.backendStore;
-  const settings = volume ?? sqlite;
+  const settings = volume ?? backendDatabase(server.spec).volume;
   if (settings === undefined) return undefined;
   const { size = defaults.sqliteVolumeSize, storageClassName } = settings;
   return {

@@ -1,27 +1,15 @@
-import { choose } from "../api/choose.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
-import {
-  configMapReference,
-  databaseReferences,
-  type Reference,
-  secretReference,
-} from "../features/common/reference.ts";
+import { configMapReference, type Reference, secretReference } from "../features/common/reference.ts";
+import { backendDatabase } from "../features/database/index.ts";
 import { dataKeys } from "../model/names.ts";
 import { authenticationReferences } from "./authentication/index.ts";
 import { proxyReferences } from "./proxy/files.ts";
 
 /** Returns all Secrets and ConfigMaps that a spec references. A change of any rolls the pods, except those that are read again. */
 export function referencesOf(spec: MlflowServerSpec): Reference[] {
-  const { backendStore } = spec;
   return [
-    ...choose(backendStore, "spec.backendStore", {
-      sqlite: (): Reference[] => [],
-      postgresql: (postgresql) => databaseReferences(postgresql, "spec.backendStore.postgresql"),
-      uriSecretRef: ({ name: secretName, key }) => [
-        secretReference(secretName, [key], "spec.backendStore.uriSecretRef"),
-      ],
-    }),
+    ...backendDatabase(spec).references,
     ...authenticationReferences(spec),
     ...proxyReferences(spec),
     ...artifactStorageOf(spec).references,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { choice, choose } from "../../src/api/choose.ts";
 import { artifactVariables } from "../../src/features/artifacts/index.ts";
+import { backendDatabase } from "../../src/features/database/index.ts";
 import { usesSubjectAccessReview } from "../../src/model/kubernetes-authorization.ts";
 import { meshStepsOf } from "../../src/model/mesh-steps.ts";
 import { storedMetadata } from "../../src/model/metadata.ts";
@@ -10,7 +11,6 @@ import {
   authenticationOf,
   authenticationReferences,
 } from "../../src/resources/authentication/index.ts";
-import { trackingUri } from "../../src/resources/database.ts";
 import { migrationMode } from "../../src/resources/migration-job.ts";
 import { persistentVolumeClaim } from "../../src/resources/persistent-volume-claim.ts";
 import { backendStoreUri } from "../../src/resources/pod/environment.ts";
@@ -60,7 +60,7 @@ describe("functions that depend on a union or an enum throw for an unknown membe
     authentication: () => authenticationOf({ ...inputs(), server: authentication }),
     "its references": () => authenticationReferences(authentication.spec),
     "its name": () => authenticationName(authentication.spec),
-    "the tracking database": () => trackingUri({ ...inputs(), server: backendStore }),
+    "the tracking database": () => backendDatabase(backendStore.spec),
     "its variable": () => backendStoreUri({ ...inputs(), server: backendStore }),
     "all references": () => referencesOf(backendStore.spec),
     "the artifact store": () => artifactVariables(artifactStore.spec),

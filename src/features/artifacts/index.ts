@@ -3,6 +3,7 @@ import { choice, choose } from "../../api/choose.ts";
 import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
 import type { MlflowServerSpec } from "../../api/spec.ts";
 import { literal } from "../common/variable.ts";
+import { backendDatabase } from "../database/index.ts";
 import { volumeStorage } from "./persistent-volume.ts";
 import { s3Storage } from "./s3.ts";
 import type { ArtifactStorage } from "./storage.ts";
@@ -37,6 +38,6 @@ export function isWriteChecked(spec: Pick<MlflowServerSpec, "artifactStore">): b
 }
 
 /** Whether a server has a volume, for artifacts or for its SQLite file. */
-export function hasVolume({ artifactStore, backendStore }: Pick<MlflowServerSpec, "artifactStore" | "backendStore">) {
-  return backendStore.sqlite !== undefined || artifactStorageOf({ artifactStore }).volume !== undefined;
+export function hasVolume(spec: Pick<MlflowServerSpec, "artifactStore" | "backendStore">) {
+  return backendDatabase(spec).volume !== undefined || artifactStorageOf(spec).volume !== undefined;
 }

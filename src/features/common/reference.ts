@@ -1,4 +1,3 @@
-import type { Postgresql } from "../../api/fields/postgresql.ts";
 import type { CertificateAuthority } from "../../api/fields/reference.ts";
 
 /** A Secret or ConfigMap that a spec references, and its required keys. */
@@ -23,16 +22,6 @@ export function secretReference(name: string, keys: readonly string[], path: str
 
 export function configMapReference(name: string, keys: readonly string[], path: string, optional = false): Reference {
   return { kind: "ConfigMap", name, keys, path, optional };
-}
-
-/** Returns the references of a PostgreSQL database: its credentials, and its CA bundle if the spec has one. */
-export function databaseReferences(database: Postgresql | undefined, path: string): Reference[] {
-  if (database === undefined) return [];
-  const { name: secretName, usernameKey = "username", passwordKey = "password" } = database.credentialsSecretRef;
-  return [
-    secretReference(secretName, [usernameKey, passwordKey], `${path}.credentialsSecretRef`),
-    ...caReferences(database.ca, `${path}.ca`),
-  ];
 }
 
 /** Returns the reference to a CA bundle. */

@@ -1,6 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
-import type { Postgresql } from "../../api/fields/postgresql.ts";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
+import type { Database, UserApplication } from "../../features/database/database.ts";
 import type { Programs } from "../pod/program.ts";
 
 /** The settings of one authentication method. Each method is one file of this folder. */
@@ -27,10 +27,11 @@ export interface Authentication {
 
 /** The database of users and permissions, which is migrated along with the tracking database. */
 export interface UserDatabase {
-  /** A separate database; undefined for that of the backend store. */
-  readonly postgresql: Postgresql | undefined;
+  readonly database: Database;
+  /** Whether the spec has a separate database for them; otherwise they are in that of the backend store, or beside its file. */
+  readonly isSeparate: boolean;
   /** The application that owns the users; each has its own schema. */
-  readonly application: "basic-auth" | "oidc-auth";
+  readonly application: UserApplication;
   /** The first administrator's name and password, which MLflow checks when it creates the schema. */
   readonly administrator: readonly V1EnvVar[];
 }

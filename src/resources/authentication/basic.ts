@@ -1,7 +1,8 @@
 import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Authentication as AuthenticationSpec } from "../../api/fields/authentication.ts";
-import { databaseReferences, type Reference } from "../../features/common/reference.ts";
+import type { Reference } from "../../features/common/reference.ts";
+import { separateUserDatabase } from "../../features/database/index.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { administratorReferences } from "./administrator.ts";
 import type { Authentication } from "./authentication.ts";
@@ -9,17 +10,18 @@ import { withUserStore } from "./user-store.ts";
 
 type Basic = NonNullable<AuthenticationSpec["basic"]>;
 
+const path = "spec.authentication.basic";
+
 /** Returns MLflow's basic authentication, with its own users and passwords. */
 export function basicAuthentication(inputs: Inputs, basic: Basic): Authentication {
   const cacheSeconds = secondsOf(basic.passwordCacheTTL ?? defaults.passwordCacheTTL);
-  return withUserStore(inputs, basic, "mlflow.server.auth:authenticate_request_basic_auth", cacheSeconds);
+  return withUserStore(inputs, { ...basic, path }, "mlflow.server.auth:authenticate_request_basic_auth", cacheSeconds);
 }
 
 /** Returns the Secrets and ConfigMaps that it references. */
 export function basicReferences({ database, adminCredentialsSecretRef }: Basic): Reference[] {
-  const path = "spec.authentication.basic";
   return [
-    ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
+    ...(separateUserDatabase(database, `${path}.database`)?.references ?? []),
     ...administratorReferences(adminCredentialsSecretRef, `${path}.adminCredentialsSecretRef`),
   ];
 }

@@ -1,20 +1,22 @@
 import type { Ldap } from "../../api/fields/ldap.ts";
 import type { CertificateAuthority, CertificateAuthorityOrText } from "../../api/fields/reference.ts";
 import { caFileVolume, keyFiles, type Mounted } from "../../features/common/mounted-volume.ts";
-import { caReferences, databaseReferences, type Reference, secretReference } from "../../features/common/reference.ts";
+import { caReferences, type Reference, secretReference } from "../../features/common/reference.ts";
+import { separateUserDatabase } from "../../features/database/index.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { programTexts } from "../ldap/program-texts.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";
 import { withUserStore } from "./user-store.ts";
 
+const path = "spec.authentication.ldap";
 const caPath = "/etc/mlflow/ca/ldap/ca.crt";
 const caFile = "ldap-ca.crt";
 const credentialsPath = "/etc/mlflow/ldap";
 
 /** Returns LDAP authentication: MLflow's basic authentication with the operator's authorization function. */
 export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
-  const users = withUserStore(inputs, ldap, "mlflow_ldap:authenticate_request");
+  const users = withUserStore(inputs, { ...ldap, path }, "mlflow_ldap:authenticate_request");
   const settings = ldapSettings(ldap, {
     ca: ldap.ca && (ldap.ca.certificates === undefined ? caPath : `${authDirectory}/${caFile}`),
     credentials: credentialsPath,
@@ -33,14 +35,13 @@ export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
 
 /** Returns the Secrets and ConfigMaps that it references. */
 export function ldapReferences({ database, ca, search }: Ldap): Reference[] {
-  const path = "spec.authentication.ldap";
   const {
     name: secretName,
     usernameKey = "username",
     passwordKey = "password",
   } = search?.bindCredentialsSecretRef ?? {};
   return [
-    ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
+    ...(separateUserDatabase(database, `${path}.database`)?.references ?? []),
     ...caReferences(referenced(ca), `${path}.ca`),
     ...(secretName === undefined
       ? []

@@ -2,20 +2,24 @@ import type { V1EnvVar } from "@kubernetes/client-node";
 import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Oidc } from "../../api/fields/oidc.ts";
-import { caReferences, databaseReferences, type Reference, secretReference } from "../../features/common/reference.ts";
+import { caReferences, type Reference, secretReference } from "../../features/common/reference.ts";
 import { fromSecret, literal } from "../../features/common/variable.ts";
+import { separateUserDatabase } from "../../features/database/index.ts";
 import { externalAddressOf } from "../../model/exposure.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { issuerOf } from "../../model/issuers.ts";
 import { dataKeys, objectNames, serviceUrl } from "../../model/names.ts";
-import { userDatabaseUri } from "../database.ts";
 import { cookiePrefix } from "../proxy/cookie-prefix.ts";
 import type { Authentication } from "./authentication.ts";
 import { oidcCaFiles, oidcCaPath } from "./oidc-ca.ts";
+import { userDatabase } from "./user-database.ts";
+
+const path = "spec.authentication.oidc";
 
 /** Returns OpenID Connect authentication with the plugin mlflow-oidc-auth, for browsers and for clients with tokens. */
 export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
-  const uri = userDatabaseUri(inputs, oidc.database?.postgresql, "oidc-auth");
+  const users = userDatabase(inputs, oidc.database, `${path}.database`, "oidc-auth");
+  const uri = users.database.uri(inputs.references);
   const origin = URL.parse(redirectURL(inputs, oidc))?.origin;
   return {
     application: "oidc-auth",
@@ -31,16 +35,15 @@ export function oidcAuthentication(inputs: Inputs, oidc: Oidc): Authentication {
     packages: ["mlflow_oidc_auth"],
     origin: oidc.redirectURL === undefined ? undefined : origin,
     readinessPath: "/health/ready",
-    users: { application: "oidc-auth", postgresql: oidc.database?.postgresql, administrator: [] },
+    users: { ...users, administrator: [] },
   };
 }
 
 /** Returns the Secrets and ConfigMaps that it references. */
 export function oidcReferences({ clientSecretRef: clientSecret, database, ca }: Oidc): Reference[] {
-  const path = "spec.authentication.oidc";
   return [
     secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`),
-    ...databaseReferences(database?.postgresql, `${path}.database.postgresql`),
+    ...(separateUserDatabase(database, `${path}.database`)?.references ?? []),
     ...caReferences(ca, `${path}.ca`),
   ];
 }

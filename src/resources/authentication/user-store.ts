@@ -2,14 +2,16 @@ import type { Postgresql } from "../../api/fields/postgresql.ts";
 import { literal } from "../../features/common/variable.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { dataKeys } from "../../model/names.ts";
-import { userDatabaseUri } from "../database.ts";
 import { administratorVariables } from "./administrator.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
+import { userDatabase } from "./user-database.ts";
 
 /** The fields of the spec for MLflow's user store, with any password check. */
 interface UserStore {
   readonly defaultPermission?: "READ" | "EDIT" | "MANAGE" | "NO_PERMISSIONS" | undefined;
   readonly database?: { readonly postgresql: Postgresql } | undefined;
+  /** The field of the spec with these settings. */
+  readonly path: string;
 }
 
 /**
@@ -22,7 +24,8 @@ export function withUserStore(
   authorizationFunction: string,
   cacheSeconds = 0,
 ): Authentication {
-  const uri = userDatabaseUri(inputs, store.database?.postgresql);
+  const users = userDatabase(inputs, store.database, `${store.path}.database`, "basic-auth");
+  const uri = users.database.uri(inputs.references);
   const administrator = administratorVariables(inputs.server);
   const ini = uri && basicAuthIni(uri, store.defaultPermission ?? "READ", authorizationFunction, cacheSeconds);
   return {
@@ -30,7 +33,7 @@ export function withUserStore(
     env: [literal("MLFLOW_AUTH_CONFIG_PATH", `${authDirectory}/${dataKeys.basicAuthIni}`), ...administrator],
     files: ini === undefined ? {} : { [dataKeys.basicAuthIni]: ini },
     mounted: [],
-    users: { application: "basic-auth", postgresql: store.database?.postgresql, administrator },
+    users: { ...users, administrator },
   };
 }
 

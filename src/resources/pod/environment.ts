@@ -1,14 +1,14 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
-import { choose } from "../../api/choose.ts";
+
 import { neutralEnvironment } from "../../api/environment.ts";
 import { artifactVariables } from "../../features/artifacts/index.ts";
 import { fromSecret, literal } from "../../features/common/variable.ts";
+import { backendDatabase } from "../../features/database/index.ts";
 import { originsOf } from "../../model/exposure.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { dataKeys, objectNames, port } from "../../model/names.ts";
 import { isProxied } from "../../model/serving-port.ts";
 import { authenticationOf } from "../authentication/index.ts";
-import { sqliteUri } from "../database.ts";
 import { browserOrigin } from "../proxy/arguments.ts";
 import { programsPath } from "./program.ts";
 import { userEnvironment } from "./user-environment.ts";
@@ -48,12 +48,8 @@ export function artifactEnvironment(inputs: Inputs): V1EnvVar[] {
 
 /** Returns the variable with the URI of the tracking database. */
 export function backendStoreUri({ server }: Inputs): V1EnvVar {
-  const variable = "MLFLOW_BACKEND_STORE_URI";
-  return choose(server.spec.backendStore, "spec.backendStore", {
-    sqlite: () => literal(variable, sqliteUri),
-    uriSecretRef: ({ name: secretName, key }) => fromSecret(variable, secretName, key),
-    postgresql: () => fromSecret(variable, objectNames.store(server.metadata.name), dataKeys.backendStoreUri),
-  });
+  const generated = { name: objectNames.store(server.metadata.name), key: dataKeys.backendStoreUri };
+  return backendDatabase(server.spec).uriVariable("MLFLOW_BACKEND_STORE_URI", generated);
 }
 
 /**

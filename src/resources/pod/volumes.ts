@@ -1,11 +1,11 @@
 import { defaults } from "../../api/defaults.ts";
 import { hasVolume } from "../../features/artifacts/index.ts";
-import { caFileVolume, dataPath, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
+import { dataPath, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
+import { backendDatabase } from "../../features/database/index.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { objectNames } from "../../model/names.ts";
 import { isProxied } from "../../model/serving-port.ts";
 import { type Authentication, authDirectory } from "../authentication/authentication.ts";
-import { databaseCaPath } from "../database.ts";
 
 /** Paths in the container of MLflow. Its root file system is read-only. */
 export const temporaryPath = "/tmp";
@@ -46,12 +46,7 @@ export function certificate({ server }: Inputs): Mounted[] {
     : [secretFiles("tls", tls.certificateSecretRef.name, tlsPath)];
 }
 
-/** Returns the CA bundles of the databases. */
-export function databaseCaFiles({ server }: Inputs, { users }: Authentication): Mounted[] {
-  const auth = users?.postgresql?.ca;
-  const tracking = server.spec.backendStore.postgresql?.ca;
-  return [
-    ...(tracking === undefined ? [] : [caFileVolume("ca-tracking", tracking, databaseCaPath("tracking"))]),
-    ...(auth === undefined ? [] : [caFileVolume("ca-auth", auth, databaseCaPath("auth"))]),
-  ];
+/** Returns the volumes that MLflow needs to connect to its databases. */
+export function databaseFiles({ server }: Inputs, { users }: Authentication): Mounted[] {
+  return [...backendDatabase(server.spec).mounted, ...(users?.isSeparate ? users.database.mounted : [])];
 }

@@ -18,7 +18,7 @@ import { imageOf } from "../pod/image.ts";
 import { podSpec } from "../pod/pod-spec.ts";
 import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
-import { databaseCaFiles, temporary, temporaryPath } from "../pod/volumes.ts";
+import { databaseFiles, temporary, temporaryPath } from "../pod/volumes.ts";
 import { programTexts } from "./program-texts.ts";
 
 const enrolmentPath = "/etc/mlflow/mesh";
@@ -36,7 +36,7 @@ export function listenerDeployment(inputs: Inputs): Deployment {
     installedPrograms,
     enrolment(inputs),
     // Without the user database, which is not used here.
-    ...databaseCaFiles(inputs, { ...authenticationOf(inputs), users: undefined }),
+    ...databaseFiles(inputs, { ...authenticationOf(inputs), users: undefined }),
   ];
   return {
     apiVersion: "apps/v1",

@@ -1,0 +1,43 @@
+import type { SecretKey } from "../../api/fields/reference.ts";
+import { decoded } from "../../kube/base64.ts";
+import { controlCharacters } from "../common/control-characters.ts";
+import { secretReference } from "../common/reference.ts";
+import { fromSecret } from "../common/variable.ts";
+import type { Content, Database, Place } from "./database.ts";
+
+/** Returns a database whose complete URI is a key of the user's Secret. */
+export function uriDatabase({ name: secretName, key }: SecretKey, { path }: Place): Database {
+  const uri = ({ secrets }: Content) => decoded(secrets.get(secretName)?.data, key);
+  const database: Database = {
+    displayName: "URI",
+    references: [secretReference(secretName, [key], path)],
+    mounted: [],
+    isUriGenerated: false,
+    isIdentityInSecret: true,
+    uri,
+    uriVariable: (name) => fromSecret(name, secretName, key),
+    migrationVariables: (prefix) => [fromSecret(`${prefix}_DATABASE_URI`, secretName, key)],
+    // The port is in the Secret: a rule of the CRD asks for networkPolicy.egress.ports.
+    egressPorts: () => [],
+    problems: (content) => {
+      const problem = problemOf(uri(content));
+      return problem === undefined ? [] : [`the key ${key} of Secret ${secretName} ${problem}`];
+    },
+    // The query can select the database and contain a password, so it is hashed with a key.
+    identity: ({ references, keyedHash }) => {
+      const [place = "", ...query] = (uri(references) ?? "").split("?");
+      return [place.replace(/\/\/[^/]*@/, "//"), query.length === 0 ? "" : keyedHash(query.join("?"))];
+    },
+    forUsers: () => database,
+  };
+  return database;
+}
+
+function problemOf(uri: string | undefined): string | undefined {
+  if (uri === undefined) return undefined;
+  if (controlCharacters.test(uri))
+    return "contains a line break or another control character: write it without one (printf, not echo)";
+  return /^(postgresql|mysql|mssql|sqlite)(\+[a-z0-9_]+)?:\/\//.test(uri)
+    ? undefined
+    : "is not a SQLAlchemy URI such as postgresql+psycopg2://user:password@host:5432/database";
+}
