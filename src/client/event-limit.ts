@@ -1,9 +1,9 @@
-import type { ServerEvent } from "../reconcile/cluster.ts";
+import type { ReportedEvent } from "../reconcile/cluster.ts";
 
 /** Rate limit of Events: repeated Events are recorded once per period, and the number of Events of a server is limited. */
 export interface EventLimit {
   /** Whether the Event can be recorded now. If so, it is counted as recorded. */
-  allows(uid: string, notice: ServerEvent): boolean;
+  allows(uid: string, event: ReportedEvent): boolean;
 }
 
 /** Burst of Events of one server, and the interval at which one more is allowed. */

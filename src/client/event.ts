@@ -2,15 +2,15 @@ import { randomInt } from "node:crypto";
 import type { MlflowServer } from "../api/server.ts";
 import { kinds } from "../kube/kinds.ts";
 import { manager } from "../kube/names.ts";
-import type { ServerEvent } from "../reconcile/cluster.ts";
+import type { ReportedEvent } from "../reconcile/cluster.ts";
 
 /** Limit of `note` (events.k8s.io/v1). */
 const longestNote = 1024;
 
 /** Returns an Event of events.k8s.io/v1 about a server. `instance` is the name of the pod of this operator. */
-export function event(server: Pick<MlflowServer, "metadata">, notice: ServerEvent, instance: string, now: Date) {
+export function event(server: Pick<MlflowServer, "metadata">, reported: ReportedEvent, instance: string, now: Date) {
   const { name, namespace, uid, resourceVersion } = server.metadata;
-  const { type, reason, action, message } = notice;
+  const { type, reason, action, message } = reported;
   return {
     apiVersion: kinds.Event.apiVersion,
     kind: "Event",

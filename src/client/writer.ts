@@ -28,11 +28,11 @@ export type Writer = Pick<
   | "delete"
   | "startingUpgrades"
   | "startUpgrade"
-  | "hold"
-  | "letGo"
+  | "addFinalizer"
+  | "removeFinalizer"
   | "record"
   | "report"
-  | "notify"
+  | "recordEvent"
 > &
   Pick<WorkspaceCluster, "patch" | "reportAccess">;
 
@@ -240,7 +240,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
       }
     },
 
-    hold: async (server) => {
+    addFinalizer: async (server) => {
       const { finalizers } = server.metadata;
       noteVersion(
         server,
@@ -254,7 +254,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
       );
     },
 
-    letGo: async (server) => {
+    removeFinalizer: async (server) => {
       const path = `/metadata/finalizers/${server.metadata.finalizers?.indexOf(finalizer)}`;
       try {
         const answer = await patched(server, [
@@ -284,11 +284,11 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
 
     report: async (server, status) => caches.reported(await statusPatched(server, status)),
 
-    notify: async (server, notice) => {
-      if (!events.allows(server.metadata.uid ?? "", notice)) return;
+    recordEvent: async (server, reported) => {
+      if (!events.allows(server.metadata.uid ?? "", reported)) return;
       try {
         const path = resourcePath("Event", server.metadata.namespace);
-        await client.request({ method: "POST", path, body: event(server, notice, instance, new Date()) });
+        await client.request({ method: "POST", path, body: event(server, reported, instance, new Date()) });
       } catch (error) {
         onEventWriteError?.(error);
       }

@@ -15,28 +15,28 @@ export interface Condition {
   lastTransitionTime: string;
 }
 
-/** What a pass reports; when it was first true is not its business. */
-export interface Finding extends Pick<Condition, "type" | "status" | "reason" | "message"> {
-  /** The generation that it was found of, where this pass has not checked it again. */
+/** A condition as a reconciliation reports it, without the transition time. */
+export interface NewCondition extends Pick<Condition, "type" | "status" | "reason" | "message"> {
+  /** The generation that it is about, if this reconciliation has not checked it again. */
   readonly observedGeneration?: number;
 }
 
 /**
- * Findings as conditions, in the order given. `lastTransitionTime` moves only when `status` does; conditions of types
- * that the findings do not name are dropped.
+ * New conditions with their transition times, in the order given. `lastTransitionTime` moves only when `status` does; conditions of types
+ * without a new condition are dropped.
  */
 export function conditionsOf(
-  findings: readonly Finding[],
+  updates: readonly NewCondition[],
   before: readonly Condition[],
   observedGeneration: number,
   now: Date,
 ): Condition[] {
-  return findings.map((finding): Condition => {
-    const former = before.find((condition) => condition.type === finding.type);
+  return updates.map((update): Condition => {
+    const former = before.find((condition) => condition.type === update.type);
     const lastTransitionTime =
-      former !== undefined && former.status === finding.status ? former.lastTransitionTime : timestamp(now);
-    const message = excerpt(finding.message, longestMessage);
-    return { observedGeneration, ...finding, message, lastTransitionTime };
+      former !== undefined && former.status === update.status ? former.lastTransitionTime : timestamp(now);
+    const message = excerpt(update.message, longestMessage);
+    return { observedGeneration, ...update, message, lastTransitionTime };
   });
 }
 

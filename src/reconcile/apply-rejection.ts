@@ -1,5 +1,5 @@
 import { ApiError } from "../kube/api-error.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 
 /** HTTP status codes of requests that the API server rejects, as opposed to temporary failures. */
 const rejectionCodes: ReadonlySet<number> = new Set([400, 403, 405, 413, 422]);

@@ -14,7 +14,7 @@ import type { Warning } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** An event about a server (events.k8s.io/v1), recorded once. */
-export interface ServerEvent {
+export interface ReportedEvent {
   readonly type: "Normal" | "Warning";
   /** One of the reasons of `status.conditions`. */
   readonly reason: string;
@@ -155,10 +155,10 @@ export interface Cluster {
   startUpgrade(live: Deployment, marker: string): Promise<void>;
 
   /** Adds the finalizer to the server. */
-  hold(server: MlflowServer): Promise<void>;
+  addFinalizer(server: MlflowServer): Promise<void>;
 
   /** Removes the finalizer from the server. Does nothing if the server does not exist. */
-  letGo(server: MlflowServer): Promise<void>;
+  removeFinalizer(server: MlflowServer): Promise<void>;
 
   /** Writes `status.migration`, and the conditions if there are any, if the server still has this resource version. */
   record(server: MlflowServer, migration: MigrationRecord, conditions?: readonly Condition[]): Promise<void>;
@@ -167,5 +167,5 @@ export interface Cluster {
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;
 
   /** Records an event about the server. A failure must not fail the reconciliation. */
-  notify(server: MlflowServer, notice: ServerEvent): Promise<void>;
+  recordEvent(server: MlflowServer, event: ReportedEvent): Promise<void>;
 }

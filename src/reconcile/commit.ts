@@ -3,7 +3,7 @@ import type { Manifest } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cluster } from "./cluster.ts";
 import { withLiveSpec } from "./live-job.ts";
-import { isStored, type Obstacle, obstacleIn } from "./ownership.ts";
+import { isStored, type NamingConflict, namingConflictOf } from "./ownership.ts";
 import { markPartial } from "./partial-failure.ts";
 import type { Plan, Step } from "./plan.ts";
 
@@ -15,7 +15,7 @@ export async function commit(
   cluster: Cluster,
   server: MlflowServer,
   plan: Pick<Plan, "groups">,
-): Promise<Obstacle | undefined> {
+): Promise<NamingConflict | undefined> {
   let wrote = 0;
   const all = async (steps: readonly Step[]) => {
     const results = await Promise.allSettled(steps.map((step) => write(cluster, server, step)));
@@ -27,8 +27,8 @@ export async function commit(
   for (const group of plan.groups) {
     const taken = await all(group.filter(createsServiceAccount));
     const rest = group.filter((step) => !createsServiceAccount(step) && !(taken !== undefined && createsPods(step)));
-    const obstacle = (await all(rest)) ?? taken;
-    if (obstacle !== undefined) return obstacle;
+    const namingConflict = (await all(rest)) ?? taken;
+    if (namingConflict !== undefined) return namingConflict;
   }
   return undefined;
 }
@@ -42,13 +42,13 @@ function createsPods(step: Step): boolean {
   return step.do === "create" && (step.manifest.kind === "Job" || step.manifest.kind === "Deployment");
 }
 
-async function write(cluster: Cluster, server: MlflowServer, step: Step): Promise<Obstacle | undefined> {
+async function write(cluster: Cluster, server: MlflowServer, step: Step): Promise<NamingConflict | undefined> {
   switch (step.do) {
-    case "hold":
-      await cluster.hold(server);
+    case "add finalizer":
+      await cluster.addFinalizer(server);
       return undefined;
-    case "let go":
-      await cluster.letGo(server);
+    case "remove finalizer":
+      await cluster.removeFinalizer(server);
       return undefined;
     case "start upgrade":
       // Decided again, since passes over other servers may have started theirs meanwhile. The call counts from its first moment.
@@ -79,14 +79,14 @@ async function reuseExisting(
   cluster: Cluster,
   server: MlflowServer,
   manifest: Manifest,
-): Promise<Obstacle | undefined> {
+): Promise<NamingConflict | undefined> {
   const live = await cluster.read(manifest);
   if (live === undefined) return undefined;
-  const obstacle = obstacleIn(live, server);
-  if (obstacle !== undefined) return obstacle;
+  const namingConflict = namingConflictOf(live, server);
+  if (namingConflict !== undefined) return namingConflict;
   if (manifest.kind === "Secret" && live.kind === "Secret" && isStored(live, server)) {
     await cluster.apply({ ...manifest, data: live.data ?? {} }, live);
-    return { passing: true, reason: "Progressing", message: `Reusing the existing ${objectText(live)}` };
+    return { isTerminating: true, reason: "Progressing", message: `Reusing the existing ${objectText(live)}` };
   }
   const isJob = manifest.kind === "Job" && live.kind === "Job";
   await cluster.apply(isJob ? withLiveSpec(manifest, live) : manifest, live);

@@ -5,8 +5,8 @@ import { addressesOf, externalAddressOf, type RouteKind, routeKinds } from "../m
 import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
 import { httpRoute } from "../resources/http-route.ts";
 import { ingress } from "../resources/ingress.ts";
+import type { Cause } from "./cause.ts";
 import { difference } from "./difference.ts";
-import type { Cause } from "./finding.ts";
 import { type HostConflict, hasAddress, hostConflict } from "./host-conflict.ts";
 import { parentProblem } from "./parent-problem.ts";
 
@@ -33,7 +33,7 @@ export interface Exposure {
    */
   readonly isExclusive: boolean;
   /** The condition `Exposed`; undefined if the spec has no route. */
-  readonly finding?: Cause & { readonly status: "True" | "False" | "Unknown" };
+  readonly condition?: Cause & { readonly status: "True" | "False" | "Unknown" };
 }
 
 export function exposureOf(view: ExposureView): Exposure {
@@ -48,8 +48,8 @@ export function exposureOf(view: ExposureView): Exposure {
     );
     const keepsRoutes = !hasAddress(server, conflict.address) && !isRouted;
     const addresses = owned.some(isRoute) ? former : [];
-    const finding = { status: "False", ...hostConflictCause(server, conflict) } as const;
-    return { routes: new Set(), keepsRoutes, addresses, isExclusive: false, finding };
+    const condition = { status: "False", ...hostConflictCause(server, conflict) } as const;
+    return { routes: new Set(), keepsRoutes, addresses, isExclusive: false, condition };
   }
   // An address is released only when no route uses it any more.
   const hasOldRoutes = !owned.filter(isRoute).every((live) => wanted.some((route) => isUpToDate(route, live)));
@@ -63,9 +63,9 @@ export function exposureOf(view: ExposureView): Exposure {
   const problem = isMissing
     ? gatewayApiMissing
     : wanted.map((route) => routeProblem(route, owned)).find((each) => each);
-  if (problem === undefined) return { ...exposure, finding: exposed(server) };
+  if (problem === undefined) return { ...exposure, condition: exposed(server) };
   const status = problem.reason === "IngressWithoutAddress" ? "Unknown" : "False";
-  return { ...exposure, finding: { status, ...problem } };
+  return { ...exposure, condition: { status, ...problem } };
 }
 
 export function isRoute(object: Owned): object is Ingress | HTTPRoute {

@@ -1,6 +1,6 @@
 import { ApiError } from "../kube/api-error.ts";
 import { applyRejection } from "./apply-rejection.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 
 /** How often, and for how long, reconciliations of one object have failed. */
 export interface Failing {

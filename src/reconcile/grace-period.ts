@@ -2,7 +2,7 @@ import { isAwaited, type Reason } from "../api/reasons.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Installation } from "../model/inputs.ts";
-import type { Facts } from "./facts.ts";
+import type { ObservedState } from "./observed-state.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** Seconds in which other controllers can create the references of a new generation before they count as missing. */
@@ -40,7 +40,7 @@ export function graceLeft(
  */
 export function withGracePeriod(
   outcome: Outcome,
-  { server, installation, now }: Pick<Facts, "server" | "installation" | "now">,
+  { server, installation, now }: Pick<ObservedState, "server" | "installation" | "now">,
   reasons: readonly Reason[] = [outcome.cause.reason],
 ): Outcome {
   const left = outcome.state === "stalled" ? graceLeft(server, reasons, installation, now) : 0;

@@ -1,7 +1,7 @@
-import type { Finding } from "../kube/conditions.ts";
+import type { NewCondition } from "../kube/conditions.ts";
 
 /** `Reconciling` of an object without changes in progress. */
-export const notReconciling: Finding = {
+export const notReconciling: NewCondition = {
   type: "Reconciling",
   status: "False",
   reason: "NotReconciling",
@@ -9,7 +9,7 @@ export const notReconciling: Finding = {
 };
 
 /** `Stalled` of an object that does not need a person. */
-export const notStalled: Finding = {
+export const notStalled: NewCondition = {
   type: "Stalled",
   status: "False",
   reason: "NotStalled",

@@ -1,10 +1,10 @@
 import { controlCharacters } from "../features/common/control-characters.ts";
 import { decoded } from "../kube/base64.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
+import type { ObservedState } from "./observed-state.ts";
 
 /** The cause if a bind DN or password cannot be valid for an LDAP search. */
-export function invalidBindCredentials({ server, references }: Facts): Cause | undefined {
+export function invalidBindCredentials({ server, references }: ObservedState): Cause | undefined {
   const credentials = server.spec.authentication.ldap?.search?.bindCredentialsSecretRef;
   if (credentials === undefined) return undefined;
   const { name: secretName, usernameKey = "username", passwordKey = "password" } = credentials;

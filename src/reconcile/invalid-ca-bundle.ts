@@ -1,11 +1,11 @@
 import { X509Certificate } from "node:crypto";
 import { decoded } from "../kube/base64.ts";
 import { referencesOf } from "../resources/references.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
+import type { ObservedState } from "./observed-state.ts";
 
 /** The causes if a CA bundle does not consist of PEM certificates: pods would exit at startup. */
-export function invalidCaBundle({ server, references }: Facts): Cause[] {
+export function invalidCaBundle({ server, references }: ObservedState): Cause[] {
   const found: Cause[] = [];
   const inline = server.spec.authentication.ldap?.ca?.certificates;
   if (inline !== undefined && !areCertificates(inline)) found.push(causeOf("spec.authentication.ldap.ca.certificates"));

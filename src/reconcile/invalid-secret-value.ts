@@ -2,11 +2,11 @@ import type { SecretKey } from "../api/fields/reference.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { controlCharacters } from "../features/common/control-characters.ts";
 import { decoded } from "../kube/base64.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
+import type { ObservedState } from "./observed-state.ts";
 
 /** The causes if a one-line secret is empty or has a line break: the receiver would reject it with an unrelated error. */
-export function invalidSecretValue({ server, references }: Facts): Cause[] {
+export function invalidSecretValue({ server, references }: ObservedState): Cause[] {
   return lines(server.spec).flatMap(({ name: secretName, key, remedy }): Cause[] => {
     const secret = decoded(references.secrets.get(secretName)?.data, key);
     if (secret === undefined) return [];

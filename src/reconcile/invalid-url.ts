@@ -1,14 +1,14 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { excerpt } from "../kube/excerpt.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
+import type { ObservedState } from "./observed-state.ts";
 
 /**
  * The cause if a URL or host of a spec cannot be parsed. The schema rejects the known cases; a value that an older
  * CustomResourceDefinition has admitted, or a name with invalid Punycode, must not fail in a builder.
  */
-export function invalidUrl({ server: { spec } }: Pick<Facts, "server">): Cause | undefined {
+export function invalidUrl({ server: { spec } }: Pick<ObservedState, "server">): Cause | undefined {
   const wrong = urlsOf(spec).find(([, url]) => url !== undefined && !URL.canParse(url));
   if (wrong === undefined) return undefined;
   const [path, url = ""] = wrong;

@@ -3,9 +3,9 @@ import type { Deployment, Owned, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
+import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { ObservedState } from "./observed-state.ts";
 
 /** A generated Secret that a server used and that is missing or has missing keys. */
 export interface LostSecret {
@@ -66,7 +66,7 @@ function isReplaced(secret: string, { metadata }: MlflowServer): boolean {
 }
 
 /** The causes if generated Secrets are lost: new keys would hide the loss. */
-export function lostSecret({ server, lostSecrets: lost = [] }: Facts): Cause[] {
+export function lostSecret({ server, lostSecrets: lost = [] }: ObservedState): Cause[] {
   const { namespace, name: serverName } = server.metadata;
   return lost.map(({ name, keys }) => {
     const what = keys.length === 0 ? `Secret ${name} is gone` : `Secret ${name} has lost ${keys.join(", ")}`;

@@ -2,7 +2,7 @@ import type { AuthorizationPolicy, OtherResource, Service } from "../kube/manife
 import { label } from "../kube/names.ts";
 import { podSelector } from "../model/metadata.ts";
 import { objectNames } from "../model/names.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import type { MeshView } from "./mesh-view.ts";
 
 /** Another AuthorizationPolicy or Service in the namespace that weakens the operator's policies or is denied by them, or undefined. */

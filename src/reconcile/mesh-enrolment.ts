@@ -3,7 +3,7 @@ import { label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
 import { type MeshMode, meshSteps } from "../model/mesh-steps.ts";
 import { enrolmentOf } from "../resources/mesh/enrolment.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { deploymentOf, isApplied, type MeshView } from "./mesh-view.ts";
 
 /** Why the pod template does not enroll pods in the mesh yet, or undefined. Running pods may be older. */

@@ -1,4 +1,4 @@
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { listenerOf, type MeshView } from "./mesh-view.ts";
 import { isDenied } from "./probe-results.ts";
 

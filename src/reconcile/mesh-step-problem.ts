@@ -8,7 +8,7 @@ import { tracesPolicy } from "../resources/mesh/traces-policy.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import { allowFromWaypoint, denyBypass } from "../resources/mesh/waypoint-only-policies.ts";
 import { allowWriters, denyNonWriters } from "../resources/traces/policies.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
 import { gatewayOf, listenerOf, livePolicy, type MeshView, serviceOf, waypointDeployment } from "./mesh-view.ts";
 import { waypointNameConflict, waypointProblem } from "./mesh-waypoint.ts";

@@ -4,7 +4,7 @@ import type { Deployment, Gateway, Owned, Pod, Service } from "../kube/manifests
 import { label } from "../kube/names.ts";
 import { objectNames } from "../model/names.ts";
 import { waypoint } from "../resources/mesh/waypoint.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import type { MeshView } from "./mesh-view.ts";
 import { objectConflictRemedy, serverConflictRemedy } from "./ownership.ts";
 import { applyProblem, conditionOf, conditionText } from "./reported-condition.ts";

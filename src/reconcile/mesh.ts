@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../model/mesh-steps.ts";
 import { listenerUrl } from "../model/names.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { meshConflict } from "./mesh-conflict.ts";
 import { hasAmbientPod, isListenerPod, terminatingPodProblem } from "./mesh-enrolment.ts";
 import { inconclusiveProbeProblem, probeProblem } from "./mesh-probe-problem.ts";
@@ -9,7 +9,7 @@ import { meshStepProblem } from "./mesh-step-problem.ts";
 import { isApplied, listenerOf, type MeshView } from "./mesh-view.ts";
 import { isDenied } from "./probe-results.ts";
 
-export interface MeshFinding extends Cause {
+export interface MeshCondition extends Cause {
   readonly status: "True" | "False" | "Unknown";
   /** The generation of an earlier probe, if this reconciliation could not probe. */
   readonly observedGeneration?: number;
@@ -21,7 +21,7 @@ export interface Mesh {
   /** Policies are not updated: with the identities of the spec they would deny all clients. */
   readonly keepsPolicies?: boolean;
   /** The condition `MeshReady`; undefined if the spec has neither a mesh nor writers. */
-  readonly finding?: MeshFinding | undefined;
+  readonly condition?: MeshCondition | undefined;
 }
 
 /**
@@ -33,16 +33,16 @@ export function meshOf(view: MeshView): Mesh {
   if (!view.isAvailable) return mesh;
   if (!hasListener(view.server) || formerMode(view) !== undefined)
     return isListenerPresent(view) ? withSteps(mesh, "writers") : mesh;
-  const problem = mesh.finding?.status === "True" ? meshStepProblem("writers", view) : mesh.finding;
-  if (problem !== undefined) return { ...withSteps(mesh, "writers"), finding: { status: "False", ...problem } };
+  const problem = mesh.condition?.status === "True" ? meshStepProblem("writers", view) : mesh.condition;
+  if (problem !== undefined) return { ...withSteps(mesh, "writers"), condition: { status: "False", ...problem } };
   if (listenerOf(view) === undefined && !isDenied(view.probes())) {
     const unproved = inconclusiveProbeProblem(view);
     const closed = withSteps(mesh, "writers");
-    return unproved === undefined ? closed : { ...closed, finding: { status: "False", ...unproved } };
+    return unproved === undefined ? closed : { ...closed, condition: { status: "False", ...unproved } };
   }
   const open = withSteps(mesh, "writers", "listener");
   const unavailable = meshStepProblem("listener", view);
-  return unavailable === undefined ? open : { ...open, finding: { status: "False", ...unavailable } };
+  return unavailable === undefined ? open : { ...open, condition: { status: "False", ...unavailable } };
 }
 
 function withSteps(mesh: Mesh, ...more: readonly MeshStep[]): Mesh {
@@ -64,10 +64,10 @@ function serverMesh(view: MeshView): Mesh {
   const former = formerMode(view);
   if (former !== undefined) {
     const steps = upTo(isAvailable ? reachedOf(former, view) - 1 : -1, former);
-    return { steps, finding: mode === undefined ? withoutMesh(server) : modeChange(former, mode) };
+    return { steps, condition: mode === undefined ? withoutMesh(server) : modeChange(former, mode) };
   }
-  if (mode === undefined) return { steps: new Set(), finding: withoutMesh(server) };
-  if (!isAvailable) return { steps: new Set(), finding: { status: "False", ...missing[mode] } };
+  if (mode === undefined) return { steps: new Set(), condition: withoutMesh(server) };
+  if (!isAvailable) return { steps: new Set(), condition: { status: "False", ...missing[mode] } };
   const problems = meshSteps[mode].map((step) => meshStepProblem(step, view));
   const unproved = problems.findIndex((problem) => problem !== undefined);
   const problem =
@@ -77,17 +77,17 @@ function serverMesh(view: MeshView): Mesh {
     probeProblem(view);
   const steps = upTo(Math.max(keptSteps(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
   if (problem === undefined)
-    return { steps, finding: { status: "True", ...enforced(server, mode), ...unprobed(view) } };
+    return { steps, condition: { status: "True", ...enforced(server, mode), ...unprobed(view) } };
   const keepsPolicies = problem.reason === "TrustDomainUnexpected";
   return {
     steps,
     keepsPolicies,
-    finding: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem },
+    condition: { status: problem.reason === "MeshHibernated" ? "Unknown" : "False", ...problem },
   };
 }
 
 /** The message and generation of an earlier probe, until this generation has been probed. */
-function unprobed({ server, probes }: MeshView): Partial<MeshFinding> {
+function unprobed({ server, probes }: MeshView): Partial<MeshCondition> {
   const before = server.status?.conditions?.find(({ type }) => type === "MeshReady");
   if (probes() !== undefined || before?.status !== "True") return {};
   const { message, observedGeneration } = before;
@@ -128,7 +128,7 @@ const missing: Readonly<Record<MeshMode, Cause>> = {
   },
 };
 
-function modeChange(former: MeshMode, mode: MeshMode): Mesh["finding"] {
+function modeChange(former: MeshMode, mode: MeshMode): Mesh["condition"] {
   return {
     status: "False",
     reason: "MeshProgressing",
@@ -137,7 +137,7 @@ function modeChange(former: MeshMode, mode: MeshMode): Mesh["finding"] {
 }
 
 /** The condition of a server with writers but without a mesh to enforce them. */
-function withoutMesh({ spec }: MlflowServer): Mesh["finding"] {
+function withoutMesh({ spec }: MlflowServer): Mesh["condition"] {
   if (spec.traces === undefined) return undefined;
   const guard =
     spec.authentication.none !== undefined

@@ -3,7 +3,7 @@ import { isDowngrade } from "../api/versions.ts";
 import type { Job, Owned, Pod } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { podFailure } from "./pod-failure.ts";
 
 /** The state of the databases, and which Jobs must be created and deleted. */
@@ -28,7 +28,7 @@ export interface Migration {
 }
 
 /** The input of a decision about the migration. */
-export interface MigrationFacts {
+export interface ObservedMigration {
   /** Objects of the server; only its Jobs and their pods matter. */
   readonly owned: readonly Owned[];
   /** `status.migration`; undefined is always safe: the Job runs again. */
@@ -51,7 +51,7 @@ export const overdueSeconds = 3600;
  * - A Job with a running container is never deleted. Every other Job waits until it exits.
  * - A Job is created only when no other is unfinished and no pod of one is left.
  */
-export function migrationOf(wanted: Job | undefined, { owned, record, now }: MigrationFacts): Migration {
+export function migrationOf(wanted: Job | undefined, { owned, record, now }: ObservedMigration): Migration {
   const jobs = owned.filter((object): object is Job => object.kind === "Job");
   const allPods = owned.filter(isMigrationPod);
   const pods = allPods.filter(isUnfinished);

@@ -12,9 +12,9 @@ import { administratorOf } from "../resources/authentication/administrator.ts";
 import { referencesOf } from "../resources/references.ts";
 import type { Cluster } from "./cluster.ts";
 import { exposureOf } from "./exposure.ts";
-import type { Facts } from "./facts.ts";
 import { lostSecrets } from "./lost-secrets.ts";
 import { meshOf } from "./mesh.ts";
+import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
 import { mostReferenced, referencesSize } from "./references-size.ts";
 import { tracesEndpoints } from "./traces-endpoints.ts";
@@ -27,7 +27,7 @@ export async function observe(
   server: MlflowServer,
   installation: Installation,
   now: Date,
-): Promise<Facts> {
+): Promise<ObservedState> {
   const { name, namespace = "default" } = server.metadata;
   const labelled = cluster.owned({ namespace, name });
   const isUnmanaged = (object: Owned) => object.kind !== "Pod" && ownershipOf(object, server) === "unmanaged";
@@ -60,7 +60,7 @@ export async function observe(
     server,
     owned,
     unmanaged,
-    mesh: mesh.finding,
+    mesh: mesh.condition,
     exposure,
     references,
     inputs,

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { annotation } from "../kube/names.ts";
+import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Cause } from "./finding.ts";
 
 /**
  * The cause if another operator manages a server: the one in the annotation, or otherwise the first that has written its status.

@@ -1,10 +1,10 @@
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
 import { objectNames, serviceUrl } from "../model/names.ts";
-import type { Facts } from "./facts.ts";
-import { type Cause, combined } from "./finding.ts";
+import { type Cause, combined } from "./cause.ts";
 import { withGracePeriod } from "./grace-period.ts";
 import type { Migration } from "./migration.ts";
-import type { Obstacle } from "./ownership.ts";
+import type { ObservedState } from "./observed-state.ts";
+import type { NamingConflict } from "./ownership.ts";
 import type { Plan } from "./plan.ts";
 import { podsOf, rolloutOf } from "./rollout.ts";
 import { warningsAgainIn } from "./warnings.ts";
@@ -36,24 +36,24 @@ export interface Outcome {
 /** Unmanaged objects are not watched, so a conflict is checked again after this time. */
 const conflictRetrySeconds = 30;
 
-export function blocked(causes: readonly [Cause, ...Cause[]], facts: Facts): Outcome {
+export function blocked(causes: readonly [Cause, ...Cause[]], observed: ObservedState): Outcome {
   const outcome = { state: "stalled", cause: combined(causes) } as const;
   return withGracePeriod(
     outcome,
-    facts,
+    observed,
     causes.map(({ reason }) => reason),
   );
 }
 
-export function obstructed({ passing, reason, message }: Obstacle, migration: Migration): Outcome {
+export function waitingForName({ isTerminating, reason, message }: NamingConflict, migration: Migration): Outcome {
   const cause = { reason, message };
-  return { state: passing ? "progressing" : "stalled", cause, migration, againInSeconds: conflictRetrySeconds };
+  return { state: isTerminating ? "progressing" : "stalled", cause, migration, againInSeconds: conflictRetrySeconds };
 }
 
 /** The outcome of a reconciliation that has carried out its plan. */
-export function outcomeOf(facts: Facts, plan: Plan): Outcome {
-  const outcome = withGracePeriod(outcomeWithConflict(facts, plan), facts);
-  if (outcome.cause.reason !== "Unschedulable" || !isBeingScheduled(facts)) return outcome;
+export function outcomeOf(observed: ObservedState, plan: Plan): Outcome {
+  const outcome = withGracePeriod(outcomeWithConflict(observed, plan), observed);
+  if (outcome.cause.reason !== "Unschedulable" || !isBeingScheduled(observed)) return outcome;
   const cause = { reason: "Progressing", message: "The pods are being scheduled" } as const;
   return { ...outcome, state: "progressing", cause, againInSeconds: schedulingSeconds };
 }
@@ -61,7 +61,7 @@ export function outcomeOf(facts: Facts, plan: Plan): Outcome {
 /** Seconds in which a pod may be unschedulable: the scheduler also reports that while a volume is being provisioned. */
 const schedulingSeconds = 10;
 
-function isBeingScheduled({ owned, now }: Facts): boolean {
+function isBeingScheduled({ owned, now }: ObservedState): boolean {
   const born = owned
     .filter((object): object is Pod => object.kind === "Pod")
     .filter(({ status }) => status?.conditions?.some((each) => each.reason === "Unschedulable"))
@@ -70,9 +70,9 @@ function isBeingScheduled({ owned, now }: Facts): boolean {
   return born.every((time) => Math.abs(now.getTime() - time) < schedulingSeconds * 1000);
 }
 
-function outcomeWithConflict(facts: Facts, plan: Plan): Outcome {
+function outcomeWithConflict(observed: ObservedState, plan: Plan): Outcome {
   const { upgrade } = plan;
-  const state = outcomeByState(facts, plan);
+  const state = outcomeByState(observed, plan);
   const outcome =
     upgrade === undefined
       ? state
@@ -85,9 +85,9 @@ function outcomeWithConflict(facts: Facts, plan: Plan): Outcome {
   return { state: "stalled", cause: { reason, message }, migration, againInSeconds, ...waiting };
 }
 
-function outcomeByState(facts: Facts, { groups, migration, missing }: Plan): Outcome {
-  const { owned, server } = facts;
-  if (!migration.complete) return migrationOutcome(facts, migration);
+function outcomeByState(observed: ObservedState, { groups, migration, missing }: Plan): Outcome {
+  const { owned, server } = observed;
+  if (!migration.complete) return migrationOutcome(observed, migration);
   if (missing !== undefined) return { state: "stalled", cause: missing, migration };
   const deployment = owned.find(
     (object): object is Deployment =>
@@ -97,28 +97,29 @@ function outcomeByState(facts: Facts, { groups, migration, missing }: Plan): Out
     const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
     return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 0.1 };
   }
-  const rollout = rolloutOf(deployment, owned, facts);
+  const rollout = rolloutOf(deployment, owned, observed);
   if (!rollout.complete) {
-    if (!rollout.stalled && isNew(deployment, facts.now)) {
+    if (!rollout.stalled && isNew(deployment, observed.now)) {
       const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
       return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 1 };
     }
     const cause = rollout.cause ?? { reason: "Progressing", message: "Pods of the current spec are starting" };
     const state = rollout.stalled ? "stalled" : "progressing";
-    return { state, cause, migration, ...againIn(rollout.againInSeconds, warningsAgainIn(owned, facts.now)) };
+    return { state, cause, migration, ...againIn(rollout.againInSeconds, warningsAgainIn(owned, observed.now)) };
   }
-  return { state: "ready", cause: readyCause(facts), migration };
+  return { state: "ready", cause: readyCause(observed), migration };
 }
 
 /** The outcome of an incomplete migration: its decision, or the problem of the Job's pods. */
-function migrationOutcome(facts: Facts, decided: Migration): Outcome {
-  const { owned, now } = facts;
+function migrationOutcome(observed: ObservedState, decided: Migration): Outcome {
+  const { owned, now } = observed;
   const jobs = owned.filter((object): object is Job => object.kind === "Job");
   const pods = podsOf("migration", owned);
   const waits = decided.stalled ? [] : jobs.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const ending = decided.stalled ? [] : pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
   const problem =
-    waits.map((job) => jobProblem(job, pods, facts)).find((each) => each !== undefined) ?? podProblem(ending, facts);
+    waits.map((job) => jobProblem(job, pods, observed)).find((each) => each !== undefined) ??
+    podProblem(ending, observed);
   const migration = problem === undefined ? decided : { ...decided, cause: problem.cause, stalled: problem.stalled };
   const state = migration.stalled ? "stalled" : "progressing";
   const again = againIn(decided.againInSeconds, problem?.againInSeconds, warningsAgainIn(owned, now));
@@ -138,7 +139,7 @@ function isNew({ metadata }: Deployment, now: Date): boolean {
   return age >= 0 && age < 2000;
 }
 
-function readyCause({ server }: Facts): Cause {
+function readyCause({ server }: ObservedState): Cause {
   const { hibernate, replicas, version } = server.spec;
   if (hibernate === true || replicas === 0) {
     return { reason: "Hibernated", message: "No pods run, as the spec sets. All other resources are kept" };

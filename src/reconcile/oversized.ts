@@ -1,8 +1,8 @@
 import { isCondensed } from "../kube/condensed.ts";
 import type { Secret } from "../kube/manifests.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
+import type { ObservedState } from "./observed-state.ts";
 import { isStored } from "./ownership.ts";
 
 /** The cause if an object is larger than the operator processes, so that its content is not in the cache. */
@@ -14,13 +14,13 @@ export function tooLarge(object: KubeObject): Cause {
 }
 
 /** The cause if another client has enlarged an object of the server, whose content is then unknown. */
-export function oversizedObject({ owned }: Facts): Cause | undefined {
+export function oversizedObject({ owned }: ObservedState): Cause | undefined {
   const found = owned.find(({ omitted }) => omitted === "oversized");
   return found === undefined ? undefined : tooLarge(found);
 }
 
 /** The cause if a generated Secret has a value that is too long to be read. It must not be generated again. */
-export function unreadableSecret({ owned, server }: Facts): Cause | undefined {
+export function unreadableSecret({ owned, server }: ObservedState): Cause | undefined {
   const stored = owned.filter((object): object is Secret => object.kind === "Secret" && isStored(object, server));
   for (const { metadata, data = {} } of stored) {
     const key = Object.keys(data).find((each) => isCondensed(data[each]));

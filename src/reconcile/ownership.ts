@@ -3,7 +3,7 @@ import type { Owned } from "../kube/manifests.ts";
 import { label, manager } from "../kube/names.ts";
 import { isControlledBy, objectText } from "../kube/object.ts";
 import { objectNames } from "../model/names.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 
 /**
  * The ownership of an object with a name that a server needs:
@@ -56,23 +56,23 @@ function isOrphan({ metadata }: Owned, server: MlflowServer): boolean {
 }
 
 /** Why an object with a needed name cannot be applied. */
-export interface Obstacle extends Cause {
+export interface NamingConflict extends Cause {
   /** The conflicting object is being deleted. */
-  readonly passing: boolean;
+  readonly isTerminating: boolean;
 }
 
 /** The conflict of an object with a server that needs its name, or undefined if the server owns it. */
-export function obstacleIn(object: Owned, server: MlflowServer): Obstacle | undefined {
+export function namingConflictOf(object: Owned, server: MlflowServer): NamingConflict | undefined {
   const { namespace } = object.metadata;
   const place = namespace === undefined ? objectText(object) : `${objectText(object)} in namespace ${namespace}`;
   switch (ownershipOf(object, server)) {
     case "owned":
       return undefined;
     case "terminating":
-      return { passing: true, reason: "Progressing", message: `Waiting until the former ${place} is deleted` };
+      return { isTerminating: true, reason: "Progressing", message: `Waiting until the former ${place} is deleted` };
     case "unmanaged":
       return {
-        passing: false,
+        isTerminating: false,
         reason: "NameConflict",
         message: `${place} exists and ${ownerText(object)}, so the operator applies nothing for this server: ${remedyFor(object)}${hintFor(object, server)}`,
       };

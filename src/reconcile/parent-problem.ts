@@ -1,6 +1,6 @@
 import type { HTTPRoute, ParentReference } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { conditionOf, conditionText } from "./reported-condition.ts";
 
 /** Remedies, by the reason of the condition `Accepted` of the Gateway API. */

@@ -8,15 +8,15 @@ import { objectNames } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
+import type { Cause } from "./cause.ts";
 import { difference } from "./difference.ts";
 import { isRoute } from "./exposure.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
 import { withLiveSpec } from "./live-job.ts";
 import { listenerOf } from "./mesh-view.ts";
 import { type Migration, migrationOf, recordedFirst, waiting } from "./migration.ts";
+import type { ObservedState } from "./observed-state.ts";
 import { isOtherRole } from "./other-role.ts";
-import { isCrossNamespace, isStored, type Obstacle, obstacleIn, ownershipOf } from "./ownership.ts";
+import { isCrossNamespace, isStored, type NamingConflict, namingConflictOf, ownershipOf } from "./ownership.ts";
 import { rolloutOf } from "./rollout.ts";
 import { statusOf } from "./status.ts";
 import type { Waiting } from "./upgrade.ts";
@@ -37,18 +37,18 @@ export type Step =
       readonly marker: string;
       readonly isAllowed: () => boolean;
     }
-  /** Adds the finalizer, until {@link retire} has deleted objects outside the namespace. */
-  | { readonly do: "hold" }
-  | { readonly do: "let go" };
+  /** Adds the finalizer, until {@link finalize} has deleted objects outside the namespace. */
+  | { readonly do: "add finalizer" }
+  | { readonly do: "remove finalizer" };
 
 /** The writes of a reconciliation: groups in sequence, the steps of a group concurrently. Empty if all objects match. */
 export interface Plan {
   readonly groups: readonly (readonly Step[])[];
   readonly migration: Migration;
   /** An unmanaged object has a needed name; then nothing is applied. */
-  readonly obstacle?: Obstacle;
+  readonly namingConflict?: NamingConflict;
   /** A terminating object still has a needed name; all other steps are carried out. */
-  readonly waiting?: Obstacle;
+  readonly waiting?: NamingConflict;
   /** Writes that wait because of another client; all other steps are carried out. */
   readonly conflict?: WriteConflict;
   /** The pods must wait for the opt-in of a namespace; running pods stay. */
@@ -58,7 +58,7 @@ export interface Plan {
 }
 
 /** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever else is wrong with a server. */
-export function shutting({ owned, server, inputs }: Facts): Step[] {
+export function listenerDeletions({ owned, server, inputs }: ObservedState): Step[] {
   const listener = listenerOf({ owned, server });
   if (listener === undefined || inputs.mesh.has("listener") || ownershipOf(listener, server) !== "owned") return [];
   return [{ do: "delete", live: listener }];
@@ -68,48 +68,48 @@ export function shutting({ owned, server, inputs }: Facts): Step[] {
  * Compares the wanted objects with the live ones. The pods and the objects that they read wait until the migration is complete, and
  * so does the deletion of obsolete objects: until then, running pods keep all their inputs.
  */
-export function planOf(facts: Facts): Plan {
-  const rendered = desired(facts.inputs);
-  const staged = stagedUpgrade(Object.values(rendered).flat(), ownDeploymentIn(facts), facts);
+export function planOf(observed: ObservedState): Plan {
+  const rendered = desired(observed.inputs);
+  const staged = stagedUpgrade(Object.values(rendered).flat(), ownDeploymentIn(observed), observed);
   const wanted = staged === undefined ? rendered : withDeployment(rendered, staged.wanted);
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
   const isStaged = staged?.change === "operator";
-  const migration = isStaged ? knownMigration(facts.server) : migrationFor(migrationJob, facts);
-  const firstObstacle = (objects: readonly Owned[]) =>
+  const migration = isStaged ? knownMigration(observed.server) : migrationFor(migrationJob, observed);
+  const firstNamingConflict = (objects: readonly Owned[]) =>
     objects
       .filter((live) => all.some((manifest) => isSame(live, manifest)))
-      .map((live) => obstacleIn(live, facts.server))
+      .map((live) => namingConflictOf(live, observed.server))
       .find((found) => found !== undefined);
-  const obstacle = firstObstacle(facts.unmanaged);
-  if (obstacle !== undefined) return { groups: [], migration, obstacle };
-  if (isStaged) return stagedPlan(wanted, staged, facts, migration);
-  if (migration.isRefused) return { groups: recordGroups(migration, facts), migration };
-  const terminating = firstObstacle(facts.owned);
-  const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, facts));
+  const namingConflict = firstNamingConflict(observed.unmanaged);
+  if (namingConflict !== undefined) return { groups: [], migration, namingConflict };
+  if (isStaged) return stagedPlan(wanted, staged, observed, migration);
+  if (migration.isRefused) return { groups: recordGroups(migration, observed), migration };
+  const terminating = firstNamingConflict(observed.owned);
+  const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, observed));
   const jobs: Step[] = [
-    ...(migrationJob === undefined ? [] : jobStep(migrationJob, facts, migration)),
+    ...(migrationJob === undefined ? [] : jobStep(migrationJob, observed, migration)),
     ...migration.remove
-      .filter((live) => ownershipOf(live, facts.server) === "owned")
+      .filter((live) => ownershipOf(live, observed.server) === "owned")
       .map((live): Step => ({ do: "delete", live })),
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
-  const missing = missingOptIn(facts);
+  const missing = missingOptIn(observed);
   const groups = [
-    ...recordGroups(migration, facts),
-    finalizerStep(all, facts),
-    migration.complete || migrationJob === undefined ? [] : stopStep(facts),
+    ...recordGroups(migration, observed),
+    finalizerStep(all, observed),
+    migration.complete || migrationJob === undefined ? [] : stopStep(observed),
     stage("generated"),
     [...stage("prerequisites"), ...jobs],
   ];
   if (migration.complete) {
     const workload = stage("workload");
-    const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isExclusive === true;
+    const isReached = workload.length === 0 && isRolledOut(observed) && observed.exposure?.isExclusive === true;
     const exposure = isReached ? stage("exposure") : [];
-    groups.push(removedRoutes(all, facts), missing === undefined ? workload : []);
-    groups.push([...stage("mesh"), ...exposure], obsolete(all, facts));
+    groups.push(removedRoutes(all, observed), missing === undefined ? workload : []);
+    groups.push([...stage("mesh"), ...exposure], obsolete(all, observed));
   }
-  const { allowed, conflict } = withoutConflicts(groups, facts);
+  const { allowed, conflict } = withoutConflicts(groups, observed);
   return {
     groups: allowed.filter((group) => group.length > 0),
     migration,
@@ -131,34 +131,34 @@ function withDeployment(wanted: Record<Stage, Manifest[]>, deployment: Deploymen
 function stagedPlan(
   wanted: Record<Stage, Manifest[]>,
   { wanted: deployment, live }: StagedUpgrade,
-  facts: Facts,
+  observed: ObservedState,
   migration: Migration,
 ): Plan {
-  const turn = verdictOn(facts);
+  const turn = verdictOn(observed);
   if (turn.mayStart) {
-    const isAllowed = () => verdictOn(facts).mayStart;
-    return { groups: [[{ do: "start upgrade", live, marker: startMarker(facts), isAllowed }]], migration };
+    const isAllowed = () => verdictOn(observed).mayStart;
+    return { groups: [[{ do: "start upgrade", live, marker: startMarker(observed), isAllowed }]], migration };
   }
   const inputs = ({ spec }: Deployment) => spec.template.metadata?.annotations?.[annotation.inputs];
   const isSameContent = inputs(live) === inputs(deployment);
   const stage = (name: Stage) =>
     wanted[name].flatMap((manifest) => {
-      const step = stepFor(manifest, facts);
+      const step = stepFor(manifest, observed);
       if (manifest.kind === "Deployment") return scaleSteps(manifest, step);
       const isOfPods = name === "workload" && !isSameContent;
       return step.filter((each) => each.do === "create" || !isOfPods);
     });
   const workload = stage("workload");
-  const isReached = workload.length === 0 && isRolledOut(facts) && facts.exposure?.isExclusive === true;
+  const isReached = workload.length === 0 && isRolledOut(observed) && observed.exposure?.isExclusive === true;
   const groups = [
-    finalizerStep(Object.values(wanted).flat(), facts),
+    finalizerStep(Object.values(wanted).flat(), observed),
     stage("generated"),
     stage("prerequisites"),
-    removedRoutes(Object.values(wanted).flat(), facts),
+    removedRoutes(Object.values(wanted).flat(), observed),
     workload,
     [...stage("mesh"), ...(isReached ? stage("exposure") : [])],
   ];
-  const { allowed, conflict } = withoutConflicts(groups, facts);
+  const { allowed, conflict } = withoutConflicts(groups, observed);
   const { mayStart: _, ...upgrade } = turn;
   return {
     groups: allowed.filter((group) => group.length > 0),
@@ -181,11 +181,11 @@ function scaleSteps({ spec: { replicas } }: Deployment, steps: readonly Step[]):
  * The decision about the migration. A Job that mounts the volume waits until the claim exists, whose uid is part of its
  * name, and until no pod of the server uses a volume that only one pod can mount.
  */
-function migrationFor(job: Job | undefined, facts: Facts): Migration {
-  const { server, owned, now } = facts;
+function migrationFor(job: Job | undefined, observed: ObservedState): Migration {
+  const { server, owned, now } = observed;
   const migration = migrationOf(job, { owned, record: server.status?.migration, now });
   if (migration.create === undefined || backendDatabase(server.spec).volume === undefined) return migration;
-  const claim = claimOf(facts);
+  const claim = claimOf(observed);
   const known = { record: server.status?.migration };
   if (claim === undefined) {
     const name = objectNames.volumeClaim(server.metadata.name);
@@ -196,30 +196,30 @@ function migrationFor(job: Job | undefined, facts: Facts): Migration {
   return waiting(migration, message, known);
 }
 
-function recordGroups(migration: Migration, facts: Facts): Step[][] {
+function recordGroups(migration: Migration, observed: ObservedState): Step[][] {
   const record = recordedFirst(migration);
   if (record === undefined) return [];
-  return [[{ do: "record", record, conditions: conditionsWithoutReady(migration, facts) }]];
+  return [[{ do: "record", record, conditions: conditionsWithoutReady(migration, observed) }]];
 }
 
 /**
  * The conditions without `Ready`, where they still have it and a migration begins without a change of the spec. Otherwise a status
  * that is written now would repeat `Ready` of an earlier state of the Deployment.
  */
-function conditionsWithoutReady(migration: Migration, facts: Facts): readonly Condition[] | undefined {
-  const { status, metadata } = facts.server;
+function conditionsWithoutReady(migration: Migration, observed: ObservedState): readonly Condition[] | undefined {
+  const { status, metadata } = observed.server;
   const isReady = status?.conditions?.some((each) => each.type === "Ready" && each.status === "True");
   if (migration.complete || !isReady || status?.observedGeneration !== metadata.generation) return undefined;
   const state = migration.stalled ? "stalled" : "progressing";
-  return statusOf(facts, { state, cause: migration.cause, migration }).conditions;
+  return statusOf(observed, { state, cause: migration.cause, migration }).conditions;
 }
 
 /** Stops the pods of the server if the migration could not mount its volume otherwise. */
-function stopStep(facts: Facts): Step[] {
-  const { server } = facts;
-  const claim = claimOf(facts);
+function stopStep(observed: ObservedState): Step[] {
+  const { server } = observed;
+  const claim = claimOf(observed);
   if (backendDatabase(server.spec).volume === undefined || claim === undefined || !isOfOnePod(claim)) return [];
-  const live = deploymentIn(facts);
+  const live = deploymentIn(observed);
   if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "owned") return [];
   return [{ do: "apply", manifest: withReplicas(live, 0), live }];
 }
@@ -242,7 +242,7 @@ function withReplicas(live: Deployment, replicas: number | undefined): Deploymen
   };
 }
 
-function claimOf({ owned, server }: Facts): PersistentVolumeClaim | undefined {
+function claimOf({ owned, server }: ObservedState): PersistentVolumeClaim | undefined {
   const name = objectNames.volumeClaim(server.metadata.name);
   return owned.find(
     (each): each is PersistentVolumeClaim => each.kind === "PersistentVolumeClaim" && each.metadata.name === name,
@@ -256,41 +256,41 @@ function isServerPod(object: Owned): boolean {
   return object.status?.phase !== "Succeeded" && object.status?.phase !== "Failed";
 }
 
-function deploymentIn({ owned, server }: Facts): Deployment | undefined {
+function deploymentIn({ owned, server }: ObservedState): Deployment | undefined {
   const name = objectNames.deployment(server.metadata.name);
   return owned.find((each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name);
 }
 
 /** Not that of a deleted server with the same name, which is about to be deleted. */
-function ownDeploymentIn(facts: Facts): Deployment | undefined {
-  const live = deploymentIn(facts);
-  return live !== undefined && ownershipOf(live, facts.server) === "owned" ? live : undefined;
+function ownDeploymentIn(observed: ObservedState): Deployment | undefined {
+  const live = deploymentIn(observed);
+  return live !== undefined && ownershipOf(live, observed.server) === "owned" ? live : undefined;
 }
 
 /**
  * Whether all pods run the Deployment's spec. Routes are created only then: pods of an earlier spec may not require
  * authentication, or not serve the prefix.
  */
-function isRolledOut(facts: Facts): boolean {
-  const deployment = deploymentIn(facts);
-  return deployment !== undefined && rolloutOf(deployment, facts.owned, facts).complete;
+function isRolledOut(observed: ObservedState): boolean {
+  const deployment = deploymentIn(observed);
+  return deployment !== undefined && rolloutOf(deployment, observed.owned, observed).complete;
 }
 
 /** Deletions of obsolete routes, before pods of this spec start, which may not require authentication. */
-function removedRoutes(wanted: readonly Manifest[], facts: Facts): Step[] {
-  return facts.exposure?.keepsRoutes === true ? [] : unwanted(wanted, facts, isRoute);
+function removedRoutes(wanted: readonly Manifest[], observed: ObservedState): Step[] {
+  return observed.exposure?.keepsRoutes === true ? [] : unwanted(wanted, observed, isRoute);
 }
 
 /** Adds the finalizer before objects outside the namespace are created, and removes it when none are left. */
-function finalizerStep(wanted: readonly Manifest[], { owned, granted, server }: Facts): Step[] {
+function finalizerStep(wanted: readonly Manifest[], { owned, granted, server }: ObservedState): Step[] {
   const hasFinalizer = server.metadata.finalizers?.includes(finalizer) === true;
   const isNeeded = [...wanted, ...owned, ...granted].some((object) => isCrossNamespace(object, server));
   if (hasFinalizer === isNeeded) return [];
-  return [{ do: isNeeded ? "hold" : "let go" }];
+  return [{ do: isNeeded ? "add finalizer" : "remove finalizer" }];
 }
 
 /** The cause if a namespace has not opted in: MLflow's pods would exit, because they could not list their workspaces. */
-function missingOptIn({ server, inputs }: Facts): Cause | undefined {
+function missingOptIn({ server, inputs }: ObservedState): Cause | undefined {
   if (!needsOptIn(server.spec) || inputs.workspaces.length > 0) return undefined;
   const { workspaces } = server.spec;
   const place = server.metadata.namespace;
@@ -308,7 +308,7 @@ function missingOptIn({ server, inputs }: Facts): Cause | undefined {
   };
 }
 
-function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: Facts): Step[] {
+function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: ObservedState): Step[] {
   const live = owned.find((object) => isSame(object, manifest));
   if (live === undefined) return [{ do: "create", manifest }];
   if (ownershipOf(live, server) !== "owned") return [];
@@ -322,7 +322,7 @@ function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: Fa
  * The repair of a Job. Its pod template is never changed; only labels and parallelism can drift. The rest of its spec
  * is applied as it is, because server-side apply would remove omitted fields.
  */
-function jobStep(wanted: Job, { owned, server }: Facts, { remove }: Migration): Step[] {
+function jobStep(wanted: Job, { owned, server }: ObservedState, { remove }: Migration): Step[] {
   const live = owned.find((object): object is Job => object.kind === "Job" && isSame(object, wanted));
   if (live === undefined || remove.includes(live) || ownershipOf(live, server) !== "owned") return [];
   const { backoffLimit, completions, parallelism } = wanted.spec;
@@ -343,18 +343,18 @@ function withoutShrinking(manifest: Manifest, live: Owned): Manifest {
  * Deletions of owned objects that are no longer wanted. Jobs have their own rules, generated Secrets and volumes are kept, and the mesh is
  * removed one step at a time.
  */
-function obsolete(wanted: readonly Manifest[], facts: Facts): Step[] {
-  const { server, inputs } = facts;
+function obsolete(wanted: readonly Manifest[], observed: ObservedState): Step[] {
+  const { server, inputs } = observed;
   const isWantedStep = ({ kind, metadata }: Owned) => {
     const step = meshStepOf(kind, metadata.name, server.metadata.name);
     return step !== undefined && inputs.mesh.has(step);
   };
-  return unwanted(wanted, facts, (live) => !isWantedStep(live) && !isRoute(live));
+  return unwanted(wanted, observed, (live) => !isWantedStep(live) && !isRoute(live));
 }
 
 function unwanted(
   wanted: readonly Manifest[],
-  { owned, server }: Facts,
+  { owned, server }: ObservedState,
   isIncluded: (object: Owned) => boolean,
 ): Step[] {
   return owned

@@ -2,7 +2,7 @@ import type { V1ContainerStateTerminated, V1ContainerStatus } from "@kubernetes/
 import { excerpt, excerptWithoutStop } from "../kube/excerpt.ts";
 import type { Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { reportedFailure } from "./reported-failure.ts";
 
 type Termination = V1ContainerStateTerminated;

@@ -1,4 +1,4 @@
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { secondsLeft } from "./grace-period.ts";
 
 /** Why a server does not become ready, and whether it needs a change by now. */

@@ -3,21 +3,21 @@ import type { Kind } from "../kube/kinds.ts";
 import { annotation } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
-import { blockersOf } from "./blockers.ts";
+import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 import { commit } from "./commit.ts";
-import type { Facts } from "./facts.ts";
 import { type Failing, failureCause, notFailing } from "./failure-cause.ts";
-import type { Cause } from "./finding.ts";
+import { finalize } from "./finalize.ts";
 import { type Migration, withoutCreation } from "./migration.ts";
 import { observe } from "./observe.ts";
+import type { ObservedState } from "./observed-state.ts";
 import { otherOperator } from "./other-operator.ts";
-import { blocked, type Outcome, obstructed, outcomeOf } from "./outcome.ts";
+import { blocked, type Outcome, outcomeOf, waitingForName } from "./outcome.ts";
 import { tooLarge } from "./oversized.ts";
 import { ownershipOf } from "./ownership.ts";
-import { planOf, shutting } from "./plan.ts";
+import { listenerDeletions, planOf } from "./plan.ts";
+import { failedChecks } from "./preflight-checks.ts";
 import { report } from "./report.ts";
-import { retire } from "./retire.ts";
 import { hiddenSeconds, type SpecProblem, specProblem } from "./spec-problem.ts";
 import { unconfirmedKind } from "./unconfirmed-kind.ts";
 import { reportWatchProblem, withWatchProblem } from "./watch-problem.ts";
@@ -39,26 +39,30 @@ export async function reconcile(
   const server = cluster.server(key);
   const other = server && otherOperator(cluster, server);
   if (server !== undefined && other !== undefined) {
-    await cluster.notify(server, { type: "Warning", action: "Reconcile", ...other });
+    await cluster.recordEvent(server, { type: "Warning", action: "Reconcile", ...other });
     return { state: "stalled", cause: other };
   }
   if (server === undefined || server.metadata.deletionTimestamp !== undefined) {
     // The garbage collector deletes all other objects by their owner references.
-    await retire(cluster, key, server, installation, now, failing);
+    await finalize(cluster, key, server, installation, now, failing);
     return undefined;
   }
   if (server.metadata.annotations?.[annotation.paused] === "true")
-    return stop(cluster, server, { cause: paused, isHidden: false }, now);
+    return rejectSpec(cluster, server, { cause: paused, isHidden: false }, now);
   const unread = { server, owned: cluster.owned(key), now };
   const reportUnread = (cause: Cause) => report(cluster, unread, { state: "stalled", cause, isUnread: true });
-  if (server.omitted !== undefined) return stop(cluster, server, { cause: tooLarge(server), isHidden: false }, now);
+  if (server.omitted !== undefined)
+    return rejectSpec(cluster, server, { cause: tooLarge(server), isHidden: false }, now);
   const problem = await reporting(() => specProblem(cluster, "MlflowServer", server), failing, reportUnread);
-  if (problem !== undefined) return stop(cluster, server, problem, now);
+  if (problem !== undefined) return rejectSpec(cluster, server, problem, now);
   const unconfirmed = unconfirmedKind(cluster, server);
   if (unconfirmed !== undefined) return awaitingConfirmation(unconfirmed);
-  const facts = await reporting(() => observe(cluster, server, installation, now), failing, reportUnread);
-  const outcome = withWatchProblem(await settle(cluster, server, facts, failing), cluster.watchProblem(server));
-  if (!outcome.isInterim) await report(cluster, facts, outcome);
+  const observed = await reporting(() => observe(cluster, server, installation, now), failing, reportUnread);
+  const outcome = withWatchProblem(
+    await decideAndApply(cluster, server, observed, failing),
+    cluster.watchProblem(server),
+  );
+  if (!outcome.isInterim) await report(cluster, observed, outcome);
   return outcome;
 }
 
@@ -66,14 +70,14 @@ export async function reconcile(
 async function reporting<T>(
   part: () => Promise<T>,
   failing: Failing,
-  tell: (cause: Cause) => Promise<void>,
+  reportCause: (cause: Cause) => Promise<void>,
 ): Promise<T> {
   try {
     return await part();
   } catch (error) {
     const cause = failureCause(error, failing);
     // If the report fails too, the first failure matters.
-    if (cause !== undefined) await tell(cause).catch(() => undefined);
+    if (cause !== undefined) await reportCause(cause).catch(() => undefined);
     throw error;
   }
 }
@@ -84,7 +88,7 @@ const paused: Cause = {
 };
 
 /** Reports why the spec must not be applied, and writes nothing else: only an event if a status update would lose fields. */
-async function stop(
+async function rejectSpec(
   cluster: Cluster,
   server: MlflowServer,
   { cause, isHidden }: SpecProblem,
@@ -93,7 +97,7 @@ async function stop(
   const { namespace = "default", name } = server.metadata;
   const again = isHidden ? { againInSeconds: hiddenSeconds } : {};
   const outcome: Outcome = { state: "stalled", cause, isUnread: true, ...again };
-  if (isHidden) await cluster.notify(server, { type: "Warning", action: "Reconcile", ...cause });
+  if (isHidden) await cluster.recordEvent(server, { type: "Warning", action: "Reconcile", ...cause });
   else await report(cluster, { server, owned: cluster.owned({ namespace, name }), now }, outcome);
   return outcome;
 }
@@ -115,23 +119,28 @@ function awaitingConfirmation(kind: Kind): Pass {
   return { state: "progressing", cause, isInterim: true, againInSeconds: confirmationSeconds };
 }
 
-async function settle(cluster: Cluster, server: MlflowServer, facts: Facts, failing: Failing): Promise<Outcome> {
+async function decideAndApply(
+  cluster: Cluster,
+  server: MlflowServer,
+  observed: ObservedState,
+  failing: Failing,
+): Promise<Outcome> {
   const decide = async () => {
-    const shut = shutting(facts);
-    if (shut.length > 0) await commit(cluster, server, { groups: [shut] });
-    const [blocker, ...others] = blockersOf(facts);
-    return blocker === undefined ? planOf(facts) : blocked([blocker, ...others], facts);
+    const deletions = listenerDeletions(observed);
+    if (deletions.length > 0) await commit(cluster, server, { groups: [deletions] });
+    const [failed, ...others] = failedChecks(observed);
+    return failed === undefined ? planOf(observed) : blocked([failed, ...others], observed);
   };
-  const plan = await reporting(decide, failing, (cause) => report(cluster, facts, { state: "stalled", cause }));
+  const plan = await reporting(decide, failing, (cause) => report(cluster, observed, { state: "stalled", cause }));
   if ("state" in plan) return plan;
   const asLeft = (cause: Cause) => migrationAsLeft(cluster, server, plan.migration, cause);
   const carryOut = async () => {
-    const obstacle = plan.obstacle ?? (await commit(cluster, server, plan)) ?? plan.waiting;
-    if (obstacle !== undefined) return obstructed(obstacle, asLeft(obstacle));
-    return outcomeOf(facts, plan.conflict === undefined ? plan : { ...plan, migration: asLeft(plan.conflict) });
+    const namingConflict = plan.namingConflict ?? (await commit(cluster, server, plan)) ?? plan.waiting;
+    if (namingConflict !== undefined) return waitingForName(namingConflict, asLeft(namingConflict));
+    return outcomeOf(observed, plan.conflict === undefined ? plan : { ...plan, migration: asLeft(plan.conflict) });
   };
   return reporting(carryOut, failing, (cause) =>
-    report(cluster, facts, { state: "stalled", cause, migration: asLeft(cause) }),
+    report(cluster, observed, { state: "stalled", cause, migration: asLeft(cause) }),
   );
 }
 

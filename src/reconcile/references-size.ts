@@ -1,7 +1,7 @@
 import { contentSize } from "../model/content.ts";
 import type { References } from "../model/inputs.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
+import type { ObservedState } from "./observed-state.ts";
 
 /** The maximum number of characters of all Secrets and ConfigMaps that one server refers to. */
 export const mostReferenced = 4 * 2 ** 20;
@@ -15,7 +15,7 @@ export function referencesSize(references: References): number {
 }
 
 /** The cause if the references of a server are larger than the operator reads. The rest has not been read, so nothing else is checked. */
-export function referencesTooLarge({ references }: Pick<Facts, "references">): Cause | undefined {
+export function referencesTooLarge({ references }: Pick<ObservedState, "references">): Cause | undefined {
   if (referencesSize(references) <= mostReferenced) return undefined;
   const largest = sizes(references).sort(([, a], [, b]) => b - a);
   const named = largest.slice(0, namesShown).map(([name, size]) => `${name} (${Math.ceil(size / 1024)} KiB)`);

@@ -1,8 +1,8 @@
 import { excerpt } from "../kube/excerpt.ts";
 import type { AuthorizationPolicy, Gateway, ReportedCondition } from "../kube/manifests.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
+import type { Cause } from "./cause.ts";
 import { difference } from "./difference.ts";
-import type { Cause } from "./finding.ts";
 
 type PolicyOrGateway = Gateway | AuthorizationPolicy;
 

@@ -1,6 +1,6 @@
 import { isReason } from "../api/reasons.ts";
 import { excerpt } from "../kube/excerpt.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 
 /** The kubelet keeps at most 4,096 bytes of a termination message. */
 const longestReport = 8192;

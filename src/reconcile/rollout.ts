@@ -1,6 +1,6 @@
 import type { Deployment, Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import type { Evidence } from "./warnings.ts";
 import { deploymentProblem } from "./workload-problem.ts";
 

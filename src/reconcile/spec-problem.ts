@@ -1,8 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type KnownKind, unsupportedFields } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Cause } from "./finding.ts";
 import { listed, unsupportedCause } from "./unsupported-spec.ts";
 
 /** Why a spec must not be applied as the API server returns it. */

@@ -2,33 +2,33 @@ import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
-import { type Condition, conditionsOf, type Finding, timestamp } from "../kube/conditions.ts";
+import { type Condition, conditionsOf, type NewCondition, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { externalAddressOf } from "../model/exposure.ts";
 import { podSelector } from "../model/metadata.ts";
 import { objectNames, serviceUrl } from "../model/names.ts";
 import { administratorOf } from "../resources/authentication/administrator.ts";
 import { authenticationName } from "../resources/authentication/index.ts";
-import type { Facts } from "./facts.ts";
 import { observedSince } from "./grace-period.ts";
 import { notReconciling, notStalled } from "./inactive-conditions.ts";
+import type { ObservedState } from "./observed-state.ts";
 import type { Outcome } from "./outcome.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** The input of the status, besides the outcome. */
-export type Reported = Pick<Facts, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
+export type Reported = Pick<ObservedState, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
 
 /**
  * The status after a reconciliation. It follows kstatus: `Ready` is True only when the rollout of this generation is complete,
  * and exactly one of `Reconciling` and `Stalled` is True until then.
  */
-export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus {
-  if (outcome.isUnread || unsupportedSpec("MlflowServer", facts.server.spec)) return unreadStatus(facts, outcome);
-  const { server, owned, workspaces, now } = facts;
+export function statusOf(observed: Reported, outcome: Outcome): MlflowServerStatus {
+  if (outcome.isUnread || unsupportedSpec("MlflowServer", observed.server.spec)) return unreadStatus(observed, outcome);
+  const { server, owned, workspaces, now } = observed;
   const { generation = 0 } = server.metadata;
   const externalURL = externalAddressOf(server)?.url;
-  const addresses = facts.exposure?.addresses ?? server.status?.addresses ?? [];
+  const addresses = observed.exposure?.addresses ?? server.status?.addresses ?? [];
   const deployment = deploymentIn(owned, server);
   const before = server.status ?? {};
   const version = outcome.state === "ready" ? server.spec.version : before.version;
@@ -42,8 +42,8 @@ export function statusOf(facts: Reported, outcome: Outcome): MlflowServerStatus 
     observedGenerationTime: timestamp(observedSince(server, now)),
     conditions: conditionsOf(
       [
-        ...findings(facts, outcome, deployment, before.conditions ?? []),
-        ...workspaceFindings(server, workspaces, before.conditions ?? []),
+        ...newConditions(observed, outcome, deployment, before.conditions ?? []),
+        ...workspacesConditions(server, workspaces, before.conditions ?? []),
       ],
       before.conditions ?? [],
       generation,
@@ -71,7 +71,7 @@ function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): Mlflo
   const before = server.status?.conditions ?? [];
   const deployment = deploymentIn(owned, server);
   const asBefore = (type: string): Condition => {
-    const unchecked: Finding = {
+    const unchecked: NewCondition = {
       type,
       status: "Unknown",
       reason: "NotChecked",
@@ -89,9 +89,9 @@ function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): Mlflo
     observedGeneration: generation,
     observedGenerationTime: timestamp(observedSince(server, now)),
     conditions: [
-      ...conditionsOf(stateFindings(outcome), before, generation, now),
+      ...conditionsOf(stateConditions(outcome), before, generation, now),
       ...parts,
-      ...conditionsOf([availableFinding(deployment)], before, generation, now),
+      ...conditionsOf([availableCondition(deployment)], before, generation, now),
       ...(workspaces === undefined ? [] : [asBefore("WorkspacesReady")]),
     ],
     replicas: deployment?.status?.replicas ?? 0,
@@ -122,23 +122,23 @@ function storesOf({ spec }: MlflowServer): Pick<MlflowServerStatus, "backendStor
   };
 }
 
-function findings(
-  facts: Reported,
+function newConditions(
+  observed: Reported,
   outcome: Outcome,
   deployment: Deployment | undefined,
   before: readonly Condition[],
-): Finding[] {
+): NewCondition[] {
   return [
-    ...stateFindings(outcome),
-    databaseFinding(outcome, before),
-    ...meshFinding(facts, outcome),
-    ...exposureFinding(facts, outcome),
-    availableFinding(deployment),
+    ...stateConditions(outcome),
+    databaseCondition(outcome, before),
+    ...meshConditions(observed, outcome),
+    ...exposedConditions(observed, outcome),
+    availableCondition(deployment),
     ...(outcome.upgrade === undefined ? [] : [{ type: "UpgradePending", status: "True" as const, ...outcome.upgrade }]),
   ];
 }
 
-export function stateFindings({ state, cause, isUncertain }: Outcome): Finding[] {
+export function stateConditions({ state, cause, isUncertain }: Outcome): NewCondition[] {
   return [
     { type: "Ready", status: isUncertain ? "Unknown" : state === "ready" ? "True" : "False", ...cause },
     state === "progressing" ? { type: "Reconciling", status: "True", ...cause } : notReconciling,
@@ -147,22 +147,22 @@ export function stateFindings({ state, cause, isUncertain }: Outcome): Finding[]
 }
 
 /** The condition `MeshReady`, with a name conflict if that blocks its next step. */
-function meshFinding({ mesh }: Reported, { cause }: Outcome): Finding[] {
+function meshConditions({ mesh }: Reported, { cause }: Outcome): NewCondition[] {
   if (mesh === undefined) return [];
   const hasNameConflict = mesh.reason === "MeshProgressing" && cause.reason === "NameConflict";
   return [{ type: "MeshReady", ...mesh, ...(hasNameConflict && cause) }];
 }
 
 /** The condition `Exposed`, with a name conflict if that blocks the route. */
-function exposureFinding({ exposure }: Reported, { cause }: Outcome): Finding[] {
-  const finding = exposure?.finding;
-  if (finding === undefined) return [];
-  const hasNameConflict = finding.reason === "RouteProgressing" && cause.reason === "NameConflict";
-  return [{ type: "Exposed", ...finding, ...(hasNameConflict && cause) }];
+function exposedConditions({ exposure }: Reported, { cause }: Outcome): NewCondition[] {
+  const exposed = exposure?.condition;
+  if (exposed === undefined) return [];
+  const hasNameConflict = exposed.reason === "RouteProgressing" && cause.reason === "NameConflict";
+  return [{ type: "Exposed", ...exposed, ...(hasNameConflict && cause) }];
 }
 
 /** The condition `DatabaseReady`. If it was not checked, it keeps its generation: a missing Secret does not change it. */
-function databaseFinding({ migration }: Outcome, before: readonly Condition[]): Finding {
+function databaseCondition({ migration }: Outcome, before: readonly Condition[]): NewCondition {
   if (migration === undefined) {
     const former = before.find((condition) => condition.type === "DatabaseReady");
     if (former !== undefined) return unchanged(former);
@@ -181,7 +181,7 @@ function databaseFinding({ migration }: Outcome, before: readonly Condition[]): 
 }
 
 /** A condition of an earlier reconciliation, with its generation. */
-function unchanged({ type, status, reason, message, observedGeneration }: Condition): Finding {
+function unchanged({ type, status, reason, message, observedGeneration }: Condition): NewCondition {
   return { type, status, reason, message, observedGeneration };
 }
 
@@ -191,16 +191,16 @@ function isOfArtifacts(reason: Reason): boolean {
 }
 
 /** The condition `WorkspacesReady`. After a restart the former one of this generation stays until all workspaces have been checked. */
-function workspaceFindings(
+function workspacesConditions(
   { spec, metadata }: MlflowServer,
   workspaces: WorkspaceSummary | undefined,
   before: readonly Condition[],
-): Finding[] {
+): NewCondition[] {
   if (spec.workspaces === undefined) return [];
   const former = before.find(
     ({ type, observedGeneration }) => type === "WorkspacesReady" && observedGeneration === (metadata.generation ?? 0),
   );
-  if (workspaces !== undefined && !(workspaces.isPartial && former !== undefined)) return [workspaces.finding];
+  if (workspaces !== undefined && !(workspaces.isPartial && former !== undefined)) return [workspaces.condition];
   if (former === undefined) {
     const message = "The namespaces have not been checked yet";
     return [{ type: "WorkspacesReady", status: "Unknown", reason: "Progressing", message }];
@@ -217,7 +217,7 @@ function workspaceCounts(
   return { workspaces: { ready: workspaces.ready, total: workspaces.total } };
 }
 
-function availableFinding(deployment: Deployment | undefined): Finding {
+function availableCondition(deployment: Deployment | undefined): NewCondition {
   const type = "Available";
   const wanted = deployment?.spec.replicas ?? 0;
   if (deployment === undefined)

@@ -1,5 +1,5 @@
 import { type KnownKind, unsupportedFields } from "../api/unsupported-fields.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 
 /** The maximum number of paths that a message lists. */
 const pathsShown = 5;

@@ -37,7 +37,7 @@ function memberOf(
     name,
     marker: markerIn(deployment),
     isComplete,
-    isProbative: isComplete && !isStalled && replicas > 0 && paused !== true,
+    isCanary: isComplete && !isStalled && replicas > 0 && paused !== true,
     isStalled,
     waitingSince: condition("UpgradePending")?.lastTransitionTime,
     isStarting: starting.has(keyText({ namespace, name: objectNames.deployment(name) })),

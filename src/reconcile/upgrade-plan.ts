@@ -5,8 +5,8 @@ import { annotation } from "../kube/names.ts";
 import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
 import { renderingIn } from "../resources/rendering.ts";
 import { difference } from "./difference.ts";
-import type { Facts } from "./facts.ts";
 import type { Migration } from "./migration.ts";
+import type { ObservedState } from "./observed-state.ts";
 import type { UpgradeMember, Verdict } from "./upgrade.ts";
 import { verdict } from "./upgrade.ts";
 import { markerIn, markerText } from "./upgrade-marker.ts";
@@ -38,7 +38,7 @@ export interface StagedUpgrade {
 export function stagedUpgrade(
   wanted: readonly Manifest[],
   live: Deployment | undefined,
-  { owned, installation }: Pick<Facts, "owned" | "installation">,
+  { owned, installation }: Pick<ObservedState, "owned" | "installation">,
 ): StagedUpgrade | undefined {
   const own = wanted.find((each): each is Deployment => each.kind === "Deployment" && isSame(each, live));
   if (live === undefined || own === undefined || installation.upgrade === undefined) return undefined;
@@ -75,7 +75,7 @@ function marked(manifest: Deployment, marker: string): Deployment {
 }
 
 /** Whether this server can be updated now. Evaluated again immediately before the write. */
-export function verdictOn({ server, upgradeMembers, installation, now }: Facts): Verdict {
+export function verdictOn({ server, upgradeMembers, installation, now }: ObservedState): Verdict {
   const { namespace = "default", name } = server.metadata;
   const { upgrade } = installation;
   if (upgrade === undefined || upgradeMembers === undefined) return { mayStart: true };
@@ -83,10 +83,10 @@ export function verdictOn({ server, upgradeMembers, installation, now }: Facts):
 }
 
 /** The marker of an upgrade that starts now. */
-export function startMarker({ server, upgradeMembers, installation, now }: Facts): string {
+export function startMarker({ server, upgradeMembers, installation, now }: ObservedState): string {
   const isSelf = (member: UpgradeMember) =>
     member.name === server.metadata.name && member.namespace === (server.metadata.namespace ?? "default");
-  const wasReady = upgradeMembers?.().find(isSelf)?.isProbative === true;
+  const wasReady = upgradeMembers?.().find(isSelf)?.isCanary === true;
   const revision = installation.upgrade?.revision ?? "";
   return markerText({ revision, phase: "Started", startTime: now.toISOString(), wasReady });
 }

@@ -1,6 +1,6 @@
 import { annotation } from "../kube/names.ts";
 import type { Upgrade } from "../model/inputs.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { secondsSince } from "./problem.ts";
 import type { UpgradeMarker } from "./upgrade-marker.ts";
 
@@ -12,7 +12,7 @@ export interface UpgradeMember {
   /** All pods are ready and of the latest pod template of the Deployment. */
   readonly isComplete: boolean;
   /** As `isComplete`, and a change of the pod template would show whether they become ready again. */
-  readonly isProbative: boolean;
+  readonly isCanary: boolean;
   /** It is reported as Stalled. */
   readonly isStalled: boolean;
   /** Time at which it was first reported as waiting; undefined if it does not wait. */
@@ -63,8 +63,8 @@ export function verdict(
     return active < concurrency ? go : wait("UpgradeWaiting", inTurn(concurrency), 2);
   }
   if (active > 0) return wait("UpgradeWaiting", first(concurrency), 2);
-  if (self?.isProbative) return go;
-  const isPreceded = others.some(({ isProbative, waitingSince }) => isProbative && waitingSince !== undefined);
+  if (self?.isCanary) return go;
+  const isPreceded = others.some(({ isCanary, waitingSince }) => isCanary && waitingSince !== undefined);
   const isNew = secondsSince(self?.waitingSince, now) < deferenceSeconds;
   return isPreceded || isNew ? wait("UpgradeWaiting", first(concurrency), 2) : go;
 }

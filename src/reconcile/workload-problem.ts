@@ -1,7 +1,7 @@
 import type { V1ContainerStatus } from "@kubernetes/client-node";
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
 import { isControlledBy, objectText } from "../kube/object.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { podFailure, shortText } from "./pod-failure.ts";
 import { lasting, type Problem, secondsSince } from "./problem.ts";
 import { type Evidence, isCreating, isUnfinished, type Warning } from "./warnings.ts";

@@ -1,8 +1,8 @@
 import { objectText } from "../kube/object.ts";
+import type { Cause } from "./cause.ts";
 import type { RepeatedConflict } from "./cluster.ts";
 import { difference } from "./difference.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { ObservedState } from "./observed-state.ts";
 import type { Step } from "./plan.ts";
 
 /** Why writes wait, and for how many seconds at most. */
@@ -13,7 +13,7 @@ export interface WriteConflict extends Cause {
 /** The steps that can be carried out now. Objects that another client repeatedly changes or deletes are repaired after a pause. */
 export function withoutConflicts(
   groups: readonly (readonly Step[])[],
-  { repeatedConflict }: Pick<Facts, "repeatedConflict">,
+  { repeatedConflict }: Pick<ObservedState, "repeatedConflict">,
 ): { readonly allowed: readonly (readonly Step[])[]; readonly conflict?: WriteConflict } {
   const conflicts: WriteConflict[] = [];
   const allowed = groups.map((group) =>
@@ -28,7 +28,10 @@ export function withoutConflicts(
   return { allowed, conflict: { ...first, seconds: Math.min(...conflicts.map(({ seconds }) => seconds)) } };
 }
 
-export function writeConflictOf(step: Step, repeatedConflict: Facts["repeatedConflict"]): WriteConflict | undefined {
+export function writeConflictOf(
+  step: Step,
+  repeatedConflict: ObservedState["repeatedConflict"],
+): WriteConflict | undefined {
   if (repeatedConflict === undefined || (step.do !== "apply" && step.do !== "create")) return undefined;
   const { manifest } = step;
   const path = step.do === "create" ? "" : (difference(manifest, step.live) ?? "");

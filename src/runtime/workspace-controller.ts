@@ -3,7 +3,7 @@ import type { ClusterConnection } from "../client/cluster.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
-import type { Cause } from "../reconcile/finding.ts";
+import type { Cause } from "../reconcile/cause.ts";
 import {
   reconcileWorkspace,
   type WorkspacePass,

@@ -62,9 +62,9 @@ test("notifies others once when an address is assigned or released", () => {
 test("notifies others once when a server is blocked", () => {
   const notifications: string[] = [];
   const all = hostIndex((key) => notifications.push(keyText(key)));
-  const finding = { type: "Exposed", status: "False", reason: "HostConflict", message: "" } as const;
+  const condition = { type: "Exposed", status: "False", reason: "HostConflict", message: "" } as const;
   const wanting = at("a.example.com", "b.example.com");
-  const blocked = { ...wanting, status: { conditions: conditionsOf([finding], [], 1, new Date(0)) } };
+  const blocked = { ...wanting, status: { conditions: conditionsOf([condition], [], 1, new Date(0)) } };
   all.noted(one, wanting);
   all.noted(two, at("a.example.com"));
   notifications.splice(0);

@@ -4,7 +4,7 @@ import { eventLimit } from "../../src/client/event-limit.ts";
 import { managersOf } from "../../src/client/managers-of.ts";
 import type { ManagedFields } from "../../src/client/ownership.ts";
 import { writeBudget } from "../../src/client/write-budget.ts";
-import type { ServerEvent } from "../../src/reconcile/cluster.ts";
+import type { ReportedEvent } from "../../src/reconcile/cluster.ts";
 import { configMap } from "../support/fixtures.ts";
 
 const manifest = configMap("a", { key: "value" });
@@ -51,7 +51,7 @@ describe("the write budget", () => {
 });
 
 describe("the limit of events", () => {
-  const notice = (message: string, type: ServerEvent["type"] = "Warning"): ServerEvent => {
+  const event = (message: string, type: ReportedEvent["type"] = "Warning"): ReportedEvent => {
     return { type, reason: "Any", action: "Reconcile", message };
   };
 
@@ -59,21 +59,21 @@ describe("the limit of events", () => {
     let time = 0;
     const limit = eventLimit(() => time);
     assert.deepEqual(
-      [limit.allows("a", notice("m")), limit.allows("a", notice("m")), limit.allows("b", notice("m"))],
+      [limit.allows("a", event("m")), limit.allows("a", event("m")), limit.allows("b", event("m"))],
       [true, false, true],
     );
     time = 601;
-    assert.equal(limit.allows("a", notice("m")), true);
+    assert.equal(limit.allows("a", event("m")), true);
   });
 
   test("allows 25 Events of a server at once, and then one a minute", () => {
     let time = 0;
     const limit = eventLimit(() => time);
-    const recorded = () => Array.from({ length: 100 }, (_, index) => limit.allows("a", notice(`${time} ${index}`)));
+    const recorded = () => Array.from({ length: 100 }, (_, index) => limit.allows("a", event(`${time} ${index}`)));
     assert.equal(recorded().filter(Boolean).length, 25);
     time = 180;
     assert.equal(recorded().filter(Boolean).length, 3);
-    assert.equal(limit.allows("b", notice("m")), true);
+    assert.equal(limit.allows("b", event("m")), true);
   });
 });
 

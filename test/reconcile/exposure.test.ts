@@ -41,13 +41,13 @@ const bare = (of: MlflowServer) => ({ server: of, owned: [] });
 const known = new Set(routeKinds);
 const seen = (own: Pick<ExposureView, "server" | "owned">, more: Partial<ExposureView> = {}) =>
   exposureOf({ ...own, competitors: [], known, ...more });
-const reason = (...args: Parameters<typeof seen>) => seen(...args).finding?.reason;
+const reason = (...args: Parameters<typeof seen>) => seen(...args).condition?.reason;
 
 describe("the condition Exposed", () => {
   test("is True if all routes match the spec and their controllers accept them", () => {
-    assert.deepEqual([seen(there(led)).finding?.status, reason(there(led))], ["True", "Exposed"]);
-    assert.equal(seen(there(server())).finding, undefined);
-    assert.equal(seen(there(server({ exposure: { externalURL } }))).finding, undefined);
+    assert.deepEqual([seen(there(led)).condition?.status, reason(there(led))], ["True", "Exposed"]);
+    assert.equal(seen(there(server())).condition, undefined);
+    assert.equal(seen(there(server({ exposure: { externalURL } }))).condition, undefined);
   });
 
   test("reports each missing condition", () => {
@@ -58,13 +58,13 @@ describe("the condition Exposed", () => {
     assert.equal(reason(there(led, [said("Accepted"), said("ResolvedRefs", { status: "False" })])), "RouteNotResolved");
     const unserved = there(led);
     const owned = unserved.owned.map((each) => (each.kind === "Ingress" ? { ...each, status: {} } : each));
-    const found = seen({ ...unserved, owned }).finding;
+    const found = seen({ ...unserved, owned }).condition;
     assert.deepEqual([found?.status, found?.reason], ["Unknown", "IngressWithoutAddress"]);
   });
 
   test("reports that the cluster does not have the kind HTTPRoute, and routes by the Ingress", () => {
     const found = seen(there(led), { known: new Set(["Ingress"]) });
-    assert.equal(found.finding?.reason, "GatewayApiMissing");
+    assert.equal(found.condition?.reason, "GatewayApiMissing");
     assert.deepEqual([...found.routes], ["Ingress"]);
   });
 });
@@ -76,7 +76,7 @@ describe("an address that two servers request", () => {
     for (const as of [(of: MlflowServer) => of, having]) {
       assert.notEqual(reason(there(as(old)), { competitors: [as(young)] }), "HostConflict");
       const found = seen(bare(as(young)), { competitors: [as(old)] });
-      assert.equal(found.finding?.reason, "HostConflict");
+      assert.equal(found.condition?.reason, "HostConflict");
       assert.deepEqual([...found.routes, ...found.addresses], []);
     }
   });
@@ -103,7 +103,7 @@ describe("an address that two servers request", () => {
       aged("old", "2026-01-01T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),
     );
     const found = seen({ server: former, owned }, { competitors: [having(young)] });
-    assert.equal(found.finding?.reason, "HostConflict");
+    assert.equal(found.condition?.reason, "HostConflict");
     assert.deepEqual([found.keepsRoutes, found.addresses], [true, ["former.example.com"]]);
     assert.deepEqual(seen(bare(former), { competitors: [having(young)] }).addresses, [], "no route uses it");
     assert.equal(reason(there(having(young)), { competitors: [former] }), "Exposed");
@@ -130,9 +130,9 @@ describe("an address that two servers request", () => {
   });
 
   test("is reported with the name of the other server only within one namespace", () => {
-    assert.match(seen(bare(young), { competitors: [old] }).finding?.message ?? "", /MlflowServer old/);
+    assert.match(seen(bare(young), { competitors: [old] }).condition?.message ?? "", /MlflowServer old/);
     const far = aged("secret", "2026-01-01T00:00:00Z", settings, "team-b");
-    const message = seen(bare(young), { competitors: [far] }).finding?.message ?? "";
+    const message = seen(bare(young), { competitors: [far] }).condition?.message ?? "";
     assert.match(message, /an MlflowServer in another namespace/);
     assert.doesNotMatch(message, /secret|team-b/);
   });
@@ -154,9 +154,9 @@ describe("a route to a server", () => {
       if (object.kind === "Job") return completedJob(object);
       return object.kind === "Deployment" ? { ...object, ...(status && { status }) } : object;
     });
-    const facts = { server: of, owned: live, unmanaged: [], granted: [], references, inputs: wanted, installation };
+    const observed = { server: of, owned: live, unmanaged: [], granted: [], references, inputs: wanted, installation };
     const { groups } = planOf({
-      ...facts,
+      ...observed,
       exposure: {
         keepsRoutes: exposure.keepsRoutes ?? false,
         addresses: [],

@@ -11,8 +11,8 @@ const start = Date.parse("2026-01-01T00:00:00Z");
 const missing = { reason: "SecretNotFound", message: "Secret db does not exist" } as const;
 const wrong = { reason: "InvalidSecret", message: "Secret tls is not PEM" } as const;
 
-/** The facts of a reconciliation, this number of seconds after the first. */
-function facts(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
+/** The observed state of a reconciliation, this number of seconds after the first. */
+function observed(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
   const { installation, ...all } = inputs(of);
   return {
     ...{ server: of, owned: [], unmanaged: [], granted: [], inputs: { installation, ...all } },
@@ -25,7 +25,7 @@ function facts(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
 
 /** The server after a blocked reconciliation, and its outcome. */
 function pass(of: MlflowServer, seconds: number, causes: Parameters<typeof blocked>[0] = [missing], period?: number) {
-  const all = facts(of, seconds, period);
+  const all = observed(of, seconds, period);
   const outcome = blocked(causes, all);
   const status = statusOf(all, outcome);
   const condition = (type: string) => status.conditions?.find((each) => each.type === type);
@@ -62,7 +62,7 @@ describe("a reference that other clients may still create", () => {
 
   test("is decided by the table of reasons", () => {
     const of = (reason: "DatabaseUnreachable" | "DatabaseAuthenticationFailed") =>
-      withGracePeriod({ state: "stalled", cause: { reason, message: "" } }, facts(server(), 0)).state;
+      withGracePeriod({ state: "stalled", cause: { reason, message: "" } }, observed(server(), 0)).state;
     assert.equal(of("DatabaseUnreachable"), "progressing");
     assert.equal(of("DatabaseAuthenticationFailed"), "stalled");
     assert.equal(timestamp(new Date(start)), "2026-01-01T00:00:00Z");

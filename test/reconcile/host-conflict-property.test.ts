@@ -59,9 +59,9 @@ function world(seed: number, isCut = false) {
     return !isDeepStrictEqual(before, place.route);
   }
 
-  function report(place: Place, { addresses, finding }: Exposure, { metadata }: MlflowServer): void {
-    const conditions = finding
-      ? conditionsOf([{ type: "Exposed", ...finding }], [], metadata.generation ?? 0, now)
+  function report(place: Place, { addresses, condition }: Exposure, { metadata }: MlflowServer): void {
+    const conditions = condition
+      ? conditionsOf([{ type: "Exposed", ...condition }], [], metadata.generation ?? 0, now)
       : [];
     place.server = { ...place.server, status: { addresses: [...addresses], conditions } };
   }
@@ -129,7 +129,7 @@ for (const isCut of [false, true]) {
         }
       for (const place of places.values()) {
         const { server: own } = place;
-        const isTaken = look(place).finding?.reason === "HostConflict";
+        const isTaken = look(place).condition?.reason === "HostConflict";
         if (!isTaken) assert.deepEqual(leads(place), addressesOf(own), `world ${seed}`);
         if (!isTaken && addressesOf(own).length > 0) led += 1;
         if (!isTaken) continue;

@@ -4,7 +4,7 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type { AuthorizationPolicy, Owned } from "../../src/kube/manifests.ts";
 import { type MeshMode, meshSteps, meshStepsOf } from "../../src/model/mesh-steps.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
-import { shutting } from "../../src/reconcile/plan.ts";
+import { listenerDeletions } from "../../src/reconcile/plan.ts";
 import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";
 import {
   acceptedPolicy,
@@ -50,10 +50,10 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       assert.ok(!isOpen(of, world(of, mode, main)));
       assert.ok(meshOf(meshView(of, world(of, mode, main))).steps.has("writers"));
       assert.ok(isOpen(of, world(of, mode, [...main, "writers"])));
-      const { finding } = meshOf(meshView(of, whole));
-      assert.equal(finding?.status, "True", finding?.message ?? "");
+      const { condition } = meshOf(meshView(of, whole));
+      assert.equal(condition?.status, "True", condition?.message ?? "");
       assert.match(
-        finding?.message ?? "",
+        condition?.message ?? "",
         /with their mesh identity alone at http:\/\/demo-traces\.team-a:4318\/v1\/traces/,
       );
     });
@@ -64,7 +64,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       for (const lost of proofs) {
         const left = whole.filter((object) => object !== lost);
         assert.ok(!isOpen(of, left), lost.metadata.name);
-        assert.equal(meshOf(meshView(of, left)).finding?.status, "False");
+        assert.equal(meshOf(meshView(of, left)).condition?.status, "False");
       }
       const outside = [...whole.filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
       assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
@@ -94,8 +94,8 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
       test(`does not start if ${what} neither denied nor answered, and is not stopped by it`, () => {
         const shut = world(of, mode, [...meshSteps[mode], "writers"]);
         assert.ok(!isOpen(of, shut, { probes: () => probes }));
-        const { finding } = meshOf(meshView(of, shut, { probes: () => probes }));
-        assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshNotProbed"]);
+        const { condition } = meshOf(meshView(of, shut, { probes: () => probes }));
+        assert.deepEqual([condition?.status, condition?.reason], ["False", "MeshNotProbed"]);
         assert.ok(isOpen(of, whole, { probes: () => probes }));
       });
 
@@ -104,14 +104,14 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
         object.kind === "Deployment" && object.metadata.name === "demo-traces" ? { ...object, status: {} } : object,
       );
       assert.ok(isOpen(of, starting));
-      assert.match(meshOf(meshView(of, starting)).finding?.message ?? "", /listener for traces has no available pod/);
+      assert.match(meshOf(meshView(of, starting)).condition?.message ?? "", /listener for traces has no available pod/);
     });
 
     test("does not exist without writers", () => {
       const withoutWriters = listening(mode, { traces: { writers: [], identity: "Mesh" } });
-      const { steps, finding } = meshOf(meshView(withoutWriters, world(withoutWriters, mode)));
+      const { steps, condition } = meshOf(meshView(withoutWriters, world(withoutWriters, mode)));
       assert.ok(!steps.has("writers") && !steps.has("listener"));
-      assert.equal(finding?.status, "True");
+      assert.equal(condition?.status, "True");
     });
 
     test("is removed before the policies that protect it, which wait for its pods", () => {
@@ -134,15 +134,15 @@ test("the listener for traces is stopped whatever else is wrong, without waiting
   const whole = world(of, "Ambient").map(
     (object): Owned => ({ ...object, metadata: { ...object.metadata, uid: `uid-of-${object.metadata.name}` } }),
   );
-  const facts = (steps: ReturnType<typeof meshOf>["steps"]) => {
+  const observed = (steps: ReturnType<typeof meshOf>["steps"]) => {
     const wanted = { ...inputs(of), mesh: steps };
     const { installation, references } = wanted;
     const more = { isMutatedByAdmission: () => false, now: new Date(0), unmanaged: [], granted: [] };
     return { server: of, owned: whole, inputs: wanted, installation, references, ...more };
   };
-  assert.deepEqual(shutting(facts(new Set(meshStepsOf(of)))), []);
+  assert.deepEqual(listenerDeletions(observed(new Set(meshStepsOf(of)))), []);
   const lost = whole.filter(({ metadata }) => metadata.name !== "demo-traces-writers-only");
-  const [step, ...others] = shutting(facts(meshOf(meshView(of, lost)).steps));
+  const [step, ...others] = listenerDeletions(observed(meshOf(meshView(of, lost)).steps));
   assert.deepEqual(others, []);
   assert.ok(step?.do === "delete");
   assert.deepEqual([step.live.kind, step.live.metadata.name], ["Deployment", "demo-traces"]);

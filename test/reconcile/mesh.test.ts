@@ -40,7 +40,7 @@ const everything = world(meshSteps);
 const view = (owned: readonly Owned[], more: Partial<MeshView> = {}) => meshView(meshed, owned, more);
 const mesh = (...args: Parameters<typeof view>) => meshOf(view(...args));
 const steps = (...args: Parameters<typeof view>) => [...mesh(...args).steps];
-const reason = (...args: Parameters<typeof view>) => mesh(...args).finding?.reason;
+const reason = (...args: Parameters<typeof view>) => mesh(...args).condition?.reason;
 
 /** The objects with one object changed. */
 function having<T extends Owned>(kind: T["kind"], name: string, change: (object: T) => T, from = everything): Owned[] {
@@ -61,7 +61,7 @@ describe("adding a server to the mesh", () => {
     for (const [index, step] of meshSteps.entries()) {
       assert.deepEqual(steps(world(meshSteps.slice(0, index))), meshSteps.slice(0, index + 1), step);
     }
-    assert.deepEqual(mesh(everything).finding?.status, "True");
+    assert.deepEqual(mesh(everything).condition?.status, "True");
   });
 
   test("waits for a step that is applied and not accepted", () => {
@@ -77,7 +77,7 @@ describe("adding a server to the mesh", () => {
       const rest = step === "binding" ? before.filter(({ kind }) => kind !== "Service") : before;
       const now = [...rest, ...(step === "binding" ? unbound : written)];
       assert.deepEqual(steps(now), meshSteps.slice(0, index + 1), step);
-      assert.equal(mesh(now).finding?.status, "False", step);
+      assert.equal(mesh(now).condition?.status, "False", step);
     }
   });
 
@@ -94,11 +94,11 @@ describe("adding a server to the mesh", () => {
     const probes = () => assert.fail("it has probed");
     assert.equal(reason([...pods, enrolledPod({}, { isOutdated: true })]), "MeshProgressing");
     const ending = enrolledPod({}, { isOutdated: true, isTerminating: true });
-    const { finding } = mesh([...everything, ending], { probes });
-    assert.deepEqual([finding?.status, finding?.reason], ["False", "MeshProgressing"]);
-    assert.match(finding?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is terminating/);
+    const { condition } = mesh([...everything, ending], { probes });
+    assert.deepEqual([condition?.status, condition?.reason], ["False", "MeshProgressing"]);
+    assert.match(condition?.message ?? "", /pod demo-server-pod-of-before, which is not in the mesh, is terminating/);
     assert.deepEqual(steps([...world(meshSteps.slice(0, 5)), ending]), meshSteps, "it blocks nothing");
-    assert.equal(mesh([...everything, enrolledPod(undefined, { isTerminating: true })]).finding?.status, "True");
+    assert.equal(mesh([...everything, enrolledPod(undefined, { isTerminating: true })]).condition?.status, "True");
   });
 
   test("never removes a step: a missing object is restored immediately", () => {
@@ -118,8 +118,16 @@ function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshVi
   const wanted = { ...inputs(of), mesh: turn, keepsMeshPolicies: keepsPolicies };
   const { installation, references } = wanted;
   const completed = owned.map((object): Owned => (object.kind === "Job" ? completedJob(object) : object));
-  const facts = { server: of, owned: completed, unmanaged: [], granted: [], references, inputs: wanted, installation };
-  return planOf({ ...facts, isMutatedByAdmission: () => false, now: new Date(0) }).groups.flat();
+  const observed = {
+    server: of,
+    owned: completed,
+    unmanaged: [],
+    granted: [],
+    references,
+    inputs: wanted,
+    installation,
+  };
+  return planOf({ ...observed, isMutatedByAdmission: () => false, now: new Date(0) }).groups.flat();
 }
 
 test("a trust domain that is not the mesh's changes no policy of a server in the mesh, because all clients would be denied", () => {
@@ -169,7 +177,7 @@ describe("removing a server from the mesh", () => {
   });
 
   test("reports no condition for a mesh that the spec does not have", () => {
-    assert.equal(meshOf(view(everything, { server: plain })).finding, undefined);
+    assert.equal(meshOf(view(everything, { server: plain })).condition, undefined);
   });
 });
 
@@ -181,8 +189,8 @@ describe("a mesh with sidecars", () => {
     pod,
   ];
   const seen = (owned: readonly Owned[], more: Partial<MeshView> = {}) => {
-    const { steps: turn, finding } = mesh(owned, { server: inSidecars, ...more });
-    return { steps: [...turn], status: finding?.status, reason: finding?.reason };
+    const { steps: turn, condition } = mesh(owned, { server: inSidecars, ...more });
+    return { steps: [...turn], status: condition?.status, reason: condition?.reason };
   };
 
   test("has its policy when each pod has a sidecar", () => {
@@ -232,20 +240,23 @@ describe("a mesh with sidecars", () => {
 });
 
 describe("writers without a mesh", () => {
-  const finding = (spec: Parameters<typeof server>[0]) =>
-    mesh([], { server: server({ traces: { writers }, ...spec }) }).finding;
+  const condition = (spec: Parameters<typeof server>[0]) =>
+    mesh([], { server: server({ traces: { writers }, ...spec }) }).condition;
 
   test("are not enforced, and the condition names what protects traces instead", () => {
-    assert.deepEqual([finding({})?.status, finding({})?.reason], ["False", "MeshNotConfigured"]);
-    assert.match(finding({})?.message ?? "", /any client that the server authenticates/);
-    assert.match(finding({ authentication: { none: {} } })?.message ?? "", /any client that reaches the server's port/);
+    assert.deepEqual([condition({})?.status, condition({})?.reason], ["False", "MeshNotConfigured"]);
+    assert.match(condition({})?.message ?? "", /any client that the server authenticates/);
+    assert.match(
+      condition({ authentication: { none: {} } })?.message ?? "",
+      /any client that reaches the server's port/,
+    );
   });
 });
 
 test("without the kinds in the cluster nothing is applied and the server serves requests", () => {
   assert.deepEqual(steps([], { isAvailable: false, otherResources: undefined }), []);
   assert.equal(reason(everything, { isAvailable: false }), "IstioMissing");
-  assert.match(mesh([], { isAvailable: false }).finding?.message ?? "", /Install .*or leave out spec\.mesh/);
+  assert.match(mesh([], { isAvailable: false }).condition?.message ?? "", /Install .*or leave out spec\.mesh/);
 });
 
 describe("MeshReady is False, with the cause and the fix, when", () => {
@@ -374,9 +385,9 @@ describe("MeshReady is False, with the cause and the fix, when", () => {
   ];
   for (const [title, expected, args] of cases) {
     test(title, () => {
-      const { finding } = mesh(...args);
-      assert.deepEqual([finding?.status, finding?.reason], ["False", expected], finding?.message ?? "");
-      assert.ok((finding?.message ?? "").length > 20);
+      const { condition } = mesh(...args);
+      assert.deepEqual([condition?.status, condition?.reason], ["False", expected], condition?.message ?? "");
+      assert.ok((condition?.message ?? "").length > 20);
     });
   }
 
@@ -396,11 +407,11 @@ describe("MeshReady is False, with the cause and the fix, when", () => {
 
 test("a hibernated server keeps its policies, and MeshReady is Unknown", () => {
   const asleep = { ...meshed, spec: { ...meshed.spec, hibernate: true } };
-  const { finding, steps: turn } = mesh(
+  const { condition, steps: turn } = mesh(
     everything.filter(({ kind }) => kind !== "Pod"),
     { server: asleep },
   );
-  assert.deepEqual([finding?.status, finding?.reason], ["Unknown", "MeshHibernated"]);
+  assert.deepEqual([condition?.status, condition?.reason], ["Unknown", "MeshHibernated"]);
   assert.deepEqual([...turn], [...meshSteps]);
 });
 

@@ -5,7 +5,7 @@ import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Manifest } from "../../src/kube/manifests.ts";
 import { longestServerName } from "../../src/kube/names.ts";
 import { objectNames } from "../../src/model/names.ts";
-import { obstacleIn, ownershipOf } from "../../src/reconcile/ownership.ts";
+import { namingConflictOf, ownershipOf } from "../../src/reconcile/ownership.ts";
 import { all, inputs, jobOf, postgresql, server } from "../support/fixtures.ts";
 
 const traces: MlflowServerSpec["traces"] = {
@@ -77,7 +77,7 @@ describe("names of objects of two servers in one namespace", () => {
       for (const { object, of } of all) {
         for (const other of all.filter((each) => each.of.metadata.name !== of.metadata.name)) {
           assert.equal(ownershipOf(object, other.of), "unmanaged", idOf(object));
-          const { reason, message } = obstacleIn(object, other.of) ?? {};
+          const { reason, message } = namingConflictOf(object, other.of) ?? {};
           assert.equal(reason, "NameConflict");
           assert.match(message ?? "", new RegExp(`^${object.kind}/.* belongs to MlflowServer/${of.metadata.name}, `));
         }

@@ -131,7 +131,7 @@ describe("the plan", () => {
       [other],
     );
     assert.deepEqual(found.groups, []);
-    assert.equal(found.obstacle?.reason, "NameConflict");
+    assert.equal(found.namingConflict?.reason, "NameConflict");
   });
 
   test("waits for a terminating object, and continues with the others", () => {

@@ -8,14 +8,14 @@ import { encoded } from "../../src/kube/base64.ts";
 import type { ConfigMap, Manifest, Owned, Secret } from "../../src/kube/manifests.ts";
 import { finalizer } from "../../src/kube/names.ts";
 import { routeKinds } from "../../src/model/exposure.ts";
-import { blockersOf } from "../../src/reconcile/blockers.ts";
 import { exposureOf } from "../../src/reconcile/exposure.ts";
-import type { Facts } from "../../src/reconcile/facts.ts";
 import { hostConflict } from "../../src/reconcile/host-conflict.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
+import type { ObservedState } from "../../src/reconcile/observed-state.ts";
 import { outcomeOf } from "../../src/reconcile/outcome.ts";
 import { isCrossNamespace } from "../../src/reconcile/ownership.ts";
-import { planOf, shutting } from "../../src/reconcile/plan.ts";
+import { listenerDeletions, planOf } from "../../src/reconcile/plan.ts";
+import { failedChecks } from "../../src/reconcile/preflight-checks.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { tracesEndpoints } from "../../src/reconcile/traces-endpoints.ts";
 import { referencesOf } from "../../src/resources/references.ts";
@@ -80,12 +80,12 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
   const exposure = exposureOf({ server, owned, competitors: [], known: new Set(routeKinds) });
   tracesEndpoints(server, owned);
   const of = { ...inputs(server, referenced(server)), routes: exposure.routes };
-  const facts: Facts = {
+  const observed: ObservedState = {
     server,
     owned,
     unmanaged: [],
     granted: [],
-    mesh: mesh.finding,
+    mesh: mesh.condition,
     exposure,
     references: of.references,
     inputs: of,
@@ -93,10 +93,10 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
     isMutatedByAdmission: () => false,
     now: new Date(0),
   };
-  const blocker = blockersOf(facts).find(({ reason }) => reason === "InvalidURL");
-  shutting(facts);
-  const plan = planOf(facts);
-  statusOf(facts, outcomeOf(facts, plan));
+  const blocker = failedChecks(observed).find(({ reason }) => reason === "InvalidURL");
+  listenerDeletions(observed);
+  const plan = planOf(observed);
+  statusOf(observed, outcomeOf(observed, plan));
   return { blocker, plan, manifests: all(of) };
 }
 

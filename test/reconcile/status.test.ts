@@ -7,7 +7,7 @@ import { planOf } from "../../src/reconcile/plan.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { all, completedJob, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
 
-/** The facts with all objects of a server, a complete migration and these pods. */
+/** The observed state with all objects of a server, a complete migration and these pods. */
 function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = []) {
   const wanted = inputs(of);
   const owned = all(wanted).map((manifest): Owned => {
@@ -17,7 +17,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
   });
   const { installation, references } = wanted;
   const migration = recordOf(jobOf(wanted));
-  const facts = {
+  const observed = {
     server: { ...of, status: { ...of.status, migration } },
     owned: [...owned, ...more],
     references,
@@ -28,10 +28,10 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
     isMutatedByAdmission: () => false,
     now: new Date(0),
   };
-  const outcome = outcomeOf(facts, planOf(facts));
-  const status = statusOf(facts, outcome);
+  const outcome = outcomeOf(observed, planOf(observed));
+  const status = statusOf(observed, outcome);
   const condition = (type: string) => status.conditions?.find((each) => each.type === type);
-  return { facts, outcome, status, condition };
+  return { observed, outcome, status, condition };
 }
 
 const done = { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1, readyReplicas: 1 };
@@ -146,8 +146,8 @@ describe("a condition that was not checked", () => {
 
   test("keeps its generation", () => {
     const of = changed({ authentication: { basic: { adminCredentialsSecretRef: { name: "none" } } } });
-    const { facts } = world(of, done);
-    const { conditions = [] } = statusOf(facts, blocked([missing], facts));
+    const { observed } = world(of, done);
+    const { conditions = [] } = statusOf(observed, blocked([missing], observed));
     const of2 = conditions.filter(({ observedGeneration }) => observedGeneration === 2).map(({ type }) => type);
     assert.deepEqual(of2, ["Ready", "Reconciling", "Stalled", "Available"]);
     const database = conditions.find(({ type }) => type === "DatabaseReady");
@@ -155,14 +155,14 @@ describe("a condition that was not checked", () => {
   });
 
   test("is Unknown for a database that has never been checked", () => {
-    const { facts } = world(server(), done);
-    const { conditions = [] } = statusOf(facts, blocked([missing], facts));
+    const { observed } = world(server(), done);
+    const { conditions = [] } = statusOf(observed, blocked([missing], observed));
     assert.equal(conditions.find(({ type }) => type === "DatabaseReady")?.status, "Unknown");
   });
 
   test("keeps the authentication of pods of an earlier spec that may still run", () => {
-    const { facts } = world(changed({ authentication: { none: {} } }), done);
-    const status = statusOf(facts, blocked([missing], facts));
+    const { observed } = world(changed({ authentication: { none: {} } }), done);
+    const status = statusOf(observed, blocked([missing], observed));
     assert.deepEqual([status.authentication, status.adminCredentialsSecretRef?.name], ["Basic", "demo-admin"]);
     const { status: after } = world(changed({ authentication: { none: {} } }), done);
     assert.deepEqual([after.authentication, after.adminCredentialsSecretRef], ["None", undefined]);

@@ -55,7 +55,7 @@ describe("a spec that the operator does not support", () => {
 });
 
 describe("a workspace", () => {
-  const facts = { namespace: workspace(), isMutatedByAdmission: () => false, now: new Date(0) };
+  const observed = { namespace: workspace(), isMutatedByAdmission: () => false, now: new Date(0) };
   const planFor = (
     servers: readonly ReturnType<typeof tracking>[],
     accesses: readonly MlflowWorkspaceAccess[],
@@ -67,7 +67,7 @@ describe("a workspace", () => {
     ];
     const problem: SpecProblem = { cause: { reason: "UnsupportedField", message: "m" }, isHidden: false };
     const problems = new Map(unknown.map((object) => [object, problem]));
-    return workspacePlan({ ...facts, servers, accesses, granted, problems });
+    return workspacePlan({ ...observed, servers, accesses, granted, problems });
   };
   const granted = [tracking({ access: [grantTo("team", "Viewer")] })];
   const live = planFor(granted, [access()]).wanted;

@@ -36,7 +36,7 @@ const status: MlflowServer["status"] = {
 
 /** Another server that is being changed, and keeps this one waiting. */
 const active: UpgradeMember = {
-  ...{ namespace: "team-b", name: "other", isComplete: false, isProbative: false, isStalled: false, isStarting: false },
+  ...{ namespace: "team-b", name: "other", isComplete: false, isCanary: false, isStalled: false, isStarting: false },
   marker: { revision: "new", phase: "Applied", startTime: now.toISOString(), wasReady: true },
 };
 const self: UpgradeMember = {
@@ -44,7 +44,7 @@ const self: UpgradeMember = {
   namespace: "team-a",
   name: "demo",
   isComplete: true,
-  isProbative: true,
+  isCanary: true,
   marker: undefined,
 };
 
@@ -69,7 +69,7 @@ function plan({
   const of = server({ ...spec, ...changes }, { status, metadata: { ...former.server.metadata, generation } });
   const installation = { ...former.installation, imageRepository, upgrade };
   const wanted: Inputs = { ...former, server: of, installation, references: references ?? former.references };
-  const facts = {
+  const observed = {
     server: of,
     owned,
     unmanaged: [],
@@ -79,7 +79,7 @@ function plan({
     installation,
     now,
   };
-  return planOf({ ...facts, isMutatedByAdmission: () => false, upgradeMembers: () => [...others, self] });
+  return planOf({ ...observed, isMutatedByAdmission: () => false, upgradeMembers: () => [...others, self] });
 }
 
 const text = (step: Step) =>

@@ -20,9 +20,9 @@ function* states(): Generator<Omit<UpgradeMember, "namespace" | "name">> {
   for (const marker of markers)
     for (const isComplete of booleans)
       for (const isStalled of booleans)
-        for (const isProbative of isComplete && !isStalled ? booleans : [false])
+        for (const isCanary of isComplete && !isStalled ? booleans : [false])
           for (const waitingSince of [undefined, secondsAgo(60)])
-            yield { marker, isComplete, isProbative, isStalled, waitingSince, isStarting: false };
+            yield { marker, isComplete, isCanary, isStalled, waitingSince, isStarting: false };
 }
 
 const named = (name: string, state: Omit<UpgradeMember, "namespace" | "name">): UpgradeMember => ({
@@ -34,7 +34,7 @@ const all = [...states()];
 const waiting = (state: Partial<UpgradeMember> = {}) =>
   named("waiting", {
     isComplete: true,
-    isProbative: true,
+    isCanary: true,
     isStalled: false,
     isStarting: false,
     waitingSince: secondsAgo(60),
@@ -86,8 +86,8 @@ describe("the turn of a server in an upgrade of the operator", () => {
   });
 
   test("comes first to a server that can show whether the change works", () => {
-    const hibernated = { ...waiting(), name: "hibernated", isProbative: false };
-    const broken = { ...waiting(), name: "broken", isProbative: false, isComplete: false, isStalled: true };
+    const hibernated = { ...waiting(), name: "hibernated", isCanary: false };
+    const broken = { ...waiting(), name: "broken", isCanary: false, isComplete: false, isStalled: true };
     const members = [hibernated, broken, waiting()];
     const turns = (those: readonly UpgradeMember[]) =>
       those.filter((each) => verdict(each, those, upgrade(), now).mayStart).map(({ name }) => name);
@@ -103,7 +103,7 @@ describe("the turn of a server in an upgrade of the operator", () => {
 
   test("names the server that failed, and the ways out", () => {
     const marker = { revision, phase: "Applied", startTime: secondsAgo(5), wasReady: true } as const;
-    const failed = named("a", { marker, isComplete: false, isProbative: false, isStalled: true, isStarting: false });
+    const failed = named("a", { marker, isComplete: false, isCanary: false, isStalled: true, isStarting: false });
     const turn = verdict(waiting(), [failed, waiting()], upgrade(), now);
     assert.ok(!turn.mayStart);
     assert.match(turn.cause.message, /MlflowServer a in namespace team/);
@@ -135,7 +135,7 @@ function simulate(seed: number): void {
   const concurrency = 1 + below(3);
   let members = Array.from({ length: 8 }, (_, index): UpgradeMember => {
     const isComplete = below(5) > 0;
-    const state = { isComplete, isProbative: isComplete, isStalled: !isComplete, isStarting: false };
+    const state = { isComplete, isCanary: isComplete, isStalled: !isComplete, isStarting: false };
     return named(`server-${index}`, { ...state, waitingSince: secondsAgo(60) });
   });
   let time = now.getTime();
@@ -169,18 +169,18 @@ function simulate(seed: number): void {
     if (marker?.revision === current || marker?.phase === "Started") {
       if (marker.phase === "Started") {
         const applied = { ...marker, revision: current, phase: "Applied" as const };
-        return { ...member, marker: applied, isComplete: false, isProbative: false, waitingSince: undefined };
+        return { ...member, marker: applied, isComplete: false, isCanary: false, waitingSince: undefined };
       }
       if (member.isComplete) return member;
       // Now and then one needs a person, who repairs it.
       if (!isStalled && below(4) === 0) return { ...member, isStalled: true };
-      return { ...member, isStalled: false, isComplete: true, isProbative: true };
+      return { ...member, isStalled: false, isComplete: true, isCanary: true };
     }
     const turn = verdict(member, members, { revision: current, concurrency }, new Date(time));
     if (!turn.mayStart) return member;
     started.add(member.name);
     const startTime = new Date(time).toISOString();
-    const marked = { revision: current, phase: "Started" as const, startTime, wasReady: member.isProbative };
+    const marked = { revision: current, phase: "Started" as const, startTime, wasReady: member.isCanary };
     return { ...member, marker: marked, waitingSince: undefined };
   }
 }

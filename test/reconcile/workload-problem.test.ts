@@ -20,7 +20,7 @@ function after(seconds: number, objects: readonly Owned[], events: Readonly<Reco
   const { installation, references } = wanted;
   const kinds = new Set(objects.map(({ kind }) => kind));
   const others = all(wanted).filter(({ kind }) => !kinds.has(kind) && kind !== "Deployment" && kind !== "Job");
-  const facts = {
+  const observed = {
     ...{
       server: of,
       owned: [...others, ...objects],
@@ -34,10 +34,10 @@ function after(seconds: number, objects: readonly Owned[], events: Readonly<Reco
     warnings: new Map(Object.entries(events)),
     now: new Date(start + seconds * 1000),
   };
-  const outcome = outcomeOf(facts, planOf(facts));
+  const outcome = outcomeOf(observed, planOf(observed));
   assert.ok(isReason(outcome.cause.reason));
-  const status = statusOf(facts, outcome);
-  assert.equal(observedSince({ ...of, status }, facts.now).getTime(), facts.now.getTime());
+  const status = statusOf(observed, outcome);
+  assert.equal(observedSince({ ...of, status }, observed.now).getTime(), observed.now.getTime());
   const database = status.conditions?.find(({ type }) => type === "DatabaseReady");
   return { ...outcome, ...outcome.cause, database };
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Reason } from "../../api/reasons.ts";
 import type { MlflowServer } from "../../api/server.ts";
 import type { MlflowWorkspaceAccess, MlflowWorkspaceAccessStatus } from "../../api/workspace-access.ts";
-import { conditionsOf, type Finding, timestamp } from "../../kube/conditions.ts";
+import { conditionsOf, type NewCondition, timestamp } from "../../kube/conditions.ts";
 import type { Namespace } from "../../kube/manifests.ts";
 import { label } from "../../kube/names.ts";
 import type { Installation } from "../../model/inputs.ts";
@@ -57,7 +57,7 @@ export async function reportAccesses(cluster: WorkspaceCluster, view: AccessView
 function statusOf(access: MlflowWorkspaceAccess, verdict: AccessState, now: Date): MlflowWorkspaceAccessStatus {
   const { reason, message, state, roleBinding } = verdict;
   const generation = access.metadata.generation ?? 0;
-  const findings: Finding[] = [
+  const newConditions: NewCondition[] = [
     { type: "Ready", status: state === "in force" ? "True" : "False", reason, message },
     state === "waiting" ? { type: "Reconciling", status: "True", reason, message } : notReconciling,
     state === "stalled" ? { type: "Stalled", status: "True", reason, message } : notStalled,
@@ -65,7 +65,7 @@ function statusOf(access: MlflowWorkspaceAccess, verdict: AccessState, now: Date
   return {
     observedGeneration: generation,
     observedGenerationTime: timestamp(observedSince(access, now)),
-    conditions: conditionsOf(findings, access.status?.conditions ?? [], generation, now),
+    conditions: conditionsOf(newConditions, access.status?.conditions ?? [], generation, now),
     ...(roleBinding !== undefined && { roleBinding }),
   };
 }

@@ -6,7 +6,7 @@ import { type Key, keyText } from "../../kube/object.ts";
 import type { Installation } from "../../model/inputs.ts";
 import { type GrantConflict, subjectKey } from "../../resources/workspace/grant.ts";
 import { applyRejection } from "../apply-rejection.ts";
-import type { Cause } from "../finding.ts";
+import type { Cause } from "../cause.ts";
 import { otherOperator } from "../other-operator.ts";
 import { type SpecProblem, specProblem } from "../spec-problem.ts";
 import { reportAccesses } from "./access-status.ts";

@@ -1,17 +1,17 @@
 import type { MlflowServer } from "../../api/server.ts";
-import type { Finding } from "../../kube/conditions.ts";
+import type { NewCondition } from "../../kube/conditions.ts";
 import type { Namespace } from "../../kube/manifests.ts";
 import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
 import { workspacesOf } from "../../model/workspaces.ts";
-import type { Cause } from "../finding.ts";
+import type { Cause } from "../cause.ts";
 import type { WorkspaceState } from "./reconcile-workspace.ts";
 
 /** The state of a server's workspaces, for its status. */
 export interface WorkspaceSummary {
   readonly ready: number;
   readonly total: number;
-  readonly finding: Finding;
+  readonly condition: NewCondition;
   /** Whether namespaces have still to be checked. */
   readonly isPartial: boolean;
 }
@@ -56,20 +56,20 @@ export function summaryOf(
   const found = [...failures(wrong), ...optInMissing(waiting, namespace, key.namespace)];
   const [first] = found;
   const [failed] = failing;
-  const finding: Finding =
+  const condition: NewCondition =
     first === undefined
       ? failed === undefined
         ? settled(total, ready, key.namespace)
         : { type, status: "Unknown", reason: "NotChecked", message: failureText(failing, failure(failed)) }
       : { type, status: "False", reason: first.reason, message: found.map(({ message }) => message).join(". ") };
-  return { ready, total, finding, isPartial: unchecked.length > failing.length };
+  return { ready, total, condition, isPartial: unchecked.length > failing.length };
 }
 
 function failureText(names: readonly string[], why = "no details"): string {
   return `${listed(names)} cannot be checked: ${why.slice(0, 300)}. The operator retries`;
 }
 
-function settled(total: number, ready: number, host: string): Finding {
+function settled(total: number, ready: number, host: string): NewCondition {
   const type = "WorkspacesReady";
   if (total === 0) {
     const message = `No namespace is labeled as a workspace of servers in namespace ${host}, so MLflow serves none. Label one: kubectl label namespace <name> ${label.workspaceOf}=${host}`;

@@ -3,22 +3,22 @@ import { label } from "../../kube/names.ts";
 import { clusterRoleName, isWorkspaceRole } from "../../kube/workspace-roles.ts";
 import { subjectKey } from "../../resources/workspace/grant.ts";
 import type { WorkspaceObject } from "./workspace-cluster.ts";
-import type { WorkspaceFacts } from "./workspace-plan.ts";
+import type { ObservedWorkspace } from "./workspace-plan.ts";
 
 /**
  * The part of a workspace that this operator supports. A server with an unsupported spec keeps its grants and grants
  * nothing new; of an unsupported access, the subjects that already have its role keep it.
  */
 export function supportedIn(
-  facts: Pick<WorkspaceFacts, "servers" | "accesses" | "granted" | "problems">,
-): Pick<WorkspaceFacts, "servers" | "accesses" | "granted"> {
-  const unknown = facts.servers.filter((server) => facts.problems?.has(server));
+  observed: Pick<ObservedWorkspace, "servers" | "accesses" | "granted" | "problems">,
+): Pick<ObservedWorkspace, "servers" | "accesses" | "granted"> {
+  const unknown = observed.servers.filter((server) => observed.problems?.has(server));
   return {
-    servers: facts.servers.filter((server) => !unknown.includes(server)),
-    accesses: facts.accesses.flatMap((access) =>
-      facts.problems?.has(access) ? kept(access, facts.granted) : [access],
+    servers: observed.servers.filter((server) => !unknown.includes(server)),
+    accesses: observed.accesses.flatMap((access) =>
+      observed.problems?.has(access) ? kept(access, observed.granted) : [access],
     ),
-    granted: facts.granted.filter((object) => !unknown.some(({ metadata }) => isOf(object, metadata))),
+    granted: observed.granted.filter((object) => !unknown.some(({ metadata }) => isOf(object, metadata))),
   };
 }
 

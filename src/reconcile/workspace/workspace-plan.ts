@@ -12,7 +12,7 @@ import { supportedIn } from "./supported.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
 /** The observed state of a workspace reconciliation. */
-export interface WorkspaceFacts {
+export interface ObservedWorkspace {
   /** Undefined if it does not exist or is not labeled as a workspace. */
   readonly namespace: Namespace | undefined;
   /** The servers in the namespace of its label. */
@@ -36,13 +36,13 @@ export interface WorkspacePlan {
 }
 
 /** The writes in a namespace: grants only while it is labeled as a workspace; otherwise they are removed. */
-export function workspacePlan(facts: WorkspaceFacts): WorkspacePlan {
-  const { namespace, isMutatedByAdmission, now } = facts;
+export function workspacePlan(observed: ObservedWorkspace): WorkspacePlan {
+  const { namespace, isMutatedByAdmission, now } = observed;
   const nothing = { wanted: [], servers: [], waits: [], grantConflicts: [] };
   // A terminating namespace deletes all its objects, and nothing can be created in it.
   if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
-  if (namespace === undefined) return { steps: stepsFor([], facts.granted, isMutatedByAdmission), ...nothing };
-  const supported = supportedIn(facts);
+  if (namespace === undefined) return { steps: stepsFor([], observed.granted, isMutatedByAdmission), ...nothing };
+  const supported = supportedIn(observed);
   const { accesses, granted } = supported;
   const host = namespace.metadata.labels?.[label.workspaceOf];
   const selecting = serversOf(

@@ -406,8 +406,8 @@ describe("report", () => {
   });
 });
 
-describe("notify", () => {
-  const notice = {
+describe("recordEvent", () => {
+  const reported = {
     type: "Warning",
     reason: "SecretMissing",
     action: "Reconcile",
@@ -419,7 +419,7 @@ describe("notify", () => {
     await one.reconcile(async (cluster) => {
       const server = cluster.server(one.key);
       assert.ok(server);
-      await cluster.notify(server, notice);
+      await cluster.recordEvent(server, reported);
     });
     assert.deepEqual([one.lost, await one.calls()], [[], ["create events"]]);
     const { stdout } = await access.kubectl([
@@ -437,7 +437,7 @@ describe("notify", () => {
     await one.reconcile(async (cluster) => {
       const server = cluster.server(one.key);
       assert.ok(server);
-      await cluster.notify({ ...server, metadata: { ...server.metadata, namespace: "absent" } }, notice);
+      await cluster.recordEvent({ ...server, metadata: { ...server.metadata, namespace: "absent" } }, reported);
     });
     assert.equal(one.lost.length, 1);
   });

@@ -4,8 +4,8 @@ import type { Ldap } from "../../src/api/fields/ldap.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { validate } from "../../src/api/validation.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
-import { blockersOf } from "../../src/reconcile/blockers.ts";
-import { combined } from "../../src/reconcile/finding.ts";
+import { combined } from "../../src/reconcile/cause.ts";
+import { failedChecks } from "../../src/reconcile/preflight-checks.ts";
 import { referencesOf } from "../../src/resources/references.ts";
 import { examples } from "../api/examples.ts";
 import { caCertificatePem } from "../support/ca-certificate-pem.ts";
@@ -20,7 +20,7 @@ const directory: Ldap = {
 const causes = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
   const all = inputs(of, references);
   const { installation } = all;
-  return blockersOf({
+  return failedChecks({
     server: of,
     owned: [],
     references: all.references,
@@ -112,7 +112,7 @@ describe("an invalid value", () => {
       const all = inputs(of, [secret("keys", { "flask-secret-key": "", "kek-passphrase": "", "webhook-key": "" })]);
       const session = { flaskSecretKey: "f".repeat(32), kekPassphrase: "k".repeat(32), webhookKey: webhook };
       const { installation, references } = all;
-      return blockersOf({
+      return failedChecks({
         server: of,
         owned: [],
         references,
@@ -232,7 +232,7 @@ describe("an invalid value for oauth2-proxy", () => {
     assert.equal(reason(own, secret("own", keys)), "SecretKeyMissing");
     const found = inputs(own, [secret("own", { ...keys, "cookie-secret": "short" })]);
     const { installation, references } = found;
-    const facts = {
+    const observed = {
       ...{
         server: own,
         owned: [],
@@ -245,7 +245,7 @@ describe("an invalid value for oauth2-proxy", () => {
       },
       inputs: { ...found, session: { ...found.session, cookieSecret: "short" } },
     };
-    assert.match(blockersOf(facts)[0]?.message ?? "", /cookie-secret is not 32 letters and digits/);
+    assert.match(failedChecks(observed)[0]?.message ?? "", /cookie-secret is not 32 letters and digits/);
     assert.equal(reason(server({ authentication: { none: {} }, server: settings }), secret("own", keys)), undefined);
   });
 });

@@ -12,20 +12,20 @@ import { authenticationOf } from "../resources/authentication/index.ts";
 import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import { referencesOf } from "../resources/references.ts";
-import type { Facts } from "./facts.ts";
-import type { Cause } from "./finding.ts";
+import type { Cause } from "./cause.ts";
 import { invalidBindCredentials } from "./invalid-bind-credentials.ts";
 import { invalidCaBundle } from "./invalid-ca-bundle.ts";
 import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
 import { invalidSecretValue } from "./invalid-secret-value.ts";
 import { invalidUrl } from "./invalid-url.ts";
 import { lostSecret } from "./lost-secrets.ts";
+import type { ObservedState } from "./observed-state.ts";
 import { oversizedObject, unreadableSecret } from "./oversized.ts";
 import { referencesTooLarge } from "./references-size.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** Returns the causes because of which nothing is applied until a user or another controller makes a change. */
-export type Precondition = (facts: Facts) => Cause | readonly Cause[] | undefined;
+export type Precondition = (observed: ObservedState) => Cause | readonly Cause[] | undefined;
 
 /** In the order in which they are reported. */
 const preconditions: readonly Precondition[] = [
@@ -51,17 +51,17 @@ const preconditions: readonly Precondition[] = [
  * All failed preconditions of a server, in the order of the checks. While there are any, nothing is changed. Missing content is
  * not also reported as invalid.
  */
-export function blockersOf(facts: Facts): readonly Cause[] {
-  const unsupported = unsupportedSpec("MlflowServer", facts.server.spec);
+export function failedChecks(observed: ObservedState): readonly Cause[] {
+  const unsupported = unsupportedSpec("MlflowServer", observed.server.spec);
   if (unsupported !== undefined) return [unsupported];
-  const tooLarge = referencesTooLarge(facts);
+  const tooLarge = referencesTooLarge(observed);
   if (tooLarge !== undefined) return [tooLarge];
-  const found = preconditions.flatMap((precondition) => precondition(facts) ?? []);
+  const found = preconditions.flatMap((precondition) => precondition(observed) ?? []);
   return [...new Map(found.map((cause) => [cause.message, cause])).values()];
 }
 
 /** The cause if an operator with Roles instead of a ClusterRole would need objects outside the server's namespace. */
-function namespacedOperator({ server, installation }: Facts): Cause | undefined {
+function namespacedOperator({ server, installation }: ObservedState): Cause | undefined {
   const { namespaces } = installation;
   if (namespaces === undefined || !needsOptIn(server.spec)) return undefined;
   const [what, instead] =
@@ -75,7 +75,7 @@ function namespacedOperator({ server, installation }: Facts): Cause | undefined 
 }
 
 /** The causes if the operator's settings do not allow images, which get the Secrets of the namespace. */
-function imageNotAllowed({ inputs }: Facts): Cause[] {
+function imageNotAllowed({ inputs }: ObservedState): Cause[] {
   const allowed = (inputs.installation.allowedImages ?? []).slice(0, 8).join(", ");
   return disallowedImages(inputs).map(({ image, path }) => ({
     reason: "ImageNotAllowed",
@@ -83,7 +83,7 @@ function imageNotAllowed({ inputs }: Facts): Cause[] {
   }));
 }
 
-function missingReferences({ server, references }: Facts): Cause[] {
+function missingReferences({ server, references }: ObservedState): Cause[] {
   return referencesOf(server.spec).flatMap((reference): Cause[] => {
     const { kind, name, path, optional } = reference;
     if (optional) return [];
@@ -119,7 +119,7 @@ function keyList(data: Record<string, string> | undefined): string {
 }
 
 /** The causes if the content of Secrets with the address or the credentials of a database is invalid. */
-function invalidDatabase({ server, references, inputs }: Facts): Cause[] {
+function invalidDatabase({ server, references, inputs }: ObservedState): Cause[] {
   const { users } = authenticationOf(inputs);
   const databases = [backendDatabase(server.spec), ...(users?.isSeparate ? [users.database] : [])];
   return databases
@@ -128,7 +128,7 @@ function invalidDatabase({ server, references, inputs }: Facts): Cause[] {
 }
 
 /** The cause if MLflow (3.16.1 and newer) would exit at startup because of the administrator's name or password. */
-function invalidAdmin({ server, references }: Facts): Cause | undefined {
+function invalidAdmin({ server, references }: ObservedState): Cause | undefined {
   const administrator = administratorOf(server);
   if (administrator === undefined || administrator.generated) return undefined;
   const { secretName, usernameKey, passwordKey } = administrator;
@@ -149,7 +149,7 @@ function invalidAdmin({ server, references }: Facts): Cause | undefined {
   return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
 }
 
-function invalidCertificate({ server, references }: Facts): Cause | undefined {
+function invalidCertificate({ server, references }: ObservedState): Cause | undefined {
   const secretName = server.spec.server?.tls?.certificateSecretRef.name;
   if (secretName === undefined) return undefined;
   const data = references.secrets.get(secretName)?.data;
@@ -171,7 +171,7 @@ function invalidCertificate({ server, references }: Facts): Cause | undefined {
 }
 
 /** The causes if a source of envFrom has a reserved key that the operator does not set itself. */
-function reservedVariable({ server, references, inputs }: Facts): Cause[] {
+function reservedVariable({ server, references, inputs }: ObservedState): Cause[] {
   const operatorVariables = new Set(environment(inputs).map(({ name }) => name));
   const sources = server.spec.server?.envFrom ?? [];
   return sources.flatMap(({ prefix = "", secretRef, configMapRef }): Cause[] => {
@@ -191,7 +191,7 @@ function reservedVariable({ server, references, inputs }: Facts): Cause[] {
   });
 }
 
-function invalidSessionKeys({ server, inputs }: Facts): Cause | undefined {
+function invalidSessionKeys({ server, inputs }: ObservedState): Cause | undefined {
   const secretName = server.spec.server?.sessionSecretRef?.name;
   if (secretName === undefined) return undefined;
   const { flaskSecretKey, kekPassphrase, webhookKey } = inputs.session;

@@ -11,7 +11,7 @@ import { report } from "./report.ts";
  * Deletes the objects of a deleted server outside its namespace, which have no owner reference, and then removes its finalizer. Missing
  * objects do not block it.
  */
-export async function retire(
+export async function finalize(
   cluster: Cluster,
   key: Key,
   server: MlflowServer | undefined,
@@ -33,7 +33,7 @@ export async function retire(
       return;
     }
     // The watch reports when objects with finalizers are gone; objects in workspaces are deleted by their reconciliations.
-    if (left().length === 0 && cluster.granted(key).length === 0) await cluster.letGo(server);
+    if (left().length === 0 && cluster.granted(key).length === 0) await cluster.removeFinalizer(server);
   } catch (error) {
     const cause = failureCause(error, failing);
     if (cause !== undefined && server !== undefined) {

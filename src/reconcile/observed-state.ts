@@ -10,14 +10,14 @@ import type { Warnings } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
 /** The observed state of a reconciliation. Everything after `observe` is a pure function of it. */
-export interface Facts {
+export interface ObservedState {
   readonly server: MlflowServer;
   /** Objects that the operator applied for this server or a former one of its name, and their pods. */
   readonly owned: readonly Owned[];
   /** Unmanaged objects with the operator's labels, which are never changed. */
   readonly unmanaged: readonly Owned[];
   /** The condition `MeshReady`; undefined if the spec has no mesh. */
-  readonly mesh?: Mesh["finding"];
+  readonly mesh?: Mesh["condition"];
   /** Whether routes stay, the addresses, and the condition `Exposed`. */
   readonly exposure?: Omit<Exposure, "routes">;
   readonly references: References;
