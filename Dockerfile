@@ -16,6 +16,7 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json LICENSE ./
 COPY scripts/build.ts scripts/third-party-licenses.ts scripts/
 COPY src src
+COPY python/src python/src
 RUN node scripts/build.ts
 # Debug symbols are a fifth of Node. `ldd` prints the paths of the libraries and of the dynamic loader,
 # which are kept in the image.

@@ -1,6 +1,7 @@
 /** Builds dist/: the operator and its command line as one tree-shaken ES module, with chunks for modules that are loaded on demand. */
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
+import { pythonTexts } from "../src/resources/python-texts.ts";
 import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const clientNode = "@kubernetes/client-node";
@@ -30,6 +31,15 @@ const { metafile } = await build({
           const found = await context.resolve(path, { ...args, pluginData: "resolved" });
           return { ...found, sideEffects: false };
         });
+      },
+    },
+    {
+      // The operator reads no file of python/src: its bundle contains the texts.
+      name: "python-texts",
+      setup: (context) => {
+        context.onLoad({ filter: /\/src\/resources\/python-texts\.ts$/ }, () => ({
+          contents: `export const pythonTexts = ${JSON.stringify(pythonTexts)};`,
+        }));
       },
     },
   ],

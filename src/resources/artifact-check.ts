@@ -2,7 +2,6 @@ import type { V1Container } from "@kubernetes/client-node";
 import { artifactStorageOf, isWriteChecked } from "../features/artifacts/index.ts";
 import type { Inputs } from "../model/inputs.ts";
 import { keyedHash } from "./inputs-hash.ts";
-import { programTexts } from "./migration/program-texts.ts";
 import { setupResources } from "./pod/compute-resources.ts";
 import { artifactEnvironment } from "./pod/environment.ts";
 import { imageOf } from "./pod/image.ts";
@@ -10,6 +9,7 @@ import type { MountedContainer } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { temporary } from "./pod/volumes.ts";
+import { checkArtifactsProgram } from "./python-programs.ts";
 
 /**
  * Returns the init container that checks, with the server's environment, that MLflow can write to its bucket. Without it a
@@ -25,7 +25,7 @@ export function artifactCheck(inputs: Inputs): MountedContainer | undefined {
 }
 
 function container(inputs: Inputs): V1Container {
-  const { command, variable } = program(programTexts["check_artifacts.py"]);
+  const { command, variable } = program(checkArtifactsProgram);
   return {
     name: "check-artifacts",
     image: imageOf(inputs),

@@ -13,13 +13,13 @@ import { objectNames } from "../model/names.ts";
 import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
 import { authenticationOf } from "./authentication/index.ts";
 import { inputsHash, keyedHash } from "./inputs-hash.ts";
-import { programTexts } from "./migration/program-texts.ts";
 import { setupResources } from "./pod/compute-resources.ts";
 import { imageOf } from "./pod/image.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
 import { data, databaseFiles, temporary, temporaryPath } from "./pod/volumes.ts";
+import { migrateProgram } from "./python-programs.ts";
 
 /** Returns whether the Job migrates the schema or only checks its version. Undefined if the spec disables both. */
 export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
@@ -123,7 +123,7 @@ function digest(identity: unknown): string {
 function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
   const { server } = inputs;
   const { users, packages = [] } = authenticationOf(inputs);
-  const { command, variable } = program(programTexts["migrate.py"]);
+  const { command, variable } = program(migrateProgram);
   return {
     name: "migrate",
     image: imageOf(inputs),

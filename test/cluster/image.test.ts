@@ -37,7 +37,7 @@ test("the hash of the operator's image depends on its sources and build files, a
   const before = await contentHash(image);
   assert.equal(before, await contentHash(imageNamed("mlflow-operator")));
   const hashes = [before];
-  for (const path of ["src/kube/names.ts", "src/resources/migration/migrate.py", "package-lock.json", "Dockerfile"]) {
+  for (const path of ["src/kube/names.ts", "python/src/migrate.py", "package-lock.json", "Dockerfile"]) {
     await appendFile(join(image.directory, path), "\n");
     hashes.push(await contentHash(image));
   }

@@ -10,12 +10,11 @@ import { waitUntil } from "./wait-until.ts";
 const root = join(import.meta.dirname, "../..");
 const path = "/opt/mlflow/bin:/usr/sbin:/usr/bin:/bin";
 const folders = [
-  "src/resources/ldap",
-  "src/resources/middleware/mlflow_operator",
-  "src/resources/migration",
-  "test/resources/ldap",
-  "test/resources/middleware",
-  "test/resources/migration",
+  "python/src",
+  "python/src/mlflow_operator",
+  "python/tests/ldap",
+  "python/tests/middleware",
+  "python/tests/migration",
   "test/cluster/images/slapd",
 ] as const;
 
@@ -81,13 +80,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
     "test_sqlite",
   ]) {
     await context.test(module, async () => {
-      const paths = [
-        "src/resources/ldap",
-        "test/resources/ldap",
-        "src/resources/middleware",
-        "test/resources/middleware",
-        "test/resources/migration",
-      ];
+      const paths = ["python/src", "python/tests/ldap", "python/tests/middleware", "python/tests/migration"];
       const pythonPath = paths.map((each) => `/sources/${each}`).join(":");
       const env = [`PYTHONPATH=${pythonPath}`, `PATH=${path}`, "HOME=/tmp"];
       const python = ["env", "--chdir=/tmp", ...env, "python", "-B", "-W", "ignore"];

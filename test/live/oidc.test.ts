@@ -427,7 +427,7 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
 
   await context.test("the Python tests of OpenID Connect in MLflow's image", async () => {
     const [pod] = await fixture.pods(name);
-    const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_oidc.py"), "utf8");
+    const program = await readFile(join(import.meta.dirname, "../../python/tests/middleware/test_oidc.py"), "utf8");
     for (const takesTokens of ["", "yes"]) {
       const variables = ["PYTHONPATH=/etc/mlflow/python", `TAKES_TOKENS=${takesTokens}`];
       const python = ["env", "--chdir=/tmp", ...variables, "sh", "-c", "python -B -W ignore - 2>&1 || true"];

@@ -202,7 +202,7 @@ test("with and without a path prefix, behind oauth2-proxy", {
   await context.test("the Python tests of the middleware in MLflow's image", async () => {
     const [pod] = await fixture.pods(name);
     assert.ok(pod !== undefined);
-    const program = await readFile(join(import.meta.dirname, "../resources/middleware/test_prefix.py"), "utf8");
+    const program = await readFile(join(import.meta.dirname, "../../python/tests/middleware/test_prefix.py"), "utf8");
     const run = ["sh", "-c", "python -B - 2>&1"];
     assert.match(await fixture.inPod(pod.metadata.name, run, program), /^Ran [1-9][0-9]* tests[\s\S]*^OK$/m);
   });

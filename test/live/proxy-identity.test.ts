@@ -175,7 +175,7 @@ test("oauth2-proxy with SubjectAccessReview", {
     const [pod] = await fixture.pods(name);
     const python = ["env", "PYTHONPATH=/etc/mlflow/python", "sh", "-c", "python -B -W ignore - 2>&1"];
     for (const file of ["test_token_identity.py", "test_kubernetes_identity.py", "test_access_reviews.py"]) {
-      const path = join(import.meta.dirname, "../resources/middleware", file);
+      const path = join(import.meta.dirname, "../../python/tests/middleware", file);
       const output = await fixture.inPod(pod?.metadata.name ?? "", python, await readFile(path, "utf8"));
       assert.match(output, /^Ran [1-9][0-9]* tests? in [\s\S]*^OK$/m);
     }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
-import { programTexts } from "../../src/resources/proxy/program-texts.ts";
+import { checkRedisProgram } from "../../src/resources/python-programs.ts";
 import { completed } from "../control-plane/completed.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { raw } from "../oauth2-proxy/raw.ts";
@@ -101,7 +101,7 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         TERMINATION_LOG: log,
         ...differs,
       };
-      const { code } = await completed("python3", ["-I", "-c", programTexts["check_redis.py"]], { env });
+      const { code } = await completed("python3", ["-I", "-c", checkRedisProgram], { env });
       const report = await readFile(log, "utf8").catch(() => undefined);
       assert.equal(code, report === undefined ? 0 : 1);
       const { reason = "", message = "" }: { reason?: string; message?: string } = JSON.parse(report ?? "{}");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { programTexts } from "../../src/resources/middleware/program-texts.ts";
+import { middlewareFiles } from "../../src/resources/python-programs.ts";
 import { deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
 
 const of = (spec: Partial<MlflowServerSpec> = {}) => inputs(server(spec));
@@ -13,7 +13,7 @@ test("the middleware wraps MLflow with every authentication method, under the na
   for (const [method, name] of Object.entries(names)) {
     const spec = { authentication: { [method]: {} } };
     const files = programsOf(of(spec));
-    for (const [file, text] of Object.entries(programTexts)) assert.equal(files[file], text);
+    for (const [file, text] of Object.entries(middlewareFiles)) assert.equal(files[file], text);
     assert.equal(
       files["mlflow_operator-1.dist-info/entry_points.txt"],
       `[mlflow.app]\n${name} = mlflow_operator.app:create_app\n`,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Oidc } from "../../src/api/fields/oidc.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { programTexts } from "../../src/resources/middleware/program-texts.ts";
+import { middlewareFiles } from "../../src/resources/python-programs.ts";
 import {
   all,
   deploymentOf,
@@ -36,7 +36,7 @@ describe("OpenID Connect authentication", () => {
     const mount = container?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/python");
     assert.equal(mount?.readOnly, true);
     const file = "mlflow_operator/oidc_membership.py";
-    assert.equal(programsOf(of())[file], programTexts[file]);
+    assert.equal(programsOf(of())[file], middlewareFiles[file]);
     assert.equal(container?.readinessProbe?.httpGet?.path, "/health/ready");
     assert.equal(container?.livenessProbe?.httpGet?.path, "/health");
   });

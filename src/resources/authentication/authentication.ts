@@ -5,7 +5,7 @@ import type { Programs } from "../pod/program.ts";
 
 /** The settings of one authentication method. Each method is one file of this folder. */
 export interface Authentication {
-  /** MLflow's application, which the operator's middleware wraps: src/resources/middleware/mlflow_operator/app.py. */
+  /** MLflow's application, which the operator's middleware wraps: python/src/mlflow_operator/app.py. */
   readonly application: "plain" | "basic-auth" | "oidc-auth" | "kubernetes-auth" | "kubernetes-identity";
   /** Additional programs that MLflow imports. */
   readonly programs?: Programs;

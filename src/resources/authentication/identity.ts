@@ -22,7 +22,7 @@ export function proxyIdentity(
   };
 }
 
-/** Returns the settings of src/resources/middleware/mlflow_operator/kubernetes_identity.py. */
+/** Returns the settings of python/src/mlflow_operator/kubernetes_identity.py. */
 function settings(inputs: Inputs) {
   const { kubernetes = {} } = inputs.server.spec.authentication.oauth2Proxy?.authorization ?? {};
   const { prefix = "" } = externalAddressOf(inputs.server) ?? {};

@@ -2,7 +2,7 @@ import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Ldap } from "../../api/fields/ldap.ts";
 
-/** The settings file of src/resources/ldap/mlflow_ldap_settings.py. */
+/** The settings file of python/src/mlflow_ldap_settings.py. */
 export interface LdapSettings {
   readonly host: string;
   readonly port: number;

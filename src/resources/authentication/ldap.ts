@@ -4,7 +4,7 @@ import { caFileVolume, keyFiles, type Mounted } from "../../features/common/moun
 import { caReferences, type Reference, secretReference } from "../../features/common/reference.ts";
 import { separateUserDatabase } from "../../features/database/index.ts";
 import type { Inputs } from "../../model/inputs.ts";
-import { programTexts } from "../ldap/program-texts.ts";
+import { ldapFiles } from "../python-programs.ts";
 import { type Authentication, authDirectory } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";
 import { withUserStore } from "./user-store.ts";
@@ -24,7 +24,7 @@ export function ldapAuthentication(inputs: Inputs, ldap: Ldap): Authentication {
   return {
     ...users,
     packages: ["ldap3"],
-    programs: { programs: programTexts, settings: { "ldap.json": JSON.stringify(settings) } },
+    programs: { programs: ldapFiles, settings: { "ldap.json": JSON.stringify(settings) } },
     files: {
       ...users.files,
       ...(ldap.ca?.certificates !== undefined && { [caFile]: ldap.ca.certificates }),

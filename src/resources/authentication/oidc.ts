@@ -113,7 +113,7 @@ function secureDefaults(): V1EnvVar[] {
   ];
 }
 
-/** Returns the settings of src/resources/middleware/mlflow_operator/oidc_membership.py. */
+/** Returns the settings of python/src/mlflow_operator/oidc_membership.py. */
 function accessTokens({ accessTokens }: Oidc): V1EnvVar[] {
   const accessTokenSeconds = accessTokens && secondsOf(accessTokens.maxAge ?? defaults.accessTokenMaxAge);
   return [literal("MLFLOW_OPERATOR_OIDC", JSON.stringify({ accessTokenSeconds: accessTokenSeconds ?? null }))];

@@ -5,9 +5,9 @@ import type { Inputs } from "../../model/inputs.ts";
 import { isProxied } from "../../model/serving-port.ts";
 import type { Authentication } from "../authentication/authentication.ts";
 import type { Programs } from "../pod/program.ts";
-import { programTexts } from "./program-texts.ts";
+import { middlewareFiles } from "../python-programs.ts";
 
-/** The package's settings: src/resources/middleware/mlflow_operator/app.py. */
+/** The package's settings: python/src/mlflow_operator/app.py. */
 interface Settings {
   readonly application: Authentication["application"];
   /** Origins of web pages whose preflights are answered. */
@@ -42,7 +42,7 @@ export function serverPrograms({ server }: Pick<Inputs, "server">, authenticatio
   const { application, programs } = authentication;
   return {
     programs: {
-      ...programTexts,
+      ...middlewareFiles,
       ...programs?.programs,
       // The two files by which MLflow finds an application: those of an installed Python package.
       "mlflow_operator-1.dist-info/entry_points.txt": `[mlflow.app]\n${nameOf(application)} = mlflow_operator.app:create_app\n`,

@@ -3,6 +3,7 @@ import { literal } from "../../features/common/variable.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { issuersOf } from "../../model/issuers.ts";
 import { httpProxy } from "../pod/user-environment.ts";
+import { checkIssuersProgram } from "../python-programs.ts";
 import { issuerCaPaths } from "./files.ts";
 import { peerCheck } from "./peer-check.ts";
 
@@ -14,7 +15,7 @@ export function issuerCheck(inputs: Inputs): V1Container {
     ca,
     ...(discovery !== undefined && { discovery }),
   }));
-  return peerCheck(inputs, "issuers", "check_issuers.py", [
+  return peerCheck(inputs, "issuers", checkIssuersProgram, [
     literal("ISSUERS", JSON.stringify(issuers)),
     literal("CA_FILES", JSON.stringify(issuerCaPaths(inputs))),
     ...httpProxy(inputs),

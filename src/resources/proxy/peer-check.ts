@@ -4,7 +4,6 @@ import { setupResources } from "../pod/compute-resources.ts";
 import { imageOf } from "../pod/image.ts";
 import { program as runnable } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
-import { programTexts } from "./program-texts.ts";
 
 /**
  * Returns an init container in MLflow's image that waits until a dependency is available, and reports the reason if it is
@@ -13,10 +12,10 @@ import { programTexts } from "./program-texts.ts";
 export function peerCheck(
   { server, installation }: Pick<Inputs, "server" | "installation">,
   name: string,
-  program: keyof typeof programTexts,
+  program: string,
   env: V1EnvVar[],
 ): V1Container {
-  const { command, variable } = runnable(programTexts[program]);
+  const { command, variable } = runnable(program);
   return {
     name,
     image: imageOf({ server, installation }),

@@ -4,6 +4,7 @@ import { caFileVolume, type Mounted } from "../../features/common/mounted-volume
 import { caReferences, type Reference, secretReference } from "../../features/common/reference.ts";
 import { fromSecret, literal } from "../../features/common/variable.ts";
 import type { Inputs } from "../../model/inputs.ts";
+import { checkRedisProgram } from "../python-programs.ts";
 import { peerCheck } from "./peer-check.ts";
 
 const caPath = "/etc/oauth2-proxy/ca/redis/ca.crt";
@@ -45,7 +46,7 @@ export function sessionReferences(redis: RedisSettings | undefined): Reference[]
 /** Returns the init container that waits until Redis accepts the proxy's user. */
 export function redisCheck(inputs: Inputs, redis: RedisSettings): V1Container {
   const { url, username, passwordSecretRef: password, ca } = redis;
-  return peerCheck(inputs, "sessions", "check_redis.py", [
+  return peerCheck(inputs, "sessions", checkRedisProgram, [
     literal("REDIS_URL", url),
     ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
     ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.name, password.key)]),

@@ -10,7 +10,6 @@ import { objectNames, tracesPort } from "../../model/names.ts";
 import { authenticationOf } from "../authentication/index.ts";
 import { inputsHash } from "../inputs-hash.ts";
 import { enrolmentAnnotation, enrolmentLabels } from "../mesh/enrolment.ts";
-import { programTexts as middleware } from "../middleware/program-texts.ts";
 import { maxRequestBodyBytes } from "../middleware/programs.ts";
 import { computeResources, withMemoryLimit } from "../pod/compute-resources.ts";
 import { backendStoreUri, keepAliveSeconds, maxHeaderBytes, neutral } from "../pod/environment.ts";
@@ -19,7 +18,7 @@ import { podSpec } from "../pod/pod-spec.ts";
 import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { databaseFiles, temporary, temporaryPath } from "../pod/volumes.ts";
-import { programTexts } from "./program-texts.ts";
+import { middlewareFiles, tracesFiles } from "../python-programs.ts";
 
 const enrolmentPath = "/etc/mlflow/mesh";
 
@@ -54,7 +53,7 @@ export function listenerDeployment(inputs: Inputs): Deployment {
         },
         spec: {
           ...podSpec(inputs, {
-            init: [programInstallation(inputs, { programs: { ...middleware, ...programTexts } })],
+            init: [programInstallation(inputs, { programs: { ...middlewareFiles, ...tracesFiles } })],
             main: [{ container: container(inputs), mounted }],
           }),
           serviceAccountName: name,

@@ -1,4 +1,4 @@
-"""Access reviews of the real plugin, sent to an API server that can be slow. Runs beside src/resources/middleware."""
+"""Access reviews of the real plugin, sent to an API server that can be slow. Runs beside python/src."""
 
 import asyncio
 import dataclasses

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from slapd import PATH, Slapd, answers, free_port
 
-SOURCE = Path(__file__).parents[3] / "src/resources/ldap"
+SOURCE = Path(__file__).parents[3] / "python/src"
 BASE = "dc=mlflow,dc=test"
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 ME = "/api/2.0/mlflow/users/current"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PROGRAM = Path(__file__).parents[3] / "src" / "resources" / "migration" / "migrate.py"
+PROGRAM = Path(__file__).parents[2] / "src" / "migrate.py"
 
 # Migrates an empty database to a schema some revisions before the newest, and adds an experiment.
 MAKE_EARLIER = """

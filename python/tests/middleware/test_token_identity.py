@@ -1,4 +1,4 @@
-"""Claims about whom a token names. Runs beside src/resources/middleware, in the Python of MLflow's image."""
+"""Claims about whom a token names. Runs beside python/src, in the Python of MLflow's image."""
 
 import base64
 import dataclasses
