@@ -12,8 +12,8 @@ the file, and then writes it back in one transaction.
 Environment:
   MIGRATION_MODE                "upgrade" (default) or "check": only check that the schemas are those of this MLflow
   TRACKING_DATABASE_URI         the tracking database; or in parts, so that the caller does not have to put a password into a URI:
-  TRACKING_DATABASE_HOST, _PORT, _NAME, _USERNAME, _PASSWORD, _SSLMODE, _SSLROOTCERT
-                                a PostgreSQL database
+  TRACKING_DATABASE_DRIVER, _HOST, _PORT, _NAME, _USERNAME, _PASSWORD, _QUERY
+                                SQLAlchemy's dialect and driver, the address, the credentials, and the part of the URI after '?'
   AUTH_DATABASE_URI, AUTH_DATABASE_HOST, …
                                 the database of basic authentication, likewise; absent or empty: no authentication
   AUTH_APPLICATION              the owner of that database: "basic-auth" (default) or "oidc-auth", the plugin for OpenID Connect
@@ -31,7 +31,7 @@ Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", 
 on stderr. Reasons: ConfigurationInvalid, UnsupportedImage, DriverMissing, DatabaseUnreachable, DatabaseRejected,
 DatabaseAuthenticationFailed, DatabaseNotFound, DatabasePermissionDenied, DatabaseReadOnly, DatabaseFull,
 DatabaseLocked, DatabaseTimeout, MigrationTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
-MigrationFailed.
+MigrationFailed, UnsupportedCharacterSet.
 
 No URL, password or text of an exception is ever written, because drivers quote their input; messages contain the parsed
 host, port, database and user, SQLSTATEs, and class names only.
@@ -50,6 +50,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 import threading
 import time
@@ -59,7 +60,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import parse_qsl
 
 OUT = sys.stdout
 ERR = sys.stderr
@@ -98,17 +100,32 @@ SQLSTATES = {
     "57P03": "DatabaseUnreachable",
 }
 MYSQL_CODES = {
+    1021: "DatabaseFull",
+    1040: "DatabaseUnreachable",
     1044: "DatabasePermissionDenied",
     1045: "DatabaseAuthenticationFailed",
     1049: "DatabaseNotFound",
+    1114: "DatabaseFull",
+    1129: "DatabaseUnreachable",
+    1130: "DatabaseAuthenticationFailed",
     1142: "DatabasePermissionDenied",
+    1203: "DatabaseUnreachable",
+    1205: "DatabaseLocked",
+    1226: "DatabaseUnreachable",
     1227: "DatabasePermissionDenied",
     1290: "DatabaseReadOnly",
+    1370: "DatabasePermissionDenied",
+    1698: "DatabaseAuthenticationFailed",
     1836: "DatabaseReadOnly",
+    1969: "DatabaseTimeout",
     2003: "DatabaseUnreachable",
     2006: "DatabaseUnreachable",
     2013: "DatabaseUnreachable",
     2026: "TLSVerificationFailed",
+    3024: "DatabaseTimeout",
+    3118: "DatabaseAuthenticationFailed",
+    3159: "TLSVerificationFailed",
+    4151: "DatabaseAuthenticationFailed",
 }
 SQLITE_NAMES = {
     "SQLITE_CANTOPEN": "DatabaseNotFound",
@@ -167,6 +184,14 @@ REMEDIES = {
     "TLSVerificationFailed": "failed TLS verification. Check that it offers TLS, that its certificate is"
     " signed by the given CA and contains this host name, and that the CA file exists",
 }
+MYSQL_REMEDIES = {
+    "DatabaseAuthenticationFailed": "does not accept this user with this password. Check both in the Secret, that the account"
+    " exists for the address of the pods ('user'@'%'), and that its TLS requirement fits the TLS mode",
+    "DatabasePermissionDenied": "does not exist, or does not grant this user the privileges that a migration needs. Check the name, and"
+    " GRANT ALL PRIVILEGES on this database to the user",
+    "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. End long transactions and queries,"
+    " such as backups, if they do not end by themselves. The migration is retried",
+}
 SQLITE_REMEDIES = {
     "DatabaseNotFound": "cannot be opened. Check that a volume is mounted there and that the pod's user can write to it",
     "DatabasePermissionDenied": "cannot be opened by the pod's user. Check the owner of its files and the pod's fsGroup",
@@ -175,6 +200,10 @@ SQLITE_REMEDIES = {
     "DatabaseRejected": "is not an SQLite database or is damaged. Use another file, or restore a backup",
     "MigrationBusy": "is locked by another program. Nothing was changed, and the migration is retried. End that program",
 }
+
+
+# Remedies that differ from those of PostgreSQL.
+OWN_REMEDIES = {"sqlite": SQLITE_REMEDIES, "mysql": MYSQL_REMEDIES}
 
 
 @dataclass
@@ -241,12 +270,12 @@ def database_uri(role: str) -> str:
 
     if given("URI") or not given("HOST"):
         return given("URI")
-    query = {name: given(name.upper()) for name in ("sslmode", "sslrootcert") if given(name.upper())}
-    port = given("PORT") or "5432"
+    port = given("PORT")
     if not re.fullmatch(r"[0-9]{1,5}", port):
         raise configuration_error(f"{role}_DATABASE_PORT is not a number.")
+    query = dict(parse_qsl(given("QUERY")))
     url = URL.create(
-        "postgresql+psycopg2", given("USERNAME"), given("PASSWORD"), given("HOST"), int(port), given("NAME"), query
+        given("DRIVER"), given("USERNAME"), given("PASSWORD"), given("HOST"), int(port), given("NAME"), query
     )
     return url.render_as_string(hide_password=False)
 
@@ -284,6 +313,13 @@ def sqlstate(error: BaseException) -> str | None:
 
 def reason_of(error: BaseException) -> str | None:
     """Returns the stable reason of a database error by its code; by its text only if libpq gives no code (no connection)."""
+    for cause in causes(error):
+        # MySQL has one SQLSTATE for many errors.
+        if type(cause).__module__.split(".")[0] in ("pymysql", "MySQLdb") and cause.args and isinstance(cause.args[0], int):
+            # PyMySQL reports a failed handshake with the code of an unreachable server.
+            if isinstance(getattr(cause, "original_exception", None), ssl.SSLError):
+                return "TLSVerificationFailed"
+            return MYSQL_CODES.get(cause.args[0])
     code = sqlstate(error)
     if code is not None:
         return SQLSTATES.get(code, "DatabaseUnreachable" if code.startswith("08") else None)
@@ -291,12 +327,12 @@ def reason_of(error: BaseException) -> str | None:
         name = getattr(cause, "sqlite_errorname", None)
         if isinstance(name, str):
             return next((reason for key, reason in SQLITE_NAMES.items() if name.startswith(key)), None)
-        if type(cause).__module__.split(".")[0] in ("pymysql", "MySQLdb") and cause.args:
-            return MYSQL_CODES.get(cause.args[0]) if isinstance(cause.args[0], int) else None
         if type(cause).__module__.split(".")[0] in ("psycopg", "psycopg2"):
             # Names are removed, or a database called "my-ssl" would match as a TLS error.
             text = re.sub(r'"[^"]*"', '""', str(cause).lower())
             return next((reason for pattern, reason in CONNECT_TEXTS if re.search(pattern, text)), None)
+        if isinstance(cause, ssl.SSLError):
+            return "TLSVerificationFailed"
         if isinstance(cause, OSError) and cause.errno in FILE_ERRORS:
             return FILE_ERRORS[cause.errno]
     return None
@@ -323,10 +359,13 @@ def failure(error: BaseException, target: Store, action: str, connecting: bool =
                 " the driver named by the URI's dialect, and MLflow with its 'auth' extra for basic authentication.",
             )
     reason = reason_of(error) or ("DatabaseRejected" if connecting else None)
+    if connecting and target.backend != "sqlite" and any(isinstance(each, FileNotFoundError) for each in causes(error)):
+        # The only files of a client are those for TLS.
+        reason = "TLSVerificationFailed"
     code = sqlstate(error)
     coded = f" (SQLSTATE {code})" if code else ""
     if reason is not None:
-        remedy = SQLITE_REMEDIES.get(reason) if target.backend == "sqlite" else REMEDIES.get(reason)
+        remedy = OWN_REMEDIES.get(target.backend, {}).get(reason) or REMEDIES.get(reason)
         return Failure(reason, f"{action}: the {target.place} {remedy or REMEDIES['DatabaseRejected']}{coded}.")
     kinds = " < ".join(dict.fromkeys(type(cause).__name__ for cause in causes(error)))
     state = {
@@ -451,6 +490,7 @@ def connect(target: Store) -> None:
             reach(target)
             with engine(target) as database, database.connect() as connection:
                 connection.execute(text("SELECT 1"))
+                require_character_set(target, connection)
             log(f"{target.name}: connected to the {target.place}")
             return
         except Exception as error:
@@ -459,6 +499,25 @@ def connect(target: Store) -> None:
                 raise result from None
             log(f"{target.name}: attempt {attempt} of {CONNECT_ATTEMPTS} did not reach the {target.place}")
             time.sleep(2 * attempt)
+
+
+def require_character_set(target: Store, connection: Connection) -> None:
+    """Raises Failure if a MySQL database cannot store all characters: some names would be rejected, and migrations fail half way."""
+    from sqlalchemy import text
+
+    if target.backend != "mysql":
+        return
+    statement = "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = DATABASE()"
+    found = str(connection.execute(text(statement)).scalar() or "")
+    if found == "utf8mb4":
+        return
+    shown = re.sub(r"[^A-Za-z0-9_]", "?", found)[:40]
+    raise Failure(
+        "UnsupportedCharacterSet",
+        f"Connecting: the {target.place} has the character set {shown}, so MLflow could not store all names, and later migrations"
+        " would fail half way. Nothing was changed. If it is empty, ALTER DATABASE … CHARACTER SET utf8mb4; otherwise convert its"
+        " tables first (ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4).",
+    )
 
 
 @contextlib.contextmanager
@@ -620,16 +679,11 @@ def require_sound(copy: Store, head: str) -> None:
         problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     found, _ = revisions(copy)
     if problem != "ok" or found != [head]:
-        raise Failure(
-            "MigrationFailed",
-            f"Migrating the {copy.name} schema: the migrated copy of the {copy.place} is damaged. The database is unchanged. Check its volume.",
-        )
+        raise Failure("MigrationFailed", f"Migrating the {copy.name} schema: the migrated copy of the {copy.place} is damaged. The database is unchanged. Check its volume.")
 
 
 def sqlite3_busy(target: Store) -> Failure:
-    return Failure(
-        "MigrationBusy", f"Migrating the {target.name} schema: the {target.place} {SQLITE_REMEDIES['MigrationBusy']}."
-    )
+    return Failure("MigrationBusy", f"Migrating the {target.name} schema: the {target.place} {SQLITE_REMEDIES['MigrationBusy']}.")
 
 
 def content_version(path: str, reader: sqlite3.Connection) -> Callable[[], object]:
@@ -806,10 +860,7 @@ def require_packages() -> None:
 def migrate() -> None:
     """Checks the connections and revisions of all databases before it changes any of them, then migrates them."""
     targets = stores()
-    with phase(
-        "load",
-        Failure("MigrationTimeout", "Loading MLflow takes too long. Check the CPU limit of the pod and the image."),
-    ):
+    with phase("load", Failure("MigrationTimeout", "Loading MLflow takes too long. Check the CPU limit of the pod and the image.")):
         try:
             import mlflow
             import mlflow.store.db.utils
@@ -876,9 +927,7 @@ def give_up(result: Failure) -> NoReturn:
     line = json.dumps({"reason": result.reason, "message": result.message[:2000]})
     print(line, file=ERR, flush=True)
     with contextlib.suppress(OSError):
-        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(
-            f"{line}\n", encoding="utf-8"
-        )
+        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(f"{line}\n", encoding="utf-8")
     # Threads that MLflow started must not delay the exit or print during it.
     os._exit(1)
 
@@ -892,9 +941,7 @@ def main() -> NoReturn:
     except Failure as result:
         give_up(result)
     except BaseException as error:
-        give_up(
-            Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}.")
-        )
+        give_up(Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}."))
     log("done")
     OUT.flush()
     os._exit(0)

@@ -86,7 +86,11 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_PORT: { instead: "the port is always 5000" },
   MLFLOW_WORKERS: { instead: "use server.workers" },
   MLFLOW_BACKEND_STORE_URI: { instead: "use backendStore" },
-  MLFLOW_READ_REPLICA_BACKEND_STORE_URI: disabled("use backendStore"),
+  MLFLOW_READ_REPLICA_BACKEND_STORE_URI: disabled("use readReplica of backendStore.postgresql or backendStore.mysql"),
+  // They replace the TLS settings of the URI, and verify nothing.
+  MLFLOW_MYSQL_SSL_CA: disabled("use backendStore.mysql.tls, or ?ssl_ca= in the URI"),
+  MLFLOW_MYSQL_SSL_CERT: disabled("use backendStore.mysql.tls, or ?ssl_cert= in the URI"),
+  MLFLOW_MYSQL_SSL_KEY: disabled("use backendStore.mysql.tls, or ?ssl_key= in the URI"),
   MLFLOW_REGISTRY_STORE_URI: disabled("models are stored in backendStore"),
   MLFLOW_TRACKING_URI: disabled("use backendStore"),
   MLFLOW_SERVE_ARTIFACTS: { instead: "use artifactStore.access" },

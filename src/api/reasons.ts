@@ -103,6 +103,10 @@ export const reasons = {
     meaning: "The user has no permission to create or change tables.",
     remedy: "Grant the privileges on the database and its schema.",
   },
+  UnsupportedCharacterSet: {
+    meaning: "The MySQL database has another character set than utf8mb4, so MLflow cannot store all names in it.",
+    remedy: "Set the character set of the database, and of existing tables, to utf8mb4.",
+  },
   DatabaseReadOnly: {
     meaning: "The database is read-only, such as a replica.",
     remedy: "Set the host of the primary.",

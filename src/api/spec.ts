@@ -95,6 +95,12 @@ export const mlflowServerSpec = z
         fieldPath: ".replicas",
       },
       {
+        rule: "!has(self.backendStore.mysql) || !((has(self.authentication.basic) && !has(self.authentication.basic.database)) || (has(self.authentication.ldap) && !has(self.authentication.ldap.database)))",
+        message:
+          "MLflow cannot create the tables of its users in MySQL: add a PostgreSQL database for them, such as authentication.basic.database.postgresql, or use another authentication method, such as oidc",
+        fieldPath: ".authentication",
+      },
+      {
         rule: `!(has(self.server) && has(self.server.jobExecution) && self.server.jobExecution && ${severalReplicas})`,
         message:
           "with server.jobExecution each pod has its own scheduler and queue, so jobs run once for each replica: use replicas: 1, or leave out server.jobExecution",

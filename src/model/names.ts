@@ -46,6 +46,7 @@ export const dataKeys = {
   webhookKey: "webhook-key",
   cookieSecret: "cookie-secret",
   backendStoreUri: "backend-store-uri",
+  readReplicaUri: "read-replica-uri",
   basicAuthIni: "basic_auth.ini",
   oidcUsersUri: "oidc-users-db-uri",
   /** Keys of a Secret of type kubernetes.io/tls. */

@@ -1,5 +1,5 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { insteadOf, isReserved } from "../api/environment.ts";
+import { certificateProblem } from "../features/common/certificate.ts";
 import { controlCharacters } from "../features/common/control-characters.ts";
 import type { Reference } from "../features/common/reference.ts";
 import { backendDatabase } from "../features/database/index.ts";
@@ -121,7 +121,7 @@ function keyList(data: Record<string, string> | undefined): string {
 /** The causes if the content of Secrets with the address or the credentials of a database is invalid. */
 function invalidDatabase({ server, references, inputs }: ObservedState): Cause[] {
   const { users } = authenticationOf(inputs);
-  const databases = [backendDatabase(server.spec), ...(users?.isSeparate ? [users.database] : [])];
+  const databases = [backendDatabase(server.spec), ...(users === undefined ? [] : [users.database])];
   return databases
     .flatMap(({ problems }) => problems(references))
     .map((message) => ({ reason: "InvalidSecret", message }));
@@ -152,22 +152,8 @@ function invalidAdmin({ server, references }: ObservedState): Cause | undefined 
 function invalidCertificate({ server, references }: ObservedState): Cause | undefined {
   const secretName = server.spec.server?.tls?.certificateSecretRef.name;
   if (secretName === undefined) return undefined;
-  const data = references.secrets.get(secretName)?.data;
-  const [pem, key] = [decoded(data, dataKeys.certificate), decoded(data, dataKeys.privateKey)];
-  if (pem === undefined || key === undefined) return undefined;
-  try {
-    const certificate = new X509Certificate(pem);
-    if (certificate.checkPrivateKey(createPrivateKey(key))) return undefined;
-    return {
-      reason: "InvalidSecret",
-      message: `Secret ${secretName}: tls.key is not the key of the certificate in tls.crt`,
-    };
-  } catch {
-    return {
-      reason: "InvalidSecret",
-      message: `Secret ${secretName}: tls.crt and tls.key must be a certificate and its private key, in PEM`,
-    };
-  }
+  const problem = certificateProblem(secretName, references.secrets.get(secretName)?.data);
+  return problem === undefined ? undefined : { reason: "InvalidSecret", message: problem };
 }
 
 /** The causes if a source of envFrom has a reserved key that the operator does not set itself. */

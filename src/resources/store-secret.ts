@@ -10,6 +10,10 @@ export function storeSecret(inputs: Inputs): Secret | undefined {
   const { server, references } = inputs;
   const database = backendDatabase(server.spec);
   const uri = database.uri(references);
+  const replicaUri = database.replicaUri?.(references);
   if (!database.isUriGenerated || uri === undefined) return undefined;
-  return secret(ownedMetadata(server, objectNames.store(server.metadata.name)), { [dataKeys.backendStoreUri]: uri });
+  return secret(ownedMetadata(server, objectNames.store(server.metadata.name)), {
+    [dataKeys.backendStoreUri]: uri,
+    ...(replicaUri !== undefined && { [dataKeys.readReplicaUri]: replicaUri }),
+  });
 }

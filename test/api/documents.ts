@@ -439,12 +439,82 @@ export const exposedByHost: Document = changed(proxyAlone, {
 });
 
 /** All of the above: together they have every field. */
+/** A database whose address and credentials are in a Secret of another operator, with client certificate, schema and replica. */
+const addressInSecret = {
+  credentialsSecretRef: {
+    name: "db",
+    usernameKey: "username",
+    passwordKey: "password",
+    hostKey: "host",
+    portKey: "port",
+    databaseKey: "dbname",
+  },
+};
+
+const postgresqlInSecret = {
+  ...addressInSecret,
+  sslMode: "verify-full",
+  ca: { secretRef: { name: "db-ca", key: "ca.crt" } },
+  clientCertificateSecretRef: { name: "db-client" },
+  searchPath: "mlflow,public",
+};
+
+const usersInSecret = { database: { postgresql: postgresqlInSecret } };
+
+/** Everything of PostgreSQL that `fullest` does not have. */
+export const postgresqlFromSecret: Document = changed(smallest, {
+  "spec.backendStore": {
+    postgresql: { ...postgresqlInSecret, readReplica: { host: "db-ro.example.com", port: 5433 } },
+  },
+  "spec.authentication": { basic: usersInSecret },
+});
+
+export const ldapUsersFromSecret: Document = changed(ldapSearch, {
+  "spec.authentication.ldap": { ...ldapUsers, ...usersInSecret },
+});
+
+export const oidcUsersFromSecret: Document = changed(oidcInFull, {
+  "spec.authentication.oidc.database": usersInSecret.database,
+});
+
+/** MySQL with every field. */
+export const mysqlInFull: Document = changed(smallest, {
+  "spec.replicas": 2,
+  "spec.artifactStore": { s3: { bucket: "models" } },
+  "spec.backendStore": {
+    mysql: {
+      host: "mysql.example.com",
+      port: 3307,
+      database: "mlflow-1",
+      credentialsSecretRef: { name: "db", usernameKey: "user", passwordKey: "pass" },
+      tls: {
+        mode: "VerifyIdentity",
+        ca: { configMapRef: { name: "db-ca", key: "ca.pem" } },
+        clientCertificateSecretRef: { name: "db-client" },
+      },
+      readReplica: { host: "mysql-ro.example.com", port: 3308 },
+    },
+  },
+  "spec.authentication": { none: {} },
+});
+
+/** MySQL whose address is in the Secret; the users of LDAP are in PostgreSQL. */
+export const mysqlFromSecret: Document = changed(mysqlInFull, {
+  "spec.backendStore.mysql": { ...addressInSecret, tls: { ca: { secretRef: { name: "db-ca", key: "ca.pem" } } } },
+  "spec.authentication": { ldap: ldapUsers },
+});
+
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
   smallestInFull,
   sqliteWithS3,
   fullest,
   fullestOtherwise,
+  postgresqlFromSecret,
+  mysqlInFull,
+  mysqlFromSecret,
+  ldapUsersFromSecret,
+  oidcUsersFromSecret,
   ldapSearch,
   ldapTemplate,
   ldapOtherwise,

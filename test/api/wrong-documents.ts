@@ -1,5 +1,6 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { changed, type Document, fullest, smallest, smallestInFull } from "./documents.ts";
+import { wrongDatabases } from "./wrong-databases.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 import { wrongLdapDocuments } from "./wrong-ldap-documents.ts";
 import { wrongMeshes } from "./wrong-meshes.ts";
@@ -18,6 +19,7 @@ const postgresql = "spec.backendStore.postgresql";
 
 /** Wrong on creation. */
 export const wrongDocuments: readonly Wrong[] = [
+  ...wrongDatabases,
   ...wrongLdapDocuments,
   ...wrongOidcDocuments,
   ...wrongWorkspaces,
@@ -30,7 +32,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "an empty store",
     { "spec.backendStore": {} },
     "spec.backendStore",
-    "exactly one of sqlite, postgresql, uriSecretRef",
+    "exactly one of sqlite, postgresql, mysql, uriSecretRef",
   ),
   small("a store that is null", { "spec.backendStore.sqlite": null }, "spec.backendStore", "exactly one of"),
   full("two stores", { "spec.backendStore.sqlite": {} }, "spec.backendStore", "exactly one of"),
@@ -377,7 +379,7 @@ export const wrongDocuments: readonly Wrong[] = [
     ),
   ),
   full("a port of 0", { [`${postgresql}.port`]: 0 }, `${postgresql}.port`, "greater than or equal to 1"),
-  full("no database", { [`${postgresql}.database`]: undefined }, `${postgresql}.database`, "Required value"),
+  full("no database", { [`${postgresql}.database`]: undefined }, postgresql, "set database or"),
   full(
     "no credentials",
     { [`${postgresql}.credentialsSecretRef`]: undefined },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
-import { postgresql } from "./postgresql.ts";
+import { mysql } from "./mysql.ts";
+import { replicatedPostgresql } from "./postgresql.ts";
 import { secretKey } from "./reference.ts";
 import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { objectName, size } from "./text.ts";
@@ -24,7 +25,8 @@ export const backendStore = z
         ...rules(...volumeRules(defaults.sqliteVolumeSize)),
       })
       .optional(),
-    postgresql: postgresql("A PostgreSQL database.").optional(),
+    postgresql: replicatedPostgresql.optional(),
+    mysql: mysql.optional(),
     uriSecretRef: secretKey(
       "A key of a Secret with a complete SQLAlchemy URI, for databases that the other fields do not cover. User and password in it must be percent-encoded. Example: {name: mlflow-db, key: uri}.",
     ).optional(),
@@ -46,10 +48,10 @@ export const backendStore = z
   })
   .meta({
     description:
-      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql and uriSecretRef. Example: {sqlite: {}}.",
+      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql, mysql and uriSecretRef. Example: {sqlite: {}}.",
     ...requiredRemedy("write sqlite: {} for evaluation, or postgresql with host, database and credentials"),
     ...rules(
-      exactlyOneOf(["sqlite", "postgresql", "uriSecretRef"], "MLflow has one backend store"),
+      exactlyOneOf(["sqlite", "postgresql", "mysql", "uriSecretRef"], "MLflow has one backend store"),
       {
         rule: "!has(self.connectionCheck) || self.connectionCheck || (has(self.migration) && self.migration == 'Manual')",
         message: "connectionCheck: false needs migration: Manual, since an automatic migration connects in any case",

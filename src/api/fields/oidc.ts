@@ -112,7 +112,7 @@ export const oidc = z
       })
       .optional(),
     database: z
-      .strictObject({ postgresql: postgresql("A PostgreSQL database.") })
+      .strictObject({ postgresql })
       .meta({
         description:
           "The database of users, permissions and sessions. Default: that of the backend store; required if that contains users of another authentication method.",

@@ -4,7 +4,7 @@ import { type Rule, rules } from "./rule.ts";
 /** The control characters C0 and C1, and the line and paragraph separators of Unicode. */
 const oneLine: Rule = {
   rule: String.raw`!self.matches('[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]')`,
-  message: "must be one line without control characters: remove the line break, tab or other control character",
+  message: "must be one line: remove the line break, tab or other control character",
 };
 
 /** One line of text that becomes an argument, an environment variable or part of a file. */
@@ -56,7 +56,7 @@ export function objectName(description: string, ...further: Rule[]) {
   return matching(
     description,
     253,
-    "[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+    "[a-z0-9]+((-+|[.])[a-z0-9]+)*",
     "must be the name of a Kubernetes object: lower case letters, digits, - and ., with a letter or digit at both ends",
     ...further,
   );

@@ -11,7 +11,7 @@ export const userStore = {
     })
     .optional(),
   database: z
-    .strictObject({ postgresql: postgresql("A PostgreSQL database.") })
+    .strictObject({ postgresql })
     .meta({ description: "The database of users and permissions. Default: that of the backend store." })
     .optional(),
 };

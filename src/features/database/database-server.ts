@@ -1,93 +1,134 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { CertificateAuthority } from "../../api/fields/reference.ts";
 import { decoded } from "../../kube/base64.ts";
+import { dataKeys } from "../../model/names.ts";
+import { certificateProblem } from "../common/certificate.ts";
 import { controlCharacters } from "../common/control-characters.ts";
-import { caFileVolume, type Mounted } from "../common/mounted-volume.ts";
-import { type Reference, secretReference } from "../common/reference.ts";
+import { caFileVolume, keyFiles, type Mounted } from "../common/mounted-volume.ts";
+import { caReferences, type Reference, secretReference } from "../common/reference.ts";
 import { fromSecret, literal } from "../common/variable.ts";
-import type { Content, DatabaseRole, Place, VariablePrefix } from "./database.ts";
+import type { Content, Database, Place } from "./database.ts";
 
-/** The settings that all database servers have. */
+/** The settings that all kinds of database servers have. */
 interface ServerSettings {
-  readonly host: string;
+  readonly host?: string | undefined;
   readonly port?: number | undefined;
-  readonly database: string;
+  readonly database?: string | undefined;
   readonly credentialsSecretRef: {
     readonly name: string;
     readonly usernameKey?: string | undefined;
     readonly passwordKey?: string | undefined;
+    readonly hostKey?: string | undefined;
+    readonly portKey?: string | undefined;
+    readonly databaseKey?: string | undefined;
   };
+  readonly readReplica?: { readonly host: string; readonly port?: number | undefined } | undefined;
 }
 
-/** User, password and address of a database. */
-interface Connection {
-  readonly username: string;
-  readonly password: string;
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
+/** What differs between kinds of database servers. */
+interface Kind {
+  readonly displayName: string;
+  readonly defaultPort: number;
+  /** SQLAlchemy's dialect and driver. */
+  readonly driver: string;
+  /** The part of the URI after `?`. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly tls: TlsFiles;
+  /** What the identity contains in addition to the address. */
+  readonly identity?: { readonly before?: readonly string[]; readonly after?: readonly string[] };
 }
 
-/** The questions about a database server that do not depend on its kind. */
-export interface DatabaseServer {
-  readonly references: readonly Reference[];
-  /** User, password and address; undefined while a Secret or a key is missing. */
-  readonly connection: (content: Content) => Connection | undefined;
-  readonly egressPorts: (content: Content) => number[];
-  readonly problems: (content: Content) => string[];
-  readonly address: (content: Content) => readonly unknown[];
-  /** The variables of the migration program with the address. */
-  readonly addressVariables: (prefix: VariablePrefix) => V1EnvVar[];
-  /** Those with user name and password. */
-  readonly credentialVariables: (prefix: VariablePrefix) => V1EnvVar[];
-}
-
-/** Returns what all kinds of database servers have in common. */
-export function databaseServer(settings: ServerSettings, defaultPort: number, { path }: Place): DatabaseServer {
-  const { host, port = defaultPort, database } = settings;
-  const { name: secretName, usernameKey = "username", passwordKey = "password" } = settings.credentialsSecretRef;
+/** Returns a database on a server whose URI the operator composes from the settings and the Secret. */
+export function serverDatabase(settings: ServerSettings, place: Place, kind: Kind): Database {
+  const { host, port, database: name, credentialsSecretRef, readReplica } = settings;
+  const { name: secretName, usernameKey = "username", passwordKey = "password" } = credentialsSecretRef;
+  const { hostKey, portKey, databaseKey } = credentialsSecretRef;
+  const { parameters, defaultPort, identity } = kind;
   const dataOf = ({ secrets }: Content) => secrets.get(secretName)?.data;
-  return {
-    references: [secretReference(secretName, [usernameKey, passwordKey], `${path}.credentialsSecretRef`)],
-    connection: (content) => {
-      const username = decoded(dataOf(content), usernameKey);
-      const password = decoded(dataOf(content), passwordKey);
-      return username === undefined || password === undefined
-        ? undefined
-        : { username, password, host, port, database };
-    },
-    egressPorts: () => [port],
-    problems: (content) => [
-      ...nameProblems(decoded(dataOf(content), usernameKey), usernameKey, secretName),
-      ...(decoded(dataOf(content), passwordKey) === ""
-        ? [`the key ${passwordKey} of Secret ${secretName} is empty: write the password`]
-        : []),
-    ],
-    address: () => [host, port, database],
-    addressVariables: (prefix) => [
-      literal(`${prefix}_DATABASE_HOST`, host),
-      literal(`${prefix}_DATABASE_PORT`, String(port)),
-      literal(`${prefix}_DATABASE_NAME`, database),
-    ],
-    credentialVariables: (prefix) => [
+  const value = (content: Content, key: string | undefined) =>
+    key === undefined ? undefined : decoded(dataOf(content), key);
+  const portOf = (content: Content) => port ?? (portKey ? value(content, portKey) : String(defaultPort));
+  const addressOf = (content: Content) => [
+    host ?? value(content, hostKey),
+    Number(portOf(content) ?? defaultPort),
+    name ?? value(content, databaseKey),
+  ];
+  const uriOf = (content: Content, replica?: NonNullable<ServerSettings["readReplica"]>) => {
+    const parts = {
+      username: value(content, usernameKey),
+      password: value(content, passwordKey),
+      host: replica?.host ?? host ?? value(content, hostKey),
+      port: replica ? (replica.port ?? defaultPort) : portOf(content),
+      name: name ?? value(content, databaseKey),
+    };
+    return isComplete(parts) ? `${kind.driver}://${uriAddress(parts)}${queryOf(parameters)}` : undefined;
+  };
+  const source = (variable: string, literalValue: string | undefined, key: string | undefined): V1EnvVar[] => {
+    if (key !== undefined) return [fromSecret(variable, secretName, key)];
+    return literalValue === undefined ? [] : [literal(variable, literalValue)];
+  };
+  const keys = [usernameKey, passwordKey, hostKey, portKey, databaseKey].filter((key) => key !== undefined);
+  const database: Database = {
+    displayName: kind.displayName,
+    references: [secretReference(secretName, keys, `${place.path}.credentialsSecretRef`), ...kind.tls.references],
+    mounted: kind.tls.mounted,
+    isUriGenerated: true,
+    isIdentityInSecret: (hostKey ?? portKey ?? databaseKey) !== undefined,
+    uri: (content) => uriOf(content),
+    ...(readReplica && { replicaUri: (content: Content) => uriOf(content, readReplica) }),
+    uriVariable: (variable, generated) => fromSecret(variable, generated.name, generated.key),
+    // In parts: running pods keep their own URI until the migration has succeeded.
+    migrationVariables: (prefix) => [
+      literal(`${prefix}_DATABASE_DRIVER`, kind.driver),
+      ...source(`${prefix}_DATABASE_HOST`, host, hostKey),
+      ...source(`${prefix}_DATABASE_PORT`, String(port ?? defaultPort), portKey),
+      ...source(`${prefix}_DATABASE_NAME`, name, databaseKey),
+      literal(`${prefix}_DATABASE_QUERY`, queryOf(parameters).slice(1)),
       fromSecret(`${prefix}_DATABASE_USERNAME`, secretName, usernameKey),
       fromSecret(`${prefix}_DATABASE_PASSWORD`, secretName, passwordKey),
     ],
+    egressPorts: (content) => [
+      ...ports(portOf(content)),
+      ...(readReplica === undefined ? [] : [readReplica.port ?? defaultPort]),
+    ],
+    problems: (content) => {
+      const of = (key: string | undefined, problem: (text: string) => string | undefined): string[] => {
+        const text = value(content, key);
+        const found = text === undefined ? undefined : problem(text);
+        return found === undefined ? [] : [`the key ${key} of Secret ${secretName} ${found}`];
+      };
+      return [
+        ...of(usernameKey, nameProblem),
+        ...of(passwordKey, passwordProblem),
+        ...of(hostKey, hostProblem),
+        ...of(portKey, portProblem),
+        ...of(databaseKey, databaseProblem),
+        ...kind.tls.problems(content),
+      ];
+    },
+    identity: ({ references }) => [...(identity?.before ?? []), ...addressOf(references), ...(identity?.after ?? [])],
+    forUsers: () => database,
   };
+  return database;
 }
 
-/** A password can have any characters, but a line break in a user name is a mistake. */
-function nameProblems(username: string | undefined, key: string, secretName: string): string[] {
-  if (username === undefined || (username !== "" && !controlCharacters.test(username))) return [];
-  return [
-    `the key ${key} of Secret ${secretName} is empty or contains a line break: write the user name without one (printf, not echo)`,
-  ];
+/** User, password and address of a database. */
+interface Parts {
+  readonly username: string;
+  readonly password: string;
+  readonly host: string;
+  readonly port: number | string;
+  readonly name: string;
 }
 
-/** Returns user, password, host, port and database as in a URI. User and password are percent-encoded, so any characters work. */
-export function uriAddress({ username, password, host, port, database }: Connection): string {
+function isComplete(parts: { readonly [K in keyof Parts]: Parts[K] | undefined }): parts is Parts {
+  return Object.values(parts).every((part) => part !== undefined);
+}
+
+/** User and password are percent-encoded, so any characters work. */
+function uriAddress({ username, password, host, port, name }: Parts): string {
   const user = `${percentEncoded(username)}:${percentEncoded(password)}`;
-  return `${user}@${host.includes(":") ? `[${host}]` : host}:${port}/${percentEncoded(database)}`;
+  return `${user}@${host.includes(":") ? `[${host}]` : host}:${port}/${percentEncoded(name)}`;
 }
 
 /** Encodes as encodeURIComponent does, and also the characters that it leaves as they are. */
@@ -95,15 +136,81 @@ function percentEncoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+function queryOf(parameters: Readonly<Record<string, string>>): string {
+  return Object.keys(parameters).length === 0 ? "" : `?${new URLSearchParams(parameters)}`;
+}
+
+function ports(port: number | string | undefined): number[] {
+  return port === undefined || portProblem(String(port)) !== undefined ? [] : [Number(port)];
+}
+
+/** A password can have any characters, but a line break in a user name is a mistake. */
+function nameProblem(name: string): string | undefined {
+  return name === "" || controlCharacters.test(name)
+    ? "is empty or contains a line break: write the user name without one (printf, not echo)"
+    : undefined;
+}
+
+function passwordProblem(password: string): string | undefined {
+  return password === "" ? "is empty: write the password" : undefined;
+}
+
+function hostProblem(host: string): string | undefined {
+  return /^([\w]([\w.-]*[\w.])?|[\dA-Fa-f]*:[\dA-Fa-f]*:[\dA-Fa-f:.]*)$/.test(host)
+    ? undefined
+    : "is not a host name or address: write it without scheme, user, port and line break, or name another key in hostKey";
+}
+
+function portProblem(port: string): string | undefined {
+  return /^[0-9]{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535
+    ? undefined
+    : "is not a port from 1 to 65535: correct it (printf, not echo), or name another key in portKey";
+}
+
+function databaseProblem(name: string): string | undefined {
+  return name === "" || controlCharacters.test(name)
+    ? "is empty or contains a line break: write the name of the database without one (printf, not echo)"
+    : undefined;
+}
+
 /** Debian's bundle of public CAs in the project's image. */
 export const publicCaBundle = "/etc/ssl/certs/ca-certificates.crt";
 
-/** Returns the path of the mounted CA bundle of a database. */
-export function caPathOf(role: DatabaseRole): string {
-  return `/etc/mlflow/ca/${role}/ca.crt`;
+/** The files for TLS: CA bundle, client certificate and its key. */
+export interface TlsFiles {
+  readonly references: readonly Reference[];
+  readonly mounted: readonly Mounted[];
+  readonly problems: (content: Content) => string[];
+  /** The paths of the files; undefined where the settings have none. */
+  readonly ca: string | undefined;
+  readonly certificate: { readonly path: string; readonly keyPath: string } | undefined;
 }
 
-/** Returns the CA bundle of a database as volume and references. */
-export function caFiles(ca: CertificateAuthority | undefined, { role }: Place): Mounted[] {
-  return ca === undefined ? [] : [caFileVolume(`ca-${role}`, ca, caPathOf(role))];
+/** Returns the files for TLS; `path` is the field of the spec with `ca` and `clientCertificateSecretRef`. */
+export function tlsFiles(
+  ca: CertificateAuthority | undefined,
+  client: { readonly name: string } | undefined,
+  path: string,
+  { role }: Place,
+): TlsFiles {
+  const caPath = `/etc/mlflow/ca/${role}/ca.crt`;
+  const clientPath = `/etc/mlflow/client/${role}`;
+  const { certificate, privateKey } = dataKeys;
+  const files = { [certificate]: certificate, [privateKey]: privateKey };
+  return {
+    references: [
+      ...caReferences(ca, `${path}.ca`),
+      ...(client ? [secretReference(client.name, Object.keys(files), `${path}.clientCertificateSecretRef`)] : []),
+    ],
+    mounted: [
+      ...(ca ? [caFileVolume(`ca-${role}`, ca, caPath)] : []),
+      ...(client ? [keyFiles(`client-${role}`, client.name, clientPath, files)] : []),
+    ],
+    problems: ({ secrets }) => {
+      const problem = client && certificateProblem(client.name, secrets.get(client.name)?.data);
+      return problem === undefined ? [] : [problem];
+    },
+    ca: ca && caPath,
+    certificate: client && { path: `${clientPath}/${certificate}`, keyPath: `${clientPath}/${privateKey}` },
+  };
 }

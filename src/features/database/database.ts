@@ -47,6 +47,8 @@ export interface Database {
   readonly isIdentityInSecret: boolean;
   /** The SQLAlchemy URI; undefined while a Secret or a key is missing. */
   readonly uri: (content: Content) => string | undefined;
+  /** The URI of the read replica, if the settings have one. */
+  readonly replicaUri?: (content: Content) => string | undefined;
   /** The variable with the URI; `generated` is the key of the Secret that the operator writes. */
   readonly uriVariable: (name: string, generated: { readonly name: string; readonly key: string }) => V1EnvVar;
   /** The variables of the migration program, which connects to the database without the Secret that the operator writes. */

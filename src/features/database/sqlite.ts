@@ -9,7 +9,11 @@ const userFiles: Readonly<Record<UserApplication, string>> = {
 };
 
 /** Returns a SQLite file on the server's volume. */
-export function sqliteDatabase(settings: NonNullable<BackendStore["sqlite"]>, file = "mlflow.db"): Database {
+export function sqliteDatabase(settings: NonNullable<BackendStore["sqlite"]>): Database {
+  return fileDatabase(settings, "mlflow.db");
+}
+
+function fileDatabase(settings: NonNullable<BackendStore["sqlite"]>, file: string): Database {
   const uri = `sqlite:////mlflow/data/${file}`;
   return {
     displayName: "SQLite",
@@ -24,6 +28,6 @@ export function sqliteDatabase(settings: NonNullable<BackendStore["sqlite"]>, fi
     egressPorts: () => [],
     problems: () => [],
     identity: ({ volumeUid }) => ["sqlite", volumeUid],
-    forUsers: (application) => sqliteDatabase(settings, userFiles[application]),
+    forUsers: (application) => fileDatabase(settings, userFiles[application]),
   };
 }

@@ -28,7 +28,15 @@ export function uriDatabase({ name: secretName, key }: SecretKey, { path }: Plac
       const [place = "", ...query] = (uri(references) ?? "").split("?");
       return [place.replace(/\/\/[^/]*@/, "//"), query.length === 0 ? "" : keyedHash(query.join("?"))];
     },
-    forUsers: () => database,
+    forUsers: (application) => ({
+      ...database,
+      problems: (content) =>
+        application === "basic-auth" && /^(mysql|mssql)\b/.test(uri(content) ?? "")
+          ? [
+              `the key ${key} of Secret ${secretName} is the URI of a database in which MLflow cannot create the tables of its users: add a PostgreSQL database for them, such as spec.authentication.basic.database.postgresql, or use another authentication method`,
+            ]
+          : database.problems(content),
+    }),
   };
   return database;
 }

@@ -1,5 +1,5 @@
-import type { Postgresql } from "../../api/fields/postgresql.ts";
 import { literal } from "../../features/common/variable.ts";
+import type { UserDatabaseSettings } from "../../features/database/index.ts";
 import type { Inputs } from "../../model/inputs.ts";
 import { dataKeys } from "../../model/names.ts";
 import { administratorVariables } from "./administrator.ts";
@@ -9,7 +9,7 @@ import { userDatabase } from "./user-database.ts";
 /** The fields of the spec for MLflow's user store, with any password check. */
 interface UserStore {
   readonly defaultPermission?: "READ" | "EDIT" | "MANAGE" | "NO_PERMISSIONS" | undefined;
-  readonly database?: { readonly postgresql: Postgresql } | undefined;
+  readonly database?: UserDatabaseSettings | undefined;
   /** The field of the spec with these settings. */
   readonly path: string;
 }

@@ -26,6 +26,7 @@ export function environment(inputs: Inputs): V1EnvVar[] {
     ...callerAddress(inputs),
     ...processSettings(inputs),
     backendStoreUri(inputs),
+    ...readReplicaUri(inputs),
     ...artifactVariables(inputs.server.spec),
     ...hosts(inputs),
     ...sessionKeys(inputs),
@@ -50,6 +51,12 @@ export function artifactEnvironment(inputs: Inputs): V1EnvVar[] {
 export function backendStoreUri({ server }: Inputs): V1EnvVar {
   const generated = { name: objectNames.store(server.metadata.name), key: dataKeys.backendStoreUri };
   return backendDatabase(server.spec).uriVariable("MLFLOW_BACKEND_STORE_URI", generated);
+}
+
+function readReplicaUri({ server }: Inputs): V1EnvVar[] {
+  if (backendDatabase(server.spec).replicaUri === undefined) return [];
+  const secretName = objectNames.store(server.metadata.name);
+  return [fromSecret("MLFLOW_READ_REPLICA_BACKEND_STORE_URI", secretName, dataKeys.readReplicaUri)];
 }
 
 /**
