@@ -83,7 +83,9 @@ def give_up(reason: str, message: str) -> NoReturn:
     line = json.dumps({"reason": reason, "message": message[:2000]})
     print(line, file=ERR, flush=True)
     with contextlib.suppress(OSError):
-        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(f"{line}\n", encoding="utf-8")
+        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(
+            f"{line}\n", encoding="utf-8"
+        )
     os._exit(1)
 
 
@@ -119,7 +121,10 @@ def main() -> NoReturn:
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
     warnings.simplefilter("ignore")
     # Covers everything that can hang, such as DNS resolution.
-    timeout = "ArtifactStoreUnreachable", f"Writing: the {place()} {REMEDIES['ArtifactStoreUnreachable']} (timeout after {SECONDS:g} s)."
+    timeout = (
+        "ArtifactStoreUnreachable",
+        f"Writing: the {place()} {REMEDIES['ArtifactStoreUnreachable']} (timeout after {SECONDS:g} s).",
+    )
     timer = threading.Timer(SECONDS, give_up, timeout)
     timer.daemon = True
     timer.start()
@@ -132,7 +137,10 @@ def main() -> NoReturn:
         default.update({"connect_timeout": 10, "read_timeout": 10})
         check()
     except ImportError as error:
-        give_up("UnsupportedImage", f"The MLflow image does not contain {error.name or 'a package'}, which MLflow requires for S3. Use the project's image.")
+        give_up(
+            "UnsupportedImage",
+            f"The MLflow image does not contain {error.name or 'a package'}, which MLflow requires for S3. Use the project's image.",
+        )
     except Exception as error:
         reason, code = classify(error)
         give_up(reason, f"Writing: the {place()} {REMEDIES[reason]} ({code}).")

@@ -45,7 +45,10 @@ def tls_context(ca_files: list[str], ca: str) -> ssl.SSLContext:
         try:
             context.load_verify_locations(path)
         except (OSError, ssl.SSLError):
-            raise Failure("InvalidCertificateAuthority", f"{path} contains no PEM certificate, so issuers cannot be verified. Correct {ca}") from None
+            raise Failure(
+                "InvalidCertificateAuthority",
+                f"{path} contains no PEM certificate, so issuers cannot be verified. Correct {ca}",
+            ) from None
     return context
 
 
@@ -63,17 +66,32 @@ def fetch_json(url: str, issuer: str, path: str, ca: str, context: ssl.SSLContex
                 if path.endswith("acceptServiceAccountTokens")
                 else "allow access without a credential, or use another issuer"
             )
-            raise Failure("IssuerForbidden", f"{place} answers {error.code} to {url}, which must not require a credential: {remedy}") from None
-        raise Failure("IssuerUnreachable", f"{place} answers {error.code} to {url}. Check the URL and the issuer") from None
+            raise Failure(
+                "IssuerForbidden",
+                f"{place} answers {error.code} to {url}, which must not require a credential: {remedy}",
+            ) from None
+        raise Failure(
+            "IssuerUnreachable", f"{place} answers {error.code} to {url}. Check the URL and the issuer"
+        ) from None
     except URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             detail = error.reason.verify_message
-            raise Failure("IssuerUntrusted", f"the certificate of {place} is not trusted ({detail}). Set its CA bundle in {ca}") from None
-        raise Failure("IssuerUnreachable", f"{place} does not answer at {url}: {error.reason}. Check the URL, DNS and network policies") from None
+            raise Failure(
+                "IssuerUntrusted", f"the certificate of {place} is not trusted ({detail}). Set its CA bundle in {ca}"
+            ) from None
+        raise Failure(
+            "IssuerUnreachable",
+            f"{place} does not answer at {url}: {error.reason}. Check the URL, DNS and network policies",
+        ) from None
     except (OSError, HTTPException) as error:
-        raise Failure("IssuerUnreachable", f"{place} does not answer at {url}: {type(error).__name__}. Check the URL and the issuer") from None
+        raise Failure(
+            "IssuerUnreachable",
+            f"{place} does not answer at {url}: {type(error).__name__}. Check the URL and the issuer",
+        ) from None
     except ValueError:
-        raise Failure("IssuerUnreachable", f"{place} answers {url} with something other than JSON. Check the URL") from None
+        raise Failure(
+            "IssuerUnreachable", f"{place} answers {url} with something other than JSON. Check the URL"
+        ) from None
     if not isinstance(found, dict):
         raise Failure("IssuerUnreachable", f"{place} answers {url} with something other than an object. Check the URL")
     return found
@@ -85,11 +103,17 @@ def check(entry: dict[str, str], context: ssl.SSLContext) -> None:
     found = fetch_json(url, issuer, path, ca, context)
     name = found.get("issuer")
     if name != issuer:
-        raise Failure("IssuerMismatch", f"{path} is {issuer}, but the discovery document at {url} has the issuer {name}. Set the field to exactly this value")
+        raise Failure(
+            "IssuerMismatch",
+            f"{path} is {issuer}, but the discovery document at {url} has the issuer {name}. Set the field to exactly this value",
+        )
     keys = found.get("jwks_uri")
     # As safe as the connection to the issuer itself.
     if not isinstance(keys, str) or urlsplit(keys).scheme not in ("https", urlsplit(url).scheme):
-        raise Failure("IssuerUnreachable", f"issuer {issuer} ({path}) has no https URL for its keys (jwks_uri). Correct the issuer's discovery document")
+        raise Failure(
+            "IssuerUnreachable",
+            f"issuer {issuer} ({path}) has no https URL for its keys (jwks_uri). Correct the issuer's discovery document",
+        )
     fetch_json(keys, issuer, path, ca, context)
 
 

@@ -58,7 +58,9 @@ def connect(url: str, ca_file: str | None) -> socket.socket:
         message = f"the certificate of {url} ({FIELD}.url) is not trusted ({error.verify_message}). Set its CA bundle in {FIELD}.ca"
         raise Failure("SessionStoreRejected", message) from None
     except ssl.SSLError:
-        message = f"{url} ({FIELD}.url) does not accept TLS connections. Use redis:// if it has no TLS, or check the port"
+        message = (
+            f"{url} ({FIELD}.url) does not accept TLS connections. Use redis:// if it has no TLS, or check the port"
+        )
         raise Failure("SessionStoreRejected", message) from None
     except OSError as error:
         message = f"{url} ({FIELD}.url) does not answer: {error}. Check the address, DNS, network policies and Redis"
@@ -90,7 +92,10 @@ def require_success(url: str, answer: bytes) -> None:
         message = f"{url} rejects the user ({kind[1:]}), so no user can log in. Check {FIELD}.username and {FIELD}.passwordSecretRef"
         raise Failure("SessionStoreRejected", message)
     if answer.startswith(b"-LOADING"):
-        raise Failure("SessionStoreUnreachable", f"{url} is still loading its data. The check is repeated automatically. No action required")
+        raise Failure(
+            "SessionStoreUnreachable",
+            f"{url} is still loading its data. The check is repeated automatically. No action required",
+        )
     if answer.startswith(b"-"):
         message = f"{url} answers with {kind[1:]}. Check the number of the database and the permissions of the user"
         raise Failure("SessionStoreRejected", message)

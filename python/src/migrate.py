@@ -679,11 +679,16 @@ def require_sound(copy: Store, head: str) -> None:
         problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     found, _ = revisions(copy)
     if problem != "ok" or found != [head]:
-        raise Failure("MigrationFailed", f"Migrating the {copy.name} schema: the migrated copy of the {copy.place} is damaged. The database is unchanged. Check its volume.")
+        raise Failure(
+            "MigrationFailed",
+            f"Migrating the {copy.name} schema: the migrated copy of the {copy.place} is damaged. The database is unchanged. Check its volume.",
+        )
 
 
 def sqlite3_busy(target: Store) -> Failure:
-    return Failure("MigrationBusy", f"Migrating the {target.name} schema: the {target.place} {SQLITE_REMEDIES['MigrationBusy']}.")
+    return Failure(
+        "MigrationBusy", f"Migrating the {target.name} schema: the {target.place} {SQLITE_REMEDIES['MigrationBusy']}."
+    )
 
 
 def content_version(path: str, reader: sqlite3.Connection) -> Callable[[], object]:
@@ -860,7 +865,10 @@ def require_packages() -> None:
 def migrate() -> None:
     """Checks the connections and revisions of all databases before it changes any of them, then migrates them."""
     targets = stores()
-    with phase("load", Failure("MigrationTimeout", "Loading MLflow takes too long. Check the CPU limit of the pod and the image.")):
+    with phase(
+        "load",
+        Failure("MigrationTimeout", "Loading MLflow takes too long. Check the CPU limit of the pod and the image."),
+    ):
         try:
             import mlflow
             import mlflow.store.db.utils
@@ -927,7 +935,9 @@ def give_up(result: Failure) -> NoReturn:
     line = json.dumps({"reason": result.reason, "message": result.message[:2000]})
     print(line, file=ERR, flush=True)
     with contextlib.suppress(OSError):
-        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(f"{line}\n", encoding="utf-8")
+        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(
+            f"{line}\n", encoding="utf-8"
+        )
     # Threads that MLflow started must not delay the exit or print during it.
     os._exit(1)
 
@@ -941,7 +951,9 @@ def main() -> NoReturn:
     except Failure as result:
         give_up(result)
     except BaseException as error:
-        give_up(Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}."))
+        give_up(
+            Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}.")
+        )
     log("done")
     OUT.flush()
     os._exit(0)

@@ -70,7 +70,10 @@ def query(name: str, password: str) -> tuple[Login, float]:
         login = directory.login(name, password)
     except Unavailable as error:
         outage.put("outage", str(error), UNAVAILABLE_SECONDS)
-        log.error("Users cannot log in, because the directory is unavailable: %s. Check the directory and spec.authentication.ldap", error)
+        log.error(
+            "Users cannot log in, because the directory is unavailable: %s. Check the directory and spec.authentication.ldap",
+            error,
+        )
         raise
     if login.role is Role.NONE:
         log.info("The directory rejects the login of %s", json.dumps(name))

@@ -98,7 +98,11 @@ class Directory:
             return NO_LOGIN
         # Some directories match similar names, such as a name without its accents.
         if (own := self._own(connection, dn)) is not None and not same_values(own, dn):
-            log.warning("The directory resolves %r to the entry %r, which has another name, so the login is rejected. Use ldap.search", dn, own)
+            log.warning(
+                "The directory resolves %r to the entry %r, which has another name, so the login is rejected. Use ldap.search",
+                dn,
+                own,
+            )
             return NO_LOGIN
         return Login(self._role(connection, dn), name)
 

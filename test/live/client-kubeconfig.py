@@ -36,15 +36,17 @@ found = {}
 for title, attempt in json.loads(sys.argv[1]).items():
     context = {"cluster": "cluster", "user": "user", **attempt.get("context", {})}
     kubeconfig.write_text(
-        json.dumps({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "cluster", "cluster": {"server": "https://127.0.0.1:1"}}],
-            "users": [{"name": "user", "user": {} if attempt.get("hasNoToken") else {"exec": credential}}],
-            # MLflow caches tokens by the name of the context.
-            "contexts": [{"name": title, "context": context}],
-            "current-context": title,
-        })
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "cluster", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [{"name": "user", "user": {} if attempt.get("hasNoToken") else {"exec": credential}}],
+                # MLflow caches tokens by the name of the context.
+                "contexts": [{"name": title, "context": context}],
+                "current-context": title,
+            }
+        )
     )
     os.environ["MLFLOW_TRACKING_AUTH"] = attempt["provider"]
     mlflow.set_workspace(attempt.get("workspace"))

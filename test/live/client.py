@@ -48,17 +48,22 @@ model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
 traces = mlflow.search_traces(locations=[experiment.experiment_id], return_type="list")
 
 print(
-    json.dumps({
-        "client": mlflow.__version__,
-        "runId": run.info.run_id,
-        "artifactUri": run.info.artifact_uri,
-        "found": [{"id": each.info.run_id, "params": each.data.params, "loss": each.data.metrics["loss"]} for each in found],
-        "history": [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")],
-        "artifacts": sorted(each.path for each in client.list_artifacts(run.info.run_id)),
-        "note": mlflow.artifacts.load_text(f"{run.info.artifact_uri}/notes/note.txt"),
-        "isWhole": hashlib.sha256(fetched.read_bytes()).digest() == hashlib.sha256(weights).digest(),
-        "versions": [each.version for each in client.search_model_versions(f"name = '{name}'")],
-        "predicted": round(float(model.predict([[2.0]])[0]), 6),
-        "answers": [trace.data.spans[0].outputs for trace in traces],
-    })
+    json.dumps(
+        {
+            "client": mlflow.__version__,
+            "runId": run.info.run_id,
+            "artifactUri": run.info.artifact_uri,
+            "found": [
+                {"id": each.info.run_id, "params": each.data.params, "loss": each.data.metrics["loss"]}
+                for each in found
+            ],
+            "history": [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")],
+            "artifacts": sorted(each.path for each in client.list_artifacts(run.info.run_id)),
+            "note": mlflow.artifacts.load_text(f"{run.info.artifact_uri}/notes/note.txt"),
+            "isWhole": hashlib.sha256(fetched.read_bytes()).digest() == hashlib.sha256(weights).digest(),
+            "versions": [each.version for each in client.search_model_versions(f"name = '{name}'")],
+            "predicted": round(float(model.predict([[2.0]])[0]), 6),
+            "answers": [trace.data.spans[0].outputs for trace in traces],
+        }
+    )
 )

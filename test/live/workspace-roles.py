@@ -167,9 +167,7 @@ def operations(there):
         "read a logged model": lambda: client.get_logged_model(model),
         "find logged models": lambda: finds(client.search_logged_models([experiment]), model),
         "create a logged model": lambda: client.create_logged_model(experiment),
-        "tag a logged model": lambda: tracking.set_logged_model_tags(
-            model, [mlflow.entities.LoggedModelTag("a", "b")]
-        ),
+        "tag a logged model": lambda: tracking.set_logged_model_tags(model, [mlflow.entities.LoggedModelTag("a", "b")]),
         "finish a logged model": lambda: client.finalize_logged_model(model, "READY"),
         "write a trace": lambda: write_trace(experiment),
         "read a trace": lambda: client.get_trace(trace),
@@ -184,9 +182,7 @@ def operations(there):
         "find datasets": lambda: finds(client.search_datasets(**every), name),
         "create a dataset": lambda: client.create_dataset(fresh()),
         "tag a dataset": lambda: client.set_dataset_tags(dataset, {"a": "b"}),
-        "add records to a dataset": lambda: tracking.upsert_dataset_records(
-            dataset, [{"inputs": {"q": "a"}}]
-        ),
+        "add records to a dataset": lambda: tracking.upsert_dataset_records(dataset, [{"inputs": {"q": "a"}}]),
         "read a model": lambda: client.get_registered_model(name),
         "find models": lambda: finds(client.search_registered_models(), name),
         "find versions": lambda: finds(client.search_model_versions(), name),
@@ -207,7 +203,9 @@ def operations(there):
         "list endpoints of the gateway": lambda: finds(tracking.list_gateway_endpoints(), name),
         "list model definitions of the gateway": lambda: finds(tracking.list_gateway_model_definitions(), name),
         "list secrets of the gateway": lambda: finds(tracking.list_secret_infos(), name),
-        "create a secret of the gateway": lambda: tracking.create_gateway_secret(fresh(), {"api_key": "none"}, "openai"),
+        "create a secret of the gateway": lambda: tracking.create_gateway_secret(
+            fresh(), {"api_key": "none"}, "openai"
+        ),
         "create a model definition of the gateway": lambda: tracking.create_gateway_model_definition(
             fresh(), there["secret"], "openai", "gpt-none"
         ),

@@ -13,7 +13,9 @@ def outcome(request: dict) -> str:
     connection = http.client.HTTPConnection(request["host"], request["port"], timeout=30)
     try:
         headers = request.get("headers", {})
-        connection.putrequest(request["method"], request["path"], skip_host="host" in headers, skip_accept_encoding=True)
+        connection.putrequest(
+            request["method"], request["path"], skip_host="host" in headers, skip_accept_encoding=True
+        )
         body = request.get("body", "").encode()
         for name, value in {"content-length": str(len(body)), **headers}.items():
             connection.putheader(name, value)

@@ -97,13 +97,22 @@ class Reviews:
 
 
 def reviewed(
-    is_allowed: Callable[..., bool], effective_name: Callable[..., str | None], reviews: Reviews, unavailable: Callable[[Exception], Exception | None]
+    is_allowed: Callable[..., bool],
+    effective_name: Callable[..., str | None],
+    reviews: Reviews,
+    unavailable: Callable[[Exception], Exception | None],
 ) -> Callable[..., bool]:
     """The plugin's decision on one question, which in the event loop raises Unanswered where the plugin's cache has no answer."""
 
     @functools.wraps(is_allowed)
     def allowed(
-        self: Any, identity: Any, resource_type: str, verb: str, namespace: str, subresource: str | None = None, resource_name: str | None = None
+        self: Any,
+        identity: Any,
+        resource_type: str,
+        verb: str,
+        namespace: str,
+        subresource: str | None = None,
+        resource_name: str | None = None,
     ) -> bool:
         # As the key of the plugin's cache: equal questions of different rules are one question.
         name = effective_name(verb, subresource, resource_name)
@@ -198,15 +207,21 @@ def install() -> None:
     from urllib3.exceptions import HTTPError
 
     def unavailable(error: Exception) -> Exception | None:
-        return MlflowException(UNAVAILABLE, error_code=TEMPORARILY_UNAVAILABLE) if isinstance(error, HTTPError) else None
+        return (
+            MlflowException(UNAVAILABLE, error_code=TEMPORARILY_UNAVAILABLE) if isinstance(error, HTTPError) else None
+        )
 
-    authorizer, middleware = (import_module(f"mlflow_kubernetes_plugins.auth.{name}") for name in ("authorizer", "middleware"))
+    authorizer, middleware = (
+        import_module(f"mlflow_kubernetes_plugins.auth.{name}") for name in ("authorizer", "middleware")
+    )
     for place, names in REPLACED.items():
         module, _, owner = place.partition(".")
         holder = {"authorizer": authorizer, "middleware": middleware}[module]
         for name in names.split():
             if not callable(getattr(getattr(holder, owner, None) if owner else holder, name, None)):
-                raise RuntimeError(f"This mlflow-kubernetes-plugins has no {place}.{name}. Access reviews would stop all other requests.")
+                raise RuntimeError(
+                    f"This mlflow-kubernetes-plugins has no {place}.{name}. Access reviews would stop all other requests."
+                )
     kind = authorizer.KubernetesAuthorizer
     if list(inspect.signature(kind.is_allowed).parameters) != IS_ALLOWED:
         raise RuntimeError("This mlflow-kubernetes-plugins asks other questions. Different ones could get one answer.")
@@ -214,7 +229,11 @@ def install() -> None:
     authorizer.AuthorizationV1Api = with_timeout(authorizer.AuthorizationV1Api)
     kind._submit_self_subject_access_review = sent_by_threads(kind._submit_self_subject_access_review)
     kind._submit_subject_access_review = sent_by_threads(kind._submit_subject_access_review)
-    kind.is_allowed = reviewed(kind.is_allowed, authorizer._effective_resource_name_for_access_review, reviews, unavailable)
+    kind.is_allowed = reviewed(
+        kind.is_allowed, authorizer._effective_resource_name_for_access_review, reviews, unavailable
+    )
     middleware._authorize_request_async = without_waiting(middleware._authorize_request_async, reviews)
     filters = middleware.KubernetesAuthMiddleware
-    filters._apply_response_authorization_filters = without_waiting(filters._apply_response_authorization_filters, reviews)
+    filters._apply_response_authorization_filters = without_waiting(
+        filters._apply_response_authorization_filters, reviews
+    )

@@ -60,7 +60,9 @@ class Guard:
         else:
             await self.with_body(scope, size, receive, send)
 
-    async def without_credential(self, method: Method, scope: Message, size: int | None, receive: Receive, send: Send) -> None:
+    async def without_credential(
+        self, method: Method, scope: Message, size: int | None, receive: Receive, send: Send
+    ) -> None:
         is_read = scope["method"] in ("GET", "HEAD")
         if scope["method"] == "OPTIONS" or method.is_public(scope["path"]) or (method.has_login and is_read):
             if size is None or size > PUBLIC_BYTES:
@@ -77,7 +79,13 @@ class Guard:
         field = "artifactStore.maxUploadSize" if is_upload else "server.maxRequestBodySize"
         if is_upload:
             # Plugins read a body with the content type JSON into memory before they check the credential.
-            scope = {**scope, "headers": [*without(scope["headers"], b"content-type"), (b"content-type", b"application/octet-stream")]}
+            scope = {
+                **scope,
+                "headers": [
+                    *without(scope["headers"], b"content-type"),
+                    (b"content-type", b"application/octet-stream"),
+                ],
+            }
         if size is not None and size > limit:
             await too_large(send, limit, field)
             return
@@ -104,7 +112,9 @@ class Guard:
         async def sent(message: Message) -> None:
             answered.append(message)
 
-        headers = without(scope["headers"], b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"expect")
+        headers = without(
+            scope["headers"], b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"expect"
+        )
         probe = {"method": "GET", "path": PROBE, "raw_path": PROBE.encode(), "query_string": b"experiment_id=0"}
         # The next request must not see the state of this one.
         state = dict(scope.get("state", {}))
@@ -154,7 +164,9 @@ def handled_without_credentials(handle: Application) -> Application:
     return stripped
 
 
-async def refuse(send: Send, size: int | None, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:
+async def refuse(
+    send: Send, size: int | None, status: int, code: str, message: str, *headers: tuple[bytes, bytes]
+) -> None:
     await answer(send if size == 0 else closing(send), status, code, message, *headers)
 
 

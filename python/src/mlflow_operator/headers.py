@@ -17,7 +17,9 @@ ADDRESSES = frozenset(
 )
 
 #: Headers that authenticate or identify a caller.
-CREDENTIALS = frozenset("authorization proxy_authorization cookie gap_auth kubeflow_userid x_forwarded_access_token".split())
+CREDENTIALS = frozenset(
+    "authorization proxy_authorization cookie gap_auth kubeflow_userid x_forwarded_access_token".split()
+)
 CREDENTIAL_PREFIXES = (
     "x_forwarded_",
     "x_auth_request_",

@@ -28,7 +28,15 @@ logger = logging.getLogger("mlflow.identity")
 STATE = "verified_identity"
 
 #: Headers in which a client can claim an identity. They are removed.
-FORGEABLE = ("remote", "forwarded_user", "forwarded_email", "forwarded_groups", "forwarded_preferred", "forwarded_access", "auth_request")
+FORGEABLE = (
+    "remote",
+    "forwarded_user",
+    "forwarded_email",
+    "forwarded_groups",
+    "forwarded_preferred",
+    "forwarded_access",
+    "auth_request",
+)
 
 
 class Identified:
@@ -90,7 +98,9 @@ def is_forgeable(name: bytes) -> bool:
 def replace(module: Any, name: str, replacement: Callable[[Any], Any]) -> None:
     original = getattr(module, name, None)
     if not callable(original):
-        raise RuntimeError(f"this mlflow-kubernetes-plugins has no {module.__name__}.{name}: callers could not be identified")
+        raise RuntimeError(
+            f"this mlflow-kubernetes-plugins has no {module.__name__}.{name}: callers could not be identified"
+        )
     setattr(module, name, replacement(original))
 
 

@@ -37,11 +37,20 @@ FIELDS = {
 #: Tags whose value is such a location, and the messages that can carry them.
 TAGS = frozenset(("mlflow.artifactLocation", "mlflow.trace.archiveLocation"))
 TAGGED = frozenset(
-    ("mlflow.SetTraceTag", "mlflow.SetTraceTagV3", "mlflow.StartTrace", "mlflow.EndTrace", "mlflow.StartTraceV3", "mlflow.CreateExperiment")
+    (
+        "mlflow.SetTraceTag",
+        "mlflow.SetTraceTagV3",
+        "mlflow.StartTrace",
+        "mlflow.EndTrace",
+        "mlflow.StartTraceV3",
+        "mlflow.CreateExperiment",
+    )
 )
 
 #: What a prompt, which has no artifacts, has in the place of one. MLflow before 3.17 has the texts, and no name for them.
-PLACEHOLDERS: frozenset[str] = frozenset(getattr(handlers, "_PROMPT_SOURCE_PLACEHOLDERS", ("dummy-source", "prompt-template")))
+PLACEHOLDERS: frozenset[str] = frozenset(
+    getattr(handlers, "_PROMPT_SOURCE_PLACEHOLDERS", ("dummy-source", "prompt-template"))
+)
 
 #: Whether the server's own destination is opened, whose paths are judged by the request's route.
 of_the_server: ContextVar[bool] = ContextVar("of_the_server", default=False)
@@ -56,7 +65,9 @@ class Roots:
     """The locations below which artifacts of this server, and of each workspace, are."""
 
     def __init__(self, roots: Sequence[str], *, has_workspaces: bool) -> None:
-        self.roots = [parts for root in roots for form in {root, decoded(root)} if (parts := parts_of(form)) is not None]
+        self.roots = [
+            parts for root in roots for form in {root, decoded(root)} if (parts := parts_of(form)) is not None
+        ]
         self.has_workspaces = has_workspaces
 
     def permits(self, location: str, workspace: str | None, override: str | None = None) -> bool:
@@ -243,12 +254,20 @@ def install(extra: Sequence[str] = ()) -> None:
     replace(handlers, "_get_workspace_request_message", checked)
     replace(handlers, "_get_artifact_repo_mlflow_artifacts", trusted)
     if hasattr(handlers, "_is_mlflow_artifact_source"):
-        replace(handlers, "_is_mlflow_artifact_source", lambda original: lambda source: original(source) or is_in_a_store(source))
+        replace(
+            handlers,
+            "_is_mlflow_artifact_source",
+            lambda original: lambda source: original(source) or is_in_a_store(source),
+        )
     else:
         # MLflow before 3.17 does not ask whether the artifacts of a store are those of the run or model that the request names.
         store = handlers._get_tracking_store
         replace(handlers, "_validate_source_run", within("runs", lambda run: store().get_run(run).info.artifact_uri))
-        replace(handlers, "_validate_source_model", within("models", lambda model: store().get_logged_model(model).artifact_location))
+        replace(
+            handlers,
+            "_validate_source_model",
+            within("models", lambda model: store().get_logged_model(model).artifact_location),
+        )
     replace(artifact_repository_registry._artifact_repository_registry, "get_artifact_repository", opened)
 
 

@@ -75,7 +75,9 @@ class Accounts:
         """The account of this name, which is not bound yet. Raises Rejected for a service account of another kind."""
         with self._sessions() as session:
             row = (
-                session.query(SqlUser.username, SqlUser.is_admin, SqlUser.is_service_account, SqlUser.service_account_source)
+                session.query(
+                    SqlUser.username, SqlUser.is_admin, SqlUser.is_service_account, SqlUser.service_account_source
+                )
                 .filter(SqlUser.username == username)
                 .one_or_none()
             )

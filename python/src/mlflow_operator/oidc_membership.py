@@ -154,7 +154,9 @@ def provision(self: AuthMiddleware, username: str, token: str, payload: Mapping[
 denial_of = replaced(auth_middleware, "_service_account_denial")
 
 
-def denial(username: str, is_service_account: bool, source: Any, method: str, bearer: Any, is_admin: bool = False) -> str:
+def denial(
+    username: str, is_service_account: bool, source: Any, method: str, bearer: Any, is_admin: bool = False
+) -> str:
     """Applies the plugin's rule for service accounts to the identity in the form that is bound here."""
     if isinstance(bearer, tuple) and getattr(bearer[0], "id", None) == DEFAULT_PROVIDER_ID:
         bearer = (bearer[0], identity_of(config.OIDC_ISSUER, bearer[1]))
@@ -165,7 +167,9 @@ def denial(username: str, is_service_account: bool, source: Any, method: str, be
 provision_login = replaced(login, "_provision_login")
 
 
-def sign_in(provider: Any, *, username: str, userinfo: dict[str, Any], user_groups: list[Any], **others: Any) -> tuple[Any, list[str]]:
+def sign_in(
+    provider: Any, *, username: str, userinfo: dict[str, Any], user_groups: list[Any], **others: Any
+) -> tuple[Any, list[str]]:
     """Handles a login in the browser: the account is the one that is bound to the identity."""
     try:
         identity = identity_in(userinfo)
@@ -280,7 +284,12 @@ class LocalRedirects:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [
-                    (name, self.local(value.decode("latin-1"), host).encode("latin-1") if name.lower() == b"location" else value)
+                    (
+                        name,
+                        self.local(value.decode("latin-1"), host).encode("latin-1")
+                        if name.lower() == b"location"
+                        else value,
+                    )
                     for name, value in message["headers"]
                 ]
                 message = {**message, "headers": headers}

@@ -101,7 +101,12 @@ class VerifiedTokens:
         if found is None:
             return None
         now = self._clock()
-        if found.keys is keys and keys is self._keys[0] and now < found.ends and now - self._keys[1] < self._key_seconds:
+        if (
+            found.keys is keys
+            and keys is self._keys[0]
+            and now < found.ends
+            and now - self._keys[1] < self._key_seconds
+        ):
             return found
         if now >= found.ends:
             del self._entries[digest]
@@ -136,7 +141,9 @@ class Bearers:
         found = self._known(token)
         if found is None:
             context = copy_context()
-            outcome = await asyncio.get_running_loop().run_in_executor(self._thread, context.run, self._in_thread, plugin, header, token)
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                self._thread, context.run, self._in_thread, plugin, header, token
+            )
             if not isinstance(outcome, Bearer):
                 return outcome
             found = outcome
@@ -178,7 +185,9 @@ def completed(coroutine: Any) -> Any:
     except StopIteration as end:
         return end.value
     coroutine.close()
-    raise RuntimeError("This mlflow-oidc-auth waits while it authenticates a token, which a thread without an event loop cannot do.")
+    raise RuntimeError(
+        "This mlflow-oidc-auth waits while it authenticates a token, which a thread without an event loop cannot do."
+    )
 
 
 def clear_on_writes(engine: Any, memory: Memory) -> None:
@@ -197,7 +206,9 @@ def clear_on_writes(engine: Any, memory: Memory) -> None:
     listen(engine, "commit", committed)
 
 
-def remembered_experiments(find: Callable[[Any, str], str], memory: Memory, workspace: Callable[[], str | None]) -> Callable[[Any, str], str]:
+def remembered_experiments(
+    find: Callable[[Any, str], str], memory: Memory, workspace: Callable[[], str | None]
+) -> Callable[[Any, str], str]:
     """The experiment of a run, which never changes. A run that does not exist is looked up again."""
 
     def found(tracking_store: Any, run_id: str) -> str:
@@ -232,8 +243,14 @@ def install(middleware: Any, auth: Any, engine: Any, key_seconds: float) -> Bear
     }.items():
         for name in names.split():
             if not hasattr(owner, name):
-                raise RuntimeError(f"This mlflow-oidc-auth has no {name}. Removed accounts and keys would be remembered.")
-    tokens = VerifiedTokens(middleware.validate_token, lambda token: auth._get_provider_jwks(auth.resolve_token_provider(token)), key_seconds)
+                raise RuntimeError(
+                    f"This mlflow-oidc-auth has no {name}. Removed accounts and keys would be remembered."
+                )
+    tokens = VerifiedTokens(
+        middleware.validate_token,
+        lambda token: auth._get_provider_jwks(auth.resolve_token_provider(token)),
+        key_seconds,
+    )
     memory = Memory(READ_SECONDS, REMEMBERED)
     clear_on_writes(engine, memory)
     bearers = Bearers(middleware, tokens, memory)

@@ -21,7 +21,12 @@ NOT_SERVED = "is not served: users come from the OpenID Connect issuer of spec.a
 
 TOKENS = re.compile(r"/([a-z-]+-)?tokens?(/|$)")
 #: Anywhere in a path.
-UNUSED = {"scim": f"SCIM {NOT_SERVED}", "saml": f"SAML {NOT_SERVED}", "slo": f"SAML {NOT_SERVED}", "acs": f"SAML {NOT_SERVED}"}
+UNUSED = {
+    "scim": f"SCIM {NOT_SERVED}",
+    "saml": f"SAML {NOT_SERVED}",
+    "slo": f"SAML {NOT_SERVED}",
+    "acs": f"SAML {NOT_SERVED}",
+}
 
 
 def refusal_of(path: str, *, takes_tokens: bool) -> tuple[int, str] | None:

@@ -62,7 +62,9 @@ class Prefixed:
     def sending(self, send: Send, path: bytes, host: bytes, is_outside: bool) -> Send:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [self.header(name.lower(), value, path, host, is_outside) for name, value in message["headers"]]
+                headers = [
+                    self.header(name.lower(), value, path, host, is_outside) for name, value in message["headers"]
+                ]
                 message = {**message, "headers": headers}
             await send(message)
 
@@ -87,6 +89,7 @@ def relative(path: bytes, target: bytes, host: bytes = b"") -> bytes:
 
 async def redirect(send: Send, target: bytes, query: bytes) -> None:
     location = target + (b"?" + query if query else b"")
-    await send({"type": "http.response.start", "status": 307, "headers": [(b"location", location), (b"content-length", b"0")]})
+    await send(
+        {"type": "http.response.start", "status": 307, "headers": [(b"location", location), (b"content-length", b"0")]}
+    )
     await send({"type": "http.response.body", "body": b""})
-

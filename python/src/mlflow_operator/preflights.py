@@ -14,7 +14,9 @@ from .protocol import Application, Message, Receive, Send
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 #: How long a browser can cache the response, in seconds.
 MAX_AGE = b"600"
-NOT_ALLOWED = "This origin is not allowed. An administrator can add it to spec.server.corsAllowedOrigins in the MlflowServer."
+NOT_ALLOWED = (
+    "This origin is not allowed. An administrator can add it to spec.server.corsAllowedOrigins in the MlflowServer."
+)
 
 
 class Preflights:

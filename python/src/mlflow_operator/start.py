@@ -112,8 +112,14 @@ def main() -> None:
     from mlflow.cli import cli
 
     if not callable(getattr(server, "_exec_cmd", None)):
-        raise RuntimeError("This MLflow starts its server in another way. Without knowing it, this program could leave out a check.")
-    setattr(server, "_exec_cmd", Launcher(imported_with, lambda arguments: uvicorn.main.main(arguments, prog_name="uvicorn")))
+        raise RuntimeError(
+            "This MLflow starts its server in another way. Without knowing it, this program could leave out a check."
+        )
+    setattr(
+        server,
+        "_exec_cmd",
+        Launcher(imported_with, lambda arguments: uvicorn.main.main(arguments, prog_name="uvicorn")),
+    )
     cli(["server", *sys.argv[1:]], prog_name="mlflow")
 
 

@@ -339,7 +339,9 @@ def person(payload: Mapping[str, object], claims: Claims) -> Identity:
         raise Refused(f"its claim {claims.groups} is no list")
     groups = tuple(claims.groups_prefix + name(group) for group in said)
     if reserved := next((each for each in (user, *groups) if is_reserved(each, claims.reserved)), None):
-        raise Refused(f"the name {reserved!r} is reserved (authentication.oauth2Proxy.authorization.kubernetes.reservedNames)")
+        raise Refused(
+            f"the name {reserved!r} is reserved (authentication.oauth2Proxy.authorization.kubernetes.reservedNames)"
+        )
     return Identity(user, groups)
 
 

@@ -295,11 +295,15 @@ def install() -> None:
     memory = Memory(READ_SECONDS, REMEMBERED)
     for name in REPLACED:
         if not callable(getattr(auth, name, None)):
-            raise RuntimeError(f"This MLflow has no mlflow.server.auth.{name}. Removed users and grants would be remembered.")
+            raise RuntimeError(
+                f"This MLflow has no mlflow.server.auth.{name}. Removed users and grants would be remembered."
+            )
     Users(auth.store, memory)
     auth._authenticate_cached = once_at_a_time(auth, memory)
     auth._before_request = decided(auth._before_request, lambda answer: answer is None)
-    auth._authenticate_custom_for_fastapi = decided(auth._authenticate_custom_for_fastapi, lambda answer: hasattr(answer, "is_admin"))
+    auth._authenticate_custom_for_fastapi = decided(
+        auth._authenticate_custom_for_fastapi, lambda answer: hasattr(answer, "is_admin")
+    )
     find = auth._find_fastapi_validator
 
     def find_validator(path: str, method: str) -> Callable[..., Awaitable[bool]] | None:

@@ -83,7 +83,9 @@ class Slapd:
             return certificate.public_bytes(serialization.Encoding.PEM)
 
         constraints = x509.BasicConstraints(ca=True, path_length=None)
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.2"))])
+        names = x509.SubjectAlternativeName(
+            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.2"))]
+        )
         (self.folder / "ca.crt").write_bytes(signed(authority, authority_key.public_key(), constraints))
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
         (self.folder / "tls.crt").write_bytes(signed(subject, key.public_key(), names))

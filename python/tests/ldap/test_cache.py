@@ -33,7 +33,9 @@ class Remembering(unittest.TestCase):
             return "yes", 60
 
         answers: list[str] = []
-        threads = [threading.Thread(target=lambda: answers.append(self.memory.get_or_query("a", answer))) for _ in range(40)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(self.memory.get_or_query("a", answer))) for _ in range(40)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

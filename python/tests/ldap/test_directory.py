@@ -166,7 +166,12 @@ class Faults(WithSlapd):
 
     def test_an_untrusted_certificate_ends_the_connection_before_a_password_is_sent(self) -> None:
         plain = {"tls": False, "port": self.slapd.port, "start_tls": True}
-        for other in [{"ca_file": None}, {"host": "127.0.0.1"}, {**plain, "ca_file": None}, {**plain, "host": "127.0.0.1"}]:
+        for other in [
+            {"ca_file": None},
+            {"host": "127.0.0.1"},
+            {**plain, "ca_file": None},
+            {**plain, "host": "127.0.0.1"},
+        ]:
             with self.subTest(other):
                 self.assertIn("CERTIFICATE_VERIFY_FAILED", self.unavailable(**other))
 

@@ -72,7 +72,12 @@ class InMlflow(unittest.TestCase):
         cls.log = folder / "mlflow.log"
         program = Path(sys.executable).with_name("mlflow")
         options = ["--app-name", "basic-auth", "--workers", "1", "--host", "127.0.0.1", "--port", str(cls.port)]
-        stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
+        stores = [
+            "--backend-store-uri",
+            f"sqlite:///{folder}/mlflow.db",
+            "--artifacts-destination",
+            str(folder / "files"),
+        ]
         with cls.log.open("w") as log:
             server = subprocess.Popen(
                 [str(program), "server", *options, *stores],
@@ -95,7 +100,9 @@ class InMlflow(unittest.TestCase):
             time.sleep(0.2)
         raise RuntimeError(cls.log.read_text())
 
-    def call(self, path: str, name: str | None = None, password: str = "", method: str = "GET") -> tuple[int, bytes, Message]:
+    def call(
+        self, path: str, name: str | None = None, password: str = "", method: str = "GET"
+    ) -> tuple[int, bytes, Message]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         if name is not None:
             request.add_header("Authorization", f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}")

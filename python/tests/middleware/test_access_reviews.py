@@ -21,7 +21,6 @@ from mlflow_kubernetes_plugins.auth import authorizer as plugin  # noqa: E402
 from mlflow_kubernetes_plugins.auth import core, middleware  # noqa: E402
 from mlflow_kubernetes_plugins.auth.compiler import _compile_authorization_rules  # noqa: E402
 from mlflow_kubernetes_plugins.auth.request_context import AuthorizationRequest  # noqa: E402
-
 from starlette.responses import StreamingResponse  # noqa: E402
 
 from mlflow_operator import access_reviews  # noqa: E402
@@ -47,12 +46,21 @@ class ApiServer:
                 review = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 caller = review["spec"].get("user") or self.headers["authorization"].removeprefix("Bearer ")
                 attributes = review["spec"]["resourceAttributes"]
-                server.reviews.append(f"{caller} {attributes['verb']} {attributes['resource']} {attributes['namespace']}")
+                server.reviews.append(
+                    f"{caller} {attributes['verb']} {attributes['resource']} {attributes['namespace']}"
+                )
                 if caller.startswith("slow"):
                     server.released.wait(30)
                 time.sleep(server.delay.get(caller, 0))
                 status = 401 if caller == "unknown" else 201
-                body = json.dumps({"spec": review["spec"], "status": {"allowed": not any(name.startswith("denied") for name in (caller, attributes["namespace"]))}}).encode()
+                body = json.dumps(
+                    {
+                        "spec": review["spec"],
+                        "status": {
+                            "allowed": not any(name.startswith("denied") for name in (caller, attributes["namespace"]))
+                        },
+                    }
+                ).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
@@ -113,14 +121,23 @@ class Decisions(unittest.TestCase):
         api.delay.clear()
         api.released.clear()
         self.addCleanup(api.released.set)
-        self.settings = plugin.KubernetesAuthConfig(authorization_mode=mode(self.accessReview), namespace="team", workspaces_enabled=False)
+        self.settings = plugin.KubernetesAuthConfig(
+            authorization_mode=mode(self.accessReview), namespace="team", workspaces_enabled=False
+        )
         self.authorizer = plugin.KubernetesAuthorizer(self.settings)
         self.addCleanup(self.authorizer.close)
 
     def request(self, caller: str, route: tuple[str, str] = LOG, workspace: str = "team") -> AuthorizationRequest:
         path, method = route
         values: dict[str, Any] = {field.name: None for field in dataclasses.fields(AuthorizationRequest)}
-        values |= {"path": path, "method": method, "workspace": workspace, "path_params": {}, "query_params": {}, "json_body": {}}
+        values |= {
+            "path": path,
+            "method": method,
+            "workspace": workspace,
+            "path_params": {},
+            "query_params": {},
+            "json_body": {},
+        }
         if self.accessReview == "SELF_SUBJECT_ACCESS_REVIEW":
             values["authorization_header"] = f"Bearer {caller}"
         else:
@@ -141,7 +158,9 @@ class Decisions(unittest.TestCase):
         api.delay = {"ada": 0.3, "bob": 0.3}
 
         async def run() -> list[str]:
-            callers = [self.decide(caller, route) for _ in range(25) for caller in ("ada", "bob") for route in (LOG, SEARCH)]
+            callers = [
+                self.decide(caller, route) for _ in range(25) for caller in ("ada", "bob") for route in (LOG, SEARCH)
+            ]
             return await asyncio.gather(*callers)
 
         self.assertEqual(asyncio.run(run()), ["allowed"] * 100)
@@ -156,7 +175,9 @@ class Decisions(unittest.TestCase):
         api.delay = {"ada": 0.3}
         identity = core._RequestIdentity(token="ada", user="ada")
         with ThreadPoolExecutor(100) as threads:
-            asked = [threads.submit(self.authorizer.is_allowed, identity, "experiments", "get", "team") for _ in range(100)]
+            asked = [
+                threads.submit(self.authorizer.is_allowed, identity, "experiments", "get", "team") for _ in range(100)
+            ]
             self.assertEqual({each.result() for each in asked}, {True})
         self.assertEqual(len(api.reviews), 1)
 
@@ -203,13 +224,14 @@ class Decisions(unittest.TestCase):
         asyncio.run(run())
         self.assertEqual(len(api.reviews), len(set(api.reviews)))
 
-
     def test_a_list_of_workspaces_is_filtered_outside_of_the_event_loop(self) -> None:
         names = [f"team-{number}" for number in range(5)] + [f"denied-{number}" for number in range(5)]
         identity = core._RequestIdentity(token="ada", user="ada")
         rules: Any = [SimpleNamespace(apply_workspace_filter=True)]
         result = core._AuthorizationResult(identity, rules, self.request("ada"), "ada")
-        filtering = middleware.KubernetesAuthMiddleware(app=None, authorizer=self.authorizer, config_values=self.settings)
+        filtering = middleware.KubernetesAuthMiddleware(
+            app=None, authorizer=self.authorizer, config_values=self.settings
+        )
 
         async def filtered() -> list[str]:
             body = json.dumps({"workspaces": [{"name": name} for name in names]}).encode()

@@ -6,13 +6,12 @@ import unittest
 import zlib
 from typing import Any
 
+from asgi import Answer, Body, Headers, asked
 from mlflow_operator.bodies import PUBLIC_BYTES, UNCHECKED_BYTES, TooLarge, decompressed
 from mlflow_operator.guard import Guard, Limits, handled_without_credentials
 from mlflow_operator.headers import is_credential, plain
 from mlflow_operator.methods import Method
 from mlflow_operator.routes import is_artifact_upload, is_assistant, is_gateway, segments
-
-from asgi import Answer, Body, Headers, asked
 
 LIMITS = Limits(request=4 * UNCHECKED_BYTES, upload=8 * UNCHECKED_BYTES)
 ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/0/a"
@@ -37,12 +36,21 @@ class Application:
             more = message.get("more_body", False)
         self.read.append(size)
         is_good = (b"authorization", b"Bearer good") in scope["headers"]
-        await send({"type": "http.response.start", "status": 200 if is_good else 401, "headers": [(b"x-of", b"mlflow")]})
+        await send(
+            {"type": "http.response.start", "status": 200 if is_good else 401, "headers": [(b"x-of", b"mlflow")]}
+        )
         await send({"type": "http.response.body", "body": b"of MLflow"})
 
 
 def method(**more: Any) -> Method:
-    return Method(**{"credentials": (b"authorization",), "is_public": lambda path: path == "/health", "challenge": b"Basic", **more})
+    return Method(
+        **{
+            "credentials": (b"authorization",),
+            "is_public": lambda path: path == "/health",
+            "challenge": b"Basic",
+            **more,
+        }
+    )
 
 
 class Guarded(unittest.TestCase):
@@ -63,14 +71,27 @@ class WithoutACredential(Guarded):
                     answer = self.ask(verb, target, length, body)
                     self.assertEqual([answer.status, body.read, self.application.scopes], [401, 0, []])
                     self.assertEqual(json.loads(answer.body)["error_code"], "UNAUTHENTICATED")
-                    self.assertEqual([answer.headers["www-authenticate"], answer.headers["connection"]], ["Basic", "close"])
+                    self.assertEqual(
+                        [answer.headers["www-authenticate"], answer.headers["connection"]], ["Basic", "close"]
+                    )
 
     def test_an_empty_header_is_no_credential(self) -> None:
-        for headers in ([("authorization", "")], [("authorization", "  ")], [("cookie", "session=1")], [("x-user", "admin")]):
+        for headers in (
+            [("authorization", "")],
+            [("authorization", "  ")],
+            [("cookie", "session=1")],
+            [("x-user", "admin")],
+        ):
             self.assertEqual(self.ask("GET", "/api", headers).status, 401)
 
     def test_another_scheme_than_that_of_the_method_is_no_credential(self) -> None:
-        for value, status in [("Bearer x", 401), ("Basic", 401), ("basic x", "mlflow"), ("Basic x", "mlflow"), ("Basicx y", 401)]:
+        for value, status in [
+            ("Bearer x", 401),
+            ("Basic", 401),
+            ("basic x", "mlflow"),
+            ("Basic x", "mlflow"),
+            ("Basicx y", 401),
+        ]:
             answer = self.ask("GET", "/api", [("authorization", value)], method=method(scheme=b"basic "))
             self.assertEqual(answer.headers.get("x-of") or answer.status, status, value)
 
@@ -108,7 +129,10 @@ class WithABadCredential(Guarded):
 class Bodies(Guarded):
     def test_a_body_up_to_the_limit_reaches_mlflow_as_it_is(self) -> None:
         half = b"x" * (LIMITS.request // 2)
-        for headers, body in [([("content-length", str(LIMITS.request))], Body(half, half)), (CHUNKED, Body(half, half))]:
+        for headers, body in [
+            ([("content-length", str(LIMITS.request))], Body(half, half)),
+            (CHUNKED, Body(half, half)),
+        ]:
             answer = self.ask("POST", "/api", [*GOOD, *headers], body)
             self.assertEqual([answer.status, self.application.read[-1]], [200, LIMITS.request])
 
@@ -123,7 +147,9 @@ class Bodies(Guarded):
     def test_an_artifact_has_a_limit_of_its_own_and_streams(self) -> None:
         size = LIMITS.upload
         for headers in ([("content-length", str(size))], CHUNKED):
-            answer = self.ask("PUT", ARTIFACT, [*GOOD, *headers], Body(*[b"x" * UNCHECKED_BYTES] * (size // UNCHECKED_BYTES)))
+            answer = self.ask(
+                "PUT", ARTIFACT, [*GOOD, *headers], Body(*[b"x" * UNCHECKED_BYTES] * (size // UNCHECKED_BYTES))
+            )
             self.assertEqual([answer.status, self.application.read[-1]], [200, size])
         for headers in ([("content-length", str(size + 1))], CHUNKED):
             answer = self.ask("PUT", ARTIFACT, [*GOOD, *headers], Body(*[b"x" * UNCHECKED_BYTES] * 100))
@@ -136,7 +162,9 @@ class Bodies(Guarded):
         self.assertEqual(types, [b"application/octet-stream"])
 
     def test_what_asks_for_the_credential_leaves_no_trace_in_the_request(self) -> None:
-        self.ask("POST", "/api", [*GOOD, ("content-length", str(2 * UNCHECKED_BYTES))], Body(b"x" * 2 * UNCHECKED_BYTES))
+        self.ask(
+            "POST", "/api", [*GOOD, ("content-length", str(2 * UNCHECKED_BYTES))], Body(b"x" * 2 * UNCHECKED_BYTES)
+        )
         probe, request = self.application.scopes
         self.assertEqual([probe["method"], request["method"]], ["GET", "POST"])
         self.assertIsNot(probe["state"], request["state"])
@@ -148,7 +176,11 @@ class Bodies(Guarded):
     def test_a_compressed_body_is_limited_by_what_it_becomes(self) -> None:
         text = b"x" * 5000
         raw = zlib.compressobj(wbits=-15)
-        forms = [(gzip.compress(text), "gzip"), (zlib.compress(text), "deflate"), (raw.compress(text) + raw.flush(), "deflate")]
+        forms = [
+            (gzip.compress(text), "gzip"),
+            (zlib.compress(text), "deflate"),
+            (raw.compress(text) + raw.flush(), "deflate"),
+        ]
         for body, encoding in forms:
             self.assertEqual(decompressed(body, encoding, 5000), text)
             with self.assertRaises(TooLarge):
@@ -167,19 +199,31 @@ class Closed(Guarded):
         for route in routes:
             parts = route.strip("/").split("/")
             forms = [route, route.upper(), "/" + "//".join(parts), "/" + "%2f".join(parts), "/" + "%252F".join(parts)]
-            forms += [route.replace("a", "%61"), route.replace("t", "%2574"), route.replace("/", "\\"), route + ";x", route + "/x"]
+            forms += [
+                route.replace("a", "%61"),
+                route.replace("t", "%2574"),
+                route.replace("/", "\\"),
+                route + ";x",
+                route + "/x",
+            ]
             found += [spelling.format(form) for form in forms for spelling in self.SPELLINGS]
         return found
 
     def test_the_assistant_is_not_there_with_every_method_root_and_spelling(self) -> None:
         roots = ["/ajax-api/3.0", "/api/3.0", "/api/2.0", "/ajax-api/2.0", ""]
-        for path in self.paths(*(f"{root}/mlflow/assistant/{end}" for root in roots for end in ("config", "message", "sessions/1/stream"))):
+        for path in self.paths(
+            *(f"{root}/mlflow/assistant/{end}" for root in roots for end in ("config", "message", "sessions/1/stream"))
+        ):
             for given in (method(), None):
                 answer = self.ask("POST", path, GOOD, method=given, gateway=True)
                 self.assertEqual([answer.status, self.application.scopes], [404, []], path)
 
     def test_the_gateway_is_not_there_unless_it_is_enabled(self) -> None:
-        routes = ["/gateway/a/mlflow/invocations", "/gateway/mlflow/v1/chat/completions", "/api/3.0/mlflow/gateway/secrets/create"]
+        routes = [
+            "/gateway/a/mlflow/invocations",
+            "/gateway/mlflow/v1/chat/completions",
+            "/api/3.0/mlflow/gateway/secrets/create",
+        ]
         for path in self.paths(*routes, "/ajax-api/2.0/mlflow/gateway-proxy"):
             answer = self.ask("POST", path, GOOD)
             self.assertEqual([answer.status, self.application.scopes], [404, []], path)
@@ -188,7 +232,12 @@ class Closed(Guarded):
             self.assertEqual(self.ask("POST", route, GOOD, gateway=True).status, 200)
 
     def test_what_only_has_such_a_name_is_served(self) -> None:
-        for path in [f"{ARTIFACT}/mlflow/assistant/config", f"{ARTIFACT}/gateway", "/api/2.0/mlflow/runs/get?run_id=gateway", "/static-files/gateway"]:
+        for path in [
+            f"{ARTIFACT}/mlflow/assistant/config",
+            f"{ARTIFACT}/gateway",
+            "/api/2.0/mlflow/runs/get?run_id=gateway",
+            "/static-files/gateway",
+        ]:
             self.assertEqual(self.ask("PUT", path, GOOD).status, 200, path)
 
     def test_a_path_is_what_is_left_of_it(self) -> None:
@@ -200,21 +249,53 @@ class Closed(Guarded):
 
 
 class WhoCalls(Guarded):
-    ADDRESSES = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X_Forwarded_For", "x-forwarded_host", "X-Client-IP", "True-Client-IP"]
+    ADDRESSES = [
+        "X-Forwarded-For",
+        "Forwarded",
+        "X-Real-IP",
+        "Via",
+        "X_Forwarded_For",
+        "x-forwarded_host",
+        "X-Client-IP",
+        "True-Client-IP",
+    ]
 
     def test_is_known_by_no_address(self) -> None:
         self.ask("GET", "/api", [*GOOD, *((name, "127.0.0.1") for name in self.ADDRESSES)])
         [scope] = self.application.scopes
-        self.assertEqual([scope["client"], scope["headers"]], [None, [(b"host", b"localhost"), (b"authorization", b"Bearer good")]])
+        self.assertEqual(
+            [scope["client"], scope["headers"]], [None, [(b"host", b"localhost"), (b"authorization", b"Bearer good")]]
+        )
 
     def test_is_unknown_to_handlers_once_it_is_authenticated(self) -> None:
-        names = ["Authorization", "Cookie", "X-Forwarded-Access-Token", "X-Forwarded-User", "X_Forwarded_Email", "X-Auth-Request-Groups"]
-        names += ["X-Remote-User", "Remote-User", "x_remote_groups", "Proxy-Authorization", "Gap-Auth", "Kubeflow-Userid"]
+        names = [
+            "Authorization",
+            "Cookie",
+            "X-Forwarded-Access-Token",
+            "X-Forwarded-User",
+            "X_Forwarded_Email",
+            "X-Auth-Request-Groups",
+        ]
+        names += [
+            "X-Remote-User",
+            "Remote-User",
+            "x_remote_groups",
+            "Proxy-Authorization",
+            "Gap-Auth",
+            "Kubeflow-Userid",
+        ]
         headers = [(name, "secret") for name in names]
-        kept = [("x-mlflow-workspace", "team-a"), ("x-mlflow-experiment-id", "1"), ("user-agent", "a"), ("traceparent", "t")]
+        kept = [
+            ("x-mlflow-workspace", "team-a"),
+            ("x-mlflow-experiment-id", "1"),
+            ("user-agent", "a"),
+            ("traceparent", "t"),
+        ]
         application = Application()
         asked(handled_without_credentials(application), "POST", "/gateway/a/b", [*headers, *kept])
-        self.assertEqual({name.decode() for name, _ in application.scopes[0]["headers"]}, {"host", *(name for name, _ in kept)})
+        self.assertEqual(
+            {name.decode() for name, _ in application.scopes[0]["headers"]}, {"host", *(name for name, _ in kept)}
+        )
         self.assertTrue(all(is_credential(plain(name.encode())) for name in names))
 
     def test_by_a_websocket_is_nobody(self) -> None:

@@ -66,7 +66,13 @@ class Callers(unittest.TestCase):
             self.assertIsNone(answered(*headers)[2]["user"], headers)
 
     def test_headers_by_which_a_client_could_claim_a_name_go_no_further(self) -> None:
-        names = ["x-remote-user", "X_Forwarded_Access_Token", "x-forwarded-groups", "x-auth-request-user", "remote-user"]
+        names = [
+            "x-remote-user",
+            "X_Forwarded_Access_Token",
+            "x-forwarded-groups",
+            "x-auth-request-user",
+            "remote-user",
+        ]
         self.assertEqual(answered(*((name, "ada") for name in names), ("accept", "*/*"))[2]["headers"], ["accept"])
 
 

@@ -36,26 +36,87 @@ from mlflow.server import handlers  # noqa: E402
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 
+from asgi import Answer, asked  # noqa: E402
 from mlflow_operator import locations  # noqa: E402
 from mlflow_operator.app import check_closed, limit_decompression, module_of, routes_of, strip_credentials  # noqa: E402
 from mlflow_operator.locations import FIELDS, Roots  # noqa: E402
 
-from asgi import Answer, asked  # noqa: E402
-
 HERE = Path(__file__).parent
 JSON = [("content-type", "application/json")]
-LOCATION = re.compile(r"uri|url|location|source|path|root|artifact|bucket|file|dir|host|endpoint|storage|destination", re.IGNORECASE)
+LOCATION = re.compile(
+    r"uri|url|location|source|path|root|artifact|bucket|file|dir|host|endpoint|storage|destination", re.IGNORECASE
+)
 
 #: Locations of other owners or of the machine, in each scheme of MLflow and in other spellings.
 OTHER_LOCATIONS = [
-    *("s3://other/x", "S3://bucket/mlflow/x", "s3://bucket/other", "s3://bucket/mlflowx", "s3://bucket/mlflow/../other", "s3://bucket"),
-    *("s3://bucket/mlflow/%2e%2e/other", "s3://bucket/mlflow/%252e%252e/other", "s3://bucket/mlflow\\..\\other", "s3://u:p@bucket/mlflow/x"),
-    *("s3://bucket/mlflow/x?versionId=1", "s3://bucket/mlflow/x#y", "s3:/bucket/mlflow/x", "s3:bucket/mlflow", " s3://bucket/mlflow/x"),
-    *("s3://bucket/mlflow/x\n", "s3://bucket\t/mlflow/x", "s3://bucket//../mlflow", "s3a://bucket/mlflow/x", "r2://bucket@a/mlflow", "b2://bucket/x"),
-    *("gs://bucket/mlflow/x", "wasbs://c@a.blob.core.windows.net/x", "abfss://c@a.dfs.core.windows.net/x", "hdfs://h/x", "hdfs:/x", "viewfs://h/x"),
-    *("dbfs:/x", "dbfs:/Volumes/a/b/c", "ftp://h/x", "sftp://h/x", "http://h/x", "https://h/api/2.0/mlflow-artifacts/artifacts/x", "file:///etc"),
-    *("FILE:///etc", "file:/etc", "file://h/etc", "/etc", "//h/etc", "etc", "./etc", "../etc", "C:\\etc", "oci://h/x", "data:,x", "uc:/x", "ipfs://x"),
-    *("mlflow-artifacts://h/x", "mlflow-artifacts:/../x", "mlflow-artifacts:/a/%2e%2e/x", "mlflow-artifacts://h:80/x", "MLFLOW-ARTIFACTS://h/x"),
+    *(
+        "s3://other/x",
+        "S3://bucket/mlflow/x",
+        "s3://bucket/other",
+        "s3://bucket/mlflowx",
+        "s3://bucket/mlflow/../other",
+        "s3://bucket",
+    ),
+    *(
+        "s3://bucket/mlflow/%2e%2e/other",
+        "s3://bucket/mlflow/%252e%252e/other",
+        "s3://bucket/mlflow\\..\\other",
+        "s3://u:p@bucket/mlflow/x",
+    ),
+    *(
+        "s3://bucket/mlflow/x?versionId=1",
+        "s3://bucket/mlflow/x#y",
+        "s3:/bucket/mlflow/x",
+        "s3:bucket/mlflow",
+        " s3://bucket/mlflow/x",
+    ),
+    *(
+        "s3://bucket/mlflow/x\n",
+        "s3://bucket\t/mlflow/x",
+        "s3://bucket//../mlflow",
+        "s3a://bucket/mlflow/x",
+        "r2://bucket@a/mlflow",
+        "b2://bucket/x",
+    ),
+    *(
+        "gs://bucket/mlflow/x",
+        "wasbs://c@a.blob.core.windows.net/x",
+        "abfss://c@a.dfs.core.windows.net/x",
+        "hdfs://h/x",
+        "hdfs:/x",
+        "viewfs://h/x",
+    ),
+    *(
+        "dbfs:/x",
+        "dbfs:/Volumes/a/b/c",
+        "ftp://h/x",
+        "sftp://h/x",
+        "http://h/x",
+        "https://h/api/2.0/mlflow-artifacts/artifacts/x",
+        "file:///etc",
+    ),
+    *(
+        "FILE:///etc",
+        "file:/etc",
+        "file://h/etc",
+        "/etc",
+        "//h/etc",
+        "etc",
+        "./etc",
+        "../etc",
+        "C:\\etc",
+        "oci://h/x",
+        "data:,x",
+        "uc:/x",
+        "ipfs://x",
+    ),
+    *(
+        "mlflow-artifacts://h/x",
+        "mlflow-artifacts:/../x",
+        "mlflow-artifacts:/a/%2e%2e/x",
+        "mlflow-artifacts://h:80/x",
+        "MLFLOW-ARTIFACTS://h/x",
+    ),
 ]
 
 
@@ -98,7 +159,13 @@ class OfARequest(unittest.TestCase):
             json.dumps(f'{{"name": "%s", {bad}}}'),
             f'\n{{"name": "%s", {bad}, "unknown": 1}}',
         ]
-        types = ["application/json", "application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded", "APPLICATION/JSON"]
+        types = [
+            "application/json",
+            "application/json; charset=utf-8",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "APPLICATION/JSON",
+        ]
         for root in ("/api", "/ajax-api"):
             for body in bodies:
                 for kind in types:
@@ -113,9 +180,17 @@ class OfARequest(unittest.TestCase):
         ask("POST", "/api/2.0/mlflow/registered-models/create", {"name": "m"})
         experiment = json.loads(self.experiment().body)["experiment_id"]
         run = json.loads(ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment}).body)["run"]["info"]
-        other = json.loads(ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment}).body)["run"]["info"]
+        other = json.loads(ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment}).body)["run"][
+            "info"
+        ]
         create = "/api/2.0/mlflow/model-versions/create"
-        for source in [*OTHER_LOCATIONS, f"{ROOT}/9/other/artifacts", other["artifact_uri"], f"runs:/{other['run_id']}/m", "models:/m-123"]:
+        for source in [
+            *OTHER_LOCATIONS,
+            f"{ROOT}/9/other/artifacts",
+            other["artifact_uri"],
+            f"runs:/{other['run_id']}/m",
+            "models:/m-123",
+        ]:
             for more in ({}, {"run_id": run["run_id"]}):
                 for root in ("/api", "/ajax-api"):
                     answer = ask("POST", root + create.removeprefix("/api"), {"name": "m", "source": source, **more})
@@ -128,11 +203,18 @@ class OfARequest(unittest.TestCase):
         self.assertEqual(copy.status, 200, copy.body)
 
     def test_of_a_prompt_is_none(self) -> None:
-        ask("POST", "/api/2.0/mlflow/registered-models/create", {"name": "p", "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]})
+        ask(
+            "POST",
+            "/api/2.0/mlflow/registered-models/create",
+            {"name": "p", "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]},
+        )
         tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}, {"key": "mlflow.prompt.text", "value": "x"}]
         version = {"name": "p", "tags": tags}
         create = "/api/2.0/mlflow/model-versions/create"
-        self.assertEqual([ask("POST", create, {**version, "source": source}).status for source in OTHER_LOCATIONS], [400] * len(OTHER_LOCATIONS))
+        self.assertEqual(
+            [ask("POST", create, {**version, "source": source}).status for source in OTHER_LOCATIONS],
+            [400] * len(OTHER_LOCATIONS),
+        )
         for placeholder in locations.PLACEHOLDERS:
             self.assertEqual(ask("POST", create, {**version, "source": placeholder}).status, 200)
 
@@ -141,17 +223,33 @@ class OfARequest(unittest.TestCase):
         place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
         for key in sorted(locations.TAGS):
             for location in OTHER_LOCATIONS:
-                info = {"trace_id": "tr-1", "trace_location": place, "request_time": "2026-01-01T00:00:00Z", "state": "OK", "tags": {key: location}}
-                self.assertEqual(ask("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": info}}).status, 400, location)
-        answer = ask("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": {**info, "trace_id": "tr-2", "tags": {"a": "b"}}}})
+                info = {
+                    "trace_id": "tr-1",
+                    "trace_location": place,
+                    "request_time": "2026-01-01T00:00:00Z",
+                    "state": "OK",
+                    "tags": {key: location},
+                }
+                self.assertEqual(
+                    ask("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": info}}).status, 400, location
+                )
+        answer = ask(
+            "POST",
+            "/api/3.0/mlflow/traces",
+            {"trace": {"trace_info": {**info, "trace_id": "tr-2", "tags": {"a": "b"}}}},
+        )
         self.assertEqual(answer.status, 200, answer.body)
         for key in sorted(locations.TAGS):
             for root, version in (("/api", "2.0"), ("/api", "3.0"), ("/ajax-api", "2.0"), ("/ajax-api", "3.0")):
-                answer = ask("PATCH", f"{root}/{version}/mlflow/traces/tr-2/tags", {"key": key, "value": "s3://other/x"})
+                answer = ask(
+                    "PATCH", f"{root}/{version}/mlflow/traces/tr-2/tags", {"key": key, "value": "s3://other/x"}
+                )
                 self.assertIn(answer.status, (400, 404), answer.body)
         # As if it had come by another way.
         handlers._get_tracking_store().set_trace_tag("tr-2", "mlflow.artifactLocation", f"{ROOT}/9/other/artifacts")
-        answer = ask("GET", "/ajax-api/2.0/mlflow/get-trace-artifact?request_id=tr-2&path=01234567-89ab-4def-8123-456789abcdef")
+        answer = ask(
+            "GET", "/ajax-api/2.0/mlflow/get-trace-artifact?request_id=tr-2&path=01234567-89ab-4def-8123-456789abcdef"
+        )
         self.assertEqual(answer.status, 403, answer.body)
 
     def test_of_a_workspace_is_below_the_root(self) -> None:
@@ -174,7 +272,12 @@ class OfARequest(unittest.TestCase):
             with self.assertRaises(MlflowException, msg=location) as raised:
                 get_artifact_repository(location)
             self.assertEqual(raised.exception.error_code, "PERMISSION_DENIED")
-        for location in (f"{ROOT}/1/run/artifacts", "s3://former/mlflow/1", f"{FOLDER}/files/1", f"file://{FOLDER}/files/1"):
+        for location in (
+            f"{ROOT}/1/run/artifacts",
+            "s3://former/mlflow/1",
+            f"{FOLDER}/files/1",
+            f"file://{FOLDER}/files/1",
+        ):
             get_artifact_repository(location)
         self.assertIsNotNone(handlers._get_artifact_repo_mlflow_artifacts())
 
@@ -185,8 +288,21 @@ class OfAWorkspace(unittest.TestCase):
         own = f"{ROOT}/workspaces/team-a"
         for location in (own, f"{own}/1/run", "mlflow-artifacts:/workspaces/team-a/1", "runs:/1/m", "models:/m/1"):
             self.assertTrue(roots.permits(location, "team-a"), location)
-        others = [*OTHER_LOCATIONS, ROOT, f"{ROOT}/1", f"{ROOT}/workspaces", f"{ROOT}/workspaces/team-b/1", f"{ROOT}/workspaces/team-ab", f"{ROOT}/x/workspaces/team-a"]
-        others += ["mlflow-artifacts:/", "mlflow-artifacts:/1", "mlflow-artifacts:/workspaces/team-b/1", "mlflow-artifacts:/%77orkspaces/team-b"]
+        others = [
+            *OTHER_LOCATIONS,
+            ROOT,
+            f"{ROOT}/1",
+            f"{ROOT}/workspaces",
+            f"{ROOT}/workspaces/team-b/1",
+            f"{ROOT}/workspaces/team-ab",
+            f"{ROOT}/x/workspaces/team-a",
+        ]
+        others += [
+            "mlflow-artifacts:/",
+            "mlflow-artifacts:/1",
+            "mlflow-artifacts:/workspaces/team-b/1",
+            "mlflow-artifacts:/%77orkspaces/team-b",
+        ]
         for location in others:
             self.assertFalse(roots.permits(location, "team-a"), location)
         self.assertTrue(roots.permits(f"{ROOT}/1/run", "default"))
@@ -217,7 +333,11 @@ class Sweep(unittest.TestCase):
     def test_every_route_is_decided(self) -> None:
         flask = {(re.sub(r"<(\w+:)?(\w+)>", r"{\2}", path), verb) for path, verb in self.flask()}
         native = {(path, verb) for path, verbs in self.native() for verb in verbs}
-        without_root = {(re.sub(r"^/(ajax-)?api/\d\.\d", "", path), verb) for path, verb in flask | native if verb not in ("HEAD", "OPTIONS")}
+        without_root = {
+            (re.sub(r"^/(ajax-)?api/\d\.\d", "", path), verb)
+            for path, verb in flask | native
+            if verb not in ("HEAD", "OPTIONS")
+        }
         self.undecided("decided-routes.txt", {f"{verb} {path}" for path, verb in without_root})
 
     def test_every_route_of_the_assistant_and_the_gateway_is_known_for_one(self) -> None:
@@ -234,8 +354,16 @@ class Sweep(unittest.TestCase):
         def recorded(route: Any) -> Any:
             async def handle(scope: Any, receive: Any, send: Any) -> None:
                 names = {name for name, _ in scope["headers"]}
-                has_credential.setdefault(module_of(route), set()).add(bool(names & {b"authorization", b"cookie", b"x-remote-user"}))
-                await send({"type": "http.response.start", "status": 204, "headers": [(b"x-module", module_of(route).encode())]})
+                has_credential.setdefault(module_of(route), set()).add(
+                    bool(names & {b"authorization", b"cookie", b"x-remote-user"})
+                )
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": 204,
+                        "headers": [(b"x-module", module_of(route).encode())],
+                    }
+                )
                 await send({"type": "http.response.body", "body": b""})
 
             return handle
@@ -249,7 +377,12 @@ class Sweep(unittest.TestCase):
             try:
                 for path, verb in {*self.flask(), *((path, verb) for path, verbs in self.native() for verb in verbs)}:
                     target = re.sub(r"<[^>]*>|{[^}]*}", "1", path)
-                    answer = asked(application, verb, target, [("authorization", "Basic x"), ("cookie", "session=x"), ("x-remote-user", "x")])
+                    answer = asked(
+                        application,
+                        verb,
+                        target,
+                        [("authorization", "Basic x"), ("cookie", "session=x"), ("x-remote-user", "x")],
+                    )
                     if answer.headers.get("x-module") == "":
                         by_flask.add(target)
             finally:
@@ -258,7 +391,9 @@ class Sweep(unittest.TestCase):
             self.assertGreater(len(has_credential), 3)
             for module, found in has_credential.items():
                 self.assertEqual(found, {module == "" and not everywhere}, module)
-            self.assertLessEqual({"/api/2.0/mlflow-artifacts/artifacts", "/api/2.0/mlflow-artifacts/mpu/create/1", "/graphql"}, by_flask)
+            self.assertLessEqual(
+                {"/api/2.0/mlflow-artifacts/artifacts", "/api/2.0/mlflow-artifacts/mpu/create/1", "/graphql"}, by_flask
+            )
 
     def flask(self) -> set[tuple[str, str]]:
         from mlflow.server import app
@@ -283,7 +418,9 @@ class Sweep(unittest.TestCase):
         for descriptor in messages.values():
             yield from ((descriptor.full_name, field) for field in self.of_message(descriptor, ()))
         for model in self.models():
-            yield from ((f"{model.__module__}.{model.__name__}", name) for name in model.model_fields if LOCATION.search(name))
+            yield from (
+                (f"{model.__module__}.{model.__name__}", name) for name in model.model_fields if LOCATION.search(name)
+            )
 
     def of_message(self, descriptor: Any, above: tuple[str, ...]) -> typing.Iterator[str]:
         for field in descriptor.fields:

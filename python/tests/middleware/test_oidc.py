@@ -161,9 +161,32 @@ class Names(unittest.TestCase):
     def test_a_name_counts_in_one_form_only(self) -> None:
         for name in ["leaver", "ada@example.com", "o'brien", "josé", "иван", "山田ab", "a.b-c_d", "straße", "12345"]:
             self.assertIsNone(problem_of(name), name)
-        for name in ["", None, 1, ["leaver"], "LEAVER", "Leaver", "leaver ", " leaver", "lea  ver", "leaver\n", "leaver\0", "lea\u200bver"]:
+        for name in [
+            "",
+            None,
+            1,
+            ["leaver"],
+            "LEAVER",
+            "Leaver",
+            "leaver ",
+            " leaver",
+            "lea  ver",
+            "leaver\n",
+            "leaver\0",
+            "lea\u200bver",
+        ]:
             self.assertIsNotNone(problem_of(name), name)
-        for name in ["ｌｅａｖｅｒ", "le\u0430ver", "le\u03bfver", "\u0441\u043e\u0441", "jose\u0301", "lea\u00adver", "a" * 256, "ﬁ", "leaver\u2028"]:
+        for name in [
+            "ｌｅａｖｅｒ",
+            "le\u0430ver",
+            "le\u03bfver",
+            "\u0441\u043e\u0441",
+            "jose\u0301",
+            "lea\u00adver",
+            "a" * 256,
+            "ﬁ",
+            "leaver\u2028",
+        ]:
             self.assertIsNotNone(problem_of(name), name)
         self.assertIsNone(problem_of("Ab|C", is_subject=True))
         self.assertIsNotNone(problem_of("Ab ", is_subject=True))
@@ -207,14 +230,27 @@ class Accounting(unittest.TestCase):
     def test_another_sub_is_not_the_account_whatever_form_of_the_name_it_has(self) -> None:
         for first, name in [(bearer, "bound-by-token"), (session, "bound-by-login")]:
             self.assertEqual(who(first(name)), (name, False))
-            forms = [name, name.upper(), name.title(), f"{name} ", f" {name}", f"{name}\n", f"{name}\u200b", name.replace("o", "\u043e")]
+            forms = [
+                name,
+                name.upper(),
+                name.title(),
+                f"{name} ",
+                f" {name}",
+                f"{name}\n",
+                f"{name}\u200b",
+                name.replace("o", "\u043e"),
+            ]
             forms += [name.replace("o", "ｏ"), f"{name}\0", name.replace("o", "\u03bf")]
             for form in forms:
                 for other in (bearer, session):
                     with self.subTest(form=form, by=other.__name__), self.assertLogs(level="WARNING") as logs:
                         self.assertEqual(who(other(form, "of-another")), 401)
-                    self.assertTrue(any("bound to another sub" in line or "taken for another" in line for line in logs.output))
-                    self.assertIsNone(Accounts(store.user_identity_repo._Session).bound_to(identity_of(ISSUER, "of-another")))
+                    self.assertTrue(
+                        any("bound to another sub" in line or "taken for another" in line for line in logs.output)
+                    )
+                    self.assertIsNone(
+                        Accounts(store.user_identity_repo._Session).bound_to(identity_of(ISSUER, "of-another"))
+                    )
             self.assertEqual(who(bearer(name)), (name, False))
             self.assertEqual(who(session(name)), (name, False))
 
@@ -226,7 +262,14 @@ class Accounting(unittest.TestCase):
         self.assertEqual(who(bearer("born", "of-the-next")), 401)
 
     def test_what_names_nobody_is_rejected(self) -> None:
-        for others in [{"sub": None}, {"sub": ""}, {"sub": "a "}, {"sub": 1}, {"preferred_username": None}, {"preferred_username": ["a"]}]:
+        for others in [
+            {"sub": None},
+            {"sub": ""},
+            {"sub": "a "},
+            {"sub": 1},
+            {"preferred_username": None},
+            {"preferred_username": ["a"]},
+        ]:
             for by in (bearer, session):
                 self.assertEqual(who(by("nameless", **others)), 401, others)
         self.assertEqual(who(session("nameless", iss="https://other.example.com")), 401)
@@ -300,7 +343,10 @@ class SignIn(unittest.TestCase):
             ("http://mlflow.team-a:5000/x?y=https://mlflow.example.com/", "/x?y=https://mlflow.example.com/"),
             ("https://mlflow.example.com//evil.example.com", "/evil.example.com"),
             ("https://mlflow.example.com.evil.example.com/", "https://mlflow.example.com.evil.example.com/"),
-            ("https://id.example.com/logout?a=https://mlflow.example.com/", "https://id.example.com/logout?a=https://mlflow.example.com/"),
+            (
+                "https://id.example.com/logout?a=https://mlflow.example.com/",
+                "https://id.example.com/logout?a=https://mlflow.example.com/",
+            ),
             ("./x", "./x"),
         ]:
             self.assertEqual(local.local(location, "mlflow.team-a:5000"), expected)
@@ -311,7 +357,11 @@ def all_routes() -> list[tuple[str, str]]:
     found = []
     for router in routers.get_all_routers():
         for each in (router, routers.ajax_alias_router(router)):
-            found += [(method, route.path) for route in each.routes for method in sorted(getattr(route, "methods", None) or ["GET"])]
+            found += [
+                (method, route.path)
+                for route in each.routes
+                for method in sorted(getattr(route, "methods", None) or ["GET"])
+            ]
     return found
 
 
@@ -400,8 +450,14 @@ class Remembered(unittest.TestCase):
         forged = jwt.encode(claims("careful"), other_key, algorithm="RS256", headers={"kid": "a"})
         unsigned = jwt.encode(claims("careful"), None, algorithm="none")
         others = [good[:-6] + "AAAAAA", good + "x", f"Bearer {forged}", f"Bearer {unsigned}"]
-        others += [bearer("careful", aud="other")["authorization"], bearer("careful", iss=f"{ISSUER}/")["authorization"]]
-        others += [bearer("careful", exp=int(time.time()) - 1)["authorization"], bearer("careful", exp=None)["authorization"]]
+        others += [
+            bearer("careful", aud="other")["authorization"],
+            bearer("careful", iss=f"{ISSUER}/")["authorization"],
+        ]
+        others += [
+            bearer("careful", exp=int(time.time()) - 1)["authorization"],
+            bearer("careful", exp=None)["authorization"],
+        ]
         for other in others:
             for _ in range(2):
                 self.assertEqual(who({"authorization": other}), 401, other)
@@ -508,12 +564,23 @@ class Verification(unittest.TestCase):
 
 class AccessTokens(unittest.TestCase):
     def test_every_route_of_the_plugin_that_has_to_do_with_tokens_is_decided(self) -> None:
-        decided = sorted({path for _, path in all_routes() if TOKENS.search(path) or set(path.split("/")) & set(UNUSED)})
+        decided = sorted(
+            {path for _, path in all_routes() if TOKENS.search(path) or set(path.split("/")) & set(UNUSED)}
+        )
         users = "/api/2.0/mlflow/users"
-        for path in [f"{users}/access-token", f"{users}/current/tokens", f"{users}/{{username}}/tokens", "/api/2.0/mlflow/scim/tokens"]:
+        for path in [
+            f"{users}/access-token",
+            f"{users}/current/tokens",
+            f"{users}/{{username}}/tokens",
+            "/api/2.0/mlflow/scim/tokens",
+        ]:
             self.assertIn(path, decided)
             self.assertIn(path.replace("/api/", "/ajax-api/"), decided)
-        undecided = [path for _, path in all_routes() if path not in decided and ("token" in path.lower() or "key" in path.lower())]
+        undecided = [
+            path
+            for _, path in all_routes()
+            if path not in decided and ("token" in path.lower() or "key" in path.lower())
+        ]
         self.assertEqual(undecided, [])
         self.assertIsNone(refusal_of(f"{users}/current", takes_tokens=False))
         self.assertIsNone(refusal_of(f"{users}/access-token", takes_tokens=True))
@@ -576,7 +643,9 @@ class AccessTokens(unittest.TestCase):
     def made(self, name: str, seconds: float) -> None:
         with store.user_identity_repo._Session(read_only=False) as found:
             user = found.query(SqlUser).filter(SqlUser.username == name).one()
-            found.query(SqlUserToken).filter(SqlUserToken.user_id == user.id).one().created_at = moment(time.time() - seconds)
+            found.query(SqlUserToken).filter(SqlUserToken.user_id == user.id).one().created_at = moment(
+                time.time() - seconds
+            )
 
 
 def moment(at: float) -> datetime:

@@ -14,11 +14,18 @@ PREFIX = "/clusters/c1/mlflow"
 async def application(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"location", scope["path"].encode()), (b"set-cookie", b"s=1; path=/; httponly; SameSite=lax")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    body = {"path": scope["path"], "raw": scope["raw_path"].decode(), "root": scope["root_path"], "seen": seen_prefix.get()}
+    body = {
+        "path": scope["path"],
+        "raw": scope["raw_path"].decode(),
+        "root": scope["root_path"],
+        "seen": seen_prefix.get(),
+    }
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
-def answered(target: str, host: str = "mlflow.team-a:5000", *, is_proxied: bool = True) -> tuple[int, dict[str, str], dict[str, str]]:
+def answered(
+    target: str, host: str = "mlflow.team-a:5000", *, is_proxied: bool = True
+) -> tuple[int, dict[str, str], dict[str, str]]:
     """What comes of a request, whose path is sent as it is: the status, the headers, and what the application was asked."""
     path, _, query = target.partition("?")
     scope = {
@@ -46,9 +53,21 @@ def answered(target: str, host: str = "mlflow.team-a:5000", *, is_proxied: bool 
 
 class TakingOff(unittest.TestCase):
     def test_with_the_prefix_it_is_the_very_request_that_comes_without(self) -> None:
-        for path in ["/", "/api/2.0/x", "//api", "/%2e%2e/api", "/v1%2ftraces", "/a%20b", "/..;/x", "/static-files/%00", "/x/"]:
+        for path in [
+            "/",
+            "/api/2.0/x",
+            "//api",
+            "/%2e%2e/api",
+            "/v1%2ftraces",
+            "/a%20b",
+            "/..;/x",
+            "/static-files/%00",
+            "/x/",
+        ]:
             with_it, without = answered(PREFIX + path)[2], answered(path)[2]
-            self.assertEqual([with_it["path"], with_it["raw"], with_it["root"]], [without["path"], without["raw"], without["root"]])
+            self.assertEqual(
+                [with_it["path"], with_it["raw"], with_it["root"]], [without["path"], without["raw"], without["root"]]
+            )
 
     def test_it_is_taken_off_once(self) -> None:
         asked = answered(f"{PREFIX}{PREFIX}/api")[2]
@@ -87,7 +106,13 @@ class WhatGoesBack(unittest.TestCase):
         self.assertEqual(relative(b"/", b"/x:y"), b"./x:y")
 
     def test_one_that_leads_elsewhere_stays(self) -> None:
-        for target in [b"https://id.example.com/auth", b"//evil.example.com/", b"x", b"http://h:12/", b"http://h:1.evil/"]:
+        for target in [
+            b"https://id.example.com/auth",
+            b"//evil.example.com/",
+            b"x",
+            b"http://h:12/",
+            b"http://h:1.evil/",
+        ]:
             self.assertEqual(relative(b"/a", target, b"h:1"), target)
 
     def test_a_cookie_is_for_the_prefix_only_where_it_goes_outside(self) -> None:

@@ -8,7 +8,15 @@ from typing import Any
 from mlflow_operator.preflights import Preflights
 
 ALLOWED, OTHER = "https://app.example.com", "https://evil.example.com"
-PATHS = ["/", "/api/2.0/mlflow/runs/create", "/v1/traces", "/graphql", "/clusters/c1/mlflow/api/2.0/x", "//x", "/%2e%2e/x"]
+PATHS = [
+    "/",
+    "/api/2.0/mlflow/runs/create",
+    "/v1/traces",
+    "/graphql",
+    "/clusters/c1/mlflow/api/2.0/x",
+    "//x",
+    "/%2e%2e/x",
+]
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -16,7 +24,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def answered(*headers: tuple[str, str], method: str = "OPTIONS", path: str = "/", is_proxied: bool = True) -> tuple[int, dict[str, str]]:
+def answered(
+    *headers: tuple[str, str], method: str = "OPTIONS", path: str = "/", is_proxied: bool = True
+) -> tuple[int, dict[str, str]]:
     encoded = [(name.encode(), value.encode()) for name, value in headers]
     said: list[Any] = []
 
@@ -32,7 +42,11 @@ def answered(*headers: tuple[str, str], method: str = "OPTIONS", path: str = "/"
 
 
 def preflight(origin: str) -> list[tuple[str, str]]:
-    return [("origin", origin), ("access-control-request-method", "POST"), ("access-control-request-headers", "authorization")]
+    return [
+        ("origin", origin),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization"),
+    ]
 
 
 class Answering(unittest.TestCase):

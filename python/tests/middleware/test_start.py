@@ -6,7 +6,19 @@ from unittest import mock
 
 from mlflow_operator.start import Launcher, expected
 
-COMMAND = [sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", "5000", "--workers", "1", "--factory", "some:app"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "uvicorn",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "5000",
+    "--workers",
+    "1",
+    "--factory",
+    "some:app",
+]
 EXTRA = {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_BOOT_ID": "1"}
 
 
@@ -16,7 +28,9 @@ class LauncherTest(unittest.TestCase):
         calls = []
         imported_with = {**os.environ, **expected(os.environ)}
         with mock.patch.dict(os.environ, {**imported_with, **changes}):
-            launcher = Launcher(imported_with, lambda words: calls.append(("here", words)), lambda *call: calls.append(("exec", *call)))
+            launcher = Launcher(
+                imported_with, lambda words: calls.append(("here", words)), lambda *call: calls.append(("exec", *call))
+            )
             server = launcher(command, extra_env=extra, capture_output=False, synchronous=False)
             self.assertEqual(calls, [])
             self.assertIsNone(server.poll())
@@ -40,7 +54,10 @@ class LauncherTest(unittest.TestCase):
         for extra in ({"prometheus_multiproc_dir": "/tmp/metrics"}, {"_MLFLOW_STATIC_PREFIX": "/mlflow"}):
             call, _ = self.started(extra={**EXTRA, **extra})
             self.assertEqual(call[0], "exec", extra)
-        for name, value in (("MLFLOW_SERVER_ALLOWED_HOSTS", "other.example.com"), ("MLFLOW_SERVER_X_FRAME_OPTIONS", "DENY")):
+        for name, value in (
+            ("MLFLOW_SERVER_ALLOWED_HOSTS", "other.example.com"),
+            ("MLFLOW_SERVER_X_FRAME_OPTIONS", "DENY"),
+        ):
             call, _ = self.started(**{name: value})
             self.assertEqual(call[0], "exec", name)
 
@@ -63,17 +80,26 @@ class LauncherTest(unittest.TestCase):
 class ImportTest(unittest.TestCase):
     def test_host_and_frames_are_checked_though_mlflow_is_imported_before_uvicorn_runs(self):
         """MLflow installs its check when it is imported, and only where it knows that it runs as a server."""
-        program = "\n".join([
-            "import os",
-            "from mlflow_operator.start import expected",
-            "os.environ.update(expected(os.environ))",
-            "from mlflow.server import app",
-            "answer = app.test_client().get('/api/2.0/mlflow/experiments/get', headers={'Host': 'evil.example.com'})",
-            "page = app.test_client().get('/health', headers={'Host': 'localhost'})",
-            "print(answer.status_code, page.headers.get('X-Frame-Options'))",
-        ])
-        environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost", "MLFLOW_SERVER_X_FRAME_OPTIONS": ""}
-        answer = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+        program = "\n".join(
+            [
+                "import os",
+                "from mlflow_operator.start import expected",
+                "os.environ.update(expected(os.environ))",
+                "from mlflow.server import app",
+                "answer = app.test_client().get('/api/2.0/mlflow/experiments/get', headers={'Host': 'evil.example.com'})",
+                "page = app.test_client().get('/health', headers={'Host': 'localhost'})",
+                "print(answer.status_code, page.headers.get('X-Frame-Options'))",
+            ]
+        )
+        environment = {
+            **os.environ,
+            "MLFLOW_BACKEND_STORE_URI": "sqlite://",
+            "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost",
+            "MLFLOW_SERVER_X_FRAME_OPTIONS": "",
+        }
+        answer = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        )
         self.assertEqual(answer.stdout.strip().splitlines()[-1:], ["403 SAMEORIGIN"], answer.stderr)
 
 

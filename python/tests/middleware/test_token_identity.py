@@ -163,7 +163,21 @@ class RejectedTokens(unittest.TestCase):
                 own.identity(signed(email=user))
 
     def test_names_are_the_same_for_everybody_who_reads_them(self) -> None:
-        for odd in [" system:masters", "system:masters ", "\u00a0system:masters", "a\n", "a\0b", "a\u0085b", "a\u200bb", "a\u2028b", "", None, 1, ["a"], {"a": 1}]:
+        for odd in [
+            " system:masters",
+            "system:masters ",
+            "\u00a0system:masters",
+            "a\n",
+            "a\0b",
+            "a\u0085b",
+            "a\u200bb",
+            "a\u2028b",
+            "",
+            None,
+            1,
+            ["a"],
+            {"a": 1},
+        ]:
             self.refused(signed(groups=[odd]))
             self.refused(signed(email=odd))
         self.refused(signed(groups={"system:masters": 1}))
@@ -174,7 +188,13 @@ class RejectedTokens(unittest.TestCase):
         self.assertEqual(tokens(Claims("sub", "groups")).identity(signed(email_verified=None)).user, "1")
 
     def test_a_subject_of_the_cluster_that_is_no_service_account(self) -> None:
-        for subject in ["system:admin", "alice", "system:serviceaccount:team", "system:serviceaccount::a", "system:serviceaccount:a:b:c"]:
+        for subject in [
+            "system:admin",
+            "alice",
+            "system:serviceaccount:team",
+            "system:serviceaccount::a",
+            "system:serviceaccount:a:b:c",
+        ]:
             self.refused(signed(iss=CLUSTER, sub=subject))
 
     def test_tokens_of_others(self) -> None:
@@ -188,14 +208,29 @@ class RejectedTokens(unittest.TestCase):
 
     def test_what_nobody_has_signed_or_everybody_could(self) -> None:
         self.refused(jwt.encode(payload(), None, algorithm="none"))
-        public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        public = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         # The library would not sign so: with the public key as a shared secret.
-        parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "HS256", "kid": "a"}, payload())]
+        parts = [
+            base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+            for part in ({"alg": "HS256", "kid": "a"}, payload())
+        ]
         mac = base64.urlsafe_b64encode(hmac.digest(public, b".".join(parts), "sha256")).rstrip(b"=")
         self.refused(b".".join([*parts, mac]).decode())
-        self.refused(jwt.encode(payload(), ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers={"kid": "a"}))
+        self.refused(
+            jwt.encode(payload(), ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers={"kid": "a"})
+        )
         head, body, signature = signed().split(".")
-        for token in ["", "x", "a.b.c", f"{head}.{body}.", f"{head}.{body}", f"{head}.{body}.{signature[:-4]}AAAA", f" {signed()}x"]:
+        for token in [
+            "",
+            "x",
+            "a.b.c",
+            f"{head}.{body}.",
+            f"{head}.{body}",
+            f"{head}.{body}.{signature[:-4]}AAAA",
+            f" {signed()}x",
+        ]:
             self.refused(token)
         deep = base64.urlsafe_b64encode(b"[" * 100_000).decode()
         self.refused(f"{head}.{deep}.{signature}")
@@ -351,7 +386,13 @@ class Remembered(unittest.TestCase):
         token = signed()
         self.tokens.identity(token)
         head, body, signature = token.split(".")
-        for other in [f"{head}.{body}.{signature}=", f"{token} ", f"{head}.{body}.", token[:-1], signed(groups=["other"])]:
+        for other in [
+            f"{head}.{body}.{signature}=",
+            f"{token} ",
+            f"{head}.{body}.",
+            token[:-1],
+            signed(groups=["other"]),
+        ]:
             self.assertIsNone(self.tokens.remembered(other))
 
     def test_each_audience_and_issuer_has_entries_of_its_own(self) -> None:

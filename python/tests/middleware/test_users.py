@@ -5,7 +5,16 @@ import time
 import unittest
 from types import SimpleNamespace
 
-from mlflow_operator.users import Memory, Turns, Users, decided, decided_later, deciding, once_at_a_time, remembered_runs
+from mlflow_operator.users import (
+    Memory,
+    Turns,
+    Users,
+    decided,
+    decided_later,
+    deciding,
+    once_at_a_time,
+    remembered_runs,
+)
 
 
 class Database:
@@ -221,7 +230,9 @@ class PasswordsTest(unittest.TestCase):
     def test_of_many_at_once_one_hashes(self):
         self.meanwhile = lambda: time.sleep(0.02)
         answers = []
-        threads = [threading.Thread(target=lambda: answers.append(self.authenticate("alice", "right"))) for _ in range(32)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(self.authenticate("alice", "right"))) for _ in range(32)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

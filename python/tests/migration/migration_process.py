@@ -36,12 +36,16 @@ print(revisions[0], revisions[back], file=sys.stderr)
 
 def make_earlier(uri: str, back: int = 3) -> tuple[str, str]:
     """Returns the newest revision and that of the database."""
-    made = subprocess.run([sys.executable, "-c", MAKE_EARLIER, uri, str(back)], check=True, capture_output=True, text=True)
+    made = subprocess.run(
+        [sys.executable, "-c", MAKE_EARLIER, uri, str(back)], check=True, capture_output=True, text=True
+    )
     newest, earlier = made.stderr.strip().splitlines()[-1].split()
     return newest, earlier
 
 
-def started(uri: str, more: Mapping[str, str] | None = None, before: Sequence[str] = ()) -> tuple[subprocess.Popen[str], Path]:
+def started(
+    uri: str, more: Mapping[str, str] | None = None, before: Sequence[str] = ()
+) -> tuple[subprocess.Popen[str], Path]:
     """Starts the program on a tracking database, and returns the process and the file for its failure report."""
     report = Path(tempfile.mkstemp()[1])
     env = {

@@ -12,6 +12,7 @@ import unittest
 from pathlib import Path
 
 import psycopg2
+
 from migration_process import make_earlier, migrated
 
 PROGRAMS = Path(os.environ.get("PG_BIN") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), "/nowhere"))
@@ -37,15 +38,24 @@ class Postgresql(unittest.TestCase):
         run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": cls.folder, **cls.user}
         subprocess.run([PROGRAMS / "initdb", "-D", data, "-U", "mlflow", "-A", "trust"], **run)
         settings = f"-p {cls.port} -k {cls.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        subprocess.run([PROGRAMS / "pg_ctl", "-D", data, "-o", settings, "-l", cls.folder / "log", "-w", "start"], **run)
+        subprocess.run(
+            [PROGRAMS / "pg_ctl", "-D", data, "-o", settings, "-l", cls.folder / "log", "-w", "start"], **run
+        )
 
     @classmethod
     def tearDownClass(cls) -> None:
-        subprocess.run([PROGRAMS / "pg_ctl", "-D", cls.folder / "data", "-m", "immediate", "stop"], stdout=subprocess.DEVNULL, cwd=cls.folder, **cls.user)
+        subprocess.run(
+            [PROGRAMS / "pg_ctl", "-D", cls.folder / "data", "-m", "immediate", "stop"],
+            stdout=subprocess.DEVNULL,
+            cwd=cls.folder,
+            **cls.user,
+        )
         shutil.rmtree(cls.folder)
 
     def connect(self, database: str = "mlflow"):
-        return psycopg2.connect(host="127.0.0.1", port=self.port, user="mlflow", dbname=database, application_name="nightly report")
+        return psycopg2.connect(
+            host="127.0.0.1", port=self.port, user="mlflow", dbname=database, application_name="nightly report"
+        )
 
     def setUp(self) -> None:
         administrator = self.connect("postgres")

@@ -121,7 +121,9 @@ class Sqlite(unittest.TestCase):
         more = {"TRACKING_DATABASE_URI": self.uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/"}
         log = {"MIGRATION_TERMINATION_LOG": os.devnull}
         command = [sys.executable, "-c", KILLER, str(PROGRAM)]
-        return subprocess.run(command, env={**os.environ, **more, **log, **env}, capture_output=True, check=False).returncode
+        return subprocess.run(
+            command, env={**os.environ, **more, **log, **env}, capture_output=True, check=False
+        ).returncode
 
     def test_the_creation_of_a_database_can_be_killed_as_well(self) -> None:
         self.path.unlink()
@@ -147,7 +149,8 @@ class Sqlite(unittest.TestCase):
                 with contextlib.suppress(sqlite3.OperationalError), connection:
                     values = (number, f"e{number}")
                     connection.execute(
-                        "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace) VALUES (?, ?, 'active', 'default')", values
+                        "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace) VALUES (?, ?, 'active', 'default')",
+                        values,
                     )
                     written.append(number)
                 time.sleep(0.02)
@@ -185,7 +188,12 @@ class Sqlite(unittest.TestCase):
 
     def test_the_users_database_is_migrated_in_the_same_way(self) -> None:
         users = f"sqlite:///{self.place}/basic_auth.db"
-        more = {"AUTH_DATABASE_URI": users, "MLFLOW_AUTH_ADMIN_USERNAME": "admin", "MLFLOW_AUTH_ADMIN_PASSWORD": "a-long-password-1", "MLFLOW_FLASK_SERVER_SECRET_KEY": "k"}
+        more = {
+            "AUTH_DATABASE_URI": users,
+            "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+            "MLFLOW_AUTH_ADMIN_PASSWORD": "a-long-password-1",
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": "k",
+        }
         code, report, output = migrated(self.uri, more)
         self.assertEqual((code, report), (0, {}), output)
         self.assertIn("auth: the copy is migrated", output)

@@ -7,8 +7,7 @@ import asyncio
 import json
 import sys
 
-from mlflow_kubernetes_plugins.auth import compiler
-from mlflow_kubernetes_plugins.auth import graphql
+from mlflow_kubernetes_plugins.auth import compiler, graphql
 from mlflow_kubernetes_plugins.auth import rules_skill_registry as skills
 from mlflow_kubernetes_plugins.auth.collection_filters import is_response_filter_policy
 from mlflow_kubernetes_plugins.auth.constants import WORKSPACE_PERMISSION_RESOURCE_PRIORITY
@@ -108,7 +107,9 @@ def tables():
             operations[name] = asked
     listed = [{"resource": resource, "verb": "list"} for resource in WORKSPACE_PERMISSION_RESOURCE_PRIORITY]
     lines = [f"    {json.dumps(name)}: {json.dumps(operations[name])}" for name in sorted(operations)]
-    print('{\n  "operations": {\n' + ",\n".join(lines) + '\n  },\n  "oneOfToSeeAWorkspace": ' + json.dumps(listed) + "\n}")
+    print(
+        '{\n  "operations": {\n' + ",\n".join(lines) + '\n  },\n  "oneOfToSeeAWorkspace": ' + json.dumps(listed) + "\n}"
+    )
 
 
 if sys.argv[1:] == ["verdicts"]:
