@@ -115,7 +115,9 @@ function migrationOutcome(observed: ObservedState, decided: Migration): Outcome 
   const { owned, now } = observed;
   const jobs = owned.filter((object): object is Job => object.kind === "Job");
   const pods = podsOf("migration", owned);
-  const waits = decided.stalled ? [] : jobs.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  // A Job that this reconciliation deletes shows nothing about the current spec.
+  const isKept = (job: Job) => job.metadata.deletionTimestamp === undefined && !decided.remove.includes(job);
+  const waits = decided.stalled ? [] : jobs.filter(isKept);
   const ending = decided.stalled ? [] : pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
   const problem =
     waits.map((job) => jobProblem(job, pods, observed)).find((each) => each !== undefined) ??

@@ -147,9 +147,12 @@ test("namespaces as workspaces, authorized with callers' tokens", {
     }, 600);
     // The Job is older than the server: a pod may have failed before, and then another one has the run.
     const ofJob = ["--selector", "batch.kubernetes.io/job-name=workspace-training", "--tail=-1"];
-    const { stdout } = await cluster.kubectl(["logs", "--namespace", team, ...ofJob]);
-    const run = /^[0-9a-f]{32}$/m.exec(stdout)?.[0];
-    assert.ok(run !== undefined, stdout);
+    const run = await waitUntil(async () => {
+      const { stdout } = await cluster.kubectl(["logs", "--namespace", team, ...ofJob]);
+      const found = /^[0-9a-f]{32}$/m.exec(stdout)?.[0];
+      assert.ok(found !== undefined, stdout);
+      return found;
+    }, 60);
     assert.equal(await ownerOf(run), owner);
   });
 

@@ -78,11 +78,14 @@ test("a server exposed with an Ingress and an HTTPRoute", {
     const [parent] = httpRoute.parentRefs;
     const parentRefs = [{ ...parent, sectionName: "https" }];
     await apply({ externalURL: `http://${byRoute}${prefix}`, httpRoute: { ...httpRoute, parentRefs } });
-    const { message } = condition(await fixture.reason(name, "Exposed", "RouteNotAccepted"), "Exposed");
-    assert.match(
-      message,
-      /Gateway gateway in namespace projectcontour does not accept HTTPRoute\/exposed \(NoMatchingParent/,
-    );
+    // Before the controller has checked the changed route, the reason is the same.
+    await waitUntil(async () => {
+      const { message } = condition(await fixture.reason(name, "Exposed", "RouteNotAccepted"), "Exposed");
+      assert.match(
+        message,
+        /Gateway gateway in namespace projectcontour does not accept HTTPRoute\/exposed \(NoMatchingParent/,
+      );
+    }, 60);
   });
 
   await context.test("an Ingress exposes only its paths", async () => {
@@ -102,7 +105,9 @@ test("a server exposed with an Ingress and an HTTPRoute", {
         const answer = await call(host, `${prefix}/health`).catch(() => undefined);
         assert.ok(answer === undefined || answer.status === 404, host);
       }, 60);
-    assert.deepEqual(await fixture.objects.list("Ingress"), []);
-    assert.deepEqual(await fixture.objects.list("HTTPRoute"), []);
+    await waitUntil(async () => {
+      assert.deepEqual(await fixture.objects.list("Ingress"), []);
+      assert.deepEqual(await fixture.objects.list("HTTPRoute"), []);
+    }, 60);
   });
 });

@@ -110,11 +110,13 @@ test("with and without a path prefix, behind oauth2-proxy", {
 
       if (mode === "passes") {
         await gatewayContext.test("the route is the operator's", async () => {
-          const routes = await fixture.objects.list("HTTPRoute");
-          assert.deepEqual(
-            routes.map(({ metadata }) => metadata.name),
-            [name],
-          );
+          await waitUntil(async () => {
+            const routes = await fixture.objects.list("HTTPRoute");
+            assert.deepEqual(
+              routes.map(({ metadata }) => metadata.name),
+              [name],
+            );
+          }, 60);
         });
       }
 

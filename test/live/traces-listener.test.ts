@@ -79,8 +79,10 @@ test("the rendered listener for traces", { timeout: 900_000 }, async (context) =
     async () => {
       for (const { metadata } of await fixture.pods(name))
         await fixture.objects.patch("Pod", metadata.name, { metadata: { annotations: injected } });
-      const found = condition(await fixture.reason(name, "MeshReady", "MeshNotEnforced"), "MeshReady");
-      assert.match(found.message, /pod mlflow-\S+ .* answered POST \/v1\/traces with 401/);
+      await waitUntil(async () => {
+        const found = condition(await fixture.reason(name, "MeshReady", "MeshNotEnforced"), "MeshReady");
+        assert.match(found.message, /pod mlflow-\S+ .* answered POST \/v1\/traces with 401/);
+      }, 180);
       assert.ok((await fixture.objects.list("Deployment")).every(({ metadata }) => metadata.name === name));
       assert.ok((await fixture.objects.list("AuthorizationPolicy")).length >= 3, "what keeps others out is there");
     },

@@ -227,6 +227,45 @@ test("a suspended Job and a paused Deployment are reported immediately and stall
   assert.equal(after(60, [completed, deployment(done, { paused: true })]).state, "ready");
 });
 
+describe("a Job of a former spec that this reconciliation deletes", () => {
+  const former = job();
+  const ofFormerSpec = (more: Partial<Job["spec"]> = {}): Job => ({
+    ...former,
+    metadata: { ...former.metadata, name: "demo-migrate-0000000000" },
+    spec: { ...former.spec, ...more },
+  });
+  const waiting = (reason: string) => ({ containerStatuses: [container(main.migration, { waiting: { reason } })] });
+  const exited = { exitCode: 1, message: '{"reason":"DatabaseTooNew","message":"a newer schema"}' };
+  const problems: Readonly<Record<string, readonly Owned[]>> = {
+    "an image that cannot be pulled": [ofFormerSpec(), podOf("migration", waiting("ImagePullBackOff"))],
+    "a container that cannot be created": [ofFormerSpec(), podOf("migration", waiting("CreateContainerConfigError"))],
+    "a program that failed": [
+      ofFormerSpec(),
+      podOf("migration", {
+        containerStatuses: [
+          {
+            ...container(main.migration, { waiting: { reason: "CrashLoopBackOff" } }),
+            lastState: { terminated: exited },
+          },
+        ],
+      }),
+    ],
+    "no node": [
+      ofFormerSpec(),
+      podOf("migration", { conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable" }] }),
+    ],
+    "a pod that has not started": [ofFormerSpec(), podOf("migration", creating("migration"))],
+    "no pod": [ofFormerSpec()],
+    "a suspension": [ofFormerSpec({ suspend: true })],
+  };
+  for (const [title, objects] of Object.entries(problems))
+    test(`does not report ${title} for the current spec`, () => {
+      const { state, reason, message } = after(700, objects, { job: [warning("FailedCreate", "denied")] });
+      assert.deepEqual([state, reason], ["progressing", "MigrationPending"], message);
+      assert.match(message, /Job\/demo-migrate-0000000000/);
+    });
+});
+
 test("text of other components is bounded and on one line", () => {
   const { message } = after(6, [job()], { job: [warning("FailedCreate", `a\nb${"c".repeat(5000)}`)] });
   assert.ok(message.length < 400 && !message.includes("\n"), message);

@@ -318,9 +318,12 @@ describe("delete", () => {
     await mergePatch(`${pods}/${pod.metadata.name}`, { metadata: { finalizers: ["test.example/hold"] } });
     const object = await only(one);
     await one.reconcile((cluster) => cluster.delete(object));
+    await until(
+      async () => (await only(one)).metadata.deletionTimestamp !== undefined,
+      "the deletion of the Job, which exists while its pod does,",
+    );
     await moment();
-    const dying = await only(one);
-    assert.ok(dying.metadata.deletionTimestamp, "the Job exists while its pod does");
+    assert.ok((await only(one)).metadata.deletionTimestamp, "the Job exists while its pod does");
     await mergePatch(`${pods}/${pod.metadata.name}`, { metadata: { finalizers: null } });
     await until(
       async () => (await one.reconcile(async (cluster) => cluster.owned(one.key))).length === 0,

@@ -103,6 +103,8 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     await objects.create("Secret", secret("more", { a: passwords.variable, B: passwords.source }));
     await stage.apply(server("mlflow", spec));
     await stage.ready("mlflow", 60);
+    // Events and lines of the log follow the status.
+    await stage.quiet();
 
     const session = Object.values((await objects.the("Secret", "mlflow-session")).data ?? {});
     const generated = session.map((text) => Buffer.from(text, "base64").toString());
@@ -124,6 +126,7 @@ describe("secret values", { skip: onK3s(), concurrency: 3 }, () => {
     stage.kubelet.decide(() => ({ does: "exits", exitCode: 1, message: quoted }));
     await objects.patch("Secret", "database", { stringData: { username: "another" } });
     await stage.stalled("CrashLooping");
+    await stage.quiet();
     const places = await readable(stage, since);
     for (const [place, text] of Object.entries(places)) {
       if (!place.startsWith("Pod/"))

@@ -77,7 +77,7 @@ describe("other clients that change the operator's objects", { skip: onK3s() }, 
       event.note,
       /Operator \S+\/mlflow-operator manages MlflowServer mlflow, so operator \S+\/second changes nothing/,
     );
-    assert.ok(second.log.some(({ reason }) => reason === "OtherOperator"));
+    await eventually(() => assert.ok(second.log.some(({ reason }) => reason === "OtherOperator")));
     assert.deepEqual(await dump(stage.objects), before);
 
     await stage.objects.patch("MlflowServer", "mlflow", {
@@ -87,7 +87,7 @@ describe("other clients that change the operator's objects", { skip: onK3s() }, 
       const { status: now } = await stage.objects.the("MlflowServer", "mlflow");
       assert.equal(now?.operator, `${stage.namespace}/second`);
     });
-    assert.ok(stage.operator().log.some(({ reason }) => reason === "OtherOperator"));
+    await eventually(() => assert.ok(stage.operator().log.some(({ reason }) => reason === "OtherOperator")));
   });
 
   test("a paused server is not changed, continues when it is resumed, and can be deleted", async (context) => {

@@ -6,6 +6,7 @@ import { before, describe, type TestContext, test } from "node:test";
 import { dump, load } from "js-yaml";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { runCommand } from "../../support/command-line.ts";
+import { eventually } from "../../support/eventually.ts";
 import { type Fixture, fixture } from "../../support/operator-fixture.ts";
 import { databaseSecret, exposed, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
@@ -62,6 +63,7 @@ describe("mlflow-operator diff", { skip: onK3s() }, () => {
 
   test("shows changed fields, new and obsolete objects, and masks the data of Secrets", async (context) => {
     const stage = await running(context, onPostgresql, exposed);
+    await eventually(() => stage.objects.the("Ingress", "mlflow"));
     const { code, stdout } = await diffOf(stage, onPostgresql, {
       "spec.backendStore.postgresql.host": "db2.example.com",
       "spec.replicas": 2,

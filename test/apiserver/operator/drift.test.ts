@@ -16,6 +16,8 @@ async function running(context: TestContext, ...modifications: Modification[]): 
   await stage.objects.create("Secret", databaseSecret);
   await stage.apply(server("mlflow", ...modifications));
   await stage.ready("mlflow", 60);
+  // A server can be ready before its route exists.
+  if (modifications.includes(exposed)) await eventually(() => stage.objects.the("Ingress", "mlflow"));
   return stage;
 }
 

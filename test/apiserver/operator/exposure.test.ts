@@ -186,7 +186,9 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     await stage.apply(server("mlflow", at("a.example.com")));
     await stage.stalled("NameConflict", "mlflow", 60);
     assert.match((await says(stage, "NameConflict")).message, /^Ingress\/mlflow .* does not belong to this server/);
-    assert.equal((await stage.objects.the("Deployment", "mlflow")).status?.readyReplicas, 1);
+    await eventually(async () =>
+      assert.equal((await stage.objects.the("Deployment", "mlflow")).status?.readyReplicas, 1),
+    );
     assert.deepEqual((await stage.objects.the("Ingress", "mlflow")).spec.defaultBackend, backend);
   });
 
@@ -309,7 +311,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     await stage.ready("mlflow", 60);
     const serving = (await stage.objects.list("Pod")).filter(isServing).map(({ metadata }) => metadata.uid);
     assert.ok(!serving.some((uid) => open.includes(uid)));
-    assert.deepEqual(await hostsOf(stage), ["a.example.com"]);
+    await eventually(async () => assert.deepEqual(await hostsOf(stage), ["a.example.com"]));
 
     const before = await stage.mark();
     await stage.apply(server("mlflow", withoutAuthentication));

@@ -187,27 +187,33 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     const began = await stage.mark();
     await stage.apply(server("mlflow"));
     await reaches(stage, []);
-    const writes = (await stage.writes(began)).flatMap(({ verb, uri }) => {
-      const name = /\/(gateways|authorizationpolicies|services)\/([^/?]+)/.exec(uri)?.[2];
-      return name === undefined ? [] : [`${verb} ${name}`];
+    // The API server logs a request after it has stored the object.
+    await eventually(async () => {
+      const writes = (await stage.writes(began)).flatMap(({ verb, uri }) => {
+        const name = /\/(gateways|authorizationpolicies|services)\/([^/?]+)/.exec(uri)?.[2];
+        return name === undefined ? [] : [`${verb} ${name}`];
+      });
+      assert.deepEqual(
+        writes.filter((write, index) => writes.indexOf(write) === index),
+        [
+          "delete mlflow-waypoint-only",
+          "delete mlflow-allow-waypoint",
+          "patch mlflow",
+          "delete mlflow-trace-writers",
+          "delete mlflow-waypoint",
+        ],
+      );
     });
-    assert.deepEqual(
-      writes.filter((write, index) => writes.indexOf(write) === index),
-      [
-        "delete mlflow-waypoint-only",
-        "delete mlflow-allow-waypoint",
-        "patch mlflow",
-        "delete mlflow-trace-writers",
-        "delete mlflow-waypoint",
-      ],
-    );
-    const ready = await stage.ready("mlflow", 60);
-    assert.equal(
-      ready.status?.conditions?.find(({ type }) => type === "MeshReady"),
-      undefined,
-    );
-    const { labels } = (await stage.objects.the("Deployment", "mlflow")).spec.template.metadata ?? {};
-    assert.equal(labels?.["istio.io/dataplane-mode"], undefined);
+    // The server can be ready before the reconciliation that sees the last deletion.
+    await eventually(async () => {
+      const { status } = await stage.ready("mlflow", 60);
+      assert.equal(
+        status?.conditions?.find(({ type }) => type === "MeshReady"),
+        undefined,
+      );
+      const { labels } = (await stage.objects.the("Deployment", "mlflow")).spec.template.metadata ?? {};
+      assert.equal(labels?.["istio.io/dataplane-mode"], undefined);
+    });
   });
 
   test("changes to sidecars and back, one mode after the other, and serves all the time", async (context) => {
@@ -219,10 +225,10 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.equal((await says(stage, "PodsNotEnrolled")).status, "False");
     const policies = async () => (await stage.objects.list("AuthorizationPolicy")).map(({ metadata }) => metadata.name);
     await stage.ready("mlflow", 60);
-    assert.deepEqual(await policies(), []);
+    await eventually(async () => assert.deepEqual(await policies(), []));
     await istiod(stage.objects).inject();
     await says(stage, "MeshEnforced");
-    assert.deepEqual(await policies(), ["mlflow-sidecar"]);
+    await eventually(async () => assert.deepEqual(await policies(), ["mlflow-sidecar"]));
     const quiet = await stage.quiet();
     await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
@@ -233,7 +239,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await stage.objects.remove("AuthorizationPolicy", "theirs");
     await stage.apply(server("mlflow", mesh));
     await reaches(stage, ["waypoint"]);
-    assert.deepEqual(await policies(), []);
+    await eventually(async () => assert.deepEqual(await policies(), []));
   });
 
   test("is not MeshReady if the mesh does not deny a request of the operator, whatever statuses report", async (context) => {
@@ -253,8 +259,12 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       { status: { podIP, podIPs: [{ ip: podIP }] } },
       "/status",
     );
-    const { message } = await says(stage, "MeshNotEnforced");
-    assert.match(message, /pod mlflow-\S+ \(127\.83\.0\.1:5000\) answered POST \/v1\/traces with 401 \(and 2 more\)/);
+    await eventually(async () =>
+      assert.match(
+        (await says(stage, "MeshNotEnforced")).message,
+        /pod mlflow-\S+ \(127\.83\.0\.1:5000\) answered POST \/v1\/traces with 401 \(and 2 more\)/,
+      ),
+    );
     assert.deepEqual(await taken(stage), order, "existing objects stay");
     await stage.ready();
     [status, text] = [403, "RBAC: access denied"];
@@ -288,7 +298,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
       await istio.accept(policy);
     }
     await says(stage, "MeshEnforced");
-    assert.equal(await isOpen(), true);
+    await eventually(async () => assert.equal(await isOpen(), true));
     const quiet = await stage.quiet();
     await steadily(() => {}, 1);
     assert.deepEqual(await stage.calls(quiet), []);
@@ -304,7 +314,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await istio.accept("mlflow-waypoint-only");
     await stage.start();
     await says(stage, "MeshEnforced");
-    assert.equal(await isOpen(), true);
+    await eventually(async () => assert.equal(await isOpen(), true));
 
     const began = await stage.mark();
     await stage.apply(listening({ "spec.traces.identity": "Application" }));
@@ -382,7 +392,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.ok(!(await names()).includes("mlflow-traces"));
     result = { result: "denied" };
     await says(stage, "MeshEnforced");
-    assert.ok((await names()).includes("mlflow-traces"));
+    await eventually(async () => assert.ok((await names()).includes("mlflow-traces")));
   });
 
   test("keeps its objects if other servers have the names of its waypoint and listener, which become available when it is deleted", async (context) => {

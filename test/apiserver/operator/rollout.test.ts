@@ -189,7 +189,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
       );
       stage.kubelet.decide(healthy);
       await stage.ready("mlflow", 60);
-      assert.ok((await podsOf(stage)).every((uid) => !former.includes(uid)));
+      await eventually(async () => assert.ok((await podsOf(stage)).every((uid) => !former.includes(uid))));
     });
   }
 
@@ -218,7 +218,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("CrashLooping");
     await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
     await stage.ready("mlflow", 60);
-    assert.deepEqual((await podsOf(stage)).sort(), former.sort());
+    await eventually(async () => assert.deepEqual((await podsOf(stage)).sort(), former.sort()));
   });
 });
 

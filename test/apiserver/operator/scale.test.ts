@@ -27,7 +27,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
       const answer = await stage.objects.attempt("PATCH", path, { spec: { replicas } }, mergePatch);
       assert.equal(answer.status, 200, answer.body);
       const ready = await stage.ready("mlflow", 60);
-      assert.equal((await serverPods(stage)).length, replicas);
+      await eventually(async () => assert.equal((await serverPods(stage)).length, replicas));
       assert.deepEqual([ready.status?.replicas, ready.status?.readyReplicas], [replicas, replicas]);
       const { status } = JSON.parse((await stage.objects.attempt("GET", path)).body);
       assert.equal(status.replicas, replicas);
@@ -57,7 +57,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
       await stage.apply(server());
       const back = await stage.ready("mlflow", 60);
       assert.equal(condition(back, "Ready").reason, "Ready");
-      assert.equal((await serverPods(stage)).length, 1);
+      await eventually(async () => assert.equal((await serverPods(stage)).length, 1));
     }
     assert.deepEqual(await others(), before);
   });

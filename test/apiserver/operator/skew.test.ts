@@ -178,7 +178,9 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
       events[0]?.note ?? "",
       /CustomResourceDefinition of MlflowServer .* does not have spec\.authentication\.oauth2Proxy/,
     );
-    assert.ok(stage.operator().log.some(({ message }) => /CustomResourceDefinition is older/.test(message)));
+    await eventually(() =>
+      assert.ok(stage.operator().log.some(({ message }) => /CustomResourceDefinition is older/.test(message))),
+    );
     // A change by a user is not repaired, and the server object is not written.
     await stage.objects.patch("Deployment", "mlflow", { metadata: { labels: { other: "x" } } });
     await stage.quiet();

@@ -49,7 +49,7 @@ describe("an operator that cannot watch reports it", { skip: onK3s(), concurrenc
       const { stage, own } = await set(context);
       await stage.apply(server("mlflow"));
       await stage.ready("mlflow", 60);
-      assert.deepEqual(await health(stage, "/readyz"), { status: 200, text: "ok\n" });
+      await eventually(async () => assert.deepEqual(await health(stage, "/readyz"), { status: 200, text: "ok\n" }));
       own.fault({ when: of("networkpolicies"), fault: { kind: "status", code } });
       own.interrupt({ kind: "cut" }, of("networkpolicies"));
       const doubt = await eventually(async () => {
@@ -59,13 +59,17 @@ describe("an operator that cannot watch reports it", { skip: onK3s(), concurrenc
       });
       assert.equal(doubt.reason, "WatchFailed");
       assert.match(doubt.message, new RegExp(`cannot watch \\S*networkpolicies \\(${code} `));
-      const { status, text } = await health(stage, "/readyz");
-      assert.equal(status, 503);
-      assert.match(text, new RegExp(`networkpolicies: .*${code}`));
+      await eventually(async () => {
+        const { status, text } = await health(stage, "/readyz");
+        assert.equal(status, 503);
+        assert.match(text, new RegExp(`networkpolicies: .*${code}`));
+      });
       assert.equal((await health(stage, "/healthz")).status, 200, "a restart would not help");
-      const metrics = (await health(stage, "/metrics")).text;
-      assert.match(metrics, /mlflow_operator_watch_consecutive_failures\{resource="[^"]*networkpolicies"\} [1-9]/);
-      assert.match(metrics, /mlflow_operator_watch_age_seconds\{resource="[^"]*networkpolicies"\} [1-9]/);
+      await eventually(async () => {
+        const metrics = (await health(stage, "/metrics")).text;
+        assert.match(metrics, /mlflow_operator_watch_consecutive_failures\{resource="[^"]*networkpolicies"\} [1-9]/);
+        assert.match(metrics, /mlflow_operator_watch_age_seconds\{resource="[^"]*networkpolicies"\} [1-9]/);
+      });
       const quiet = await stage.quiet();
       await steadily(() => {}, 2);
       assert.deepEqual(await stage.calls(quiet), [], "it is reported once");
@@ -74,7 +78,7 @@ describe("an operator that cannot watch reports it", { skip: onK3s(), concurrenc
       await eventually(async () => void (await stage.objects.the("Service", "mlflow")));
       own.clear();
       await stage.ready("mlflow", 60);
-      assert.equal((await health(stage, "/readyz")).status, 200);
+      await eventually(async () => assert.equal((await health(stage, "/readyz")).status, 200));
     });
 
   test("a list that is rejected at startup: servers that were Ready are Unknown, and then Ready again", async (context) => {
@@ -90,9 +94,11 @@ describe("an operator that cannot watch reports it", { skip: onK3s(), concurrenc
       return found;
     });
     assert.match(doubt.message, /cannot watch \S*jobs \(403 /);
-    const { status, text } = await health(stage, "/readyz");
-    assert.equal(status, 503);
-    assert.match(text, /jobs: not listed yet, GET .*403 Forbidden/);
+    await eventually(async () => {
+      const { status, text } = await health(stage, "/readyz");
+      assert.equal(status, 503);
+      assert.match(text, /jobs: not listed yet, GET .*403 Forbidden/);
+    });
     own.clear();
     await stage.ready("mlflow", 60);
   });

@@ -149,9 +149,11 @@ describe("an upgrade of the operator", { skip: onK3s(), concurrency: 1 }, () => 
       const events = await stage.objects.list("Event");
       assert.ok(events.some(({ reason }) => reason === "UpgradeStopped"));
     });
-    const metrics = await (await fetch(`http://127.0.0.1:${stage.operator().healthPort}/metrics`)).text();
-    assert.match(metrics, /mlflow_operator_upgrade_servers\{state="failed"\} 1/);
-    assert.match(metrics, /mlflow_operator_upgrade_servers\{state="waiting"\} 9/);
+    await eventually(async () => {
+      const metrics = await (await fetch(`http://127.0.0.1:${stage.operator().healthPort}/metrics`)).text();
+      assert.match(metrics, /mlflow_operator_upgrade_servers\{state="failed"\} 1/);
+      assert.match(metrics, /mlflow_operator_upgrade_servers\{state="waiting"\} 9/);
+    });
     await stage.quiet();
     assert.deepEqual((await changed(stage)).sort(), [first, edited, deleted].sort(), "nothing goes on after a failure");
     assert.equal(upgrade.most(), 1);
@@ -161,7 +163,7 @@ describe("an upgrade of the operator", { skip: onK3s(), concurrency: 1 }, () => 
     for (const name of names) await stage.ready(name, seconds);
     await eventually(async () => assert.deepEqual([...(await pending(stage))], []), seconds);
     assert.ok(upgrade.most() <= upgradeConcurrency, `${upgrade.most()} at once`);
-    assert.ok(upgrade.most() > 1, "not only one at a time");
+    await eventually(() => assert.ok(upgrade.most() > 1, "not only one at a time"));
     await stage.quiet();
   });
 
