@@ -31,15 +31,37 @@ const kubernetesFunctions: CelFunc[] = [
   }),
 ];
 
-const environment = celEnv({ funcs: kubernetesFunctions });
+/** The results of `matches` for short texts: the engine compiles the pattern for each text, which takes most of the time of a validation. */
+const matched = new Map<string, boolean>();
+const cacheLimits = { entries: 20_000, characters: 256 };
+const matches = celEnv().funcs.find("matches");
+
+function isMatch(pattern: string, text: string): boolean {
+  const key = `${pattern}\0${text}`;
+  const known = matched.get(key);
+  if (known !== undefined) return known;
+  const result = matches?.call(0, text, [pattern]);
+  if (isCelError(result)) throw new Error(result.message, { cause: result });
+  if (text.length <= cacheLimits.characters) {
+    if (matched.size >= cacheLimits.entries) matched.clear();
+    matched.set(key, result === true);
+  }
+  return result === true;
+}
+
+const environment = celEnv({
+  funcs: kubernetesFunctions,
+  re2: { compile: (pattern) => ({ test: (text) => isMatch(pattern, text) }) },
+});
 
 /**
  * The problems that the API server would report for a value that violates CEL rules on creation: rules that compare with
  * `oldSelf` are skipped. The value must match the structure of the schema.
  */
 export function ruleProblems(schema: StructuralSchema, value: unknown, path: string): FieldProblem[] {
-  const self = celInput(schema, value);
-  const violated = (schema["x-kubernetes-validations"] ?? []).flatMap((rule) => problemOf(rule, self, value, path));
+  const rules = schema["x-kubernetes-validations"] ?? [];
+  const self = rules.length > 0 ? celInput(schema, value) : null;
+  const violated = rules.flatMap((rule) => problemOf(rule, self, value, path));
   if (Array.isArray(value)) {
     const { items } = schema;
     return [
