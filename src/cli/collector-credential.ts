@@ -1,7 +1,7 @@
 import type { ProxySettings } from "../api/fields/oauth2-proxy.ts";
 import type { CertificateAuthority } from "../api/fields/reference.ts";
 import type { MlflowServer } from "../api/server.ts";
-import { discoveryURLOf, issuersOf } from "../model/issuers.ts";
+import { authenticationMethod, discoveryURLOf } from "../features/authentication/index.ts";
 import { isAuthorizedByKubernetes } from "../model/kubernetes-authorization.ts";
 import { hasListener } from "../model/mesh-steps.ts";
 
@@ -24,7 +24,7 @@ export function collectorCredential(server: MlflowServer, clusterDomain: string)
   const { authentication } = server.spec;
   const { oauth2Proxy: proxy } = authentication;
   if (authentication.basic !== undefined || authentication.ldap !== undefined) return { kind: "Password" };
-  const issuers = issuersOf({ server, installation: { clusterDomain } });
+  const issuers = authenticationMethod(server.spec).issuers({ clusterDomain });
   const [main] = issuers;
   if (main === undefined) {
     if (!isAuthorizedByKubernetes(server.spec)) return { kind: "None" };

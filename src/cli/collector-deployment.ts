@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { V1Probe } from "@kubernetes/client-node";
 import type { ConfigMap, Deployment } from "../kube/manifests.ts";
+import { computeResources } from "../model/compute-resources.ts";
+import { enrolmentLabels } from "../model/mesh-enrolment.ts";
 import { meshStepsOf } from "../model/mesh-steps.ts";
-import { enrolmentLabels } from "../resources/mesh/enrolment.ts";
-import { computeResources } from "../resources/pod/compute-resources.ts";
 import { containerSecurityContext, podSecurityContext } from "../resources/pod/security.ts";
 import { type Collector, metadata, selector } from "./collector.ts";
 import { collectorPorts } from "./collector-config.ts";

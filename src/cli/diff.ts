@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MlflowServer } from "../api/server.ts";
 import { type ApiClient, find } from "../client/api-client.ts";
+import { resolve } from "../features/resolve.ts";
 import { isApiError } from "../kube/api-error.ts";
 import { type Kind, kindsWith, resourcePath, rowOf } from "../kube/kinds.ts";
 import type { Manifest } from "../kube/manifests.ts";
@@ -69,7 +70,7 @@ async function changesOf(
   const { inputs, notes } = await liveInputs(client, server, installation);
   for (const note of notes) streams.stderr(`${objectText(server)}: ${note}`);
   const isExact = notes.length === 0;
-  const manifests = Object.values(desired(inputs)).flat();
+  const manifests = Object.values(desired(resolve(inputs))).flat();
   const changes: Change[] = [];
   for (const manifest of manifests) {
     const path = resourcePath(manifest.kind, manifest.metadata.namespace, manifest.metadata.name);

@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type ApiClient, find } from "../client/api-client.ts";
 import { hasVolume } from "../features/artifacts/index.ts";
+import { referencesOf } from "../features/references.ts";
 import { isApiError } from "../kube/api-error.ts";
 import { decoded } from "../kube/base64.ts";
 import { resourcePath } from "../kube/kinds.ts";
@@ -10,7 +11,6 @@ import { type RouteKind, routeKinds } from "../model/exposure.ts";
 import type { Inputs, Installation, References } from "../model/inputs.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
 import { workspacesOf } from "../model/workspaces.ts";
-import { referencesOf } from "../resources/references.ts";
 import { placeholderInputs } from "./placeholders.ts";
 
 /** The inputs of the builders from a cluster, and what could not be read. */

@@ -1,5 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
+import { administratorOf } from "../features/authentication/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
+import { referencesOf } from "../features/references.ts";
 import { encoded } from "../kube/base64.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
@@ -9,8 +11,6 @@ import type { Inputs, Installation, References } from "../model/inputs.ts";
 import { meshStepsOf } from "../model/mesh-steps.ts";
 import { isProxied } from "../model/serving-port.ts";
 import { needsOptIn } from "../model/workspaces.ts";
-import { administratorOf } from "../resources/authentication/administrator.ts";
-import { referencesOf } from "../resources/references.ts";
 
 /** The inputs of the builders, with placeholder texts for everything that is known in a cluster only. */
 export function placeholderInputs(server: MlflowServer, installation: Installation): Inputs {

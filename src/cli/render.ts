@@ -1,6 +1,7 @@
 import { imageDigests } from "../api/image-digests.ts";
 import { checkedProxyImage } from "../api/proxy-version.ts";
 import type { MlflowServer } from "../api/server.ts";
+import { resolve } from "../features/resolve.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { messageOf } from "../kube/message-of.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
@@ -126,7 +127,7 @@ function renderedObjects(server: MlflowServer, installation: Installation): Rend
 function manifestsOf(server: MlflowServer, installation: Installation): Manifest[] {
   const { uid = "00000000-0000-0000-0000-000000000000", namespace = "default" } = server.metadata;
   const complete = { ...server, metadata: { ...server.metadata, uid, namespace } };
-  return Object.values(desired(placeholderInputs(complete, installation))).flat();
+  return Object.values(desired(resolve(placeholderInputs(complete, installation)))).flat();
 }
 
 /** What the operator would apply in workspaces, as far as these are known. */

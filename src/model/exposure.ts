@@ -1,3 +1,4 @@
+import type { HttpRouteSettings } from "../api/fields/http-route.ts";
 import type { MlflowServer } from "../api/server.ts";
 
 /** Kinds that expose a server outside the cluster. */
@@ -65,6 +66,51 @@ function hostOfUrl(server: Pick<MlflowServer, "spec">): readonly string[] {
   const outside = externalAddressOf(server);
   const host = URL.parse(outside?.url ?? "")?.hostname;
   return host === undefined ? [] : [host];
+}
+
+/** The Ingress and HTTPRoute of a server, with defaults; undefined for one that it does not have. */
+export interface Routes {
+  readonly ingress:
+    | {
+        readonly className: string | undefined;
+        readonly annotations: Readonly<Record<string, string>> | undefined;
+        readonly tls: readonly { readonly secretName: string; readonly hosts: readonly string[] }[];
+        readonly rules: readonly { readonly host: string; readonly paths: readonly string[] }[];
+      }
+    | undefined;
+  readonly httpRoute:
+    | {
+        readonly parentRefs: HttpRouteSettings["parentRefs"];
+        readonly hostnames: readonly string[];
+        readonly path: string;
+      }
+    | undefined;
+}
+
+/** Returns the routes of a server of the kinds that can be written. They keep the prefix, which the server strips. */
+export function routesOf(server: Pick<MlflowServer, "spec">, kinds: ReadonlySet<RouteKind>): Routes {
+  const { ingress, httpRoute } = server.spec.exposure ?? {};
+  const prefix = externalAddressOf(server)?.prefix ?? "";
+  const hosts = ingressHosts(server);
+  const pathsOf = (host: string) => ingress?.hosts?.find((each) => each.host === host)?.paths ?? ["/"];
+  return {
+    ingress:
+      ingress === undefined || !kinds.has("Ingress")
+        ? undefined
+        : {
+            className: ingress.className,
+            annotations: ingress.annotations,
+            tls: (ingress.tls ?? []).map(({ secretName, hosts: own = hosts }) => ({ secretName, hosts: own })),
+            rules: hosts.map((host) => ({
+              host,
+              paths: pathsOf(host).map((path) => (path === "/" ? prefix || "/" : `${prefix}${path}`)),
+            })),
+          },
+    httpRoute:
+      httpRoute === undefined || !kinds.has("HTTPRoute")
+        ? undefined
+        : { parentRefs: httpRoute.parentRefs, hostnames: routeHosts(server), path: prefix || "/" },
+  };
 }
 
 /** Returns the hosts of Ingress and HTTPRoute, each followed by the path prefix; empty if the spec has no route. */

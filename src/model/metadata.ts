@@ -1,7 +1,9 @@
-import { choice } from "../api/choose.ts";
 import { apiVersion, type MlflowServer } from "../api/server.ts";
 import { label, manager } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
+
+/** The server that an object belongs to. */
+export type Owner = Pick<MlflowServer, "metadata">;
 
 /** The component of a server that an object belongs to. */
 export type Component = "server" | "migration" | "waypoint" | "traces";
@@ -10,7 +12,7 @@ export type Component = "server" | "migration" | "waypoint" | "traces";
  * Returns the labels of all managed objects. They do not include `app.kubernetes.io/instance`: Argo CD treats objects with this
  * label as parts of the application, and would prune objects that are retained after the server.
  */
-export function labels(server: MlflowServer, component: Component = "server"): Record<string, string> {
+export function labels(server: Owner, component: Component = "server"): Record<string, string> {
   return {
     [label.application]: "mlflow",
     [label.managedBy]: manager,
@@ -20,17 +22,17 @@ export function labels(server: MlflowServer, component: Component = "server"): R
 }
 
 /** Returns the labels that select the pods of a component. They never change, because a Deployment's selector is immutable. */
-export function podSelector(server: MlflowServer, component: Component = "server"): Record<string, string> {
+export function podSelector(server: Owner, component: Component = "server"): Record<string, string> {
   return { [label.server]: server.metadata.name, [label.component]: component };
 }
 
 /** Returns the metadata of an object that the garbage collector deletes with the server. */
-export function ownedMetadata(server: MlflowServer, name: string, component: Component = "server"): ObjectMeta {
+export function ownedMetadata(server: Owner, name: string, component: Component = "server"): ObjectMeta {
   return { ...retainedMetadata(server, name, component), ownerReferences: [ownerReference(server)] };
 }
 
 /** Returns the metadata of an object that is retained after the server; a server with the same name reuses it by its labels. */
-export function retainedMetadata(server: MlflowServer, name: string, component: Component = "server"): ObjectMeta {
+export function retainedMetadata(server: Owner, name: string, component: Component = "server"): ObjectMeta {
   return { name, namespace: server.metadata.namespace ?? "default", labels: labels(server, component) };
 }
 
@@ -38,19 +40,20 @@ export function retainedMetadata(server: MlflowServer, name: string, component: 
  * Returns the metadata of an object outside the server's namespace, cluster-scoped by default. Owner references do not work
  * across namespaces: labels name the server, and the server's finalizer is removed after the object.
  */
-export function crossNamespaceMetadata(server: MlflowServer, name: string, namespace?: string): ObjectMeta {
+export function crossNamespaceMetadata(server: Owner, name: string, namespace?: string): ObjectMeta {
   const own = { ...labels(server), [label.serverNamespace]: server.metadata.namespace ?? "default" };
   return { name, ...(namespace !== undefined && { namespace }), labels: own };
 }
 
 /** Returns the metadata of generated Secrets and volumes: `spec.deletionPolicy` decides whether they are retained. */
-export function storedMetadata(server: MlflowServer, name: string): ObjectMeta {
-  const { deletionPolicy = "Retain" } = server.spec;
-  const metadata = choice(deletionPolicy, "spec.deletionPolicy", { Retain: retainedMetadata, Delete: ownedMetadata });
-  return metadata(server, name);
+export function storedMetadata(
+  { owner, isRetained }: { readonly owner: Owner; readonly isRetained: boolean },
+  name: string,
+): ObjectMeta {
+  return isRetained ? retainedMetadata(owner, name) : ownedMetadata(owner, name);
 }
 
-function ownerReference(server: MlflowServer) {
+function ownerReference(server: Owner) {
   return {
     apiVersion,
     kind: "MlflowServer",

@@ -37,6 +37,39 @@ export const objectNames = {
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
 } as const;
 
+/** The names of the objects of one server, except those of a migration or in a workspace. */
+export type Names = Readonly<
+  Record<Exclude<keyof typeof objectNames, "roleBinding" | "client" | "migrationJob">, string>
+>;
+
+/** Returns the names of the objects of a server. */
+export function namesOf(server: string, namespace: string): Names {
+  return {
+    deployment: objectNames.deployment(server),
+    service: objectNames.service(server),
+    serviceAccount: objectNames.serviceAccount(server),
+    networkPolicy: objectNames.networkPolicy(server),
+    podDisruptionBudget: objectNames.podDisruptionBudget(server),
+    ingress: objectNames.ingress(server),
+    httpRoute: objectNames.httpRoute(server),
+    volumeClaim: objectNames.volumeClaim(server),
+    admin: objectNames.admin(server),
+    session: objectNames.session(server),
+    store: objectNames.store(server),
+    authConfig: objectNames.authConfig(server),
+    waypoint: objectNames.waypoint(server),
+    tracesPolicy: objectNames.tracesPolicy(server),
+    allowFromWaypoint: objectNames.allowFromWaypoint(server),
+    denyBypass: objectNames.denyBypass(server),
+    sidecarPolicy: objectNames.sidecarPolicy(server),
+    listener: objectNames.listener(server),
+    allowWriters: objectNames.allowWriters(server),
+    denyNonWriters: objectNames.denyNonWriters(server),
+    clusterRoleBinding: objectNames.clusterRoleBinding(namespace, server),
+    reviewerBinding: objectNames.reviewerBinding(namespace, server),
+  };
+}
+
 /** Keys in the data of managed Secrets. Those of `session` are also required in `server.sessionSecretRef`. */
 export const dataKeys = {
   username: "username",

@@ -1,7 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { HTTPRoute, Ingress, Owned } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
-import { addressesOf, externalAddressOf, type RouteKind, routeKinds } from "../model/exposure.ts";
+import { addressesOf, externalAddressOf, type RouteKind, routeKinds, routesOf } from "../model/exposure.ts";
+import { namesOf } from "../model/names.ts";
 import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
 import { httpRoute } from "../resources/http-route.ts";
 import { ingress } from "../resources/ingress.ts";
@@ -39,7 +40,7 @@ export interface Exposure {
 export function exposureOf(view: ExposureView): Exposure {
   const { server, owned, competitors, known } = view;
   const former = server.status?.addresses ?? [];
-  const wanted = routesOf(server, new Set(routeKinds));
+  const wanted = wantedRoutes(server, new Set(routeKinds));
   const conflict = hostConflict(server, competitors);
   if (conflict !== undefined) {
     // If both servers have the address (simultaneous reconciliations) or a route for it (a restored backup), the route is removed.
@@ -72,8 +73,10 @@ export function isRoute(object: Owned): object is Ingress | HTTPRoute {
   return object.kind === "Ingress" || object.kind === "HTTPRoute";
 }
 
-function routesOf(server: MlflowServer, routes: ReadonlySet<RouteKind>): (Ingress | HTTPRoute)[] {
-  const wanted = [httpRoute({ server, routes }), ingress({ server, routes })];
+function wantedRoutes(server: MlflowServer, kinds: ReadonlySet<RouteKind>): (Ingress | HTTPRoute)[] {
+  const { name, namespace = "default" } = server.metadata;
+  const of = { owner: server, names: namesOf(name, namespace), routes: routesOf(server, kinds) };
+  const wanted = [httpRoute(of), ingress(of)];
   return wanted.filter((each) => each !== undefined).map(withAppliedFieldsHash);
 }
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
+import { referencesOf } from "../features/references.ts";
 import { decoded } from "../kube/base64.ts";
-import { referencesOf } from "../resources/references.ts";
 import type { Cause } from "./cause.ts";
 import type { ObservedState } from "./observed-state.ts";
 

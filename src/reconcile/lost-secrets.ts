@@ -1,8 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
+import { administratorOf } from "../features/authentication/index.ts";
 import type { Deployment, Owned, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
-import { administratorOf } from "../resources/authentication/administrator.ts";
 import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ObservedState } from "./observed-state.ts";

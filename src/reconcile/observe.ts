@@ -1,15 +1,15 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { MlflowServer } from "../api/server.ts";
+import { administratorOf, authenticationMethod } from "../features/authentication/index.ts";
+import { referencesOf } from "../features/references.ts";
+import { resolve } from "../features/resolve.ts";
 import { decoded } from "../kube/base64.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
 import type { ContentSummary } from "../model/content.ts";
 import { routeKinds } from "../model/exposure.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "../model/inputs.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
-import { isProxied } from "../model/serving-port.ts";
 import { workspacesOf } from "../model/workspaces.ts";
-import { administratorOf } from "../resources/authentication/administrator.ts";
-import { referencesOf } from "../resources/references.ts";
 import type { Cluster } from "./cluster.ts";
 import { exposureOf } from "./exposure.ts";
 import { lostSecrets } from "./lost-secrets.ts";
@@ -63,7 +63,7 @@ export async function observe(
     mesh: mesh.condition,
     exposure,
     references,
-    inputs,
+    model: resolve(inputs),
     installation,
     isMutatedByAdmission: cluster.isMutatedByAdmission,
     repeatedConflict: cluster.repeatedConflict,
@@ -116,8 +116,8 @@ function sessionKeys(server: MlflowServer, owned: readonly Owned[], references: 
     own === undefined
       ? secretNamed(owned, objectNames.session(server.metadata.name))
       : references.secrets.get(own.name);
-  const cookieSecret =
-    decoded(stored?.data, dataKeys.cookieSecret) ?? (isProxied(server.spec) ? letters(32) : undefined);
+  const needsCookieSecret = authenticationMethod(server.spec).sessionKeys.includes(dataKeys.cookieSecret);
+  const cookieSecret = decoded(stored?.data, dataKeys.cookieSecret) ?? (needsCookieSecret ? letters(32) : undefined);
   return {
     flaskSecretKey: decoded(stored?.data, dataKeys.flaskSecretKey) ?? randomBytes(32).toString("base64url"),
     kekPassphrase: decoded(stored?.data, dataKeys.kekPassphrase) ?? randomBytes(32).toString("base64url"),

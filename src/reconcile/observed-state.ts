@@ -1,6 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { ServerModel } from "../features/server-model.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
-import type { Inputs, Installation, References } from "../model/inputs.ts";
+import type { Installation, References } from "../model/inputs.ts";
 import type { RepeatedConflict } from "./cluster.ts";
 import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";
@@ -21,7 +22,7 @@ export interface ObservedState {
   /** Whether routes stay, the addresses, and the condition `Exposed`. */
   readonly exposure?: Omit<Exposure, "routes">;
   readonly references: References;
-  readonly inputs: Inputs;
+  readonly model: ServerModel;
   readonly installation: Installation;
   /** Whether applying this manifest to this version of the object is known to change nothing. */
   readonly isMutatedByAdmission: (manifest: Manifest, live: Owned) => boolean;

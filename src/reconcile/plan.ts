@@ -58,9 +58,10 @@ export interface Plan {
 }
 
 /** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever else is wrong with a server. */
-export function listenerDeletions({ owned, server, inputs }: ObservedState): Step[] {
+export function listenerDeletions({ owned, server, model }: ObservedState): Step[] {
   const listener = listenerOf({ owned, server });
-  if (listener === undefined || inputs.mesh.has("listener") || ownershipOf(listener, server) !== "owned") return [];
+  if (listener === undefined || model.mesh.steps.has("listener") || ownershipOf(listener, server) !== "owned")
+    return [];
   return [{ do: "delete", live: listener }];
 }
 
@@ -69,7 +70,7 @@ export function listenerDeletions({ owned, server, inputs }: ObservedState): Ste
  * so does the deletion of obsolete objects: until then, running pods keep all their inputs.
  */
 export function planOf(observed: ObservedState): Plan {
-  const rendered = desired(observed.inputs);
+  const rendered = desired(observed.model);
   const staged = stagedUpgrade(Object.values(rendered).flat(), ownDeploymentIn(observed), observed);
   const wanted = staged === undefined ? rendered : withDeployment(rendered, staged.wanted);
   const all = Object.values(wanted).flat();
@@ -290,8 +291,8 @@ function finalizerStep(wanted: readonly Manifest[], { owned, granted, server }: 
 }
 
 /** The cause if a namespace has not opted in: MLflow's pods would exit, because they could not list their workspaces. */
-function missingOptIn({ server, inputs }: ObservedState): Cause | undefined {
-  if (!needsOptIn(server.spec) || inputs.workspaces.length > 0) return undefined;
+function missingOptIn({ server, model }: ObservedState): Cause | undefined {
+  if (!needsOptIn(server.spec) || model.workspaces.namespaces.length > 0) return undefined;
   const { workspaces } = server.spec;
   const place = server.metadata.namespace;
   if (workspaces === undefined) {
@@ -344,10 +345,10 @@ function withoutShrinking(manifest: Manifest, live: Owned): Manifest {
  * removed one step at a time.
  */
 function obsolete(wanted: readonly Manifest[], observed: ObservedState): Step[] {
-  const { server, inputs } = observed;
+  const { server, model } = observed;
   const isWantedStep = ({ kind, metadata }: Owned) => {
     const step = meshStepOf(kind, metadata.name, server.metadata.name);
-    return step !== undefined && inputs.mesh.has(step);
+    return step !== undefined && model.mesh.steps.has(step);
   };
   return unwanted(wanted, observed, (live) => !isWantedStep(live) && !isRoute(live));
 }

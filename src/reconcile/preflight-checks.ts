@@ -1,17 +1,15 @@
 import { insteadOf, isReserved } from "../api/environment.ts";
+import { administratorOf } from "../features/authentication/index.ts";
 import { certificateProblem } from "../features/common/certificate.ts";
 import { controlCharacters } from "../features/common/control-characters.ts";
 import type { Reference } from "../features/common/reference.ts";
-import { backendDatabase } from "../features/database/index.ts";
+import { referencesOf } from "../features/references.ts";
 import { decoded } from "../kube/base64.ts";
 import { objectText } from "../kube/object.ts";
 import { dataKeys } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
-import { administratorOf } from "../resources/authentication/administrator.ts";
-import { authenticationOf } from "../resources/authentication/index.ts";
 import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
-import { referencesOf } from "../resources/references.ts";
 import type { Cause } from "./cause.ts";
 import { invalidBindCredentials } from "./invalid-bind-credentials.ts";
 import { invalidCaBundle } from "./invalid-ca-bundle.ts";
@@ -22,7 +20,6 @@ import { lostSecret } from "./lost-secrets.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { oversizedObject, unreadableSecret } from "./oversized.ts";
 import { referencesTooLarge } from "./references-size.ts";
-import { unsupportedSpec } from "./unsupported-spec.ts";
 
 /** Returns the causes because of which nothing is applied until a user or another controller makes a change. */
 export type Precondition = (observed: ObservedState) => Cause | readonly Cause[] | undefined;
@@ -52,8 +49,6 @@ const preconditions: readonly Precondition[] = [
  * not also reported as invalid.
  */
 export function failedChecks(observed: ObservedState): readonly Cause[] {
-  const unsupported = unsupportedSpec("MlflowServer", observed.server.spec);
-  if (unsupported !== undefined) return [unsupported];
   const tooLarge = referencesTooLarge(observed);
   if (tooLarge !== undefined) return [tooLarge];
   const found = preconditions.flatMap((precondition) => precondition(observed) ?? []);
@@ -75,9 +70,9 @@ function namespacedOperator({ server, installation }: ObservedState): Cause | un
 }
 
 /** The causes if the operator's settings do not allow images, which get the Secrets of the namespace. */
-function imageNotAllowed({ inputs }: ObservedState): Cause[] {
-  const allowed = (inputs.installation.allowedImages ?? []).slice(0, 8).join(", ");
-  return disallowedImages(inputs).map(({ image, path }) => ({
+function imageNotAllowed({ model, installation }: ObservedState): Cause[] {
+  const allowed = (installation.allowedImages ?? []).slice(0, 8).join(", ");
+  return disallowedImages(model, installation).map(({ image, path }) => ({
     reason: "ImageNotAllowed",
     message: `${path} is ${image}, which the operator's setting --allowed-images (allowedImages in the chart) does not contain, so no pods are started with it. Use an image of ${allowed}, leave out ${path}, or ask a cluster administrator`,
   }));
@@ -119,9 +114,9 @@ function keyList(data: Record<string, string> | undefined): string {
 }
 
 /** The causes if the content of Secrets with the address or the credentials of a database is invalid. */
-function invalidDatabase({ server, references, inputs }: ObservedState): Cause[] {
-  const { users } = authenticationOf(inputs);
-  const databases = [backendDatabase(server.spec), ...(users === undefined ? [] : [users.database])];
+function invalidDatabase({ references, model }: ObservedState): Cause[] {
+  const { users } = model.authentication;
+  const databases = [model.database, ...(users === undefined ? [] : [users.database])];
   return databases
     .flatMap(({ problems }) => problems(references))
     .map((message) => ({ reason: "InvalidSecret", message }));
@@ -157,8 +152,8 @@ function invalidCertificate({ server, references }: ObservedState): Cause | unde
 }
 
 /** The causes if a source of envFrom has a reserved key that the operator does not set itself. */
-function reservedVariable({ server, references, inputs }: ObservedState): Cause[] {
-  const operatorVariables = new Set(environment(inputs).map(({ name }) => name));
+function reservedVariable({ server, references, model }: ObservedState): Cause[] {
+  const operatorVariables = new Set(environment(model).map(({ name }) => name));
   const sources = server.spec.server?.envFrom ?? [];
   return sources.flatMap(({ prefix = "", secretRef, configMapRef }): Cause[] => {
     const source = secretRef
@@ -177,10 +172,10 @@ function reservedVariable({ server, references, inputs }: ObservedState): Cause[
   });
 }
 
-function invalidSessionKeys({ server, inputs }: ObservedState): Cause | undefined {
+function invalidSessionKeys({ server, model }: ObservedState): Cause | undefined {
   const secretName = server.spec.server?.sessionSecretRef?.name;
   if (secretName === undefined) return undefined;
-  const { flaskSecretKey, kekPassphrase, webhookKey } = inputs.session;
+  const { flaskSecretKey, kekPassphrase, webhookKey } = model.session.keys;
   const problem =
     flaskSecretKey.length < 16
       ? `${dataKeys.flaskSecretKey} has fewer than 16 characters: generate one with openssl rand -hex 32`

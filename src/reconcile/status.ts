@@ -1,14 +1,13 @@
 import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
+import { administratorOf, authenticationMethod } from "../features/authentication/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
 import { type Condition, conditionsOf, type NewCondition, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { externalAddressOf } from "../model/exposure.ts";
 import { podSelector } from "../model/metadata.ts";
 import { objectNames, serviceUrl } from "../model/names.ts";
-import { administratorOf } from "../resources/authentication/administrator.ts";
-import { authenticationName } from "../resources/authentication/index.ts";
 import { observedSince } from "./grace-period.ts";
 import { notReconciling, notStalled } from "./inactive-conditions.ts";
 import type { ObservedState } from "./observed-state.ts";
@@ -109,7 +108,7 @@ function authenticationStatus(
 ): Pick<MlflowServerStatus, "authentication" | "adminCredentialsSecretRef"> {
   const administrator = administratorOf(server);
   return {
-    authentication: authenticationName(server.spec),
+    authentication: authenticationMethod(server.spec).displayName,
     ...(administrator?.canLogIn && { adminCredentialsSecretRef: { name: administrator.secretName } }),
   };
 }

@@ -1,10 +1,5 @@
-import type { V1Container } from "@kubernetes/client-node";
-import { artifactStorageOf, isWriteChecked } from "../features/artifacts/index.ts";
-import type { Inputs } from "../model/inputs.ts";
-import { keyedHash } from "./inputs-hash.ts";
-import { setupResources } from "./pod/compute-resources.ts";
+import type { ServerModel } from "../features/server-model.ts";
 import { artifactEnvironment } from "./pod/environment.ts";
-import { imageOf } from "./pod/image.ts";
 import type { MountedContainer } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
@@ -16,32 +11,21 @@ import { checkArtifactsProgram } from "./python-programs.ts";
  * missing permission shows only when an upload fails. Undefined if the server does not write to a bucket, or
  * the check is disabled.
  */
-export function artifactCheck(inputs: Inputs): MountedContainer | undefined {
-  if (!isWriteChecked(inputs.server.spec)) return undefined;
-  return {
-    container: container(inputs),
-    mounted: [temporary(inputs), ...artifactStorageOf(inputs.server.spec).mounted],
-  };
-}
-
-function container(inputs: Inputs): V1Container {
+export function artifactCheck(model: ServerModel): MountedContainer | undefined {
+  const { artifacts, image, pod } = model;
+  if (!artifacts.isWriteChecked) return undefined;
   const { command, variable } = program(checkArtifactsProgram);
   return {
-    name: "check-artifacts",
-    image: imageOf(inputs),
-    imagePullPolicy: inputs.server.spec.image?.pullPolicy ?? "IfNotPresent",
-    workingDir: "/",
-    command,
-    env: [variable, ...artifactEnvironment(inputs)],
-    resources: setupResources(inputs, { cpu: "100m", memory: "256Mi" }),
-    securityContext: containerSecurityContext,
+    container: {
+      name: "check-artifacts",
+      image: image.name,
+      imagePullPolicy: image.pullPolicy,
+      workingDir: "/",
+      command,
+      env: [variable, ...artifactEnvironment(model)],
+      resources: pod.resources.artifactCheck,
+      securityContext: containerSecurityContext,
+    },
+    mounted: [temporary(model), ...artifacts.mounted],
   };
-}
-
-/** Returns a hash of bucket and credentials: the check runs again when they change. Keyed, so that it reveals nothing. */
-export function artifactCheckHash(inputs: Inputs): string | undefined {
-  const { check } = artifactStorageOf(inputs.server.spec);
-  if (check === undefined || !isWriteChecked(inputs.server.spec)) return undefined;
-  const contents = check.secretNames.flatMap((name) => Object.entries(inputs.references.secrets.get(name)?.data ?? {}));
-  return keyedHash(inputs, JSON.stringify([check.fields, contents.sort()]));
 }

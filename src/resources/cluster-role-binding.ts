@@ -1,37 +1,31 @@
-import type { MlflowServer } from "../api/server.ts";
+import type { ServerModel } from "../features/server-model.ts";
 import type { ClusterRoleBinding } from "../kube/manifests.ts";
 import { serverRole } from "../kube/server-roles.ts";
-import type { Inputs } from "../model/inputs.ts";
-import { usesSubjectAccessReview } from "../model/kubernetes-authorization.ts";
 import { crossNamespaceMetadata } from "../model/metadata.ts";
-import { objectNames } from "../model/names.ts";
 
 /**
  * Returns the ClusterRoleBinding that allows MLflow's plugin to list namespaces. Only if at least one namespace has opted in: a
  * user who can create an MlflowServer, but not label a namespace, must not gain permission to list namespaces.
  */
-export function clusterRoleBinding({ server, workspaces }: Inputs): ClusterRoleBinding | undefined {
-  if (server.spec.workspaces === undefined || workspaces.length === 0) return undefined;
-  return binding(server, objectNames.clusterRoleBinding, serverRole.workspaces);
+export function clusterRoleBinding(model: ServerModel): ClusterRoleBinding | undefined {
+  const { names, workspaces } = model;
+  if (!workspaces.isEnabled || workspaces.namespaces.length === 0) return undefined;
+  return binding(model, names.clusterRoleBinding, serverRole.workspaces);
 }
 
 /** Returns the ClusterRoleBinding for SubjectAccessReviews. MLflow can create them for any user, so a namespace must opt in. */
-export function reviewerBinding({ server, workspaces }: Inputs): ClusterRoleBinding | undefined {
-  if (!usesSubjectAccessReview(server.spec) || workspaces.length === 0) return undefined;
-  return binding(server, objectNames.reviewerBinding, serverRole.reviewer);
+export function reviewerBinding(model: ServerModel): ClusterRoleBinding | undefined {
+  const { names, workspaces, authorization } = model;
+  if (!authorization.usesSubjectAccessReview || workspaces.namespaces.length === 0) return undefined;
+  return binding(model, names.reviewerBinding, serverRole.reviewer);
 }
 
-function binding(
-  server: MlflowServer,
-  nameOf: (namespace: string, server: string) => string,
-  role: string,
-): ClusterRoleBinding {
-  const { name, namespace = "default" } = server.metadata;
+function binding({ owner, names, namespace }: ServerModel, name: string, role: string): ClusterRoleBinding {
   return {
     apiVersion: "rbac.authorization.k8s.io/v1",
     kind: "ClusterRoleBinding",
-    metadata: crossNamespaceMetadata(server, nameOf(namespace, name)),
+    metadata: crossNamespaceMetadata(owner, name),
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
-    subjects: [{ kind: "ServiceAccount", name: objectNames.serviceAccount(name), namespace }],
+    subjects: [{ kind: "ServiceAccount", name: names.serviceAccount, namespace }],
   };
 }

@@ -1,11 +1,9 @@
-import { unsupportedFields } from "../api/unsupported-fields.ts";
+import type { ServerModel } from "../features/server-model.ts";
 import type { Manifest } from "../kube/manifests.ts";
-import type { Inputs } from "../model/inputs.ts";
-import { adminSecret } from "./admin-secret.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
-import { authSecret } from "./auth-secret.ts";
 import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
+import { adminSecret, sessionSecret } from "./generated-secrets.ts";
 import { httpRoute } from "./http-route.ts";
 import { ingress } from "./ingress.ts";
 import { meshBuilders } from "./mesh/index.ts";
@@ -16,11 +14,10 @@ import { podDisruptionBudget } from "./pod-disruption-budget.ts";
 import { renderingOf, withRendering } from "./rendering.ts";
 import { service } from "./service.ts";
 import { serviceAccount } from "./service-account.ts";
-import { sessionSecret } from "./session-secret.ts";
-import { storeSecret } from "./store-secret.ts";
+import { authSecret, storeSecret } from "./workload-secrets.ts";
 
 /** Returns the desired state of an object of a server, or undefined if the server does not need it. */
-export type Builder = (inputs: Inputs) => Manifest | undefined;
+export type Builder = (model: ServerModel) => Manifest | undefined;
 
 /**
  * All builders by stage, in the order in which the objects are written. Generated Secrets come first, because others depend on
@@ -46,20 +43,18 @@ export const stages = {
 
 export type Stage = keyof typeof stages;
 
-/** Returns the desired objects of a server by stage. Throws if the spec has a field that this operator does not support. */
-export function desired(inputs: Inputs): Record<Stage, Manifest[]> {
-  const [unsupported] = unsupportedFields("MlflowServer", inputs.server.spec);
-  if (unsupported !== undefined) throw new Error(`${unsupported}: not supported by this version of the operator`);
-  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(inputs) ?? []);
+/** Returns the desired objects of a server by stage. */
+export function desired(model: ServerModel): Record<Stage, Manifest[]> {
+  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(model) ?? []);
   const migration = build("migration");
   const workload = build("workload");
   const mesh = build("mesh");
-  const rendering = renderingOf(inputs, [...migration, ...workload, ...mesh]);
+  const rendering = renderingOf(model, [...migration, ...workload, ...mesh]);
   return {
     generated: build("generated").map(withAppliedFieldsHash),
     prerequisites: build("prerequisites").map(withAppliedFieldsHash),
     migration: migration.map(withAppliedFieldsHash),
-    workload: workload.map((manifest) => withAppliedFieldsHash(withRendering(manifest, inputs, rendering))),
+    workload: workload.map((manifest) => withAppliedFieldsHash(withRendering(manifest, model, rendering))),
     mesh: mesh.map(withAppliedFieldsHash),
     exposure: build("exposure").map(withAppliedFieldsHash),
   };

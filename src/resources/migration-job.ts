@@ -1,34 +1,15 @@
-import { createHash } from "node:crypto";
-import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
-import { choice } from "../api/choose.ts";
-import { artifactVariables } from "../features/artifacts/index.ts";
-import type { Mounted } from "../features/common/mounted-volume.ts";
-import { literal } from "../features/common/variable.ts";
-import { backendDatabase } from "../features/database/index.ts";
+import type { V1Affinity, V1Container } from "@kubernetes/client-node";
+import type { ServerModel } from "../features/server-model.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
-import type { Inputs } from "../model/inputs.ts";
+import { literal } from "../kube/variable.ts";
 import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
-import { objectNames } from "../model/names.ts";
-import { artifactCheck, artifactCheckHash } from "./artifact-check.ts";
-import { authenticationOf } from "./authentication/index.ts";
-import { inputsHash, keyedHash } from "./inputs-hash.ts";
-import { setupResources } from "./pod/compute-resources.ts";
-import { imageOf } from "./pod/image.ts";
+import { artifactCheck } from "./artifact-check.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { containerSecurityContext } from "./pod/security.ts";
-import { data, databaseFiles, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, temporary, temporaryPath } from "./pod/volumes.ts";
 import { migrateProgram } from "./python-programs.ts";
-
-/** Returns whether the Job migrates the schema or only checks its version. Undefined if the spec disables both. */
-export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefined {
-  const { migration = "Automatic", connectionCheck } = server.spec.backendStore;
-  return choice(migration, "spec.backendStore.migration", {
-    Automatic: "upgrade",
-    Manual: connectionCheck === false ? undefined : "check",
-  } as const);
-}
 
 /**
  * Returns the Job that migrates the databases to this version. Its name depends on image, databases (without
@@ -36,33 +17,34 @@ export function migrationMode({ server }: Inputs): "upgrade" | "check" | undefin
  * never patched. It checks that the bucket is writable before it changes a database. It retries until it succeeds, so it recovers
  * without intervention when a database is available again or a Secret is corrected.
  */
-export function migrationJob(inputs: Inputs): Job | undefined {
-  const mode = migrationMode(inputs);
+export function migrationJob(model: ServerModel): Job | undefined {
+  const { owner, pod, migration, database } = model;
+  const { mode } = migration;
   if (mode === undefined) return undefined;
-  const { server } = inputs;
-  const { annotations } = server.spec.pod ?? {};
-  const caFiles = databaseFiles(inputs, authenticationOf(inputs));
-  const mounted = [temporary(inputs), ...database(inputs), ...caFiles];
-  const check = artifactCheck(inputs);
+  // A volume with a database can be attached to one node only.
+  const isOnVolume = database.volume !== undefined;
+  const mounted = [temporary(model), ...(isOnVolume ? data(model) : []), ...model.databaseFiles];
+  const check = artifactCheck(model);
   const spec = {
-    ...podSpec(inputs, {
+    ...podSpec(model, {
       init: check === undefined ? [] : [check],
-      main: [{ container: container(inputs, mode), mounted }],
+      main: [{ container: container(model, mode), mounted }],
     }),
-    ...serverAffinity(inputs),
+    ...(isOnVolume && { affinity: nearServer(model) }),
     restartPolicy: "OnFailure",
     // The program exits on SIGTERM at once, unless it is changing a database: then it finishes the change.
     terminationGracePeriodSeconds: 3600,
   };
+  const { annotations } = pod;
   return {
     apiVersion: "batch/v1",
     kind: "Job",
     metadata: {
-      ...ownedMetadata(server, objectNames.migrationJob(server.metadata.name, migrationHash(inputs)), "migration"),
-      labels: { ...labels(server, "migration"), [label.version]: server.spec.version },
+      ...ownedMetadata(owner, migration.job, "migration"),
+      labels: { ...labels(owner, "migration"), [label.version]: model.version },
       annotations: {
-        [annotation.inputs]: keyedHash(inputs, JSON.stringify([spec, annotations, inputsHash(inputs)])),
-        [annotation.database]: databaseHash(inputs),
+        [annotation.inputs]: model.keyedHash(JSON.stringify([spec, annotations, model.inputsHash])),
+        [annotation.database]: migration.databaseHash,
       },
     },
     spec: {
@@ -71,7 +53,7 @@ export function migrationJob(inputs: Inputs): Job | undefined {
       parallelism: 1,
       template: {
         metadata: {
-          labels: { ...server.spec.pod?.labels, ...labels(server, "migration") },
+          labels: { ...pod.labels, ...labels(owner, "migration") },
           ...(annotations && { annotations }),
         },
         spec,
@@ -80,54 +62,14 @@ export function migrationJob(inputs: Inputs): Job | undefined {
   };
 }
 
-/**
- * Returns ten hexadecimal digits that change with version, image, databases, migration mode, and bucket with its credentials;
- * never with a database password.
- */
-function migrationHash(inputs: Inputs): string {
-  return digest({
-    version: inputs.server.spec.version,
-    image: imageOf(inputs),
-    mode: migrationMode(inputs),
-    databases: databases(inputs),
-    artifacts: artifactCheckHash(inputs),
-    packages: authenticationOf(inputs).packages,
-  });
-}
-
-/** Returns ten hexadecimal digits that change when the server uses other databases, or they were restored. */
-function databaseHash(inputs: Inputs): string {
-  return digest(databases(inputs));
-}
-
-/** Returns the identity of the databases, without user and password. */
-function databases(inputs: Inputs): unknown {
-  const { server, references, volumeClaim } = inputs;
-  const { users } = authenticationOf(inputs);
-  const identity = {
-    references,
-    volumeUid: volumeClaim?.uid,
-    keyedHash: (text: string) => keyedHash(inputs, text),
-  };
-  return {
-    tracking: backendDatabase(server.spec).identity(identity),
-    auth: users && (users.isSeparate ? users.database.identity(identity) : "tracking"),
-    restored: server.metadata.annotations?.[annotation.restored],
-  };
-}
-
-function digest(identity: unknown): string {
-  return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 10);
-}
-
-function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
-  const { server } = inputs;
-  const { users, packages = [] } = authenticationOf(inputs);
+function container(model: ServerModel, mode: "upgrade" | "check"): V1Container {
+  const { image, authentication, database, artifacts, pod } = model;
+  const { users, packages = [] } = authentication;
   const { command, variable } = program(migrateProgram);
   return {
     name: "migrate",
-    image: imageOf(inputs),
-    imagePullPolicy: server.spec.image?.pullPolicy ?? "IfNotPresent",
+    image: image.name,
+    imagePullPolicy: image.pullPolicy,
     workingDir: "/",
     command,
     env: [
@@ -136,13 +78,13 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
       ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
       literal("HOME", temporaryPath),
       literal("TMPDIR", temporaryPath),
-      ...backendDatabase(server.spec).migrationVariables("TRACKING"),
+      ...database.migrationVariables("TRACKING"),
       ...(users?.database.migrationVariables("AUTH") ?? []),
       ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
-      ...artifactVariables(server.spec).filter(({ name }) => locationVariables.includes(name)),
+      ...artifacts.variables.filter(({ name }) => locationVariables.includes(name)),
       ...(users?.administrator ?? []),
     ],
-    resources: setupResources(inputs, { cpu: "100m", memory: "384Mi" }),
+    resources: pod.resources.migration,
     securityContext: containerSecurityContext,
   };
 }
@@ -150,32 +92,16 @@ function container(inputs: Inputs, mode: "upgrade" | "check"): V1Container {
 /** The migration creates the Default experiment, which keeps the artifact root of that time. */
 const locationVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
 
-function isFile({ server }: Inputs): boolean {
-  return backendDatabase(server.spec).volume !== undefined;
-}
-
-/** Returns the volume if the database is a file on it. */
-function database(inputs: Inputs): Mounted[] {
-  return isFile(inputs) ? data(inputs) : [];
-}
-
-/** Returns an affinity to the server's pods: a volume with a database can be attached to one node only. */
-function serverAffinity(inputs: Inputs): Pick<V1PodSpec, "affinity"> {
-  if (!isFile(inputs)) return {};
-  const { server } = inputs;
-  const { affinity } = server.spec.pod ?? {};
+/** Returns an affinity to the server's pods. */
+function nearServer({ owner, pod }: ServerModel): V1Affinity {
+  const { affinity } = pod.scheduling;
   const near = {
     weight: 100,
-    podAffinityTerm: { labelSelector: { matchLabels: podSelector(server) }, topologyKey: "kubernetes.io/hostname" },
+    podAffinityTerm: { labelSelector: { matchLabels: podSelector(owner) }, topologyKey: "kubernetes.io/hostname" },
   };
   const others = affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   return {
-    affinity: {
-      ...affinity,
-      podAffinity: {
-        ...affinity?.podAffinity,
-        preferredDuringSchedulingIgnoredDuringExecution: [...others, near],
-      },
-    },
+    ...affinity,
+    podAffinity: { ...affinity?.podAffinity, preferredDuringSchedulingIgnoredDuringExecution: [...others, near] },
   };
 }

@@ -1,12 +1,8 @@
 import type { V1NetworkPolicyEgressRule } from "@kubernetes/client-node";
-import { artifactStorageOf } from "../features/artifacts/index.ts";
+import type { ServerModel } from "../features/server-model.ts";
 import type { IngressRule, NetworkPolicy } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import type { Inputs } from "../model/inputs.ts";
 import { ownedMetadata } from "../model/metadata.ts";
-import { objectNames } from "../model/names.ts";
-import { servingPort } from "../model/serving-port.ts";
-import { egressPorts } from "./egress-ports.ts";
 
 /**
  * The HBONE port of Istio's ambient mesh, used for enrolled pods, and for sidecars in a mesh with ambient mode;
@@ -25,35 +21,38 @@ export function tcp(...ports: readonly number[]) {
 }
 
 /** Returns the NetworkPolicy of a server's pods, including the migration: only the serving port is reachable. */
-export function networkPolicy(inputs: Inputs): NetworkPolicy | undefined {
-  const { server } = inputs;
-  const { enabled = true, egress } = server.spec.networkPolicy ?? {};
-  if (!enabled) return undefined;
+export function networkPolicy(model: ServerModel): NetworkPolicy | undefined {
+  const { owner, names, network, artifacts, serviceAccountAnnotations } = model;
+  if (!network.isRestricted) return undefined;
+  // By default: if the pods can get credentials for the artifact store or the database from their cloud provider, because
+  // the spec references none.
+  const needsMetadata =
+    network.allowsMetadataService ?? (artifacts.usesCloudIdentity || serviceAccountAnnotations !== undefined);
+  const isEgressOpen = network.egressPorts === undefined && needsMetadata;
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",
-    metadata: ownedMetadata(server, objectNames.networkPolicy(server.metadata.name)),
+    metadata: ownedMetadata(owner, names.networkPolicy),
     spec: {
-      podSelector: { matchLabels: { [label.server]: server.metadata.name } },
-      policyTypes: isEgressOpen(inputs) ? ["Ingress"] : ["Ingress", "Egress"],
-      ingress: ingress(inputs),
-      ...(!isEgressOpen(inputs) && { egress: outgoing(inputs, egress?.ports) }),
+      podSelector: { matchLabels: { [label.server]: model.name } },
+      policyTypes: isEgressOpen ? ["Ingress"] : ["Ingress", "Egress"],
+      ingress: ingress(model),
+      ...(!isEgressOpen && { egress: egress(model, needsMetadata) }),
     },
   };
 }
 
 /** Returns the ingress rules. An empty list denies all clients; a rule without `from`, or with an empty one, allows all. */
-function ingress({ server }: Inputs): IngressRule[] {
-  const { from } = server.spec.networkPolicy ?? {};
-  const serving = servingPort(server);
-  const ports = tcp(serving, hbonePort);
+function ingress({ network, mesh, servingPort, name }: ServerModel): IngressRule[] {
+  const { from } = network;
+  const ports = tcp(servingPort, hbonePort);
   if (from === undefined) return [{ ports }];
-  const probes = { ports: tcp(serving), from: [{ ipBlock: { cidr: ambientProbes } }] };
+  const probes = { ports: tcp(servingPort), from: [{ ipBlock: { cidr: ambientProbes } }] };
   const named = from.length === 0 ? [] : [{ ports, from: [...from] }];
-  if (server.spec.mesh?.istio.mode === "Sidecar") return named;
-  if (server.spec.mesh === undefined) return [...named, probes];
+  if (mesh.mode === "Sidecar") return named;
+  if (mesh.mode === undefined) return [...named, probes];
   // All clients reach the pods through the waypoint.
-  const waypoint = { podSelector: { matchLabels: { [label.waypoint]: server.metadata.name } } };
+  const waypoint = { podSelector: { matchLabels: { [label.waypoint]: name } } };
   return [...named, { ports: tcp(hbonePort), from: [waypoint] }, probes];
 }
 
@@ -74,30 +73,15 @@ const exceptMetadata = [
 
 const metadataPort = 80;
 
-/**
- * Whether the pods can reach a metadata service. Default: if they can get credentials for the artifact store or the
- * database from their cloud provider, because the spec references none.
- */
-function needsMetadata({ server }: Inputs): boolean {
-  const { networkPolicy, serviceAccount } = server.spec;
-  if (networkPolicy?.metadataService !== undefined) return networkPolicy.metadataService === "Allowed";
-  return artifactStorageOf(server.spec).usesCloudIdentity || serviceAccount?.annotations !== undefined;
-}
-
-/** Whether egress is not restricted. */
-function isEgressOpen(inputs: Inputs): boolean {
-  return inputs.server.spec.networkPolicy?.egress === undefined && needsMetadata(inputs);
-}
-
-function outgoing(inputs: Inputs, further: readonly number[] = []): V1NetworkPolicyEgressRule[] {
+function egress({ network, mesh, egressPorts }: ServerModel, needsMetadata: boolean): V1NetworkPolicyEgressRule[] {
   const dns = ["UDP", "TCP"].map((protocol) => ({ port: 53, protocol }));
-  const mode = inputs.server.spec.mesh?.istio.mode;
-  const mesh = mode === undefined ? [] : [mode === "Sidecar" ? istiodPort : hbonePort];
-  const ports = [...new Set([...egressPorts(inputs), ...further, ...mesh])].sort((one, other) => one - other);
-  const guarded = needsMetadata(inputs) ? [] : ports.filter((port) => port === metadataPort);
+  const ofMesh = mesh.mode === undefined ? [] : [mesh.mode === "Sidecar" ? istiodPort : hbonePort];
+  const further = network.egressPorts ?? [];
+  const ports = [...new Set([...egressPorts, ...further, ...ofMesh])].sort((one, other) => one - other);
+  const guarded = needsMetadata ? [] : ports.filter((port) => port === metadataPort);
   const open = ports.filter((port) => guarded.length === 0 || port !== metadataPort);
   const named = open.length === 0 ? [] : [{ ports: tcp(...open) }];
   // In some plugins nodes match neither pods nor IP blocks, so the ports of the spec are open to any address.
-  if (inputs.server.spec.networkPolicy?.egress === undefined) return [{ ports: dns }, ...named, { to: exceptMetadata }];
+  if (network.egressPorts === undefined) return [{ ports: dns }, ...named, { to: exceptMetadata }];
   return [{ ports: dns }, ...named, ...(guarded.length === 0 ? [] : [{ ports: tcp(...guarded), to: exceptMetadata }])];
 }

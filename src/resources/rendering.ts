@@ -1,9 +1,6 @@
+import type { ServerModel } from "../features/server-model.ts";
 import type { Deployment, Manifest } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
-import type { Inputs } from "../model/inputs.ts";
-import { objectNames } from "../model/names.ts";
-import { contentOf, keyedHash } from "./inputs-hash.ts";
-import { enrolmentAnnotation, enrolmentLabels } from "./mesh/enrolment.ts";
 
 /** What tells a change that a user makes from one that another version or other settings of the operator make. */
 export interface Rendering {
@@ -17,19 +14,19 @@ export interface Rendering {
 const format = "1";
 
 /** The annotation `rendering` of a server, from the manifests of its pods and Jobs. */
-export function renderingOf(inputs: Inputs, manifests: readonly Manifest[]): string {
+export function renderingOf(model: ServerModel, manifests: readonly Manifest[]): string {
   const pods = manifests.flatMap((manifest): unknown[] => {
     if (manifest.kind === "Job") return [manifest.metadata.name];
     return manifest.kind === "Deployment" ? [[manifest.metadata.name, manifest.spec.template]] : [];
   });
-  const hash = (value: unknown) => keyedHash(inputs, canonical(value)).slice(0, 16);
-  return [format, hash(pods), hash(userInputs(inputs))].join(".");
+  const hash = (value: unknown) => model.keyedHash(canonical(value)).slice(0, 16);
+  return [format, hash(pods), hash(userInputs(model))].join(".");
 }
 
 /** The manifest, with the annotation if it is the server's Deployment. */
-export function withRendering(manifest: Manifest, { server }: Inputs, rendering: string): Manifest {
+export function withRendering(manifest: Manifest, { names }: ServerModel, rendering: string): Manifest {
   const { kind, metadata } = manifest;
-  if (kind !== "Deployment" || metadata.name !== objectNames.deployment(server.metadata.name)) return manifest;
+  if (kind !== "Deployment" || metadata.name !== names.deployment) return manifest;
   const annotations = { ...metadata.annotations, [annotation.rendering]: rendering };
   return { ...manifest, metadata: { ...metadata, annotations } };
 }
@@ -44,12 +41,12 @@ export function renderingIn(deployment: Pick<Deployment, "metadata">): Rendering
  * The number of replicas is left out: a server that is scaled keeps its pod template. So is the mesh but for what pods have of it: each of its
  * steps would otherwise write the Deployment.
  */
-function userInputs(inputs: Inputs): unknown {
-  const { server, mesh, volumeClaim } = inputs;
+function userInputs({ source, mesh, content }: ServerModel): unknown {
+  const { server, volumeClaim } = source;
   const { replicas: _, hibernate: __, mesh: ___, traces: ____, ...spec } = server.spec;
   const restored = server.metadata.annotations?.[annotation.restored];
-  const enrolment = [enrolmentLabels(mesh), mesh.has("listener") && enrolmentAnnotation(mesh)];
-  return { spec, restored, content: contentOf(inputs), enrolment, volume: volumeClaim?.uid };
+  const enrolment = [mesh.labels, mesh.steps.has("listener") && mesh.annotation];
+  return { spec, restored, content, enrolment, volume: volumeClaim?.uid };
 }
 
 /** JSON with the keys of objects in order. */

@@ -5,9 +5,8 @@ import type { Postgresql } from "../../src/api/fields/postgresql.ts";
 import type { Content, Database } from "../../src/features/database/database.ts";
 import { serverDatabase, tlsFiles } from "../../src/features/database/database-server.ts";
 import { backendDatabase } from "../../src/features/database/index.ts";
-import { authenticationOf } from "../../src/resources/authentication/index.ts";
-import { egressPorts } from "../../src/resources/egress-ports.ts";
-import { referencesOf } from "../../src/resources/references.ts";
+import { referencesOf } from "../../src/features/references.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import {
   all,
   deploymentOf,
@@ -133,7 +132,7 @@ describe("a database whose address is in the Secret", () => {
       const { host, pathname } = uriOf(of, right);
       assert.equal(`${host}${pathname}`, "cluster-rw:6432/app");
       const found = inputs(of, [secret("db", right)]);
-      assert.deepEqual(egressPorts(found), [6432]);
+      assert.deepEqual(resolve(found).egressPorts, [6432]);
       const [migrate] = jobOf(found).spec.template.spec?.containers ?? [];
       const keys = (migrate?.env ?? []).flatMap(({ name, valueFrom }) =>
         name.startsWith("TRACKING_DATABASE_") && valueFrom?.secretKeyRef ? [valueFrom.secretKeyRef.key] : [],
@@ -233,7 +232,7 @@ describe("a read replica", () => {
         variables?.map(({ valueFrom }) => valueFrom?.secretKeyRef?.key),
         ["read-replica-uri"],
       );
-      assert.ok(egressPorts(found).includes(port));
+      assert.ok(resolve(found).egressPorts.includes(port));
     });
 
   test("without one the variable is empty", () => {
@@ -248,7 +247,7 @@ describe("users of basic authentication", () => {
       const messages = (basic: object) => {
         const of = server({ backendStore: { uriSecretRef: { name: "uri", key: "uri" } }, authentication: { basic } });
         const found = inputs(of, [secret("uri", { uri }), credentials]);
-        return authenticationOf(found).users?.database.problems(found.references) ?? ["no users"];
+        return resolve(found).authentication.users?.database.problems(found.references) ?? ["no users"];
       };
       assert.match(messages({}).join(), /key uri of Secret uri is the URI of a database in which MLflow cannot create/);
       assert.deepEqual(messages({ database: { postgresql } }), []);

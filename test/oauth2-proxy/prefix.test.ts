@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { signInPage, signInPageName } from "../../src/features/authentication/sign-in-page.ts";
 import { externalAddressOf } from "../../src/model/exposure.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
-import { signInPage, signInPageName } from "../../src/resources/proxy/sign-in-page.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { server } from "../support/fixtures.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";

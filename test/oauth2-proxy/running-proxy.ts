@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import { proxyArguments } from "../../src/resources/proxy/arguments.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { oauth2ProxyProgram } from "../cluster/oauth2-proxy.ts";
@@ -73,7 +74,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   // Only addresses and the paths of files differ from pods.
   const tls = certificate && { server: { tls: { certificateSecretRef: { name: "tls" } } } };
   const spec = { authentication: { oauth2Proxy: proxy }, ...tls, ...(exposure !== undefined && { exposure }) };
-  const args = proxyArguments(inputs(server(spec)), proxy).map((argument) =>
+  const model = resolve(inputs(server(spec)));
+  const args = (model.proxy === undefined ? [] : proxyArguments(model, model.proxy)).map((argument) =>
     argument
       .replace("0.0.0.0:4180", `127.0.0.1:${port}`)
       .replace("127.0.0.1:5000", `127.0.0.1:${upstreamPort}`)

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Exposure as Settings } from "../../src/api/fields/exposure.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { Deployment, Owned, ReportedCondition } from "../../src/kube/manifests.ts";
 import { addressesOf, routeKinds } from "../../src/model/exposure.ts";
 import { type ExposureView, exposureOf } from "../../src/reconcile/exposure.ts";
@@ -154,7 +155,15 @@ describe("a route to a server", () => {
       if (object.kind === "Job") return completedJob(object);
       return object.kind === "Deployment" ? { ...object, ...(status && { status }) } : object;
     });
-    const observed = { server: of, owned: live, unmanaged: [], granted: [], references, inputs: wanted, installation };
+    const observed = {
+      server: of,
+      owned: live,
+      unmanaged: [],
+      granted: [],
+      references,
+      model: resolve(wanted),
+      installation,
+    };
     const { groups } = planOf({
       ...observed,
       exposure: {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import { timestamp } from "../../src/kube/conditions.ts";
 import { observedSince, withGracePeriod } from "../../src/reconcile/grace-period.ts";
 import { blocked } from "../../src/reconcile/outcome.ts";
@@ -15,7 +16,7 @@ const wrong = { reason: "InvalidSecret", message: "Secret tls is not PEM" } as c
 function observed(of: MlflowServer, seconds: number, gracePeriodSeconds?: number) {
   const { installation, ...all } = inputs(of);
   return {
-    ...{ server: of, owned: [], unmanaged: [], granted: [], inputs: { installation, ...all } },
+    ...{ server: of, owned: [], unmanaged: [], granted: [], model: resolve({ installation, ...all }) },
     references: all.references,
     installation: { ...installation, gracePeriodSeconds },
     isMutatedByAdmission: () => false,

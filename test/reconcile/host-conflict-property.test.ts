@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { conditionsOf } from "../../src/kube/conditions.ts";
 import type { Ingress } from "../../src/kube/manifests.ts";
-import { addressesOf } from "../../src/model/exposure.ts";
+import { addressesOf, routesOf } from "../../src/model/exposure.ts";
+import { namesOf } from "../../src/model/names.ts";
 import { type Exposure, exposureOf } from "../../src/reconcile/exposure.ts";
 import { withAppliedFieldsHash } from "../../src/resources/applied-fields-hash.ts";
 import { ingress } from "../../src/resources/ingress.ts";
@@ -52,7 +53,11 @@ function world(seed: number, isCut = false) {
   /** Whether something was written, so that another reconciliation follows. */
   function write(place: Place, exposure: Exposure, of: MlflowServer, isRolledOut: boolean): boolean {
     const { route: before } = place;
-    const wanted = ingress({ server: of, routes: exposure.routes });
+    const wanted = ingress({
+      owner: of,
+      names: namesOf(of.metadata.name, "team-a"),
+      routes: routesOf(of, exposure.routes),
+    });
     if (wanted === undefined && !exposure.keepsRoutes) place.route = undefined;
     if (wanted !== undefined && isRolledOut && exposure.isExclusive) place.route = withAppliedFieldsHash(wanted);
     for (const host of leads(place)) if (addressesOf(place.server).includes(host)) place.held.add(host);

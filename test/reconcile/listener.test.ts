@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { AuthorizationPolicy, Owned } from "../../src/kube/manifests.ts";
 import { type MeshMode, meshSteps, meshStepsOf } from "../../src/model/mesh-steps.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
@@ -138,7 +139,7 @@ test("the listener for traces is stopped whatever else is wrong, without waiting
     const wanted = { ...inputs(of), mesh: steps };
     const { installation, references } = wanted;
     const more = { isMutatedByAdmission: () => false, now: new Date(0), unmanaged: [], granted: [] };
-    return { server: of, owned: whole, inputs: wanted, installation, references, ...more };
+    return { server: of, owned: whole, model: resolve(wanted), installation, references, ...more };
   };
   assert.deepEqual(listenerDeletions(observed(new Set(meshStepsOf(of)))), []);
   const lost = whole.filter(({ metadata }) => metadata.name !== "demo-traces-writers-only");

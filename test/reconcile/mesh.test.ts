@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type {
   AuthorizationPolicy,
   Deployment,
@@ -124,7 +125,7 @@ function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshVi
     unmanaged: [],
     granted: [],
     references,
-    inputs: wanted,
+    model: resolve(wanted),
     installation,
   };
   return planOf({ ...observed, isMutatedByAdmission: () => false, now: new Date(0) }).groups.flat();

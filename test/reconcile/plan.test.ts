@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { Manifest, Owned } from "../../src/kube/manifests.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
 import { all, completedJob, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
@@ -17,7 +18,7 @@ const plan = (owned: readonly Owned[], unmanaged: readonly Owned[] = [], about: 
     unmanaged,
     granted: [],
     references,
-    inputs: wanted,
+    model: resolve(wanted),
     installation,
     isMutatedByAdmission: () => false,
     now: new Date(0),
@@ -95,7 +96,7 @@ describe("the plan", () => {
       unmanaged: [],
       granted: [],
       references: older.references,
-      inputs: older,
+      model: resolve(older),
       installation: older.installation,
       isMutatedByAdmission: () => false,
       now: new Date(0),
@@ -161,7 +162,7 @@ describe("the plan", () => {
       unmanaged: [],
       granted: [],
       references,
-      inputs: withoutUsers,
+      model: resolve(withoutUsers),
       installation,
       isMutatedByAdmission: () => false,
       now: new Date(0),
@@ -180,7 +181,7 @@ describe("the plan", () => {
       unmanaged: [],
       granted: [],
       references,
-      inputs: wanted,
+      model: resolve(wanted),
       installation,
       isMutatedByAdmission: () => true,
       now: new Date(0),

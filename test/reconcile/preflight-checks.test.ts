@@ -3,10 +3,11 @@ import { describe, test } from "node:test";
 import type { Ldap } from "../../src/api/fields/ldap.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { validate } from "../../src/api/validation.ts";
+import { referencesOf } from "../../src/features/references.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
 import { combined } from "../../src/reconcile/cause.ts";
 import { failedChecks } from "../../src/reconcile/preflight-checks.ts";
-import { referencesOf } from "../../src/resources/references.ts";
 import { examples } from "../api/examples.ts";
 import { caCertificatePem } from "../support/ca-certificate-pem.ts";
 import { configMap, inputs, postgresql, secret, server } from "../support/fixtures.ts";
@@ -24,7 +25,7 @@ const causes = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
     server: of,
     owned: [],
     references: all.references,
-    inputs: all,
+    model: resolve(all),
     installation,
     unmanaged: [],
     granted: [],
@@ -34,10 +35,6 @@ const causes = (of: MlflowServer, ...references: (Secret | ConfigMap)[]) => {
 };
 const cause = (...args: Parameters<typeof causes>) => causes(...args)[0];
 const reason = (...args: Parameters<typeof cause>) => cause(...args)?.reason;
-
-test("a spec without its authentication method is not applied", () => {
-  assert.equal(reason(server({ authentication: {} })), "UnsupportedField");
-});
 
 describe("a missing reference", () => {
   const withDatabase = server({ backendStore: { postgresql } });
@@ -116,7 +113,7 @@ describe("an invalid value", () => {
         server: of,
         owned: [],
         references,
-        inputs: { ...all, session },
+        model: resolve({ ...all, session }),
         installation,
         unmanaged: [],
         granted: [],
@@ -243,7 +240,7 @@ describe("an invalid value for oauth2-proxy", () => {
         isMutatedByAdmission: () => false,
         now: new Date(0),
       },
-      inputs: { ...found, session: { ...found.session, cookieSecret: "short" } },
+      model: resolve({ ...found, session: { ...found.session, cookieSecret: "short" } }),
     };
     assert.match(failedChecks(observed)[0]?.message ?? "", /cookie-secret is not 32 letters and digits/);
     assert.equal(reason(server({ authentication: { none: {} }, server: settings }), secret("own", keys)), undefined);

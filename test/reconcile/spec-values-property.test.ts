@@ -4,6 +4,8 @@ import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { validate } from "../../src/api/validation.ts";
 import { hostIndex } from "../../src/client/host-index.ts";
+import { referencesOf } from "../../src/features/references.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import { encoded } from "../../src/kube/base64.ts";
 import type { ConfigMap, Manifest, Owned, Secret } from "../../src/kube/manifests.ts";
 import { finalizer } from "../../src/kube/names.ts";
@@ -18,7 +20,6 @@ import { listenerDeletions, planOf } from "../../src/reconcile/plan.ts";
 import { failedChecks } from "../../src/reconcile/preflight-checks.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
 import { tracesEndpoints } from "../../src/reconcile/traces-endpoints.ts";
-import { referencesOf } from "../../src/resources/references.ts";
 import { changed, type Document, rightDocuments } from "../api/documents.ts";
 import { textLeaves } from "../api/text-leaves.ts";
 import { all, completedJob, inputs } from "../support/fixtures.ts";
@@ -88,7 +89,7 @@ function processed(server: MlflowServer, owned: readonly Owned[] = []) {
     mesh: mesh.condition,
     exposure,
     references: of.references,
-    inputs: of,
+    model: resolve(of),
     installation: of.installation,
     isMutatedByAdmission: () => false,
     now: new Date(0),

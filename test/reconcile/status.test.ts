@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { Deployment, Owned } from "../../src/kube/manifests.ts";
 import { blocked, outcomeOf } from "../../src/reconcile/outcome.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
@@ -21,7 +22,7 @@ function world(of: MlflowServer, rollout: Deployment["status"], more: Owned[] = 
     server: { ...of, status: { ...of.status, migration } },
     owned: [...owned, ...more],
     references,
-    inputs: wanted,
+    model: resolve(wanted),
     installation,
     unmanaged: [],
     granted: [],

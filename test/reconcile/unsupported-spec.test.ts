@@ -20,6 +20,10 @@ describe("a spec that the operator does not support", () => {
     assert.match(cause?.message ?? "", /Upgrade the operator/);
   });
 
+  test("is one without its authentication method", () => {
+    assert.equal(unsupportedSpec("MlflowServer", server({ authentication: {} }).spec)?.reason, "UnsupportedField");
+  });
+
   test("keeps the former status of all fields that depend on the spec", () => {
     assert.ok(cause !== undefined);
     const lastTransitionTime = "2026-01-01T00:00:00Z";

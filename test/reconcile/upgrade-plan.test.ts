@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { Deployment, Manifest, Owned } from "../../src/kube/manifests.ts";
 import { annotation } from "../../src/kube/names.ts";
 import type { Inputs, References } from "../../src/model/inputs.ts";
@@ -75,7 +76,7 @@ function plan({
     unmanaged: [],
     granted: [],
     references: wanted.references,
-    inputs: wanted,
+    model: resolve(wanted),
     installation,
     now,
   };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { V1ContainerStatus } from "@kubernetes/client-node";
 import { isReason } from "../../src/api/reasons.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { Deployment, Job, Owned, Pod } from "../../src/kube/manifests.ts";
 import { observedSince } from "../../src/reconcile/grace-period.ts";
 import { outcomeOf } from "../../src/reconcile/outcome.ts";
@@ -25,7 +26,7 @@ function after(seconds: number, objects: readonly Owned[], events: Readonly<Reco
       server: of,
       owned: [...others, ...objects],
       references,
-      inputs: wanted,
+      model: resolve(wanted),
       installation,
       unmanaged: [],
       granted: [],

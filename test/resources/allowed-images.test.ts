@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { validate } from "../../src/api/validation.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import { allowedImagesOf, disallowedImages, isImageOf } from "../../src/resources/pod/allowed-images.ts";
-import { imageOf } from "../../src/resources/pod/image.ts";
-import { proxyImageOf } from "../../src/resources/proxy/image.ts";
 import { rightDocuments } from "../api/documents.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
 
@@ -16,7 +15,7 @@ const proxy = {
 
 function disallowed(spec: Partial<MlflowServerSpec>, allowedImages?: readonly string[]): string[] {
   const of = inputs(server(spec));
-  return disallowedImages({ ...of, installation: { ...of.installation, allowedImages } }).map(({ path }) => path);
+  return disallowedImages(resolve(of), { ...of.installation, allowedImages }).map(({ path }) => path);
 }
 
 describe("--allowed-images", () => {
@@ -66,7 +65,8 @@ describe("--allowed-images", () => {
           ? [...(each.spec.template.spec?.initContainers ?? []), ...(each.spec.template.spec?.containers ?? [])]
           : [],
       );
-      for (const { image = "" } of images) assert.ok([imageOf(of), proxyImageOf(of)].includes(image), image);
+      for (const { image = "" } of images)
+        assert.ok([resolve(of).image.name, resolve(of).proxy?.image.name].includes(image), image);
     }
   });
 });

@@ -2,19 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { choice, choose } from "../../src/api/choose.ts";
 import { artifactVariables } from "../../src/features/artifacts/index.ts";
+import { authenticationMethod } from "../../src/features/authentication/index.ts";
 import { backendDatabase } from "../../src/features/database/index.ts";
+import { referencesOf } from "../../src/features/references.ts";
 import { usesSubjectAccessReview } from "../../src/model/kubernetes-authorization.ts";
 import { meshStepsOf } from "../../src/model/mesh-steps.ts";
-import { storedMetadata } from "../../src/model/metadata.ts";
-import {
-  authenticationName,
-  authenticationOf,
-  authenticationReferences,
-} from "../../src/resources/authentication/index.ts";
-import { migrationMode } from "../../src/resources/migration-job.ts";
-import { persistentVolumeClaim } from "../../src/resources/persistent-volume-claim.ts";
-import { backendStoreUri } from "../../src/resources/pod/environment.ts";
-import { referencesOf } from "../../src/resources/references.ts";
+import { resolveBase } from "../../src/model/server-base.ts";
 import { inputs, server } from "../support/fixtures.ts";
 
 test("rejects a union without exactly one member", () => {
@@ -43,8 +36,8 @@ describe("functions that depend on a union or an enum throw for an unknown membe
   const backendStore = future({ backendStore: { oracle: {} } });
   const artifactStore = future({ artifactStore: { ftp: { bucket: "b" } } });
   const enums: Record<string, () => unknown> = {
-    deletionPolicy: () => storedMetadata(future({ deletionPolicy: "Archive" }), "x"),
-    migration: () => migrationMode(inputs(future({ backendStore: { sqlite: {}, migration: "Later" } }))),
+    deletionPolicy: () => resolveBase(inputs(future({ deletionPolicy: "Archive" }))),
+    migration: () => resolveBase(inputs(future({ backendStore: { sqlite: {}, migration: "Later" } }))),
     access: () =>
       artifactVariables(inputs(future({ artifactStore: { s3: { bucket: "b" }, access: "Signed" } })).server.spec),
     "mesh mode": () => meshStepsOf(future({ mesh: { istio: { mode: "Node" } } })),
@@ -57,14 +50,10 @@ describe("functions that depend on a union or an enum throw for an unknown membe
       ),
   };
   const unions: Record<string, () => unknown> = {
-    authentication: () => authenticationOf({ ...inputs(), server: authentication }),
-    "its references": () => authenticationReferences(authentication.spec),
-    "its name": () => authenticationName(authentication.spec),
+    authentication: () => authenticationMethod(authentication.spec),
     "the tracking database": () => backendDatabase(backendStore.spec),
-    "its variable": () => backendStoreUri({ ...inputs(), server: backendStore }),
     "all references": () => referencesOf(backendStore.spec),
     "the artifact store": () => artifactVariables(artifactStore.spec),
-    "the volume": () => persistentVolumeClaim({ ...inputs(), server: artifactStore }),
     "references of the artifact store": () => referencesOf(artifactStore.spec),
   };
   for (const [name, use] of Object.entries(unions))

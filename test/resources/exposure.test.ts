@@ -3,10 +3,10 @@ import { describe, test } from "node:test";
 import type { Exposure } from "../../src/api/fields/exposure.ts";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { signInPage } from "../../src/features/authentication/sign-in-page.ts";
 import type { Ingress } from "../../src/kube/manifests.ts";
 import { externalAddressOf } from "../../src/model/exposure.ts";
 import { apiRoute } from "../../src/resources/proxy/api-route.ts";
-import { signInPage } from "../../src/resources/proxy/sign-in-page.ts";
 import { all, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
 import { redirectOfScript } from "../support/page-script.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { imageOf } from "../../src/resources/pod/image.ts";
+import { mlflowImage } from "../../src/model/images.ts";
 import { inputs, server } from "../support/fixtures.ts";
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
@@ -9,10 +9,7 @@ const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 function image(overrides: Record<string, string> | undefined, imageDigests: Record<string, string>): string {
   const { installation, ...rest } = inputs(server());
   const { spec } = rest.server;
-  return imageOf({
-    server: { ...rest.server, spec: { ...spec, ...(overrides && { image: overrides }) } },
-    installation: { ...installation, imageDigests },
-  });
+  return mlflowImage({ ...spec, ...(overrides && { image: overrides }) }, { ...installation, imageDigests }).name;
 }
 
 describe("the image of MLflow", () => {

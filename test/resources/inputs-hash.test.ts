@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import { inputsHash } from "../../src/resources/inputs-hash.ts";
+import { resolve } from "../../src/features/resolve.ts";
+import type { Inputs } from "../../src/model/inputs.ts";
 import { configMap, deploymentOf, inputs, jobOf, postgresql, secret, server } from "../support/fixtures.ts";
+
+const inputsHash = (of: Inputs) => resolve(of).inputsHash;
 
 const withDatabase = (password: string) =>
   inputs(server({ backendStore: { postgresql } }), [secret("db", { username: "mlflow", password })]);

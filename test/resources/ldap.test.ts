@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Ldap } from "../../src/api/fields/ldap.ts";
-import { ldapSettings } from "../../src/resources/authentication/ldap-settings.ts";
+import { ldapSettings } from "../../src/features/authentication/ldap-settings.ts";
 import { ldapFiles } from "../../src/resources/python-programs.ts";
 import { caCertificatePem } from "../support/ca-certificate-pem.ts";
 import {

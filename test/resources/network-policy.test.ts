@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { egressPorts } from "../../src/resources/egress-ports.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import { all, inputs, postgresql, server } from "../support/fixtures.ts";
 
 const proxy = {
@@ -112,7 +112,7 @@ describe("egress", () => {
     assert.equal(policyOf({ networkPolicy: { egress: {} } })?.egress?.length, 1, "an entry without ports is any port");
   });
 
-  const portsOf = (spec: Partial<MlflowServerSpec>) => egressPorts(inputs(server(spec)));
+  const portsOf = (spec: Partial<MlflowServerSpec>) => resolve(inputs(server(spec))).egressPorts;
   const groups = { filter: "(member=%s)", admin: "cn=a", user: "cn=u" };
 
   test("allows the ports of databases, artifact stores, directories, issuers, Redis and the API server", () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import { program, programInstallation } from "../../src/resources/pod/program.ts";
 import { completed } from "../control-plane/completed.ts";
 import { all, inputs, server } from "../support/fixtures.ts";
@@ -103,7 +104,7 @@ describe("the programs that pods run", () => {
   test("of several files are written with their settings files", async (context) => {
     const folder = mkdtempSync(join(tmpdir(), "programs-"));
     context.after(() => rmSync(folder, { recursive: true }));
-    const { container } = programInstallation(inputs(), {
+    const { container } = programInstallation(resolve(inputs()), {
       programs: { "a/b.py": "x = 1\n" },
       settings: { "a/c.json": '{"d": "$(HOME)"}' },
     });

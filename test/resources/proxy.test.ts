@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { inputsHash } from "../../src/resources/inputs-hash.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import {
   all,
   configMap,
@@ -14,6 +14,8 @@ import {
   secretText,
   server,
 } from "../support/fixtures.ts";
+
+const inputsHash = (of: Parameters<typeof resolve>[0]) => resolve(of).inputsHash;
 
 const settings: ProxySettings = {
   issuerURL: "https://dex.example.com/dex",

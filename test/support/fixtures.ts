@@ -2,6 +2,8 @@ import { inflateSync } from "node:zlib";
 import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { MigrationRecord } from "../../src/api/status.ts";
+import { administratorOf } from "../../src/features/authentication/index.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import { encoded } from "../../src/kube/base64.ts";
 import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
 import { annotation, label, manager } from "../../src/kube/names.ts";
@@ -9,7 +11,6 @@ import { routeKinds } from "../../src/model/exposure.ts";
 import type { Inputs } from "../../src/model/inputs.ts";
 import { meshStepsOf } from "../../src/model/mesh-steps.ts";
 import { needsOptIn } from "../../src/model/workspaces.ts";
-import { administratorOf } from "../../src/resources/authentication/administrator.ts";
 import { desired } from "../../src/resources/index.ts";
 
 /** The spec that tests start from: everything on one volume, users with passwords. */
@@ -77,7 +78,7 @@ export function inputs(of: MlflowServer = server(), references: readonly (Secret
 
 /** All desired objects of a server. */
 export function all(of: Inputs): Manifest[] {
-  return Object.values(desired(of)).flat();
+  return Object.values(desired(resolve(of))).flat();
 }
 
 export function deploymentOf(of: Inputs): Deployment {

@@ -9,10 +9,10 @@ import type {
   ReportedCondition,
   Service,
 } from "../../src/kube/manifests.ts";
+import { enrolmentLabels } from "../../src/model/mesh-enrolment.ts";
 import { type MeshMode, meshSteps } from "../../src/model/mesh-steps.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import type { ProbeResults } from "../../src/reconcile/probe-results.ts";
-import { enrolmentLabels } from "../../src/resources/mesh/enrolment.ts";
 import { pod } from "./fixtures.ts";
 
 /** The objects and statuses that Istio 1.30 writes for a server `team-a/demo` in ambient mode. */

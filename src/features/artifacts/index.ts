@@ -2,7 +2,7 @@ import type { V1EnvVar } from "@kubernetes/client-node";
 import { choice, choose } from "../../api/choose.ts";
 import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
 import type { MlflowServerSpec } from "../../api/spec.ts";
-import { literal } from "../common/variable.ts";
+import { literal } from "../../kube/variable.ts";
 import { backendDatabase } from "../database/index.ts";
 import { volumeStorage } from "./persistent-volume.ts";
 import { s3Storage } from "./s3.ts";

@@ -1,7 +1,7 @@
 import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
+import { fromSecret, literal } from "../../kube/variable.ts";
 import { caFileVolume } from "../common/mounted-volume.ts";
 import { caReferences, secretReference } from "../common/reference.ts";
-import { fromSecret, literal } from "../common/variable.ts";
 import type { ArtifactStorage } from "./storage.ts";
 
 const path = "spec.artifactStore.s3";

@@ -1,5 +1,5 @@
 import type { BackendStore } from "../../api/fields/backend-store.ts";
-import { literal } from "../common/variable.ts";
+import { literal } from "../../kube/variable.ts";
 import type { Database, UserApplication } from "./database.ts";
 
 /** The files of users and permissions, separate from the tracking database, because SQLite locks whole files. */

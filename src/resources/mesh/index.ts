@@ -1,13 +1,13 @@
 import type { MlflowServer } from "../../api/server.ts";
+import type { ServerModel } from "../../features/server-model.ts";
 import type { Manifest } from "../../kube/manifests.ts";
-import type { Inputs } from "../../model/inputs.ts";
 import { type MeshStep, meshStepsOf } from "../../model/mesh-steps.ts";
 import { objectNames } from "../../model/names.ts";
 import { listenerDeployment } from "../traces/deployment.ts";
 import { listenerNetworkPolicy } from "../traces/network-policy.ts";
-import { allowWriters, denyNonWriters } from "../traces/policies.ts";
 import { listenerService } from "../traces/service.ts";
 import { listenerServiceAccount } from "../traces/service-account.ts";
+import { allowWriters, denyNonWriters } from "./listener-policies.ts";
 import { sidecarPolicy } from "./sidecar-policy.ts";
 import { tracesPolicy } from "./traces-policy.ts";
 import { waypoint } from "./waypoint.ts";
@@ -27,18 +27,22 @@ export const meshBuilders = [
   inStep("writers", listenerNetworkPolicy),
   inStep("writers", listenerServiceAccount),
   inStep("writers", listenerService),
-  inStep("listener", (_, inputs) => listenerDeployment(inputs)),
+  inStep("listener", (_, model) => listenerDeployment(model)),
 ];
 
 /**
  * Objects of a mode that the spec no longer has are not changed while they are removed. Policies are not changed while the trust
  * domain of the spec does not match the mesh: they would deny all clients.
  */
-function inStep<T extends Manifest>(step: MeshStep, build: (server: MlflowServer, inputs: Inputs) => T | undefined) {
-  return (inputs: Inputs): T | undefined => {
-    if (!meshStepsOf(inputs.server).includes(step) || !inputs.mesh.has(step)) return undefined;
-    const built = build(inputs.server, inputs);
-    return inputs.keepsMeshPolicies && built?.kind === "AuthorizationPolicy" ? undefined : built;
+function inStep<T extends Manifest>(
+  step: MeshStep,
+  build: (server: MlflowServer, model: ServerModel) => T | undefined,
+) {
+  return (model: ServerModel): T | undefined => {
+    const { server } = model.source;
+    if (!meshStepsOf(server).includes(step) || !model.mesh.steps.has(step)) return undefined;
+    const built = build(server, model);
+    return model.mesh.keepsPolicies && built?.kind === "AuthorizationPolicy" ? undefined : built;
   };
 }
 

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { Gateway } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
-import { ownedMetadata } from "../../model/metadata.ts";
+import { type Owner, ownedMetadata } from "../../model/metadata.ts";
 import { objectNames } from "../../model/names.ts";
 
 const useWaypoint = "istio.io/use-waypoint";
@@ -31,6 +31,6 @@ export function waypoint(server: MlflowServer): Gateway {
 }
 
 /** Returns the labels of the Service that send traffic, from the mesh and from ingress gateways, through the waypoint. */
-export function waypointLabels(server: MlflowServer): Record<string, string> {
+export function waypointLabels(server: Owner): Record<string, string> {
   return { [useWaypoint]: objectNames.waypoint(server.metadata.name), "istio.io/ingress-use-waypoint": "true" };
 }

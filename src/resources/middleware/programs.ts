@@ -1,11 +1,7 @@
-import { defaults } from "../../api/defaults.ts";
-import { quantityOf } from "../../api/quantity.ts";
-import { externalAddressOf } from "../../model/exposure.ts";
-import type { Inputs } from "../../model/inputs.ts";
-import { isProxied } from "../../model/serving-port.ts";
-import type { Authentication } from "../authentication/authentication.ts";
+import type { Authentication } from "../../features/authentication/authentication.ts";
+import type { ServerModel } from "../../features/server-model.ts";
 import type { Programs } from "../pod/program.ts";
-import { middlewareFiles } from "../python-programs.ts";
+import { ldapFiles, middlewareFiles } from "../python-programs.ts";
 
 /** The package's settings: python/src/mlflow_operator/app.py. */
 interface Settings {
@@ -38,44 +34,37 @@ export function applicationArguments({ application }: Pick<Authentication, "appl
 }
 
 /** What `mlflow server` imports besides MLflow: the layer around its application, and what the authentication method adds. */
-export function serverPrograms({ server }: Pick<Inputs, "server">, authentication: Authentication): Programs {
-  const { application, programs } = authentication;
+export function serverPrograms(model: ServerModel): Programs {
+  const { application, programs } = model.authentication;
   return {
     programs: {
       ...middlewareFiles,
-      ...programs?.programs,
+      ...(programs && additionalTexts[programs.name]),
       // The two files by which MLflow finds an application: those of an installed Python package.
       "mlflow_operator-1.dist-info/entry_points.txt": `[mlflow.app]\n${nameOf(application)} = mlflow_operator.app:create_app\n`,
       "mlflow_operator-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: mlflow-operator\nVersion: 1\n",
     },
     settings: {
-      "mlflow_operator/settings.json": JSON.stringify(settings(server, application)),
+      "mlflow_operator/settings.json": JSON.stringify(settings(model)),
       ...programs?.settings,
     },
   };
 }
 
-function settings(server: Inputs["server"], application: Authentication["application"]): Settings {
-  const { host, prefix } = externalAddressOf(server) ?? { host: "", prefix: "" };
-  const { artifactStore, server: process } = server.spec;
+/** The programs of authentication methods, by name. */
+const additionalTexts = { ldap: ldapFiles } as const;
+
+function settings({ authentication, process, proxy, addresses }: ServerModel): Settings {
+  const { prefix, external } = addresses;
+  const isProxied = proxy !== undefined;
   return {
-    application,
-    corsOrigins: process?.corsAllowedOrigins ?? [],
-    isProxied: isProxied(server.spec),
-    aiGateway: process?.aiGateway === "Enabled",
-    maxRequestBodyBytes: maxRequestBodyBytes({ server }),
-    maxUploadBytes: bytesOf(artifactStore.maxUploadSize ?? defaults.maxUploadSize),
-    additionalLocations: artifactStore.additionalLocations ?? [],
-    prefix: prefix === "" ? null : { path: prefix, host, isProxied: isProxied(server.spec) },
+    application: authentication.application,
+    corsOrigins: process.corsOrigins,
+    isProxied,
+    aiGateway: process.hasAiGateway,
+    maxRequestBodyBytes: process.maxRequestBodyBytes,
+    maxUploadBytes: process.maxUploadBytes,
+    additionalLocations: process.additionalLocations,
+    prefix: prefix === "" ? null : { path: prefix, host: external?.host ?? "", isProxied },
   };
-}
-
-/** Of a request that is not an artifact. */
-export function maxRequestBodyBytes({ server }: Pick<Inputs, "server">): number {
-  return bytesOf(server.spec.server?.maxRequestBodySize ?? defaults.maxRequestBodySize);
-}
-
-/** The rules of the fields admit nothing but quantities. */
-function bytesOf(quantity: string): number {
-  return Math.floor(quantityOf(quantity) ?? 0);
 }

@@ -1,7 +1,5 @@
-import type { Inputs, Installation } from "../../model/inputs.ts";
-import { isProxied } from "../../model/serving-port.ts";
-import { proxyImageOf } from "../proxy/image.ts";
-import { imageOf } from "./image.ts";
+import type { Installation } from "../../model/inputs.ts";
+import type { ServerBase } from "../../model/server-base.ts";
 
 /** An image of a server's pods, and the field that sets it. */
 interface ChosenImage {
@@ -10,13 +8,15 @@ interface ChosenImage {
 }
 
 /** Returns the images of a server that `--allowed-images` does not allow; empty without this setting. */
-export function disallowedImages(inputs: Inputs): ChosenImage[] {
-  const { server, installation } = inputs;
+export function disallowedImages(
+  { image: mlflow, proxy }: Pick<ServerBase, "image" | "proxy">,
+  installation: Pick<Installation, "allowedImages" | "imageRepository" | "proxyImage">,
+): ChosenImage[] {
   const { allowedImages } = installation;
   if (allowedImages === undefined) return [];
   const chosen: ChosenImage[] = [
-    { image: imageOf(inputs), path: "spec.image" },
-    ...(isProxied(server.spec) ? [{ image: proxyImageOf(inputs), path: "spec.authentication.oauth2Proxy.image" }] : []),
+    { image: mlflow.name, path: "spec.image" },
+    ...(proxy === undefined ? [] : [{ image: proxy.image.name, path: "spec.authentication.oauth2Proxy.image" }]),
   ];
   const own = [installation.imageRepository, repositoryOf(installation.proxyImage)];
   return chosen.filter(({ image }) => ![...own, ...allowedImages].some((pattern) => isImageOf(image, pattern)));

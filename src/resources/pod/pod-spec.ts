@@ -1,7 +1,6 @@
 import type { V1Container, V1PodSpec, V1Volume } from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
-import type { Inputs } from "../../model/inputs.ts";
-import { objectNames } from "../../model/names.ts";
+import type { ServerModel } from "../../features/server-model.ts";
 import { podSecurityContext } from "./security.ts";
 
 /** A container and its volumes. */
@@ -21,24 +20,17 @@ export interface Containers {
  * Returns the common parts of all pods: identity, security, scheduling. Service environment variables are disabled: those of a
  * Service named `mlflow` would set `MLFLOW_PORT=tcp://…` and similar.
  */
-export function podSpec({ server }: Inputs, { init = [], main }: Containers): V1PodSpec {
-  const { nodeSelector, tolerations, affinity, priorityClassName } = server.spec.pod ?? {};
-  const { image, authentication } = server.spec;
-  const wanted = [...(image?.pullSecrets ?? []), ...(authentication.oauth2Proxy?.image?.pullSecrets ?? [])];
-  const pullSecrets = [...new Set(wanted.map(({ name }) => name))];
+export function podSpec({ names, pod }: ServerModel, { init = [], main }: Containers): V1PodSpec {
   return {
-    serviceAccountName: objectNames.serviceAccount(server.metadata.name),
+    serviceAccountName: names.serviceAccount,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     securityContext: podSecurityContext,
     ...(init.length > 0 && { initContainers: init.map(withMounts) }),
     containers: main.map(withMounts),
     volumes: volumesOf([...main, ...init]),
-    ...(pullSecrets.length > 0 && { imagePullSecrets: pullSecrets.map((name) => ({ name })) }),
-    ...(nodeSelector && { nodeSelector }),
-    ...(tolerations && { tolerations }),
-    ...(affinity && { affinity }),
-    ...(priorityClassName !== undefined && { priorityClassName }),
+    ...(pod.pullSecrets.length > 0 && { imagePullSecrets: pod.pullSecrets.map((name) => ({ name })) }),
+    ...pod.scheduling,
   };
 }
 

@@ -1,10 +1,8 @@
 import { deflateSync } from "node:zlib";
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
-import { escaped, literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../../model/inputs.ts";
-import { setupResources } from "./compute-resources.ts";
-import { imageOf } from "./image.ts";
+import type { ServerModel } from "../../features/server-model.ts";
+import { escaped, literal } from "../../kube/variable.ts";
 import type { MountedContainer } from "./pod-spec.ts";
 import { containerSecurityContext } from "./security.ts";
 
@@ -50,18 +48,21 @@ export const installedPrograms: Mounted = {
 };
 
 /** Returns the init container that writes programs of several files to their volume. */
-export function programInstallation(inputs: Inputs, { programs, settings = {} }: Programs): MountedContainer {
+export function programInstallation(
+  { image, pod }: ServerModel,
+  { programs, settings = {} }: Programs,
+): MountedContainer {
   const { volume, mounts } = installedPrograms;
   const args = Object.entries(settings).flatMap(([path, text]) => [path, escaped(text)]);
   const container: V1Container = {
     name: "programs",
-    image: imageOf(inputs),
-    imagePullPolicy: inputs.server.spec.image?.pullPolicy ?? "IfNotPresent",
+    image: image.name,
+    imagePullPolicy: image.pullPolicy,
     workingDir: "/",
     command: ["python", "-I", "-S", "-c", install],
     ...(args.length > 0 && { args }),
     env: [literal(programVariable, packed(JSON.stringify(programs)))],
-    resources: setupResources(inputs, { cpu: "10m", memory: "32Mi" }),
+    resources: pod.resources.setup,
     securityContext: containerSecurityContext,
   };
   return { container, mounted: [{ volume, mounts: mounts.map(({ name, mountPath }) => ({ name, mountPath })) }] };

@@ -1,52 +1,41 @@
-import { defaults } from "../../api/defaults.ts";
-import { hasVolume } from "../../features/artifacts/index.ts";
+import { authDirectory } from "../../features/authentication/authentication.ts";
 import { dataPath, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
-import { backendDatabase } from "../../features/database/index.ts";
-import type { Inputs } from "../../model/inputs.ts";
-import { objectNames } from "../../model/names.ts";
-import { isProxied } from "../../model/serving-port.ts";
-import { type Authentication, authDirectory } from "../authentication/authentication.ts";
+import type { ServerModel } from "../../features/server-model.ts";
 
 /** Paths in the container of MLflow. Its root file system is read-only. */
 export const temporaryPath = "/tmp";
 export const tlsPath = "/etc/mlflow/tls";
 
 /** Returns the temporary volume: uploads pass through it, so its limit is the maximum upload size. */
-export function temporary({ server }: Inputs): Mounted {
-  const sizeLimit = server.spec.artifactStore.maxUploadSize ?? defaults.maxUploadSize;
+export function temporary({ process }: ServerModel): Mounted {
   return {
-    volume: { name: "tmp", emptyDir: { sizeLimit } },
+    volume: { name: "tmp", emptyDir: { sizeLimit: process.maxUploadSize } },
     mounts: [{ name: "tmp", mountPath: temporaryPath }],
   };
 }
 
 /** Returns the server's PersistentVolumeClaim, if it has one. */
-export function data({ server }: Inputs): Mounted[] {
-  if (!hasVolume(server.spec)) return [];
-  const claimName = objectNames.volumeClaim(server.metadata.name);
+export function data({ volume, names }: ServerModel): Mounted[] {
+  if (volume === undefined) return [];
   return [
     {
-      volume: { name: "data", persistentVolumeClaim: { claimName } },
+      volume: { name: "data", persistentVolumeClaim: { claimName: names.volumeClaim } },
       mounts: [{ name: "data", mountPath: dataPath }],
     },
   ];
 }
 
-/** Returns the files of the authentication method, if it has any. */
-export function authFiles({ server }: Inputs, { files }: Authentication): Mounted[] {
-  if (Object.keys(files).length === 0) return [];
-  return [secretFiles("auth", objectNames.authConfig(server.metadata.name), authDirectory)];
-}
-
-/** Returns the serving certificate of MLflow; behind oauth2-proxy, the proxy has it. */
-export function certificate({ server }: Inputs): Mounted[] {
-  const tls = server.spec.server?.tls;
-  return tls === undefined || isProxied(server.spec)
-    ? []
-    : [secretFiles("tls", tls.certificateSecretRef.name, tlsPath)];
-}
-
-/** Returns the volumes that MLflow needs to connect to its databases. */
-export function databaseFiles({ server }: Inputs, { users }: Authentication): Mounted[] {
-  return [...backendDatabase(server.spec).mounted, ...(users?.isSeparate ? users.database.mounted : [])];
+/** Returns what MLflow mounts in its container. */
+export function mlflowVolumes(model: ServerModel): Mounted[] {
+  const { names, authentication, certificateSecret, proxy, databaseFiles, artifacts } = model;
+  const hasFiles = Object.keys(authentication.files).length > 0;
+  return [
+    ...data(model),
+    ...(hasFiles ? [secretFiles("auth", names.authConfig, authDirectory)] : []),
+    ...authentication.mounted,
+    // Behind oauth2-proxy, the proxy has the serving certificate.
+    ...(certificateSecret === undefined || proxy !== undefined ? [] : [secretFiles("tls", certificateSecret, tlsPath)]),
+    ...databaseFiles,
+    ...artifacts.mounted,
+  ];
 }

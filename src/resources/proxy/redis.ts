@@ -1,9 +1,8 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { RedisSettings } from "../../api/fields/proxy-session.ts";
 import { caFileVolume, type Mounted } from "../../features/common/mounted-volume.ts";
-import { caReferences, type Reference, secretReference } from "../../features/common/reference.ts";
-import { fromSecret, literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../../model/inputs.ts";
+import type { ServerModel } from "../../features/server-model.ts";
+import { fromSecret, literal } from "../../kube/variable.ts";
 import { checkRedisProgram } from "../python-programs.ts";
 import { peerCheck } from "./peer-check.ts";
 
@@ -32,21 +31,10 @@ export function sessionMounts(redis: RedisSettings | undefined): Mounted[] {
   return redis?.ca === undefined ? [] : [caFileVolume("ca-redis", redis.ca, caPath)];
 }
 
-/** Returns the Secrets and ConfigMaps that it references. */
-export function sessionReferences(redis: RedisSettings | undefined): Reference[] {
-  if (redis === undefined) return [];
-  const path = "spec.authentication.oauth2Proxy.session.redis";
-  const { passwordSecretRef: password, ca } = redis;
-  return [
-    ...(password === undefined ? [] : [secretReference(password.name, [password.key], `${path}.passwordSecretRef`)]),
-    ...caReferences(ca, `${path}.ca`),
-  ];
-}
-
 /** Returns the init container that waits until Redis accepts the proxy's user. */
-export function redisCheck(inputs: Inputs, redis: RedisSettings): V1Container {
+export function redisCheck(model: ServerModel, redis: RedisSettings): V1Container {
   const { url, username, passwordSecretRef: password, ca } = redis;
-  return peerCheck(inputs, "sessions", checkRedisProgram, [
+  return peerCheck(model, "sessions", checkRedisProgram, [
     literal("REDIS_URL", url),
     ...(username === undefined ? [] : [literal("REDIS_USERNAME", username)]),
     ...(password === undefined ? [] : [fromSecret("REDIS_PASSWORD", password.name, password.key)]),

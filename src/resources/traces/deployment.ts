@@ -1,23 +1,16 @@
 import type { V1Container } from "@kubernetes/client-node";
-import { defaults } from "../../api/defaults.ts";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
-import { literal } from "../../features/common/variable.ts";
+import type { ServerModel } from "../../features/server-model.ts";
 import type { Deployment } from "../../kube/manifests.ts";
 import { annotation, label } from "../../kube/names.ts";
-import type { Inputs } from "../../model/inputs.ts";
+import { literal } from "../../kube/variable.ts";
 import { labels, ownedMetadata, podSelector } from "../../model/metadata.ts";
-import { objectNames, tracesPort } from "../../model/names.ts";
-import { authenticationOf } from "../authentication/index.ts";
-import { inputsHash } from "../inputs-hash.ts";
-import { enrolmentAnnotation, enrolmentLabels } from "../mesh/enrolment.ts";
-import { maxRequestBodyBytes } from "../middleware/programs.ts";
-import { computeResources, withMemoryLimit } from "../pod/compute-resources.ts";
+import { tracesPort } from "../../model/names.ts";
 import { backendStoreUri, keepAliveSeconds, maxHeaderBytes, neutral } from "../pod/environment.ts";
-import { imageOf } from "../pod/image.ts";
 import { podSpec } from "../pod/pod-spec.ts";
 import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
-import { databaseFiles, temporary, temporaryPath } from "../pod/volumes.ts";
+import { temporary, temporaryPath } from "../pod/volumes.ts";
 import { middlewareFiles, tracesFiles } from "../python-programs.ts";
 
 const enrolmentPath = "/etc/mlflow/mesh";
@@ -26,35 +19,34 @@ const enrolmentPath = "/etc/mlflow/mesh";
  * Returns the Deployment of the listener for traces, which requires no credential, because the mesh allows only the writers.
  * A pod answers only while it has the annotation that Istio sets on pods in the mesh.
  */
-export function listenerDeployment(inputs: Inputs): Deployment {
-  const { server, mesh } = inputs;
-  const { pod, replicas, hibernate, version } = server.spec;
-  const name = objectNames.listener(server.metadata.name);
+export function listenerDeployment(model: ServerModel): Deployment {
+  const { owner, names, pod, mesh, version } = model;
+  const name = names.listener;
   const mounted = [
-    temporary(inputs),
+    temporary(model),
     installedPrograms,
-    enrolment(inputs),
+    enrolment(mesh.annotation.key),
     // Without the user database, which is not used here.
-    ...databaseFiles(inputs, { ...authenticationOf(inputs), users: undefined }),
+    ...model.database.mounted,
   ];
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: ownedMetadata(server, name, "traces"),
+    metadata: ownedMetadata(owner, name, "traces"),
     spec: {
-      replicas: hibernate === true ? 0 : replicas,
-      selector: { matchLabels: podSelector(server, "traces") },
+      replicas: model.replicas,
+      selector: { matchLabels: podSelector(owner, "traces") },
       revisionHistoryLimit: 3,
       strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
       template: {
         metadata: {
-          labels: { ...pod?.labels, ...labels(server, "traces"), [label.version]: version, ...enrolmentLabels(mesh) },
-          annotations: { ...pod?.annotations, [annotation.inputs]: inputsHash(inputs) },
+          labels: { ...pod.labels, ...labels(owner, "traces"), [label.version]: version, ...mesh.labels },
+          annotations: { ...pod.annotations, [annotation.inputs]: model.inputsHash },
         },
         spec: {
-          ...podSpec(inputs, {
-            init: [programInstallation(inputs, { programs: { ...middlewareFiles, ...tracesFiles } })],
-            main: [{ container: container(inputs), mounted }],
+          ...podSpec(model, {
+            init: [programInstallation(model, { programs: { ...middlewareFiles, ...tracesFiles } })],
+            main: [{ container: container(model), mounted }],
           }),
           serviceAccountName: name,
           terminationGracePeriodSeconds: 10,
@@ -64,24 +56,24 @@ export function listenerDeployment(inputs: Inputs): Deployment {
   };
 }
 
-function container(inputs: Inputs): V1Container {
-  const { image, pod } = inputs.server.spec;
+function container(model: ServerModel): V1Container {
+  const { image, pod, process, mesh } = model;
   const own = [
     literal("PYTHONPATH", programsPath),
     // The variable that MLflow's server sets for its workers.
-    { ...backendStoreUri(inputs), name: "_MLFLOW_SERVER_FILE_STORE" },
-    literal("MLFLOW_LOGGING_LEVEL", inputs.server.spec.server?.logLevel ?? "INFO"),
+    { ...backendStoreUri(model), name: "_MLFLOW_SERVER_FILE_STORE" },
+    literal("MLFLOW_LOGGING_LEVEL", process.logLevel),
     literal("HOME", temporaryPath),
     literal("TMPDIR", temporaryPath),
-    literal("MAX_REQUEST_BODY_BYTES", String(maxRequestBodyBytes(inputs))),
+    literal("MAX_REQUEST_BODY_BYTES", String(process.maxRequestBodyBytes)),
     literal("MESH_ENROLMENT_FILE", `${enrolmentPath}/annotation`),
-    literal("MESH_ENROLMENT", enrolmentAnnotation(inputs.mesh).value),
+    literal("MESH_ENROLMENT", mesh.annotation.value),
   ];
   const probe = (path: string) => ({ httpGet: { path, port: "http", scheme: "HTTP" }, timeoutSeconds: 5 });
   return {
     name: "traces",
-    image: imageOf(inputs),
-    imagePullPolicy: image?.pullPolicy ?? "IfNotPresent",
+    image: image.name,
+    imagePullPolicy: image.pullPolicy,
     command: ["python", "-m", "uvicorn"],
     args: [
       ...["--factory", "mlflow_traces:create_app", "--host=0.0.0.0", `--port=${tracesPort}`],
@@ -91,7 +83,7 @@ function container(inputs: Inputs): V1Container {
     workingDir: "/",
     env: [...own, ...neutral(own)],
     ports: [{ name: "http", containerPort: tracesPort, protocol: "TCP" }],
-    resources: computeResources(defaults.requests, withMemoryLimit(defaults.requests, pod?.resources)),
+    resources: pod.resources.traces,
     startupProbe: { ...probe("/health"), periodSeconds: 2, failureThreshold: 150 },
     readinessProbe: { ...probe("/ready"), periodSeconds: 5, failureThreshold: 1 },
     livenessProbe: { ...probe("/health"), periodSeconds: 10, failureThreshold: 6 },
@@ -101,8 +93,8 @@ function container(inputs: Inputs): V1Container {
 }
 
 /** Returns the annotation as a file, which the kubelet updates; a variable would keep the value of the start. */
-function enrolment({ mesh }: Inputs): Mounted {
-  const fieldPath = `metadata.annotations['${enrolmentAnnotation(mesh).key}']`;
+function enrolment(annotationKey: string): Mounted {
+  const fieldPath = `metadata.annotations['${annotationKey}']`;
   return {
     volume: {
       name: "mesh",

@@ -1,17 +1,20 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
-import { artifactStorageOf } from "../features/artifacts/index.ts";
-import { configMapReference, type Reference, secretReference } from "../features/common/reference.ts";
-import { backendDatabase } from "../features/database/index.ts";
 import { dataKeys } from "../model/names.ts";
-import { authenticationReferences } from "./authentication/index.ts";
-import { proxyReferences } from "./proxy/files.ts";
+import { artifactStorageOf } from "./artifacts/index.ts";
+import { authenticationMethod } from "./authentication/index.ts";
+import { configMapReference, type Reference, secretReference } from "./common/reference.ts";
+import { backendDatabase } from "./database/index.ts";
 
 /** Returns all Secrets and ConfigMaps that a spec references. A change of any rolls the pods, except those that are read again. */
 export function referencesOf(spec: MlflowServerSpec): Reference[] {
+  const { references, sessionKeys } = authenticationMethod(spec);
+  const sessionSecret = spec.server?.sessionSecretRef?.name;
   return [
     ...backendDatabase(spec).references,
-    ...authenticationReferences(spec),
-    ...proxyReferences(spec),
+    ...references,
+    ...(sessionSecret === undefined || sessionKeys.length === 0
+      ? []
+      : [secretReference(sessionSecret, sessionKeys, "spec.server.sessionSecretRef")]),
     ...artifactStorageOf(spec).references,
     ...serverReferences(spec.server),
   ];

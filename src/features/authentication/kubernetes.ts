@@ -1,30 +1,34 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
-import type { Mounted } from "../../features/common/mounted-volume.ts";
-import { literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../../model/inputs.ts";
-import { usesSubjectAccessReview } from "../../model/kubernetes-authorization.ts";
-import { excludedNamespaces, selectorText, workspaceStoreUri } from "../../model/workspaces.ts";
-import type { Authentication } from "./authentication.ts";
-import { proxyIdentity } from "./identity.ts";
+import { literal } from "../../kube/variable.ts";
+import type { ServerBase } from "../../model/server-base.ts";
+import { excludedNamespaces } from "../../model/workspaces.ts";
+import type { Mounted } from "../common/mounted-volume.ts";
+import { type Authentication, type AuthenticationMethod, noSettings } from "./authentication.ts";
+
+/** Kubernetes RBAC decides with the token of the caller. */
+export function kubernetesMethod(): AuthenticationMethod {
+  return { ...noSettings, displayName: "Kubernetes", pod: (base) => kubernetesAuthorization(base, callerToken) };
+}
+
+/** How a caller is identified: by the token of the request, with which MLflow calls the API server. */
+export const callerToken = { application: "kubernetes-auth", env: [], files: {}, mounted: [] } as const;
 
 /**
- * Returns authentication with Kubernetes RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in the
+ * Returns authorization with Kubernetes RBAC on mlflow.kubeflow.org in the workspace's namespace, without workspaces in the
  * server's own. Either MLflow sends a SelfSubjectAccessReview with the caller's token, which needs no permission of the server,
  * or a SubjectAccessReview for the names in the ID token that oauth2-proxy has verified.
  */
-export function kubernetesAuthentication(inputs: Inputs): Authentication {
-  const { server } = inputs;
-  const hasWorkspaces = server.spec.workspaces !== undefined;
-  const byName = usesSubjectAccessReview(server.spec);
-  const method = byName ? proxyIdentity(inputs) : callerToken;
+export function kubernetesAuthorization(base: ServerBase, identity: Authentication): Authentication {
+  const { workspaces, namespace, authorization } = base;
+  const byName = authorization.usesSubjectAccessReview;
   return {
-    ...method,
+    ...identity,
     env: [
-      ...method.env,
+      ...identity.env,
       literal("MLFLOW_K8S_AUTH_AUTHORIZATION_MODE", `${byName ? "" : "self_"}subject_access_review`),
-      literal("MLFLOW_K8S_AUTH_WORKSPACES_ENABLED", String(hasWorkspaces)),
-      literal("MLFLOW_K8S_AUTH_NAMESPACE", hasWorkspaces ? "" : (server.metadata.namespace ?? "default")),
-      ...workspaceSettings(server),
+      literal("MLFLOW_K8S_AUTH_WORKSPACES_ENABLED", String(workspaces.isEnabled)),
+      literal("MLFLOW_K8S_AUTH_NAMESPACE", workspaces.isEnabled ? "" : namespace),
+      ...workspaceVariables(workspaces),
       // The plugin's default is five minutes, during which revoked permissions and expired tokens remain valid.
       literal("MLFLOW_K8S_AUTH_CACHE_TTL_SECONDS", "60"),
       literal("MLFLOW_K8S_AUTH_USERNAME_CLAIM", "sub"),
@@ -33,24 +37,19 @@ export function kubernetesAuthentication(inputs: Inputs): Authentication {
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_HEADER", "x-unused"),
       literal("MLFLOW_K8S_AUTH_REMOTE_GROUPS_SEPARATOR", "|"),
     ],
-    mounted: [...method.mounted, apiServer(hasWorkspaces || byName)],
+    mounted: [...identity.mounted, apiServer(workspaces.isEnabled || byName)],
   };
 }
 
-const callerToken = { application: "kubernetes-auth", env: [], files: {}, mounted: [] } as const;
-
 /** Returns the selection of workspaces, in the URI and in variables: the plugin reads variables for what the URI does not set. */
-function workspaceSettings(server: Inputs["server"]): V1EnvVar[] {
-  const { workspaces } = server.spec;
+function workspaceVariables(workspaces: ServerBase["workspaces"]): V1EnvVar[] {
+  const { isEnabled, storeUri, selector } = workspaces;
   return [
-    ...(workspaces === undefined
-      ? []
-      : [
-          literal("MLFLOW_ENABLE_WORKSPACES", "true"),
-          literal("MLFLOW_WORKSPACE_STORE_URI", workspaceStoreUri(server)),
-        ]),
-    literal("MLFLOW_K8S_WORKSPACE_LABEL_SELECTOR", workspaces === undefined ? "" : selectorText(server)),
-    literal("MLFLOW_K8S_DEFAULT_WORKSPACE", workspaces?.default ?? ""),
+    ...(isEnabled
+      ? [literal("MLFLOW_ENABLE_WORKSPACES", "true"), literal("MLFLOW_WORKSPACE_STORE_URI", storeUri)]
+      : []),
+    literal("MLFLOW_K8S_WORKSPACE_LABEL_SELECTOR", isEnabled ? selector : ""),
+    literal("MLFLOW_K8S_DEFAULT_WORKSPACE", workspaces.default),
     literal("MLFLOW_K8S_NAMESPACE_EXCLUDE_GLOBS", excludedNamespaces.join(",")),
   ];
 }

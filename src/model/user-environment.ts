@@ -1,15 +1,15 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
-import { isReserved } from "../../api/environment.ts";
-import type { EnvironmentSource, EnvironmentVariable } from "../../api/fields/server-settings.ts";
-import { literal } from "../../features/common/variable.ts";
-import type { Inputs } from "../../model/inputs.ts";
+import { isReserved } from "../api/environment.ts";
+import type { EnvironmentSource, EnvironmentVariable } from "../api/fields/server-settings.ts";
+import { literal } from "../kube/variable.ts";
+import type { Inputs } from "./inputs.ts";
 
 /**
  * Returns the variables of `server.env`, and one for each key of the sources of `server.envFrom`. With `envFrom` in the pod spec,
  * Kubernetes would read a source again when a container restarts, with unchecked new keys; a reference to a key does not
  * change. Reserved names are excluded, and names are unique: the API server rejects an apply with duplicate names.
  */
-export function userEnvironment(inputs: Inputs): V1EnvVar[] {
+export function userEnvironment(inputs: Sources): V1EnvVar[] {
   const { env = [], envFrom = [] } = inputs.server.spec.server ?? {};
   const byName = new Map<string, V1EnvVar>();
   for (const source of envFrom) for (const each of fromSource(source, inputs)) byName.set(each.name, each);
@@ -20,10 +20,12 @@ export function userEnvironment(inputs: Inputs): V1EnvVar[] {
   );
 }
 
+type Sources = Pick<Inputs, "server" | "references" | "installation">;
+
 /** Valid variable names; Kubernetes also ignores other keys of a source. */
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-function fromSource({ prefix = "", secretRef, configMapRef }: EnvironmentSource, { references }: Inputs): V1EnvVar[] {
+function fromSource({ prefix = "", secretRef, configMapRef }: EnvironmentSource, { references }: Sources): V1EnvVar[] {
   const { name = "", optional } = secretRef ?? configMapRef ?? {};
   const data = (secretRef ? references.secrets.get(name) : references.configMaps.get(name))?.data ?? {};
   return Object.keys(data)
@@ -49,13 +51,13 @@ function asEnvVar({ name, value = "", valueFrom }: EnvironmentVariable): V1EnvVa
 const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
 const exceptions = ["NO_PROXY", "no_proxy"];
 
-/** Returns the HTTP proxy variables of `server.env`, for the other containers of the pod. */
-export function httpProxy(inputs: Inputs): V1EnvVar[] {
-  return userEnvironment(inputs).filter(({ name }) => [...proxies, ...exceptions].includes(name));
+/** Returns the variables for an HTTP proxy, which the other containers of the pod have, too. */
+export function httpProxyOf(variables: readonly V1EnvVar[]): V1EnvVar[] {
+  return variables.filter(({ name }) => [...proxies, ...exceptions].includes(name));
 }
 
 /** Adds the names of the cluster and of the pod itself to NO_PROXY: an HTTP proxy is for addresses outside the cluster. */
-function withoutClusterNames(variables: readonly V1EnvVar[], { installation }: Inputs): V1EnvVar[] {
+function withoutClusterNames(variables: readonly V1EnvVar[], { installation }: Sources): V1EnvVar[] {
   if (!variables.some(({ name }) => proxies.includes(name))) return [...variables];
   const inside = ["localhost", "127.0.0.1", "::1", "kubernetes.default", ".svc", `.${installation.clusterDomain}`];
   const others = variables.filter(({ name }) => !exceptions.includes(name));

@@ -1,9 +1,9 @@
 import type { V1ResourceRequirements } from "@kubernetes/client-node";
-import { defaults } from "../../api/defaults.ts";
-import type { Amounts } from "../../api/fields/amounts.ts";
-import type { ServerSettings } from "../../api/fields/server-settings.ts";
-import { quantityOf } from "../../api/quantity.ts";
-import type { MlflowServer } from "../../api/server.ts";
+import { defaults } from "../api/defaults.ts";
+import type { Amounts } from "../api/fields/amounts.ts";
+import type { ServerSettings } from "../api/fields/server-settings.ts";
+import { quantityOf } from "../api/quantity.ts";
+import type { MlflowServer } from "../api/server.ts";
 
 interface Resources {
   readonly requests?: Amounts | undefined;

@@ -1,4 +1,4 @@
-import type { MeshStep } from "../../model/mesh-steps.ts";
+import type { MeshStep } from "./mesh-steps.ts";
 
 const ambient = { "istio.io/dataplane-mode": "ambient" } as const;
 

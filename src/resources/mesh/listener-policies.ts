@@ -1,8 +1,8 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
 import { objectNames } from "../../model/names.ts";
-import { policyOfPods } from "../mesh/policy-of-pods.ts";
-import { writerPrincipals } from "../mesh/principals.ts";
+import { policyOfPods } from "./policy-of-pods.ts";
+import { writerPrincipals } from "./principals.ts";
 
 /**
  * Returns the policy that denies all clients of the listener except the writers. A DENY, so no other policy can widen it; with

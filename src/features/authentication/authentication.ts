@@ -1,0 +1,89 @@
+import type { V1EnvVar } from "@kubernetes/client-node";
+import type { Installation } from "../../model/inputs.ts";
+import type { ServerBase } from "../../model/server-base.ts";
+import type { Mounted } from "../common/mounted-volume.ts";
+import type { Reference } from "../common/reference.ts";
+import type { Database, UserApplication } from "../database/database.ts";
+
+/** What the operator needs to know about an authentication method. Each method is one file of this folder and one row of `index.ts`. */
+export interface AuthenticationMethod {
+  /** The name in the status and in tables. */
+  readonly displayName: string;
+  /** The Secrets and ConfigMaps that the settings reference. */
+  readonly references: readonly Reference[];
+  /** The trusted issuers of tokens, first the one for browser logins. */
+  readonly issuers: (installation: Pick<Installation, "clusterDomain">) => readonly TokenIssuer[];
+  /** The CA bundles for these issuers, in addition to public CAs. */
+  readonly issuerCaFiles: readonly Mounted[];
+  /** Other URLs that the pods connect to. */
+  readonly urls: readonly string[];
+  /** The keys of the Secret for sessions that it needs in addition to those of MLflow. */
+  readonly sessionKeys: readonly string[];
+  /** The first administrator; undefined if MLflow has no users of its own. */
+  readonly administrator?: (server: string) => Administrator;
+  /** What the method adds to the pods of a server, and the database of its users. */
+  readonly pod: (base: ServerBase, database: Database) => Authentication;
+}
+
+/** The answers of a method without references, issuers, URLs and users. */
+export const noSettings = { references: [], issuers: () => [], issuerCaFiles: [], urls: [], sessionKeys: [] } as const;
+
+/** What an authentication method adds to the pods of a server. */
+export interface Authentication {
+  /** MLflow's application, which the operator's middleware wraps: python/src/mlflow_operator/app.py. */
+  readonly application: "plain" | "basic-auth" | "oidc-auth" | "kubernetes-auth" | "kubernetes-identity";
+  /** Additional programs that MLflow imports, and the text of their settings files by path. */
+  readonly programs?: { readonly name: "ldap"; readonly settings: Readonly<Record<string, string>> };
+  /** Variables of the MLflow container; secrets are references. */
+  readonly env: readonly V1EnvVar[];
+  /** Files in `authDirectory` by name: the content of the Secret `<name>-auth-config`, which is omitted if empty. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Additional volumes of the MLflow container, such as CA bundles. */
+  readonly mounted: readonly Mounted[];
+  /** Python packages that the image must contain, in addition to MLflow with its authentication extra. */
+  readonly packages?: readonly string[];
+  /** An additional origin for browsers: scheme, host and port. */
+  readonly origin?: string | undefined;
+  /** The path of the readiness probe; default `/health`. */
+  readonly readinessPath?: string;
+  /** The database of users and permissions; undefined if there are none. */
+  readonly users?: UserDatabase;
+}
+
+/** The database of users and permissions, which is migrated along with the tracking database. */
+export interface UserDatabase {
+  readonly database: Database;
+  /** Whether the spec has a separate database for them; otherwise they are in that of the backend store, or beside its file. */
+  readonly isSeparate: boolean;
+  /** The application that owns the users; each has its own schema. */
+  readonly application: UserApplication;
+  /** The first administrator's name and password, which MLflow checks when it creates the schema. */
+  readonly administrator: readonly V1EnvVar[];
+}
+
+/** The Secret with the first administrator's name and password, if MLflow has its own users. */
+export interface Administrator {
+  readonly secretName: string;
+  readonly usernameKey: string;
+  readonly passwordKey: string;
+  /** Whether the operator generates them, because the spec references no Secret. */
+  readonly generated: boolean;
+  /** Whether the administrator can log in: with LDAP, MLflow requires one to start, but it cannot log in. */
+  readonly canLogIn: boolean;
+}
+
+/** A trusted issuer of tokens, and the field of the spec that sets it. */
+export interface TokenIssuer {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly path: string;
+  /** The field of the spec for its CA bundle. */
+  readonly ca: string;
+  /** Whether it is the issuer of the API server. */
+  readonly isCluster?: true;
+  /** Its discovery URL, unless it is the default. */
+  readonly discovery?: string;
+}
+
+/** The directory of the files of an authentication method. */
+export const authDirectory = "/etc/mlflow/auth";

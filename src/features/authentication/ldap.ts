@@ -1,0 +1,83 @@
+import type { Ldap } from "../../api/fields/ldap.ts";
+import { dataKeys, objectNames } from "../../model/names.ts";
+import { caFileVolume, keyFiles, type Mounted } from "../common/mounted-volume.ts";
+import { caReferences, secretReference } from "../common/reference.ts";
+import { separateUserDatabase } from "../database/index.ts";
+import { type AuthenticationMethod, authDirectory, noSettings } from "./authentication.ts";
+import { ldapSettings } from "./ldap-settings.ts";
+import { userStore } from "./user-store.ts";
+
+const path = "spec.authentication.ldap";
+const caPath = "/etc/mlflow/ca/ldap/ca.crt";
+const caFile = "ldap-ca.crt";
+const credentialsPath = "/etc/mlflow/ldap";
+
+/** LDAP: MLflow's basic authentication with the operator's authorization function. */
+export function ldapMethod(ldap: Ldap): AuthenticationMethod {
+  const separate = separateUserDatabase(ldap.database, `${path}.database`);
+  const { certificates } = ldap.ca ?? {};
+  // The CA bundle if it is in a Secret or ConfigMap.
+  const ca = certificates === undefined ? ldap.ca : undefined;
+  const {
+    name: secretName,
+    usernameKey = "username",
+    passwordKey = "password",
+  } = ldap.search?.bindCredentialsSecretRef ?? {};
+  const credentials = secretName === undefined ? undefined : { secretName, usernameKey, passwordKey };
+  const administrator = (server: string) => ({
+    secretName: objectNames.admin(server),
+    usernameKey: dataKeys.username,
+    passwordKey: dataKeys.password,
+    generated: true,
+    canLogIn: false,
+  });
+  const mounted: Mounted[] = [
+    ...(ca === undefined ? [] : [caFileVolume("ca-ldap", ca, caPath)]),
+    ...(credentials === undefined
+      ? []
+      : [keyFiles("ldap", credentials.secretName, credentialsPath, { dn: usernameKey, password: passwordKey })]),
+  ];
+  return {
+    ...noSettings,
+    displayName: "LDAP",
+    administrator,
+    references: [
+      ...(separate?.references ?? []),
+      ...caReferences(ca, `${path}.ca`),
+      ...(credentials === undefined
+        ? []
+        : [
+            secretReference(
+              credentials.secretName,
+              [usernameKey, passwordKey],
+              `${path}.search.bindCredentialsSecretRef`,
+            ),
+          ]),
+    ],
+    urls: [ldap.url],
+    pod: (base, database) => {
+      const users = userStore(
+        {
+          separate,
+          administrator: administrator(base.name),
+          defaultPermission: ldap.defaultPermission ?? "READ",
+          authorizationFunction: "mlflow_ldap:authenticate_request",
+          cacheSeconds: 0,
+        },
+        database,
+        base.references,
+      );
+      const settings = ldapSettings(ldap, {
+        ca: ldap.ca && (certificates === undefined ? caPath : `${authDirectory}/${caFile}`),
+        credentials: credentialsPath,
+      });
+      return {
+        ...users,
+        packages: ["ldap3"],
+        programs: { name: "ldap", settings: { "ldap.json": JSON.stringify(settings) } },
+        files: { ...users.files, ...(certificates !== undefined && { [caFile]: certificates }) },
+        mounted,
+      };
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import { choose } from "../../api/choose.ts";
+import type { ProxySettings } from "../../api/fields/oauth2-proxy.ts";
+import { literal } from "../../kube/variable.ts";
+import type { Installation } from "../../model/inputs.ts";
+import { dataKeys } from "../../model/names.ts";
+import type { ServerBase } from "../../model/server-base.ts";
+import { caFileVolume, type Mounted } from "../common/mounted-volume.ts";
+import { caReferences, configMapReference, type Reference, secretReference } from "../common/reference.ts";
+import type { Authentication, AuthenticationMethod, TokenIssuer } from "./authentication.ts";
+import { callerToken, kubernetesAuthorization } from "./kubernetes.ts";
+import { plain } from "./none.ts";
+import { signInPage, signInPageName } from "./sign-in-page.ts";
+
+const path = "spec.authentication.oauth2Proxy";
+
+/** The paths of the CA bundles, in oauth2-proxy, in MLflow and in the init containers. */
+export const issuerCaPath = "/etc/oauth2-proxy/ca/issuer/ca.crt";
+export const clusterCaPath = "/etc/oauth2-proxy/ca/cluster/ca.crt";
+
+/** The ConfigMap in every namespace with the API server's CA bundle. */
+const clusterCa = { name: "kube-root-ca.crt", key: "ca.crt" };
+
+/** oauth2-proxy in front of MLflow: browsers sign in at the issuer, programs send a token. */
+export function oauth2ProxyMethod(proxy: ProxySettings): AuthenticationMethod {
+  const issuers = (installation: Pick<Installation, "clusterDomain">) => issuersOf(proxy, installation);
+  const issuerCaFiles = caFiles(proxy);
+  const kind = choose(proxy.authorization, `${path}.authorization`, {
+    allAuthenticatedUsers: (): Pick<AuthenticationMethod, "displayName" | "pod"> => ({
+      displayName: "OAuth2Proxy",
+      pod: () => plain,
+    }),
+    kubernetes: () => ({
+      displayName: "OAuth2Proxy+Kubernetes",
+      pod: (base) =>
+        kubernetesAuthorization(
+          base,
+          base.authorization.usesSubjectAccessReview
+            ? forwardedToken(base, issuers(base.source.installation), issuerCaFiles)
+            : callerToken,
+        ),
+    }),
+  });
+  return {
+    displayName: kind.displayName,
+    references: references(proxy),
+    issuers,
+    issuerCaFiles,
+    urls: proxy.session?.redis === undefined ? [] : [proxy.session.redis.url],
+    sessionKeys: [dataKeys.cookieSecret],
+    pod: (base, database) => withSignInPage(base, kind.pod(base, database)),
+  };
+}
+
+function withSignInPage({ addresses }: ServerBase, authentication: Authentication): Authentication {
+  const { external } = addresses;
+  if (external === undefined || external.prefix === "") return authentication;
+  return { ...authentication, files: { ...authentication.files, [signInPageName]: signInPage(external) } };
+}
+
+/**
+ * Returns the identification of callers by the ID token that oauth2-proxy forwards. The middleware verifies the token again, and
+ * uses no header of the client and no concatenated list of groups.
+ */
+function forwardedToken(
+  { proxy, addresses }: ServerBase,
+  issuers: readonly TokenIssuer[],
+  mounted: readonly Mounted[],
+): Authentication {
+  /** The settings of python/src/mlflow_operator/kubernetes_identity.py. */
+  const settings = {
+    issuers: issuers.map(({ issuer, audience, isCluster = false }) => ({ issuer, audience, isCluster })),
+    caFiles: caPathsOf(mounted),
+    ...proxy?.identity,
+    // The path of oauth2-proxy, without the prefix; the redirect target is the path that the browser uses.
+    signIn: `/oauth2/start?rd=${encodeURIComponent(`${addresses.prefix}/`)}`,
+  };
+  return {
+    application: "kubernetes-identity",
+    env: [literal("MLFLOW_K8S_IDENTITY", JSON.stringify(settings))],
+    files: {},
+    mounted,
+    packages: ["mlflow_kubernetes_plugins", "jwt"],
+  };
+}
+
+/** Returns the paths of CA bundles that are each the only file of a directory. */
+export function caPathsOf(files: readonly Mounted[]): string[] {
+  return files.flatMap(({ mounts }) => mounts.map(({ mountPath }) => `${mountPath}/ca.crt`));
+}
+
+function issuersOf(proxy: ProxySettings, { clusterDomain }: Pick<Installation, "clusterDomain">): TokenIssuer[] {
+  const { issuerURL, clientID, extraJWTIssuers = [], acceptServiceAccountTokens: ofCluster } = proxy;
+  const ca = `${path}.ca`;
+  const apiServer = ofCluster?.issuer ?? `https://kubernetes.default.svc.${clusterDomain}`;
+  return [
+    { issuer: issuerURL, audience: clientID, path: `${path}.issuerURL`, ca },
+    ...extraJWTIssuers.map(({ issuer, audience }, index) => ({
+      issuer,
+      audience,
+      path: `${path}.extraJWTIssuers[${index}]`,
+      ca,
+    })),
+    ...(ofCluster === undefined
+      ? []
+      : [
+          {
+            issuer: apiServer,
+            audience: ofCluster.audience ?? apiServer,
+            path: `${path}.acceptServiceAccountTokens`,
+            ca,
+            isCluster: true as const,
+          },
+        ]),
+  ];
+}
+
+function caFiles({ ca, acceptServiceAccountTokens }: ProxySettings): Mounted[] {
+  return [
+    ...(ca === undefined ? [] : [caFileVolume("ca-issuer", ca, issuerCaPath)]),
+    ...(acceptServiceAccountTokens === undefined
+      ? []
+      : [caFileVolume("ca-cluster", { configMapRef: clusterCa }, clusterCaPath)]),
+  ];
+}
+
+function references({ clientSecretRef: clientSecret, ca, acceptServiceAccountTokens, session }: ProxySettings) {
+  const { passwordSecretRef: password, ca: redisCa } = session?.redis ?? {};
+  const all: Reference[] = [
+    ...(clientSecret === undefined
+      ? []
+      : [{ ...secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`), isReread: true }]),
+    ...caReferences(ca, `${path}.ca`),
+    ...(password === undefined
+      ? []
+      : [secretReference(password.name, [password.key], `${path}.session.redis.passwordSecretRef`)]),
+    ...caReferences(redisCa, `${path}.session.redis.ca`),
+    ...(acceptServiceAccountTokens === undefined
+      ? []
+      : [configMapReference(clusterCa.name, [clusterCa.key], `${path}.acceptServiceAccountTokens`)]),
+  ];
+  return all;
+}

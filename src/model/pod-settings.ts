@@ -1,0 +1,64 @@
+import type { V1ResourceRequirements, V1TopologySpreadConstraint } from "@kubernetes/client-node";
+import { defaults } from "../api/defaults.ts";
+import type { MlflowServer } from "../api/server.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
+import { computeResources, defaultRequests, setupResources, withMemoryLimit } from "./compute-resources.ts";
+import { podSelector } from "./metadata.ts";
+
+type Pod = NonNullable<MlflowServerSpec["pod"]>;
+
+/** The settings of a server's pods, with defaults. */
+export interface PodSettings {
+  /** Labels and annotations of the spec, as there. */
+  readonly labels: Record<string, string> | undefined;
+  readonly annotations: Record<string, string> | undefined;
+  /** Where pods run, as in the spec: fields without a value are not in the pod. */
+  readonly scheduling: Pick<Pod, "nodeSelector" | "tolerations" | "affinity" | "priorityClassName">;
+  /** By default pods are spread over nodes. */
+  readonly topologySpreadConstraints: V1TopologySpreadConstraint[];
+  /** Names of the Secrets for image pulls, of MLflow and of oauth2-proxy. */
+  readonly pullSecrets: readonly string[];
+  readonly resources: {
+    readonly mlflow: V1ResourceRequirements;
+    readonly traces: V1ResourceRequirements;
+    /** Containers that run to completion: those that copy programs or wait for a dependency, the check of the bucket, the migration. */
+    readonly setup: V1ResourceRequirements;
+    readonly artifactCheck: V1ResourceRequirements;
+    readonly migration: V1ResourceRequirements;
+  };
+}
+
+/** Returns the settings of the pods of a server. */
+export function podSettings(server: MlflowServer): PodSettings {
+  const { pod = {}, image, authentication, server: process } = server.spec;
+  const { nodeSelector, tolerations, affinity, priorityClassName } = pod;
+  const pullSecrets = [...(image?.pullSecrets ?? []), ...(authentication.oauth2Proxy?.image?.pullSecrets ?? [])];
+  const requests = defaultRequests(process);
+  return {
+    labels: pod.labels,
+    annotations: pod.annotations,
+    scheduling: {
+      ...(nodeSelector && { nodeSelector }),
+      ...(tolerations && { tolerations }),
+      ...(affinity && { affinity }),
+      ...(priorityClassName !== undefined && { priorityClassName }),
+    },
+    topologySpreadConstraints: spread(server),
+    pullSecrets: [...new Set(pullSecrets.map(({ name }) => name))],
+    resources: {
+      mlflow: computeResources(requests, withMemoryLimit(requests, pod.resources)),
+      traces: computeResources(defaults.requests, withMemoryLimit(defaults.requests, pod.resources)),
+      setup: setupResources({ server }, { cpu: "10m", memory: "32Mi" }),
+      artifactCheck: setupResources({ server }, { cpu: "100m", memory: "256Mi" }),
+      migration: setupResources({ server }, { cpu: "100m", memory: "384Mi" }),
+    },
+  };
+}
+
+function spread(server: MlflowServer): V1TopologySpreadConstraint[] {
+  const selector = { matchLabels: podSelector(server) };
+  const constraints = server.spec.pod?.topologySpreadConstraints ?? [
+    { maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway" as const },
+  ];
+  return constraints.map((constraint) => ({ labelSelector: selector, ...constraint }));
+}

@@ -1,0 +1,160 @@
+import { choice } from "../api/choose.ts";
+import type { NetworkPolicySettings } from "../api/fields/network-policy.ts";
+import { type Addresses, addressesIn } from "./addresses.ts";
+import { type Routes, routesOf } from "./exposure.ts";
+import { type ContainerImage, mlflowImage } from "./images.ts";
+import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
+import { isAuthorizedByKubernetes, usesSubjectAccessReview } from "./kubernetes-authorization.ts";
+import { enrolmentAnnotation, enrolmentLabels } from "./mesh-enrolment.ts";
+import type { MeshMode, MeshStep } from "./mesh-steps.ts";
+import type { Owner } from "./metadata.ts";
+import { type Names, namesOf } from "./names.ts";
+import { type PodSettings, podSettings } from "./pod-settings.ts";
+import { type ProcessSettings, processSettings } from "./process-settings.ts";
+import { type ProxySettings, proxySettings } from "./proxy-settings.ts";
+import { servingPort } from "./serving-port.ts";
+import { selectorText, workspaceStoreUri } from "./workspaces.ts";
+
+/** A server with every default applied once and every derived value named once, except what its capabilities answer. */
+export interface ServerBase {
+  readonly name: string;
+  readonly namespace: string;
+  /** What metadata of the server's objects depend on. */
+  readonly owner: Owner;
+  /** Whether generated Secrets and volumes are retained after the server. */
+  readonly isRetained: boolean;
+  readonly names: Names;
+  readonly version: string;
+  /** The number of pods: none while the server hibernates. */
+  readonly replicas: number;
+  /** Whether a server that does not hibernate has several pods. */
+  readonly isReplicated: boolean;
+  readonly hasDisruptionBudget: boolean;
+  readonly image: ContainerImage;
+  readonly pod: PodSettings;
+  readonly process: ProcessSettings;
+  readonly serviceAccountAnnotations: Readonly<Record<string, string>> | undefined;
+  readonly addresses: Addresses;
+  /** The port of the pods for clients. */
+  readonly servingPort: number;
+  /** The Secret with the certificate of that port; undefined for http. */
+  readonly certificateSecret: string | undefined;
+  /** oauth2-proxy in front of MLflow; undefined without. */
+  readonly proxy: ProxySettings | undefined;
+  readonly authorization: { readonly isByKubernetes: boolean; readonly usesSubjectAccessReview: boolean };
+  /** The keys of sessions and encryption, and the Secret with them. */
+  readonly session: { readonly secret: string; readonly isGenerated: boolean; readonly keys: SessionKeys };
+  /** Undefined if the spec references a Secret or MLflow has no users of its own. */
+  readonly generatedAdmin: Credentials | undefined;
+  readonly network: NetworkSettings;
+  readonly routes: Routes;
+  readonly mesh: MeshSettings;
+  readonly workspaces: WorkspaceSettings;
+  /** Whether the database of the backend store is migrated by the operator, only checked, or neither. */
+  readonly migrationMode: "upgrade" | "check" | undefined;
+  readonly references: References;
+  /** What the model was resolved from, for hashes that tell a change of it. Builders do not read it. */
+  readonly source: Inputs;
+}
+
+/** The NetworkPolicy of the pods. */
+export interface NetworkSettings {
+  readonly isRestricted: boolean;
+  /** Clients that can connect; undefined for all. */
+  readonly from: NetworkPolicySettings["from"];
+  /** The ports of all egress; undefined if the spec does not restrict it. */
+  readonly egressPorts: readonly number[] | undefined;
+  /** Whether pods can get credentials from their cloud provider; undefined if it depends on the stores. */
+  readonly allowsMetadataService: boolean | undefined;
+}
+
+/** The mesh of a server. */
+export interface MeshSettings {
+  /** Undefined without a mesh. */
+  readonly mode: MeshMode | undefined;
+  /** The steps that are enabled. */
+  readonly steps: ReadonlySet<MeshStep>;
+  /** Whether policies are not changed. */
+  readonly keepsPolicies: boolean;
+  /** What enrols pods, and the annotation of a pod that is enrolled. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotation: { readonly key: string; readonly value: string };
+}
+
+/** The workspaces of a server with authorization by Kubernetes. */
+export interface WorkspaceSettings {
+  /** Whether namespaces are workspaces; otherwise the server has its own namespace only. */
+  readonly isEnabled: boolean;
+  readonly default: string;
+  readonly selector: string;
+  readonly storeUri: string;
+  /** The namespaces that have opted in. */
+  readonly namespaces: readonly string[];
+}
+
+/** Returns what a spec says, with all defaults, and what follows from it. */
+export function resolveBase(inputs: Inputs): ServerBase {
+  const { server, installation, references } = inputs;
+  const { metadata, spec } = server;
+  const { name, namespace = "default" } = metadata;
+  const names = namesOf(name, namespace);
+  const addresses = addressesIn(server, installation);
+  const { networkPolicy = {}, hibernate = false, podDisruptionBudget = {} } = spec;
+  return {
+    name,
+    namespace,
+    owner: { metadata },
+    isRetained: choice(spec.deletionPolicy ?? "Retain", "spec.deletionPolicy", { Retain: true, Delete: false }),
+    names,
+    version: spec.version,
+    replicas: hibernate ? 0 : spec.replicas,
+    isReplicated: spec.replicas > 1,
+    hasDisruptionBudget: spec.replicas > 1 && podDisruptionBudget.enabled !== false,
+    image: mlflowImage(spec, installation),
+    pod: podSettings(server),
+    process: processSettings(inputs),
+    serviceAccountAnnotations: spec.serviceAccount?.annotations,
+    addresses,
+    servingPort: servingPort(server),
+    certificateSecret: spec.server?.tls?.certificateSecretRef.name,
+    proxy: proxySettings(server, installation, addresses),
+    authorization: {
+      isByKubernetes: isAuthorizedByKubernetes(spec),
+      usesSubjectAccessReview: usesSubjectAccessReview(spec),
+    },
+    session: {
+      secret: spec.server?.sessionSecretRef?.name ?? names.session,
+      isGenerated: spec.server?.sessionSecretRef === undefined,
+      keys: inputs.session,
+    },
+    generatedAdmin: inputs.generatedAdmin,
+    network: {
+      isRestricted: networkPolicy.enabled !== false,
+      from: networkPolicy.from,
+      egressPorts: networkPolicy.egress && (networkPolicy.egress.ports ?? []),
+      allowsMetadataService:
+        networkPolicy.metadataService === undefined ? undefined : networkPolicy.metadataService === "Allowed",
+    },
+    routes: routesOf(server, inputs.routes),
+    mesh: {
+      mode: spec.mesh?.istio.mode,
+      steps: inputs.mesh,
+      keepsPolicies: inputs.keepsMeshPolicies === true,
+      labels: enrolmentLabels(inputs.mesh),
+      annotation: enrolmentAnnotation(inputs.mesh),
+    },
+    workspaces: {
+      isEnabled: spec.workspaces !== undefined,
+      default: spec.workspaces?.default ?? "",
+      selector: selectorText(server),
+      storeUri: workspaceStoreUri(server),
+      namespaces: inputs.workspaces,
+    },
+    migrationMode: choice(spec.backendStore.migration ?? "Automatic", "spec.backendStore.migration", {
+      Automatic: "upgrade",
+      Manual: spec.backendStore.connectionCheck === false ? undefined : "check",
+    } as const),
+    references,
+    source: inputs,
+  };
+}
