@@ -118,7 +118,7 @@ def check() -> None:
 def main() -> NoReturn:
     # Process 1 of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     warnings.simplefilter("ignore")
     # Covers everything that can hang, such as DNS resolution.
     timeout = (

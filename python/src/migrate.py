@@ -60,8 +60,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 OUT = sys.stdout
 ERR = sys.stderr
@@ -315,7 +318,11 @@ def reason_of(error: BaseException) -> str | None:
     """Returns the stable reason of a database error by its code; by its text only if libpq gives no code (no connection)."""
     for cause in causes(error):
         # MySQL has one SQLSTATE for many errors.
-        if type(cause).__module__.split(".")[0] in ("pymysql", "MySQLdb") and cause.args and isinstance(cause.args[0], int):
+        if (
+            type(cause).__module__.split(".")[0] in ("pymysql", "MySQLdb")
+            and cause.args
+            and isinstance(cause.args[0], int)
+        ):
             # PyMySQL reports a failed handshake with the code of an unreachable server.
             if isinstance(getattr(cause, "original_exception", None), ssl.SSLError):
                 return "TLSVerificationFailed"
@@ -429,7 +436,7 @@ def limit_transactions() -> None:
     Per transaction, because poolers assign a session to each transaction.
     """
     from sqlalchemy import event
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
 
     def limit(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
@@ -521,7 +528,7 @@ def require_character_set(target: Store, connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def engine(target: Store) -> Iterator:
+def engine(target: Store) -> Iterator[Any]:
     """Yields an engine created by MLflow, so that the check connects as the server does."""
     from mlflow.store.db.utils import _make_parent_dirs_if_sqlite, create_sqlalchemy_engine
 
@@ -591,7 +598,7 @@ def is_empty(target: Store) -> bool:
         return path is not None
     # Opening the file rolls back an interrupted first write.
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,))
 
 
 def require_space(target: Store) -> None:
@@ -651,7 +658,7 @@ def migrate_copy(target: Store, head: str) -> None:
                 require_sound(copy, head)
                 log(f"{target.name}: the copy is migrated")
                 writers.execute("ROLLBACK")
-                write_back(copy, path, lambda: version() == before)
+                write_back(copy, path, lambda: version() == before)  # noqa: B023 - called before the next attempt
             break
         except ChangedMeanwhile:
             if attempt == COPY_ATTEMPTS:
@@ -819,7 +826,7 @@ def silence_libraries() -> None:
             if record.name == "alembic.runtime.migration" and record.getMessage().startswith("Running "):
                 log(f"  {record.getMessage()[:200]}")
 
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     warnings.simplefilter("ignore")
     os.environ.update({"MLFLOW_CONFIGURE_LOGGING": "false", "MLFLOW_DISABLE_TELEMETRY": "true"})
     os.environ.update({"OIDC_ALEMBIC_VERSION_TABLE": OIDC_VERSION_TABLE, "CONFIG_PROVIDERS": "env"})

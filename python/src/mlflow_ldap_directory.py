@@ -56,7 +56,7 @@ class Unavailable(Exception):
     """The directory cannot authenticate users; the message is for the log and contains no credential."""
 
 
-class VerifiedTls(Tls):
+class VerifiedTls(Tls):  # type: ignore[misc]
     """TLS with Python's verification, including the host name; ldap3 verifies host names by rules of its own."""
 
     def __init__(self, settings: Settings) -> None:

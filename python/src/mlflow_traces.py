@@ -14,9 +14,7 @@ Environment: MLflow's variables for its database, and
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from mlflow.server.handlers import _get_tracking_store
@@ -24,11 +22,7 @@ from mlflow.server.otel_api import otel_router
 
 from mlflow_operator.app import limit_decompression
 from mlflow_operator.guard import Guard, Limits
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from mlflow_operator.protocol import Application, Message, Receive, Send
 
 
 class Enrolled:

@@ -24,6 +24,16 @@ const checks: readonly Check[] = [
     program: "node_modules/.bin/cspell",
     args: ["lint", "--no-progress", "--no-summary"],
   },
+  ...[
+    { name: "format and lint of Python (ruff)", step: "lint" },
+    { name: "types of Python (mypy)", step: "types" },
+    { name: "tests of Python without MLflow (pytest)", step: "tests" },
+  ].map(({ name, step }) => ({
+    name,
+    program: "node_modules/.bin/node",
+    args: ["scripts/check-python.ts", step],
+    needs: "scripts/check-python.ts",
+  })),
   {
     name: "generated files are up to date",
     program: "node_modules/.bin/node",

@@ -12,7 +12,7 @@ import asyncio
 import functools
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from importlib import import_module
@@ -155,7 +155,7 @@ def sent_by_threads(send: Callable[..., bool]) -> Callable[..., bool]:
     return sent
 
 
-def without_waiting(decide: Callable[..., Awaitable[Any]], reviews: Reviews) -> Callable[..., Awaitable[Any]]:
+def without_waiting(decide: Callable[..., Awaitable[Any]], reviews: Reviews) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The same decision, made again after each review that it needs. Each answer counts until it is complete, also if the cache loses it."""
 
     @functools.wraps(decide)
@@ -211,9 +211,8 @@ def install() -> None:
             MlflowException(UNAVAILABLE, error_code=TEMPORARILY_UNAVAILABLE) if isinstance(error, HTTPError) else None
         )
 
-    authorizer, middleware = (
-        import_module(f"mlflow_kubernetes_plugins.auth.{name}") for name in ("authorizer", "middleware")
-    )
+    authorizer: Any = import_module("mlflow_kubernetes_plugins.auth.authorizer")
+    middleware: Any = import_module("mlflow_kubernetes_plugins.auth.middleware")
     for place, names in REPLACED.items():
         module, _, owner = place.partition(".")
         holder = {"authorizer": authorizer, "middleware": middleware}[module]

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlflow_oidc_auth.db.models import SqlUser, SqlUserIdentity, SqlUserToken
@@ -51,7 +51,7 @@ def identity_of(issuer: str, subject: object) -> str:
 
 def utc(clock: Callable[[], float]) -> datetime:
     """Returns the current time in the format of the plugin's tables."""
-    return datetime.fromtimestamp(clock(), timezone.utc).replace(tzinfo=None)
+    return datetime.fromtimestamp(clock(), UTC).replace(tzinfo=None)
 
 
 class Accounts:

@@ -76,7 +76,7 @@ class Launcher:
         self,
         imported_with: Mapping[str, str],
         run: Callable[[Sequence[str]], Any],
-        replace: Callable[[str, Sequence[str], Mapping[str, str]], Any] = os.execve,
+        replace: Callable[[str, list[str], Mapping[str, str]], Any] = os.execve,
     ) -> None:
         self._imported_with = relevant(imported_with)
         self._run = run
@@ -90,7 +90,7 @@ class Launcher:
         if self.is_possible(words, environment):
             os.environ.update(extra_env)
             return Server(words[3:], self._run)
-        return Server(words, lambda words: self._replace(words[0], words, environment))
+        return Server(words, lambda words: self._replace(words[0], list(words), environment))
 
     def is_possible(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Returns whether uvicorn can run in this process: with one worker, and with the variables that MLflow has read at its import."""
@@ -115,11 +115,7 @@ def main() -> None:
         raise RuntimeError(
             "This MLflow starts its server in another way. Without knowing it, this program could leave out a check."
         )
-    setattr(
-        server,
-        "_exec_cmd",
-        Launcher(imported_with, lambda arguments: uvicorn.main.main(arguments, prog_name="uvicorn")),
-    )
+    server._exec_cmd = Launcher(imported_with, lambda arguments: uvicorn.main.main(arguments, prog_name="uvicorn"))
     cli(["server", *sys.argv[1:]], prog_name="mlflow")
 
 

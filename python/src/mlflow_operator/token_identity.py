@@ -12,6 +12,7 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 import jwt
@@ -96,7 +97,7 @@ class Key:
 
     kid: str | None
     algorithm: str | None
-    public: object
+    public: Any
 
     def fits(self, algorithm: str) -> bool:
         """Returns whether the key can sign with this algorithm."""
@@ -300,7 +301,7 @@ def digest_of(token: str) -> bytes:
 def payload_by(key: Key, token: str, algorithm: str, issuer: Issuer) -> dict[str, object] | None:
     """Returns the claims of a token; None if another key has signed it."""
     try:
-        return jwt.decode(
+        found: dict[str, object] = jwt.decode(
             token,
             key=key.public,
             algorithms=[algorithm],
@@ -310,6 +311,7 @@ def payload_by(key: Key, token: str, algorithm: str, issuer: Issuer) -> dict[str
             # The end is checked separately, without leeway.
             options={"require": ["exp", "iat", "iss", "aud", "sub"], "verify_exp": False},
         )
+        return found
     except jwt.InvalidSignatureError:
         return None
     except MALFORMED as error:

@@ -291,7 +291,7 @@ REPLACED = (
 
 
 def install() -> None:
-    auth = import_module("mlflow.server.auth")
+    auth: Any = import_module("mlflow.server.auth")
     memory = Memory(READ_SECONDS, REMEMBERED)
     for name in REPLACED:
         if not callable(getattr(auth, name, None)):

@@ -26,7 +26,7 @@ THREADS = anyio.CapacityLimiter(12)
 BAD_REQUEST = b"Bad Request: Too many duplicate headers"
 
 
-class Request(WsgiToAsgiInstance):  # type: ignore[misc]
+class Request(WsgiToAsgiInstance):
     """One request to the Flask application."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -52,7 +52,7 @@ class Request(WsgiToAsgiInstance):  # type: ignore[misc]
     def run(self, body: Any, sent: Callable[[Message], None]) -> list[Message]:
         """Runs the application. Returns what is left to send: the last part, or all of a response that has one part."""
         try:
-            environ = self.build_environ(self.scope, body)
+            environ = self.build_environ(self.scope, body)  # type: ignore[no-untyped-call]
         except ValueError:
             start = {"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"text/plain")]}
             return [start, {"type": "http.response.body", "body": BAD_REQUEST}]
@@ -88,7 +88,7 @@ class FlaskInThreads:
         self.application = application
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        await Request(self.application, 100)(scope, receive, send)
+        await Request(self.application, 100)(scope, receive, send)  # type: ignore[no-untyped-call]
 
 
 def install(adapter: Any) -> None:

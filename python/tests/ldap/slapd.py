@@ -74,7 +74,7 @@ class Slapd:
         """Creates a CA and a certificate."""
         authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of the tests")])
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
 
         def signed(subject: x509.Name, public: ec.EllipticCurvePublicKey, extension: x509.ExtensionType) -> bytes:
             builder = x509.CertificateBuilder(authority, subject, public, x509.random_serial_number())

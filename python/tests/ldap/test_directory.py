@@ -7,6 +7,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
 from mlflow_ldap_directory import Directory, Role, Unavailable
 from mlflow_ldap_settings import Credentials, Groups, Search, Settings
@@ -30,7 +31,7 @@ class WithSlapd(unittest.TestCase):
         (cls.slapd.folder / "dn").write_text(f"cn=searcher,{BASE}")
         (cls.slapd.folder / "password").write_text("of-searcher-12345")
 
-    def settings(self, **other: object) -> Settings:
+    def settings(self, **other: Any) -> Settings:
         member = "(&(objectclass=groupOfUniqueNames)(uniquemember=%s))"
         groups = Groups(GROUPS, member, "dn", f"CN=Test-User, {GROUPS}", f"cn=test-admin,{GROUPS}")
         template = Settings(
@@ -51,10 +52,10 @@ class WithSlapd(unittest.TestCase):
         folder: Path = self.slapd.folder
         return Search(PEOPLE, filter, attribute, Credentials(str(folder / "dn"), str(folder / password_file)))
 
-    def role(self, name: str, password: str, **other: object) -> Role:
+    def role(self, name: str, password: str, **other: Any) -> Role:
         return Directory(self.settings(**other)).login(name, password).role
 
-    def account(self, name: str, password: str, **other: object) -> str:
+    def account(self, name: str, password: str, **other: Any) -> str:
         return Directory(self.settings(**other)).login(name, password).account
 
 
@@ -146,32 +147,34 @@ ROOT_MEMBER = f"cn=root,{BASE}"
 
 
 class Faults(WithSlapd):
-    def unavailable(self, **other: object) -> str:
+    def unavailable(self, **other: Any) -> str:
         with self.assertRaises(Unavailable) as raised:
             self.role("ada", "of-ada-1234567", **other)
         self.assertNotIn("of-ada", str(raised.exception))
         return str(raised.exception)
 
     def test_tls_modes(self) -> None:
-        plain = {"tls": False, "port": self.slapd.port}
-        for other in [
+        plain: dict[str, Any] = {"tls": False, "port": self.slapd.port}
+        cases: list[dict[str, Any]] = [
             {},
             {**plain, "start_tls": True},
             plain,
             {"verify": False, "ca_file": None},
             {**plain, "start_tls": True, "verify": False, "ca_file": None, "host": "127.0.0.1"},
-        ]:
+        ]
+        for other in cases:
             with self.subTest(other):
                 self.assertEqual(self.role("ada", "of-ada-1234567", **other), Role.ADMIN)
 
     def test_an_untrusted_certificate_ends_the_connection_before_a_password_is_sent(self) -> None:
-        plain = {"tls": False, "port": self.slapd.port, "start_tls": True}
-        for other in [
+        plain: dict[str, Any] = {"tls": False, "port": self.slapd.port, "start_tls": True}
+        cases: list[dict[str, Any]] = [
             {"ca_file": None},
             {"host": "127.0.0.1"},
             {**plain, "ca_file": None},
             {**plain, "host": "127.0.0.1"},
-        ]:
+        ]
+        for other in cases:
             with self.subTest(other):
                 self.assertIn("CERTIFICATE_VERIFY_FAILED", self.unavailable(**other))
 

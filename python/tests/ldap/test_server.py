@@ -37,6 +37,10 @@ SERVER_ENVIRONMENT = {
 
 @unittest.skipUnless(shutil.which("slapd", path=PATH), "no slapd")
 class InMlflow(unittest.TestCase):
+    slapd: Slapd
+    port: int
+    log: Path
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.slapd = Slapd()

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import json
 import os
 import tempfile
@@ -42,7 +43,7 @@ class ApiServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 review = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 caller = review["spec"].get("user") or self.headers["authorization"].removeprefix("Bearer ")
                 attributes = review["spec"]["resourceAttributes"]
@@ -237,7 +238,7 @@ class Decisions(unittest.TestCase):
             body = json.dumps({"workspaces": [{"name": name} for name in names]}).encode()
             response = StreamingResponse(iter([body]), media_type="application/json")
             await filtering._apply_response_authorization_filters(response, auth_result=result)
-            parts = [part async for part in response.body_iterator]
+            parts: list[Any] = [part async for part in response.body_iterator]
             return [each["name"] for each in json.loads(b"".join(parts))["workspaces"]]
 
         async def run() -> None:
@@ -280,13 +281,18 @@ class Failures(Decisions):
 
 class Waiting(unittest.TestCase):
     def test_a_decision_ends_even_if_nothing_stays_in_the_cache(self) -> None:
-        reviews, asked = Reviews(), []
+        reviews = Reviews()
+        asked: list[str] = []
+
+        def ask(name: str) -> bool:
+            asked.append(name)
+            return name != "b"
 
         async def decide(*names: str) -> list[bool]:
-            known = access_reviews.answers.get()
+            known: Any = access_reviews.answers.get()
             for name in names:
                 if name not in known:
-                    raise access_reviews.Unanswered(name, lambda name=name: asked.append(name) or name != "b")
+                    raise access_reviews.Unanswered(name, functools.partial(ask, name))
             return [known[name] for name in names]
 
         decided = access_reviews.without_waiting(decide, reviews)

@@ -253,8 +253,9 @@ class OfARequest(unittest.TestCase):
         self.assertEqual(answer.status, 403, answer.body)
 
     def test_of_a_workspace_is_below_the_root(self) -> None:
+        cases: list[tuple[str, dict[str, Any]]] = [("Create", {}), ("Update", {})]
         for location in OTHER_LOCATIONS:
-            for name, fields in [("Create", {}), ("Update", {})]:
+            for name, fields in cases:
                 message = getattr(handlers, f"{name}Workspace")()
                 for field in FIELDS[f"mlflow.{name}Workspace"]:
                     target: Any = message
@@ -411,10 +412,12 @@ class Sweep(unittest.TestCase):
         return walk(mlflow.server.fastapi_app.app.routes)
 
     def fields(self) -> typing.Iterator[tuple[str, str]]:
-        messages = {message.DESCRIPTOR.full_name: message.DESCRIPTOR for message in handlers.HANDLERS}
-        for value in list(vars(handlers).values()):
-            if inspect.isclass(value) and hasattr(getattr(value, "DESCRIPTOR", None), "fields"):
-                messages[value.DESCRIPTOR.full_name] = value.DESCRIPTOR
+        messages: dict[str, Any] = {message.DESCRIPTOR.full_name: message.DESCRIPTOR for message in handlers.HANDLERS}
+        values: list[Any] = list(vars(handlers).values())
+        for value in values:
+            descriptor = getattr(value, "DESCRIPTOR", None)
+            if inspect.isclass(value) and descriptor is not None and hasattr(descriptor, "fields"):
+                messages[descriptor.full_name] = descriptor
         for descriptor in messages.values():
             yield from ((descriptor.full_name, field) for field in self.of_message(descriptor, ()))
         for model in self.models():

@@ -55,7 +55,8 @@ class RouteMissesTest(unittest.TestCase):
         for _ in range(300):
             method, target = choices.choice(["GET", "POST", "HEAD", "OPTIONS"]), choices.choice(targets)
             found = [asked(app, method, target) for app in (plain, remembering)]
-            self.assertEqual(*((each.status, each.body) for each in found), (method, target))
+            first, second = ((each.status, each.body) for each in found)
+            self.assertEqual(first, second, (method, target))
 
     def test_a_miss_is_compared_once_for_each_method_and_spelling(self) -> None:
         calls: list[tuple[str, bytes]] = []

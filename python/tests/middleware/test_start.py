@@ -2,6 +2,9 @@ import os
 import subprocess
 import sys
 import unittest
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
 from unittest import mock
 
 from mlflow_operator.start import Launcher, expected
@@ -23,11 +26,16 @@ EXTRA = {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_BOOT_ID": "1"}
 
 
 class LauncherTest(unittest.TestCase):
-    def started(self, command=COMMAND, extra=EXTRA, **changes):
+    def started(
+        self,
+        command: Sequence[str] = COMMAND,
+        extra: Mapping[str, str] = EXTRA,
+        changes: Mapping[str, str] | None = None,
+    ) -> tuple[tuple[Any, ...], dict[str, str]]:
         """What is run in this process, or by which command it is replaced."""
-        calls = []
+        calls: list[tuple[Any, ...]] = []
         imported_with = {**os.environ, **expected(os.environ)}
-        with mock.patch.dict(os.environ, {**imported_with, **changes}):
+        with mock.patch.dict(os.environ, {**imported_with, **(changes or {})}):
             launcher = Launcher(
                 imported_with, lambda words: calls.append(("here", words)), lambda *call: calls.append(("exec", *call))
             )
@@ -39,18 +47,18 @@ class LauncherTest(unittest.TestCase):
             self.assertEqual(server.poll(), 0)
             return calls[0], dict(os.environ)
 
-    def test_one_worker_runs_in_this_process(self):
+    def test_one_worker_runs_in_this_process(self) -> None:
         call, environment = self.started()
         self.assertEqual(call, ("here", COMMAND[3:]))
         self.assertEqual(environment["_MLFLOW_SERVER_BOOT_ID"], "1")
 
-    def test_more_workers_replace_it(self):
+    def test_more_workers_replace_it(self) -> None:
         command = ["4" if word == "1" else word for word in COMMAND]
         (kind, program, words, environment), _ = self.started(command)
         self.assertEqual((kind, program, words), ("exec", sys.executable, command))
         self.assertEqual(environment["_MLFLOW_SERVER_BOOT_ID"], "1")
 
-    def test_what_the_import_has_not_seen_replaces_it(self):
+    def test_what_the_import_has_not_seen_replaces_it(self) -> None:
         for extra in ({"prometheus_multiproc_dir": "/tmp/metrics"}, {"_MLFLOW_STATIC_PREFIX": "/mlflow"}):
             call, _ = self.started(extra={**EXTRA, **extra})
             self.assertEqual(call[0], "exec", extra)
@@ -58,27 +66,28 @@ class LauncherTest(unittest.TestCase):
             ("MLFLOW_SERVER_ALLOWED_HOSTS", "other.example.com"),
             ("MLFLOW_SERVER_X_FRAME_OPTIONS", "DENY"),
         ):
-            call, _ = self.started(**{name: value})
+            call, _ = self.started(changes={name: value})
             self.assertEqual(call[0], "exec", name)
 
-    def test_what_is_read_later_is_no_reason(self):
+    def test_what_is_read_later_is_no_reason(self) -> None:
         late = {"MLFLOW_TRACKING_URI": "sqlite://", "MLFLOW_SERVER_SECRETS_CACHE_TTL": "120"}
         call, _ = self.started(extra={**EXTRA, **late})
         self.assertEqual(call[0], "here")
 
-    def test_the_default_of_workspaces_is_no_change(self):
-        call, _ = self.started(MLFLOW_ENABLE_WORKSPACES="false")
+    def test_the_default_of_workspaces_is_no_change(self) -> None:
+        call, _ = self.started(changes={"MLFLOW_ENABLE_WORKSPACES": "false"})
         self.assertEqual(call[0], "here")
-        call, _ = self.started(MLFLOW_ENABLE_WORKSPACES="true")
+        call, _ = self.started(changes={"MLFLOW_ENABLE_WORKSPACES": "true"})
         self.assertEqual(call[0], "exec")
 
-    def test_another_server_than_uvicorn_is_an_error(self):
+    def test_another_server_than_uvicorn_is_an_error(self) -> None:
         with self.assertRaises(RuntimeError):
             self.started([sys.executable, "-m", "gunicorn", "app"])
 
 
+@unittest.skipIf(find_spec("mlflow") is None, "no MLflow")
 class ImportTest(unittest.TestCase):
-    def test_host_and_frames_are_checked_though_mlflow_is_imported_before_uvicorn_runs(self):
+    def test_host_and_frames_are_checked_though_mlflow_is_imported_before_uvicorn_runs(self) -> None:
         """MLflow installs its check when it is imported, and only where it knows that it runs as a server."""
         program = "\n".join(
             [

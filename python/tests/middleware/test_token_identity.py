@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 import unittest
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -53,14 +54,14 @@ def tokens(claims: Claims = USUAL, *keys: dict[str, object], clock: object = tim
     return Tokens({each.issuer: (each, Published(*(keys or [jwk(key, "a")]))) for each in issuers}, claims, clock)  # type: ignore[arg-type]
 
 
-def payload(**claims: object) -> dict[str, object]:
+def payload(**claims: Any) -> dict[str, object]:
     now = int(time.time())
     usual = {"iss": PEOPLE, "aud": "mlflow", "sub": "1", "iat": now, "exp": now + 60, "email": "ada@example.com"}
     usual |= {"email_verified": True, "groups": ["ml"]}
     return {name: value for name, value in {**usual, **claims}.items() if value is not None}
 
 
-def signed(by: object = key, algorithm: str = "RS256", kid: str | None = "a", **claims: object) -> str:
+def signed(by: Any = key, algorithm: str = "RS256", kid: str | None = "a", **claims: Any) -> str:
     return jwt.encode(payload(**claims), by, algorithm=algorithm, headers={} if kid is None else {"kid": kid})
 
 
@@ -90,7 +91,7 @@ class Named(unittest.TestCase):
             self.assertEqual(self.named(signed(algorithm=algorithm))[0], "ada@example.com")
 
     def test_a_token_without_kid_is_tried_with_all_keys_that_fit(self) -> None:
-        published = [
+        published: list[dict[str, object]] = [
             jwk(curve, "c"),
             {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"},
             {"kty": "RSA", "n": "AA", "kid": "broken"},
@@ -115,7 +116,7 @@ class Named(unittest.TestCase):
         self.assertEqual(known.identity(signed(kid=None)).user, "ada@example.com")
 
     def test_dots_lead_into_objects_where_no_claim_has_the_literal_name(self) -> None:
-        nested = {"realm_access": {"roles": ["x"]}, "resource_access": {"my.app": {"roles": ["y"]}}}
+        nested: dict[str, Any] = {"realm_access": {"roles": ["x"]}, "resource_access": {"my.app": {"roles": ["y"]}}}
         self.assertEqual(self.named(signed(**nested), groups="realm_access.roles")[1], ("x",))
         self.assertEqual(self.named(signed(**nested), groups="resource_access.my.app.roles")[1], ("y",))
         literal = {**nested, "realm_access.roles": ["z"]}
@@ -140,7 +141,7 @@ class RejectedTokens(unittest.TestCase):
         return str(caught.exception)
 
     def test_names_of_the_cluster_are_not_the_providers_to_give(self) -> None:
-        for claims in [
+        cases: list[dict[str, Any]] = [
             {"email": "system:admin"},
             {"email": "system:serviceaccount:team:trainer"},
             {"groups": ["system:masters"]},
@@ -152,7 +153,8 @@ class RejectedTokens(unittest.TestCase):
             {"email": "kubeadm:cluster-admins"},
             {"groups": ["kubeadm:cluster-admins"]},
             {"groups": ["ml", "cluster-admins"]},
-        ]:
+        ]
+        for claims in cases:
             self.assertIn("reserved", self.refused(signed(**claims)))
 
     def test_what_is_reserved_can_be_set_but_for_the_names_of_kubernetes(self) -> None:
@@ -207,7 +209,7 @@ class RejectedTokens(unittest.TestCase):
         self.refused(signed(kid="b"))
 
     def test_what_nobody_has_signed_or_everybody_could(self) -> None:
-        self.refused(jwt.encode(payload(), None, algorithm="none"))
+        self.refused(jwt.encode(payload(), "", algorithm="none"))
         public = key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -306,7 +308,8 @@ class KeysOfAnIssuer(unittest.TestCase):
         self.assertEqual(Published(jwk(key, "a", use="enc")).named("a"), [])
 
     def test_what_is_no_key_set_is_none(self) -> None:
-        for published in [{}, {"keys": None}, {"keys": {}}, {"keys": [1, None, [], {}]}]:
+        cases: list[dict[str, Any]] = [{}, {"keys": None}, {"keys": {}}, {"keys": [1, None, [], {}]}]
+        for published in cases:
             self.assertEqual(keys_in(published), ())
 
     def test_keys_are_not_fetched_in_the_clear(self) -> None:
@@ -323,7 +326,7 @@ class Remembered(unittest.TestCase):
         self.tokens = self.tokens_for("mlflow")
 
     def tokens_for(self, audience: str, size: int = 8, keys: Published | None = None) -> Tokens:
-        return Tokens({PEOPLE: (Issuer(PEOPLE, audience), keys or self.keys)}, USUAL, lambda: self.now, size)  # type: ignore[arg-type]
+        return Tokens({PEOPLE: (Issuer(PEOPLE, audience), keys or self.keys)}, USUAL, lambda: self.now, size)
 
     def test_a_token_is_remembered_after_it_was_verified(self) -> None:
         token = signed()

@@ -3,7 +3,9 @@ import random
 import threading
 import time
 import unittest
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 from mlflow_operator.users import (
     Memory,
@@ -20,55 +22,55 @@ from mlflow_operator.users import (
 class Database:
     """Users and grants as all processes of a server see them."""
 
-    def __init__(self):
-        self.users = {}
-        self.grants = {}
+    def __init__(self) -> None:
+        self.users: dict[str, int] = {}
+        self.grants: dict[int | None, set[str]] = {}
         self.next_id = 1
 
 
 class Store:
     """MLflow's store of users in one process, which counts what it reads."""
 
-    def __init__(self, database):
+    def __init__(self, database: Database) -> None:
         self.database = database
         self.reads = 0
 
-    def get_user(self, username):
+    def get_user(self, username: str) -> Any:
         self.reads += 1
         if username not in self.database.users:
             raise LookupError(username)
         return SimpleNamespace(id=self.database.users[username], username=username)
 
-    def has_user(self, username, *, use_primary=False):
+    def has_user(self, username: str, *, use_primary: bool = False) -> bool:
         self.reads += 1
         return username in self.database.users
 
-    def list_grants(self, user_id, workspace, resource_types):
+    def list_grants(self, user_id: int, workspace: str, resource_types: set[str]) -> list[str]:
         self.reads += 1
         return [grant for grant in self.database.grants.get(user_id, ()) if grant in resource_types]
 
-    def create_user(self, username, user_id=None):
+    def create_user(self, username: str, user_id: int | None = None) -> None:
         self.database.users[username] = user_id or self.database.next_id
         self.database.next_id += 1
 
-    def delete_user(self, username):
+    def delete_user(self, username: str) -> None:
         self.database.grants.pop(self.database.users.pop(username, None), None)
 
-    def grant(self, username, resource):
+    def grant(self, username: str, resource: str) -> None:
         self.database.grants.setdefault(self.database.users[username], set()).add(resource)
 
-    def revoke(self, username, resource):
+    def revoke(self, username: str, resource: str) -> None:
         self.database.grants.get(self.database.users[username], set()).discard(resource)
 
 
 class Process:
-    def __init__(self, database, clock):
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self.store = Store(database)
         self.original = Store(database)
         Users(self.store, Memory(5, 8, clock))
         self.may = decided(self._may, bool)
 
-    def _may(self, username, resource):
+    def _may(self, username: str, resource: str) -> bool:
         try:
             user = self.store.get_user(username)
         except LookupError:
@@ -77,7 +79,7 @@ class Process:
 
 
 class UsersTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.now = 0.0
         self.database = Database()
         self.processes = [Process(self.database, lambda: self.now) for _ in range(2)]
@@ -85,36 +87,36 @@ class UsersTest(unittest.TestCase):
         self.one.store.create_user("alice")
         self.one.store.grant("alice", "a")
 
-    def test_a_second_decision_reads_nothing(self):
+    def test_a_second_decision_reads_nothing(self) -> None:
         self.assertTrue(self.one.may("alice", "a"))
         before = self.one.store.reads
         self.assertTrue(self.one.may("alice", "a"))
         self.assertEqual(self.one.store.reads, before)
 
-    def test_a_write_of_this_process_counts_at_once(self):
+    def test_a_write_of_this_process_counts_at_once(self) -> None:
         self.assertTrue(self.one.may("alice", "a"))
         self.one.store.revoke("alice", "a")
         self.assertFalse(self.one.may("alice", "a"))
 
-    def test_a_removal_by_another_process_counts_after_five_seconds(self):
+    def test_a_removal_by_another_process_counts_after_five_seconds(self) -> None:
         self.assertTrue(self.one.may("alice", "a"))
         self.other.store.revoke("alice", "a")
         self.assertTrue(self.one.may("alice", "a"))
         self.now = 5.0
         self.assertFalse(self.one.may("alice", "a"))
 
-    def test_a_grant_by_another_process_counts_at_once(self):
+    def test_a_grant_by_another_process_counts_at_once(self) -> None:
         self.assertFalse(self.one.may("alice", "b"))
         self.other.store.grant("alice", "b")
         self.assertTrue(self.one.may("alice", "b"))
 
-    def test_outside_of_a_decision_everything_is_read(self):
+    def test_outside_of_a_decision_everything_is_read(self) -> None:
         self.assertTrue(self.one.may("alice", "a"))
         before = self.one.store.reads
         self.one.store.get_user("alice")
         self.assertEqual(self.one.store.reads, before + 1)
 
-    def test_the_id_of_a_deleted_user_gives_nobody_the_grants_of_a_new_one(self):
+    def test_the_id_of_a_deleted_user_gives_nobody_the_grants_of_a_new_one(self) -> None:
         self.assertTrue(self.one.may("alice", "a"))
         user_id = self.database.users["alice"]
         self.other.store.delete_user("alice")
@@ -122,10 +124,10 @@ class UsersTest(unittest.TestCase):
         self.other.store.grant("mallory", "secret")
         self.assertFalse(self.one.may("alice", "secret"))
 
-    def test_a_value_read_before_a_write_is_not_kept(self):
+    def test_a_value_read_before_a_write_is_not_kept(self) -> None:
         memory = Memory(5, 8, lambda: self.now)
 
-        def read():
+        def read() -> str:
             memory.clear()
             return "former"
 
@@ -133,18 +135,18 @@ class UsersTest(unittest.TestCase):
             memory.read("key", read)
         self.assertIsNone(memory.get("key"))
 
-    def test_the_memory_is_bounded(self):
+    def test_the_memory_is_bounded(self) -> None:
         memory = Memory(5, 8, lambda: self.now)
         with deciding():
             for number in range(100):
                 memory.read(number, lambda: True)
         self.assertEqual(sum(memory.get(number) is not None for number in range(100)), 8)
 
-    def test_a_decision_that_waits_is_made_again_where_it_denies(self):
-        async def may(username, resource):
+    def test_a_decision_that_waits_is_made_again_where_it_denies(self) -> None:
+        async def may(username: str, resource: str) -> bool:
             return await asyncio.to_thread(self.one._may, username, resource)
 
-        async def run():
+        async def run() -> None:
             decide = decided_later(may)
             self.assertTrue(await decide("alice", "a"))
             self.assertFalse(await decide("alice", "b"))
@@ -153,13 +155,13 @@ class UsersTest(unittest.TestCase):
 
         asyncio.run(run())
 
-    def test_random_histories(self):
+    def test_random_histories(self) -> None:
         """In every order of changes in two processes: what is denied has not been allowed, and what is allowed was so at most five seconds ago."""
         for seed in range(300):
             choices = random.Random(seed)
             self.setUp()
             #: When a user last lost a right, by name and resource; by which process.
-            lost = {}
+            lost: dict[tuple[str, str], tuple[float, Process]] = {}
             names, resources = ["alice", "bob", "carol"], ["a", "b"]
             for step in range(60):
                 process = choices.choice(self.processes)
@@ -190,19 +192,19 @@ class UsersTest(unittest.TestCase):
                     if before and not self.is_granted(*key):
                         lost[key] = (self.now, process)
 
-    def is_granted(self, name, resource):
-        return resource in self.database.grants.get(self.database.users.get(name), ())
+    def is_granted(self, name: str, resource: str) -> bool:
+        return resource in self.database.grants.get(self.database.users.get(name), set())
 
 
 class PasswordsTest(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.memory = Memory(5, 8)
         self.passwords = {"alice": "right"}
         self.hashes = 0
-        cache = {}
-        self.meanwhile = lambda: None
+        cache: dict[tuple[str, str], str] = {}
+        self.meanwhile: Callable[[], None] = lambda: None
 
-        def check(username, password):
+        def check(username: str, password: str) -> str | None:
             key = (username, password)
             if key in cache:
                 return cache[key]
@@ -214,7 +216,7 @@ class PasswordsTest(unittest.TestCase):
             cache[key] = username
             return username
 
-        def invalidate(username):
+        def invalidate(username: str) -> None:
             for key in [key for key in cache if key[0] == username]:
                 del cache[key]
 
@@ -227,9 +229,9 @@ class PasswordsTest(unittest.TestCase):
         )
         self.authenticate = once_at_a_time(self.auth, self.memory)
 
-    def test_of_many_at_once_one_hashes(self):
+    def test_of_many_at_once_one_hashes(self) -> None:
         self.meanwhile = lambda: time.sleep(0.02)
-        answers = []
+        answers: list[str | None] = []
         threads = [
             threading.Thread(target=lambda: answers.append(self.authenticate("alice", "right"))) for _ in range(32)
         ]
@@ -240,12 +242,12 @@ class PasswordsTest(unittest.TestCase):
         self.assertEqual(answers, ["alice"] * 32)
         self.assertEqual(self.hashes, 1)
 
-    def test_another_password_is_another_credential(self):
+    def test_another_password_is_another_credential(self) -> None:
         self.assertEqual(self.authenticate("alice", "right"), "alice")
         self.assertIsNone(self.authenticate("alice", "wrong"))
 
-    def test_a_password_that_changes_during_the_check_is_not_remembered(self):
-        def change():
+    def test_a_password_that_changes_during_the_check_is_not_remembered(self) -> None:
+        def change() -> None:
             self.meanwhile = lambda: None
             self.passwords["alice"] = "new"
             self.auth._invalidate_user_auth_cache("alice")
@@ -256,7 +258,7 @@ class PasswordsTest(unittest.TestCase):
         self.assertIsNone(self.authenticate("alice", "right"))
         self.assertEqual(self.authenticate("alice", "new"), "alice")
 
-    def test_turns_leave_nothing_behind(self):
+    def test_turns_leave_nothing_behind(self) -> None:
         turns = Turns()
         with turns.of("a"), turns.of("b"):
             self.assertEqual(len(turns._turns), 2)
@@ -264,11 +266,11 @@ class PasswordsTest(unittest.TestCase):
 
 
 class RunsTest(unittest.TestCase):
-    def test_the_experiment_of_a_run_is_read_once_for_each_workspace(self):
-        reads = []
+    def test_the_experiment_of_a_run_is_read_once_for_each_workspace(self) -> None:
+        reads: list[str] = []
         workspace = "one"
 
-        def get_run(identifier):
+        def get_run(identifier: str) -> Any:
             reads.append(identifier)
             return SimpleNamespace(info=SimpleNamespace(experiment_id="7")) if identifier == "known" else None
 

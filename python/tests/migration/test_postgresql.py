@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 
@@ -26,6 +27,10 @@ def free_port() -> int:
 
 @unittest.skipUnless((PROGRAMS / "initdb").exists(), "PostgreSQL is not installed")
 class Postgresql(unittest.TestCase):
+    folder: Path
+    port: int
+    user: dict[str, Any]
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.folder = Path(tempfile.mkdtemp())
@@ -35,7 +40,7 @@ class Postgresql(unittest.TestCase):
         if cls.user:
             shutil.chown(cls.folder, "nobody")
         data = cls.folder / "data"
-        run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": cls.folder, **cls.user}
+        run: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": cls.folder, **cls.user}
         subprocess.run([PROGRAMS / "initdb", "-D", data, "-U", "mlflow", "-A", "trust"], **run)
         settings = f"-p {cls.port} -k {cls.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         subprocess.run(
@@ -52,7 +57,7 @@ class Postgresql(unittest.TestCase):
         )
         shutil.rmtree(cls.folder)
 
-    def connect(self, database: str = "mlflow"):
+    def connect(self, database: str = "mlflow") -> Any:
         return psycopg2.connect(
             host="127.0.0.1", port=self.port, user="mlflow", dbname=database, application_name="nightly report"
         )
@@ -73,7 +78,7 @@ class Postgresql(unittest.TestCase):
             cursor.execute("SELECT version_num FROM alembic_version")
             (found,) = cursor.fetchone()
         connection.close()
-        return found
+        return str(found)
 
     def test_a_session_that_holds_a_lock_is_reported_and_readers_wait_only_for_seconds(self) -> None:
         holder = self.connect()
@@ -136,7 +141,7 @@ class Postgresql(unittest.TestCase):
             with contextlib.closing(self.connect("postgres")) as other, other, other.cursor() as cursor:
                 cursor.execute("ALTER ROLE mlflow RESET ALL")
 
-    def end_when_waited_for(self, holder, seconds: float) -> None:
+    def end_when_waited_for(self, holder: Any, seconds: float) -> None:
         """Ends a session this many seconds after another session starts to wait for its locks."""
         observer = self.connect("postgres")
         observer.autocommit = True

@@ -60,6 +60,11 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 class Sqlite(unittest.TestCase):
+    folder: Path
+    template: Path
+    newest: str
+    earlier: str
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.folder = Path(tempfile.mkdtemp())
