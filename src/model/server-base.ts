@@ -6,7 +6,8 @@ import { type ContainerImage, mlflowImage } from "./images.ts";
 import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
 import { isAuthorizedByKubernetes, usesSubjectAccessReview } from "./kubernetes-authorization.ts";
 import { enrolmentAnnotation, enrolmentLabels } from "./mesh-enrolment.ts";
-import type { MeshMode, MeshStep } from "./mesh-steps.ts";
+import { type MeshSettings, meshSettings } from "./mesh-settings.ts";
+import type { MeshStep } from "./mesh-steps.ts";
 import type { Owner } from "./metadata.ts";
 import { type Names, namesOf } from "./names.ts";
 import { type PodSettings, podSettings } from "./pod-settings.ts";
@@ -48,7 +49,7 @@ export interface ServerBase {
   readonly generatedAdmin: Credentials | undefined;
   readonly network: NetworkSettings;
   readonly routes: Routes;
-  readonly mesh: MeshSettings;
+  readonly mesh: MeshState;
   readonly workspaces: WorkspaceSettings;
   /** Whether the database of the backend store is migrated by the operator, only checked, or neither. */
   readonly migrationMode: "upgrade" | "check" | undefined;
@@ -68,10 +69,8 @@ export interface NetworkSettings {
   readonly allowsMetadataService: boolean | undefined;
 }
 
-/** The mesh of a server. */
-export interface MeshSettings {
-  /** Undefined without a mesh. */
-  readonly mode: MeshMode | undefined;
+/** The mesh of a server, and how far it is enrolled. */
+export interface MeshState extends MeshSettings {
   /** The steps that are enabled. */
   readonly steps: ReadonlySet<MeshStep>;
   /** Whether policies are not changed. */
@@ -137,7 +136,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
     },
     routes: routesOf(server, inputs.routes),
     mesh: {
-      mode: spec.mesh?.istio.mode,
+      ...meshSettings(server),
       steps: inputs.mesh,
       keepsPolicies: inputs.keepsMeshPolicies === true,
       labels: enrolmentLabels(inputs.mesh),
