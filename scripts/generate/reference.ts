@@ -1,4 +1,5 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
+import { type EventRow, eventReasons } from "../../src/api/event-reasons.ts";
 import { conditionTypes, type ReasonRow, reasons } from "../../src/api/reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { apiVersion } from "../../src/api/server.ts";
@@ -7,7 +8,7 @@ import { unsupportedVersions, type VersionRow, versions } from "../../src/api/ve
 import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
 import { defaultOf, type Field, fieldsBelow, rulesOf, typeOf } from "./fields.ts";
 
-/** docs/reference.md: all fields, rules, conditions, reasons, reserved environment variables and versions. */
+/** docs/reference.md: all fields, rules, conditions, reasons, events, reserved environment variables and versions. */
 export function reference(): string {
   const schema = resourceSchema();
   const spec = schema.properties?.["spec"] ?? { type: "object" };
@@ -51,7 +52,7 @@ export function reference(): string {
     ),
     "## Reasons",
     "",
-    "Conditions and events have one of these. The message names the object and the remedy. If there are several problems, it lists all of them, and the reason is that of the first.",
+    "Conditions have one of these, and so does the Event for a condition `Stalled`. The message names the object and the remedy. If there are several problems, it lists all of them, and the reason is that of the first.",
     "",
     "Another controller or the same release may soon resolve a reason marked *(awaited)*. For the first two minutes of a generation (the operator's setting `--grace-period`) the server is `Reconciling` with this reason, and `Stalled` after that.",
     "",
@@ -61,6 +62,20 @@ export function reference(): string {
         code(reason),
         row.isAwaited ? `${row.meaning} (awaited)` : row.meaning,
         row.remedy,
+      ]),
+    ),
+    "## Events",
+    "",
+    "The operator records an Event for each step in the lifecycle of an object: `kubectl events --for mlflowserver/<name>`. Its `reportingController` is `mlflow-operator`. A step is recorded when the status changes, so a restart of the operator does not repeat it. An object that stalls for a reason that is not in this table has a Warning with the reason of its condition `Stalled`. The same Warning is recorded once in ten minutes.",
+    "",
+    ...table(
+      ["Reason", "Kind", "Type", "Action", "Meaning"],
+      Object.entries(eventReasons).map(([reason, row]: [string, EventRow]) => [
+        code(reason),
+        row.kind,
+        row.type,
+        code(row.action),
+        row.meaning,
       ]),
     ),
     "## Environment variables that cannot be set",

@@ -36,6 +36,20 @@ const migrationRecord = z
 /** The record of the last migration. It is kept when the Job is deleted. */
 export type MigrationRecord = z.infer<typeof migrationRecord>;
 
+const rolloutRecord = z
+  .strictObject({
+    revision: z.string().max(64).meta({
+      description: "Revision of the Deployment, as in `kubectl rollout history`. Example: 3.",
+    }),
+    phase: z.enum(["Started", "Complete"]).meta({
+      description: "Started: pods are being replaced. Complete: all pods had this revision and were ready.",
+    }),
+  })
+  .meta({ description: "The last rollout of the pods. Absent until the Deployment has a revision." });
+
+/** The last rollout of the pods, by the revision of the Deployment. */
+export type RolloutRecord = z.infer<typeof rolloutRecord>;
+
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
 /** What the operator reports. */
@@ -94,6 +108,7 @@ export const mlflowServerStatus = z
       .meta({ description: "The version of MLflow that the database schema and the pods have." })
       .exactOptional(),
     migration: migrationRecord.exactOptional(),
+    rollout: rolloutRecord.exactOptional(),
     authentication: z
       .string()
       .max(64)

@@ -1,12 +1,12 @@
 import type { ReportedEvent } from "../reconcile/cluster.ts";
 
-/** Rate limit of Events: repeated Events are recorded once per period, and the number of Events of a server is limited. */
+/** Rate limit of Events: repeated Events are recorded once per period, and the number of Events of an object is limited. */
 export interface EventLimit {
   /** Whether the Event can be recorded now. If so, it is counted as recorded. */
   allows(uid: string, event: ReportedEvent): boolean;
 }
 
-/** Burst of Events of one server, and the interval at which one more is allowed. */
+/** Burst of Events of one object, and the interval at which one more is allowed. */
 const burst = 25;
 const refillSeconds = 60;
 /** The same Event is recorded again only after this time. */

@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
-import type { MlflowServer } from "../api/server.ts";
+import { apiVersion, type MlflowServer } from "../api/server.ts";
+import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { kinds } from "../kube/kinds.ts";
 import { manager } from "../kube/names.ts";
 import type { ReportedEvent } from "../reconcile/cluster.ts";
@@ -7,9 +8,14 @@ import type { ReportedEvent } from "../reconcile/cluster.ts";
 /** Limit of `note` (events.k8s.io/v1). */
 const longestNote = 1024;
 
-/** Returns an Event of events.k8s.io/v1 about a server. `instance` is the name of the pod of this operator. */
-export function event(server: Pick<MlflowServer, "metadata">, reported: ReportedEvent, instance: string, now: Date) {
-  const { name, namespace, uid, resourceVersion } = server.metadata;
+/** Returns an Event of events.k8s.io/v1 about an object. `instance` is the name of the pod of this operator. */
+export function event(
+  { kind, metadata: of }: Pick<MlflowServer | MlflowWorkspaceAccess, "kind" | "metadata">,
+  reported: ReportedEvent,
+  instance: string,
+  now: Date,
+) {
+  const { name, namespace, uid, resourceVersion } = of;
   const { type, reason, action, message } = reported;
   return {
     apiVersion: kinds.Event.apiVersion,
@@ -23,8 +29,8 @@ export function event(server: Pick<MlflowServer, "metadata">, reported: Reported
     reason,
     action,
     regarding: {
-      apiVersion: kinds.MlflowServer.apiVersion,
-      kind: "MlflowServer",
+      apiVersion,
+      kind,
       name,
       namespace,
       uid,

@@ -6,8 +6,7 @@ import { type ContainerImage, mlflowImage } from "./images.ts";
 import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
 import { isAuthorizedByKubernetes, usesSubjectAccessReview } from "./kubernetes-authorization.ts";
 import { enrolmentAnnotation, enrolmentLabels } from "./mesh-enrolment.ts";
-import { type MeshSettings, meshSettings } from "./mesh-settings.ts";
-import type { MeshStep } from "./mesh-steps.ts";
+import type { MeshMode, MeshStep } from "./mesh-steps.ts";
 import type { Owner } from "./metadata.ts";
 import { type Names, namesOf } from "./names.ts";
 import { type PodSettings, podSettings } from "./pod-settings.ts";
@@ -49,7 +48,7 @@ export interface ServerBase {
   readonly generatedAdmin: Credentials | undefined;
   readonly network: NetworkSettings;
   readonly routes: Routes;
-  readonly mesh: MeshState;
+  readonly mesh: MeshSettings;
   readonly workspaces: WorkspaceSettings;
   /** Whether the database of the backend store is migrated by the operator, only checked, or neither. */
   readonly migrationMode: "upgrade" | "check" | undefined;
@@ -69,8 +68,10 @@ export interface NetworkSettings {
   readonly allowsMetadataService: boolean | undefined;
 }
 
-/** The mesh of a server, and how far it is enrolled. */
-export interface MeshState extends MeshSettings {
+/** The mesh of a server. */
+export interface MeshSettings {
+  /** Undefined without a mesh. */
+  readonly mode: MeshMode | undefined;
   /** The steps that are enabled. */
   readonly steps: ReadonlySet<MeshStep>;
   /** Whether policies are not changed. */
@@ -136,7 +137,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
     },
     routes: routesOf(server, inputs.routes),
     mesh: {
-      ...meshSettings(server),
+      mode: spec.mesh?.istio.mode,
       steps: inputs.mesh,
       keepsPolicies: inputs.keepsMeshPolicies === true,
       labels: enrolmentLabels(inputs.mesh),

@@ -1,3 +1,4 @@
+import type { EventAction, EventReason } from "../api/event-reasons.ts";
 import type { Skew } from "../api/schema-skew.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { MigrationRecord } from "../api/status.ts";
@@ -13,13 +14,11 @@ import type { TracesEndpoint } from "./traces-endpoints.ts";
 import type { Warning } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
-/** An event about a server (events.k8s.io/v1), recorded once. */
+/** An Event about a server or an access (events.k8s.io/v1), recorded once. */
 export interface ReportedEvent {
   readonly type: "Normal" | "Warning";
-  /** One of the reasons of `status.conditions`. */
-  readonly reason: string;
-  /** The action of the operator in UpperCamelCase: `Migrate`, `Reconcile`. */
-  readonly action: string;
+  readonly reason: EventReason;
+  readonly action: EventAction;
   readonly message: string;
 }
 
@@ -166,6 +165,6 @@ export interface Cluster {
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;
 
-  /** Records an event about the server. A failure must not fail the reconciliation. */
-  recordEvent(server: MlflowServer, event: ReportedEvent): Promise<void>;
+  /** Records an Event about the object. A failure must not fail the reconciliation. */
+  recordEvent(object: MlflowServer | MlflowWorkspaceAccess, event: ReportedEvent): Promise<void>;
 }

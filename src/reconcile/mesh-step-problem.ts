@@ -1,18 +1,13 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { AuthorizationPolicy, Service } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
-import { meshSubject } from "../model/mesh-settings.ts";
 import type { MeshStep } from "../model/mesh-steps.ts";
 import { objectNames } from "../model/names.ts";
-import {
-  allowFromWaypoint,
-  allowWriters,
-  denyBypass,
-  denyNonWriters,
-  sidecarPolicy,
-  tracesPolicy,
-} from "../resources/mesh/policies.ts";
+import { allowWriters, denyNonWriters } from "../resources/mesh/listener-policies.ts";
+import { sidecarPolicy } from "../resources/mesh/sidecar-policy.ts";
+import { tracesPolicy } from "../resources/mesh/traces-policy.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
+import { allowFromWaypoint, denyBypass } from "../resources/mesh/waypoint-only-policies.ts";
 import type { Cause } from "./cause.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
 import { gatewayOf, listenerOf, livePolicy, type MeshView, serviceOf, waypointDeployment } from "./mesh-view.ts";
@@ -24,24 +19,23 @@ import { deploymentProblem } from "./workload-problem.ts";
 /** Why the step after this one must wait, or undefined if this step is verified. */
 export function meshStepProblem(step: MeshStep, view: MeshView): Cause | undefined {
   const { server } = view;
-  const subject = meshSubject(server);
   switch (step) {
     case "ambient":
       return labelProblem(step, view);
     case "waypoint":
       return waypointNameConflict(view) ?? waypointProblem(view, gatewayOf(view), waypointDeployment(view));
     case "traces":
-      return policyProblem(tracesPolicy(subject), view, "WaypointAccepted");
+      return policyProblem(tracesPolicy(server), view, "WaypointAccepted");
     case "binding":
       return bindingProblem(server, serviceOf(view)) ?? enrolmentProblem("Ambient", view);
     case "allowFromWaypoint":
-      return policyProblem(allowFromWaypoint(subject), view, "ZtunnelAccepted");
+      return policyProblem(allowFromWaypoint(server), view, "ZtunnelAccepted");
     case "denyBypass":
-      return policyProblem(denyBypass(subject), view, "ZtunnelAccepted");
+      return policyProblem(denyBypass(server), view, "ZtunnelAccepted");
     case "sidecar":
       return labelProblem(step, view) ?? enrolmentProblem("Sidecar", view);
     case "inbound":
-      return applyProblem(sidecarPolicy(subject), livePolicy(sidecarPolicy(subject), view));
+      return applyProblem(sidecarPolicy(server), livePolicy(sidecarPolicy(server), view));
     case "writers":
       return writersProblem(view);
     case "listener":
@@ -64,9 +58,8 @@ function policyProblem(wanted: AuthorizationPolicy, view: MeshView, type: string
 
 /** Istio reports no conditions for policies of sidecars. */
 function writersProblem(view: MeshView): Cause | undefined {
-  const subject = meshSubject(view.server);
-  const isSidecar = subject.mesh.mode === "Sidecar";
-  for (const policy of [denyNonWriters(subject), allowWriters(subject)]) {
+  const isSidecar = view.server.spec.mesh?.istio.mode === "Sidecar";
+  for (const policy of [denyNonWriters(view.server), allowWriters(view.server)]) {
     const problem = isSidecar
       ? applyProblem(policy, livePolicy(policy, view))
       : policyProblem(policy, view, "ZtunnelAccepted");

@@ -2,7 +2,6 @@ import { defaults } from "../api/defaults.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { Deployment, Gateway, Owned, Pod, Service } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { meshSubject } from "../model/mesh-settings.ts";
 import { objectNames } from "../model/names.ts";
 import { waypoint } from "../resources/mesh/waypoint.ts";
 import type { Cause } from "./cause.ts";
@@ -35,7 +34,7 @@ export function waypointProblem(
   gateway: Gateway | undefined,
   deployment: Deployment | undefined,
 ): Cause | undefined {
-  const unwritten = applyProblem(waypoint(meshSubject(server)), gateway);
+  const unwritten = applyProblem(waypoint(server), gateway);
   if (unwritten !== undefined || gateway === undefined) return unwritten;
   const { name, namespace } = gateway.metadata;
   const programmed = conditionOf(gateway, "Programmed");

@@ -1,10 +1,12 @@
 import type { Reason } from "../api/reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import type { RolloutRecord } from "../api/status.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { administratorOf, authenticationMethod } from "../features/authentication/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
 import { type Condition, conditionsOf, type NewCondition, timestamp } from "../kube/conditions.ts";
 import type { Deployment } from "../kube/manifests.ts";
+import { isControlledBy } from "../kube/object.ts";
 import { externalAddressOf } from "../model/exposure.ts";
 import { podSelector } from "../model/metadata.ts";
 import { objectNames, serviceUrl } from "../model/names.ts";
@@ -12,8 +14,12 @@ import { observedSince } from "./grace-period.ts";
 import { notReconciling, notStalled } from "./inactive-conditions.ts";
 import type { ObservedState } from "./observed-state.ts";
 import type { Outcome } from "./outcome.ts";
+import { isRolledOut } from "./rollout.ts";
 import { unsupportedSpec } from "./unsupported-spec.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
+
+/** Set by the Deployment controller; it changes with the pod template. */
+const revisionAnnotation = "deployment.kubernetes.io/revision";
 
 /** The input of the status, besides the outcome. */
 export type Reported = Pick<ObservedState, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
@@ -35,6 +41,7 @@ export function statusOf(observed: Reported, outcome: Outcome): MlflowServerStat
   const isOfPods = outcome.state === "ready" || deployment === undefined || before.authentication === undefined;
   const { authentication, adminCredentialsSecretRef } = isOfPods ? authenticationStatus(server) : before;
   const migration = outcome.migration === undefined ? before.migration : outcome.migration.record;
+  const rollout = rolloutRecord(server, deployment);
   const selector = Object.entries(podSelector(server)).map(([key, value]) => `${key}=${value}`);
   return {
     observedGeneration: generation,
@@ -56,6 +63,7 @@ export function statusOf(observed: Reported, outcome: Outcome): MlflowServerStat
     ...storesOf(server),
     ...(version !== undefined && { version }),
     ...(migration !== undefined && { migration }),
+    ...(rollout !== undefined && { rollout }),
     ...(adminCredentialsSecretRef !== undefined && { adminCredentialsSecretRef }),
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
@@ -79,6 +87,7 @@ function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): Mlflo
     const former = before.find((condition) => condition.type === type);
     return former ?? { ...unchecked, observedGeneration: generation, lastTransitionTime: timestamp(now) };
   };
+  const wasHibernated = before.some(({ type, reason }) => type === "Available" && reason === "Hibernated");
   const { mesh, traces, exposure, workspaces } = server.spec;
   const isMeshed = mesh !== undefined || traces !== undefined;
   const isRouted = exposure?.ingress !== undefined || exposure?.httpRoute !== undefined;
@@ -90,7 +99,7 @@ function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): Mlflo
     conditions: [
       ...conditionsOf(stateConditions(outcome), before, generation, now),
       ...parts,
-      ...conditionsOf([availableCondition(deployment)], before, generation, now),
+      ...conditionsOf([availableCondition(deployment, wasHibernated)], before, generation, now),
       ...(workspaces === undefined ? [] : [asBefore("WorkspacesReady")]),
     ],
     replicas: deployment?.status?.replicas ?? 0,
@@ -101,6 +110,16 @@ function unreadStatus({ server, owned, now }: Reported, outcome: Outcome): Mlflo
 function deploymentIn(owned: Reported["owned"], { metadata }: MlflowServer): Deployment | undefined {
   const name = objectNames.deployment(metadata.name);
   return owned.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
+}
+
+/** The last rollout, by the revision that the Deployment controller gives each pod template. */
+function rolloutRecord(server: MlflowServer, deployment: Deployment | undefined): RolloutRecord | undefined {
+  if (deployment === undefined || !isControlledBy(deployment, server)) return undefined;
+  const revision = deployment.metadata.annotations?.[revisionAnnotation];
+  if (revision === undefined) return undefined;
+  const { rollout } = server.status ?? {};
+  const wasComplete = rollout?.revision === revision && rollout.phase === "Complete";
+  return { revision, phase: wasComplete || isRolledOut(deployment) ? "Complete" : "Started" };
 }
 
 function authenticationStatus(
@@ -132,7 +151,7 @@ function newConditions(
     databaseCondition(outcome, before),
     ...meshConditions(observed, outcome),
     ...exposedConditions(observed, outcome),
-    availableCondition(deployment),
+    availableCondition(deployment, hibernates(observed.server)),
     ...(outcome.upgrade === undefined ? [] : [{ type: "UpgradePending", status: "True" as const, ...outcome.upgrade }]),
   ];
 }
@@ -216,7 +235,12 @@ function workspaceCounts(
   return { workspaces: { ready: workspaces.ready, total: workspaces.total } };
 }
 
-function availableCondition(deployment: Deployment | undefined): NewCondition {
+/** Whether the spec stops all pods. */
+function hibernates({ spec }: MlflowServer): boolean {
+  return spec.hibernate === true || spec.replicas === 0;
+}
+
+function availableCondition(deployment: Deployment | undefined, isHibernated: boolean): NewCondition {
   const type = "Available";
   const wanted = deployment?.spec.replicas ?? 0;
   if (deployment === undefined)
@@ -224,7 +248,7 @@ function availableCondition(deployment: Deployment | undefined): NewCondition {
   const available = deployment.status?.availableReplicas ?? 0;
   if (available > 0)
     return { type, status: "True", reason: "PodsReady", message: `${available} of ${wanted} pods are available` };
-  return wanted === 0
+  return wanted === 0 && isHibernated
     ? { type, status: "False", reason: "Hibernated", message: "No pods run, as the spec sets" }
     : { type, status: "False", reason: "NoPodReady", message: `0 of ${wanted} pods are available` };
 }

@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, test } from "node:test";
 import { load, loadAll } from "js-yaml";
+import { eventReasons } from "../../src/api/event-reasons.ts";
 import { conditionTypes, reasons } from "../../src/api/reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
@@ -162,6 +163,7 @@ describe("the pages", () => {
   test("name existing reasons, conditions, kinds and enum values", () => {
     const known = new Set([
       ...Object.keys(reasons),
+      ...Object.keys(eventReasons),
       ...Object.keys(conditionTypes),
       ...Object.keys(kinds),
       ...[schema, workspaceAccessSchema()].flatMap(wordsOf),

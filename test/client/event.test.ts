@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MlflowServer } from "../../src/api/server.ts";
 import { event } from "../../src/client/event.ts";
 
 const server = {
@@ -10,17 +9,43 @@ const server = {
 };
 
 function noteOf(message: string): string {
-  // Only the name and namespace of the server are read.
-  const about: Pick<MlflowServer, "metadata"> = server;
-  return event(about, { type: "Normal", reason: "R", action: "A", message }, "pod-0", new Date(0)).note;
+  return event(server, { type: "Normal", reason: "Ready", action: "Reconcile", message }, "pod-0", new Date(0)).note;
 }
 
 test("names of Events are ordered by time", () => {
   const nameAt = (milliseconds: number) =>
-    event(server, { type: "Normal", reason: "R", action: "A", message: "" }, "pod-0", new Date(milliseconds)).metadata
-      .name;
+    event(
+      server,
+      { type: "Normal", reason: "Ready", action: "Reconcile", message: "" },
+      "pod-0",
+      new Date(milliseconds),
+    ).metadata.name;
   const names = [0, 1, 1_000, 1_767_225_600_000, 1_767_225_600_001].map(nameAt);
   assert.deepEqual(names.toSorted(), names);
+});
+
+test("an Event regards the object, of either kind, and names the operator as its controller", () => {
+  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess"]) {
+    const metadata = { ...server.metadata, resourceVersion: "7" };
+    const one = event(
+      { kind, metadata },
+      { type: "Normal", reason: "Ready", action: "Reconcile", message: "" },
+      "pod-0",
+      new Date(0),
+    );
+    assert.deepEqual(one.regarding, {
+      apiVersion: server.apiVersion,
+      kind,
+      name: "a",
+      namespace: "team",
+      uid: "1",
+      resourceVersion: "7",
+    });
+    assert.deepEqual(
+      [one.reportingController, one.reportingInstance, one.type, one.reason, one.action],
+      ["mlflow-operator", "pod-0", "Normal", "Ready", "Reconcile"],
+    );
+  }
 });
 
 test("a note has at most 1,024 bytes and ends at a character boundary", () => {

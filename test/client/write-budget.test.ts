@@ -52,7 +52,7 @@ describe("the write budget", () => {
 
 describe("the limit of events", () => {
   const event = (message: string, type: ReportedEvent["type"] = "Warning"): ReportedEvent => {
-    return { type, reason: "Any", action: "Reconcile", message };
+    return { type, reason: "SecretNotFound", action: "Reconcile", message };
   };
 
   test("allows the same warning once in ten minutes", () => {

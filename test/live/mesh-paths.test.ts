@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { encodedPath } from "../../src/client/prober.ts";
-import { meshSubject } from "../../src/model/mesh-settings.ts";
-import { sidecarPolicy } from "../../src/resources/mesh/policies.ts";
+import { sidecarPolicy } from "../../src/resources/mesh/sidecar-policy.ts";
 import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { type PathNormalization, startWaypoint, type Waypoint } from "../envoy/waypoint.ts";
@@ -24,8 +23,8 @@ const meshed = (spec: Partial<MlflowServerSpec> = {}) => {
   const traces = { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] };
   return server({ traces, mesh: { istio: { mode: "Ambient" } }, ...spec });
 };
-const rulesOf = (spec: Partial<MlflowServerSpec> = {}) => tracesRules(meshSubject(meshed(spec)));
-const ofSidecar = sidecarPolicy(meshSubject(meshed())).spec.rules ?? [];
+const rulesOf = (spec: Partial<MlflowServerSpec> = {}) => tracesRules(meshed(spec));
+const ofSidecar = sidecarPolicy(meshed()).spec.rules ?? [];
 const policies = {
   bare: rulesOf(),
   prefixed: rulesOf({ exposure: { externalURL: `https://platform.example.com${prefix}` } }),

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { meshSubject } from "../../src/model/mesh-settings.ts";
 import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { startWaypoint } from "../envoy/waypoint.ts";
@@ -139,7 +138,7 @@ test("oauth2-proxy with allAuthenticatedUsers", {
       const unrelated = "cluster.local/ns/evil/sa/otel-collector";
       const traces = { writers: [{ namespace: "agents", serviceAccount: "otel-collector" }] };
       const policies = {
-        operator: tracesRules(meshSubject(server({ traces, mesh: { istio: { mode: "Ambient" } } }))),
+        operator: tracesRules(server({ traces, mesh: { istio: { mode: "Ambient" } } })),
         common: commonRules(writer),
       };
       const waypoint = await startWaypoint(policies, [writer, unrelated], { address, port: 5000 });

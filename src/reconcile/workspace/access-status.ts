@@ -10,6 +10,7 @@ import { isExpired, isServerOf } from "../../resources/workspace/grant.ts";
 import { nameOf } from "../../resources/workspace/role-bindings.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";
 import { notReconciling, notStalled } from "../inactive-conditions.ts";
+import { accessEvents } from "../lifecycle-events.ts";
 import type { SpecProblem } from "../spec-problem.ts";
 import type { WorkspaceConflict } from "./commit.ts";
 import type { WorkspaceCluster } from "./workspace-cluster.ts";
@@ -46,7 +47,9 @@ export async function reportAccesses(cluster: WorkspaceCluster, view: AccessView
         const verdict = accessStateOf(access, view);
         const left = verdict.state === "stalled" ? graceLeft(access, [verdict.reason], installation, now) : 0;
         const status = statusOf(access, left > 0 ? { ...verdict, state: "waiting" } : verdict, now);
-        if (!isDeepStrictEqual(status, access.status)) await cluster.reportAccess(access, status);
+        if (isDeepStrictEqual(status, access.status)) return left;
+        await cluster.reportAccess(access, status);
+        for (const event of accessEvents(access.status, status)) await cluster.recordEvent(access, event);
         return left;
       }),
   );

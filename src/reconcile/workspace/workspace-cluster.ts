@@ -22,6 +22,7 @@ export interface WorkspaceCluster
     | "secondsPruned"
     | "repeatedConflict"
     | "identity"
+    | "recordEvent"
   > {
   /** The namespace, if it is labeled as a workspace. */
   namespace(name: string): Namespace | undefined;

@@ -1,18 +1,18 @@
+import type { MlflowServer } from "../../api/server.ts";
 import type { ServerModel } from "../../features/server-model.ts";
 import type { Manifest } from "../../kube/manifests.ts";
-import type { MeshStep } from "../../model/mesh-steps.ts";
+import { type MeshStep, meshStepsOf } from "../../model/mesh-steps.ts";
 import { objectNames } from "../../model/names.ts";
 import { listenerDeployment } from "../traces/deployment.ts";
-import { listenerNetworkPolicy, listenerService, listenerServiceAccount } from "../traces/listener.ts";
-import {
-  allowFromWaypoint,
-  allowWriters,
-  denyBypass,
-  denyNonWriters,
-  sidecarPolicy,
-  tracesPolicy,
-} from "./policies.ts";
-import { waypoint, waypointParameters } from "./waypoint.ts";
+import { listenerNetworkPolicy } from "../traces/network-policy.ts";
+import { listenerService } from "../traces/service.ts";
+import { listenerServiceAccount } from "../traces/service-account.ts";
+import { allowWriters, denyNonWriters } from "./listener-policies.ts";
+import { sidecarPolicy } from "./sidecar-policy.ts";
+import { tracesPolicy } from "./traces-policy.ts";
+import { waypoint } from "./waypoint.ts";
+import { allowFromWaypoint, denyBypass } from "./waypoint-only-policies.ts";
+import { waypointParameters } from "./waypoint-parameters.ts";
 
 /** The builders of the mesh. Each returns its object if its step is enabled. */
 export const meshBuilders = [
@@ -27,19 +27,22 @@ export const meshBuilders = [
   inStep("writers", listenerNetworkPolicy),
   inStep("writers", listenerServiceAccount),
   inStep("writers", listenerService),
-  inStep("listener", listenerDeployment),
+  inStep("listener", (_, model) => listenerDeployment(model)),
 ];
 
 /**
  * Objects of a mode that the spec no longer has are not changed while they are removed. Policies are not changed while the trust
  * domain of the spec does not match the mesh: they would deny all clients.
  */
-function inStep<T extends Manifest>(step: MeshStep, build: (model: ServerModel) => T | undefined) {
+function inStep<T extends Manifest>(
+  step: MeshStep,
+  build: (server: MlflowServer, model: ServerModel) => T | undefined,
+) {
   return (model: ServerModel): T | undefined => {
-    const { wantedSteps, steps, keepsPolicies } = model.mesh;
-    if (!wantedSteps.includes(step) || !steps.has(step)) return undefined;
-    const built = build(model);
-    return keepsPolicies && built?.kind === "AuthorizationPolicy" ? undefined : built;
+    const { server } = model.source;
+    if (!meshStepsOf(server).includes(step) || !model.mesh.steps.has(step)) return undefined;
+    const built = build(server, model);
+    return model.mesh.keepsPolicies && built?.kind === "AuthorizationPolicy" ? undefined : built;
   };
 }
 

@@ -1,16 +1,17 @@
+import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationRule } from "../../kube/manifests.ts";
-import type { MeshSubject } from "../../model/mesh-settings.ts";
+import { externalAddressOf } from "../../model/exposure.ts";
+import { writerPrincipals } from "./principals.ts";
 
 /** Returns the ALLOW rules: only writers can POST traces; other paths are open to all clients. All else is denied. */
-export function tracesRules({
-  mesh,
-  addresses: { prefix },
-}: Pick<MeshSubject, "mesh" | "addresses">): AuthorizationRule[] {
-  return [...writerRules(mesh.writerPrincipals, prefix), ...otherPaths(prefix)];
+export function tracesRules(server: MlflowServer): AuthorizationRule[] {
+  const prefix = externalAddressOf(server)?.prefix ?? "";
+  return [...writerRules(server, prefix), ...otherPaths(prefix)];
 }
 
 /** Returns no rule without writers: in Istio a rule without principals matches all clients. */
-function writerRules(principals: string[], prefix: string): AuthorizationRule[] {
+function writerRules(server: MlflowServer, prefix: string): AuthorizationRule[] {
+  const principals = writerPrincipals(server);
   if (principals.length === 0) return [];
   const roots = prefix === "" ? [""] : ["", prefix];
   const paths = roots.flatMap((root) => [`${root}/v1/traces`, `${root}/v1/traces/*`]);

@@ -1,9 +1,8 @@
-import type { ConfigMap, Gateway } from "../../kube/manifests.ts";
+import type { MlflowServer } from "../../api/server.ts";
+import type { Gateway } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
-import type { MeshSubject } from "../../model/mesh-settings.ts";
 import { type Owner, ownedMetadata } from "../../model/metadata.ts";
 import { objectNames } from "../../model/names.ts";
-import { oneAtATime } from "../pod-disruption-budget.ts";
 
 const useWaypoint = "istio.io/use-waypoint";
 
@@ -11,8 +10,9 @@ const useWaypoint = "istio.io/use-waypoint";
  * Returns the Gateway of a waypoint for this server only, so that a policy on it applies to no other server. Its pods have
  * labels of their own: by default they inherit those of the Gateway, which select the server's pods.
  */
-export function waypoint({ owner, names }: MeshSubject): Gateway {
-  const metadata = ownedMetadata(owner, names.waypoint, "waypoint");
+export function waypoint(server: MlflowServer): Gateway {
+  const { name } = server.metadata;
+  const metadata = ownedMetadata(server, objectNames.waypoint(name), "waypoint");
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "Gateway",
@@ -22,8 +22,8 @@ export function waypoint({ owner, names }: MeshSubject): Gateway {
       gatewayClassName: "istio-waypoint",
       infrastructure: {
         // The operator's watches select the Deployment that Istio creates by these labels.
-        labels: { [label.managedBy]: manager, [label.waypoint]: owner.metadata.name },
-        parametersRef: { group: "", kind: "ConfigMap", name: names.waypoint },
+        labels: { [label.managedBy]: manager, [label.waypoint]: name },
+        parametersRef: { group: "", kind: "ConfigMap", name: objectNames.waypoint(name) },
       },
       listeners: [{ name: "mesh", port: 15008, protocol: "HBONE", allowedRoutes: { namespaces: { from: "Same" } } }],
     },
@@ -33,34 +33,4 @@ export function waypoint({ owner, names }: MeshSubject): Gateway {
 /** Returns the labels of the Service that send traffic, from the mesh and from ingress gateways, through the waypoint. */
 export function waypointLabels(server: Owner): Record<string, string> {
   return { [useWaypoint]: objectNames.waypoint(server.metadata.name), "istio.io/ingress-use-waypoint": "true" };
-}
-
-/**
- * Returns the ConfigMap with changes to Istio's Deployment of the waypoint. With the chart's defaults its pods are rejected in
- * namespaces that enforce Pod Security "restricted" (files/waypoint.yaml of istio-discovery; tested with 1.31), and there is one
- * pod. A server with several replicas has two waypoint pods, on two nodes if possible.
- */
-export function waypointParameters({ owner, names, isReplicated }: MeshSubject): ConfigMap {
-  const name = names.waypoint;
-  const securityContext = { seccompProfile: { type: "RuntimeDefault" } };
-  const pod = { securityContext, ...(isReplicated && { topologySpreadConstraints: [spreadConstraint(name)] }) };
-  const deployment = { spec: { ...(isReplicated && { replicas: 2 }), template: { spec: pod } } };
-  return {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: ownedMetadata(owner, name, "waypoint"),
-    data: {
-      deployment: JSON.stringify(deployment),
-      ...(isReplicated && { podDisruptionBudget: JSON.stringify({ spec: oneAtATime }) }),
-    },
-  };
-}
-
-function spreadConstraint(gateway: string) {
-  return {
-    maxSkew: 1,
-    topologyKey: "kubernetes.io/hostname",
-    whenUnsatisfiable: "ScheduleAnyway",
-    labelSelector: { matchLabels: { "gateway.networking.k8s.io/gateway-name": gateway } },
-  };
 }

@@ -412,7 +412,7 @@ describe("report", () => {
 describe("recordEvent", () => {
   const reported = {
     type: "Warning",
-    reason: "SecretMissing",
+    reason: "SecretNotFound",
     action: "Reconcile",
     message: "Create Secret db.",
   } as const;
@@ -432,7 +432,7 @@ describe("recordEvent", () => {
       "--namespace",
       one.key.namespace,
     ]);
-    assert.match(stdout, /Warning\s+SecretMissing\s+\S+\s+mlflow-operator\s+Create Secret db\./);
+    assert.match(stdout, /Warning\s+SecretNotFound\s+\S+\s+mlflow-operator\s+Create Secret db\./);
   });
 
   test("does not fail a reconciliation if it is rejected", async (context) => {

@@ -1,0 +1,157 @@
+import type { Reason } from "./reasons.ts";
+
+/** One step in the lifecycle of an object, which the operator records as an Event. */
+export interface EventRow {
+  readonly kind: "MlflowServer" | "MlflowWorkspaceAccess";
+  readonly type: "Normal" | "Warning";
+  /** What the operator did or tried, in UpperCamelCase. */
+  readonly action: EventAction;
+  /** What has happened. */
+  readonly meaning: string;
+}
+
+export type EventAction = "Reconcile" | "Migrate" | "RollOut" | "Hibernate" | "Pause" | "Upgrade" | "Grant";
+
+/**
+ * Reasons of lifecycle Events: stable, as those of conditions. Every other Event is a Warning with the reason of the condition
+ * `Stalled`.
+ */
+export const eventReasons = {
+  MigrationStarted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Migrate",
+    meaning: "A Job that migrates the database was created.",
+  },
+  MigrationCompleted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Migrate",
+    meaning: "The database has the schema of the version.",
+  },
+  MigrationFailed: {
+    kind: "MlflowServer",
+    type: "Warning",
+    action: "Migrate",
+    meaning:
+      "The migration Job cannot migrate the database. The note begins with the reason of the condition `Stalled`, such as `DatabaseUnreachable`.",
+  },
+  RolloutStarted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "RollOut",
+    meaning: "The Deployment has a new pod template, and its pods are being replaced.",
+  },
+  RolloutCompleted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "RollOut",
+    meaning: "All pods have the new pod template and are ready.",
+  },
+  Ready: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Reconcile",
+    meaning: "The server became ready.",
+  },
+  Hibernated: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Hibernate",
+    meaning: "No pods run, because of `hibernate: true` or `replicas: 0`.",
+  },
+  HibernationEnded: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Hibernate",
+    meaning: "Pods start again after hibernation.",
+  },
+  Paused: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Pause",
+    meaning: "The annotation `mlflow-operator.dev/paused` was set: the operator applies nothing for the server.",
+  },
+  Resumed: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Pause",
+    meaning: "The annotation `mlflow-operator.dev/paused` was removed.",
+  },
+  UpgradeStopped: {
+    kind: "MlflowServer",
+    type: "Warning",
+    action: "Upgrade",
+    meaning:
+      "An operator upgrade does not change the pods of the server, because another server did not become ready after it.",
+  },
+  UpgradeContinued: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Upgrade",
+    meaning: "An operator upgrade that had stopped continues.",
+  },
+  Granted: {
+    kind: "MlflowWorkspaceAccess",
+    type: "Normal",
+    action: "Grant",
+    meaning: "The grant is in force.",
+  },
+  Expired: {
+    kind: "MlflowWorkspaceAccess",
+    type: "Normal",
+    action: "Grant",
+    meaning: "The grant has reached `spec.expiresAt`, and its subjects have no access by it.",
+  },
+  Revoked: {
+    kind: "MlflowWorkspaceAccess",
+    type: "Warning",
+    action: "Grant",
+    meaning:
+      "The grant is not in force any more: the server was deleted or does not serve the namespace, or the namespace is no longer labeled as a workspace. The deletion of a MlflowWorkspaceAccess is not recorded.",
+  },
+} as const satisfies Record<string, EventRow>;
+
+export type LifecycleReason = keyof typeof eventReasons;
+
+/** A reason of an Event. */
+export type EventReason = LifecycleReason | Reason;
+
+/**
+ * Reasons of problems that the migration Job itself reports, in contrast to those because of which it cannot start or nothing is
+ * known about it.
+ */
+const migrationFailures = [
+  "ConfigurationInvalid",
+  "UnsupportedImage",
+  "DriverMissing",
+  "DatabaseUnreachable",
+  "DatabaseRejected",
+  "DatabaseAuthenticationFailed",
+  "DatabaseNotFound",
+  "DatabasePermissionDenied",
+  "UnsupportedCharacterSet",
+  "DatabaseReadOnly",
+  "DatabaseFull",
+  "DatabaseLocked",
+  "DatabaseTimeout",
+  "DatabaseTooNew",
+  "TLSVerificationFailed",
+  "ArtifactStoreReadOnly",
+  "ArtifactStoreAuthenticationFailed",
+  "ArtifactStoreNotFound",
+  "ArtifactStoreUnreachable",
+  "ArtifactStoreRejected",
+  "ArtifactStoreTLSVerificationFailed",
+  "AdminPasswordRejected",
+  "MigrationFailed",
+  "MigrationBusy",
+  "MigrationTimeout",
+  "CrashLooping",
+  "OutOfMemory",
+] as const satisfies readonly Reason[];
+
+/** Whether the migration Job reports the problem of a reason. */
+export function isMigrationFailure(reason: string): boolean {
+  return migrationFailures.some((each) => each === reason);
+}

@@ -1,0 +1,154 @@
+import { type EventAction, eventReasons, isMigrationFailure, type LifecycleReason } from "../api/event-reasons.ts";
+import { isReason } from "../api/reasons.ts";
+import type { MlflowServerStatus } from "../api/server.ts";
+import type { MlflowWorkspaceAccessStatus } from "../api/workspace-access.ts";
+import type { Condition } from "../kube/conditions.ts";
+import type { ReportedEvent } from "./cluster.ts";
+
+type Status = Pick<MlflowServerStatus | MlflowWorkspaceAccessStatus, "conditions">;
+
+/**
+ * The Events for a change of the status of an MlflowServer, in the order of the lifecycle. They depend on the two statuses only, so a
+ * restart of the operator neither repeats nor invents one, and equal statuses have none.
+ */
+export function serverEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
+  return [
+    ...pauseEvents(before, after),
+    ...upgradeEvents(before, after),
+    ...hibernationEvents(before, after),
+    ...migrationEvents(before, after),
+    ...rolloutEvents(before, after),
+    ...readyEvents(before, after),
+    ...problemEvents(before, after, "Reconcile"),
+  ];
+}
+
+/** The Events for a change of the status of a MlflowWorkspaceAccess. */
+export function accessEvents(
+  before: MlflowWorkspaceAccessStatus | undefined,
+  after: MlflowWorkspaceAccessStatus,
+): ReportedEvent[] {
+  const [former, ready] = [conditionIn(before, "Ready"), conditionIn(after, "Ready")];
+  const wasInForce = former?.status === "True";
+  if (ready?.status === "True") {
+    const isKnown = wasInForce && former.observedGeneration === ready.observedGeneration;
+    return isKnown ? [] : [lifecycleEvent("Granted", ready.message)];
+  }
+  if (ready?.reason === "Expired") {
+    return former?.reason === "Expired" ? [] : [lifecycleEvent("Expired", ready.message)];
+  }
+  // Other problems, such as an unsupported field, do not end a grant.
+  const isEnded = ready?.reason === "WorkspaceNotServed" || ready?.reason === "WorkspaceOptInMissing";
+  if (wasInForce && isEnded) return [lifecycleEvent("Revoked", `${ready.reason}: ${ready.message}`)];
+  return problemEvents(before, after, "Grant");
+}
+
+function pauseEvents(before: Status | undefined, after: Status): ReportedEvent[] {
+  const [wasPaused, stalled] = [isPaused(before), conditionIn(after, "Stalled")];
+  if (isPaused(after)) return wasPaused ? [] : [lifecycleEvent("Paused", stalled?.message ?? "")];
+  if (!wasPaused || isUnknown(after)) return [];
+  return [lifecycleEvent("Resumed", "The operator applies the spec again.")];
+}
+
+function upgradeEvents(before: Status | undefined, after: Status): ReportedEvent[] {
+  const [former, pending] = [conditionIn(before, "UpgradePending"), conditionIn(after, "UpgradePending")];
+  const wasStopped = former?.reason === "UpgradeStopped";
+  if (pending?.reason === "UpgradeStopped") {
+    return wasStopped ? [] : [lifecycleEvent("UpgradeStopped", pending.message)];
+  }
+  // Without the condition, a stalled server may still have to be changed.
+  const continues = pending !== undefined || conditionIn(after, "Stalled")?.status !== "True";
+  if (!wasStopped || !continues || isUnknown(after)) return [];
+  return [lifecycleEvent("UpgradeContinued", "The upgrade of the operator, or of its settings, continues.")];
+}
+
+function hibernationEvents(before: Status | undefined, after: Status): ReportedEvent[] {
+  const [former, available] = [conditionIn(before, "Available"), conditionIn(after, "Available")];
+  const wasHibernated = former?.reason === "Hibernated";
+  if (available?.reason === "Hibernated") {
+    return wasHibernated ? [] : [lifecycleEvent("Hibernated", available.message)];
+  }
+  const starts = available?.reason === "NoPodReady" || available?.reason === "PodsReady";
+  return wasHibernated && starts ? [lifecycleEvent("HibernationEnded", "Pods start again.")] : [];
+}
+
+function migrationEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
+  const [former, migration] = [before?.migration, after.migration];
+  if (migration === undefined) return [];
+  const { job, version, phase, attempt, startTime } = migration;
+  if (phase === "Started") {
+    const isNew = startTime !== undefined && (former?.attempt !== attempt || former.startTime !== startTime);
+    const message = `Job/${job} migrates the database to the schema of MLflow ${version}.`;
+    return isNew ? [lifecycleEvent("MigrationStarted", message)] : [];
+  }
+  const [formerly, database] = [conditionIn(before, "DatabaseReady"), conditionIn(after, "DatabaseReady")];
+  if (database?.reason !== "MigrationComplete" || former?.proof?.attempt === attempt) return [];
+  const isNew =
+    former?.phase === "Complete" && former.attempt === attempt
+      ? // The record may have been written before the status.
+        formerly?.reason === "MigrationRunning" || isMigrationFailure(formerly?.reason ?? "")
+      : former !== undefined || formerly?.reason !== "MigrationComplete";
+  return isNew ? [lifecycleEvent("MigrationCompleted", database.message)] : [];
+}
+
+function rolloutEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
+  const [former, rollout] = [before?.rollout, after.rollout];
+  if (rollout === undefined || conditionIn(after, "Available")?.reason === "Hibernated") return [];
+  const isSame = former?.revision === rollout.revision;
+  if (isSame && former?.phase === rollout.phase) return [];
+  // A status of an operator that did not record rollouts.
+  if (former === undefined && conditionIn(before, "Ready")?.status === "True") return [];
+  const { revision, phase } = rollout;
+  if (phase === "Complete") {
+    return [
+      lifecycleEvent("RolloutCompleted", `All pods are of revision ${revision} of the Deployment, and are ready.`),
+    ];
+  }
+  const verb = former === undefined ? "starts" : "replaces its pods by";
+  return [lifecycleEvent("RolloutStarted", `The Deployment ${verb} pods of revision ${revision}.`)];
+}
+
+function readyEvents(before: Status | undefined, after: Status): ReportedEvent[] {
+  const [former, ready] = [conditionIn(before, "Ready"), conditionIn(after, "Ready")];
+  if (ready?.status !== "True" || ready.reason !== "Ready") return [];
+  const isKnown = former?.status === "True" && former.reason === ready.reason;
+  return isKnown ? [] : [lifecycleEvent("Ready", ready.message)];
+}
+
+/** The Warning for an object that stalls, or stalls with another reason. */
+function problemEvents(before: Status | undefined, after: Status, action: EventAction): ReportedEvent[] {
+  const [former, stalled] = [conditionIn(before, "Stalled"), conditionIn(after, "Stalled")];
+  if (stalled?.status !== "True" || isPaused(after)) return [];
+  if (former?.status === "True" && former.reason === stalled.reason) return [];
+  const { reason, message } = stalled;
+  if (isOfMigration(after) && isMigrationFailure(reason)) {
+    return [lifecycleEvent("MigrationFailed", reason === "MigrationFailed" ? message : `${reason}: ${message}`)];
+  }
+  return isReason(reason) ? [{ type: "Warning", reason, action, message }] : [];
+}
+
+/** Whether the object stalls because of the migration, whose Job checks the artifact store first. */
+function isOfMigration(after: Status): boolean {
+  const [stalled, database] = [conditionIn(after, "Stalled"), conditionIn(after, "DatabaseReady")];
+  if (database?.status !== "False") return false;
+  return database.reason === stalled?.reason || stalled?.reason.startsWith("ArtifactStore") === true;
+}
+
+function isPaused(status: Status | undefined): boolean {
+  const stalled = conditionIn(status, "Stalled");
+  return stalled?.status === "True" && stalled.reason === "Paused";
+}
+
+/** Whether the status may be outdated. */
+function isUnknown(status: Status): boolean {
+  return conditionIn(status, "Ready")?.status === "Unknown";
+}
+
+function lifecycleEvent(reason: LifecycleReason, message: string): ReportedEvent {
+  const { type, action } = eventReasons[reason];
+  return { type, reason, action, message };
+}
+
+function conditionIn(status: Status | undefined, type: string): Condition | undefined {
+  return status?.conditions?.find((condition) => condition.type === type);
+}

@@ -1,0 +1,30 @@
+import type { MlflowServer } from "../../api/server.ts";
+import type { NetworkPolicy } from "../../kube/manifests.ts";
+import { ownedMetadata, podSelector } from "../../model/metadata.ts";
+import { objectNames, tracesPort } from "../../model/names.ts";
+import { ambientProbes, hbonePort, tcp } from "../network-policy.ts";
+
+/** Returns the NetworkPolicy that allows the writers' namespaces; the mesh authorizes the individual workloads. */
+export function listenerNetworkPolicy(server: MlflowServer): NetworkPolicy | undefined {
+  const { traces, mesh, networkPolicy } = server.spec;
+  if (networkPolicy?.enabled === false) return undefined;
+  const isSidecar = mesh?.istio.mode === "Sidecar";
+  const namespaces = [...new Set(traces?.writers.map(({ namespace }) => namespace))].sort();
+  const from = namespaces.map((namespace) => ({
+    namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
+  }));
+  const probes = { ports: tcp(tracesPort), from: [{ ipBlock: { cidr: ambientProbes } }] };
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: ownedMetadata(server, objectNames.listener(server.metadata.name), "traces"),
+    spec: {
+      podSelector: { matchLabels: podSelector(server, "traces") },
+      policyTypes: ["Ingress"],
+      ingress: [
+        { ports: isSidecar ? tcp(tracesPort, hbonePort) : tcp(hbonePort), from },
+        ...(isSidecar ? [] : [probes]),
+      ],
+    },
+  };
+}
