@@ -37,6 +37,7 @@ export default withMermaid(
           items: pages([
             ["Installation", "installation"],
             ["Production checklist", "production-checklist"],
+            ["Databases", "databases"],
             ["Choosing an authentication method", "choosing-authentication"],
             ["Authentication", "authentication"],
             ["Identity providers", "identity-providers"],

@@ -228,11 +228,11 @@ const rows: readonly Row[] = [
   changed(
     "externalDatabase.dialectDriver",
     "backendStore",
-    "postgresql by fields, others by backendStore.uriSecretRef",
+    "postgresql and mysql by fields, others by backendStore.uriSecretRef",
   ),
-  mapped("externalDatabase.host", "backendStore.postgresql.host"),
-  mapped("externalDatabase.port", "backendStore.postgresql.port"),
-  mapped("externalDatabase.database", "backendStore.postgresql.database"),
+  mapped("externalDatabase.host", "backendStore.postgresql.host backendStore.mysql.host"),
+  mapped("externalDatabase.port", "backendStore.postgresql.port backendStore.mysql.port"),
+  mapped("externalDatabase.database", "backendStore.postgresql.database backendStore.mysql.database"),
   mapped("externalDatabase.authDatabase", "authentication.basic.database.postgresql.database"),
   changed("externalDatabase.user", "backendStore.postgresql.credentialsSecretRef", toSecret),
   changed("externalDatabase.password", "backendStore.postgresql.credentialsSecretRef", toSecret),
@@ -345,22 +345,23 @@ function setDatabases(context: ConversionContext): void {
   const isExternal = !values.flag("postgresql.enabled", true);
   const dialect = isExternal ? (values.text("externalDatabase.dialectDriver") ?? "postgresql") : "postgresql";
   const isPostgresql = dialect.startsWith("postgresql");
+  const kind = isPostgresql ? "postgresql" : /^(mysql|mariadb)/.test(dialect) ? "mysql" : undefined;
   if (isExternal && host === undefined) draft.set("backendStore.sqlite", {});
-  else if (isPostgresql) {
+  else if (kind !== undefined) {
     const name = draft.toCreate(`${release.name}-database`, { username: user, password });
-    setFields(draft, "backendStore.postgresql", { host, port, database, credentialsSecretRef: { name } });
+    setFields(draft, `backendStore.${kind}`, { host, port, database, credentialsSecretRef: { name } });
   } else {
     const place = `${host}${port === undefined ? "" : `:${port}`}/${database}`;
     context.report("externalDatabase", "changed", "part of the URI in a Secret");
-    if (values.flag("tracking.auth.enabled", true)) {
-      const note = "users are kept in the backend store: a second database of users has to be PostgreSQL";
-      context.report("externalDatabase.authDatabase", "unmapped", note);
-    }
     const uri = `${dialect}://<user>:<password>@${place}, with ${user} and ${password}, percent-encoded`;
     draft.set("backendStore.uriSecretRef", {
       name: draft.toCreate(`${release.name}-backend-store`, { uri }),
       key: "uri",
     });
+  }
+  if (!isPostgresql && values.flag("tracking.auth.enabled", true)) {
+    const note = "MLflow stores users in PostgreSQL or SQLite only: add authentication.basic.database.postgresql";
+    context.report("externalDatabase.authDatabase", "unmapped", note);
   }
   if (values.value("tracking.runUpgradeDB") !== undefined) {
     draft.set("backendStore.migration", values.flag("tracking.runUpgradeDB") ? "Automatic" : "Manual");

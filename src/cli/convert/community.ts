@@ -77,9 +77,13 @@ const rows: readonly Row[] = [
   changed("backendStore.postgres.user", "backendStore.postgresql.credentialsSecretRef", toSecret),
   changed("backendStore.postgres.password", "backendStore.postgresql.credentialsSecretRef", toSecret),
   ...notNeeded("it is psycopg2", "backendStore.postgres.driver"),
-  ...["enabled", "host", "port", "database", "user", "password", "driver"].map((key) =>
-    changed(`backendStore.mysql.${key}`, "backendStore.uriSecretRef", "part of the URI in a Secret"),
-  ),
+  mapped("backendStore.mysql.enabled", "backendStore.mysql"),
+  mapped("backendStore.mysql.host", "backendStore.mysql.host"),
+  mapped("backendStore.mysql.port", "backendStore.mysql.port"),
+  mapped("backendStore.mysql.database", "backendStore.mysql.database"),
+  changed("backendStore.mysql.user", "backendStore.mysql.credentialsSecretRef", toSecret),
+  changed("backendStore.mysql.password", "backendStore.mysql.credentialsSecretRef", toSecret),
+  ...notNeeded("it is PyMySQL", "backendStore.mysql.driver"),
   ...["enabled", "host", "port", "database", "user", "password", "driver", "connectionUrl"].map((key) =>
     changed(
       `backendStore.mssql.${key}`,
@@ -97,9 +101,18 @@ const rows: readonly Row[] = [
     "backendStore.uriSecretRef.key",
     "the image needs a driver",
   ),
-  mapped("backendStore.existingDatabaseSecret.name", "backendStore.postgresql.credentialsSecretRef.name"),
-  mapped("backendStore.existingDatabaseSecret.usernameKey", "backendStore.postgresql.credentialsSecretRef.usernameKey"),
-  mapped("backendStore.existingDatabaseSecret.passwordKey", "backendStore.postgresql.credentialsSecretRef.passwordKey"),
+  mapped(
+    "backendStore.existingDatabaseSecret.name",
+    "backendStore.postgresql.credentialsSecretRef.name backendStore.mysql.credentialsSecretRef.name",
+  ),
+  mapped(
+    "backendStore.existingDatabaseSecret.usernameKey",
+    "backendStore.postgresql.credentialsSecretRef.usernameKey backendStore.mysql.credentialsSecretRef.usernameKey",
+  ),
+  mapped(
+    "backendStore.existingDatabaseSecret.passwordKey",
+    "backendStore.postgresql.credentialsSecretRef.passwordKey backendStore.mysql.credentialsSecretRef.passwordKey",
+  ),
   ...unsupported(noSubchart, "postgresql.*", "mysql.*", "minio.*"),
   mapped("artifactRoot.proxiedArtifactStorage", "artifactStore.access"),
   ...notNeeded(
@@ -323,14 +336,23 @@ function setBackendStore({ values, draft, release, report }: ConversionContext):
     });
     draft.set("backendStore.uriSecretRef", { name, key: "uri" });
   };
-  if (values.flag("backendStore.postgres.enabled")) {
-    setPostgresql("backendStore.postgres", "backendStore.postgresql", { values, draft, release }, "database", {
-      name: secret,
-      usernameKey: values.text("backendStore.existingDatabaseSecret.usernameKey"),
-      passwordKey: values.text("backendStore.existingDatabaseSecret.passwordKey"),
-    });
-  } else if (values.flag("backendStore.mysql.enabled")) uri("mysql", "backendStore.mysql", "pymysql");
-  else if (values.flag("backendStore.mssql.enabled")) {
+  const server = [
+    ["postgres", "postgresql"],
+    ["mysql", "mysql"],
+  ].find(([key]) => values.flag(`backendStore.${key}.enabled`));
+  if (server !== undefined) {
+    setDatabaseServer(
+      `backendStore.${server[0]}`,
+      `backendStore.${server[1]}`,
+      { values, draft, release },
+      "database",
+      {
+        name: secret,
+        usernameKey: values.text("backendStore.existingDatabaseSecret.usernameKey"),
+        passwordKey: values.text("backendStore.existingDatabaseSecret.passwordKey"),
+      },
+    );
+  } else if (values.flag("backendStore.mssql.enabled")) {
     const name = values.text("backendStore.mssql.existingConnectionUrlSecret.name");
     const key = values.text("backendStore.mssql.existingConnectionUrlSecret.key") ?? "connectionUrl";
     if (name === undefined) uri("mssql", "backendStore.mssql", "pymssql");
@@ -345,8 +367,8 @@ function setBackendStore({ values, draft, release, report }: ConversionContext):
   } else if (migrates) draft.set("backendStore.migration", "Automatic");
 }
 
-/** A PostgreSQL database with its credentials: those of a Secret that exists, or of one to create. */
-export function setPostgresql(
+/** A PostgreSQL or MySQL database with its credentials: those of a Secret that exists, or of one to create. */
+export function setDatabaseServer(
   key: string,
   field: string,
   { values, draft, release }: Pick<ConversionContext, "values" | "draft" | "release">,
@@ -439,7 +461,7 @@ function setBasic(context: ConversionContext): void {
 function setUserDatabase(context: ConversionContext, key: string, field: string): void {
   const { values } = context;
   if (!values.flag(`${key}.enabled`)) return;
-  setPostgresql(key, field, context, "users-database", {
+  setDatabaseServer(key, field, context, "users-database", {
     name: values.text(`${key}.existingSecret.name`),
     usernameKey: values.text(`${key}.existingSecret.usernameKey`),
     passwordKey: values.text(`${key}.existingSecret.passwordKey`),

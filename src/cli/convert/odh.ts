@@ -38,7 +38,10 @@ const rows: readonly Row[] = [
   mapped("mlflow.backendStoreUriFrom.secretKeyRef.name", "backendStore.uriSecretRef.name"),
   mapped("mlflow.backendStoreUriFrom.secretKeyRef.key", "backendStore.uriSecretRef.key"),
   ...notNeeded("a missing Secret is a condition", "mlflow.backendStoreUriFrom.secretKeyRef.optional"),
-  ...unsupported("read replicas are not supported", "mlflow.readReplicaBackendStoreUriFrom.*"),
+  ...unsupported(
+    "a read replica is a host of a database by fields: backendStore.postgresql.readReplica",
+    "mlflow.readReplicaBackendStoreUriFrom.*",
+  ),
   ...unsupported(
     "the model registry is in the backend store",
     "mlflow.registryStoreUri",

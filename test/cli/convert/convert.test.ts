@@ -122,6 +122,46 @@ describe("converted manifests", () => {
     });
   }
 
+  test("MySQL becomes fields with the Secret that exists; users in it are a problem", () => {
+    const credentials = { name: "mysql", usernameKey: "user", passwordKey: "pass" };
+    const { manifest, problems, report } = converted(community, {
+      backendStore: {
+        databaseMigration: true,
+        mysql: { enabled: true, host: "mysql.example.com", port: 3307, database: "mlflow", driver: "pymysql" },
+        existingDatabaseSecret: credentials,
+      },
+      auth: { enabled: true },
+    });
+    const mysql = { host: "mysql.example.com", port: 3307, database: "mlflow", credentialsSecretRef: credentials };
+    assert.deepEqual(Object(manifest["spec"]).backendStore, { mysql, migration: "Automatic" });
+    assert.deepEqual(
+      report.filter(({ outcome }) => outcome === "unmapped"),
+      [],
+    );
+    assert.match(problems.join(), /MLflow cannot create the tables of its users in MySQL: add a PostgreSQL database/);
+    const [, bitnami] = charts;
+    assert.ok(bitnami);
+    const other = converted(bitnami, {
+      postgresql: { enabled: false },
+      tracking: { auth: { enabled: false } },
+      externalDatabase: {
+        dialectDriver: "mysql+pymysql",
+        host: "mysql",
+        port: 3306,
+        database: "runs",
+        user: "u",
+        password: "secret-of-mysql",
+      },
+    });
+    assert.deepEqual(Object(other.manifest["spec"]).backendStore.mysql, {
+      host: "mysql",
+      port: 3306,
+      database: "runs",
+      credentialsSecretRef: { name: "mlflow-database" },
+    });
+    assert.deepEqual(other.problems, []);
+  });
+
   test("an annotation that the operator rejects is left out, and reported as not mapped", () => {
     const rejected = {
       "nginx.ingress.kubernetes.io/configuration-snippet": "x",
