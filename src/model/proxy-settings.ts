@@ -1,6 +1,5 @@
 import type { V1ResourceRequirements } from "@kubernetes/client-node";
 import { defaults, reservedNames } from "../api/defaults.ts";
-import type { RedisSettings } from "../api/fields/proxy-session.ts";
 import type { CertificateAuthority } from "../api/fields/reference.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { Addresses } from "./addresses.ts";
@@ -24,7 +23,7 @@ export interface ProxySettings {
   /** Whether browsers send the session by https only. */
   readonly isSecure: boolean;
   /** How long a session lasts, and when it is refreshed. */
-  readonly session: { readonly refresh: string; readonly expire: string; readonly redis: RedisSettings | undefined };
+  readonly session: { readonly refresh: string; readonly expire: string };
   readonly extraArgs: readonly string[];
   /** How names for Kubernetes RBAC are read from the ID token; undefined without authorization by Kubernetes. */
   readonly identity: ProxyIdentity | undefined;
@@ -67,7 +66,6 @@ export function proxySettings(
     session: {
       refresh: session.refresh ?? refresh,
       expire: session.expire ?? defaults.sessionExpire,
-      redis: session.redis,
     },
     extraArgs: proxy.extraArgs ?? [],
     identity: kubernetes && {

@@ -4,7 +4,7 @@ import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
 import { port } from "../model/names.ts";
-import { applicationArguments, serverPrograms } from "./middleware/programs.ts";
+import { serverArguments, serverPrograms } from "./middleware/programs.ts";
 import { environment } from "./pod/environment.ts";
 import { type Containers, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
@@ -13,8 +13,8 @@ import { containerSecurityContext } from "./pod/security.ts";
 import { mlflowVolumes, temporary } from "./pod/volumes.ts";
 import { proxyContainer } from "./proxy/container.ts";
 import { proxyMounts } from "./proxy/files.ts";
-import { issuerCheck } from "./proxy/issuer-check.ts";
-import { redisCheck, sessionMounts } from "./proxy/redis.ts";
+import { issuerCheck, peerCheck } from "./proxy/peer-check.ts";
+import { checkRedisProgram } from "./python-programs.ts";
 
 /** Returns the Deployment of MLflow. A pod reads its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(model: ServerModel): Deployment {
@@ -51,17 +51,24 @@ export function deployment(model: ServerModel): Deployment {
 
 /** The containers of MLflow and oauth2-proxy, and the init containers. */
 function containers(model: ServerModel): Containers {
-  const { proxy, issuers, issuerCaFiles } = model;
+  const { proxy, issuers, issuerCaFiles, authentication } = model;
   const mlflow = {
     container: container(model),
     mounted: [temporary(model), installedPrograms, ...mlflowVolumes(model)],
   };
-  const { redis } = proxy?.session ?? {};
+  const { sessionStore: store } = authentication;
   return {
     init: [
       programInstallation(model, serverPrograms(model)),
       ...(issuers.length === 0 ? [] : [{ container: issuerCheck(model), mounted: issuerCaFiles }]),
-      ...(redis === undefined ? [] : [{ container: redisCheck(model, redis), mounted: sessionMounts(redis) }]),
+      ...(store === undefined
+        ? []
+        : [
+            {
+              container: peerCheck(model, "sessions", checkRedisProgram, store.checkEnv),
+              mounted: store.mounted,
+            },
+          ]),
     ],
     main: [
       mlflow,
@@ -71,7 +78,7 @@ function containers(model: ServerModel): Containers {
 }
 
 function container(model: ServerModel): V1Container {
-  const { image, proxy, process, pod } = model;
+  const { image, proxy, pod } = model;
   return {
     name: "mlflow",
     image: image.name,
@@ -80,7 +87,7 @@ function container(model: ServerModel): V1Container {
     command: ["python", "-P", "-m", "mlflow_operator.start"],
     // uvicorn imports code from its working directory; this one is read-only.
     workingDir: "/",
-    args: [...applicationArguments(model.authentication), ...process.extraArgs],
+    args: serverArguments(model),
     env: environment(model),
     ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),
     resources: pod.resources.mlflow,

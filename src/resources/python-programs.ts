@@ -2,8 +2,6 @@ import { pythonTexts } from "./python-texts.ts";
 
 /** The package around MLflow's application. */
 export const middlewareFiles = filesFrom("mlflow_operator/");
-/** The authorization function for LDAP. */
-export const ldapFiles = filesFrom("mlflow_ldap");
 /** The application of the listener for traces, which imports from the middleware. */
 export const tracesFiles = filesFrom("mlflow_traces");
 
@@ -14,7 +12,7 @@ export const checkIssuersProgram = program("check_issuers.py");
 export const checkRedisProgram = program("check_redis.py");
 
 /** Returns the files whose paths begin with the prefix, as Python finds them in a directory of its path. */
-function filesFrom(prefix: string): Readonly<Record<string, string>> {
+export function filesFrom(prefix: string): Readonly<Record<string, string>> {
   const found = Object.entries(pythonTexts).filter(([path]) => path.startsWith(prefix));
   if (found.length === 0) throw new Error(`python/src has no ${prefix}*.`);
   return Object.fromEntries(found);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Ldap } from "../../src/api/fields/ldap.ts";
 import { ldapSettings } from "../../src/features/authentication/ldap-settings.ts";
-import { ldapFiles } from "../../src/resources/python-programs.ts";
+import { filesFrom } from "../../src/resources/python-programs.ts";
 import { caCertificatePem } from "../support/ca-certificate-pem.ts";
 import {
   all,
@@ -50,7 +50,7 @@ describe("LDAP authentication", () => {
     assert.equal(container?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/mlflow/python")?.readOnly, true);
     const ini = secretText(of(), "demo-auth-config", "basic_auth.ini");
     assert.match(ini, /^authorization_function = mlflow_ldap:authenticate_request$/m);
-    for (const [file, text] of Object.entries(ldapFiles)) assert.equal(programsOf(of())[file], text);
+    for (const [file, text] of Object.entries(filesFrom("mlflow_ldap"))) assert.equal(programsOf(of())[file], text);
   });
 
   test("the user database is created as for basic authentication, with the administrator that MLflow requires", () => {

@@ -4,6 +4,7 @@ import type { ServerBase } from "../../model/server-base.ts";
 import type { Mounted } from "../common/mounted-volume.ts";
 import type { Reference } from "../common/reference.ts";
 import type { Database, UserApplication } from "../database/database.ts";
+import type { SessionStore } from "./session-store.ts";
 
 /** What the operator needs to know about an authentication method. Each method is one file of this folder and one row of `index.ts`. */
 export interface AuthenticationMethod {
@@ -32,8 +33,8 @@ export const noSettings = { references: [], issuers: () => [], issuerCaFiles: []
 export interface Authentication {
   /** MLflow's application, which the operator's middleware wraps: python/src/mlflow_operator/app.py. */
   readonly application: "plain" | "basic-auth" | "oidc-auth" | "kubernetes-auth" | "kubernetes-identity";
-  /** Additional programs that MLflow imports, and the text of their settings files by path. */
-  readonly programs?: { readonly name: "ldap"; readonly settings: Readonly<Record<string, string>> };
+  /** Additional files of python/src that MLflow imports, by the beginning of their names, and the text of settings files by path. */
+  readonly programs?: { readonly files: string; readonly settings: Readonly<Record<string, string>> };
   /** Variables of the MLflow container; secrets are references. */
   readonly env: readonly V1EnvVar[];
   /** Files in `authDirectory` by name: the content of the Secret `<name>-auth-config`, which is omitted if empty. */
@@ -44,6 +45,8 @@ export interface Authentication {
   readonly packages?: readonly string[];
   /** An additional origin for browsers: scheme, host and port. */
   readonly origin?: string | undefined;
+  /** Where oauth2-proxy stores sessions; undefined for cookies, and without oauth2-proxy. */
+  readonly sessionStore?: SessionStore;
   /** The path of the readiness probe; default `/health`. */
   readonly readinessPath?: string;
   /** The database of users and permissions; undefined if there are none. */

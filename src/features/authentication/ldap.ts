@@ -74,7 +74,7 @@ export function ldapMethod(ldap: Ldap): AuthenticationMethod {
       return {
         ...users,
         packages: ["ldap3"],
-        programs: { name: "ldap", settings: { "ldap.json": JSON.stringify(settings) } },
+        programs: { files: "mlflow_ldap", settings: { "ldap.json": JSON.stringify(settings) } },
         files: { ...users.files, ...(certificates !== undefined && { [caFile]: certificates }) },
         mounted,
       };

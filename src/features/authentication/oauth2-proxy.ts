@@ -9,6 +9,7 @@ import { caReferences, configMapReference, type Reference, secretReference } fro
 import type { Authentication, AuthenticationMethod, TokenIssuer } from "./authentication.ts";
 import { callerToken, kubernetesAuthorization } from "./kubernetes.ts";
 import { plain } from "./none.ts";
+import { redisStore, type SessionStore } from "./session-store.ts";
 import { signInPage, signInPageName } from "./sign-in-page.ts";
 
 const path = "spec.authentication.oauth2Proxy";
@@ -24,6 +25,7 @@ const clusterCa = { name: "kube-root-ca.crt", key: "ca.crt" };
 export function oauth2ProxyMethod(proxy: ProxySettings): AuthenticationMethod {
   const issuers = (installation: Pick<Installation, "clusterDomain">) => issuersOf(proxy, installation);
   const issuerCaFiles = caFiles(proxy);
+  const store = proxy.session?.redis && redisStore(proxy.session.redis);
   const kind = choose(proxy.authorization, `${path}.authorization`, {
     allAuthenticatedUsers: (): Pick<AuthenticationMethod, "displayName" | "pod"> => ({
       displayName: "OAuth2Proxy",
@@ -42,12 +44,15 @@ export function oauth2ProxyMethod(proxy: ProxySettings): AuthenticationMethod {
   });
   return {
     displayName: kind.displayName,
-    references: references(proxy),
+    references: references(proxy, store),
     issuers,
     issuerCaFiles,
-    urls: proxy.session?.redis === undefined ? [] : [proxy.session.redis.url],
+    urls: store === undefined ? [] : [store.url],
     sessionKeys: [dataKeys.cookieSecret],
-    pod: (base, database) => withSignInPage(base, kind.pod(base, database)),
+    pod: (base, database) => ({
+      ...withSignInPage(base, kind.pod(base, database)),
+      ...(store && { sessionStore: store }),
+    }),
   };
 }
 
@@ -123,17 +128,16 @@ function caFiles({ ca, acceptServiceAccountTokens }: ProxySettings): Mounted[] {
   ];
 }
 
-function references({ clientSecretRef: clientSecret, ca, acceptServiceAccountTokens, session }: ProxySettings) {
-  const { passwordSecretRef: password, ca: redisCa } = session?.redis ?? {};
+function references(
+  { clientSecretRef: clientSecret, ca, acceptServiceAccountTokens }: ProxySettings,
+  store: SessionStore | undefined,
+) {
   const all: Reference[] = [
     ...(clientSecret === undefined
       ? []
       : [{ ...secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`), isReread: true }]),
     ...caReferences(ca, `${path}.ca`),
-    ...(password === undefined
-      ? []
-      : [secretReference(password.name, [password.key], `${path}.session.redis.passwordSecretRef`)]),
-    ...caReferences(redisCa, `${path}.session.redis.ca`),
+    ...(store?.references ?? []),
     ...(acceptServiceAccountTokens === undefined
       ? []
       : [configMapReference(clusterCa.name, [clusterCa.key], `${path}.acceptServiceAccountTokens`)]),

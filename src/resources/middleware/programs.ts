@@ -1,7 +1,7 @@
 import type { Authentication } from "../../features/authentication/authentication.ts";
 import type { ServerModel } from "../../features/server-model.ts";
 import type { Programs } from "../pod/program.ts";
-import { ldapFiles, middlewareFiles } from "../python-programs.ts";
+import { filesFrom, middlewareFiles } from "../python-programs.ts";
 
 /** The package's settings: python/src/mlflow_operator/app.py. */
 interface Settings {
@@ -20,17 +20,20 @@ interface Settings {
 }
 
 /**
- * The name of the application that MLflow's own code knows, and finds twice: it uses the one that Python finds first, the operator's.
+ * The names of applications that MLflow's own code knows, and finds twice: it uses the one that Python finds first, the operator's.
  * With `basic-auth` it also makes the first administrator.
  */
-function nameOf(application: Authentication["application"]): string {
-  if (application === "plain") return "mlflow-operator";
-  return application === "kubernetes-identity" ? "kubernetes-auth" : application;
-}
+const applicationNames = {
+  plain: "mlflow-operator",
+  "basic-auth": "basic-auth",
+  "oidc-auth": "oidc-auth",
+  "kubernetes-auth": "kubernetes-auth",
+  "kubernetes-identity": "kubernetes-auth",
+} as const satisfies Record<Authentication["application"], string>;
 
 /** Arguments of `mlflow server`. */
-export function applicationArguments({ application }: Pick<Authentication, "application">): string[] {
-  return ["--app-name", nameOf(application)];
+export function serverArguments({ authentication, process }: ServerModel): string[] {
+  return ["--app-name", applicationNames[authentication.application], ...process.extraArgs];
 }
 
 /** What `mlflow server` imports besides MLflow: the layer around its application, and what the authentication method adds. */
@@ -39,9 +42,9 @@ export function serverPrograms(model: ServerModel): Programs {
   return {
     programs: {
       ...middlewareFiles,
-      ...(programs && additionalTexts[programs.name]),
+      ...(programs && filesFrom(programs.files)),
       // The two files by which MLflow finds an application: those of an installed Python package.
-      "mlflow_operator-1.dist-info/entry_points.txt": `[mlflow.app]\n${nameOf(application)} = mlflow_operator.app:create_app\n`,
+      "mlflow_operator-1.dist-info/entry_points.txt": `[mlflow.app]\n${applicationNames[application]} = mlflow_operator.app:create_app\n`,
       "mlflow_operator-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: mlflow-operator\nVersion: 1\n",
     },
     settings: {
@@ -50,9 +53,6 @@ export function serverPrograms(model: ServerModel): Programs {
     },
   };
 }
-
-/** The programs of authentication methods, by name. */
-const additionalTexts = { ldap: ldapFiles } as const;
 
 function settings({ authentication, process, proxy, addresses }: ServerModel): Settings {
   const { prefix, external } = addresses;

@@ -5,7 +5,6 @@ import type { ProxySettings } from "../../model/proxy-settings.ts";
 import { sessionCookieName } from "../../model/session-cookie.ts";
 import { apiRoute } from "./api-route.ts";
 import { proxyFiles } from "./files.ts";
-import { sessionArguments } from "./redis.ts";
 
 /**
  * Returns the arguments of oauth2-proxy, each tested with 7.15.6. Not set: `--reverse-proxy` and `--trusted-ip`,
@@ -61,7 +60,7 @@ export function proxyArguments(model: ServerModel, proxy: ProxySettings): string
     "--cookie-csrf-per-request=true",
     `--cookie-refresh=${proxy.session.refresh}`,
     `--cookie-expire=${proxy.session.expire}`,
-    ...sessionArguments(proxy.session.redis),
+    ...(model.authentication.sessionStore?.arguments ?? []),
     "--silence-ping-logging=true",
     ...proxy.extraArgs,
   ].map(escaped);

@@ -4,14 +4,13 @@ import { proxyPort } from "../../model/names.ts";
 import type { ProxySettings } from "../../model/proxy-settings.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { proxyArguments } from "./arguments.ts";
-import { sessionVariables } from "./redis.ts";
 
 /** Returns the container of oauth2-proxy, the only one of the pod that accepts external connections. */
 export function proxyContainer(model: ServerModel, proxy: ProxySettings): V1Container {
   const scheme = model.addresses.scheme.toUpperCase();
   // oauth2-proxy answers this path itself, without a credential and without MLflow, which has its own probes.
   const probe: V1Probe = { httpGet: { path: "/ping", port: "http", scheme }, timeoutSeconds: 5 };
-  const env = [...sessionVariables(proxy.session.redis), ...model.process.httpProxy];
+  const env = [...(model.authentication.sessionStore?.env ?? []), ...model.process.httpProxy];
   return {
     name: "oauth2-proxy",
     image: proxy.image.name,

@@ -5,7 +5,6 @@ import { keyFiles, type Mounted, secretFiles } from "../../features/common/mount
 import type { ServerModel } from "../../features/server-model.ts";
 import { dataKeys } from "../../model/names.ts";
 import type { ProxySettings } from "../../model/proxy-settings.ts";
-import { sessionMounts } from "./redis.ts";
 
 /** Paths of oauth2-proxy's secrets and CA bundles; arguments contain no secret. */
 export const proxyFiles = {
@@ -18,7 +17,7 @@ export const proxyFiles = {
 } as const;
 
 /** Returns all volumes of oauth2-proxy. */
-export function proxyMounts(model: ServerModel, { clientSecret, session }: ProxySettings): Mounted[] {
+export function proxyMounts(model: ServerModel, { clientSecret }: ProxySettings): Mounted[] {
   const { names, certificateSecret, addresses } = model;
   return [
     file("proxy-cookie", model.session.secret, dataKeys.cookieSecret, proxyFiles.cookieSecret),
@@ -26,7 +25,7 @@ export function proxyMounts(model: ServerModel, { clientSecret, session }: Proxy
       ? []
       : [file("proxy-client", clientSecret.name, clientSecret.key, proxyFiles.clientSecret)]),
     ...model.issuerCaFiles,
-    ...sessionMounts(session.redis),
+    ...(model.authentication.sessionStore?.mounted ?? []),
     ...(certificateSecret === undefined ? [] : [secretFiles("tls", certificateSecret, proxyFiles.tls)]),
     ...(addresses.prefix === ""
       ? []
