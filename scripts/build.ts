@@ -1,18 +1,26 @@
-/** Builds dist/: the operator and its command line as one tree-shaken ES module, with chunks for modules that are loaded on demand. */
+/**
+ * Builds dist/: the operator and its command line as one tree-shaken ES module, with chunks for modules that are loaded on demand.
+ * With --single-file <folder> it builds one file without chunks into another folder.
+ */
 import { chmod, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { pythonTexts } from "../src/resources/python-texts.ts";
 import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const clientNode = "@kubernetes/client-node";
 
-await rm("dist", { recursive: true, force: true });
+const { "single-file": singleFile } = parseArgs({ options: { "single-file": { type: "string" } } }).values;
+const outdir = singleFile ?? "dist";
+
+await rm(outdir, { recursive: true, force: true });
 const { metafile } = await build({
   metafile: true,
   entryPoints: { "mlflow-operator": "src/main.ts" },
-  outdir: "dist",
+  outdir,
   bundle: true,
-  splitting: true,
+  splitting: singleFile === undefined,
   format: "esm",
   platform: "node",
   target: "node24",
@@ -44,5 +52,5 @@ const { metafile } = await build({
     },
   ],
 });
-await chmod("dist/mlflow-operator.js", 0o755);
-await writeFile("dist/THIRD-PARTY-LICENSES", await thirdPartyLicenses(metafile));
+await chmod(join(outdir, "mlflow-operator.js"), 0o755);
+await writeFile(join(outdir, "THIRD-PARTY-LICENSES"), await thirdPartyLicenses(metafile));

@@ -29,7 +29,7 @@ async function commandLine(): Promise<number> {
   const { UsageError } = await import("./cli/command.ts");
   const { runCommandLine } = await import("./cli/command-line.ts");
   const { text } = await import("node:stream/consumers");
-  const called = basename(process.argv[1] ?? "");
+  const called = basename(process.argv[1] ?? "", ".exe");
   // kubectl calls this name for the completion of its plugin.
   const isCompletion = called === "kubectl_complete-mlflow";
   return runCommandLine(isCompletion ? ["__complete", ...args] : args, {

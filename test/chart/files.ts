@@ -18,9 +18,14 @@ export async function chartFiles(): Promise<readonly ChartFile[]> {
       content: head + withoutDefinition(await renderedText(set)),
     })),
   );
-  const objects = (await renderedObjects("default")).map(withoutHelm);
+  const operator = operatorManifest(await renderedObjects("default"));
+  return [...goldens, { path: "config/base/operator.yaml", content: head + operator }];
+}
+
+/** The manifest of objects of the chart without Helm: with the namespace, and without the CRDs and the labels of a release. */
+export function operatorManifest(objects: readonly Rendered[]): string {
   const operator = objects.filter(({ kind }) => kind !== "CustomResourceDefinition");
-  return [...goldens, { path: "config/base/operator.yaml", content: head + documents([namespace, ...operator]) }];
+  return documents([namespace, ...operator.map(withoutHelm)]);
 }
 
 /** Leaves out the CRDs, which have their own files. */
@@ -47,7 +52,7 @@ const namespace: Rendered = {
 const ofHelm = ["app.kubernetes.io/managed-by", "helm.sh/chart", "helm.sh/resource-policy"];
 
 /** The same without the labels of a release, in pod templates too. */
-function withoutHelm(object: Rendered): Rendered {
+export function withoutHelm(object: Rendered): Rendered {
   const isOfHelm = (key: string, value: unknown) =>
     ofHelm.includes(key) || (key === "annotations" && Object.keys(value ?? {}).every((each) => ofHelm.includes(each)));
   return JSON.parse(JSON.stringify(object, (key, value) => (isOfHelm(key, value) ? undefined : value)));

@@ -38,7 +38,12 @@ export async function renderedText(set: string, ...more: readonly string[]): Pro
 }
 
 export async function renderedObjects(set: string, ...more: readonly string[]): Promise<readonly Rendered[]> {
-  const documents: unknown[] = loadAll(await renderedText(set, ...more));
+  return objectsOf(await renderedText(set, ...more));
+}
+
+/** The objects of a manifest. */
+export function objectsOf(manifest: string): readonly Rendered[] {
+  const documents: unknown[] = loadAll(manifest);
   return documents.filter(isObject);
 }
 
