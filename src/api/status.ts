@@ -15,7 +15,7 @@ const migrationRecord = z
       .string()
       .meta({ description: "Time at which the Job was last created. Absent until then.", format: "date-time" })
       .exactOptional(),
-    proof: z
+    previous: z
       .strictObject({
         job: z.string().max(253).meta({ description: "Name of the migration Job." }),
         version: z.string().max(64).meta({ description: "Its version of MLflow." }),

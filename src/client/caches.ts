@@ -211,14 +211,14 @@ export function caches(options: CachesOptions): Caches {
 
   const isServer = (key: Key) => serversOf(key.namespace)?.get(key) !== undefined;
 
-  /** The store, with `hold` applied to each object. */
-  function holding<T extends KubeObject>(handler: Store<T>, hold: (object: T) => T): EventHandler<T> {
+  /** The store, which keeps `map` of each object. */
+  function mapping<T extends KubeObject>(handler: Store<T>, map: (object: T) => T): EventHandler<T> {
     return {
       reached: handler.reached,
-      changed: (change, object) => handler.changed(change, hold(object)),
+      changed: (change, object) => handler.changed(change, map(object)),
       listing: () => {
         const { item, complete } = handler.listing();
-        return { item: (object) => item(hold(object)), complete };
+        return { item: (object) => item(map(object)), complete };
       },
     };
   }
@@ -249,7 +249,7 @@ export function caches(options: CachesOptions): Caches {
       { byNamespace: true, isCustom: true },
     );
     servers.set(scope ?? "", ofServers);
-    start("MlflowServer", scope, holding(ofServers, cachedServer));
+    start("MlflowServer", scope, mapping(ofServers, cachedServer));
   }
 
   /** Starts the watches of objects of servers, when there is a server: a namespace without servers needs only one watch. */
@@ -268,7 +268,7 @@ export function caches(options: CachesOptions): Caches {
         if (isKnown !== wasKnown) needed(kind, scope);
         wasKnown = isKnown;
       };
-      const handler = holding(ofKind, (object) => cachedObject(object, isServer));
+      const handler = mapping(ofKind, (object) => cachedObject(object, isServer));
       start(kind, scope, { ...handler, ...(rowOf(kind).isOptional && { relisted }) }, managedSelector);
     }
     // Only objects without the label of the operator, so that no object is in two watches.

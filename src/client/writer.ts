@@ -113,7 +113,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
   }
 
   /** Changes the operation of the operator's managed fields to `Apply` after a POST; otherwise makes no request. */
-  async function takeOver(live: Owned): Promise<void> {
+  async function upgradeManagedFields(live: Owned): Promise<void> {
     const entries = live.metadata.managedFields ?? [];
     switch (updateEntries(entries, manager)) {
       case "none":
@@ -158,7 +158,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
     apply: async (manifest, live) => {
       const path = difference(manifest, live) ?? "";
       const managers = await conflictingManagers(manifest, path);
-      await takeOver(live);
+      await upgradeManagedFields(live);
       const applied = await client.request<Owned>({
         method: "PATCH",
         path: pathOf(manifest),

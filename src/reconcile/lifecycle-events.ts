@@ -82,7 +82,7 @@ function migrationEvents(before: MlflowServerStatus | undefined, after: MlflowSe
     return isNew ? [lifecycleEvent("MigrationStarted", message)] : [];
   }
   const [formerly, database] = [conditionIn(before, "DatabaseReady"), conditionIn(after, "DatabaseReady")];
-  if (database?.reason !== "MigrationComplete" || former?.proof?.attempt === attempt) return [];
+  if (database?.reason !== "MigrationComplete" || former?.previous?.attempt === attempt) return [];
   const isNew =
     former?.phase === "Complete" && former.attempt === attempt
       ? // The record may have been written before the status.

@@ -36,9 +36,9 @@ export function meshOf(view: MeshView): Mesh {
   const problem = mesh.condition?.status === "True" ? meshStepProblem("writers", view) : mesh.condition;
   if (problem !== undefined) return { ...withSteps(mesh, "writers"), condition: { status: "False", ...problem } };
   if (listenerOf(view) === undefined && !isDenied(view.probes())) {
-    const unproved = inconclusiveProbeProblem(view);
+    const unconfirmed = inconclusiveProbeProblem(view);
     const closed = withSteps(mesh, "writers");
-    return unproved === undefined ? closed : { ...closed, condition: { status: "False", ...unproved } };
+    return unconfirmed === undefined ? closed : { ...closed, condition: { status: "False", ...unconfirmed } };
   }
   const open = withSteps(mesh, "writers", "listener");
   const unavailable = meshStepProblem("listener", view);
@@ -69,13 +69,13 @@ function serverMesh(view: MeshView): Mesh {
   if (mode === undefined) return { steps: new Set(), condition: withoutMesh(server) };
   if (!isAvailable) return { steps: new Set(), condition: { status: "False", ...missing[mode] } };
   const problems = meshSteps[mode].map((step) => meshStepProblem(step, view));
-  const unproved = problems.findIndex((problem) => problem !== undefined);
+  const unconfirmed = problems.findIndex((problem) => problem !== undefined);
   const problem =
     problems.find((found) => found !== undefined) ??
     terminatingPodProblem(mode, view) ??
     meshConflict(view) ??
     probeProblem(view);
-  const steps = upTo(Math.max(keptSteps(mode, view), unproved < 0 ? problems.length - 1 : unproved), mode);
+  const steps = upTo(Math.max(keptSteps(mode, view), unconfirmed < 0 ? problems.length - 1 : unconfirmed), mode);
   if (problem === undefined)
     return { steps, condition: { status: "True", ...enforced(server, mode), ...unprobed(view) } };
   const keepsPolicies = problem.reason === "TrustDomainUnexpected";

@@ -20,7 +20,7 @@ export interface Migration {
   /** The record must be in the status before anything else is written. */
   readonly isRecordedFirst?: true;
   /** The version is older than the schema: nothing is applied. */
-  readonly isRefused?: true;
+  readonly isRejected?: true;
   /** Objects have just been written; the next reconciliation reports more. */
   readonly isInterim?: true;
   /** Seconds until the next reconciliation, if no watch event triggers it. */
@@ -46,7 +46,7 @@ export const overdueSeconds = 3600;
  * Decides about the migration, by these rules:
  * - The schema is current if the last Job whose program may have run is the wanted one and has completed. `status.migration`
  *   records that, so the Job itself may be deleted. An earlier completed Job does not count, because another one has run since.
- * - The record of a completed Job is withdrawn before another Job is created. Without a record the Job runs again, which
+ * - The record of a completed Job is replaced before another Job is created. Without a record the Job runs again, which
  *   changes nothing if the schema is current.
  * - A Job with a running container is never deleted. Every other Job waits until it exits.
  * - A Job is created only when no other is unfinished and no pod of one is left.
@@ -61,25 +61,25 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Obs
   const current = named && isLast(named) ? named : undefined;
   const report = { record: known, ...(mayBeDeleted(known, record, jobs) && { isRecordedFirst: true as const }) };
 
-  const wait =
+  const waitingFor =
     runningMigration(pods, jobs, current, now) ??
     unfinished(jobs.filter((job) => job !== current)) ??
     orphanedPod(pods, jobs);
-  if (wait !== undefined) return { ...report, ...wait, record: withoutRemoved(known, wait, allPods) };
+  if (waitingFor !== undefined) return { ...report, ...waitingFor, record: withoutRemoved(known, waitingFor, allPods) };
   if (wanted === undefined) {
     const message = "The operator neither migrates nor checks the database, because migration is Manual.";
-    return { ...finished("MigrationDisabled", message), remove: staying(jobs), record: undefined };
+    return { ...finished("MigrationDisabled", message), remove: notTerminating(jobs), record: undefined };
   }
-  const former = staying(jobs.filter((job) => job !== named || current === undefined));
+  const former = notTerminating(jobs.filter((job) => job !== named || current === undefined));
   if (known?.phase === "Complete" && known.job === wanted.metadata.name) {
     const message = `The database has the schema of MLflow ${known.version}.`;
     return { ...report, ...finished("MigrationComplete", message), remove: former };
   }
-  if (known?.phase === "Complete" && isRefused(known, wanted)) return { ...report, ...refused(known, wanted) };
+  if (known?.phase === "Complete" && isRejected(known, wanted)) return { ...report, ...rejected(known, wanted) };
   if (current !== undefined) return { ...report, ...ofCurrent(current, wanted, podsOf(current, pods)) };
   if (named !== undefined) {
     const message = `Waiting until the former ${objectText(named)} is deleted.`;
-    return { ...report, ...pending(message), remove: staying([named]) };
+    return { ...report, ...pending(message), remove: notTerminating([named]) };
   }
   const isAgain = known?.phase === "Started" && known.job === wanted.metadata.name;
   const { startTime } = known ?? {};
@@ -91,9 +91,9 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Obs
     return { ...report, ...pending(message), againInSeconds: waits };
   }
   // If the new Job were deleted before it is observed, a former record would wrongly cover its changes.
-  const isProven = record?.phase === "Complete" || record?.proof !== undefined || jobs.some(isComplete);
-  const isWithdrawn = isAgain && record?.attempt === known.attempt && record.proof === undefined;
-  return { ...creation(wanted, known, now), ...(isProven && !isWithdrawn && { isRecordedFirst: true }) };
+  const hasCompleted = record?.phase === "Complete" || record?.previous !== undefined || jobs.some(isComplete);
+  const isReplaced = isAgain && record?.attempt === known.attempt && record.previous === undefined;
+  return { ...creation(wanted, known, now), ...(hasCompleted && !isReplaced && { isRecordedFirst: true }) };
 }
 
 /** Returns the record to write before other objects. Without a time if the Job has not been created yet. */
@@ -135,9 +135,9 @@ function latestRecord(
   jobs: readonly Job[],
   pods: readonly Pod[],
 ): MigrationRecord | undefined {
-  const isLeaving = (job: Job) => job.metadata.deletionTimestamp !== undefined;
+  const isTerminating = (job: Job) => job.metadata.deletionTimestamp !== undefined;
   const last = jobs
-    .filter((job) => !isLeaving(job) || hasRun(job, pods))
+    .filter((job) => !isTerminating(job) || hasRun(job, pods))
     .reduce<Job | undefined>(
       (found, job) => (attemptOf(job) > (found === undefined ? "" : attemptOf(found)) ? job : found),
       undefined,
@@ -147,9 +147,9 @@ function latestRecord(
   if (known === undefined || known.phase === "Complete") return known;
   const job = jobs.find(({ metadata }) => metadata.name === known.job);
   if (job === undefined || attemptOf(job) !== known.attempt) return known;
-  const { proof: _, ...rest } = known;
+  const { previous: _, ...rest } = known;
   if (isComplete(job)) return { ...rest, phase: "Complete" };
-  if (isLeaving(job)) return withoutUnstarted(known, job, pods);
+  if (isTerminating(job)) return withoutUnstarted(known, job, pods);
   // The operator was stopped after it created the Job and before it recorded the time.
   const { creationTimestamp } = job.metadata;
   return known.startTime === undefined && creationTimestamp ? { ...known, startTime: creationTimestamp } : known;
@@ -165,9 +165,9 @@ function withoutRemoved(known: MigrationRecord | undefined, { remove }: Decision
 
 /** The completed migration before a terminating Job, if the Job's pods exist and show that its program has not run. */
 function withoutUnstarted(known: MigrationRecord, job: Job, pods: readonly Pod[]): MigrationRecord {
-  const { proof, startTime } = known;
-  if (proof === undefined || hasRun(job, pods) || podsOf(job, pods).length === 0) return known;
-  return { ...proof, phase: "Complete", ...(startTime !== undefined && { startTime }) };
+  const { previous, startTime } = known;
+  if (previous === undefined || hasRun(job, pods) || podsOf(job, pods).length === 0) return known;
+  return { ...previous, phase: "Complete", ...(startTime !== undefined && { startTime }) };
 }
 
 /** Whether the program of a Job may have run, by its status and pods. */
@@ -209,8 +209,8 @@ function creation(wanted: Job, known: MigrationRecord | undefined, now: Date): M
   const job = { ...wanted, metadata: { ...wanted.metadata, annotations } };
   const record = recordOf(wanted, attempt, now.toISOString());
   if (known?.phase !== "Complete") return { ...running(wanted), create: job, record };
-  const proof = { job: known.job, version: known.version, database: known.database, attempt: known.attempt };
-  return { ...running(wanted), create: job, record: { ...record, proof } };
+  const previous = { job: known.job, version: known.version, database: known.database, attempt: known.attempt };
+  return { ...running(wanted), create: job, record: { ...record, previous } };
 }
 
 /** The time, but always later than the former attempt, because clocks of two operators differ. */
@@ -252,7 +252,7 @@ function unfinished(others: readonly Job[]): Decision | undefined {
   const [first, ...rest] = others.filter((job) => !isComplete(job));
   if (first === undefined) return undefined;
   const message = `Waiting until ${objectText(first)}, an earlier migration that did not complete, and its pods are deleted.`;
-  return { ...pending(message), remove: staying([first, ...rest]) };
+  return { ...pending(message), remove: notTerminating([first, ...rest]) };
 }
 
 /** The decision with a pod whose Job was deleted without it: the pod may still connect to the database. */
@@ -278,17 +278,18 @@ function ofCurrent(live: Job, wanted: Job, pods: readonly Pod[]): Decision {
 }
 
 /** Whether the database would need an earlier schema. Another or restored database is not rejected. */
-function isRefused(known: MigrationRecord, wanted: Job): boolean {
+function isRejected(known: MigrationRecord, wanted: Job): boolean {
   return known.database === databaseOf(wanted) && isDowngrade(known.version, versionOf(wanted));
 }
 
-function refused({ version }: MigrationRecord, wanted: Job): Decision {
+function rejected({ version }: MigrationRecord, wanted: Job): Decision {
   const message = `The database has the schema of MLflow ${version}, which MLflow ${versionOf(wanted)} cannot read. The operator changes nothing, and running pods continue. Set spec.version to ${version} or newer. If you have restored an older backup, set the annotation ${annotation.restored} to a new value, such as the date.`;
-  return { ...pending(message, "DowngradeRejected"), stalled: true, isRefused: true };
+  return { ...pending(message, "DowngradeRejected"), stalled: true, isRejected: true };
 }
 
 /** Jobs that are not being deleted: a further DELETE would trigger another reconciliation, and so on. */
-const staying = (jobs: readonly Job[]) => jobs.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+const notTerminating = (jobs: readonly Job[]) =>
+  jobs.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
 
 const finished = (reason: Cause["reason"], message: string): Decision => ({
   complete: true,

@@ -20,7 +20,7 @@ import { isCrossNamespace, isStored, type NamingConflict, namingConflictOf, owne
 import { rolloutOf } from "./rollout.ts";
 import { statusOf } from "./status.ts";
 import type { Waiting } from "./upgrade.ts";
-import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, verdictOn } from "./upgrade-plan.ts";
+import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, upgradeDecision } from "./upgrade-plan.ts";
 import { type WriteConflict, withoutConflicts } from "./write-conflict.ts";
 
 /** One write. */
@@ -85,7 +85,7 @@ export function planOf(observed: ObservedState): Plan {
   const namingConflict = firstNamingConflict(observed.unmanaged);
   if (namingConflict !== undefined) return { groups: [], migration, namingConflict };
   if (isStaged) return stagedPlan(wanted, staged, observed, migration);
-  if (migration.isRefused) return { groups: recordGroups(migration, observed), migration };
+  if (migration.isRejected) return { groups: recordGroups(migration, observed), migration };
   const terminating = firstNamingConflict(observed.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, observed));
   const jobs: Step[] = [
@@ -135,9 +135,9 @@ function stagedPlan(
   observed: ObservedState,
   migration: Migration,
 ): Plan {
-  const turn = verdictOn(observed);
+  const turn = upgradeDecision(observed);
   if (turn.mayStart) {
-    const isAllowed = () => verdictOn(observed).mayStart;
+    const isAllowed = () => upgradeDecision(observed).mayStart;
     return { groups: [[{ do: "start upgrade", live, marker: startMarker(observed), isAllowed }]], migration };
   }
   const inputs = ({ spec }: Deployment) => spec.template.metadata?.annotations?.[annotation.inputs];

@@ -133,19 +133,22 @@ async function decideAndApply(
   };
   const plan = await reporting(decide, failing, (cause) => report(cluster, observed, { state: "stalled", cause }));
   if ("state" in plan) return plan;
-  const asLeft = (cause: Cause) => migrationAsLeft(cluster, server, plan.migration, cause);
+  const migrationNow = (cause: Cause) => migrationAfterWrites(cluster, server, plan.migration, cause);
   const carryOut = async () => {
     const namingConflict = plan.namingConflict ?? (await commit(cluster, server, plan)) ?? plan.waiting;
-    if (namingConflict !== undefined) return waitingForName(namingConflict, asLeft(namingConflict));
-    return outcomeOf(observed, plan.conflict === undefined ? plan : { ...plan, migration: asLeft(plan.conflict) });
+    if (namingConflict !== undefined) return waitingForName(namingConflict, migrationNow(namingConflict));
+    return outcomeOf(
+      observed,
+      plan.conflict === undefined ? plan : { ...plan, migration: migrationNow(plan.conflict) },
+    );
   };
   return reporting(carryOut, failing, (cause) =>
-    report(cluster, observed, { state: "stalled", cause, migration: asLeft(cause) }),
+    report(cluster, observed, { state: "stalled", cause, migration: migrationNow(cause) }),
   );
 }
 
 /** Returns the migration to report if not all objects could be written: as started only if its Job exists. */
-function migrationAsLeft(
+function migrationAfterWrites(
   cluster: Cluster,
   server: MlflowServer,
   migration: Migration,

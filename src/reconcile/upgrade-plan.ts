@@ -7,8 +7,8 @@ import { renderingIn } from "../resources/rendering.ts";
 import { difference } from "./difference.ts";
 import type { Migration } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
-import type { UpgradeMember, Verdict } from "./upgrade.ts";
-import { verdict } from "./upgrade.ts";
+import type { UpgradeDecision, UpgradeMember } from "./upgrade.ts";
+import { decideUpgrade } from "./upgrade.ts";
 import { markerIn, markerText } from "./upgrade-marker.ts";
 
 /**
@@ -75,11 +75,11 @@ function marked(manifest: Deployment, marker: string): Deployment {
 }
 
 /** Whether this server can be updated now. Evaluated again immediately before the write. */
-export function verdictOn({ server, upgradeMembers, installation, now }: ObservedState): Verdict {
+export function upgradeDecision({ server, upgradeMembers, installation, now }: ObservedState): UpgradeDecision {
   const { namespace = "default", name } = server.metadata;
   const { upgrade } = installation;
   if (upgrade === undefined || upgradeMembers === undefined) return { mayStart: true };
-  return verdict({ namespace, name }, upgradeMembers(), upgrade, now);
+  return decideUpgrade({ namespace, name }, upgradeMembers(), upgrade, now);
 }
 
 /** The marker of an upgrade that starts now. */

@@ -21,7 +21,7 @@ export interface UpgradeMember {
   readonly isStarting: boolean;
 }
 
-export type Verdict = { readonly mayStart: true } | ({ readonly mayStart: false } & Waiting);
+export type UpgradeDecision = { readonly mayStart: true } | ({ readonly mayStart: false } & Waiting);
 
 /** Why the pods of a server keep their previous template. */
 export interface Waiting {
@@ -29,8 +29,8 @@ export interface Waiting {
   readonly againInSeconds: number;
 }
 
-/** Seconds for which a server that cannot prove the upgrade waits for others to report that they wait. */
-const deferenceSeconds = 15;
+/** Seconds for which a server that is no canary waits for others to report that they wait. */
+const canaryWaitSeconds = 15;
 /** Seconds after which a stalled server, and any server, that was not ready before the change no longer counts as updating. */
 const reportSeconds = 60;
 const unreadySeconds = 900;
@@ -43,30 +43,30 @@ const formerSeconds = 3600;
  * - until one server is ready after the change, one is changed at a time, and such a one as can show that it works;
  * - then at most `concurrency` are changed at the same time.
  */
-export function verdict(
+export function decideUpgrade(
   server: Pick<UpgradeMember, "namespace" | "name">,
   members: readonly UpgradeMember[],
   { revision, concurrency }: Upgrade,
   now: Date,
-): Verdict {
+): UpgradeDecision {
   const isSelf = (member: UpgradeMember) => member.namespace === server.namespace && member.name === server.name;
   const self = members.find(isSelf);
   const others = members.filter((member) => !isSelf(member));
   const failed = others.filter((member) => hasFailed(member, revision)).sort(byName);
   if (failed.length > 0) {
     const known = failed.find(({ namespace }) => namespace === server.namespace);
-    return wait("UpgradeStopped", known === undefined ? stoppedElsewhere : stoppedBy(known), 15);
+    return mustWait("UpgradeStopped", known === undefined ? stoppedElsewhere : stoppedBy(known), 15);
   }
   const active = others.filter((member) => isActive(member, revision, now)).length;
-  const isProven = others.some((member) => member.marker?.revision === revision && isDone(member));
-  if (isProven) {
-    return active < concurrency ? go : wait("UpgradeWaiting", inTurn(concurrency), 2);
+  const hasSucceeded = others.some((member) => member.marker?.revision === revision && isDone(member));
+  if (hasSucceeded) {
+    return active < concurrency ? start : mustWait("UpgradeWaiting", inTurn(concurrency), 2);
   }
-  if (active > 0) return wait("UpgradeWaiting", first(concurrency), 2);
-  if (self?.isCanary) return go;
+  if (active > 0) return mustWait("UpgradeWaiting", first(concurrency), 2);
+  if (self?.isCanary) return start;
   const isPreceded = others.some(({ isCanary, waitingSince }) => isCanary && waitingSince !== undefined);
-  const isNew = secondsSince(self?.waitingSince, now) < deferenceSeconds;
-  return isPreceded || isNew ? wait("UpgradeWaiting", first(concurrency), 2) : go;
+  const isNew = secondsSince(self?.waitingSince, now) < canaryWaitSeconds;
+  return isPreceded || isNew ? mustWait("UpgradeWaiting", first(concurrency), 2) : start;
 }
 
 /** Whether the server was ready before the change and is stalled since. */
@@ -103,9 +103,9 @@ export function upgradeCounts(members: readonly UpgradeMember[], revision: strin
   };
 }
 
-const go: Verdict = { mayStart: true };
+const start: UpgradeDecision = { mayStart: true };
 
-function wait(reason: Cause["reason"], message: string, againInSeconds: number): Verdict {
+function mustWait(reason: Cause["reason"], message: string, againInSeconds: number): UpgradeDecision {
   return { mayStart: false, cause: { reason, message }, againInSeconds };
 }
 

@@ -95,7 +95,11 @@ const namesOf = (events: readonly ReportedEvent[]) => events.map(({ type, reason
 describe("the Events of an MlflowServer", () => {
   const again = { ...started, startTime: "2026-01-01T01:00:00.000Z" };
   const later: MigrationRecord = { ...started, job: "demo-migrate-2", attempt: "2026-01-02T00:00:00.000Z" };
-  const withdrawn: MlflowServerStatus = { ...running, migration: { ...later, proof: complete }, rollout: firstRollout };
+  const deletedJob: MlflowServerStatus = {
+    ...running,
+    migration: { ...later, previous: complete },
+    rollout: firstRollout,
+  };
   const { startTime: _, ...uncreated } = started;
   const { migration: __, ...withoutMigration } = ready;
   const { rollout: ___, ...withoutRollout } = ready;
@@ -121,7 +125,7 @@ describe("the Events of an MlflowServer", () => {
       { ...running, conditions: [...state("progressing", "Progressing"), migrated], migration: complete },
       "Normal MigrationCompleted",
     ],
-    "a migration that was withdrawn before it ran": [withdrawn, { ...rolling, rollout: firstRollout }],
+    "a migration whose Job was deleted before it ran": [deletedJob, { ...rolling, rollout: firstRollout }],
     "a record that an administrator removed": [withoutMigration, ready],
     "a migration that fails": [running, failing("DatabaseUnreachable"), "Warning MigrationFailed"],
     "a migration that fails for another reason": [

@@ -148,7 +148,7 @@ function assertSafe(state: State, decision: Migration): void {
     assert.equal(state.schemas[database], version, `the schema is of another version ${about()}`);
     assert.ok(!state.pods.some(({ state: s }) => s === "running"), `complete while a migration runs ${about()}`);
   }
-  if (decision.isRefused) assert.equal(decision.create ?? decision.remove[0], undefined, about());
+  if (decision.isRejected) assert.equal(decision.create ?? decision.remove[0], undefined, about());
 }
 
 /** The invariants of every state. */
@@ -287,10 +287,10 @@ export function keyOf(state: State): string {
   const attempts = [...state.jobs.map(({ attempt }) => attempt), state.record?.attempt ?? ""].sort();
   const rank = (attempt: string) => attempts.indexOf(attempt);
   const order = new Map(state.jobs.map(({ uid }, index) => [uid, index]));
-  const { job, phase, attempt = "", proof } = state.record ?? {};
+  const { job, phase, attempt = "", previous } = state.record ?? {};
   return JSON.stringify([
     state.spec,
-    [job, phase, rank(attempt), proof?.job],
+    [job, phase, rank(attempt), previous?.job],
     state.jobs.map((each) => [each.name, each.inputs, rank(each.attempt), each.result, each.isDeleting]),
     state.pods.map((each) => [order.get(each.job), each.spec, each.state, each.isDeleting]),
     state.schemas,
@@ -310,7 +310,7 @@ export function assertArrives(state: State, passesAre: "whole" | "cut off"): voi
     const decision = decided(now);
     const { version, database } = now.spec;
     const isTooNew = isDowngrade(now.schemas[database] ?? "", version);
-    const isTold = decision.isRefused === true || now.pods.some(({ spec }) => spec === now.spec);
+    const isTold = decision.isRejected === true || now.pods.some(({ spec }) => spec === now.spec);
     if (isTooNew ? isTold && !decision.complete : decision.complete) return;
   }
   assert.fail(`it does not converge: ${JSON.stringify(decided(now).cause)} after ${state.path.join(", ")}`);

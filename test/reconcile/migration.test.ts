@@ -115,7 +115,7 @@ describe("the migration", () => {
       ...recordOf(later),
       phase: "Started",
       attempt: "2026-01-01T03:00:00.000Z",
-      proof: { job, version, database, attempt },
+      previous: { job, version, database, attempt },
     };
     const leaving = { ...later, metadata: { ...later.metadata, deletionTimestamp: "2026-01-01T04:00:00Z" } };
     const state = (containerStatus: Partial<V1ContainerStatus>) =>
@@ -188,12 +188,12 @@ describe("the migration", () => {
   test("keeps reporting why a Job cannot be created, and not that it was deleted", () => {
     const cause = { reason: "NameConflict", message: "Job/demo-migration exists." } as const;
     const complete = recordOf(earlier());
-    const proof = { job: complete.job, version: complete.version, database: complete.database, attempt: "2026" };
+    const previous = { job: complete.job, version: complete.version, database: complete.database, attempt: "2026" };
     const before: readonly (MigrationRecord | undefined)[] = [
       undefined,
       complete,
       { ...recordOf(wanted), phase: "Started" },
-      { ...recordOf(wanted), phase: "Started", proof },
+      { ...recordOf(wanted), phase: "Started", previous },
     ];
     for (const first of before) {
       let record = first;
@@ -207,7 +207,7 @@ describe("the migration", () => {
       const [last, ...others] = reports.reverse().map((report) => [report.cause, report.complete, report.record]);
       assert.deepEqual(others[0], last);
       assert.deepEqual(last?.[0], cause);
-      assert.notEqual(record?.phase, "Complete", "a proof that was withdrawn stays withdrawn");
+      assert.notEqual(record?.phase, "Complete", "a record that was replaced stays replaced");
     }
   });
 
@@ -221,7 +221,7 @@ describe("the migration", () => {
   test("to a version older than the schema is rejected, and nothing is created or deleted", () => {
     const older = jobOf(inputs(server({ version: "3.16.1" })));
     const found = migrationOf(older, [live(finished("Complete"))]);
-    assert.deepEqual([found.isRefused, found.create, found.remove], [true, undefined, []]);
+    assert.deepEqual([found.isRejected, found.create, found.remove], [true, undefined, []]);
     assert.equal(found.cause.reason, "DowngradeRejected");
     assert.match(found.cause.message, /MLflow 3\.17\.2.*MLflow 3\.16\.1.*database-restored/);
     const metadata = { ...server().metadata, annotations: { [annotation.restored]: "2026-01-02" } };

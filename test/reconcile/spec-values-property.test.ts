@@ -124,8 +124,8 @@ describe("a spec with an unexpected string", () => {
           const { blocker } = processed(serverOf(mutant));
           // The schema admits all strings that look like a name, which are checked later.
           if (blocker !== undefined && !text.includes("xn--")) {
-            const verdict = validate(mutant);
-            assert.ok("problems" in verdict, `the schema admits ${text}: ${blocker.message}`);
+            const decideUpgrade = validate(mutant);
+            assert.ok("problems" in decideUpgrade, `the schema admits ${text}: ${blocker.message}`);
           }
         } catch (error) {
           // A builder may throw for a spec that the schema would reject; the server then reports ReconcileFailed.

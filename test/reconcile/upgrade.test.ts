@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { hasFailed, isActive, type UpgradeMember, verdict } from "../../src/reconcile/upgrade.ts";
+import { decideUpgrade, hasFailed, isActive, type UpgradeMember } from "../../src/reconcile/upgrade.ts";
 import { markerIn, markerText, type UpgradeMarker } from "../../src/reconcile/upgrade-marker.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
@@ -10,7 +10,7 @@ const secondsAgo = (seconds: number) => new Date(now.getTime() - seconds * 1000)
 const upgrade = (concurrency = 2) => ({ revision, concurrency });
 const booleans = [true, false];
 
-/** All members that differ in what a verdict can depend on. */
+/** All members that differ in what a decideUpgrade can depend on. */
 function* states(): Generator<Omit<UpgradeMember, "namespace" | "name">> {
   const markers: (UpgradeMarker | undefined)[] = [undefined];
   for (const by of [revision, "old"])
@@ -49,11 +49,11 @@ describe("the turn of a server in an upgrade of the operator", () => {
       for (const b of all) {
         const members = [named("a", a), named("b", b), waiting()];
         const others = members.slice(0, 2);
-        const turn = verdict({ namespace: "team", name: "waiting" }, members, upgrade(), now);
+        const turn = decideUpgrade({ namespace: "team", name: "waiting" }, members, upgrade(), now);
         const hasFailure = others.some((each) => hasFailed(each, revision));
         const active = others.filter((each) => isActive(each, revision, now)).length;
-        const isProven = others.some((each) => each.marker?.revision === revision && isDone(each));
-        const expected = !hasFailure && active < (isProven ? 2 : 1);
+        const hasSucceeded = others.some((each) => each.marker?.revision === revision && isDone(each));
+        const expected = !hasFailure && active < (hasSucceeded ? 2 : 1);
         if (turn.mayStart !== expected) assert.deepEqual([turn, a, b], expected);
         if (!turn.mayStart) assert.equal(turn.cause.reason, hasFailure ? "UpgradeStopped" : "UpgradeWaiting");
         allowed += Number(expected);
@@ -69,7 +69,7 @@ describe("the turn of a server in an upgrade of the operator", () => {
         if (pending.length === 0 || members.some((each) => isActive(each, revision, now) || hasFailed(each, revision)))
           continue;
         const later = new Date(now.getTime() + 30_000);
-        const isStuck = pending.every((each) => !verdict(each, members, upgrade(), later).mayStart);
+        const isStuck = pending.every((each) => !decideUpgrade(each, members, upgrade(), later).mayStart);
         if (isStuck) assert.fail(JSON.stringify(members));
       }
   });
@@ -90,7 +90,7 @@ describe("the turn of a server in an upgrade of the operator", () => {
     const broken = { ...waiting(), name: "broken", isCanary: false, isComplete: false, isStalled: true };
     const members = [hibernated, broken, waiting()];
     const turns = (those: readonly UpgradeMember[]) =>
-      those.filter((each) => verdict(each, those, upgrade(), now).mayStart).map(({ name }) => name);
+      those.filter((each) => decideUpgrade(each, those, upgrade(), now).mayStart).map(({ name }) => name);
     assert.deepEqual(turns(members), ["waiting"]);
     assert.deepEqual(turns([broken]), ["broken"], "where there is no other");
     assert.deepEqual(turns([{ ...broken, waitingSince: secondsAgo(1) }]), [], "others may not have reported yet");
@@ -98,27 +98,27 @@ describe("the turn of a server in an upgrade of the operator", () => {
 
   test("counts a start that has not been answered", () => {
     const starting = { ...waiting(), name: "starting", isStarting: true };
-    assert.equal(verdict(waiting(), [starting, waiting()], upgrade(), now).mayStart, false);
+    assert.equal(decideUpgrade(waiting(), [starting, waiting()], upgrade(), now).mayStart, false);
   });
 
   test("names the server that failed, and the ways out", () => {
     const marker = { revision, phase: "Applied", startTime: secondsAgo(5), wasReady: true } as const;
     const failed = named("a", { marker, isComplete: false, isCanary: false, isStalled: true, isStarting: false });
-    const turn = verdict(waiting(), [failed, waiting()], upgrade(), now);
+    const turn = decideUpgrade(waiting(), [failed, waiting()], upgrade(), now);
     assert.ok(!turn.mayStart);
     assert.match(turn.cause.message, /MlflowServer a in namespace team/);
     assert.match(turn.cause.message, /kubectl annotate mlflowserver a -n team mlflow-operator.dev\/paused=true/);
     const elsewhere = { ...failed, namespace: "other-team", name: "a-secret-name" };
     const message = (...members: UpgradeMember[]) => {
-      const stopped = verdict(waiting(), [...members, waiting()], upgrade(), now);
+      const stopped = decideUpgrade(waiting(), [...members, waiting()], upgrade(), now);
       return stopped.mayStart ? assert.fail() : stopped.cause.message;
     };
     assert.doesNotMatch(message(elsewhere), /other-team|a-secret-name/, "users of other namespaces could read it");
     assert.match(message(elsewhere), /an MlflowServer in another namespace/);
     assert.equal(message(elsewhere, failed), turn.cause.message);
-    assert.equal(verdict(waiting(), [waiting()], upgrade(), now).mayStart, true, "it is deleted");
+    assert.equal(decideUpgrade(waiting(), [waiting()], upgrade(), now).mayStart, true, "it is deleted");
     assert.equal(
-      verdict(waiting(), [{ ...failed, isStalled: false, isComplete: true }, waiting()], upgrade(), now).mayStart,
+      decideUpgrade(waiting(), [{ ...failed, isStalled: false, isComplete: true }, waiting()], upgrade(), now).mayStart,
       true,
     );
   });
@@ -176,7 +176,7 @@ function simulate(seed: number): void {
       if (!isStalled && below(4) === 0) return { ...member, isStalled: true };
       return { ...member, isStalled: false, isComplete: true, isCanary: true };
     }
-    const turn = verdict(member, members, { revision: current, concurrency }, new Date(time));
+    const turn = decideUpgrade(member, members, { revision: current, concurrency }, new Date(time));
     if (!turn.mayStart) return member;
     started.add(member.name);
     const startTime = new Date(time).toISOString();

@@ -44,9 +44,9 @@ export async function reportAccesses(cluster: WorkspaceCluster, view: AccessView
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
       .filter((access) => view.problems.get(access)?.isHidden !== true)
       .map(async (access) => {
-        const verdict = accessStateOf(access, view);
-        const left = verdict.state === "stalled" ? graceLeft(access, [verdict.reason], installation, now) : 0;
-        const status = statusOf(access, left > 0 ? { ...verdict, state: "waiting" } : verdict, now);
+        const accessState = accessStateOf(access, view);
+        const left = accessState.state === "stalled" ? graceLeft(access, [accessState.reason], installation, now) : 0;
+        const status = statusOf(access, left > 0 ? { ...accessState, state: "waiting" } : accessState, now);
         if (isDeepStrictEqual(status, access.status)) return left;
         await cluster.reportAccess(access, status);
         for (const event of accessEvents(access.status, status)) await cluster.recordEvent(access, event);
@@ -57,8 +57,8 @@ export async function reportAccesses(cluster: WorkspaceCluster, view: AccessView
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function statusOf(access: MlflowWorkspaceAccess, verdict: AccessState, now: Date): MlflowWorkspaceAccessStatus {
-  const { reason, message, state, roleBinding } = verdict;
+function statusOf(access: MlflowWorkspaceAccess, accessState: AccessState, now: Date): MlflowWorkspaceAccessStatus {
+  const { reason, message, state, roleBinding } = accessState;
   const generation = access.metadata.generation ?? 0;
   const newConditions: NewCondition[] = [
     { type: "Ready", status: state === "in force" ? "True" : "False", reason, message },
