@@ -43,6 +43,7 @@ export default withMermaid(
             ["Identity providers", "identity-providers"],
             ["Exposure", "exposure"],
             ["Network", "network"],
+            ["Artifact stores", "artifact-stores"],
             ["Mesh", "mesh"],
             ["Traces", "traces"],
             ["GitOps", "gitops"],

@@ -158,6 +158,10 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   AWS_CA_BUNDLE: { instead: "use artifactStore.s3.ca" },
   AWS_ENDPOINT_URL: disabled("use artifactStore.s3.endpointURL"),
   AWS_ENDPOINT_URL_S3: disabled("use artifactStore.s3.endpointURL"),
+  GOOGLE_APPLICATION_CREDENTIALS: { instead: "use artifactStore.gcs.credentialsSecretRef" },
+  // MLflow only checks whether they exist: even if empty, they replace all other credentials.
+  AZURE_STORAGE_CONNECTION_STRING: { instead: "use artifactStore.azureBlob.connectionStringSecretRef" },
+  AZURE_STORAGE_ACCESS_KEY: { instead: "use artifactStore.azureBlob.accessKeySecretRef" },
   AWS_CONFIG_FILE: disabled("a configuration file can name a program to run"),
   AWS_SHARED_CREDENTIALS_FILE: disabled("use artifactStore.s3.credentialsSecretRef"),
   // The client library only checks whether they exist: even if empty, they make it write files to the root directory.
@@ -183,7 +187,8 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   SSLKEYLOGFILE: { instead: "it writes the keys of TLS connections to a file" },
   ...sameFor(keepsTls, ["AUTHLIB_INSECURE_TRANSPORT", "DATABRICKS_INSECURE"]),
   ...sameFor(resolves, ["HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "RESOLV_HOST_CONF", "NETRC"]),
-  ...sameFor(movesData, ["STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE", "SQLITE_TMPDIR"]),
+  ...sameFor(movesData, ["STORAGE_EMULATOR_HOST", "SQLITE_TMPDIR"]),
+  API_ENDPOINT_OVERRIDE: { instead: "use artifactStore.gcs.endpointURL" },
   ...sameFor(ofServer, ["DEBUG_METRICS", "PYTEST_CURRENT_TEST"]),
 };
 

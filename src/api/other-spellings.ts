@@ -24,9 +24,15 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
     /^spec\.artifactStore\.(pvc|volume|persistence|persistentVolumeClaim|local|filesystem)$/,
     "use spec.artifactStore.persistentVolume",
   ],
+  [/^spec\.artifactStore\.(google|googleCloudStorage|gs|gcp)$/, "use spec.artifactStore.gcs"],
+  [/^spec\.artifactStore\.(azure|azureBlobStorage|wasbs|abs)$/, "use spec.artifactStore.azureBlob"],
   [
-    /^spec\.artifactStore\.(gcs|azureBlob|azure|google|wasbs|gs)$/,
-    "this store is not supported: use spec.artifactStore.s3 or spec.artifactStore.persistentVolume",
+    /^spec\.artifactStore\.gcs\.(existingSecret|secretName|credentials|serviceAccountKey)$/,
+    "use spec.artifactStore.gcs.credentialsSecretRef: {name: …, key: …}: keys are in a Secret only",
+  ],
+  [
+    /^spec\.artifactStore\.azureBlob\.(connectionString|accessKey|existingSecret|secretName)$/,
+    "use connectionStringSecretRef or accessKeySecretRef: {name: …, key: …} beside it: keys are in a Secret only",
   ],
   [/^spec\.artifactStore\.s3\.(endpoint|url|endpointUrl)$/, "use spec.artifactStore.s3.endpointURL"],
   [/^spec\.artifactStore\.s3\.path$/, "use spec.artifactStore.s3.prefix"],

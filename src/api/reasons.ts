@@ -130,7 +130,8 @@ export const reasons = {
   },
   ArtifactStoreReadOnly: {
     meaning: "The credentials have no permission to write to the bucket.",
-    remedy: "Grant `s3:PutObject`, or set `artifactStore.connectionCheck: false` for a read-only server.",
+    remedy:
+      "Grant the permission to write objects (`s3:PutObject`, Storage Object User, Storage Blob Data Contributor), or set `artifactStore.connectionCheck: false` for a read-only server.",
   },
   ArtifactStoreAuthenticationFailed: {
     meaning: "The artifact store rejects the credentials, or there are none.",
@@ -139,12 +140,12 @@ export const reasons = {
   ArtifactStoreNotFound: { meaning: "The bucket does not exist.", remedy: "Create the bucket, or correct its name." },
   ArtifactStoreUnreachable: {
     meaning: "The artifact store is unreachable.",
-    remedy: "Check `endpointURL` and `region`, DNS, network policies and firewalls.",
+    remedy: "Check `endpointURL`, region and account, DNS, network policies and firewalls.",
     isAwaited: true,
   },
   ArtifactStoreRejected: {
     meaning: "The artifact store rejects an upload for another reason.",
-    remedy: "Read the message; check region, endpoint and the bucket's policy.",
+    remedy: "Read the message; check region, endpoint and the policy of the bucket.",
   },
   ArtifactStoreTLSVerificationFailed: {
     meaning: "The artifact store's certificate is not signed by the CA, or is for another host.",
@@ -184,6 +185,7 @@ export const reasons = {
     isAwaited: true,
   },
   InvalidSecret: { meaning: "A Secret has invalid content.", remedy: "Correct it as the message says." },
+  InvalidConfigMap: { meaning: "A ConfigMap has invalid content.", remedy: "Correct it as the message says." },
   Paused: {
     meaning: "The annotation `mlflow-operator.dev/paused` pauses the server: the operator applies nothing for it.",
     remedy: "Remove the annotation to resume.",

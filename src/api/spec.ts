@@ -115,7 +115,7 @@ export const mlflowServerSpec = z
       {
         rule: `!(${onPrivateVolume} && ${severalReplicas})`,
         message:
-          "replicas above 1 need an artifact store that pods can share: use artifactStore.s3, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
+          "replicas above 1 need an artifact store that pods can share: use a bucket, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
         fieldPath: ".replicas",
       },
       {

@@ -100,7 +100,7 @@ export const mlflowServerStatus = z
     artifactStore: z
       .string()
       .max(64)
-      .meta({ description: "The kind of the artifact store: PersistentVolume or S3." })
+      .meta({ description: "The kind of the artifact store: PersistentVolume, S3, GCS or AzureBlob." })
       .exactOptional(),
     version: z
       .string()

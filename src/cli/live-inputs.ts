@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type ApiClient, find } from "../client/api-client.ts";
-import { hasVolume } from "../features/artifacts/index.ts";
+import { hasOwnClaim } from "../features/artifacts/index.ts";
 import { referencesOf } from "../features/references.ts";
 import { isApiError } from "../kube/api-error.ts";
 import { decoded } from "../kube/base64.ts";
@@ -47,7 +47,7 @@ export async function liveInputs(
   const sessionName = server.spec.server?.sessionSecretRef?.name ?? objectNames.session(name);
   const session = await read<Secret>("Secret", sessionName);
   const admin = placeholders.generatedAdmin && (await read<Secret>("Secret", objectNames.admin(name)));
-  const claim = hasVolume(server.spec)
+  const claim = hasOwnClaim(server.spec)
     ? await read<PersistentVolumeClaim>("PersistentVolumeClaim", objectNames.volumeClaim(name))
     : undefined;
   const stored = (secret: Secret | undefined, key: string, fallback: string) => decoded(secret?.data, key) ?? fallback;

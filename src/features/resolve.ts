@@ -7,7 +7,7 @@ import { type Content, type ContentSummary, digestOf } from "../model/content.ts
 import type { Inputs, References } from "../model/inputs.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
 import { resolveBase, type ServerBase } from "../model/server-base.ts";
-import { artifactStorageOf, artifactVariables, isWriteChecked } from "./artifacts/index.ts";
+import { artifactRootVariables, artifactStorageOf, artifactVariables, isWriteChecked } from "./artifacts/index.ts";
 import type { ArtifactStorage } from "./artifacts/storage.ts";
 import type { Authentication } from "./authentication/authentication.ts";
 import { authenticationMethod } from "./authentication/index.ts";
@@ -30,6 +30,7 @@ export function resolve(inputs: Inputs): ServerModel {
   const artifacts = {
     ...storage,
     variables: artifactVariables(server.spec),
+    rootVariables: artifactRootVariables(server.spec),
     isWriteChecked: isWriteChecked(server.spec),
   };
   const method = authenticationMethod(server.spec);
@@ -52,7 +53,7 @@ export function resolve(inputs: Inputs): ServerModel {
     authentication,
     issuers,
     issuerCaFiles: method.issuerCaFiles,
-    volume: volumeOf(storage, database),
+    volume: volumeOf(base, storage, database),
     databaseFiles: databases.flatMap(({ mounted }) => mounted),
     egressPorts: [
       ...databases.flatMap(({ egressPorts }) => egressPorts(references)),
@@ -76,10 +77,17 @@ function storeValuesOf(database: Database, references: References): Readonly<Rec
   };
 }
 
-function volumeOf({ volume }: ArtifactStorage, database: Database): ServerVolume | undefined {
+function volumeOf(
+  { names }: Pick<ServerBase, "names">,
+  { volume }: ArtifactStorage,
+  database: Database,
+): ServerVolume | undefined {
   const settings = volume ?? database.volume;
   if (settings === undefined) return undefined;
   return {
+    claimName: volume?.existingClaim ?? names.volumeClaim,
+    hasOwnClaim: volume?.existingClaim === undefined,
+    subPath: volume?.subPath,
     size: settings.size ?? defaults.sqliteVolumeSize,
     storageClassName: settings.storageClassName,
     accessModes: volume?.accessModes ?? defaults.accessModes,
@@ -159,7 +167,9 @@ function migrationIdentity(
 ): MigrationIdentity {
   const { references, volumeClaim, server } = base.source;
   const { users, packages } = authentication;
-  const inputs = { references, volumeUid: volumeClaim?.uid, keyedHash };
+  const { existingClaim, subPath } = artifacts.volume ?? {};
+  const volumeUid = existingClaim === undefined ? volumeClaim?.uid : [existingClaim, subPath].join("/");
+  const inputs = { references, volumeUid, keyedHash };
   const databases = {
     tracking: database.identity(inputs),
     auth: users && (users.isSeparate ? users.database.identity(inputs) : "tracking"),
@@ -178,12 +188,14 @@ function migrationIdentity(
 
 /** Returns a hash of bucket and credentials: the check runs again when they change. */
 function checkHash(
-  { references }: ServerBase,
+  { references: { secrets, configMaps } }: ServerBase,
   { check, isWriteChecked: isChecked }: ServerModel["artifacts"],
   keyedHash: (text: string) => string,
 ): string | undefined {
   if (check === undefined || !isChecked) return undefined;
-  const contents = check.secretNames.flatMap((name) => Object.entries(references.secrets.get(name)?.data ?? {}));
+  const contents = check.sources.flatMap(({ kind, name }) =>
+    Object.entries((kind === "Secret" ? secrets : configMaps).get(name)?.data ?? {}),
+  );
   return keyedHash(JSON.stringify([check.fields, contents.sort()]));
 }
 

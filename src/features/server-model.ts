@@ -13,6 +13,8 @@ export interface ServerModel extends ServerBase {
   readonly artifacts: ArtifactStorage & {
     /** The variables for the location of artifacts, and whether clients access them through MLflow. */
     readonly variables: readonly V1EnvVar[];
+    /** Those of them that the root of new experiments depends on. */
+    readonly rootVariables: readonly V1EnvVar[];
     /** Whether a check writes to the store before pods start. */
     readonly isWriteChecked: boolean;
   };
@@ -37,6 +39,11 @@ export interface ServerModel extends ServerBase {
 
 /** The server's volume, for its database file, its artifacts, or both. */
 export interface ServerVolume {
+  readonly claimName: string;
+  /** Whether the operator creates the claim. */
+  readonly hasOwnClaim: boolean;
+  /** The folder of a claim that the operator does not create; undefined for its root. */
+  readonly subPath: string | undefined;
   readonly size: string;
   readonly storageClassName: string | undefined;
   readonly accessModes: readonly string[];

@@ -1,5 +1,6 @@
 import { quantityOf } from "../api/quantity.ts";
 import type { MigrationRecord } from "../api/status.ts";
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
 import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
@@ -185,15 +186,13 @@ function scaleSteps({ spec: { replicas } }: Deployment, steps: readonly Step[]):
 function migrationFor(job: Job | undefined, observed: ObservedState): Migration {
   const { server, owned, now } = observed;
   const migration = migrationOf(job, { owned, record: server.status?.migration, now });
-  if (migration.create === undefined || backendDatabase(server.spec).volume === undefined) return migration;
-  const claim = claimOf(observed);
+  const volume = databaseVolume(observed);
+  if (migration.create === undefined || volume === undefined) return migration;
   const known = { record: server.status?.migration };
-  if (claim === undefined) {
-    const name = objectNames.volumeClaim(server.metadata.name);
-    return waiting(migration, `Waiting for PersistentVolumeClaim/${name}.`, { ...known, isInterim: true });
-  }
-  if (!isOfOnePod(claim) || !owned.some(isServerPod)) return migration;
-  const message = `Waiting until the pods of the server have terminated: PersistentVolumeClaim/${claim.metadata.name} has the access mode ReadWriteOncePod, so the migration cannot run at the same time. They start again after it.`;
+  if (!volume.isKnown)
+    return waiting(migration, `Waiting for PersistentVolumeClaim/${volume.claimName}.`, { ...known, isInterim: true });
+  if (!volume.isOfOnePod || !owned.some(isServerPod)) return migration;
+  const message = `Waiting until the pods of the server have terminated: PersistentVolumeClaim/${volume.claimName} has the access mode ReadWriteOncePod, so the migration cannot run at the same time. They start again after it.`;
   return waiting(migration, message, known);
 }
 
@@ -218,8 +217,7 @@ function conditionsWithoutReady(migration: Migration, observed: ObservedState): 
 /** Stops the pods of the server if the migration could not mount its volume otherwise. */
 function stopStep(observed: ObservedState): Step[] {
   const { server } = observed;
-  const claim = claimOf(observed);
-  if (backendDatabase(server.spec).volume === undefined || claim === undefined || !isOfOnePod(claim)) return [];
+  if (databaseVolume(observed)?.isOfOnePod !== true) return [];
   const live = deploymentIn(observed);
   if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "owned") return [];
   return [{ do: "apply", manifest: withReplicas(live, 0), live }];
@@ -240,6 +238,21 @@ function withReplicas(live: Deployment, replicas: number | undefined): Deploymen
       ...(ownerReferences && { ownerReferences }),
     },
     spec: { ...live.spec, ...(replicas !== undefined && { replicas }) },
+  };
+}
+
+/** The volume with the file of the database; undefined for a database server. */
+function databaseVolume(observed: ObservedState) {
+  const { spec, metadata } = observed.server;
+  if (backendDatabase(spec).volume === undefined) return undefined;
+  const { existingClaim, accessModes = [] } = artifactStorageOf(spec).volume ?? {};
+  if (existingClaim !== undefined)
+    return { claimName: existingClaim, isKnown: true, isOfOnePod: accessModes.includes("ReadWriteOncePod") };
+  const claim = claimOf(observed);
+  return {
+    claimName: objectNames.volumeClaim(metadata.name),
+    isKnown: claim !== undefined,
+    isOfOnePod: claim !== undefined && isOfOnePod(claim),
   };
 }
 

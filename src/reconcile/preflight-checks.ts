@@ -1,4 +1,5 @@
 import { insteadOf, isReserved } from "../api/environment.ts";
+import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { administratorOf } from "../features/authentication/index.ts";
 import { certificateProblem } from "../features/common/certificate.ts";
 import { controlCharacters } from "../features/common/control-characters.ts";
@@ -34,6 +35,7 @@ const preconditions: readonly Precondition[] = [
   missingReferences,
   lostSecret,
   invalidDatabase,
+  invalidArtifactStore,
   invalidAdmin,
   invalidSessionKeys,
   invalidCertificate,
@@ -120,6 +122,21 @@ function invalidDatabase({ references, model }: ObservedState): Cause[] {
   return databases
     .flatMap(({ problems }) => problems(references))
     .map((message) => ({ reason: "InvalidSecret", message }));
+}
+
+/** The causes if the name or the credentials of an artifact store are invalid: MLflow would use others, or none. */
+function invalidArtifactStore({ server, references }: ObservedState): Cause[] {
+  const { values = [] } = artifactStorageOf(server.spec);
+  return values.flatMap(({ kind, name, key, problemOf }): Cause[] => {
+    const value =
+      kind === "Secret"
+        ? decoded(references.secrets.get(name)?.data, key)
+        : references.configMaps.get(name)?.data?.[key];
+    const problem = value === undefined ? undefined : problemOf(value);
+    if (problem === undefined) return [];
+    const reason = kind === "Secret" ? "InvalidSecret" : "InvalidConfigMap";
+    return [{ reason, message: `the key ${key} of ${kind} ${name} ${problem}` }];
+  });
 }
 
 /** The cause if MLflow (3.16.1 and newer) would exit at startup because of the administrator's name or password. */

@@ -36,7 +36,13 @@ export function deployment(model: ServerModel): Deployment {
         : { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
       template: {
         metadata: {
-          labels: { ...pod.labels, ...labels(owner), [label.version]: version, ...model.mesh.labels },
+          labels: {
+            ...model.artifacts.podLabels,
+            ...pod.labels,
+            ...labels(owner),
+            [label.version]: version,
+            ...model.mesh.labels,
+          },
           annotations: { ...pod.annotations, [annotation.inputs]: model.inputsHash },
         },
         spec: {

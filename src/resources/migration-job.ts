@@ -53,7 +53,7 @@ export function migrationJob(model: ServerModel): Job | undefined {
       parallelism: 1,
       template: {
         metadata: {
-          labels: { ...pod.labels, ...labels(owner, "migration") },
+          labels: { ...model.artifacts.podLabels, ...pod.labels, ...labels(owner, "migration") },
           ...(annotations && { annotations }),
         },
         spec,
@@ -81,16 +81,13 @@ function container(model: ServerModel, mode: "upgrade" | "check"): V1Container {
       ...database.migrationVariables("TRACKING"),
       ...(users?.database.migrationVariables("AUTH") ?? []),
       ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
-      ...artifacts.variables.filter(({ name }) => locationVariables.includes(name)),
+      ...artifacts.rootVariables,
       ...(users?.administrator ?? []),
     ],
     resources: pod.resources.migration,
     securityContext: containerSecurityContext,
   };
 }
-
-/** The migration creates the Default experiment, which keeps the artifact root of that time. */
-const locationVariables = ["MLFLOW_SERVE_ARTIFACTS", "MLFLOW_DEFAULT_ARTIFACT_ROOT"];
 
 /** Returns an affinity to the server's pods. */
 function nearServer({ owner, pod }: ServerModel): V1Affinity {

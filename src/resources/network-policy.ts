@@ -73,6 +73,12 @@ const exceptMetadata = [
 
 const metadataPort = 80;
 
+/** Where pods get credentials from their cloud: on AWS and Azure, and on GKE, whose metadata server has another port too. */
+const credentialServices = {
+  ports: [metadataPort, 988],
+  addresses: ["169.254.0.0/16", "fd00:ec2::/32", "fd20:ce::254/128"],
+} as const;
+
 function egress({ network, mesh, egressPorts }: ServerModel, needsMetadata: boolean): V1NetworkPolicyEgressRule[] {
   const dns = ["UDP", "TCP"].map((protocol) => ({ port: 53, protocol }));
   const ofMesh = mesh.mode === undefined ? [] : [mesh.mode === "Sidecar" ? istiodPort : hbonePort];
@@ -83,5 +89,14 @@ function egress({ network, mesh, egressPorts }: ServerModel, needsMetadata: bool
   const named = open.length === 0 ? [] : [{ ports: tcp(...open) }];
   // In some plugins nodes match neither pods nor IP blocks, so the ports of the spec are open to any address.
   if (network.egressPorts === undefined) return [{ ports: dns }, ...named, { to: exceptMetadata }];
-  return [{ ports: dns }, ...named, ...(guarded.length === 0 ? [] : [{ ports: tcp(...guarded), to: exceptMetadata }])];
+  const credentials = {
+    ports: tcp(...credentialServices.ports),
+    to: credentialServices.addresses.map((cidr) => ({ ipBlock: { cidr } })),
+  };
+  return [
+    { ports: dns },
+    ...named,
+    ...(guarded.length === 0 ? [] : [{ ports: tcp(...guarded), to: exceptMetadata }]),
+    ...(needsMetadata ? [credentials] : []),
+  ];
 }

@@ -174,6 +174,60 @@ export const sqliteWithS3: Document = changed(smallest, {
   "spec.artifactStore": { s3: { bucket: "models" } },
 });
 
+/** Google Cloud Storage, with every field. */
+export const gcsInFull: Document = changed(smallest, {
+  "spec.artifactStore": {
+    gcs: {
+      bucket: "models.example_1",
+      prefix: "team-a/mlflow",
+      endpointURL: "https://storage-vpc.p.googleapis.com",
+      credentialsSecretRef: { name: "gcs", key: "key.json" },
+    },
+    additionalLocations: ["gs://former_bucket/mlflow", "wasbs://mlflow@models1.blob.core.windows.net/a"],
+  },
+});
+
+/** Azure Blob Storage, with each way to authenticate. */
+export const azureBlobByKey: Document = changed(smallest, {
+  "spec.artifactStore": {
+    azureBlob: {
+      storageAccount: "models1",
+      container: "ml-flow",
+      prefix: "team-a/mlflow",
+      endpointSuffix: "blob.core.usgovcloudapi.net",
+      accessKeySecretRef: { name: "azure", key: "access-key" },
+    },
+    connectionCheck: false,
+  },
+});
+
+export const azureBlobByConnectionString: Document = changed(smallest, {
+  "spec.artifactStore": {
+    azureBlob: {
+      storageAccount: "models",
+      container: "mlflow",
+      connectionStringSecretRef: { name: "azure", key: "connection-string" },
+    },
+    access: "Direct",
+  },
+});
+
+/** The name of a bucket in each kind of object. */
+export const bucketByReference: Document = changed(smallest, {
+  "spec.artifactStore": { s3: { bucketRef: { configMapRef: { name: "claim", key: "BUCKET" } }, prefix: "a" } },
+});
+
+export const bucketsInSecrets: Document = changed(smallest, {
+  "spec.artifactStore": { s3: { bucketRef: { secretRef: { name: "claim", key: "bucket.name" } } } },
+});
+
+/** A claim that the operator does not create, which also has the SQLite file. */
+export const existingClaim: Document = changed(smallest, {
+  "spec.artifactStore": {
+    persistentVolume: { existingClaim: "shared", subPath: "mlflow/team-a", accessModes: ["ReadWriteMany"] },
+  },
+});
+
 const ldapUsers = {
   url: "ldaps://ldap.example.com",
   search: {
@@ -508,6 +562,12 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
   smallestInFull,
   sqliteWithS3,
+  gcsInFull,
+  azureBlobByKey,
+  azureBlobByConnectionString,
+  bucketByReference,
+  bucketsInSecrets,
+  existingClaim,
   fullest,
   fullestOtherwise,
   postgresqlFromSecret,

@@ -87,18 +87,28 @@ export const wrongUpdates: readonly WrongUpdate[] = [
     "from a volume to a bucket",
     { "spec.artifactStore": { s3: { bucket: "models" } } },
     "spec.artifactStore",
-    "cannot move between persistentVolume and s3",
+    "cannot move between persistentVolume and a bucket",
   ),
   update(sqliteWithS3)(
     "from a bucket to a volume",
     { "spec.artifactStore": { persistentVolume: {} }, "spec.backendStore.sqlite": {} },
     "spec.artifactStore",
-    "cannot move between persistentVolume and s3",
+    "cannot move between persistentVolume and a bucket",
   ),
 ];
 
 /** Accepted as updates. */
 export const rightUpdates: readonly Pick<WrongUpdate, "title" | "from" | "to">[] = [
+  {
+    title: "an existing claim in place of a volume",
+    from: changed(smallest, { [`${volume}.size`]: "50Gi" }),
+    to: changed(smallest, { [volume]: { existingClaim: "restored" } }),
+  },
+  {
+    title: "another cloud",
+    from: sqliteWithS3,
+    to: changed(sqliteWithS3, { "spec.artifactStore": { gcs: { bucket: "models" } } }),
+  },
   { title: "a larger volume", from: smallest, to: changed(smallest, { [`${volume}.size`]: "20Gi" }) },
   {
     title: "the initial size in other words",

@@ -1,5 +1,6 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { changed, type Document, fullest, smallest, smallestInFull } from "./documents.ts";
+import { wrongArtifactStores } from "./wrong-artifact-stores.ts";
 import { wrongDatabases } from "./wrong-databases.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 import { wrongLdapDocuments } from "./wrong-ldap-documents.ts";
@@ -24,6 +25,7 @@ export const wrongDocuments: readonly Wrong[] = [
   ...wrongOidcDocuments,
   ...wrongWorkspaces,
   ...wrongNetworkPolicies,
+  ...wrongArtifactStores,
   ...wrongMeshes,
   ...wrongPodMetadata,
   small("no spec", { spec: undefined }, "spec", "write spec with version"),
@@ -41,7 +43,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "an empty artifact store",
     { "spec.artifactStore": {} },
     "spec.artifactStore",
-    "exactly one of persistentVolume, s3",
+    "exactly one of persistentVolume, s3, gcs, azureBlob",
   ),
   full(
     "two artifact stores",
@@ -124,7 +126,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "Direct access to a volume",
     { "spec.artifactStore.access": "Direct" },
     "spec.artifactStore",
-    "access: Direct needs s3",
+    "access: Direct needs a bucket",
   ),
   small(
     "connectionCheck without a bucket",
@@ -286,7 +288,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "s3://bucket/a\\b",
     "s3://u:p@bucket/x",
     "S3://bucket/x",
-    "gs://bucket/x",
+    "GS://bucket/x",
     "/mlflow",
     "mlflow-artifacts:/x",
   ].map((location) =>

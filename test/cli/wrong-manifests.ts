@@ -230,7 +230,7 @@ export const wrongManifests: readonly WrongManifest[] = [
     bucket,
     "prefix: a",
     14,
-    "spec.artifactStore.s3.bucket: Required value: write bucket: mlflow-artifacts",
+    "spec.artifactStore.s3: Invalid value: set exactly one of bucket, bucketRef: write the name of the bucket",
   ),
   wrong("no name of the database", "      database: mlflow\n", "", 9, "Required value: write database"),
   // Names of fields

@@ -58,6 +58,10 @@ of_the_server: ContextVar[bool] = ContextVar("of_the_server", default=False)
 #: What clients of a store, and those who compare its locations, may read in more than one way.
 AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f\\]|^\s|\s$")
 
+#: Schemes of Azure, which have the name of a container before an @; others have a user name there.
+WITH_CONTAINER = ("wasbs", "abfss")
+CONTAINER = re.compile(r"[a-z0-9-]+@[a-z0-9.-]+")
+
 Parts = tuple[str, str, list[str]]
 
 
@@ -119,7 +123,9 @@ def parts_of(location: str) -> Parts | None:
         return None
     scheme = parsed.scheme
     path = [part for part in parsed.path.split("/") if part != ""]
-    if any(part in (".", "..") for part in path) or "@" in parsed.netloc:
+    if any(part in (".", "..") for part in path):
+        return None
+    if "@" in parsed.netloc and not (scheme in WITH_CONTAINER and CONTAINER.fullmatch(parsed.netloc)):
         return None
     if scheme not in RESOLVED and (parsed.query or parsed.fragment or location.endswith(("?", "#"))):
         return None

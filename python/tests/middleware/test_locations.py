@@ -134,6 +134,39 @@ def camel(name: str) -> str:
     return re.sub(r"_(\w)", lambda found: found[1].upper(), name)
 
 
+class OfEachStore(unittest.TestCase):
+    ROOTS = (
+        "s3://bucket/mlflow",
+        "gs://bucket/mlflow",
+        "wasbs://mlflow@models.blob.core.windows.net/mlflow",
+        "wasbs://mlflow@models.blob.core.windows.net",
+    )
+
+    def test_is_below_the_root_and_of_the_workspace(self) -> None:
+        for root in self.ROOTS:
+            alone, shared = Roots([root], has_workspaces=False), Roots([root], has_workspaces=True)
+            for location in (root, f"{root}/1", f"{root}/1/artifacts/a b"):
+                self.assertTrue(alone.permits(location, None), location)
+            self.assertTrue(shared.permits(f"{root}/workspaces/a/1", "a"))
+            for location in (f"{root}/workspaces/b/1", f"{root}/1", root, f"{root}/workspaces/a/../b"):
+                self.assertFalse(shared.permits(location, "a"), location)
+
+    def test_of_azure_has_its_container_and_account(self) -> None:
+        roots = Roots(["wasbs://mlflow@models.blob.core.windows.net/x"], has_workspaces=False)
+        for location in (
+            *("wasbs://other@models.blob.core.windows.net/x/1", "wasbs://mlflow@other.blob.core.windows.net/x/1"),
+            *("wasbs://models.blob.core.windows.net/x/1", "wasbs://a:b@models.blob.core.windows.net/x/1"),
+            *("wasbs://mlflow@a@models.blob.core.windows.net/x/1", "wasbs://mlflow%40models.blob.core.windows.net/x/1"),
+            *("wasb://mlflow@models.blob.core.windows.net/x/1", "abfss://mlflow@models.blob.core.windows.net/x/1"),
+            *("WASBS://mlflow@models.blob.core.windows.net/x/1", "wasbs://mlflow@models.blob.core.windows.net:443/x/1"),
+            *(
+                "wasbs://mlflow@models.blob.core.windows.net/x/../y",
+                "wasbs://mlflow@models.blob.core.windows.net/x?sig=a",
+            ),
+        ):
+            self.assertFalse(roots.permits(location, None), location)
+
+
 class OfARequest(unittest.TestCase):
     number = 0
 

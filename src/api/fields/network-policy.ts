@@ -63,7 +63,7 @@ export const networkPolicy = z
       .enum(["Allowed", "Denied"])
       .meta({
         description:
-          "Whether the pods can reach the metadata services of clouds (169.254.0.0/16, fd00:ec2::/32 and others), which issue credentials of the node. Default: Denied, but Allowed if the pods get their credentials from the cloud: with artifactStore.s3 without credentials, and with serviceAccount.annotations. Example: Denied.",
+          "Whether the pods can reach the metadata services of clouds (169.254.0.0/16, fd00:ec2::/32 and others), which issue credentials of the node. Default: Denied, but Allowed if the pods get their credentials from the cloud: with a bucket without credentials, and with serviceAccount.annotations. Example: Denied.",
       })
       .optional(),
     egress: z

@@ -29,6 +29,16 @@ export function ldapUrl(description: string, maxLength: number, ...further: Rule
   return withoutUser("self.matches('://[^/]*@')", description, maxLength, further);
 }
 
+/** {@link url} of a store: wasbs:// has the name of a container before an @. */
+export function storeLocation(description: string, maxLength: number, ...further: Rule[]) {
+  return withoutUser(
+    "(self.contains('@') && !self.matches('^wasbs://[a-z0-9-]+@[^@]*$'))",
+    description,
+    maxLength,
+    further,
+  );
+}
+
 function withoutUser(hasUser: string, description: string, maxLength: number, further: readonly Rule[]) {
   const conditional = [...further, oneLine].map((each) => ({ ...each, rule: `${hasUser} || (${each.rule})` }));
   const forbidden: Rule = {
@@ -57,7 +67,7 @@ export function objectName(description: string, ...further: Rule[]) {
     description,
     253,
     "[a-z0-9]+((-+|[.])[a-z0-9]+)*",
-    "must be the name of a Kubernetes object: lower case letters, digits, - and ., with a letter or digit at both ends",
+    "must be the name of a Kubernetes object: lower case letters, digits, - and .",
     ...further,
   );
 }

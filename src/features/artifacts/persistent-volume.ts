@@ -5,7 +5,9 @@ import type { ArtifactStorage } from "./storage.ts";
 
 /** A volume of the server, which can also have the SQLite file. */
 export function volumeStorage(settings: NonNullable<ArtifactStore["persistentVolume"]>): ArtifactStorage {
+  const { existingClaim, subPath, size = defaults.artifactVolumeSize, storageClassName } = settings;
   const accessModes: readonly string[] = settings.accessModes ?? defaults.accessModes;
+  const isShared = accessModes.includes("ReadWriteMany");
   return {
     kind: "PersistentVolume",
     location: `${dataPath}/artifacts`,
@@ -14,11 +16,6 @@ export function volumeStorage(settings: NonNullable<ArtifactStore["persistentVol
     references: [],
     urls: [],
     usesCloudIdentity: false,
-    volume: {
-      size: settings.size ?? defaults.artifactVolumeSize,
-      storageClassName: settings.storageClassName,
-      accessModes,
-      isShared: accessModes.includes("ReadWriteMany"),
-    },
+    volume: { existingClaim, subPath, size, storageClassName, accessModes, isShared },
   };
 }

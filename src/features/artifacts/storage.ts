@@ -6,14 +6,18 @@ import type { Reference } from "../common/reference.ts";
 export interface ArtifactStorage {
   /** The name of the kind in `status.artifactStore`. */
   readonly kind: string;
-  /** Where MLflow stores artifacts: a URI, or a path on the volume. */
+  /** Where MLflow stores artifacts: a URI, or a path on the volume. Can expand variables of `env`. */
   readonly location: string;
   /** Variables for the access to that location; secrets are references. */
   readonly env: readonly V1EnvVar[];
   /** Volumes with CA bundles and credentials. */
   readonly mounted: readonly Mounted[];
+  /** Labels that pods need to get credentials. */
+  readonly podLabels?: Readonly<Record<string, string>>;
   /** The Secrets and ConfigMaps that the fields of the store reference. */
   readonly references: readonly Reference[];
+  /** The referenced values that are wrong in a way that no message of MLflow explains. */
+  readonly values?: readonly StoredValue[];
   /** The URLs that MLflow connects to. */
   readonly urls: readonly StoreUrl[];
   /** Whether the pods get their credentials from the cloud, because the spec references none. */
@@ -30,14 +34,27 @@ export interface StoreUrl {
   readonly path?: string;
 }
 
-/** The fields of a store, and the Secrets with its credentials: the check runs again when one of them changes. */
+/** A value of a Secret or ConfigMap. */
+export interface StoredValue {
+  readonly kind: Reference["kind"];
+  readonly name: string;
+  readonly key: string;
+  /** What is wrong with the value and what to write instead, after "the key k of Secret s"; never contains the value. */
+  readonly problemOf: (value: string) => string | undefined;
+}
+
+/** The fields of a store, and the objects with its name and credentials: the check runs again when one of them changes. */
 export interface StoreCheck {
   readonly fields: object;
-  readonly secretNames: readonly string[];
+  readonly sources: readonly Pick<Reference, "kind" | "name">[];
 }
 
 /** The settings of a volume with artifacts. */
 export interface StoreVolume {
+  /** A claim that the operator does not manage; undefined for the server's own. */
+  readonly existingClaim: string | undefined;
+  /** The folder of the existing claim. */
+  readonly subPath: string | undefined;
   readonly size: string;
   readonly storageClassName: string | undefined;
   readonly accessModes: readonly string[];

@@ -14,13 +14,14 @@ export function temporary({ process }: ServerModel): Mounted {
   };
 }
 
-/** Returns the server's PersistentVolumeClaim, if it has one. */
-export function data({ volume, names }: ServerModel): Mounted[] {
+/** Returns the volume with the server's database or artifacts, if it has one. */
+export function data({ volume }: ServerModel): Mounted[] {
   if (volume === undefined) return [];
+  const { claimName, subPath } = volume;
   return [
     {
-      volume: { name: "data", persistentVolumeClaim: { claimName: names.volumeClaim } },
-      mounts: [{ name: "data", mountPath: dataPath }],
+      volume: { name: "data", persistentVolumeClaim: { claimName } },
+      mounts: [{ name: "data", mountPath: dataPath, ...(subPath !== undefined && { subPath }) }],
     },
   ];
 }
