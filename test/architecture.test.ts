@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { cruise, type IConfiguration, type IForbiddenRuleType } from "dependency-cruiser";
+import { receivingFunctions } from "./support/receiving-functions.ts";
 
 /** A folder of `src` imports from itself and from those to its left. ARCHITECTURE.md says what each is. */
 const order = ["kube", "api", "model", "features", "resources", "reconcile", "client", "runtime", "cli"];
@@ -66,6 +67,13 @@ describe("the import order", () => {
       assert.doesNotMatch(readFileSync(file, "utf8"), /new Date\(|Date\.now|Math\.random|randomBytes/, file);
     }
   });
+});
+
+test("few functions pass the model on until it is a manifest", () => {
+  // A reader follows a parameter of a server through these. Before, a derived value was computed in each that needed it.
+  const functions = receivingFunctions("src/resources/deployment.ts", "deployment");
+  assert.ok(functions.length <= 35, functions.join("\n"));
+  assert.ok(functions.includes("src/resources/pod/environment.ts#environment"));
 });
 
 test("no wait and no deadline uses the clock that can be set", () => {

@@ -11,6 +11,7 @@ import { artifactRootVariables, artifactStorageOf, artifactVariables, isWriteChe
 import type { ArtifactStorage } from "./artifacts/storage.ts";
 import type { Authentication } from "./authentication/authentication.ts";
 import { authenticationMethod } from "./authentication/index.ts";
+import { caPathsOf } from "./common/mounted-volume.ts";
 import type { Database } from "./database/database.ts";
 import { backendDatabase } from "./database/index.ts";
 import { referencesOf } from "./references.ts";
@@ -53,6 +54,7 @@ export function resolve(inputs: Inputs): ServerModel {
     authentication,
     issuers,
     issuerCaFiles: method.issuerCaFiles,
+    issuerCaPaths: caPathsOf(method.issuerCaFiles),
     volume: volumeOf(base, storage, database),
     databaseFiles: databases.flatMap(({ mounted }) => mounted),
     egressPorts: [

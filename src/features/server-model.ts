@@ -22,6 +22,7 @@ export interface ServerModel extends ServerBase {
   /** The trusted issuers of tokens, first the one for browser logins, and their CA bundles. */
   readonly issuers: readonly TokenIssuer[];
   readonly issuerCaFiles: readonly Mounted[];
+  readonly issuerCaPaths: readonly string[];
   /** The server's volume; undefined if it needs none. */
   readonly volume: ServerVolume | undefined;
   /** The volumes that MLflow needs to connect to its databases. */

@@ -28,7 +28,15 @@ export function podSelector(server: Owner, component: Component = "server"): Rec
 
 /** Returns the metadata of an object that the garbage collector deletes with the server. */
 export function ownedMetadata(server: Owner, name: string, component: Component = "server"): ObjectMeta {
-  return { ...retainedMetadata(server, name, component), ownerReferences: [ownerReference(server)] };
+  const ownerReference = {
+    apiVersion,
+    kind: "MlflowServer",
+    name: server.metadata.name,
+    uid: server.metadata.uid ?? "",
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+  return { ...retainedMetadata(server, name, component), ownerReferences: [ownerReference] };
 }
 
 /** Returns the metadata of an object that is retained after the server; a server with the same name reuses it by its labels. */
@@ -51,15 +59,4 @@ export function storedMetadata(
   name: string,
 ): ObjectMeta {
   return isRetained ? retainedMetadata(owner, name) : ownedMetadata(owner, name);
-}
-
-function ownerReference(server: Owner) {
-  return {
-    apiVersion,
-    kind: "MlflowServer",
-    name: server.metadata.name,
-    uid: server.metadata.uid ?? "",
-    controller: true,
-    blockOwnerDeletion: true,
-  };
 }

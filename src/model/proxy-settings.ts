@@ -6,6 +6,7 @@ import type { Addresses } from "./addresses.ts";
 import { computeResources } from "./compute-resources.ts";
 import { type ContainerImage, proxyImage } from "./images.ts";
 import type { Installation } from "./inputs.ts";
+import { sessionCookieName } from "./session-cookie.ts";
 
 /** The settings of oauth2-proxy, with defaults. */
 export interface ProxySettings {
@@ -20,8 +21,9 @@ export interface ProxySettings {
   readonly emailDomains: readonly string[];
   readonly allowedGroups: readonly string[];
   readonly redirectURL: string;
-  /** Whether browsers send the session by https only. */
+  /** Whether browsers send the session by https only, and the name of its cookie. */
   readonly isSecure: boolean;
+  readonly cookieName: string;
   /** How long a session lasts, and when it is refreshed. */
   readonly session: { readonly refresh: string; readonly expire: string };
   readonly extraArgs: readonly string[];
@@ -40,7 +42,7 @@ export interface ProxyIdentity {
 
 /** Returns the settings of oauth2-proxy; undefined for a server without. */
 export function proxySettings(
-  { spec }: Pick<MlflowServer, "spec">,
+  { metadata, spec }: Pick<MlflowServer, "metadata" | "spec">,
   installation: Pick<Installation, "proxyImage">,
   addresses: Addresses,
 ): ProxySettings | undefined {
@@ -48,6 +50,7 @@ export function proxySettings(
   if (proxy === undefined) return undefined;
   const { kubernetes } = proxy.authorization;
   const { session = {} } = proxy;
+  const isSecure = !(proxy.redirectURL ?? addresses.external?.url)?.startsWith("http:");
   // With Kubernetes authorization the token must be renewed before it expires.
   const refresh = kubernetes === undefined ? defaults.sessionRefresh : defaults.kubernetesSessionRefresh;
   return {
@@ -62,7 +65,8 @@ export function proxySettings(
     emailDomains: proxy.emailDomains ?? ["*"],
     allowedGroups: proxy.allowedGroups ?? [],
     redirectURL: proxy.redirectURL ?? `${addresses.publicURL}/oauth2/callback`,
-    isSecure: !(proxy.redirectURL ?? addresses.external?.url)?.startsWith("http:"),
+    isSecure,
+    cookieName: sessionCookieName({ metadata, addresses }, isSecure),
     session: {
       refresh: session.refresh ?? refresh,
       expire: session.expire ?? defaults.sessionExpire,

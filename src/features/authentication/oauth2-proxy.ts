@@ -4,7 +4,7 @@ import { literal } from "../../kube/variable.ts";
 import type { Installation } from "../../model/inputs.ts";
 import { dataKeys } from "../../model/names.ts";
 import type { ServerBase } from "../../model/server-base.ts";
-import { caFileVolume, type Mounted } from "../common/mounted-volume.ts";
+import { caFileVolume, caPathsOf, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, configMapReference, type Reference, secretReference } from "../common/reference.ts";
 import type { Authentication, AuthenticationMethod, TokenIssuer } from "./authentication.ts";
 import { callerToken, kubernetesAuthorization } from "./kubernetes.ts";
@@ -86,11 +86,6 @@ function forwardedToken(
     mounted,
     packages: ["mlflow_kubernetes_plugins", "jwt"],
   };
-}
-
-/** Returns the paths of CA bundles that are each the only file of a directory. */
-export function caPathsOf(files: readonly Mounted[]): string[] {
-  return files.flatMap(({ mounts }) => mounts.map(({ mountPath }) => `${mountPath}/ca.crt`));
 }
 
 function issuersOf(proxy: ProxySettings, { clusterDomain }: Pick<Installation, "clusterDomain">): TokenIssuer[] {

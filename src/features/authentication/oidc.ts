@@ -106,7 +106,10 @@ function sessions(base: ServerBase, isSecure: boolean): V1EnvVar[] {
     literal("SESSION_COOKIE_SECURE", String(isSecure)),
     literal("SESSION_COOKIE_SAMESITE", "lax"),
     // Unique per server, because several servers can share a host.
-    literal("SESSION_COOKIE_NAME", sessionCookieName(base, isSecure)),
+    literal(
+      "SESSION_COOKIE_NAME",
+      sessionCookieName({ metadata: base.owner.metadata, addresses: base.addresses }, isSecure),
+    ),
   ];
 }
 

@@ -46,3 +46,8 @@ export function caFileVolume(name: string, ca: CertificateAuthority, path: strin
     mounts: [{ name, mountPath: path.slice(0, path.lastIndexOf("/")), readOnly: true }],
   };
 }
+
+/** Returns the paths of CA bundles that are each the only file of a directory. */
+export function caPathsOf(files: readonly Mounted[]): string[] {
+  return files.flatMap(({ mounts }) => mounts.map(({ mountPath }) => `${mountPath}/ca.crt`));
+}

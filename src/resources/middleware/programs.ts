@@ -37,8 +37,20 @@ export function serverArguments({ authentication, process }: ServerModel): strin
 }
 
 /** What `mlflow server` imports besides MLflow: the layer around its application, and what the authentication method adds. */
-export function serverPrograms(model: ServerModel): Programs {
-  const { application, programs } = model.authentication;
+export function serverPrograms({ authentication, process, proxy, addresses }: ServerModel): Programs {
+  const { application, programs } = authentication;
+  const { prefix, external } = addresses;
+  const isProxied = proxy !== undefined;
+  const settings: Settings = {
+    application,
+    corsOrigins: process.corsOrigins,
+    isProxied,
+    aiGateway: process.hasAiGateway,
+    maxRequestBodyBytes: process.maxRequestBodyBytes,
+    maxUploadBytes: process.maxUploadBytes,
+    additionalLocations: process.additionalLocations,
+    prefix: prefix === "" ? null : { path: prefix, host: external?.host ?? "", isProxied },
+  };
   return {
     programs: {
       ...middlewareFiles,
@@ -48,23 +60,8 @@ export function serverPrograms(model: ServerModel): Programs {
       "mlflow_operator-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: mlflow-operator\nVersion: 1\n",
     },
     settings: {
-      "mlflow_operator/settings.json": JSON.stringify(settings(model)),
+      "mlflow_operator/settings.json": JSON.stringify(settings),
       ...programs?.settings,
     },
-  };
-}
-
-function settings({ authentication, process, proxy, addresses }: ServerModel): Settings {
-  const { prefix, external } = addresses;
-  const isProxied = proxy !== undefined;
-  return {
-    application: authentication.application,
-    corsOrigins: process.corsOrigins,
-    isProxied,
-    aiGateway: process.hasAiGateway,
-    maxRequestBodyBytes: process.maxRequestBodyBytes,
-    maxUploadBytes: process.maxUploadBytes,
-    additionalLocations: process.additionalLocations,
-    prefix: prefix === "" ? null : { path: prefix, host: external?.host ?? "", isProxied },
   };
 }

@@ -2,7 +2,6 @@ import type { ServerModel } from "../../features/server-model.ts";
 import { escaped } from "../../kube/variable.ts";
 import { dataKeys, port, proxyPort } from "../../model/names.ts";
 import type { ProxySettings } from "../../model/proxy-settings.ts";
-import { sessionCookieName } from "../../model/session-cookie.ts";
 import { apiRoute } from "./api-route.ts";
 import { proxyFiles } from "./files.ts";
 
@@ -53,7 +52,7 @@ export function proxyArguments(model: ServerModel, proxy: ProxySettings): string
       : [`--proxy-prefix=${prefix}/oauth2`, `--cookie-path=${prefix}`, `--custom-templates-dir=${proxyFiles.pages}`]),
 
     `--redirect-url=${proxy.redirectURL}`,
-    `--cookie-name=${sessionCookieName(model, proxy.isSecure)}`,
+    `--cookie-name=${proxy.cookieName}`,
     `--cookie-secret-file=${proxyFiles.cookieSecret}`,
     `--cookie-secure=${proxy.isSecure}`,
     "--cookie-samesite=lax",

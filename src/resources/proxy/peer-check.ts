@@ -1,5 +1,4 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
-import { caPathsOf } from "../../features/authentication/oauth2-proxy.ts";
 import type { ServerModel } from "../../features/server-model.ts";
 import { literal } from "../../kube/variable.ts";
 import { program as runnable } from "../pod/program.ts";
@@ -39,7 +38,7 @@ export function issuerCheck(model: ServerModel): V1Container {
   }));
   return peerCheck(model, "issuers", checkIssuersProgram, [
     literal("ISSUERS", JSON.stringify(issuers)),
-    literal("CA_FILES", JSON.stringify(caPathsOf(model.issuerCaFiles))),
+    literal("CA_FILES", JSON.stringify(model.issuerCaPaths)),
     ...model.process.httpProxy,
   ]);
 }
