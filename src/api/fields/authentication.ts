@@ -16,7 +16,7 @@ const basic = z
         "The password must have at least 12 characters; a later change of the Secret does not change the password (use MLflow's users/update-password). Example: {name: mlflow-admin}.",
     ).optional(),
     passwordCacheTTL: cacheDuration(
-      `How long MLflow caches a successful password check, in the memory of each process: each check costs tens of milliseconds of CPU. A changed password and a deleted user take effect at once in the process that handles the change, and in all others after this time. 0s turns the cache off. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,
+      `How long MLflow caches a successful password check, in the memory of each process: each check costs tens of milliseconds of CPU. A changed password and a deleted user take effect immediately in the process that handles the change, and in all others after this time. 0s turns the cache off. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,
       "10m",
     ).optional(),
     ...userStore,

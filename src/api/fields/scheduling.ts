@@ -20,7 +20,10 @@ const onLabels = (whose: string, ...operators: readonly [string, ...string[]]) =
   z
     .array(requirement(labelKey("Label key."), operators, labelValues))
     .max(16)
-    .meta({ "x-kubernetes-list-type": "atomic", description: `Requirements on labels of ${whose}; all must hold.` });
+    .meta({
+      "x-kubernetes-list-type": "atomic",
+      description: `Requirements on labels of ${whose}; all must be satisfied.`,
+    });
 
 const onNodeName = z
   .array(
@@ -35,7 +38,7 @@ const onNodeName = z
     ),
   )
   .max(16)
-  .meta({ "x-kubernetes-list-type": "atomic", description: "Requirements on the node's name; all must hold." });
+  .meta({ "x-kubernetes-list-type": "atomic", description: "Requirements on the node's name; all must be satisfied." });
 
 /** A selector over labels. */
 export function labelSelector(description: string) {
@@ -78,16 +81,16 @@ const podTerms = (description: string) =>
       requiredDuringSchedulingIgnoredDuringExecution: z
         .array(podTerm)
         .max(8)
-        .meta({ description: "Must hold.", "x-kubernetes-list-type": "atomic" })
+        .meta({ description: "Rules that must be satisfied to schedule the pod.", "x-kubernetes-list-type": "atomic" })
         .optional(),
       preferredDuringSchedulingIgnoredDuringExecution: z
         .array(
           z
-            .strictObject({ weight, podAffinityTerm: podTerm.meta({ description: "What should hold." }) })
+            .strictObject({ weight, podAffinityTerm: podTerm.meta({ description: "The preferred rule." }) })
             .meta({ description: "A weighted term." }),
         )
         .max(8)
-        .meta({ description: "Should hold.", "x-kubernetes-list-type": "atomic" })
+        .meta({ description: "Rules that the scheduler prefers to satisfy.", "x-kubernetes-list-type": "atomic" })
         .optional(),
     })
     .meta({ description });
@@ -103,18 +106,18 @@ export const affinity = z
               .array(nodeTerm)
               .min(1)
               .max(8)
-              .meta({ "x-kubernetes-list-type": "atomic", description: "Terms; one must hold." }),
+              .meta({ "x-kubernetes-list-type": "atomic", description: "Terms; one must be satisfied." }),
           })
-          .meta({ description: "Must hold." })
+          .meta({ description: "Rules that must be satisfied to schedule the pod." })
           .optional(),
         preferredDuringSchedulingIgnoredDuringExecution: z
           .array(
             z
-              .strictObject({ weight, preference: nodeTerm.meta({ description: "What should hold." }) })
+              .strictObject({ weight, preference: nodeTerm.meta({ description: "The preferred rule." }) })
               .meta({ description: "A weighted term." }),
           )
           .max(8)
-          .meta({ description: "Should hold.", "x-kubernetes-list-type": "atomic" })
+          .meta({ description: "Rules that the scheduler prefers to satisfy.", "x-kubernetes-list-type": "atomic" })
           .optional(),
       })
       .meta({ description: "Node affinity." })
