@@ -3,7 +3,7 @@ import { ApiError, type ApiFailure, isApiError } from "../kube/api-error.ts";
 import { type Connections, connections, destroy, drain, maxCalls } from "./connections.ts";
 import { type CredentialSource, type Credentials, sameTls } from "./credentials.ts";
 import { type Answer, exchange, LineRejected, type Lines, type Outgoing, stale } from "./exchange.ts";
-import { failureOf, isDistrust, rejectionOf } from "./failure.ts";
+import { failureOf, isUntrustedCertificate, rejectionOf } from "./failure.ts";
 import type { Fence } from "./fence.ts";
 import { type ListItems, listItems } from "./list-items.ts";
 
@@ -99,7 +99,7 @@ export function apiClient(options: ApiClientOptions): ApiClient {
   }
 
   function rejected(call: Call, failure: ApiFailure): ApiError {
-    if (failure.status === 401 || isDistrust(failure)) options.credentials.rejected();
+    if (failure.status === 401 || isUntrustedCertificate(failure)) options.credentials.rejected();
     return new ApiError(call.method, call.path, failure);
   }
 

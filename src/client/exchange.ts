@@ -132,12 +132,12 @@ function whenReady(socket: Socket, send: () => void): void {
   if (!(socket instanceof TLSSocket)) {
     if (socket.connecting) socket.once("connect", send);
     else send();
-  } else if (socket.connecting || isShakingHands(socket)) socket.once("secureConnect", send);
+  } else if (socket.connecting || isHandshaking(socket)) socket.once("secureConnect", send);
   else send();
 }
 
 /** The property is missing in the types of Node. The protocol is known before the handshake is complete. */
-function isShakingHands(socket: TLSSocket): boolean {
+function isHandshaking(socket: TLSSocket): boolean {
   return "secureConnecting" in socket && socket.secureConnecting === true;
 }
 

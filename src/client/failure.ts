@@ -62,7 +62,7 @@ export function failureOf(error: unknown, limitSeconds: number): ApiFailure {
 }
 
 /** Whether TLS verification failed, so that new credentials can help. */
-export function isDistrust(failure: ApiFailure): boolean {
+export function isUntrustedCertificate(failure: ApiFailure): boolean {
   return /^(ERR_TLS_|ERR_SSL_|UNABLE_TO_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA)/.test(failure.reason);
 }
 

@@ -4,7 +4,7 @@ import type { RepeatedConflict } from "../reconcile/cluster.ts";
 
 /**
  * Limits repeated writes when another client changes or deletes the same object repeatedly. The first
- * repeats are immediate, so that a manual change is repaired at once; later ones have an exponential backoff.
+ * repeats are immediate, so that a manual change is repaired immediately; later ones have an exponential backoff.
  */
 export interface WriteBudget {
   /** The conflict with another client, if this write must be delayed; otherwise undefined. */

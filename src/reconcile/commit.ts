@@ -51,7 +51,7 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
       await cluster.removeFinalizer(server);
       return undefined;
     case "start upgrade":
-      // Decided again, since passes over other servers may have started theirs meanwhile. The call counts from its first moment.
+      // Decided again, since reconciliations of other servers may have started theirs. The call counts from its start.
       if (step.isAllowed()) await cluster.startUpgrade(step.live, step.marker);
       return undefined;
     case "record":

@@ -8,7 +8,7 @@ export const notReconciling: NewCondition = {
   message: "No changes are in progress.",
 };
 
-/** `Stalled` of an object that does not need a person. */
+/** `Stalled` of an object for which no user must act. */
 export const notStalled: NewCondition = {
   type: "Stalled",
   status: "False",

@@ -31,7 +31,7 @@ export type Step =
   | { readonly do: "delete"; readonly live: Owned }
   /** Writes `status.migration` before what follows, and with it the conditions if they do not hold any more. */
   | { readonly do: "record"; readonly record: MigrationRecord; readonly conditions?: readonly Condition[] | undefined }
-  /** Marks the Deployment, if it is still the turn of the server: then its pods may be changed by the upgrade of the operator. */
+  /** Marks the Deployment, if the upgrade of the operator may still change the pods of the server now. */
   | {
       readonly do: "start upgrade";
       readonly live: Deployment;
@@ -58,7 +58,7 @@ export interface Plan {
   readonly upgrade?: Waiting;
 }
 
-/** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever else is wrong with a server. */
+/** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever other problems a server has. */
 export function listenerDeletions({ owned, server, model }: ObservedState): Step[] {
   const listener = listenerOf({ owned, server });
   if (listener === undefined || model.mesh.steps.has("listener") || ownershipOf(listener, server) !== "owned")

@@ -23,7 +23,7 @@ import { unconfirmedKind } from "./unconfirmed-kind.ts";
 import { reportWatchProblem, withWatchProblem } from "./watch-problem.ts";
 
 /** The result of the reconciliation of an existing server. */
-export interface Pass extends Pick<Outcome, "state" | "cause" | "isInterim" | "againInSeconds"> {}
+export interface ReconcileResult extends Pick<Outcome, "state" | "cause" | "isInterim" | "againInSeconds"> {}
 
 /**
  * Reconciles one server: reads, decides, writes, reports once. Returns undefined if it does not exist or is being deleted,
@@ -35,7 +35,7 @@ export async function reconcile(
   installation: Installation,
   now: Date,
   failing: Failing = notFailing,
-): Promise<Pass | undefined> {
+): Promise<ReconcileResult | undefined> {
   const server = cluster.server(key);
   const other = server && otherOperator(cluster, server);
   if (server !== undefined && other !== undefined) {
@@ -113,7 +113,7 @@ export async function reconcileUnsynced(cluster: Cluster, key: Key, now: Date): 
 /** The maximum time until the next reconciliation, if no watch event triggers it before.  */
 const confirmationSeconds = 15;
 
-function awaitingConfirmation(kind: Kind): Pass {
+function awaitingConfirmation(kind: Kind): ReconcileResult {
   const message = `The API server reports that the cluster does not have the kind ${kind}. Nothing is changed until this is confirmed`;
   const cause = { reason: "Progressing", message } as const;
   return { state: "progressing", cause, isInterim: true, againInSeconds: confirmationSeconds };

@@ -12,8 +12,8 @@ import { decideUpgrade } from "./upgrade.ts";
 import { markerIn, markerText } from "./upgrade-marker.ts";
 
 /**
- * What makes the pods of a server differ from those that are wanted: nothing besides drift; a user, who has changed the spec or what
- * it refers to; or another version or other settings of the operator. `started` is the latter, once its turn has come.
+ * What makes the pods of a server differ from those that are wanted: only drift; a user, who has changed the spec or what
+ * it refers to; or another version or other settings of the operator. `started` is the latter, once the upgrade may change the server.
  */
 export type Change = "none" | "user" | "operator" | "started";
 

@@ -39,7 +39,7 @@ const formerSeconds = 3600;
 
 /**
  * Decides from the state of all servers whether an upgrade of the operator can change the pods of a server now:
- * - while a server that was ready before is not ready after the change and needs a person, no further one is changed;
+ * - while a server that was ready before is not ready after the change and is stalled, no further one is changed;
  * - until one server is ready after the change, one is changed at a time, and such a one as can show that it works;
  * - then at most `concurrency` are changed at the same time.
  */

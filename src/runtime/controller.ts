@@ -10,7 +10,7 @@ import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
 import type { Failing } from "../reconcile/failure-cause.ts";
 import { isPartial } from "../reconcile/partial-failure.ts";
-import { type Pass, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
+import { type ReconcileResult, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
 import { type UpgradeCounts, upgradeCounts } from "../reconcile/upgrade.ts";
 import { burst, heapCollector } from "./heap-collector.ts";
 import type { Log } from "./log.ts";
@@ -52,7 +52,7 @@ export interface Controller {
   /** The number of servers that wait for an operator upgrade, that it is changing, and that have failed. */
   readonly upgrades: () => UpgradeCounts;
   /** By `namespace/name`, as of the last reconciliation. */
-  readonly states: () => ReadonlyMap<string, Pass["state"]>;
+  readonly states: () => ReadonlyMap<string, ReconcileResult["state"]>;
   /** Stops the watches; with `isDraining` after running reconciliations have ended. */
   stop(isDraining: boolean): Promise<void>;
 }
@@ -62,12 +62,12 @@ const reviewSeconds = 10;
 
 /** Lists and watches are tried at least every 90 s, and requests end after 30 s. Without activity for longer, they are stuck. */
 const stuckWatchSeconds = 600;
-const stuckPassSeconds = 1800;
+const stuckReconcileSeconds = 1800;
 
 /** Starts the watches and reconciles each server that a change affects. */
 export function controller(options: ControllerOptions): Controller {
   const { log, installation, timing = defaultTiming } = options;
-  const states = new Map<string, Pass["state"]>();
+  const states = new Map<string, ReconcileResult["state"]>();
   const pending = new Set<string>();
   /** The watch problems that servers report. */
   let problems = new Map<string, string>();
@@ -190,7 +190,7 @@ export function controller(options: ControllerOptions): Controller {
   }
   const reviewing = setInterval(review, Math.min(reviewSeconds, timing.rejectedSeconds / 3) * 1000).unref();
 
-  function remember(server: string, result: Pass | undefined): void {
+  function remember(server: string, result: ReconcileResult | undefined): void {
     if (result === undefined) states.delete(server);
     // An interim result does not change the recorded state: the next reconciliation determines it.
     else if (result.isInterim && states.has(server)) return;
@@ -223,7 +223,7 @@ export function controller(options: ControllerOptions): Controller {
       const [resource] =
         Object.entries(connection.states()).find(([, each]) => each.idleSeconds > stuckWatchSeconds) ?? [];
       if (resource !== undefined) return `the watch of ${resource} has stopped`;
-      if (work.longestRunningSeconds > stuckPassSeconds) return "the reconciliation of a server does not end";
+      if (work.longestRunningSeconds > stuckReconcileSeconds) return "the reconciliation of a server does not end";
       return undefined;
     },
     longestRunningSeconds: () => work.longestRunningSeconds,

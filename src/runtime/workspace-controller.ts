@@ -6,7 +6,7 @@ import type { Installation } from "../model/inputs.ts";
 import type { Cause } from "../reconcile/cause.ts";
 import {
   reconcileWorkspace,
-  type WorkspacePass,
+  type WorkspaceReconcileResult,
   type WorkspaceState,
 } from "../reconcile/workspace/reconcile-workspace.ts";
 import type { WorkspaceSummary } from "../reconcile/workspace/summary.ts";
@@ -87,7 +87,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
     return againInSeconds;
   }
 
-  async function check(namespace: string): Promise<WorkspacePass> {
+  async function check(namespace: string): Promise<WorkspaceReconcileResult> {
     stale.delete(namespace);
     checking.add(namespace);
     let isChecked = false;

@@ -17,7 +17,7 @@ import { type WorkspacePlan, workspacePlan } from "./workspace-plan.ts";
 /** The state of a namespace for each server that has it as a workspace (as `keyText`): ready, or the cause why not. */
 export type WorkspaceState = ReadonlyMap<string, Cause | "ready">;
 
-export interface WorkspacePass {
+export interface WorkspaceReconcileResult {
   readonly state: WorkspaceState;
   /** The servers of the objects that were written or deleted, as `keyText`. */
   readonly wrote: readonly string[];
@@ -38,7 +38,7 @@ export async function reconcileWorkspace(
   name: string,
   installation: Pick<Installation, "gracePeriodSeconds">,
   now: Date,
-): Promise<WorkspacePass> {
+): Promise<WorkspaceReconcileResult> {
   const namespace = cluster.namespace(name);
   const accesses = cluster.accesses(name);
   const hosted = cluster.servers(namespace?.metadata.labels?.[label.workspaceOf] ?? "");
