@@ -6,7 +6,7 @@ leaves nothing in the bucket, even if no credential may delete. In S3 the upload
 is cancelled, and in Azure Blob Storage one block without a blob expires.
 
 Environment: that of the server, and
-  MIGRATION_TERMINATION_LOG         where the failure is reported; default /dev/termination-log
+  TERMINATION_LOG                   where the failure is reported; default /dev/termination-log
   MIGRATION_PHASE_SECONDS           deadline of the check; default 180
 
 Exit code 0: MLflow can write. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and on
@@ -19,20 +19,15 @@ No credential and no text of an exception is ever written; messages contain buck
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
-import sys
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
-OUT = sys.stdout
-ERR = sys.stderr
+from mlflow_outcome import Failure, deadline, give_up, log, silence_libraries, succeed
+
 LOCATION = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
 
 # Deadline of the check.
@@ -214,16 +209,6 @@ STORES = {
 }
 
 
-def give_up(reason: str, message: str) -> NoReturn:
-    line = json.dumps({"reason": reason, "message": message[:2000]})
-    print(line, file=ERR, flush=True)
-    with contextlib.suppress(OSError):
-        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(
-            f"{line}\n", encoding="utf-8"
-        )
-    os._exit(1)
-
-
 def codes_of(error: BaseException) -> Iterator[str]:
     """The error codes in the answer of a store, the most precise one first."""
     response = getattr(error, "response", None)
@@ -266,30 +251,27 @@ def classify(error: Exception) -> tuple[str, str]:
 def main() -> NoReturn:
     # Process 1 of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    warnings.simplefilter("ignore")
+    silence_libraries()
     store = STORES[LOCATION.partition(":")[0]]
-    # Covers everything that can hang, such as DNS resolution.
-    unreachable = (
-        f"Writing: the {store.place()} {store.remedy('ArtifactStoreUnreachable')} (timeout after {SECONDS:g} s)."
-    )
-    timer = threading.Timer(SECONDS, give_up, ("ArtifactStoreUnreachable", unreachable))
-    timer.daemon = True
-    timer.start()
+    reason = "ArtifactStoreUnreachable"
+    timeout = Failure(reason, f"Writing: the {store.place()} {store.remedy(reason)}.")
     # A hanging connection is reported within a minute; the kubelet retries the whole container.
     os.environ.update({"AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"})
     try:
-        store.write()
+        with deadline(SECONDS, timeout):
+            store.write()
     except ImportError as error:
         give_up(
-            "UnsupportedImage",
-            f"The MLflow image does not contain {error.name or 'a package'}, which MLflow requires for {store.name}. Use the project's image.",
+            Failure(
+                "UnsupportedImage",
+                f"The MLflow image does not contain {error.name or 'a package'}, which MLflow requires for {store.name}. Use the project's image.",
+            )
         )
     except Exception as error:
         reason, code = classify(error)
-        give_up(reason, f"Writing: the {store.place()} {store.remedy(reason)} ({code}).")
-    print(f"{store.place()} is writable", file=OUT, flush=True)
-    os._exit(0)
+        give_up(Failure(reason, f"Writing: the {store.place()} {store.remedy(reason)} ({code})."))
+    log(f"{store.place()} is writable")
+    succeed()
 
 
 if __name__ == "__main__":

@@ -15,28 +15,19 @@ Environment:
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import ssl
-import sys
-import time
 from http.client import HTTPException
-from typing import NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
+from mlflow_outcome import Failure, Peers, give_up
+
 TIMEOUT_SECONDS = 5
 ANSWER_BYTES = 1_000_000
-
-
-class Failure(Exception):
-    """A failed check: a reason and a message for the user."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 def tls_context(ca_files: list[str], ca: str) -> ssl.SSLContext:
@@ -117,30 +108,16 @@ def check(entry: dict[str, str], context: ssl.SSLContext) -> None:
     fetch_json(keys, issuer, path, ca, context)
 
 
-def exit_with(failure: Failure) -> NoReturn:
-    line = json.dumps({"reason": failure.reason, "message": failure.message[:1000]})
-    with open(os.environ.get("TERMINATION_LOG", "/dev/termination-log"), "w", encoding="utf-8") as log:
-        log.write(line)
-    print(line, file=sys.stderr, flush=True)
-    sys.exit(1)
-
-
 def main() -> None:
-    deadline = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
+    peers = Peers()
     issuers = json.loads(os.environ["ISSUERS"])
     try:
         context = tls_context(json.loads(os.environ["CA_FILES"]), issuers[0]["ca"])
     except Failure as failure:
-        exit_with(failure)
+        give_up(failure)
     for entry in issuers:
-        while True:
-            try:
-                check(entry, context)
-                break
-            except Failure as failure:
-                if failure.reason != "IssuerUnreachable" or time.monotonic() > deadline:
-                    exit_with(failure)
-                time.sleep(1)
+        peers.require(functools.partial(check, entry, context), "IssuerUnreachable")
 
 
-main()
+if __name__ == "__main__":
+    main()

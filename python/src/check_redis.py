@@ -14,27 +14,16 @@ Environment:
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import ssl
-import sys
-import time
-from typing import NoReturn
 from urllib.parse import urlsplit
+
+from mlflow_outcome import Failure, Peers
 
 FIELD = "spec.authentication.oauth2Proxy.session.redis"
 TIMEOUT_SECONDS = 5
 ANSWER_BYTES = 1000
-
-
-class Failure(Exception):
-    """A failed check: a reason and a message for the user."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 def command(*words: str) -> bytes:
@@ -103,24 +92,16 @@ def require_success(url: str, answer: bytes) -> None:
     raise Failure("SessionStoreUnreachable", message)
 
 
-def exit_with(failure: Failure) -> NoReturn:
-    line = json.dumps({"reason": failure.reason, "message": failure.message[:1000]})
-    with open(os.environ.get("TERMINATION_LOG", "/dev/termination-log"), "w", encoding="utf-8") as log:
-        log.write(line)
-    print(line, file=sys.stderr, flush=True)
-    sys.exit(1)
-
-
 def main() -> None:
-    deadline = time.monotonic() + float(os.environ.get("STARTUP_SECONDS", "20"))
     get = os.environ.get
-    while True:
-        try:
-            return check(os.environ["REDIS_URL"], get("REDIS_USERNAME"), get("REDIS_PASSWORD"), get("CA_FILE"))
-        except Failure as failure:
-            if failure.reason != "SessionStoreUnreachable" or time.monotonic() > deadline:
-                exit_with(failure)
-            time.sleep(1)
+    url, username, password, ca_file = (
+        os.environ["REDIS_URL"],
+        get("REDIS_USERNAME"),
+        get("REDIS_PASSWORD"),
+        get("CA_FILE"),
+    )
+    Peers().require(lambda: check(url, username, password, ca_file), "SessionStoreUnreachable")
 
 
-main()
+if __name__ == "__main__":
+    main()

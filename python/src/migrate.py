@@ -22,7 +22,7 @@ Environment:
                                 as for the server: the Default experiment keeps the artifact root of its creation
   MLFLOW_AUTH_ADMIN_USERNAME, MLFLOW_AUTH_ADMIN_PASSWORD
                                 the admin that is created unless a user of that name exists
-  MIGRATION_TERMINATION_LOG     where the failure is reported; default /dev/termination-log
+  TERMINATION_LOG               where the failure is reported; default /dev/termination-log
   MIGRATION_LOCK_SECONDS        how long to wait for another instance; default 600
   MIGRATION_LOAD_SECONDS, MIGRATION_CONNECT_SECONDS, MIGRATION_INSPECT_SECONDS, MIGRATION_WRITE_BACK_SECONDS
                                 the deadlines of the other phases; default: see DEADLINES
@@ -42,7 +42,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import logging
 import os
 import re
@@ -51,11 +50,8 @@ import signal
 import socket
 import sqlite3
 import ssl
-import sys
-import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -63,11 +59,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
 
+from mlflow_outcome import Failure, deadline, give_up, log, silence_libraries, succeed
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-OUT = sys.stdout
-ERR = sys.stderr
 DIALECTS = ("postgresql", "mysql", "mssql", "sqlite")
 CONNECT_SECONDS = 10
 CONNECT_ATTEMPTS = 3
@@ -209,14 +205,6 @@ SQLITE_REMEDIES = {
 OWN_REMEDIES = {"sqlite": SQLITE_REMEDIES, "mysql": MYSQL_REMEDIES}
 
 
-@dataclass
-class Failure(Exception):
-    """A failure of the program: a reason from the list above and a message for the user."""
-
-    reason: str
-    message: str
-
-
 @dataclass(frozen=True)
 class Store:
     """One schema in one database; `uri` is a secret."""
@@ -228,10 +216,6 @@ class Store:
     port: int | None
     sqlite_path: str | None
     backend: str
-
-
-def log(line: str) -> None:
-    print(line, file=OUT, flush=True)
 
 
 def configuration_error(text: str) -> Failure:
@@ -349,7 +333,9 @@ def origin(error: BaseException) -> str:
     """Returns the innermost source location in MLflow or here of an exception: file and line, no values."""
     frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
     files = [(frame.filename.rpartition("site-packages/")[2], frame.lineno) for frame in frames]
-    own = [(file, line) for file, line in files if file.startswith("mlflow/") or file == __file__]
+    # In a pod, the program is no file.
+    here = origin.__code__.co_filename
+    own = [(file, line) for file, line in files if file.startswith("mlflow/") or file == here]
     return f"{own[-1][0]}:{own[-1][1]}" if own else "an unknown location"
 
 
@@ -419,15 +405,8 @@ def seconds_of(name: str) -> float:
 @contextlib.contextmanager
 def phase(name: str, timeout: Failure) -> Iterator[None]:
     """Ends the program with this failure if the block does not end before the deadline of the phase."""
-    seconds = seconds_of(name)
-    late = Failure(timeout.reason, f"{timeout.message.rstrip('.')} (timeout after {seconds:g} s).")
-    timer = threading.Timer(seconds, give_up, [late])
-    timer.daemon = True
-    timer.start()
-    try:
+    with deadline(seconds_of(name), timeout):
         yield
-    finally:
-        timer.cancel()
 
 
 def limit_transactions() -> None:
@@ -818,7 +797,7 @@ def migrate_oidc(target: Store) -> None:
         migrate(database, "head")
 
 
-def silence_libraries() -> None:
+def log_steps() -> None:
     """Logs only this program's lines and Alembic's steps: other loggers quote connection strings."""
 
     class Steps(logging.Handler):
@@ -826,8 +805,7 @@ def silence_libraries() -> None:
             if record.name == "alembic.runtime.migration" and record.getMessage().startswith("Running "):
                 log(f"  {record.getMessage()[:200]}")
 
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    warnings.simplefilter("ignore")
+    silence_libraries()
     os.environ.update({"MLFLOW_CONFIGURE_LOGGING": "false", "MLFLOW_DISABLE_TELEMETRY": "true"})
     os.environ.update({"OIDC_ALEMBIC_VERSION_TABLE": OIDC_VERSION_TABLE, "CONFIG_PROVIDERS": "env"})
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
@@ -938,21 +916,10 @@ def migrate_with_retries(target: Store) -> None:
         time.sleep(pause)
 
 
-def give_up(result: Failure) -> NoReturn:
-    line = json.dumps({"reason": result.reason, "message": result.message[:2000]})
-    print(line, file=ERR, flush=True)
-    with contextlib.suppress(OSError):
-        Path(os.environ.get("MIGRATION_TERMINATION_LOG") or "/dev/termination-log").write_text(
-            f"{line}\n", encoding="utf-8"
-        )
-    # Threads that MLflow started must not delay the exit or print during it.
-    os._exit(1)
-
-
 def main() -> NoReturn:
     # Process 1 of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, end)
-    silence_libraries()
+    log_steps()
     try:
         migrate()
     except Failure as result:
@@ -962,8 +929,7 @@ def main() -> NoReturn:
             Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}.")
         )
     log("done")
-    OUT.flush()
-    os._exit(0)
+    succeed()
 
 
 if __name__ == "__main__":

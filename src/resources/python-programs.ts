@@ -1,3 +1,4 @@
+import type { Program } from "./pod/program.ts";
 import { pythonTexts } from "./python-texts.ts";
 
 /** The package around MLflow's application. */
@@ -5,7 +6,7 @@ export const middlewareFiles = filesFrom("mlflow_operator/");
 /** The application of the listener for traces, which imports from the middleware. */
 export const tracesFiles = filesFrom("mlflow_traces");
 
-// Programs of one file, which find only the packages of MLflow's image.
+// Programs that run before MLflow or oauth2-proxy, with packages of MLflow's image.
 export const migrateProgram = program("migrate.py");
 export const checkArtifactsProgram = program("check_artifacts.py");
 export const checkIssuersProgram = program("check_issuers.py");
@@ -18,8 +19,12 @@ export function filesFrom(prefix: string): Readonly<Record<string, string>> {
   return Object.fromEntries(found);
 }
 
-function program(path: string): string {
-  const text = pythonTexts[path];
-  if (text === undefined) throw new Error(`python/src has no ${path}.`);
-  return text;
+function program(path: string): Program {
+  return { text: text(path), modules: { mlflow_outcome: text("mlflow_outcome.py") } };
+}
+
+function text(path: string): string {
+  const found = pythonTexts[path];
+  if (found === undefined) throw new Error(`python/src has no ${path}.`);
+  return found;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
+import { program } from "../../src/resources/pod/program.ts";
 import { proxyFiles } from "../../src/resources/proxy/files.ts";
 import { checkRedisProgram } from "../../src/resources/python-programs.ts";
 import { completed } from "../control-plane/completed.ts";
@@ -101,7 +102,10 @@ describe("sessions in Redis, with the real oauth2-proxy", {}, () => {
         TERMINATION_LOG: log,
         ...differs,
       };
-      const { code } = await completed("python3", ["-I", "-c", checkRedisProgram], { env });
+      const { command, variable } = program(checkRedisProgram);
+      const { code } = await completed("python3", command.slice(1), {
+        env: { ...env, [variable.name]: variable.value ?? "" },
+      });
       const report = await readFile(log, "utf8").catch(() => undefined);
       assert.equal(code, report === undefined ? 0 : 1);
       const { reason = "", message = "" }: { reason?: string; message?: string } = JSON.parse(report ?? "{}");

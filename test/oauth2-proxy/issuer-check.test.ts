@@ -4,6 +4,7 @@ import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { program } from "../../src/resources/pod/program.ts";
 import { checkIssuersProgram } from "../../src/resources/python-programs.ts";
 import { completed } from "../control-plane/completed.ts";
 import { certificateFor } from "../support/oidc/certificate.ts";
@@ -41,7 +42,10 @@ describe("the check of issuers before the proxy starts", { skip: !hasPython && "
       TERMINATION_LOG: log,
       STARTUP_SECONDS: "0",
     };
-    const { code } = await completed("python3", ["-I", "-c", checkIssuersProgram], { env });
+    const { command, variable } = program(checkIssuersProgram);
+    const { code } = await completed("python3", command.slice(1), {
+      env: { ...env, [variable.name]: variable.value ?? "" },
+    });
     const said = await readFile(log, "utf8").catch(() => undefined);
     assert.equal(code, said === undefined ? 0 : 1);
     const { reason = "", message = "" }: { reason?: string; message?: string } = JSON.parse(said ?? "{}");

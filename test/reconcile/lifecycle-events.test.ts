@@ -391,7 +391,7 @@ test("the life of a server has one Event for each of its steps", () => {
 
 test("every reason that the migration Job reports is that of a failed migration", () => {
   const reported = Object.keys(reasons).filter((reason) =>
-    new RegExp(`"${reason}"`).test(`${migrateProgram}${checkArtifactsProgram}`),
+    new RegExp(`"${reason}"`).test(`${migrateProgram.text}${checkArtifactsProgram.text}`),
   );
   assert.ok(reported.length > 20, reported.join());
   // The database needs a migration that the spec disables.

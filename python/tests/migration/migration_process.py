@@ -52,7 +52,7 @@ def started(
         **os.environ,
         "TRACKING_DATABASE_URI": uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "MIGRATION_TERMINATION_LOG": str(report),
+        "TERMINATION_LOG": str(report),
         **(more or {}),
     }
     command = [*before, sys.executable, str(PROGRAM)]

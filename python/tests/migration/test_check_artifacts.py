@@ -10,10 +10,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-import check_artifacts
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.exceptions import DefaultCredentialsError
+
+import check_artifacts
 
 #: What the server answers: a status, and the code of the error.
 ANSWER = [200, ""]
@@ -54,7 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(text.encode())
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -124,7 +124,7 @@ class Sqlite(unittest.TestCase):
 
     def killed(self, env: dict[str, str]) -> int:
         more = {"TRACKING_DATABASE_URI": self.uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/"}
-        log = {"MIGRATION_TERMINATION_LOG": os.devnull}
+        log = {"TERMINATION_LOG": os.devnull}
         command = [sys.executable, "-c", KILLER, str(PROGRAM)]
         return subprocess.run(
             command, env={**os.environ, **more, **log, **env}, capture_output=True, check=False
@@ -185,7 +185,7 @@ class Sqlite(unittest.TestCase):
     def test_a_full_volume_is_reported_and_nothing_is_changed(self) -> None:
         full = "import shutil, sys, runpy; shutil.disk_usage = lambda _: type('Usage', (), {'free': 1 << 20}); sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
         report = self.place / "report"
-        env = {**os.environ, "TRACKING_DATABASE_URI": self.uri, "MIGRATION_TERMINATION_LOG": str(report)}
+        env = {**os.environ, "TRACKING_DATABASE_URI": self.uri, "TERMINATION_LOG": str(report)}
         ended = subprocess.run([sys.executable, "-c", full, str(PROGRAM)], env=env, capture_output=True, check=False)
         self.assertEqual(ended.returncode, 1)
         self.assertIn('"DatabaseFull"', report.read_text())

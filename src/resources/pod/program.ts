@@ -17,7 +17,15 @@ export const programsPath = "/etc/mlflow/python";
 
 const unpacked = `zlib.decompress(base64.b64decode(os.environ.pop("${programVariable}"))).decode()`;
 
-const run = `import base64, os, zlib\nexec(compile(${unpacked}, "<program>", "exec"))\n`;
+const run = [
+  "import base64, json, os, sys, types, zlib",
+  `program, modules = json.loads(${unpacked})`,
+  "for name, text in modules.items():",
+  "    sys.modules[name] = types.ModuleType(name)",
+  '    exec(compile(text, f"<{name}>", "exec"), sys.modules[name].__dict__)',
+  'exec(compile(program, "<program>", "exec"))',
+  "",
+].join("\n");
 
 const install = [
   "import base64, json, os, pathlib, sys, zlib",
@@ -30,9 +38,16 @@ const install = [
   "",
 ].join("\n");
 
-/** Returns the command that runs a program of one file, with packages of the image only. */
-export function program(text: string): { command: string[]; variable: V1EnvVar } {
-  return { command: ["python", "-I", "-c", run], variable: literal(programVariable, packed(text)) };
+/** A program of one file, and modules that it imports by name, in an order in which each imports only earlier ones. */
+export interface Program {
+  readonly text: string;
+  readonly modules: Readonly<Record<string, string>>;
+}
+
+/** Returns the command that runs a program with its modules, and otherwise with packages of the image only. */
+export function program({ text, modules }: Program): { command: string[]; variable: V1EnvVar } {
+  const variable = literal(programVariable, packed(JSON.stringify([text, modules])));
+  return { command: ["python", "-I", "-c", run], variable };
 }
 
 /** Programs by path, and their settings files, uncompressed. */

@@ -1,7 +1,7 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { ServerModel } from "../../features/server-model.ts";
 import { literal } from "../../kube/variable.ts";
-import { program as runnable } from "../pod/program.ts";
+import { type Program, program as runnable } from "../pod/program.ts";
 import { containerSecurityContext } from "../pod/security.ts";
 import { checkIssuersProgram } from "../python-programs.ts";
 
@@ -12,7 +12,7 @@ import { checkIssuersProgram } from "../python-programs.ts";
 export function peerCheck(
   { image, pod }: ServerModel,
   name: string,
-  program: string,
+  program: Program,
   env: readonly V1EnvVar[],
 ): V1Container {
   const { command, variable } = runnable(program);
