@@ -151,7 +151,7 @@ CONNECT_TEXTS = (
     (r'database "" does not exist', "DatabaseNotFound"),
     (r"permission denied for database", "DatabasePermissionDenied"),
     (
-        r'authentication failed|no password supplied|role "" does not exist|pg_hba\.conf|not permitted to log in',
+        r'authentication failed|no password supplied|role "" does not exist|pg_hba\.conf|not permitted to log in|valid client certificate',
         "DatabaseAuthenticationFailed",
     ),
     (r"certificate|\bssl\b|\btls\b", "TLSVerificationFailed"),
@@ -476,6 +476,7 @@ def connect(target: Store) -> None:
             reach(target)
             with engine(target) as database, database.connect() as connection:
                 connection.execute(text("SELECT 1"))
+                require_schema(target, connection)
                 require_character_set(target, connection)
             log(f"{target.name}: connected to the {target.place}")
             return
@@ -485,6 +486,19 @@ def connect(target: Store) -> None:
                 raise result from None
             log(f"{target.name}: attempt {attempt} of {CONNECT_ATTEMPTS} did not reach the {target.place}")
             time.sleep(2 * attempt)
+
+
+def require_schema(target: Store, connection: Connection) -> None:
+    """Raises Failure if PostgreSQL has no schema in which it can create tables."""
+    from sqlalchemy import text
+
+    if target.backend != "postgresql" or connection.execute(text("SELECT current_schema()")).scalar() is not None:
+        return
+    raise Failure(
+        "DatabaseNotFound",
+        f"Connecting: the {target.place} has no schema of the search path, so no tables can be created. Create the schema, or correct"
+        " searchPath, and grant the user USAGE on the schema.",
+    )
 
 
 def require_character_set(target: Store, connection: Connection) -> None:
