@@ -1,4 +1,4 @@
-/** `npm run bench`, or `npm run bench -- event-loop`, `-- client`, `-- operator`, `-- requests`, `-- workspaces`: each prints one table. */
+/** `npm run bench`, or `npm run bench -- event-loop`, `-- client`, `-- operator`, `-- requests`, `-- artifacts`, `-- workers`, `-- workspaces`. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -15,6 +15,8 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   client: async () => (await import("./client/bench.ts")).clientBench(say),
   operator: async () => (await import("./operator/bench.ts")).operatorBench(resultsFolder, say),
   requests: async () => (await import("./requests/bench.ts")).requestsBench(say),
+  artifacts: async () => (await import("./requests/artifacts.ts")).artifactsBench(say),
+  workers: async () => (await import("./requests/workers.ts")).workersBench(say),
   workspaces: async () => (await import("./workspaces/bench.ts")).workspacesBench(resultsFolder, say),
 };
 

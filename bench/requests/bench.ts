@@ -1,162 +1,152 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir, totalmem } from "node:os";
-import { join } from "node:path";
-import { startOidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
-import { table } from "../table.ts";
-import { median, type Route, routes, type Sample, sample } from "./load.ts";
-import { clientID, methods, person } from "./methods.ts";
-import { startPostgresql } from "./postgresql.ts";
+import { type Client, type Route, routes, startClient } from "./client.ts";
+import { startEnvironment } from "./environment.ts";
+import { median, type Sample, sample } from "./load.ts";
+import { type MeasuredClient, methods } from "./methods.ts";
+import { ratio, type Table, textOf, writeSection } from "./page.ts";
 import { pssMebibytes } from "./process-tree.ts";
-import { rootFileSystem } from "./root-file-system.ts";
-import { type PreparedServer, prepareServer, type RunningServer, type Start } from "./server.ts";
+import { type PreparedServer, prepareServer, type Start } from "./server.ts";
 
-/** Set `BENCH_ROUNDS=1` for a shorter run. */
+/** `BENCH_ROUNDS=1` and lists of routes and clients, such as `BENCH_ROUTES=search,OTLP`, make a run shorter. */
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3);
-const chosen = process.env["BENCH_ROUTES"]?.split(",");
-const measuredRoutes = routes.filter((route) => chosen?.includes(route) ?? true);
-const clientCounts = [1, 8, 32] as const;
+const chosenRoutes = process.env["BENCH_ROUTES"]?.split(",");
+const chosenMethods = process.env["BENCH_METHODS"]?.split(",");
+const milliseconds = Number(process.env["BENCH_MILLISECONDS"] ?? 600);
 
-interface Measurements {
+const measuredRoutes = Object.entries(routes)
+  .map(([route, counts]): [Route, readonly number[]] => [route as Route, counts])
+  .filter(([route]) => chosenRoutes?.includes(route) ?? true);
+const measuredMethods = methods.filter(
+  ({ name, isPlain = false }) => isPlain || (chosenMethods?.includes(name) ?? true),
+);
+const isComplete = rounds >= 3 && chosenRoutes === undefined && chosenMethods === undefined;
+
+interface Measured {
   readonly starts: Start[];
-  readonly samples: Map<string, Sample[]>;
   /** Memory after all requests, in MiB. */
-  loaded?: number;
+  loaded: number;
 }
 
-const keyOf = (route: Route, clients: number) => `${route}, ${clients}`;
+const keyOf = (route: Route, count: number) => `${route}, ${count}`;
 
 /**
- * Measures requests with each authentication method, compared with MLflow without the operator. In each round each server
- * gets requests for each route and number of clients; medians are reported. Each server has one worker and its own database
- * in one PostgreSQL. Requires root, for mounts.
+ * Measures requests with each authentication method, compared with MLflow without the operator. In each round each client sends
+ * requests for each route and number of connections; medians are reported. Each server has one worker and its own database in
+ * one PostgreSQL. Requires root, for mounts.
  */
 export async function requestsBench(say: (line: string) => void): Promise<{ text: string; figures: object }> {
-  const root = await rootFileSystem("mlflow-server:3.17.2", say);
-  const folder = await mkdtemp(join(tmpdir(), "bench-requests-"));
-  const issuer = await startOidcIssuer({
-    scheme: "http",
-    clients: [{ id: clientID, secret: "secret-of-the-client", redirectUris: ["http://localhost/callback"] }],
-    people: [{ login: person, password: "unused", groups: ["users"] }],
-    tokenSeconds: 24 * 3600,
-  });
-  const database = await startPostgresql(join(folder, "postgresql"), say);
-  const prepared = new Map<string, PreparedServer>();
-  const measured = new Map<string, Measurements>();
+  const environment = await startEnvironment(measuredMethods, say);
+  const prepared: PreparedServer[] = [];
+  const servers = new Map<string, Measured>();
+  const samples = new Map<string, Map<string, Sample[]>>();
   try {
-    for (const method of methods(issuer)) {
+    for (const method of measuredMethods) {
       say(`Migrating the database of ${method.name}.`);
-      prepared.set(method.name, await prepareServer(method, root, join(folder, method.name), database, issuer));
-      measured.set(method.name, { starts: [], samples: new Map() });
+      prepared.push(await prepareServer(method, environment));
+      servers.set(method.name, { starts: [], loaded: 0 });
     }
     for (let round = 1; round <= rounds; round++)
-      for (const [name, server] of prepared) {
+      for (const server of prepared) {
+        const { name } = server.method;
         const start = await server.start();
-        measured.get(name)?.starts.push(start);
+        servers.get(name)?.starts.push(start);
         say(`Start ${round}: ${name}, ${start.seconds.toFixed(1)} s, ${start.mebibytes.toFixed(0)} MiB.`);
         if (round < rounds) await server.stop();
       }
-    const running = new Map<string, RunningServer>();
-    for (const [name, server] of prepared) running.set(name, await server.use());
-    for (let round = 1; round <= rounds; round++)
-      for (const route of measuredRoutes)
-        for (const clients of clientCounts)
-          for (const [name, server] of running) {
-            const found = await sample(server, route, clients);
-            say(`Round ${round}: ${route}, ${clients}, ${name}: ${found.p50.toFixed(1)} ms`);
-            const samples = measured.get(name)?.samples;
-            const key = keyOf(route, clients);
-            samples?.set(key, [...(samples.get(key) ?? []), found]);
+    for (let round = 1; round <= rounds; round++) {
+      const clients: [MeasuredClient, Client][] = [];
+      for (const server of prepared)
+        for (const client of server.method.clients)
+          clients.push([client, await startClient(server, client, environment)]);
+      for (const [route, counts] of measuredRoutes)
+        for (const count of counts)
+          for (const [{ name }, client] of clients) {
+            const found = await sample(client, route, count, milliseconds);
+            const { p50, cpuPerRequest } = found;
+            say(
+              `Round ${round}: ${route}, ${count}, ${name}: ${p50.toFixed(1)} ms, ${cpuPerRequest.toFixed(1)} ms of CPU`,
+            );
+            const own = samples.get(name) ?? new Map<string, Sample[]>();
+            samples.set(name, own);
+            const key = keyOf(route, count);
+            own.set(key, [...(own.get(key) ?? []), found]);
           }
-    for (const [name, server] of running) {
-      const measurements = measured.get(name);
-      if (measurements !== undefined) measurements.loaded = pssMebibytes(server.pids());
+    }
+    for (const server of prepared) {
+      const measured = servers.get(server.method.name);
+      if (measured !== undefined) measured.loaded = pssMebibytes(server.pids().slice(0, 1));
     }
   } finally {
-    for (const server of prepared.values()) await server.stop().catch(() => {});
-    await database.close();
-    await issuer.close();
-    await rm(folder, { recursive: true, force: true });
+    for (const server of prepared) await server.stop().catch((error: unknown) => say(String(error)));
+    await environment.close();
   }
-  const figures = Object.fromEntries([...measured].map(([name, each]) => [name, medians(each)]));
+  const figures = {
+    servers: Object.fromEntries([...servers].map(([name, each]) => [name, mediansOfServer(each)])),
+    requests: Object.fromEntries([...samples].map(([name, each]) => [name, mediansOfRequests(each)])),
+  };
   const tables = tablesOf(figures);
-  if (isComplete) await writeToPage(tables);
-  else say(`${page} is not changed: that requires three rounds or more, and all routes.`);
-  return { text: tables.map(({ head, rows }) => table(head, rows)).join("\n\n"), figures };
+  if (isComplete)
+    await writeSection(
+      "requests",
+      `medians of ${rounds} rounds: \`npm run bench -- requests\`. The ratio to plain MLflow is in parentheses.`,
+      tables,
+    );
+  else say("docs/performance.md is not changed: that requires three rounds or more, and all routes and methods.");
+  return { text: textOf(tables), figures };
 }
 
-const page = "docs/performance.md";
-const isComplete = rounds >= 3 && chosen === undefined;
-
-interface Table {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
-
-/** Replaces the figures of the page, between its two markers. */
-async function writeToPage(tables: readonly Table[]): Promise<void> {
-  const path = join(import.meta.dirname, "../..", page);
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const markdown = tables.map(({ head, rows }) =>
-    [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n"),
-  );
-  const [cpu] = cpus();
-  const machine = `${cpus().length} × ${cpu?.model ?? "CPU"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
-  const note = `MLflow 3.17.2, ${machine}, medians of ${rounds} rounds. The ratio to plain MLflow is in parentheses.`;
-  const text = await readFile(path, "utf8");
-  const replaced = text.replace(
-    /(<!-- figures: start -->\n).*(<!-- figures: end -->)/s,
-    (_, start: string, end: string) => `${start}${[note, ...markdown].join("\n\n")}\n${end}`,
-  );
-  if (replaced === text) throw new Error(`${page} has no markers for the figures.`);
-  await writeFile(path, replaced);
-}
-
-interface Medians {
-  readonly start: Start;
+interface ServerFigures extends Start {
   readonly loaded: number;
-  readonly requests: Readonly<Record<string, Sample>>;
 }
 
-function medians({ starts, samples, loaded = 0 }: Measurements): Medians {
-  const of = <T>(values: readonly T[], key: (value: T) => number) => median(values.map(key));
+interface Figures {
+  readonly servers: Readonly<Record<string, ServerFigures>>;
+  readonly requests: Readonly<Record<string, Readonly<Record<string, Sample>>>>;
+}
+
+function mediansOfServer({ starts, loaded }: Measured): ServerFigures {
   return {
+    seconds: median(starts.map(({ seconds }) => seconds)),
+    mebibytes: median(starts.map(({ mebibytes }) => mebibytes)),
     loaded,
-    start: { seconds: of(starts, (each) => each.seconds), mebibytes: of(starts, (each) => each.mebibytes) },
-    requests: Object.fromEntries(
-      [...samples].map(([key, each]) => [
-        key,
-        {
-          p50: of(each, ({ p50 }) => p50),
-          perSecond: of(each, ({ perSecond }) => perSecond),
-          cpuPerRequest: of(each, ({ cpuPerRequest }) => cpuPerRequest),
-        },
-      ]),
-    ),
   };
 }
 
-/** Returns the tables; each figure has its ratio to plain MLflow. */
-function tablesOf(figures: Readonly<Record<string, Medians>>): readonly Table[] {
-  const plain = figures["plain"];
-  const against = (amount = 0, base = 0, digits = 1) => `${amount.toFixed(digits)} (${(amount / base).toFixed(2)})`;
-  const starts = Object.entries(figures).map(([name, { start, loaded }]) => [
-    name,
-    against(start.seconds, plain?.start.seconds),
-    against(start.mebibytes, plain?.start.mebibytes, 0),
-    against(loaded, plain?.loaded, 0),
-  ]);
-  const requests = measuredRoutes.flatMap((route) =>
-    Object.entries(figures).map(([name, { requests }]) => {
-      const cell = (clients: number, key: keyof Sample, digits?: number) => {
-        const at = keyOf(route, clients);
-        return against(requests[at]?.[key], plain?.requests[at]?.[key], digits);
-      };
-      const cells = [cell(1, "p50"), cell(1, "cpuPerRequest"), cell(8, "p50"), cell(8, "cpuPerRequest")];
-      return [`${route}, ${name}`, ...cells, cell(32, "perSecond", 0)];
-    }),
+function mediansOfRequests(samples: ReadonlyMap<string, readonly Sample[]>): Record<string, Sample> {
+  const of = (each: readonly Sample[], key: keyof Sample) => median(each.map((one) => one[key]));
+  return Object.fromEntries(
+    [...samples].map(([key, each]) => [
+      key,
+      { p50: of(each, "p50"), perSecond: of(each, "perSecond"), cpuPerRequest: of(each, "cpuPerRequest") },
+    ]),
   );
-  return [
-    { head: ["start", "seconds", "MiB (PSS)", "MiB after the requests"], rows: starts },
-    { head: ["request", "p50 ms, 1 client", "CPU ms, 1", "p50 ms, 8", "CPU ms, 8", "per s, 32"], rows: requests },
-  ];
+}
+
+/** Returns the tables; each figure has its ratio to plain MLflow. */
+function tablesOf({ servers, requests }: Figures): readonly Table[] {
+  const { plain } = servers;
+  const starts = Object.entries(servers).map(([name, { seconds, mebibytes, loaded }]) => [
+    name,
+    ratio(seconds, plain?.seconds),
+    ratio(mebibytes, plain?.mebibytes, 0),
+    ratio(loaded, plain?.loaded, 0),
+  ]);
+  const base = requests["plain"];
+  const tables = measuredRoutes.map(([route, counts]) => {
+    const columns = counts.flatMap((count): [string, string, keyof Sample, number][] =>
+      count === 32
+        ? [["per s, 32 clients", keyOf(route, count), "perSecond", 0]]
+        : [
+            [`p50 ms, ${count}`, keyOf(route, count), "p50", 1],
+            [`CPU ms, ${count}`, keyOf(route, count), "cpuPerRequest", 1],
+          ],
+    );
+    return {
+      head: [`\`${route}\``, ...columns.map(([head]) => head)],
+      rows: Object.entries(requests).map(([name, own]) => [
+        name,
+        ...columns.map(([, at, key, digits]) => ratio(own[at]?.[key], base?.[at]?.[key], digits)),
+      ]),
+    };
+  });
+  return [{ head: ["start", "seconds", "MiB (PSS)", "MiB after the requests"], rows: starts }, ...tables];
 }

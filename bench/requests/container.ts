@@ -31,10 +31,10 @@ const devices = [
 
 const running = new Set<ChildProcess>();
 
-/** Processes to end with the bench. SIGINT, because PostgreSQL waits for its clients with SIGTERM. */
+/** Ends the processes with the bench. */
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => {
-    for (const child of running) child.kill("SIGINT");
+    for (const child of running) child.kill("SIGKILL");
     process.exit(1);
   });
 
@@ -73,6 +73,14 @@ export async function runContainer(files: PodFiles, pod: V1PodSpec, container: V
   const child = await startContainer(files, pod, container);
   const code = await new Promise((resolve) => child.once("exit", resolve));
   if (code !== 0) throw new Error(await logOf(files, container.name));
+}
+
+/** Ends a process, and waits until it has ended. */
+export async function stopProcess(child: ChildProcess, signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill(signal);
+  await ended;
 }
 
 export function logOf({ folder }: PodFiles, name: string): Promise<string> {

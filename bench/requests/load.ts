@@ -1,10 +1,6 @@
+import type { Client, Route } from "./client.ts";
 import { httpClient } from "./http-client.ts";
 import { cpuMilliseconds } from "./process-tree.ts";
-import type { RunningServer } from "./server.ts";
-
-/** The measured routes; set `BENCH_ROUTES=search,OTLP` for a shorter run. */
-export const routes = ["log-metric", "log-batch", "search", "OTLP"] as const;
-export type Route = (typeof routes)[number];
 
 export interface Sample {
   /** Median of the requests, in milliseconds. */
@@ -14,19 +10,23 @@ export interface Sample {
   readonly cpuPerRequest: number;
 }
 
-const milliseconds = 1500;
 const fewest = 12;
 
-/** Sends requests with `clients` concurrent connections for 1.5 seconds. */
-export async function sample(server: RunningServer, route: Route, clients: number): Promise<Sample> {
-  const client = httpClient(server.port, server.headers, clients);
-  const call = server.calls[route];
+/** Sends requests with `count` concurrent connections for this time, and at least two per connection. */
+export async function sample(
+  { server, headers, calls }: Client,
+  route: Route,
+  count: number,
+  milliseconds: number,
+): Promise<Sample> {
+  const client = httpClient(server.port, headers, count);
+  const call = calls[route];
   try {
-    await Promise.all(Array.from({ length: clients }, () => client.sent(call())));
+    await Promise.all(Array.from({ length: count }, () => client.sent(call())));
     const took: number[] = [];
     const cpu = cpuMilliseconds(server.pids());
     const began = performance.now();
-    const goesOn = () => performance.now() - began < milliseconds || took.length < Math.max(fewest, 2 * clients);
+    const goesOn = () => performance.now() - began < milliseconds || took.length < Math.max(fewest, 2 * count);
     const worker = async () => {
       while (goesOn()) {
         const at = performance.now();
@@ -34,7 +34,7 @@ export async function sample(server: RunningServer, route: Route, clients: numbe
         took.push(performance.now() - at);
       }
     };
-    await Promise.all(Array.from({ length: clients }, worker));
+    await Promise.all(Array.from({ length: count }, worker));
     const seconds = (performance.now() - began) / 1000;
     return {
       p50: median(took),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "../../test/control-plane/free-port.ts";
 import { eventually } from "../../test/support/eventually.ts";
-import { startContainer } from "./container.ts";
+import { startContainer, stopProcess } from "./container.ts";
 import { rootFileSystem } from "./root-file-system.ts";
 
 const run = promisify(execFile);
@@ -30,7 +30,17 @@ export async function startPostgresql(folder: string, say: (line: string) => voi
   };
   const container = {
     name: "postgresql",
-    command: ["entrypoint", "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+    command: [
+      "entrypoint",
+      "-p",
+      String(port),
+      "-c",
+      "listen_addresses=127.0.0.1",
+      "-c",
+      "unix_socket_directories=",
+      "-c",
+      "max_connections=1000",
+    ],
     volumeMounts: [{ name: "data", mountPath: "/var/lib/postgresql/data" }],
   };
   const child = await startContainer(
@@ -61,10 +71,7 @@ export async function startPostgresql(folder: string, say: (line: string) => voi
   return {
     port,
     createDatabase: async (name) => void (await sql(`CREATE DATABASE ${name}`)),
-    close: async () => {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGINT");
-      await ended;
-    },
+    // It waits for its clients with SIGTERM.
+    close: () => stopProcess(child, "SIGINT"),
   };
 }

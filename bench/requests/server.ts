@@ -1,26 +1,18 @@
 import type { ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import type { V1Container } from "@kubernetes/client-node";
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { Deployment, Job, Manifest, Secret } from "../../src/kube/manifests.ts";
+import { port as mlflowPort, proxyPort } from "../../src/model/names.ts";
 import { freePort } from "../../test/control-plane/free-port.ts";
-import { spanOf } from "../../test/live/span.ts";
-import { all, baseSpec, inputs, secret, server as serverOf } from "../../test/support/fixtures.ts";
-import type { OidcIssuer } from "../../test/support/oidc/oidc-issuer.ts";
-import { logOf, type PodFiles, runContainer, startContainer } from "./container.ts";
-import { type Call, httpClient } from "./http-client.ts";
-import type { Route } from "./load.ts";
-import { clientID, type Method, person } from "./methods.ts";
-import { type Postgresql, password } from "./postgresql.ts";
+import { all, baseSpec, inputs, server as serverOf } from "../../test/support/fixtures.ts";
+import { connected } from "./connected.ts";
+import { logOf, type PodFiles, runContainer, startContainer, stopProcess } from "./container.ts";
+import { type Environment, version } from "./environment.ts";
+import { httpClient } from "./http-client.ts";
+import type { Method } from "./methods.ts";
 import { pssMebibytes } from "./process-tree.ts";
-
-export interface RunningServer {
-  readonly port: number;
-  /** Headers of the user. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly pids: () => readonly number[];
-  readonly calls: Readonly<Record<Route, () => Call>>;
-}
 
 export interface Start {
   /** From the start of the process to the first response of /health. */
@@ -30,29 +22,38 @@ export interface Start {
 
 /** A server that can be started and stopped repeatedly; its database is migrated. */
 export interface PreparedServer {
+  readonly method: Method;
+  /** The port for clients. */
+  readonly port: number;
+  /** Its processes: MLflow, and oauth2-proxy if it has one. */
+  readonly pids: () => readonly number[];
   readonly start: () => Promise<Start>;
   readonly stop: () => Promise<void>;
-  /** Logs in, and creates an experiment and a run. */
-  readonly use: () => Promise<RunningServer>;
 }
 
-const user = "bench";
-const userPassword = "password-of-the-bench";
-
-/** Prepares a server as the operator renders it, in a local folder. */
+/** Prepares a server as the operator renders it, in a local folder. `settings` replace fields of its spec, and `env` variables. */
 export async function prepareServer(
   method: Method,
-  root: string,
-  folder: string,
-  database: Postgresql,
-  issuer: OidcIssuer,
+  environment: Environment,
+  settings: Partial<MlflowServerSpec> = {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<PreparedServer> {
+  const { root, database, references, proxyProgram } = environment;
+  const folder = join(environment.folder, method.name);
   await mkdir(folder, { recursive: true });
   const name = `of_${method.name.replaceAll(/\W/g, "_")}`;
   await database.createDatabase(name);
+  const port = environment.ports.get(method.name) ?? (await freePort());
+  const given = method.spec({
+    issuerUrl: environment.issuer.url,
+    port,
+    directoryPort: environment.directory?.port ?? 0,
+  });
+  const isProxied = given.authentication.oauth2Proxy !== undefined;
+  const ownPort = isProxied ? await freePort() : port;
   const spec = {
     ...baseSpec,
-    authentication: method.authentication,
+    version,
     backendStore: {
       postgresql: {
         host: "127.0.0.1",
@@ -62,59 +63,100 @@ export async function prepareServer(
         credentialsSecretRef: { name: "db" },
       },
     },
+    ...given,
+    ...settings,
   };
-  const given = [
-    secret("db", { username: "postgres", password }),
-    secret("client", { secret: "secret-of-the-client" }),
-  ];
-  const wanted = all(inputs(serverOf(spec), given));
-  const port = await freePort();
+  const wanted = all(inputs(serverOf(spec), references));
+  const caBundles = { "ca-issuer": environment.issuer.ca, "ca-oidc": environment.issuer.ca };
   const files: PodFiles = {
     root,
     folder,
-    secrets: [...given, ...wanted.filter(isSecret)],
-    env: { MLFLOW_PORT: String(port) },
+    secrets: [...references.filter(isSecret), ...wanted.filter(isSecret)],
+    files: {
+      ...Object.fromEntries(Object.entries(caBundles).map(([volume, ca]) => [volume, { "ca.crt": ca }])),
+      "ca-ldap": { "ca.crt": environment.directory?.ca ?? "" },
+      "api-server": environment.kubernetes?.files ?? {},
+    },
+    env: { ...environment.kubernetes?.env, MLFLOW_HOST: "127.0.0.1", MLFLOW_PORT: String(ownPort), ...env },
   };
   const job = one(wanted, isJob).spec.template.spec;
   const pod = one(wanted, isDeployment).spec.template.spec;
-  const [programs, mlflow, migration] = [pod?.initContainers?.[0], pod?.containers[0], job?.containers[0]];
+  const [programs, mlflow, migration] = [
+    named(pod?.initContainers, "programs"),
+    named(pod?.containers, "mlflow"),
+    job?.containers[0],
+  ];
   if (!(job && pod && programs && mlflow && migration)) throw new Error(`${method.name}: a container is missing`);
   await runContainer(files, job, migration);
   await runContainer(files, pod, programs);
-  const container = method.isPlain ? plain(mlflow) : mlflow;
-  let child: ChildProcess | undefined;
-  const pids = () => [child?.pid ?? 0];
-  const isReady = httpClient(port, {});
+  const container = method.isPlain ? withoutOperator(mlflow) : mlflow;
+  const proxy = named(pod.containers, "oauth2-proxy");
+  const children: ChildProcess[] = [];
+  const start = async () => {
+    const began = performance.now();
+    const child = await startContainer(files, pod, container);
+    children.push(child);
+    await healthy(ownPort, child, files, container.name);
+    const seconds = (performance.now() - began) / 1000;
+    if (proxy !== undefined) {
+      const proxied = await startProxy(files, pod, proxy, proxyProgram, { [proxyPort]: port, [mlflowPort]: ownPort });
+      children.push(proxied);
+      await connected(port, proxied, join(folder, "oauth2-proxy.log"));
+    }
+    return { seconds, mebibytes: pssMebibytes([child.pid ?? 0]) };
+  };
   return {
-    start: async () => {
-      const began = performance.now();
-      child = await startContainer(files, pod, container);
-      for (;;) {
-        const status = await isReady.send({ method: "GET", path: "/health" }).then(
-          (answer) => answer.status,
-          () => 0,
-        );
-        if (status === 200) break;
-        if (child.exitCode !== null || performance.now() - began > 300_000)
-          throw new Error(await logOf(files, container.name));
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      return { seconds: (performance.now() - began) / 1000, mebibytes: pssMebibytes(pids()) };
-    },
+    method,
+    port,
+    pids: () => children.map(({ pid }) => pid ?? 0),
+    start,
     stop: async () => {
-      const ended = new Promise((resolve) => child?.once("exit", resolve));
-      child?.kill("SIGTERM");
-      await ended;
-    },
-    use: async () => {
-      const headers = await credentialOf(method, port, issuer);
-      return { port, headers, pids, calls: await callsOf(port, headers) };
+      await Promise.all(children.splice(0).map((child) => stopProcess(child)));
     },
   };
 }
 
+/** Resolves at the first response of /health. Rejects with the log if the process ends. */
+async function healthy(port: number, child: ChildProcess, files: PodFiles, name: string): Promise<void> {
+  const client = httpClient(port, {});
+  for (const began = performance.now(); ; ) {
+    const status = await client.send({ method: "GET", path: "/health" }).then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    if (status === 200) break;
+    if (child.exitCode !== null || performance.now() - began > 300_000) throw new Error(await logOf(files, name));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  client.close();
+}
+
+/** Starts oauth2-proxy with the arguments of the pod, on other ports of loopback, and in MLflow's root file system. */
+async function startProxy(
+  files: PodFiles,
+  pod: V1PodSpec,
+  container: V1Container,
+  program: string,
+  ports: Readonly<Record<number, number>>,
+): Promise<ChildProcess> {
+  const volume = "oauth2-proxy";
+  const folder = join(files.folder, "volumes", volume);
+  await mkdir(folder, { recursive: true });
+  await copyFile(program, join(folder, volume));
+  const args = (container.args ?? []).map((argument) =>
+    argument.replace(/(?:0\.0\.0\.0|127\.0\.0\.1):(\d+)$/, (_, port: string) => `127.0.0.1:${ports[Number(port)]}`),
+  );
+  const mountPath = "/opt/oauth2-proxy";
+  return startContainer(files, pod, {
+    ...container,
+    command: [`${mountPath}/${volume}`],
+    args: args.map((argument) => argument.replaceAll("$$", "$")),
+    volumeMounts: [...(container.volumeMounts ?? []), { name: volume, mountPath }],
+  });
+}
+
 /** Returns the same container without the parts of the operator. */
-function plain(container: V1Container): V1Container {
+function withoutOperator(container: V1Container): V1Container {
   return {
     ...container,
     command: ["mlflow", "server"],
@@ -123,47 +165,11 @@ function plain(container: V1Container): V1Container {
   };
 }
 
-async function credentialOf(method: Method, port: number, issuer: OidcIssuer): Promise<Record<string, string>> {
-  if (method.user === "none") return {};
-  if (method.user === "token") return { authorization: `Bearer ${await issuer.token(person, clientID)}` };
-  const administrator = httpClient(port, { authorization: basic("admin", "generated-password") });
-  await administrator.sent({ path: "/api/2.0/mlflow/users/create", body: { username: user, password: userPassword } });
-  administrator.close();
-  return { authorization: basic(user, userPassword) };
-}
-
-const basic = (name: string, secret: string) => `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}`;
-
-async function callsOf(port: number, headers: Readonly<Record<string, string>>): Promise<RunningServer["calls"]> {
-  const client = httpClient(port, headers);
-  const api = "/api/2.0/mlflow";
-  const experiment = JSON.parse(
-    await client.sent({ path: `${api}/experiments/create`, body: { name: `bench-${randomBytes(4).toString("hex")}` } }),
-  );
-  const body = { experiment_id: experiment.experiment_id, start_time: Date.now() };
-  const { run } = JSON.parse(await client.sent({ path: `${api}/runs/create`, body }));
-  client.close();
-  let step = 0;
-  const metric = (key: string) => ({ key, value: Math.random(), timestamp: Date.now(), step: step++ });
-  const names = Array.from({ length: 100 }, (_, index) => `metric-${index}`);
-  return {
-    "log-metric": () => ({ path: `${api}/runs/log-metric`, body: { run_id: run.info.run_id, ...metric("loss") } }),
-    "log-batch": () => ({
-      path: `${api}/runs/log-batch`,
-      body: { run_id: run.info.run_id, metrics: names.map(metric) },
-    }),
-    search: () => ({ path: `${api}/experiments/search`, body: { max_results: 10 } }),
-    OTLP: () => ({
-      path: "/v1/traces",
-      body: spanOf("bench"),
-      headers: { "x-mlflow-experiment-id": experiment.experiment_id },
-    }),
-  };
-}
-
 const isSecret = (manifest: Manifest): manifest is Secret => manifest.kind === "Secret";
 const isJob = (manifest: Manifest): manifest is Job => manifest.kind === "Job";
 const isDeployment = (manifest: Manifest): manifest is Deployment => manifest.kind === "Deployment";
+const named = (containers: readonly V1Container[] | undefined, name: string) =>
+  containers?.find((each) => each.name === name);
 
 function one<T extends Manifest>(manifests: readonly Manifest[], is: (manifest: Manifest) => manifest is T): T {
   const found = manifests.find(is);

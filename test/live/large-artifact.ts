@@ -6,6 +6,8 @@ import { pipeline } from "node:stream/promises";
 /** The location of an artifact, and the headers with the credential. */
 export interface ArtifactLocation {
   readonly address: string;
+  /** Default: 5000. */
+  readonly port?: number;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -27,7 +29,13 @@ export async function sentArtifact(place: ArtifactLocation, mebibytes: number) {
   );
   const headers = { ...headersOf(place), "content-length": String(mebibytes * chunk.length) };
   const status = await new Promise<number>((resolve, reject) => {
-    const outgoing = request({ method: "PUT", host: place.address, port: 5000, path: place.path, headers });
+    const outgoing = request({
+      method: "PUT",
+      host: place.address,
+      port: place.port ?? 5000,
+      path: place.path,
+      headers,
+    });
     outgoing.on("error", reject);
     outgoing.on("response", (incoming) => incoming.resume().on("end", () => resolve(incoming.statusCode ?? 0)));
     pipeline(body, outgoing).catch(reject);
@@ -39,7 +47,12 @@ export async function sentArtifact(place: ArtifactLocation, mebibytes: number) {
 export function fetchedArtifact(place: ArtifactLocation): Promise<{ status: number; hash: string }> {
   return new Promise((resolve, reject) => {
     const hash = createHash("sha256");
-    const outgoing = request({ host: place.address, port: 5000, path: place.path, headers: headersOf(place) });
+    const outgoing = request({
+      host: place.address,
+      port: place.port ?? 5000,
+      path: place.path,
+      headers: headersOf(place),
+    });
     outgoing.on("error", reject);
     outgoing.on("response", (incoming) => {
       incoming.on("data", (part: Buffer) => hash.update(part)).on("error", reject);

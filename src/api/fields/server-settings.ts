@@ -36,7 +36,8 @@ export const serverSettings = z
       .min(1)
       .max(64)
       .meta({
-        description: "Worker processes in each pod; each needs about 0.3 GiB of memory. Default: 1. Example: 4.",
+        description:
+          "Worker processes in each pod. Each uses up to one CPU, 256 MiB of memory, and 15 connections to each of the server's databases. Default: 1. Example: 2.",
       })
       .optional(),
     jobExecution: z
