@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { dump } from "js-yaml";
 import { supportedVersions } from "../../src/api/versions.ts";
 import { operatorManifest } from "../../test/chart/files.ts";
-import { helm } from "../../test/chart/helm.ts";
+import { helm, helmProgram } from "../../test/chart/helm.ts";
 import { objectsOf, type Rendered, release as releaseName } from "../../test/chart/rendering.ts";
+import { completed } from "../../test/control-plane/completed.ts";
 import { changesOf, sectionsOf } from "./changelog.ts";
 import { type Release, root, withNamesOf } from "./release.ts";
 
@@ -37,7 +38,11 @@ export async function packageChart(release: Release): Promise<string> {
 /** Pushes the package of the chart to `<registry>/charts`, and returns the digest. */
 export async function pushChart(release: Release, options: readonly string[] = []): Promise<string> {
   const file = join(release.output, `mlflow-operator-${release.version}.tgz`);
-  const output = await helmed("push", file, `oci://${release.registry}/charts`, ...options);
+  // With the user's credentials for the registry; Helm prints the digest on stderr.
+  const args = ["push", file, `oci://${release.registry}/charts`, ...options];
+  const { code, stdout, stderr } = await completed(await helmProgram(), args, { env: process.env });
+  const output = stdout + stderr;
+  if (code !== 0) throw new Error(`helm ${args.join(" ")}: ${stderr.trim()}`);
   const digest = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(output)?.[1];
   if (digest === undefined) throw new Error(`helm push printed no digest: ${output}`);
   return digest;
@@ -64,8 +69,7 @@ export async function installManifest(release: Release): Promise<string> {
 async function helmed(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await helm(args);
   if (code !== 0) throw new Error(`helm ${args.join(" ")}: ${stderr.trim()}`);
-  // `helm push` prints the digest on stderr.
-  return stdout + (args[0] === "push" ? stderr : "");
+  return stdout;
 }
 
 function valuesOf({ registry, digests, version }: Release, values: string): string {

@@ -18,7 +18,7 @@ export interface Release {
   readonly repository: string;
   /** The folder of the files of the release. */
   readonly output: string;
-  /** Digests of pushed artifacts by reference without registry: `mlflow-operator:0.1.0`, `charts/mlflow-operator:0.1.0`. */
+  /** Digests of pushed artifacts by reference without registry: `mlflow-operator:<version>`, `charts/mlflow-operator:<version>`. */
   readonly digests: Readonly<Record<string, string>>;
 }
 

@@ -7,7 +7,6 @@ export const releaseTools: GoModule = {
   directory: join(import.meta.dirname, "../../test/control-plane/go/release-tools"),
   packages: {
     crane: "github.com/google/go-containerregistry/cmd/crane",
-    registry: "github.com/google/go-containerregistry/cmd/registry",
     actionlint: "github.com/rhysd/actionlint/cmd/actionlint",
   },
   withoutGo: "The tools of a release are built here with Go >= 1.26: install Go.",

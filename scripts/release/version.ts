@@ -12,7 +12,12 @@ const texts: Readonly<Record<string, (version: string) => readonly string[]>> = 
     `/mlflow-operator:${version}\n`,
   ],
   "README.md": (version) => [`mlflow-operator:${version} `, `image.tag=${version} `],
-  "docs/installation.md": (version) => [`mlflow-operator:${version} `, `image.tag=${version} `],
+  "docs/installation.md": (version) => [
+    `mlflow-operator:${version} `,
+    `image.tag=${version} `,
+    `mlflow-operator-bundle:${version} `,
+    `mlflow-operator-bundle:${version}\n`,
+  ],
 };
 
 /** Returns the files of the project that change when its version becomes `next`, with their content. */

@@ -1,6 +1,7 @@
 import { crdValidator, validatedVersions } from "../chart/crd-validators.ts";
 import { helmProgram } from "../chart/helm.ts";
 import { kstatusProgram } from "../chart/kstatus-program.ts";
+import { releasePrograms } from "../chart/release-programs.ts";
 import { gatewayImages } from "../cluster/gateway/install-gateway.ts";
 import { archiveOf } from "../cluster/image-archive.ts";
 import { imageNamed } from "../cluster/image-catalogue.ts";
@@ -32,7 +33,11 @@ export async function buildPrograms(tiers: readonly string[], report: Report): P
       () => versitygwProgram(report),
     );
   if (isFor("chart") || hasCluster) builds.push(() => helmProgram(report));
-  if (isFor("chart")) builds.push(() => kstatusProgram(report));
+  if (isFor("chart"))
+    builds.push(
+      () => releasePrograms(report),
+      () => kstatusProgram(report),
+    );
   if (isFor("chart")) for (const version of await validatedVersions()) builds.push(() => crdValidator(version, report));
   if (isFor("oauth2-proxy") || hasCluster) builds.push(() => oauth2ProxyProgram(report));
   await Promise.allSettled(builds.map((build) => build()));
