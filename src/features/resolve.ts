@@ -9,7 +9,7 @@ import { dataKeys, objectNames } from "../model/names.ts";
 import { resolveBase, type ServerBase } from "../model/server-base.ts";
 import { artifactRootVariables, artifactStorageOf, artifactVariables, isWriteChecked } from "./artifacts/index.ts";
 import type { ArtifactStorage } from "./artifacts/storage.ts";
-import type { Authentication } from "./authentication/authentication.ts";
+import type { Authentication, AuthenticationMethod } from "./authentication/authentication.ts";
 import { authenticationMethod } from "./authentication/index.ts";
 import { caPathsOf } from "./common/mounted-volume.ts";
 import type { Database } from "./database/database.ts";
@@ -17,24 +17,33 @@ import { backendDatabase } from "./database/index.ts";
 import { referencesOf } from "./references.ts";
 import type { MigrationIdentity, ServerModel, ServerVolume } from "./server-model.ts";
 
+/** The alternatives that the spec selects. */
+interface Alternatives {
+  readonly database: Database;
+  readonly storage: ArtifactStorage;
+  readonly method: AuthenticationMethod;
+}
+
 /**
  * Returns the model of a server, which a reconciliation builds once. Throws if the spec has a field that this operator does not
- * support.
+ * support. Alternatives that are given replace those of the spec: the tests build one of each.
  */
-export function resolve(inputs: Inputs): ServerModel {
+export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): ServerModel {
   const { server, installation, references } = inputs;
   const [unsupported] = unsupportedFields("MlflowServer", server.spec);
   if (unsupported !== undefined) throw new Error(`${unsupported}: not supported by this version of the operator`);
   const base = resolveBase(inputs);
-  const database = backendDatabase(server.spec);
-  const storage = artifactStorageOf(server.spec);
+  const {
+    database = backendDatabase(server.spec),
+    storage = artifactStorageOf(server.spec),
+    method = authenticationMethod(server.spec),
+  } = given;
   const artifacts = {
     ...storage,
     variables: artifactVariables(server.spec),
     rootVariables: artifactRootVariables(server.spec),
     isWriteChecked: isWriteChecked(server.spec),
   };
-  const method = authenticationMethod(server.spec);
   const storeValues = storeValuesOf(database, references);
   const authentication = method.pod(base, database);
   const databases = [database, ...(authentication.users?.isSeparate ? [authentication.users.database] : [])];
@@ -44,7 +53,7 @@ export function resolve(inputs: Inputs): ServerModel {
   const urls = [
     ...artifacts.urls.map(({ url }) => url),
     ...issuers.map(({ discovery, issuer }) => discovery ?? issuer),
-    ...method.urls,
+    ...method.urls.flatMap(({ url, isPeer }) => (isPeer ? [url] : [])),
   ];
   return {
     ...base,

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { authenticationMethod } from "../features/authentication/index.ts";
 import { referencesOf } from "../features/references.ts";
 import { decoded } from "../kube/base64.ts";
 import type { Cause } from "./cause.ts";
@@ -7,8 +8,8 @@ import type { ObservedState } from "./observed-state.ts";
 /** The causes if a CA bundle does not consist of PEM certificates: pods would exit at startup. */
 export function invalidCaBundle({ server, references }: ObservedState): Cause[] {
   const found: Cause[] = [];
-  const inline = server.spec.authentication.ldap?.ca?.certificates;
-  if (inline !== undefined && !areCertificates(inline)) found.push(causeOf("spec.authentication.ldap.ca.certificates"));
+  for (const { path, text } of authenticationMethod(server.spec).certificates)
+    if (!areCertificates(text)) found.push(causeOf(path));
   for (const { kind, name, keys, path, isCaBundle } of referencesOf(server.spec)) {
     if (!isCaBundle) continue;
     for (const key of keys) {

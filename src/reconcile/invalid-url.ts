@@ -1,5 +1,6 @@
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
+import { authenticationMethod } from "../features/authentication/index.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Cause } from "./cause.ts";
 import type { ObservedState } from "./observed-state.ts";
@@ -23,9 +24,8 @@ export function invalidUrl({ server: { spec } }: Pick<ObservedState, "server">):
 type Named = readonly [path: string, url: string | undefined];
 
 function urlsOf(spec: MlflowServerSpec): Named[] {
-  const { exposure, authentication } = spec;
+  const { exposure } = spec;
   const { ingress, httpRoute } = exposure ?? {};
-  const { oauth2Proxy: proxy } = authentication;
   return [
     ["spec.exposure.externalURL", exposure?.externalURL],
     ...hosts(
@@ -34,17 +34,7 @@ function urlsOf(spec: MlflowServerSpec): Named[] {
     ),
     ...hosts("spec.exposure.httpRoute.hostnames", httpRoute?.hostnames),
     ...artifactStorageOf(spec).urls.map(({ path, url }): Named => [path ?? "spec.artifactStore", url]),
-    ["spec.authentication.ldap.url", authentication.ldap?.url],
-    ["spec.authentication.oidc.discoveryURL", authentication.oidc?.discoveryURL],
-    ["spec.authentication.oidc.issuer", authentication.oidc?.issuer],
-    ["spec.authentication.oidc.redirectURL", authentication.oidc?.redirectURL],
-    ["spec.authentication.oauth2Proxy.issuerURL", proxy?.issuerURL],
-    ["spec.authentication.oauth2Proxy.redirectURL", proxy?.redirectURL],
-    ["spec.authentication.oauth2Proxy.acceptServiceAccountTokens.issuer", proxy?.acceptServiceAccountTokens?.issuer],
-    ["spec.authentication.oauth2Proxy.session.redis.url", proxy?.session?.redis?.url],
-    ...(proxy?.extraJWTIssuers ?? []).map(
-      ({ issuer }, index): Named => [`spec.authentication.oauth2Proxy.extraJWTIssuers[${index}].issuer`, issuer],
-    ),
+    ...authenticationMethod(spec).urls.map(({ path, url }): Named => [path, url]),
   ];
 }
 

@@ -1,8 +1,7 @@
 import { insteadOf, isReserved } from "../api/environment.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
-import { administratorOf } from "../features/authentication/index.ts";
+import { authenticationMethod } from "../features/authentication/index.ts";
 import { certificateProblem } from "../features/common/certificate.ts";
-import { controlCharacters } from "../features/common/control-characters.ts";
 import type { Reference } from "../features/common/reference.ts";
 import { referencesOf } from "../features/references.ts";
 import { decoded } from "../kube/base64.ts";
@@ -12,10 +11,8 @@ import { needsOptIn } from "../model/workspaces.ts";
 import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Cause } from "./cause.ts";
-import { invalidBindCredentials } from "./invalid-bind-credentials.ts";
 import { invalidCaBundle } from "./invalid-ca-bundle.ts";
 import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
-import { invalidSecretValue } from "./invalid-secret-value.ts";
 import { invalidUrl } from "./invalid-url.ts";
 import { lostSecret } from "./lost-secrets.ts";
 import type { ObservedState } from "./observed-state.ts";
@@ -36,12 +33,10 @@ const preconditions: readonly Precondition[] = [
   lostSecret,
   invalidDatabase,
   invalidArtifactStore,
-  invalidAdmin,
+  invalidAuthentication,
   invalidSessionKeys,
   invalidCertificate,
   invalidCaBundle,
-  invalidBindCredentials,
-  invalidSecretValue,
   invalidCookieSecret,
   reservedVariable,
 ];
@@ -139,26 +134,11 @@ function invalidArtifactStore({ server, references }: ObservedState): Cause[] {
   });
 }
 
-/** The cause if MLflow (3.16.1 and newer) would exit at startup because of the administrator's name or password. */
-function invalidAdmin({ server, references }: ObservedState): Cause | undefined {
-  const administrator = administratorOf(server);
-  if (administrator === undefined || administrator.generated) return undefined;
-  const { secretName, usernameKey, passwordKey } = administrator;
-  const data = references.secrets.get(secretName)?.data;
-  const username = decoded(data, usernameKey);
-  const password = decoded(data, passwordKey);
-  if (username === undefined || password === undefined) return undefined;
-  const problem =
-    username === "" || controlCharacters.test(username) || username.includes(":")
-      ? `the key ${usernameKey} is empty, or contains a colon or a line break, which basic authentication does not support`
-      : password === "password1234"
-        ? `the key ${passwordKey} is MLflow's former default, which is publicly known: choose another`
-        : password.length < 12
-          ? `the key ${passwordKey} has fewer than 12 characters, which MLflow rejects: choose a longer one`
-          : controlCharacters.test(password)
-            ? `the key ${passwordKey} contains a line break or another control character: write it without one (printf, not echo)`
-            : undefined;
-  return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
+/** The causes if the content of Secrets for authentication is invalid. */
+function invalidAuthentication({ server, references }: ObservedState): Cause[] {
+  return authenticationMethod(server.spec)
+    .problems(references)
+    .map((message) => ({ reason: "InvalidSecret", message }));
 }
 
 function invalidCertificate({ server, references }: ObservedState): Cause | undefined {

@@ -44,8 +44,11 @@ export const stages = {
 export type Stage = keyof typeof stages;
 
 /** Returns the desired objects of a server by stage. */
-export function desired(model: ServerModel): Record<Stage, Manifest[]> {
-  const build = (stage: Stage) => stages[stage].flatMap((builder: Builder) => builder(model) ?? []);
+export function desired(
+  model: ServerModel,
+  builders: Readonly<Record<Stage, readonly Builder[]>> = stages,
+): Record<Stage, Manifest[]> {
+  const build = (stage: Stage) => builders[stage].flatMap((builder) => builder(model) ?? []);
   const migration = build("migration");
   const workload = build("workload");
   const mesh = build("mesh");

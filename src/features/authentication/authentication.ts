@@ -3,6 +3,7 @@ import type { Installation } from "../../model/inputs.ts";
 import type { ServerBase } from "../../model/server-base.ts";
 import type { Mounted } from "../common/mounted-volume.ts";
 import type { Reference } from "../common/reference.ts";
+import type { SecretContent } from "../common/secret-line.ts";
 import type { Database, UserApplication } from "../database/database.ts";
 import type { SessionStore } from "./session-store.ts";
 
@@ -16,8 +17,12 @@ export interface AuthenticationMethod {
   readonly issuers: (installation: Pick<Installation, "clusterDomain">) => readonly TokenIssuer[];
   /** The CA bundles for these issuers, in addition to public CAs. */
   readonly issuerCaFiles: readonly Mounted[];
-  /** Other URLs that the pods connect to. */
-  readonly urls: readonly string[];
+  /** All URLs of the settings. */
+  readonly urls: readonly SettingsUrl[];
+  /** CA certificates that the settings contain as text. */
+  readonly certificates: readonly { readonly path: string; readonly text: string }[];
+  /** What is wrong with the content of Secrets, with the fix. */
+  readonly problems: (content: SecretContent) => string[];
   /** The keys of the Secret for sessions that it needs in addition to those of MLflow. */
   readonly sessionKeys: readonly string[];
   /** The first administrator; undefined if MLflow has no users of its own. */
@@ -26,8 +31,23 @@ export interface AuthenticationMethod {
   readonly pod: (base: ServerBase, database: Database) => Authentication;
 }
 
-/** The answers of a method without references, issuers, URLs and users. */
-export const noSettings = { references: [], issuers: () => [], issuerCaFiles: [], urls: [], sessionKeys: [] } as const;
+/** The answers of a method without settings. */
+export const noSettings = {
+  references: [],
+  issuers: () => [],
+  issuerCaFiles: [],
+  urls: [],
+  certificates: [],
+  problems: () => [],
+  sessionKeys: [],
+};
+
+/** A URL, the field of the spec that sets it, and whether pods connect to it without being an issuer. */
+export interface SettingsUrl {
+  readonly path: string;
+  readonly url: string;
+  readonly isPeer?: true;
+}
 
 /** What an authentication method adds to the pods of a server. */
 export interface Authentication {

@@ -1,7 +1,9 @@
 import { defaults } from "../../api/defaults.ts";
 import { secondsOf } from "../../api/duration.ts";
 import type { Authentication as AuthenticationSpec } from "../../api/fields/authentication.ts";
+import { decoded } from "../../kube/base64.ts";
 import { dataKeys, objectNames } from "../../model/names.ts";
+import { controlCharacters } from "../common/control-characters.ts";
 import { secretReference } from "../common/reference.ts";
 import { separateUserDatabase } from "../database/index.ts";
 import { type AuthenticationMethod, noSettings } from "./authentication.ts";
@@ -34,6 +36,13 @@ export function basicMethod(basic: NonNullable<AuthenticationSpec["basic"]>): Au
         ? []
         : [secretReference(name, [usernameKey, passwordKey], `${path}.adminCredentialsSecretRef`)]),
     ],
+    problems: ({ secrets }) => {
+      const data = secrets.get(name ?? "")?.data;
+      const problem = administratorProblem(decoded(data, usernameKey), decoded(data, passwordKey));
+      return problem === undefined
+        ? []
+        : [`Secret ${name}: the key ${problem.of === "username" ? usernameKey : passwordKey} ${problem.message}`];
+    },
     pod: (base, database) =>
       userStore(
         {
@@ -47,4 +56,25 @@ export function basicMethod(basic: NonNullable<AuthenticationSpec["basic"]>): Au
         base.references,
       ),
   };
+}
+
+/** Returns why MLflow (3.16.1 and newer) would exit at startup because of the administrator's name or password. */
+function administratorProblem(
+  username: string | undefined,
+  password: string | undefined,
+): { readonly of: "username" | "password"; readonly message: string } | undefined {
+  if (username === undefined || password === undefined) return undefined;
+  const ofPassword = (message: string) => ({ of: "password", message }) as const;
+  if (username === "" || controlCharacters.test(username) || username.includes(":"))
+    return {
+      of: "username",
+      message: "is empty, or contains a colon or a line break, which basic authentication does not support",
+    };
+  if (password === "password1234")
+    return ofPassword("is MLflow's former default, which is publicly known: choose another");
+  if (password.length < 12)
+    return ofPassword("has fewer than 12 characters, which MLflow rejects: choose a longer one");
+  return controlCharacters.test(password)
+    ? ofPassword("contains a line break or another control character: write it without one (printf, not echo)")
+    : undefined;
 }

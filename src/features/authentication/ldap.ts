@@ -1,5 +1,7 @@
 import type { Ldap } from "../../api/fields/ldap.ts";
+import { decoded } from "../../kube/base64.ts";
 import { dataKeys, objectNames } from "../../model/names.ts";
+import { controlCharacters } from "../common/control-characters.ts";
 import { caFileVolume, keyFiles, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, secretReference } from "../common/reference.ts";
 import { separateUserDatabase } from "../database/index.ts";
@@ -54,7 +56,15 @@ export function ldapMethod(ldap: Ldap): AuthenticationMethod {
             ),
           ]),
     ],
-    urls: [ldap.url],
+    urls: [{ path: `${path}.url`, url: ldap.url, isPeer: true }],
+    certificates: certificates === undefined ? [] : [{ path: `${path}.ca.certificates`, text: certificates }],
+    problems: ({ secrets }) => {
+      const data = secrets.get(secretName ?? "")?.data;
+      const problem = bindProblem(decoded(data, usernameKey), decoded(data, passwordKey));
+      return problem === undefined
+        ? []
+        : [`Secret ${secretName}: the key ${problem.of === "dn" ? usernameKey : passwordKey} ${problem.message}`];
+    },
     pod: (base, database) => {
       const users = userStore(
         {
@@ -80,4 +90,28 @@ export function ldapMethod(ldap: Ldap): AuthenticationMethod {
       };
     },
   };
+}
+
+/** Returns why a bind DN or password cannot be valid for a search. */
+function bindProblem(
+  dn: string | undefined,
+  password: string | undefined,
+): { readonly of: "dn" | "password"; readonly message: string } | undefined {
+  if (dn === undefined || password === undefined) return undefined;
+  if (!dn.includes("=") || controlCharacters.test(dn))
+    return {
+      of: "dn",
+      message: "must be a DN such as cn=mlflow,ou=services,dc=example,dc=com, without a line break (printf, not echo)",
+    };
+  if (password === "")
+    return {
+      of: "password",
+      message: "is empty, which LDAP servers treat as an anonymous bind: write the password",
+    };
+  return /[\r\n]$/.test(password)
+    ? {
+        of: "password",
+        message: "ends with a line break: write the password without it (printf, not echo)",
+      }
+    : undefined;
 }

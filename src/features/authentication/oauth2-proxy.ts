@@ -6,7 +6,8 @@ import { dataKeys } from "../../model/names.ts";
 import type { ServerBase } from "../../model/server-base.ts";
 import { caFileVolume, caPathsOf, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, configMapReference, type Reference, secretReference } from "../common/reference.ts";
-import type { Authentication, AuthenticationMethod, TokenIssuer } from "./authentication.ts";
+import { lineProblems, type SecretContent } from "../common/secret-line.ts";
+import type { Authentication, AuthenticationMethod, SettingsUrl, TokenIssuer } from "./authentication.ts";
 import { callerToken, kubernetesAuthorization } from "./kubernetes.ts";
 import { plain } from "./none.ts";
 import { redisStore, type SessionStore } from "./session-store.ts";
@@ -47,7 +48,9 @@ export function oauth2ProxyMethod(proxy: ProxySettings): AuthenticationMethod {
     references: references(proxy, store),
     issuers,
     issuerCaFiles,
-    urls: store === undefined ? [] : [store.url],
+    urls: urlsOf(proxy),
+    certificates: [],
+    problems: (content) => secretProblems(proxy, content),
     sessionKeys: [dataKeys.cookieSecret],
     pod: (base, database) => ({
       ...withSignInPage(base, kind.pod(base, database)),
@@ -138,4 +141,32 @@ function references(
       : [configMapReference(clusterCa.name, [clusterCa.key], `${path}.acceptServiceAccountTokens`)]),
   ];
   return all;
+}
+
+function urlsOf({ issuerURL, redirectURL, acceptServiceAccountTokens, session, extraJWTIssuers = [] }: ProxySettings) {
+  const named = (field: string, url: string | undefined): SettingsUrl[] =>
+    url === undefined ? [] : [{ path: `${path}.${field}`, url }];
+  return [
+    ...named("issuerURL", issuerURL),
+    ...named("redirectURL", redirectURL),
+    ...named("acceptServiceAccountTokens.issuer", acceptServiceAccountTokens?.issuer),
+    ...named("session.redis.url", session?.redis?.url).map((each) => ({ ...each, isPeer: true as const })),
+    ...extraJWTIssuers.flatMap(({ issuer }, index) => named(`extraJWTIssuers[${index}].issuer`, issuer)),
+  ];
+}
+
+function secretProblems({ clientSecretRef: clientSecret, session }: ProxySettings, content: SecretContent): string[] {
+  const password = session?.redis?.passwordSecretRef;
+  const optional = (what: string, field: string) => `write ${what}, or leave out ${path}.${field}`;
+  return lineProblems(
+    [
+      ...(clientSecret === undefined
+        ? []
+        : [{ ...clientSecret, remedy: `${optional("the client's secret", "clientSecretRef")} for a public client` }]),
+      ...(password === undefined
+        ? []
+        : [{ ...password, remedy: optional("the password", "session.redis.passwordSecretRef") }]),
+    ],
+    content,
+  );
 }

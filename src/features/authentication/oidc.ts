@@ -8,6 +8,7 @@ import type { ServerBase } from "../../model/server-base.ts";
 import { sessionCookieName } from "../../model/session-cookie.ts";
 import { caFileVolume } from "../common/mounted-volume.ts";
 import { caReferences, secretReference } from "../common/reference.ts";
+import { lineProblems } from "../common/secret-line.ts";
 import { separateUserDatabase } from "../database/index.ts";
 import { type AuthenticationMethod, noSettings, type TokenIssuer } from "./authentication.ts";
 
@@ -29,6 +30,12 @@ export function oidcMethod(oidc: Oidc): AuthenticationMethod {
       ...(separate?.references ?? []),
       ...caReferences(ca, `${path}.ca`),
     ],
+    urls: [
+      { path: `${path}.discoveryURL`, url: oidc.discoveryURL },
+      ...(oidc.issuer === undefined ? [] : [{ path: `${path}.issuer`, url: oidc.issuer }]),
+      ...(oidc.redirectURL === undefined ? [] : [{ path: `${path}.redirectURL`, url: oidc.redirectURL }]),
+    ],
+    problems: (content) => lineProblems([{ ...clientSecret, remedy: "write the client's secret" }], content),
     issuers: () => [issuerOf(oidc)],
     issuerCaFiles,
     pod: (base, backend) => {

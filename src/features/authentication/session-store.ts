@@ -7,7 +7,6 @@ import { caReferences, type Reference, secretReference } from "../common/referen
 /** Where oauth2-proxy stores sessions, if not in cookies. */
 export interface SessionStore {
   readonly references: readonly Reference[];
-  readonly url: string;
   /** Arguments and variables of oauth2-proxy. */
   readonly arguments: readonly string[];
   readonly env: readonly V1EnvVar[];
@@ -27,7 +26,6 @@ export function redisStore({ url, username, passwordSecretRef: password, ca }: R
       ...(password === undefined ? [] : [secretReference(password.name, [password.key], `${path}.passwordSecretRef`)]),
       ...caReferences(ca, `${path}.ca`),
     ],
-    url,
     arguments: [
       "--session-store-type=redis",
       `--redis-connection-url=${url}`,
