@@ -174,7 +174,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
 
   test("a volume that a user has enlarged keeps its size", async (context) => {
     const stage = await running(context);
-    const since = await stage.mark();
+    const since = await stage.quiet();
     const larger = { spec: { resources: { requests: { storage: "20Gi" } } } };
     const answer = await stage.objects.attempt(
       "PATCH",

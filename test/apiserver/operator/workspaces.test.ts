@@ -244,6 +244,39 @@ describe("workspaces", { skip: onK3s() }, () => {
     await team.remove("MlflowWorkspaceAccess", "strange");
   });
 
+  test("Events record when a grant is in force, changes, ends and expires", async (context) => {
+    const set = await workspaceFixture(context, cluster);
+    const team = await set.team();
+    await set.serve({ access: [] });
+    const serverRef = { namespace: set.namespace, name: "mlflow" };
+    const spec = { serverRef, role: "Editor", subjects: [{ kind: "User", name: "ada" }] };
+    const expected: string[] = [];
+    const records = async (event: string) => {
+      expected.push(event);
+      await eventually(async () => {
+        const events = (await team.list("Event")).filter(({ regarding }) => regarding.kind === "MlflowWorkspaceAccess");
+        const found = events.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+        assert.deepEqual(
+          found.map(({ type, reason, regarding }) => `${type} ${reason} ${regarding.name}`),
+          expected,
+        );
+        for (const { reportingController } of found) assert.equal(reportingController, "mlflow-operator");
+      });
+    };
+    const optIn = (host: string | null) =>
+      set.objects.patch("Namespace", team.namespace, { metadata: { labels: { [label.workspaceOf]: host } } });
+    await team.create("MlflowWorkspaceAccess", { metadata: { name: "guest" }, spec });
+    await records("Normal Granted guest");
+    await team.patch("MlflowWorkspaceAccess", "guest", { spec: { role: "Admin" } });
+    await records("Normal Granted guest");
+    await optIn(null);
+    await records("Warning Revoked guest");
+    await optIn(set.namespace);
+    await records("Normal Granted guest");
+    await team.patch("MlflowWorkspaceAccess", "guest", { spec: { expiresAt: "2026-01-01T00:00:00Z" } });
+    await records("Normal Expired guest");
+  });
+
   test("conflicting grants of two servers: the older one's grant applies, and the younger one reports it", async (context) => {
     const set = await workspaceFixture(context, cluster);
     const [team, other] = [await set.team(), await set.team()];
