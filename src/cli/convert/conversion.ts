@@ -81,11 +81,19 @@ function bestRow(rows: readonly Row[], path: Leaf["path"]): Row | undefined {
     .at(0);
 }
 
-const parts = (key: string): string[] =>
-  key
+/** The parts of keys of the tables, which each value is compared with. */
+const knownParts = new Map<string, readonly string[]>();
+
+function parts(key: string): readonly string[] {
+  const known = knownParts.get(key);
+  if (known !== undefined) return known;
+  const found = key
     .replaceAll("[]", ".[]")
     .replace(/[.][*]$/u, "")
     .split(".");
+  knownParts.set(key, found);
+  return found;
+}
 
 function matches(key: string, path: Leaf["path"]): boolean {
   const wanted = parts(key);
