@@ -25,10 +25,10 @@ import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts
 import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
-const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
+const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | programs | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
 
-Without arguments: the checks of the whole tree, then all tiers that this machine supports: unit, oauth2-proxy
-(the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root) and mesh (the same with Istio; requires ztunnel
+Without arguments: the checks of the whole tree, then all tiers that this machine supports: unit (starts no
+program), programs (command line, Python, Go and npm as processes), oauth2-proxy (the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root) and mesh (the same with Istio; requires ztunnel
 on the PATH, which no registry has). An unsupported tier is skipped with the reason. With CI=true that is a failure,
 unless ztunnel is missing or MLFLOW_OPERATOR_SKIP_TIERS contains the tier (comma-separated).
 

@@ -7,7 +7,14 @@ import { chosenTiers } from "./tiers.ts";
 
 const root = await mkdtemp(join(tmpdir(), "mlflow-operator-tiers-"));
 after(() => rm(root, { recursive: true }));
-for (const name of ["kube/names", "chart/values", "apiserver/converge", "apiserver/client/watch", "live/login"]) {
+for (const name of [
+  "kube/names",
+  "programs/main",
+  "chart/values",
+  "apiserver/converge",
+  "apiserver/client/watch",
+  "live/login",
+]) {
   const file = join(root, "test", `${name}.test.ts`);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, "");
@@ -19,12 +26,13 @@ async function chosen(...args: readonly string[]) {
 }
 
 const unit = ["unit", "kube/names.test.ts"];
+const programs = ["programs", "programs/main.test.ts"];
 const chart = ["chart", "chart/values.test.ts"];
 const apiserver = ["apiserver", "apiserver/client/watch.test.ts", "apiserver/converge.test.ts"];
 const live = ["live", "live/login.test.ts"];
 
 test("returns all tiers, light ones first", async () =>
-  assert.deepEqual(await chosen(), [unit, chart, apiserver, live]));
+  assert.deepEqual(await chosen(), [unit, programs, chart, apiserver, live]));
 test("returns tiers by name", async () => {
   assert.deepEqual(await chosen("unit"), [unit]);
   assert.deepEqual(await chosen("live", "apiserver"), [apiserver, live]);

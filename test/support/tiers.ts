@@ -2,8 +2,11 @@ import { existsSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 
-/** Tiers that need an environment, by their folder in `test/`. All other tests are in the tier `unit`. */
-export const heavyTiers = ["oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
+/**
+ * Tiers that start programs or need an environment, by their folder in `test/`. All other tests are in the tier `unit`, which
+ * starts no program.
+ */
+export const heavyTiers = ["programs", "oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
 
 export interface Tier {
   readonly name: string;

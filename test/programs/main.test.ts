@@ -3,8 +3,8 @@ import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
-import { version } from "../src/version.ts";
-import { completed } from "./control-plane/completed.ts";
+import { version } from "../../src/version.ts";
+import { completed } from "../control-plane/completed.ts";
 
 const main = (...args: string[]) => completed(process.execPath, ["src/main.ts", ...args], { env: {} });
 

@@ -11,7 +11,7 @@ after(() => rm(directory, { recursive: true }));
 await writeFile(
   join(directory, "run.ts"),
   `import { run } from "node:test";
-import { emptyTally, reporter, sumLine } from ${JSON.stringify(join(import.meta.dirname, "reporter.ts"))};
+import { emptyTally, reporter, sumLine } from ${JSON.stringify(join(import.meta.dirname, "../support/reporter.ts"))};
 const tally = emptyTally();
 const events = run({ files: process.argv.slice(2), concurrency: 2 });
 for await (const text of events.compose(reporter(tally, import.meta.dirname))) process.stdout.write(text);

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withLock } from "./build-lock.ts";
-import { createTemporaryDirectory, isAlive } from "./temporary-directory.ts";
+import { withLock } from "../control-plane/build-lock.ts";
+import { createTemporaryDirectory, isAlive } from "../control-plane/temporary-directory.ts";
 
 const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-process-workspace-"));
 after(() => rm(directory, { recursive: true }));
@@ -17,8 +17,8 @@ test("a temporary directory and its recorded processes end with a killed owner",
   const script = join(directory, "owner.ts");
   await writeFile(
     script,
-    `import { startChild } from ${JSON.stringify(join(import.meta.dirname, "child.ts"))};
-import { createTemporaryDirectory } from ${JSON.stringify(join(import.meta.dirname, "temporary-directory.ts"))};
+    `import { startChild } from ${JSON.stringify(join(import.meta.dirname, "../control-plane/child.ts"))};
+import { createTemporaryDirectory } from ${JSON.stringify(join(import.meta.dirname, "../control-plane/temporary-directory.ts"))};
 const { directory } = await createTemporaryDirectory();
 const child = await startChild(directory, "tail", "tail", ["-f", directory + "/owner"]);
 console.log(JSON.stringify({ directory, pid: child.pid }));

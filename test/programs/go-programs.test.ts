@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { completed } from "./completed.ts";
-import { type GoModule, goPrograms } from "./go-programs.ts";
+import { completed } from "../control-plane/completed.ts";
+import { type GoModule, goPrograms } from "../control-plane/go-programs.ts";
 
 const { stdout = "", code } = await completed("go", ["env", "GOCACHE"]).catch(() => ({ code: 1, stdout: "" }));
 const skip = code !== 0 && "needs Go";
