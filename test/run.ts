@@ -114,6 +114,10 @@ function longestFirst(files: readonly string[]): string[] {
 }
 
 const long = [
+  ...["spec-values-property", "host-conflict-property", "migration-states", "workspace/property", "names-property"].map(
+    (name) => `reconcile/${name}`,
+  ),
+  ...["cli/convert/convert", "api/validation", "programs/main", "programs/release"],
   ...["faults", "mesh", "drift", "release", "crash", "exposure", "workspaces", "name-conflict"].map(
     (name) => `apiserver/operator/${name}`,
   ),
