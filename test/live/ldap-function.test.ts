@@ -61,6 +61,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
 
   const middlewareTests = [
     "test_access_reviews",
+    "test_basic",
     "test_guard",
     "test_locations",
     "test_preflights",

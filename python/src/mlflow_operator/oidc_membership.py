@@ -24,11 +24,12 @@ from mlflow_oidc_auth.logger import get_logger
 from mlflow_oidc_auth.middleware import auth_aware_wsgi_middleware, auth_middleware
 from mlflow_oidc_auth.middleware.auth_middleware import AuthMiddleware
 from mlflow_oidc_auth.provider_registry import DEFAULT_PROVIDER_ID
+from mlflow_oidc_auth.repository.auth_session import AuthSessionRepository
 from mlflow_oidc_auth.repository.user_identity import UserIdentityRepository
 from mlflow_oidc_auth.routers import auth as login
 from mlflow_oidc_auth.store import store
 
-from . import oidc_remembered, wsgi_threads
+from . import oidc_remembered, oidc_sessions, wsgi_threads
 from .account_names import problem_of
 from .claims import claim
 from .oidc_accounts import Account, Accounts, Rejected, identity_of, taken
@@ -265,6 +266,7 @@ UserIdentityRepository.link = bind
 login._provision_login = sign_in
 login._authorize_access_token_with_key_refresh = exchanged
 login._build_ui_url = ui_url
+oidc_sessions.install(AuthSessionRepository, store.engine)
 bearers = oidc_remembered.install(auth_middleware, verification, store.engine, config.OIDC_JWKS_CACHE_TTL_SECONDS)
 
 

@@ -26,6 +26,8 @@ READ_SECONDS = 5.0
 #: How long the experiment of a run is cached.
 RUN_SECONDS = 600.0
 REMEMBERED = 4096
+#: Rows of lists that are hidden from their users.
+HIDDEN = 16384
 
 #: The reads of grants: that of MLflow 3.17, and that of 3.16. The id of the user comes first.
 GRANTS = ("list_grants", "get_role_permission_for_resource")
@@ -56,13 +58,15 @@ class Memory:
     """A cache with a time to live and a maximum size, without values from before the last write."""
 
     def __init__(self, seconds: float, size: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._size = size
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         #: How many writes there were.
         self.writes = 0
+        #: Caches that are cleared with this one.
+        self.dependents: list[Memory] = []
 
     def now(self) -> float:
         return self._clock()
@@ -71,6 +75,8 @@ class Memory:
         with self._lock:
             self.writes += 1
             self._entries.clear()
+        for each in self.dependents:
+            each.clear()
 
     def get(self, key: Hashable) -> Any:
         with self._lock:
@@ -82,7 +88,7 @@ class Memory:
         with self._lock:
             if writes != self.writes:
                 return
-            self._entries[key] = (read_at + self._seconds, value)
+            self._entries[key] = (read_at + self.seconds, value)
             self._entries.move_to_end(key)
             while len(self._entries) > self._size:
                 self._entries.popitem(last=False)
@@ -174,6 +180,16 @@ def deciding() -> Iterator[Decision]:
     token = current.set(decision)
     try:
         yield decision
+    finally:
+        current.reset(token)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Reads everything from the database."""
+    token = current.set(None)
+    try:
+        yield
     finally:
         current.reset(token)
 
@@ -284,13 +300,128 @@ def remembered_runs(auth: Any, memory: Memory) -> Callable[..., Any]:
     return fetched
 
 
+#: Whether a list is being filtered for its user.
+filtering: ContextVar[bool] = ContextVar("filtering", default=False)
+
+
+def filtered(select: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that removes hidden rows from a list, with the cached role of its user."""
+
+    @functools.wraps(select)
+    def run(*args: Any, **named: Any) -> Any:
+        token = filtering.set(True)
+        try:
+            return select(*args, **named)
+        finally:
+            filtering.reset(token)
+
+    return run
+
+
+def remembered_role(is_admin: Callable[[], bool]) -> Callable[[], bool]:
+    """Returns MLflow's check whether the sender is an administrator, cached while a list is filtered. Everywhere else it is part of a decision."""
+
+    @functools.wraps(is_admin)
+    def run() -> bool:
+        if not filtering.get():
+            return is_admin()
+        try:
+            with deciding():
+                return is_admin()
+        except Exception:
+            return is_admin()
+
+    return run
+
+
+def remembered_rows(
+    predicate: Callable[..., Callable[[str], bool]], memory: Memory, workspace: Callable[[], Any]
+) -> Callable[..., Callable[[str], bool]]:
+    """Returns MLflow's selection of the rows of a list with cached grants.
+
+    As in decisions, a row that cached grants hide is decided by the database. That it is hidden is then cached as well: a list can
+    contain many rows that its user must not see. A new resource is not among them, so its creator sees it at once in each process.
+    """
+    hidden = Memory(memory.seconds, HIDDEN, memory.now)
+    memory.dependents.append(hidden)
+
+    @functools.wraps(predicate)
+    def selected(username: str, resource_type: str, *args: Any, **named: Any) -> Callable[[str], bool]:
+        def fresh() -> Callable[[str], bool]:
+            with reading():
+                return predicate(username, resource_type, *args, **named)
+
+        key = (workspace(), username, resource_type, repr((args, sorted(named.items()))))
+        writes, read_at = hidden.writes, hidden.now()
+        uses_memory = True
+        try:
+            with deciding() as decision:
+                known = predicate(username, resource_type, *args, **named)
+            uses_memory = decision.uses_memory
+        except Exception:
+            known = fresh()
+            uses_memory = False
+        again: list[tuple[Callable[[str], bool], int, float]] = [] if uses_memory else [(known, writes, read_at)]
+
+        def may_see(row: str) -> bool:
+            if known(row):
+                return True
+            if hidden.get((key, row)):
+                return False
+            if not again:
+                now = hidden.writes, hidden.now()
+                again.append((fresh(), *now))
+            decide, as_of, at = again[0]
+            if decide(row):
+                return True
+            hidden.put((key, row), True, as_of, at)
+            return False
+
+        return may_see
+
+    return selected
+
+
+#: What MLflow filters lists with.
+LISTS = (
+    "_role_based_read_predicate sender_is_admin filter_experiment_ids _SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS"
+    " AFTER_REQUEST_HANDLERS PARAMETERIZED_AFTER_REQUEST_HANDLERS".split()
+)
+
+
+def remember_lists(auth: Any, memory: Memory) -> None:
+    """Caches what MLflow reads to filter lists. MLflow 3.16 reads grants of lists in another way, and is left as it is."""
+    if not callable(getattr(auth, "retention_gate", None)):
+        return
+    for name in LISTS:
+        if not hasattr(auth, name):
+            raise RuntimeError(
+                f"This MLflow has no mlflow.server.auth.{name}. Lists would be filtered without the cache."
+            )
+    auth._role_based_read_predicate = remembered_rows(
+        auth._role_based_read_predicate, memory, auth.workspace_context.get_request_workspace
+    )
+    auth.sender_is_admin = remembered_role(auth.sender_is_admin)
+    auth.filter_experiment_ids = filtered(auth.filter_experiment_ids)
+    tables = (auth.AFTER_REQUEST_HANDLERS, auth.PARAMETERIZED_AFTER_REQUEST_HANDLERS)
+    handlers = {handler for table in tables for handler in table.values()}
+    filters = {each: filtered(each) for each in handlers if each.__name__.startswith(("filter_", "redact_"))}
+    for table in tables:
+        for key, handler in table.items():
+            table[key] = filters.get(handler, handler)
+    # MLflow allows a request without a decision of its own if one of these functions filters its response.
+    alone = auth._SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS
+    auth._SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS = frozenset(filters.get(each, each) for each in alone)
+
+
 REPLACED = (
     "_authenticate_cached _invalidate_user_auth_cache _auth_cache_key _before_request _find_fastapi_validator"
     " _authenticate_custom_for_fastapi".split()
 )
 
 
-def install() -> None:
+def install() -> Memory:
+    """Returns the cache of users and grants."""
     auth: Any = import_module("mlflow.server.auth")
     memory = Memory(READ_SECONDS, REMEMBERED)
     for name in REPLACED:
@@ -311,6 +442,8 @@ def install() -> None:
         return None if validator is None else decided_later(validator)
 
     auth._find_fastapi_validator = find_validator
+    remember_lists(auth, memory)
     # MLflow 3.16 has no such function; there the run is read for each request.
     if callable(getattr(auth, "_fetch_or_none", None)):
         auth._fetch_or_none = remembered_runs(auth, Memory(RUN_SECONDS, REMEMBERED))
+    return memory

@@ -517,6 +517,71 @@ class Remembered(unittest.TestCase):
         asyncio.run(run())
 
 
+class Sessions(unittest.TestCase):
+    """Sessions are read for each request, with one statement."""
+
+    def elsewhere(self, statement: str, **values: object) -> None:
+        """A change by another process."""
+        engine = create_engine(os.environ["OIDC_USERS_DB_URI"])
+        with engine.begin() as connection:
+            connection.execute(text(statement), values)
+        engine.dispose()
+
+    def sessions_of(self, name: str) -> list[str]:
+        return store.auth_session_repo.list_live_for_user(name)
+
+    def test_it_is_the_session_that_the_plugin_finds(self) -> None:
+        session("plain-web")
+        session("admin-web", groups=["mlflow-admin"])
+        session("robot-web")
+        self.elsewhere("UPDATE users SET is_service_account = :yes WHERE username = 'robot-web'", yes=True)
+        session("gone-web")
+        self.elsewhere("UPDATE users SET active = :no WHERE username = 'gone-web'", no=False)
+        session("late-web")
+        repository = store.auth_session_repo
+        late, *_ = self.sessions_of("late-web")
+        self.elsewhere(
+            "UPDATE auth_sessions SET expires_at = :past WHERE session_id = :id",
+            past="2020-01-01 00:00:00.000000",
+            id=late,
+        )
+        known = [self.sessions_of(name)[0] for name in ("plain-web", "admin-web", "robot-web", "gone-web")]
+        for presented in [*known, late, "", "unknown", known[0].swapcase()]:
+            self.assertEqual(repository.resolve(presented), type(repository).resolve.__wrapped__(repository, presented))
+        self.assertEqual([repository.resolve(each) is None for each in [*known, late]], [False] * 4 + [True])
+
+    def test_it_takes_one_statement_and_no_transaction(self) -> None:
+        headers = session("one-statement")
+        self.assertEqual(who(headers), ("one-statement", False))
+        presented, *_ = self.sessions_of("one-statement")
+        found: list[str] = []
+
+        def executed(_c: Any, _d: Any, statement: str, *_: Any) -> None:
+            found.append(statement.split()[0])
+
+        def committed(_: Any) -> None:
+            found.append("COMMIT")
+
+        listen(store.engine, "before_cursor_execute", executed)
+        listen(store.engine, "commit", committed)
+        self.addCleanup(remove, store.engine, "before_cursor_execute", executed)
+        self.addCleanup(remove, store.engine, "commit", committed)
+        self.assertEqual(store.resolve_auth_session(presented).username, "one-statement")
+        self.assertEqual(found, ["SELECT"])
+
+    def test_what_another_process_ends_ends_at_once(self) -> None:
+        for name, statement in {
+            "signed-out": "UPDATE auth_sessions SET revoked_at = expires_at WHERE session_id = :id",
+            "deactivated": "UPDATE users SET active = :no WHERE username = 'deactivated'",
+            "deleted": "DELETE FROM auth_sessions WHERE session_id = :id",
+        }.items():
+            headers = session(name)
+            self.assertEqual([who(headers) for _ in range(2)], [(name, False)] * 2)
+            values = {"id": self.sessions_of(name)[0], "no": False}
+            self.elsewhere(statement, **{key: value for key, value in values.items() if f":{key}" in statement})
+            self.assertEqual(who(headers), 401, name)
+
+
 class Verification(unittest.TestCase):
     """Tokens that are verified, with keys of an issuer that change."""
 

@@ -3,7 +3,7 @@ import random
 import threading
 import time
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +14,11 @@ from mlflow_operator.users import (
     decided,
     decided_later,
     deciding,
+    filtered,
     once_at_a_time,
+    remember_lists,
+    remembered_role,
+    remembered_rows,
     remembered_runs,
 )
 
@@ -194,6 +198,162 @@ class UsersTest(unittest.TestCase):
 
     def is_granted(self, name: str, resource: str) -> bool:
         return resource in self.database.grants.get(self.database.users.get(name), set())
+
+
+class ListsTest(unittest.TestCase):
+    """The rows of a list, in two processes."""
+
+    def setUp(self) -> None:
+        self.now = 0.0
+        self.database = Database()
+        self.stores = [Store(self.database) for _ in range(2)]
+        self.one, self.other = self.stores
+        self.one.create_user("alice")
+        self.one.create_user("bob")
+        self.one.grant("alice", "a")
+        self.memory = Memory(5, 8, lambda: self.now)
+        Users(self.one, self.memory)
+        self.workspace: str | None = None
+        self.select = remembered_rows(self.predicate, self.memory, lambda: self.workspace)
+
+    def predicate(self, username: str, resource_type: str, also_require: Any = ()) -> Callable[[str], bool]:
+        user = self.one.get_user(username)
+        grants = set(self.one.list_grants(user.id, "default", {"a", "b", *map(str, range(100))}))
+        return lambda row: row in grants
+
+    def seen(self, username: str = "alice", rows: Sequence[str] = ("a", "b")) -> list[str]:
+        may_see = self.select(username, "experiment")
+        return [row for row in rows if may_see(row)]
+
+    def reads(self, username: str = "alice") -> tuple[list[str], int]:
+        """What a list shows, and how many reads of the database it took."""
+        before = self.one.reads
+        return self.seen(username), self.one.reads - before
+
+    def test_a_second_list_reads_nothing(self) -> None:
+        self.assertEqual(self.seen(), ["a"])
+        self.assertEqual(self.reads(), (["a"], 0))
+
+    def test_a_cached_list_expires(self) -> None:
+        self.seen()
+        self.now = 5.0
+        self.assertGreater(self.reads()[1], 0)
+
+    def test_a_removal_by_another_process_counts_after_five_seconds(self) -> None:
+        self.assertEqual(self.seen(), ["a"])
+        self.other.revoke("alice", "a")
+        self.now = 4.9
+        self.assertEqual(self.seen(), ["a"])
+        self.now = 5.0
+        self.assertEqual(self.seen(), [])
+
+    def test_changes_of_this_process_count_at_once(self) -> None:
+        self.assertEqual(self.seen(), ["a"])
+        self.one.grant("alice", "b")
+        self.assertEqual(self.seen(), ["a", "b"])
+        self.one.revoke("alice", "a")
+        self.assertEqual(self.seen(), ["b"])
+
+    def test_a_new_resource_of_another_process_is_seen_at_once(self) -> None:
+        self.assertEqual(self.seen(rows=["a"]), ["a"])
+        self.other.grant("alice", "b")
+        self.assertEqual(self.seen(), ["a", "b"])
+
+    def test_a_row_that_was_hidden_is_seen_after_five_seconds_when_another_process_grants_it(self) -> None:
+        self.assertEqual(self.seen(), ["a"])
+        self.other.grant("alice", "b")
+        self.assertEqual(self.seen(), ["a"])
+        self.now = 5.0
+        self.assertEqual(self.seen(), ["a", "b"])
+
+    def test_another_user_another_workspace_and_another_type_are_other_lists(self) -> None:
+        self.assertEqual(self.seen(), ["a"])
+        self.assertEqual(self.seen("bob"), [])
+        self.one.reads = 0
+        self.workspace = "team"
+        self.assertEqual(self.seen(), ["a"])
+        self.assertGreater(self.one.reads, 0)
+        self.assertTrue(self.select("alice", "prompt")("a"))
+
+    def test_a_deleted_user_whose_id_is_reused_sees_nothing_of_the_new_one(self) -> None:
+        self.assertEqual(self.seen(), ["a"])
+        user_id = self.database.users["alice"]
+        self.other.delete_user("alice")
+        self.other.create_user("mallory", user_id)
+        self.other.grant("mallory", "b")
+        self.assertEqual(self.seen(), ["a"])
+        for rows in (["b", "c"], ["a", "b"]):
+            self.now += 2.5
+            with self.assertRaises(LookupError):
+                self.seen(rows=rows)
+
+    def test_a_list_that_is_read_while_a_grant_is_written_hides_nothing_later(self) -> None:
+        rows = self.select("alice", "experiment")
+        self.one.grant("alice", "b")
+        rows("b")
+        self.assertEqual(self.seen(), ["a", "b"])
+
+    def test_random_histories(self) -> None:
+        """What a list shows was allowed at most five seconds ago, and what it hides was so as well."""
+        for seed in range(200):
+            choices = random.Random(seed)
+            self.setUp()
+            changes = [(0.0, frozenset({"a"}))]
+            for _ in range(40):
+                self.now += choices.choice([0.0, 0.1, 1.0, 2.5, 6.0])
+                store = choices.choice(self.stores)
+                row = choices.choice("ab")
+                action = choices.choice(["grant", "revoke", "list", "list"])
+                if action == "list":
+                    seen = self.seen()
+                    before = [rows for at, rows in changes if at <= self.now - 5][-1:]
+                    recent = [*before, *(rows for at, rows in changes if at > self.now - 5)]
+                    for each in "ab":
+                        self.assertTrue(any((each in rows) == (each in seen) for rows in recent), seed)
+                else:
+                    getattr(store, action)("alice", row)
+                    changes.append((self.now, frozenset(self.database.grants.get(self.database.users["alice"], ()))))
+
+    def test_the_role_is_cached_only_while_a_list_is_filtered(self) -> None:
+        is_admin = remembered_role(lambda: bool(self.one.get_user("alice").id > 0))
+        read = filtered(is_admin)
+        self.assertTrue(read())
+        before = self.one.reads
+        self.assertTrue(read())
+        self.assertEqual(self.one.reads, before)
+        self.assertTrue(is_admin())
+        self.assertEqual(self.one.reads, before + 1)
+
+    def test_the_filters_of_mlflow_are_replaced_and_nothing_else(self) -> None:
+        def filter_search_experiments(_: Any) -> Any:
+            return self.auth.sender_is_admin()
+
+        def set_can_manage(_: Any) -> Any:
+            return self.auth.sender_is_admin()
+
+        self.auth = SimpleNamespace(
+            retention_gate=lambda: None,
+            _role_based_read_predicate=self.predicate,
+            sender_is_admin=lambda: self.one.get_user("alice").id > 0,
+            filter_experiment_ids=lambda ids: ids,
+            workspace_context=SimpleNamespace(get_request_workspace=lambda: None),
+            AFTER_REQUEST_HANDLERS={("/a", "POST"): filter_search_experiments, ("/b", "POST"): set_can_manage},
+            PARAMETERIZED_AFTER_REQUEST_HANDLERS={},
+            _SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS=frozenset({filter_search_experiments}),
+        )
+        remember_lists(self.auth, self.memory)
+        handlers = self.auth.AFTER_REQUEST_HANDLERS
+        self.assertIs(handlers["/b", "POST"], set_can_manage)
+        self.assertEqual(self.auth._SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS, {handlers["/a", "POST"]})
+        handlers["/a", "POST"](None)
+        before = self.one.reads
+        handlers["/a", "POST"](None)
+        self.assertEqual(self.one.reads, before)
+        handlers["/b", "POST"](None)
+        self.assertEqual(self.one.reads, before + 1)
+        del self.auth.sender_is_admin
+        with self.assertRaisesRegex(RuntimeError, "sender_is_admin"):
+            remember_lists(self.auth, self.memory)
 
 
 class PasswordsTest(unittest.TestCase):
