@@ -164,6 +164,7 @@ describe("the pages", () => {
     const known = new Set([
       ...Object.keys(reasons),
       ...Object.keys(eventReasons),
+      ...Object.values(eventReasons).map(({ action }) => action),
       ...Object.keys(conditionTypes),
       ...Object.keys(kinds),
       ...[schema, workspaceAccessSchema()].flatMap(wordsOf),
