@@ -20,9 +20,12 @@ from fastapi import FastAPI
 from mlflow.server.handlers import _get_tracking_store
 from mlflow.server.otel_api import otel_router
 
+from mlflow_operator.answers import respond
 from mlflow_operator.app import limit_decompression
 from mlflow_operator.guard import Guard, Limits
 from mlflow_operator.protocol import Application, Message, Receive, Send
+
+PLAIN = [(b"content-type", b"text/plain")]
 
 
 class Enrolled:
@@ -37,12 +40,12 @@ class Enrolled:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
         elif scope["path"] == "/health":
-            await answer(send, 200, b"OK")
+            await respond(send, 200, PLAIN, b"OK")
         elif not self.is_in_mesh():
             # Exporters retry after this status (OTLP specification, "Retryable response codes").
-            await answer(send, 503, b"this pod is not in the mesh", (b"retry-after", b"5"))
+            await respond(send, 503, [*PLAIN, (b"retry-after", b"5")], b"this pod is not in the mesh")
         elif scope["path"] == "/ready":
-            await answer(send, 200, b"OK")
+            await respond(send, 200, PLAIN, b"OK")
         else:
             await self.application(scope, receive, send)
 
@@ -52,12 +55,6 @@ class Enrolled:
         except OSError:
             return False
         return found == self.value if self.value else found != ""
-
-
-async def answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    own = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
-    await send({"type": "http.response.body", "body": body})
 
 
 def create_app() -> Application:

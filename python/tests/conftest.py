@@ -8,6 +8,7 @@ NEEDED = {
         "middleware/test_kubernetes_identity.py",
         "middleware/test_locations.py",
         "middleware/test_oidc.py",
+        "migration/test_check_artifacts.py",
         "migration/test_sqlite.py",
         "migration/test_postgresql.py",
     ],

@@ -20,6 +20,7 @@ from mlflow_kubernetes_plugins.auth import core, middleware
 from mlflow_kubernetes_plugins.auth.request_context import AuthorizationRequest
 from starlette.concurrency import run_in_threadpool
 
+from .answers import respond
 from .protocol import Application, Message, Receive, Send
 from .token_identity import Claims, Expired, Identity, Issuer, Keys, Refused, Tokens
 
@@ -85,9 +86,7 @@ def is_page(scope: Message) -> bool:
 
 
 async def see_other(send: Send, location: bytes) -> None:
-    headers = [(b"location", location), (b"content-length", b"0"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 302, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+    await respond(send, 302, [(b"location", location), (b"cache-control", b"no-store")])
 
 
 def is_forgeable(name: bytes) -> bool:

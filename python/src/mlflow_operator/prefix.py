@@ -12,6 +12,7 @@ import re
 from contextvars import ContextVar
 from urllib.parse import unquote
 
+from .answers import respond
 from .protocol import Application, Message, Receive, Send
 
 #: The prefix of the client's URL: empty for requests through the Service.
@@ -89,7 +90,4 @@ def relative(path: bytes, target: bytes, host: bytes = b"") -> bytes:
 
 async def redirect(send: Send, target: bytes, query: bytes) -> None:
     location = target + (b"?" + query if query else b"")
-    await send(
-        {"type": "http.response.start", "status": 307, "headers": [(b"location", location), (b"content-length", b"0")]}
-    )
-    await send({"type": "http.response.body", "body": b""})
+    await respond(send, 307, [(b"location", location)])

@@ -6,9 +6,9 @@ authenticated.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
+from .answers import answer, respond
 from .protocol import Application, Message, Receive, Send
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
@@ -50,16 +50,11 @@ async def allow(send: Send, origin: bytes, requested: list[bytes]) -> None:
         (b"access-control-allow-methods", METHODS),
         (b"access-control-max-age", MAX_AGE),
         (b"vary", b"Origin, Access-Control-Request-Headers"),
-        (b"content-length", b"0"),
     ]
     if requested:
         headers.append((b"access-control-allow-headers", b", ".join(requested)))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+    await respond(send, 200, headers)
 
 
 async def reject(send: Send) -> None:
-    body = json.dumps({"error_code": "PERMISSION_DENIED", "message": NOT_ALLOWED}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await answer(send, 403, "PERMISSION_DENIED", NOT_ALLOWED)

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import unittest
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from cryptography.hazmat.primitives import serialization
@@ -17,7 +18,7 @@ from google.auth.exceptions import DefaultCredentialsError
 import check_artifacts
 
 #: What the server answers: a status, and the code of the error.
-ANSWER = [200, ""]
+ANSWER: list[Any] = [200, ""]
 ASKED: list[str] = []
 
 
