@@ -14,6 +14,8 @@ const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const chosen = process.env["BENCH_METHODS"]?.split(",");
 const names = ["plain", "none", "basic", "oidc", "oauth2-proxy"];
 
+const successes = [200, 204];
+
 /** A transfer of the artifact. */
 interface Transfer {
   readonly perSecond: number;
@@ -45,13 +47,19 @@ export async function artifactsBench(say: (line: string) => void): Promise<{ tex
         const [first] = clients;
         if (first === undefined) continue;
         const { headers, artifactPath } = await startClient(server, first, environment);
-        const place = { address: "127.0.0.1", port: server.port, path: artifactPath, headers };
+        const place = {
+          address: "127.0.0.1",
+          port: server.port,
+          path: artifactPath,
+          headers: { host: `127.0.0.1:${server.port}`, ...headers },
+        };
         const up = await transfer(server, () => sentArtifact(place, mebibytes));
         const down = await transfer(server, () => fetchedArtifact(place));
         if (up.hash !== down.hash) throw new Error(`${name}: the downloaded artifact differs from the uploaded one.`);
         const client = httpClient(server.port, headers);
-        await client.sent({ method: "DELETE", path: artifactPath });
+        const { status } = await client.send({ method: "DELETE", path: artifactPath });
         client.close();
+        if (!successes.includes(status)) throw new Error(`${name}: ${status} at the deletion of the artifact.`);
         transfers.get(name)?.up.push(up);
         transfers.get(name)?.down.push(down);
         say(`Round ${round}: ${name}: ${up.perSecond.toFixed(0)} MiB/s up, ${down.perSecond.toFixed(0)} MiB/s down`);
@@ -72,8 +80,6 @@ export async function artifactsBench(say: (line: string) => void): Promise<{ tex
     );
   return { text: textOf(tables), figures };
 }
-
-const successes = [200, 204];
 
 async function transfer(server: PreparedServer, send: () => Promise<{ status: number; hash: string }>) {
   const [before, cpu] = [pssMebibytes(server.pids()), cpuMilliseconds(server.pids())];
