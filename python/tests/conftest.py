@@ -1,18 +1,22 @@
-"""The tests that pytest leaves out where a package that they need is not installed: they run in MLflow's image (test/live)."""
+"""The tests that pytest leaves out where a package that they import is not installed: they run in MLflow's image (test/live)."""
 
+import re
 from importlib.util import find_spec
+from pathlib import Path
 
-NEEDED = {
-    "mlflow": [
-        "middleware/test_access_reviews.py",
-        "middleware/test_kubernetes_identity.py",
-        "middleware/test_locations.py",
-        "middleware/test_oidc.py",
-        "migration/test_check_artifacts.py",
-        "migration/test_sqlite.py",
-        "migration/test_postgresql.py",
-    ],
-    "psycopg2": ["migration/test_postgresql.py"],
+HERE = Path(__file__).parent
+IMPORT = re.compile(
+    r"^(?:from|import) (boto3|google|kubernetes|mlflow|mlflow_kubernetes_plugins|mlflow_oidc_auth|psycopg2)\b", re.M
+)
+
+#: Tests of programs that import these packages.
+INDIRECT = {
+    "mlflow_kubernetes_plugins": ["middleware/test_kubernetes_identity.py"],
+    "mlflow": ["migration/test_check_artifacts.py", "migration/test_postgresql.py", "migration/test_sqlite.py"],
 }
 
-collect_ignore = [file for package, files in NEEDED.items() if find_spec(package) is None for file in files]
+collect_ignore = [file for package, files in INDIRECT.items() if find_spec(package) is None for file in files] + [
+    str(file.relative_to(HERE))
+    for file in HERE.glob("*/test_*.py")
+    if any(find_spec(package) is None for package in IMPORT.findall(file.read_text(encoding="utf-8")))
+]

@@ -528,7 +528,7 @@ class Sessions(unittest.TestCase):
         engine.dispose()
 
     def sessions_of(self, name: str) -> list[str]:
-        return store.auth_session_repo.list_live_for_user(name)
+        return list(store.auth_session_repo.list_live_for_user(name))
 
     def test_it_is_the_session_that_the_plugin_finds(self) -> None:
         session("plain-web")

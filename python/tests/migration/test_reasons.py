@@ -2,6 +2,7 @@
 
 import ssl
 import unittest
+from typing import Any, cast
 
 from migrate import Store, failure
 
@@ -13,10 +14,10 @@ POSTGRESQL = Store(
 
 def of_driver(module: str, *args: object, state: str | None = None, original: Exception | None = None) -> Exception:
     """Returns an error as the driver raises it."""
-    error = type("OperationalError", (Exception,), {"__module__": module})(*args)
+    error: Any = type("OperationalError", (Exception,), {"__module__": module})(*args)
     error.sqlstate = state
     error.original_exception = original
-    return error
+    return cast(Exception, error)
 
 
 class Reasons(unittest.TestCase):
