@@ -232,7 +232,13 @@ export const wrongManifests: readonly WrongManifest[] = [
     14,
     "spec.artifactStore.s3: Invalid value: set exactly one of bucket, bucketRef: write the name of the bucket",
   ),
-  wrong("no name of the database", "      database: mlflow\n", "", 9, "Required value: write database"),
+  wrong(
+    "no name of the database",
+    "      database: mlflow\n",
+    "",
+    9,
+    "set database or credentialsSecretRef.databaseKey",
+  ),
   // Names of fields
   wrong(
     "a field of Helm charts: replicaCount",
