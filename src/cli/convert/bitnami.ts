@@ -257,12 +257,20 @@ const rows: readonly Row[] = [
   mapped("externalS3.existingSecretAccessKeyIDKey", "artifactStore.s3.credentialsSecretRef.accessKeyIDKey"),
   mapped("externalS3.existingSecretKeySecretKey", "artifactStore.s3.credentialsSecretRef.secretAccessKeyKey"),
   mapped("externalS3.serveArtifacts", "artifactStore.access"),
+  mapped("externalGCS.bucket", "artifactStore.gcs.bucket"),
+  changed("externalGCS.googleCloudProject", "server.env", "the variable GOOGLE_CLOUD_PROJECT"),
+  mapped("externalGCS.serveArtifacts", "artifactStore.access"),
+  ...notNeeded("without credentials the pods use their ServiceAccount", "externalGCS.useCredentialsInSecret"),
   ...unsupported(
-    "Google Cloud Storage is not supported: use artifactStore.s3 with its S3 interoperability, or persistentVolume",
+    "write the key file of a service account into a Secret, and reference it in artifactStore.gcs.credentialsSecretRef",
     "externalGCS.*",
   ),
+  mapped("externalAzureBlob.storageAccount", "artifactStore.azureBlob.storageAccount"),
+  mapped("externalAzureBlob.containerName", "artifactStore.azureBlob.container"),
+  mapped("externalAzureBlob.serveArtifacts", "artifactStore.access"),
+  ...notNeeded("without credentials the pods use their ServiceAccount", "externalAzureBlob.useCredentialsInSecret"),
   ...unsupported(
-    "Azure Blob Storage is not supported: use artifactStore.s3 or persistentVolume",
+    "write the credentials into a Secret, and reference it in artifactStore.azureBlob.accessKeySecretRef or connectionStringSecretRef",
     "externalAzureBlob.*",
   ),
 ];
@@ -423,7 +431,6 @@ function setArtifactStore(context: ConversionContext): void {
     draft.set("artifactStore.access", values.flag("externalS3.serveArtifacts", true) ? "Proxied" : "Direct");
     return;
   }
-  const hasOther = values.text("externalGCS.bucket") ?? values.text("externalAzureBlob.storageAccount");
   if (isMinio) {
     draft.set("artifactStore.s3", { bucket: values.text("minio.defaultBuckets")?.split(/[,; ]+/u)[0] ?? "mlflow" });
     draft.set("artifactStore.s3.endpointURL", `http://${release.name}-minio`);
@@ -433,7 +440,16 @@ function setArtifactStore(context: ConversionContext): void {
     draft.set("artifactStore.s3.credentialsSecretRef", { name, ...reference });
     const note = `the operator does not run object stores: run MinIO in a release of its own before you remove the chart; the manifest has its Service, ${release.name}-minio`;
     context.report("minio.enabled", "unmapped", note);
-  } else if (hasOther === undefined) setBitnamiVolume(context);
+  } else if (values.text("externalGCS.bucket") !== undefined) {
+    draft.set("artifactStore.gcs.bucket", values.text("externalGCS.bucket"));
+    draft.set("artifactStore.access", values.flag("externalGCS.serveArtifacts", true) ? "Proxied" : "Direct");
+  } else if (values.text("externalAzureBlob.storageAccount") !== undefined) {
+    draft.set("artifactStore.azureBlob", {
+      storageAccount: values.text("externalAzureBlob.storageAccount"),
+      container: values.text("externalAzureBlob.containerName"),
+    });
+    draft.set("artifactStore.access", values.flag("externalAzureBlob.serveArtifacts", true) ? "Proxied" : "Direct");
+  } else setBitnamiVolume(context);
 }
 
 function setBitnamiVolume(context: ConversionContext): void {
@@ -481,7 +497,13 @@ function setServer(context: ConversionContext): void {
         "arguments of the server are the operator's: see server.extraArgs for those that are allowed",
       );
   });
-  setEnvironment(context, variablesOf(values.list("tracking.extraEnvVars"), "tracking.extraEnvVars"));
+  const project = values.text("externalGCS.googleCloudProject");
+  setEnvironment(context, [
+    ...variablesOf(values.list("tracking.extraEnvVars"), "tracking.extraEnvVars"),
+    ...(project === undefined
+      ? []
+      : [["GOOGLE_CLOUD_PROJECT", { value: project }, "externalGCS.googleCloudProject"] as const]),
+  ]);
   const configMap = values.text("tracking.extraEnvVarsCM");
   const secret = values.text("tracking.extraEnvVarsSecret");
   const sources: Values[] = [];

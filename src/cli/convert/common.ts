@@ -76,7 +76,7 @@ export function setEnvironment(
   const { draft, report, release } = context;
   const secrets: Record<string, string> = {};
   const env: Values[] = [];
-  const hasS3 = isValues((draft.spec["artifactStore"] as Values | undefined)?.["s3"]);
+  const hasS3 = hasBucket(draft, ["s3"]);
   for (const [name, source, key] of variables) {
     const field = fieldsOfVariables[name];
     const value = source["value"];
@@ -88,7 +88,8 @@ export function setEnvironment(
       const isList = field === "server.allowedHosts" || field === "server.corsAllowedOrigins";
       draft.set(field, isList ? listOf(value) : field === "server.logLevel" ? value.toUpperCase() : value);
       report(key, "changed", `${field}`);
-    } else if (isReserved(name)) report(key, "unmapped", insteadOf(name) ?? "the operator sets it");
+    } else if (setAzureCredentials(context, name, source, key)) report(key, "changed", "the Secret is referenced");
+    else if (isReserved(name)) report(key, "unmapped", insteadOf(name) ?? "the operator sets it");
     else if (looksSecret.test(name) && value !== undefined) {
       secrets[name] = key;
       env.push({ name, valueFrom: { secretKeyRef: { name: `${release.name}-environment`, key: name } } });
@@ -97,6 +98,42 @@ export function setEnvironment(
   }
   if (Object.keys(secrets).length > 0) draft.toCreate(`${release.name}-environment`, secrets);
   if (env.length > 0) draft.set("server.env", env);
+}
+
+const azureVariables: Readonly<Record<string, string>> = {
+  AZURE_STORAGE_CONNECTION_STRING: "connectionStringSecretRef",
+  AZURE_STORAGE_ACCESS_KEY: "accessKeySecretRef",
+};
+
+/** Sets the credentials of Azure Blob Storage from a variable: a key of a Secret that exists, or of one to create. */
+function setAzureCredentials(
+  { draft, release }: ConversionContext,
+  name: string,
+  { value, valueFrom }: Values,
+  key: string,
+): boolean {
+  const field = azureVariables[name];
+  if (field === undefined || !hasBucket(draft, ["azureBlob"])) return false;
+  const reference = isValues(valueFrom) ? valueFrom["secretKeyRef"] : undefined;
+  if (isValues(reference) && typeof reference["name"] === "string" && typeof reference["key"] === "string") {
+    const existing = draft.existing(reference["name"], [reference["key"]]);
+    draft.set(`artifactStore.azureBlob.${field}`, { name: existing, key: reference["key"] });
+    return true;
+  }
+  if (value === undefined) return false;
+  setAzureSecret({ draft, release }, field === "accessKeySecretRef" ? "access-key" : "connection-string", key);
+  return true;
+}
+
+/** Sets the credentials of Azure Blob Storage as a Secret to create. */
+export function setAzureSecret(
+  { draft, release }: Pick<ConversionContext, "draft" | "release">,
+  secretKey: "access-key" | "connection-string",
+  key: string,
+): void {
+  const field = secretKey === "access-key" ? "accessKeySecretRef" : "connectionStringSecretRef";
+  const name = draft.toCreate(`${release.name}-azure`, { [secretKey]: key });
+  draft.set(`artifactStore.azureBlob.${field}`, { name, key: secretKey });
 }
 
 /** Variables in the form of a container's `env`. */
@@ -176,12 +213,33 @@ export function setDatabaseUri({ values, draft, release }: ConversionContext, ke
   draft.set("backendStore.uriSecretRef", { name, key: "uri" });
 }
 
-/** A bucket of an `s3://bucket/path` location; undefined for another location. */
-export function s3Location(location: string | undefined): { bucket: string; prefix?: string } | undefined {
-  if (!location?.startsWith("s3://")) return undefined;
-  const [bucket = "", ...path] = location.slice("s3://".length).split("/");
-  const prefix = withoutTrailing(path.join("/"), "/");
-  return bucket === "" ? undefined : { bucket, ...(prefix === "" ? {} : { prefix }) };
+/** Buckets and containers, by their field below `artifactStore`. */
+const buckets = ["s3", "gcs", "azureBlob"] as const;
+
+/** A store of artifacts: its field below `artifactStore`, and the settings there. */
+interface LocatedStore {
+  readonly field: (typeof buckets)[number];
+  readonly settings: Values;
+}
+
+/** The store of a location such as `s3://bucket/path`; undefined for another location. */
+export function storeOfLocation(location: string | undefined): LocatedStore | undefined {
+  const [, scheme, host = "", path = ""] = /^(s3|gs|wasbs):\/\/([^/]+)(?:\/(.*))?$/u.exec(location ?? "") ?? [];
+  if (scheme === undefined) return undefined;
+  const prefix = withoutTrailing(path, "/");
+  const more: Values = prefix === "" ? {} : { prefix };
+  if (scheme !== "wasbs") return { field: scheme === "s3" ? "s3" : "gcs", settings: { bucket: host, ...more } };
+  const [container = "", account = ""] = host.split("@");
+  const [storageAccount = "", ...domain] = account.split(".");
+  const endpointSuffix = domain.join(".");
+  const cloud: Values = endpointSuffix === "blob.core.windows.net" ? {} : { endpointSuffix };
+  return { field: "azureBlob", settings: { storageAccount, container, ...more, ...cloud } };
+}
+
+/** Whether artifacts are in a bucket or container. */
+function hasBucket(draft: ConversionContext["draft"], fields: readonly LocatedStore["field"][] = buckets): boolean {
+  const store = draft.spec["artifactStore"] as Values | undefined;
+  return fields.some((field) => isValues(store?.[field]));
 }
 
 /** The volume of artifacts, or of the SQLite file where artifacts are in a bucket. */
@@ -189,8 +247,7 @@ export function setVolume(
   { draft, values }: ConversionContext,
   keys: Readonly<Record<"size" | "class" | "mode", string>>,
 ): void {
-  const artifacts = draft.spec["artifactStore"] as Values | undefined;
-  const field = isValues(artifacts?.["s3"]) ? "backendStore.sqlite" : "artifactStore.persistentVolume";
+  const field = hasBucket(draft) ? "backendStore.sqlite" : "artifactStore.persistentVolume";
   const isSqlite = isValues((draft.spec["backendStore"] as Values | undefined)?.["sqlite"]);
   if (field === "backendStore.sqlite" && !isSqlite) return;
   if (field !== "backendStore.sqlite") draft.set(field, {});

@@ -1,5 +1,14 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
-import { namesIn, setAllowedHosts, setEnvironment, setImage, setIngress, setPod, setVersion } from "./common.ts";
+import {
+  namesIn,
+  setAllowedHosts,
+  setAzureSecret,
+  setEnvironment,
+  setImage,
+  setIngress,
+  setPod,
+  setVersion,
+} from "./common.ts";
 import { withoutLeading, withoutTrailing } from "./trimmed.ts";
 import { isValues, type Values } from "./values.ts";
 
@@ -120,14 +129,15 @@ const rows: readonly Row[] = [
     "artifactRoot.defaultArtifactRoot",
     "artifactRoot.defaultArtifactsDestination",
   ),
-  ...unsupported(
-    "Azure Blob Storage is not supported: use artifactStore.s3 or persistentVolume",
-    "artifactRoot.azureBlob.*",
-  ),
-  ...unsupported(
-    "Google Cloud Storage is not supported: use artifactStore.s3 with its S3 interoperability, or persistentVolume",
-    "artifactRoot.gcs.*",
-  ),
+  mapped("artifactRoot.azureBlob.enabled", "artifactStore.azureBlob"),
+  mapped("artifactRoot.azureBlob.storageAccount", "artifactStore.azureBlob.storageAccount"),
+  mapped("artifactRoot.azureBlob.container", "artifactStore.azureBlob.container"),
+  mapped("artifactRoot.azureBlob.path", "artifactStore.azureBlob.prefix"),
+  changed("artifactRoot.azureBlob.connectionString", "artifactStore.azureBlob.connectionStringSecretRef", toSecret),
+  changed("artifactRoot.azureBlob.accessKey", "artifactStore.azureBlob.accessKeySecretRef", toSecret),
+  mapped("artifactRoot.gcs.enabled", "artifactStore.gcs"),
+  mapped("artifactRoot.gcs.bucket", "artifactStore.gcs.bucket"),
+  mapped("artifactRoot.gcs.path", "artifactStore.gcs.prefix"),
   mapped("artifactRoot.s3.enabled", "artifactStore.s3"),
   mapped("artifactRoot.s3.bucket", "artifactStore.s3.bucket"),
   mapped("artifactRoot.s3.path", "artifactStore.s3.prefix"),
@@ -391,15 +401,41 @@ export function setDatabaseServer(
   draft.set(`${field}.credentialsSecretRef`, reference);
 }
 
-function setArtifactStore({ values, draft, release }: ConversionContext): void {
-  if (values.flag("artifactRoot.gcs.enabled") || values.flag("artifactRoot.azureBlob.enabled")) return;
-  if (!values.flag("artifactRoot.s3.enabled")) {
+/** The chart takes Azure Blob Storage, then S3, then Google Cloud Storage, and else a volume. */
+function setArtifactStore(context: ConversionContext): void {
+  const { values, draft } = context;
+  const stores = { azureBlob: setAzureBlob, s3: setS3, gcs: setGcs };
+  const chosen = Object.entries(stores).find(([key]) => values.flag(`artifactRoot.${key}.enabled`));
+  if (chosen === undefined) {
     draft.set("artifactStore.persistentVolume", {});
     return;
   }
+  chosen[1](context);
+  draft.set("artifactStore.access", values.flag("artifactRoot.proxiedArtifactStorage") ? "Proxied" : "Direct");
+}
+
+const prefixOf = (path: string | undefined) => path && withoutTrailing(withoutLeading(path, "/"), "/");
+
+function setGcs({ values, draft }: ConversionContext): void {
+  draft.set("artifactStore.gcs.bucket", values.text("artifactRoot.gcs.bucket"));
+  draft.set("artifactStore.gcs.prefix", prefixOf(values.text("artifactRoot.gcs.path")));
+}
+
+/** MLflow takes the connection string if there are both. */
+function setAzureBlob(context: ConversionContext): void {
+  const { values, draft } = context;
+  draft.set("artifactStore.azureBlob.storageAccount", values.text("artifactRoot.azureBlob.storageAccount"));
+  draft.set("artifactStore.azureBlob.container", values.text("artifactRoot.azureBlob.container"));
+  draft.set("artifactStore.azureBlob.prefix", prefixOf(values.text("artifactRoot.azureBlob.path")));
+  if (values.text("artifactRoot.azureBlob.connectionString") !== undefined)
+    setAzureSecret(context, "connection-string", "artifactRoot.azureBlob.connectionString");
+  else if (values.text("artifactRoot.azureBlob.accessKey") !== undefined)
+    setAzureSecret(context, "access-key", "artifactRoot.azureBlob.accessKey");
+}
+
+function setS3({ values, draft, release }: ConversionContext): void {
   draft.set("artifactStore.s3.bucket", values.text("artifactRoot.s3.bucket"));
-  const path = values.text("artifactRoot.s3.path");
-  draft.set("artifactStore.s3.prefix", path && withoutTrailing(withoutLeading(path, "/"), "/"));
+  draft.set("artifactStore.s3.prefix", prefixOf(values.text("artifactRoot.s3.path")));
   const secret = values.text("artifactRoot.s3.existingSecret.name");
   const accessKeyIDKey = values.text("artifactRoot.s3.existingSecret.keyOfAccessKeyId") ?? "AWS_ACCESS_KEY_ID";
   const secretAccessKeyKey =
@@ -414,7 +450,6 @@ function setArtifactStore({ values, draft, release }: ConversionContext): void {
     });
     draft.set("artifactStore.s3.credentialsSecretRef", { name });
   }
-  draft.set("artifactStore.access", values.flag("artifactRoot.proxiedArtifactStorage") ? "Proxied" : "Direct");
 }
 
 /** The entry point comes first: a proxy, then OpenID Connect, then the directory, then users with passwords. */

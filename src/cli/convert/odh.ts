@@ -1,13 +1,13 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import {
   listOf,
-  s3Location,
   setAllowedHosts,
   setDatabaseUri,
   setEnvironment,
   setPod,
   setVersion,
   setVolume,
+  storeOfLocation,
   variablesOf,
 } from "./common.ts";
 
@@ -91,15 +91,15 @@ function convert(context: ConversionContext): void {
     draft.set("backendStore.uriSecretRef", { name: draft.existing(name, [key]), key });
   } else setDatabaseUri(context, "mlflow.backendStoreUri");
   const destination = values.text("mlflow.artifactsDestination") ?? values.text("mlflow.defaultArtifactRoot");
-  const bucket = s3Location(destination);
+  const bucket = storeOfLocation(destination);
   if (bucket) {
-    draft.set("artifactStore.s3", bucket);
+    draft.set(`artifactStore.${bucket.field}`, bucket.settings);
     draft.set("artifactStore.access", values.flag("mlflow.serveArtifacts", true) ? "Proxied" : "Direct");
-  } else if (/^(gs|wasbs?|abfss?|hdfs|https?):/u.test(destination ?? "")) {
+  } else if (/^(wasb|abfss?|hdfs|https?):/u.test(destination ?? "")) {
     report(
       "mlflow.artifactsDestination",
       "unmapped",
-      "MLflow's artifacts are in a bucket of S3 or on a volume: use artifactStore.s3 or persistentVolume",
+      "artifacts are in S3, Google Cloud Storage (gs://), Azure Blob Storage (wasbs://) or on a volume: use one of these",
     );
   } else draft.set("artifactStore.persistentVolume", {});
   if (draft.spec["artifactStore"] !== undefined) {

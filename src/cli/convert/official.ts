@@ -2,7 +2,6 @@ import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Ro
 import {
   listOf,
   namesIn,
-  s3Location,
   setAllowedHosts,
   setDatabaseUri,
   setEnvironment,
@@ -11,6 +10,7 @@ import {
   setPod,
   setVersion,
   setVolume,
+  storeOfLocation,
   variablesOf,
 } from "./common.ts";
 import { isValues, type Values } from "./values.ts";
@@ -168,7 +168,7 @@ function setArtifactStore(context: ConversionContext): void {
   const destination = values.text(destinationKey);
   const root = values.text("mlflow.defaultArtifactRoot");
   const location = destination ?? root;
-  const bucket = s3Location(location);
+  const bucket = storeOfLocation(location);
   const flags = flagsOf(context);
   flags.forEach((flag, index) => {
     if (!["serve_artifacts", "no_serve_artifacts", "enable_workspaces"].includes(flag)) {
@@ -176,12 +176,13 @@ function setArtifactStore(context: ConversionContext): void {
     }
   });
   if (bucket) {
-    draft.set("artifactStore.s3", bucket);
+    draft.set(`artifactStore.${bucket.field}`, bucket.settings);
     const isProxied =
-      destination !== undefined && !flags.includes("no_serve_artifacts") && s3Location(root) === undefined;
+      destination !== undefined && !flags.includes("no_serve_artifacts") && storeOfLocation(root) === undefined;
     draft.set("artifactStore.access", isProxied ? "Proxied" : "Direct");
-  } else if (/^(gs|wasbs?|abfss?|hdfs|dbfs|ftp|sftp|https?):/u.test(location ?? "")) {
-    const note = "MLflow's artifacts are in a bucket of S3 or on a volume: use artifactStore.s3 or persistentVolume";
+  } else if (/^(wasb|abfss?|hdfs|dbfs|ftp|sftp|https?):/u.test(location ?? "")) {
+    const note =
+      "artifacts are in S3, Google Cloud Storage (gs://), Azure Blob Storage (wasbs://) or on a volume: use one of these";
     report(destination === undefined ? "mlflow.defaultArtifactRoot" : destinationKey, "unmapped", note);
     return;
   } else if (root !== undefined && root !== destination && !root.startsWith("mlflow-artifacts:")) {
