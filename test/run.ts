@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { run } from "node:test";
 import { chromium } from "../demo/chromium.ts";
 import { helmProgram, helmVariable } from "./chart/helm.ts";
+import { azuriteImage, fakeGcsImage } from "./cluster/cloud-stores.ts";
 import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
 import { keycloakImage } from "./cluster/keycloak.ts";
 import { installMesh, removeMesh } from "./cluster/mesh/install-mesh.ts";
@@ -209,6 +210,8 @@ async function liveEnvironment(report: Report): Promise<Environment | Unavailabl
     for (const image of await Promise.all([
       oauth2ProxyImage(report),
       versitygwImage(report),
+      fakeGcsImage(report),
+      azuriteImage(report),
       keycloakImage(report),
       ...(await gatewayImages(report)),
     ]))

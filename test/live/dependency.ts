@@ -10,7 +10,7 @@ export interface Dependency {
   /** The port of the readiness check, and additional ports. */
   readonly port: number;
   readonly otherPorts?: readonly number[];
-  readonly container: Pick<V1Container, "image" | "env">;
+  readonly container: Pick<V1Container, "image" | "env" | "args">;
   /** The writable path; its content is lost with the pod. */
   readonly dataPath: string;
   readonly user: number;

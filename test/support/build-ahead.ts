@@ -2,6 +2,7 @@ import { crdValidator, validatedVersions } from "../chart/crd-validators.ts";
 import { helmProgram } from "../chart/helm.ts";
 import { kstatusProgram } from "../chart/kstatus-program.ts";
 import { releasePrograms } from "../chart/release-programs.ts";
+import { azuriteProgram, fakeGcsProgram } from "../cluster/cloud-stores.ts";
 import { gatewayImages } from "../cluster/gateway/install-gateway.ts";
 import { archiveOf } from "../cluster/image-archive.ts";
 import { imageNamed } from "../cluster/image-catalogue.ts";
@@ -31,6 +32,8 @@ export async function buildPrograms(tiers: readonly string[], report: Report): P
       () => goPrograms(otelcol, report),
       () => gatewayImages(report),
       () => versitygwProgram(report),
+      () => fakeGcsProgram(report),
+      () => azuriteProgram(report),
     );
   if (isFor("chart") || hasCluster) builds.push(() => helmProgram(report));
   if (isFor("chart"))
