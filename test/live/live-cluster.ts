@@ -13,6 +13,7 @@ export const oldestVersion = "3.16.1" satisfies (typeof supportedVersions)[numbe
 export const liveImages = [
   `mlflow-server:${testedVersion}`,
   `mlflow-server:${oldestVersion}`,
+  "mariadb",
   "mlflow-operator",
   "postgres",
   "s3",
