@@ -448,8 +448,9 @@ class Sweep(unittest.TestCase):
         messages: dict[str, Any] = {message.DESCRIPTOR.full_name: message.DESCRIPTOR for message in handlers.HANDLERS}
         values: list[Any] = list(vars(handlers).values())
         for value in values:
-            descriptor = getattr(value, "DESCRIPTOR", None)
-            if inspect.isclass(value) and descriptor is not None and hasattr(descriptor, "fields"):
+            # Of classes only: Flask's proxies have attributes in a request alone.
+            descriptor: Any = getattr(value, "DESCRIPTOR", None) if inspect.isclass(value) else None
+            if hasattr(descriptor, "fields"):
                 messages[descriptor.full_name] = descriptor
         for descriptor in messages.values():
             yield from ((descriptor.full_name, field) for field in self.of_message(descriptor, ()))
