@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { describe, test } from "node:test";
 import { load, loadAll } from "js-yaml";
 import { eventReasons } from "../../src/api/event-reasons.ts";
@@ -125,6 +125,18 @@ describe("the pages", () => {
         if (anchor !== undefined) assert.ok(anchorsOf(textOf(file)).includes(anchor), `${page}: ${target}`);
       }
     }
+  });
+
+  test("decision records have a number of their own, which is that of the file", () => {
+    const numbers = pages
+      .filter((page) => page.startsWith("docs/decisions/"))
+      .map((page) => ({
+        page,
+        file: Number(basename(page).slice(0, 4)),
+        heading: /^# (\d+)\. /.exec(textOf(page))?.[1],
+      }));
+    for (const { page, file, heading } of numbers) assert.equal(Number(heading), file, page);
+    assert.equal(new Set(numbers.map(({ file }) => file)).size, numbers.length);
   });
 
   test("name existing files of the project", () => {
