@@ -79,6 +79,8 @@ test("artifacts in Google Cloud Storage and in Azure Blob Storage (fake-gcs-serv
         backendStore: { sqlite: {} },
         artifactStore,
         authentication: { basic: {} },
+        // MLflow's client runs in the same container.
+        pod: { resources: { requests: { memory: "512Mi" }, limits: { memory: "1Gi" } } },
         // The port of Azurite is in its connection string.
         networkPolicy: { egress: { ports: [10_000] } },
       },

@@ -38,7 +38,18 @@ export async function startMariadb(fixture: LiveFixture): Promise<MariadbServer>
     user: 999,
   });
   const sql: MariadbServer["sql"] = (statement) =>
-    fixture.inPod(name, ["mariadb", "--no-defaults", "--socket=/var/lib/mysql/socket", "--user=root", "-N"], statement);
+    fixture.inPod(
+      name,
+      [
+        "mariadb",
+        "--no-defaults",
+        "--default-character-set=utf8mb4",
+        "--socket=/var/lib/mysql/socket",
+        "--user=root",
+        "-N",
+      ],
+      statement,
+    );
   await waitUntil(() => sql("SELECT 1;"), 120);
   const literal = trickyPassword.replaceAll("\\", "\\\\").replaceAll("'", "\\'");
   await sql(`
