@@ -136,6 +136,7 @@ describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
         adminCredentialsSecretRef: { name: "mlflow-admin" },
         replicas: 1,
         readyReplicas: 1,
+        rollout: { phase: "Complete", revision: "1" },
         selector: "mlflow-operator.dev/server=mlflow,app.kubernetes.io/component=server",
       },
     );
