@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { type Report, reportOnStderr } from "../control-plane/binaries.ts";
@@ -28,6 +28,9 @@ export async function fakeGcsImage(report: Report = reportOnStderr): Promise<Ima
     files: { "fake-gcs-server": await fakeGcsProgram(report) },
   };
 }
+
+/** Azurite with its lock file. */
+const packages = join(import.meta.dirname, "azurite");
 
 const azuriteVersion = "3.37.0";
 
@@ -64,9 +67,9 @@ async function buildAzurite(directory: string, program: string, report: Report):
   const draft = await mkdtemp(join(directory, "draft-"));
   report(`azurite ${azuriteVersion}: building it from npm's registry, once`);
   try {
-    await writeFile(join(draft, "package.json"), "{}");
+    for (const file of ["package.json", "package-lock.json"]) await copyFile(join(packages, file), join(draft, file));
     const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    await succeeded("npm", ["install", ...quiet, `azurite@${azuriteVersion}`], { cwd: draft });
+    await succeeded("npm", ["ci", ...quiet], { cwd: draft });
     // Telemetry is disabled, but its client is loaded at the start.
     await writeFile(join(draft, "no-telemetry.cjs"), "module.exports = {};\n");
     await build({
