@@ -107,7 +107,7 @@ test("MySQL by fields: reasons before pods start, TLS with both certificates, us
         assert.ok(created.status === 200 || /ALREADY_EXISTS/.test(created.body), created.body);
       }, 120);
       assert.equal(await sql("SELECT name FROM mlflow.experiments WHERE experiment_id > 0;"), `${experiment}\n`);
-      assert.equal(await sql("SELECT username FROM mlflow.users WHERE is_admin = 1;"), "ada\n");
+      assert.equal(await sql("SELECT username FROM mlflow.users WHERE username = 'ada';"), "ada\n");
       const denied = await mlflow.call("GET", "/api/2.0/mlflow/experiments/search?max_results=1");
       assert.equal(denied.status, 401);
     },
