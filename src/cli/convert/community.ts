@@ -30,6 +30,14 @@ const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the
 const toSecret = "the manifest references a Secret that has it";
 const ownCode = "it would run code of yours inside of the server, beside its Secrets";
 
+/** Rows of a database whose values have a field each. */
+const databaseByFields = (chart: string, field: string, driver: string): Row[] => [
+  mapped(`${chart}.enabled`, field),
+  ...["host", "port", "database"].map((key) => mapped(`${chart}.${key}`, `${field}.${key}`)),
+  ...["user", "password"].map((key) => changed(`${chart}.${key}`, `${field}.credentialsSecretRef`, toSecret)),
+  ...notNeeded(`it is ${driver}`, `${chart}.driver`),
+];
+
 const rows: readonly Row[] = [
   mapped("replicaCount", "replicas"),
   changed("image.tag", "version", "the version that the tag names"),
@@ -79,20 +87,8 @@ const rows: readonly Row[] = [
     "always on with an automatic migration",
   ),
   changed("backendStore.defaultSqlitePath", "backendStore.sqlite", "the SQLite file is on a volume of the server"),
-  mapped("backendStore.postgres.enabled", "backendStore.postgresql"),
-  mapped("backendStore.postgres.host", "backendStore.postgresql.host"),
-  mapped("backendStore.postgres.port", "backendStore.postgresql.port"),
-  mapped("backendStore.postgres.database", "backendStore.postgresql.database"),
-  changed("backendStore.postgres.user", "backendStore.postgresql.credentialsSecretRef", toSecret),
-  changed("backendStore.postgres.password", "backendStore.postgresql.credentialsSecretRef", toSecret),
-  ...notNeeded("it is psycopg2", "backendStore.postgres.driver"),
-  mapped("backendStore.mysql.enabled", "backendStore.mysql"),
-  mapped("backendStore.mysql.host", "backendStore.mysql.host"),
-  mapped("backendStore.mysql.port", "backendStore.mysql.port"),
-  mapped("backendStore.mysql.database", "backendStore.mysql.database"),
-  changed("backendStore.mysql.user", "backendStore.mysql.credentialsSecretRef", toSecret),
-  changed("backendStore.mysql.password", "backendStore.mysql.credentialsSecretRef", toSecret),
-  ...notNeeded("it is PyMySQL", "backendStore.mysql.driver"),
+  ...databaseByFields("backendStore.postgres", "backendStore.postgresql", "psycopg2"),
+  ...databaseByFields("backendStore.mysql", "backendStore.mysql", "PyMySQL"),
   ...["enabled", "host", "port", "database", "user", "password", "driver", "connectionUrl"].map((key) =>
     changed(
       `backendStore.mssql.${key}`,
