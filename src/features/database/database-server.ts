@@ -98,11 +98,11 @@ export function serverDatabase(settings: ServerSettings, place: Place, kind: Kin
         return found === undefined ? [] : [`the key ${key} of Secret ${secretName} ${found}`];
       };
       return [
-        ...of(usernameKey, nameProblem),
+        ...of(usernameKey, (text) => lineProblem(text, "user name")),
         ...of(passwordKey, passwordProblem),
         ...of(hostKey, hostProblem),
         ...of(portKey, portProblem),
-        ...of(databaseKey, databaseProblem),
+        ...of(databaseKey, (text) => lineProblem(text, "name of the database")),
         ...kind.tls.problems(content),
       ];
     },
@@ -144,10 +144,10 @@ function ports(port: number | string | undefined): number[] {
   return port === undefined || portProblem(String(port)) !== undefined ? [] : [Number(port)];
 }
 
-/** A password can have any characters, but a line break in a user name is a mistake. */
-function nameProblem(name: string): string | undefined {
-  return name === "" || controlCharacters.test(name)
-    ? "is empty or contains a line break: write the user name without one (printf, not echo)"
+/** A password can have any characters, but a line break in another value is a mistake. */
+function lineProblem(text: string, what: string): string | undefined {
+  return text === "" || controlCharacters.test(text)
+    ? `is empty or contains a line break: write the ${what} without one (printf, not echo)`
     : undefined;
 }
 
@@ -165,12 +165,6 @@ function portProblem(port: string): string | undefined {
   return /^[0-9]{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535
     ? undefined
     : "is not a port from 1 to 65535: correct it (printf, not echo), or name another key in portKey";
-}
-
-function databaseProblem(name: string): string | undefined {
-  return name === "" || controlCharacters.test(name)
-    ? "is empty or contains a line break: write the name of the database without one (printf, not echo)"
-    : undefined;
 }
 
 /** Debian's bundle of public CAs in the project's image. */
