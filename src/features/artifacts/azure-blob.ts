@@ -2,7 +2,7 @@ import type { ArtifactStore } from "../../api/fields/artifact-store.ts";
 import type { MlflowServerSpec } from "../../api/spec.ts";
 import { escaped, fromSecret } from "../../kube/variable.ts";
 import { secretReference } from "../common/reference.ts";
-import type { ArtifactStorage, StoredValue } from "./storage.ts";
+import type { ArtifactStorage } from "./storage.ts";
 
 const path = "spec.artifactStore.azureBlob";
 
@@ -12,37 +12,20 @@ export function azureBlobStorage(
   { serviceAccount }: Pick<MlflowServerSpec, "serviceAccount">,
 ): ArtifactStorage {
   const { storageAccount, container, prefix, endpointSuffix = "blob.core.windows.net" } = azureBlob;
-  const { connectionStringSecretRef: connectionString, accessKeySecretRef: accessKey } = azureBlob;
   const host = `${storageAccount}.${endpointSuffix}`;
-  const references = [
-    ...(connectionString === undefined
-      ? []
-      : [secretReference(connectionString.name, [connectionString.key], `${path}.connectionStringSecretRef`)]),
-    ...(accessKey === undefined
-      ? []
-      : [secretReference(accessKey.name, [accessKey.key], `${path}.accessKeySecretRef`)]),
-  ];
+  const credentials = credentialsOf(azureBlob);
+  const references = credentials.map(({ field, name, key }) => secretReference(name, [key], `${path}.${field}`));
   const usesWorkloadId = serviceAccount?.annotations?.["azure.workload.identity/client-id"] !== undefined;
   return {
     kind: "AzureBlob",
     location: `wasbs://${container}@${host}${prefix === undefined ? "" : `/${escaped(prefix)}`}`,
     // Never empty: MLflow only checks whether they exist.
-    env: [
-      ...(connectionString === undefined
-        ? []
-        : [fromSecret("AZURE_STORAGE_CONNECTION_STRING", connectionString.name, connectionString.key)]),
-      ...(accessKey === undefined ? [] : [fromSecret("AZURE_STORAGE_ACCESS_KEY", accessKey.name, accessKey.key)]),
-    ],
+    env: credentials.map(({ variable, name, key }) => fromSecret(variable, name, key)),
     mounted: [],
     // Without it the webhook of Workload ID gives the pods no token.
     ...(references.length === 0 && usesWorkloadId && { podLabels: { "azure.workload.identity/use": "true" } }),
     references,
-    values: [
-      ...(connectionString === undefined
-        ? []
-        : [storedValue(connectionString, (text) => problemOfConnectionString(text, storageAccount))]),
-      ...(accessKey === undefined ? [] : [storedValue(accessKey, problemOfAccessKey)]),
-    ],
+    values: credentials.map(({ name, key, problemOf }) => ({ kind: "Secret", name, key, problemOf })),
     // A connection string can have another endpoint, whose port is in a Secret.
     urls: [{ url: `https://${host}` }],
     usesCloudIdentity: references.length === 0,
@@ -50,11 +33,26 @@ export function azureBlobStorage(
   };
 }
 
-function storedValue(
-  { name, key }: { readonly name: string; readonly key: string },
-  problemOf: StoredValue["problemOf"],
-): StoredValue {
-  return { kind: "Secret", name, key, problemOf };
+/** The key of a Secret for each kind of credentials that is given. Empty if the pods get their permissions from the cloud. */
+function credentialsOf({
+  storageAccount,
+  connectionStringSecretRef,
+  accessKeySecretRef,
+}: NonNullable<ArtifactStore["azureBlob"]>) {
+  return [
+    {
+      field: "connectionStringSecretRef",
+      reference: connectionStringSecretRef,
+      variable: "AZURE_STORAGE_CONNECTION_STRING",
+      problemOf: (text: string) => problemOfConnectionString(text, storageAccount),
+    },
+    {
+      field: "accessKeySecretRef",
+      reference: accessKeySecretRef,
+      variable: "AZURE_STORAGE_ACCESS_KEY",
+      problemOf: problemOfAccessKey,
+    },
+  ].flatMap(({ reference, ...credentials }) => (reference === undefined ? [] : [{ ...credentials, ...reference }]));
 }
 
 /** MLflow takes the account of the connection string, whatever account its location has. */
