@@ -60,7 +60,7 @@ export function systemImages(programs: Programs): readonly Image[] {
     fromProgram("pause", pauseImage),
     busybox,
     fromProgram("coredns"),
-    fromProgram("local-path-provisioner"),
+    fromProgram("volume-provisioner"),
     fromProgram("metrics-server"),
   ];
 }

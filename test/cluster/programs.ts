@@ -20,9 +20,9 @@ const coredns = {
   packages: { coredns: "." },
 } as const satisfies GoModule;
 
-const localPath = {
-  directory: folder("local-path-provisioner"),
-  packages: { "local-path-provisioner": "github.com/rancher/local-path-provisioner" },
+const volumeProvisioner = {
+  directory: folder("volume-provisioner"),
+  packages: { "volume-provisioner": "." },
 } as const satisfies GoModule;
 
 const metricsServer = {
@@ -38,7 +38,7 @@ const kubeRouter = {
 const pause = { directory: folder("pause"), packages: { pause: "." } } as const satisfies GoModule;
 
 /** The Go modules of the cluster except Kubernetes and etcd; those with the longest builds first. */
-const modules = [containerd, coredns, localPath, metricsServer, kubeRouter, pause] as const;
+const modules = [containerd, coredns, volumeProvisioner, metricsServer, kubeRouter, pause] as const;
 
 type Packages<T> = T extends { readonly packages: infer P } ? keyof P : never;
 
