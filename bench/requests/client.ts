@@ -54,7 +54,8 @@ async function headersOf(
       const browser = webSession({ ca: issuer.ca, addresses: { localhost: "127.0.0.1" } });
       const page = `http://localhost:${port}/${method.name === "oidc" ? "login" : ""}`;
       const { status, url } = await browser.signIn(page, person.login, person.password);
-      if (status !== 200) throw new Error(`The login at ${method.name} ends at ${url.href} with ${status}.`);
+      if (status !== 200 || url.searchParams.has("error"))
+        throw new Error(`The login at ${method.name} ends at ${url.href} with ${status}.`);
       return { cookie: browser.cookies(page) };
     }
     case "password":

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import type { Secret } from "../../src/kube/manifests.ts";
@@ -99,10 +99,21 @@ async function volumeMounts({ root, folder, secrets, files = {} }: PodFiles, pod
       await writeFile(join(volume, path), text);
     }
     // The image may not have the folder; the created one is empty and shared.
-    await mkdir(join(root, mountPath), { recursive: true });
-    script.push(`mount --bind ${volume} $ROOT${mountPath}`);
+    const directory = await directoryIn(root, mountPath);
+    await mkdir(directory, { recursive: true });
+    script.push(`mount --bind ${volume} ${directory}`);
   }
   return script;
+}
+
+/** Returns the path of a directory of the image on this machine. Links of the image, such as /var/run, lead into its own file system. */
+async function directoryIn(root: string, path: string): Promise<string> {
+  let found = root;
+  for (const part of path.split("/").filter(Boolean)) {
+    const link = await readlink(join(found, part)).catch(() => undefined);
+    found = join(link?.startsWith("/") ? root : found, link ?? part);
+  }
+  return found;
 }
 
 function environmentOf({ secrets, env }: PodFiles, container: V1Container): Record<string, string> {

@@ -101,6 +101,7 @@ export const methods: readonly Method[] = [
           discoveryURL: `${issuerUrl}/.well-known/openid-configuration`,
           clientID,
           clientSecretRef: { name: "client", key: "secret" },
+          scopes: ["openid", "email", "profile", "groups"],
           redirectURL: `http://localhost:${port}/callback`,
           ca: { configMapRef: { name: "issuer-ca" } },
           userGroup: "users",
