@@ -22,7 +22,7 @@ export const s3 = z
     }).optional(),
     credentialsSecretRef: z
       .strictObject({
-        name: objectName("Name of a Secret in the namespace of the MlflowServer."),
+        name: objectName("Name of a Secret in this namespace."),
         accessKeyIDKey: dataKey("Key of the access key id. Default: AWS_ACCESS_KEY_ID.").optional(),
         secretAccessKeyKey: dataKey("Key of the secret access key. Default: AWS_SECRET_ACCESS_KEY.").optional(),
       })

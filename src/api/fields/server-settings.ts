@@ -82,7 +82,7 @@ export const serverSettings = z
     tls: z
       .strictObject({
         certificateSecretRef: z
-          .strictObject({ name: objectName("Name of a Secret in the namespace of the MlflowServer.") })
+          .strictObject({ name: objectName("Name of a Secret in this namespace.") })
           .meta({
             description:
               "A Secret of type kubernetes.io/tls, with the keys tls.crt and tls.key. Example: {name: mlflow-tls}.",

@@ -4,7 +4,7 @@ import { type Rule, rules } from "./rule.ts";
 /** The control characters C0 and C1, and the line and paragraph separators of Unicode. */
 const oneLine: Rule = {
   rule: String.raw`!self.matches('[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]')`,
-  message: "must be one line: remove the line break, tab or other control character",
+  message: "must be one line: remove control characters",
 };
 
 /** One line of text that becomes an argument, an environment variable or part of a file. */
