@@ -26,10 +26,10 @@ import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts
 import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
 import { chosenTiers, type Tier } from "./support/tiers.ts";
 
-const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | programs | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
+const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | properties | programs | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
 
 Without arguments: the checks of the whole tree, then all tiers that this machine supports: unit (starts no
-program), programs (command line, Python, Go and npm as processes), oauth2-proxy (the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root) and mesh (the same with Istio; requires ztunnel
+program), properties (enumerated and generated cases), programs (command line, Python, Go and npm as processes), oauth2-proxy (the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root) and mesh (the same with Istio; requires ztunnel
 on the PATH, which no registry has). An unsupported tier is skipped with the reason. With CI=true that is a failure,
 unless ztunnel is missing or MLFLOW_OPERATOR_SKIP_TIERS contains the tier (comma-separated).
 
@@ -115,9 +115,7 @@ function longestFirst(files: readonly string[]): string[] {
 }
 
 const long = [
-  ...["spec-values-property", "host-conflict-property", "migration-states", "workspace/property", "names-property"].map(
-    (name) => `reconcile/${name}`,
-  ),
+  ...["spec-values", "migration-states", "host-conflict", "regular-expressions"].map((name) => `properties/${name}`),
   ...["cli/convert/convert", "api/validation", "programs/main", "programs/release"],
   ...["faults", "mesh", "drift", "release", "crash", "exposure", "workspaces", "name-conflict"].map(
     (name) => `apiserver/operator/${name}`,
@@ -140,7 +138,7 @@ const long = [
 
 /** Timeout of one file: about five times its duration on an idle machine. */
 function minutesOf({ name }: Tier): number {
-  if (name === "unit") return 3;
+  if (name === "unit" || name === "properties") return 3;
   return name === "live" ? 26 : 10;
 }
 

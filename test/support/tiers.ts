@@ -3,10 +3,10 @@ import { glob } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 
 /**
- * Tiers that start programs or need an environment, by their folder in `test/`. All other tests are in the tier `unit`, which
- * starts no program.
+ * Tiers that enumerate or generate many cases, start programs or need an environment, by their folder in `test/`. All other tests are
+ * in the tier `unit`, which does none of that.
  */
-export const heavyTiers = ["programs", "oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
+export const heavyTiers = ["properties", "programs", "oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
 
 export interface Tier {
   readonly name: string;

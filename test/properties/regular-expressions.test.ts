@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { check } from "recheck";
 
-const root = join(import.meta.dirname, "..", "src");
+const root = join(import.meta.dirname, "..", "..", "src");
 
 /** A literal begins where a value can: after an operator, a parenthesis, a comma or `return`, or at the start of a line. */
 const literal =
