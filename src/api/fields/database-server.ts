@@ -83,9 +83,7 @@ function port(defaultPort: number) {
 }
 
 /** A client certificate. */
-export const clientCertificate = z
-  .strictObject({ name: objectName("Name of a Secret in this namespace.") })
-  .meta({
-    description:
-      "A Secret of type kubernetes.io/tls with a client certificate. A change rolls the pods. Default: none. Example: {name: mlflow-db-client}.",
-  });
+export const clientCertificate = z.strictObject({ name: objectName("Name of a Secret in this namespace.") }).meta({
+  description:
+    "A Secret of type kubernetes.io/tls with a client certificate. A change rolls the pods. Default: none. Example: {name: mlflow-db-client}.",
+});
