@@ -40,9 +40,15 @@ async function commandLine(): Promise<number> {
       stdin: () => text(process.stdin),
       stdout: (output) => void process.stdout.write(output),
       stderr: (line) => console.error(line),
+      isTerminal: process.stdout.isTTY,
     },
     now: () => new Date(),
     environment: userEnvironment(),
+    interruption: () => {
+      const controller = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => controller.abort());
+      return controller.signal;
+    },
     operator: {
       addOptions: addSettings,
       run: async (options) => {

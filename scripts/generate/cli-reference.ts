@@ -10,6 +10,7 @@ export function cliReference(introduction: string): string {
     streams: { stdin: async () => "", stdout: () => {}, stderr: () => {} },
     now: () => new Date(0),
     environment: {},
+    interruption: () => new AbortController().signal,
     operator: { addOptions: addSettings, run: async () => 0 },
   });
   const commands = command.createHelp().visibleCommands(command);

@@ -18,6 +18,8 @@ export interface CommandContext {
   readonly streams: Streams;
   readonly now: () => Date;
   readonly environment: UserEnvironment;
+  /** Aborted when the user interrupts the program: for commands that otherwise do not end. Until it is called, an interrupt ends the process. */
+  readonly interruption: () => AbortSignal;
   /** The command `run`, whose modules this folder does not import. */
   readonly operator: {
     readonly addOptions: (command: Command) => void;

@@ -7,6 +7,7 @@ import type { CommandContext } from "./context.ts";
 import type { ConvertOptions } from "./convert.ts";
 import type { DiffOptions } from "./diff.ts";
 import type { RenderOptions } from "./render.ts";
+import type { StatusOptions } from "./status.ts";
 import type { ValidateOptions } from "./validate.ts";
 
 /** What the command that ran has returned, and its name. */
@@ -113,6 +114,19 @@ export function program(context: CommandContext): { readonly command: Command; r
     .option("--context <name>", "context of the kubeconfig (default: the current context)")
     .option("--kubeconfig <path>", "kubeconfig (default: KUBECONFIG, else ~/.kube/config)");
   action(diff, async (values: DiffOptions, files) => (await import("./diff.ts")).diff(values, files, context));
+
+  const status = withCluster(
+    add(
+      "status",
+      "Prints the state of an MlflowServer on one screen.\n\nIt shows what the server waits for, version, replicas, URLs, stores, conditions that are not as they should be, pods and the last Events. It reads with your own permissions, and says what it was not allowed to read. With --watch it prints again after each change, until you interrupt it; with -o json each is one line.",
+      ["status tracking -n ml", "status tracking -n ml --watch", "status tracking -n ml -o json"],
+    ).addArgument(new Argument("<server>", "name of the MlflowServer")),
+  )
+    .option("-w, --watch", "follow changes until interrupted")
+    .addOption(outputOption(["text", "yaml", "json"], "text"));
+  action(status, async (values: StatusOptions, [server = ""]) =>
+    (await import("./status.ts")).status(values, server, context),
+  );
 
   const access = withCluster(
     withFiles(

@@ -4,4 +4,6 @@ export interface Streams {
   readonly stdout: (text: string) => void;
   /** One message. */
   readonly stderr: (line: string) => void;
+  /** Whether stdout is a terminal, whose screen can be cleared. */
+  readonly isTerminal?: boolean;
 }

@@ -16,6 +16,7 @@ export interface Resource {
   readonly apiVersion: string;
   readonly kind: string;
   readonly labelSelector?: string;
+  readonly fieldSelector?: string;
   /** Requests only metadata (PartialObjectMetadata). */
   readonly isMetadataOnly?: true;
   /**
@@ -121,7 +122,7 @@ export function listWatch<T extends KubeObject>(
 ): ListWatch {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const { path, labelSelector } = resource;
+  const { path, labelSelector, fieldSelector } = resource;
   const isPartial = resource.isMetadataOnly === true;
   const { promise: synced, resolve: sync } = Promise.withResolvers<boolean>();
   let position: string | undefined;
@@ -167,7 +168,7 @@ export function listWatch<T extends KubeObject>(
       const call = {
         method: "GET",
         path,
-        query: { labelSelector, limit, continue: partialList.next },
+        query: { labelSelector, fieldSelector, limit, continue: partialList.next },
         timeoutSeconds: 60,
         signal,
         ...(isPartial ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
@@ -209,6 +210,7 @@ export function listWatch<T extends KubeObject>(
         resourceVersion: from,
         timeoutSeconds: Math.round(shortest + Math.random() * (longest - shortest)),
         labelSelector,
+        fieldSelector,
       },
       signal,
       ...(isPartial ? { accept: metadataOnly("PartialObjectMetadata") } : {}),

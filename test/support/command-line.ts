@@ -15,6 +15,10 @@ export interface CommandInput {
   readonly environment?: UserEnvironment;
   /** The name by which the program is called. */
   readonly name?: string;
+  /** Ends a command that watches. */
+  readonly interruption?: AbortSignal;
+  /** Called with each text on stdout. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /** Runs a command of the command line in this process. */
@@ -29,6 +33,7 @@ export async function runCommand(args: readonly string[], input: CommandInput = 
       stdin: async () => stdin,
       stdout: (text) => {
         stdout += text;
+        input.onOutput?.(text);
       },
       stderr: (line) => {
         stderr += `${line}\n`;
@@ -36,6 +41,7 @@ export async function runCommand(args: readonly string[], input: CommandInput = 
     },
     now: () => now,
     environment,
+    interruption: () => input.interruption ?? new AbortController().signal,
     operator: { addOptions: () => {}, run: () => Promise.reject(new Error("a test runs no operator here")) },
   });
   return { code, stdout, stderr };
