@@ -85,6 +85,12 @@ async function startAgents(machine: Machine, programs: Programs, access: Cluster
     serving: join(clusterPaths.state, "kubelet-server"),
   });
   await machine.start(programs("kubelet"), kubelet, logPathOf("kubelet"));
+  // kube-router ends if it does not find its node.
+  await until(machine, programs, {
+    what: "the node is registered",
+    by: ["kubelet"],
+    reached: async () => (await access.request("GET", `/api/v1/nodes/${nodeName}`)).status === 200,
+  });
   const proxy = await proxyArgs(await access.kubeconfigFor({ name: "system:kube-proxy" }));
   await machine.start(programs("kube-proxy"), proxy, logPathOf("kube-proxy"));
   const policies = networkPolicyArgs(await access.kubeconfigFor({ name: "system:kube-router" }));
