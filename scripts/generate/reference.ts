@@ -1,11 +1,12 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { type EventRow, eventReasons } from "../../src/api/event-reasons.ts";
-import { conditionTypes, type ReasonRow, reasons } from "../../src/api/reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { apiVersion } from "../../src/api/server.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { unsupportedVersions, type VersionRow, versions } from "../../src/api/versions.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import type { ServerCondition } from "../../src/reconcile/conditions/condition.ts";
+import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
 import { defaultOf, type Field, fieldsBelow, rulesOf, typeOf } from "./fields.ts";
 
 /** docs/reference.md: all fields, rules, conditions, reasons, events, reserved environment variables and versions. */
@@ -44,26 +45,7 @@ export function reference(): string {
       ]),
     ...section("status", fieldsBelow(status), [described(status)]),
     ...accessSections(),
-    "## Conditions",
-    "",
-    ...table(
-      ["Type", "True means"],
-      Object.entries(conditionTypes).map(([type, meaning]) => [code(type), meaning]),
-    ),
-    "## Reasons",
-    "",
-    "Conditions have one of these, and so does the Event for a condition `Stalled`. The message names the object and the remedy. If there are several problems, it lists all of them, and the reason is that of the first.",
-    "",
-    "Another controller or the same release may soon resolve a reason marked *(awaited)*. For the first two minutes of a generation (the operator's setting `--grace-period`) the server is `Reconciling` with this reason, and `Stalled` after that.",
-    "",
-    ...table(
-      ["Reason", "Meaning", "Remedy"],
-      Object.entries(reasons).map(([reason, row]: [string, ReasonRow]) => [
-        code(reason),
-        row.isAwaited ? `${row.meaning} (awaited)` : row.meaning,
-        row.remedy,
-      ]),
-    ),
+    ...conditionSections(serverConditions),
     "## Events",
     "",
     "The operator records an Event for each step in the lifecycle of an object: `kubectl events --for mlflowserver/<name>`. Its `reportingController` is `mlflow-operator`. A step is recorded when the status changes, so a restart of the operator does not repeat it. An object that stalls for a reason that is not in this table has a Warning with the reason of its condition `Stalled`. The same Warning is recorded once in ten minutes.",
@@ -112,6 +94,32 @@ export function reference(): string {
     .join("\n")
     .trimEnd()
     .concat("\n");
+}
+
+/** The tables of the conditions and of their reasons. */
+export function conditionSections(conditions: readonly ServerCondition[]): string[] {
+  return [
+    "## Conditions",
+    "",
+    ...table(
+      ["Type", "True means"],
+      conditions.map(({ type, meaning }) => [code(type), meaning]),
+    ),
+    "## Reasons",
+    "",
+    "Conditions have one of these, and so does the Event for a condition `Stalled`. The message names the object and the remedy. If there are several problems, it lists all of them, and the reason is that of the first.",
+    "",
+    "Another controller or the same release may soon resolve a reason marked *(awaited)*. For the first two minutes of a generation (the operator's setting `--grace-period`) the server is `Reconciling` with this reason, and `Stalled` after that.",
+    "",
+    ...table(
+      ["Reason", "Meaning", "Remedy"],
+      Object.entries(reasonsOf(conditions)).map(([reason, row]) => [
+        code(reason),
+        row.isAwaited ? `${row.meaning} (awaited)` : row.meaning,
+        row.remedy,
+      ]),
+    ),
+  ];
 }
 
 function accessSections(): string[] {

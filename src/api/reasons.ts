@@ -1,24 +1,5 @@
 /** Reasons of conditions and events: stable, so that alerts and scripts can depend on them. */
 
-/** Types of the conditions of an MlflowServer, in the order in which they are reported. */
-export const conditionTypes = {
-  Ready: "All pods of this generation run and are ready. GitOps tools and `kubectl wait` should wait for it.",
-  Reconciling: "The operator is applying the spec. No action required.",
-  Stalled: "A user must act; the message says how. Pods that ran before still run.",
-  DatabaseReady: "The database is reachable and has the schema of this version.",
-  MeshReady:
-    "With `spec.mesh` or `spec.traces`: Istio enforces that only the writers can access `/v1/traces`, as far as its objects, the pods and a probe show. `Ready` does not wait for it.",
-  Exposed:
-    "With `spec.exposure.ingress` or `httpRoute`: their controllers report that the server is exposed outside the cluster. `Ready` does not wait for it.",
-  Available: "At least one pod is ready, of this generation or of an earlier one.",
-  UpgradePending:
-    "Only while an operator upgrade, or changed operator settings, have yet to change the pods of the server. The server runs as before; `Ready` does not wait for it.",
-  WorkspacesReady:
-    "With `spec.workspaces`: all grants are in force in all namespaces that the server selects or names.",
-} as const;
-
-export type ConditionType = keyof typeof conditionTypes;
-
 export interface ReasonRow {
   /** What has happened. */
   readonly meaning: string;
@@ -28,6 +9,7 @@ export interface ReasonRow {
   readonly isAwaited?: true;
 }
 
+/** Reasons of several conditions, or of a condition and an Event. Those of one condition alone are in its file (`reconcile/conditions`). */
 export const reasons = {
   Ready: { meaning: "All pods of this generation are ready.", remedy: "" },
   Hibernated: {
@@ -41,9 +23,6 @@ export const reasons = {
   Progressing: { meaning: "The operator has applied objects, or pods are starting or being replaced.", remedy: "" },
   NotReconciling: { meaning: "Nothing is in progress.", remedy: "" },
   NotStalled: { meaning: "No action required.", remedy: "" },
-  PodsReady: { meaning: "Pods are ready.", remedy: "" },
-  NoPodReady: { meaning: "No pod is ready.", remedy: "See the message of `Ready`." },
-  NotStarted: { meaning: "No pods have been started yet.", remedy: "See the message of `Ready`." },
   NotChecked: {
     meaning: "The database, or a workspace, has not been checked yet, or cannot be checked.",
     remedy: "See the message, and that of `Ready`.",

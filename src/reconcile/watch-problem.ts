@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import type { MlflowServer } from "../api/server.ts";
 import { conditionsOf } from "../kube/conditions.ts";
 import type { Cluster } from "./cluster.ts";
+import { newConditions } from "./conditions/condition.ts";
+import { stateConditions } from "./conditions/state.ts";
 import type { Outcome } from "./outcome.ts";
-import { stateConditions } from "./status.ts";
+import { statusInput } from "./status-input.ts";
 
 /** The outcome of a reconciliation, or an uncertain one if a watch has a problem. */
 export function withWatchProblem(outcome: Outcome, problem: string | undefined): Outcome {
@@ -25,7 +27,8 @@ export async function reportWatchProblem(
 ): Promise<void> {
   const before = server.status?.conditions ?? [];
   const generation = server.status?.observedGeneration ?? 0;
-  const found = conditionsOf(stateConditions(watchFailure(problem)), before, generation, now);
+  const input = statusInput({ server, owned: [], now }, watchFailure(problem));
+  const found = conditionsOf(newConditions(stateConditions, input), before, generation, now);
   const rest = before.filter(({ type }) => !found.some((condition) => condition.type === type));
   const status = { ...server.status, observedGeneration: generation, conditions: [...found, ...rest] };
   if (!isDeepStrictEqual(status, server.status)) await cluster.report(server, status);

@@ -4,19 +4,20 @@ import { basename, dirname, join, relative } from "node:path";
 import { describe, test } from "node:test";
 import { load, loadAll } from "js-yaml";
 import { eventReasons } from "../../src/api/event-reasons.ts";
-import { conditionTypes, reasons } from "../../src/api/reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { isObject } from "../../src/api/structure.ts";
 import { validate, validateAccess } from "../../src/api/validation.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
 import { kinds } from "../../src/kube/kinds.ts";
+import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
 import { smallest } from "./documents.ts";
 
 const root = join(import.meta.dirname, "../..");
 const pages = globSync(["*.md", "docs/**/*.md"], { cwd: root }).sort();
 const textOf = (page: string) => readFileSync(join(root, page), "utf8");
 const schema = resourceSchema();
+const reasons = reasonsOf(serverConditions);
 const chartValues = load(textOf("charts/mlflow-operator/values.yaml"));
 
 /** First keys of YAML without a kind that is not part of a spec: parts of Ingresses, HTTPRoutes and containers, settings of Argo CD and Dex, values of the chart. */
@@ -177,7 +178,7 @@ describe("the pages", () => {
       ...Object.keys(reasons),
       ...Object.keys(eventReasons),
       ...Object.values(eventReasons).map(({ action }) => action),
-      ...Object.keys(conditionTypes),
+      ...serverConditions.map(({ type }) => type),
       ...Object.keys(kinds),
       ...[schema, workspaceAccessSchema()].flatMap(wordsOf),
       ...otherReasons,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { conditionTypes, isReason } from "../../src/api/reasons.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type { Condition } from "../../src/kube/conditions.ts";
 import type { Deployment } from "../../src/kube/manifests.ts";
+import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
 
 export type Reporting = MlflowServer | MlflowWorkspaceAccess;
 
@@ -36,6 +36,9 @@ export function assertPending({ status }: Reporting): void {
   assert.equal(status.observedGeneration, undefined);
 }
 
+const reasons = reasonsOf(serverConditions);
+const conditionTypes = new Set(serverConditions.map(({ type }) => type));
+
 const longestMessage = 8192;
 /** Clocks of this process and of the operator's are the same; timestamps are in whole seconds. */
 const clockTolerance = 5000;
@@ -62,7 +65,7 @@ export function assertStatus(object: Reporting, previous: Reporting | undefined,
   for (const condition of conditions) assertCondition(condition, of, previousStatus?.conditions, now, text);
   assertExclusive(conditions, of, text);
   if (isServer(object)) {
-    for (const type of types) assert.ok(Object.hasOwn(conditionTypes, type), `unknown condition ${type}: ${text}`);
+    for (const type of types) assert.ok(conditionTypes.has(type), `unknown condition ${type}: ${text}`);
     if (of === generation) assertTypes(object, types, text);
     assertReadyParts(object, text);
   } else if (holds(conditions, "Ready")) assert.ok(object.status?.roleBinding !== undefined, text);
@@ -75,7 +78,7 @@ function assertCondition(
   now: number,
   text: string,
 ): void {
-  assert.ok(isReason(reason), `${type} has an unknown reason: ${text}`);
+  assert.ok(Object.hasOwn(reasons, reason), `${type} has an unknown reason: ${text}`);
   assert.ok(
     message.trim() !== "" && message.length <= longestMessage,
     `${type} has no message, or a long one: ${text}`,

@@ -1,0 +1,25 @@
+import { type ReasonRow, reasons } from "../../api/reasons.ts";
+import { available } from "./available.ts";
+import type { ServerCondition } from "./condition.ts";
+import { databaseReady } from "./database-ready.ts";
+import { exposed } from "./exposed.ts";
+import { meshReady } from "./mesh-ready.ts";
+import { stateConditions } from "./state.ts";
+import { upgradePending } from "./upgrade-pending.ts";
+import { workspacesReady } from "./workspaces-ready.ts";
+
+/** The conditions of an MlflowServer, in the order in which they are reported. */
+export const serverConditions: readonly ServerCondition[] = [
+  ...stateConditions,
+  databaseReady,
+  meshReady,
+  exposed,
+  available,
+  upgradePending,
+  workspacesReady,
+];
+
+/** All reasons of these conditions: those that several of them have, and those of one. */
+export function reasonsOf(conditions: readonly ServerCondition[]): Readonly<Record<string, ReasonRow>> {
+  return Object.assign({ ...reasons }, ...conditions.map((condition) => condition.reasons));
+}

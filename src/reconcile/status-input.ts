@@ -1,0 +1,36 @@
+import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import type { Deployment } from "../kube/manifests.ts";
+import { objectNames } from "../model/names.ts";
+import type { ObservedState } from "./observed-state.ts";
+import type { Outcome } from "./outcome.ts";
+import { unsupportedSpec } from "./unsupported-spec.ts";
+
+/** The input of the status, besides the outcome. */
+export type Reported = Pick<ObservedState, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
+
+/** What the conditions and all other fields of a status are computed from. */
+export interface StatusInput extends Reported {
+  readonly outcome: Outcome;
+  /** The live Deployment of the server. */
+  readonly deployment: Deployment | undefined;
+  /** The former status. */
+  readonly before: MlflowServerStatus;
+  /** Whether the spec was evaluated. Otherwise what depends on it stays as in the former status. */
+  readonly isSpecRead: boolean;
+}
+
+export function statusInput(observed: Reported, outcome: Outcome): StatusInput {
+  const { server, owned } = observed;
+  return {
+    ...observed,
+    outcome,
+    deployment: deploymentIn(owned, server),
+    before: server.status ?? {},
+    isSpecRead: outcome.isUnread !== true && unsupportedSpec("MlflowServer", server.spec) === undefined,
+  };
+}
+
+function deploymentIn(owned: Reported["owned"], { metadata }: MlflowServer): Deployment | undefined {
+  const name = objectNames.deployment(metadata.name);
+  return owned.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
+}
