@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { checks } from "../../src/cli/doctor/checks.ts";
 import { program } from "../../src/cli/program.ts";
 import { addSettings } from "../../src/settings.ts";
 
@@ -16,7 +17,16 @@ export function cliReference(introduction: string): string {
   const commands = command.createHelp().visibleCommands(command);
   const rows = commands.map((each) => `| [\`${each.name()}\`](#${each.name()}) | ${cell(each.summary())} |`);
   const overview = ["| command | what it does |", "| --- | --- |", ...rows].join("\n");
-  return `${introduction.trimEnd()}\n\n## Commands\n\n${overview}\n\n${commands.map(section).join("\n")}`;
+  const before = introduction.trimEnd().replace(checksMark, checksTable);
+  return `${before}\n\n## Commands\n\n${overview}\n\n${commands.map(section).join("\n")}`;
+}
+
+/** The place of the table of checks in the text before the reference. */
+const checksMark = "<!-- the checks of doctor -->";
+
+function checksTable(): string {
+  const rows = checks.map(({ name, about, source }) => `| ${name} | ${cell(about)} | ${source} |`);
+  return ["| check | is a problem if | reads |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
 function section(command: Command): string {

@@ -6,6 +6,7 @@ import { CliCommand, collect, fullName } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 import type { ConvertOptions } from "./convert.ts";
 import type { DiffOptions } from "./diff.ts";
+import type { DoctorOptions } from "./doctor.ts";
 import type { RenderOptions } from "./render.ts";
 import type { StatusOptions } from "./status.ts";
 import type { ValidateOptions } from "./validate.ts";
@@ -126,6 +127,20 @@ export function program(context: CommandContext): { readonly command: Command; r
     .addOption(outputOption(["text", "yaml", "json"], "text"));
   action(status, async (values: StatusOptions, [server = ""]) =>
     (await import("./status.ts")).status(values, server, context),
+  );
+
+  const doctor = withCluster(
+    add(
+      "doctor",
+      "Checks an MlflowServer, and prints each problem with its effect and fix.\n\nIt reads with your own permissions, and tries the external URL and the issuers from your machine, without credentials, each request for at most 5 seconds and without an HTTP proxy. What it cannot check is listed with the reason. Exit code 1: there are problems.\n\nWith --bundle it also writes a YAML file for a support request: the server, its objects without Secrets, Events, the last lines of the logs, and the findings. It removes the values of the Secrets that you can read, and everything that looks like a secret; read the file before you share it.",
+      ["doctor tracking -n ml", "doctor tracking -n ml --bundle tracking.yaml", "doctor tracking -n ml -o json"],
+    ).addArgument(new Argument("<server>", "name of the MlflowServer")),
+  )
+    .option("--bundle <path>", "write a support bundle into this new file")
+    .option("--ca <path>", "CA certificates of the external URL and of issuers, in addition to those of your machine")
+    .addOption(outputOption(["text", "yaml", "json"], "text"));
+  action(doctor, async (values: DoctorOptions, [server = ""]) =>
+    (await import("./doctor.ts")).doctor(values, server, context),
   );
 
   const access = withCluster(

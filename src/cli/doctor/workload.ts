@@ -1,0 +1,80 @@
+import { excerpt } from "../../kube/excerpt.ts";
+import type { Pod } from "../../kube/manifests.ts";
+import { label } from "../../kube/names.ts";
+import { objectNames } from "../../model/names.ts";
+import { podFailure } from "../../reconcile/pod-failure.ts";
+import type { DoctorFacts } from "./facts.ts";
+import { type Finding, notChecked, ok, problem, problemsOr } from "./finding.ts";
+
+/** Whether the spec stops all pods. */
+function hibernates({ server: { spec } }: DoctorFacts): boolean {
+  return spec.hibernate === true || spec.replicas === 0;
+}
+
+/** Whether the Service has endpoints that are ready. */
+export function checkEndpoints(facts: DoctorFacts): readonly Finding[] {
+  const { server, service, slices } = facts;
+  const object = `Service/${objectNames.service(server.metadata.name)}`;
+  if ("notRead" in service) return [notChecked(service.notRead)];
+  if (service.value === undefined) {
+    const fix = "See the condition Ready: the operator creates it with the other objects.";
+    return [problem(object, "The Service does not exist.", "Clients cannot reach the server.", fix)];
+  }
+  if (hibernates(facts)) return [ok("The server hibernates, so its Service has no endpoints.")];
+  if ("notRead" in slices) return [notChecked(slices.notRead)];
+  const endpoints = slices.value.flatMap(({ endpoints: own }) => own ?? []);
+  // By the API, an absent condition is true.
+  const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false);
+  if (ready.length === 0) {
+    const message = `None of ${endpoints.length} endpoints in its EndpointSlices is ready.`;
+    const fix =
+      "Check the pods: their readiness probe must succeed, and the selector of the Service must match their labels.";
+    return [problem(object, message, "Clients get connection errors, or an error 503 of the Ingress or Gateway.", fix)];
+  }
+  return [ok(`${object} has ${ready.length} ready of ${endpoints.length} endpoints.`)];
+}
+
+/** Pods that do not run, and those that have restarted. */
+export function checkPods(facts: DoctorFacts): readonly Finding[] {
+  const { server, pods, deployment, now } = facts;
+  if ("notRead" in pods) return [notChecked(pods.notRead)];
+  const serving = pods.value.filter(
+    ({ metadata }) => metadata.labels?.[label.component] === "server" && metadata.deletionTimestamp === undefined,
+  );
+  const wanted = ("value" in deployment ? deployment.value?.spec.replicas : undefined) ?? server.spec.replicas;
+  if (serving.length === 0 && !hibernates(facts) && wanted > 0) {
+    const object = `Deployment/${objectNames.deployment(server.metadata.name)}`;
+    const fix = "See the conditions of the server and the Events of the Deployment and its ReplicaSet.";
+    return [problem(object, `There are no pods; ${wanted} are wanted.`, "The server does not answer.", fix)];
+  }
+  const problems = pods.value.flatMap((pod) => podProblems(pod, now));
+  return problemsOr(problems, ok(`${serving.length} pods run, and none has restarted within the last day.`));
+}
+
+function podProblems(pod: Pod, now: Date): Finding[] {
+  const object = `Pod/${pod.metadata.name}`;
+  const failure = podFailure([pod]);
+  if (failure !== undefined)
+    return [
+      problem(
+        object,
+        `${failure.reason}: ${failure.message}.`,
+        "The pod does not serve, or its task is not done.",
+        "Follow the message; docs/troubleshooting.md has the reason.",
+      ),
+    ];
+  return (pod.status?.containerStatuses ?? []).flatMap(({ name, restartCount, lastState }) => {
+    const ended = lastState?.terminated;
+    const finishedAt = String(ended?.finishedAt ?? "");
+    if (ended === undefined || !(now.getTime() - Date.parse(finishedAt) < 86_400_000)) return [];
+    const why = excerpt(ended.reason) || "ended";
+    return [
+      problem(
+        object,
+        `Container ${name} has restarted ${restartCount} times, last at ${excerpt(finishedAt)}: ${why}, exit code ${ended.exitCode}.`,
+        "Requests that it handled at that time have failed.",
+        `Read its log: kubectl logs -n ${pod.metadata.namespace} ${pod.metadata.name} -c ${name} --previous`,
+      ),
+    ];
+  });
+}
