@@ -18,6 +18,8 @@ describe("the command line", () => {
       "render",
       "validate",
       "diff",
+      "status",
+      "doctor",
       "access",
       "who-can",
       "otel-config",
