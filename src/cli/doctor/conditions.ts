@@ -1,9 +1,11 @@
-import { isReason, reasons } from "../../api/reasons.ts";
 import { excerpt } from "../../kube/excerpt.ts";
+import { reasonsOf, serverConditions } from "../../reconcile/conditions/index.ts";
 import { conditionOf, unhealthyConditions } from "../live/conditions.ts";
 import { eventsOf } from "../live/events.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, notChecked, ok, problem, problemsOr } from "./finding.ts";
+
+const reasons = new Map(Object.entries(reasonsOf(serverConditions)));
 
 /** Conditions that have the message of another one: `Ready` says why. */
 const derivedTypes: ReadonlySet<string> = new Set(["Stalled", "Reconciling"]);
@@ -19,9 +21,8 @@ export function checkConditions({ server }: DoctorFacts): readonly Finding[] {
       problem(
         object,
         `The condition ${type} is ${status} (${reason}): ${excerpt(message, 2000)}`,
-        isReason(reason) ? reasons[reason].meaning : "The server does not work as specified.",
-        (isReason(reason) && reasons[reason].remedy) ||
-          "Follow the message; see docs/troubleshooting.md for the reason.",
+        reasons.get(reason)?.meaning ?? "The server does not work as specified.",
+        reasons.get(reason)?.remedy || "Follow the message; see docs/troubleshooting.md for the reason.",
       ),
     );
   return problemsOr(problems, ok("All conditions are as they should be."));

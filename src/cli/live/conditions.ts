@@ -1,8 +1,11 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { Condition } from "../../kube/conditions.ts";
+import { serverConditions } from "../../reconcile/conditions/index.ts";
 
-/** Conditions that are False while all is well. All others are True then. */
-const negativeTypes: ReadonlySet<string> = new Set(["Reconciling", "Stalled", "UpgradePending"]);
+/** Conditions that are False while all is well. All others, also those of a newer operator, are True then. */
+const abnormalTypes: ReadonlySet<string> = new Set(
+  serverConditions.filter(({ isAbnormalIfTrue }) => isAbnormalIfTrue).map(({ type }) => type),
+);
 
 /** Reasons of a condition that is not True because the spec says so. */
 const intendedReasons: ReadonlySet<string> = new Set(["Hibernated", "MeshHibernated"]);
@@ -11,7 +14,7 @@ const intendedReasons: ReadonlySet<string> = new Set(["Hibernated", "MeshHiberna
 export function unhealthyConditions({ status }: Pick<MlflowServer, "status">): Condition[] {
   return (status?.conditions ?? []).filter(
     ({ type, status: value, reason }) =>
-      value !== (negativeTypes.has(type) ? "False" : "True") && !intendedReasons.has(reason),
+      value !== (abnormalTypes.has(type) ? "False" : "True") && !intendedReasons.has(reason),
   );
 }
 

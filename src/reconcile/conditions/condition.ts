@@ -18,6 +18,8 @@ export interface ServerCondition {
   readonly isOf?: (spec: MlflowServerSpec) => boolean;
   /** Whether it is also computed if the spec was not evaluated; default: then the former one stays, with its generation. */
   readonly isIndependentOfSpec?: true;
+  /** Whether the condition is False while all is well; default: it is True then. */
+  readonly isAbnormalIfTrue?: true;
   /** Undefined if there is none now. */
   readonly state: (input: StatusInput) => ConditionState | undefined;
 }

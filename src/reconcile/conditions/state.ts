@@ -16,12 +16,14 @@ export const stateConditions: readonly ServerCondition[] = [
     type: "Reconciling",
     meaning: "The operator is applying the spec. No action required.",
     isIndependentOfSpec: true,
+    isAbnormalIfTrue: true,
     state: ({ outcome: { state, cause } }) => (state === "progressing" ? { status: "True", ...cause } : notReconciling),
   },
   {
     type: "Stalled",
     meaning: "A user must act; the message says how. Pods that ran before still run.",
     isIndependentOfSpec: true,
+    isAbnormalIfTrue: true,
     state: ({ outcome: { state, cause } }) => (state === "stalled" ? { status: "True", ...cause } : notStalled),
   },
 ];

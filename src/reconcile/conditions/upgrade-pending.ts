@@ -5,5 +5,6 @@ export const upgradePending: ServerCondition = {
   meaning:
     "Only while an operator upgrade, or changed operator settings, have yet to change the pods of the server. The server runs as before; `Ready` does not wait for it.",
   isIndependentOfSpec: true,
+  isAbnormalIfTrue: true,
   state: ({ outcome: { upgrade } }) => upgrade && { status: "True", ...upgrade },
 };
