@@ -38,7 +38,16 @@ export async function doctor(options: DoctorOptions, name: string, context: Comm
     );
     if (options.bundle !== undefined) {
       const read = await readBundle(client, facts);
-      const bundle = { version, created: now().toISOString(), server, findings, ...read };
+      const bundle = {
+        version,
+        created: now().toISOString(),
+        server,
+        findings,
+        ...read,
+        notRead: [...read.notRead, ...content.notRead],
+      };
+      for (const each of content.notRead)
+        streams.stderr(`${each}: what looks like a secret is removed from the bundle, but not these values.`);
       await writeNew(options.bundle, yamlOf(supportBundle(bundle, content.secrets)));
       streams.stderr(`The support bundle is in ${options.bundle}. Read it before you share it.`);
     }

@@ -192,6 +192,7 @@ describe("the support bundle of mlflow-operator doctor", () => {
       [`${namespace}/secrets/mlflow-admin`]: object("Secret", {
         data: { password: Buffer.from(admin).toString("base64") },
       }),
+      [`${namespace}/secrets/mlflow-session`]: 403,
       [`${namespace}/pods`]: [
         object("Pod", {
           metadata: { name: "mlflow-1", namespace: "ml", labels: { "app.kubernetes.io/component": "server" } },
@@ -203,6 +204,7 @@ describe("the support bundle of mlflow-operator doctor", () => {
       [`${namespace}/configmaps`]: 403,
     });
     const path = join(dirname(api.kubeconfigPath), "bundle.yaml");
+    const unread = "You are not allowed to get Secret/mlflow-session in namespace ml";
     const environment = { kubeconfig: api.kubeconfigPath };
     const { code, stdout, stderr } = await runCommand(["doctor", "mlflow", "--bundle", path], { environment });
     assert.equal(code, 1, stderr);
@@ -217,6 +219,8 @@ describe("the support bundle of mlflow-operator doctor", () => {
       bundle.objects.map(({ kind }) => kind),
       ["Service", "Pod"],
     );
+    assert.ok(bundle.notRead.includes(unread), bundle.notRead.join());
+    assert.ok(stderr.includes(`${unread}: what looks like a secret is removed`), stderr);
     assert.ok(bundle.notRead.includes("You are not allowed to list configmaps in namespace ml"), bundle.notRead.join());
     assert.deepEqual(
       api.requests.filter((request) => !request.startsWith("GET ")),
@@ -225,5 +229,28 @@ describe("the support bundle of mlflow-operator doctor", () => {
     const again = await runCommand(["doctor", "mlflow", "--bundle", path], { environment });
     assert.equal(again.code, 1);
     assert.match(again.stderr, /the support bundle cannot be written: .*EEXIST/);
+  });
+
+  test("is checked as far as possible for a spec that this program does not support", async (context) => {
+    const api = await scriptedApi(context, {
+      "/apis/mlflow-operator.dev/v1alpha1/namespaces/ml/mlflowservers/mlflow": object("MlflowServer", {
+        metadata: { name: "mlflow", namespace: "ml", generation: 1 },
+        spec: {
+          version: "3.17.2",
+          replicas: 1,
+          backendStore: { future: {} },
+          artifactStore: { s3: { bucket: "models" } },
+          authentication: { future: {} },
+        },
+      }),
+    });
+    const environment = { kubeconfig: api.kubeconfigPath };
+    const { code, stdout } = await runCommand(["doctor", "mlflow"], { environment });
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /^not checked {2}References +The spec has what this version of the program does not support: spec\./m,
+    );
+    assert.match(stdout, /^PROBLEM {6}Generation +MlflowServer\/mlflow: No operator has reported on the server\.$/m);
   });
 });

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { checks, diagnose } from "../../src/cli/doctor/checks.ts";
-import type { DoctorFacts, ReferenceFacts } from "../../src/cli/doctor/facts.ts";
+import type { DoctorFacts, IssuerFacts, ReferenceFacts } from "../../src/cli/doctor/facts.ts";
 import { selects } from "../../src/cli/doctor/namespace.ts";
 import { probeEndpoint, probeIssuer } from "../../src/cli/doctor/probe.ts";
 import { doctorText } from "../../src/cli/doctor/text.ts";
@@ -132,7 +132,7 @@ const healthy: DoctorFacts = {
   deployment: { value: deployment(restricted) },
   service: { value: service },
   slices: { value: [slice(undefined)] },
-  references: [certificate(ago(60), inDays(60))],
+  references: { value: [certificate(ago(60), inDays(60))] },
   quotas: { value: [quota({ pods: "10" }, { pods: "2" })] },
   namespaceObject: {
     value: {
@@ -158,14 +158,16 @@ const healthy: DoctorFacts = {
     health: answered(200),
     api: answered(401),
   },
-  issuers: [
-    {
-      issuer: "https://issuer.example.com",
-      url: "https://issuer.example.com/.well-known/openid-configuration",
-      path: "spec.authentication.oidc.issuer",
-      document: { value: { status: 200, issuer: "https://issuer.example.com" } },
-    },
-  ],
+  issuers: {
+    value: [
+      {
+        issuer: "https://issuer.example.com",
+        url: "https://issuer.example.com/.well-known/openid-configuration",
+        path: "spec.authentication.oidc.issuer",
+        document: { value: { status: 200, issuer: "https://issuer.example.com" } },
+      },
+    ],
+  },
 };
 
 /** The checks that find a problem, with the messages. */
@@ -176,6 +178,8 @@ function problems(changes: Partial<DoctorFacts>): Record<string, string[]> {
   ]);
   return Object.fromEntries(found.filter(([, messages]) => (messages?.length ?? 0) > 0));
 }
+
+const knownIssuers = healthy.issuers as { readonly value: readonly IssuerFacts[] };
 
 const endpoint = (changes: Partial<NonNullable<DoctorFacts["endpoint"]>>) => ({
   endpoint: { ...(healthy.endpoint as NonNullable<DoctorFacts["endpoint"]>), ...changes },
@@ -248,31 +252,31 @@ describe("the checks of mlflow-operator doctor", () => {
     ],
     [
       "a missing Secret",
-      { references: [reference({ value: undefined })] },
+      { references: { value: [reference({ value: undefined })] } },
       "References",
       /^Secret\/database: It does not exist/,
     ],
     [
       "a missing key",
-      { references: [reference({ value: { keys: ["username"], certificates: [] } })] },
+      { references: { value: [reference({ value: { keys: ["username"], certificates: [] } })] } },
       "References",
       /no key password, which spec\.backendStore/,
     ],
     [
       "an expired certificate",
-      { references: [certificate(ago(60), inDays(-1))] },
+      { references: { value: [certificate(ago(60), inDays(-1))] } },
       "Certificates",
       /has expired at 2026-05-31/,
     ],
     [
       "a certificate that expires soon",
-      { references: [certificate(ago(60), inDays(3.5))] },
+      { references: { value: [certificate(ago(60), inDays(3.5))] } },
       "Certificates",
       /expires in 3 days/,
     ],
     [
       "a future certificate",
-      { references: [certificate(inDays(1), inDays(60))] },
+      { references: { value: [certificate(inDays(1), inDays(60))] } },
       "Certificates",
       /valid only from 2026-06-02/,
     ],
@@ -360,10 +364,12 @@ describe("the checks of mlflow-operator doctor", () => {
     [
       "an issuer with another name",
       {
-        issuers: healthy.issuers.map((each) => ({
-          ...each,
-          document: { value: { status: 200, issuer: `${each.issuer}/` } },
-        })),
+        issuers: {
+          value: knownIssuers.value.map((each) => ({
+            ...each,
+            document: { value: { status: 200, issuer: `${each.issuer}/` } },
+          })),
+        },
       },
       "Issuers",
       /names the issuer https:\/\/issuer\.example\.com\/\./,
@@ -371,7 +377,12 @@ describe("the checks of mlflow-operator doctor", () => {
     [
       "an issuer without a document",
       {
-        issuers: healthy.issuers.map((each) => ({ ...each, document: { value: { status: 404, issuer: undefined } } })),
+        issuers: {
+          value: knownIssuers.value.map((each) => ({
+            ...each,
+            document: { value: { status: 404, issuer: undefined } },
+          })),
+        },
       },
       "Issuers",
       /404 instead of 200/,
@@ -407,9 +418,9 @@ describe("the checks of mlflow-operator doctor", () => {
       policies: denied,
       lease: denied,
       operators: denied,
-      references: [reference(denied)],
+      references: denied,
       endpoint: undefined,
-      issuers: [],
+      issuers: denied,
     };
     assert.deepEqual(problems(unread), {});
     const unchecked = diagnose({ ...healthy, ...unread }).filter(({ findings }) =>
@@ -418,11 +429,20 @@ describe("the checks of mlflow-operator doctor", () => {
     assert.equal(unchecked.length, checks.length - 2, "all but conditions and generation");
   });
 
+  test("say which of the referenced objects could not be read", () => {
+    const denied = { notRead: "You are not allowed to get Secret/database in namespace ml" };
+    const found = diagnose({ ...healthy, references: { value: [reference(denied)] } });
+    for (const check of ["References", "Certificates"])
+      assert.deepEqual(found.find((each) => each.check === check)?.findings, [
+        { result: "notChecked", reason: denied.notRead },
+      ]);
+  });
+
   test("report nothing that the spec or Kubernetes intends", () => {
     const intended: readonly Partial<DoctorFacts>[] = [
       { server: changed({ hibernate: true }), pods: { value: [] }, slices: { value: [] } },
       { server: changed({ authentication: { none: {} } }), ...endpoint({ api: answered(200) }) },
-      { references: [reference({ value: undefined }, { optional: true })] },
+      { references: { value: [reference({ value: undefined }, { optional: true })] } },
       { events: { value: [warning(ago(900))] } },
       {
         policies: {

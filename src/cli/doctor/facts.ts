@@ -15,7 +15,7 @@ export interface DoctorFacts {
   readonly deployment: Read<Deployment | undefined>;
   readonly service: Read<Service | undefined>;
   readonly slices: Read<readonly EndpointSlice[]>;
-  readonly references: readonly ReferenceFacts[];
+  readonly references: Read<readonly ReferenceFacts[]>;
   readonly quotas: Read<readonly ResourceQuota[]>;
   readonly namespaceObject: Read<Namespace | undefined>;
   readonly policies: Read<readonly NetworkPolicy[]>;
@@ -25,7 +25,7 @@ export interface DoctorFacts {
   readonly operators: Read<readonly Deployment[]> | undefined;
   /** Undefined for a server without an external URL. */
   readonly endpoint: EndpointFacts | undefined;
-  readonly issuers: readonly IssuerFacts[];
+  readonly issuers: Read<readonly IssuerFacts[]>;
 }
 
 /** The parts of other kinds that the checks read. */

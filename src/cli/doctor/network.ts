@@ -145,7 +145,8 @@ export function checkClock(facts: DoctorFacts): readonly Finding[] {
 
 /** The discovery documents of the issuers of tokens. */
 export function checkIssuers({ issuers }: DoctorFacts): readonly Finding[] {
-  const findings = issuers.flatMap(({ issuer, url, path, document }): readonly Finding[] => {
+  if ("notRead" in issuers) return [notChecked(issuers.notRead)];
+  const findings = issuers.value.flatMap(({ issuer, url, path, document }): readonly Finding[] => {
     const object = `Issuer ${issuer}`;
     const cause = "If the pods get the same answer, users cannot sign in and tokens are rejected.";
     if ("notRead" in document)

@@ -10,7 +10,7 @@ import { eventsPath, type LiveEvent } from "../live/events.ts";
 import { readList, readObject } from "../live/read.ts";
 import type { DoctorFacts, EndpointSlice, Lease, ResourceQuota } from "./facts.ts";
 import { type ProbeOptions, probeEndpoint, probeIssuer } from "./probe.ts";
-import { type ReferencedContent, referencedContent } from "./referenced-content.ts";
+import { type ReferencedContent, referencedContent, unsupportedText } from "./referenced-content.ts";
 
 export interface DoctorInputs {
   readonly client: ApiClient;
@@ -79,7 +79,7 @@ export async function readFacts({
           text: `deployments in namespace ${leaseNamespace}`,
         }),
     outside && probeEndpoint(outside.url, { ...probe, ca: probe.ca }),
-    Promise.all(issuersOf(server).map((issuer) => probeIssuer(issuer, probing))),
+    issuersFacts(server, probing),
   ]);
   const facts: DoctorFacts = {
     server,
@@ -100,6 +100,12 @@ export async function readFacts({
     issuers,
   };
   return { facts, content };
+}
+
+async function issuersFacts(server: MlflowServer, options: ProbeOptions): Promise<DoctorFacts["issuers"]> {
+  const unsupported = unsupportedText(server);
+  if (unsupported !== undefined) return { notRead: unsupported };
+  return { value: await Promise.all(issuersOf(server).map((issuer) => probeIssuer(issuer, options))) };
 }
 
 /** The issuers of tokens except that of the API server, which only the cluster reaches. */

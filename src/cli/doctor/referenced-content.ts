@@ -1,9 +1,11 @@
 import { X509Certificate } from "node:crypto";
 import type { MlflowServer } from "../../api/server.ts";
+import { unsupportedFields } from "../../api/unsupported-fields.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { type Reference, secretReference } from "../../features/common/reference.ts";
 import { referencesOf } from "../../features/references.ts";
 import { decoded } from "../../kube/base64.ts";
+import { excerpt } from "../../kube/excerpt.ts";
 import { resourcePath } from "../../kube/kinds.ts";
 import type { ConfigMap, Secret } from "../../kube/manifests.ts";
 import { dataKeys, objectNames } from "../../model/names.ts";
@@ -12,11 +14,13 @@ import type { CertificateFacts, ReferenceFacts } from "./facts.ts";
 
 /** What was read of the Secrets and ConfigMaps of a server. */
 export interface ReferencedContent {
-  readonly references: readonly ReferenceFacts[];
+  readonly references: Read<readonly ReferenceFacts[]>;
   /** The CA bundles among them, in PEM. */
   readonly caBundles: readonly string[];
   /** The data of the Secrets, if it was requested. */
   readonly secrets: readonly SecretData[];
+  /** Why Secrets among them were not read. */
+  readonly notRead: readonly string[];
 }
 
 /** Data of a Secret as text, by key. */
@@ -38,10 +42,18 @@ export async function referencedContent(
   const generated = keepsValues
     ? [objectNames.admin(name), objectNames.session(name), objectNames.store(name), objectNames.authConfig(name)]
     : [];
-  for (const secret of generated) await read(client, { kind: "Secret", name: secret }, namespace, secrets);
+  const notRead: string[] = [];
+  for (const secret of generated) {
+    const found = await read(client, { kind: "Secret", name: secret }, namespace, secrets);
+    if ("notRead" in found) notRead.push(found.notRead);
+  }
+  const unsupported = unsupportedText(server);
+  if (unsupported !== undefined)
+    return { references: { notRead: unsupported }, caBundles, secrets, notRead: [...notRead, unsupported] };
   for (const reference of [...referencesOf(server.spec), ...otherReferences(server)]) {
     const { kind, name: object, keys, path, optional, isCaBundle } = reference;
     const found = await read(client, { kind, name: object }, namespace, keepsValues ? secrets : undefined);
+    if ("notRead" in found && kind === "Secret") notRead.push(found.notRead);
     const known = { kind, name: object, keys, path, optional };
     if ("notRead" in found || found.value === undefined) {
       references.push({ ...known, content: "notRead" in found ? found : { value: undefined } });
@@ -61,7 +73,18 @@ export async function referencedContent(
       },
     });
   }
-  return { references, caBundles: caBundles.filter((text) => text.includes("CERTIFICATE")), secrets };
+  return {
+    references: { value: references },
+    caBundles: caBundles.filter((text) => text.includes("CERTIFICATE")),
+    secrets,
+    notRead: [...new Set(notRead)],
+  };
+}
+
+/** Why the references of a spec are unknown; undefined if they are known. */
+export function unsupportedText({ spec }: MlflowServer): string | undefined {
+  const [unsupported] = unsupportedFields("MlflowServer", spec);
+  return unsupported && `The spec has what this version of the program does not support: ${excerpt(unsupported)}`;
 }
 
 /** References that no pod of the server reads: the certificates of the Ingress, and credentials of registries. */

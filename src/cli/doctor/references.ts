@@ -4,9 +4,13 @@ import { type Finding, notChecked, ok, problem, problemsOr } from "./finding.ts"
 
 /** Whether the Secrets and ConfigMaps of the spec exist, with their keys. Values are not checked. */
 export function checkReferences({ references }: DoctorFacts): readonly Finding[] {
-  const findings = references.flatMap(referenceFindings);
-  if (references.length === 0) return [ok("The spec references no Secret and no ConfigMap.")];
-  return problemsOr(findings, ok(`${references.length} references to Secrets and ConfigMaps exist, with their keys.`));
+  if ("notRead" in references) return [notChecked(references.notRead)];
+  const findings = references.value.flatMap(referenceFindings);
+  if (references.value.length === 0) return [ok("The spec references no Secret and no ConfigMap.")];
+  return problemsOr(
+    findings,
+    ok(`${references.value.length} references to Secrets and ConfigMaps exist, with their keys.`),
+  );
 }
 
 function referenceFindings({ kind, name, keys, path, optional, content }: ReferenceFacts): Finding[] {
@@ -48,12 +52,15 @@ export function validityProblem(
 
 /** The dates of certificates in Secrets and ConfigMaps. */
 export function checkCertificates({ references, now }: DoctorFacts): readonly Finding[] {
-  const read = references.flatMap(({ kind, name, content }) =>
+  if ("notRead" in references) return [notChecked(references.notRead)];
+  const read = references.value.flatMap(({ kind, name, content }) =>
     "value" in content
       ? (content.value?.certificates ?? []).map((each) => ({ ...each, object: `${kind}/${name}` }))
       : [],
   );
-  const unread = [...new Set(references.flatMap(({ content }) => ("notRead" in content ? [content.notRead] : [])))];
+  const unread = [
+    ...new Set(references.value.flatMap(({ content }) => ("notRead" in content ? [content.notRead] : []))),
+  ];
   const problems = read.flatMap(({ object, key, subject, ...dates }) => {
     const found = validityProblem(dates, now);
     if (found === undefined) return [];
