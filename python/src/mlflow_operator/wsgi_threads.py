@@ -1,7 +1,8 @@
 """MLflow's Flask application for mlflow-oidc-auth (11.0.2), in several threads.
 
 The plugin runs it in one thread: while one request waits for the database or an artifact, all others wait. A request body above
-64 KiB is in a file, and a long response is sent as the client reads it, as before.
+64 KiB is in a file, and a long response is sent as the client reads it, as before. A response of known length is sent in parts of
+256 KiB: files are read in parts of 8 KiB, and each message waits for the event loop.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from .protocol import Message, Receive, Send
 
 #: A larger body is held in a file.
 MEMORY_BYTES = 65536
+
+#: Parts of a response with a known length are joined up to this size.
+JOINED_BYTES = 262144
 
 #: Fewer than the 15 connections of MLflow's pool and of the plugin's: the event loop reads sessions, and must not wait for a connection.
 THREADS = anyio.CapacityLimiter(12)
@@ -50,35 +54,41 @@ class Request(WsgiToAsgiInstance):
                 await send(message)
 
     def run(self, body: Any, sent: Callable[[Message], None]) -> list[Message]:
-        """Runs the application. Returns what is left to send: the last part, or all of a response that has one part."""
+        """Runs the application. Returns what is left to send: the last part, or all of a short response."""
         try:
             environ = self.build_environ(self.scope, body)  # type: ignore[no-untyped-call]
         except ValueError:
             start = {"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"text/plain")]}
             return [start, {"type": "http.response.body", "body": BAD_REQUEST}]
         output = self.wsgi_application(environ, self.start_response)
-        held: list[Message] = []
-        length = 0
+        waiting: list[bytes] = []
+        length = size = 0
         try:
             for part in output:
-                if self.response_started:
-                    for message in held:
-                        sent(message)
-                    held = []
-                else:
-                    self.response_started = True
-                    held = [self.response_start]
                 if self.response_content_length is not None:
                     # No more than the header says.
                     part = part[: self.response_content_length - length]
                 length += len(part)
-                held.append({"type": "http.response.body", "body": part, "more_body": True})
+                size += len(part)
+                waiting.append(part)
                 if length == self.response_content_length:
                     break
+                # The client of a stream, whose length is unknown, may act on each part.
+                if self.response_content_length is None or size >= JOINED_BYTES:
+                    for message in self.messages(waiting):
+                        sent(message)
+                    waiting = []
+                    size = 0
         finally:
             if (close := getattr(output, "close", None)) is not None:
                 close()
-        return [*(held or [self.response_start]), {"type": "http.response.body"}]
+        return [*self.messages(waiting), {"type": "http.response.body"}]
+
+    def messages(self, parts: list[bytes]) -> list[Message]:
+        """Returns a message with these parts, after the one that starts the response if it has not been sent."""
+        first = [] if self.response_started else [self.response_start]
+        self.response_started = True
+        return [*first, {"type": "http.response.body", "body": b"".join(parts), "more_body": True}] if parts else first
 
 
 class FlaskInThreads:

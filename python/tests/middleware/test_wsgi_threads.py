@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from asgi import Body, asked, scope_of
-from mlflow_operator.wsgi_threads import MEMORY_BYTES, FlaskInThreads
+from mlflow_operator.wsgi_threads import JOINED_BYTES, MEMORY_BYTES, FlaskInThreads
 
 
 class Output:
@@ -44,6 +44,41 @@ class FlaskInThreadsTest(unittest.TestCase):
     def test_no_more_is_sent_than_the_header_says(self) -> None:
         output = Output(b"abc", b"def", b"ghi")
         self.assertEqual(asked(FlaskInThreads(answering(output, ("Content-Length", "5"))), "GET", "/").body, b"abcde")
+
+    def test_parts_of_a_known_length_are_joined_and_those_of_a_stream_are_not(self) -> None:
+        def bodies(output: Any, *headers: tuple[str, str]) -> list[bytes]:
+            messages: list[Any] = []
+
+            async def send(message: Any) -> None:
+                messages.append(message)
+
+            adapter = FlaskInThreads(answering(output, *headers))
+            asyncio.run(adapter(scope_of("GET", "/"), Body(b"").receive, send))
+            self.assertEqual(messages[0]["type"], "http.response.start")
+            self.assertEqual(messages[-1], {"type": "http.response.body"})
+            return [message["body"] for message in messages[1:-1]]
+
+        parts = [bytes([number]) * 8192 for number in range(100)]
+        whole = b"".join(parts)
+        known = bodies(parts, ("Content-Length", str(len(whole))))
+        self.assertEqual(b"".join(known), whole)
+        self.assertEqual([len(body) for body in known], [JOINED_BYTES, JOINED_BYTES, JOINED_BYTES, 32768])
+        self.assertEqual(bodies(parts), parts)
+
+    def test_each_part_of_a_stream_is_sent_before_the_next_is_made(self) -> None:
+        log: list[str] = []
+
+        def events() -> Iterator[bytes]:
+            for number in range(3):
+                log.append(f"made {number}")
+                yield str(number).encode()
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                log.append(f"sent {message['body'].decode()}")
+
+        asyncio.run(FlaskInThreads(answering(events()))(scope_of("GET", "/"), Body(b"").receive, send))
+        self.assertEqual(log, ["made 0", "sent 0", "made 1", "sent 1", "made 2", "sent 2"])
 
     def test_the_application_reads_the_body(self) -> None:
         def echo(environ: Any, start_response: Any) -> Any:
