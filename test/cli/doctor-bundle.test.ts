@@ -155,6 +155,7 @@ describe("the support bundle of mlflow-operator doctor", () => {
           { name: "FROM_SECRET", valueFrom: { secretKeyRef: { name: "s", key: "k" } } },
         ],
         stringData: { password: "x" },
+        args: ["--port", "80", "--client-secret", "x", "--token-file", "/etc/token", "--api-key=x"],
       },
       redaction([]),
     );
@@ -166,6 +167,7 @@ describe("the support bundle of mlflow-operator doctor", () => {
         { name: "FROM_SECRET", valueFrom: { secretKeyRef: { name: "s", key: "k" } } },
       ],
       stringData: { password: "***" },
+      args: ["--port", "80", "--client-secret", "***", "--token-file", "/etc/token", "--api-key=***"],
     });
   });
 

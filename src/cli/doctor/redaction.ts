@@ -106,7 +106,10 @@ export function redaction(secrets: readonly SecretData[]): (text: string) => str
 export function redactedObject(value: unknown, redact: (text: string) => string, field = ""): unknown {
   if (typeof value === "string")
     return isNameOfSecret.test(field) && !isReference.test(field) ? redacted : redact(value);
-  if (Array.isArray(value)) return value.map((each: unknown) => redactedObject(each, redact, field));
+  if (Array.isArray(value))
+    return value.map((each: unknown, index) =>
+      typeof each === "string" && isSecretFlag(value[index - 1]) ? redacted : redactedObject(each, redact, field),
+    );
   if (typeof value !== "object" || value === null) return value;
   if ("name" in value && "value" in value && typeof value.name === "string" && typeof value.value === "string")
     return { ...value, value: isPublicVariable(value.name) ? redact(value.value) : redacted };
@@ -115,6 +118,12 @@ export function redactedObject(value: unknown, redact: (text: string) => string,
       .filter(([key]) => key !== "managedFields" && key !== "kubectl.kubernetes.io/last-applied-configuration")
       .map(([key, each]) => [redact(key), redactedObject(each, redact, key)]),
   );
+}
+
+/** Whether an argument is a flag whose value, a secret, is the next argument. */
+function isSecretFlag(argument: unknown): boolean {
+  if (typeof argument !== "string" || !/^--?[\w-]+$/.test(argument)) return false;
+  return isNameOfSecret.test(argument) && !isReference.test(argument);
 }
 
 /** Variables that the operator sets, of which none holds a secret itself; any other can be a user's. */
