@@ -1,3 +1,4 @@
+import { serverAnnotations } from "../../src/api/annotations.ts";
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { type EventRow, eventReasons } from "../../src/api/event-reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
@@ -44,6 +45,14 @@ export function reference(): string {
         ...validationRules([{ path: "", schema: field, required: false }, ...fieldsBelow(field)]),
       ]),
     ...section("status", fieldsBelow(status), [described(status)]),
+    "## Annotations",
+    "",
+    "Administrators can set these annotations on an MlflowServer, with `kubectl annotate` or in its manifest:",
+    "",
+    ...table(
+      ["Annotation", "Value", "Effect"],
+      Object.entries(serverAnnotations).map(([name, { value, effect }]) => [code(name), value, effect]),
+    ),
     ...accessSections(),
     ...conditionSections(serverConditions),
     "## Events",

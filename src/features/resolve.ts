@@ -50,6 +50,8 @@ export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): Serv
   const issuers = method.issuers(installation);
   const keyedHash = (text: string) => keyedHashOf(inputs.session.flaskSecretKey, text);
   const content = contentOf(inputs, method.sessionKeys.includes(dataKeys.cookieSecret));
+  const inputsHash = keyedHash(JSON.stringify(readAtStart(content, storeValues, authentication)));
+  const restart = server.metadata.annotations?.[annotation.restart];
   const urls = [
     ...artifacts.urls.map(({ url }) => url),
     ...issuers.map(({ discovery, issuer }) => discovery ?? issuer),
@@ -73,7 +75,12 @@ export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): Serv
     ],
     migration: migrationIdentity(base, { database, artifacts, authentication, keyedHash }),
     content,
-    inputsHash: keyedHash(JSON.stringify(readAtStart(content, storeValues, authentication))),
+    inputsHash,
+    podAnnotations: {
+      ...base.pod.annotations,
+      ...(restart && { [annotation.restart]: restart }),
+      [annotation.inputs]: inputsHash,
+    },
     keyedHash,
   };
 }

@@ -34,6 +34,8 @@ export interface ServerModel extends ServerBase {
   readonly content: object;
   /** A keyed hash of everything that pods read when they start. */
   readonly inputsHash: string;
+  /** The annotations of the pods of a Deployment: a change of any replaces them. */
+  readonly podAnnotations: Readonly<Record<string, string>>;
   /** A hash of a text with a key of this server, so that it does not reveal the text. */
   readonly keyedHash: (text: string) => string;
 }

@@ -33,6 +33,8 @@ export const annotation = {
   operator: `${group}/operator`,
   /** On an MlflowServer, by an administrator: with "true" the operator applies nothing for it. */
   paused: `${group}/paused`,
+  /** On an MlflowServer, by an administrator, and on its pod templates: a new value replaces the pods. */
+  restart: `${group}/restart`,
   /** On an MlflowServer, by an administrator: names of generated Secrets that are lost and may be generated again. */
   replaceLostSecrets: `${group}/replace-lost-secrets`,
   /** On the Deployment: the completed migration Job before it was applied. Informational only. */

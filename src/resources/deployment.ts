@@ -43,7 +43,7 @@ export function deployment(model: ServerModel): Deployment {
             [label.version]: version,
             ...model.mesh.labels,
           },
-          annotations: { ...pod.annotations, [annotation.inputs]: model.inputsHash },
+          annotations: { ...model.podAnnotations },
         },
         spec: {
           ...podSpec(model, containers(model)),

@@ -44,9 +44,9 @@ export function renderingIn(deployment: Pick<Deployment, "metadata">): Rendering
 function userInputs({ source, mesh, content }: ServerModel): unknown {
   const { server, volumeClaim } = source;
   const { replicas: _, hibernate: __, mesh: ___, traces: ____, ...spec } = server.spec;
-  const restored = server.metadata.annotations?.[annotation.restored];
+  const { [annotation.restored]: restored, [annotation.restart]: restart } = server.metadata.annotations ?? {};
   const enrolment = [mesh.labels, mesh.steps.has("listener") && mesh.annotation];
-  return { spec, restored, content, enrolment, volume: volumeClaim?.uid };
+  return { spec, restored, restart, content, enrolment, volume: volumeClaim?.uid };
 }
 
 /** JSON with the keys of objects in order. */

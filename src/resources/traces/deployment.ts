@@ -2,7 +2,7 @@ import type { V1Container } from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
 import type { ServerModel } from "../../features/server-model.ts";
 import type { Deployment } from "../../kube/manifests.ts";
-import { annotation, label } from "../../kube/names.ts";
+import { label } from "../../kube/names.ts";
 import { literal } from "../../kube/variable.ts";
 import { labels, ownedMetadata, podSelector } from "../../model/metadata.ts";
 import { tracesPort } from "../../model/names.ts";
@@ -41,7 +41,7 @@ export function listenerDeployment(model: ServerModel): Deployment {
       template: {
         metadata: {
           labels: { ...pod.labels, ...labels(owner, "traces"), [label.version]: version, ...mesh.labels },
-          annotations: { ...pod.annotations, [annotation.inputs]: model.inputsHash },
+          annotations: { ...model.podAnnotations },
         },
         spec: {
           ...podSpec(model, {

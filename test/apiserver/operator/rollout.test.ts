@@ -156,6 +156,35 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.ready("mlflow", 60);
   });
 
+  const restarts = {
+    "the annotation of the server": (stage: Fixture) =>
+      stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations: { [annotation.restart]: "1" } } }),
+    "kubectl rollout restart": (stage: Fixture) =>
+      stage.objects.patch("Deployment", "mlflow", {
+        spec: { template: { metadata: { annotations: { "kubectl.kubernetes.io/restartedAt": "2026-01-01" } } } },
+      }),
+  };
+  for (const [title, restart] of Object.entries(restarts)) {
+    test(`starts once by ${title}, which nothing undoes, without another migration`, async (context) => {
+      const stage = await running(context);
+      const pods = await podsOf(stage);
+      const jobs = (await stage.objects.list("Job")).map(({ metadata }) => metadata.uid);
+      const { generation = 0 } = (await stage.objects.the("Deployment", "mlflow")).metadata;
+      await restart(stage);
+      await eventually(async () => {
+        const now = await podsOf(stage);
+        assert.ok(now.length === 2 && now.every((uid) => !pods.includes(uid)));
+      });
+      await stage.ready("mlflow", 60);
+      await stage.quiet();
+      assert.equal((await stage.objects.the("Deployment", "mlflow")).metadata.generation, generation + 1);
+      assert.deepEqual(
+        (await stage.objects.list("Job")).map(({ metadata }) => metadata.uid),
+        jobs,
+      );
+    });
+  }
+
   test("does not start for Secrets and ConfigMaps without a reference: no API call", async (context) => {
     const stage = await running(context);
     const since = await stage.quiet();
