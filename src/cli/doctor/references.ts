@@ -7,10 +7,7 @@ export function checkReferences({ references }: DoctorFacts): readonly Finding[]
   if ("notRead" in references) return [notChecked(references.notRead)];
   const findings = references.value.flatMap(referenceFindings);
   if (references.value.length === 0) return [ok("The spec references no Secret and no ConfigMap.")];
-  return problemsOr(
-    findings,
-    ok(`${references.value.length} references to Secrets and ConfigMaps exist, with their keys.`),
-  );
+  return problemsOr(findings, ok("All referenced Secrets and ConfigMaps exist, with their keys."));
 }
 
 function referenceFindings({ kind, name, keys, path, optional, content }: ReferenceFacts): Finding[] {
@@ -79,7 +76,7 @@ export function checkCertificates({ references, now }: DoctorFacts): readonly Fi
     ok(
       read.length === 0
         ? "The spec references no certificates."
-        : `${read.length} certificates are valid for at least ${minimumDays} days.`,
+        : `All referenced certificates are valid for at least ${minimumDays} days.`,
     ),
   ];
 }
