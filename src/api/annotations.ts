@@ -14,8 +14,9 @@ export const serverAnnotations: Readonly<Record<string, AnnotationRow>> = {
       "A new value replaces the pods once, in a rolling update with several replicas. The migration does not run again. See [operations](operations.md#restarting-the-pods).",
   },
   [annotation.paused]: {
-    value: "`true`",
-    effect: "The operator changes nothing for the server. See [operations](operations.md#pausing-a-server).",
+    value: "`true` or `false`",
+    effect:
+      "With `true` the operator changes nothing for the server but its status. See [operations](operations.md#pausing-a-server).",
   },
   [annotation.restored]: {
     value: "any text, such as a date",

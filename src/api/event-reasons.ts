@@ -76,7 +76,7 @@ export const eventReasons = {
     kind: "MlflowServer",
     type: "Normal",
     action: "Pause",
-    meaning: "The annotation `mlflow-operator.dev/paused` was removed.",
+    meaning: "The annotation `mlflow-operator.dev/paused` was removed or set to `false`.",
   },
   UpgradeStopped: {
     kind: "MlflowServer",

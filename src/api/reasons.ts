@@ -166,8 +166,13 @@ export const reasons = {
   InvalidSecret: { meaning: "A Secret has invalid content.", remedy: "Correct it as the message says." },
   InvalidConfigMap: { meaning: "A ConfigMap has invalid content.", remedy: "Correct it as the message says." },
   Paused: {
-    meaning: "The annotation `mlflow-operator.dev/paused` pauses the server: the operator applies nothing for it.",
+    meaning:
+      "The annotation `mlflow-operator.dev/paused` pauses the server: the operator applies nothing for it. `Stalled` has this reason while the pods or the migration need a change.",
     remedy: "Remove the annotation to resume.",
+  },
+  InvalidAnnotation: {
+    meaning: "An annotation of the server has an invalid value, so the operator applies nothing for it.",
+    remedy: "Correct the annotation as the message says.",
   },
   UpgradeWaiting: {
     meaning:

@@ -44,8 +44,8 @@ export function accessEvents(
 }
 
 function pauseEvents(before: Status | undefined, after: Status): ReportedEvent[] {
-  const [wasPaused, stalled] = [isPaused(before), conditionIn(after, "Stalled")];
-  if (isPaused(after)) return wasPaused ? [] : [lifecycleEvent("Paused", stalled?.message ?? "")];
+  const [wasPaused, paused] = [isPaused(before), conditionIn(after, "Paused")];
+  if (isPaused(after)) return wasPaused ? [] : [lifecycleEvent("Paused", paused?.message ?? "")];
   if (!wasPaused || isUnknown(after)) return [];
   return [lifecycleEvent("Resumed", "The operator applies the spec again.")];
 }
@@ -118,7 +118,7 @@ function readyEvents(before: Status | undefined, after: Status): ReportedEvent[]
 /** The Warning for an object that stalls, or stalls with another reason. */
 function problemEvents(before: Status | undefined, after: Status, action: EventAction): ReportedEvent[] {
   const [former, stalled] = [conditionIn(before, "Stalled"), conditionIn(after, "Stalled")];
-  if (stalled?.status !== "True" || isPaused(after)) return [];
+  if (stalled?.status !== "True" || stalled.reason === "Paused") return [];
   if (former?.status === "True" && former.reason === stalled.reason) return [];
   const { reason, message } = stalled;
   if (isOfMigration(after) && isMigrationFailure(reason)) {
@@ -135,8 +135,7 @@ function isOfMigration(after: Status): boolean {
 }
 
 function isPaused(status: Status | undefined): boolean {
-  const stalled = conditionIn(status, "Stalled");
-  return stalled?.status === "True" && stalled.reason === "Paused";
+  return conditionIn(status, "Paused")?.status === "True";
 }
 
 /** Whether the status may be outdated. */

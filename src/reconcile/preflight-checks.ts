@@ -17,6 +17,7 @@ import { invalidUrl } from "./invalid-url.ts";
 import { lostSecret } from "./lost-secrets.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { oversizedObject, unreadableSecret } from "./oversized.ts";
+import { invalidPause } from "./pause.ts";
 import { referencesTooLarge } from "./references-size.ts";
 
 /** Returns the causes because of which nothing is applied until a user or another controller makes a change. */
@@ -24,6 +25,7 @@ export type Precondition = (observed: ObservedState) => Cause | readonly Cause[]
 
 /** In the order in which they are reported. */
 const preconditions: readonly Precondition[] = [
+  invalidPause,
   oversizedObject,
   unreadableSecret,
   namespacedOperator,

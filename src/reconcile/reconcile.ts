@@ -1,6 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Kind } from "../kube/kinds.ts";
-import { annotation } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
 import type { Cause } from "./cause.ts";
@@ -15,6 +14,8 @@ import { otherOperator } from "./other-operator.ts";
 import { blocked, type Outcome, outcomeOf, waitingForName } from "./outcome.ts";
 import { tooLarge } from "./oversized.ts";
 import { ownershipOf } from "./ownership.ts";
+import { isPaused } from "./pause.ts";
+import { pausedOutcome } from "./paused-outcome.ts";
 import { listenerDeletions, planOf } from "./plan.ts";
 import { failedChecks } from "./preflight-checks.ts";
 import { report } from "./report.ts";
@@ -47,8 +48,6 @@ export async function reconcile(
     await finalize(cluster, key, server, installation, now, failing);
     return undefined;
   }
-  if (server.metadata.annotations?.[annotation.paused] === "true")
-    return rejectSpec(cluster, server, { cause: paused, isHidden: false }, now);
   const unread = { server, owned: cluster.owned(key), now };
   const reportUnread = (cause: Cause) => report(cluster, unread, { state: "stalled", cause, isUnread: true });
   if (server.omitted !== undefined)
@@ -81,11 +80,6 @@ async function reporting<T>(
     throw error;
   }
 }
-
-const paused: Cause = {
-  reason: "Paused",
-  message: `The annotation ${annotation.paused} is "true", so the operator changes nothing for this server; what runs keeps running, and deletion works. Remove the annotation to resume.`,
-};
 
 /** Reports why the spec must not be applied, and writes nothing else: only an event if a status update would lose fields. */
 async function rejectSpec(
@@ -126,6 +120,7 @@ async function decideAndApply(
   failing: Failing,
 ): Promise<Outcome> {
   const decide = async () => {
+    if (isPaused(server)) return pausedOutcome(observed);
     const deletions = listenerDeletions(observed);
     if (deletions.length > 0) await commit(cluster, server, { groups: [deletions] });
     const [failed, ...others] = failedChecks(observed);

@@ -1,10 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
-import { annotation } from "../kube/names.ts";
 import { keyText } from "../kube/object.ts";
 import { objectNames } from "../model/names.ts";
 import type { Cluster } from "./cluster.ts";
 import { otherOperator } from "./other-operator.ts";
 import { ownershipOf } from "./ownership.ts";
+import { isPaused } from "./pause.ts";
 import { isRolledOut } from "./rollout.ts";
 import type { UpgradeMember } from "./upgrade.ts";
 import { markerIn } from "./upgrade-marker.ts";
@@ -22,9 +22,9 @@ function memberOf(
   starting: ReadonlySet<string>,
   server: MlflowServer,
 ): UpgradeMember | undefined {
-  const { namespace = "default", name, deletionTimestamp, annotations } = server.metadata;
+  const { namespace = "default", name, deletionTimestamp } = server.metadata;
   // An administrator can pause a failed server to leave it out.
-  if (deletionTimestamp !== undefined || annotations?.[annotation.paused] === "true") return undefined;
+  if (deletionTimestamp !== undefined || isPaused(server)) return undefined;
   if (otherOperator(cluster, server) !== undefined) return undefined;
   const deployment = cluster.deployment({ namespace, name: objectNames.deployment(name) });
   if (deployment === undefined || ownershipOf(deployment, server) !== "owned") return undefined;

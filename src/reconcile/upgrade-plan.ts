@@ -7,6 +7,7 @@ import { renderingIn } from "../resources/rendering.ts";
 import { difference } from "./difference.ts";
 import type { Migration } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
+import { isPaused } from "./pause.ts";
 import type { UpgradeDecision, UpgradeMember } from "./upgrade.ts";
 import { decideUpgrade } from "./upgrade.ts";
 import { markerIn, markerText } from "./upgrade-marker.ts";
@@ -74,10 +75,18 @@ function marked(manifest: Deployment, marker: string): Deployment {
   return withAppliedFieldsHash({ ...manifest, metadata });
 }
 
+/** A paused server is not changed. The end of the pause starts a reconciliation. */
+const pausedTurn: UpgradeDecision = {
+  mayStart: false,
+  cause: { reason: "UpgradeWaiting", message: "The server is paused." },
+  againInSeconds: 3600,
+};
+
 /** Whether this server can be updated now. Evaluated again immediately before the write. */
 export function upgradeDecision({ server, upgradeMembers, installation, now }: ObservedState): UpgradeDecision {
   const { namespace = "default", name } = server.metadata;
   const { upgrade } = installation;
+  if (isPaused(server)) return pausedTurn;
   if (upgrade === undefined || upgradeMembers === undefined) return { mayStart: true };
   return decideUpgrade({ namespace, name }, upgradeMembers(), upgrade, now);
 }

@@ -16,7 +16,8 @@ const expected: Readonly<Record<string, string>> = {
   hibernated: "Current",
   new: "InProgress",
   new_generation: "InProgress",
-  paused: "Failed",
+  paused: "Current",
+  paused_changes: "Failed",
   progressing: "InProgress",
   stalled: "Failed",
 };

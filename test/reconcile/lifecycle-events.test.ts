@@ -72,7 +72,12 @@ const failing = (reason: string, more: readonly Condition[] = [condition("Databa
   ...running,
   conditions: [...state("stalled", reason), ...more],
 });
-const paused: MlflowServerStatus = { ...ready, conditions: [...state("stalled", "Paused"), migrated, available] };
+const pause = condition("Paused", "True", "Paused");
+const paused: MlflowServerStatus = { ...ready, conditions: [...(ready.conditions ?? []), pause] };
+const pausedWithChanges: MlflowServerStatus = {
+  ...ready,
+  conditions: [...state("stalled", "Paused"), migrated, available, pause],
+};
 const sleeping: MlflowServerStatus = { ...ready, conditions: [...state("ready", "Hibernated"), migrated, hibernated] };
 const waiting = (reason: string, of = ready): MlflowServerStatus => ({
   ...of,
@@ -168,7 +173,14 @@ describe("the Events of an MlflowServer", () => {
       "Warning SecretNotFound",
     ],
     "a pause": [ready, paused, "Normal Paused"],
-    "the end of a pause": [paused, ready, "Normal Resumed", "Normal Ready"],
+    "the end of a pause": [paused, ready, "Normal Resumed"],
+    "a change during a pause": [paused, pausedWithChanges],
+    "the end of a pause with a change": [pausedWithChanges, ready, "Normal Resumed", "Normal Ready"],
+    "a problem during a pause": [
+      paused,
+      { ...missing, conditions: [...(missing.conditions ?? []), pause] },
+      "Warning SecretNotFound",
+    ],
     "the end of a pause with a problem": [paused, missing, "Normal Resumed", "Warning SecretNotFound"],
     "an upgrade that stops": [waiting("UpgradeWaiting"), waiting("UpgradeStopped"), "Warning UpgradeStopped"],
     "an upgrade that continues": [waiting("UpgradeStopped"), waiting("UpgradeWaiting"), "Normal UpgradeContinued"],
@@ -246,6 +258,7 @@ describe("in any sequence of statuses", () => {
     const problem = pick("SecretNotFound", "DatabaseUnreachable", "Paused", "CrashLooping", "Unschedulable");
     const database = pick(migrated, migrating, condition("DatabaseReady", "False", "DatabaseUnreachable"));
     const attempt = pick("2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z");
+    const pauses = pick<Condition[]>([], [], [pause]);
     const upgrade = pick<Condition[]>(
       [],
       [],
@@ -260,6 +273,7 @@ describe("in any sequence of statuses", () => {
       ),
       database,
       pick(available, hibernated, condition("Available", "False", "NoPodReady")),
+      ...pauses,
       ...upgrade,
     ];
     return {
@@ -279,8 +293,8 @@ describe("in any sequence of statuses", () => {
     Ready: (status) => is(status, "Ready", "True", "Ready"),
     Hibernated: (status) => is(status, "Available", "False", "Hibernated"),
     HibernationEnded: (status) => !is(status, "Available", "False", "Hibernated"),
-    Paused: (status) => is(status, "Stalled", "True", "Paused"),
-    Resumed: (status) => !is(status, "Stalled", "True", "Paused"),
+    Paused: (status) => is(status, "Paused", "True"),
+    Resumed: (status) => !is(status, "Paused", "True"),
     UpgradeStopped: (status) => is(status, "UpgradePending", "True", "UpgradeStopped"),
     UpgradeContinued: (status) => !is(status, "UpgradePending", "True", "UpgradeStopped"),
     Granted: () => false,

@@ -4,6 +4,7 @@ import type { ServerCondition } from "./condition.ts";
 import { databaseReady } from "./database-ready.ts";
 import { exposed } from "./exposed.ts";
 import { meshReady } from "./mesh-ready.ts";
+import { paused } from "./paused.ts";
 import { stateConditions } from "./state.ts";
 import { upgradePending } from "./upgrade-pending.ts";
 import { workspacesReady } from "./workspaces-ready.ts";
@@ -15,6 +16,7 @@ export const serverConditions: readonly ServerCondition[] = [
   meshReady,
   exposed,
   available,
+  paused,
   upgradePending,
   workspacesReady,
 ];

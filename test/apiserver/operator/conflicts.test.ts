@@ -94,18 +94,33 @@ describe("other clients that change the operator's objects", { skip: onK3s() }, 
     const stage = await fixture(context);
     const pause = (value: string | null) =>
       stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations: { [annotation.paused]: value } } });
+    const paused = async () =>
+      eventually(async () => {
+        const of = await stage.objects.the("MlflowServer", "mlflow");
+        assert.equal(condition(of, "Paused").status, "True");
+        return of;
+      });
     await stage.apply(server());
     await stage.ready();
+    await pause("yes");
+    await stage.stalled("InvalidAnnotation");
     await pause("true");
-    await stage.stalled("Paused");
+    assert.equal(condition(await paused(), "Ready").status, "True");
+    const since = await stage.quiet();
+    await stage.objects.remove("Service", "mlflow");
+    await stage.quiet();
+    assert.equal(await stage.objects.get("Service", "mlflow"), undefined);
+    assert.deepEqual(await stage.calls(since), []);
+    assert.equal(condition(await paused(), "Ready").status, "True");
     await stage.apply(server("mlflow", { "spec.replicas": 0 }));
     await stage.stalled("Paused");
     assert.equal((await stage.objects.the("Deployment", "mlflow")).spec.replicas, 1);
     await pause(null);
     await stage.ready();
     assert.equal((await stage.objects.the("Deployment", "mlflow")).spec.replicas, 0);
+    await stage.objects.the("Service", "mlflow");
     await pause("true");
-    await stage.stalled("Paused");
+    await paused();
     await stage.objects.remove("MlflowServer", "mlflow");
     await eventually(async () => assert.equal(await stage.objects.get("Deployment", "mlflow"), undefined));
   });

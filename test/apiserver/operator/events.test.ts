@@ -67,7 +67,7 @@ describe("the Events of a server", { skip: onK3s() }, () => {
     await annotate("true");
     await records("Normal Paused");
     await annotate(null);
-    await records("Normal Resumed", "Normal Ready");
+    await records("Normal Resumed");
 
     await stage.apply(server("mlflow", onPostgresql, { "spec.hibernate": true }));
     await eventually(async () => assert.equal((await eventsOf(stage)).at(-1)?.reason, "Hibernated"));

@@ -5,8 +5,15 @@ if obj.metadata.deletionTimestamp ~= nil then
 end
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then return health end
 for _, condition in ipairs(obj.status.conditions or {}) do
+  if condition.type == "Paused" and condition.status == "True" then
+    health.status = "Suspended"
+    health.message = condition.message
+    return health
+  end
+end
+for _, condition in ipairs(obj.status.conditions or {}) do
   if condition.type == "Stalled" and condition.status == "True" then
-    health.status = condition.reason == "Paused" and "Suspended" or "Degraded"
+    health.status = "Degraded"
     health.message = condition.reason .. ": " .. (condition.message or "")
     return health
   end
