@@ -174,6 +174,23 @@ def without_waiting(decide: Callable[..., Awaitable[Any]], reviews: Reviews) -> 
     return decided
 
 
+def answered(filtered: Callable[..., Awaitable[None]], failure: type[Any]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """The filters of a response, whose failure replaces it. The plugin answers with 500."""
+
+    @functools.wraps(filtered)
+    async def replaced(self: Any, response: Any, **named: Any) -> None:
+        try:
+            await filtered(self, response, **named)
+        except failure as error:
+            response.status_code = error.get_http_status_code()
+            response.headers["content-type"] = "application/json"
+            self._replace_json_response_payload(
+                response, {"error": {"code": error.error_code, "message": error.message}}
+            )
+
+    return replaced
+
+
 def with_timeout(api: Any) -> Any:
     """The Kubernetes client's API of access reviews, with a timeout; it has none by default."""
 
@@ -195,7 +212,7 @@ REPLACED = {
     "authorizer": "AuthorizationV1Api _effective_resource_name_for_access_review",
     "authorizer.KubernetesAuthorizer": "is_allowed _submit_self_subject_access_review _submit_subject_access_review",
     "middleware": "_authorize_request_async",
-    "middleware.KubernetesAuthMiddleware": "_apply_response_authorization_filters",
+    "middleware.KubernetesAuthMiddleware": "_apply_response_authorization_filters _replace_json_response_payload",
 }
 
 IS_ALLOWED = ["self", "identity", "resource_type", "verb", "namespace", "subresource", "resource_name"]
@@ -233,6 +250,6 @@ def install() -> None:
     )
     middleware._authorize_request_async = without_waiting(middleware._authorize_request_async, reviews)
     filters = middleware.KubernetesAuthMiddleware
-    filters._apply_response_authorization_filters = without_waiting(
-        filters._apply_response_authorization_filters, reviews
+    filters._apply_response_authorization_filters = answered(
+        without_waiting(filters._apply_response_authorization_filters, reviews), MlflowException
     )

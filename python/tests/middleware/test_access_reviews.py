@@ -269,6 +269,26 @@ class Failures(Decisions):
         self.authorizer._base_configuration.host = api.address
         self.assertEqual(asyncio.run(self.decide("ada")), "allowed")
 
+    def test_a_list_that_cannot_be_filtered_is_replaced_by_the_error(self) -> None:
+        self.authorizer._base_configuration.host = "http://127.0.0.1:9"
+        identity = core._RequestIdentity(token="ada", user="ada")
+        rules: Any = [SimpleNamespace(apply_workspace_filter=True)]
+        result = core._AuthorizationResult(identity, rules, self.request("ada"), "ada")
+        filtering = middleware.KubernetesAuthMiddleware(
+            app=None, authorizer=self.authorizer, config_values=self.settings
+        )
+
+        async def run() -> None:
+            body = json.dumps({"workspaces": [{"name": "team"}]}).encode()
+            response = StreamingResponse(iter([body]), media_type="application/json")
+            await filtering._apply_response_authorization_filters(response, auth_result=result)
+            parts: list[Any] = [part async for part in response.body_iterator]
+            error = {"code": "TEMPORARILY_UNAVAILABLE", "message": access_reviews.UNAVAILABLE}
+            self.assertEqual((response.status_code, json.loads(b"".join(parts))), (503, {"error": error}))
+            self.assertEqual(response.headers["content-length"], str(len(b"".join(parts))))
+
+        asyncio.run(run())
+
     def test_an_answer_ends_with_the_time_of_the_cache(self) -> None:
         self.settings = dataclasses.replace(self.settings, cache_ttl_seconds=0.2)
         self.authorizer = plugin.KubernetesAuthorizer(self.settings)
