@@ -73,10 +73,12 @@ export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: 
       const { method, path, query } = each;
       const search = each.kind === "filtered" && query === undefined ? searchOf(path, content.ids) : undefined;
       const finds = search?.finds ?? (each.kind === "workspaces" ? content.workspace : content.ids["name"]);
-      const calling = mlflow.call(method, `${path}${search?.query ? `?${search.query}` : ""}`, {
-        headers: { authorization: `Bearer ${caller.token}`, "x-mlflow-workspace": content.workspace },
-        ...(method !== "GET" && { body: query === undefined ? (search?.body ?? { unknown: "field" }) : { query } }),
-      });
+      const calling = decided(() =>
+        mlflow.call(method, `${path}${search?.query ? `?${search.query}` : ""}`, {
+          headers: { authorization: `Bearer ${caller.token}`, "x-mlflow-workspace": content.workspace },
+          ...(method !== "GET" && { body: query === undefined ? (search?.body ?? { unknown: "field" }) : { query } }),
+        }),
+      );
       const expected = path.includes(assistant) ? "closed" : expectedOf(caller.role, each);
       // A denial arrives at once; the test waits for it if it is expected.
       const isWaitedFor = !slow.test(path) || expected === "denied";
@@ -90,6 +92,15 @@ export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: 
   };
   await Promise.all(Array.from({ length: 4 }, lane));
   return { wrong: wrong.sort(), tried: routes.length + fields.length };
+}
+
+/** Sends a request again while the server answers that the API server did not decide in time, at most four times. */
+async function decided(call: () => Promise<MlflowAnswer>): Promise<MlflowAnswer> {
+  for (let times = 0; ; times += 1) {
+    const answer = await call();
+    const isUndecided = answer.status === 503 && answer.body.includes("TEMPORARILY_UNAVAILABLE");
+    if (!isUndecided || times === 4) return answer;
+  }
 }
 
 /** A request without an answer at the deadline was not denied. */
